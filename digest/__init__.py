@@ -1,0 +1,1 @@
+"""Digest: the daily trending-paper email."""

@@ -1,0 +1,34 @@
+"""The one clock. Rooms take `now` as an argument; only edges (cli, web, tasks, scheduler) call `now()`.
+
+A simulation moves the clock of every process at once through a file named by DIGEST_CLOCK_FILE, which holds the
+number of seconds to add. Leases do not use this clock but the database's (see store/deliveries.py).
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+CLOCK_FILE = "DIGEST_CLOCK_FILE"
+
+
+def now() -> datetime:
+    """The current instant in UTC, shifted by what the clock file says."""
+    return datetime.now(UTC) + _shift()
+
+
+def move_to(instant: datetime, file: Path) -> None:
+    """Make `now()` answer `instant` (and go on from there) in every process whose DIGEST_CLOCK_FILE is `file`."""
+    seconds = (instant - datetime.now(UTC)).total_seconds()
+    part = file.with_suffix(".part")
+    part.write_text(repr(seconds))
+    part.replace(file)
+
+
+def _shift() -> timedelta:
+    path = os.environ.get(CLOCK_FILE)
+    if not path:
+        return timedelta(0)
+    try:
+        return timedelta(seconds=float(Path(path).read_text()))
+    except FileNotFoundError:
+        return timedelta(0)

@@ -1,0 +1,42 @@
+"""An issue: the ranked pool of one date, frozen when cut. Plain values; touches nothing."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from digest.papers.paper import Paper
+
+
+class IssueStatus(StrEnum):
+    """Paused issues keep their queue; cancelled ones let it expire."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPaper:
+    """A place in an issue. `terms` holds every number that led to `score`, in the order of the formula."""
+
+    rank: int  # from 1
+    paper: Paper  # as it was when the issue was cut
+    score: float
+    terms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What was decided at the cut. `weights` are the ranking's constants, `settings` those that show in mails."""
+
+    id: int
+    kind: str  # "daily"
+    date: date
+    cut_at: datetime
+    status: IssueStatus
+    formula: str  # name and version of the ranking formula
+    weights: dict[str, float]
+    settings: dict[str, str]
+    candidates: int  # deliveries queued at the cut; what an audit disagrees with
+    note: str  # why the issue is thin or empty, in words; "" when it is neither
+    papers: tuple[RankedPaper, ...]

@@ -1,0 +1,1 @@
+"""How it gets there: rendering, composing, sending, recording."""

@@ -1,0 +1,1 @@
+"""What comes in: papers and their votes, from the sources, ranked."""

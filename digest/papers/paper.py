@@ -1,0 +1,67 @@
+"""A paper, what was observed about it, and the rules by which two records are the same paper.
+
+Comes in: identifiers and records from sources. Goes out: plain, frozen values. Touches nothing.
+"""
+
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+
+# arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
+_NEW_STYLE = r"\d{4}\.\d{4,5}"
+_OLD_STYLE = r"[a-z-]+(?:\.[A-Z]{2})?/\d{7}"
+_ARXIV_ID = re.compile(rf"(?:arxiv:)?({_NEW_STYLE}|{_OLD_STYLE})(?:v\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One publication, whatever source it came from; all text is readable plain text (papers/plaintext.py)."""
+
+    id: str  # arXiv id without version, else "<source>:<id>"
+    title: str
+    abstract: str = ""
+    summary: str = ""  # one or two sentences, where a source gives them
+    authors: tuple[str, ...] = ()
+    organization: str = ""
+    categories: tuple[str, ...] = ()  # arXiv's, e.g. "cs.CL"; primary first
+    keywords: tuple[str, ...] = ()
+    published_at: datetime | None = None  # version 1
+    listed_at: datetime | None = None  # put on a list that people vote on; ages count from here
+    url: str = ""  # the canonical page
+    code_url: str = ""
+    project_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """What one source showed of one paper at one instant."""
+
+    paper_id: str
+    source: str
+    observed_at: datetime
+    upvotes: int
+    comments: int = 0
+    stars: int | None = None  # of the code repository
+
+
+def arxiv_id(text: str) -> str | None:
+    """The arXiv identifier in `text` (an id, `arXiv:` id, or abs/pdf address) without its version, or None."""
+    candidate = text.strip().removesuffix(".pdf")
+    candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/", "", candidate)
+    match = _ARXIV_ID.fullmatch(candidate)
+    return match.group(1) if match else None
+
+
+def merge(known: Paper, news: Paper) -> Paper:
+    """One record of the same paper from two: what `news` says wins where it says something.
+
+    The first listing and the first publication are kept, since ages count from them. Raises ValueError for two papers.
+    """
+    if known.id != news.id:
+        raise ValueError(f"{known.id} and {news.id} are two papers")
+    said = {f.name: getattr(news, f.name) for f in fields(news) if getattr(news, f.name) not in ("", (), None)}
+    for first in ("published_at", "listed_at"):
+        both = [at for at in (getattr(known, first), getattr(news, first)) if at is not None]
+        if both:
+            said[first] = min(both)
+    return replace(known, **said)

@@ -1,0 +1,1 @@
+"""One file a source; `source.py` is the small interface they share."""

@@ -1,0 +1,40 @@
+"""What every source answers: papers it lists for a date, what it showed of their votes, and what could not be read."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from digest.papers.paper import Paper, Votes
+
+
+class SourceUnavailable(Exception):
+    """The source gave no usable answer; the message says what happened in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that was skipped: where it stood and why, in words for the operator."""
+
+    place: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """One run of one source. `unchanged` = the source said 304: nothing is new, and that is no fault."""
+
+    papers: list[Paper] = field(default_factory=list)
+    votes: list[Votes] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    unchanged: bool = False
+    incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had come
+
+
+class Source(Protocol):
+    """A place that papers come from."""
+
+    name: str
+
+    def fetch(self, day: date, now: datetime) -> Findings:
+        """Papers that the source lists for `day`, as observed at `now`. Raises SourceUnavailable."""
+        ...

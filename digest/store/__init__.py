@@ -1,0 +1,1 @@
+"""What is remembered. Rows never leave this room: plain values do."""

@@ -1,0 +1,1 @@
+"""Celery and APScheduler: what runs when."""
