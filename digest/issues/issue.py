@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from digest.papers.paper import Paper
+from digest.papers.paper import RankedPaper as RankedPaper
 
 
 class IssueStatus(StrEnum):
@@ -13,16 +13,6 @@ class IssueStatus(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class RankedPaper:
-    """A place in an issue. `terms` holds every number that led to `score`, in the order of the formula."""
-
-    rank: int  # from 1
-    paper: Paper  # as it was when the issue was cut
-    score: float
-    terms: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)

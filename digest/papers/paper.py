@@ -44,6 +44,25 @@ class Votes:
     stars: int | None = None  # of the code repository
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A paper of our own archive with its votes over time, oldest first."""
+
+    paper: Paper
+    first_seen_at: datetime  # when this installation first saw it on a list
+    votes: tuple[Votes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPaper:
+    """A scored paper and its place. `terms` holds every number that led to `score`, in the order of the formula."""
+
+    rank: int  # from 1
+    paper: Paper  # as it was when it was ranked
+    score: float
+    terms: dict[str, float]
+
+
 def arxiv_id(text: str) -> str | None:
     """The arXiv identifier in `text` (an id, `arXiv:` id, or abs/pdf address) without its version, or None."""
     candidate = text.strip().removesuffix(".pdf")

@@ -191,7 +191,8 @@ deliveries = _table(
     Column("next_attempt_at", Instant, nullable=False),
     Column("state", String(20), nullable=False),
     Column("reason", String(80), nullable=False),  # of a skip, expiry or quarantine
-    Column("attempts", Integer, nullable=False),  # claims, so that a mail which kills its worker is bounded
+    Column("attempts", Integer, nullable=False),  # answers that said "later"
+    Column("crashes", Integer, nullable=False),  # workers that died holding it, so that a deadly mail is bounded
     Column("worker", String(80), nullable=False),  # who claimed it
     Column("lease_until", Instant),  # by the database's clock
     Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n}

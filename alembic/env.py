@@ -1,0 +1,44 @@
+"""Runs the migrations, for `digest migrate` and for the alembic command of a developer."""
+
+from sqlalchemy import JSON, text
+
+from alembic import context
+from digest.settings import settings
+from digest.store.database import connect
+from digest.store.tables import Instant, metadata
+
+# Any number will do, as long as nobody else takes it: two releases at once wait here for each other.
+MIGRATION_LOCK = 4_207_219_417
+
+
+def render_item(kind, item, autogen_context):
+    """How our own types are spelt in a migration."""
+    if kind == "type" and isinstance(item, Instant):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, JSON):
+        autogen_context.imports.add("from sqlalchemy.dialects import postgresql")
+        return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
+    return False
+
+
+def run() -> None:
+    engine = connect(context.config.attributes.get("database") or settings().database)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            context.configure(
+                connection=connection,
+                target_metadata=metadata,
+                render_as_batch=True,
+                render_item=render_item,
+                compare_type=True,
+                compare_server_default=True,
+            )
+            with context.begin_transaction():
+                context.run_migrations()
+    finally:
+        engine.dispose()
+
+
+run()

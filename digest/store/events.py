@@ -1,0 +1,32 @@
+"""The log of what happened, for operators: who did what to which subject. Never holds an address."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from digest.store.tables import events
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `subject` is "issue:2026-11-23", "subscriber:<key>", "source:arxiv", …"""
+
+    at: datetime
+    subject: str
+    what: str
+    detail: dict[str, Any]
+
+
+def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
+    """Remember one event, in the transaction of what it tells of."""
+    connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
+
+
+def latest(connection: Connection, limit: int, subject: str | None = None) -> list[Event]:
+    """The newest events first."""
+    query = select(events.c.at, events.c.subject, events.c.what, events.c.detail).order_by(events.c.id.desc())
+    if subject is not None:
+        query = query.where(events.c.subject == subject)
+    return [Event(*row) for row in connection.execute(query.limit(limit))]

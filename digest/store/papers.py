@@ -1,0 +1,180 @@
+"""Papers with their votes over time, and the runs of the sources that brought them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from digest.papers.collection import COMPLETE, Collected, Outcome
+from digest.papers.paper import Observed, Paper, Votes, merge
+from digest.papers.sources.source import Unreadable, Validator
+from digest.store.dialect import insert_new
+from digest.store.tables import collections, papers, validators, votes
+
+_T = TypeVar("_T")
+_AT_ONCE = 500  # below every database's limit of values in one statement
+_SEVERAL = ("authors", "categories", "keywords")
+_PAPER_FIELDS = tuple(Paper.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one source listed at one instant."""
+
+    source: str
+    seen_at: datetime
+    papers: Sequence[Paper]
+
+
+def keep_papers(connection: Connection, listing: Listing) -> int:
+    """Store what is listed, merged with what is known; how many were never seen before `seen_at`."""
+    listed = _merged(listing.papers)
+    known = _known(connection, list(listed))
+    rows = [_row(paper, listing, known.get(paper_id)) for paper_id, paper in sorted(listed.items())]
+    for some in _portions(rows):
+        connection.execute(_upsert(connection, papers, ["id"]), some)
+    return sum(row["first_seen_at"] == listing.seen_at for row in rows)
+
+
+def keep_votes(connection: Connection, observations: Iterable[Votes]) -> None:
+    """Store observations; one that is there already stays as it is."""
+    rows = [asdict(observation) for observation in observations]
+    for some in _portions(rows):
+        connection.execute(insert_new(connection, votes), some)
+
+
+def pool(connection: Connection, since: datetime, until: datetime) -> list[Observed]:
+    """The papers first seen within [since, until], with the votes observed up to `until`."""
+    within = papers.c.first_seen_at.between(since, until)
+    cast: dict[str, list[Votes]] = {}
+    seen = select(votes).join(papers).where(within, votes.c.observed_at <= until).order_by(votes.c.observed_at)
+    for row in connection.execute(seen):
+        cast.setdefault(row.paper_id, []).append(Votes(**row._mapping))
+    return [
+        Observed(_paper(row), row.first_seen_at, tuple(cast.get(row.id, ())))
+        for row in connection.execute(select(papers).where(within).order_by(papers.c.id))
+    ]
+
+
+def paper(connection: Connection, paper_id: str) -> Observed | None:
+    """One paper with all its votes."""
+    row = connection.execute(select(papers).where(papers.c.id == paper_id)).one_or_none()
+    if row is None:
+        return None
+    seen = select(votes).where(votes.c.paper_id == paper_id).order_by(votes.c.observed_at)
+    return Observed(_paper(row), row.first_seen_at, tuple(Votes(**v._mapping) for v in connection.execute(seen)))
+
+
+def latest_papers(connection: Connection, limit: int) -> list[Paper]:
+    """The papers seen first most recently; of one run, those listed last come first."""
+    listed = func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)
+    query = select(papers).order_by(papers.c.first_seen_at.desc(), listed.desc(), papers.c.id).limit(limit)
+    return [_paper(row) for row in connection.execute(query)]
+
+
+def record_collection(connection: Connection, run: Collected) -> None:
+    """Remember a run. The same run again takes its place, unless it has only to say that nothing changed."""
+    same = (
+        (collections.c.source == run.source)
+        & (collections.c.day == run.day)
+        & (collections.c.started_at == run.started_at)
+    )
+    if run.outcome is Outcome.UNCHANGED and connection.execute(select(collections.c.id).where(same)).first():
+        return
+    connection.execute(delete(collections).where(same))
+    unreadable = [asdict(record) for record in run.unreadable]
+    row = asdict(run) | {"outcome": str(run.outcome), "unreadable": unreadable}
+    connection.execute(insert(collections).values(row))
+
+
+def last_collections(connection: Connection) -> list[Collected]:
+    """The latest run of each source, by name; of several days in one run, the latest day."""
+    newest = func.row_number().over(
+        partition_by=collections.c.source,
+        order_by=(collections.c.started_at.desc(), collections.c.day.desc(), collections.c.id.desc()),
+    )
+    ranked = select(collections, newest.label("place")).subquery()
+    query = select(ranked).where(ranked.c.place == 1).order_by(ranked.c.source)
+    return [_collected(row) for row in connection.execute(query)]
+
+
+def last_complete(connection: Connection, source: str, since: date) -> dict[date, datetime]:
+    """When the list of each day from `since` on was last read whole."""
+    query = (
+        select(collections.c.day, func.max(collections.c.started_at).label("at"))
+        .where(
+            collections.c.source == source, collections.c.day >= since, collections.c.outcome.in_(map(str, COMPLETE))
+        )
+        .group_by(collections.c.day)
+    )
+    return {row.day: row.at for row in connection.execute(query)}
+
+
+def validator(connection: Connection, url: str) -> Validator | None:
+    """What the server last said of this address."""
+    query = select(validators.c.etag, validators.c.last_modified).where(validators.c.url == url)
+    row = connection.execute(query).one_or_none()
+    return Validator(row.etag, row.last_modified) if row else None
+
+
+def keep_validators(connection: Connection, said: Mapping[str, Validator], fetched_at: datetime) -> None:
+    """Remember what servers said, in the transaction that stores what they sent."""
+    rows = [{"url": url, **asdict(value), "fetched_at": fetched_at} for url, value in said.items() if len(url) <= 500]
+    if rows:
+        connection.execute(_upsert(connection, validators, ["url"]), rows)
+
+
+def _merged(listed: Iterable[Paper]) -> dict[str, Paper]:
+    merged: dict[str, Paper] = {}
+    for record in listed:
+        merged[record.id] = merge(merged[record.id], record) if record.id in merged else record
+    return merged
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    return {
+        row.id: row
+        for some in _portions(ids)
+        for row in connection.execute(select(papers).where(papers.c.id.in_(some)))
+    }
+
+
+def _row(listed: Paper, listing: Listing, known: Row[Any] | None) -> dict[str, Any]:
+    together = merge(_paper(known), listed) if known else listed
+    row = {name: getattr(together, name) for name in _PAPER_FIELDS}
+    first, last, sources = (known.first_seen_at, known.last_seen_at, set(known.sources)) if known else _NEVER
+    return row | {
+        **{name: list(row[name]) for name in _SEVERAL},
+        "sources": sorted(sources | {listing.source}),
+        # An earlier instant comes later when recorded days are replayed.
+        "first_seen_at": min(first or listing.seen_at, listing.seen_at),
+        "last_seen_at": max(last or listing.seen_at, listing.seen_at),
+    }
+
+
+_NEVER: tuple[None, None, set[str]] = (None, None, set())
+
+
+def _paper(row: Row[Any]) -> Paper:
+    values = {name: row._mapping[name] for name in _PAPER_FIELDS}
+    return Paper(**values | {name: tuple(values[name]) for name in _SEVERAL})
+
+
+def _collected(row: Row[Any]) -> Collected:
+    values = {name: row._mapping[name] for name in Collected.__dataclass_fields__}
+    unreadable = tuple(Unreadable(**record) for record in row.unreadable)
+    return Collected(**values | {"outcome": Outcome(row.outcome), "unreadable": unreadable})
+
+
+def _upsert(connection: Connection, table: Table, key: list[str]) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
+def _portions(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))

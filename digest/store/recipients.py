@@ -1,0 +1,42 @@
+"""How the recipients of claimed deliveries stand: their reader, whether they are suppressed, how their issue is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from digest.issues.issue import IssueStatus
+from digest.store.deliveries import Delivery
+from digest.store.subscribers import subscriber_of
+from digest.store.tables import issues, subscribers, suppressions
+from digest.subscribers.subscriber import Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides whether a delivery is still wanted."""
+
+    reader: Subscriber | None  # None once erased
+    suppressed: bool
+    issue_status: IssueStatus | None  # None for a mail that belongs to no issue
+
+
+def standing(connection: Connection, claims: Sequence[Delivery], lock: bool = False) -> dict[int, Standing]:
+    """For each delivery id how its recipient stands. `lock` keeps the readers' rows until the transaction ends."""
+    ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
+    query = select(subscribers).where(subscribers.c.id.in_(ids)).order_by(subscribers.c.id)
+    rows = connection.execute(query.with_for_update() if lock else query)
+    readers = {row.id: subscriber_of(row) for row in rows}
+    keys = {claim.recipient for claim in claims}
+    suppressed = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))
+    issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
+    found = connection.execute(select(issues.c.id, issues.c.status).where(issues.c.id.in_(issue_ids)))
+    statuses = {issue_id: IssueStatus(status) for issue_id, status in found}
+    return {
+        claim.id: Standing(
+            reader=readers.get(claim.subscriber_id or 0),
+            suppressed=claim.recipient in suppressed,
+            issue_status=statuses[claim.issue_id] if claim.issue_id is not None else None,
+        )
+        for claim in claims
+    }

@@ -1,0 +1,49 @@
+"""The migrations make the tables that the code expects, and can be undone."""
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect
+
+from digest.store.database import connect, reading
+from digest.store.migrate import configuration, is_current, migrate
+from digest.store.tables import metadata
+
+
+@pytest.fixture
+def empty_url(database_url):
+    command.downgrade(configuration(database_url), "base")
+    return database_url
+
+
+def tables(url):
+    engine = connect(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names - {"alembic_version"}
+
+
+def test_the_tables_of_the_migrations_are_those_of_the_code(database_url):
+    command.check(configuration(database_url))  # raises when they differ
+    assert tables(database_url) == set(metadata.tables)
+
+
+def test_up_down_and_up_again(empty_url):
+    assert tables(empty_url) == set()
+    migrate(empty_url)
+    assert tables(empty_url) == set(metadata.tables)
+
+
+def test_a_database_without_tables_is_not_current(empty_url):
+    engine = connect(empty_url)
+    with reading(engine) as connection:
+        assert not is_current(connection)
+    migrate(empty_url)
+    with reading(engine) as connection:
+        assert is_current(connection)
+    engine.dispose()
+
+
+def test_two_releases_at_once_wait_for_each_other(empty_url, start_digest):
+    both = [start_digest("migrate", DIGEST_DATABASE_URL=empty_url) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert tables(empty_url) == set(metadata.tables)
