@@ -4,8 +4,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-from digest.issues.issue import Issue, RankedPaper
-from digest.papers.paper import Paper
+from digest.issues.issue import Issue
+from digest.papers.paper import Paper, RankedPaper
 from digest.papers.topics import TOPICS, matches_topic
 from digest.subscribers.subscriber import Preferences
 

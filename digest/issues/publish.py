@@ -1,0 +1,113 @@
+"""Cutting the issue: rank the pool, freeze it, queue one delivery for every reader who is due; and halting it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import Connection, Engine
+
+from digest.issues.issue import IssueStatus
+from digest.papers.collection import Outcome
+from digest.papers.paper import RankedPaper
+from digest.papers.ranking import FORMULA, Weights, rank
+from digest.store import events
+from digest.store.audience import Slot, distinct_slots, fan_out
+from digest.store.database import reading, transaction
+from digest.store.issues import NewIssue, add_issue, issue_id_on, issue_on, set_candidates, set_status
+from digest.store.papers import last_collections, pool
+from digest.subscribers.subscriber import due_instant, local_day
+
+DAILY = "daily"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an operator decided about issues. `settings` are those that show in the mails, frozen with the issue."""
+
+    cut: time  # UTC
+    pool_days: int
+    papers: int  # how many ranked papers an issue keeps
+    weights: Weights
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The issue of a date. `created` is False when it had been cut before; then nothing was changed."""
+
+    date: date
+    issue_id: int
+    created: bool
+    papers: int
+    candidates: int
+    note: str
+
+
+def date_to_cut(now: datetime, cut: time) -> date | None:
+    """The date whose issue should be there by now, None before today's cut.
+
+    Only today's: a date that passed while no scheduler ran is not cut afterwards; its papers are in the next pool.
+    """
+    return now.date() if now.time() >= cut else None
+
+
+def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
+    """Cut the issue of `day` at `now`, once: a second call, or a second scheduler, finds it and changes nothing."""
+    with transaction(engine) as connection:
+        created = issue_id_on(connection, DAILY, day) is None and _cut(connection, plan, day, now)
+        issue = issue_on(connection, DAILY, day)
+    if issue is None:
+        raise RuntimeError(f"the issue of {day} was neither there nor could it be cut")
+    return Published(day, issue.id, created, len(issue.papers), issue.candidates, issue.note)
+
+
+def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
+    """The list that an issue cut at `now` would hold; nothing is stored."""
+    with reading(engine) as connection:
+        return _ranked_pool(connection, plan, now)
+
+
+def _ranked_pool(connection: Connection, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
+    return rank(pool(connection, now - timedelta(days=plan.pool_days), now), plan.weights, now)[: plan.papers]
+
+
+def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
+    """Store the issue and queue its mails; False when another scheduler was faster."""
+    ranked = _ranked_pool(connection, plan, now)
+    note = _note(connection, plan, bool(ranked))
+    new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), dict(plan.settings), note)
+    issue_id = add_issue(connection, new, ranked)
+    if issue_id is None:
+        return False
+    candidates = fan_out(connection, issue_id, day, _slots(connection, plan, day), now)
+    set_candidates(connection, issue_id, candidates)
+    said = {"papers": len(ranked), "candidates": candidates, "note": note}
+    events.record(connection, now, f"issue:{day}", "cut", said)
+    return True
+
+
+def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
+    return [
+        Slot(zone, hour, local_day(day, plan.cut, zone, hour), due_instant(day, plan.cut, zone, hour))
+        for zone, hour in distinct_slots(connection)
+    ]
+
+
+def _note(connection: Connection, plan: Plan, any_papers: bool) -> str:
+    """Why the issue is thin or empty, as far as the sources tell; "" when nothing was wrong."""
+    runs = last_collections(connection)
+    troubled = [f"{run.source}: {run.message}" for run in runs if run.outcome is Outcome.FAILING]
+    empty = "" if any_papers else f"No new papers were listed in the last {plan.pool_days} days."
+    return " ".join(filter(None, [empty, *(f"A source could not be read ({problem})." for problem in troubled)]))
+
+
+def halt(engine: Engine, day: date, status: IssueStatus, now: datetime) -> bool | None:
+    """Pause, resume or cancel the issue of `day`; False when it already was so (or is cancelled), None without one."""
+    with transaction(engine) as connection:
+        issue = issue_on(connection, DAILY, day)
+        if issue is None:
+            return None
+        changed = set_status(connection, issue.id, status)
+        if changed:
+            events.record(connection, now, f"issue:{day}", str(status), {})
+        return changed
