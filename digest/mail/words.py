@@ -1,0 +1,103 @@
+"""Text that others wrote, made fit to stand in a mail: one line, no hidden controls, as long as its place allows."""
+
+import re
+import textwrap
+import unicodedata
+from bisect import bisect_right
+from datetime import date
+from itertools import accumulate
+
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000))
+_CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
+
+_SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
+_WIRE_BYTES = 2  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+def one_line(text: str) -> str:
+    """`text` without control characters, line breaks, direction overrides and lone surrogates; single spaces."""
+    return " ".join(text.translate(_CLEAN).split())
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of one_line(text), ended at a sentence or a word, with an ellipsis where cut.
+
+    Scripts whose characters take many bytes are cut earlier, so that a mail stays below what Gmail clips.
+    """
+    line = one_line(text)
+    if len(line) <= limit and _fitting(line, limit) == len(line):
+        return line
+    head = line[: _fitting(line, limit - 2)]
+    ends = [match.end() for match in _SENTENCE_END.finditer(head)]
+    if ends and ends[-1] > len(head) // 2:
+        return f"{head[: ends[-1]]} …"
+    space = head.rfind(" ")
+    return (head[:space] if space > len(head) // 2 else head).rstrip(" ,;:–—-") + "…"
+
+
+def short_title(title: str, limit: int) -> str:
+    """A title for a subject line: what stands before its colon, else its first words; without pictographs."""
+    line = "".join(c for c in one_line(title) if unicodedata.category(c) not in ("So", "Co", "Cn"))
+    line = " ".join(re.sub(r"([!?])[!?]+", r"\1", line).split())
+    name = line.partition(": ")[0]
+    return cut(name if 3 <= len(name) <= limit else line, limit)
+
+
+def wrapped(text: str) -> str:
+    """`text` in lines of at most 75 characters, so that quoted-printable need not break them again."""
+    return textwrap.fill(text, 75, break_on_hyphens=False)
+
+
+def unbroken(text: str) -> str:
+    """`text` that a line break never parts."""
+    return text.replace(" ", "\u00a0")
+
+
+def weekday(day: date) -> str:
+    """`Monday`, whatever the locale."""
+    return _WEEKDAYS[day.weekday()]
+
+
+def day_of(day: date) -> str:
+    """`23 November 2026`."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def short_date(day: date) -> str:
+    """`23 Nov`."""
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+
+
+def number_of(count: int, thing: str) -> str:
+    """`1 vote`, `2 votes`, `12,345 votes`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _fitting(line: str, limit: int) -> int:
+    """How many leading characters fit in `limit` characters and their share of wire bytes."""
+    costs = list(accumulate(_wire_cost(character) for character in line[:limit]))
+    return bisect_right(costs, limit * _WIRE_BYTES)
+
+
+def _wire_cost(character: str) -> int:
+    if character.isascii():
+        return {"&": 5, "<": 4, ">": 4, "=": 3}.get(character, 1)
+    return 3 * len(character.encode())
