@@ -1,0 +1,40 @@
+"""The port by which anyone tells the workers to look at the ledger. Hints may get lost, or doubled."""
+
+from functools import cache
+
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger()
+
+DELIVER = "digest.deliver"  # the task's name; workers/tasks.py has the task
+QUEUE = "digest"
+# A hint that nobody took is worth nothing after the next sweep.
+_EXPIRES_SECONDS = 30
+
+
+def hint(redis_url: str, times: int = 1) -> bool:
+    """Tell `times` workers that mails are due; False when Redis cannot be reached, which costs seconds and no mail."""
+    if not redis_url:
+        return False
+    try:
+        for _ in range(times):
+            _producer(redis_url).send_task(
+                DELIVER, queue=QUEUE, ignore_result=True, retry=False, expires=_EXPIRES_SECONDS
+            )
+    except OperationalError as problem:
+        log.warning("no hint to the workers; the next sweep will find the mails", problem=str(problem))
+        return False
+    return True
+
+
+@cache
+def _producer(redis_url: str) -> Celery:
+    app = Celery("digest-hints", broker=redis_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        broker_connection_timeout=2,
+        broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 5, "max_retries": 0},
+    )
+    return app

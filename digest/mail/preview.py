@@ -1,0 +1,70 @@
+"""One reader's mail of an issue without sending it: the bytes that went or would go."""
+
+import email
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import default
+
+from sqlalchemy import Engine
+
+from digest.issues.issue import Issue
+from digest.issues.selection import Selection, SkipReason, select
+from digest.mail.choose import Part
+from digest.mail.letters import Desk, write
+from digest.mail.message import Envelope, Kind
+from digest.store.database import reading
+from digest.store.deliveries import Delivery, already_got, find
+from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
+
+DEFAULT_READER = "reader@example.com"
+
+
+def preview_message(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber | None, now: datetime) -> bytes | None:
+    """The exact bytes for `reader` (the default reader when None); None when no mail would be made."""
+    part = _part(engine, issue, reader or _default_reader(DEFAULT_READER, now), now)
+    return write(part, desk).envelope.message if part else None
+
+
+def test_envelope(engine: Engine, desk: Desk, issue: Issue, address: str, now: datetime) -> Envelope | None:
+    """The default reader's mail, addressed to `address`; the ledger never hears of it. None for an empty issue."""
+    part = _part(engine, issue, _default_reader(address, now), now)
+    return write(part, desk).envelope if part else None
+
+
+def body_of(message: bytes, kind: str) -> str:
+    """The `html` or the `text` part of a message."""
+    parsed = email.message_from_bytes(message, policy=default)
+    assert isinstance(parsed, EmailMessage)
+    part = parsed.get_body(("html",) if kind == "html" else ("plain",))
+    return str(part.get_content()) if part else ""
+
+
+def _part(engine: Engine, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
+    with reading(engine) as connection:
+        delivery = find(connection, Kind.DIGEST, issue.date, reader.key) or _unqueued(issue, reader, now)
+        got = already_got(connection, [delivery])[reader.key]
+    selection: Selection | SkipReason = delivery.selection or select(issue, reader.preferences, got)
+    return None if isinstance(selection, SkipReason) else Part(delivery, reader, issue, selection)
+
+
+def _unqueued(issue: Issue, reader: Subscriber, now: datetime) -> Delivery:
+    return Delivery(
+        id=0,
+        kind=Kind.DIGEST,
+        occasion=issue.date.isoformat(),
+        recipient=reader.key,
+        issue_id=issue.id,
+        subscriber_id=reader.id,
+        due_at=now,
+        attempts=0,
+        crashes=0,
+        selection=None,
+        sha256="",
+        created_at=now,
+    )
+
+
+def _default_reader(address: str, now: datetime) -> Subscriber:
+    consent = Consent(requested_at=now, requested_from="", form="preview")
+    # Number 0 is nobody's: the links of a preview open no reader's page.
+    return Subscriber(0, address, "", Status.CONFIRMED, Preferences(), consent, created_at=now, changed_at=now)

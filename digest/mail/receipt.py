@@ -1,0 +1,82 @@
+"""An SMTP reply → what it means for this mail: accepted, deferred, refused, or ours to fix. Pure.
+
+The meaning is in the enhanced code (RFC 3463) where the server gives one, else in the reply code (RFC 5321 §4.2).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from digest.mail.message import Outcome, Receipt
+
+_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
+# Bad destination mailbox or system address, moved, syntax, not accepting messages: RFC 3463 §3.2 and §3.3.
+_BAD_ADDRESS = {"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.9", "5.1.10", "5.2.1"}
+# RFC 5321 §4.5.3.1.10: 552 for too many recipients is to be read as 452; 5.2.2 is a full mailbox.
+_TRY_LATER = {"5.2.2"}
+# Security and policy (5.7.x), protocol (5.5.x), content (5.6.x), too big for the system (5.3.4): about the sender.
+_OURS = ("5.7.", "5.5.", "5.6.", "5.3.")
+
+
+class Phase(StrEnum):
+    """How far the conversation had come when the reply, or the end of the connection, arrived."""
+
+    SESSION = "connecting"  # connect, EHLO, TLS, AUTH
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"  # before 354
+    CONTENT = "message content"  # the message was on the wire
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply of the mail server."""
+
+    phase: Phase
+    code: int
+    text: str
+
+
+def receipt(delivery_id: int, reply: Reply, at: datetime) -> Receipt:
+    """What `reply` says of the delivery."""
+    enhanced = _enhanced(reply)
+    outcome = _outcome(reply, enhanced)
+    bad = outcome is Outcome.REFUSED and _about_address(reply, enhanced)
+    return Receipt(delivery_id, outcome, reply.code, enhanced, _one_line(reply.text), at, address_is_bad=bad)
+
+
+def broken(delivery_id: int, phase: Phase, problem: str, at: datetime) -> Receipt:
+    """The connection failed without a reply: in doubt only if the whole message may have arrived."""
+    outcome = Outcome.UNKNOWN if phase is Phase.CONTENT else Outcome.OURS
+    return Receipt(delivery_id, outcome, None, "", _one_line(f"{phase}: {problem}"), at)
+
+
+def _outcome(reply: Reply, enhanced: str) -> Outcome:
+    if reply.phase is Phase.SESSION:
+        return Outcome.OURS
+    if 200 <= reply.code < 300:
+        # Only the answer to the final dot takes responsibility for the message (RFC 5321 §4.1.1.4).
+        return Outcome.ACCEPTED if reply.phase is Phase.CONTENT else Outcome.OURS
+    if 400 <= reply.code < 500:
+        return Outcome.DEFERRED
+    if not 500 <= reply.code < 600:
+        return Outcome.UNKNOWN if reply.phase is Phase.CONTENT else Outcome.OURS
+    if enhanced.startswith(_OURS) or (reply.phase is Phase.MAIL and not enhanced) or reply.code == 535:
+        return Outcome.OURS
+    return Outcome.DEFERRED if reply.code == 552 or enhanced in _TRY_LATER else Outcome.REFUSED
+
+
+def _about_address(reply: Reply, enhanced: str) -> bool:
+    if enhanced:
+        return enhanced in _BAD_ADDRESS
+    return reply.phase is Phase.RCPT and reply.code in (550, 551, 553)
+
+
+def _enhanced(reply: Reply) -> str:
+    match = _ENHANCED.match(reply.text)
+    return match.group(1) if match else ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:500]

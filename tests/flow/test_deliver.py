@@ -1,0 +1,274 @@
+"""From a cut issue to receipts in the ledger, through a real mail server, on SQLite and PostgreSQL."""
+
+import email
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from email.policy import default
+
+import pytest
+from sqlalchemy import update
+
+from digest.issues.issue import IssueStatus
+from digest.issues.publish import halt
+from digest.mail.deliver import Postman
+from digest.mail.message import Kind
+from digest.mail.relay import Relay, Security
+from digest.mail.smtp import Sender, Timeouts
+from digest.store import deliveries, events, ledger, subscribers
+from digest.store.database import reading, transaction
+from digest.store.suppressions import all_suppressions
+from digest.store.tables import subscribers as readers_table
+from tests.smtp_server import KEEP_AND_HANG_UP, Phase
+from tests.world import DAY, MORNING, SECRET, add_papers, add_reader, cut, desk
+
+SEVEN = MORNING + timedelta(hours=1)
+
+
+class Hands:
+    """Postmen on one engine and one mail server, with a clock that a test moves."""
+
+    def __init__(self, engine, server):
+        self.engine, self.server, self.at = engine, server, SEVEN
+        relay = Relay("127.0.0.1", server.port, Security.NONE)
+        self.sender = Sender([relay], 3, timeouts=Timeouts(5, 5, 5, 10))
+
+    def deliver(self, name="one", desk_=None):
+        return Postman(self.engine, self.sender, desk_ or desk(), name, lambda: self.at).deliver_due(10_000)
+
+    def audit(self, issue):
+        with reading(self.engine) as connection:
+            return ledger.audit(connection, issue.issue_id)
+
+
+@pytest.fixture
+def hands(engine, smtp_server):
+    hands = Hands(engine, smtp_server)
+    yield hands
+    hands.sender.close()
+
+
+def opened(taken):
+    return email.message_from_bytes(taken.content, policy=default)
+
+
+def papers_in(taken):
+    text = opened(taken).get_body(("plain",)).get_content()
+    return [number for number in range(200) if f"2603.{number:05}" in text]
+
+
+def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_server):
+    add_papers(engine, range(30))
+    add_papers(engine, range(30, 33), categories=("cs.SD",))
+    add_reader(engine, "ada@example.com", papers=5)
+    add_reader(engine, "ben@example.com", papers=3, topics=("speech",))
+    issue = cut(engine)
+    hands.deliver()
+    (ada,), (ben,) = (smtp_server.taken_for(f"{name}@example.com") for name in ("ada", "ben"))
+    assert papers_in(ada) == [0, 1, 2, 3, 4]
+    assert papers_in(ben) == [30, 31, 32]
+    assert (ada.mail_from, ada.rcpt_tos, opened(ada)["To"]) == (
+        "bounces@example.org",
+        ("ada@example.com",),
+        "ada@example.com",
+    )
+    assert (hands.audit(issue).accepted, hands.audit(issue).unexplained) == (2, 0)
+
+
+def test_what_was_accepted_never_goes_again(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    hands.deliver()
+    assert hands.deliver().handled == 0
+    assert len(smtp_server.taken) == 1
+
+
+def test_the_next_issue_holds_no_paper_of_the_last_one(hands, engine, smtp_server):
+    add_papers(engine, range(15))
+    add_reader(engine, "ada@example.com", papers=10)
+    cut(engine)
+    hands.deliver()
+    tomorrow = DAY + timedelta(days=1)
+    cut(engine, tomorrow)
+    hands.at += timedelta(days=1)
+    hands.deliver()
+    first, second = smtp_server.taken
+    assert papers_in(first) == list(range(10))
+    assert papers_in(second) == list(range(10, 15))
+
+
+def test_a_reader_who_got_everything_is_skipped_by_name(hands, engine, smtp_server):
+    add_papers(engine, range(5))
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    hands.deliver()
+    issue = cut(engine, DAY + timedelta(days=1))
+    hands.at += timedelta(days=1)
+    hands.deliver()
+    assert hands.audit(issue).skipped == {"nothing new": 1}
+    assert len(smtp_server.taken) == 1
+
+
+def test_two_mails_that_are_due_at_once_share_no_paper(hands, engine, smtp_server):
+    add_papers(engine, range(20))
+    add_reader(engine, "ada@example.com", papers=10)
+    cut(engine)
+    cut(engine, DAY + timedelta(days=1))
+    hands.at += timedelta(days=1)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(hands.deliver, ["one", "two"]))
+    first, second = (papers_in(taken) for taken in smtp_server.taken)
+    assert len(first) == len(second) == 10
+    assert not set(first) & set(second)
+
+
+def test_several_workers_send_each_mail_once(hands, engine, smtp_server):
+    add_papers(engine, range(12))
+    for number in range(60):
+        add_reader(engine, f"reader{number}@example.com")
+    issue = cut(engine)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(hands.deliver, ["one", "two", "three"]))
+    assert sorted(taken.rcpt_tos[0] for taken in smtp_server.taken) == sorted(
+        f"reader{number}@example.com" for number in range(60)
+    )
+    assert hands.audit(issue).accepted == 60
+
+
+def test_a_deferred_mail_comes_back_when_its_time_has_come(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.answer(Phase.RCPT, "451 4.7.1 greylisted", to="ada@example.com")
+    hands.deliver()
+    assert hands.audit(issue).deferred == 1
+    hands.at += timedelta(minutes=4)
+    assert hands.deliver().handled == 0
+    hands.at += timedelta(minutes=2)
+    hands.deliver()
+    assert hands.audit(issue).accepted == 1
+    assert len(smtp_server.taken) == 1
+
+
+def test_an_address_that_does_not_exist_is_suppressed_and_no_other(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    gone = add_reader(engine, "gone@example.com")
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.always(Phase.RCPT, "550 5.1.1 no such user", to="gone@example.com")
+    hands.deliver()
+    with reading(engine) as connection:
+        assert [one.key for one in all_suppressions(connection)] == [gone.key]
+    assert (hands.audit(issue).refused, hands.audit(issue).accepted) == (1, 1)
+    tomorrow = cut(engine, DAY + timedelta(days=1))
+    assert tomorrow.candidates == 1
+
+
+def test_a_refusal_of_us_suppresses_nobody_loses_nothing_and_is_reported(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    for number in range(5):
+        add_reader(engine, f"reader{number}@example.com")
+    issue = cut(engine)
+    smtp_server.always(Phase.END, "550 5.7.26 unauthenticated mail is not accepted")
+    hands.deliver()
+    with reading(engine) as connection:
+        assert all_suppressions(connection) == []
+        reported = [one for one in events.latest(connection, 10) if one.subject == "mail server"]
+    assert reported[0].detail["reply"].startswith("550 5.7.26")
+    assert hands.audit(issue).deferred == 5
+    smtp_server.behave()
+    hands.at += timedelta(minutes=2)
+    hands.deliver()
+    assert hands.audit(issue).accepted == 5
+
+
+def test_without_a_mail_server_everything_waits(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.stop()
+    hands.deliver()
+    assert hands.audit(issue).deferred == 1
+    smtp_server.start()
+    hands.at += timedelta(minutes=2)
+    hands.deliver()
+    assert hands.audit(issue).accepted == 1
+
+
+def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    hands.deliver()
+    hands.at += timedelta(minutes=10)
+    hands.deliver()
+    first, second = smtp_server.taken
+    assert first.content == second.content
+    assert hands.audit(issue).accepted == 1
+
+
+def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    hands.deliver()
+    hands.at += timedelta(minutes=10)
+    hands.deliver(desk_=replace(desk(), keys=(b"another key of thirty-two characters", SECRET)))
+    assert len(smtp_server.taken) == 1
+    assert hands.audit(issue).quarantined == 1
+
+
+def test_a_mail_that_cannot_be_made_is_set_apart_and_stops_no_other(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    bad = add_reader(engine, "bad@example.com")
+    add_reader(engine, "ada@example.com")
+    with transaction(engine) as connection:
+        spoilt = update(readers_table).where(readers_table.c.id == bad.id)
+        connection.execute(spoilt.values(email="bad@example.com> SIZE=1"))
+    issue = cut(engine)
+    hands.deliver()
+    assert (hands.audit(issue).quarantined, hands.audit(issue).accepted) == (1, 1)
+    assert [taken.rcpt_tos for taken in smtp_server.taken] == [("ada@example.com",)]
+
+
+@pytest.mark.parametrize("gone", ["unsubscribed", "erased"])
+def test_who_left_after_the_cut_is_skipped_by_name(hands, engine, smtp_server, gone):
+    add_papers(engine, range(3))
+    reader = add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    with transaction(engine) as connection:
+        if gone == "erased":
+            subscribers.erase(connection, reader.id, reader.key)
+        else:
+            subscribers.set_unsubscribed(connection, reader.id, SEVEN)
+    hands.deliver()
+    assert smtp_server.taken == []
+    assert hands.audit(issue).skipped == {gone: 1}
+
+
+def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    halt(engine, DAY, IssueStatus.PAUSED, SEVEN)
+    assert hands.deliver().handled == 0
+    halt(engine, DAY, IssueStatus.RUNNING, SEVEN)
+    hands.deliver()
+    assert len(smtp_server.taken) == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.CONFIRMATION, Kind.ALREADY, Kind.LINK])
+def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
+    reader = add_reader(engine, "ada@example.com", confirmed_at=None if kind is Kind.CONFIRMATION else SEVEN)
+    with transaction(engine) as connection:
+        deliveries.queue_mail(connection, kind, DAY, reader.key, reader.id, SEVEN, SEVEN)
+    hands.deliver()
+    (taken,) = smtp_server.taken
+    assert opened(taken)["From"] == "Daily Papers <hello@example.org>"
+    path = "/confirm/" if kind is Kind.CONFIRMATION else "/preferences/"
+    assert f"https://papers.example.org{path}" in opened(taken).get_body(("plain",)).get_content()
+    with reading(engine) as connection:
+        assert ledger.count_accepted(connection, kind) == 1

@@ -1,0 +1,99 @@
+"""Every schedule of the service, on this page. Ticks in UTC; what is due is read from the database, not remembered.
+
+| what    | when             | when it runs late                                                               |
+|---------|------------------|---------------------------------------------------------------------------------|
+| collect | every 30 minutes | runs once, for today and yesterday; the first time for every day of the pool    |
+| cut     | each minute      | cuts today's issue if its time has come; a date that passed is not cut any more |
+| sweep   | every 15 seconds | recovers what died, expires what is overdue, hints the workers at what is due   |
+| tidy    | each hour        | forgets sign-ups that were never confirmed                                      |
+
+Two schedulers do no harm: the database lets only one of them cut the issue, and hints may be doubled.
+"""
+
+import math
+from datetime import UTC, timedelta
+
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.blocking import BlockingScheduler
+from digest.papers.collect import collect_recent
+from sqlalchemy import Engine
+
+from digest import clock, wiring
+from digest.issues.publish import DAILY, date_to_cut, publish
+from digest.settings import Settings
+from digest.store import ledger
+from digest.store.database import reading, transaction
+from digest.store.issues import issue_id_on
+from digest.subscribers.subscriptions import purge_pending
+from workers.tasks import MAILS_A_TASK
+
+log = structlog.get_logger()
+MOST_HINTS = 32
+
+
+def run(settings: Settings) -> None:
+    """Run the schedules until the process is told to stop."""
+    schedule(Jobs(settings, wiring.engine(settings))).start()
+
+
+def schedule(jobs: "Jobs") -> BlockingScheduler:
+    """The schedules of the table above; jobs live in memory, and a late one runs once."""
+    scheduler = BlockingScheduler(
+        timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    now = clock.now()
+    scheduler.add_job(jobs.collect, "interval", minutes=jobs.settings.collect_minutes, next_run_time=now)
+    scheduler.add_job(jobs.cut, "cron", second=0, next_run_time=now)
+    scheduler.add_job(jobs.sweep, "interval", seconds=15, next_run_time=now)
+    scheduler.add_job(jobs.tidy, "interval", hours=1)
+    scheduler.add_listener(_report, EVENT_JOB_ERROR)
+    return scheduler
+
+
+class Jobs:
+    """What the schedules do. Each reads the clock and the database anew."""
+
+    def __init__(self, settings: Settings, database: Engine) -> None:
+        self.settings = settings
+        self._engine = database
+
+    def collect(self) -> None:
+        """Read the sources; what they say now is another observation of the votes."""
+        collect_recent(self._engine, wiring.sources(self.settings, self._engine), clock.now(), self.settings.pool_days)
+
+    def cut(self) -> None:
+        """Cut today's issue when its time has come."""
+        now = clock.now()
+        day = date_to_cut(now, self.settings.cut_at)
+        if day is None:
+            return
+        with reading(self._engine) as connection:
+            if issue_id_on(connection, DAILY, day) is not None:
+                return
+        self.collect()
+        cut = publish(self._engine, wiring.plan(self.settings), day, now)
+        log.info("issue cut", date=str(day), papers=cut.papers, candidates=cut.candidates, note=cut.note)
+
+    def sweep(self) -> None:
+        """Derive from the ledger what is to be done, and hint the workers at it."""
+        now = clock.now()
+        with transaction(self._engine) as connection:
+            recovered = ledger.recover(connection, now)
+            overdue = timedelta(hours=self.settings.overdue_hours)
+            expired = ledger.expire(connection, now, overdue, self.settings.max_attempts)
+            cancelled = ledger.skip_cancelled(connection, now)
+            due = ledger.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
+        if any(recovered.values()) or expired or cancelled:
+            log.warning("the ledger was put in order", **recovered, expired=expired, cancelled=cancelled)
+        if due:
+            wiring.hint(self.settings)(math.ceil(due / MAILS_A_TASK))
+
+    def tidy(self) -> None:
+        """Forget who never confirmed."""
+        purge_pending(self._engine, clock.now())
+
+
+def _report(event: JobExecutionEvent) -> None:
+    # The next tick tries again; APScheduler's own log line has the traceback.
+    log.error("a scheduled job failed", job=event.job_id, problem=str(event.exception))
