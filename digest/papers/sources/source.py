@@ -1,5 +1,6 @@
 """What every source answers: papers it lists for a date, what it showed of their votes, and what could not be read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -19,6 +20,18 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """What a server said of the version it sent, given back to it with the next request (RFC 9110 §8.8, §13)."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
+# The validator of an address, if one was remembered.
+Remembered = Callable[[str], Validator | None]
+
+
 @dataclass(slots=True)
 class Findings:
     """One run of one source. `unchanged` = the source said 304: nothing is new, and that is no fault."""
@@ -28,6 +41,7 @@ class Findings:
     unreadable: list[Unreadable] = field(default_factory=list)
     unchanged: bool = False
     incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had come
+    validators: dict[str, Validator] = field(default_factory=dict)  # by address; kept once the papers are stored
 
 
 class Source(Protocol):

@@ -1,0 +1,168 @@
+"""What LaTeX commands stand for: symbols, accents, scripts, and which commands only dress their argument. Tables."""
+
+import re
+import unicodedata
+from functools import cache
+
+from pylatexenc.latex2text import get_default_latex_context_db
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a line, for tables."""
+    return frozenset(text.split())
+
+
+# Commands whose argument is all that counts. Those of PLAIN hold prose even inside of mathematics.
+PLAIN = words(
+    "text textbf textit textsc textsf textrm texttt textsl textup textmd textnormal emph mbox hbox makebox fbox "
+    "underline uline uwave sout st hl gls Gls glspl ac acp acs acl acf title abstract caption centerline "
+    "textgreek uppercase lowercase MakeUppercase MakeLowercase enquote"
+)
+DRESS = words(
+    "mathbf mathrm mathit mathsf mathtt mathcal mathscr mathfrak mathnormal boldsymbol bm pmb symbf operatorname "
+    "mathop mathbin mathrel mathord smash underbrace overbrace ensuremath substack"
+)
+SECOND = words("textcolor colorbox foreignlanguage scalebox raisebox hyperlink resizebox")
+DROPPED = words(  # with their argument
+    "label vspace hspace color begin end footnotemark phantom vphantom hphantom fontsize vskip thanks"
+)
+CITED = words("cite citep citet citealp citeauthor citeyear ref eqref cref Cref autoref")
+SWITCHES = words(
+    "bf it em sc rm sf tt sl cal tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge left right "
+    "middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr bigm displaystyle textstyle scriptstyle limits nolimits "
+    "nonumber notag centering noindent protect boldmath unboldmath bfseries itshape ttfamily normalfont mathstrut "
+    "allowbreak nobreak relax hfill rmfamily sffamily scshape upshape"
+)
+DECORATIONS = {
+    "bar": "\u0304",
+    "overline": "\u0305",
+    "hat": "\u0302",
+    "widehat": "\u0302",
+    "tilde": "\u0303",
+    "widetilde": "\u0303",
+    "vec": "\u20d7",
+    "dot": "\u0307",
+    "ddot": "\u0308",
+    "check": "\u030c",
+    "breve": "\u0306",
+    "acute": "\u0301",
+    "grave": "\u0300",
+    "mathring": "\u030a",
+}
+ACCENTS = {
+    "'": "\u0301",
+    "`": "\u0300",
+    "^": "\u0302",
+    '"': "\u0308",
+    "~": "\u0303",
+    "=": "\u0304",
+    ".": "\u0307",
+    "u": "\u0306",
+    "v": "\u030c",
+    "H": "\u030b",
+    "c": "\u0327",
+    "k": "\u0328",
+    "r": "\u030a",
+    "d": "\u0323",
+    "b": "\u0331",
+}
+LETTERS = {
+    "o": "ø",
+    "O": "Ø",
+    "l": "ł",
+    "L": "Ł",
+    "ss": "ß",
+    "ae": "æ",
+    "AE": "Æ",
+    "oe": "œ",
+    "OE": "Œ",
+    "aa": "å",
+    "AA": "Å",
+    "i": "ı",
+    "j": "ȷ",
+    "dh": "ð",
+    "DH": "Ð",
+    "th": "þ",
+    "TH": "Þ",
+    "ng": "ŋ",
+}
+_SYMBOLS = {
+    "epsilon": "ε",
+    "phi": "φ",
+    "prime": "′",
+    "quad": " ",
+    "qquad": " ",
+    "xspace": "",
+    "newline": " ",
+    "par": " ",
+    "item": " • ",
+    "S": "§",
+    "P": "¶",
+    "LaTeX": "LaTeX",
+    "TeX": "TeX",
+    "degree": "°",
+    "checkmark": "✓",
+    "textrightarrow": "→",
+    "textgreater": ">",
+    "textless": "<",
+    "lbrace": "{",
+    "rbrace": "}",
+    "eg": "e.g.",
+    "ie": "i.e.",
+    "colon": ":",
+    "lVert": "‖",
+    "rVert": "‖",
+    "lvert": "|",
+    "rvert": "|",
+    "coloneqq": "≔",
+    "bmod": "mod",
+}
+_BLACKBOARD = str.maketrans("CHNPQRZ", "ℂℍℕℙℚℝℤ")
+_ABOVE = dict(
+    zip(
+        "0123456789+-−=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVW",
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂ",
+        strict=True,
+    )
+)
+_BELOW = dict(zip("0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
+_ALREADY_HIGH = {"*": "*", "∗": "*", "′": "′", "'": "′", "″": "″", "†": "†", "‡": "‡", "°": "°", "∘": "°", "′′": "″"}
+_WORD = re.compile(r"[^\W\d_]{3}")
+_CONTEXT = get_default_latex_context_db()
+
+
+@cache
+def symbol(name: str) -> str | None:
+    """The characters that a command without argument stands for; None for one that is not known."""
+    for table in (_SYMBOLS, LETTERS):
+        if name in table:
+            return table[name]
+    meaning = getattr(_CONTEXT.get_macro_spec(name), "simplify_repl", None)
+    # Anything longer is not a symbol but layout, or today's date.
+    return meaning if isinstance(meaning, str) and 1 <= len(meaning.strip()) <= 2 else None
+
+
+def script(text: str, mark: str) -> str:
+    """A superscript (`mark` "^") or subscript ("_"): Unicode's own where it has one, else `^(…)`.
+
+    Words stay words, because nobody can search for ₘₐₓ.
+    """
+    text = text.strip()
+    if mark == "^" and text in _ALREADY_HIGH:
+        return _ALREADY_HIGH[text]
+    table = _ABOVE if mark == "^" else _BELOW
+    if all(c in table for c in text) and not _WORD.search(text):
+        return "".join(table[c] for c in text)
+    return f"{mark}{text}" if len(text) == 1 else f"{mark}({text})"
+
+
+def blackboard(text: str) -> str:
+    """ℝ for R, and so on for the letters that have such a form everywhere."""
+    return text.translate(_BLACKBOARD) if len(text) == 1 else text
+
+
+def accented(letter: str, accent: str) -> str | None:
+    """One letter with an accent; None when the two make no letter that exists."""
+    letter = {"ı": "i", "ȷ": "j"}.get(letter, letter)
+    together = unicodedata.normalize("NFC", letter + accent)
+    return together if len(together) == 1 else None

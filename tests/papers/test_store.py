@@ -1,0 +1,167 @@
+"""The archive of papers and votes, on both databases."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from digest.papers.collection import Collected, Outcome
+from digest.papers.paper import Paper, Votes
+from digest.papers.sources.source import Unreadable, Validator
+from digest.store.database import transaction
+from digest.store.papers import (
+    Listing,
+    keep_papers,
+    keep_validators,
+    keep_votes,
+    last_collections,
+    last_complete,
+    latest_papers,
+    paper,
+    pool,
+    record_collection,
+    validator,
+)
+from digest.store.tables import papers, votes
+
+NOON = datetime(2026, 5, 28, 12, tzinfo=UTC)
+DAY = NOON.date()
+HOUR = timedelta(hours=1)
+PAPER = Paper("2605.00001", "A title", authors=("Ada", "Grace"), categories=("cs.CL",), listed_at=NOON - HOUR)
+
+
+def listing(*listed: Paper, source: str = "huggingface", at: datetime = NOON) -> Listing:
+    return Listing(source, at, listed)
+
+
+def run(day: date = DAY, at: datetime = NOON, **changed: object) -> Collected:
+    values = {"source": "arxiv", "outcome": Outcome.FRESH, "papers": 1, "new": 1, "unreadable": (), "message": "ok"}
+    return Collected(day=day, started_at=at, **(values | changed))  # type: ignore[arg-type]
+
+
+def test_a_paper_comes_back_as_it_was(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        assert keep_papers(connection, listing(PAPER)) == 1
+        found = paper(connection, PAPER.id)
+    assert found
+    assert found.paper == PAPER
+    assert found.first_seen_at == NOON
+
+
+def test_a_paper_seen_again_keeps_its_first_instant_and_learns_the_rest(engine: Engine) -> None:
+    again = Paper(PAPER.id, "A better title", abstract="Now with an abstract.")
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(PAPER))
+        assert keep_papers(connection, listing(again, source="arxiv", at=NOON + HOUR)) == 0
+        found = paper(connection, PAPER.id)
+        row = connection.execute(select(papers.c.last_seen_at, papers.c.sources)).one()
+    assert found
+    assert found.first_seen_at == NOON
+    assert found.paper.title == "A better title"
+    assert found.paper.abstract
+    assert found.paper.authors == PAPER.authors
+    assert (row.last_seen_at, row.sources) == (NOON + HOUR, ["arxiv", "huggingface"])
+
+
+def test_two_records_of_one_paper_in_one_listing_are_merged(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        assert keep_papers(connection, listing(PAPER, Paper(PAPER.id, "T", summary="Short."))) == 1
+        found = paper(connection, PAPER.id)
+    assert found
+    assert (found.paper.title, found.paper.summary, found.paper.authors) == ("T", "Short.", PAPER.authors)
+
+
+def test_more_papers_than_fit_in_one_statement_are_stored(engine: Engine) -> None:
+    many = [Paper(f"2605.{n:05d}", "T") for n in range(1203)]
+    with transaction(engine) as connection:
+        assert keep_papers(connection, listing(*many)) == 1203
+        keep_votes(connection, [Votes(one.id, "huggingface", NOON, 1) for one in many])
+        assert len(pool(connection, NOON, NOON)) == 1203
+
+
+def test_an_observation_is_kept_once_and_as_it_was(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(PAPER))
+        keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON, 5, 1, 3)])
+        keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON, 9)])
+        found = paper(connection, PAPER.id)
+    assert found
+    assert found.votes == (Votes(PAPER.id, "huggingface", NOON, 5, 1, 3),)
+
+
+def test_the_pool_holds_what_was_first_seen_in_time_with_votes_up_to_its_end(engine: Engine) -> None:
+    late, early = Paper("2605.00002", "Late"), Paper("2605.00003", "Early")
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(PAPER))
+        keep_papers(connection, listing(late, at=NOON + 5 * HOUR))
+        keep_papers(connection, listing(early, at=NOON - 5 * HOUR))
+        keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON + n * HOUR, n) for n in (4, 0, 2)])
+        (observed,) = pool(connection, NOON - HOUR, NOON + 3 * HOUR)
+    assert observed.paper == PAPER
+    assert [seen.upvotes for seen in observed.votes] == [0, 2]
+
+
+def test_a_replayed_earlier_instant_moves_the_first_sight_back(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(PAPER))
+        keep_papers(connection, listing(PAPER, at=NOON - 30 * HOUR))
+        assert len(pool(connection, NOON - 31 * HOUR, NOON - 29 * HOUR)) == 1
+        assert connection.execute(select(papers.c.last_seen_at)).scalar_one() == NOON
+
+
+def test_latest_papers_come_newest_first(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(Paper("2605.00005", "Old"), at=NOON - HOUR))
+        keep_papers(connection, listing(Paper("2605.00006", "Listed first", listed_at=NOON - 3 * HOUR), PAPER))
+        titles = [found.title for found in latest_papers(connection, 2)]
+    assert titles == ["A title", "Listed first"]
+
+
+def test_an_unknown_paper_is_none(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        assert paper(connection, "2605.99999") is None
+
+
+def test_the_last_run_of_each_source_comes_back_as_it_was(engine: Engine) -> None:
+    newest = run(outcome=Outcome.PARTIAL, unreadable=(Unreadable("record 2", "it has no id"),))
+    other = run(source="huggingface", outcome=Outcome.FAILING, message="cannot be reached")
+    with transaction(engine) as connection:
+        for one in (newest, run(at=NOON - HOUR), run(day=date(2026, 5, 27)), other):
+            record_collection(connection, one)
+        assert last_collections(connection) == [newest, other]
+
+
+def test_a_repeated_run_takes_the_place_of_the_first(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        record_collection(connection, run(outcome=Outcome.FAILING))
+        record_collection(connection, run())
+        assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {NOON.date(): NOON}
+        record_collection(connection, run(outcome=Outcome.UNCHANGED, papers=0))
+        assert last_collections(connection) == [run()]
+
+
+def test_a_failing_run_is_no_complete_one(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        record_collection(connection, run(outcome=Outcome.FAILING))
+        record_collection(connection, run(day=date(2026, 5, 27), outcome=Outcome.PARTIAL))
+        record_collection(connection, run(day=date(2026, 5, 26), outcome=Outcome.QUIET))
+        assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {date(2026, 5, 26): NOON}
+        assert last_complete(connection, "arxiv", date(2026, 5, 27)) == {}
+        assert last_complete(connection, "huggingface", date(2026, 5, 1)) == {}
+
+
+def test_a_validator_is_remembered_by_its_address(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        keep_validators(connection, {"https://a": Validator('"1"')}, NOON)
+        keep_validators(connection, {"https://a": Validator('"2"', "then")}, NOON + HOUR)
+        assert validator(connection, "https://a") == Validator('"2"', "then")
+        assert validator(connection, "https://b") is None
+
+
+def test_votes_of_a_paper_that_is_not_there_are_refused(engine: Engine) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    with pytest.raises(IntegrityError), transaction(engine) as connection:
+        keep_votes(connection, [Votes("2605.00001", "huggingface", NOON, 5)])
+    with transaction(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(votes)).scalar() == 0
