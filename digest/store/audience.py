@@ -7,8 +7,8 @@ from datetime import date, datetime
 from sqlalchemy import Connection, exists, literal, or_, select
 
 from digest.mail.message import Kind
-from digest.store.deliveries import new_row
 from digest.store.dialect import insert_new
+from digest.store.queueing import new_row
 from digest.store.tables import deliveries, subscribers, suppressions
 from digest.subscribers.subscriber import Status
 

@@ -11,10 +11,13 @@ from sqlalchemy.engine import URL
 
 
 def connect(url: str) -> Engine:
-    """An engine for `sqlite:///…` or `postgresql://…`. Raises ValueError for any other database."""
+    """An engine for `sqlite:///…` or `postgresql://…`. Raises ValueError for any other database.
+
+    Its errors leave out the values of a statement, among which there may be a reader's address.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     raise ValueError(f"{parsed.get_backend_name()} is not supported; use postgresql:// or sqlite:///")
@@ -37,7 +40,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _begin_immediate)
     return engine

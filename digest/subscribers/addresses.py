@@ -1,0 +1,82 @@
+"""What a reader types → one address that a mail server can be told, or words on what is wrong with it. Pure."""
+
+import re
+from email.utils import parseaddr
+
+from email_validator import EmailNotValidError, validate_email
+
+MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its angle brackets
+
+# RFC 5321 §4.1.2 dot-string and host name. Quoted local parts, comments and address literals are left out on purpose:
+# nobody subscribes with one, and each has been a way to smuggle something into an SMTP command.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
+
+_SLIPS = {
+    "gmail.con": "gmail.com",
+    "gmail.co": "gmail.com",
+    "gmail.cm": "gmail.com",
+    "gmai.com": "gmail.com",
+    "gmal.com": "gmail.com",
+    "gmial.com": "gmail.com",
+    "gnail.com": "gmail.com",
+    "gmail.comm": "gmail.com",
+    "googlemail.con": "googlemail.com",
+    "hotmail.con": "hotmail.com",
+    "hotmial.com": "hotmail.com",
+    "hotmal.com": "hotmail.com",
+    "outlook.con": "outlook.com",
+    "outlok.com": "outlook.com",
+    "yahoo.con": "yahoo.com",
+    "yaho.com": "yahoo.com",
+    "icloud.con": "icloud.com",
+    "iclud.com": "icloud.com",
+}
+
+
+class BadAddress(ValueError):
+    """The text is no address that we mail. The message is one sentence or two for the reader who typed it."""
+
+
+def normalise(text: str) -> str:
+    """The address in ASCII, domain in lower case and as A-labels (RFC 5890); the local part as typed.
+
+    Raises BadAddress. Whether the mailbox exists, only the confirmation mail can tell.
+    """
+    _refuse_early(text)
+    try:
+        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
+    except (EmailNotValidError, UnicodeError) as error:
+        raise BadAddress(str(error)) from None
+    address = f"{valid.local_part}@{(valid.ascii_domain or '').lower()}"
+    if len(address) > MAX_ADDRESS:
+        raise BadAddress(f"This address is too long: mail allows {MAX_ADDRESS} characters.")
+    # Mail libraries read addresses with parseaddr and rewrite what they do not understand (CVE-2023-27043).
+    if not _MAILBOX.fullmatch(address) or parseaddr(address) != ("", address):
+        raise BadAddress("This does not look like an address that mail can be sent to. Please check it.")
+    return address
+
+
+def suggestion(address: str) -> str | None:
+    """The address that was probably meant, where the domain is a well-known slip of the finger."""
+    local, _, domain = address.rpartition("@")
+    meant = _SLIPS.get(domain)
+    return f"{local}@{meant}" if meant else None
+
+
+def _refuse_early(text: str) -> None:
+    """What deserves plainer words than the validator's."""
+    if not text:
+        raise BadAddress("Please type your email address.")
+    if len(text) > 4 * MAX_ADDRESS:
+        raise BadAddress(f"This address is too long: mail allows {MAX_ADDRESS} characters.")
+    if not text.isprintable():
+        raise BadAddress("There is an invisible character in this address. Please type it instead of pasting it.")
+    if "@" not in text:
+        raise BadAddress("An email address has an @ in it, as in ada@example.org.")
+    if not text.rpartition("@")[0].isascii():
+        raise BadAddress(
+            "Before the @ we can only write to plain letters, digits and signs so far; accents and other scripts do not"
+            " reach every mail server. Do you have another address?"
+        )

@@ -1,0 +1,172 @@
+"""A posted form → Preferences, or what is wrong with each field, in words. Pure.
+
+The one place that knows what readers may ask for.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from digest.papers.topics import TOPIC_SLUGS, TOPICS
+from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WEEKDAYS, WORKDAYS, Preferences
+
+MAX_KEYWORDS = 20
+PAUSES = ("0", "7", "14", "30")  # days from today; beside them "until" with a date
+MAX_PAUSE = timedelta(days=366)
+DEFAULTS = Preferences()
+FIELDS = ("topics", "keywords", "papers", "frequency", "weekday", "hour", "zone", "pause", "pause_until")
+
+Form = Mapping[str, list[str]]
+Errors = dict[str, str]
+T = TypeVar("T")
+
+
+class _Wrong(Exception):
+    """What is wrong with a field, in words for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The form, what holds where a field is absent, when it was posted, and what was wrong so far."""
+
+    form: Form
+    current: Preferences
+    now: datetime
+    errors: Errors = field(default_factory=dict)
+
+    def one(self, name: str, otherwise: str) -> str:
+        return (self.form.get(name) or [otherwise])[-1].strip()
+
+    def read(self, name: str, read: "Callable[[_Asked], T]", otherwise: T) -> T:
+        try:
+            return read(self)
+        except _Wrong as wrong:
+            self.errors[name] = str(wrong)
+            return otherwise
+
+
+def parse_preferences(form: Form, now: datetime, current: Preferences = DEFAULTS) -> Preferences | Errors:
+    """What the reader asks for, or field → message.
+
+    An absent field keeps its current value, but for the check boxes of `topics`: browsers leave them out when none is
+    ticked.
+    """
+    asked = _Asked(form, current, now)
+    preferences = Preferences(
+        topics=asked.read("topics", _topics, current.topics),
+        keywords=asked.read("keywords", _keywords, current.keywords),
+        papers=asked.read("papers", _papers, current.papers),
+        weekdays=asked.read("frequency", _weekdays, current.weekdays),
+        zone=asked.read("zone", _zone, current.zone),
+        hour=asked.read("hour", _hour, current.hour),
+        paused_until=asked.read("pause", _paused_until, current.paused_until),
+    )
+    return asked.errors or preferences
+
+
+def holds_preferences(form: Form) -> bool:
+    """Whether a form says anything about preferences."""
+    return any(name in form for name in FIELDS)
+
+
+def known_zone(text: str) -> str | None:
+    """The IANA name that somebody meant: "europe/berlin", "Berlin" and "new york" too. None for anything else."""
+    return _zones_by_folded_name().get(text.strip().casefold().replace(" ", "_"))
+
+
+def local_date(now: datetime, zone: str) -> date:
+    """The reader's own date."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def _topics(asked: _Asked) -> tuple[str, ...]:
+    chosen = set(asked.form.get("topics", []))
+    if chosen - TOPIC_SLUGS:
+        raise _Wrong("Please choose from the topics that are listed.")
+    return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
+
+
+def _keywords(asked: _Asked) -> tuple[str, ...]:
+    if "keywords" not in asked.form:
+        return asked.current.keywords
+    parts = (" ".join(part.split()) for part in asked.one("keywords", "").split(","))
+    words = tuple({word.casefold(): word for word in parts if word}.values())
+    if len(words) > MAX_KEYWORDS:
+        raise _Wrong(f"That is {len(words)} keywords; {MAX_KEYWORDS} are possible.")
+    for word in words:
+        if not 2 <= len(word) <= 60:
+            raise _Wrong(f"Each keyword has 2 to 60 letters; “{word[:30]}” does not.")
+        if not word.isprintable():
+            raise _Wrong("There is an invisible character in a keyword.")
+    return words
+
+
+def _papers(asked: _Asked) -> int:
+    return _number(asked.one("papers", str(asked.current.papers)), 1, MAX_PAPERS)
+
+
+def _hour(asked: _Asked) -> int:
+    return _number(asked.one("hour", str(asked.current.hour)), 0, 23)
+
+
+def _weekdays(asked: _Asked) -> frozenset[int]:
+    if "frequency" not in asked.form:
+        return asked.current.weekdays
+    frequency = asked.one("frequency", "")
+    if frequency == "weekly":
+        weekday = asked.one("weekday", "0")
+        if weekday not in map(str, range(7)):
+            raise _Wrong(f"Please choose a day from {WEEKDAYS[0]} to {WEEKDAYS[6]}.")
+        return frozenset([int(weekday)])
+    chosen = {"daily": EVERY_DAY, "workdays": WORKDAYS}.get(frequency)
+    if chosen is None:
+        raise _Wrong("Please choose every day, workdays or once a week.")
+    return chosen
+
+
+def _zone(asked: _Asked) -> str:
+    text = asked.one("zone", asked.current.zone)
+    zone = known_zone(text)
+    if zone is None:
+        near = difflib.get_close_matches(text[:64].casefold(), _zones_by_folded_name(), n=1)
+        hint = f"did you mean {_zones_by_folded_name()[near[0]]}?" if near else "try Europe/Berlin or Asia/Tokyo."
+        raise _Wrong(f"This time zone is not known: {hint}")
+    return zone
+
+
+def _paused_until(asked: _Asked) -> date | None:
+    """The local date of the first mail after the pause; a pause that is over is none."""
+    today = local_date(asked.now, known_zone(asked.one("zone", asked.current.zone)) or "UTC")
+    pause = asked.one("pause", "until" if "pause_until" in asked.form else "keep")
+    if pause == "keep":
+        return asked.current.paused_until
+    if pause in PAUSES:
+        return today + timedelta(days=int(pause)) if pause != "0" else None
+    try:
+        until = date.fromisoformat(asked.one("pause_until", ""))
+    except ValueError:
+        raise _Wrong("Please give the date of the first mail after the pause, as 2026-12-31.") from None
+    if not today < until <= today + MAX_PAUSE:
+        raise _Wrong("A pause ends on a date after today and within a year.")
+    return until
+
+
+def _number(text: str, low: int, high: int) -> int:
+    # isdecimal() alone takes digits of every script, and int() a number of any length.
+    if not (text.isascii() and text.isdecimal() and len(text) < 4 and low <= int(text) <= high):
+        raise _Wrong(f"Please give a number from {low} to {high}.")
+    return int(text)
+
+
+@cache
+def _zones_by_folded_name() -> dict[str, str]:
+    names = sorted(available_timezones() - {"localtime", "Factory"})
+    cities = {name.rpartition("/")[2].casefold(): name for name in names if name.startswith(_REGIONS)}
+    return cities | {name.casefold(): name for name in names}
+
+
+_REGIONS = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")

@@ -1,0 +1,219 @@
+"""What a reader can do: subscribe, confirm, change, unsubscribe, undo, ask for a link, see and erase what is stored.
+
+Comes in: an engine, plain values, `now`. Goes out: rows and queued mails, one transaction an action. Sends nothing.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from digest.mail.message import Kind
+from digest.store import events, subscribers
+from digest.store.database import reading, transaction
+from digest.store.issues import newest_issue_id
+from digest.store.queueing import count_mails, queue_mail
+from digest.store.subscribers import NewSubscriber
+from digest.store.suppressions import is_suppressed
+from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber, recipient_key
+
+# Against using the form to bomb somebody's inbox: at most one such mail in a day and three in a month.
+MAIL_LIMITS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))
+PENDING_FOR = timedelta(days=7)
+NEWEST_ISSUE_WITHIN = timedelta(hours=48)
+UNDO_WITHIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a request came from, for the record of consent."""
+
+    form: str  # which form and version of its text
+    client_hash: str  # keyed hash of the web client's address
+
+
+def subscribe(
+    engine: Engine, address: str, asked: Asked, now: datetime, secret: bytes, preferences: Preferences | None = None
+) -> None:
+    """Ask for confirmation, unless the address has confirmed; whoever asks learns nothing of that here.
+
+    `address` is normalised. `preferences` count for a new address only: nobody changes those of another.
+    """
+    key = recipient_key(address, secret)
+    consent = Consent(now, asked.client_hash, asked.form)
+    with transaction(engine) as connection:
+        queued = None
+        if not is_suppressed(connection, key):
+            subscribers.add_pending(connection, NewSubscriber(address, key, preferences or Preferences(), consent))
+            queued = _ask_to_confirm(connection, key, consent)
+        # Whatever happened, one event: an operator sees a bombed address, and the work is the same for all of them.
+        _record(connection, key, "asked to subscribe", now, {"form": asked.form, "mail": str(queued or "")})
+
+
+def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind | None:
+    reader = subscribers.by_key(connection, key, lock=True)
+    if reader is None:  # erased in this instant
+        return None
+    subscribers.request_again(connection, reader.id, consent)
+    kind = Kind.ALREADY if reader.status is Status.CONFIRMED else Kind.CONFIRMATION
+    return kind if _queue_within_limits(connection, kind, reader, consent.requested_at) else None
+
+
+def confirm(
+    engine: Engine, subscriber_id: int, confirmed_from: str, now: datetime, preferences: Preferences | None = None
+) -> Subscriber | None:
+    """A pending reader confirms and is due for the newest issue at once; doing it again changes nothing.
+
+    None for who unsubscribed meanwhile or was erased: an old link revives nobody.
+    """
+    with transaction(engine) as connection:
+        if subscribers.set_confirmed(connection, subscriber_id, confirmed_from, now):
+            if preferences is not None:
+                subscribers.set_preferences(connection, subscriber_id, preferences)
+            _welcome(connection, subscribers.by_id(connection, subscriber_id), now)
+        reader = subscribers.by_id(connection, subscriber_id)
+    return reader if reader and reader.status is Status.CONFIRMED else None
+
+
+def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
+    """Another confirmation mail for a pending reader whose link has expired, within the limits."""
+    with transaction(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id)
+        if reader is None or reader.status is not Status.PENDING:
+            return
+        if _queue_within_limits(connection, Kind.CONFIRMATION, reader, now):
+            subscribers.request_again(connection, reader.id, replace(reader.consent, requested_at=now))
+            _record(connection, reader.key, "asked for another confirmation", now)
+
+
+def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferences, now: datetime) -> bool:
+    """What the reader asks for, from the next issue on. False when they were erased."""
+    with transaction(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id)
+        if reader is None:
+            return False
+        if reader.preferences != preferences:
+            subscribers.set_preferences(connection, subscriber_id, preferences)
+            _record(
+                connection,
+                reader.key,
+                "changed preferences",
+                now,
+                {"fields": _changed(reader.preferences, preferences)},
+            )
+    return True
+
+
+def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str) -> bool:
+    """No further mail; what is queued is skipped when its turn comes. False when that was so already."""
+    with transaction(engine) as connection:
+        changed = subscribers.set_unsubscribed(connection, subscriber_id, now)
+        reader = subscribers.by_id(connection, subscriber_id)
+        if changed and reader:
+            _record(connection, reader.key, "unsubscribed", now, {"how": how})
+    return changed
+
+
+def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timedelta | None = None) -> bool:
+    """Undo an unsubscription of who had confirmed; with `within`, only a recent one. False when nothing changed."""
+    with transaction(engine) as connection:
+        since = now - within if within is not None else None
+        changed = subscribers.undo_unsubscribe(connection, subscriber_id, now, since)
+        reader = subscribers.by_id(connection, subscriber_id)
+        if changed and reader:
+            _record(connection, reader.key, "subscribed again", now)
+    return changed
+
+
+def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> None:
+    """Mail a confirmed reader the link to their preferences, within the limits; whoever asks learns nothing here."""
+    key = recipient_key(address, secret)
+    with transaction(engine) as connection:
+        reader = subscribers.by_key(connection, key, lock=True)
+        wanted = reader and reader.status is Status.CONFIRMED and not is_suppressed(connection, key)
+        queued = bool(reader and wanted and _queue_within_limits(connection, Kind.LINK, reader, now))
+        _record(connection, key, "asked for the link", now, {"mail": str(Kind.LINK) if queued else ""})
+
+
+def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
+    """The reader whom a link is for; None once erased."""
+    with reading(engine) as connection:
+        return subscribers.by_id(connection, subscriber_id)
+
+
+def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
+    """Everything that is stored about a reader, as plain JSON values (GDPR Art. 15 and 20); None once erased."""
+    with reading(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id)
+        if reader is None:
+            return None
+        happened = events.latest(connection, 10_000, _subject(reader.key))
+        return {
+            "subscriber": _plain(asdict(reader)),
+            "mails": _plain(subscribers.ledger_of(connection, reader.key)),
+            "events": [_plain({"at": event.at, "what": event.what, "detail": event.detail}) for event in happened],
+            "suppressed": is_suppressed(connection, reader.key),
+        }
+
+
+def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
+    """Forget a reader; the ledger keeps that there were mails, not for whom. False when that was so already."""
+    with transaction(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id)
+        if reader is None:
+            return False
+        erased = subscribers.erase(connection, subscriber_id, reader.key)
+        if erased:
+            _record(connection, reader.key, "erased", now)
+    return erased
+
+
+def purge_pending(engine: Engine, now: datetime) -> int:
+    """Forget who did not confirm within a week. Returns how many."""
+    with transaction(engine) as connection:
+        gone = subscribers.purge_pending(connection, now - PENDING_FOR)
+        if gone:
+            events.record(connection, now, "subscribers", "forgot who never confirmed", {"count": gone})
+    return gone
+
+
+def _queue_within_limits(connection: Connection, kind: Kind, reader: Subscriber, now: datetime) -> bool:
+    """Whether a mail that somebody asked for was queued. Two at once meet in the ledger: it takes one a day."""
+    if any(count_mails(connection, kind, reader.key, now - period) >= most for period, most in MAIL_LIMITS):
+        return False
+    today = now.astimezone(UTC).date()
+    return queue_mail(connection, kind, today, reader.key, reader.id, due_at=now, now=now) is not None
+
+
+def _welcome(connection: Connection, reader: Subscriber | None, now: datetime) -> None:
+    if reader is None:
+        return
+    newest = newest_issue_id(connection, now, NEWEST_ISSUE_WITHIN)
+    if newest is not None:
+        issue_id, day = newest
+        queue_mail(connection, Kind.DIGEST, day, reader.key, reader.id, due_at=now, now=now, issue_id=issue_id)
+    _record(connection, reader.key, "confirmed", now, {"first issue": newest[1].isoformat() if newest else ""})
+
+
+def _record(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any] | None = None) -> None:
+    events.record(connection, now, _subject(key), what, detail or {})
+
+
+def _subject(key: str) -> str:
+    return f"subscriber:{key}"
+
+
+def _changed(before: Preferences, after: Preferences) -> list[str]:
+    return [name for name, value in asdict(after).items() if value != getattr(before, name)]
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON knows."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value

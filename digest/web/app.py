@@ -1,0 +1,75 @@
+"""The web process: pages for readers. Comes in: engine, settings, the hint port. Goes out: the app. Sends no mail."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from digest.settings import Settings
+from digest.web import archive, health, inbox, managing, subscribing
+from digest.web.assets import Assets
+from digest.web.guard import Guard, add_security_headers
+from digest.web.pages import Pages
+from digest.web.site import Site
+
+log = structlog.get_logger()
+
+# What a database says that is away, full, locked or read-only (PEP 249); anything else it says is a fault of ours.
+_DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+
+
+def create_app(engine: Engine, settings: Settings, hint: Callable[[], object]) -> FastAPI:
+    """The app for uvicorn. Links are made from `settings.public_url` alone, whatever Host a request names."""
+    # FastAPI's own documentation pages load scripts from elsewhere; its redirects of slashes would believe Host.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    assets = Assets(urlsplit(settings.public_url).path)
+    pages = Pages(settings, assets)
+    app.state.site = Site(engine, settings, pages, hint)
+    for router in (assets.routes(), health.router, subscribing.router, managing.router, archive.router):
+        app.include_router(router)
+    if settings.inbox_dir is not None:
+        app.include_router(inbox.router(settings.inbox_dir))
+    app.add_middleware(Guard, refuse=pages.refuse, public_url=settings.public_url)
+    _answer_errors(app, pages)
+    return app
+
+
+def _answer_errors(app: FastAPI, pages: Pages) -> None:
+    def refused(_request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, HTTPException)
+        said = _own_words(problem)
+        answer = pages.refuse(problem.status_code, said)
+        answer.headers.update(problem.headers or {})
+        return answer
+
+    def database_away(_request: Request, problem: Exception) -> Response:
+        # The words of the problem may hold an address; its type says enough.
+        log.error("the database cannot be used", problem=type(problem).__name__, cause=_cause(problem))
+        return pages.refuse(503)
+
+    def broken(request: Request, _problem: Exception) -> HTMLResponse:
+        # This answer is made outside of the guard.
+        answer = pages.refuse(500)
+        add_security_headers(answer.headers, request.scope["path"], request.method)
+        return answer
+
+    app.add_exception_handler(HTTPException, refused)
+    for kind in _DATABASE_AWAY:
+        app.add_exception_handler(kind, database_away)
+    app.add_exception_handler(Exception, broken)
+
+
+def _own_words(problem: HTTPException) -> str:
+    """What an endpoint of ours said; "" for the phrase that the framework fills in."""
+    ours = problem.status_code == 404 and problem.detail != "Not Found"
+    return problem.detail if ours else ""
+
+
+def _cause(problem: Exception) -> str:
+    return type(getattr(problem, "orig", None) or problem).__name__

@@ -1,0 +1,72 @@
+"""Papers → what the pages show of them."""
+
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import quote
+
+from digest.mail.words import cut, one_line, short_date
+from digest.papers.paper import Paper, RankedPaper, arxiv_id
+
+EXCERPT = 280
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One paper in a list."""
+
+    path: str  # of its own page
+    title: str
+    excerpt: str
+    by: str  # its organisation, else its first authors
+    day: str
+    day_iso: str
+    rank: int = 0
+    votes: int = 0
+
+
+def card(ranked: RankedPaper) -> Card:
+    """A paper at its place in an issue."""
+    return paper_card(ranked.paper, ranked.rank, int(ranked.terms.get("upvotes", 0)))
+
+
+def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> Card:
+    """A paper that stands in no issue (yet)."""
+    day = _day(paper)
+    return Card(
+        path=f"/papers/{quote(paper.id, safe='/:')}",
+        title=one_line(paper.title) or "Untitled",
+        excerpt=cut(paper.summary or paper.abstract, EXCERPT),
+        by=one_line(paper.organization) or authors(paper, 2),
+        day=short_date(day) if day else "",
+        day_iso=day.isoformat() if day else "",
+        rank=rank,
+        votes=votes,
+    )
+
+
+def authors(paper: Paper, most: int) -> str:
+    """`Ada Lovelace, Alan Turing and 4 more`."""
+    names = [one_line(name) for name in paper.authors]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def links(paper: Paper) -> list[tuple[str, str]]:
+    """Where else the paper can be read, as (address, words); only https addresses become links."""
+    arxiv = arxiv_id(paper.id)
+    known = [
+        (f"https://arxiv.org/abs/{arxiv}" if arxiv else "", "arXiv"),
+        (f"https://arxiv.org/pdf/{arxiv}" if arxiv else "", "PDF"),
+        (
+            paper.url if not arxiv or "arxiv.org" not in paper.url else "",
+            "Discussion and votes" if arxiv else "The paper",
+        ),
+        (paper.code_url, "Code"),
+        (paper.project_url, "Project page"),
+    ]
+    return [(address, words) for address, words in known if address.startswith("https://") and address.isprintable()]
+
+
+def _day(paper: Paper) -> date | None:
+    at = paper.listed_at or paper.published_at
+    return at.date() if at else None

@@ -1,0 +1,51 @@
+"""For load balancers and supervisors: does the process live, and can it serve readers."""
+
+import redis
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from digest.store.database import reading
+from digest.store.migrate import is_current
+from digest.web.site import TheSite
+
+router = APIRouter()
+
+
+@router.api_route("/healthz", methods=["GET", "HEAD"])
+def health() -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.api_route("/readyz", methods=["GET", "HEAD"])
+def readiness(site: TheSite) -> Response:
+    """Database reachable and at the newest migration. Redis is told of, but no mail waits for it."""
+    database = _database(site.engine)
+    ready = database == "ok"
+    said = {
+        "status": "ready" if ready else "not ready",
+        "database": database,
+        "redis": _redis(site.settings.redis_url.get_secret_value()),
+    }
+    return JSONResponse(said, 200 if ready else 503)
+
+
+def _database(engine: Engine) -> str:
+    try:
+        with reading(engine) as connection:
+            return "ok" if is_current(connection) else "needs digest migrate"
+    except DBAPIError:
+        return "unreachable"
+
+
+def _redis(url: str) -> str:
+    if not url:
+        return "not set"
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
+            client.ping()
+    except redis.RedisError:
+        return "unreachable"
+    return "ok"

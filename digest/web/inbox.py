@@ -1,0 +1,55 @@
+"""The demo's inbox as pages: what the local mail server has kept. Comes in: its Maildir. Read-only."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+
+from digest.demo.inbox import Mail, mail, mails
+from digest.web.site import TheSite
+
+# The mail stands in a sandboxed frame: it runs nothing and loads nothing, but its links can be followed.
+_MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+
+
+def router(inbox_dir: Path) -> APIRouter:
+    """The pages under /inbox, for the Maildir in `inbox_dir`."""
+    routes = APIRouter(prefix="/inbox", include_in_schema=False)
+    find = _finder(inbox_dir)
+
+    @routes.get("", response_class=HTMLResponse)
+    def show_inbox(site: TheSite) -> Response:
+        return site.pages.show("inbox", mails=mails(inbox_dir))
+
+    @routes.get("/{key}", response_class=HTMLResponse)
+    def show_mail(site: TheSite, key: str) -> Response:
+        return site.pages.show("inbox_mail", mail=find(key))
+
+    @routes.get("/{key}/html", response_class=HTMLResponse)
+    def show_html(key: str) -> Response:
+        return HTMLResponse(_in_new_tabs(find(key).html), headers={"Content-Security-Policy": _MAIL_POLICY})
+
+    @routes.get("/{key}/raw", response_class=PlainTextResponse)
+    def show_raw(key: str) -> Response:
+        return PlainTextResponse(find(key).raw)
+
+    return routes
+
+
+def _finder(inbox_dir: Path) -> Callable[[str], Mail]:
+    def find(key: str) -> Mail:
+        found = mail(inbox_dir, key)
+        if found is None:
+            raise HTTPException(404, "There is no such mail.")
+        return found
+
+    return find
+
+
+def _in_new_tabs(html: str) -> str:
+    """The mail with links that open outside of its frame, as mail programs do it."""
+    return html.replace("<head>", '<head><base target="_blank">', 1)

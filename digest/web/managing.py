@@ -1,0 +1,139 @@
+"""Behind a reader's own links: preferences, a pause, what is stored, and the way out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from digest import clock
+from digest.subscribers import subscriptions
+from digest.subscribers.preferences import Errors, parse_preferences
+from digest.subscribers.subscriber import Status, Subscriber
+from digest.subscribers.tokens import Purpose, verify
+from digest.web.forms import fields_of, fields_typed
+from digest.web.site import Posted, PostedAnything, Site, TheSite, one
+
+router = APIRouter()
+
+
+@router.api_route("/preferences/{token}", methods=["GET", "HEAD"])
+def preferences_page(site: TheSite, token: str) -> Response:
+    """What the reader gets, and when."""
+    reader = _reader(site, token)
+    return _show(site, reader, clock.now()) if reader else _no_such_link(site)
+
+
+@router.post("/preferences/{token}")
+def change(site: TheSite, token: str, form: Posted) -> Response:
+    """Save, or do what the pressed button says."""
+    now = clock.now()
+    reader = _reader(site, token)
+    if reader is None:
+        return _no_such_link(site)
+    match one(form, "action"):
+        case "unsubscribe":
+            subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page")
+            return _show(site, _reader(site, token), now, said="You are unsubscribed. No further mail.")
+        case "resubscribe":
+            subscriptions.resubscribe(site.engine, reader.id, now)
+            return _show(site, _reader(site, token), now, said="You are subscribed again.")
+        case "export":
+            return _export(site, reader)
+        case "erase":
+            return _erase(site, reader, form, now)
+        case _:
+            return _save(site, reader, form, now)
+
+
+@router.api_route("/u/{token}", methods=["GET", "HEAD"])
+def unsubscribe_page(site: TheSite, token: str) -> Response:  # noqa: ARG001 - the page is the same for every token
+    """One button. Opening the page changes nothing."""
+    return site.pages.show("unsubscribe")
+
+
+@router.post("/u/{token}")
+def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
+    """RFC 8058 §3.2 one-click, and the page's own buttons. Always 200, never a redirect or a cookie.
+
+    A token that nobody has (any more) is answered like any other: there will be no further mail for it.
+    """
+    number, now = verify(Purpose.UNSUBSCRIBE, token, site.keys), clock.now()
+    if one(form, "undo") and "List-Unsubscribe" not in form:
+        undone = number is not None and subscriptions.resubscribe(
+            site.engine, number, now, within=subscriptions.UNDO_WITHIN
+        )
+        return _undone(site) if undone else _too_late(site)
+    reader = subscriptions.find(site.engine, number) if number is not None else None
+    how = "one-click" if "List-Unsubscribe" in form else "unsubscribe page"
+    first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how)
+    return site.pages.show("unsubscribed", first=first)
+
+
+def _reader(site: Site, token: str) -> Subscriber | None:
+    number = verify(Purpose.MANAGE, token, site.keys)
+    return subscriptions.find(site.engine, number) if number is not None else None
+
+
+def _save(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
+    wishes = parse_preferences(form, now, reader.preferences)
+    if isinstance(wishes, dict):
+        return _show(site, reader, now, form=form, errors=wishes)
+    subscriptions.change_preferences(site.engine, reader.id, wishes, now)
+    return _show(site, subscriptions.find(site.engine, reader.id), now, said="Saved. It holds from the next issue on.")
+
+
+def _show(
+    site: Site,
+    reader: Subscriber | None,
+    now: datetime,
+    *,
+    said: str = "",
+    form: Mapping[str, list[str]] | None = None,
+    errors: Errors | None = None,
+) -> Response:
+    if reader is None:
+        return _no_such_link(site)
+    fields = fields_of(reader.preferences, now)
+    return site.pages.show(
+        "preferences",
+        400 if errors else 200,
+        email=reader.email,
+        subscribed=reader.status is Status.CONFIRMED,
+        may_return=reader.status is Status.UNSUBSCRIBED and reader.consent.confirmed_at is not None,
+        fields=fields_typed(form, fields) if form is not None else fields,
+        errors=errors or {},
+        said=said,
+    )
+
+
+def _export(site: Site, reader: Subscriber) -> Response:
+    stored = subscriptions.export(site.engine, reader.id)
+    headers = {"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'}
+    return JSONResponse(stored, headers=headers) if stored is not None else _no_such_link(site)
+
+
+def _erase(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
+    if one(form, "sure") != "yes":
+        return _show(site, reader, now, errors={"sure": "Please tick the box first: erasing cannot be undone."})
+    subscriptions.erase(site.engine, reader.id, now)
+    return site.pages.say(
+        "Everything about you is erased",
+        "No further mail will come. The links in older mails no longer open anything.",
+    )
+
+
+def _no_such_link(site: Site) -> Response:
+    return site.pages.show("lost", 404)
+
+
+def _undone(site: Site) -> Response:
+    return site.pages.say("You are subscribed again", "Nothing has changed: the next issue comes as before.")
+
+
+def _too_late(site: Site) -> Response:
+    return site.pages.say(
+        "This can no longer be undone here",
+        "Open your preferences from any of our mails to come back, or sign up again on the front page.",
+        status=410,
+    )

@@ -1,0 +1,67 @@
+"""What every endpoint needs: the site's open resources and the posted form, as FastAPI dependencies."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+
+from digest.settings import Settings
+from digest.web.pages import Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The web process. `hint` tells the workers that mails are queued; it may fail silently."""
+
+    engine: Engine
+    settings: Settings
+    pages: Pages
+    hint: Callable[[], object]
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """What links are signed with, newest first."""
+        return self.settings.secret_keys
+
+    @property
+    def secret(self) -> bytes:
+        """What addresses are hashed with; it never changes."""
+        return self.settings.secret_keys[-1]
+
+    def client_hash(self, request: Request) -> str:
+        """Who asked, for the record of consent: a keyed hash of the client's network address."""
+        host = request.client.host if request.client else ""
+        return hmac.new(self.secret, b"client\0" + host.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+async def _site(request: Request) -> Site:
+    return cast("Site", request.app.state.site)
+
+
+async def _posted(request: Request) -> Mapping[str, list[str]]:
+    """The text fields of a form in either encoding; files are refused. Any other content type is an empty form."""
+    async with request.form(max_files=0, max_fields=200, max_part_size=16_384) as form:
+        return {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+
+
+async def _posted_anything(request: Request) -> Mapping[str, list[str]]:
+    """The same, where a body that cannot be read must not get in the way."""
+    try:
+        return await _posted(request)
+    except HTTPException:
+        return {}
+
+
+TheSite = Annotated[Site, Depends(_site)]
+Posted = Annotated[Mapping[str, list[str]], Depends(_posted)]
+PostedAnything = Annotated[Mapping[str, list[str]], Depends(_posted_anything)]
+
+
+def one(form: Mapping[str, list[str]], name: str) -> str:
+    """The field's value without spaces around it; "" when it is absent."""
+    return (form.get(name) or [""])[-1].strip(" ")

@@ -1,0 +1,117 @@
+"""The form of preferences."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from digest.subscribers.preferences import known_zone, parse_preferences
+from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Preferences
+
+NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)  # a Monday; Tuesday in Tokyo
+Form = dict[str, list[str]]
+
+
+def test_a_full_form_becomes_preferences() -> None:
+    form = {
+        "topics": ["vision", "language-models"],
+        "keywords": [" sparse   attention,  RAG , rag,"],
+        "papers": ["2"],
+        "frequency": ["weekly"],
+        "weekday": ["4"],
+        "hour": ["18"],
+        "zone": ["Asia/Tokyo"],
+        "pause": ["7"],
+    }
+    assert parse_preferences(form, NOW) == Preferences(
+        topics=("language-models", "vision"),
+        keywords=("sparse attention", "rag"),
+        papers=2,
+        weekdays=frozenset({4}),
+        zone="Asia/Tokyo",
+        hour=18,
+        paused_until=date(2026, 12, 1),  # seven days from the reader's own Tuesday
+    )
+
+
+def test_absent_fields_keep_what_the_reader_has() -> None:
+    current = Preferences(("vision",), ("rag",), 3, WORKDAYS, "Europe/Berlin", 5, date(2026, 12, 24))
+    changed = parse_preferences({"papers": ["4"], "topics": ["vision"]}, NOW, current)
+    assert changed == Preferences(("vision",), ("rag",), 4, WORKDAYS, "Europe/Berlin", 5, date(2026, 12, 24))
+
+
+def test_no_box_ticked_means_no_topic() -> None:
+    changed = parse_preferences({"papers": ["4"]}, NOW, Preferences(topics=("vision",)))
+    assert isinstance(changed, Preferences)
+    assert changed.topics == ()
+
+
+@pytest.mark.parametrize(("value", "days"), [("daily", EVERY_DAY), ("workdays", WORKDAYS)])
+def test_frequencies_are_sets_of_days(value: str, days: frozenset[int]) -> None:
+    changed = parse_preferences({"frequency": [value]}, NOW)
+    assert isinstance(changed, Preferences)
+    assert changed.weekdays == days
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "word"),
+    [
+        ({"topics": ["astrology"]}, "topics", "listed"),
+        ({"keywords": ["a"]}, "keywords", "2 to 60"),
+        ({"keywords": ["x" * 61]}, "keywords", "2 to 60"),
+        ({"keywords": [", ".join(f"word{n}" for n in range(21))]}, "keywords", "21"),
+        ({"keywords": ["ra\x00g"]}, "keywords", "invisible"),
+        ({"papers": ["0"]}, "papers", "1 to 25"),
+        ({"papers": ["26"]}, "papers", "1 to 25"),
+        ({"papers": ["٣"]}, "papers", "1 to 25"),
+        ({"papers": ["9" * 5000]}, "papers", "1 to 25"),
+        ({"papers": [""]}, "papers", "1 to 25"),
+        ({"hour": ["24"]}, "hour", "0 to 23"),
+        ({"hour": ["-1"]}, "hour", "0 to 23"),
+        ({"frequency": ["hourly"]}, "frequency", "every day"),
+        ({"frequency": ["weekly"], "weekday": ["7"]}, "frequency", "Monday"),
+        ({"zone": ["Mars/Olympus"]}, "zone", "not known"),
+        ({"zone": ["Europe/Berln"]}, "zone", "did you mean Europe/Berlin"),
+        ({"zone": ["../../etc/passwd"]}, "zone", "not known"),
+        ({"pause": ["8"]}, "pause", "date"),
+        ({"pause": ["until"], "pause_until": [""]}, "pause", "date"),
+        ({"pause": ["until"], "pause_until": ["2026-11-23"]}, "pause", "after today"),
+        ({"pause": ["until"], "pause_until": ["2028-01-01"]}, "pause", "within a year"),
+    ],
+)
+def test_a_wrong_field_is_named_with_words(form: Form, field: str, word: str) -> None:
+    errors = parse_preferences(form, NOW)
+    assert isinstance(errors, dict)
+    assert list(errors) == [field]
+    assert word in errors[field]
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    errors = parse_preferences({"papers": ["x"], "hour": ["x"], "zone": ["x"]}, NOW)
+    assert isinstance(errors, dict)
+    assert set(errors) == {"papers", "hour", "zone"}
+
+
+def test_a_pause_can_be_ended_and_given_a_date() -> None:
+    current = Preferences(paused_until=date(2026, 12, 24))
+    ended = parse_preferences({"pause": ["0"], "pause_until": ["2026-12-24"]}, NOW, current)
+    dated = parse_preferences({"pause": ["until"], "pause_until": ["2026-11-24"]}, NOW)
+    assert isinstance(ended, Preferences)
+    assert isinstance(dated, Preferences)
+    assert ended.paused_until is None
+    assert dated.paused_until == date(2026, 11, 24)
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("Berlin", "Europe/Berlin"),
+        ("new york", "America/New_York"),
+        (" utc ", "UTC"),
+        ("Factory", None),
+        ("", None),
+    ],
+)
+def test_a_zone_is_found_by_what_people_call_it(typed: str, zone: str | None) -> None:
+    assert known_zone(typed) == zone

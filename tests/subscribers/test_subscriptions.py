@@ -1,0 +1,364 @@
+"""What readers can do, on both databases."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from digest.mail.message import Kind
+from digest.papers.paper import Paper, RankedPaper
+from digest.store import events, subscribers
+from digest.store.database import reading, transaction
+from digest.store.issues import NewIssue, add_issue
+from digest.store.suppressions import SuppressionReason, suppress
+from digest.store.tables import deliveries
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Preferences, Status, Subscriber, recipient_key
+from digest.subscribers.subscriptions import Asked
+
+SECRET = b"a secret of at least thirty-two characters"
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+ADDRESS = "ada@example.org"
+KEY = recipient_key(ADDRESS, SECRET)
+ASKED = Asked("web 1", "0" * 32)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def subscribe(engine: Engine, now: datetime = NOW, address: str = ADDRESS, wishes: Preferences | None = None) -> None:
+    subscriptions.subscribe(engine, address, ASKED, now, SECRET, wishes)
+
+
+def reader(engine: Engine, key: str = KEY) -> Subscriber:
+    with reading(engine) as connection:
+        found = subscribers.by_key(connection, key)
+    assert found is not None
+    return found
+
+
+def confirmed(engine: Engine, now: datetime = NOW) -> Subscriber:
+    subscribe(engine, now)
+    found = subscriptions.confirm(engine, reader(engine).id, "1" * 32, now)
+    assert found is not None
+    return found
+
+
+def mails(engine: Engine) -> list[tuple[str, str]]:
+    with reading(engine) as connection:
+        rows = connection.execute(select(deliveries.c.kind, deliveries.c.occasion).order_by(deliveries.c.id))
+        return [(row.kind, row.occasion) for row in rows]
+
+
+def happened(engine: Engine, key: str = KEY) -> list[str]:
+    """Oldest first."""
+    with reading(engine) as connection:
+        return [event.what for event in reversed(events.latest(connection, 100, f"subscriber:{key}"))]
+
+
+def cut(engine: Engine, day: date, at: datetime) -> int:
+    papers = [RankedPaper(1, Paper("2405.17247", "A paper"), 1.0, {"upvotes": 3.0})]
+    with transaction(engine) as connection:
+        issue = add_issue(connection, NewIssue("daily", day, at, "f", {}, {}, ""), papers)
+    assert issue is not None
+    return issue
+
+
+# --- subscribe ---
+
+
+def test_a_new_address_is_pending_and_asked_to_confirm(engine: Engine) -> None:
+    subscribe(engine, wishes=Preferences(zone="Asia/Tokyo"))
+    found = reader(engine)
+    assert (found.email, found.status, found.preferences.zone) == (ADDRESS, Status.PENDING, "Asia/Tokyo")
+    assert (found.consent.requested_at, found.consent.form, found.consent.confirmed_at) == (NOW, "web 1", None)
+    assert mails(engine) == [("confirmation", "2026-11-23")]
+    assert happened(engine) == ["asked to subscribe"]
+
+
+def test_fifty_requests_for_one_address_make_one_mail(engine: Engine) -> None:
+    for minute in range(50):
+        subscribe(engine, NOW + timedelta(minutes=minute))
+    assert mails(engine) == [("confirmation", "2026-11-23")]
+
+
+def test_midnight_does_not_allow_a_second_mail_within_a_day(engine: Engine) -> None:
+    subscribe(engine, NOW)
+    subscribe(engine, NOW + 23 * HOUR)
+    assert len(mails(engine)) == 1
+    subscribe(engine, NOW + 25 * HOUR)
+    assert mails(engine) == [("confirmation", "2026-11-23"), ("confirmation", "2026-11-24")]
+
+
+def test_three_confirmation_mails_in_a_month_are_the_most(engine: Engine) -> None:
+    for day in range(29):
+        subscribe(engine, NOW + day * DAY + timedelta(minutes=day))
+    assert len(mails(engine)) == 3
+    subscribe(engine, NOW + 32 * DAY)
+    assert len(mails(engine)) == 4
+
+
+def test_requests_at_once_make_one_reader_and_one_mail(engine: Engine) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: subscribe(engine), range(16)))
+    assert mails(engine) == [("confirmation", "2026-11-23")]
+    with reading(engine) as connection:
+        assert len(subscribers.with_status(connection)) == 1
+
+
+def test_upper_and_lower_case_are_one_reader(engine: Engine) -> None:
+    subscribe(engine, address="Ada@example.org")
+    subscribe(engine, address="ada@example.org")
+    with reading(engine) as connection:
+        assert [found.email for found in subscribers.with_status(connection)] == ["Ada@example.org"]
+        assert subscribers.by_email(connection, "ADA@example.org") == reader(engine)
+
+
+def test_a_confirmed_address_is_told_so_by_mail_and_stays_as_it_is(engine: Engine) -> None:
+    before = confirmed(engine)
+    subscribe(engine, NOW + HOUR, wishes=Preferences(papers=1))
+    assert reader(engine) == before
+    assert mails(engine) == [("confirmation", "2026-11-23"), ("already", "2026-11-23")]
+    subscribe(engine, NOW + 2 * HOUR)
+    assert len(mails(engine)) == 2
+
+
+def test_an_unsubscribed_reader_who_asks_again_is_pending_with_their_old_preferences(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscriptions.change_preferences(engine, found.id, Preferences(papers=2), NOW)
+    subscriptions.unsubscribe(engine, found.id, NOW, "test")
+    subscribe(engine, NOW + 2 * DAY, wishes=Preferences(papers=25))
+    again = reader(engine)
+    assert (again.id, again.status, again.preferences.papers) == (found.id, Status.PENDING, 2)
+    assert again.consent.confirmed_at is None
+    assert mails(engine)[-1] == ("confirmation", "2026-11-25")
+
+
+def test_a_suppressed_address_gets_nothing(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        suppress(connection, KEY, SuppressionReason.REFUSED, "550 5.1.1", NOW)
+    subscribe(engine)
+    assert mails(engine) == []
+    with reading(engine) as connection:
+        assert subscribers.by_key(connection, KEY) is None
+
+
+# --- confirm ---
+
+
+def test_confirming_starts_the_mails_with_the_newest_issue(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 22), NOW - 27 * HOUR)
+    issue = cut(engine, date(2026, 11, 23), NOW - 3 * HOUR)
+    found = confirmed(engine)
+    assert (found.status, found.consent.confirmed_at, found.consent.confirmed_from) == (Status.CONFIRMED, NOW, "1" * 32)
+    assert mails(engine)[1:] == [("digest", "2026-11-23")]
+    with reading(engine) as connection:
+        row = connection.execute(select(deliveries).where(deliveries.c.kind == Kind.DIGEST)).one()
+    assert (row.issue_id, row.due_at, row.recipient, row.subscriber_id) == (issue, NOW, KEY, found.id)
+
+
+def test_an_issue_older_than_two_days_is_not_sent_to_who_confirms(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 20), NOW - 3 * DAY)
+    confirmed(engine)
+    assert mails(engine) == [("confirmation", "2026-11-23")]
+
+
+def test_confirming_twice_is_the_same_as_once(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    first = confirmed(engine)
+    second = subscriptions.confirm(engine, first.id, "2" * 32, NOW + HOUR, Preferences(papers=1))
+    assert second == first
+    assert happened(engine) == ["asked to subscribe", "confirmed"]
+    assert len(mails(engine)) == 2
+
+
+def test_confirming_at_once_from_several_places_makes_one_digest(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    subscribe(engine)
+    number = reader(engine).id
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: subscriptions.confirm(engine, number, "", NOW), range(8)))
+    assert len(mails(engine)) == 2
+    assert happened(engine).count("confirmed") == 1
+
+
+def test_preferences_can_come_with_the_confirmation(engine: Engine) -> None:
+    subscribe(engine)
+    found = subscriptions.confirm(engine, reader(engine).id, "", NOW, Preferences(papers=3, hour=22))
+    assert found is not None
+    assert (found.preferences.papers, found.preferences.hour) == (3, 22)
+
+
+def test_an_old_link_does_not_revive_who_unsubscribed(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscriptions.unsubscribe(engine, found.id, NOW, "test")
+    assert subscriptions.confirm(engine, found.id, "", NOW + HOUR) is None
+    assert reader(engine).status is Status.UNSUBSCRIBED
+
+
+def test_nobody_is_confirmed_by_the_number_of_an_erased_reader(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscriptions.erase(engine, found.id, NOW)
+    subscribe(engine, address="eve@example.org")
+    assert reader(engine, recipient_key("eve@example.org", SECRET)).id != found.id
+    assert subscriptions.confirm(engine, found.id, "", NOW) is None
+
+
+def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:
+    subscribe(engine)
+    number = reader(engine).id
+    subscriptions.confirm_again(engine, number, NOW + HOUR)
+    assert len(mails(engine)) == 1
+    subscriptions.confirm_again(engine, number, NOW + 4 * DAY)
+    assert mails(engine)[1:] == [("confirmation", "2026-11-27")]
+    assert reader(engine).consent.requested_at == NOW + 4 * DAY
+
+
+# --- change, unsubscribe, undo ---
+
+
+def test_changed_preferences_are_kept_and_noted_by_field(engine: Engine) -> None:
+    found = confirmed(engine)
+    wishes = Preferences(("vision",), ("rag",), 2, frozenset({2, 6}), "Asia/Tokyo", 23, date(2026, 12, 24))
+    assert subscriptions.change_preferences(engine, found.id, wishes, NOW)
+    assert reader(engine).preferences == wishes
+    subscriptions.change_preferences(engine, found.id, wishes, NOW)
+    assert happened(engine).count("changed preferences") == 1
+
+
+def test_unsubscribing_twice_is_noted_once(engine: Engine) -> None:
+    found = confirmed(engine)
+    assert subscriptions.unsubscribe(engine, found.id, NOW, "one-click")
+    assert not subscriptions.unsubscribe(engine, found.id, NOW, "one-click")
+    assert reader(engine).status is Status.UNSUBSCRIBED
+    assert happened(engine).count("unsubscribed") == 1
+
+
+def test_undo_brings_back_who_had_confirmed_and_nobody_else(engine: Engine) -> None:
+    subscribe(engine)
+    number = reader(engine).id
+    assert not subscriptions.resubscribe(engine, number, NOW)
+    subscriptions.unsubscribe(engine, number, NOW, "test")
+    assert not subscriptions.resubscribe(engine, number, NOW)
+    assert reader(engine).status is Status.UNSUBSCRIBED
+
+
+def test_undo_is_bound_to_its_time(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscriptions.unsubscribe(engine, found.id, NOW, "test")
+    assert not subscriptions.resubscribe(engine, found.id, NOW + 2 * HOUR, within=HOUR)
+    assert subscriptions.resubscribe(engine, found.id, NOW + HOUR, within=HOUR)
+    assert reader(engine).status is Status.CONFIRMED
+
+
+# --- mail me my link ---
+
+
+def test_a_link_is_mailed_to_confirmed_readers_once_a_day(engine: Engine) -> None:
+    confirmed(engine)
+    for hour in range(3):
+        subscriptions.mail_link(engine, ADDRESS, NOW + hour * HOUR, SECRET)
+    assert mails(engine)[1:] == [("link", "2026-11-23")]
+
+
+@pytest.mark.parametrize("status", ["unknown", "pending", "unsubscribed"])
+def test_nobody_else_is_mailed_a_link(engine: Engine, status: str) -> None:
+    if status != "unknown":
+        subscribe(engine)
+    if status == "unsubscribed":
+        subscriptions.unsubscribe(engine, reader(engine).id, NOW, "test")
+    subscriptions.mail_link(engine, ADDRESS, NOW, SECRET)
+    assert "link" not in [kind for kind, _ in mails(engine)]
+
+
+# --- what is stored ---
+
+
+def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    found = confirmed(engine)
+    stored = subscriptions.export(engine, found.id)
+    assert stored is not None
+    assert json.loads(json.dumps(stored)) == stored
+    assert stored["subscriber"]["email"] == ADDRESS
+    assert stored["subscriber"]["preferences"]["weekdays"] == [0, 1, 2, 3, 4, 5, 6]
+    assert [mail["kind"] for mail in stored["mails"]] == ["confirmation", "digest"]
+    assert [event["what"] for event in stored["events"]] == ["confirmed", "asked to subscribe"]
+
+
+def test_after_erasing_nothing_names_the_reader(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    found = confirmed(engine)
+    with transaction(engine) as connection:
+        connection.execute(update(deliveries).values(reply_text=f"250 ok {ADDRESS}"))
+        suppress(connection, KEY, SuppressionReason.REFUSED, f"550 <{ADDRESS}> unknown", NOW)
+    assert subscriptions.erase(engine, found.id, NOW)
+    assert not subscriptions.erase(engine, found.id, NOW)
+    assert subscriptions.export(engine, found.id) is None
+    assert len(mails(engine)) == 2, "the ledger keeps that there were mails"
+    assert ADDRESS not in dump(engine)
+
+
+def test_signing_up_again_after_erasing_brings_no_second_copy(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    found = confirmed(engine)
+    subscriptions.erase(engine, found.id, NOW)
+    subscribe(engine, NOW + HOUR)
+    subscriptions.confirm(engine, reader(engine).id, "", NOW + HOUR)
+    assert [kind for kind, _ in mails(engine)] == ["confirmation", "digest"]
+
+
+def test_who_never_confirms_is_forgotten_after_a_week(engine: Engine) -> None:
+    subscribe(engine)
+    assert subscriptions.purge_pending(engine, NOW + 7 * DAY) == 0
+    assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
+    with reading(engine) as connection:
+        assert subscribers.with_status(connection) == []
+        assert connection.execute(select(deliveries.c.subscriber_id)).scalar_one() is None
+
+
+def test_confirmed_and_unsubscribed_readers_are_not_forgotten(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscribe(engine, address="eve@example.org")
+    subscriptions.unsubscribe(engine, reader(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
+    assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
+    with reading(engine) as connection:
+        assert subscribers.count_by_status(connection) == {
+            Status.PENDING: 0,
+            Status.CONFIRMED: 1,
+            Status.UNSUBSCRIBED: 1,
+        }
+        assert [one.id for one in subscribers.with_status(connection, Status.CONFIRMED)] == [found.id]
+
+
+def test_no_event_holds_an_address(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscribe(engine, NOW + HOUR)
+    subscriptions.mail_link(engine, ADDRESS, NOW, SECRET)
+    subscriptions.mail_link(engine, "nobody@example.org", NOW, SECRET)
+    subscriptions.unsubscribe(engine, found.id, NOW, "test")
+    subscriptions.resubscribe(engine, found.id, NOW)
+    subscriptions.erase(engine, found.id, NOW)
+    with reading(engine) as connection:
+        logged = repr(events.latest(connection, 100))
+    assert logged.count("Event(") == 8
+    assert "example.org" not in logged
+
+
+def test_nothing_is_stored_when_a_part_of_it_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(subscriptions, "queue_mail", full)
+    with pytest.raises(OSError, match="disk full"):
+        subscribe(engine)
+    with reading(engine) as connection:
+        assert subscribers.by_key(connection, KEY) is None
+
+
+def dump(engine: Engine) -> str:
+    from digest.store.tables import metadata
+
+    with reading(engine) as connection:
+        return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])

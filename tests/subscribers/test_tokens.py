@@ -1,0 +1,73 @@
+"""Signed links."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.subscribers.tokens import CONFIRM_FOR, Purpose, sign, verify
+
+OLD, NEW = b"the old key, thirty-two characters", b"the new key, thirty-two characters"
+ISSUED = datetime(2026, 11, 23, 6, 40, tzinfo=UTC)
+
+
+def test_a_token_leads_back_to_its_reader() -> None:
+    for reader in (1, 77, 2**32 - 1):
+        token = sign(Purpose.MANAGE, reader, ISSUED, [NEW])
+        assert len(token) == 32
+        assert verify(Purpose.MANAGE, token, [NEW]) == reader
+
+
+def test_the_same_arguments_give_the_same_token() -> None:
+    """A retried mail is the same mail, byte for byte."""
+    assert sign(Purpose.MANAGE, 5, ISSUED, [NEW]) == sign(Purpose.MANAGE, 5, ISSUED, [NEW])
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_token_serves_one_purpose_only(purpose: Purpose) -> None:
+    token = sign(purpose, 5, ISSUED, [NEW])
+    assert [other for other in Purpose if verify(other, token, [NEW]) is not None] == [purpose]
+
+
+def test_a_new_key_in_front_signs_and_the_old_one_still_opens() -> None:
+    old = sign(Purpose.UNSUBSCRIBE, 5, ISSUED, [OLD])
+    assert verify(Purpose.UNSUBSCRIBE, old, [NEW, OLD]) == 5
+    new = sign(Purpose.UNSUBSCRIBE, 5, ISSUED, [NEW, OLD])
+    assert verify(Purpose.UNSUBSCRIBE, new, [NEW]) == 5
+    assert verify(Purpose.UNSUBSCRIBE, new, [OLD]) is None
+
+
+def test_a_confirmation_link_ends_after_three_days_and_an_unsubscribe_link_never() -> None:
+    token = sign(Purpose.CONFIRM, 5, ISSUED, [NEW])
+    assert verify(Purpose.CONFIRM, token, [NEW], ISSUED + CONFIRM_FOR, CONFIRM_FOR) == 5
+    assert verify(Purpose.CONFIRM, token, [NEW], ISSUED + CONFIRM_FOR + timedelta(hours=1), CONFIRM_FOR) is None
+    token = sign(Purpose.UNSUBSCRIBE, 5, ISSUED, [NEW])
+    assert verify(Purpose.UNSUBSCRIBE, token, [NEW], ISSUED + timedelta(days=9000)) == 5
+
+
+def test_every_changed_bit_is_noticed() -> None:
+    raw = base64.urlsafe_b64decode(sign(Purpose.MANAGE, 5, ISSUED, [NEW]))
+    for bit in range(len(raw) * 8):
+        changed = bytearray(raw)
+        changed[bit // 8] ^= 1 << bit % 8
+        assert verify(Purpose.MANAGE, base64.urlsafe_b64encode(changed).decode(), [NEW]) is None
+
+
+@pytest.mark.parametrize("change", ["{}\n", " {}", "{}=", "{}====", "{}A", "{}/", "\x00{}", "{}é"])
+def test_a_token_has_one_text_only(change: str) -> None:
+    token = sign(Purpose.MANAGE, 5, ISSUED, [NEW])
+    assert verify(Purpose.MANAGE, change.format(token), [NEW]) is None
+
+
+def test_the_other_base64_alphabet_is_not_taken() -> None:
+    tokens = [sign(Purpose.MANAGE, reader, ISSUED, [NEW]) for reader in range(40)]
+    texts = [token.replace("-", "+").replace("_", "/") for token in tokens]
+    assert texts != tokens
+    assert all(verify(Purpose.MANAGE, text, [NEW]) is None for text in set(texts) - set(tokens))
+
+
+@given(st.text())
+def test_any_other_text_is_no_token_and_no_exception(text: str) -> None:
+    assert verify(Purpose.MANAGE, text, [NEW, OLD], ISSUED, CONFIRM_FOR) is None

@@ -1,0 +1,73 @@
+"""A site in front of a fresh database, and its visitors."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, select
+from starlette.testclient import TestClient
+
+from digest.clock import now
+from digest.settings import Settings
+from digest.store import subscribers
+from digest.store.database import reading
+from digest.store.tables import deliveries, metadata
+from digest.subscribers.subscriber import Subscriber, recipient_key
+from digest.subscribers.tokens import Purpose, sign
+from digest.web.app import create_app
+from tests.conftest import Clock
+
+SECRET = "a-secret-of-at-least-thirty-two-characters"
+ADDRESS = "ada@example.org"
+START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
+@dataclass
+class Visit:
+    """A browser at the site, with a look behind it."""
+
+    engine: Engine
+    browser: TestClient
+    hints: list[None] = field(default_factory=list)
+
+    def token(self, purpose: Purpose, reader: Subscriber, issued: datetime | None = None) -> str:
+        return sign(purpose, reader.id, issued or now(), [SECRET.encode()])
+
+    def reader(self, address: str = ADDRESS) -> Subscriber:
+        with reading(self.engine) as connection:
+            found = subscribers.by_key(connection, recipient_key(address, SECRET.encode()))
+        assert found is not None
+        return found
+
+    def queued(self) -> list[str]:
+        """The kinds of mail in the ledger."""
+        with reading(self.engine) as connection:
+            return list(connection.scalars(select(deliveries.c.kind).order_by(deliveries.c.id)))
+
+    def subscribed(self, address: str = ADDRESS) -> Subscriber:
+        """A confirmed reader, by way of the pages."""
+        self.browser.post("/subscribe", data={"email": address})
+        token = self.token(Purpose.CONFIRM, self.reader(address))
+        assert "You are subscribed" in self.browser.post(f"/confirm/{token}").text
+        return self.reader(address)
+
+    def everything(self) -> dict[str, list[tuple[object, ...]]]:
+        """Every row of every table."""
+        with reading(self.engine) as connection:
+            return {
+                table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+                for table in metadata.sorted_tables
+            }
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(secret_key=SECRET, contact="help@example.org", postal_address="1 Paper Street")
+
+
+@pytest.fixture
+def visit(engine: Engine, settings: Settings, clock: Clock) -> Visit:
+    clock.move_to(START)
+    hints: list[None] = []
+    app = create_app(engine, settings, lambda: hints.append(None))
+    return Visit(engine, TestClient(app, base_url="http://127.0.0.1:8000"), hints)
