@@ -1,10 +1,12 @@
 """The port by which anyone tells the workers to look at the ledger. Hints may get lost, or doubled."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import structlog
-from celery import Celery
-from kombu.exceptions import OperationalError
+
+if TYPE_CHECKING:  # Celery takes half a second to import, which a page that nobody hints from need not wait for
+    from celery import Celery
 
 log = structlog.get_logger()
 
@@ -18,6 +20,8 @@ def hint(redis_url: str, times: int = 1) -> bool:
     """Tell `times` workers that mails are due; False when Redis cannot be reached, which costs seconds and no mail."""
     if not redis_url:
         return False
+    from kombu.exceptions import OperationalError
+
     try:
         for _ in range(times):
             _producer(redis_url).send_task(
@@ -30,7 +34,9 @@ def hint(redis_url: str, times: int = 1) -> bool:
 
 
 @cache
-def _producer(redis_url: str) -> Celery:
+def _producer(redis_url: str) -> "Celery":
+    from celery import Celery
+
     app = Celery("digest-hints", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",

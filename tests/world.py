@@ -1,4 +1,4 @@
-"""A small world for tests: papers, readers and issues in a database, with sensible values for what a test leaves out."""
+"""A small world for tests: papers, readers and issues in a database, with fitting values for what a test leaves out."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta

@@ -2,7 +2,7 @@
 
 | what    | when             | when it runs late                                                               |
 |---------|------------------|---------------------------------------------------------------------------------|
-| collect | every 30 minutes | runs once, for today and yesterday; the first time for every day of the pool    |
+| collect | every 30 minutes | runs once: today, yesterday, and the pool's days not read for three hours       |
 | cut     | each minute      | cuts today's issue if its time has come; a date that passed is not cut any more |
 | sweep   | every 15 seconds | recovers what died, expires what is overdue, hints the workers at what is due   |
 | tidy    | each hour        | forgets sign-ups that were never confirmed                                      |
@@ -11,25 +11,29 @@ Two schedulers do no harm: the database lets only one of them cut the issue, and
 """
 
 import math
-from datetime import UTC, timedelta
+import threading
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.blocking import BlockingScheduler
-from digest.papers.collect import collect_recent
 from sqlalchemy import Engine
 
 from digest import clock, wiring
-from digest.issues.publish import DAILY, date_to_cut, publish
+from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
+from digest.papers.collect import collect_recent
 from digest.settings import Settings
 from digest.store import ledger
 from digest.store.database import reading, transaction
 from digest.store.issues import issue_id_on
+from digest.store.papers import last_collections
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MAILS_A_TASK
 
 log = structlog.get_logger()
 MOST_HINTS = 32
+# Before a cut the sources are read again, unless that was done so short a time ago.
+FRESH_ENOUGH = timedelta(minutes=10)
 
 
 def run(settings: Settings) -> None:
@@ -45,7 +49,7 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
     now = clock.now()
     scheduler.add_job(jobs.collect, "interval", minutes=jobs.settings.collect_minutes, next_run_time=now)
     scheduler.add_job(jobs.cut, "cron", second=0, next_run_time=now)
-    scheduler.add_job(jobs.sweep, "interval", seconds=15, next_run_time=now)
+    scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)
     scheduler.add_job(jobs.tidy, "interval", hours=1)
     scheduler.add_listener(_report, EVENT_JOB_ERROR)
     return scheduler
@@ -57,23 +61,40 @@ class Jobs:
     def __init__(self, settings: Settings, database: Engine) -> None:
         self.settings = settings
         self._engine = database
+        self._one_reading = threading.Lock()
 
     def collect(self) -> None:
         """Read the sources; what they say now is another observation of the votes."""
+        with self._one_reading:
+            self._collect()
+
+    def _collect(self) -> None:
         collect_recent(self._engine, wiring.sources(self.settings, self._engine), clock.now(), self.settings.pool_days)
 
     def cut(self) -> None:
         """Cut today's issue when its time has come."""
-        now = clock.now()
-        day = date_to_cut(now, self.settings.cut_at)
+        day = date_to_cut(clock.now(), self.settings.cut_at)
         if day is None:
             return
         with reading(self._engine) as connection:
             if issue_id_on(connection, DAILY, day) is not None:
                 return
-        self.collect()
-        cut = publish(self._engine, wiring.plan(self.settings), day, now)
-        log.info("issue cut", date=str(day), papers=cut.papers, candidates=cut.candidates, note=cut.note)
+        with self._one_reading:  # a reading that is under way is waited for
+            if self._last_read() < clock.now() - FRESH_ENOUGH:
+                self._collect()
+        try:
+            # Now, and not as it was before the reading: what was first seen in it belongs to the pool.
+            cut = publish(self._engine, wiring.plan(self.settings), day, clock.now())
+        except NothingToCut as reason:
+            log.warning("no issue yet; tried again each minute", date=str(day), reason=str(reason))
+        else:
+            log.info("issue cut", date=str(day), papers=cut.papers, candidates=cut.candidates, note=cut.note)
+
+    def _last_read(self) -> datetime:
+        with reading(self._engine) as connection:
+            return max(
+                (run.started_at for run in last_collections(connection)), default=datetime.min.replace(tzinfo=UTC)
+            )
 
     def sweep(self) -> None:
         """Derive from the ledger what is to be done, and hint the workers at it."""

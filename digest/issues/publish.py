@@ -1,13 +1,13 @@
 """Cutting the issue: rank the pool, freeze it, queue one delivery for every reader who is due; and halting it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
 from digest.issues.issue import IssueStatus
-from digest.papers.collection import Outcome
+from digest.papers.collection import Collected, Outcome
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import FORMULA, Weights, rank
 from digest.store import events
@@ -43,6 +43,10 @@ class Published:
     note: str
 
 
+class NothingToCut(Exception):
+    """There is not one paper, and it is not known whether there should be; the message says why. Nothing was stored."""
+
+
 def date_to_cut(now: datetime, cut: time) -> date | None:
     """The date whose issue should be there by now, None before today's cut.
 
@@ -52,7 +56,11 @@ def date_to_cut(now: datetime, cut: time) -> date | None:
 
 
 def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
-    """Cut the issue of `day` at `now`, once: a second call, or a second scheduler, finds it and changes nothing."""
+    """Cut the issue of `day` at `now`, once: a second call, or a second scheduler, finds it and changes nothing.
+
+    Raises NothingToCut when there are no papers and a source failed or was never read: an empty issue would stay empty
+    when the source is back. Without papers on a quiet day the issue is cut, empty, and says so.
+    """
     with transaction(engine) as connection:
         created = issue_id_on(connection, DAILY, day) is None and _cut(connection, plan, day, now)
         issue = issue_on(connection, DAILY, day)
@@ -74,7 +82,10 @@ def _ranked_pool(connection: Connection, plan: Plan, now: datetime) -> tuple[Ran
 def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     """Store the issue and queue its mails; False when another scheduler was faster."""
     ranked = _ranked_pool(connection, plan, now)
-    note = _note(connection, plan, bool(ranked))
+    runs = last_collections(connection)
+    note = _note(runs, plan, bool(ranked))
+    if not ranked and (not runs or any(run.outcome is Outcome.FAILING for run in runs)):
+        raise NothingToCut(note if runs else "No source was ever read. Run: digest collect")
     new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), dict(plan.settings), note)
     issue_id = add_issue(connection, new, ranked)
     if issue_id is None:
@@ -93,9 +104,8 @@ def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
     ]
 
 
-def _note(connection: Connection, plan: Plan, any_papers: bool) -> str:
+def _note(runs: Sequence[Collected], plan: Plan, any_papers: bool) -> str:
     """Why the issue is thin or empty, as far as the sources tell; "" when nothing was wrong."""
-    runs = last_collections(connection)
     troubled = [f"{run.source}: {run.message}" for run in runs if run.outcome is Outcome.FAILING]
     empty = "" if any_papers else f"No new papers were listed in the last {plan.pool_days} days."
     return " ".join(filter(None, [empty, *(f"A source could not be read ({problem})." for problem in troubled)]))

@@ -15,7 +15,7 @@ from digest.mail.deliver import Postman
 from digest.mail.message import Kind
 from digest.mail.relay import Relay, Security
 from digest.mail.smtp import Sender, Timeouts
-from digest.store import deliveries, events, ledger, subscribers
+from digest.store import events, ledger, queueing, subscribers
 from digest.store.database import reading, transaction
 from digest.store.suppressions import all_suppressions
 from digest.store.tables import subscribers as readers_table
@@ -264,7 +264,7 @@ def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
 def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None if kind is Kind.CONFIRMATION else SEVEN)
     with transaction(engine) as connection:
-        deliveries.queue_mail(connection, kind, DAY, reader.key, reader.id, SEVEN, SEVEN)
+        queueing.queue_mail(connection, kind, DAY, reader.key, reader.id, SEVEN, SEVEN)
     hands.deliver()
     (taken,) = smtp_server.taken
     assert opened(taken)["From"] == "Daily Papers <hello@example.org>"

@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from sqlalchemy import select
 
-from digest.issues.publish import date_to_cut, draft, publish
+from digest.issues.publish import NothingToCut, date_to_cut, draft, publish
 from digest.mail.message import Kind
-from digest.store.database import reading
+from digest.papers.collection import Collected, Outcome
+from digest.store.database import reading, transaction
 from digest.store.deliveries import find
 from digest.store.issues import issue_on
+from digest.store.papers import record_collection
 from digest.store.tables import deliveries, issues
 from tests.world import DAY, MORNING, PLAN, add_papers, add_reader, cut
 
@@ -105,11 +107,35 @@ def test_after_a_late_cut_readers_are_due_at_once_and_not_a_day_later(engine):
     assert due_of(engine, reader) == MORNING + timedelta(hours=1)
 
 
-def test_a_day_without_papers_is_cut_too_and_says_why_it_is_empty(engine):
+def read(engine, outcome):
+    with transaction(engine) as connection:
+        run = Collected("huggingface", DAY, MORNING, outcome, 0, 0, (), "cannot be reached")
+        record_collection(connection, run)
+
+
+def test_a_quiet_day_is_cut_too_and_says_why_it_is_empty(engine):
     add_reader(engine, "ada@example.com")
+    read(engine, Outcome.QUIET)
     done = cut(engine)
     assert done.papers == 0
     assert done.note == "No new papers were listed in the last 5 days."
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.FAILING])
+def test_without_papers_and_without_an_answer_no_empty_issue_is_frozen(engine, outcome):
+    if outcome:
+        read(engine, outcome)
+    with pytest.raises(NothingToCut, match="cannot be reached" if outcome else "ever read"):
+        cut(engine)
+    assert stored(engine) is None
+    add_papers(engine, range(3))
+    assert cut(engine).created
+
+
+def test_with_papers_a_failing_source_does_not_stop_the_issue_and_is_named(engine):
+    add_papers(engine, range(3))
+    read(engine, Outcome.FAILING)
+    assert cut(engine).note == "A source could not be read (huggingface: cannot be reached)."
 
 
 @pytest.mark.parametrize(("hour", "expected"), [(5, None), (6, date(2026, 3, 4)), (23, date(2026, 3, 4))])

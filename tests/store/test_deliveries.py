@@ -10,7 +10,7 @@ from digest.issues.issue import IssueStatus
 from digest.issues.publish import halt
 from digest.issues.selection import Pick, Selection
 from digest.mail.message import Kind, Outcome, Receipt
-from digest.store import deliveries, ledger, subscribers
+from digest.store import deliveries, ledger, queueing, subscribers
 from digest.store.database import reading, transaction
 from digest.store.deliveries import Composed, State
 from digest.store.suppressions import SuppressionReason, suppress
@@ -55,14 +55,14 @@ def test_a_mail_is_queued_once_however_often_it_is_asked_for(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         first, second = (
-            deliveries.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+            queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
             for _ in range(2)
         )
     assert first is not None
     assert second is None
     with reading(engine) as connection:
-        assert deliveries.count_mails(connection, Kind.CONFIRMATION, reader.key, MORNING) == 1
-        assert deliveries.count_mails(connection, Kind.CONFIRMATION, reader.key, LATER) == 0
+        assert queueing.count_mails(connection, Kind.CONFIRMATION, reader.key, MORNING) == 1
+        assert queueing.count_mails(connection, Kind.CONFIRMATION, reader.key, LATER) == 0
 
 
 def test_a_mail_is_not_claimed_before_it_is_due(engine):
@@ -157,7 +157,7 @@ def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
     confirmed = add_reader(engine, "ben@example.com")
     with transaction(engine) as connection:
         for reader in (pending, confirmed):
-            deliveries.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+            queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
         claims = deliveries.claim(connection, ME, 10, LATER)
         may_go = deliveries.mark_sending(connection, ME, [Composed(one.id, "", "") for one in claims])
     assert may_go == {one.id for one in claims if one.subscriber_id == pending.id}

@@ -7,7 +7,7 @@ import pytest
 from digest.issues.issue import IssueStatus
 from digest.issues.publish import halt
 from digest.mail.message import Kind, Outcome
-from digest.store import deliveries, ledger
+from digest.store import deliveries, ledger, queueing
 from digest.store.database import reading, transaction
 from digest.store.deliveries import State
 from tests.store.test_deliveries import LATER, ME, claimed, end_leases, mark, receipt, row_of
@@ -88,7 +88,7 @@ def test_a_mail_that_was_deferred_too_often_expires(claimed):
 def test_a_confirmation_that_could_not_be_sent_for_a_day_expires(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
-        deliveries.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+        queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
         assert ledger.expire(connection, MORNING + timedelta(hours=24), timedelta(hours=1), 12) == 0
         assert ledger.expire(connection, MORNING + timedelta(hours=25), timedelta(hours=1), 12) == 1
 

@@ -1,9 +1,9 @@
 """The migrations make the tables that the code expects, and can be undone."""
 
 import pytest
-from alembic import command
 from sqlalchemy import inspect
 
+from alembic import command
 from digest.store.database import connect, reading
 from digest.store.migrate import configuration, is_current, migrate
 from digest.store.tables import metadata

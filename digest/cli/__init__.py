@@ -1,0 +1,1 @@
+"""The `digest` command; main.py is where it starts."""

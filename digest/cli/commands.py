@@ -1,0 +1,33 @@
+"""All commands in one app; the groups stand in the order of an operator's day."""
+
+from typing import Annotated
+
+import typer
+
+from digest.cli import issues, mail, people, run
+from digest.cli.database import close_databases
+
+app = typer.Typer(
+    name="digest",
+    help="The daily trending-paper email, self-hosted. Start with: digest up",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _everywhere(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    from digest.logs import set_up_logs
+
+    set_up_logs(debug)
+    context.call_on_close(close_databases)
+
+
+run.add_to(app)
+issues.add_to(app)
+mail.add_to(app)
+people.add_to(app)

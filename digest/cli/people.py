@@ -1,0 +1,217 @@
+"""Commands about readers: subscribers list, add, import, export, show, erase, remove; suppressions list, add, lift."""
+
+import csv
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.database import open_database
+from digest.cli.options import DryRun, Json
+from digest.cli.say import NotReady, answer, progress, table
+from digest.settings import settings
+from digest.subscribers.subscriber import Status
+
+if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from sqlalchemy import Engine
+
+    from digest.subscribers.subscriber import Subscriber
+
+subscribers = typer.Typer(help="Readers: list, add, import, export, show, erase.", no_args_is_help=True)
+suppressions = typer.Typer(help="Addresses that are never mailed.", no_args_is_help=True)
+Address = Annotated[str, typer.Argument(help="A mail address.")]
+Consented = Annotated[
+    str,
+    typer.Option(
+        "--consented", help="Where these people confirmed, e.g. 'old list, 2026-03'; without it each is asked by mail."
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this file's groups to `app`."""
+    app.add_typer(subscribers, name="subscribers", rich_help_panel="Readers")
+    app.add_typer(suppressions, name="suppressions", rich_help_panel="Readers")
+
+
+@subscribers.command("list")
+def list_(
+    status: Annotated[Status | None, typer.Option(help="Only those of one status.")] = None, as_json: Json = False
+) -> None:
+    """Every reader, with what they asked for."""
+    from digest.store.database import reading
+    from digest.store.subscribers import with_status
+
+    with reading(open_database()) as connection:
+        readers = with_status(connection, status)
+    rows = [("address", "status", "papers", "hour", "zone", "topics")]
+    for one in readers:
+        asked = one.preferences
+        rows.append((one.email, one.status, str(asked.papers), f"{asked.hour:02}", asked.zone, ",".join(asked.topics)))
+    answer(as_json, [asdict(one) for one in readers], lambda: table(rows))
+
+
+@subscribers.command()
+def add(address: Address, consented: Consented = "", dry_run: DryRun = False) -> None:
+    """Sign up one address; it gets a confirmation mail, unless --consented says where it confirmed before."""
+    _import([address], consented, dry_run)
+
+
+@subscribers.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV with a column “email”, or one address a line.")
+    ],
+    consented: Consented = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Sign up many addresses. Bad lines are named and change nothing; exit code 1 when there were any."""
+    with file.open(newline="", encoding="utf-8-sig") as opened:
+        lines = list(csv.reader(opened))
+    heading = [cell.strip().casefold() for cell in lines[0]] if lines else []
+    column = heading.index("email") if "email" in heading else 0
+    body = lines[1:] if "email" in heading else lines
+    _import([line[column] for line in body if len(line) > column and line[column].strip()], consented, dry_run)
+
+
+@subscribers.command()
+def export() -> None:
+    """Every reader as CSV on stdout."""
+    from digest.store.database import reading
+    from digest.store.subscribers import with_status
+
+    with reading(open_database()) as connection:
+        readers = with_status(connection)
+    write = csv.writer(sys.stdout).writerow
+    write(["email", "status", "zone", "hour", "papers", "topics", "keywords", "created_at", "confirmed_at"])
+    for one in readers:
+        asked = one.preferences
+        topics, keywords = " ".join(asked.topics), ", ".join(asked.keywords)
+        dates = (one.created_at.isoformat(), one.consent.confirmed_at.isoformat() if one.consent.confirmed_at else "")
+        write(
+            [
+                _harmless(x)
+                for x in (one.email, one.status, asked.zone, asked.hour, asked.papers, topics, keywords, *dates)
+            ]
+        )
+
+
+@subscribers.command()
+def show(address: Address) -> None:
+    """Everything that is stored about one reader, as JSON."""
+    from digest.subscribers.subscriptions import export as everything
+
+    engine = open_database()
+    answer(True, everything(engine, _known(engine, address).id), list)
+
+
+@subscribers.command()
+def remove(address: Address, dry_run: DryRun = False) -> None:
+    """Unsubscribe one reader."""
+    from digest import clock
+    from digest.subscribers.subscriptions import unsubscribe
+
+    engine = open_database()
+    reader = _known(engine, address)
+    if not dry_run:
+        unsubscribe(engine, reader.id, clock.now(), "operator")
+    progress(f"{address} {'would be' if dry_run else 'is'} unsubscribed.")
+
+
+@subscribers.command()
+def erase(address: Address, dry_run: DryRun = False) -> None:
+    """Forget one reader; the ledger keeps that there were mails, not for whom."""
+    from digest import clock
+    from digest.subscribers.subscriptions import erase as forget
+
+    engine = open_database()
+    reader = _known(engine, address)
+    if not dry_run:
+        forget(engine, reader.id, clock.now())
+    progress(f"{address} {'would be' if dry_run else 'is'} erased.")
+
+
+@suppressions.command("list")
+def list_suppressions(as_json: Json = False) -> None:
+    """Every suppressed address, by the hash that stands for it, with the reason."""
+    from digest.store.database import reading
+    from digest.store.suppressions import all_suppressions
+
+    with reading(open_database()) as connection:
+        found = all_suppressions(connection)
+    rows = [("key", "reason", "since", "detail")]
+    rows += [(one.key, one.reason, f"{one.created_at:%Y-%m-%d}", one.detail[:60]) for one in found]
+    answer(as_json, [asdict(one) for one in found], lambda: table(rows))
+
+
+@suppressions.command("add")
+def suppress_address(address: Address, dry_run: DryRun = False) -> None:
+    """Never mail an address again."""
+    from digest import clock
+    from digest.store.database import transaction
+    from digest.store.suppressions import SuppressionReason, suppress
+
+    key = _key(address)
+    if not dry_run:
+        with transaction(open_database()) as connection:
+            suppress(connection, key, SuppressionReason.OPERATOR, "", clock.now())
+    progress(f"{address} {'would be' if dry_run else 'is'} suppressed.")
+
+
+@suppressions.command()
+def lift(address: Address, dry_run: DryRun = False) -> None:
+    """End the suppression of an address."""
+    from digest.store.database import transaction
+    from digest.store.suppressions import is_suppressed
+    from digest.store.suppressions import lift as end
+
+    key = _key(address)
+    with transaction(open_database()) as connection:
+        if not is_suppressed(connection, key):
+            raise NotReady(f"{address} is not suppressed.")
+        if not dry_run:
+            end(connection, key)
+    progress(f"The suppression of {address} {'would be' if dry_run else 'is'} lifted.")
+
+
+def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
+    from digest import clock, wiring
+    from digest.subscribers.imports import import_addresses
+
+    secret = settings().secret_keys[-1]
+    report = import_addresses(open_database(), addresses, consented, clock.now(), secret, dry_run=dry_run)
+    for address, problem in report.bad:
+        progress(f"{address!r}: {problem}")
+    wiring.hint(settings())()
+    would = "would be " if dry_run else ""
+    progress(f"{report.new} {would}signed up, {report.known} known already, {len(report.bad)} bad.")
+    if report.bad:
+        sys.exit(1)
+
+
+def _known(engine: "Engine", address: str) -> "Subscriber":
+    from digest.store.database import reading
+    from digest.store.subscribers import by_key
+
+    with reading(engine) as connection:
+        reader = by_key(connection, _key(address))
+    if reader is None:
+        raise NotReady(f"{address} is not a reader; digest subscribers list shows who is.")
+    return reader
+
+
+def _key(address: str) -> str:
+    from digest.subscribers.addresses import BadAddress, normalise
+    from digest.subscribers.subscriber import recipient_key
+
+    try:
+        return recipient_key(normalise(address), settings().secret_keys[-1])
+    except BadAddress as problem:
+        raise typer.BadParameter(str(problem)) from None
+
+
+def _harmless(cell: Any) -> Any:
+    """A cell that a spreadsheet does not take for a formula."""
+    return "'" + cell if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,117 @@
+"""Commands that start something: up, web, worker, scheduler, migrate, init, doctor."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.cli.options import Json
+from digest.cli.say import NotReady, answer, progress
+from digest.settings import settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this file's commands to `app`."""
+    group = "Run"
+    for command in (up, web, worker, scheduler, migrate, init, doctor):
+        app.command(rich_help_panel=group)(command)
+
+
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Use a local inbox, demo readers and a fresh database.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="The demo: wait for the mails, print one JSON line, exit.")
+    ] = False,
+) -> None:
+    """Start everything on this machine: a small real installation, or the demo when no mail server is set."""
+    from digest.up import up as start
+
+    sys.exit(start(settings(), as_demo=demo, once=once))
+
+
+def web(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Serve the pages."""
+    import uvicorn
+
+    from digest import wiring
+    from digest.web.app import create_app
+
+    chosen = settings()
+    uvicorn.run(
+        create_app(wiring.engine(chosen), chosen, wiring.hint(chosen)),
+        host=host or chosen.web_host,
+        port=chosen.web_port if port is None else port,
+        access_log=False,  # it would show the tokens of readers' links; the app logs requests itself
+        log_level="warning",
+        forwarded_allow_ips=chosen.forwarded_allow_ips,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than the proxy in front keeps its side open, so that it never meets a closed one
+    )
+
+
+def worker(
+    processes: Annotated[int | None, typer.Option(min=1, help="How many processes; DIGEST_WORKER_PROCESSES.")] = None,
+) -> None:
+    """Deliver mails: Celery workers that take hints from Redis."""
+    if not settings().redis_url.get_secret_value():
+        raise NotReady("DIGEST_REDIS_URL is not set. For one machine, digest up starts a Valkey of its own.")
+    if not settings().relays:
+        raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
+    from workers.app import app as celery
+
+    if os.geteuid() == 0:
+        os.environ.setdefault("C_FORCE_ROOT", "1")
+        progress("running as root; a user of its own is better for a real installation")
+    count = processes or settings().worker_processes
+    celery.worker_main(
+        ["worker", f"--concurrency={count}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+    )
+
+
+def scheduler() -> None:
+    """Collect papers, cut the day's issue, and look after the ledger."""
+    from workers.scheduler import run
+
+    run(settings())
+
+
+def migrate() -> None:
+    """Bring the database to the tables of this version."""
+    from digest.store.migrate import migrate as upgrade
+
+    upgrade(settings().database)
+    progress("The database is up to date.")
+
+
+def init(
+    path: Annotated[Path, typer.Option("--file", help="Where to write.")] = Path(".env"),
+) -> None:
+    """Write a .env with every setting, explained, and a fresh secret; an existing file is left alone."""
+    import secrets
+
+    from digest.settings_reference import env_example
+
+    text = env_example().replace("# DIGEST_SECRET_KEY=", f"DIGEST_SECRET_KEY={secrets.token_hex(32)}", 1)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+    except FileExistsError:
+        raise NotReady(
+            f"{path} is there already; nothing was changed. Remove it first, or give another --file."
+        ) from None
+    progress(f"Wrote {path}. Fill in what you need, then run: digest doctor")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say in words what works and what is still missing for real mail. Exit code 3 when something is."""
+    from digest.doctor import examine
+
+    findings = examine(settings())
+    answer(as_json, [finding.as_dict() for finding in findings], lambda: [finding.line() for finding in findings])
+    if any(finding.blocks for finding in findings):
+        sys.exit(3)

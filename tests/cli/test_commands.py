@@ -1,0 +1,243 @@
+"""The command line as an operator meets it: results, exit codes, and one line for each mistake."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from digest.cli.commands import app
+from digest.mail.message import Kind
+from digest.settings import settings
+from digest.store.database import reading
+from digest.store.queueing import count_mails
+from digest.subscribers.subscriber import recipient_key
+from tests.lists import PAPERS_A_DAY, daily_lists
+from tests.smtp_server import Phase
+from tests.world import MORNING, add_papers, add_reader, cut
+
+KEY = "a-secret-of-at-least-thirty-two-characters"
+DATE = "2026-03-04"
+
+
+@pytest.fixture
+def run(engine, database_url, monkeypatch):
+    """Runs a command in this process on a fresh database."""
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    monkeypatch.setenv("DIGEST_SECRET_KEY", KEY)
+
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(one) for one in arguments])
+
+    return run
+
+
+def as_process(*arguments, **environment):
+    """Runs a command as an operator does, so that main() turns errors into lines and exit codes."""
+    import os
+
+    command = [Path(sys.executable).with_name("digest"), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.fixture
+def issue(engine):
+    add_papers(engine, range(12))
+    add_reader(engine, "ada@example.com")
+    return cut(engine)
+
+
+def test_collect_stores_what_the_source_lists_and_says_so(run, monkeypatch, engine):
+    monkeypatch.setenv("DIGEST_SOURCES", "huggingface")
+    with daily_lists() as address:
+        monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", address)
+        done = run("collect", "--date", DATE, "--as-of", "2026-03-04T12:00:00Z", "--json")
+        again = run("collect", "--date", DATE, "--as-of", "2026-03-04T12:00:00Z", "--json")
+        dry = run("collect", "--date", "2026-03-05", "--dry-run", "--json")
+    (found,) = json.loads(done.stdout)
+    assert (done.exit_code, found["outcome"], found["new"]) == (0, "fresh", PAPERS_A_DAY)
+    assert json.loads(again.stdout)[0]["new"] == PAPERS_A_DAY
+    assert (dry.exit_code, json.loads(dry.stdout)[0]["papers"]) == (0, PAPERS_A_DAY)
+    published = run("publish", "--date", DATE, "--as-of", "2026-03-04T12:00:00Z", "--json")
+    assert json.loads(published.stdout)["papers"] == PAPERS_A_DAY
+
+
+def test_when_no_source_answers_collect_fails_and_publish_freezes_nothing(run, monkeypatch):
+    for name in ("HUGGINGFACE_URL", "ARXIV_URL", "ARXIV_FEED_URL"):
+        monkeypatch.setenv(f"DIGEST_{name}", "http://127.0.0.1:9")
+    collected = run("collect", "--date", DATE, "--json")
+    assert collected.exit_code == 1
+    assert {one["outcome"] for one in json.loads(collected.stdout)} == {"failing"}
+    published = run("publish", "--date", DATE)
+    assert published.exit_code == 1
+    assert "nothing was changed" in published.stderr
+    assert run("audit", "--issue", DATE).exit_code != 0
+
+
+def test_publish_twice_says_that_nothing_was_changed(run, engine):
+    add_papers(engine, range(3))
+    arguments = ("publish", "--date", DATE, "--as-of", "2026-03-04T06:00:00Z")
+    assert "cut now" in run(*arguments).stdout
+    assert "was cut before; nothing was changed" in run(*arguments).stdout
+
+
+def test_a_dry_run_of_publish_shows_the_list_and_stores_nothing(run, engine):
+    add_papers(engine, range(3))
+    shown = run("publish", "--date", DATE, "--as-of", "2026-03-04T06:00:00Z", "--dry-run", "--json")
+    assert [one["rank"] for one in json.loads(shown.stdout)] == [1, 2, 3]
+    assert run("audit", "--json").stdout.strip() == "[]"
+
+
+def test_explain_shows_the_terms_that_make_the_score(run, issue):
+    shown = json.loads(run("explain", "--date", DATE, "--json").stdout)
+    for one in shown["papers"]:
+        assert one["score"] == one["terms"]["points"] / one["terms"]["decay"]
+    assert "2603.00000" in run("explain", "--date", DATE).stdout
+
+
+def test_preview_shows_the_mail_in_each_form(run, issue):
+    text = run("preview", "--date", DATE, "--format", "text").stdout
+    html = run("preview", "--date", DATE, "--format", "html").stdout
+    raw = run("preview", "--date", DATE, "--format", "raw").stdout
+    assert "Paper number 0" in text
+    assert html.lower().startswith("<!doctype html>")
+    assert "List-Unsubscribe: <https://papers.example.org/u/" in raw
+    mine = run("preview", "--date", DATE, "--subscriber", "ada@example.com", "--format", "raw").stdout
+    assert "To: ada@example.com" in mine
+
+
+def test_send_test_goes_past_the_ledger_and_shows_the_servers_answer(run, issue, smtp_server, monkeypatch):
+    monkeypatch.setenv("DIGEST_SMTP_URL", smtp_server.url)
+    before = run("audit", "--json").stdout
+    done = run("send-test", "me@example.com", "--date", DATE)
+    assert (done.exit_code, done.stderr.split(":")[0]) == (0, "accepted")
+    assert len(smtp_server.taken_for("me@example.com")) == 1
+    smtp_server.always(Phase.RCPT, "550 5.1.1 no such user")
+    refused = run("send-test", "you@example.com", "--date", DATE)
+    assert (refused.exit_code, "no such user" in refused.stderr) == (1, True)
+    assert run("audit", "--json").stdout == before
+
+
+def test_pause_resume_and_cancel_say_what_they_did(run, issue):
+    assert "is paused" in run("pause", "--date", DATE).stderr
+    assert "Nothing changed: it is paused" in run("pause", "--date", DATE).stderr
+    assert "would be running" in run("resume", "--date", DATE, "--dry-run").stderr
+    assert "is running" in run("resume", "--date", DATE).stderr
+    assert "is cancelled" in run("cancel", "--date", DATE).stderr
+    assert "Nothing changed: it is cancelled" in run("resume", "--date", DATE).stderr
+
+
+def test_audit_fails_when_the_sums_do_not_add_up(run, issue, engine):
+    assert run("audit", "--issue", DATE).exit_code == 0
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM deliveries")
+    broken = run("audit", "--issue", DATE, "--json")
+    assert (broken.exit_code, json.loads(broken.stdout)["unexplained"]) == (1, 1)
+
+
+def test_a_reader_is_added_shown_removed_and_erased(run, engine):
+    assert "1 signed up" in run("subscribers", "add", "ada@example.com").stderr
+    key = recipient_key("ada@example.com", KEY.encode())
+    with reading(engine) as connection:
+        assert count_mails(connection, Kind.CONFIRMATION, key, MORNING - timedelta(days=999)) == 1
+    assert json.loads(run("subscribers", "show", "ada@example.com").stdout)
+    assert "ada@example.com" in run("subscribers", "list").stdout
+    assert "is unsubscribed" in run("subscribers", "remove", "ada@example.com").stderr
+    assert "would be erased" in run("subscribers", "erase", "ada@example.com", "--dry-run").stderr
+    assert "is erased" in run("subscribers", "erase", "ada@example.com").stderr
+    assert json.loads(run("subscribers", "list", "--json").stdout) == []
+
+
+def test_an_import_names_bad_lines_keeps_good_ones_and_asks_nobody_who_confirmed_elsewhere(run, engine, tmp_path):
+    file = tmp_path / "list.csv"
+    people = ("ada@example.com", "not an address", "ben@example.com", "ada@example.com")
+    file.write_text("name,email\n" + "".join(f"Somebody,{address}\n" for address in people))
+    done = run("subscribers", "import", file, "--consented", "old list, 2026-03")
+    assert done.exit_code == 1
+    assert "'not an address'" in done.stderr
+    assert "2 signed up, 1 known already, 1 bad." in done.stderr
+    listed = json.loads(run("subscribers", "list", "--json").stdout)
+    confirmed = {one["email"] for one in listed if one["status"] == "confirmed"}
+    assert confirmed == {"ada@example.com", "ben@example.com"}
+    assert run("audit", "--json").stdout.strip() == "[]"
+    exported = list(csv.DictReader(io.StringIO(run("subscribers", "export").stdout)))
+    assert [one["email"] for one in exported] == ["ada@example.com", "ben@example.com"]
+
+
+def test_a_suppressed_address_is_listed_by_its_hash_alone_and_can_be_lifted(run):
+    assert "is suppressed" in run("suppressions", "add", "ada@example.com").stderr
+    listed = run("suppressions", "list", "--json").stdout
+    assert [one["reason"] for one in json.loads(listed)] == ["operator"]
+    assert "ada@example.com" not in listed
+    assert "is lifted" in run("suppressions", "lift", "ada@example.com").stderr
+    assert json.loads(run("suppressions", "list", "--json").stdout) == []
+
+
+def test_doctor_says_what_is_missing_for_real_mail(run):
+    done = run("doctor", "--json")
+    found = {one["what"]: one for one in json.loads(done.stdout)}
+    assert done.exit_code == 3
+    assert {name for name, one in found.items() if one["blocks"]} == {"public address", "sender", "mail server"}
+    assert found["database"]["well"]
+    assert all(one["advice"] for one in found.values() if one["blocks"])
+
+
+def test_doctor_is_content_when_everything_is_there(run, smtp_server, redis_url, monkeypatch):
+    for name, value in {
+        "SMTP_URL": smtp_server.url,
+        "REDIS_URL": redis_url,
+        "PUBLIC_URL": "https://papers.example.org",
+        "MAIL_FROM": "Papers <papers@example.org>",
+        "POSTAL_ADDRESS": "1 Lab Street",
+    }.items():
+        monkeypatch.setenv(f"DIGEST_{name}", value)
+    settings.cache_clear()
+    done = run("doctor", "--json")
+    assert done.exit_code == 0, done.stdout
+    smtp_server.stop()
+    assert run("doctor").exit_code == 3
+    smtp_server.start()
+
+
+def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one_alone(tmp_path):
+    assert as_process("init").returncode == 0
+    written = tmp_path / ".env"
+    assert written.stat().st_mode & 0o777 == 0o600
+    secret = next(line for line in written.read_text().splitlines() if line.startswith("DIGEST_SECRET_KEY="))
+    assert len(secret.partition("=")[2]) == 64
+    again = as_process("init")
+    assert (again.returncode, "nothing was changed" in again.stderr) == (3, True)
+    assert as_process("subscribers", "list").returncode == 3  # the file is taken; only the tables are missing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "said"),
+    [
+        (("publish", "--date", "2026-13-44"), {}, 2, "not a date"),
+        (("collect", "--as-of", "yesterday"), {}, 2, "not an instant"),
+        (("nonsense",), {}, 2, "No such command"),
+        (("subscribers", "add", "not an address"), {}, 1, "not an address"),
+        (("audit", "--issue", DATE), {}, 3, "digest migrate"),
+        (("audit",), {"DIGEST_CUT_AT": "noon"}, 2, "DIGEST_CUT_AT"),
+        (("audit",), {"DIGEST_DATABASE_URL": "mysql://host/name"}, 2, "DIGEST_DATABASE_URL"),
+        (("audit",), {"DIGEST_DATABASE_URL": "sqlite:////proc/nowhere/x.sqlite"}, 3, "DIGEST_DATABASE_URL"),
+        (("audit",), {"DIGEST_DATABASE_URL": "postgresql://127.0.0.1:9/digest"}, 3, "database cannot be used"),
+        (("worker",), {}, 3, "DIGEST_REDIS_URL"),
+        (("worker",), {"DIGEST_REDIS_URL": "redis://127.0.0.1:9/0"}, 3, "DIGEST_SMTP_URL"),
+        (("send-test", "ada@example.com"), {}, 3, "DIGEST_SMTP_URL"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_clear_line_and_the_right_exit_code(arguments, environment, code, said):
+    if arguments[:2] == ("subscribers", "add"):
+        as_process("migrate")
+    done = as_process(*arguments, **environment)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,163 @@
+"""What the schedules do, with a real database and a local server in the place of the source."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from digest import clock as the_clock
+from digest.settings import settings
+from digest.store import ledger
+from digest.store.database import connect, reading, transaction
+from digest.store.deliveries import claim
+from digest.store.issues import issue_dates, newest_issue
+from digest.store.papers import last_collections
+from digest.subscribers.subscriber import Status
+from tests.lists import PAPERS_A_DAY, daily_lists
+from tests.world import add_reader
+from workers.scheduler import Jobs, schedule
+
+DAY = date(2026, 3, 4)
+
+
+def at(hour, minute=0, day=DAY):
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
+
+
+@pytest.fixture
+def lists():
+    with daily_lists() as address:
+        yield address
+
+
+@pytest.fixture
+def jobs(engine, clock, lists, database_url, monkeypatch):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", lists)
+    monkeypatch.setenv("DIGEST_SOURCES", "huggingface")
+    clock.move_to(at(5, 50))
+    return Jobs(settings(), engine)
+
+
+def dates(engine):
+    with reading(engine) as connection:
+        return issue_dates(connection, 10)
+
+
+def test_before_its_time_no_issue_is_cut(jobs, engine):
+    jobs.cut()
+    assert dates(engine) == []
+
+
+def test_at_its_time_the_issue_holds_what_was_read_for_it_a_moment_before(jobs, engine, clock):
+    clock.move_to(at(6))
+    jobs.cut()
+    with reading(engine) as connection:
+        issue = newest_issue(connection)
+    assert issue.date == DAY
+    assert len(issue.papers) == 5 * PAPERS_A_DAY
+
+
+def test_a_date_is_cut_once_and_each_date_has_its_own(jobs, engine, clock):
+    for instant in (at(6), at(6, 1), at(23, 59), at(5, 59, DAY + timedelta(days=1)), at(6, 0, DAY + timedelta(days=1))):
+        clock.move_to(instant)
+        jobs.cut()
+    assert dates(engine) == [DAY + timedelta(days=1), DAY]
+
+
+def test_a_date_that_passed_while_nobody_looked_is_not_cut_afterwards(jobs, engine, clock):
+    clock.move_to(at(6))
+    jobs.cut()
+    clock.move_to(at(9, 30, DAY + timedelta(days=3)))
+    jobs.cut()
+    assert dates(engine) == [DAY + timedelta(days=3), DAY]
+
+
+def test_when_no_source_answers_the_issue_waits_and_the_source_is_not_pressed(jobs, engine, clock, monkeypatch):
+    monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", "http://127.0.0.1:9")
+    settings.cache_clear()
+    cut_off = Jobs(settings(), engine)
+    for minute in range(5):
+        clock.move_to(at(6, minute))
+        cut_off.cut()
+    assert dates(engine) == []
+    with reading(engine) as connection:
+        (run,) = last_collections(connection)
+    assert at(6) <= run.started_at < at(6, 1)
+    clock.move_to(at(6, 20))
+    jobs.cut()
+    assert dates(engine) == [DAY]
+
+
+def test_the_sweep_expires_what_is_overdue(jobs, engine, clock):
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6))
+    jobs.cut()
+    clock.move_to(at(7) + timedelta(hours=18, minutes=1))
+    jobs.sweep()
+    with reading(engine) as connection:
+        found = ledger.audit_all(connection)[0]
+    assert (found.expired, found.unexplained) == (1, 0)
+
+
+def test_the_sweep_hints_the_workers_at_what_is_due_and_only_then(jobs, engine, clock, redis_url, monkeypatch):
+    import redis
+
+    monkeypatch.setenv("DIGEST_REDIS_URL", redis_url)
+    settings.cache_clear()
+    hinting = Jobs(settings(), engine)
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6))
+    hinting.cut()
+    with redis.Redis.from_url(redis_url) as broker:
+        hinting.sweep()
+        assert broker.llen("digest") == 0
+        clock.move_to(at(7))
+        hinting.sweep()
+        assert broker.llen("digest") == 1
+
+
+def test_the_sweep_goes_on_without_redis(jobs, engine, clock, monkeypatch):
+    monkeypatch.setenv("DIGEST_REDIS_URL", "redis://127.0.0.1:9/0")
+    settings.cache_clear()
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(7))
+    jobs.cut()
+    Jobs(settings(), engine).sweep()
+    with transaction(engine) as connection:
+        assert len(claim(connection, "worker", 10, the_clock.now())) == 1
+
+
+def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
+    add_reader(engine, "pending@example.com", confirmed_at=None)
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6, 0, DAY + timedelta(days=8)))
+    jobs.tidy()
+    from digest.store.subscribers import with_status
+
+    with reading(engine) as connection:
+        assert [one.status for one in with_status(connection)] == [Status.CONFIRMED]
+
+
+def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
+    made = schedule(jobs)
+    assert str(made.timezone) == "UTC"
+    found = {job.func.__name__: job for job in made.get_jobs()}
+    assert set(found) == {"collect", "cut", "sweep", "tidy"}
+    made_by = made._job_defaults
+    assert (made_by["coalesce"], made_by["max_instances"], made_by["misfire_grace_time"]) == (True, 1, None)
+
+
+def test_two_schedulers_cut_one_issue(jobs, engine, database_url, clock):
+    from concurrent.futures import ThreadPoolExecutor
+
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6))
+    other_engine = connect(database_url)
+    other = Jobs(settings(), other_engine)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(jobs.cut), pool.submit(other.cut)]:
+            done.result()
+    other_engine.dispose()
+    assert dates(engine) == [DAY]
+    with reading(engine) as connection:
+        assert ledger.audit_all(connection)[0].candidates == 1
