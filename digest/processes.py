@@ -1,0 +1,127 @@
+"""Starting and stopping programs so that none outlives the one that started it, and finding a free port.
+
+Comes in: a command. Goes out: a running process in a group of its own, which the kernel ends when we die (Linux).
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+LOOPBACK = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+Output = int | IO[bytes] | None
+
+
+def start(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    output: Output = None,
+    account: str | None = None,
+    end_by: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start `command`, standard output and error both going to `output`; as user `account` when that is named.
+
+    Call it from the main thread: the kernel sends `end_by` when the thread that started the program ends.
+    """
+    return subprocess.Popen(
+        [str(part) for part in command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not None else None,
+        process_group=0,  # so that Ctrl-C reaches us alone, and we stop the programs in order
+        preexec_fn=_end_with_parent(end_by),  # noqa: PLW1509 - it makes two system calls
+        user=account,
+        group="nogroup" if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def stop(process: subprocess.Popen[bytes], *, patience: float = 10.0, by: signal.Signals = signal.SIGTERM) -> int:
+    """End `process` and whatever it started; killed after `patience` seconds. Returns its exit code."""
+    ask_to_stop(process, by)
+    return wait_for_end(process, patience)
+
+
+def ask_to_stop(process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM) -> None:
+    """Send `by` to `process`, without waiting for its end."""
+    if process.poll() is None:
+        process.send_signal(by)
+
+
+def wait_for_end(process: subprocess.Popen[bytes], patience: float) -> int:
+    """The exit code of `process`, which was asked to stop; it is killed after `patience` seconds.
+
+    Whatever it leaves behind in its group is killed too.
+    """
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        _signal_group(process, signal.SIGKILL)
+    code = process.wait()
+    _signal_group(process, signal.SIGKILL)
+    return code
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def answers(port: int) -> bool:
+    """Whether something accepts connections on `port` of this machine."""
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:
+    """Whether `condition` came true within `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(every)
+    return True
+
+
+def _end_with_parent(end_by: signal.Signals) -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def in_the_child() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(end_by))
+        if os.getppid() != parent:  # it died before we asked
+            os.kill(os.getpid(), end_by)
+
+    return in_the_child
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
