@@ -5,7 +5,6 @@ are generated from this file by `make docs`.
 """
 
 import os
-import secrets
 from datetime import time
 from email.utils import parseaddr
 from functools import cache
@@ -13,26 +12,24 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
 from digest.mail.relay import Relay, is_loopback, parse_relay
+from digest.settings_sources import PREFIX, SecretFiles, generated_secret
+from digest.settings_sources import SettingsError as SettingsError
 
-PREFIX = "DIGEST_"
+ENV_FILE = ".env"
 SOURCES = ("huggingface", "arxiv")
-
-
-class SettingsError(Exception):
-    """A setting is wrong; one line for each, saying which and what to do. Never holds a secret."""
 
 
 class Settings(BaseSettings):
     """What an operator decides. Everything has a default with which a first run works on one machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     data_dir: Path = Field(
@@ -122,6 +119,12 @@ class Settings(BaseSettings):
         le=100,
         description="Votes that every paper starts with, so that a few early votes do not decide alone.",
     )
+    sweep_seconds: int = Field(
+        15,
+        ge=1,
+        le=300,
+        description="Seconds between two looks of the scheduler at the ledger; a mail whose hint was lost waits so long at the most.",
+    )
     overdue_hours: int = Field(
         18,
         ge=1,
@@ -157,6 +160,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("inbox_dir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return value or None
 
     @field_validator("sources")
     @classmethod
@@ -243,7 +251,7 @@ class Settings(BaseSettings):
     @property
     def secret_keys(self) -> tuple[bytes, ...]:
         """The signing keys, newest first; generated and kept in the data folder when none is set."""
-        text = self.secret_key.get_secret_value() or _generated_secret(self.data_dir / "secret_key")
+        text = self.secret_key.get_secret_value() or generated_secret(self.data_dir / "secret_key")
         return tuple(key.encode() for key in text.split())
 
     @property
@@ -260,25 +268,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's own, replaced by ours
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """`DIGEST_SMTP_URL_FILE=/run/secrets/smtp` stands for the content of that file."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base's signature
-        variable = f"{PREFIX}{field_name.upper()}_FILE"
-        path = os.environ.get(variable)
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text().strip(), field_name, False
-        except OSError as error:
-            raise SettingsError(f"{variable}: cannot read {path} ({error.strerror})") from error
-
-    def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
 
 
 @cache
@@ -291,24 +281,14 @@ def settings() -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """DIGEST_* variables in the environment that no setting has: probably misspelt."""
+    """DIGEST_* variables in the environment and in .env that no setting has: probably misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {name + "_FILE" for name in known} | {CLOCK_FILE}
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    given = {*os.environ, *dotenv_values(ENV_FILE)}
+    return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 
 def _in_words(problem: Any) -> str:
     where = "_".join(str(part) for part in problem["loc"][:1]).upper()
     said = problem["msg"].removeprefix("Value error, ")
     return f"{PREFIX}{where}: {said}" if where else said
-
-
-def _generated_secret(file: Path) -> str:
-    """The secret in `file`, made on first use; only its owner can read it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-            new.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
-    return file.read_text()

@@ -1,0 +1,209 @@
+"""Fixtures for every test: databases, broker and mail server are real, and the network ends at this machine."""
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import Engine
+
+from digest import clock as the_clock
+from digest import processes
+from digest.mail.relay import is_loopback
+from digest.settings import settings
+from digest.settings_sources import PREFIX
+from digest.store.database import connect
+from tests import servers
+from tests.smtp_server import SmtpServer
+from tests.tally import Tally, ran_on
+
+Started = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Tally(), "tally")
+
+
+# --- every test ---
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No setting of whoever runs the tests is seen, and nothing is written outside of the test's folder."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)  # a .env beside the sources is not read either
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command that a test ran in this process set up the logs for itself, on streams that are gone after it."""
+    handlers = list(logging.root.handlers)
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+
+
+@pytest.fixture(autouse=True)
+def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections beyond this machine are refused."""
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
+
+
+def _loopback_only(original: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family != socket.AF_UNIX and not is_loopback(str(address[0])):
+            raise PermissionError(f"a test tried to connect to {address[0]}")
+        return original(self, address)
+
+    return guarded
+
+
+@pytest.fixture(autouse=True)
+def counted_by_marker(request: pytest.FixtureRequest) -> None:
+    """Tests that drive a browser are counted as such."""
+    if request.node.get_closest_marker("browser"):
+        ran_on(request, "a browser")
+
+
+# --- databases ---
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Postgres]:
+    try:
+        with servers.running_postgres() as server:
+            yield server
+    except servers.ServerMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return servers.migrated_sqlite(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh, migrated SQLite database."""
+    ran_on(request, "SQLite")
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.sqlite')}"
+
+
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest, postgres: servers.Postgres) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    ran_on(request, f"PostgreSQL {postgres.version}")
+    with postgres.database(f"test_{uuid.uuid4().hex[:12]}") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database, once of each kind."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a fresh, migrated database, once of each kind."""
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+# --- broker, mail server, processes ---
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[servers.Broker]:
+    try:
+        with servers.running_broker() as server:
+            yield server
+    except servers.ServerMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest, broker: servers.Broker) -> str:
+    """An empty Valkey or Redis, for DIGEST_REDIS_URL."""
+    ran_on(request, broker.version)
+    servers.empty(broker)
+    return broker.url
+
+
+@pytest.fixture
+def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
+    """A mail server that keeps what it takes; see tests/smtp_server.py for how to make it refuse."""
+    ran_on(request, "a real SMTP server")
+    server = SmtpServer()
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def start_digest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Started]:
+    """`start_digest("worker", …)` runs `digest worker …` with this test's environment; stopped after the test."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+        if arguments[0] == "worker":
+            ran_on(request, "Celery worker processes")
+        command = [Path(sys.executable).with_name("digest"), *arguments]
+        with (tmp_path / f"{arguments[0]}-{len(running)}.log").open("wb") as log:
+            process = processes.start(command, environment={**os.environ, **environment}, output=log)
+        running.append(process)
+        return process
+
+    yield start
+    for process in reversed(running):
+        processes.stop(process)
+
+
+# --- time and data ---
+
+
+class Clock:
+    """Moves the clock of this test and of every process that it starts."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def move_to(self, instant: datetime) -> None:
+        the_clock.move_to(instant, self._file)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
+    """The one clock, to be moved."""
+    file = tmp_path / "clock"
+    monkeypatch.setenv(the_clock.CLOCK_FILE, str(file))
+    return Clock(file)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with recorded real data, beside the checkout."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the recorded data is not on this machine")
+    return folder
