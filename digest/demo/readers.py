@@ -49,12 +49,15 @@ READERS = (
 
 def sign_up(pages: str, inbox: Path, patience: float, while_waiting: Callable[[], None]) -> None:
     """Take every reader through subscribe, confirmation mail, link and button. Raises LifeGotStuck."""
-    with httpx2.Client(base_url=pages, trust_env=False, timeout=10, headers={"Origin": pages}) as browser:
-        for reader in READERS:
-            _subscribe(browser, reader)
-        for reader in READERS:
-            letter = _wait_for(inbox, reader, Kind.CONFIRMATION, patience, while_waiting)
-            _confirm(browser, letter, reader)
+    try:
+        with httpx2.Client(base_url=pages, trust_env=False, timeout=10, headers={"Origin": pages}) as browser:
+            for reader in READERS:
+                _subscribe(browser, reader)
+            for reader in READERS:
+                letter = _wait_for(inbox, reader, Kind.CONFIRMATION, patience, while_waiting)
+                _confirm(browser, letter, reader)
+    except httpx2.TransportError as problem:
+        raise LifeGotStuck(f"the pages at {pages} do not answer: {problem}") from problem
 
 
 def wait_for_digests(inbox: Path, patience: float, while_waiting: Callable[[], None]) -> list[Mail]:
