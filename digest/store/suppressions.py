@@ -15,6 +15,7 @@ class SuppressionReason(StrEnum):
 
     REFUSED = "refused"  # the mail server said that the address cannot receive mail
     OPERATOR = "operator"
+    ASKED = "asked"  # who got a confirmation mail that they never asked for, and wants no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,12 @@ def suppress(connection: Connection, key: str, reason: SuppressionReason, detail
     return connection.execute(new).first() is not None
 
 
-def lift(connection: Connection, key: str) -> bool:
-    """End a suppression; False when there was none."""
-    return connection.execute(delete(suppressions).where(suppressions.c.key == key)).rowcount == 1
+def lift(connection: Connection, key: str, only: SuppressionReason | None = None) -> bool:
+    """End a suppression, with `only` one that has this reason; False when there was none."""
+    change = delete(suppressions).where(suppressions.c.key == key)
+    if only is not None:
+        change = change.where(suppressions.c.reason == str(only))
+    return connection.execute(change).rowcount == 1
 
 
 def is_suppressed(connection: Connection, key: str) -> bool:

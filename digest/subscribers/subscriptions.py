@@ -15,7 +15,7 @@ from digest.store.database import reading, transaction
 from digest.store.issues import newest_issue_id
 from digest.store.queueing import count_mails, queue_mail
 from digest.store.subscribers import NewSubscriber
-from digest.store.suppressions import is_suppressed
+from digest.store.suppressions import SuppressionReason, is_suppressed, lift, suppress
 from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber, recipient_key
 
 # Against using the form to bomb somebody's inbox: at most one such mail in a day and three in a month.
@@ -106,10 +106,15 @@ def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferen
 
 
 def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str) -> bool:
-    """No further mail; what is queued is skipped when its turn comes. False when that was so already."""
+    """No further mail; what is queued is skipped when its turn comes. False when that was so already.
+
+    Who never confirmed is not asked again either, whoever types their address: their link says so.
+    """
     with transaction(engine) as connection:
-        changed = subscribers.set_unsubscribed(connection, subscriber_id, now)
         reader = subscribers.by_id(connection, subscriber_id)
+        changed = subscribers.set_unsubscribed(connection, subscriber_id, now)
+        if changed and reader and reader.status is Status.PENDING:
+            suppress(connection, reader.key, SuppressionReason.ASKED, "", now)
         if changed and reader:
             _record(connection, reader.key, "unsubscribed", now, {"how": how})
     return changed
@@ -124,6 +129,16 @@ def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timed
         if changed and reader:
             _record(connection, reader.key, "subscribed again", now)
     return changed
+
+
+def allow_asking(engine: Engine, subscriber_id: int, now: datetime) -> bool:
+    """Undo "never mail this address again": it may be signed up once more. False when nothing changed."""
+    with transaction(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id)
+        lifted = reader is not None and lift(connection, reader.key, SuppressionReason.ASKED)
+        if reader and lifted:
+            _record(connection, reader.key, "may be asked again", now)
+    return lifted
 
 
 def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> None:

@@ -60,14 +60,21 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     """
     number, now = verify(Purpose.UNSUBSCRIBE, token, site.keys), clock.now()
     if one(form, "undo") and "List-Unsubscribe" not in form:
-        undone = number is not None and subscriptions.resubscribe(
-            site.engine, number, now, within=subscriptions.UNDO_WITHIN
-        )
-        return _undone(site) if undone else _too_late(site)
+        return _undo(site, number, now)
     reader = subscriptions.find(site.engine, number) if number is not None else None
     how = "one-click" if "List-Unsubscribe" in form else "unsubscribe page"
     first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how)
     return site.pages.show("unsubscribed", first=first)
+
+
+def _undo(site: Site, number: int | None, now: datetime) -> Response:
+    if number is None:
+        return _too_late(site)
+    if subscriptions.resubscribe(site.engine, number, now, within=subscriptions.UNDO_WITHIN):
+        return _undone(site)
+    if subscriptions.allow_asking(site.engine, number, now):
+        return site.pages.say("We may write to you again", "Sign up on the front page whenever you like.")
+    return _too_late(site)
 
 
 def _reader(site: Site, token: str) -> Subscriber | None:

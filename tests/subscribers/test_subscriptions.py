@@ -362,3 +362,30 @@ def dump(engine: Engine) -> str:
 
     with reading(engine) as connection:
         return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+
+
+def test_who_never_asked_and_says_so_is_never_mailed_again_whoever_types_their_address(engine: Engine) -> None:
+    subscribe(engine)
+    assert subscriptions.unsubscribe(engine, reader(engine).id, NOW, "unsubscribe page")
+    for day in range(2, 40, 3):
+        subscribe(engine, NOW + day * DAY)
+    assert [kind for kind, _ in mails(engine)] == ["confirmation"]
+
+
+def test_never_mail_again_can_be_undone_by_the_same_link_and_confirms_nobody(engine: Engine) -> None:
+    subscribe(engine)
+    number = reader(engine).id
+    subscriptions.unsubscribe(engine, number, NOW, "unsubscribe page")
+    assert not subscriptions.resubscribe(engine, number, NOW)
+    assert subscriptions.allow_asking(engine, number, NOW)
+    assert not subscriptions.allow_asking(engine, number, NOW)
+    subscribe(engine, NOW + 2 * DAY)
+    assert reader(engine).status is Status.PENDING
+    assert [kind for kind, _ in mails(engine)] == ["confirmation", "confirmation"]
+
+
+def test_undoing_never_lifts_what_a_mail_server_or_an_operator_suppressed(engine: Engine) -> None:
+    found = confirmed(engine)
+    with transaction(engine) as connection:
+        suppress(connection, KEY, SuppressionReason.REFUSED, "550 5.1.1", NOW)
+    assert not subscriptions.allow_asking(engine, found.id, NOW)
