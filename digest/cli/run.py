@@ -50,7 +50,7 @@ def web(
         log_level="warning",
         forwarded_allow_ips=chosen.forwarded_allow_ips,
         server_header=False,
-        timeout_keep_alive=75,  # longer than the proxy in front keeps its side open, so that it never meets a closed one
+        timeout_keep_alive=75,  # longer than a proxy in front keeps its side open
     )
 
 

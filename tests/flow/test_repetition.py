@@ -1,0 +1,56 @@
+"""Everything at once: ten publishers, two schedulers, two workers, the sweep running. One issue, one mail a reader."""
+
+import json
+import time
+from datetime import date
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from digest.cli.commands import app
+from digest.store.database import reading
+from digest.store.tables import issues
+from tests.flow.test_readers_life import at, wait_for
+from tests.lists import daily_lists
+from tests.world import add_reader
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+WEDNESDAY = date(2026, 3, 4)
+READERS = 30
+
+
+def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_mail_each(
+    engine, database_url, redis_url, smtp_server, clock, start_digest, monkeypatch
+):
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SMTP_URL": smtp_server.url,
+        "SOURCES": "huggingface",
+        "WORKER_PROCESSES": "1",
+        "SWEEP_SECONDS": "1",
+    }.items():
+        monkeypatch.setenv(f"DIGEST_{name}", value)
+    for number in range(READERS):
+        add_reader(engine, f"reader{number}@example.com")
+    clock.move_to(at(WEDNESDAY, 7, 30))
+    with daily_lists() as lists:
+        monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", lists)
+        commands = CliRunner()
+        assert commands.invoke(app, ["collect"]).exit_code == 0
+        for part in ("scheduler", "scheduler", "worker", "worker"):
+            start_digest(part)
+        publishers = [start_digest("publish") for _ in range(10)]
+        assert [one.wait(120) for one in publishers] == [0] * 10
+        wait_for(lambda: len(smtp_server.taken) >= READERS, 60, "every reader's mail")
+        time.sleep(4)  # several sweeps more
+
+    assert sorted(one.rcpt_tos[0] for one in smtp_server.taken) == sorted(
+        f"reader{n}@example.com" for n in range(READERS)
+    )
+    with reading(engine) as connection:
+        assert [row.date for row in connection.execute(select(issues))] == [WEDNESDAY]
+    (audit,) = json.loads(commands.invoke(app, ["audit", "--json"]).stdout)
+    assert (audit["candidates"], audit["accepted"], audit["unexplained"]) == (READERS, READERS, 0)
