@@ -7,7 +7,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra embedded
 
-.PHONY: help setup demo test check bench lock docs lint format types clean
+.PHONY: help setup demo test check bench lock docs wheel lint format types clean
 
 help: ## this list
 	@$(PYTHON) -c 'import re; [print(f"make {n:8} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
@@ -37,6 +37,9 @@ types: .venv/.dev
 bench: .venv/.dev ## every benchmark that is there, as ratios to a reference in the same run
 	@for file in benchmarks/[a-z]*.py; do \
 	  name=$${file##*/}; $(BIN)/python -m benchmarks.$${name%.py} $(ARGS) || exit 1; done
+
+wheel: setup ## what to install elsewhere, in dist/
+	@$(BIN)/python -m hatchling build -t wheel
 
 docs: setup ## regenerate .env.example and docs/configuration.md from the settings
 	@$(BIN)/python -m digest.settings_reference
