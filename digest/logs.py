@@ -13,8 +13,10 @@ def set_up_logs(debug: bool = False) -> None:
     level = logging.DEBUG if debug else logging.getLevelNamesMapping()[settings().log_level.upper()]
     logging.basicConfig(level=max(level, logging.INFO), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     # Their information is about every request and every tick.
-    for chatty in ("apscheduler", "httpx2", "httpcore2", "alembic", "mail.log", "kombu", "celery.redirected"):
+    for chatty in ("httpx2", "httpcore2", "alembic", "mail.log", "kombu", "celery.redirected"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of each tick that came while the one before still ran, which is how a long reading of the sources looks.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     shown = (
         structlog.processors.JSONRenderer()
         if settings().log_json

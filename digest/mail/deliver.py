@@ -5,6 +5,7 @@ says what certainly did not happen and what may have (store/ledger.py, recover).
 """
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ from digest.store.recipients import standing
 from digest.store.suppressions import SuppressionReason, suppress
 
 log = structlog.get_logger()
+
+_ADDRESS = re.compile(r"[^\s<>:,;]+@[^\s<>:,;]+")
 
 
 class Sends(Protocol):
@@ -149,7 +152,9 @@ class Postman:
         """Once a window, not once a mail: the mail server does not take mail from us at all."""
         ours = [receipt for receipt in receipts if receipt.outcome is Outcome.OURS]
         if ours:
-            said = {"reply": f"{ours[0].code or ''} {ours[0].text}".strip(), "mails": len(ours)}
+            # Servers like to repeat the address, which belongs neither into a log nor into the events.
+            reply = _ADDRESS.sub("…", f"{ours[0].code or ''} {ours[0].text}".strip())
+            said = {"reply": reply, "mails": len(ours)}
             events.record(connection, self._now(), "mail server", "cannot send", said)
             log.error("the mail server does not take our mail; nothing is lost, it is tried again in a minute", **said)
 

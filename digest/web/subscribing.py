@@ -157,7 +157,7 @@ def _sent_again(site: Site, reader: Subscriber, now: datetime) -> Response:
 def _confirmed(site: Site, after: BackgroundTask | None = None) -> Response:
     return site.pages.say(
         "You are subscribed",
-        "The newest issue is on its way to you now; from then on there is one at the hour you chose.",
+        "Your first issue comes at once, if one is out today; from then on there is one at the hour you chose.",
         "Every mail has a link to your preferences, and one to end it.",
         after=after,
     )

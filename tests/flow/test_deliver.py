@@ -170,12 +170,12 @@ def test_a_refusal_of_us_suppresses_nobody_loses_nothing_and_is_reported(hands, 
     for number in range(5):
         add_reader(engine, f"reader{number}@example.com")
     issue = cut(engine)
-    smtp_server.always(Phase.END, "550 5.7.26 unauthenticated mail is not accepted")
+    smtp_server.always(Phase.END, "550 5.7.26 <reader0@example.com>: unauthenticated mail is not accepted")
     hands.deliver()
     with reading(engine) as connection:
         assert all_suppressions(connection) == []
         reported = [one for one in events.latest(connection, 10) if one.subject == "mail server"]
-    assert reported[0].detail["reply"].startswith("550 5.7.26")
+    assert reported[0].detail == {"reply": "550 5.7.26 <…>: unauthenticated mail is not accepted", "mails": 5}
     assert hands.audit(issue).deferred == 5
     smtp_server.behave()
     hands.at += timedelta(minutes=2)

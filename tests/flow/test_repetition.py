@@ -1,10 +1,11 @@
-"""Everything at once: ten publishers, two schedulers, two workers, the sweep running. One issue, one mail a reader."""
+"""Everything at once, and the broker flushed again and again: one issue, one mail a reader."""
 
 import json
 import time
 from datetime import date
 
 import pytest
+import redis
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -21,9 +22,9 @@ WEDNESDAY = date(2026, 3, 4)
 READERS = 30
 
 
-def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_mail_each(
-    engine, database_url, redis_url, smtp_server, clock, start_digest, monkeypatch
-):
+@pytest.fixture
+def service(engine, database_url, redis_url, smtp_server, clock, monkeypatch):
+    """The environment of every part, with readers who are due and a source that answers."""
     for name, value in {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -38,19 +39,34 @@ def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_ma
     clock.move_to(at(WEDNESDAY, 7, 30))
     with daily_lists() as lists:
         monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", lists)
-        commands = CliRunner()
-        assert commands.invoke(app, ["collect"]).exit_code == 0
-        for part in ("scheduler", "scheduler", "worker", "worker"):
-            start_digest(part)
-        publishers = [start_digest("publish") for _ in range(10)]
-        assert [one.wait(120) for one in publishers] == [0] * 10
-        wait_for(lambda: len(smtp_server.taken) >= READERS, 60, "every reader's mail")
-        time.sleep(4)  # several sweeps more
+        assert CliRunner().invoke(app, ["collect"]).exit_code == 0
+        yield smtp_server
 
-    assert sorted(one.rcpt_tos[0] for one in smtp_server.taken) == sorted(
-        f"reader{n}@example.com" for n in range(READERS)
-    )
+
+def everybody_got_one(smtp_server):
+    everybody = sorted(f"reader{number}@example.com" for number in range(READERS))
+    assert sorted(one.rcpt_tos[0] for one in smtp_server.taken) == everybody
+    (audit,) = json.loads(CliRunner().invoke(app, ["audit", "--json"]).stdout)
+    assert (audit["candidates"], audit["accepted"], audit["unexplained"]) == (READERS, READERS, 0)
+
+
+def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_mail_each(service, engine, start_digest):
+    for part in ("scheduler", "scheduler", "worker", "worker"):
+        start_digest(part)
+    publishers = [start_digest("publish") for _ in range(10)]
+    assert [one.wait(120) for one in publishers] == [0] * 10
+    wait_for(lambda: len(service.taken) >= READERS, 60, "every reader's mail")
+    time.sleep(4)  # several sweeps more
     with reading(engine) as connection:
         assert [row.date for row in connection.execute(select(issues))] == [WEDNESDAY]
-    (audit,) = json.loads(commands.invoke(app, ["audit", "--json"]).stdout)
-    assert (audit["candidates"], audit["accepted"], audit["unexplained"]) == (READERS, READERS, 0)
+    everybody_got_one(service)
+
+
+def test_a_broker_that_forgets_everything_again_and_again_costs_no_mail(service, redis_url, start_digest):
+    start_digest("worker")
+    start_digest("publish").wait(60)
+    start_digest("scheduler")
+    with redis.Redis.from_url(redis_url) as broker:
+        wait_for(lambda: broker.flushall() and len(service.taken) >= READERS, 90, "every reader's mail")
+    time.sleep(3)
+    everybody_got_one(service)
