@@ -46,7 +46,7 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
     scheduler = BlockingScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
-    now = clock.now()
+    now = datetime.now(UTC)  # ticks follow the machine's clock, also where a simulation has moved ours
     scheduler.add_job(jobs.collect, "interval", minutes=jobs.settings.collect_minutes, next_run_time=now)
     scheduler.add_job(jobs.cut, "cron", second=0, next_run_time=now)
     scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)

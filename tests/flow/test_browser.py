@@ -30,8 +30,9 @@ FLAGS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium():
+    # For one test at a time: while it runs, Playwright keeps an event loop in this thread.
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not found:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
