@@ -6,12 +6,12 @@ Comes in: the settings. Goes out: web, worker, scheduler and what they need, run
 import time
 from urllib.parse import urlsplit
 
-from digest import processes
 from digest.demo.run import demo
-from digest.embedded import NoBroker
-from digest.parts import NotReady, alone_in, child_environment, start_broker, start_digest
+from digest.programs import processes
+from digest.programs.embedded import NoBroker
+from digest.programs.parts import NotReady, alone_in, child_environment, start_broker, start_digest
+from digest.programs.supervisor import ProgramEnded, StepFailed, Supervisor, say
 from digest.settings import Settings
-from digest.supervisor import ProgramEnded, StepFailed, Supervisor, say
 
 
 def up(settings: Settings, as_demo: bool = False, once: bool = False) -> int:

@@ -17,8 +17,8 @@ import structlog
 from sqlalchemy import Engine
 
 from digest import clock as the_clock
-from digest import processes
 from digest.mail.relay import is_loopback
+from digest.programs import processes
 from digest.settings import settings
 from digest.settings_sources import PREFIX
 from digest.store.database import connect

@@ -17,8 +17,8 @@ import redis
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 
-from digest import processes
-from digest.embedded import NoBroker, valkey_command
+from digest.programs import processes
+from digest.programs.embedded import NoBroker, valkey_command
 from digest.store.migrate import migrate
 
 # Read before the tests' environment is cleaned of our variables.

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from digest.processes import LOOPBACK
+from digest.programs.processes import LOOPBACK
 
 
 class Phase(StrEnum):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from digest import processes
 from digest.demo.forms import first_form
 from digest.demo.inbox import mail, mails
-from digest.parts import NotReady, alone_in, child_environment
-from digest.supervisor import ProgramEnded, Supervisor
+from digest.programs import processes
+from digest.programs.parts import NotReady, alone_in, child_environment
+from digest.programs.supervisor import ProgramEnded, Supervisor
 
 RAW = (
     b"From: Daily Papers <digest@localhost>\r\nTo: ada@example.com\r\nSubject: Ten papers\r\n"

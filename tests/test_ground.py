@@ -13,7 +13,7 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from digest import processes
+from digest.programs import processes
 from tests.smtp_server import HANG_UP, KEEP_AND_HANG_UP, Phase, SmtpServer
 
 MESSAGE = b"Subject: ten papers\r\n\r\n.one line that starts with a dot\r\n"
@@ -99,7 +99,7 @@ def test_a_program_does_not_outlive_the_one_that_started_it() -> None:
     parent = [
         sys.executable,
         "-c",
-        "from digest import processes; print(processes.start(['sleep', '60']).pid, flush=True); input()",
+        "from digest.programs import processes; print(processes.start(['sleep', '60']).pid, flush=True); input()",
     ]
     with subprocess.Popen(parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout

@@ -20,7 +20,7 @@ from digest.subscribers.subscriber import Consent, Preferences, Subscriber, reci
 DAY = date(2026, 3, 4)  # a Wednesday
 CUT = time(6, 0)
 MORNING = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
-SECRET = b"a secret of at least thirty-two characters"
+SECRET = b"a-secret-of-at-least-thirty-two-characters"
 LOOK = Look("Daily Papers", "https://papers.example.org", postal_address="1 Lab Street, Ghent", contact="")
 SENDERS = Senders(
     bulk="Daily Papers <papers@example.org>",

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from digest.cli import issues, mail, people, run
-from digest.cli.database import close_databases
+from digest.cli.lookup import close_databases
 
 app = typer.Typer(
     name="digest",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.database import open_database
+from digest.cli.lookup import key_of, open_database, stored_issue
 from digest.cli.options import AsOf, Day, DryRun, Json, the_day, the_instant
 from digest.cli.say import NotReady, answer, complain, progress, table
 from digest.issues.issue import IssueStatus
@@ -140,30 +140,12 @@ def explain(
     return answer(as_json, document, lambda: _ranked_lines(issue, limit))
 
 
-def stored_issue(engine: "Engine", day: date) -> "Issue":
-    """The issue of `day`. Raises NotReady, naming the newest dates, when it was not cut."""
-    from digest.issues.publish import DAILY
-    from digest.store.database import reading
-    from digest.store.issues import issue_dates, issue_on
-
-    with reading(engine) as connection:
-        issue = issue_on(connection, DAILY, day)
-        dates = issue_dates(connection, 3)
-    if issue is None:
-        there = ", ".join(str(one) for one in dates)
-        advice = f"The newest are {there}." if there else "Run: digest publish"
-        raise NotReady(f"There is no issue of {day}. {advice}")
-    return issue
-
-
 def _their_selection(engine: "Engine", day: date, address: str) -> "Selection":
     from digest.mail.message import Kind
     from digest.store.database import reading
     from digest.store.deliveries import find
-    from digest.subscribers.addresses import normalise
-    from digest.subscribers.subscriber import recipient_key
 
-    key = recipient_key(normalise(address), settings().secret_keys[-1])
+    key = key_of(address)
     with reading(engine) as connection:
         delivery = find(connection, Kind.DIGEST, day, key)
     if delivery is None or delivery.selection is None:

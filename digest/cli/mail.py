@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.database import open_database
-from digest.cli.issues import stored_issue
+from digest.cli.lookup import known_reader, open_database, stored_issue
 from digest.cli.options import Day, DryRun, Json, the_day
 from digest.cli.say import NotReady, answer, progress
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from sqlalchemy import Engine
-
     from digest.store.ledger import Audit
-    from digest.subscribers.subscriber import Subscriber
 
 
 class Format(StrEnum):
@@ -47,7 +43,7 @@ def preview(
 
     engine = open_database()
     issue = stored_issue(engine, the_day(day, clock.now()))
-    reader = _reader(engine, subscriber) if subscriber else None
+    reader = known_reader(engine, subscriber) if subscriber else None
     message = preview_message(engine, wiring.desk(settings()), issue, reader, clock.now())
     if message is None:
         why = "this reader got all of it already" if issue.papers else f"it holds no papers. {issue.note}"
@@ -123,18 +119,6 @@ def retry(day: Day = None, dry_run: DryRun = False) -> None:
             ledger.retry(connection, clock.now(), issue_id)
     hints.hint(settings().redis_url.get_secret_value())
     progress(f"{count} quarantined mails {'would be' if dry_run else 'are'} queued again.")
-
-
-def _reader(engine: "Engine", address: str) -> "Subscriber":
-    from digest.store.database import reading
-    from digest.store.subscribers import by_email
-    from digest.subscribers.addresses import normalise
-
-    with reading(engine) as connection:
-        reader = by_email(connection, normalise(address))
-    if reader is None:
-        raise NotReady(f"{address} is not a reader; digest subscribers list shows who is.")
-    return reader
 
 
 def _audit_lines(audits: list["Audit"]) -> Iterator[str]:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.database import open_database
+from digest.cli.lookup import key_of, known_reader, open_database
 from digest.cli.options import DryRun, Json
 from digest.cli.say import NotReady, answer, progress, table
 from digest.settings import settings
 from digest.subscribers.subscriber import Status
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from sqlalchemy import Engine
-
-    from digest.subscribers.subscriber import Subscriber
+    pass
 
 subscribers = typer.Typer(help="Readers: list, add, import, export, show, erase.", no_args_is_help=True)
 suppressions = typer.Typer(help="Addresses that are never mailed.", no_args_is_help=True)
@@ -104,7 +102,7 @@ def show(address: Address) -> None:
     from digest.subscribers.subscriptions import export as everything
 
     engine = open_database()
-    answer(True, everything(engine, _known(engine, address).id), list)
+    answer(True, everything(engine, known_reader(engine, address).id), list)
 
 
 @subscribers.command()
@@ -114,7 +112,7 @@ def remove(address: Address, dry_run: DryRun = False) -> None:
     from digest.subscribers.subscriptions import unsubscribe
 
     engine = open_database()
-    reader = _known(engine, address)
+    reader = known_reader(engine, address)
     if not dry_run:
         unsubscribe(engine, reader.id, clock.now(), "operator")
     progress(f"{address} {'would be' if dry_run else 'is'} unsubscribed.")
@@ -127,7 +125,7 @@ def erase(address: Address, dry_run: DryRun = False) -> None:
     from digest.subscribers.subscriptions import erase as forget
 
     engine = open_database()
-    reader = _known(engine, address)
+    reader = known_reader(engine, address)
     if not dry_run:
         forget(engine, reader.id, clock.now())
     progress(f"{address} {'would be' if dry_run else 'is'} erased.")
@@ -153,7 +151,7 @@ def suppress_address(address: Address, dry_run: DryRun = False) -> None:
     from digest.store.database import transaction
     from digest.store.suppressions import SuppressionReason, suppress
 
-    key = _key(address)
+    key = key_of(address)
     if not dry_run:
         with transaction(open_database()) as connection:
             suppress(connection, key, SuppressionReason.OPERATOR, "", clock.now())
@@ -167,7 +165,7 @@ def lift(address: Address, dry_run: DryRun = False) -> None:
     from digest.store.suppressions import is_suppressed
     from digest.store.suppressions import lift as end
 
-    key = _key(address)
+    key = key_of(address)
     with transaction(open_database()) as connection:
         if not is_suppressed(connection, key):
             raise NotReady(f"{address} is not suppressed.")
@@ -189,27 +187,6 @@ def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
     progress(f"{report.new} {would}signed up, {report.known} known already, {len(report.bad)} bad.")
     if report.bad:
         sys.exit(1)
-
-
-def _known(engine: "Engine", address: str) -> "Subscriber":
-    from digest.store.database import reading
-    from digest.store.subscribers import by_key
-
-    with reading(engine) as connection:
-        reader = by_key(connection, _key(address))
-    if reader is None:
-        raise NotReady(f"{address} is not a reader; digest subscribers list shows who is.")
-    return reader
-
-
-def _key(address: str) -> str:
-    from digest.subscribers.addresses import BadAddress, normalise
-    from digest.subscribers.subscriber import recipient_key
-
-    try:
-        return recipient_key(normalise(address), settings().secret_keys[-1])
-    except BadAddress as problem:
-        raise typer.BadParameter(str(problem)) from None
 
 
 def _harmless(cell: Any) -> Any:

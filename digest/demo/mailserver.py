@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from digest.processes import LOOPBACK
+from digest.programs.processes import LOOPBACK
 
 
 class Keeper:

@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from digest import processes, wiring
+from digest import wiring
 from digest.demo.sample import store_sample
 from digest.papers.collect import collect_recent
+from digest.programs import processes
+from digest.programs.supervisor import say
 from digest.settings import Settings
 from digest.store.database import reading
 from digest.store.papers import pool
-from digest.supervisor import say
 
 LIVE, BUNDLED = "live", "bundled"
 _PATIENCE = 6.0  # seconds for all sources together

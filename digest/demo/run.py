@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from digest import processes
 from digest.demo.readers import READERS
-from digest.parts import alone_in, child_environment, start_broker, start_digest
+from digest.programs import processes
+from digest.programs.parts import alone_in, child_environment, start_broker, start_digest
+from digest.programs.supervisor import Supervisor, say
 from digest.settings import Settings
-from digest.supervisor import Supervisor, say
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,19 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from digest import clock, processes, wiring
+from digest import clock, wiring
 from digest.demo import papers as demo_papers
 from digest.demo import readers
 from digest.demo.inbox import mails
 from digest.issues.publish import Published, publish
 from digest.mail.message import Kind
-from digest.parts import wait_for_port
+from digest.programs import processes
+from digest.programs.parts import wait_for_port
+from digest.programs.supervisor import StepFailed, Supervisor
 from digest.settings import Settings
 from digest.store.database import reading
 from digest.store.ledger import count_accepted
 from digest.store.migrate import migrate
-from digest.supervisor import StepFailed, Supervisor
 
 _PATIENCE = 30.0  # seconds for one mail, which usually takes one
 

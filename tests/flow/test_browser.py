@@ -15,8 +15,8 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from digest import processes
 from digest.cli.commands import app
+from digest.programs import processes
 from tests.flow.test_readers_life import at, wait_for
 from tests.lists import daily_lists
 

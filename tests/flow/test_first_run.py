@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from digest import processes
+from digest.programs import processes
 from tests.tally import ran_on
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]

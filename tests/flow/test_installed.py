@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from digest import processes
+from digest.programs import processes
 from tests.flow.test_readers_life import wait_for
 from tests.tally import ran_on
 

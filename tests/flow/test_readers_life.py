@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from digest import processes
 from digest.cli.commands import app
+from digest.programs import processes
 from tests.lists import daily_lists
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from digest.processes import LOOPBACK
+from digest.programs.processes import LOOPBACK
 
 
 class NoBroker(Exception):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from digest import processes
-from digest.embedded import valkey_command
+from digest.programs import processes
+from digest.programs.embedded import valkey_command
+from digest.programs.supervisor import Supervisor
 from digest.settings_sources import PREFIX
-from digest.supervisor import Supervisor
 
 # Settings that may come from a file; what we hand on explicitly must not be contradicted by one.
 _FROM_FILES = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY")

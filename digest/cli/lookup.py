@@ -1,0 +1,71 @@
+"""What commands look up: the database, an issue by its date, a reader by their address."""
+
+from contextlib import ExitStack
+from datetime import date
+from typing import TYPE_CHECKING
+
+import typer
+
+from digest.cli.say import NotReady
+from digest.settings import settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from digest.issues.issue import Issue
+    from digest.subscribers.subscriber import Subscriber
+
+_open = ExitStack()
+
+
+def open_database() -> "Engine":
+    """An engine that close_databases() disposes of."""
+    from digest import wiring
+
+    engine = wiring.engine(settings())
+    _open.callback(engine.dispose)
+    return engine
+
+
+def close_databases() -> None:
+    """Let go of what the command opened."""
+    _open.close()
+
+
+def stored_issue(engine: "Engine", day: date) -> "Issue":
+    """The issue of `day`. Raises NotReady, naming the newest dates, when it was not cut."""
+    from digest.issues.publish import DAILY
+    from digest.store.database import reading
+    from digest.store.issues import issue_dates, issue_on
+
+    with reading(engine) as connection:
+        issue = issue_on(connection, DAILY, day)
+        dates = issue_dates(connection, 3)
+    if issue is None:
+        there = ", ".join(str(one) for one in dates)
+        advice = f"The newest are {there}." if there else "Run: digest publish"
+        raise NotReady(f"There is no issue of {day}. {advice}")
+    return issue
+
+
+def known_reader(engine: "Engine", address: str) -> "Subscriber":
+    """The reader with this address. Raises NotReady when there is none."""
+    from digest.store.database import reading
+    from digest.store.subscribers import by_key
+
+    with reading(engine) as connection:
+        reader = by_key(connection, key_of(address))
+    if reader is None:
+        raise NotReady(f"{address} is not a reader; digest subscribers list shows who is.")
+    return reader
+
+
+def key_of(address: str) -> str:
+    """The recipient key of an address. Raises typer.BadParameter for one that is none."""
+    from digest.subscribers.addresses import BadAddress, normalise
+    from digest.subscribers.subscriber import recipient_key
+
+    try:
+        return recipient_key(normalise(address), settings().secret_keys[-1])
+    except BadAddress as problem:
+        raise typer.BadParameter(str(problem)) from None

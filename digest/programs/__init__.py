@@ -1,0 +1,1 @@
+"""Starting programs on this machine, watching them, and stopping them in order."""
