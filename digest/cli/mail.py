@@ -106,7 +106,7 @@ def audit(
 
 
 def retry(day: Day = None, dry_run: DryRun = False) -> None:
-    """Queue quarantined mails again: of one issue, or all of them."""
+    """Queue quarantined mails again, composed anew: of one issue, or all of them."""
     from digest import clock, hints
     from digest.store import ledger
     from digest.store.database import transaction

@@ -112,12 +112,12 @@ def skip_cancelled(connection: Connection, now: datetime) -> int:
 
 
 def retry(connection: Connection, now: datetime, issue_id: int | None = None) -> int:
-    """Quarantined mails are queued again, all or those of one issue. Returns how many."""
-    change = (
-        update(deliveries)
-        .where(deliveries.c.state == State.QUARANTINED)
-        .values(state=State.QUEUED, reason="", crashes=0, next_attempt_at=now, due_at=now, finished_at=None)
-    )
+    """Quarantined mails are queued again, all or those of one issue. Returns how many.
+
+    They are composed anew: of one that was held because a first copy may have arrived, the reader may get two.
+    """
+    afresh = {"reason": "", "crashes": 0, "sha256": "", "next_attempt_at": now, "due_at": now, "finished_at": None}
+    change = update(deliveries).where(deliveries.c.state == State.QUARANTINED).values(state=State.QUEUED, **afresh)
     if issue_id is not None:
         change = change.where(deliveries.c.issue_id == issue_id)
     return connection.execute(change).rowcount

@@ -219,6 +219,10 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
     hands.deliver(desk_=replace(desk(), keys=(b"another key of thirty-two characters", SECRET)))
     assert len(smtp_server.taken) == 1
     assert hands.audit(issue).quarantined == 1
+    with transaction(engine) as connection:  # which an operator can overrule, knowing that it may be a second copy
+        assert ledger.retry(connection, hands.at) == 1
+    hands.deliver()
+    assert hands.audit(issue).accepted == 1
 
 
 def test_a_mail_that_cannot_be_made_is_set_apart_and_stops_no_other(hands, engine, smtp_server):
