@@ -104,7 +104,13 @@ def _database(engine: Engine, settings: Settings) -> Finding:
         said = str(getattr(error, "orig", None) or error).splitlines()[0]
         return Finding("database", False, f"{where}: {said}", "Check DIGEST_DATABASE_URL and its rights.", blocks=True)
     if not current:
-        return Finding("database", False, f"{where}: tables are missing or old", "Run: digest migrate", blocks=True)
+        return Finding(
+            "database",
+            False,
+            f"{where}: tables are missing or old",
+            "Run: digest migrate (digest up does so by itself)",
+            blocks=True,
+        )
     advice = "" if settings.database_url.get_secret_value() else "SQLite is good for 10,000 readers on one machine."
     return Finding("database", True, where, advice)
 

@@ -26,6 +26,7 @@ app.conf.update(
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # for ever: a worker outlives any outage of Redis
     broker_transport_options={
         "visibility_timeout": VISIBILITY_SECONDS,
         "health_check_interval": 25,

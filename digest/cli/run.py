@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -62,15 +63,18 @@ def worker(
         raise NotReady("DIGEST_REDIS_URL is not set. For one machine, digest up starts a Valkey of its own.")
     if not settings().relays:
         raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
+    from celery.platforms import SecurityWarning
+
     from workers.app import app as celery
 
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
+        warnings.simplefilter("ignore", SecurityWarning)  # a page of it, where one line says the same
         progress("running as root; a user of its own is better for a real installation")
     count = processes or settings().worker_processes
-    celery.worker_main(
-        ["worker", f"--concurrency={count}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
-    )
+    progress(f"{count} worker processes take hints from Redis")
+    quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+    celery.worker_main([*quietly, f"--concurrency={count}"])
 
 
 def scheduler() -> None:
