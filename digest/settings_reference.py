@@ -29,7 +29,7 @@ A misspelt `DIGEST_…` variable is warned about at start; a wrong value stops t
 *Generated from `digest/settings.py` by `make docs`.*
 """
 
-_ENV_HEAD = """# Every setting with its default: take the `# ` from the front of what should differ. `digest init` makes a .env of it.
+_ENV_HEAD = """# Every setting with its default. Take the `# ` from the front of what should differ.
 # Generated from digest/settings.py by `make docs`.
 """
 

@@ -63,7 +63,7 @@ def worker(
         raise NotReady("DIGEST_REDIS_URL is not set. For one machine, digest up starts a Valkey of its own.")
     if not settings().relays:
         raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
-    from celery.platforms import SecurityWarning
+    from celery.exceptions import SecurityWarning
 
     from workers.app import app as celery
 

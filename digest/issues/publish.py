@@ -18,6 +18,7 @@ from digest.store.papers import last_collections, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = "daily"
+_NAMES = {"huggingface": "Hugging Face", "arxiv": "arXiv"}  # as readers know them
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,17 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     """Store the issue and queue its mails; False when another scheduler was faster."""
     ranked = _ranked_pool(connection, plan, now)
     runs = last_collections(connection)
-    note = _note(runs, plan, bool(ranked))
-    if not ranked and (not runs or any(run.outcome is Outcome.FAILING for run in runs)):
-        raise NothingToCut(note if runs else "No source was ever read. Run: digest collect")
+    failing = [run for run in runs if run.outcome is Outcome.FAILING]
+    if not ranked and (failing or not runs):
+        raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
+    note = _note(failing, plan, bool(ranked))
     new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), dict(plan.settings), note)
     issue_id = add_issue(connection, new, ranked)
     if issue_id is None:
         return False
     candidates = fan_out(connection, issue_id, day, _slots(connection, plan, day), now)
     set_candidates(connection, issue_id, candidates)
-    said = {"papers": len(ranked), "candidates": candidates, "note": note}
+    said = {"papers": len(ranked), "candidates": candidates, "failing": _in_words(failing)}
     events.record(connection, now, f"issue:{day}", "cut", said)
     return True
 
@@ -104,11 +106,19 @@ def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
     ]
 
 
-def _note(runs: Sequence[Collected], plan: Plan, any_papers: bool) -> str:
-    """Why the issue is thin or empty, as far as the sources tell; "" when nothing was wrong."""
-    troubled = [f"{run.source}: {run.message}" for run in runs if run.outcome is Outcome.FAILING]
-    empty = "" if any_papers else f"No new papers were listed in the last {plan.pool_days} days."
-    return " ".join(filter(None, [empty, *(f"A source could not be read ({problem})." for problem in troubled)]))
+def _note(failing: Sequence[Collected], plan: Plan, any_papers: bool) -> str:
+    """What readers are told when the issue is thin or empty; "" when nothing was wrong."""
+    if not any_papers:
+        return f"No new papers were listed in the last {plan.pool_days} days."
+    if failing:
+        names = " and ".join(_NAMES.get(run.source, run.source) for run in failing)
+        return f"{names} could not be read when this issue was made; what is missing comes in a later one."
+    return ""
+
+
+def _in_words(failing: Sequence[Collected]) -> str:
+    """The same for the operator, with what went wrong."""
+    return " ".join(f"{run.source} could not be read: {run.message}." for run in failing)
 
 
 def halt(engine: Engine, day: date, status: IssueStatus, now: datetime) -> bool | None:

@@ -140,13 +140,16 @@ class Postman:
                 if receipt.address_is_bad:
                     said = f"{receipt.code} {receipt.text}"
                     suppress(connection, claim.recipient, SuppressionReason.REFUSED, said, receipt.at)
+            case _ if claim.sha256 and receipt.outcome in (Outcome.DEFERRED, Outcome.OURS):
+                # This copy was not accepted; what became of the first one is as unknown as before.
+                deliveries.doubt(connection, self._name, receipt, receipt.at + flow.back_off(claim.attempts + 1, 0.5))
             case Outcome.DEFERRED:
                 wait = flow.back_off(claim.attempts + 1, random.random())  # noqa: S311 - jitter
                 deliveries.defer(connection, self._name, receipt, receipt.at + wait, counts=True)
             case Outcome.OURS:
                 deliveries.defer(connection, self._name, receipt, receipt.at + flow.RECONNECT, counts=False)
             case Outcome.UNKNOWN:
-                deliveries.doubt(connection, self._name, receipt, receipt.at + flow.back_off(1, 0.5))
+                deliveries.doubt(connection, self._name, receipt, receipt.at + flow.back_off(claim.attempts + 1, 0.5))
 
     def _report_trouble(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Once a window, not once a mail: the mail server does not take mail from us at all."""

@@ -1,7 +1,8 @@
 """The ledger: one row is one mail to one recipient, and every transition of its state is one function here.
 
-    queued → claimed → sending → accepted | refused | expired | skipped | quarantined | uncertain
-A deferred mail is queued again with `next_attempt_at` and the last reply; docs/architecture.md tells of crashes.
+    queued → claimed → sending → accepted | refused | expired | skipped | quarantined
+A deferred mail is queued again with `next_attempt_at` and the last reply. A mail that may have arrived is `uncertain`
+instead, and is claimed and sent once more as the same bytes; docs/architecture.md tells of crashes.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +28,7 @@ MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 
 
 class State(StrEnum):
-    """Where a delivery stands. The last six are final, but for `uncertain`, which an operator may resolve."""
+    """Where a delivery stands. An `uncertain` one may have arrived; it waits like a queued one until it is overdue."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -84,11 +85,9 @@ def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> 
 
 def claim(connection: Connection, worker: str, limit: int, now: datetime) -> list[Delivery]:
     """Take up to `limit` due mails for `worker`, longest due first; those of a paused or cancelled issue stay."""
-    halted = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
     due = (
         select(deliveries.c.id)
-        .where(deliveries.c.state == State.QUEUED, deliveries.c.next_attempt_at <= now)
-        .where(or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(halted)))
+        .where(is_due(now))
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -98,11 +97,29 @@ def claim(connection: Connection, worker: str, limit: int, now: datetime) -> lis
     lease = database_now(connection) + LEASE
     taken = (
         update(deliveries)
-        .where(deliveries.c.id.in_(select(due.c.id)), deliveries.c.state == State.QUEUED)
+        .where(deliveries.c.id.in_(select(due.c.id)), is_waiting())
         .values(state=State.CLAIMED, worker=worker, lease_until=lease, reason="")
         .returning(*_DELIVERY)
     )
     return sorted((_delivery(row) for row in connection.execute(taken)), key=lambda one: (one.due_at, one.id))
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """Queued, or in doubt and not given up."""
+    in_doubt = and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_(None))
+    return or_(deliveries.c.state == State.QUEUED, in_doubt)
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Waiting, its time has come, and its issue (if it has one) is running."""
+    halted = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
+    may_go = or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(halted))
+    return and_(is_waiting(), deliveries.c.next_attempt_at <= now, may_go)
+
+
+def waiting_state() -> ColumnElement[str]:
+    """The state that a claimed mail goes back to: with bytes that may have arrived it is in doubt."""
+    return case((deliveries.c.sha256 != "", literal(str(State.UNCERTAIN))), else_=str(State.QUEUED))
 
 
 def already_got(connection: Connection, claims: Sequence[Delivery]) -> dict[str, set[str]]:
@@ -185,20 +202,18 @@ def refuse(connection: Connection, worker: str, receipt: Receipt) -> None:
 
 def defer(connection: Connection, worker: str, receipt: Receipt, until: datetime, counts: bool) -> None:
     """Certainly not accepted: queued again for `until`. `counts` = the answer was about this mail."""
-    _after_answer(
-        connection,
-        worker,
-        receipt,
-        state=State.QUEUED,
-        next_attempt_at=until,
-        attempts=deliveries.c.attempts + int(counts),
-        sha256="",  # nothing of it is on its way, so the next attempt may be composed anew
-    )
+    # Nothing of it is on its way, so the next attempt may be composed anew.
+    tried = deliveries.c.attempts + int(counts)
+    _after_answer(connection, worker, receipt, state=State.QUEUED, next_attempt_at=until, attempts=tried, sha256="")
 
 
 def doubt(connection: Connection, worker: str, receipt: Receipt, until: datetime) -> None:
-    """The answer is unknown: the same bytes go once more at `until` (RFC 5321 §3.8, as Postfix does)."""
-    _after_answer(connection, worker, receipt, state=State.QUEUED, next_attempt_at=until, reason="answer unknown")
+    """The answer to this attempt, or to an earlier one, is unknown: the same bytes go once more at `until`.
+
+    So do RFC 5321 §3.8 and Postfix. It counts as an attempt, so that it has an end.
+    """
+    tried = deliveries.c.attempts + 1
+    _after_answer(connection, worker, receipt, state=State.UNCERTAIN, next_attempt_at=until, attempts=tried)
 
 
 def _finish(connection: Connection, worker: str, receipt: Receipt, state: State) -> None:
@@ -224,8 +239,8 @@ def quarantine(connection: Connection, delivery_id: int, reason: str, now: datet
 
 
 def release(connection: Connection, delivery_ids: Collection[int], until: datetime) -> None:
-    """Claimed, but not begun: queued again."""
-    _leave(connection, delivery_ids, state=State.QUEUED, next_attempt_at=until)
+    """Claimed, but not begun: back to where it was."""
+    _leave(connection, delivery_ids, state=waiting_state(), next_attempt_at=until)
 
 
 def _leave(connection: Connection, delivery_ids: Collection[int], **change: Any) -> None:

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import SkipReason
 from digest.mail.message import Kind
-from digest.store.deliveries import MAX_CRASHES, State
+from digest.store.deliveries import MAX_CRASHES, State, is_due, is_waiting, waiting_state
 from digest.store.dialect import database_now
 from digest.store.tables import deliveries, issues
 
@@ -45,13 +45,7 @@ class Audit:
 
 def due_count(connection: Connection, now: datetime, at_most: int) -> int:
     """How many mails could be claimed now; counting stops at `at_most`."""
-    halted = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
-    due = (
-        select(deliveries.c.id)
-        .where(deliveries.c.state == State.QUEUED, deliveries.c.next_attempt_at <= now)
-        .where(or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(halted)))
-        .limit(at_most)
-    )
+    due = select(deliveries.c.id).where(is_due(now)).limit(at_most)
     return connection.execute(select(func.count()).select_from(due.subquery())).scalar_one()
 
 
@@ -70,12 +64,12 @@ def recover(connection: Connection, now: datetime) -> dict[str, int]:
     unbegun = (
         update(deliveries)
         .where(deliveries.c.state == State.CLAIMED, over)
-        .values(state=State.QUEUED, next_attempt_at=now, **died)
+        .values(state=waiting_state(), next_attempt_at=now, **died)
     )
     in_doubt = (
         update(deliveries)
         .where(deliveries.c.state == State.SENDING, over)
-        .values(state=State.QUEUED, next_attempt_at=now, reason="answer unknown", **died)
+        .values(state=State.UNCERTAIN, next_attempt_at=now, **died)
     )
     return {
         "quarantined": connection.execute(deadly).rowcount,
@@ -85,19 +79,17 @@ def recover(connection: Connection, now: datetime) -> dict[str, int]:
 
 
 def expire(connection: Connection, now: datetime, overdue: timedelta, max_attempts: int) -> int:
-    """End what waits in vain: due longer ago than `overdue`, or deferred `max_attempts` times. Returns how many."""
+    """End what waits in vain: due longer ago than `overdue`, or deferred `max_attempts` times. Returns how many.
+
+    What may have arrived stays uncertain, and is tried no more.
+    """
     too_late = and_(deliveries.c.kind == Kind.DIGEST, deliveries.c.due_at < now - overdue)
     # Who asked for a link yesterday has asked again or gone by now.
     too_late_to_help = and_(deliveries.c.kind != Kind.DIGEST, deliveries.c.due_at < now - timedelta(days=1))
-    why = "overdue"
-    change = (
-        update(deliveries)
-        .where(
-            deliveries.c.state == State.QUEUED, or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
-        )
-        .values(state=State.EXPIRED, reason=why, finished_at=now)
-    )
-    return connection.execute(change).rowcount
+    in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
+    ended = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
+    change = update(deliveries).where(is_waiting(), in_vain)
+    return connection.execute(change.values(state=ended, reason="overdue", finished_at=now)).rowcount
 
 
 def skip_cancelled(connection: Connection, now: datetime) -> int:

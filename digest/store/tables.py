@@ -211,8 +211,8 @@ deliveries = _table(
     Index(
         "ix_deliveries_due",
         "next_attempt_at",
-        postgresql_where=text("state = 'queued'"),
-        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state IN ('queued', 'uncertain')"),
+        sqlite_where=text("state IN ('queued', 'uncertain')"),
     ),
     Index(
         "ix_deliveries_leased",

@@ -202,11 +202,41 @@ def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, en
     issue = cut(engine)
     smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
     hands.deliver()
+    assert hands.audit(issue).uncertain == 1
     hands.at += timedelta(minutes=10)
     hands.deliver()
     first, second = smtp_server.taken
     assert first.content == second.content
     assert hands.audit(issue).accepted == 1
+
+
+@pytest.mark.parametrize("then", ["451 4.3.0 later", "550 5.7.1 not from you"])
+def test_a_doubt_is_not_lifted_by_a_copy_that_was_certainly_not_taken(hands, engine, smtp_server, then):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, then)
+    for _ in range(3):
+        hands.deliver()
+        hands.at += timedelta(minutes=20)
+    first, third = smtp_server.taken
+    assert first.content == third.content
+    assert hands.audit(issue).accepted == 1
+
+
+def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_more(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    hands.deliver()
+    hands.at += timedelta(hours=20)
+    with transaction(engine) as connection:
+        assert ledger.expire(connection, hands.at, timedelta(hours=18), 12) == 1
+        assert ledger.expire(connection, hands.at, timedelta(hours=18), 12) == 0
+    assert hands.deliver().handled == 0
+    assert (hands.audit(issue).uncertain, hands.audit(issue).unexplained) == (1, 0)
+    assert len(smtp_server.taken) == 1
 
 
 def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engine, smtp_server):
