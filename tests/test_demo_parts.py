@@ -87,12 +87,17 @@ def test_a_page_without_a_form_has_none() -> None:
     assert first_form("<p>gone</p>") is None
 
 
+def python(code: str) -> list[str]:
+    """A program that runs `code`: the one language that every machine with these tests has."""
+    return [sys.executable, "-c", f"import subprocess, sys, time; {code}"]
+
+
 @pytest.mark.processes
 @pytest.mark.usefixtures("signals")
 def test_a_program_that_is_needed_and_ends_is_named_with_its_last_lines(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as programs:
-        programs.start("web", ["sh", "-c", "echo the port is taken; exit 4"], os.environ)
-        programs.start("worker", ["sleep", "60"], os.environ)
+        programs.start("web", python("print('the port is taken'); sys.exit(4)"), os.environ)
+        programs.start("worker", python("time.sleep(60)"), os.environ)
         with pytest.raises(ProgramEnded, match=r"web ended with exit code 4\n  the port is taken"):
             processes.wait_until(lambda: bool(programs.check()), seconds=5)
 
@@ -107,7 +112,9 @@ def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path, capfd
         return seen.exists() and len(seen.read_text()) >= 2
 
     with Supervisor() as programs:
-        programs.start("worker", ["sh", "-c", f"printf x >> {seen}; echo at work; exit 1"], os.environ)
+        programs.start(
+            "worker", python(f"open({str(seen)!r}, 'a').write('x'); print('at work'); sys.exit(1)"), os.environ
+        )
         assert processes.wait_until(started_twice, seconds=10)
     said = capfd.readouterr().err
     assert "worker ended with exit code 1; it is started again in 0 s" in said
@@ -118,7 +125,12 @@ def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path, capfd
 @pytest.mark.usefixtures("signals")
 def test_the_supervisor_leaves_no_program_behind(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as programs:
-        programs.start("worker", ["sh", "-c", f"sleep 60 & echo $! > {tmp_path / 'child'}; wait"], os.environ)
+        child_file = str(tmp_path / "child")
+        with_child = (
+            f"child = subprocess.Popen({python('time.sleep(60)')!r}); "
+            f"open({child_file!r}, 'w').write(str(child.pid)); child.wait()"
+        )
+        programs.start("worker", python(with_child), os.environ)
         assert processes.wait_until(
             lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), seconds=5
         )

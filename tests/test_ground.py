@@ -96,12 +96,9 @@ def test_the_network_ends_at_this_machine() -> None:
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
 def test_a_program_does_not_outlive_the_one_that_started_it() -> None:
-    parent = [
-        sys.executable,
-        "-c",
-        "from digest.programs import processes; print(processes.start(['sleep', '60']).pid, flush=True); input()",
-    ]
-    with subprocess.Popen(parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    start_child = "processes.start([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    code = f"import sys; from digest.programs import processes; print({start_child}.pid, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         child = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
@@ -110,9 +107,9 @@ def test_a_program_does_not_outlive_the_one_that_started_it() -> None:
 
 @pytest.mark.processes
 def test_a_program_that_ignores_the_request_to_stop_is_killed() -> None:
-    deaf = processes.start(
-        ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"], output=subprocess.PIPE
-    )
+    ignoring = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    code = f"{ignoring}; print('ready', flush=True); time.sleep(60)"
+    deaf = processes.start([sys.executable, "-c", code], output=subprocess.PIPE)
     assert deaf.stdout
     assert deaf.stdout.readline() == b"ready\n"
     assert processes.stop(deaf, patience=0.2) == -signal.SIGKILL
