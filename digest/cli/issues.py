@@ -35,17 +35,16 @@ def collect(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_jso
     from digest.papers.collect import collect as run
     from digest.store.database import connect
     from digest.store.migrate import migrate
+    from digest.store.tables import metadata
 
     now = the_instant(as_of)
     listed = the_day(day, now)
-    engine = open_database()
     if dry_run:  # what would be stored goes into a database that nobody keeps
         engine = connect("sqlite://")
-        from digest.store.tables import metadata
-
         metadata.create_all(engine)
     else:
         migrate(settings().database)
+        engine = open_database()
     runs = run(engine, wiring.sources(settings(), engine), listed, now, progress)
     documents = [asdict(one) for one in runs]
     heading = ("source", "outcome", "papers", "new", "unreadable", "")
@@ -65,7 +64,8 @@ def publish(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_jso
 
     now = the_instant(as_of)
     date_ = the_day(day, now)
-    migrate(settings().database)
+    if not dry_run:
+        migrate(settings().database)
     engine = open_database()
     if dry_run:
         ranked = draft(engine, wiring.plan(settings()), now)

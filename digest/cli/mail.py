@@ -117,7 +117,8 @@ def retry(day: Day = None, dry_run: DryRun = False) -> None:
         count = ledger.count_quarantined(connection, issue_id)
         if not dry_run:
             ledger.retry(connection, clock.now(), issue_id)
-    hints.hint(settings().redis_url.get_secret_value())
+    if not dry_run:
+        hints.hint(settings().redis_url.get_secret_value())
     progress(f"{count} quarantined mails {'would be' if dry_run else 'are'} queued again.")
 
 

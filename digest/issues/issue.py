@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from digest.papers.paper import RankedPaper as RankedPaper
+from digest.papers.paper import RankedPaper
 
 
 class IssueStatus(StrEnum):

@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from sqlalchemy import Connection, Engine
 
 from digest.issues.issue import Issue
+from digest.issues.selection import SkipReason
 from digest.mail import flow
 from digest.mail.choose import Choice, choose, why_not
 from digest.mail.compose import UnfitMessage
@@ -77,6 +78,8 @@ class Postman:
             if not claims:
                 break
             self._deliver(claims, tally)
+        if tally.handled:
+            log.info("mails handled", count=tally.handled, outcomes=tally.outcomes)
         return tally
 
     def _deliver(self, claims: Sequence[Delivery], tally: Tally) -> None:
@@ -91,8 +94,7 @@ class Postman:
         with transaction(self._engine) as connection:
             choice = choose(connection, self._name, claims, issues.__getitem__)
             for delivery_id, reason in choice.skipped.items():
-                deliveries.skip(connection, delivery_id, reason, self._now())
-                tally.count(f"skipped: {reason}")
+                self._skip(connection, delivery_id, reason, tally)
             self._put_back(connection, choice.waiting, tally)
         return choice
 
@@ -120,8 +122,7 @@ class Postman:
                 if reason is None:
                     self._put_back(connection, [delivery_id], tally)
                 else:
-                    deliveries.skip(connection, delivery_id, reason, self._now())
-                    tally.count(f"skipped: {reason}")
+                    self._skip(connection, delivery_id, reason, tally)
         return [one.envelope for one in written if one.envelope.delivery_id in may_go]
 
     def _record(self, receipts: Sequence[Receipt], claims: dict[int, Delivery], tally: Tally) -> None:
@@ -132,6 +133,7 @@ class Postman:
             self._report_trouble(connection, receipts)
 
     def _record_one(self, connection: Connection, receipt: Receipt, claim: Delivery) -> None:
+        later = receipt.at + flow.back_off(claim.attempts + 1, random.random())  # noqa: S311 - jitter
         match receipt.outcome:
             case Outcome.ACCEPTED:
                 deliveries.accept(connection, self._name, receipt)
@@ -142,14 +144,13 @@ class Postman:
                     suppress(connection, claim.recipient, SuppressionReason.REFUSED, said, receipt.at)
             case _ if claim.sha256 and receipt.outcome in (Outcome.DEFERRED, Outcome.OURS):
                 # This copy was not accepted; what became of the first one is as unknown as before.
-                deliveries.doubt(connection, self._name, receipt, receipt.at + flow.back_off(claim.attempts + 1, 0.5))
+                deliveries.doubt(connection, self._name, receipt, later)
             case Outcome.DEFERRED:
-                wait = flow.back_off(claim.attempts + 1, random.random())  # noqa: S311 - jitter
-                deliveries.defer(connection, self._name, receipt, receipt.at + wait, counts=True)
+                deliveries.defer(connection, self._name, receipt, later, counts=True)
             case Outcome.OURS:
                 deliveries.defer(connection, self._name, receipt, receipt.at + flow.RECONNECT, counts=False)
             case Outcome.UNKNOWN:
-                deliveries.doubt(connection, self._name, receipt, receipt.at + flow.back_off(claim.attempts + 1, 0.5))
+                deliveries.doubt(connection, self._name, receipt, later)
 
     def _report_trouble(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Once a window, not once a mail: the mail server does not take mail from us at all."""
@@ -167,6 +168,10 @@ class Postman:
             deliveries.quarantine(connection, delivery.id, problem, self._now())
             events.record(connection, self._now(), f"delivery:{delivery.id}", "quarantined", {"problem": problem})
         tally.count("quarantined")
+
+    def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason, tally: Tally) -> None:
+        deliveries.skip(connection, delivery_id, reason, self._now())
+        tally.count(f"skipped: {reason}")
 
     def _put_back(self, connection: Connection, delivery_ids: Sequence[int], tally: Tally) -> None:
         deliveries.release(connection, delivery_ids, self._now() + timedelta(seconds=30))

@@ -13,11 +13,11 @@ from urllib.parse import quote
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from digest.issues.issue import Issue, RankedPaper
+from digest.issues.issue import Issue
 from digest.issues.selection import Selection
 from digest.mail.message import Kind, Letter
 from digest.mail.words import cut, day_of, number_of, one_line, short_date, short_title, unbroken, weekday, wrapped
-from digest.papers.paper import Paper, arxiv_id
+from digest.papers.paper import Paper, RankedPaper, arxiv_id
 
 # Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold.
 TITLE, EXCERPT, NAME, ORGANIZATION, REASON = 250, 300, 40, 60, 120

@@ -150,13 +150,6 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
 
     May go: claimed by this worker, lease not over, the reader (still) wants it, not suppressed, issue running.
     """
-    if not composed:
-        return set()
-    remember = update(deliveries).where(deliveries.c.id == bindparam("row"), deliveries.c.worker == worker)
-    connection.execute(
-        remember.values(message_id=bindparam("message"), sha256=bindparam("hash")),
-        [{"row": one.delivery_id, "message": one.message_id, "hash": one.sha256} for one in composed],
-    )
     now = database_now(connection)
     mark = (
         update(deliveries)
@@ -170,7 +163,19 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
         .values(state=State.SENDING, lease_until=now + LEASE)
         .returning(deliveries.c.id)
     )
-    return set(connection.execute(mark).scalars())
+    may_go = set(connection.execute(mark).scalars())
+    _remember(connection, [one for one in composed if one.delivery_id in may_go])
+    return may_go
+
+
+def _remember(connection: Connection, going: Sequence[Composed]) -> None:
+    """Of a mail that goes on the wire, and of no other, the ledger keeps what would be a copy of it."""
+    if going:
+        change = update(deliveries).where(deliveries.c.id == bindparam("row"))
+        connection.execute(
+            change.values(message_id=bindparam("message"), sha256=bindparam("hash")),
+            [{"row": one.delivery_id, "message": one.message_id, "hash": one.sha256} for one in going],
+        )
 
 
 def _is_wanted() -> ColumnElement[bool]:

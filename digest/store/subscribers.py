@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from digest.store.dialect import insert_new
 from digest.store.tables import deliveries, subscribers, suppressions
@@ -48,24 +48,12 @@ def by_key(connection: Connection, key: str, lock: bool = False) -> Subscriber |
     return _one(connection, subscribers.c.key == key, lock)
 
 
-def by_email(connection: Connection, email: str) -> Subscriber | None:
-    """The reader with this normalised address, upper and lower case alike."""
-    return _one(connection, func.lower(subscribers.c.email) == email.lower())
-
-
 def with_status(connection: Connection, status: Status | None = None) -> list[Subscriber]:
     """All readers, or those of one status, in the order of their coming."""
     query = select(subscribers).order_by(subscribers.c.id)
     if status is not None:
         query = query.where(subscribers.c.status == status)
     return [subscriber_of(row) for row in connection.execute(query)]
-
-
-def count_by_status(connection: Connection) -> dict[Status, int]:
-    """How many readers each status has, zeros included."""
-    query = select(subscribers.c.status, func.count().label("readers")).group_by(subscribers.c.status)
-    found = {row.status: row.readers for row in connection.execute(query)}
-    return {status: found.get(status, 0) for status in Status}
 
 
 # --- transitions: each is one conditional statement, and says whether it changed anything ---

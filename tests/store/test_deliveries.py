@@ -152,6 +152,15 @@ def test_the_last_check_holds_back_a_mail_that_is_not_wanted_any_more(claimed, w
     assert row_of(engine, claim.id).state == State.CLAIMED
 
 
+def test_a_mail_that_the_last_check_held_back_is_not_in_doubt(claimed):
+    engine, _reader, claim = claimed
+    halt(engine, DAY, IssueStatus.PAUSED, LATER)
+    assert mark(engine, claim) == set()
+    with transaction(engine) as connection:
+        deliveries.release(connection, [claim.id], LATER)
+    assert (row_of(engine, claim.id).state, row_of(engine, claim.id).sha256) == (State.QUEUED, "")
+
+
 def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
     pending = add_reader(engine, "ada@example.com", confirmed_at=None)
     confirmed = add_reader(engine, "ben@example.com")
