@@ -103,7 +103,7 @@ def _links(number: int) -> ReaderLinks:
 def _selection(issue: Issue, number: int) -> Selection:
     """Another list of ten for each reader."""
     chosen = [issue.papers[(number * 7 + place * 3) % len(issue.papers)] for place in range(10)]
-    return Selection(tuple(Pick(ranked.paper.id, f"no. {ranked.rank} of the day") for ranked in chosen))
+    return Selection(tuple(Pick(ranked.paper.id, "") for ranked in chosen))
 
 
 def _issue() -> Issue:

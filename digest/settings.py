@@ -17,7 +17,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
-from digest.mail.relay import Relay, is_loopback, parse_relay
+from digest.mail.relay import is_loopback
+from digest.settings_delivery import DeliverySettings
 from digest.settings_sources import PREFIX, SecretFiles, generated_secret
 from digest.settings_sources import SettingsError as SettingsError
 
@@ -25,7 +26,7 @@ ENV_FILE = ".env"
 SOURCES = ("huggingface", "arxiv")
 
 
-class Settings(BaseSettings):
+class Settings(DeliverySettings):
     """What an operator decides. Everything has a default with which a first run works on one machine."""
 
     model_config = SettingsConfigDict(
@@ -43,10 +44,6 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="`redis://…` of Redis or Valkey, for the hints to the workers. Empty: `digest up` starts a Valkey of its own.",
-    )
-    smtp_url: SecretStr = Field(
-        SecretStr(""),
-        description="The mail server: `smtp+starttls://user:password@host:587` or `smtps://user:password@host:465`; `smtp://` for this machine only. Several, separated by spaces, share the mail by `?weight=`. Empty: no mail goes out; `digest up` shows it in a local inbox instead.",
     )
     public_url: str = Field(
         "http://127.0.0.1:8000",
@@ -132,17 +129,6 @@ class Settings(BaseSettings):
         description="An issue that could not be sent this many hours after it was due is no longer sent.",
     )
 
-    smtp_connections: int = Field(
-        4, ge=1, le=50, description="Connections that one worker process opens to the mail server."
-    )
-    smtp_messages_per_connection: int = Field(
-        100, ge=1, le=10000, description="A connection is closed and opened anew after this many messages."
-    )
-    max_attempts: int = Field(
-        12, ge=1, le=100, description="A mail that the server deferred this many times is given up."
-    )
-    worker_processes: int = Field(2, ge=1, le=64, description="Processes of `digest worker`.")
-
     web_host: str = Field(
         "127.0.0.1", description="Address that `digest web` listens on. Put a TLS proxy in front of it."
     )
@@ -189,13 +175,6 @@ class Settings(BaseSettings):
             raise ValueError("start with redis:// or rediss:// (also for Valkey)")
         return value
 
-    @field_validator("smtp_url")
-    @classmethod
-    def _known_relays(cls, value: SecretStr) -> SecretStr:
-        for url in value.get_secret_value().split():
-            parse_relay(url)
-        return value
-
     @field_validator("public_url", "huggingface_url", "arxiv_url", "arxiv_feed_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
@@ -236,11 +215,6 @@ class Settings(BaseSettings):
         ):
             raise ValueError("DIGEST_MAIL_FROM is still digest@localhost, and DIGEST_SMTP_URL is a real mail server")
         return self
-
-    @property
-    def relays(self) -> tuple[Relay, ...]:
-        """The mail servers; empty when none is set."""
-        return tuple(parse_relay(url) for url in self.smtp_url.get_secret_value().split())
 
     @property
     def database(self) -> str:

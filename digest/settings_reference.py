@@ -90,6 +90,8 @@ def _default(field: FieldInfo) -> str:
         return value.get_secret_value()
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in value.items())
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,6 +12,7 @@ from digest.cli.lookup import key_of, open_database, stored_issue
 from digest.cli.options import AsOf, Day, DryRun, Json, the_day, the_instant
 from digest.cli.say import NotReady, answer, complain, progress, table
 from digest.issues.issue import IssueStatus
+from digest.issues.selection import reason_of
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
@@ -156,7 +157,7 @@ def _their_selection(engine: "Engine", day: date, address: str) -> "Selection":
 def _picked(issue: "Issue", selection: "Selection") -> list[dict[str, object]]:
     ranked = {r.paper.id: r for r in issue.papers}
     return [
-        {"paper": pick.paper_id, "reason": pick.reason, "rank": r.rank, "score": r.score, "terms": r.terms}
+        {"paper": pick.paper_id, "reason": reason_of(r, pick.why), "rank": r.rank, "score": r.score, "terms": r.terms}
         for pick in selection.picks
         if (r := ranked[pick.paper_id])
     ]
@@ -166,7 +167,13 @@ def _picked_lines(issue: "Issue", selection: "Selection") -> Iterator[str]:
     ranked = {r.paper.id: r for r in issue.papers}
     rows = [("rank", "score", "paper", "why")]
     rows += [
-        (str(ranked[p.paper_id].rank), f"{ranked[p.paper_id].score:.3f}", p.paper_id, p.reason) for p in selection.picks
+        (
+            str(ranked[p.paper_id].rank),
+            f"{ranked[p.paper_id].score:.3f}",
+            p.paper_id,
+            reason_of(ranked[p.paper_id], p.why),
+        )
+        for p in selection.picks
     ]
     yield from table(rows)
     yield f"{selection.left_out} papers of the issue were left out: this reader already got them."

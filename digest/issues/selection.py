@@ -3,10 +3,12 @@
 from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, lru_cache
+from itertools import chain, islice
 
 from digest.issues.issue import Issue
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.topics import TOPICS, matches_topic
+from digest.papers.topics import TOPICS, Topic, matches_topic
 from digest.subscribers.subscriber import Preferences
 
 
@@ -25,10 +27,10 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One paper of one reader's mail and why it is there, in words."""
+    """One paper of one reader's mail; `why` says what of it they asked for, "" when it is there by its rank alone."""
 
     paper_id: str
-    reason: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +41,66 @@ class Selection:
     left_out: int = 0
 
 
+class Pool:
+    """The papers of an issue, ready to be chosen from for many readers: what matches a word is looked up once."""
+
+    def __init__(self, issue: Issue) -> None:
+        self._papers = sorted(issue.papers, key=lambda ranked: ranked.rank)
+        self._ids = [ranked.paper.id for ranked in self._papers]
+        self._by_topic = lru_cache(maxsize=None)(self._find_topic)
+        self._by_keyword = lru_cache(maxsize=10_000)(self._find_keyword)
+
+    def select(self, preferences: Preferences, already_got: Set[str]) -> Selection | SkipReason:
+        """The reader's papers: first what they asked for, then the best of the rest; never one twice.
+
+        Within each part the issue's ranking decides. The list is `preferences.papers` long at the most.
+        """
+        if not self._ids:
+            return SkipReason.EMPTY_ISSUE
+        asked_for = self._asked_for(preferences)
+        in_order = chain(sorted(asked_for), (place for place in range(len(self._ids)) if place not in asked_for))
+        fresh = (place for place in in_order if self._ids[place] not in already_got)
+        picks = tuple(Pick(self._ids[place], asked_for.get(place, "")) for place in islice(fresh, preferences.papers))
+        left_out = sum(paper_id in already_got for paper_id in self._ids) if already_got else 0
+        return Selection(picks, left_out) if picks else SkipReason.NOTHING_NEW
+
+    def _asked_for(self, preferences: Preferences) -> dict[int, str]:
+        """Which places of the pool the reader asked for, and by which of their words; a keyword says more."""
+        found: dict[int, str] = {}
+        for topic in TOPICS:
+            if topic.slug in preferences.topics:
+                found = dict.fromkeys(self._by_topic(topic), f"you follow {topic.name}") | found
+        by_keyword: dict[int, str] = {}
+        for keyword in preferences.keywords:
+            by_keyword = dict.fromkeys(self._by_keyword(keyword), f"matches your keyword “{keyword}”") | by_keyword
+        return found | by_keyword
+
+    def _find_topic(self, topic: Topic) -> tuple[int, ...]:
+        return tuple(place for place, ranked in enumerate(self._papers) if matches_topic(ranked.paper, topic))
+
+    def _find_keyword(self, keyword: str) -> tuple[int, ...]:
+        return tuple(place for place, text in enumerate(self._texts) if keyword.casefold() in text)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return [_text(ranked.paper) for ranked in self._papers]
+
+
 def select(issue: Issue, preferences: Preferences, already_got: Set[str]) -> Selection | SkipReason:
-    """The reader's papers: first what matches their topics and keywords, then the best of the rest; never one twice.
-
-    Within each part the issue's ranking decides. The list is `preferences.papers` long at the most.
-    """
-    if not issue.papers:
-        return SkipReason.EMPTY_ISSUE
-    fresh = [ranked for ranked in issue.papers if ranked.paper.id not in already_got]
-    if not fresh:
-        return SkipReason.NOTHING_NEW
-    asked_for = {ranked.paper.id: why for ranked in fresh if (why := why_asked_for(ranked.paper, preferences))}
-    in_order = sorted(fresh, key=lambda ranked: (ranked.paper.id not in asked_for, ranked.rank))
-    picks = tuple(Pick(ranked.paper.id, _reason(ranked, asked_for)) for ranked in in_order[: preferences.papers])
-    return Selection(picks, left_out=len(issue.papers) - len(fresh))
+    """One reader's papers of an issue; see Pool for many readers."""
+    return Pool(issue).select(preferences, already_got)
 
 
-def why_asked_for(paper: Paper, preferences: Preferences) -> str:
-    """Which of the reader's keywords or topics the paper matches, in words; "" for none."""
-    text = f"{paper.title} {paper.summary} {paper.abstract} {' '.join(paper.keywords)}".casefold()
-    for keyword in preferences.keywords:
-        if keyword.casefold() in text:
-            return f"matches your keyword “{keyword}”"
-    for topic in TOPICS:
-        if topic.slug in preferences.topics and matches_topic(paper, topic):
-            return f"you follow {topic.name}"
-    return ""
-
-
-def _reason(ranked: RankedPaper, asked_for: dict[str, str]) -> str:
+def place_of(ranked: RankedPaper) -> str:
+    """Why a paper is in the issue at all, in words: the same for every reader."""
     votes = int(ranked.terms.get("upvotes", 0))
-    place = f"no. {ranked.rank} of the day" + (f", {votes} vote{'s' * (votes != 1)}" if votes else "")
-    why = asked_for.get(ranked.paper.id)
-    return f"{place} · {why}" if why else place
+    return f"no. {ranked.rank} of the day" + (f", {votes} vote{'s' * (votes != 1)}" if votes else "")
+
+
+def reason_of(ranked: RankedPaper, why: str) -> str:
+    """Why a paper is in one reader's mail: its place, and what of it they asked for."""
+    return f"{place_of(ranked)} · {why}" if why else place_of(ranked)
+
+
+def _text(paper: Paper) -> str:
+    return f"{paper.title} {paper.summary} {paper.abstract} {' '.join(paper.keywords)}".casefold()

@@ -57,6 +57,7 @@ class Outcome(StrEnum):
     DEFERRED = "deferred"  # 4yz and 552: this message, later
     REFUSED = "refused"  # other 5yz: this message, never
     OURS = "ours"  # nothing to do with the recipient: no connection, TLS, login, policy against the sender
+    UNBEGUN = "not begun"  # not one byte of this message was sent, and nothing was learned about it
     UNKNOWN = "unknown"  # the connection ended after the message was on the wire and before the answer
 
 

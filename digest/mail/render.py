@@ -14,7 +14,7 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from digest.issues.issue import Issue
-from digest.issues.selection import Selection
+from digest.issues.selection import Selection, reason_of
 from digest.mail.message import Kind, Letter
 from digest.mail.words import cut, day_of, number_of, one_line, short_date, short_title, unbroken, weekday, wrapped
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
@@ -89,7 +89,7 @@ class Renderer:
         chosen = [ranked[pick.paper_id] for pick in selection.picks]
         cards = [self.render_card(place, look) for place in chosen]
         entries = [
-            {"card": card, "reason": cut(pick.reason, REASON)}
+            {"card": card, "reason": cut(reason_of(ranked[pick.paper_id], pick.why), REASON)}
             for card, pick in zip(cards, selection.picks, strict=True)
         ]
         papers = [place.paper for place in chosen]

@@ -131,7 +131,7 @@ def already_got(connection: Connection, claims: Sequence[Delivery]) -> dict[str,
     )
     got: dict[str, set[str]] = {one.recipient: set() for one in claims}
     for recipient, stored in connection.execute(query):
-        got[recipient].update(paper_id for paper_id, _reason in (stored or {"picks": []})["picks"])
+        got[recipient].update(paper_id for paper_id, _why in (stored or {"picks": []})["picks"])
     return got
 
 
@@ -278,8 +278,8 @@ def _delivery(row: Any) -> Delivery:
 
 
 def _stored_selection(selection: Selection) -> dict[str, Any]:
-    return {"picks": [[pick.paper_id, pick.reason] for pick in selection.picks], "left_out": selection.left_out}
+    return {"picks": [[pick.paper_id, pick.why] for pick in selection.picks], "left_out": selection.left_out}
 
 
 def _selection(stored: dict[str, Any]) -> Selection:
-    return Selection(tuple(Pick(paper_id, reason) for paper_id, reason in stored["picks"]), stored["left_out"])
+    return Selection(tuple(Pick(paper_id, why) for paper_id, why in stored["picks"]), stored["left_out"])

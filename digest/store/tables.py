@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -58,6 +59,13 @@ class Instant(TypeDecorator[datetime]):
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
+
+
+_WAITING = "state IN ('queued', 'uncertain')"
+
+
+def _partial_index(name: str, column: str, where: str) -> Index:
+    return Index(name, column, postgresql_where=text(where), sqlite_where=text(where))
 
 
 def _table(name: str, *parts: Any) -> Table:
@@ -203,25 +211,49 @@ deliveries = _table(
     Column("reply_text", Text, nullable=False),
     Column("finished_at", Instant),
     Column("created_at", Instant, nullable=False),
-    UniqueConstraint("kind", "occasion", "recipient"),
+    # The recipient comes first, so that this is also the way to all mails of one reader.
+    UniqueConstraint("recipient", "kind", "occasion"),
     CheckConstraint(
         "state IN ('queued','claimed','sending','accepted','refused','expired','skipped','quarantined','uncertain')",
         name="state",
     ),
-    Index(
-        "ix_deliveries_due",
-        "next_attempt_at",
-        postgresql_where=text("state IN ('queued', 'uncertain')"),
-        sqlite_where=text("state IN ('queued', 'uncertain')"),
-    ),
-    Index(
-        "ix_deliveries_leased",
-        "lease_until",
-        postgresql_where=text("state IN ('claimed', 'sending')"),
-        sqlite_where=text("state IN ('claimed', 'sending')"),
-    ),
-    Index("ix_deliveries_recipient", "recipient"),
-    Index("ix_deliveries_issue_state", "issue_id", "state"),
+    # What somebody asked for just now is claimed before an issue's mails, and so has an index of its own.
+    _partial_index("ix_deliveries_due", "next_attempt_at", f"{_WAITING} AND issue_id IS NOT NULL"),
+    _partial_index("ix_deliveries_asked_for", "next_attempt_at", f"{_WAITING} AND issue_id IS NULL"),
+    _partial_index("ix_deliveries_held", "worker", "state IN ('claimed', 'sending')"),
+    Index("ix_deliveries_issue", "issue_id"),
+)
+
+# An issue's rendered cards and layout in one language: a retry after a change of the templates is the same mail.
+fragments = _table(
+    "fragments",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", String(20), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON of Fragments in mail/fragments.py
+)
+
+# The bytes of a mail without an issue while it may have to be repeated.
+messages = _table(
+    "messages",
+    Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# Where no mail is sent at present, and why: scope is a destination domain, or "*" for all (the circuit breaker).
+pauses = _table(
+    "pauses",
+    Column("scope", String(254), primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),  # null: until the operator resumes it
+    Column("reason", Text, nullable=False),  # the reply of the server, or what the operator said
+    Column("failures", Integer, nullable=False),  # in a row; 0 after a success
+)
+
+# How many mails a day took, for the warm-up of a new sending domain.
+sent_days = _table(
+    "sent_days",
+    Column("day", Date, primary_key=True),
+    Column("mails", Integer, nullable=False),
 )
 
 events = _table(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.issues.issue import Issue, IssueStatus
-from digest.issues.selection import Selection, SkipReason, select
+from digest.issues.selection import Selection, SkipReason, reason_of, select
 from digest.papers.paper import RankedPaper
 from digest.subscribers.subscriber import Preferences
 from tests.world import DAY, MORNING, paper
@@ -33,21 +33,21 @@ def test_a_keyword_brings_a_paper_to_the_front_and_says_so():
     wanted = replace(TEN[7], title="Diffusion on molecules")
     selection = select(issue_of(*TEN[:7], wanted), Preferences(papers=2, keywords=("Molecules",)), set())
     assert ids(selection) == [wanted.id, TEN[0].id]
-    assert "matches your keyword “Molecules”" in selection.picks[0].reason
-    assert selection.picks[1].reason == "no. 1 of the day, 99 votes"
+    assert selection.picks[0].why == "matches your keyword “Molecules”"
+    assert selection.picks[1].why == ""
 
 
 def test_a_topic_brings_its_papers_to_the_front_in_the_order_of_the_issue():
     speech = [replace(TEN[n], categories=("cs.SD",)) for n in (5, 3)]
     selection = select(issue_of(*TEN[:3], *speech), Preferences(papers=3, topics=("speech",)), set())
     assert ids(selection) == [speech[0].id, speech[1].id, TEN[0].id]
-    assert "you follow speech and audio" in selection.picks[0].reason
+    assert selection.picks[0].why == "you follow speech and audio"
 
 
 def test_a_word_inside_another_word_is_no_topic():
     lonely = replace(TEN[0], title="Fragments of storage")  # holds “rag”
     selection = select(issue_of(lonely), Preferences(topics=("retrieval",)), set())
-    assert "you follow" not in selection.picks[0].reason
+    assert selection.picks[0].why == ""
 
 
 @given(st.sets(st.sampled_from([one.id for one in TEN])), st.integers(1, 10))
@@ -63,3 +63,9 @@ def test_what_a_reader_already_got_is_never_chosen_and_is_counted(got, papers):
 
 def test_an_empty_issue_is_skipped_by_its_own_reason():
     assert select(issue_of(), Preferences(), set()) is SkipReason.EMPTY_ISSUE
+
+
+def test_the_reason_is_the_place_in_the_issue_and_what_the_reader_asked_for():
+    first = issue_of(*TEN).papers[0]
+    assert reason_of(first, "") == "no. 1 of the day, 99 votes"
+    assert reason_of(first, "you follow graph learning") == "no. 1 of the day, 99 votes · you follow graph learning"
