@@ -5,21 +5,31 @@ import secrets
 import socket
 from email.utils import parseaddr
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Engine
 
 from digest import clock, hints
 from digest.issues.publish import Plan
+from digest.mail import postfix_log
 from digest.mail.deliver import Postman
+from digest.mail.dkim import Signer, load_signer
+from digest.mail.flow import Limits
+from digest.mail.flow_control import Flow
+from digest.mail.journal import Journal
 from digest.mail.letters import Desk, Senders, issue_settings
+from digest.mail.recover import recover as recover_now
 from digest.mail.render import Look, Renderer
 from digest.mail.smtp import Sender
+from digest.mail.writing import Writer
 from digest.papers.collect import Source, remembered_by
 from digest.papers.ranking import Weights
 from digest.papers.sources.registry import Places, make_sources
+from digest.rates import redis_rates
 from digest.resources import resource
 from digest.settings import Settings
 from digest.store.database import connect
+from digest.store.recovery import Recovered
 
 
 def engine(settings: Settings) -> Engine:
@@ -45,7 +55,21 @@ def senders(settings: Settings) -> Senders:
 def desk(settings: Settings) -> Desk:
     """What writing a mail needs."""
     renderer = Renderer(resource("templates"))
-    return Desk(renderer, look(settings), senders(settings), settings.secret_keys)
+    return Desk(renderer, look(settings), senders(settings), settings.secret_keys, signers(settings))
+
+
+def signers(settings: Settings) -> tuple[Signer, ...]:
+    """The DKIM keys. Raises ValueError, in one line, for a file that cannot be read or holds no fitting key."""
+    return tuple(_signer(selector, file) for selector, file in settings.dkim_keys.items())
+
+
+def _signer(selector: str, file: Path) -> Signer:
+    try:
+        return load_signer(selector, file.read_bytes())
+    except OSError as error:
+        raise ValueError(f"DIGEST_DKIM_KEYS: {file} cannot be read: {error.strerror}") from None
+    except ValueError as problem:
+        raise ValueError(f"DIGEST_DKIM_KEYS: {selector}={file}: {problem}") from None
 
 
 def plan(settings: Settings) -> Plan:
@@ -55,18 +79,54 @@ def plan(settings: Settings) -> Plan:
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
         weights=Weights(settings.ranking_gravity, settings.ranking_comment_weight, settings.ranking_prior),
-        settings=issue_settings(look(settings), senders(settings)),
+        settings=issue_settings(look(settings), senders(settings), settings.secret_keys, signers(settings)),
     )
 
 
-def postman(settings: Settings, database: Engine, sender: Sender) -> Postman:
-    """One worker process at work, under a name that no other process ever has."""
+def limits(settings: Settings) -> Limits:
+    """How fast the operator allows to send."""
+    return Limits(settings.smtp_rate, settings.smtp_domain_rates, settings.warm_up_from, settings.warm_up_first_day)
+
+
+def flow(settings: Settings, database: Engine) -> Flow:
+    """Whether mail may be sent now, and how fast; one for each process."""
+    return Flow(database, redis_rates(settings.redis_url.get_secret_value()), limits(settings))
+
+
+def postman(settings: Settings, database: Engine) -> Postman:
+    """One worker process at work, under a name that no other process ever has. Raises ValueError without a mail server,
+    OSError when its journal cannot be written.
+    """
     name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Postman(database, sender, desk(settings), name, clock.now)
+    relays, connections, messages = settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection
+    if not relays:
+        raise ValueError("no mail server is set")
+    journal = Journal(journal_folder(settings), name)
+    look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
+    return Postman(
+        database,
+        Sender(relays, connections, messages, notes=journal),
+        Writer(database, desk(settings), journal, look_up),
+        flow(settings, database),
+        journal,
+        name,
+        hold=settings.in_doubt == "hold",
+        now=clock.now,
+    )
+
+
+def journal_folder(settings: Settings) -> Path:
+    """Where this machine's workers keep their journals."""
+    return settings.data_dir.absolute() / "journal"
+
+
+def recover(settings: Settings, database: Engine) -> Recovered:
+    """Put in order what dead workers held."""
+    return recover_now(database, journal_folder(settings), settings.in_doubt == "hold", clock.now())
 
 
 def sender(settings: Settings) -> Sender:
-    """Connections to the mail server. Raises ValueError when none is set."""
+    """Connections to the mail server, for a mail that the ledger does not know. Raises ValueError when none is set."""
     return Sender(settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection)
 
 

@@ -37,11 +37,15 @@ class Taken:
 
 @dataclass
 class SmtpServer:
-    """Listens on a free port. `taken` holds what it accepted, in order; `connections` counts greetings."""
+    """Listens on a free port. `taken` holds what it accepted, in order; `connections` counts greetings, `attempts`
+    the mails that somebody tried to hand over.
+    """
 
     taken: list[Taken] = field(default_factory=list)
     connections: int = 0
+    attempts: int = 0
     port: int = 0
+    pipelining: bool = True  # offered
 
     def __post_init__(self) -> None:
         self._script: dict[tuple[Phase, str], deque[str]] = {}
@@ -162,7 +166,14 @@ class _Handler:
         self._server = server
         self._session = session
 
+    async def handle_EHLO(
+        self, _smtp: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return ["250-PIPELINING", *responses] if self._server.pipelining else responses
+
     async def handle_MAIL(self, _smtp: SMTP, _session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        self._server.attempts += 1
         reply = self._scripted(Phase.MAIL, [])
         if reply is None:
             envelope.mail_from = address

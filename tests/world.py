@@ -28,7 +28,9 @@ SENDERS = Senders(
     reply_to="",
     reverse_path="bounces@example.org",
 )
-PLAN = Plan(CUT, 5, 200, Weights(gravity=0.3, comment_weight=0.5, prior=1.0), issue_settings(LOOK, SENDERS))
+PLAN = Plan(
+    CUT, 5, 200, Weights(gravity=0.3, comment_weight=0.5, prior=1.0), issue_settings(LOOK, SENDERS, (SECRET,), ())
+)
 
 
 def desk() -> Desk:

@@ -5,7 +5,6 @@ from celery import Celery, signals
 from digest import wiring
 from digest.hints import QUEUE
 from digest.mail.deliver import Postman
-from digest.mail.smtp import Sender
 from digest.settings import settings
 
 # Far above the length of any task, which is a minute: Redis gives a hint out again after this time.
@@ -41,19 +40,17 @@ app.conf.update(
 class Process:
     """What one worker process keeps open; made on its first task, never shared through a fork."""
 
-    sender: Sender | None = None
     postman: Postman | None = None
 
 
 def postman() -> Postman:
     """This process's postman. Raises ValueError when no mail server is set."""
     if Process.postman is None:
-        Process.sender = wiring.sender(settings())
-        Process.postman = wiring.postman(settings(), wiring.engine(settings()), Process.sender)
+        Process.postman = wiring.postman(settings(), wiring.engine(settings()))
     return Process.postman
 
 
 @signals.worker_process_shutdown.connect
 def _say_goodbye(**_about: object) -> None:
-    if Process.sender is not None:
-        Process.sender.close()
+    if Process.postman is not None:
+        Process.postman.close()

@@ -5,7 +5,7 @@
 | collect | every 30 minutes | runs once: today, yesterday, and the pool's days not read for three hours       |
 | cut     | each minute      | cuts today's issue if its time has come; a date that passed is not cut any more |
 | sweep   | every 15 seconds | recovers what died, expires what is overdue, hints the workers at what is due   |
-| tidy    | each hour        | forgets sign-ups that were never confirmed                                      |
+| tidy    | each hour        | forgets sign-ups that were never confirmed, and what need not be repeated       |
 
 Two schedulers do no harm: the database lets only one of them cut the issue, and hints may be doubled.
 """
@@ -27,6 +27,7 @@ from digest.store import ledger
 from digest.store.database import reading, transaction
 from digest.store.issues import issue_id_on
 from digest.store.papers import last_collections
+from digest.store.sending import forget_messages
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MAILS_A_TASK
 
@@ -99,20 +100,22 @@ class Jobs:
     def sweep(self) -> None:
         """Derive from the ledger what is to be done, and hint the workers at it."""
         now = clock.now()
+        wiring.recover(self.settings, self._engine)
         with transaction(self._engine) as connection:
-            recovered = ledger.recover(connection, now)
             overdue = timedelta(hours=self.settings.overdue_hours)
             expired = ledger.expire(connection, now, overdue, self.settings.max_attempts)
             cancelled = ledger.skip_cancelled(connection, now)
             due = ledger.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
-        if any(recovered.values()) or expired or cancelled:
-            log.warning("the ledger was put in order", **recovered, expired=expired, cancelled=cancelled)
+        if expired or cancelled:
+            log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:
             wiring.hint(self.settings)(math.ceil(due / MAILS_A_TASK))
 
     def tidy(self) -> None:
-        """Forget who never confirmed."""
+        """Forget who never confirmed, and the bytes of mails that will not be repeated."""
         purge_pending(self._engine, clock.now())
+        with transaction(self._engine) as connection:
+            forget_messages(connection)
 
 
 def _report(event: JobExecutionEvent) -> None:

@@ -46,23 +46,28 @@ def upgrade() -> None:
     sqlite_autoincrement=False
     )
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('in_doubt', sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.drop_index(batch_op.f('ix_deliveries_issue_state'))
         batch_op.drop_index('ix_deliveries_due', postgresql_where=sa.text("state IN ('queued', 'uncertain')"), sqlite_where=sa.text("state IN ('queued', 'uncertain')"))
         batch_op.drop_index(batch_op.f('ix_deliveries_leased'), sqlite_where=sa.text("state IN ('claimed', 'sending')"))
         batch_op.drop_index(batch_op.f('ix_deliveries_recipient'))
         batch_op.drop_constraint(batch_op.f('uq_deliveries_kind_occasion_recipient'), type_='unique')
-        batch_op.create_index('ix_deliveries_due', ['next_attempt_at'], unique=False, postgresql_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL"), sqlite_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL"))
-        batch_op.create_index('ix_deliveries_asked_for', ['next_attempt_at'], unique=False, postgresql_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NULL"), sqlite_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NULL"))
+        batch_op.create_index('ix_deliveries_due', ['next_attempt_at', 'id'], unique=False, postgresql_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL"), sqlite_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL"))
+        batch_op.create_index('ix_deliveries_asked_for', ['next_attempt_at', 'id'], unique=False, postgresql_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NULL"), sqlite_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NULL"))
         batch_op.create_index('ix_deliveries_held', ['worker'], unique=False, postgresql_where=sa.text("state IN ('claimed', 'sending')"), sqlite_where=sa.text("state IN ('claimed', 'sending')"))
         batch_op.create_index('ix_deliveries_issue', ['issue_id'], unique=False)
         batch_op.create_unique_constraint(batch_op.f('uq_deliveries_recipient_kind_occasion'), ['recipient', 'kind', 'occasion'])
 
+    op.execute("UPDATE deliveries SET in_doubt = true WHERE sha256 <> '' AND state IN ('claimed', 'uncertain')")
+    with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.alter_column('in_doubt', server_default=None)
 
 
 def downgrade() -> None:
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('uq_deliveries_recipient_kind_occasion'), type_='unique')
         batch_op.drop_index('ix_deliveries_issue')
+        batch_op.drop_column('in_doubt')
         batch_op.drop_index('ix_deliveries_due', postgresql_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL"), sqlite_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL"))
         batch_op.drop_index('ix_deliveries_held', postgresql_where=sa.text("state IN ('claimed', 'sending')"), sqlite_where=sa.text("state IN ('claimed', 'sending')"))
         batch_op.drop_index('ix_deliveries_asked_for', postgresql_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NULL"), sqlite_where=sa.text("state IN ('queued', 'uncertain') AND issue_id IS NULL"))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import issues, mail, people, run
+from digest.cli import audit, halting, issues, mail, people, run
 from digest.cli.lookup import close_databases
 
 app = typer.Typer(
@@ -29,5 +29,7 @@ def _everywhere(
 
 run.add_to(app)
 issues.add_to(app)
+halting.add_to(app)
 mail.add_to(app)
+audit.add_to(app)
 people.add_to(app)

@@ -1,4 +1,4 @@
-"""Commands about papers and issues: collect, publish, pause, resume, cancel, explain."""
+"""Commands about papers and issues: collect, publish, explain."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ import typer
 from digest.cli.lookup import key_of, open_database, stored_issue
 from digest.cli.options import AsOf, Day, DryRun, Json, the_day, the_instant
 from digest.cli.say import NotReady, answer, complain, progress, table
-from digest.issues.issue import IssueStatus
 from digest.issues.selection import reason_of
 from digest.settings import settings
 
@@ -26,7 +25,7 @@ Rows = Annotated[int, typer.Option("--limit", min=1, help="How many papers to sh
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's commands to `app`."""
-    for command in (collect, publish, pause, resume, cancel, explain):
+    for command in (collect, publish, explain):
         app.command(rich_help_panel="Papers and issues")(command)
 
 
@@ -82,34 +81,6 @@ def publish(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_jso
     what = "cut now" if done.created else "was cut before; nothing was changed"
     line = f"Issue of {done.date}: {what}. {done.papers} papers, {done.candidates} mails queued. {done.note}"
     return answer(as_json, asdict(done), lambda: [line.rstrip()])
-
-
-def pause(day: Day = None, dry_run: DryRun = False) -> None:
-    """Hold back the mails of an issue that have not begun."""
-    _halt(day, IssueStatus.PAUSED, dry_run)
-
-
-def resume(day: Day = None, dry_run: DryRun = False) -> None:
-    """Let a paused issue go on."""
-    _halt(day, IssueStatus.RUNNING, dry_run)
-
-
-def cancel(day: Day = None, dry_run: DryRun = False) -> None:
-    """End an issue: what has not begun is skipped, for good."""
-    _halt(day, IssueStatus.CANCELLED, dry_run)
-
-
-def _halt(day: str | None, status: IssueStatus, dry_run: bool) -> None:
-    from digest import clock
-    from digest.issues.publish import halt
-
-    engine = open_database()
-    date_ = the_day(day, clock.now())
-    issue = stored_issue(engine, date_)
-    if dry_run:
-        return progress(f"The issue of {date_} is {issue.status} and would be {status}.")
-    changed = halt(engine, date_, status, clock.now())
-    return progress(f"The issue of {date_} is {status}." if changed else f"Nothing changed: it is {issue.status}.")
 
 
 def explain(

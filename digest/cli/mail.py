@@ -1,19 +1,15 @@
-"""Commands about mails: preview, send-test, audit, retry."""
+"""Commands that show a mail: preview, send-test."""
 
 import sys
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from digest.cli.lookup import known_reader, open_database, stored_issue
-from digest.cli.options import Day, DryRun, Json, the_day
-from digest.cli.say import NotReady, answer, progress
+from digest.cli.options import Day, DryRun, the_day
+from digest.cli.say import NotReady, progress
 from digest.settings import settings
-
-if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.store.ledger import Audit
 
 
 class Format(StrEnum):
@@ -26,7 +22,7 @@ class Format(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's commands to `app`."""
-    for command in (preview, send_test, audit, retry):
+    for command in (preview, send_test):
         app.command(rich_help_panel="Mails")(command)
 
 
@@ -76,59 +72,3 @@ def send_test(
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
     return None
-
-
-def audit(
-    day: Annotated[
-        str | None, typer.Option("--issue", metavar="DATE", help="The issue; all of them when left out.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What became of every mail of an issue. Exit code 1 when the sums do not add up."""
-    from digest import clock
-    from digest.store.database import reading
-    from digest.store.ledger import audit as audit_of
-    from digest.store.ledger import audit_all
-
-    engine = open_database()
-    if day is not None:
-        issue = stored_issue(engine, the_day(day, clock.now()))
-        with reading(engine) as connection:
-            audits = [audit_of(connection, issue.id)]
-        document: object = audits[0].as_dict()
-    else:
-        with reading(engine) as connection:
-            audits = audit_all(connection)
-        document = [one.as_dict() for one in audits]
-    answer(as_json, document, lambda: _audit_lines(audits))
-    if any(one.unexplained for one in audits):
-        sys.exit(1)
-
-
-def retry(day: Day = None, dry_run: DryRun = False) -> None:
-    """Queue quarantined mails again, composed anew: of one issue, or all of them."""
-    from digest import clock, hints
-    from digest.store import ledger
-    from digest.store.database import transaction
-
-    engine = open_database()
-    issue_id = stored_issue(engine, the_day(day, clock.now())).id if day else None
-    with transaction(engine) as connection:
-        count = ledger.count_quarantined(connection, issue_id)
-        if not dry_run:
-            ledger.retry(connection, clock.now(), issue_id)
-    if not dry_run:
-        hints.hint(settings().redis_url.get_secret_value())
-    progress(f"{count} quarantined mails {'would be' if dry_run else 'are'} queued again.")
-
-
-def _audit_lines(audits: list["Audit"]) -> Iterator[str]:
-    if not audits:
-        yield "No mail was ever queued."
-    for one in audits:
-        yield f"Issue of {one.issue}: {one.candidates} mails" if one.issue else f"Other mails: {one.candidates}"
-        for name, count in one.as_dict().items():
-            if isinstance(count, int) and count and name != "candidates":
-                yield f"  {count:>7} {name}"
-        for reason, count in one.skipped.items():
-            yield f"  {count:>7} skipped: {reason}"

@@ -113,7 +113,7 @@ def init(
 
 def doctor(as_json: Json = False) -> None:
     """Say in words what works and what is still missing for real mail. Exit code 3 when something is."""
-    from digest.doctor import examine
+    from digest.doctor.examine import examine
 
     findings = examine(settings())
     answer(as_json, [finding.as_dict() for finding in findings], lambda: [finding.line() for finding in findings])

@@ -88,7 +88,8 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     if not ranked and (failing or not runs):
         raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
     note = _note(failing, plan, bool(ranked))
-    new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), dict(plan.settings), note)
+    settings = dict(plan.settings) | {"pool_days": str(plan.pool_days)}
+    new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), settings, note)
     issue_id = add_issue(connection, new, ranked)
     if issue_id is None:
         return False

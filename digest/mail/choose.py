@@ -1,18 +1,21 @@
-"""Claimed deliveries → what goes into each mail. Frozen in the ledger, so that a retry is the same mail."""
+"""Claimed deliveries → what goes into each mail. What a mail was once begun with stays: a retry is the same mail."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from digest.issues.issue import Issue, IssueStatus
-from digest.issues.selection import Selection, SkipReason, select
+from digest.issues.selection import Pool, Selection, SkipReason
 from digest.mail.message import Kind
-from digest.store.deliveries import Delivery, already_got, store_selections
+from digest.store.deliveries import Delivery, Got, already_got
 from digest.store.recipients import Standing, standing
 from digest.subscribers.subscriber import Status, Subscriber
+
+# Where an issue does not say how many days of papers it was made from: as many as the setting allows.
+_LONGEST_POOL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +30,26 @@ class Part:
 
 @dataclass(slots=True)
 class Choice:
-    """What became of a window of claims: mails to write, mails nobody wants any more, mails that wait for a resume."""
+    """What became of a claim: mails to write, mails nobody wants any more, mails that wait."""
 
     parts: list[Part] = field(default_factory=list)
     skipped: dict[int, SkipReason] = field(default_factory=dict)
-    waiting: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)  # for a resume, or until another mail to the reader is chosen
 
 
-def choose(connection: Connection, worker: str, claims: Sequence[Delivery], issue_of: Callable[[int], Issue]) -> Choice:
-    """Decide for each claim, and freeze the selections. Call it in one transaction, which locks the readers' rows:
-    another of their mails, in another worker, chooses after this one has, and so leaves out its papers.
-    """
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """An issue, ready to be chosen from."""
+
+    issue: Issue
+    pool: Pool
+
+
+def choose(connection: Connection, worker: str, claims: Sequence[Delivery], shelf_of: Callable[[int], Shelf]) -> Choice:
+    """Decide for each claim; changes nothing. The claims must be committed (already_got tells why)."""
     choice = Choice()
-    standings = standing(connection, claims, lock=True)
-    got = already_got(connection, claims)
-    frozen: dict[int, Selection] = {}
+    standings = standing(connection, claims)
+    got = _got(connection, worker, claims, shelf_of)
     for claim in claims:
         found = standings[claim.id]
         reason = why_not(claim, found)
@@ -52,16 +60,36 @@ def choose(connection: Connection, worker: str, claims: Sequence[Delivery], issu
         elif found.reader is not None and claim.issue_id is None:
             choice.parts.append(Part(claim, found.reader))
         elif found.reader is not None and claim.issue_id is not None:
-            issue = issue_of(claim.issue_id)
-            selection = claim.selection or select(issue, found.reader.preferences, got[claim.recipient])
-            if isinstance(selection, SkipReason):
-                choice.skipped[claim.id] = selection
-                continue
-            frozen[claim.id] = selection
-            got[claim.recipient].update(pick.paper_id for pick in selection.picks)
-            choice.parts.append(Part(claim, found.reader, issue, selection))
-    store_selections(connection, worker, frozen)
+            _choose_papers(claim, found.reader, shelf_of(claim.issue_id), got[claim.recipient], choice)
     return choice
+
+
+def _choose_papers(claim: Delivery, reader: Subscriber, shelf: Shelf, got: Got, choice: Choice) -> None:
+    if claim.selection is None and got.being_chosen:
+        choice.waiting.append(claim.id)
+        return
+    selection = claim.selection or shelf.pool.select(reader.preferences, got.papers)
+    if isinstance(selection, SkipReason):
+        choice.skipped[claim.id] = selection
+        return
+    got.papers.update(pick.paper_id for pick in selection.picks)  # for another of the reader's mails in this claim
+    choice.parts.append(Part(claim, reader, shelf.issue, selection))
+
+
+def _got(
+    connection: Connection, worker: str, claims: Sequence[Delivery], shelf_of: Callable[[int], Shelf]
+) -> dict[str, Got]:
+    digests = [claim for claim in claims if claim.issue_id is not None]
+    if not digests:
+        return {}
+    issues = {claim.issue_id: shelf_of(claim.issue_id).issue for claim in digests if claim.issue_id is not None}
+    return already_got(connection, digests, worker, min(since(issue) for issue in issues.values()))
+
+
+def since(issue: Issue) -> date:
+    """No paper of `issue` can have been in a mail of an earlier day: its pool was first seen after that."""
+    days = int(issue.settings.get("pool_days", _LONGEST_POOL))
+    return issue.cut_at.date() - timedelta(days=days + 1)
 
 
 def why_not(claim: Delivery, found: Standing) -> SkipReason | None:

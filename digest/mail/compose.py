@@ -7,15 +7,19 @@ forbids it, mail programs then show no button) and in some versions joins encode
 import binascii
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.utils import format_datetime, parseaddr
 
+from digest.mail.dkim import Signer, signatures
 from digest.mail.message import Headers, Kind, Letter
+from digest.mail.quoted import quoted_printable
 from digest.mail.words import one_line
 
 LONGEST_LINE = 998  # RFC 5322 §2.1.1, without CRLF
 GOOD_LINE = 78
+LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 # 39 bytes are 52 characters of base64, 64 with its frame: a line of "Subject: " and one encoded-word stays below 76.
 _WORD_BYTES = 39
 _LONGEST_SUBJECT = 250
@@ -23,17 +27,29 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")  # dot
 _TOKEN = re.compile(r"[!-;=?-~]+")  # printable ASCII without space, < and >
 
 
+Fields = Sequence[tuple[str, str]]
+
+
 class UnfitMessage(ValueError):
     """These values do not make a message that may be put on the wire; says which."""
 
 
-def compose(letter: Letter, headers: Headers) -> bytes:
+def compose(letter: Letter, headers: Headers, signers: Sequence[Signer] = ()) -> bytes:
     """The message: multipart/alternative of text and HTML, CRLF lines, 7 bit. Raises UnfitMessage."""
-    boundary = f"=_{hashlib.sha256(headers.message_id.encode()).hexdigest()[:32]}"
-    fields = [*_fields(letter, headers), *_mime_fields(boundary)]
-    head = b"".join(_field(name, value) for name, value in fields)
-    _check(head, [name for name, _ in fields])
-    return head + b"\r\n" + _body(letter, boundary)
+    fields = [*header_fields(letter.subject, headers), *mime_fields(boundary_for(headers.message_id))]
+    check_fields(fields)
+    text, html = (_encoded(content) for content in (letter.text, letter.html))
+    before_text, before_html, end = frame(boundary_for(headers.message_id))
+    body = before_text + text + before_html + html + end
+    return signed(fields, body, headers.date, signers)
+
+
+def signed(fields: Fields, body: bytes, date: datetime, signers: Sequence[Signer]) -> bytes:
+    """Header section and body as one message, with a DKIM signature for each signer, of the domain of From."""
+    domain = domain_of(fields[0][1])
+    above = signatures(fields, body, domain, date, signers) if signers else ()
+    head = "".join([f"{name}: {value}\r\n" for name, value in (*above, *fields)])
+    return head.encode("ascii") + b"\r\n" + body
 
 
 def message_id(delivery_id: int, recipient: str, occasion: str, kind: Kind, domain: str) -> str:
@@ -42,13 +58,14 @@ def message_id(delivery_id: int, recipient: str, occasion: str, kind: Kind, doma
     return f"{kind}.{hashlib.sha256(named.encode()).hexdigest()[:32]}@{domain}"
 
 
-def _fields(letter: Letter, headers: Headers) -> list[tuple[str, str]]:
+def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
+    """Names and values, folded, From first. Raises UnfitMessage."""
     fields = [
         ("From", _mailbox(headers.sender)),
-        ("To", _address(headers.to)),
+        ("To", address_value(headers.to)),
         ("Reply-To", _mailbox(headers.reply_to) if headers.reply_to else ""),
-        ("Subject", _subject(letter.subject)),
-        ("Date", _date(headers.date)),
+        ("Subject", subject_value(subject)),
+        ("Date", date_value(headers.date)),
         ("Message-ID", f"<{_message_id(headers.message_id)}>"),
         *_list_fields(headers),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
@@ -71,18 +88,13 @@ def _list_fields(headers: Headers) -> list[tuple[str, str]]:
     ]
 
 
-def _mime_fields(boundary: str) -> list[tuple[str, str]]:
+def mime_fields(boundary: str) -> list[tuple[str, str]]:
+    """What follows header_fields."""
     return [("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"')]
 
 
-def _field(name: str, value: str) -> bytes:
-    try:
-        return f"{name}: {value}\r\n".encode("ascii")
-    except UnicodeEncodeError:
-        raise UnfitMessage(f"{name} is not ASCII") from None
-
-
-def _subject(subject: str) -> str:
+def subject_value(subject: str) -> str:
+    """Plain where it can be, in encoded-words where it cannot."""
     line = one_line(subject)[:_LONGEST_SUBJECT]
     if not line:
         raise UnfitMessage("the subject is empty")
@@ -96,13 +108,13 @@ def _mailbox(mailbox: str) -> str:
     name, address = parseaddr(mailbox)
     name = one_line(name)
     if not name:
-        return _address(address)
+        return address_value(address)
     if not _is_plain(name) or len(name) > 60:
-        return f"{_encoded_words(name)}\r\n <{_address(address)}>"
+        return f"{_encoded_words(name)}\r\n <{address_value(address)}>"
     escaped = re.sub(r'(["\\])', r"\\\1", name)
     phrase = name if re.fullmatch(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+", name) else f'"{escaped}"'
-    together = f"{phrase} <{_address(address)}>"
-    return together if len("Reply-To: ") + len(together) <= GOOD_LINE else f"{phrase}\r\n <{_address(address)}>"
+    together = f"{phrase} <{address_value(address)}>"
+    return together if len("Reply-To: ") + len(together) <= GOOD_LINE else f"{phrase}\r\n <{address_value(address)}>"
 
 
 def _is_plain(line: str) -> bool:
@@ -122,13 +134,15 @@ def _encoded_words(line: str) -> str:
     return "\r\n ".join(f"=?utf-8?b?{binascii.b2a_base64(word, newline=False).decode()}?=" for word in (*words, chunk))
 
 
-def _address(address: str) -> str:
-    if not _ADDRESS.fullmatch(address):
+def address_value(address: str) -> str:
+    """One bare address, which needs no further look: nothing that matches can bring a field of its own."""
+    if not _ADDRESS.fullmatch(address) or len(address) > LONGEST_ADDRESS:
         raise UnfitMessage("an address is not one plain ASCII address")
     return address
 
 
-def _date(date: datetime) -> str:
+def date_value(date: datetime) -> str:
+    """RFC 5322 §3.3, in the offset given."""
     if date.tzinfo is None:
         raise UnfitMessage("the date has no zone")
     return format_datetime(date)
@@ -151,36 +165,45 @@ def _token(what: str, value: str) -> str:
     return value
 
 
-def _check(head: bytes, intended: list[str]) -> None:
+def check_fields(fields: Fields) -> None:
     """The last look, with other eyes: a parser must find exactly the fields that were meant, each once."""
-    found = BytesHeaderParser().parsebytes(head + b"\r\n").keys()
-    if found != intended:
+    try:
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
+    except UnicodeEncodeError:
+        raise UnfitMessage("a header field is not ASCII") from None
+    if BytesHeaderParser().parsebytes(head + b"\r\n").keys() != [name for name, _ in fields]:
         raise UnfitMessage("a value would bring a header field of its own")
     if any(len(line) > LONGEST_LINE for line in head.split(b"\r\n")):
         raise UnfitMessage("a header line is longer than 998 characters")
 
 
-def _body(letter: Letter, boundary: str) -> bytes:
-    # The boundary holds "=_", which quoted-printable never does.
-    parts = [_part("text/plain", letter.text), _part("text/html", letter.html)]
-    return b"".join(f"--{boundary}\r\n".encode() + part for part in parts) + f"--{boundary}--\r\n".encode()
+def domain_of(mailbox: str) -> str:
+    """The domain of `Name <address>` or of a bare address, folded or not."""
+    return mailbox.removesuffix(">").rpartition("@")[2]
 
 
-def _part(media_type: str, content: str) -> bytes:
-    head = f"Content-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return head.encode() + _quoted_printable(content) + b"\r\n"
+def boundary_for(named: str) -> str:
+    """A boundary that stands in no part: it holds "=_", which quoted-printable never does."""
+    return f"=_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
-def _quoted_printable(content: str) -> bytes:
-    """RFC 2045 §6.7: CRLF, lines of at most 76 characters."""
-    # b2a_qp breaks long lines by the kind of line end that it meets first, or by LF when it meets none.
-    lines = "\n" + content.replace("\r\n", "\n").replace("\r", "\n")
+def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
+    """What stands before the text, between text and HTML, and after the HTML."""
+    delimiter = f"--{boundary}".encode()
+    return (
+        delimiter + _part_head("text/plain"),
+        b"\r\n" + delimiter + _part_head("text/html"),
+        b"\r\n" + delimiter + b"--\r\n",
+    )
+
+
+def _part_head(media_type: str) -> bytes:
+    head = f"\r\nContent-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    return head.encode("ascii")
+
+
+def _encoded(content: str) -> bytes:
     try:
-        encoded = binascii.b2a_qp(lines.encode(), istext=True)
+        return quoted_printable(content)
     except UnicodeEncodeError:
         raise UnfitMessage("the letter holds a lone surrogate") from None
-    # It lets a line that ends in a space grow to 77 characters.
-    encoded = re.sub(rb"([^\n]{74,})(=20|=09)(?=\n|\Z)", rb"\1=\n\2", encoded)
-    # Some mail stores put ">" before a line that begins so.
-    encoded = encoded.replace(b"\nFrom ", b"\n=46rom =\n")
-    return encoded[1:].replace(b"\n", b"\r\n")

@@ -1,46 +1,72 @@
 """The heart: claim → choose → write → mark → send → record, a window of mails at a time.
 
-No transaction is open while a message is written or on the wire. Whatever kills a worker between two steps, the ledger
-says what certainly did not happen and what may have (store/ledger.py, recover).
+No transaction is open while a message is written or on the wire. While one window is on the wire the next is written;
+what came of the first is recorded in the transaction that marks the next but one. Whatever kills a worker between two
+steps, the ledger and its journal say what certainly did not happen and what may have (mail/recover.py).
 """
 
-import random
-import re
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Protocol
 
 import structlog
-from jinja2 import TemplateError
 from sqlalchemy import Connection, Engine
 
-from digest.issues.issue import Issue
 from digest.issues.selection import SkipReason
-from digest.mail import flow
-from digest.mail.choose import Choice, choose, why_not
-from digest.mail.compose import UnfitMessage
-from digest.mail.letters import Desk, Written, write
-from digest.mail.message import Envelope, Outcome, Receipt
-from digest.mail.smtp import is_plain_address
-from digest.store import deliveries, events
-from digest.store.database import reading, transaction
-from digest.store.deliveries import Composed, Delivery
-from digest.store.issues import issue_by_id
+from digest.mail.choose import Choice, Part, choose, why_not
+from digest.mail.flow import domain_of
+from digest.mail.journal import ALL, Journal
+from digest.mail.letters import Written
+from digest.mail.message import Envelope, Receipt
+from digest.mail.pace import Pace
+from digest.mail.record import record
+from digest.mail.recover import recover
+from digest.mail.writing import Work, Writer
+from digest.store import deliveries, events, sending
+from digest.store.database import insist, reading, transaction
+from digest.store.deliveries import Delivery
+from digest.store.liveness import Token
 from digest.store.recipients import standing
-from digest.store.suppressions import SuppressionReason, suppress
+from digest.store.sending import Composed
 
 log = structlog.get_logger()
 
-_ADDRESS = re.compile(r"[^\s<>:,;]+@[^\s<>:,;]+")
+CLAIM = 500
+_WINDOWS_A_CLAIM = 10
+_IN_FLIGHT = 2  # windows
+_LONG_WAIT = timedelta(seconds=5)  # who has to wait longer goes back to the ledger
+_PUT_BACK = timedelta(seconds=30)
 
 
 class Sends(Protocol):
     """What delivery needs of the mail server; mail/smtp.py is the real one."""
 
-    def send(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> list[Receipt]:
-        """Send each message once; one receipt for each envelope."""
+    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
+        """Send each message once; one receipt for each envelope, sooner or later."""
+        ...
+
+
+class Paces(Protocol):
+    """What delivery needs of flow control; mail/flow_control.py is the real one."""
+
+    def halted(self, now: datetime) -> str:
+        """Why nothing may be sent now, "" if it may."""
+        ...
+
+    def at_once(self, at_most: int) -> int:
+        """How many mails to claim at a time, so that none waits long in a worker's hands."""
+        ...
+
+    def admit(self, domains: Sequence[str], now: datetime) -> Sequence[timedelta]:
+        """How long each mail must wait; zero = go."""
+        ...
+
+    def learn(self, answers: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+        """What the mail server said to mails for these domains."""
         ...
 
 
@@ -50,143 +76,213 @@ class Tally:
 
     handled: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    more: bool = False  # the call ended by its limits; there may be more to do
 
-    def count(self, outcome: str) -> None:
-        """One more of `outcome`."""
-        self.handled += 1
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+    def count(self, outcome: str, mails: int = 1) -> None:
+        """`mails` more of `outcome`."""
+        self.handled += mails
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + mails
+
+
+class Window:
+    """Mails that are on the wire together, by their number."""
+
+    def __init__(self, mails: dict[int, Part], receipts: Future[list[Receipt]]) -> None:
+        self.mails = mails
+        self.receipts = receipts
+        self._began = time.monotonic()
+        self._back: float | None = None
+        receipts.add_done_callback(self._note_time)
+
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self._back or time.monotonic()) - self._began
+
+    def _note_time(self, _receipts: Future[list[Receipt]]) -> None:
+        self._back = time.monotonic()
 
 
 class Postman:
     """One worker process at work. `name` stands in the ledger for what it has claimed."""
 
-    def __init__(self, engine: Engine, sender: Sends, desk: Desk, name: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        sender: Sends,
+        writer: Writer,
+        paces: Paces,
+        journal: Journal,
+        name: str,
+        hold: bool,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`hold`: what may have arrived waits for the operator instead of being sent once more."""
         self._engine = engine
         self._sender = sender
-        self._desk = desk
+        self._writer = writer
+        self._paces = paces
+        self._journal = journal
         self._name = name
+        self._hold = hold
         self._now = now
-        # The list of an issue never changes; its status does, and is read from the database each time.
-        self._issue = lru_cache(maxsize=4)(self._read_issue)
+        self._token = Token(engine, name)
+        self._pace = Pace()
+        self._in_flight: deque[Window] = deque()
 
-    def deliver_due(self, at_most: int, window: int = 50) -> Tally:
-        """Work through what is due, window by window, until nothing is or `at_most` mails were handled."""
+    def deliver_due(self, at_most: int, seconds: float = 20.0) -> Tally:
+        """Work through what is due, until nothing is, or `at_most` mails were handled, or so many seconds are over."""
         tally = Tally()
-        while tally.handled < at_most:
-            with transaction(self._engine) as connection:
-                claims = deliveries.claim(connection, self._name, min(window, at_most - tally.handled), self._now())
-            if not claims:
-                break
-            self._deliver(claims, tally)
+        until = time.monotonic() + seconds
+        self._token.hold()
+        self._tidy_up(tally)
+        recover(self._engine, self._journal.folder, self._hold, self._now())
+        try:
+            while self._work(at_most - tally.handled, tally):
+                tally.more = tally.handled >= at_most or time.monotonic() > until
+                if tally.more:
+                    break
+        finally:
+            self._tidy_up(tally)
         if tally.handled:
             log.info("mails handled", count=tally.handled, outcomes=tally.outcomes)
         return tally
 
-    def _deliver(self, claims: Sequence[Delivery], tally: Tally) -> None:
-        written = self._write(self._choose(claims, tally), tally)
-        envelopes = self._mark({claim.id: claim for claim in claims}, written, tally)
-        if envelopes:
-            receipts = self._sender.send(envelopes, self._now)
-            self._record(receipts, {claim.id: claim for claim in claims}, tally)
+    def _tidy_up(self, tally: Tally) -> None:
+        """Record what is on the wire, and give back what is not: also after a call that failed."""
+        self._journal.making(0)
+        while self._in_flight:
+            self._record_and_mark([], tally)
+        insist(self._engine, lambda connection: deliveries.give_back(connection, self._name, self._now()))
+        self._journal.clear()
+
+    def close(self) -> None:
+        """The process ends in good order: nothing is in hand."""
+        self._token.release()
+        self._journal.close()
+
+    def _work(self, at_most: int, tally: Tally) -> bool:
+        """One claim; False when there is nothing to do, or nothing may be sent."""
+        if self._halted():
+            return False
+        limit = self._paces.at_once(min(CLAIM, at_most, self._pace.size * _WINDOWS_A_CLAIM))
+        with transaction(self._engine) as connection:
+            claims = sending.claim(connection, self._name, limit, self._now())
+        waiting = deque(self._choose(claims, tally).parts) if claims else deque[Part]()
+        while waiting:
+            if self._halted():
+                self._put_back([part.delivery.id for part in waiting], timedelta(), tally)
+                break
+            self._send(self._admitted(waiting, tally), tally)
+        return bool(claims)
+
+    def _halted(self) -> bool:
+        return bool(self._paces.halted(self._now()))
 
     def _choose(self, claims: Sequence[Delivery], tally: Tally) -> Choice:
-        issues = {claim.issue_id: self._issue(claim.issue_id) for claim in claims if claim.issue_id is not None}
-        with transaction(self._engine) as connection:
-            choice = choose(connection, self._name, claims, issues.__getitem__)
-            for delivery_id, reason in choice.skipped.items():
-                self._skip(connection, delivery_id, reason, tally)
-            self._put_back(connection, choice.waiting, tally)
+        self._journal.making(ALL)
+        with reading(self._engine) as connection:
+            choice = choose(connection, self._name, claims, self._writer.shelf)
+        self._journal.making(0)
+        if choice.skipped:
+            with transaction(self._engine) as connection:
+                for delivery_id, reason in choice.skipped.items():
+                    self._skip(connection, delivery_id, reason, tally)
+        self._put_back(choice.waiting, _PUT_BACK, tally)
         return choice
 
-    def _write(self, choice: Choice, tally: Tally) -> list[Written]:
-        """The exact bytes of each mail; one that cannot be made is set apart and stops no other."""
-        written: list[Written] = []
-        for part in choice.parts:
-            try:
-                one = write(part, self._desk)
-                _check(one, part.delivery)
-            except (TemplateError, UnfitMessage, ValueError) as problem:
-                self._quarantine(part.delivery, str(problem), tally)
-            else:
-                written.append(one)
-        return written
+    def _admitted(self, waiting: deque[Part], tally: Tally) -> list[Part]:
+        """Those of the next window that may go now. The others wait their turn here, or a long time in the ledger."""
+        parts = [waiting.popleft() for _ in range(min(self._pace.size, len(waiting)))]
+        waits = self._paces.admit([domain_of(part.reader.email) for part in parts], self._now())
+        both = list(zip(parts, waits, strict=True))
+        for part, wait in both:
+            if wait > _LONG_WAIT:
+                self._put_back([part.delivery.id], wait, tally)
+        soon = [(part, wait) for part, wait in both if timedelta() < wait <= _LONG_WAIT]
+        waiting.extendleft(part for part, _wait in reversed(soon))
+        going = [part for part, wait in both if not wait]
+        if soon and not going:
+            time.sleep(min(wait for _part, wait in soon).total_seconds())
+        return going
 
-    def _mark(self, claims: dict[int, Delivery], written: Sequence[Written], tally: Tally) -> list[Envelope]:
-        """The last check; what has changed since the claim is skipped or put back."""
-        composed = [Composed(one.envelope.delivery_id, one.message_id, one.sha256) for one in written]
+    def _send(self, parts: Sequence[Part], tally: Tally) -> None:
+        """Write a window while others are on the wire; mark it when the oldest of them is back; let it go."""
+        if not parts:
+            return
+        work = self._writer.write(parts)
+        self._set_apart(work, tally)
+        may_go = self._record_and_mark([_composed(part, written) for part, written in work.made], tally)
+        going = [(part, written) for part, written in work.made if part.delivery.id in may_go]
+        self._hold_back([part.delivery for part, _written in work.made if part.delivery.id not in may_go], tally)
+        if going:
+            receipts = self._sender.submit([written.envelope for _part, written in going], self._now)
+            self._in_flight.append(Window({part.delivery.id: part for part, _written in going}, receipts))
+
+    def _record_and_mark(self, composed: Sequence[Composed], tally: Tally) -> set[int]:
+        """What came of the oldest window, once it is back, and the last check of the next one, in one transaction."""
+        due = len(self._in_flight) >= _IN_FLIGHT or not composed
+        oldest = self._in_flight[0] if self._in_flight and due else None
+        receipts = oldest.receipts.result() if oldest else []
+
+        def work(connection: Connection) -> set[int]:
+            if oldest:
+                mails = {delivery_id: part.delivery for delivery_id, part in oldest.mails.items()}
+                record(connection, self._name, receipts, mails, self._hold)
+            return sending.mark_sending(connection, self._name, composed) if composed else set()
+
+        may_go = insist(self._engine, work)
+        if oldest:
+            self._in_flight.popleft()
+            self._learn(oldest, receipts, tally)
+        return may_go
+
+    def _learn(self, window: Window, receipts: Sequence[Receipt], tally: Tally) -> None:
+        self._pace.learn(window.seconds(), receipts)
+        said = [(domain_of(window.mails[receipt.delivery_id].reader.email), receipt) for receipt in receipts]
+        self._paces.learn(said, self._now())
+        for receipt in receipts:
+            tally.count(receipt.outcome)
+
+    def _hold_back(self, claims: Sequence[Delivery], tally: Tally) -> None:
+        """What has changed since the claim is skipped or put back; what was set apart is neither."""
+        if not claims:
+            return
         with transaction(self._engine) as connection:
-            may_go = deliveries.mark_sending(connection, self._name, composed)
-            held = [claims[one.delivery_id] for one in composed if one.delivery_id not in may_go]
-            for delivery_id, found in standing(connection, held).items():
-                reason = why_not(claims[delivery_id], found)
-                if reason is None:
-                    self._put_back(connection, [delivery_id], tally)
+            for claim_id, found in standing(connection, claims).items():
+                claim = next(one for one in claims if one.id == claim_id)
+                reason = why_not(claim, found)
+                if reason is not None:
+                    self._skip(connection, claim_id, reason, tally)
                 else:
-                    self._skip(connection, delivery_id, reason, tally)
-        return [one.envelope for one in written if one.envelope.delivery_id in may_go]
+                    deliveries.release(connection, [claim_id], self._now() + _PUT_BACK)
+                    tally.count("put back")
 
-    def _record(self, receipts: Sequence[Receipt], claims: dict[int, Delivery], tally: Tally) -> None:
+    def _set_apart(self, work: Work, tally: Tally) -> None:
+        """What cannot be made is quarantined, what the mail server has already is accepted."""
+        if not work.unfit and not work.arrived:
+            return
         with transaction(self._engine) as connection:
-            for receipt in receipts:
-                self._record_one(connection, receipt, claims[receipt.delivery_id])
-                tally.count(receipt.outcome)
-            self._report_trouble(connection, receipts)
-
-    def _record_one(self, connection: Connection, receipt: Receipt, claim: Delivery) -> None:
-        later = receipt.at + flow.back_off(claim.attempts + 1, random.random())  # noqa: S311 - jitter
-        match receipt.outcome:
-            case Outcome.ACCEPTED:
-                deliveries.accept(connection, self._name, receipt)
-            case Outcome.REFUSED:
-                deliveries.refuse(connection, self._name, receipt)
-                if receipt.address_is_bad:
-                    said = f"{receipt.code} {receipt.text}"
-                    suppress(connection, claim.recipient, SuppressionReason.REFUSED, said, receipt.at)
-            case _ if claim.sha256 and receipt.outcome in (Outcome.DEFERRED, Outcome.OURS):
-                # This copy was not accepted; what became of the first one is as unknown as before.
-                deliveries.doubt(connection, self._name, receipt, later)
-            case Outcome.DEFERRED:
-                deliveries.defer(connection, self._name, receipt, later, counts=True)
-            case Outcome.OURS:
-                deliveries.defer(connection, self._name, receipt, receipt.at + flow.RECONNECT, counts=False)
-            case Outcome.UNKNOWN:
-                deliveries.doubt(connection, self._name, receipt, later)
-
-    def _report_trouble(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
-        """Once a window, not once a mail: the mail server does not take mail from us at all."""
-        ours = [receipt for receipt in receipts if receipt.outcome is Outcome.OURS]
-        if ours:
-            # Servers like to repeat the address, which belongs neither into a log nor into the events.
-            reply = _ADDRESS.sub("…", f"{ours[0].code or ''} {ours[0].text}".strip())
-            said = {"reply": reply, "mails": len(ours)}
-            events.record(connection, self._now(), "mail server", "cannot send", said)
-            log.error("the mail server does not take our mail; nothing is lost, it is tried again in a minute", **said)
-
-    def _quarantine(self, delivery: Delivery, problem: str, tally: Tally) -> None:
-        log.error("a mail cannot be made and is set apart", delivery=delivery.id, problem=problem)
-        with transaction(self._engine) as connection:
-            deliveries.quarantine(connection, delivery.id, problem, self._now())
-            events.record(connection, self._now(), f"delivery:{delivery.id}", "quarantined", {"problem": problem})
-        tally.count("quarantined")
+            for delivery_id, problem in work.unfit.items():
+                log.error("a mail cannot be made and is set apart", delivery=delivery_id, problem=problem)
+                deliveries.quarantine(connection, delivery_id, problem, self._now())
+                said = {"problem": problem}
+                events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", said)
+                tally.count("quarantined")
+            for delivery_id, where in work.arrived.items():
+                deliveries.found_at_server(connection, delivery_id, where, self._now())
+                tally.count("found at the mail server")
 
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason, tally: Tally) -> None:
         deliveries.skip(connection, delivery_id, reason, self._now())
         tally.count(f"skipped: {reason}")
 
-    def _put_back(self, connection: Connection, delivery_ids: Sequence[int], tally: Tally) -> None:
-        deliveries.release(connection, delivery_ids, self._now() + timedelta(seconds=30))
-        for _ in delivery_ids:
-            tally.count("put back")
-
-    def _read_issue(self, issue_id: int) -> Issue:
-        with reading(self._engine) as connection:
-            return issue_by_id(connection, issue_id)
+    def _put_back(self, delivery_ids: Sequence[int], wait: timedelta, tally: Tally) -> None:
+        if delivery_ids:
+            with transaction(self._engine) as connection:
+                deliveries.release(connection, delivery_ids, self._now() + wait)
+            tally.count("put back", len(delivery_ids))
 
 
-def _check(written: Written, delivery: Delivery) -> None:
-    """Raises ValueError for what must not go on the wire."""
-    if not is_plain_address(written.envelope.forward_path):
-        raise ValueError("the address cannot stand in an SMTP command")
-    if delivery.sha256 and delivery.sha256 != written.sha256:
-        # The first copy may have arrived; another that differs would be a second mail and not a copy.
-        raise ValueError("an earlier attempt may have arrived, and the message would differ now")
+def _composed(part: Part, written: Written) -> Composed:
+    content = written.envelope.message if part.issue is None else b""
+    return Composed(part.delivery.id, written.message_id, written.sha256, part.selection, content)

@@ -1,15 +1,37 @@
-"""One chosen mail → its exact bytes and envelope. Deterministic: the same part gives the same bytes."""
+"""One chosen mail → its exact bytes and envelope. Deterministic: the same part gives the same bytes.
+
+The mails of an issue come from a Press, which joins them from the issue's fragments; the others are rendered each.
+"""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import lru_cache
 
+from digest.issues.issue import Issue
 from digest.mail.choose import Part
-from digest.mail.compose import compose, message_id
+from digest.mail.compose import (
+    UnfitMessage,
+    address_value,
+    boundary_for,
+    check_fields,
+    compose,
+    date_value,
+    domain_of,
+    header_fields,
+    message_id,
+    mime_fields,
+    signed,
+)
+from digest.mail.dkim import Signer, first_of_each_kind, named
+from digest.mail.fragments import Fragments, fragments_of
+from digest.mail.joining import Joiner, ReaderValues, encoded_address, url_start
 from digest.mail.message import Envelope, Headers, Kind, Letter
 from digest.mail.render import Look, ReaderLinks, Renderer
-from digest.subscribers.tokens import Purpose, sign
+from digest.subscribers.tokens import Purpose, key_id, key_named, sign
+
+_TOKEN_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +46,16 @@ class Senders:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What writing a mail needs beside its part. An issue's own settings, frozen at its cut, win over these."""
+    """What writing a mail needs beside its part. An issue's own settings, frozen at its cut, win over these.
+
+    An issue also names the link key and the DKIM keys that were first at its cut; the others wait to be named.
+    """
 
     renderer: Renderer
     look: Look
     senders: Senders
     keys: Sequence[bytes]  # of the links, newest first
+    signers: Sequence[Signer] = ()  # all DKIM keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +67,7 @@ class Written:
     sha256: str
 
 
-def issue_settings(look: Look, senders: Senders) -> dict[str, str]:
+def issue_settings(look: Look, senders: Senders, keys: Sequence[bytes], signers: Sequence[Signer]) -> dict[str, str]:
     """The settings that show in an issue's mails, to be frozen with it."""
     return {
         "title": look.title,
@@ -50,29 +76,144 @@ def issue_settings(look: Look, senders: Senders) -> dict[str, str]:
         "contact": look.contact,
         "sender": senders.bulk,
         "reply_to": senders.reply_to,
+        "link_key": key_id(keys[0]),
+        "dkim": " ".join(one.selector for one in first_of_each_kind(signers)),
     }
 
 
+def make_fragments(issue: Issue, desk: Desk) -> Fragments:
+    """What the mails of `issue` are joined from. Raises jinja2.TemplateError."""
+    return fragments_of(issue, _look(issue), desk.renderer)
+
+
 def write(part: Part, desk: Desk) -> Written:
-    """Render and compose one mail. Raises jinja2.TemplateError or compose.UnfitMessage for one that cannot be made."""
-    look = _look(part, desk)
-    links = _links(part, look, desk.keys)
-    headers = _headers(part, look, links, desk.senders)
-    message = compose(_letter(part, look, links, desk.renderer), headers)
-    envelope = Envelope(part.delivery.id, desk.senders.reverse_path, part.reader.email, message)
-    return Written(envelope, headers.message_id, hashlib.sha256(message).hexdigest())
+    """Make one mail. Raises jinja2.TemplateError or compose.UnfitMessage for one that cannot be made.
+
+    Many mails of one issue are made by a Press of stored fragments; here an issue is rendered for the one mail.
+    """
+    if part.issue is not None:
+        return Press(part.issue, make_fragments(part.issue, desk), desk).write(part)
+    links = _links(part, desk)
+    headers = _headers(part, links, desk)
+    message = compose(_letter(part, links, desk), headers, first_of_each_kind(desk.signers))
+    return _written(part, desk.senders.reverse_path, headers.message_id, message)
 
 
-def _look(part: Part, desk: Desk) -> Look:
-    if part.issue is None:
-        return desk.look
-    frozen = part.issue.settings
+class Press:
+    """Writes the mails of one issue, thousands a second."""
+
+    def __init__(self, issue: Issue, fragments: Fragments, desk: Desk) -> None:
+        """Raises UnfitMessage when a key that the issue names is gone, or its settings fit no header."""
+        settings = issue.settings
+        self._issue_id = issue.id
+        self._reverse_path = desk.senders.reverse_path
+        self._keys = [_link_key(desk.keys, settings.get("link_key", ""))]
+        self._signers = _signers(desk.signers, settings.get("dkim", "").split())
+        public_url = settings["public_url"]
+        self._unsubscribe_url = f"{public_url}/u/"
+        self._manage = url_start(f"{public_url}/preferences/", _TOKEN_LENGTH)
+        self._unsubscribe = url_start(self._unsubscribe_url, _TOKEN_LENGTH)
+        boundary = boundary_for(f"issue {issue.id} of {issue.date}")
+        self._joiner = Joiner(fragments, boundary)
+        self._date = lru_cache(maxsize=1_000)(date_value)
+        self._fields = [
+            *header_fields("A subject", _sample_headers(issue, self._unsubscribe_url)),
+            *mime_fields(boundary),
+        ]
+        check_fields(self._fields)
+        self._domain = domain_of(self._fields[0][1])
+        names = [name for name, _ in self._fields]
+        self._places = [names.index(name) for name in ("To", "Subject", "Date", "Message-ID", "List-Unsubscribe")]
+
+    def write(self, part: Part) -> Written:
+        """One reader's mail. Raises UnfitMessage for one that cannot be made."""
+        delivery, selection = part.delivery, part.selection
+        if delivery.issue_id != self._issue_id:
+            raise UnfitMessage("a mail of another issue")
+        if selection is None or not selection.picks:
+            raise UnfitMessage("a digest without papers is not mailed")
+        address, number, since = address_value(part.reader.email), part.reader.id, delivery.created_at
+        manage = sign(Purpose.MANAGE, number, since, self._keys)
+        unsubscribe = sign(Purpose.UNSUBSCRIBE, number, since, self._keys)
+        name = message_id(delivery.id, delivery.recipient, delivery.occasion, delivery.kind, self._domain)
+        own = (
+            ("To", address),
+            ("Subject", self._joiner.subject(selection.picks[0].paper_id, len(selection.picks)).header),
+            ("Date", self._date(delivery.due_at)),
+            ("Message-ID", f"<{name}>"),
+            ("List-Unsubscribe", f"<{self._unsubscribe_url}{unsubscribe}>"),
+        )
+        fields = self._fields.copy()
+        for place, field in zip(self._places, own, strict=True):
+            fields[place] = field
+        body = self._joiner.body(selection, self._values(address, manage.encode(), unsubscribe.encode()))
+        message = signed(fields, body, delivery.due_at, self._signers)
+        return _written(part, self._reverse_path, name, message)
+
+    def _values(self, address: str, manage: bytes, unsubscribe: bytes) -> ReaderValues:
+        read = encoded_address(address)
+        return ReaderValues(
+            {
+                "address": read.text,
+                "manage_url": self._manage.text + manage,
+                "unsubscribe_url": self._unsubscribe.text + unsubscribe,
+            },
+            {
+                "address": read.html,
+                "manage_url": self._manage.html + manage,
+                "unsubscribe_url": self._unsubscribe.html + unsubscribe,
+            },
+        )
+
+
+def _written(part: Part, reverse_path: str, name: str, message: bytes) -> Written:
+    envelope = Envelope(part.delivery.id, reverse_path, part.reader.email, message)
+    return Written(envelope, name, hashlib.sha256(message).hexdigest())
+
+
+def _look(issue: Issue) -> Look:
+    frozen = issue.settings
     return Look(frozen["title"], frozen["public_url"], frozen["postal_address"], frozen["contact"])
 
 
-def _links(part: Part, look: Look, keys: Sequence[bytes]) -> ReaderLinks:
+def _link_key(keys: Sequence[bytes], name: str) -> bytes:
+    key = key_named(keys, name) if name else keys[0]  # an issue of an earlier version names none
+    if key is None:
+        raise UnfitMessage("the secret key that signs the links of this issue is not set any more")
+    return key
+
+
+def _signers(signers: Sequence[Signer], selectors: Sequence[str]) -> tuple[Signer, ...]:
+    try:
+        return named(signers, selectors)
+    except ValueError as gone:
+        raise UnfitMessage(str(gone)) from None
+
+
+def _sample_headers(issue: Issue, unsubscribe_url: str) -> Headers:
+    """With everything that is the same for all readers as it will be."""
+    sender = issue.settings["sender"]
+    domain = parseaddr(sender)[1].rpartition("@")[2]
+    return Headers(
+        sender=sender,
+        to="reader@example.com",
+        date=issue.cut_at,
+        message_id=message_id(0, "", "", Kind.DIGEST, domain),
+        kind=Kind.DIGEST,
+        occasion=issue.date.isoformat(),
+        list_domain=domain,
+        unsubscribe_url=unsubscribe_url + "x" * _TOKEN_LENGTH,
+        archive_url=f"{issue.settings['public_url']}/issues",
+        reply_to=issue.settings["reply_to"],
+    )
+
+
+# --- mails without an issue ---
+
+
+def _links(part: Part, desk: Desk) -> ReaderLinks:
     def link(path: str, purpose: Purpose) -> str:
-        return f"{look.public_url}/{path}/{sign(purpose, part.reader.id, part.delivery.created_at, keys)}"
+        return f"{desk.look.public_url}/{path}/{sign(purpose, part.reader.id, part.delivery.created_at, desk.keys)}"
 
     return ReaderLinks(
         address=part.reader.email,
@@ -82,26 +223,23 @@ def _links(part: Part, look: Look, keys: Sequence[bytes]) -> ReaderLinks:
     )
 
 
-def _letter(part: Part, look: Look, links: ReaderLinks, renderer: Renderer) -> Letter:
+def _letter(part: Part, links: ReaderLinks, desk: Desk) -> Letter:
     match part.delivery.kind:
-        case Kind.DIGEST if part.issue is not None and part.selection is not None:
-            return renderer.digest_letter(part.issue, part.selection, links, look)
         case Kind.CONFIRMATION:
-            return renderer.confirmation_letter(links, look)
+            return desk.renderer.confirmation_letter(links, desk.look)
         case Kind.ALREADY:
-            return renderer.already_letter(links, look)
+            return desk.renderer.already_letter(links, desk.look)
         case Kind.LINK:
-            return renderer.link_letter(links, look)
+            return desk.renderer.link_letter(links, desk.look)
         case kind:
             raise ValueError(f"a {kind} without an issue")
 
 
-def _headers(part: Part, look: Look, links: ReaderLinks, senders: Senders) -> Headers:
-    delivery = part.delivery
-    frozen = part.issue.settings if part.issue else {"sender": senders.transactional, "reply_to": senders.reply_to}
-    domain = parseaddr(frozen["sender"])[1].rpartition("@")[2]
+def _headers(part: Part, links: ReaderLinks, desk: Desk) -> Headers:
+    delivery, sender = part.delivery, desk.senders.transactional
+    domain = parseaddr(sender)[1].rpartition("@")[2]
     return Headers(
-        sender=frozen["sender"],
+        sender=sender,
         to=part.reader.email,
         date=delivery.due_at,
         message_id=message_id(delivery.id, delivery.recipient, delivery.occasion, delivery.kind, domain),
@@ -109,6 +247,6 @@ def _headers(part: Part, look: Look, links: ReaderLinks, senders: Senders) -> He
         occasion=delivery.occasion,
         list_domain=domain,
         unsubscribe_url=links.unsubscribe_url,
-        archive_url=f"{look.public_url}/issues",
-        reply_to=frozen["reply_to"],
+        archive_url=f"{desk.look.public_url}/issues",
+        reply_to=desk.senders.reply_to,
     )

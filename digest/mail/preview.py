@@ -9,20 +9,30 @@ from sqlalchemy import Engine
 
 from digest.issues.issue import Issue
 from digest.issues.selection import Selection, SkipReason, select
-from digest.mail.choose import Part
-from digest.mail.letters import Desk, write
+from digest.mail.choose import Part, since
+from digest.mail.fragments import LANGUAGE, Fragments
+from digest.mail.letters import Desk, Press, write
 from digest.mail.message import Envelope, Kind
 from digest.store.database import reading
 from digest.store.deliveries import Delivery, already_got, find
+from digest.store.fragments import stored_fragments
 from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
 
 DEFAULT_READER = "reader@example.com"
 
 
 def preview_message(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber | None, now: datetime) -> bytes | None:
-    """The exact bytes for `reader` (the default reader when None); None when no mail would be made."""
+    """The exact bytes for `reader` (the default reader when None); None when no mail would be made.
+
+    The default reader's mail is made with the templates as they are now: it shows a designer their changes.
+    """
     part = _part(engine, issue, reader or _default_reader(DEFAULT_READER, now), now)
-    return write(part, desk).envelope.message if part else None
+    if part is None:
+        return None
+    with reading(engine) as connection:
+        stored = stored_fragments(connection, issue.id, LANGUAGE) if reader else None
+    written = Press(issue, Fragments.from_json(stored), desk).write(part) if stored else write(part, desk)
+    return written.envelope.message
 
 
 def test_envelope(engine: Engine, desk: Desk, issue: Issue, address: str, now: datetime) -> Envelope | None:
@@ -42,7 +52,7 @@ def body_of(message: bytes, kind: str) -> str:
 def _part(engine: Engine, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
     with reading(engine) as connection:
         delivery = find(connection, Kind.DIGEST, issue.date, reader.key) or _unqueued(issue, reader, now)
-        got = already_got(connection, [delivery])[reader.key]
+        got = already_got(connection, [delivery], worker="", since=since(issue))[reader.key].papers
     selection: Selection | SkipReason = delivery.selection or select(issue, reader.preferences, got)
     return None if isinstance(selection, SkipReason) else Part(delivery, reader, issue, selection)
 
@@ -60,6 +70,7 @@ def _unqueued(issue: Issue, reader: Subscriber, now: datetime) -> Delivery:
         crashes=0,
         selection=None,
         sha256="",
+        in_doubt=False,
         created_at=now,
     )
 

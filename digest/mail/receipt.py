@@ -11,12 +11,16 @@ from enum import StrEnum
 from digest.mail.message import Outcome, Receipt
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-# Bad destination mailbox or system address, moved, syntax, not accepting messages: RFC 3463 §3.2 and §3.3.
-_BAD_ADDRESS = {"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.9", "5.1.10", "5.2.1"}
-# RFC 5321 §4.5.3.1.10: 552 for too many recipients is to be read as 452; 5.2.2 is a full mailbox.
-_TRY_LATER = {"5.2.2"}
+# Of 5.1.x (addressing, RFC 3463 §3.2) these are about the sender's address, not the recipient's.
+_SENDERS_ADDRESS = {"5.1.7", "5.1.8"}
+# RFC 5321 §4.5.3.1.10: 552 for too many recipients (5.5.3) is to be read as 452; 5.2.2 is a full mailbox.
+_TRY_LATER = {"5.2.2", "5.5.3"}
 # Security and policy (5.7.x), protocol (5.5.x), content (5.6.x), too big for the system (5.3.4): about the sender.
 _OURS = ("5.7.", "5.5.", "5.6.", "5.3.")
+# "Other or undefined": some servers say it of an unknown user.
+_SAYS_NOTHING = {"5.3.0", "5.5.0"}
+# Login wanted or failed (RFC 4954 §6), and commands that we should not have said.
+_OUR_CODES = {500, 502, 503, 504, 530, 534, 535, 538}
 
 
 class Phase(StrEnum):
@@ -62,14 +66,25 @@ def _outcome(reply: Reply, enhanced: str) -> Outcome:
         return Outcome.DEFERRED
     if not 500 <= reply.code < 600:
         return Outcome.UNKNOWN if reply.phase is Phase.CONTENT else Outcome.OURS
-    if enhanced.startswith(_OURS) or (reply.phase is Phase.MAIL and not enhanced) or reply.code == 535:
+    if enhanced in _TRY_LATER:
+        return Outcome.DEFERRED
+    if _is_about_us(reply, enhanced):
         return Outcome.OURS
-    return Outcome.DEFERRED if reply.code == 552 or enhanced in _TRY_LATER else Outcome.REFUSED
+    # 5.2.3: the message is too long for this mailbox, today as tomorrow.
+    return Outcome.DEFERRED if reply.code == 552 and enhanced != "5.2.3" else Outcome.REFUSED
+
+
+def _is_about_us(reply: Reply, enhanced: str) -> bool:
+    if reply.phase is Phase.MAIL and reply.code != 552:
+        return True  # it has not heard the recipient yet
+    if reply.code in _OUR_CODES or enhanced in _SENDERS_ADDRESS:
+        return True
+    return enhanced.startswith(_OURS) and enhanced not in _SAYS_NOTHING
 
 
 def _about_address(reply: Reply, enhanced: str) -> bool:
     if enhanced:
-        return enhanced in _BAD_ADDRESS
+        return enhanced.startswith("5.1.") or enhanced == "5.2.1"
     return reply.phase is Phase.RCPT and reply.code in (550, 551, 553)
 
 
@@ -79,4 +94,8 @@ def _enhanced(reply: Reply) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+    line = " ".join(text.split())[:500]
+    if line.isprintable():
+        return line
+    # A database takes no NUL, and a terminal should not get what moves its cursor.
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)

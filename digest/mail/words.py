@@ -9,11 +9,13 @@ from itertools import accumulate
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-_TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000))
+# Direction overrides, lone surrogates, and what Unicode keeps for internal use (mail/quoted.py marks holes with it).
+_TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0), *range(0xD800, 0xE000))
 _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
 
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
-_WIRE_BYTES = 2  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
+_COSTS = {"&": 5, "<": 4, ">": 4, "=": 3}
+_WIRE_BYTES = 1.8  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -93,11 +95,10 @@ def number_of(count: int, thing: str) -> str:
 
 def _fitting(line: str, limit: int) -> int:
     """How many leading characters fit in `limit` characters and their share of wire bytes."""
-    costs = list(accumulate(_wire_cost(character) for character in line[:limit]))
+    costs = list(accumulate(wire_cost(character) for character in line[:limit]))
     return bisect_right(costs, limit * _WIRE_BYTES)
 
 
-def _wire_cost(character: str) -> int:
-    if character.isascii():
-        return {"&": 5, "<": 4, ">": 4, "=": 3}.get(character, 1)
-    return 3 * len(character.encode())
+def wire_cost(text: str) -> int:
+    """How many bytes of encoded HTML `text` takes."""
+    return sum(_COSTS.get(c, 1) if c.isascii() else 3 * len(c.encode()) for c in text)

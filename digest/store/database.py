@@ -1,13 +1,20 @@
 """The engine and the transaction. Comes in: a database address. Goes out: connections safe for many processes."""
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 def connect(url: str) -> Engine:
@@ -28,6 +35,23 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed at the end of the block, rolled back when it raises."""
     with engine.begin() as connection:
         yield connection
+
+
+def insist(engine: Engine, work: Callable[[Connection], T], seconds: float = 900) -> T:
+    """`work` in a transaction, again each second while the database is away: what it stores has happened already.
+
+    Raises sqlalchemy.exc.OperationalError when the database stays away for so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with transaction(engine) as connection:
+                return work(connection)
+        except (OperationalError, InterfaceError) as problem:
+            if time.monotonic() > until:
+                raise
+            log.warning("the database is away; waiting for it", problem=type(problem.orig).__name__)
+            time.sleep(1)
 
 
 @contextmanager

@@ -1,10 +1,15 @@
-"""The two things that SQLite and PostgreSQL say differently."""
+"""The few things that SQLite and PostgreSQL say differently."""
 
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import JSON, Connection, Table, Text, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.selectable import Subquery
+from sqlalchemy.types import TypeEngine
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
@@ -19,3 +24,29 @@ def database_now(connection: Connection) -> datetime:
         return datetime.now(UTC)  # the database is this process: it has no other clock
     instant: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     return instant
+
+
+def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:
+    """A table of values to update many rows from in one statement; its rows are the parameter `rows` (as_rows())."""
+    given = bindparam("rows", type_=Text)
+    if dialect == "postgresql":
+        typed = [column(name, _stored(kind)) for name, kind in columns.items()]
+        table = func.jsonb_to_recordset(cast(given, JSONB)).table_valued(*typed).render_derived(with_types=True)
+        return select(*(table.c[name] for name in columns)).subquery("given")
+    each = func.json_each(given).table_valued("value")
+    values = [func.json_extract(each.c.value, f"$.{name}", type_=kind).label(name) for name, kind in columns.items()]
+    return select(*values).subquery("given")
+
+
+def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the parameter `rows` of rows_of() takes."""
+    return json.dumps(rows, default=_sqlite_text if dialect == "sqlite" else datetime.isoformat)
+
+
+def _stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return JSONB() if isinstance(kind, JSON) else kind
+
+
+def _sqlite_text(instant: datetime) -> str:
+    """As tables.Instant stores it."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -1,81 +1,23 @@
-"""Looking after the ledger: what crashed, what is overdue, what is due, and the sums of an audit."""
+"""Looking after the ledger: what is due, what is overdue, and what the operator wants tried again."""
 
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import SkipReason
 from digest.mail.message import Kind
-from digest.store.deliveries import MAX_CRASHES, State, is_due, is_waiting, waiting_state
-from digest.store.dialect import database_now
+from digest.store.deliveries import State, is_due, is_waiting
+from digest.store.recovery import is_held_back
 from digest.store.tables import deliveries, issues
 
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What became of the mails of one issue, or of all mails that belong to none. The states add up to candidates."""
-
-    issue: str | None
-    candidates: int
-    accepted: int = 0
-    refused: int = 0
-    expired: int = 0
-    quarantined: int = 0
-    uncertain: int = 0
-    queued: int = 0
-    deferred: int = 0  # queued again after an answer or a broken connection
-    claimed: int = 0
-    sending: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def unexplained(self) -> int:
-        """Candidates without a row: 0, or something is wrong with the ledger."""
-        known = self.accepted + self.refused + self.expired + self.quarantined + self.uncertain
-        waiting = self.queued + self.deferred + self.claimed + self.sending
-        return self.candidates - known - waiting - sum(self.skipped.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """As `digest audit --json` prints it (design.md, JSON compared across versions)."""
-        return asdict(self) | {"unexplained": self.unexplained}
+BY_HAND = "sent once more by hand"  # the reason of a mail that is tried again however late it is
 
 
 def due_count(connection: Connection, now: datetime, at_most: int) -> int:
     """How many mails could be claimed now; counting stops at `at_most`."""
     due = select(deliveries.c.id).where(is_due(now)).limit(at_most)
     return connection.execute(select(func.count()).select_from(due.subquery())).scalar_one()
-
-
-def recover(connection: Connection, now: datetime) -> dict[str, int]:
-    """Mails whose worker died, seen by their lease: claimed ones were certainly not begun, sending ones are in doubt.
-
-    Those in doubt are sent once more as the same bytes. A mail that three workers died with is quarantined.
-    """
-    over = deliveries.c.lease_until < database_now(connection)
-    died = {"lease_until": None, "worker": "", "crashes": deliveries.c.crashes + 1}
-    deadly = (
-        update(deliveries)
-        .where(deliveries.c.state == State.CLAIMED, over, deliveries.c.crashes + 1 >= MAX_CRASHES)
-        .values(state=State.QUARANTINED, reason=f"{MAX_CRASHES} workers died with it", finished_at=now, **died)
-    )
-    unbegun = (
-        update(deliveries)
-        .where(deliveries.c.state == State.CLAIMED, over)
-        .values(state=waiting_state(), next_attempt_at=now, **died)
-    )
-    in_doubt = (
-        update(deliveries)
-        .where(deliveries.c.state == State.SENDING, over)
-        .values(state=State.UNCERTAIN, next_attempt_at=now, **died)
-    )
-    return {
-        "quarantined": connection.execute(deadly).rowcount,
-        "queued again": connection.execute(unbegun).rowcount,
-        "in doubt": connection.execute(in_doubt).rowcount,
-    }
 
 
 def expire(connection: Connection, now: datetime, overdue: timedelta, max_attempts: int) -> int:
@@ -88,7 +30,7 @@ def expire(connection: Connection, now: datetime, overdue: timedelta, max_attemp
     too_late_to_help = and_(deliveries.c.kind != Kind.DIGEST, deliveries.c.due_at < now - timedelta(days=1))
     in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
     ended = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
-    change = update(deliveries).where(is_waiting(), in_vain)
+    change = update(deliveries).where(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)
     return connection.execute(change.values(state=ended, reason="overdue", finished_at=now)).rowcount
 
 
@@ -108,11 +50,40 @@ def retry(connection: Connection, now: datetime, issue_id: int | None = None) ->
 
     They are composed anew: of one that was held because a first copy may have arrived, the reader may get two.
     """
-    afresh = {"reason": "", "crashes": 0, "sha256": "", "next_attempt_at": now, "due_at": now, "finished_at": None}
+    afresh = {
+        "reason": "",
+        "crashes": 0,
+        "attempts": 0,
+        "sha256": "",
+        "in_doubt": False,
+        "next_attempt_at": now,
+        "due_at": now,
+        "finished_at": None,
+    }
     change = update(deliveries).where(deliveries.c.state == State.QUARANTINED).values(state=State.QUEUED, **afresh)
     if issue_id is not None:
         change = change.where(deliveries.c.issue_id == issue_id)
     return connection.execute(change).rowcount
+
+
+def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None = None) -> int:
+    """What is in doubt and was held back, or given up, goes once more as the same bytes. Returns how many.
+
+    Who had it arrive gets it twice; a mail server that knows the Message-ID may notice (Exchange does, within an hour).
+    """
+    again = {"reason": BY_HAND, "attempts": 0, "next_attempt_at": now, "finished_at": None}
+    change = update(deliveries).where(is_held_back()).values(again)
+    if issue_id is not None:
+        change = change.where(deliveries.c.issue_id == issue_id)
+    return connection.execute(change).rowcount
+
+
+def count_uncertain(connection: Connection, issue_id: int | None = None) -> int:
+    """How many mails are in doubt and wait for the operator, in all or of one issue."""
+    query = select(func.count()).where(is_held_back())
+    return connection.execute(
+        query if issue_id is None else query.where(deliveries.c.issue_id == issue_id)
+    ).scalar_one()
 
 
 def count_quarantined(connection: Connection, issue_id: int | None = None) -> int:
@@ -121,36 +92,6 @@ def count_quarantined(connection: Connection, issue_id: int | None = None) -> in
     return connection.execute(
         query if issue_id is None else query.where(deliveries.c.issue_id == issue_id)
     ).scalar_one()
-
-
-def audit_all(connection: Connection) -> list[Audit]:
-    """One audit for each issue, newest first, and one for the mails that belong to none."""
-    issue_ids = connection.scalars(select(issues.c.id).order_by(issues.c.date.desc())).all()
-    others = audit(connection, None)
-    return [audit(connection, issue_id) for issue_id in issue_ids] + ([others] if others.candidates else [])
-
-
-def audit(connection: Connection, issue_id: int | None) -> Audit:
-    """What became of the mails of one issue; with None, of the mails that belong to no issue (confirmations, …)."""
-    one = deliveries.c.issue_id == issue_id if issue_id is not None else deliveries.c.issue_id.is_(None)
-    waiting_again = or_(deliveries.c.attempts > 0, deliveries.c.reply_text != "")
-    query = select(deliveries.c.state, deliveries.c.reason, waiting_again.label("again"), func.count()).where(one)
-    counts: dict[str, int] = {}
-    skipped: dict[str, int] = {}
-    for state, reason, again, count in connection.execute(
-        query.group_by(deliveries.c.state, deliveries.c.reason, "again")
-    ):
-        if state == State.SKIPPED:
-            skipped[reason] = skipped.get(reason, 0) + count
-        else:
-            name = "deferred" if state == State.QUEUED and again else state
-            counts[name] = counts.get(name, 0) + count
-    issue = None
-    candidates = sum(counts.values()) + sum(skipped.values())
-    if issue_id is not None:
-        row = connection.execute(select(issues.c.date, issues.c.candidates).where(issues.c.id == issue_id)).one()
-        issue, candidates = row.date.isoformat(), row.candidates
-    return Audit(issue=issue, candidates=candidates, skipped=skipped, **counts)
 
 
 def count_accepted(connection: Connection, kind: Kind) -> int:

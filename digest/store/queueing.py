@@ -57,6 +57,7 @@ def new_row(kind: Kind, occasion: date, now: datetime) -> dict[str, Any]:
         "worker": "",
         "message_id": "",
         "sha256": "",
+        "in_doubt": False,
         "reply_enhanced": "",
         "reply_text": "",
         "created_at": now,

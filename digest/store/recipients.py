@@ -21,11 +21,10 @@ class Standing:
     issue_status: IssueStatus | None  # None for a mail that belongs to no issue
 
 
-def standing(connection: Connection, claims: Sequence[Delivery], lock: bool = False) -> dict[int, Standing]:
-    """For each delivery id how its recipient stands. `lock` keeps the readers' rows until the transaction ends."""
+def standing(connection: Connection, claims: Sequence[Delivery]) -> dict[int, Standing]:
+    """For each delivery id how its recipient stands."""
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
-    query = select(subscribers).where(subscribers.c.id.in_(ids)).order_by(subscribers.c.id)
-    rows = connection.execute(query.with_for_update() if lock else query)
+    rows = connection.execute(select(subscribers).where(subscribers.c.id.in_(ids)))
     readers = {row.id: subscriber_of(row) for row in rows}
     keys = {claim.recipient for claim in claims}
     suppressed = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from digest.store.dialect import insert_new
-from digest.store.tables import deliveries, subscribers, suppressions
+from digest.store.tables import deliveries, messages, subscribers, suppressions
 from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
 
 
@@ -119,6 +119,7 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
 
 
 def _unlink(connection: Connection, which: Any) -> None:
+    connection.execute(delete(messages).where(messages.c.delivery_id.in_(select(deliveries.c.id).where(which))))
     connection.execute(update(deliveries).where(which).values(subscriber_id=None, reply_text=""))
 
 

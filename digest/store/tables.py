@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -64,8 +65,8 @@ Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only INTEG
 _WAITING = "state IN ('queued', 'uncertain')"
 
 
-def _partial_index(name: str, column: str, where: str) -> Index:
-    return Index(name, column, postgresql_where=text(where), sqlite_where=text(where))
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 def _table(name: str, *parts: Any) -> Table:
@@ -205,7 +206,8 @@ deliveries = _table(
     Column("lease_until", Instant),  # by the database's clock
     Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n}
     Column("message_id", String(200), nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),  # of the bytes that went on the wire last
+    Column("in_doubt", Boolean, nullable=False),  # an attempt may have arrived: only the same bytes may go again
     Column("reply_code", Integer),
     Column("reply_enhanced", String(12), nullable=False),
     Column("reply_text", Text, nullable=False),
@@ -218,9 +220,10 @@ deliveries = _table(
         name="state",
     ),
     # What somebody asked for just now is claimed before an issue's mails, and so has an index of its own.
-    _partial_index("ix_deliveries_due", "next_attempt_at", f"{_WAITING} AND issue_id IS NOT NULL"),
-    _partial_index("ix_deliveries_asked_for", "next_attempt_at", f"{_WAITING} AND issue_id IS NULL"),
-    _partial_index("ix_deliveries_held", "worker", "state IN ('claimed', 'sending')"),
+    # Thousands are due at the same instant: without `id` each claim would sort them all.
+    _partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
+    _partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
+    _partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
     Index("ix_deliveries_issue", "issue_id"),
 )
 

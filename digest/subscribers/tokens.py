@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 CONFIRM_FOR = timedelta(hours=72)  # how long a confirmation link works
 
@@ -29,8 +30,18 @@ class Purpose(StrEnum):
 def sign(purpose: Purpose, subscriber_id: int, issued: datetime, keys: Sequence[bytes]) -> str:
     """The token for a link, signed with the first key. The same arguments give the same text, byte for byte."""
     hours = (issued - _EPOCH) // _HOUR
-    said = _key_id(keys[0]) + subscriber_id.to_bytes(4, "big") + hours.to_bytes(3, "big")
+    said = _mark(keys[0]) + subscriber_id.to_bytes(4, "big") + hours.to_bytes(3, "big")
     return base64.urlsafe_b64encode(said + _mac(keys[0], purpose, said)).decode("ascii")
+
+
+def key_id(key: bytes) -> str:
+    """The name of a key, by which an issue remembers which one signed its links; it gives nothing of the key away."""
+    return hmac.digest(key, b"the name of this key", hashlib.sha256)[:8].hex()
+
+
+def key_named(keys: Sequence[bytes], name: str) -> bytes | None:
+    """The key with this name, None when it is not there any more."""
+    return next((key for key in keys if key_id(key) == name), None)
 
 
 def verify(
@@ -54,7 +65,7 @@ def verify(
 
 
 def _signed_by(key: bytes, purpose: Purpose, said: bytes, mac: bytes) -> bool:
-    return said[:1] == _key_id(key) and hmac.compare_digest(mac, _mac(key, purpose, said))
+    return said[:1] == _mark(key) and hmac.compare_digest(mac, _mac(key, purpose, said))
 
 
 def _mac(key: bytes, purpose: Purpose, said: bytes) -> bytes:
@@ -62,5 +73,6 @@ def _mac(key: bytes, purpose: Purpose, said: bytes) -> bytes:
     return hmac.digest(key, b"link\0" + purpose.encode() + b"\0" + said, hashlib.sha256)[:16]
 
 
-def _key_id(key: bytes) -> bytes:
+@lru_cache(maxsize=100)
+def _mark(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()[:1]

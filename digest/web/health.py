@@ -6,8 +6,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from digest import clock
+from digest.mail.flow import EVERYTHING
 from digest.store.database import reading
 from digest.store.migrate import is_current
+from digest.store.pauses import current
 from digest.web.site import TheSite
 
 router = APIRouter()
@@ -21,13 +24,14 @@ def health() -> Response:
 
 @router.api_route("/readyz", methods=["GET", "HEAD"])
 def readiness(site: TheSite) -> Response:
-    """Database reachable and at the newest migration. Redis is told of, but no mail waits for it."""
+    """Database reachable and at the newest migration. Redis and a pause of all sending are told of; pages go on."""
     database = _database(site.engine)
     ready = database == "ok"
     said = {
         "status": "ready" if ready else "not ready",
         "database": database,
         "redis": _redis(site.settings.redis_url.get_secret_value()),
+        "sending": _sending(site.engine) if ready else "unknown",
     }
     return JSONResponse(said, 200 if ready else 503)
 
@@ -38,6 +42,15 @@ def _database(engine: Engine) -> str:
             return "ok" if is_current(connection) else "needs digest migrate"
     except DBAPIError:
         return "unreachable"
+
+
+def _sending(engine: Engine) -> str:
+    try:
+        with reading(engine) as connection:
+            everything = [one for one in current(connection, clock.now()) if one.scope == EVERYTHING]
+    except DBAPIError:
+        return "unknown"
+    return "paused" if everything else "ok"  # why is for the operator alone: digest doctor
 
 
 def _redis(url: str) -> str:

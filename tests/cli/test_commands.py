@@ -9,32 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from digest.cli.commands import app
 from digest.mail.message import Kind
-from digest.settings import settings
 from digest.store.database import reading
 from digest.store.queueing import count_mails
 from digest.subscribers.subscriber import recipient_key
+from tests.cli.conftest import DATE, KEY
 from tests.lists import PAPERS_A_DAY, daily_lists
 from tests.smtp_server import Phase
-from tests.world import MORNING, add_papers, add_reader, cut
-
-KEY = "a-secret-of-at-least-thirty-two-characters"
-DATE = "2026-03-04"
-
-
-@pytest.fixture
-def run(engine, database_url, monkeypatch):
-    """Runs a command in this process on a fresh database."""
-    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
-    monkeypatch.setenv("DIGEST_SECRET_KEY", KEY)
-
-    def run(*arguments):
-        return CliRunner().invoke(app, [str(one) for one in arguments])
-
-    return run
+from tests.world import MORNING, add_papers
 
 
 def as_process(*arguments, **environment):
@@ -45,13 +28,6 @@ def as_process(*arguments, **environment):
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
     )
-
-
-@pytest.fixture
-def issue(engine):
-    add_papers(engine, range(12))
-    add_reader(engine, "ada@example.com")
-    return cut(engine)
 
 
 def test_collect_stores_what_the_source_lists_and_says_so(run, monkeypatch, engine):
@@ -125,23 +101,6 @@ def test_send_test_goes_past_the_ledger_and_shows_the_servers_answer(run, issue,
     assert run("audit", "--json").stdout == before
 
 
-def test_pause_resume_and_cancel_say_what_they_did(run, issue):
-    assert "is paused" in run("pause", "--date", DATE).stderr
-    assert "Nothing changed: it is paused" in run("pause", "--date", DATE).stderr
-    assert "would be running" in run("resume", "--date", DATE, "--dry-run").stderr
-    assert "is running" in run("resume", "--date", DATE).stderr
-    assert "is cancelled" in run("cancel", "--date", DATE).stderr
-    assert "Nothing changed: it is cancelled" in run("resume", "--date", DATE).stderr
-
-
-def test_audit_fails_when_the_sums_do_not_add_up(run, issue, engine):
-    assert run("audit", "--issue", DATE).exit_code == 0
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM deliveries")
-    broken = run("audit", "--issue", DATE, "--json")
-    assert (broken.exit_code, json.loads(broken.stdout)["unexplained"]) == (1, 1)
-
-
 def test_a_reader_is_added_shown_removed_and_erased(run, engine):
     assert "1 signed up" in run("subscribers", "add", "ada@example.com").stderr
     key = recipient_key("ada@example.com", KEY.encode())
@@ -178,32 +137,6 @@ def test_a_suppressed_address_is_listed_by_its_hash_alone_and_can_be_lifted(run)
     assert "ada@example.com" not in listed
     assert "is lifted" in run("suppressions", "lift", "ada@example.com").stderr
     assert json.loads(run("suppressions", "list", "--json").stdout) == []
-
-
-def test_doctor_says_what_is_missing_for_real_mail(run):
-    done = run("doctor", "--json")
-    found = {one["what"]: one for one in json.loads(done.stdout)}
-    assert done.exit_code == 3
-    assert {name for name, one in found.items() if one["blocks"]} == {"public address", "sender", "mail server"}
-    assert found["database"]["well"]
-    assert all(one["advice"] for one in found.values() if one["blocks"])
-
-
-def test_doctor_is_content_when_everything_is_there(run, smtp_server, redis_url, monkeypatch):
-    for name, value in {
-        "SMTP_URL": smtp_server.url,
-        "REDIS_URL": redis_url,
-        "PUBLIC_URL": "https://papers.example.org",
-        "MAIL_FROM": "Papers <papers@example.org>",
-        "POSTAL_ADDRESS": "1 Lab Street",
-    }.items():
-        monkeypatch.setenv(f"DIGEST_{name}", value)
-    settings.cache_clear()
-    done = run("doctor", "--json")
-    assert done.exit_code == 0, done.stdout
-    smtp_server.stop()
-    assert run("doctor").exit_code == 3
-    smtp_server.start()
 
 
 def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one_alone(tmp_path):

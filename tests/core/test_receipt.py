@@ -29,6 +29,16 @@ def outcome(phase, code, text):
         (Phase.CONTENT, 554, "5.7.515 access denied", Outcome.OURS),
         (Phase.MAIL, 535, "5.7.8 authentication failed", Outcome.OURS),
         (Phase.MAIL, 550, "sender rejected", Outcome.OURS),
+        (Phase.MAIL, 550, "5.1.0 sender rejected", Outcome.OURS),  # it has not heard the recipient yet
+        (Phase.MAIL, 552, "mailbox full", Outcome.DEFERRED),
+        (Phase.RCPT, 553, "5.1.8 sender's domain does not exist", Outcome.OURS),
+        (Phase.RCPT, 530, "login first", Outcome.OURS),
+        (Phase.DATA, 503, "bad sequence", Outcome.OURS),
+        (Phase.RCPT, 550, "5.5.3 too many recipients", Outcome.DEFERRED),
+        (Phase.RCPT, 550, "5.5.0 mailbox unavailable", Outcome.REFUSED),
+        (Phase.CONTENT, 552, "5.2.3 too long for this mailbox", Outcome.REFUSED),
+        (Phase.CONTENT, 421, "4.7.28 unusual rate", Outcome.DEFERRED),
+        (Phase.RCPT, 450, "5.1.1 the reply code decides", Outcome.DEFERRED),
         (Phase.SESSION, 554, "no service", Outcome.OURS),
         (Phase.SESSION, 421, "busy", Outcome.OURS),
         (Phase.DATA, 250, "instead of 354", Outcome.OURS),
@@ -45,7 +55,15 @@ def test_a_refusal_about_the_address_says_so(text):
 
 
 @pytest.mark.parametrize(
-    ("phase", "text"), [(Phase.CONTENT, "5.0.0 spam"), (Phase.CONTENT, "rejected"), (Phase.RCPT, "5.7.1 no")]
+    ("phase", "text"),
+    [
+        (Phase.CONTENT, "5.0.0 spam"),
+        (Phase.CONTENT, "rejected"),
+        (Phase.RCPT, "5.7.1 no"),
+        (Phase.RCPT, "5.1.7 the sender's syntax"),
+        (Phase.RCPT, "5.5.0 mailbox unavailable"),
+        (Phase.MAIL, "5.1.1 unknown"),
+    ],
 )
 def test_a_refusal_of_the_message_suppresses_nobody(phase, text):
     assert not receipt(1, Reply(phase, 550, text), MORNING).address_is_bad
@@ -62,3 +80,8 @@ def test_a_long_reply_of_many_lines_is_kept_as_one_short_line():
     assert kept.text.startswith("5.1.1 no such user x")
     assert len(kept.text) <= 500
     assert kept.enhanced == "5.1.1"
+
+
+def test_what_a_terminal_or_a_database_should_not_get_is_replaced():
+    kept = receipt(1, Reply(Phase.RCPT, 550, "5.1.1 no\x00such\x1b[2J user"), MORNING)
+    assert kept.text == "5.1.1 no\N{REPLACEMENT CHARACTER}such\N{REPLACEMENT CHARACTER}[2J user"

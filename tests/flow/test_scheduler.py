@@ -6,11 +6,11 @@ import pytest
 
 from digest import clock as the_clock
 from digest.settings import settings
-from digest.store import ledger
+from digest.store.audit import audit_all
 from digest.store.database import connect, reading, transaction
-from digest.store.deliveries import claim
 from digest.store.issues import issue_dates, newest_issue
 from digest.store.papers import last_collections
+from digest.store.sending import claim
 from digest.subscribers.subscriber import Status
 from tests.lists import PAPERS_A_DAY, daily_lists
 from tests.world import add_reader
@@ -95,7 +95,7 @@ def test_the_sweep_expires_what_is_overdue(jobs, engine, clock):
     clock.move_to(at(7) + timedelta(hours=18, minutes=1))
     jobs.sweep()
     with reading(engine) as connection:
-        found = ledger.audit_all(connection)[0]
+        found = audit_all(connection)[0]
     assert (found.expired, found.unexplained) == (1, 0)
 
 
@@ -160,4 +160,4 @@ def test_two_schedulers_cut_one_issue(jobs, engine, database_url, clock):
     other_engine.dispose()
     assert dates(engine) == [DAY]
     with reading(engine) as connection:
-        assert ledger.audit_all(connection)[0].candidates == 1
+        assert audit_all(connection)[0].candidates == 1

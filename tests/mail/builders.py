@@ -1,17 +1,24 @@
 """Sample values for mails, each with what a test wants to be different."""
 
+import email
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
 from digest.issues.issue import Issue, IssueStatus
 from digest.issues.selection import Pick, Selection
-from digest.mail.compose import message_id
+from digest.mail.choose import Part
+from digest.mail.compose import compose, message_id
+from digest.mail.letters import Desk, Press, Senders, issue_settings, make_fragments
 from digest.mail.message import Headers, Kind, Letter
 from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.papers.paper import Paper, RankedPaper
+from digest.store.deliveries import Delivery
+from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 TOKEN = "AbCdEf0123456789AbCdEf0123456789wxyz"
@@ -24,6 +31,14 @@ READER = ReaderLinks(
     confirm_url=f"{SITE}/confirm/{TOKEN}",
 )
 RENDERER = Renderer(TEMPLATES)
+SECRET = b"a-secret-of-at-least-thirty-two-characters"
+SENDERS = Senders(
+    "Daily Papers <digest@papers.example.org>",
+    "Daily Papers <hello@papers.example.org>",
+    "Editors <hello@example.org>",
+    "bounces@papers.example.org",
+)
+DESK = Desk(RENDERER, LOOK, SENDERS, (SECRET,))
 
 
 def a_paper(number: int = 1, **said: Any) -> Paper:
@@ -40,32 +55,88 @@ def a_paper(number: int = 1, **said: Any) -> Paper:
     return replace(paper, **said)
 
 
-def an_issue(papers: Iterable[Paper], note: str = "") -> Issue:
+def an_issue(papers: Iterable[Paper], note: str = "", desk: Desk = DESK) -> Issue:
     ranked = tuple(
         RankedPaper(place, paper, 10.0 / place, {"upvotes": 142.0 / place, "comments": 3.0})
         for place, paper in enumerate(papers, start=1)
     )
     cut_at = datetime(2026, 11, 23, 6, tzinfo=UTC)
-    return Issue(1, "daily", date(2026, 11, 23), cut_at, IssueStatus.RUNNING, "test", {}, {}, 1, note, ranked)
+    frozen = issue_settings(desk.look, desk.senders, desk.keys, desk.signers)
+    return Issue(1, "daily", date(2026, 11, 23), cut_at, IssueStatus.RUNNING, "test", {}, frozen, 1, note, ranked)
 
 
 def everything_in(issue: Issue, left_out: int = 0) -> Selection:
-    picks = tuple(Pick(place.paper.id, f"no. {place.rank} of the day") for place in issue.papers)
-    return Selection(picks, left_out)
+    return Selection(tuple(Pick(place.paper.id, "") for place in issue.papers), left_out)
+
+
+def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: str = READER.address) -> Part:
+    """The mail of the reader with this number."""
+    at = datetime(2026, 11, 23, 7, tzinfo=UTC)
+    recipient = f"{number:032x}"
+    reader = Subscriber(
+        number,
+        address,
+        recipient,
+        Status.CONFIRMED,
+        Preferences(),
+        Consent(at, "", "test"),
+        created_at=at,
+        changed_at=at,
+    )
+    delivery = Delivery(
+        id=number,
+        kind=Kind.DIGEST,
+        occasion=issue.date.isoformat(),
+        recipient=recipient,
+        issue_id=issue.id,
+        subscriber_id=number,
+        due_at=at,
+        attempts=0,
+        crashes=0,
+        selection=selection,
+        sha256="",
+        in_doubt=False,
+        created_at=at,
+    )
+    return Part(delivery, reader, issue, selection)
+
+
+def a_press(issue: Issue, desk: Desk = DESK) -> Press:
+    return Press(issue, make_fragments(issue, desk), desk)
+
+
+def digest_bytes(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> bytes:
+    issue = an_issue(papers, note)
+    return a_press(issue).write(a_part(issue, everything_in(issue, left_out))).envelope.message
+
+
+def as_letter(message: bytes) -> Letter:
+    """What a person reads of a message."""
+    parsed = email.message_from_bytes(message, policy=default)
+    assert isinstance(parsed, EmailMessage)
+    text, html = (parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    read = [part.get_content().replace("\r\n", "\n") for part in (text, html)]
+    return Letter(str(parsed["Subject"]), *read)
 
 
 def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> Letter:
-    issue = an_issue(papers, note)
-    return RENDERER.digest_letter(issue, everything_in(issue, left_out), READER, LOOK)
+    return as_letter(digest_bytes(papers, note, left_out))
 
 
-def every_letter() -> dict[Kind, Letter]:
-    return {
-        Kind.DIGEST: a_digest([a_paper(number) for number in range(1, 11)], left_out=3),
+def every_message() -> dict[Kind, bytes]:
+    others = {
         Kind.CONFIRMATION: RENDERER.confirmation_letter(READER, LOOK),
         Kind.ALREADY: RENDERER.already_letter(READER, LOOK),
         Kind.LINK: RENDERER.link_letter(READER, LOOK),
     }
+    digest = digest_bytes([a_paper(number) for number in range(1, 11)], left_out=3)
+    return {Kind.DIGEST: digest} | {kind: compose(letter, headers(kind=kind)) for kind, letter in others.items()}
+
+
+def every_letter() -> dict[Kind, Letter]:
+    return {kind: as_letter(message) for kind, message in every_message().items()}
 
 
 def headers(**said: Any) -> Headers:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from digest.issues.selection import Pick, Selection
-from digest.mail.compose import compose
-from digest.mail.message import Kind, Letter
+from digest.mail.compose import UnfitMessage
+from digest.mail.message import Kind
 from digest.papers.paper import Paper
 from tests.mail import builders
 from tests.mail.builders import (
@@ -23,10 +23,14 @@ from tests.mail.builders import (
     RENDERER,
     a_digest,
     a_paper,
+    a_part,
+    a_press,
     an_issue,
+    as_letter,
+    digest_bytes,
     every_letter,
+    every_message,
     everything_in,
-    headers,
 )
 from tests.mail.htmltree import Element, parse
 from tests.mail.rules import Mail, broken
@@ -51,25 +55,22 @@ HOSTILE = (
 )
 
 
-def raw(letter: Letter, kind: Kind = Kind.DIGEST) -> bytes:
-    return compose(letter, headers(kind=kind))
-
-
 def words(element: Element) -> str:
     return " ".join(part.words for part in element.everything()).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_mail_keeps_every_rule(kind: Kind) -> None:
-    assert broken(raw(every_letter()[kind], kind)) == []
+    assert broken(every_message()[kind]) == []
 
 
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_in_every_field_breaks_no_rule_and_stays_text(title: str) -> None:
     hostile = a_paper(1, title=title, summary=title, organization=title, authors=(title,) * 5)
-    letter = a_digest([hostile, a_paper(2)], note=title)
-    found = [problem for problem in broken(raw(letter)) if not problem.startswith("text_part: ")]
+    message = digest_bytes([hostile, a_paper(2)], note=title)
+    found = [problem for problem in broken(message) if not problem.startswith("text_part: ")]
     assert found == []
+    letter = as_letter(message)
     assert "49" not in letter.html + letter.text
     assert not re.search("[\u202a-\u202e\u2066-\u2069\0\x1b\x85]", letter.html + letter.text + letter.subject)
 
@@ -91,19 +92,20 @@ def test_links_of_sources_that_are_not_plain_https_are_left_out() -> None:
         "https://é.example",
     )
     papers = [a_paper(n, url=url, code_url=url, project_url=url) for n, url in enumerate(bad, start=1)]
-    letter = a_digest(papers)
+    message = digest_bytes(papers)
     allowed = ("https://arxiv.org/", "https://papers.example.org/", "mailto:hello@example.org")
-    assert all(link.startswith(allowed) for link in Mail(raw(letter)).links())
+    assert all(link.startswith(allowed) for link in Mail(message).links())
 
 
 def test_a_card_shows_what_is_known_of_its_paper() -> None:
-    letter = a_digest([a_paper(authors=("Ada", "Bo", "Chi", "Dee", "Eve"))])
+    message = digest_bytes([a_paper(authors=("Ada", "Bo", "Chi", "Dee", "Eve"))])
+    letter = as_letter(message)
     for shown in (words(parse(letter.html).all("body")[0]), letter.text):
         assert "Ada, Bo, Chi and 2 more · Institute of Examples · 20 November 2026" in shown
         assert "142 votes · 3 comments" in shown
         assert "Why it is here: no. 1 of the day" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
-    assert [link for link in Mail(raw(letter)).links() if "2611" in link or "github" in link] == [
+    assert [link for link in Mail(message).links() if "2611" in link or "github" in link] == [
         *links,
         "https://papers.example.org/papers/2611.00001",
     ]
@@ -114,7 +116,7 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     bare = replace(issue.papers[0], terms={})
     card = RENDERER.render_card(bare, LOOK)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
-    assert card.text == f"Bare\n{page}\n\nHow it was ranked:\n{page}\n"
+    assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\n\nWhy it is here: no. 1 of the day" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 
@@ -127,7 +129,7 @@ def test_a_long_abstract_ends_at_a_sentence_or_a_word_with_an_ellipsis() -> None
     assert excerpt == (sentence * 9) + "…"
     excerpt = next(words(p) for p in parse(by_word.html).all("p") if "flow" in words(p))
     assert excerpt.endswith(("unbroken…", "flow…"))
-    assert 280 < len(excerpt) <= 300
+    assert 260 < len(excerpt) <= 280
 
 
 def test_a_summary_is_preferred_to_the_abstract() -> None:
@@ -138,9 +140,8 @@ def test_a_summary_is_preferred_to_the_abstract() -> None:
 
 def test_the_picks_decide_which_papers_come_in_which_order() -> None:
     issue = an_issue([a_paper(number) for number in range(1, 6)])
-    letter = RENDERER.digest_letter(
-        issue, Selection((Pick("2611.00004", "first"), Pick("2611.00002", "then"))), READER, LOOK
-    )
+    selection = Selection((Pick("2611.00004", "you like it"), Pick("2611.00002", "")))
+    letter = as_letter(a_press(issue).write(a_part(issue, selection)).envelope.message)
     assert [words(h2)[:9].strip() for h2 in parse(letter.html).all("h2")] == ["Paper 4:", "Paper 2:"]
     assert re.findall(r"^Paper \d", letter.text, re.MULTILINE) == ["Paper 4", "Paper 2"]
     assert letter.subject == "Paper 4 and 1 more, 23 Nov"
@@ -156,8 +157,9 @@ def test_the_mail_says_why_it_is_short() -> None:
 
 
 def test_a_digest_without_papers_is_not_made() -> None:
-    with pytest.raises(ValueError, match="without papers"):
-        RENDERER.digest_letter(an_issue([a_paper()]), Selection(()), READER, LOOK)
+    issue = an_issue([a_paper()])
+    with pytest.raises(UnfitMessage, match="without papers"):
+        a_press(issue).write(a_part(issue, Selection(())))
 
 
 def test_the_confirmation_is_minimal_and_says_what_silence_does() -> None:
@@ -179,7 +181,7 @@ def test_postal_address_and_contact_are_shown_only_where_set() -> None:
 
 
 def test_ten_papers_stay_small_and_twenty_five_of_the_longest_are_not_clipped() -> None:
-    ten = Mail(raw(every_letter()[Kind.DIGEST]))
+    ten = Mail(every_message()[Kind.DIGEST])
     assert len(ten.html_on_the_wire) <= 60_000
     for letter_of_alphabet in ("a", "語", "🤗", "&", "="):
         said = (letter_of_alphabet * 9 + " ") * 200
@@ -188,7 +190,7 @@ def test_ten_papers_stay_small_and_twenty_five_of_the_longest_are_not_clipped() 
             a_paper(n, title=said, abstract=said, summary="", organization=said, authors=(said,) * 9, code_url=link)
             for n in range(1, 26)
         ]
-        assert len(Mail(raw(a_digest(papers))).html_on_the_wire) <= 100_000
+        assert len(Mail(digest_bytes(papers)).html_on_the_wire) <= 100_000
 
 
 def test_real_papers_keep_every_rule(shared_data: Path) -> None:
@@ -198,7 +200,7 @@ def test_real_papers_keep_every_rule(shared_data: Path) -> None:
     problems = [
         problem
         for start in range(0, len(papers), 25)
-        for problem in broken(raw(a_digest(papers[start : start + 25])))
+        for problem in broken(digest_bytes(papers[start : start + 25]))
         if "left over" not in problem and "not alone" not in problem  # the source's text, not yet made readable here
     ]
     assert problems == []
@@ -222,9 +224,8 @@ def _paper(row: dict[str, object]) -> Paper:
 
 def test_another_process_renders_the_same_bytes() -> None:
     program = (
-        "import sys; from tests.mail import builders; from digest.mail.compose import compose\n"
-        "letters = builders.every_letter().values()\n"
-        "sys.stdout.buffer.write(b''.join(compose(letter, builders.headers()) for letter in letters))"
+        "import sys; from tests.mail import builders\n"
+        "sys.stdout.buffer.write(b''.join(builders.every_message().values()))"
     )
     root = Path(builders.__file__).parents[2]
     other = subprocess.run(
@@ -234,7 +235,7 @@ def test_another_process_renders_the_same_bytes() -> None:
         cwd=root,
         env={**os.environ, "PYTHONHASHSEED": "7", "LC_ALL": "C", "PYTHONPATH": str(root)},
     )
-    assert other.stdout == b"".join(raw(letter) for letter in every_letter().values())
+    assert other.stdout == b"".join(every_message().values())
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,6 @@ def test_the_subject_begins_with_the_first_paper(title: str, subject: str) -> No
 
 def test_everything_in_an_issue_of_one_paper_is_one_paper() -> None:
     issue = an_issue([a_paper()])
-    letter = RENDERER.digest_letter(issue, everything_in(issue), READER, LOOK)
+    letter = as_letter(a_press(issue).write(a_part(issue, everything_in(issue))).envelope.message)
     assert "1 paper for Monday, 23 November 2026" in letter.text
     assert letter.subject == "Paper 1, 23 Nov"

@@ -1,6 +1,7 @@
 """The ledger's transitions, on SQLite and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,10 @@ from digest.issues.issue import IssueStatus
 from digest.issues.publish import halt
 from digest.issues.selection import Pick, Selection
 from digest.mail.message import Kind, Outcome, Receipt
-from digest.store import deliveries, ledger, queueing, subscribers
+from digest.store import deliveries, ledger, queueing, sending, subscribers
 from digest.store.database import reading, transaction
-from digest.store.deliveries import Composed, State
+from digest.store.deliveries import Got, State
+from digest.store.sending import Answer, Composed
 from digest.store.suppressions import SuppressionReason, suppress
 from digest.store.tables import deliveries as table
 from tests.world import DAY, MORNING, add_papers, add_reader, cut
@@ -28,7 +30,7 @@ def claimed(engine):
     reader = add_reader(engine, "ada@example.com")
     cut(engine)
     with transaction(engine) as connection:
-        (claim,) = deliveries.claim(connection, ME, 10, LATER)
+        (claim,) = sending.claim(connection, ME, 10, LATER)
     return engine, reader, claim
 
 
@@ -41,9 +43,15 @@ def receipt(claim, outcome, code=250):
     return Receipt(claim.id, outcome, code, "", "said the server", LATER)
 
 
-def mark(engine, claim, sha256="a" * 64):
+def mark(engine, claim, sha256="a" * 64, selection=None, worker=ME):
     with transaction(engine) as connection:
-        return deliveries.mark_sending(connection, ME, [Composed(claim.id, "id@example.org", sha256)])
+        return sending.mark_sending(connection, worker, [Composed(claim.id, "id@example.org", sha256, selection)])
+
+
+def answered(engine, claim, state, outcome, code=250, until=None, worker=ME):
+    told = Answer(receipt(claim, outcome, code), state, until, counts=until is not None, in_doubt=state == "uncertain")
+    with transaction(engine) as connection:
+        sending.record(connection, worker, [told])
 
 
 def end_leases(engine):
@@ -70,8 +78,8 @@ def test_a_mail_is_not_claimed_before_it_is_due(engine):
     add_reader(engine, "ada@example.com")
     cut(engine)
     with transaction(engine) as connection:
-        assert deliveries.claim(connection, ME, 10, MORNING + timedelta(minutes=59)) == []
-        assert len(deliveries.claim(connection, ME, 10, MORNING + timedelta(minutes=60))) == 1
+        assert sending.claim(connection, ME, 10, MORNING + timedelta(minutes=59)) == []
+        assert len(sending.claim(connection, ME, 10, MORNING + timedelta(minutes=60))) == 1
 
 
 def test_many_workers_at_once_claim_each_mail_once(engine):
@@ -84,7 +92,7 @@ def test_many_workers_at_once_claim_each_mail_once(engine):
         found = []
         for _ in range(5):
             with transaction(engine) as connection:
-                found += [one.id for one in deliveries.claim(connection, worker, 3, LATER)]
+                found += [one.id for one in sending.claim(connection, worker, 3, LATER)]
         return found
 
     with ThreadPoolExecutor(4) as pool:
@@ -97,38 +105,34 @@ def test_many_workers_at_once_claim_each_mail_once(engine):
 def test_accepting_ends_a_mail_with_its_receipt(claimed):
     engine, _reader, claim = claimed
     assert mark(engine, claim) == {claim.id}
-    with transaction(engine) as connection:
-        deliveries.accept(connection, ME, receipt(claim, Outcome.ACCEPTED))
+    answered(engine, claim, State.ACCEPTED, Outcome.ACCEPTED)
     row = row_of(engine, claim.id)
     assert (row.state, row.reply_code, row.reply_text, row.finished_at) == ("accepted", 250, "said the server", LATER)
 
 
-def test_a_deferred_mail_waits_and_forgets_the_bytes_that_nobody_took(claimed):
+def test_a_deferred_mail_waits_and_is_not_in_doubt(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
+    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER + timedelta(minutes=5))
     with transaction(engine) as connection:
-        deliveries.defer(
-            connection, ME, receipt(claim, Outcome.DEFERRED, 451), LATER + timedelta(minutes=5), counts=True
-        )
-        assert deliveries.claim(connection, ME, 10, LATER) == []
-        (again,) = deliveries.claim(connection, ME, 10, LATER + timedelta(minutes=5))
-    assert (again.attempts, again.sha256) == (1, "")
+        assert sending.claim(connection, ME, 10, LATER) == []
+        (again,) = sending.claim(connection, ME, 10, LATER + timedelta(minutes=5))
+    assert (again.attempts, again.in_doubt) == (1, False)
 
 
 def test_a_mail_in_doubt_waits_and_remembers_its_bytes(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, "b" * 64)
+    answered(engine, claim, State.UNCERTAIN, Outcome.UNKNOWN, None, until=LATER)
     with transaction(engine) as connection:
-        deliveries.doubt(connection, ME, receipt(claim, Outcome.UNKNOWN, None), LATER)
-        (again,) = deliveries.claim(connection, ME, 10, LATER)
-    assert again.sha256 == "b" * 64
+        (again,) = sending.claim(connection, ME, 10, LATER)
+    assert (again.in_doubt, again.sha256, again.message_id) == (True, "b" * 64, "id@example.org")
 
 
 def test_an_answer_counts_only_from_the_worker_that_is_sending(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    with transaction(engine) as connection:
-        deliveries.refuse(connection, "another worker", receipt(claim, Outcome.REFUSED, 550))
+    answered(engine, claim, State.REFUSED, Outcome.REFUSED, 550, worker="another worker")
     assert row_of(engine, claim.id).state == State.SENDING
 
 
@@ -167,8 +171,8 @@ def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
     with transaction(engine) as connection:
         for reader in (pending, confirmed):
             queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
-        claims = deliveries.claim(connection, ME, 10, LATER)
-        may_go = deliveries.mark_sending(connection, ME, [Composed(one.id, "", "") for one in claims])
+        claims = sending.claim(connection, ME, 10, LATER)
+        may_go = sending.mark_sending(connection, ME, [Composed(one.id, "", "") for one in claims])
     assert may_go == {one.id for one in claims if one.subscriber_id == pending.id}
 
 
@@ -178,31 +182,100 @@ def test_mails_of_a_paused_issue_are_not_claimed_until_it_goes_on(engine):
     cut(engine)
     halt(engine, DAY, IssueStatus.PAUSED, MORNING)
     with transaction(engine) as connection:
-        assert deliveries.claim(connection, ME, 10, LATER) == []
+        assert sending.claim(connection, ME, 10, LATER) == []
         assert ledger.due_count(connection, LATER, 100) == 0
     halt(engine, DAY, IssueStatus.RUNNING, MORNING)
     with transaction(engine) as connection:
         assert ledger.due_count(connection, LATER, 100) == 1
-        assert len(deliveries.claim(connection, ME, 10, LATER)) == 1
+        assert len(sending.claim(connection, ME, 10, LATER)) == 1
 
 
-def test_a_frozen_selection_is_what_a_retry_gets_and_what_other_mails_leave_out(claimed):
+CHOSEN = Selection((Pick("2603.00001", "you follow graphs"), Pick("2603.00000", "")), left_out=1)
+
+
+def got_by(engine, claim, worker="two", since=DAY):
+    """What the reader of `claim` has, as another mail of theirs sees it."""
+    with reading(engine) as connection:
+        return deliveries.already_got(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
+
+
+def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_leave_out(claimed):
     engine, _reader, claim = claimed
-    chosen = Selection((Pick("2603.00001", "why"), Pick("2603.00000", "why not")), left_out=1)
+    mark(engine, claim, selection=CHOSEN)
+    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
     with transaction(engine) as connection:
-        deliveries.store_selections(connection, ME, {claim.id: chosen})
-        deliveries.release(connection, [claim.id], LATER)
-        (again,) = deliveries.claim(connection, ME, 10, LATER)
-        got = deliveries.already_got(connection, [again])
-    assert again.selection == chosen
-    assert got == {claim.recipient: {"2603.00000", "2603.00001"}}
+        (again,) = sending.claim(connection, ME, 10, LATER)
+    assert again.selection == CHOSEN
+    assert got_by(engine, claim) == Got({"2603.00000", "2603.00001"})
 
 
 def test_what_was_never_going_to_arrive_is_not_counted_as_received(claimed):
     engine, _reader, claim = claimed
+    mark(engine, claim, selection=CHOSEN)
+    answered(engine, claim, State.REFUSED, Outcome.REFUSED, 550)
+    assert got_by(engine, claim) == Got(set())
+
+
+def test_days_before_the_pool_are_not_looked_at(claimed):
+    engine, _reader, claim = claimed
+    mark(engine, claim, selection=CHOSEN)
+    assert got_by(engine, claim, since=DAY + timedelta(days=1)) == Got(set())
+
+
+def test_while_another_worker_chooses_for_the_same_reader_that_is_seen(claimed):
+    engine, _reader, claim = claimed
+    assert got_by(engine, claim, worker="two") == Got(set(), being_chosen=True)
+    assert got_by(engine, claim, worker=ME) == Got(set())
+
+
+def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repeated(engine):
+    reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
-        deliveries.store_selections(connection, ME, {claim.id: Selection((Pick("2603.00001", ""),))})
+        queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+        (claim,) = sending.claim(connection, ME, 10, LATER)
+        sending.mark_sending(connection, ME, [Composed(claim.id, "id@example.org", "a" * 64, content=b"the bytes")])
+        assert sending.forget_messages(connection) == 0
+        assert sending.message_of(connection, claim.id) == b"the bytes"
+    answered(engine, claim, State.ACCEPTED, Outcome.ACCEPTED)
+    with transaction(engine) as connection:
+        assert sending.forget_messages(connection) == 1
+        assert sending.message_of(connection, claim.id) is None
+
+
+def test_what_somebody_asked_for_just_now_is_claimed_before_an_issue(claimed):
+    engine, reader, _claim = claimed
+    add_reader(engine, "ben@example.com")
+    with transaction(engine) as connection:
+        deliveries.give_back(connection, ME, LATER)
+        queueing.queue_mail(connection, Kind.LINK, DAY, reader.key, reader.id, LATER, LATER)
+        (first,) = sending.claim(connection, ME, 1, LATER)
+    assert first.kind is Kind.LINK
+
+
+def test_what_a_living_worker_holds_without_having_begun_it_is_given_back_at_once(claimed):
+    engine, _reader, claim = claimed
     mark(engine, claim)
     with transaction(engine) as connection:
-        deliveries.refuse(connection, ME, receipt(claim, Outcome.REFUSED, 550))
-        assert deliveries.already_got(connection, [claim]) == {claim.recipient: set()}
+        assert deliveries.give_back(connection, "two", LATER) == 0
+        assert deliveries.give_back(connection, ME, LATER) == 1
+    assert (row_of(engine, claim.id).state, row_of(engine, claim.id).worker) == (State.QUEUED, "")
+
+
+def test_many_mails_are_recorded_at_once_each_with_its_own_answer(engine):
+    add_papers(engine, range(3))
+    for number in range(4):
+        add_reader(engine, f"reader{number}@example.com")
+    cut(engine)
+    with transaction(engine) as connection:
+        claims = sending.claim(connection, ME, 10, LATER)
+        sending.mark_sending(connection, ME, [Composed(one.id, f"{one.id}@example.org", "a" * 64) for one in claims])
+        states = [State.ACCEPTED, State.REFUSED, State.QUEUED, State.UNCERTAIN]
+        answers = [
+            Answer(receipt(one, Outcome.ACCEPTED, 200 + place), state, LATER if place > 1 else None)
+            for place, (one, state) in enumerate(zip(claims, states, strict=True))
+        ]
+        sending.record(connection, ME, answers)
+    rows = [row_of(engine, one.id) for one in claims]
+    assert [(row.state, row.reply_code) for row in rows] == list(zip(states, range(200, 204), strict=True))
+    assert [row.finished_at for row in rows] == [LATER, LATER, None, None]
+    assert {row.message_id for row in rows} == {f"{one.id}@example.org" for one in claims}

@@ -1,4 +1,4 @@
-"""Looking after the ledger: crashes, what is overdue, and sums that add up."""
+"""Looking after the ledger: what is overdue, what is tried again, and sums that add up."""
 
 from datetime import timedelta
 
@@ -7,61 +7,19 @@ import pytest
 from digest.issues.issue import IssueStatus
 from digest.issues.publish import halt
 from digest.mail.message import Kind, Outcome
-from digest.store import deliveries, ledger, queueing
+from digest.store import ledger, queueing, sending
+from digest.store.audit import audit as audit_of
 from digest.store.database import reading, transaction
 from digest.store.deliveries import State
-from tests.store.test_deliveries import LATER, ME, claimed, end_leases, mark, receipt, row_of
+from tests.store.test_deliveries import LATER, ME, answered, claimed, mark, row_of
 from tests.world import DAY, MORNING, add_papers, add_reader, cut
 
 __all__ = ["claimed"]
 
 
-def recover(engine, now=LATER):
-    with transaction(engine) as connection:
-        return ledger.recover(connection, now)
-
-
 def audit(engine, issue_id):
     with reading(engine) as connection:
-        return ledger.audit(connection, issue_id)
-
-
-def test_while_a_lease_lasts_its_mail_is_left_alone(claimed):
-    engine, _reader, claim = claimed
-    assert not any(recover(engine).values())
-    assert row_of(engine, claim.id).state == State.CLAIMED
-
-
-def test_a_claim_whose_worker_died_is_queued_again_and_its_bytes_are_free(claimed):
-    engine, _reader, claim = claimed
-    end_leases(engine)
-    assert recover(engine)["queued again"] == 1
-    row = row_of(engine, claim.id)
-    assert (row.state, row.worker, row.crashes) == ("queued", "", 1)
-
-
-def test_a_mail_that_three_workers_died_with_is_set_apart_and_can_be_retried(claimed):
-    engine, _reader, claim = claimed
-    for _ in range(3):
-        end_leases(engine)
-        recover(engine)
-        with transaction(engine) as connection:
-            deliveries.claim(connection, ME, 10, LATER)
-    assert row_of(engine, claim.id).state == State.QUARANTINED
-    with transaction(engine) as connection:
-        assert ledger.count_quarantined(connection) == 1
-        assert ledger.retry(connection, LATER) == 1
-        assert len(deliveries.claim(connection, ME, 10, LATER)) == 1
-
-
-def test_a_mail_that_was_being_sent_when_its_worker_died_goes_once_more_as_the_same_bytes(claimed):
-    engine, _reader, claim = claimed
-    mark(engine, claim, "c" * 64)
-    end_leases(engine)
-    assert recover(engine)["in doubt"] == 1
-    with transaction(engine) as connection:
-        (again,) = deliveries.claim(connection, ME, 10, LATER)
-    assert again.sha256 == "c" * 64
+        return audit_of(connection, issue_id)
 
 
 def test_an_issue_that_could_not_be_sent_in_time_expires_and_is_counted(engine):
@@ -79,10 +37,36 @@ def test_an_issue_that_could_not_be_sent_in_time_expires_and_is_counted(engine):
 def test_a_mail_that_was_deferred_too_often_expires(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
+    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
     with transaction(engine) as connection:
-        deliveries.defer(connection, ME, receipt(claim, Outcome.DEFERRED, 451), LATER, counts=True)
         assert ledger.expire(connection, LATER, timedelta(hours=18), 2) == 0
         assert ledger.expire(connection, LATER, timedelta(hours=18), 1) == 1
+
+
+def held_back(engine, claim):
+    mark(engine, claim, "c" * 64)
+    answered(engine, claim, State.UNCERTAIN, Outcome.UNKNOWN, None)
+
+
+def test_what_is_held_back_waits_for_the_operator_and_then_goes_as_the_same_bytes_however_late_it_is(claimed):
+    engine, _reader, claim = claimed
+    held_back(engine, claim)
+    much_later = LATER + timedelta(days=3)
+    with transaction(engine) as connection:
+        assert ledger.due_count(connection, much_later, 10) == 0
+        assert ledger.count_uncertain(connection) == 1
+        assert ledger.retry_uncertain(connection, much_later) == 1
+        assert ledger.expire(connection, much_later, timedelta(hours=18), 12) == 0
+        (again,) = sending.claim(connection, ME, 10, much_later)
+    assert (again.in_doubt, again.sha256, again.due_at) == (True, "c" * 64, claim.due_at)
+
+
+def test_a_retry_of_what_is_set_apart_leaves_alone_what_is_held_back(claimed):
+    engine, _reader, claim = claimed
+    held_back(engine, claim)
+    with transaction(engine) as connection:
+        assert ledger.retry(connection, LATER) == 0
+    assert row_of(engine, claim.id).state == State.UNCERTAIN
 
 
 def test_a_confirmation_that_could_not_be_sent_for_a_day_expires(engine):
@@ -112,16 +96,13 @@ def test_in_every_state_the_sums_of_an_audit_add_up(engine, state):
     issue = cut(engine)
     if state != "queued":
         with transaction(engine) as connection:
-            claim = deliveries.claim(connection, ME, 1, LATER)[0]
+            claim = sending.claim(connection, ME, 1, LATER)[0]
         if state != "claimed":
             mark(engine, claim)
-        with transaction(engine) as connection:
-            if state == "deferred":
-                deliveries.defer(connection, ME, receipt(claim, Outcome.DEFERRED, 451), LATER, counts=True)
-            elif state == "accepted":
-                deliveries.accept(connection, ME, receipt(claim, Outcome.ACCEPTED))
-            elif state == "refused":
-                deliveries.refuse(connection, ME, receipt(claim, Outcome.REFUSED, 550))
+        if state == "deferred":
+            answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+        elif state in ("accepted", "refused"):
+            answered(engine, claim, State(state), Outcome(state))
     found = audit(engine, issue.issue_id).as_dict()
     assert found["candidates"] == 3
     assert found["unexplained"] == 0

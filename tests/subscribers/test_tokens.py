@@ -1,13 +1,14 @@
 """Signed links."""
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.subscribers.tokens import CONFIRM_FOR, Purpose, sign, verify
+from digest.subscribers.tokens import CONFIRM_FOR, Purpose, key_id, key_named, sign, verify
 
 OLD, NEW = b"the old key, thirty-two characters", b"the new key, thirty-two characters"
 ISSUED = datetime(2026, 11, 23, 6, 40, tzinfo=UTC)
@@ -71,3 +72,11 @@ def test_the_other_base64_alphabet_is_not_taken() -> None:
 @given(st.text())
 def test_any_other_text_is_no_token_and_no_exception(text: str) -> None:
     assert verify(Purpose.MANAGE, text, [NEW, OLD], ISSUED, CONFIRM_FOR) is None
+
+
+def test_a_key_is_found_by_its_name_wherever_it_stands() -> None:
+    names = {key_id(OLD), key_id(NEW)}
+    assert len(names) == 2
+    assert key_named([NEW, OLD], key_id(OLD)) == OLD
+    assert key_named([NEW], key_id(OLD)) is None
+    assert all(re.fullmatch("[0-9a-f]{16}", name) for name in names)

@@ -8,14 +8,17 @@ import structlog
 from sqlalchemy import Engine, create_engine
 from starlette.testclient import TestClient
 
+from digest.mail.flow import EVERYTHING, Pause
 from digest.resources import resource
 from digest.settings import Settings
-from digest.store.database import connect
+from digest.store.database import connect, transaction
+from digest.store.pauses import set_pause
 from digest.subscribers import subscriptions
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from digest.web.guard import MAX_BODY, redacted
 from tests.web.conftest import ADDRESS, Visit
+from tests.world import MORNING
 
 HOST = "127.0.0.1:8000"
 
@@ -223,7 +226,16 @@ def test_an_unwritable_database_is_said_in_plain_words(sqlite_template: Path, se
 def test_a_migrated_database_is_ready(visit: Visit) -> None:
     assert visit.browser.get("/healthz").json() == {"status": "ok"}
     ready = visit.browser.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "database": "ok", "redis": "not set"})
+    said = {"status": "ready", "database": "ok", "redis": "not set", "sending": "ok"}
+    assert (ready.status_code, ready.json()) == (200, said)
+
+
+def test_while_all_sending_is_paused_the_pages_go_on_and_readiness_tells_of_it(visit: Visit) -> None:
+    with transaction(visit.engine) as connection:
+        set_pause(connection, Pause(EVERYTHING, MORNING, None, "550 5.7.1 rejected by policy"))
+    ready = visit.browser.get("/readyz")
+    assert (ready.status_code, ready.json()["sending"]) == (200, "paused")
+    assert "5.7.1" not in ready.text
 
 
 def test_a_database_without_tables_is_not_ready(tmp_path: Path, settings: Settings) -> None:

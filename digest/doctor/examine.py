@@ -4,15 +4,15 @@ import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from email.utils import parseaddr
-from typing import Any
 
 import redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest import clock, wiring
+from digest.doctor.finding import Finding
+from digest.doctor.sending import sending
 from digest.issues.publish import date_to_cut
 from digest.mail.relay import Relay, Security
 from digest.settings import Settings, unknown_variables
@@ -24,26 +24,6 @@ from digest.store.papers import last_collections
 _TIMEOUT_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `advice` says what to do when it is not as it should be."""
-
-    what: str
-    well: bool
-    said: str
-    advice: str = ""
-    blocks: bool = False  # real mail cannot go out like this
-
-    def as_dict(self) -> dict[str, Any]:
-        """For --json."""
-        return asdict(self)
-
-    def line(self) -> str:
-        """For people."""
-        mark = "ok     " if self.well else ("MISSING" if self.blocks else "note   ")
-        return f"{mark} {self.what}: {self.said}" + (f"\n        → {self.advice}" if self.advice else "")
-
-
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which an operator would mend them."""
     engine = wiring.engine(settings)
@@ -53,6 +33,7 @@ def examine(settings: Settings) -> list[Finding]:
             _database(engine, settings),
             _redis(settings.redis_url.get_secret_value()),
             *_mail_servers(settings),
+            *sending(engine, settings, clock.now()),
             *_content(engine, settings),
         ]
     finally:

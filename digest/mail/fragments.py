@@ -1,0 +1,120 @@
+"""An issue → what its mails are joined from: cards and layout, rendered, inlined and encoded once.
+
+Plain data, stored with the issue, so that a mail is the same mail after the templates, or this code, have changed.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from jinja2 import TemplateError
+
+from digest.issues.issue import Issue
+from digest.mail.cards import in_preheader, in_subject
+from digest.mail.quoted import Pieces, encoded_pieces, split
+from digest.mail.render import MANY, Card, Look, Renderer
+from digest.mail.words import day_of, weekday
+from digest.papers.paper import RankedPaper
+
+LANGUAGE = "en"  # of the templates
+
+# What a template may raise over one paper; an error of the machine, such as no memory, is not among them.
+_UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A mail without its cards. `subject` is as it is, `text` and `html` are encoded for the wire."""
+
+    subject: Pieces
+    text: Pieces
+    html: Pieces
+
+
+@dataclass(frozen=True, slots=True)
+class CardPieces:
+    """A paper in the mails of an issue; how it is named in a subject and in a preheader."""
+
+    text: Pieces
+    html: Pieces
+    subject: str
+    preheader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """`forms` by form_name(), `cards` and `unfit` by the paper's id; `preheader` is for mails of few papers."""
+
+    preheader: str
+    forms: dict[str, Form]
+    cards: dict[str, CardPieces]
+    unfit: dict[str, str]  # why a paper's card could not be made
+
+    def to_json(self) -> str:
+        """One line; the same for the same fragments."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, stored: str) -> "Fragments":
+        """What to_json() gave."""
+        said = json.loads(stored)
+        forms = {name: Form(**_tuples(form)) for name, form in said["forms"].items()}
+        cards = {paper: CardPieces(**_tuples(card)) for paper, card in said["cards"].items()}
+        return cls(said["preheader"], forms, cards, said["unfit"])
+
+
+def form_name(papers: int, left_out: int) -> str:
+    """Which of the prepared forms a mail has: one paper or several, none, one or several left out."""
+    return f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
+
+
+def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
+    """Render an issue. A paper whose card cannot be made is `unfit` and in the way of no other.
+
+    Raises jinja2.TemplateError for templates that no mail can be made with.
+    """
+    drafts, unfit = _sorted_out(issue, lambda ranked: renderer.render_card(ranked, look))
+    inlined = dict(zip(drafts, renderer.inlined(issue, list(drafts.values()), look), strict=True))
+    cards, not_encoded = _sorted_out(issue, lambda ranked: _card(ranked, inlined[ranked.paper.id]), set(inlined))
+    return Fragments(
+        preheader=f"{weekday(issue.date)}, {day_of(issue.date)}: each paper with the reason why it is here.",
+        forms={
+            form_name(papers, left_out): _form(renderer, issue, look, papers, left_out)
+            for papers in (1, MANY)
+            for left_out in (0, 1, MANY)
+        },
+        cards=cards,
+        unfit=unfit | not_encoded,
+    )
+
+
+def _sorted_out(
+    issue: Issue, make: Callable[[RankedPaper], _T], among: set[str] | None = None
+) -> tuple[dict[str, _T], dict[str, str]]:
+    """What could be made of the issue's papers, and what was in the way of the others, by the paper's id."""
+    made: dict[str, _T] = {}
+    failed: dict[str, str] = {}
+    for ranked in issue.papers:
+        if among is None or ranked.paper.id in among:
+            try:
+                made[ranked.paper.id] = make(ranked)
+            except _UNFIT as problem:
+                failed[ranked.paper.id] = f"{type(problem).__name__}: {problem}"[:200]
+    return made, failed
+
+
+def _form(renderer: Renderer, issue: Issue, look: Look, papers: int, left_out: int) -> Form:
+    letter = renderer.digest_form(issue, look, papers, left_out)
+    return Form(split(letter.subject), encoded_pieces(letter.text), encoded_pieces(letter.html))
+
+
+def _card(ranked: RankedPaper, card: Card) -> CardPieces:
+    paper = ranked.paper
+    return CardPieces(encoded_pieces(card.text), encoded_pieces(card.html), in_subject(paper), in_preheader(paper))
+
+
+def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}

@@ -1,0 +1,114 @@
+"""digest audit: sums, rows in words, and progress while an issue goes out."""
+
+import json
+import threading
+import time
+
+import pytest
+from sqlalchemy import select, update
+
+from digest.cli import audit as audit_command
+from digest.issues.issue import IssueStatus
+from digest.issues.publish import halt
+from digest.mail.flow import EVERYTHING, Pause
+from digest.store.database import transaction
+from digest.store.pauses import set_pause
+from digest.store.tables import deliveries
+from tests.cli.conftest import DATE
+from tests.world import DAY, MORNING, add_papers, add_reader, cut
+
+KEYS = [
+    "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
+    "claimed", "sending", "skipped", "unexplained",
+]  # fmt: skip
+
+
+@pytest.fixture
+def three(engine):
+    """An issue for three readers."""
+    add_papers(engine, range(3))
+    for number in range(3):
+        add_reader(engine, f"reader{number}@example.com")
+    return cut(engine)
+
+
+def change(engine, at_most=9, **values):
+    with transaction(engine) as connection:
+        waiting = select(deliveries.c.id).where(deliveries.c.state != "accepted").limit(at_most)
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(waiting)).values(values))
+
+
+def test_audit_fails_when_the_sums_do_not_add_up(run, issue, engine):
+    assert run("audit", "--issue", DATE).exit_code == 0
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM deliveries")
+    broken = run("audit", "--issue", DATE, "--json")
+    assert (broken.exit_code, json.loads(broken.stdout)["unexplained"]) == (1, 1)
+
+
+def test_the_document_has_the_agreed_keys_and_rows_only_when_asked(run, three):
+    assert list(json.loads(run("audit", "--issue", DATE, "--json").stdout)) == KEYS
+    asked = json.loads(run("audit", "--issue", DATE, "--rows", "--json").stdout)
+    assert list(asked) == [*KEYS, "rows"]
+    assert len(asked["rows"]) == 3
+    assert list(asked["rows"][0]) == ["id", "kind", "recipient", "address", "state", "why"]
+
+
+def test_rows_are_shown_in_words_and_page_by_page(run, three, engine):
+    change(engine, 1, state="refused", reply_code=550, reply_text="5.1.1 No such user")
+    shown = run("audit", "--issue", DATE, "--rows").stdout
+    assert "the server said 550 5.1.1 No such user" in shown
+    assert shown.count("due 2026-03-04 07:00 UTC") == 2
+    first = json.loads(run("audit", "--rows", "--limit", 1, "--json").stdout)[0]["rows"]
+    rest = json.loads(run("audit", "--rows", "--offset", 1, "--json").stdout)[0]["rows"]
+    assert ([row["state"] for row in first], len(rest)) == (["refused"], 2)
+
+
+def test_an_issue_that_is_done_is_watched_for_one_line(run, three, engine):
+    change(engine, state="accepted", finished_at=MORNING)
+    done = run("audit", "--issue", DATE, "--watch", "--json")
+    assert done.stderr.splitlines() == ["3/3 accepted · 0 mails/s · done"]
+    assert json.loads(done.stdout)["accepted"] == 3
+
+
+def test_watching_counts_what_the_server_took_until_nothing_waits(run, three, engine, monkeypatch):
+    monkeypatch.setattr(audit_command.time, "sleep", lambda _seconds: steps.pop(0)())
+    steps = [
+        lambda: change(engine, 2, state="accepted", finished_at=MORNING),
+        lambda: change(engine, 1, attempts=1, reply_code=451, reply_text="4.7.1 later"),
+        lambda: change(engine, 1, state="uncertain"),
+        lambda: change(engine, 1, state="refused"),
+    ]
+    lines = run("audit", "--issue", DATE, "--watch").stderr.splitlines()
+    assert [line.split(" · ")[0] for line in lines] == ["0/3 accepted", *["2/3 accepted"] * 4]
+    assert lines[0].endswith("3 to come")
+    assert [line.split(" · ")[2] for line in lines[2:]] == ["1 deferred", "1 in doubt", "1 refused"]
+    assert "the last about" in lines[1]
+    assert lines[-1].endswith("done")
+
+
+def test_watching_says_why_nothing_moves(run, three, engine, monkeypatch):
+    def pause_all():
+        with transaction(engine) as connection:
+            set_pause(connection, Pause(EVERYTHING, MORNING, None, "550 5.7.1 policy"))
+
+    monkeypatch.setattr(audit_command.time, "sleep", lambda _seconds: steps.pop(0)())
+    steps = [
+        lambda: halt(engine, DAY, IssueStatus.PAUSED, MORNING),
+        pause_all,
+        lambda: change(engine, state="accepted", finished_at=MORNING),
+    ]
+    lines = run("audit", "--issue", DATE, "--watch").stderr.splitlines()
+    assert lines[1].endswith("the issue is paused")
+    assert lines[2].endswith("all sending is paused: 550 5.7.1 policy")
+    assert lines[3].endswith("done")
+
+
+def test_watching_shows_each_second_what_happened_meanwhile(run, three, engine):
+    later = threading.Timer(0.5, change, [engine], {"state": "accepted", "finished_at": MORNING})
+    later.start()
+    started = time.monotonic()
+    lines = run("audit", "--issue", DATE, "--watch").stderr.splitlines()
+    later.join()
+    assert [line.split(" · ")[0] for line in lines] == ["0/3 accepted", "3/3 accepted"]
+    assert 1 <= time.monotonic() - started < 5

@@ -1,0 +1,187 @@
+"""digest doctor: what works, and what stands in the way of real mail, in words."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import insert, update
+
+from digest.mail.flow import EVERYTHING, Pause
+from digest.settings import settings
+from digest.store.database import transaction
+from digest.store.pauses import set_pause
+from digest.store.tables import deliveries, sent_days
+from tests.world import MORNING
+
+
+@pytest.fixture
+def findings(run, monkeypatch):
+    """What the doctor says with these settings, by name."""
+
+    def findings(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(f"DIGEST_{name.upper()}", str(value))
+        settings.cache_clear()
+        return {one["what"]: one for one in json.loads(run("doctor", "--json").stdout)}
+
+    return findings
+
+
+def change(engine, statement):
+    with transaction(engine) as connection:
+        connection.execute(statement)
+
+
+def test_doctor_says_what_is_missing_for_real_mail(run):
+    done = run("doctor", "--json")
+    found = {one["what"]: one for one in json.loads(done.stdout)}
+    assert done.exit_code == 3
+    assert {name for name, one in found.items() if one["blocks"]} == {"public address", "sender", "mail server"}
+    assert found["database"]["well"]
+    assert all(one["advice"] for one in found.values() if one["blocks"])
+
+
+def test_doctor_is_content_when_everything_is_there(run, smtp_server, redis_url, monkeypatch):
+    for name, value in {
+        "SMTP_URL": smtp_server.url,
+        "REDIS_URL": redis_url,
+        "PUBLIC_URL": "https://papers.example.org",
+        "MAIL_FROM": "Papers <papers@example.org>",
+        "POSTAL_ADDRESS": "1 Lab Street",
+    }.items():
+        monkeypatch.setenv(f"DIGEST_{name}", value)
+    settings.cache_clear()
+    done = run("doctor", "--json")
+    assert done.exit_code == 0, done.stdout
+    smtp_server.stop()
+    assert run("doctor").exit_code == 3
+    smtp_server.start()
+
+
+# --- what decides whether mail goes out ---
+
+
+def test_it_shows_what_is_paused_why_and_how_to_go_on(run, findings, engine):
+    assert findings()["sending"]["well"]
+    until = datetime(2099, 1, 1, 6, 30, tzinfo=UTC)
+    with transaction(engine) as connection:
+        set_pause(connection, Pause(EVERYTHING, MORNING, until, "550 5.7.1 rejected by policy"))
+        set_pause(connection, Pause("gmail.com", MORNING, None, "421 4.7.28 too fast"))
+    found = findings()
+    said = "paused since 2026-03-04 06:00 UTC, tried again at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
+    assert (found["sending"]["said"], found["sending"]["blocks"]) == (said, True)
+    assert "digest resume --sending" in found["sending"]["advice"]
+    assert found["mail to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
+    assert not found["mail to gmail.com"]["blocks"]
+    assert "digest resume --sending --domain gmail.com" in run("doctor").stdout
+
+
+def write_key(folder, key):
+    file = folder / "key.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file.chmod(0o600)
+    return file
+
+
+def test_of_a_key_it_shows_kind_size_and_the_record_to_publish(findings, tmp_path):
+    file = write_key(tmp_path, generate_private_key(65537, 2048))
+    addresses = {"mail_from": "Papers <papers@example.org>", "transactional_from": "hello@mail.example.org"}
+    found = findings(dkim_keys=f"nov26={file}", **addresses)["DKIM key nov26"]
+    assert (found["well"], found["said"]) == (True, f"RSA, 2048 bits, {file}")
+    names = "nov26._domainkey.example.org and nov26._domainkey.mail.example.org"
+    assert found["advice"].startswith(f"In the DNS, TXT of {names}: v=DKIM1; k=rsa; p=")
+    write_key(tmp_path, Ed25519PrivateKey.generate())
+    assert "Ed25519" in findings()["DKIM key nov26"]["said"]
+
+
+def test_a_key_that_others_can_read_is_noted(findings, tmp_path):
+    file = write_key(tmp_path, Ed25519PrivateKey.generate())
+    file.chmod(0o644)
+    found = findings(dkim_keys=f"nov26={file}")["DKIM key nov26"]
+    assert (found["well"], found["blocks"], f"chmod 600 {file}" in found["said"]) == (False, False, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "No such file"), (b"no key", "no private key in PEM"), ("short", "1024 bits is too short")],
+)
+def test_a_key_that_cannot_sign_blocks(findings, tmp_path, content, said):
+    file = tmp_path / "key.pem"
+    if content == "short":
+        write_key(tmp_path, generate_private_key(65537, 1024))
+    elif content is not None:
+        file.write_bytes(content)
+    found = findings(dkim_keys=f"nov26={file}")["DKIM key nov26"]
+    assert (found["blocks"], said in found["said"]) == (True, True)
+
+
+def test_without_keys_it_says_who_signs(findings):
+    assert findings()["DKIM"]["said"] == "mails are not signed here; the mail server has to"
+
+
+def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine):
+    today = datetime.now(UTC).date()
+    assert "warm-up" not in findings()
+    assert findings(warm_up_from=date(2099, 1, 1))["warm-up"]["said"] == "begins on 2099-01-01"
+    found = findings(warm_up_from=today - timedelta(days=2), warm_up_first_day=90)["warm-up"]
+    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 mails sent")
+    change(engine, insert(sent_days).values(day=today, mails=160))
+    found = findings()["warm-up"]
+    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 mails sent")
+    assert "tomorrow" in found["advice"]
+
+
+def test_it_tells_what_becomes_of_mails_in_doubt_and_which_wait_for_the_operator(findings, issue, engine):
+    assert findings()["mails in doubt"]["said"].startswith("sent once more as the same bytes")
+    assert findings(in_doubt="hold")["mails in doubt"]["said"].startswith("held")
+    assert "quarantine" not in findings()
+    change(engine, update(deliveries).values(state="uncertain", finished_at=MORNING))
+    found = findings()["mails in doubt"]
+    assert (found["well"], "1 wait for you" in found["said"], "retry --uncertain" in found["advice"]) == (
+        False,
+        True,
+        True,
+    )
+    change(engine, update(deliveries).values(state="quarantined"))
+    assert findings()["quarantine"]["said"] == "1 mails are set apart"
+
+
+def test_the_mail_log_has_to_be_readable_and_of_the_server_that_takes_the_mails(findings, tmp_path):
+    assert "mail log" not in findings()
+    log = tmp_path / "mail.log"
+    found = findings(postfix_log=log)["mail log"]
+    assert (found["well"], found["blocks"], "No such file" in found["said"]) == (False, False, True)
+    assert "DIGEST_POSTFIX_LOG" in found["advice"]
+    log.write_text("")
+    assert findings()["mail log"]["well"]
+
+
+def test_a_mail_log_of_this_machine_says_nothing_of_another_machines_mails(engine, monkeypatch, tmp_path):
+    from digest.doctor.sending import sending
+
+    log = tmp_path / "mail.log"
+    log.write_text("")
+    monkeypatch.setenv("DIGEST_MAIL_FROM", "papers@example.org")
+    monkeypatch.setenv("DIGEST_SMTP_URL", "smtps://user:password@mail.example.org:465")
+    monkeypatch.setenv("DIGEST_POSTFIX_LOG", str(log))
+    found = {one.what: one for one in sending(engine, settings(), MORNING)}["mail log"]
+    assert (found.well, "mail.example.org" in found.advice) == (False, True)
+
+
+def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_path):
+    assert "workers' journal" not in findings()
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    found = findings(data_dir=blocked, postfix_log="")["workers' journal"]
+    assert (found["blocks"], "DIGEST_DATA_DIR" in found["advice"]) == (True, True)
+
+
+def test_without_a_database_it_still_tells_the_rest(run, findings, monkeypatch):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", "postgresql://127.0.0.1:9/digest")
+    found = findings()
+    assert found["database"]["blocks"]
+    assert "DKIM" in found
+    assert "sending" not in found

@@ -1,0 +1,44 @@
+"""Postmen for tests: real journals in the test's folder, and nothing that slows them down."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from digest.mail.deliver import Postman, Sends
+from digest.mail.journal import Journal
+from digest.mail.letters import Desk
+from digest.mail.message import Receipt
+from digest.mail.writing import Writer
+from tests.world import desk
+
+
+class Unlimited:
+    """Flow control that lets everything go."""
+
+    def halted(self, now: datetime) -> str:
+        return ""
+
+    def at_once(self, at_most: int) -> int:
+        return at_most
+
+    def admit(self, domains: Sequence[str], now: datetime) -> list[timedelta]:
+        return [timedelta()] * len(domains)
+
+    def learn(self, answers: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+        pass
+
+
+def postman(
+    engine: Engine,
+    sender: Sends,
+    folder: Path,
+    now: Callable[[], datetime],
+    name: str = "one",
+    desk_: Desk | None = None,
+    hold: bool = False,
+) -> Postman:
+    """One worker. Its journal is in `folder`, and gone when the postman is closed."""
+    journal = Journal(folder, name)
+    return Postman(engine, sender, Writer(engine, desk_ or desk(), journal), Unlimited(), journal, name, hold, now)
