@@ -1,0 +1,129 @@
+"""How fast an issue goes out, another list of ten papers for every reader, beside smtp-source -d in the same run.
+
+`python -m benchmarks.delivery [--subscribers N] [--signed] [--rounds R] [--obvious] [--json]`: PostgreSQL with fsync,
+Valkey and Celery worker processes, all real. The clock runs from the first hint, workers warm, to the last receipt
+recorded; `ratio` is ours over the reference of the same round; speeds and ratios are medians over the rounds, memory
+is the worst. `lost` and `extra` come from the log of a judging mail server in a run that is not timed.
+"""
+
+import argparse
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+from benchmarks.command import command, report
+from benchmarks.installation import own_folder, progress
+from benchmarks.judged import Judged, judged_run
+from benchmarks.obvious import obvious_per_second, rsa_key
+from benchmarks.postfix_tools import Tools, find_tools
+from benchmarks.servers import Postgres, running_broker, running_postgres
+from benchmarks.timed import Round, Setup, timed_round
+from benchmarks.world import fan_out_seconds, make_world
+
+
+def main() -> None:
+    """Run the benchmark and print what it measured."""
+    report(_arguments(), _measure, lambda found: not (found.get("lost") or found.get("extra")))
+
+
+def _arguments() -> argparse.Namespace:
+    ask = command("delivery", __doc__)
+    ask.add_argument("--subscribers", type=int, default=100_000, help="readers, each with a mail of their own (100000)")
+    ask.add_argument("--signed", action="store_true", help="sign each mail with a 2048-bit RSA key")
+    ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the medians are printed (5)")
+    ask.add_argument("--processes", type=int, default=2, help="worker processes (2)")
+    ask.add_argument("--sessions", type=int, default=10, help="connections of all processes (10), and of the reference")
+    ask.add_argument("--obvious", action="store_true", help="also EmailMessage, dkimpy and sendmail, in each round")
+    ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the readers")
+    ask.add_argument("--unjudged", action="store_true", help="without the judged run; lost and extra are null")
+    ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N readers")
+    return ask.parse_args()
+
+
+def _measure(asked: argparse.Namespace) -> dict[str, Any]:
+    tools = None if asked.fan_out else find_tools()
+    with ExitStack() as stack:
+        folder = stack.enter_context(own_folder(asked.keep))
+        postgres = stack.enter_context(running_postgres())
+        today = datetime.now(UTC).date()
+        if tools is None:
+            seconds, rows = fan_out_seconds(postgres.make("fan_out"), asked.fan_out, today)
+            return {"fan_out_rows": rows, "fan_out_seconds": round(seconds, 2)}
+        broker = stack.enter_context(running_broker())
+        key = folder / "s1.pem"
+        key.write_bytes(rsa_key())
+        each = asked.sessions // asked.processes
+        setup = Setup(folder, broker.url, today, asked.processes, each, key if asked.signed else None)
+        return _Benchmark(asked, setup, postgres, tools, key.read_bytes()).run()
+
+
+class _Benchmark:
+    """All rounds of one call. Each has a database of its own: a copy of one that was filled with readers before."""
+
+    def __init__(self, asked: argparse.Namespace, setup: Setup, postgres: Postgres, tools: Tools, key: bytes) -> None:
+        self._asked = asked
+        self._setup = setup
+        self._postgres = postgres
+        self._tools = tools
+        self._key = key
+        self._obvious: list[float] = []  # messages a second
+
+    def run(self) -> dict[str, Any]:
+        readers = self._asked.subscribers
+        sizes = [readers // 10, readers] if self._asked.growth else [readers]
+        worlds = {size: self._world(size) for size in sizes}
+        judged = judged_run(self._setup, self._postgres.make("judged", worlds[readers]), readers, self._asked.unjudged)
+        rounds: dict[int, list[Round]] = {size: [] for size in sizes}
+        for number in range(self._asked.rounds):
+            for size in sizes:
+                progress(f"round {number + 1} of {self._asked.rounds}: {size} readers")
+                rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), judged))
+        return self._found(judged, rounds[readers]) | self._growth(rounds)
+
+    def _world(self, readers: int) -> str:
+        progress(f"making a world of {readers} readers")
+        name = f"world_{readers}"
+        make_world(self._postgres.make(name), readers, self._setup.today)
+        return name
+
+    def _round(self, readers: int, database: str, judged: Judged) -> Round:
+        with self._tools.sink() as port:
+            found = timed_round(self._setup, database, readers, self._tools, (port, judged.bytes_per_message))
+            if self._asked.obvious:
+                self._obvious.append(obvious_per_second(port, judged.example, self._key))
+        return found
+
+    def _found(self, judged: Judged, rounds: list[Round]) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "messages_per_second": round(median(one.per_second for one in rounds)),
+            "reference_per_second": round(median(one.reference for one in rounds)),
+            "ratio": round(median(one.ratio for one in rounds), 3),
+            "peak_rss_mb": round(max(one.peak_mb for one in rounds)),
+            "lost": judged.verdict and judged.verdict.lost,
+            "extra": judged.verdict and judged.verdict.extra,
+            "wrong_recipient": judged.verdict and judged.verdict.wrong_recipient,
+            "subscribers": self._asked.subscribers,
+            "signed": b"\nDKIM-Signature:" in b"\n" + judged.example,
+            "rounds": len(rounds),
+            "sessions": min(one.sessions for one in rounds),
+            "bytes_per_message": judged.bytes_per_message,
+            "different_lists": judged.different_lists,
+            "worker_rss_growth": round(max(one.growth for one in rounds), 3),
+            "ratios": [round(one.ratio, 3) for one in rounds],
+        }
+        if self._obvious:
+            ratios = [ours.per_second / theirs for ours, theirs in zip(rounds, self._obvious, strict=False)]
+            found |= {"obvious_per_second": round(median(self._obvious), 1), "obvious_ratio": round(median(ratios), 1)}
+        return found
+
+    def _growth(self, rounds: dict[int, list[Round]]) -> dict[str, Any]:
+        """Time per mail with all readers over that with a tenth of them; smaller is better, 1 is no growth."""
+        if not self._asked.growth:
+            return {}
+        few, many = (median(1 / one.per_second for one in some) for some in rounds.values())
+        return {"time_per_mail_growth": round(many / few, 3)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""What an issue loses and doubles while workers, Redis or PostgreSQL are killed; the mail server's log is the judge.
+
+`python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
+PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
+they end, as a supervisor does. Kills (SIGKILL) hit worker parents and pool processes in turn, spread over the whole
+run: the mail server is slowed so that it outlasts them. `extra_bound` is the sum, over the kills, of the connections
+to the mail server that were open in what was killed. Exit code 1 when a promise is broken.
+"""
+
+import argparse
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from benchmarks.command import command, report
+from benchmarks.harm import FAULTS, Harm
+from benchmarks.installation import Installation, Judge, own_folder, progress, settings
+from benchmarks.judged import readers_of
+from benchmarks.servers import running_broker, running_postgres
+from benchmarks.timed import publish
+from benchmarks.verdict import Verdict, judge, read_log
+from benchmarks.world import SECRET, make_world
+
+_WORKERS = 2  # `digest worker`
+_PROCESSES = 2  # of the pool of each
+_TICK = 0.05  # seconds
+_STILL = 10.0  # seconds without a mail, after which only those are left that wait
+
+
+def main() -> None:
+    """Run the benchmark and print what it measured."""
+    report(_arguments(), _measure, _keeps_the_promise)
+
+
+def _arguments() -> argparse.Namespace:
+    ask = command("faults", __doc__)
+    ask.add_argument("--kills", type=int, default=20, help="how often the fault happens (20)")
+    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each reader (10000)")
+    ask.add_argument("--policy", choices=("resend", "hold"), default="resend", help="DIGEST_IN_DOUBT (resend)")
+    ask.add_argument("--fault", choices=FAULTS, default="kill", help="what happens (kill)")
+    ask.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="at least so long between two (1)")
+    ask.add_argument("--down", type=float, default=3.0, help="seconds until Redis or PostgreSQL is started again (3)")
+    ask.add_argument("--connections", type=int, default=4, help="of each process of a pool; there are 4 of those (4)")
+    ask.add_argument("--reset", type=float, default=0.0, help="share of the mails taken but answered by a reset (0)")
+    ask.add_argument("--sweep", type=int, default=2, help="DIGEST_SWEEP_SECONDS (2)")
+    ask.add_argument("--patience", type=float, default=120, help="seconds without a mail until the run is ended (120)")
+    asked = ask.parse_args()
+    if asked.fault == "none":
+        asked.kills = 0
+    return asked
+
+
+def _measure(asked: argparse.Namespace) -> dict[str, Any]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(own_folder(asked.keep))
+        postgres = stack.enter_context(running_postgres())
+        broker = stack.enter_context(running_broker())
+        today = datetime.now(UTC).date()
+        database = postgres.make("world")
+        progress(f"making a world of {asked.mails} readers")
+        make_world(database, asked.mails, today)
+        server = Judge(folder, delay=_delay(asked), reset=asked.reset)
+        stack.callback(server.stop)
+        others = {
+            "in_doubt": asked.policy,
+            "worker_processes": _PROCESSES,
+            "smtp_connections": asked.connections,
+            "sweep_seconds": asked.sweep,
+        }
+        installation = Installation(folder, settings(folder, database, broker.url, server.port, **others))
+        stack.callback(installation.stop)
+        publish(installation, today)
+        for name in (*(f"worker-{number}" for number in range(_WORKERS)), "scheduler"):
+            installation.start(name, name.partition("-")[0])
+        run = _Run(asked, installation, server, Harm(installation, postgres, broker, server.port, asked.down))
+        run.go()
+        installation.stop()
+        verdict = judge(list(read_log(server.log)), readers_of(asked.mails), [SECRET.encode()])
+        return _found(asked, verdict, run, installation)
+
+
+def _delay(asked: argparse.Namespace) -> float:
+    """Seconds that each answer takes, so that the mails last for all the kills."""
+    connections = _WORKERS * _PROCESSES * asked.connections
+    return float(asked.kills * asked.every * connections / asked.mails)
+
+
+class _Run:
+    """One issue going out, with faults on the way."""
+
+    def __init__(self, asked: argparse.Namespace, installation: Installation, server: Judge, harm: Harm) -> None:
+        self._asked = asked
+        self._installation = installation
+        self._server = server
+        self._harm = harm.kinds().get(asked.fault, lambda: 0)
+        self.done = 0  # faults
+        self.bound = 0  # copies too many that they may have caused
+        self.seconds = 0.0
+
+    def go(self) -> None:
+        """Until the ledger has nothing more to do, or nothing moves."""
+        began = last_move = last_fault = time.monotonic()
+        taken = 0
+        self._installation.hint(self._asked.mails)
+        while time.monotonic() - last_move < self._asked.patience:
+            time.sleep(_TICK)
+            self._installation.tend()
+            if (now_taken := self._server.taken()) > taken:
+                taken, last_move = now_taken, time.monotonic()
+            if self.done < self._asked.kills:
+                if self._is_time(taken) and time.monotonic() - last_fault >= self._asked.every:
+                    last_fault = self._do_harm(taken)
+            elif taken >= self._asked.mails // 2 and not self._is_busy():
+                break
+            elif self._asked.reset and time.monotonic() - last_move > _STILL:
+                # What was reset waits for minutes, as it should: the clocks are moved instead.
+                self._installation.jump(minutes=20)
+                last_move = time.monotonic()
+        self.seconds = round(time.monotonic() - began, 1)
+
+    def _is_time(self, taken: int) -> bool:
+        """Faults are spread over the mails, so that the last one still hits a run in its middle."""
+        return bool(taken >= self._asked.mails * (self.done + 0.5) / (self._asked.kills + 1))
+
+    def _do_harm(self, taken: int) -> float:
+        may_double = self._harm()
+        if may_double >= 0:
+            self.done += 1
+            self.bound += may_double
+            progress(f"{self._asked.fault} {self.done} of {self._asked.kills} after {taken} mails")
+        if self.done == self._asked.kills:
+            self._server.hurry()
+        return time.monotonic()
+
+    def _is_busy(self) -> bool:
+        try:
+            return self._installation.is_busy(held=self._asked.policy == "hold")
+        except psycopg.OperationalError:
+            return True  # the database is on its way up again
+
+
+def _found(asked: argparse.Namespace, verdict: Verdict, run: _Run, installation: Installation) -> dict[str, Any]:
+    in_doubt, states = installation.in_doubt(), installation.states()
+    return {
+        "kills": run.done,
+        "mails": asked.mails,
+        # What the ledger holds back and reports is not lost: an operator decides.
+        "lost": len(set(verdict.lost_readers) - in_doubt),
+        "extra": verdict.extra,
+        "extra_bound": run.bound + verdict.resets if asked.policy == "resend" else 0,
+        "different_bytes": verdict.different_bytes,
+        "wrong_recipient": verdict.wrong_recipient,
+        "shared_message_ids": verdict.shared_message_ids,
+        "most_copies": verdict.most_copies,
+        "in_doubt": len(in_doubt),
+        "in_doubt_bound": run.bound + verdict.resets if asked.policy == "hold" else 0,
+        "fault": asked.fault,
+        "policy": asked.policy,
+        "resets": verdict.resets,
+        "seconds": run.seconds,
+        "longest_stall": verdict.longest_stall,
+        "ledger": states,
+    }
+
+
+def _keeps_the_promise(found: dict[str, Any]) -> bool:
+    """Nobody is skipped, nobody gets more than what was on the wire, and nothing is left over."""
+    nothing = ("lost", "different_bytes", "wrong_recipient", "shared_message_ids")
+    within = ("extra", "in_doubt")
+    return (
+        not any(found[name] for name in nothing)
+        and all(found[name] <= found[f"{name}_bound"] for name in within)
+        and set(found["ledger"]) <= {"accepted", "uncertain"}
+    )
+
+
+if __name__ == "__main__":
+    main()

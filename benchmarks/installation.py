@@ -1,0 +1,200 @@
+"""One installation under measurement: its settings, its processes, and what its ledger still has to do."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks import world
+from benchmarks.proc import children
+from digest import clock, hints
+from digest.programs import processes
+from digest.settings import Settings
+from digest.settings_sources import PREFIX
+
+_REPOSITORY = Path(__file__).parents[1]
+_WAITING = """
+    SELECT EXISTS (SELECT FROM deliveries WHERE state IN ('claimed', 'sending'))
+        OR EXISTS (SELECT FROM deliveries WHERE state IN ('queued', 'uncertain') AND issue_id IS NOT NULL
+                   AND (state = 'queued' OR %s))
+"""
+
+
+def progress(line: str) -> None:
+    """One line for who watches."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def own_folder(keep: bool = False) -> Iterator[Path]:
+    """A temporary folder as the working directory, so that no .env beside the sources is read; no DIGEST_ variable
+    of whoever runs the benchmark is seen either.
+    """
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    folder, before = Path(tempfile.mkdtemp(prefix="digest-bench-")), Path.cwd()
+    os.chdir(folder)
+    try:
+        yield folder
+    finally:
+        os.chdir(before)
+        if keep:
+            progress(f"logs are kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Installation:
+    """Processes of `digest` with one set of settings; `start` them, `tend` them as a supervisor does, `stop` them."""
+
+    folder: Path
+    settings: Mapping[str, Any]  # name of the setting without its prefix → value
+    programs: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._clock = self.folder / "clock"
+        self._ahead = timedelta(0)
+
+    def read_settings(self) -> Settings:
+        """The same settings for this process."""
+        as_text: dict[str, Any] = {name: str(value) for name, value in self.settings.items()}
+        return Settings(**as_text)
+
+    def start(self, name: str, part: str) -> None:
+        """Start `digest <part>`, to be known as `name`."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.programs[name] = processes.start(self._command(part), environment=self._environment(), output=log)
+
+    def digest(self, *arguments: str) -> bytes:
+        """Run a command of `digest` to its end; what it prints."""
+        command = self._command(*arguments)
+        return subprocess.run(command, env=self._environment(), check=True, capture_output=True).stdout
+
+    def _command(self, *arguments: str) -> list[str | Path]:
+        return [Path(sys.executable).with_name("digest"), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        ours = {PREFIX + setting.upper(): str(value) for setting, value in self.settings.items()}
+        return os.environ | ours | {clock.CLOCK_FILE: str(self._clock)}
+
+    def jump(self, minutes: int) -> None:
+        """Move the clock of all its processes, for mails that wait for their next attempt."""
+        self._ahead += timedelta(minutes=minutes)
+        clock.move_to(datetime.now(UTC) + self._ahead, self._clock)
+
+    def tend(self) -> None:
+        """Start again whatever has ended."""
+        for name, process in self.programs.items():
+            if process.poll() is not None:
+                self.start(name, name.partition("-")[0])
+
+    def stop(self) -> None:
+        """End all of them in order."""
+        for process in self.programs.values():
+            processes.ask_to_stop(process)
+        for process in self.programs.values():
+            processes.wait_for_end(process, 20)
+        self.programs.clear()
+
+    def workers(self) -> dict[int, list[int]]:
+        """The living workers: process of each `digest worker` → its pool."""
+        alive = [one.pid for name, one in self.programs.items() if name.startswith("worker") and one.poll() is None]
+        return {pid: children(pid) for pid in alive}
+
+    def hint(self, mails: int) -> None:
+        """What the sweep of the scheduler does when so many mails are due: one hint a task, 32 at the most."""
+        hints.hint(self.settings["redis_url"], min(32, -(-mails // 500)))
+
+    def is_busy(self, held: bool = False) -> bool:
+        """Whether the ledger has something to do yet; with `held`, mails in doubt are left for an operator."""
+        with psycopg.connect(self.settings["database_url"], autocommit=True) as connection:
+            return self.asks(connection, held)
+
+    def asks(self, connection: "psycopg.Connection[Any]", held: bool = False) -> bool:
+        """The same over a connection that is open."""
+        in_doubt = "FALSE" if held else "finished_at IS NULL"
+        row = connection.execute((_WAITING % in_doubt).encode()).fetchone()
+        return bool(row and row[0])
+
+    def in_doubt(self) -> set[str]:
+        """The readers whose mail may have arrived, as the ledger reports them."""
+        query = b"SELECT email FROM deliveries JOIN subscribers s ON s.id = subscriber_id WHERE state = 'uncertain'"
+        with psycopg.connect(self.settings["database_url"]) as connection:
+            return {str(email) for (email,) in connection.execute(query)}
+
+    def states(self) -> dict[str, int]:
+        """How many mails of issues are in which state."""
+        query = b"SELECT state, count(*) FROM deliveries WHERE issue_id IS NOT NULL GROUP BY state"
+        with psycopg.connect(self.settings["database_url"]) as connection:
+            return {str(state): int(count) for state, count in connection.execute(query)}
+
+
+def settings(folder: Path, database: str, broker: str, smtp_port: int, **others: Any) -> dict[str, Any]:
+    """The settings of an installation that sends to a mail server on this machine, and reads no source."""
+    return {
+        "data_dir": folder / "data",
+        "database_url": database,
+        "redis_url": broker,
+        "smtp_url": f"smtp://{processes.LOOPBACK}:{smtp_port}",
+        "secret_key": world.SECRET,
+        "public_url": "https://papers.example.org",
+        "mail_from": "Daily Papers <papers@example.org>",
+        "postal_address": "1 Lab Street, Ghent",
+        "sources": "huggingface",
+        "huggingface_url": f"http://{processes.LOOPBACK}:9",  # nobody listens
+        "cut_at": "23:59",  # the scheduler leaves that to the benchmark
+        "overdue_hours": 240,
+    } | others
+
+
+class Judge:
+    """A judging mail server as a process of its own."""
+
+    def __init__(self, folder: Path, name: str = "judge", **manner: float) -> None:
+        self.log = folder / f"{name}.tsv"
+        self.port = processes.free_port()
+        self.log.touch()
+        switches = [text for switch, value in manner.items() for text in (f"--{switch}", str(value))]
+        place = ["--port", str(self.port), "--log", str(self.log)]
+        with (folder / f"{name}.log").open("ab") as output:
+            self._process = processes.start(
+                [sys.executable, "-m", "benchmarks.judge", *place, *switches],
+                environment=os.environ | {"PYTHONPATH": _python_path()},
+                output=output,
+            )
+        self._lines = self._read = 0
+        if not processes.wait_until(lambda: processes.answers(self.port), seconds=20):
+            raise RuntimeError(f"the judge does not start: {(folder / f'{name}.log').read_text()[-500:]}")
+
+    def taken(self) -> int:
+        """How many messages it took up to now."""
+        with self.log.open("rb") as lines:
+            lines.seek(self._read)
+            while portion := lines.read(1 << 20):
+                self._lines += portion.count(b"\n")
+                self._read += len(portion)
+        return self._lines
+
+    def hurry(self) -> None:
+        """Answer without delay from now on."""
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGUSR1)
+
+    def stop(self) -> None:
+        """End it."""
+        processes.stop(self._process)
+
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, (str(_REPOSITORY), os.environ.get("PYTHONPATH", ""))))

@@ -1,0 +1,55 @@
+"""What Linux tells of processes: their children, their memory, and their connections to a port of this machine."""
+
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+_MEBIBYTE = 1024  # of the kB that /proc counts in
+# TCP states in which something may be on its way: ESTABLISHED, and CLOSE_WAIT (the other side said goodbye).
+_OPEN = {"01", "08"}
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` started and that live; none when it is gone."""
+    with suppress(OSError):
+        tasks = list((_PROC / str(pid) / "task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return []
+
+
+def connections_to(port: int, *pids: int) -> int:
+    """How many open TCP connections to `port` these processes hold, at this instant."""
+    sockets = _sockets_to(port)
+    return sum(_socket_of(descriptor) in sockets for pid in pids for descriptor in _descriptors(pid))
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident memory of a process now and at its peak, in MiB; zeros when it is gone."""
+    with suppress(OSError):
+        lines = (_PROC / str(pid) / "status").read_text().splitlines()
+        said = dict(line.split(":", 1) for line in lines)
+        return tuple(int(said.get(name, "0").split()[0]) / _MEBIBYTE for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+    return 0.0, 0.0
+
+
+def _sockets_to(port: int) -> set[str]:
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
+                _, _, remote, state, *rest = line.split()
+                if state in _OPEN and int(remote.rpartition(":")[2], 16) == port:
+                    found.add(f"socket:[{rest[5]}]")
+    return found
+
+
+def _descriptors(pid: int) -> list[Path]:
+    with suppress(OSError):
+        return list((_PROC / str(pid) / "fd").iterdir())
+    return []
+
+
+def _socket_of(descriptor: Path) -> str:
+    with suppress(OSError):
+        return str(descriptor.readlink())
+    return ""
