@@ -81,6 +81,7 @@ class _Run:
     port: int
     left: dict[str, float] = field(default_factory=dict)  # address → instant of the 200, seconds since 1970
     answers: list[float] = field(default_factory=list)  # seconds from the request to the 200
+    began: dict[str, float] = field(default_factory=dict)  # command → instant
     said: dict[str, float] = field(default_factory=dict)  # command → instant of its end
 
     def go(self) -> None:
@@ -90,10 +91,11 @@ class _Run:
         self._let_them_leave()
         for said in ("pause", "resume", "cancel"):
             self._until(self.asked.mails // 2)
+            self.began[said] = time.time()
             self.installation.digest(said)
             self.said[said] = time.time()
             progress(f"{said} after {self.server.taken()} mails")
-            time.sleep(PROMISED + 3)
+            time.sleep(PROMISED + 1)
 
     def _let_them_leave(self) -> None:
         """One after another, spread over the first half of the issue, each shortly before their turn."""
@@ -131,7 +133,7 @@ class _Run:
             "latest_after_leaving": round(max([0.0, *after]), 2),
             "late": sum(wait > PROMISED for wait in after),
             "answer_p99_ms": round(sorted(self.answers)[len(self.answers) * 99 // 100] * 1000),
-            "pause_seconds": _lasted(times, self.said["pause"], self.said["resume"]),
+            "pause_seconds": _lasted(times, self.said["pause"], self.began["resume"]),
             "resume_seconds": round(times[bisect_right(times, self.said["resume"])] - self.said["resume"], 2),
             "cancel_seconds": _lasted(times, self.said["cancel"], times[-1] + 1),
             "extra": len(log) - len({one.recipients for one in log}),

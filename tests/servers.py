@@ -64,7 +64,7 @@ def running_postgres() -> Iterator[Postgres]:
         with _with_template(make_url(POSTGRES_URL)) as server:
             yield server
         return
-    folder = _folder_of(_account())
+    folder = _folder_of(_account(), room())
     try:
         with _own_postgres(_reachable(_postgres_binaries(), folder), folder) as url, _with_template(url) as server:
             yield server
@@ -104,9 +104,16 @@ def _account() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _folder_of(account: str | None) -> Path:
+def room() -> str:
+    """Where tests keep files: in memory where there is enough of it, since what they write need not outlive them."""
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30
+    return str(memory) if roomy else "/tmp"
+
+
+def _folder_of(account: str | None, place: str = "/tmp") -> Path:
     # A short path: the name of a socket has 107 characters at the most.
-    folder = Path(tempfile.mkdtemp(prefix="digest-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="digest-pg-", dir=place))
     if account:
         os.chown(folder, pwd.getpwnam(account).pw_uid, -1)
     return folder

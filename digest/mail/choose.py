@@ -34,7 +34,8 @@ class Choice:
 
     parts: list[Part] = field(default_factory=list)
     skipped: dict[int, SkipReason] = field(default_factory=dict)
-    waiting: list[int] = field(default_factory=list)  # for a resume, or until another mail to the reader is chosen
+    paused: list[int] = field(default_factory=list)  # with their issue; a resume makes them due at once
+    waiting: list[int] = field(default_factory=list)  # until another mail to the reader is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def choose(connection: Connection, worker: str, claims: Sequence[Delivery], shel
         if reason is not None:
             choice.skipped[claim.id] = reason
         elif found.issue_status is IssueStatus.PAUSED:
-            choice.waiting.append(claim.id)
+            choice.paused.append(claim.id)
         elif found.reader is not None and claim.issue_id is None:
             choice.parts.append(Part(claim, found.reader))
         elif found.reader is not None and claim.issue_id is not None:

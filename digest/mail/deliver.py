@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection, Engine
 
+from digest.issues.issue import IssueStatus
 from digest.issues.selection import SkipReason
 from digest.mail.choose import Choice, Part, choose, why_not
 from digest.mail.flow import domain_of
@@ -40,6 +41,7 @@ _WINDOWS_A_CLAIM = 10
 _IN_FLIGHT = 2  # windows
 _LONG_WAIT = timedelta(seconds=5)  # who has to wait longer goes back to the ledger
 _PUT_BACK = timedelta(seconds=30)
+_AT_ONCE = timedelta()  # what is paused is not due, however early its next attempt
 
 
 class Sends(Protocol):
@@ -170,7 +172,7 @@ class Postman:
         waiting = deque(self._choose(claims, tally).parts) if claims else deque[Part]()
         while waiting:
             if self._halted():
-                self._put_back([part.delivery.id for part in waiting], timedelta(), tally)
+                self._put_back([part.delivery.id for part in waiting], _AT_ONCE, tally)
                 break
             self._send(self._admitted(waiting, tally), tally)
         return bool(claims)
@@ -187,6 +189,7 @@ class Postman:
             with transaction(self._engine) as connection:
                 for delivery_id, reason in choice.skipped.items():
                     self._skip(connection, delivery_id, reason, tally)
+        self._put_back(choice.paused, _AT_ONCE, tally)
         self._put_back(choice.waiting, _PUT_BACK, tally)
         return choice
 
@@ -254,7 +257,8 @@ class Postman:
                 if reason is not None:
                     self._skip(connection, claim_id, reason, tally)
                 else:
-                    deliveries.release(connection, [claim_id], self._now() + _PUT_BACK)
+                    wait = _AT_ONCE if found.issue_status is IssueStatus.PAUSED else _PUT_BACK
+                    deliveries.release(connection, [claim_id], self._now() + wait)
                     tally.count("put back")
 
     def _set_apart(self, work: Work, tally: Tally) -> None:

@@ -322,6 +322,24 @@ def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
     assert len(smtp_server.taken) == 1
 
 
+def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_resume(hands, engine, smtp_server):
+    class PausedMeanwhile:
+        def submit(self, window, now):
+            halt(engine, DAY, IssueStatus.PAUSED, hands.at)
+            return hands.sender.submit(window, now)
+
+    add_papers(engine, range(3))
+    for number in range(20):
+        add_reader(engine, f"reader{number}@example.com")
+    issue = cut(engine)
+    with closing(postman(engine, PausedMeanwhile(), hands.folder, lambda: hands.at)) as one:
+        one.deliver_due(10_000)
+    assert 0 < len(smtp_server.taken) < 20
+    halt(engine, DAY, IssueStatus.RUNNING, hands.at)
+    hands.deliver()
+    assert hands.audit(issue).accepted == len(smtp_server.taken) == 20
+
+
 @pytest.mark.parametrize("kind", [Kind.CONFIRMATION, Kind.ALREADY, Kind.LINK])
 def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None if kind is Kind.CONFIRMATION else SEVEN)

@@ -9,6 +9,7 @@ import pytest
 from digest.mail import smtp_session
 from digest.mail.relay import Relay, Security
 from digest.mail.smtp import Sender, Timeouts
+from digest.programs import processes
 from tests.raw_smtp import HANGS_UP, Act, RawSmtp, Step, Then, says
 from tests.smtp_world import (
     ACCEPTED,
@@ -317,7 +318,7 @@ def test_a_connection_is_closed_politely_after_its_share(server, share):
         assert set(outcomes(by_number(sender.send(envelopes(range(10)), now))).values()) == {ACCEPTED}
         assert server.at_once == 1
     assert server.connections == -(-10 // share)
-    assert server.said("QUIT") == server.connections
+    assert processes.wait_until(lambda: server.said("QUIT") == server.connections, seconds=5)
 
 
 def test_a_server_that_does_not_answer_to_quit_holds_nothing_up(server):
