@@ -70,7 +70,8 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
             "smtp_connections": asked.connections,
             "sweep_seconds": asked.sweep,
         }
-        installation = Installation(folder, settings(folder, database, broker.url, server.port, **others))
+        chosen = settings(folder, database, broker.url, server.port, **others)
+        installation = Installation(folder, chosen, may_jump=bool(asked.reset))
         stack.callback(installation.stop)
         publish(installation, today)
         for name in (*(f"worker-{number}" for number in range(_WORKERS)), "scheduler"):

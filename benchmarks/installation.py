@@ -61,6 +61,7 @@ class Installation:
     folder: Path
     settings: Mapping[str, Any]  # name of the setting without its prefix → value
     programs: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    may_jump: bool = False  # a clock that can be moved is looked up in a file at each use
 
     def __post_init__(self) -> None:
         self._clock = self.folder / "clock"
@@ -86,10 +87,10 @@ class Installation:
 
     def _environment(self) -> dict[str, str]:
         ours = {PREFIX + setting.upper(): str(value) for setting, value in self.settings.items()}
-        return os.environ | ours | {clock.CLOCK_FILE: str(self._clock)}
+        return os.environ | ours | ({clock.CLOCK_FILE: str(self._clock)} if self.may_jump else {})
 
     def jump(self, minutes: int) -> None:
-        """Move the clock of all its processes, for mails that wait for their next attempt."""
+        """Move the clock of all its processes, if it `may_jump`, for mails that wait for their next attempt."""
         self._ahead += timedelta(minutes=minutes)
         clock.move_to(datetime.now(UTC) + self._ahead, self._clock)
 

@@ -1,10 +1,11 @@
 """Issue × what the reader asked for × what they already got → the papers of their mail, each with its reason."""
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from itertools import chain, islice
+from typing import NamedTuple
 
 from digest.issues.issue import Issue
 from digest.papers.paper import Paper, RankedPaper
@@ -25,8 +26,7 @@ class SkipReason(StrEnum):
     CHANGED = "no longer asked for"  # e.g. a confirmation for an address that has confirmed meanwhile
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """One paper of one reader's mail; `why` says what of it they asked for, "" when it is there by its rank alone."""
 
     paper_id: str
@@ -58,8 +58,10 @@ class Pool:
         if not self._ids:
             return SkipReason.EMPTY_ISSUE
         asked_for = self._asked_for(preferences)
-        in_order = chain(sorted(asked_for), (place for place in range(len(self._ids)) if place not in asked_for))
-        fresh = (place for place in in_order if self._ids[place] not in already_got)
+        others = (place for place in range(len(self._ids)) if place not in asked_for)
+        fresh: Iterator[int] = chain(sorted(asked_for), others)
+        if already_got:
+            fresh = (place for place in fresh if self._ids[place] not in already_got)
         picks = tuple(Pick(self._ids[place], asked_for.get(place, "")) for place in islice(fresh, preferences.papers))
         left_out = sum(paper_id in already_got for paper_id in self._ids) if already_got else 0
         return Selection(picks, left_out) if picks else SkipReason.NOTHING_NEW
@@ -69,17 +71,19 @@ class Pool:
         found: dict[int, str] = {}
         for topic in TOPICS:
             if topic.slug in preferences.topics:
-                found = dict.fromkeys(self._by_topic(topic), f"you follow {topic.name}") | found
+                found = self._by_topic(topic) | found
         by_keyword: dict[int, str] = {}
         for keyword in preferences.keywords:
-            by_keyword = dict.fromkeys(self._by_keyword(keyword), f"matches your keyword “{keyword}”") | by_keyword
+            by_keyword = self._by_keyword(keyword) | by_keyword
         return found | by_keyword
 
-    def _find_topic(self, topic: Topic) -> tuple[int, ...]:
-        return tuple(place for place, ranked in enumerate(self._papers) if matches_topic(ranked.paper, topic))
+    def _find_topic(self, topic: Topic) -> dict[int, str]:
+        why = f"you follow {topic.name}"
+        return {place: why for place, ranked in enumerate(self._papers) if matches_topic(ranked.paper, topic)}
 
-    def _find_keyword(self, keyword: str) -> tuple[int, ...]:
-        return tuple(place for place, text in enumerate(self._texts) if keyword.casefold() in text)
+    def _find_keyword(self, keyword: str) -> dict[int, str]:
+        why = f"matches your keyword “{keyword}”"
+        return {place: why for place, text in enumerate(self._texts) if keyword.casefold() in text}
 
     @cached_property
     def _texts(self) -> list[str]:

@@ -53,8 +53,9 @@ class Sender:
 
         The result holds exactly one receipt for each envelope, in no particular order; it never is an exception.
         """
-        fit = [envelope for envelope in window if _problem(envelope) is None]
-        known = [_unfit(envelope, now()) for envelope in window if _problem(envelope) is not None]
+        problems = [_problem(envelope) for envelope in window]
+        fit = [envelope for envelope, problem in zip(window, problems, strict=True) if problem is None]
+        known = [_unfit(one, problem, now()) for one, problem in zip(window, problems, strict=True) if problem]
         submitted = Window(fit, now, time.monotonic() + self._begin, known)
         with self._door:
             if self._open:
@@ -104,8 +105,7 @@ def _problem(envelope: Envelope) -> Phase | None:
     return None if is_plain_address(envelope.reverse_path) else Phase.MAIL
 
 
-def _unfit(envelope: Envelope, at: datetime) -> Receipt:
-    problem = _problem(envelope)
+def _unfit(envelope: Envelope, problem: Phase, at: datetime) -> Receipt:
     outcome = Outcome.REFUSED if problem is Phase.RCPT else Outcome.OURS
     text = f"{problem}: this address cannot stand in an SMTP command"
     return Receipt(envelope.delivery_id, outcome, None, "", text, at)

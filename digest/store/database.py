@@ -24,7 +24,9 @@ def connect(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_use_lifo=True, hide_parameters=True
+        )
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     raise ValueError(f"{parsed.get_backend_name()} is not supported; use postgresql:// or sqlite:///")

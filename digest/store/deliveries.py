@@ -18,6 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import Pick, Selection, SkipReason
 from digest.mail.message import Kind
+from digest.store.dialect import among
 from digest.store.tables import deliveries, issues
 
 # Longer than a mail server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes, we wait 10 for the reply
@@ -110,12 +111,12 @@ def already_got(connection: Connection, claims: Sequence[Delivery], worker: str,
     mine = [one.id for one in claims]
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != worker)
     query = select(deliveries.c.recipient, deliveries.c.selection).where(
-        deliveries.c.recipient.in_({one.recipient for one in claims}),
+        among(connection, deliveries.c.recipient, {one.recipient for one in claims}),
         deliveries.c.occasion >= since.isoformat(),
         deliveries.c.state.in_(_MAY_ARRIVE),
         or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
         deliveries.c.kind == Kind.DIGEST,
-        deliveries.c.id.not_in(mine),
+        ~among(connection, deliveries.c.id, mine),
     )
     found = [(recipient, stored) for recipient, stored in connection.execute(query)]
     waiting = {recipient for recipient, stored in found if stored is None}
@@ -144,7 +145,7 @@ def release(connection: Connection, delivery_ids: Collection[int], until: dateti
 
 
 def _leave(connection: Connection, delivery_ids: Collection[int], **change: Any) -> None:
-    of_these = and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state == State.CLAIMED)
+    of_these = and_(among(connection, deliveries.c.id, delivery_ids), deliveries.c.state == State.CLAIMED)
     connection.execute(update(deliveries).where(of_these).values(lease_until=None, worker="", **change))
 
 

@@ -1,15 +1,31 @@
 """The few things that SQLite and PostgreSQL say differently."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import JSON, Connection, Table, Text, bindparam, cast, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.selectable import Subquery
 from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
@@ -18,12 +34,20 @@ def insert_new(connection: Connection, table: Table) -> Any:
     return dialect.insert(table).on_conflict_do_nothing()
 
 
-def database_now(connection: Connection) -> datetime:
-    """The database's own clock, which all workers share. Leases are measured by it."""
-    if connection.dialect.name == "sqlite":
+def database_now(dialect: str) -> Any:
+    """The database's own clock, which all workers share, for use in a statement. Leases are measured by it."""
+    if dialect == "sqlite":
         return datetime.now(UTC)  # the database is this process: it has no other clock
-    instant: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    return instant
+    return func.clock_timestamp()
+
+
+def among(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:
+    """Whether `column` is one of many values. On PostgreSQL they are one parameter, so that the statement is the same
+    for any number of them, and parsed and planned once.
+    """
+    if connection.dialect.name == "sqlite":
+        return column.in_(values)
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from digest.issues.issue import IssueStatus
 from digest.store.deliveries import Delivery
+from digest.store.dialect import among
 from digest.store.subscribers import subscriber_of
 from digest.store.tables import issues, subscribers, suppressions
 from digest.subscribers.subscriber import Subscriber
@@ -24,10 +25,10 @@ class Standing:
 def standing(connection: Connection, claims: Sequence[Delivery]) -> dict[int, Standing]:
     """For each delivery id how its recipient stands."""
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
-    rows = connection.execute(select(subscribers).where(subscribers.c.id.in_(ids)))
+    rows = connection.execute(select(subscribers).where(among(connection, subscribers.c.id, ids))).all()
     readers = {row.id: subscriber_of(row) for row in rows}
     keys = {claim.recipient for claim in claims}
-    suppressed = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))
+    suppressed = set(connection.scalars(select(suppressions.c.key).where(among(connection, suppressions.c.key, keys))))
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
     found = connection.execute(select(issues.c.id, issues.c.status).where(issues.c.id.in_(issue_ids)))
     statuses = {issue_id: IssueStatus(status) for issue_id, status in found}

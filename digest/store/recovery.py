@@ -77,7 +77,7 @@ def by_token(connection: Connection, worker: str, now: datetime) -> Recovered:
 
 def by_lease(connection: Connection, hold: bool, now: datetime) -> Recovered:
     """Nothing was heard of these for longer than any conversation with a mail server lasts."""
-    over = deliveries.c.lease_until < database_now(connection)
+    over = deliveries.c.lease_until < database_now(connection.dialect.name)
     queued, quarantined = _not_begun(connection, and_(deliveries.c.state == State.CLAIMED, over), 1, now)
     in_doubt = _doubt(connection, and_(deliveries.c.state == State.SENDING, over), hold, now)
     return Recovered(queued=queued, in_doubt=in_doubt, quarantined=quarantined)

@@ -88,13 +88,14 @@ def _claim(
         # As a plain subquery PostgreSQL may run it more than once, and then takes more than `limit`.
         .cte("due")
     )
+    lease = database_now(connection.dialect.name) + LEASE
     taken = (
         update(deliveries)
         .where(deliveries.c.id.in_(select(due.c.id)), is_waiting())
-        .values(state=State.CLAIMED, worker=worker, lease_until=database_now(connection) + LEASE, reason="")
+        .values(state=State.CLAIMED, worker=worker, lease_until=lease, reason="")
         .returning(*DELIVERY)
     )
-    return sorted((delivery_of(row) for row in connection.execute(taken)), key=lambda one: (one.due_at, one.id))
+    return sorted(map(delivery_of, connection.execute(taken).all()), key=lambda one: (one.due_at, one.id))
 
 
 # --- mark ---
@@ -116,8 +117,10 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
         }
         for one in composed
     ]
-    now = database_now(connection)
-    values = {"rows": as_rows(dialect, rows), "sender": worker, "at": now, "lease": now + LEASE}
+    values = {"rows": as_rows(dialect, rows), "sender": worker}
+    if dialect == "sqlite":  # see _mark
+        now = database_now(dialect)
+        values |= {"at": now, "lease": now + LEASE}
     may_go = set(connection.execute(_mark(dialect), values).scalars())
     kept = [{"delivery_id": one.delivery_id, "content": one.content} for one in composed if one.content]
     if going := [row for row in kept if row["delivery_id"] in may_go]:
@@ -129,18 +132,22 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
 @cache
 def _mark(dialect: str) -> Any:
     given = rows_of(dialect, {"id": Id, "message_id": String(), "sha256": String(), "selection": Json})
+    # This statement is kept: where the database has no clock of its own, the instant is a parameter.
+    now, lease = database_now(dialect), database_now(dialect) + LEASE
+    if dialect == "sqlite":
+        now, lease = bindparam("at", type_=Instant()), bindparam("lease", type_=Instant())
     return (
         update(deliveries)
         .where(
             deliveries.c.id == given.c.id,
             deliveries.c.state == State.CLAIMED,
             deliveries.c.worker == bindparam("sender"),
-            deliveries.c.lease_until > bindparam("at", type_=Instant()),
+            deliveries.c.lease_until > now,
             _is_wanted(),
         )
         .values(
             state=State.SENDING,
-            lease_until=bindparam("lease", type_=Instant()),
+            lease_until=lease,
             message_id=given.c.message_id,
             sha256=given.c.sha256,
             selection=given.c.selection,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -162,11 +163,16 @@ def _preferences(row: Row[Any]) -> Preferences:
         topics=tuple(row.topics),
         keywords=tuple(row.keywords),
         papers=row.papers,
-        weekdays=frozenset(day for day in range(7) if row.weekdays >> day & 1),
+        weekdays=_weekdays(row.weekdays),
         zone=row.zone,
         hour=row.hour,
         paused_until=row.paused_until,
     )
+
+
+@cache
+def _weekdays(bits: int) -> frozenset[int]:
+    return frozenset(day for day in range(7) if bits >> day & 1)
 
 
 def _preferences_row(preferences: Preferences) -> dict[str, Any]:
