@@ -24,7 +24,7 @@ demo: setup ## first run: starts everything, sends an issue to a local inbox (AR
 	@$(BIN)/digest up --demo $(ARGS)
 
 test: .venv/.dev ## all tests; says what ran on which server, and what was skipped for want of one
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 soak: .venv/.dev ## what takes an hour: real time-outs, random faults, ten thousand mails (ARGS="--soak-minutes 60")
 	@$(BIN)/python -m pytest tests/soak --soak $(ARGS)

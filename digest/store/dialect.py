@@ -10,6 +10,8 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    DateTime,
+    String,
     Table,
     Text,
     any_,
@@ -41,6 +43,12 @@ def database_now(dialect: str) -> Any:
     return func.clock_timestamp()
 
 
+def sort_in_memory(connection: Connection) -> None:
+    """Until the end of the transaction PostgreSQL may take 256 MB to sort, instead of the usual 4."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL work_mem = '256MB'")
+
+
 def among(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:
     """Whether `column` is one of many values. On PostgreSQL they are one parameter, so that the statement is the same
     for any number of them, and parsed and planned once.
@@ -60,6 +68,12 @@ def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:
     each = func.json_each(given).table_valued("value")
     values = [func.json_extract(each.c.value, f"$.{name}", type_=kind).label(name) for name, kind in columns.items()]
     return select(*values).subquery("given")
+
+
+def instant_in_rows(dialect: str) -> Any:
+    """The type of an instant among `columns` of rows_of()."""
+    # SQLite gets the text that Instant stores, and must not read it as an instant again.
+    return DateTime(timezone=True) if dialect == "postgresql" else String()
 
 
 def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
-    DateTime,
     Integer,
     String,
     Text,
@@ -34,7 +33,7 @@ from digest.issues.issue import IssueStatus
 from digest.issues.selection import Selection
 from digest.mail.message import Kind, Receipt
 from digest.store.deliveries import DELIVERY, LEASE, Delivery, State, delivery_of, is_due, is_waiting, stored_selection
-from digest.store.dialect import as_rows, database_now, rows_of
+from digest.store.dialect import as_rows, database_now, instant_in_rows, rows_of
 from digest.store.tables import Id, Instant, Json, deliveries, issues, messages, subscribers, suppressions
 from digest.subscribers.subscriber import Status
 
@@ -219,8 +218,8 @@ def _record(dialect: str) -> Any:
         "reply_code": Integer(),
         "reply_enhanced": String(),
         "reply_text": Text(),
-        "next_attempt_at": _instant(dialect),
-        "finished_at": _instant(dialect),
+        "next_attempt_at": instant_in_rows(dialect),
+        "finished_at": instant_in_rows(dialect),
         "tried": Integer(),
         "in_doubt": Boolean(),
     }
@@ -245,8 +244,3 @@ def _record(dialect: str) -> Any:
             in_doubt=given.c.in_doubt,
         )
     )
-
-
-def _instant(dialect: str) -> Any:
-    # SQLite gets the text that Instant stores, and must not read it as an instant again.
-    return DateTime(timezone=True) if dialect == "postgresql" else String()
