@@ -46,12 +46,22 @@ class Shelf:
     pool: Pool
 
 
-def choose(connection: Connection, worker: str, claims: Sequence[Delivery], shelf_of: Callable[[int], Shelf]) -> Choice:
-    """Decide for each claim; changes nothing. The claims must be committed (already_got tells why)."""
+def choose(
+    connection: Connection,
+    worker: str,
+    claims: Sequence[Delivery],
+    shelf_of: Callable[[int], Shelf],
+    making: Callable[[int], None],
+) -> Choice:
+    """Decide for each claim; changes nothing. The claims must be committed (already_got tells why).
+
+    `making` is told whose turn it is, by the number of the mail.
+    """
     choice = Choice()
     standings = standing(connection, claims)
     got = _got(connection, worker, claims, shelf_of)
     for claim in claims:
+        making(claim.id)
         found = standings[claim.id]
         reason = why_not(claim, found)
         if reason is not None:

@@ -183,7 +183,7 @@ class Postman:
     def _choose(self, claims: Sequence[Delivery], tally: Tally) -> Choice:
         self._journal.making(ALL)
         with reading(self._engine) as connection:
-            choice = choose(connection, self._name, claims, self._writer.shelf)
+            choice = choose(connection, self._name, claims, self._writer.shelf, self._journal.making)
         self._journal.making(0)
         if choice.skipped:
             with transaction(self._engine) as connection:

@@ -62,17 +62,21 @@ class Answer:
 
 # --- claim ---
 
+_SUSPECTS = 25  # mails that one worker died with, claimed together
+
 
 def claim(connection: Connection, worker: str, limit: int, now: datetime) -> list[Delivery]:
     """Take up to `limit` due mails for `worker`: what somebody asked for just now first, then longest due first.
 
-    A mail that a worker died with is taken alone, when nothing else is due, so that it can harm no other.
+    What a worker died with is taken when nothing else is due: a few together, since most of them were only near by, and
+    what two workers died with alone, so that it can harm no other.
     """
     healthy = deliveries.c.crashes == 0
     taken = _claim(connection, worker, limit, now, and_(deliveries.c.issue_id.is_(None), healthy))
     if len(taken) < limit:
         taken += _claim(connection, worker, limit - len(taken), now, and_(deliveries.c.issue_id.is_not(None), healthy))
-    return taken or _claim(connection, worker, 1, now, deliveries.c.crashes > 0)
+    taken = taken or _claim(connection, worker, min(limit, _SUSPECTS), now, deliveries.c.crashes == 1)
+    return taken or _claim(connection, worker, 1, now, deliveries.c.crashes > 1)
 
 
 def _claim(

@@ -152,12 +152,20 @@ def test_a_mail_that_kills_its_workers_is_set_apart_after_three_and_no_other_is(
     assert row_of(work.engine, poison.id).reason == "3 workers died with it"
 
 
-def test_a_worker_that_died_while_it_chose_may_have_died_of_any_of_its_mails(work):
-    work.journal.making(ALL)
-    work.die()
-    assert work.recover() == {"queued": 6}
-    assert {row_of(work.engine, mail.id).crashes for mail in work.mails} == {1}
-    assert len(work.claim("two")) == 1
+def test_of_mails_any_of_which_may_have_killed_a_worker_only_the_deadly_one_is_set_apart(work):
+    poison, *others = work.mails
+    for together, recovered in ((6, {"queued": 6}), (6, {"queued": 6}), (1, {"quarantined": 1})):
+        assert len(work.mails) == together
+        assert work.mails[0].id == poison.id
+        work.journal.making(ALL)
+        work.die()
+        assert work.recover() == recovered
+        work.claim()
+        work.journal = Journal(work.folder, WORKER)
+    work.journal.close()
+    assert row_of(work.engine, poison.id).state == State.QUARANTINED
+    assert [row_of(work.engine, mail.id).crashes for mail in others] == [2] * len(others)
+    assert len(work.mails) == 1  # one of the others, alone
 
 
 # --- its journal is gone ---
