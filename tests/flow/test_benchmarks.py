@@ -56,4 +56,4 @@ def test_workers_obey_while_an_issue_goes_out(measure):
     found = measure("halting", "--mails", "1500", "--leave", "50", "--seconds", "15")
     assert found["late"] == found["extra"] == found["unexplained"] == 0
     assert found["skipped"]["unsubscribed"] > 0
-    assert found["skipped"]["cancelled"] > 0
+    assert found["skipped"]["issue cancelled"] > 0
