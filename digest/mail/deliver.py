@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import SkipReason
 from digest.mail.choose import Choice, Part, choose, why_not
-from digest.mail.flow import domain_of
+from digest.mail.flow import PATIENCE, domain_of
 from digest.mail.journal import ALL, Journal
 from digest.mail.letters import Written
 from digest.mail.message import Envelope, Receipt
@@ -39,7 +39,6 @@ log = structlog.get_logger()
 CLAIM = 500
 _WINDOWS_A_CLAIM = 10
 _IN_FLIGHT = 2  # windows
-_LONG_WAIT = timedelta(seconds=5)  # who has to wait longer goes back to the ledger
 _PUT_BACK = timedelta(seconds=30)
 _AT_ONCE = timedelta()  # what is paused is not due, however early its next attempt
 
@@ -199,9 +198,9 @@ class Postman:
         waits = self._paces.admit([domain_of(part.reader.email) for part in parts], self._now())
         both = list(zip(parts, waits, strict=True))
         for part, wait in both:
-            if wait > _LONG_WAIT:
+            if wait > PATIENCE:
                 self._put_back([part.delivery.id], wait, tally)
-        soon = [(part, wait) for part, wait in both if timedelta() < wait <= _LONG_WAIT]
+        soon = [(part, wait) for part, wait in both if timedelta() < wait <= PATIENCE]
         waiting.extendleft(part for part, _wait in reversed(soon))
         going = [part for part, wait in both if not wait]
         if soon and not going:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 _FIRST = timedelta(minutes=5)
 _LONGEST = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s
 RECONNECT = timedelta(minutes=1)
+PATIENCE = timedelta(seconds=5)  # who has to wait for longer goes back to the ledger
 
 EVERYTHING = "*"  # the scope of a pause that holds all mail back: the circuit breaker, or the operator
 BREAKS_AT = 5  # failures in a row

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import structlog
 from sqlalchemy import Connection, Engine
 
-from digest.mail.flow import EVERYTHING, Bucket, Limits, Pause, Take, day_limit
+from digest.mail.flow import EVERYTHING, PATIENCE, Bucket, Limits, Pause, Take, day_limit
 from digest.mail.flow_breaker import SUBJECT, Breaker, clock
 from digest.mail.flow_lessons import Lesson, domain_after, lesson
 from digest.mail.message import Receipt
@@ -23,7 +23,6 @@ log = structlog.get_logger()
 
 _ZERO = timedelta(0)
 _FRESH = timedelta(seconds=1)
-PATIENCE = timedelta(seconds=5)  # who has to wait for longer goes back to the ledger
 _SHORTEST_WAIT = timedelta(milliseconds=50)  # shorter ones would make windows of one mail
 _LOOK_AGAIN = timedelta(hours=1)  # at a domain that is paused until somebody resumes it
 # After its pause a domain gets one mail a second, twice as many with each success, until that is no limit any more.

@@ -11,8 +11,8 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from digest.mail.flow import Bucket, Limits
-from digest.mail.flow_control import PATIENCE, Flow
+from digest.mail.flow import PATIENCE, Bucket, Limits
+from digest.mail.flow_control import Flow
 from digest.programs import processes
 from digest.programs.embedded import valkey_command
 from digest.rates import RedisRates, local_rates, redis_rates
