@@ -4,8 +4,9 @@ from sqlalchemy import JSON, text
 
 from alembic import context
 from digest.settings import settings
+from digest.store.columns import Instant
 from digest.store.database import connect
-from digest.store.tables import Instant, metadata
+from digest.store.tables import metadata
 
 # Any number will do, as long as nobody else takes it: two releases at once wait here for each other.
 MIGRATION_LOCK = 4_207_219_417

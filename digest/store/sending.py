@@ -32,9 +32,10 @@ from sqlalchemy import (
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import Selection
 from digest.mail.message import Kind, Receipt
+from digest.store.columns import Id, Instant, Json
 from digest.store.deliveries import DELIVERY, LEASE, Delivery, State, delivery_of, is_due, is_waiting, stored_selection
 from digest.store.dialect import as_rows, database_now, instant_in_rows, rows_of
-from digest.store.tables import Id, Instant, Json, deliveries, issues, messages, subscribers, suppressions
+from digest.store.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.subscribers.subscriber import Status
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from digest.store.dialect import insert_new
 from digest.store.tables import deliveries, messages, subscribers, suppressions
-from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
+from digest.subscribers.subscriber import Consent, Frequency, Preferences, Status, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +162,22 @@ def _preferences(row: Row[Any]) -> Preferences:
     return Preferences(
         topics=tuple(row.topics),
         keywords=tuple(row.keywords),
+        categories=tuple(row.categories),
+        authors=tuple(row.authors),
+        labs=tuple(row.labs),
+        muted_topics=tuple(row.muted_topics),
+        muted_words=tuple(row.muted_words),
+        surprise=row.surprise,
         papers=row.papers,
+        frequency=Frequency(row.frequency),
         weekdays=_weekdays(row.weekdays),
         zone=row.zone,
         hour=row.hour,
         paused_until=row.paused_until,
     )
+
+
+_SEVERAL = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
 
 
 @cache
@@ -177,9 +187,10 @@ def _weekdays(bits: int) -> frozenset[int]:
 
 def _preferences_row(preferences: Preferences) -> dict[str, Any]:
     return {
-        "topics": list(preferences.topics),
-        "keywords": list(preferences.keywords),
+        **{name: list(getattr(preferences, name)) for name in _SEVERAL},
+        "surprise": preferences.surprise,
         "papers": preferences.papers,
+        "frequency": str(preferences.frequency),
         "weekdays": sum(1 << day for day in preferences.weekdays),
         "zone": preferences.zone,
         "hour": preferences.hour,

@@ -1,81 +1,27 @@
 """Every table, for SQLite and PostgreSQL alike. Migrations in alembic/ follow this file; a test compares them."""
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
-    JSON,
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
-    Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
 )
 
+from digest.store.columns import Id, Instant, Json, metadata, partial_index, table
 
-class Instant(TypeDecorator[datetime]):
-    """An aware instant; SQLite keeps it as naive UTC text, which sorts by time."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base's signature
-        if value is None or value.tzinfo is UTC:
-            return value
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Json = JSON().with_variant(JSONB(), "postgresql")
-Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
-
+__all__ = ["metadata"]
 
 _WAITING = "state IN ('queued', 'uncertain')"
 
-
-def _partial_index(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
-
-
-def _table(name: str, *parts: Any) -> Table:
-    # AUTOINCREMENT: the number of an erased reader is never given to another, whose links it would open.
-    numbered = any(isinstance(part, Column) and part.name == "id" and part.type is Id for part in parts)
-    return Table(name, metadata, *parts, sqlite_autoincrement=numbered)
-
-
-papers = _table(
+papers = table(
     "papers",
     Column("id", String(80), primary_key=True),
     Column("title", Text, nullable=False),
@@ -95,7 +41,7 @@ papers = _table(
     Column("last_seen_at", Instant, nullable=False),
 )
 
-votes = _table(
+votes = table(
     "votes",
     Column("paper_id", ForeignKey("papers.id", ondelete="CASCADE"), primary_key=True),
     Column("source", String(40), primary_key=True),
@@ -106,7 +52,7 @@ votes = _table(
 )
 
 # What a source last sent for an address, so that the next request can be conditional (RFC 9110 §13).
-validators = _table(
+validators = table(
     "validators",
     Column("url", String(500), primary_key=True),
     Column("etag", Text, nullable=False),
@@ -114,7 +60,7 @@ validators = _table(
     Column("fetched_at", Instant, nullable=False),
 )
 
-collections = _table(
+collections = table(
     "collections",
     Column("id", Id, primary_key=True),
     Column("source", String(40), nullable=False),
@@ -128,7 +74,7 @@ collections = _table(
     Index("ix_collections_source_started", "source", "started_at"),
 )
 
-issues = _table(
+issues = table(
     "issues",
     Column("id", Id, primary_key=True),
     Column("kind", String(20), nullable=False),
@@ -144,7 +90,7 @@ issues = _table(
     CheckConstraint("status IN ('running', 'paused', 'cancelled')", name="status"),
 )
 
-issue_papers = _table(
+issue_papers = table(
     "issue_papers",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
     Column("rank", Integer, primary_key=True),
@@ -154,7 +100,7 @@ issue_papers = _table(
     Column("paper", Json, nullable=False),  # the paper as it was at the cut
 )
 
-subscribers = _table(
+subscribers = table(
     "subscribers",
     Column("id", Id, primary_key=True),
     Column("email", String(254), nullable=False),
@@ -162,7 +108,14 @@ subscribers = _table(
     Column("status", String(20), nullable=False, index=True),
     Column("topics", Json, nullable=False),
     Column("keywords", Json, nullable=False),
+    Column("categories", Json, nullable=False),
+    Column("authors", Json, nullable=False),
+    Column("labs", Json, nullable=False),
+    Column("muted_topics", Json, nullable=False),
+    Column("muted_words", Json, nullable=False),
+    Column("surprise", Boolean, nullable=False),
     Column("papers", Integer, nullable=False),
+    Column("frequency", String(10), nullable=False),
     Column("weekdays", Integer, nullable=False),  # bit 0 = Monday
     Column("zone", String(64), nullable=False),
     Column("hour", Integer, nullable=False),
@@ -175,11 +128,41 @@ subscribers = _table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     CheckConstraint("status IN ('pending', 'confirmed', 'unsubscribed')", name="status"),
+    CheckConstraint("frequency IN ('daily', 'weekly')", name="frequency"),
     CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
     CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
 )
 
-suppressions = _table(
+# The last that a reader said of a paper; no foreign key to papers: what was said outlives a paper that was withdrawn.
+opinions = table(
+    "opinions",
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("paper_id", String(80), primary_key=True),
+    Column("said", String(10), nullable=False),
+    Column("at", Instant, nullable=False),
+    CheckConstraint("said IN ('more', 'less', 'read')", name="said"),
+)
+
+# One vote a reader; `recipient` is recipient_key(), so that erasing and signing up again gives no second one.
+reader_votes = table(
+    "reader_votes",
+    Column("paper_id", ForeignKey("papers.id", ondelete="CASCADE"), primary_key=True),
+    Column("recipient", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+# Papers that readers suggested: looked up at their source before they are listed.
+suggestions = table(
+    "suggestions",
+    Column("paper_id", String(80), primary_key=True),
+    Column("recipient", String(32), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("message", Text, nullable=False),  # why it was refused, in words
+    CheckConstraint("state IN ('waiting', 'listed', 'refused')", name="state"),
+)
+
+suppressions = table(
     "suppressions",
     Column("key", String(32), primary_key=True),  # recipient_key(): survives erasure, names nobody
     Column("reason", String(40), nullable=False),
@@ -188,7 +171,7 @@ suppressions = _table(
 )
 
 # The ledger: one row is one mail to one recipient. Transitions live in store/deliveries.py and nowhere else.
-deliveries = _table(
+deliveries = table(
     "deliveries",
     Column("id", Id, primary_key=True),
     Column("kind", String(20), nullable=False),
@@ -223,14 +206,14 @@ deliveries = _table(
     ),
     # What somebody asked for just now is claimed before an issue's mails, and so has an index of its own.
     # Thousands are due at the same instant: without `id` each claim would sort them all.
-    _partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
-    _partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
-    _partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
+    partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
+    partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
+    partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
     Index("ix_deliveries_issue", "issue_id"),
 )
 
 # An issue's rendered cards and layout in one language: a retry after a change of the templates is the same mail.
-fragments = _table(
+fragments = table(
     "fragments",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
     Column("language", String(20), primary_key=True),
@@ -238,14 +221,14 @@ fragments = _table(
 )
 
 # The bytes of a mail without an issue while it may have to be repeated.
-messages = _table(
+messages = table(
     "messages",
     Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("content", LargeBinary, nullable=False),
 )
 
 # Where no mail is sent at present, and why: scope is a destination domain, or "*" for all (the circuit breaker).
-pauses = _table(
+pauses = table(
     "pauses",
     Column("scope", String(254), primary_key=True),
     Column("since", Instant, nullable=False),
@@ -255,13 +238,13 @@ pauses = _table(
 )
 
 # How many mails a day took, for the warm-up of a new sending domain.
-sent_days = _table(
+sent_days = table(
     "sent_days",
     Column("day", Date, primary_key=True),
     Column("mails", Integer, nullable=False),
 )
 
-events = _table(
+events = table(
     "events",
     Column("id", Id, primary_key=True),
     Column("at", Instant, nullable=False, index=True),

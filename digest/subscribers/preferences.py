@@ -5,14 +5,14 @@ The one place that knows what readers may ask for.
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.papers.topics import TOPIC_SLUGS, TOPICS
-from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WEEKDAYS, WORKDAYS, Preferences
+from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WEEKDAYS, WORKDAYS, Frequency, Preferences
 
 MAX_KEYWORDS = 20
 PAUSES = ("0", "7", "14", "30")  # days from today; beside them "until" with a date
@@ -56,10 +56,12 @@ def parse_preferences(form: Form, now: datetime, current: Preferences = DEFAULTS
     ticked.
     """
     asked = _Asked(form, current, now)
-    preferences = Preferences(
+    preferences = replace(
+        current,
         topics=asked.read("topics", _topics, current.topics),
         keywords=asked.read("keywords", _keywords, current.keywords),
         papers=asked.read("papers", _papers, current.papers),
+        frequency=_frequency(asked),
         weekdays=asked.read("frequency", _weekdays, current.weekdays),
         zone=asked.read("zone", _zone, current.zone),
         hour=asked.read("hour", _hour, current.hour),
@@ -111,6 +113,12 @@ def _papers(asked: _Asked) -> int:
 
 def _hour(asked: _Asked) -> int:
     return _number(asked.one("hour", str(asked.current.hour)), 0, 23)
+
+
+def _frequency(asked: _Asked) -> Frequency:
+    if "frequency" not in asked.form:
+        return asked.current.frequency
+    return Frequency.WEEKLY if asked.one("frequency", "") == "weekly" else Frequency.DAILY
 
 
 def _weekdays(asked: _Asked) -> frozenset[int]:

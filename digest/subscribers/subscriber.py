@@ -21,14 +21,28 @@ class Status(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
 
 
+class Frequency(StrEnum):
+    """Which issues a reader gets: the day's, or one that ranks a whole week anew."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """What a reader asked for. The defaults are what somebody gets who only typed an address."""
 
     topics: tuple[str, ...] = ()  # slugs of papers/topics.py
     keywords: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()  # arXiv's, e.g. "cs.CL"; "cs" means all of them
+    authors: tuple[str, ...] = ()  # names as they stand on papers
+    labs: tuple[str, ...] = ()  # organisations
+    muted_topics: tuple[str, ...] = ()  # slugs; never in this reader's mails
+    muted_words: tuple[str, ...] = ()
+    surprise: bool = True  # one paper from outside of what they asked for, labelled
     papers: int = 10  # at most, in one mail
-    weekdays: frozenset[int] = EVERY_DAY  # 0 = Monday, as date.weekday()
+    frequency: Frequency = Frequency.DAILY
+    weekdays: frozenset[int] = EVERY_DAY  # 0 = Monday, as date.weekday(); of a weekly reader the one day
     zone: str = "UTC"  # IANA name
     hour: int = 7  # local, 0 to 23
     paused_until: date | None = None  # local date of the first mail after the pause

@@ -16,7 +16,7 @@ from digest.store.issues import NewIssue, add_issue
 from digest.store.suppressions import SuppressionReason, suppress
 from digest.store.tables import deliveries
 from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Preferences, Status, Subscriber, recipient_key
+from digest.subscribers.subscriber import Frequency, Preferences, Status, Subscriber, recipient_key
 from digest.subscribers.subscriptions import Asked
 
 SECRET = b"a secret of at least thirty-two characters"
@@ -219,7 +219,22 @@ def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:
 
 def test_changed_preferences_are_kept_and_noted_by_field(engine: Engine) -> None:
     found = confirmed(engine)
-    wishes = Preferences(("vision",), ("rag",), 2, frozenset({2, 6}), "Asia/Tokyo", 23, date(2026, 12, 24))
+    wishes = Preferences(
+        topics=("vision",),
+        keywords=("rag",),
+        categories=("cs.CL",),
+        authors=("Ada Lovelace",),
+        labs=("MHUGLab",),
+        muted_topics=("speech",),
+        muted_words=("survey",),
+        surprise=False,
+        papers=2,
+        frequency=Frequency.WEEKLY,
+        weekdays=frozenset({2, 6}),
+        zone="Asia/Tokyo",
+        hour=23,
+        paused_until=date(2026, 12, 24),
+    )
     assert subscriptions.change_preferences(engine, found.id, wishes, NOW)
     assert reader(engine).preferences == wishes
     subscriptions.change_preferences(engine, found.id, wishes, NOW)

@@ -150,7 +150,15 @@ def test_an_old_link_brings_nobody_back(visit: Visit) -> None:
 
 def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -> None:
     reader = visit.subscribed()
-    wishes = Preferences(("speech",), ("diffusion",), 7, frozenset({4}), "Asia/Tokyo", 21, date(2026, 12, 24))
+    wishes = Preferences(
+        topics=("speech",),
+        keywords=("diffusion",),
+        papers=7,
+        weekdays=frozenset({4}),
+        zone="Asia/Tokyo",
+        hour=21,
+        paused_until=date(2026, 12, 24),
+    )
     subscriptions.change_preferences(visit.engine, reader.id, wishes, START)
     link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
     page = visit.browser.get(link).text
