@@ -1,6 +1,8 @@
 """Postmen for tests: real journals in the test's folder, and nothing that slows them down."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from sqlalchemy import Engine
 from digest.mail.deliver import Postman, Sends
 from digest.mail.journal import Journal
 from digest.mail.letters import Desk
-from digest.mail.message import Receipt
+from digest.mail.message import Envelope, Receipt
 from digest.mail.writing import Writer
 from tests.world import desk
 
@@ -30,6 +32,19 @@ class Unlimited:
         pass
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Connections that several postmen use one after another: who closes them is the test."""
+
+    sender: Sends
+
+    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
+        return self.sender.submit(window, now)
+
+    def close(self) -> None:
+        pass
+
+
 def postman(
     engine: Engine,
     sender: Sends,
@@ -41,4 +56,6 @@ def postman(
 ) -> Postman:
     """One worker. Its journal is in `folder`, and gone when the postman is closed."""
     journal = Journal(folder, name)
-    return Postman(engine, sender, Writer(engine, desk_ or desk(), journal), Unlimited(), journal, name, hold, now)
+    return Postman(
+        engine, Shared(sender), Writer(engine, desk_ or desk(), journal), Unlimited(), journal, name, hold, now
+    )

@@ -1,7 +1,7 @@
 """Commands that hold mails back and let them go on: pause, resume, cancel, retry. Workers obey within seconds."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,6 @@ from digest.cli.options import Day, DryRun, Json, the_day
 from digest.cli.say import answer, progress
 from digest.issues.issue import IssueStatus
 from digest.settings import settings
-
-if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from sqlalchemy import Engine
 
 Sending = Annotated[bool, typer.Option("--sending", help="All mail, of whatever issue and kind.")]
 Domain = Annotated[str, typer.Option("--domain", help="With --sending: only mail to this destination.")]
@@ -116,15 +113,12 @@ def _about_sending(day: str | None, sending: bool, domain: str, reason: str) -> 
 
 def _pause_sending(domain: str, reason: str, dry_run: bool, as_json: bool) -> None:
     from digest import clock
-    from digest.mail.flow import EVERYTHING, Pause
-    from digest.store import events, pauses
-    from digest.store.database import transaction
+    from digest.mail.flow import EVERYTHING
+    from digest.mail.flow_by_hand import stop
 
-    scope, now = domain.lower() or EVERYTHING, clock.now()
+    scope = domain.lower() or EVERYTHING
     if not dry_run:
-        with transaction(open_database()) as connection:
-            pauses.set_pause(connection, Pause(scope, now, None, reason))
-            events.record(connection, now, _subject(domain), "stopped", {"reason": reason, "until": ""})
+        stop(open_database(), scope, reason, clock.now())
     document = {"scope": scope, "paused": True, "reason": reason, "dry_run": dry_run}
     done = "would be paused" if dry_run else "is paused"
     back = f"digest resume --sending{f' --domain {scope}' if domain else ''}"
@@ -134,35 +128,20 @@ def _pause_sending(domain: str, reason: str, dry_run: bool, as_json: bool) -> No
 def _resume_sending(domain: str, dry_run: bool, as_json: bool) -> None:
     from digest import clock
     from digest.mail.flow import EVERYTHING
-    from digest.store import events, pauses
-    from digest.store.database import transaction
+    from digest.mail.flow_by_hand import pause_of
+    from digest.mail.flow_by_hand import resume as let_go
 
     scope, now, engine = domain.lower() or EVERYTHING, clock.now(), open_database()
-    was = _pause_of(engine, scope)
+    pause = pause_of(engine, scope, now)
     if not dry_run:
-        with transaction(engine) as connection:
-            if pauses.clear(connection, scope) and was:
-                events.record(connection, now, _subject(domain), "resumed", {"by": "hand"})
+        let_go(engine, scope, now)
         _hint_workers()
+    was = {"since": pause.since, "until": pause.until, "reason": pause.reason} if pause else None
     document = {"scope": scope, "paused": bool(was and dry_run), "was": was, "dry_run": dry_run}
-    if was is None:
+    if pause is None:
         return _say(as_json, document, f"{_what(domain)} is not paused.")
     done = "would go on" if dry_run else "goes on"
-    return _say(as_json, document, f"{_what(domain)} {done}. It was paused for: {was['reason']}")
-
-
-def _pause_of(engine: "Engine", scope: str) -> dict[str, Any] | None:
-    from digest import clock
-    from digest.store import pauses
-    from digest.store.database import reading
-
-    with reading(engine) as connection:
-        found = [one for one in pauses.current(connection, clock.now()) if one.scope == scope]
-    return {"since": found[0].since, "until": found[0].until, "reason": found[0].reason} if found else None
-
-
-def _subject(domain: str) -> str:
-    return f"domain:{domain.lower()}"[:80] if domain else "sending"
+    return _say(as_json, document, f"{_what(domain)} {done}. It was paused for: {pause.reason}")
 
 
 def _what(domain: str) -> str:

@@ -50,6 +50,10 @@ class Sends(Protocol):
         """Send each message once; one receipt for each envelope, sooner or later."""
         ...
 
+    def close(self) -> None:
+        """Take leave of the mail server."""
+        ...
+
 
 class Paces(Protocol):
     """What delivery needs of flow control; mail/flow_control.py is the real one."""
@@ -158,6 +162,7 @@ class Postman:
 
     def close(self) -> None:
         """The process ends in good order: nothing is in hand."""
+        self._sender.close()
         self._token.release()
         self._journal.close()
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.mail.flow import EVERYTHING, PATIENCE, Bucket, Limits, Pause, Take, day_limit
-from digest.mail.flow_breaker import SUBJECT, Breaker, clock
+from digest.mail.flow_breaker import Breaker, clock
 from digest.mail.flow_lessons import Lesson, domain_after, lesson
 from digest.mail.message import Receipt
 from digest.store import events, pauses
@@ -102,29 +102,6 @@ class Flow:
             for domain in sorted(said.slow_down):
                 self._pause_domain(connection, domain, said.slow_down[domain], now)
         self._seen = None
-
-    # --- by hand ---
-
-    def pause_all(self, reason: str, now: datetime) -> None:
-        """Send nothing until resume()."""
-        with transaction(self._engine) as connection:
-            pauses.set_pause(connection, Pause(EVERYTHING, now, None, reason))
-            events.record(connection, now, SUBJECT, "stopped", {"reason": reason, "until": ""})
-        self._seen = None
-
-    def resume(self, now: datetime) -> bool:
-        """Send again; False when nothing was stopped."""
-        with transaction(self._engine) as connection:
-            stopped = any(pause.scope == EVERYTHING for pause in pauses.current(connection, now))
-            if pauses.clear(connection, EVERYTHING) and stopped:
-                events.record(connection, now, SUBJECT, "resumed", {"by": "hand"})
-        self._seen = None
-        return stopped
-
-    def pauses_now(self, now: datetime) -> list[Pause]:
-        """The pauses in force."""
-        with reading(self._engine) as connection:
-            return pauses.current(connection, now)
 
     # --- destinations and rates ---
 

@@ -12,17 +12,22 @@ from sqlalchemy import func, update
 
 from digest.issues.issue import IssueStatus
 from digest.issues.publish import halt
+from digest.mail.deliver import Postman
+from digest.mail.journal import Journal
 from digest.mail.message import Kind
 from digest.mail.relay import Relay, Security
 from digest.mail.smtp import Sender, Timeouts
+from digest.mail.writing import Writer
 from digest.store import ledger, queueing, subscribers
 from digest.store.audit import audit
 from digest.store.database import reading, transaction
 from digest.store.suppressions import all_suppressions
 from digest.store.tables import fragments
 from digest.store.tables import subscribers as readers_table
-from tests.postmen import postman
+from tests.postmen import Unlimited, postman
+from tests.raw_smtp import RawSmtp
 from tests.smtp_server import KEEP_AND_HANG_UP, Phase
+from tests.smtp_world import relay_of
 from tests.world import DAY, MORNING, SECRET, add_papers, add_reader, cut, desk
 
 SEVEN = MORNING + timedelta(hours=1)
@@ -61,6 +66,19 @@ def opened(taken):
 def papers_in(taken):
     text = opened(taken).get_body(("plain",)).get_content()
     return [number for number in range(200) if f"2603.{number:05}" in text]
+
+
+def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_path):
+    add_papers(engine, range(10))
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    with RawSmtp() as server:
+        journal = Journal(tmp_path / "journal", "one")
+        writer, sender = Writer(engine, desk(), journal), Sender([relay_of(server)], 3)
+        worker = Postman(engine, sender, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN)
+        worker.deliver_due(10)
+        worker.close()
+        assert server.said("QUIT") == server.connections == 1
 
 
 def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_server):

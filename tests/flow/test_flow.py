@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from digest.mail import flow_by_hand
 from digest.mail.flow import EVERYTHING, Limits, Pause
 from digest.mail.flow_control import Flow
 from digest.mail.receipt import Phase, Reply, broken, receipt
@@ -233,33 +234,33 @@ def test_mails_that_were_on_their_way_neither_lengthen_the_pause_nor_end_it(engi
 
 
 def test_the_operator_resumes_before_the_pause_ends(engine, flow_of):
-    flow, other = flow_of(), flow_of()
-    assert not flow.resume(NOW)
+    flow = flow_of()
+    assert not flow_by_hand.resume(engine, EVERYTHING, NOW)
     stopped(flow)
-    assert other.resume(NOW)
+    assert flow_by_hand.resume(engine, EVERYTHING, NOW)
     assert flow.halted(NOW + SECOND) == ""
     assert happened(engine) == [("sending", "stopped"), ("sending", "resumed")]
 
 
 def test_what_the_operator_stops_stays_stopped_whatever_is_answered(engine, flow_of):
     flow = flow_of()
-    flow.pause_all("moving house", NOW)
+    flow_by_hand.stop(engine, EVERYTHING, "moving house", NOW)
     flow.learn(answers(ACCEPTED), NOW)
     flow.learn(answers(*[POLICY] * 6), NOW)
     year = timedelta(days=365)
     assert flow.halted(NOW + year) == "sending is stopped (moving house); resume by hand: digest resume --sending"
-    assert flow.pauses_now(NOW + year) == [Pause(EVERYTHING, NOW, None, "moving house", 0)]
-    assert flow.resume(NOW + year)
-    assert flow.halted(NOW + year) == ""
+    assert flow_by_hand.pause_of(engine, EVERYTHING, NOW + year) == Pause(EVERYTHING, NOW, None, "moving house", 0)
+    assert flow_by_hand.resume(engine, EVERYTHING, NOW + year)
+    assert flow.halted(NOW + year + SECOND) == ""
 
 
-def test_what_the_operator_stops_during_a_trial_stays_stopped_when_the_trial_succeeds(flow_of):
+def test_what_the_operator_stops_during_a_trial_stays_stopped_when_the_trial_succeeds(engine, flow_of):
     flow = flow_of()
     stopped(flow)
     now = NOW + 5 * MINUTE
     assert flow.halted(now) == ""
     flow.admit(["example.org"], now)
-    flow_of().pause_all("moving house", now)
+    flow_by_hand.stop(engine, EVERYTHING, "moving house", now)
     flow.learn(answers(ACCEPTED), now)
     assert flow.halted(now)
 
