@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -23,8 +23,12 @@ from digest.settings import settings
 from digest.settings_sources import PREFIX
 from digest.store.database import connect
 from tests import servers
+from tests.chromium import MISSING, find_chromium, running_chromium
 from tests.smtp_server import SmtpServer
 from tests.tally import Tally, ran_on
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 Started = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -159,6 +163,16 @@ def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
     server.start()
     yield server
     server.end()
+
+
+@pytest.fixture
+def chromium() -> "Iterator[Browser]":
+    """A browser; mark its tests with `browser`."""
+    path = find_chromium()
+    if not path:
+        pytest.skip(MISSING)
+    with running_chromium(path) as browser:
+        yield browser
 
 
 @pytest.fixture

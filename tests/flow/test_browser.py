@@ -5,7 +5,6 @@ Screenshots of each step are kept in the folder that SCREENSHOTS names.
 
 import os
 import re
-import shutil
 import sys
 import time
 from datetime import date, timedelta
@@ -24,24 +23,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.timeout(24
 
 WEDNESDAY = date(2026, 3, 4)
 ADDRESS = "ada@example.com"
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-
-@pytest.fixture
-def chromium():
-    # For one test at a time: while it runs, Playwright keeps an event loop in this thread.
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""A site that has something to show on every page, and the list of its pages."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from digest.programs.processes import free_port
+from digest.subscribers.tokens import Purpose
+from tests.web.conftest import START, Visit
+from tests.world import add_papers, cut
+
+WRONG = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
+TITLES = (
+    "Attention, quantization and a title that is so long that it needs three lines on the screen of a small telephone",
+    "نماذج اللغة الكبيرة",
+    "大规模语言模型的稀疏注意力",
+    "<b>Bold</b> claims & other “entities” in ‖x‖₂ ≤ ε",
+)
+
+
+def fill(engine: Engine) -> date:
+    """Papers of odd kinds, and the issues of three days; the date of the newest."""
+    today = START.date()
+    for back in (2, 1, 0):
+        morning = START - timedelta(days=back, hours=4)
+        first = 100 * back
+        add_papers(engine, range(first, first + 30), seen_at=morning, listed_at=morning)
+        for number, title in enumerate(TITLES, start=first):
+            add_papers(
+                engine,
+                range(number, number + 1),
+                seen_at=morning,
+                listed_at=morning,
+                title=title,
+                organization="A laboratory",
+                code_url="https://github.com/example/code",
+            )
+        cut(engine, today - timedelta(days=back), morning)
+    return today
+
+
+def places(visit: Visit, today: date) -> dict[str, str]:
+    """Every kind of page by its name: the path that shows it to a reader."""
+    reader = visit.subscribed()
+    visit.browser.post("/subscribe", data={"email": "pending@example.org"})
+    pending = visit.reader("pending@example.org")
+    return {
+        "front": "/",
+        "issues": "/issues",
+        "issue": f"/issues/{today}",
+        "paper": "/papers/2603.00000",
+        "manage": "/manage",
+        "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
+        "preferences": f"/preferences/{visit.token(Purpose.MANAGE, reader)}",
+        "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}",
+        "nothing": "/nothing",
+    }
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The app behind a real port of this machine; its address."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline, "the site does not start"
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
