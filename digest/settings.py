@@ -18,12 +18,12 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from digest.clock import CLOCK_FILE
 from digest.mail.relay import is_loopback
+from digest.papers.sources import known
 from digest.settings_delivery import DeliverySettings
 from digest.settings_sources import PREFIX, SecretFiles, generated_secret
 from digest.settings_sources import SettingsError as SettingsError
 
 ENV_FILE = ".env"
-SOURCES = ("huggingface", "arxiv")
 
 
 class Settings(DeliverySettings):
@@ -76,7 +76,8 @@ class Settings(DeliverySettings):
     )
 
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
-        SOURCES, description=f"Where papers come from, separated by commas: {', '.join(SOURCES)}."
+        known.DEFAULT,
+        description=f"Where papers come from, separated by commas: {', '.join(known.OWN)}, or the name that an installed package adds (docs/sources.md).",
     )
     huggingface_url: str = Field(
         "https://huggingface.co", description="Base address of the Hugging Face Daily Papers API."
@@ -86,8 +87,19 @@ class Settings(DeliverySettings):
     arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
         ("cs.AI", "cs.CL", "cs.CV", "cs.LG"), description="arXiv categories to read, separated by commas."
     )
+    hackernews_url: str = Field(
+        "https://hn.algolia.com",
+        description="Base address of the Hacker News search, whose points and comments are a signal for papers that are known.",
+    )
+    feeds: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Lists of your own for the source `feeds`, files or web addresses, separated by commas: JSON, JSON Lines, Atom or RSS as docs/sources.md describes.",
+    )
     collect_minutes: int = Field(
-        30, ge=5, le=1440, description="Minutes between two readings of the sources. Votes are observed each time."
+        30,
+        ge=5,
+        le=60,
+        description="Minutes between two readings of the sources. Today's and yesterday's votes are observed each time, those of the pool's other days each hour.",
     )
     source_timeout_seconds: float = Field(
         20.0, gt=0, le=300, description="How long one answer of a source may take in all."
@@ -142,7 +154,7 @@ class Settings(DeliverySettings):
         None, description="A Maildir that the page /inbox shows. Set by the demo; leave it empty."
     )
 
-    @field_validator("sources", "arxiv_categories", mode="before")
+    @field_validator("sources", "arxiv_categories", "feeds", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -155,9 +167,18 @@ class Settings(DeliverySettings):
     @field_validator("sources")
     @classmethod
     def _known_sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in SOURCES]
+        unknown = [name for name in value if name not in known.names()]
         if unknown:
-            raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(SOURCES)}")
+            raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(known.names())}")
+        return value
+
+    @field_validator("feeds")
+    @classmethod
+    def _files_or_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            scheme, colon, _ = place.partition("://")
+            if colon and (scheme not in ("http", "https") or not urlsplit(place).hostname):
+                raise ValueError(f"{place!r} is neither a file nor an http:// or https:// address")
         return value
 
     @field_validator("database_url")
@@ -175,7 +196,7 @@ class Settings(DeliverySettings):
             raise ValueError("start with redis:// or rediss:// (also for Valkey)")
         return value
 
-    @field_validator("public_url", "huggingface_url", "arxiv_url", "arxiv_feed_url")
+    @field_validator("public_url", "huggingface_url", "arxiv_url", "arxiv_feed_url", "hackernews_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
         parts = urlsplit(value)

@@ -144,5 +144,7 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.arxiv_categories,
         settings.contact,
         settings.source_timeout_seconds,
+        settings.hackernews_url,
+        settings.feeds,
     )
     return make_sources(settings.sources, places, remembered_by(database))

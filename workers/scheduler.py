@@ -2,8 +2,9 @@
 
 | what    | when             | when it runs late                                                               |
 |---------|------------------|---------------------------------------------------------------------------------|
-| collect | every 30 minutes | runs once: today, yesterday, and the pool's days not read for three hours       |
-| cut     | each minute      | cuts today's issue if its time has come; a date that passed is not cut any more |
+| collect | every 30 minutes | runs once: today, yesterday, and each hour the pool's other days                |
+| cut     | each minute      | cuts today's issue if its time has come, with what the sources gave in a minute |
+|         |                  | (PATIENCE_SECONDS); a date that passed is not cut any more                      |
 | sweep   | every 15 seconds | recovers what died, expires what is overdue, hints the workers at what is due   |
 | tidy    | each hour        | forgets sign-ups that were never confirmed, and what need not be repeated       |
 
@@ -12,6 +13,7 @@ Two schedulers do no harm: the database lets only one of them cut the issue, and
 
 import math
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -21,7 +23,7 @@ from sqlalchemy import Engine
 
 from digest import clock, wiring
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
-from digest.papers.collect import collect_recent
+from digest.papers.collect import ANY_TIME, collect_recent
 from digest.settings import Settings
 from digest.store import ledger
 from digest.store.database import reading, transaction
@@ -35,6 +37,8 @@ log = structlog.get_logger()
 MOST_HINTS = 32
 # Before a cut the sources are read again, unless that was done so short a time ago.
 FRESH_ENOUGH = timedelta(minutes=10)
+# How long a cut waits in all for the sources, however many are slow: after that it goes on with what there is.
+PATIENCE_SECONDS = 60.0
 
 
 def run(settings: Settings) -> None:
@@ -69,8 +73,21 @@ class Jobs:
         with self._one_reading:
             self._collect()
 
-    def _collect(self) -> None:
-        collect_recent(self._engine, wiring.sources(self.settings, self._engine), clock.now(), self.settings.pool_days)
+    def _collect(self, patience: float = ANY_TIME) -> None:
+        sources = wiring.sources(self.settings, self._engine)
+        collect_recent(self._engine, sources, clock.now(), self.settings.pool_days, patience=patience)
+
+    def _read_for_the_cut(self) -> None:
+        """Read the sources unless that was just done; a reading that is under way is waited for."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        if not self._one_reading.acquire(timeout=PATIENCE_SECONDS):
+            log.warning("the issue does not wait any longer for the sources", seconds=PATIENCE_SECONDS)
+            return
+        try:
+            if self._last_read() < clock.now() - FRESH_ENOUGH:
+                self._collect(max(0.0, until - time.monotonic()))
+        finally:
+            self._one_reading.release()
 
     def cut(self) -> None:
         """Cut today's issue when its time has come."""
@@ -80,9 +97,7 @@ class Jobs:
         with reading(self._engine) as connection:
             if issue_id_on(connection, DAILY, day) is not None:
                 return
-        with self._one_reading:  # a reading that is under way is waited for
-            if self._last_read() < clock.now() - FRESH_ENOUGH:
-                self._collect()
+        self._read_for_the_cut()
         try:
             # Now, and not as it was before the reading: what was first seen in it belongs to the pool.
             cut = publish(self._engine, wiring.plan(self.settings), day, clock.now())

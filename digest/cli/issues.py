@@ -1,6 +1,5 @@
-"""Commands about papers and issues: collect, publish, explain."""
+"""Commands about issues: publish, explain."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
@@ -10,7 +9,7 @@ import typer
 
 from digest.cli.lookup import key_of, open_database, stored_issue
 from digest.cli.options import AsOf, Day, DryRun, Json, the_day, the_instant
-from digest.cli.say import NotReady, answer, complain, progress, table
+from digest.cli.say import NotReady, answer, complain, table
 from digest.issues.selection import reason_of
 from digest.settings import settings
 
@@ -25,34 +24,8 @@ Rows = Annotated[int, typer.Option("--limit", min=1, help="How many papers to sh
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's commands to `app`."""
-    for command in (collect, publish, explain):
+    for command in (publish, explain):
         app.command(rich_help_panel="Papers and issues")(command)
-
-
-def collect(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Read the sources for a date and store papers and votes. Exit code 1 when no source could be read."""
-    from digest import wiring
-    from digest.papers.collect import collect as run
-    from digest.store.database import connect
-    from digest.store.migrate import migrate
-    from digest.store.tables import metadata
-
-    now = the_instant(as_of)
-    listed = the_day(day, now)
-    if dry_run:  # what would be stored goes into a database that nobody keeps
-        engine = connect("sqlite://")
-        metadata.create_all(engine)
-    else:
-        migrate(settings().database)
-        engine = open_database()
-    runs = run(engine, wiring.sources(settings(), engine), listed, now, progress)
-    documents = [asdict(one) for one in runs]
-    heading = ("source", "outcome", "papers", "new", "unreadable", "")
-    rows = [(one.source, one.outcome, one.papers, one.new, len(one.unreadable), one.message) for one in runs]
-    answer(as_json, documents, lambda: table([heading, *rows]))
-    if all(one.outcome == "failing" for one in runs):
-        progress("No source could be read; what was stored before is untouched.")
-        sys.exit(1)
 
 
 def publish(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_json: Json = False) -> None:

@@ -57,8 +57,8 @@ def _live(engine: Engine, own: Settings, now: datetime) -> int:
 
 
 def _addresses(own: Settings) -> list[str]:
-    of_source = {"huggingface": own.huggingface_url, "arxiv": own.arxiv_url}
-    return [of_source[name] for name in own.sources]
+    of_source = {"huggingface": own.huggingface_url, "arxiv": own.arxiv_url}  # those that list papers
+    return [of_source[name] for name in own.sources if name in of_source]
 
 
 def _ask(url: str, answering: list[str]) -> None:

@@ -12,14 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import clock, wiring
 from digest.doctor.finding import Finding
+from digest.doctor.papers import papers
 from digest.doctor.sending import sending
-from digest.issues.publish import date_to_cut
 from digest.mail.relay import Relay, Security
 from digest.settings import Settings, unknown_variables
 from digest.store.database import reading
-from digest.store.issues import issue_dates
 from digest.store.migrate import is_current
-from digest.store.papers import last_collections
 
 _TIMEOUT_SECONDS = 10
 
@@ -34,7 +32,7 @@ def examine(settings: Settings) -> list[Finding]:
             _redis(settings.redis_url.get_secret_value()),
             *_mail_servers(settings),
             *sending(engine, settings, clock.now()),
-            *_content(engine, settings),
+            *papers(engine, settings, clock.now()),
         ]
     finally:
         engine.dispose()
@@ -146,24 +144,3 @@ def _greet(relay: Relay) -> str:
     except (smtplib.SMTPException, OSError) as error:
         return str(error) or type(error).__name__
     return ""
-
-
-def _content(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    """What came in and what went out lately, as far as the database can tell."""
-    try:
-        with reading(engine) as connection:
-            runs = last_collections(connection)
-            dates = issue_dates(connection, 1)
-    except SQLAlchemyError:
-        return
-    for run in runs:
-        well = run.outcome not in ("failing", "partial")
-        yield Finding(
-            f"source {run.source}", well, f"{run.outcome} at {run.started_at:%Y-%m-%d %H:%M} UTC. {run.message}"
-        )
-    if not runs:
-        yield Finding("sources", False, "never read", "The scheduler reads them; or run: digest collect")
-    today = date_to_cut(clock.now(), settings.cut_at)
-    late = today is not None and dates[:1] != [today]
-    newest = f"newest is of {dates[0]}" if dates else "none yet"
-    yield Finding("issue", not late, newest, "Is the scheduler running? Or run: digest publish" if late else "")

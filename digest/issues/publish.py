@@ -1,24 +1,26 @@
 """Cutting the issue: rank the pool, freeze it, queue one delivery for every reader who is due; and halting it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
 from digest.issues.issue import IssueStatus
 from digest.papers.collection import Collected, Outcome
-from digest.papers.paper import RankedPaper
+from digest.papers.health import told_to_readers
+from digest.papers.late import late_days
+from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking import FORMULA, Weights, rank
 from digest.store import events
 from digest.store.audience import Slot, distinct_slots, fan_out
 from digest.store.database import reading, transaction
-from digest.store.issues import NewIssue, add_issue, issue_id_on, issue_on, set_candidates, set_status
+from digest.store.issues import NewIssue, add_issue, issue_id_on, issue_on, last_cut, set_candidates, set_status
 from digest.store.papers import last_collections, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = "daily"
-_NAMES = {"huggingface": "Hugging Face", "arxiv": "arXiv"}  # as readers know them
+_THIN = 10  # papers that surfaced since the cut before; with fewer, readers are told why
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +75,34 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
     """The list that an issue cut at `now` would hold; nothing is stored."""
     with reading(engine) as connection:
-        return _ranked_pool(connection, plan, now)
+        papers = _pool(connection, plan, now)
+        return _ranked(papers, plan, now, last_cut(connection, DAILY, now.date()))
 
 
-def _ranked_pool(connection: Connection, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
-    return rank(pool(connection, now - timedelta(days=plan.pool_days), now), plan.weights, now)[: plan.papers]
+def _pool(connection: Connection, plan: Plan, now: datetime) -> list[Observed]:
+    return pool(connection, now - timedelta(days=plan.pool_days), now)
+
+
+def _ranked(
+    papers: Sequence[Observed], plan: Plan, now: datetime, previous_cut: datetime | None
+) -> tuple[RankedPaper, ...]:
+    late = {one.paper.id: days for one in papers if (days := late_days(one, previous_cut))}
+    ranked = rank(papers, plan.weights, now)[: plan.papers]
+    return tuple(replace(one, late_days=late[one.paper.id]) if one.paper.id in late else one for one in ranked)
 
 
 def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     """Store the issue and queue its mails; False when another scheduler was faster."""
-    ranked = _ranked_pool(connection, plan, now)
-    runs = last_collections(connection)
+    previous_cut = last_cut(connection, DAILY, day)
+    papers = _pool(connection, plan, now)
+    ranked = _ranked(papers, plan, now, previous_cut)
+    runs = last_collections(connection, now)
     failing = [run for run in runs if run.outcome is Outcome.FAILING]
     if not ranked and (failing or not runs):
         raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
-    note = _note(failing, plan, bool(ranked))
+    since = previous_cut or now - timedelta(days=1)
+    surfaced = sum(one.first_seen_at > since for one in papers)
+    note = _note(runs, plan, now, surfaced, bool(ranked))
     settings = dict(plan.settings) | {"pool_days": str(plan.pool_days)}
     new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), settings, note)
     issue_id = add_issue(connection, new, ranked)
@@ -107,14 +122,10 @@ def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
     ]
 
 
-def _note(failing: Sequence[Collected], plan: Plan, any_papers: bool) -> str:
+def _note(runs: Sequence[Collected], plan: Plan, now: datetime, surfaced: int, any_papers: bool) -> str:
     """What readers are told when the issue is thin or empty; "" when nothing was wrong."""
-    if not any_papers:
-        return f"No new papers were listed in the last {plan.pool_days} days."
-    if failing:
-        names = " and ".join(_NAMES.get(run.source, run.source) for run in failing)
-        return f"{names} could not be read when this issue was made; what is missing comes in a later one."
-    return ""
+    empty = "" if any_papers else f"No new papers were listed in the last {plan.pool_days} days."
+    return " ".join(filter(None, [empty, told_to_readers(runs, now, thin=surfaced < _THIN)]))
 
 
 def _in_words(failing: Sequence[Collected]) -> str:

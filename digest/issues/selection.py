@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from digest.issues.issue import Issue
+from digest.papers.late import in_words
 from digest.papers.paper import Paper, RankedPaper
 from digest.papers.topics import TOPICS, Topic, matches_topic
 from digest.subscribers.subscriber import Preferences
@@ -98,7 +99,8 @@ def select(issue: Issue, preferences: Preferences, already_got: Set[str]) -> Sel
 def place_of(ranked: RankedPaper) -> str:
     """Why a paper is in the issue at all, in words: the same for every reader."""
     votes = int(ranked.terms.get("upvotes", 0))
-    return f"no. {ranked.rank} of the day" + (f", {votes} vote{'s' * (votes != 1)}" if votes else "")
+    said = f"no. {ranked.rank} of the day" + (f", {votes} vote{'s' * (votes != 1)}" if votes else "")
+    return f"{said} · {in_words(ranked.late_days)}" if ranked.late_days else said
 
 
 def reason_of(ranked: RankedPaper, why: str) -> str:

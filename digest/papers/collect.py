@@ -1,12 +1,25 @@
 """Run the sources and keep what they list. One source that fails never stops another, nor one record the rest."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from sqlalchemy import Engine
 
 from digest.papers.collection import COMPLETE, Collected, Outcome
-from digest.papers.sources.source import Findings, Remembered, Source, SourceUnavailable, Validator
+from digest.papers.health import Judgement, judge
+from digest.papers.sources.source import (
+    Findings,
+    Remembered,
+    Source,
+    SourceUnavailable,
+    Validator,
+    has_past_days,
+    shows_votes,
+)
 from digest.store.database import reading, transaction
 from digest.store.papers import (
     Listing,
@@ -16,39 +29,114 @@ from digest.store.papers import (
     last_complete,
     record_collection,
     validator,
+    withdraw,
 )
+from digest.store.source_history import before
 
-__all__ = ["Collected", "Outcome", "Source", "collect", "collect_recent", "remembered_by"]
+__all__ = [
+    "ANY_TIME",
+    "Answer",
+    "Collected",
+    "Outcome",
+    "Source",
+    "ask",
+    "collect",
+    "collect_recent",
+    "remembered_by",
+    "store",
+]
 
 Progress = Callable[[str], None]
-_OLDER_DAYS_EVERY = timedelta(hours=3)  # their papers are still in the pool, so their votes still count
+# Days of the pool before yesterday: their papers still gain votes, so these are observed each hour (a little less, so
+# that a reading each half hour does not miss it by a second); a list without votes can only have gained a late paper.
+_VOTES_AGAIN = timedelta(minutes=50)
+_LIST_AGAIN = timedelta(hours=3)
 _GIVE_UP_AFTER = 2  # failing days of one source in a row
+ANY_TIME = 86_400.0  # seconds
 
 
 def _silence(_line: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a source said of one day, or why it said nothing."""
+
+    source: str
+    day: date
+    findings: Findings
+    problem: str = ""
 
 
 def collect(
     engine: Engine, sources: Sequence[Source], day: date, now: datetime, progress: Progress = _silence
 ) -> tuple[Collected, ...]:
     """Read the list of `day` from every source, as observed at `now`. The same `now` again changes nothing."""
-    return tuple(_run(engine, source, day, now, progress) for source in sources)
+    return tuple(store(engine, ask(source, day, now), now, progress) for source in sources)
 
 
 def collect_recent(
-    engine: Engine, sources: Sequence[Source], now: datetime, pool_days: int, progress: Progress = _silence
+    engine: Engine,
+    sources: Sequence[Source],
+    now: datetime,
+    pool_days: int,
+    progress: Progress = _silence,
+    patience: float = ANY_TIME,
 ) -> tuple[Collected, ...]:
-    """Read today and yesterday, and of the other days of the pool those not read for some hours (or never)."""
-    done: list[Collected] = []
+    """Read today and yesterday, and of the other days of the pool those whose votes are to be observed again.
+
+    All sources at once; after `patience` seconds what came is stored, and a source that has not answered for today is
+    recorded as failing.
+    """
+    until = time.monotonic() + patience
+    answers: SimpleQueue[Answer | str] = SimpleQueue()
+    days = {source.name: _days(engine, source, now, pool_days) for source in sources}
     for source in sources:
-        failures = 0
-        for day in _days(engine, source, now, pool_days):
-            run = _run(engine, source, day, now, progress)
-            done.append(run)
-            failures = failures + 1 if run.outcome is Outcome.FAILING else 0
-            if failures == _GIVE_UP_AFTER:
-                break
-    return tuple(done)
+        Thread(target=_ask_all, args=(source, days[source.name], now, answers), daemon=True).start()
+    done = [store(engine, answer, now, progress) for answer in _until(until, answers, len(sources))]
+    answered = {(run.source, run.day) for run in done}
+    for source in sources:
+        if (source.name, now.date()) not in answered:
+            silent = Answer(source.name, now.date(), Findings(), f"no answer within {patience:.0f} seconds")
+            done.append(store(engine, silent, now, progress))
+    order = [source.name for source in sources]
+    return tuple(sorted(done, key=lambda run: (order.index(run.source), -run.day.toordinal())))
+
+
+def ask(source: Source, day: date, now: datetime) -> Answer:
+    """What the source says; nothing that it raises goes further."""
+    try:
+        return Answer(source.name, day, source.fetch(day, now))
+    except SourceUnavailable as problem:
+        return Answer(source.name, day, Findings(), str(problem))
+    except Exception as error:  # noqa: BLE001 - a source may be another package's, and must not stop the others
+        said = (str(error).splitlines() or [""])[0][:200]
+        return Answer(source.name, day, Findings(), f"the source itself failed: {type(error).__name__}: {said}")
+
+
+def store(
+    engine: Engine, answer: Answer, now: datetime, progress: Progress = _silence, seen_at: datetime | None = None
+) -> Collected:
+    """Keep what a source said, and how it went. `seen_at`: when its papers count as first seen, if not `now`."""
+    source, day, findings = answer.source, answer.day, answer.findings
+    with transaction(engine) as connection:
+        if answer.problem:
+            verdict = Judgement(Outcome.FAILING, answer.problem)
+        else:
+            verdict = judge(source, day, now, findings, before(connection, source, day, now))
+        new = keep_papers(connection, Listing(source, seen_at or now, findings.papers))
+        keep_votes(connection, findings.votes)
+        withdraw(connection, findings.withdrawn, now)
+        unreadable = tuple(findings.unreadable)
+        run = Collected(
+            source, day, now, verdict.outcome, verdict.papers, new, unreadable, verdict.message, verdict.facts
+        )
+        record_collection(connection, run)
+        if verdict.outcome in COMPLETE:
+            # Otherwise "unchanged" would hide next time what could not be read this time.
+            keep_validators(connection, findings.validators, now)
+    progress(f"{source} {day}: {verdict.message}")
+    return run
 
 
 def remembered_by(engine: Engine) -> Remembered:
@@ -62,49 +150,40 @@ def remembered_by(engine: Engine) -> Remembered:
 
 
 def _days(engine: Engine, source: Source, now: datetime, pool_days: int) -> list[date]:
-    """Newest first, so that what matters most is there soonest."""
-    pool = [now.date() - timedelta(days=back) for back in range(max(pool_days, 2))]
+    """Newest first, so that what matters most is there soonest.
+
+    The pool begins in the middle of a day more, whose later papers are still in it; a list never read is not one of them.
+    """
+    if not has_past_days(source):
+        return [now.date()]
+    pool = [now.date() - timedelta(days=back) for back in range(pool_days + 1)]
     with reading(engine) as connection:
         read = last_complete(connection, source.name, pool[-1])
-    return [day for day in pool if day in pool[:2] or day not in read or now - read[day] >= _OLDER_DAYS_EVERY]
+    again = _VOTES_AGAIN if shows_votes(source) else _LIST_AGAIN
+    unread = [day for day in pool[:-1] if day not in read]
+    return [day for day in pool if day in pool[:2] or day in unread or (day in read and now - read[day] >= again)]
 
 
-def _run(engine: Engine, source: Source, day: date, now: datetime, progress: Progress) -> Collected:
-    try:
-        findings = source.fetch(day, now)
-    except SourceUnavailable as problem:
-        outcome, findings, message = Outcome.FAILING, Findings(), str(problem)
-    else:
-        outcome = judge(findings)
-        message = _in_words(outcome, findings, day)
-    with transaction(engine) as connection:
-        new = keep_papers(connection, Listing(source.name, now, findings.papers))
-        keep_votes(connection, findings.votes)
-        unreadable = tuple(findings.unreadable)
-        run = Collected(source.name, day, now, outcome, len(findings.papers), new, unreadable, message)
-        record_collection(connection, run)
-        if outcome in COMPLETE:
-            # Otherwise "unchanged" would hide next time what could not be read this time.
-            keep_validators(connection, findings.validators, now)
-    progress(f"{source.name} {day}: {message}")
-    return run
+def _ask_all(source: Source, days: Sequence[date], now: datetime, answers: "SimpleQueue[Answer | str]") -> None:
+    """In a thread of its own; the source's name at the end says that no more comes."""
+    failures = 0
+    for day in days:
+        answer = ask(source, day, now)
+        answers.put(answer)
+        failures = failures + 1 if answer.problem else 0
+        if failures == _GIVE_UP_AFTER:
+            break
+    answers.put(source.name)
 
 
-def judge(findings: Findings) -> Outcome:
-    """How a run went that brought an answer."""
-    if findings.incomplete or findings.unreadable:
-        return Outcome.PARTIAL
-    if findings.unchanged:
-        return Outcome.UNCHANGED
-    return Outcome.FRESH if findings.papers else Outcome.QUIET
-
-
-def _in_words(outcome: Outcome, findings: Findings, day: date) -> str:
-    if outcome is Outcome.UNCHANGED:
-        return "nothing changed since it was last read"
-    if outcome is Outcome.QUIET:
-        return "nothing was listed" + (" (a weekend)" if day.weekday() >= 5 else "")
-    listed = f"{len(findings.papers)} paper{'' if len(findings.papers) == 1 else 's'} listed"
-    skipped = len(findings.unreadable)
-    problems = [f"{skipped} record{'' if skipped == 1 else 's'} could not be read"] if skipped else []
-    return "; ".join([listed, *problems, *filter(None, [findings.incomplete])])
+def _until(until: float, answers: "SimpleQueue[Answer | str]", sources: int) -> Iterator[Answer]:
+    """The answers as they come, until all sources have ended or time is up."""
+    while sources:
+        try:
+            answer = answers.get(timeout=max(0.0, until - time.monotonic()))
+        except Empty:
+            return
+        if isinstance(answer, Answer):
+            yield answer
+        else:
+            sources -= 1

@@ -1,23 +1,40 @@
 """What one run of one source came to, in a word and in a sentence. Plain values; papers/collect.py makes them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from digest.papers.sources.source import Unreadable
 
+# As readers know them; any other source goes by its own name.
+_NAMES = {"huggingface": "Hugging Face", "arxiv": "arXiv", "hackernews": "Hacker News", "feeds": "The operator’s list"}
+
 
 class Outcome(StrEnum):
-    """How a run of a source went."""
+    """How a source is, judged by one run (papers/health.py)."""
 
-    FRESH = "fresh"  # it listed papers, and all was read
-    QUIET = "quiet"  # it answered and listed nothing: a weekend, a holiday
-    UNCHANGED = "unchanged"  # it said that nothing changed since the last time
-    PARTIAL = "partial"  # some of it could not be read
+    FRESH = "fresh"  # it listed papers of this day, and all was read
+    QUIET = "quiet"  # it listed nothing, and nothing was to be expected: a weekend, a holiday, too early
+    STALE = "stale"  # it should have a list of this day by now, and has none, or still the one before
+    PARTIAL = "partial"  # some of it could not be read, or is not there
     FAILING = "failing"  # no usable answer
 
 
-COMPLETE = frozenset({Outcome.FRESH, Outcome.QUIET, Outcome.UNCHANGED})
+# The list was read to its end, whatever was in it.
+COMPLETE = frozenset({Outcome.FRESH, Outcome.QUIET, Outcome.STALE})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a list was like, so that the next one can be compared with it."""
+
+    dated: date | None = None  # the day that the list itself says it is of
+    newest: str = ""  # the newest arXiv id on it
+    sample: tuple[str, ...] = ()  # some of its ids, always the same ones of the same list
+    categories: Mapping[str, int] = field(default_factory=dict)  # papers by primary category
+    unchanged: bool = False  # the source said that nothing changed since it was last read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +45,31 @@ class Collected:
     day: date
     started_at: datetime
     outcome: Outcome
-    papers: int  # listed and readable
+    papers: int  # listed and readable; of an unchanged list, as many as before
     new: int  # of these, never seen before this instant
     unreadable: tuple[Unreadable, ...]
     message: str
+    facts: Facts = Facts()
+
+
+def as_json(facts: Facts) -> dict[str, Any]:
+    """For storing; what is empty is left out."""
+    said = asdict(facts) | {"dated": facts.dated.isoformat() if facts.dated else None}
+    return {name: value for name, value in said.items() if value}
+
+
+def from_json(stored: Mapping[str, Any]) -> Facts:
+    """The opposite of as_json()."""
+    dated = stored.get("dated")
+    return Facts(
+        dated=date.fromisoformat(dated) if dated else None,
+        newest=stored.get("newest", ""),
+        sample=tuple(stored.get("sample", ())),
+        categories=dict(stored.get("categories", {})),
+        unchanged=stored.get("unchanged", False),
+    )
+
+
+def name_of(source: str) -> str:
+    """The source's name as readers know it."""
+    return _NAMES.get(source, source)

@@ -61,12 +61,13 @@ class RankedPaper:
     paper: Paper  # as it was when it was ranked
     score: float
     terms: dict[str, float]
+    late_days: int = 0  # it missed the issue that it belonged to by so many days (papers/late.py)
 
 
 def arxiv_id(text: str) -> str | None:
-    """The arXiv identifier in `text` (an id, `arXiv:` id, or abs/pdf address) without its version, or None."""
+    """The arXiv identifier in `text` (an id, `arXiv:` id, or abs, pdf or html address) without its version, or None."""
     candidate = text.strip().removesuffix(".pdf")
-    candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/", "", candidate)
+    candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/", "", candidate)
     match = _ARXIV_ID.fullmatch(candidate)
     return match.group(1) if match else None
 

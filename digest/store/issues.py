@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from digest.issues.issue import Issue, IssueStatus
 from digest.papers.paper import Paper, RankedPaper
@@ -80,6 +80,13 @@ def newest_issue_id(connection: Connection, now: datetime, within: timedelta) ->
     return (row.id, row.date) if row else None
 
 
+def last_cut(connection: Connection, kind: str, before: date) -> datetime | None:
+    """When the newest issue of an earlier date was cut."""
+    query = select(func.max(issues.c.cut_at)).where(issues.c.kind == kind, issues.c.date < before)
+    found: datetime | None = connection.execute(query).scalar()
+    return found
+
+
 def issue_dates(connection: Connection, limit: int) -> list[date]:
     """The dates of daily issues, newest first."""
     query = select(issues.c.date).where(issues.c.kind == "daily").order_by(issues.c.date.desc()).limit(limit)
@@ -110,6 +117,7 @@ def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
         "score": ranked.score,
         "terms": ranked.terms,
         "paper": paper,
+        "late_days": ranked.late_days,
     }
 
 
@@ -119,4 +127,4 @@ def _ranked(row: Row[Any]) -> RankedPaper:
         stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
     for several in ("authors", "categories", "keywords"):
         stored[several] = tuple(stored[several])
-    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms)
+    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)

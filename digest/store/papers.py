@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from digest.papers.collection import COMPLETE, Collected, Outcome
+from digest.papers.collection import COMPLETE, Collected, Outcome, as_json, from_json
 from digest.papers.paper import Observed, Paper, Votes, merge
 from digest.papers.sources.source import Unreadable, Validator
 from digest.store.dialect import insert_new
@@ -39,16 +39,35 @@ def keep_papers(connection: Connection, listing: Listing) -> int:
     return sum(row["first_seen_at"] == listing.seen_at for row in rows)
 
 
-def keep_votes(connection: Connection, observations: Iterable[Votes]) -> None:
-    """Store observations; one that is there already stays as it is."""
-    rows = [asdict(observation) for observation in observations]
+def keep_votes(connection: Connection, observations: Iterable[Votes]) -> int:
+    """Store observations of papers that are known; how many those are. One that is there already stays as it is."""
+    seen = list(observations)
+    known = _ids(connection, [one.paper_id for one in seen])
+    rows = [asdict(one) for one in seen if one.paper_id in known]
     for some in _portions(rows):
         connection.execute(insert_new(connection, votes), some)
+    return len(rows)
+
+
+def withdraw(connection: Connection, ids: Sequence[str], at: datetime) -> None:
+    """Remember that these papers were taken back; of one that was so before, the first instant is kept.
+
+    A paper that no source ever listed is nothing to us.
+    """
+    for some in _portions(ids):
+        change = update(papers).where(papers.c.id.in_(some), papers.c.withdrawn_at.is_(None))
+        connection.execute(change.values(withdrawn_at=at))
 
 
 def pool(connection: Connection, since: datetime, until: datetime) -> list[Observed]:
-    """The papers first seen within [since, until], with the votes observed up to `until`."""
-    within = papers.c.first_seen_at.between(since, until)
+    """The papers that surfaced within [since, until], with the votes observed up to `until`.
+
+    A paper surfaces when it is first seen, and again when it is put on a list that people vote on. One that was
+    withdrawn by then is not among them.
+    """
+    surfaced = papers.c.first_seen_at.between(since, until) | papers.c.listed_at.between(since, until)
+    there = (papers.c.first_seen_at <= until) & (papers.c.withdrawn_at.is_(None) | (papers.c.withdrawn_at > until))
+    within = surfaced & there
     cast: dict[str, list[Votes]] = {}
     seen = select(votes).join(papers).where(within, votes.c.observed_at <= until).order_by(votes.c.observed_at)
     for row in connection.execute(seen):
@@ -71,7 +90,8 @@ def paper(connection: Connection, paper_id: str) -> Observed | None:
 def latest_papers(connection: Connection, limit: int) -> list[Paper]:
     """The papers seen first most recently; of one run, those listed last come first."""
     listed = func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)
-    query = select(papers).order_by(papers.c.first_seen_at.desc(), listed.desc(), papers.c.id).limit(limit)
+    query = select(papers).where(papers.c.withdrawn_at.is_(None))
+    query = query.order_by(papers.c.first_seen_at.desc(), listed.desc(), papers.c.id).limit(limit)
     return [_paper(row) for row in connection.execute(query)]
 
 
@@ -82,23 +102,26 @@ def record_collection(connection: Connection, run: Collected) -> None:
         & (collections.c.day == run.day)
         & (collections.c.started_at == run.started_at)
     )
-    if run.outcome is Outcome.UNCHANGED and connection.execute(select(collections.c.id).where(same)).first():
+    if run.facts.unchanged and connection.execute(select(collections.c.id).where(same)).first():
         return
     connection.execute(delete(collections).where(same))
     unreadable = [asdict(record) for record in run.unreadable]
-    row = asdict(run) | {"outcome": str(run.outcome), "unreadable": unreadable}
+    row = asdict(run) | {"outcome": str(run.outcome), "unreadable": unreadable, "facts": as_json(run.facts)}
     connection.execute(insert(collections).values(row))
 
 
-def last_collections(connection: Connection) -> list[Collected]:
-    """The latest run of each source, by name; of several days in one run, the latest day."""
+def last_collections(connection: Connection, until: datetime | None = None) -> list[Collected]:
+    """How each source was last seen, by name: the latest run for its latest day, up to `until`."""
     newest = func.row_number().over(
         partition_by=collections.c.source,
-        order_by=(collections.c.started_at.desc(), collections.c.day.desc(), collections.c.id.desc()),
+        order_by=(collections.c.day.desc(), collections.c.started_at.desc(), collections.c.id.desc()),
     )
-    ranked = select(collections, newest.label("place")).subquery()
+    runs = select(collections, newest.label("place"))
+    if until is not None:
+        runs = runs.where(collections.c.started_at <= until, collections.c.day <= until.date())
+    ranked = runs.subquery()
     query = select(ranked).where(ranked.c.place == 1).order_by(ranked.c.source)
-    return [_collected(row) for row in connection.execute(query)]
+    return [collected(row) for row in connection.execute(query)]
 
 
 def last_complete(connection: Connection, source: str, since: date) -> dict[date, datetime]:
@@ -152,6 +175,7 @@ def _row(listed: Paper, listing: Listing, known: Row[Any] | None) -> dict[str, A
         # An earlier instant comes later when recorded days are replayed.
         "first_seen_at": min(first or listing.seen_at, listing.seen_at),
         "last_seen_at": max(last or listing.seen_at, listing.seen_at),
+        "withdrawn_at": known.withdrawn_at if known else None,
     }
 
 
@@ -163,10 +187,21 @@ def _paper(row: Row[Any]) -> Paper:
     return Paper(**values | {name: tuple(values[name]) for name in _SEVERAL})
 
 
-def _collected(row: Row[Any]) -> Collected:
+def collected(row: Row[Any]) -> Collected:
+    """A row of `collections` as a value."""
     values = {name: row._mapping[name] for name in Collected.__dataclass_fields__}
     unreadable = tuple(Unreadable(**record) for record in row.unreadable)
-    return Collected(**values | {"outcome": Outcome(row.outcome), "unreadable": unreadable})
+    return Collected(
+        **values | {"outcome": Outcome(row.outcome), "unreadable": unreadable, "facts": from_json(row.facts)}
+    )
+
+
+def _ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+    return {
+        found
+        for some in _portions(ids)
+        for found in connection.scalars(select(papers.c.id).where(papers.c.id.in_(some)))
+    }
 
 
 def _upsert(connection: Connection, table: Table, key: list[str]) -> Any:

@@ -32,13 +32,14 @@ papers = table(
     Column("categories", Json, nullable=False),
     Column("keywords", Json, nullable=False),
     Column("published_at", Instant),
-    Column("listed_at", Instant),
+    Column("listed_at", Instant, index=True),
     Column("url", Text, nullable=False),
     Column("code_url", Text, nullable=False),
     Column("project_url", Text, nullable=False),
     Column("sources", Json, nullable=False),  # names of the sources that showed it
     Column("first_seen_at", Instant, nullable=False, index=True),
     Column("last_seen_at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),  # when a source first said that the paper was taken back
 )
 
 votes = table(
@@ -66,12 +67,14 @@ collections = table(
     Column("source", String(40), nullable=False),
     Column("day", Date, nullable=False),
     Column("started_at", Instant, nullable=False),
-    Column("outcome", String(20), nullable=False),  # Outcome in papers/collect.py
+    Column("outcome", String(20), nullable=False),  # Outcome in papers/collection.py
     Column("papers", Integer, nullable=False),
     Column("new", Integer, nullable=False),
     Column("unreadable", Json, nullable=False),  # [{"place", "reason"}]
     Column("message", Text, nullable=False),
+    Column("facts", Json, nullable=False),  # Facts in papers/collection.py
     Index("ix_collections_source_started", "source", "started_at"),
+    Index("ix_collections_source_day", "source", "day"),
 )
 
 issues = table(
@@ -98,6 +101,7 @@ issue_papers = table(
     Column("score", Float, nullable=False),
     Column("terms", Json, nullable=False),
     Column("paper", Json, nullable=False),  # the paper as it was at the cut
+    Column("late_days", Integer, nullable=False),
 )
 
 subscribers = table(

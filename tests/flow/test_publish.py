@@ -39,7 +39,8 @@ def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
 
 
 def test_papers_of_days_long_past_are_not_in_the_pool(engine):
-    add_papers(engine, range(3), seen_at=MORNING - timedelta(days=5, minutes=1))
+    long_ago = MORNING - timedelta(days=5, minutes=1)
+    add_papers(engine, range(3), seen_at=long_ago, listed_at=long_ago)
     add_papers(engine, range(3, 5), seen_at=MORNING - timedelta(days=4, hours=23))
     cut(engine)
     assert [one.paper.id for one in stored(engine).papers] == ["2603.00003", "2603.00004"]

@@ -1,5 +1,6 @@
 """arXiv: recorded answers of the export API and the announcement feeds, whole and cut."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.papers.sources.arxiv import Arxiv, manners
-from digest.papers.sources.arxiv_xml import document
+from digest.papers.sources.arxiv_xml import document, says_withdrawn
 from digest.papers.sources.fetch import Fetcher, Ticking
 from digest.papers.sources.source import Findings, SourceUnavailable, Validator
 from tests.papers.replay import Replay, Reply, replaying
@@ -100,8 +101,76 @@ def test_an_unchanged_feed_is_asked_for_by_its_validator(server: Replay) -> None
 def test_an_empty_weekend_is_quiet_and_nothing_else_is_asked(shared_data: Path, server: Replay) -> None:
     feed = (shared_data / "arxiv" / "rss" / "All-News-AI__arxiv_weekend_empty.xml").read_bytes()
     server.answers(FEED, Reply(feed))
-    assert fetch(server, SATURDAY, SATURDAY) == Findings()
+    assert fetch(server, SATURDAY, SATURDAY) == Findings(dated=SATURDAY)
     assert len(server.asked) == 1
+
+
+WITHDRAWN = "<comment>This paper has been withdrawn by the authors; an error in Lemma 2</comment>"
+
+
+def test_a_withdrawn_paper_is_named_and_not_listed(server: Replay) -> None:
+    server.answers(API, answer(entry("2604.00001v2", extra=WITHDRAWN), entry("2604.00002"), total=2))
+    findings = fetch(server, MONDAY, date(2026, 4, 29))
+    assert [paper.id for paper in findings.papers] == ["2604.00002"]
+    assert findings.withdrawn == ["2604.00001"]
+
+
+def test_a_replacement_or_a_deleted_entry_takes_a_paper_back(server: Replay) -> None:
+    dated = "<updated>2026-04-27T04:00:00+00:00</updated>"
+    replaced = entry("2604.00001v2", extra=f"<announce_type>replace</announce_type>{WITHDRAWN}")
+    deleted = '<deleted-entry ref="oai:arXiv.org:2604.00003v1"/>'
+    server.answers(FEED, Reply(ATOM.format(dated + replaced + entry("2604.00002") + deleted).encode()))
+    findings = fetch(server, MONDAY, MONDAY)
+    assert [paper.id for paper in findings.papers] == ["2604.00002"]
+    assert sorted(findings.withdrawn) == ["2604.00001", "2604.00003"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This paper has been withdrawn by the author",
+        "This paper has been withdrawn by Ada Lovelace due to a crucial sign error in equation 1",
+        "This submission has been withdrawn by arXiv administrators",
+        "  this article was temporarily withdrawn",
+        "Withdrawn.",
+        "withdrawn by the authors",
+        "Paper withdrawn",
+        "We withdraw this paper: the data were wrong",
+        "The authors have withdrawn this manuscript",
+    ],
+)
+def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
+    assert says_withdrawn(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Face conflicting demands, e.g., that a drug has been withdrawn",
+        "Withdrawn states are a problem of many agents",
+        "We withdrew the drug after two weeks",
+        "This paper studies papers that have been withdrawn",
+        "12 pages; the demo was withdrawn",
+        "",
+    ],
+)
+def test_other_things_may_be_withdrawn(said: str) -> None:
+    assert not says_withdrawn(said)
+
+
+def test_no_real_abstract_is_taken_for_a_withdrawal(shared_data: Path) -> None:
+    with gzip.open(shared_data / "arxiv" / "listings_2026-04_2026-05.jsonl.gz", "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    assert len(records) > 10_000
+    assert [
+        one["id"] for one in records if says_withdrawn(one["summary"]) or says_withdrawn(one["comment"] or "")
+    ] == []
+
+
+def test_a_feed_of_the_day_before_says_so(server: Replay) -> None:
+    server.answers(FEED, Reply(ATOM.format("<updated>2026-04-24T04:00:00+00:00</updated>" + entry("2604.9")).encode()))
+    server.answers(API, answer())
+    assert fetch(server, MONDAY, MONDAY).dated == date(2026, 4, 24)
 
 
 def test_replacements_are_no_new_papers(server: Replay) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -30,6 +31,8 @@ class Fake:
     name: str = "fake"
     answer: Callable[[date, datetime], Findings] = lambda _day, _now: Findings()
     asked: list[date] = field(default_factory=list)
+    past_days: bool = True
+    shows_votes: bool = True
 
     def fetch(self, day: date, now: datetime) -> Findings:
         self.asked.append(day)
@@ -109,7 +112,8 @@ def test_one_failing_source_stops_no_other(engine: Engine) -> None:
     ("findings", "outcome", "message"),
     [
         (Findings(), Outcome.QUIET, "nothing was listed"),
-        (Findings(unchanged=True), Outcome.UNCHANGED, "nothing changed since it was last read"),
+        (Findings(unchanged=True), Outcome.QUIET, "nothing changed since it was last read"),
+        (Findings(votes=[Votes("2605.99999", "fake", NOW, 3)]), Outcome.FRESH, "votes of 1 paper"),
         (Findings([ONE], incomplete="page 2 failed"), Outcome.PARTIAL, "1 paper listed; page 2 failed"),
         (
             Findings([ONE], unreadable=[Unreadable("record 2", "it has no id")]),
@@ -139,15 +143,32 @@ def test_a_first_run_reads_every_day_of_the_pool_newest_first(engine: Engine) ->
     assert source.asked == [DAY - timedelta(days=back) for back in range(4)]
 
 
-def test_later_runs_read_today_and_yesterday_and_older_days_after_hours(engine: Engine) -> None:
+@pytest.mark.parametrize(("votes", "again"), [(True, timedelta(hours=1)), (False, timedelta(hours=3))])
+def test_today_and_yesterday_are_read_each_time_and_older_days_when_votes_are_due(
+    engine: Engine, votes: bool, again: timedelta
+) -> None:
+    source = Fake(answer=lists(ONE), shows_votes=votes)
+    collect_recent(engine, [source], NOW, 4)
+    source.asked.clear()
+    for half_hours in range(1, 13):
+        collect_recent(engine, [source], NOW + half_hours * timedelta(minutes=30), 4)
+    assert source.asked.count(DAY) == source.asked.count(DAY - timedelta(days=1)) == 12
+    for back in (2, 3):
+        assert source.asked.count(DAY - timedelta(days=back)) == timedelta(hours=6) // again
+
+
+def test_the_oldest_day_of_the_pool_is_observed_until_its_last_paper_has_left_it(engine: Engine) -> None:
     source = Fake(answer=lists(ONE))
     collect_recent(engine, [source], NOW, 4)
     source.asked.clear()
-    collect_recent(engine, [source], NOW + timedelta(minutes=30), 4)
-    assert source.asked == [DAY, DAY - timedelta(days=1)]
-    source.asked.clear()
-    collect_recent(engine, [source], NOW + timedelta(hours=4), 4)
-    assert len(source.asked) == 4
+    collect_recent(engine, [source], NOW + timedelta(days=1), 4)
+    assert source.asked == [DAY + timedelta(days=1 - back) for back in range(5)]
+
+
+def test_a_source_that_knows_only_of_now_is_asked_for_today_alone(engine: Engine) -> None:
+    source = Fake(answer=lists(ONE), past_days=False)
+    collect_recent(engine, [source], NOW, 4)
+    assert source.asked == [DAY]
 
 
 def test_a_day_that_failed_is_read_again_next_time(engine: Engine) -> None:
@@ -180,8 +201,12 @@ def test_a_list_that_did_not_change_is_not_sent_again(engine: Engine, server: Re
         path, json_reply([{"id": "2605.00001", "title": "One", "upvotes": 1}], ETag='"1"'), Reply(status=304)
     )
     sources = real_sources(server.url, engine=engine)
-    runs = [collect(engine, sources, DAY, NOW + timedelta(hours=n))[0].outcome for n in range(2)]
-    assert runs == [Outcome.FRESH, Outcome.UNCHANGED]
+    runs = [collect(engine, sources, DAY, NOW + timedelta(hours=n))[0] for n in range(2)]
+    assert [(run.outcome, run.papers, run.facts.unchanged) for run in runs] == [
+        (Outcome.FRESH, 1, False),
+        (Outcome.FRESH, 1, True),
+    ]
+    assert runs[1].message == "1 paper listed; nothing changed since it was last read"
     assert server.asked[-1][1]["if-none-match"] == '"1"'
 
 
@@ -211,8 +236,44 @@ def test_an_outage_of_both_sources_is_recorded_and_loses_nothing(engine: Engine)
 
 
 def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ValueError, match="is not a paper source"):
-        real_sources("http://127.0.0.1:1", "hackernews")
+    with pytest.raises(ValueError, match="is not a paper source; there are huggingface, arxiv, hackernews, feeds"):
+        real_sources("http://127.0.0.1:1", "hackernoon")
+
+
+def test_a_source_that_breaks_in_its_own_code_is_failing_and_stops_no_other(engine: Engine) -> None:
+    def breaks(_day: date, _now: datetime) -> Findings:
+        raise KeyError("papers")
+
+    new, up = collect(engine, [Fake("new", breaks), Fake("up", lists(ONE))], DAY, NOW)
+    assert (new.outcome, new.message) == (Outcome.FAILING, "the source itself failed: KeyError: 'papers'")
+    assert (up.outcome, up.papers) == (Outcome.FRESH, 1)
+
+
+def test_when_patience_ends_what_came_is_kept_and_who_is_silent_is_failing(engine: Engine) -> None:
+    released = Event()
+
+    def never(_day: date, _now: datetime) -> Findings:
+        released.wait(60)
+        return Findings([TWO])
+
+    try:
+        done = collect_recent(engine, [Fake("silent", never), Fake("up", lists(ONE))], NOW, 1, patience=0.3)
+    finally:
+        released.set()
+    assert [(run.source, run.outcome, run.papers) for run in done if run.day == DAY] == [
+        ("silent", Outcome.FAILING, 0),
+        ("up", Outcome.FRESH, 1),
+    ]
+    assert done[0].message == "no answer within 0 seconds"
+    with reading(engine) as connection:
+        assert [one.paper.id for one in pool(connection, NOW, NOW)] == [ONE.id]
+
+
+def test_a_paper_that_a_source_takes_back_leaves_the_pool(engine: Engine) -> None:
+    collect(engine, [Fake(answer=lists(ONE, TWO))], DAY, NOW)
+    collect(engine, [Fake("other", lists(TWO, withdrawn=[ONE.id]))], DAY, NOW + timedelta(hours=1))
+    with reading(engine) as connection:
+        assert [one.paper.id for one in pool(connection, NOW, NOW + timedelta(hours=1))] == [TWO.id]
 
 
 def test_the_sample_is_stored_as_one_more_source(engine: Engine) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from digest.papers.collection import Collected, Outcome
+from digest.papers.collection import Collected, Facts, Outcome
 from digest.papers.paper import Paper, Votes
 from digest.papers.sources.source import Unreadable, Validator
 from digest.store.database import transaction
@@ -21,6 +21,7 @@ from digest.store.papers import (
     pool,
     record_collection,
     validator,
+    withdraw,
 )
 from digest.store.tables import papers, votes
 
@@ -136,7 +137,7 @@ def test_a_repeated_run_takes_the_place_of_the_first(engine: Engine) -> None:
         record_collection(connection, run(outcome=Outcome.FAILING))
         record_collection(connection, run())
         assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {NOON.date(): NOON}
-        record_collection(connection, run(outcome=Outcome.UNCHANGED, papers=0))
+        record_collection(connection, run(facts=Facts(unchanged=True)))
         assert last_collections(connection) == [run()]
 
 
@@ -158,10 +159,48 @@ def test_a_validator_is_remembered_by_its_address(engine: Engine) -> None:
         assert validator(connection, "https://b") is None
 
 
-def test_votes_of_a_paper_that_is_not_there_are_refused(engine: Engine) -> None:
-    from sqlalchemy.exc import IntegrityError
-
-    with pytest.raises(IntegrityError), transaction(engine) as connection:
-        keep_votes(connection, [Votes("2605.00001", "huggingface", NOON, 5)])
+def test_votes_of_a_paper_that_nobody_listed_are_left_out(engine: Engine) -> None:
     with transaction(engine) as connection:
-        assert connection.execute(select(func.count()).select_from(votes)).scalar() == 0
+        keep_papers(connection, listing(PAPER))
+        seen = [Votes(one, "hackernews", NOON, 5) for one in ("2605.99999", PAPER.id)]
+        assert keep_votes(connection, seen) == 1
+        assert list(connection.scalars(select(votes.c.paper_id))) == [PAPER.id]
+
+
+def test_a_withdrawn_paper_leaves_the_pool_and_stays_away(engine: Engine) -> None:
+    later = NOON + 2 * HOUR
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(PAPER))
+        withdraw(connection, [PAPER.id, "2605.99999"], NOON + HOUR)
+        keep_papers(connection, listing(PAPER, source="arxiv", at=later))
+        withdraw(connection, [PAPER.id], later)
+        assert [one.paper.id for one in pool(connection, NOON, NOON)] == [PAPER.id]  # as it was then
+        assert pool(connection, NOON, NOON + HOUR) == pool(connection, NOON, later) == []
+        assert latest_papers(connection, 10) == []
+        assert connection.execute(select(papers.c.withdrawn_at)).scalar() == NOON + HOUR
+
+
+def test_a_paper_that_is_put_on_a_list_long_after_it_was_first_seen_is_in_the_pool_again(engine: Engine) -> None:
+    listed = NOON + timedelta(days=9)
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(Paper(PAPER.id, "A title"), source="arxiv"))
+        since, until = listed - HOUR, listed + HOUR
+        assert pool(connection, since, until) == []
+        keep_papers(connection, listing(Paper(PAPER.id, "A title", listed_at=listed), at=until))
+        assert [one.paper.id for one in pool(connection, since, until)] == [PAPER.id]
+        assert pool(connection, since, listed - timedelta(minutes=1)) == []
+
+
+def test_facts_of_a_list_come_back_as_they_were(engine: Engine) -> None:
+    facts = Facts(DAY, "2605.00009", ("2605.00001", "2605.00009"), {"cs.CL": 2}, unchanged=True)
+    with transaction(engine) as connection:
+        record_collection(connection, run(facts=facts))
+        assert last_collections(connection) == [run(facts=facts)]
+
+
+def test_a_backfill_of_old_days_does_not_hide_how_a_source_is_today(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        record_collection(connection, run())
+        record_collection(connection, run(day=date(2026, 5, 1), at=NOON + HOUR))
+        assert last_collections(connection) == [run()]
+        assert last_collections(connection, NOON - HOUR) == []

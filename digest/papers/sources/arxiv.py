@@ -1,13 +1,14 @@
 """arXiv: today's announcements from its feed, the papers of another day from its export API. No votes.
 
-The feed of a day holds what was announced that day (none on Saturday and Sunday) and says so by its own date; when
-it is for another day or empty without reason, the papers submitted on the day are asked of the API.
+The feed of a day holds what was announced that day (none on Saturday, Sunday and after holidays) and says so by its
+own date; when it is for another day or empty without reason, the papers submitted on the day are asked of the API.
 """
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from urllib.parse import urlencode
 
+from digest.papers.announcing import expected
 from digest.papers.sources.arxiv_xml import Document, Entry, document
 from digest.papers.sources.fetch import Answer, Fetcher, Manners, Refused
 from digest.papers.sources.source import Findings, Remembered, SourceUnavailable, Unreadable
@@ -15,7 +16,6 @@ from digest.papers.sources.source import Findings, Remembered, SourceUnavailable
 PAGE = 500  # the API allows 2,000; a smaller answer stays well inside the time limit
 SPACING_SECONDS = 3.0  # "no more than one request every three seconds", arXiv API terms of use
 _MOST_PAGES = 20
-_SATURDAY = 5
 _NEW = frozenset({"", "new", "cross"})  # a replacement is no new paper
 
 
@@ -23,6 +23,7 @@ class Arxiv:
     """The source "arxiv"."""
 
     name = "arxiv"
+    shows_votes = False
 
     def __init__(
         self,
@@ -41,28 +42,35 @@ class Arxiv:
         """What was announced on `day` (today) or submitted on it. Raises SourceUnavailable."""
         if not self._categories:
             return Findings()
-        if day == now.date():
-            announced = self._announced(day)
-            if announced is not None:
-                return announced
-        return self._submitted(day)
+        if day != now.date():
+            return self._submitted(day)
+        announced, is_answer = self._announced(day)
+        if is_answer:
+            return announced
+        findings = self._submitted(day)
+        findings.dated = announced.dated
+        findings.withdrawn += announced.withdrawn
+        return findings
 
-    def _announced(self, day: date) -> Findings | None:
-        """The feed's papers; None when it is no answer for `day`."""
+    def _announced(self, day: date) -> tuple[Findings, bool]:
+        """The feed's papers, and whether they are an answer for `day`."""
         url = f"{self._feed}/rss/{'+'.join(self._categories)}"
         try:
             answer = self._feed_fetcher.get(url, self._remembered(url))
         except SourceUnavailable:
-            return None  # the API is the other way to the same papers
+            return Findings(), False  # the API is the other way to the same papers
         if answer.unchanged:
-            return Findings(unchanged=True)
+            return Findings(unchanged=True), True
         feed = document(answer.body)
         findings = _findings(feed, answer, [entry for entry in feed.entries if entry.announced in _NEW])
+        # A replacement is no new paper, but may be the one that takes a paper back.
+        findings.withdrawn = _withdrawn(feed, feed.entries)
+        findings.dated = feed.dated
         if not feed.is_feed or feed.dated not in (day, None) or _empty_without_reason(findings, day):
-            return None
+            return findings, False
         if not findings.incomplete and not findings.unreadable and findings.papers:
             findings.validators = {url: answer.validator}
-        return findings
+        return findings, True
 
     def _submitted(self, day: date) -> Findings:
         findings, came, total = Findings(), 0, 0
@@ -116,10 +124,15 @@ def _list_of(answer: Answer) -> Document:
 
 def _findings(found: Document, answer: Answer, entries: Sequence[Entry]) -> Findings:
     return Findings(
-        papers=[entry.paper for entry in _first_of_each(entries) if entry.paper],
+        papers=[entry.paper for entry in _first_of_each(entries) if entry.paper and not entry.withdrawn],
         unreadable=[Unreadable(entry.place, entry.reason) for entry in entries if entry.paper is None],
         incomplete=answer.cut or found.cut,
+        withdrawn=_withdrawn(found, entries),
     )
+
+
+def _withdrawn(found: Document, entries: Sequence[Entry]) -> list[str]:
+    return [*found.deleted, *(entry.paper.id for entry in entries if entry.paper and entry.withdrawn)]
 
 
 def _first_of_each(entries: Sequence[Entry]) -> list[Entry]:
@@ -127,7 +140,7 @@ def _first_of_each(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _empty_without_reason(findings: Findings, day: date) -> bool:
-    return not findings.papers and not findings.unreadable and day.weekday() < _SATURDAY
+    return not findings.papers and not findings.unreadable and not expected("arxiv", day).why_none
 
 
 def _add(findings: Findings, page: Findings) -> bool:
@@ -136,5 +149,6 @@ def _add(findings: Findings, page: Findings) -> bool:
     fresh = [paper for paper in page.papers if paper.id not in known]
     findings.papers += fresh
     findings.unreadable += page.unreadable
+    findings.withdrawn += page.withdrawn
     findings.incomplete = page.incomplete
     return bool(fresh)

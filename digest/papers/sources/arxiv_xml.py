@@ -17,6 +17,14 @@ from digest.papers.sources.reading import instant_of, text_of
 
 # "arXiv:2508.13426v1 Announce Type: cross \nAbstract: …" stands before the abstract in feeds.
 _ANNOUNCEMENT = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*([a-z-]+)\s+(?:Abstract:\s*)?", re.IGNORECASE)
+# Only where the text begins with it: abstracts also speak of drugs and other things that were withdrawn.
+_WORK = r"(?:paper|article|submission|manuscript|preprint|work|version)"
+_WITHDRAWN = re.compile(
+    rf"\W*(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:withdrawn|retracted)"
+    rf"|{_WORK}\s+(?:withdrawn|retracted)|withdrawn(?:\s+(?:by|due)\b|\s*[.:;,]|\s*$)"
+    rf"|(?:the\s+authors?|we|i)\s+(?:have\s+|has\s+)?withdr[ae]wn?\s+this\s+{_WORK})",
+    re.IGNORECASE,
+)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0 §2.2
 _OTHER_ENCODING = re.compile(rb"""<\?xml[^>]*encoding=["'](?!utf-?8|us-ascii)""", re.IGNORECASE)
 
@@ -26,6 +34,7 @@ class Document:
     """What a document says. `problem` is arXiv's own error message; `cut` why the document is not whole."""
 
     entries: list["Entry"] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)  # ids of entries that were taken away (RFC 6721)
     dated: date | None = None  # of a feed: the announcement
     total: int | None = None  # of the API: how many there are in all
     problem: str = ""
@@ -41,6 +50,7 @@ class Entry:
     paper: Paper | None
     reason: str = ""
     announced: str = ""
+    withdrawn: bool = False
 
 
 def document(body: bytes) -> Document:
@@ -69,6 +79,9 @@ def _take(result: Document, element: Element) -> None:
     if name in ("entry", "item"):
         _take_entry(result, element)
         element.clear()
+    elif name == "deleted-entry":
+        deleted = _known_id([element.get("ref") or ""])
+        result.deleted += [deleted] if deleted else []
     elif name == "totalResults":
         result.total = int(element.text) if (element.text or "").strip().isdigit() and element.text else None
     elif name in ("pubDate", "updated", "published") and result.dated is None:
@@ -84,7 +97,7 @@ def _take_entry(result: Document, element: Element) -> None:
 
 
 def _entry(element: Element, ids: list[str], number: int) -> Entry:
-    known = next(filter(None, (arxiv_id(text.removeprefix("oai:").replace("arXiv.org:", "")) for text in ids)), None)
+    known = _known_id(ids)
     place = f"entry {number}" + (f" ({known or text_of(ids[0])[:60]})" if ids else "")
     title = text_of(" ".join(_said(element, "title")))
     if known is None or not title:
@@ -101,7 +114,18 @@ def _entry(element: Element, ids: list[str], number: int) -> Entry:
         published_at=_published(element),
         url=f"https://arxiv.org/abs/{known}",
     )
-    return Entry(place, paper, announced=announced.strip().lower())
+    withdrawn = any(says_withdrawn(text) for text in [paper.abstract, *_said(element, "comment")])
+    return Entry(place, paper, announced=announced.strip().lower(), withdrawn=withdrawn)
+
+
+def says_withdrawn(text: str) -> bool:
+    """Whether a comment or an abstract says that its own paper was withdrawn, as arXiv and authors word it."""
+    return bool(_WITHDRAWN.match(text))
+
+
+def _known_id(texts: list[str]) -> str | None:
+    ids = (arxiv_id(text.removeprefix("oai:").replace("arXiv.org:", "")) for text in texts)
+    return next(filter(None, ids), None)
 
 
 def _authors(element: Element) -> Iterator[str]:

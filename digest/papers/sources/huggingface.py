@@ -86,6 +86,9 @@ def _read_page(found: list[Any], day: date, now: datetime, findings: Findings, s
         elif read.id not in seen:
             added = True
             seen.add(read.id)
+            if _is_withdrawn(item or {}):
+                findings.withdrawn.append(read.id)
+                continue
             findings.papers.append(read)
             findings.votes.extend(_votes(item or {}, read.id, now))
     return added
@@ -117,6 +120,10 @@ def _paper(item: dict[str, Any], day: date) -> Paper | str:
         code_url=web_address_of(inner.get("githubRepo") or item.get("githubRepo")),
         project_url=web_address_of(inner.get("projectPage") or item.get("projectPage")),
     )
+
+
+def _is_withdrawn(item: dict[str, Any]) -> bool:
+    return bool(_inner(item).get("withdrawnAt") or item.get("withdrawnAt"))
 
 
 def _votes(item: dict[str, Any], paper_id: str, now: datetime) -> Iterator[Votes]:

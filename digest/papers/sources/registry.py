@@ -1,11 +1,15 @@
 """The sources by name: plain values → sources ready to be asked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from digest.papers.sources import arxiv, huggingface
-from digest.papers.sources.fetch import Fetcher
+from digest.papers.sources import arxiv, feeds, hackernews, huggingface, known
+from digest.papers.sources.fetch import Fetcher, Manners
 from digest.papers.sources.source import Remembered, Source
+
+
+def _nothing(_url: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +22,67 @@ class Places:
     arxiv_categories: tuple[str, ...]
     contact: str = ""
     timeout_seconds: float = 20.0
+    hackernews_url: str = "https://hn.algolia.com"
+    feeds: tuple[str, ...] = ()
 
 
-def make_sources(names: Sequence[str], places: Places, remembered: Remembered = lambda _url: None) -> list[Source]:
-    """The sources called `names`, in that order. Raises ValueError for a name that is none."""
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a source of another package is made with; docs/sources.md describes it."""
+
+    contact: str
+    timeout_seconds: float
+    remembered: Remembered
+
+    def fetcher(self, base: str, spacing_seconds: float = 1.0, accept: str = "*/*") -> Fetcher:
+        """A client for `base` that keeps `spacing_seconds` between two requests."""
+        return Fetcher(base, Manners(self.contact, self.timeout_seconds, spacing_seconds, accept))
+
+
+def make_sources(names: Sequence[str], places: Places, remembered: Remembered = _nothing) -> list[Source]:
+    """The sources called `names`, in that order. Raises ValueError for a name that is none, or whose package breaks."""
     return [_make(name, places, remembered) for name in names]
 
 
 def _make(name: str, places: Places, remembered: Remembered) -> Source:
-    if name == huggingface.HuggingFace.name:
-        manners = huggingface.manners(places.contact, places.timeout_seconds)
-        return huggingface.HuggingFace(places.huggingface_url, Fetcher(places.huggingface_url, manners), remembered)
-    if name == arxiv.Arxiv.name:
-        manners = arxiv.manners(places.contact, places.timeout_seconds)
-        addresses = (places.arxiv_url, places.arxiv_feed_url)
-        fetchers = (Fetcher(places.arxiv_url, manners), Fetcher(places.arxiv_feed_url, manners))
-        return arxiv.Arxiv(addresses, places.arxiv_categories, fetchers, remembered)
-    raise ValueError(f"{name!r} is not a paper source; there are huggingface and arxiv")
+    if name in _OWN:
+        return _OWN[name](places, remembered)
+    point = known.added().get(name)
+    if point is None:
+        raise ValueError(f"{name!r} is not a paper source; there are {', '.join(known.names())}")
+    try:
+        made: Source = point.load()(Tools(places.contact, places.timeout_seconds, remembered))
+    except Exception as problem:
+        said = str(problem) or type(problem).__name__
+        raise ValueError(f"the paper source {name!r} ({point.value}) cannot be used: {said}") from problem
+    return made
+
+
+def _huggingface(places: Places, remembered: Remembered) -> Source:
+    manners = huggingface.manners(places.contact, places.timeout_seconds)
+    return huggingface.HuggingFace(places.huggingface_url, Fetcher(places.huggingface_url, manners), remembered)
+
+
+def _arxiv(places: Places, remembered: Remembered) -> Source:
+    manners = arxiv.manners(places.contact, places.timeout_seconds)
+    addresses = (places.arxiv_url, places.arxiv_feed_url)
+    fetchers = (Fetcher(places.arxiv_url, manners), Fetcher(places.arxiv_feed_url, manners))
+    return arxiv.Arxiv(addresses, places.arxiv_categories, fetchers, remembered)
+
+
+def _hackernews(places: Places, _remembered: Remembered) -> Source:
+    manners = hackernews.manners(places.contact, places.timeout_seconds)
+    return hackernews.HackerNews(places.hackernews_url, Fetcher(places.hackernews_url, manners))
+
+
+def _feeds(places: Places, remembered: Remembered) -> Source:
+    manners = Manners(places.contact, places.timeout_seconds)
+    return feeds.Feeds(places.feeds, lambda url: Fetcher(url, manners), remembered)
+
+
+_OWN: dict[str, Callable[[Places, Remembered], Source]] = {
+    "huggingface": _huggingface,
+    "arxiv": _arxiv,
+    "hackernews": _hackernews,
+    "feeds": _feeds,
+}

@@ -34,10 +34,12 @@ Remembered = Callable[[str], Validator | None]
 
 @dataclass(slots=True)
 class Findings:
-    """One run of one source. `unchanged` = the source said 304: nothing is new, and that is no fault."""
+    """One run of one source. `unchanged` = the source said 304: nothing changed since it was last read whole."""
 
     papers: list[Paper] = field(default_factory=list)
-    votes: list[Votes] = field(default_factory=list)
+    votes: list[Votes] = field(default_factory=list)  # those of papers that nobody listed are left out
+    withdrawn: list[str] = field(default_factory=list)  # ids of papers that are no longer to be shown
+    dated: date | None = None  # the day that the list itself says it is of, where it says so
     unreadable: list[Unreadable] = field(default_factory=list)
     unchanged: bool = False
     incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had come
@@ -45,10 +47,24 @@ class Findings:
 
 
 class Source(Protocol):
-    """A place that papers come from."""
+    """A place that papers come from.
+
+    Two attributes may be left out: `past_days` = False when it can only say how things are now, so that it is never
+    asked for an earlier day; `shows_votes` = False when it brings none, so that earlier days are read again less often.
+    """
 
     name: str
 
     def fetch(self, day: date, now: datetime) -> Findings:
         """Papers that the source lists for `day`, as observed at `now`. Raises SourceUnavailable."""
         ...
+
+
+def has_past_days(source: Source) -> bool:
+    """Whether the source can be asked for a day before today."""
+    return bool(getattr(source, "past_days", True))
+
+
+def shows_votes(source: Source) -> bool:
+    """Whether reading a day again observes votes."""
+    return bool(getattr(source, "shows_votes", True))

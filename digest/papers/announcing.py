@@ -1,0 +1,77 @@
+"""On which days a source is expected to list papers, and by when. Pure.
+
+arXiv announces from Sunday to Thursday at 20:00 US Eastern time (info.arxiv.org, "Submission schedule and
+availability"), so that its lists bear the dates of Monday to Friday; after an evening without announcement, a US
+holiday, the next day has none. Hugging Face has no lists at weekends, and on the days after arXiv's holidays short
+ones. Of any other source nothing is known, and nothing is expected.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+_DAY = timedelta(days=1)
+_MONDAY, _THURSDAY, _SATURDAY = 0, 3, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is to be expected of a list day. `why_none` says in a word why there is no list, "" when there is one."""
+
+    why_none: str = ""
+    by: datetime | None = None  # when it should be there; None: nothing is known of this source
+    short: bool = False  # there is a list, but no full one
+    ids_grow: bool = False  # each list holds a newer arXiv id than the one before
+
+
+def expected(source: str, day: date) -> Expected:
+    """What `source` should have listed for `day` (the date of the list, UTC)."""
+    rule = _RULES.get(source)
+    return rule(day) if rule else Expected()
+
+
+def holiday(day: date) -> str:
+    """The US holiday on which arXiv announces nothing, "" on any other day."""
+    return dict(_holidays(day.year)).get(day, "")
+
+
+def _arxiv(day: date) -> Expected:
+    # The evening of a Friday or Saturday announces nothing; those would be the lists of Saturday and Sunday.
+    why = f"{day:%A}" if day.weekday() >= _SATURDAY else holiday(day - _DAY)
+    return Expected(why, _at(day, time(6)), ids_grow=True)
+
+
+def _huggingface(day: date) -> Expected:
+    why = f"{day:%A}" if day.weekday() >= _SATURDAY else (holiday(day) if (day.month, day.day) in _BOTH else "")
+    return Expected(why, _at(day, time(6)), short=bool(holiday(day) or holiday(day - _DAY)))
+
+
+_BOTH = frozenset({(1, 1), (12, 25)})  # holidays of nearly everybody
+_RULES: dict[str, Callable[[date], Expected]] = {"arxiv": _arxiv, "huggingface": _huggingface}
+
+
+def _at(day: date, hour: time) -> datetime:
+    return datetime.combine(day, hour, UTC)
+
+
+def _holidays(year: int) -> Iterator[tuple[date, str]]:
+    yield date(year, 1, 1), "New Year’s Day"
+    yield _nth(year, 1, _MONDAY, 3), "Martin Luther King Day"
+    yield _last_monday(year, 5), "Memorial Day"
+    yield date(year, 6, 19), "Juneteenth"
+    yield date(year, 7, 4), "Independence Day"
+    yield _nth(year, 9, _MONDAY, 1), "Labor Day"
+    yield _nth(year, 11, _THURSDAY, 4), "Thanksgiving"
+    yield date(year, 12, 24), "Christmas Eve"
+    yield date(year, 12, 25), "Christmas"
+    yield date(year, 12, 31), "New Year’s Eve"
+
+
+def _nth(year: int, month: int, weekday: int, which: int) -> date:
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
+
+
+def _last_monday(year: int, month: int) -> date:
+    last = date(year, month + 1, 1) - _DAY
+    return last - timedelta(days=(last.weekday() - _MONDAY) % 7)

@@ -1,0 +1,75 @@
+"""One JSON record of an operator's own list → a paper. The fields are those of docs/sources.md."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from digest.papers.paper import Paper, arxiv_id
+from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A paper of a list, what the list says of its votes, and whether it was taken back."""
+
+    paper: Paper
+    upvotes: int | None = None
+    comments: int = 0
+    withdrawn: bool = False
+
+
+def item_of(record: Any) -> Item | str:
+    """The paper of a record, or in words why it is none."""
+    if not isinstance(record, dict):
+        return "it is not a JSON object"
+    url = web_address_of(record.get("url"))
+    paper_id = id_of([record.get("id"), url])
+    if paper_id is None:
+        return "it has neither an id nor a url"
+    withdrawn = record.get("withdrawn") is True
+    title = text_of(record.get("title"))
+    if not title and not withdrawn:
+        return "it has no title"
+    return Item(_paper(record, paper_id, title, url), count_of(record.get("votes")), _comments(record), withdrawn)
+
+
+def id_of(said: list[Any]) -> str | None:
+    """The paper's id: an arXiv id or address among what is `said`, else a hash of the first of it; None of nothing."""
+    texts = [text.strip() for text in said if isinstance(text, str) and text.strip()]
+    known = next(filter(None, map(arxiv_id, texts)), None)
+    if known or not texts:
+        return known
+    return f"feeds:{sha256(texts[0].encode(errors='replace')).hexdigest()[:24]}"
+
+
+def page_of(paper_id: str, url: str) -> str:
+    """The canonical page of a paper."""
+    return url or ("" if paper_id.startswith("feeds:") else f"https://arxiv.org/abs/{paper_id}")
+
+
+def _paper(record: dict[str, Any], paper_id: str, title: str, url: str) -> Paper:
+    return Paper(
+        id=paper_id,
+        title=title,
+        abstract=text_of(record.get("abstract")),
+        summary=text_of(record.get("summary")),
+        authors=tuple(_texts(record.get("authors"))),
+        organization=text_of(record.get("organization")),
+        categories=tuple(_texts(record.get("categories"))),
+        keywords=tuple(_texts(record.get("keywords"))),
+        published_at=instant_of(record.get("published_at")),
+        listed_at=instant_of(record.get("listed_at")),
+        url=page_of(paper_id, url),
+        code_url=web_address_of(record.get("code_url")),
+        project_url=web_address_of(record.get("project_url")),
+    )
+
+
+def _comments(record: dict[str, Any]) -> int:
+    return count_of(record.get("comments")) or 0
+
+
+def _texts(value: Any) -> Iterator[str]:
+    several = [value] if isinstance(value, str) else value
+    yield from filter(None, map(text_of, several if isinstance(several, list) else ()))
