@@ -152,7 +152,7 @@ def remembered_by(engine: Engine) -> Remembered:
 def _days(engine: Engine, source: Source, now: datetime, pool_days: int) -> list[date]:
     """Newest first, so that what matters most is there soonest.
 
-    The pool begins in the middle of a day more, whose later papers are still in it; a list never read is not one of them.
+    The pool begins in the middle of one more day, whose later papers are still in it. Unread, it is left alone.
     """
     if not has_past_days(source):
         return [now.date()]

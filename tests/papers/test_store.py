@@ -2,8 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
 from digest.papers.collection import Collected, Facts, Outcome
 from digest.papers.paper import Paper, Votes

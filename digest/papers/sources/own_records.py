@@ -44,8 +44,8 @@ def id_of(said: list[Any]) -> str | None:
 
 
 def page_of(paper_id: str, url: str) -> str:
-    """The canonical page of a paper."""
-    return url or ("" if paper_id.startswith("feeds:") else f"https://arxiv.org/abs/{paper_id}")
+    """The canonical page of a paper: arXiv's of all its versions, else the address that the list gives."""
+    return url if paper_id.startswith("feeds:") else f"https://arxiv.org/abs/{paper_id}"
 
 
 def _paper(record: dict[str, Any], paper_id: str, title: str, url: str) -> Paper:
