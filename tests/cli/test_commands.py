@@ -46,7 +46,7 @@ def test_collect_stores_what_the_source_lists_and_says_so(run, monkeypatch, engi
 
 
 def test_when_no_source_answers_collect_fails_and_publish_freezes_nothing(run, monkeypatch):
-    for name in ("HUGGINGFACE_URL", "ARXIV_URL", "ARXIV_FEED_URL"):
+    for name in ("HUGGINGFACE_URL", "ARXIV_URL", "ARXIV_FEED_URL", "HACKERNEWS_URL"):
         monkeypatch.setenv(f"DIGEST_{name}", "http://127.0.0.1:9")
     collected = run("collect", "--date", DATE, "--json")
     assert collected.exit_code == 1

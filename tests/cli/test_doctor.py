@@ -10,8 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import insert, update
 
 from digest.mail.flow import EVERYTHING, Pause
+from digest.papers.collection import Collected, Outcome
 from digest.settings import settings
 from digest.store.database import transaction
+from digest.store.papers import record_collection
 from digest.store.pauses import set_pause
 from digest.store.tables import deliveries, sent_days
 from tests.world import MORNING
@@ -185,3 +187,33 @@ def test_without_a_database_it_still_tells_the_rest(run, findings, monkeypatch):
     assert found["database"]["blocks"]
     assert "DKIM" in found
     assert "sending" not in found
+
+
+def collected(engine, source, outcome, message):
+    with transaction(engine) as connection:
+        record_collection(connection, Collected(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))
+
+
+def test_doctor_says_of_each_source_how_it_is_and_why(findings, engine, clock):
+    clock.move_to(MORNING + timedelta(hours=1))
+    stale = "the list is still that of Tuesday, 2026-03-03; late papers come tomorrow"
+    collected(engine, "arxiv", Outcome.STALE, stale)
+    collected(engine, "huggingface", Outcome.QUIET, "nothing was announced (Saturday)")
+    collected(engine, "hackernews", Outcome.FAILING, "hn.algolia.com answered 500 Internal Server Error")
+    found = findings(sources="arxiv,huggingface,hackernews,feeds")
+    assert (found["source arxiv"]["well"], found["source huggingface"]["well"]) == (False, True)
+    assert (
+        found["source arxiv"]["said"]
+        == f"stale. arXiv, list of Wednesday 2026-03-04, read 2026-03-04 06:00 UTC: {stale}"
+    )
+    assert found["source huggingface"]["said"].endswith("nothing was announced (Saturday)")
+    assert "500" in found["source hackernews"]["said"]
+    assert found["source feeds"]["said"] == "never read"
+    assert all(found[name]["advice"] for name in ("source arxiv", "source hackernews", "source feeds"))
+
+
+def test_doctor_notices_a_source_that_was_not_read_for_a_day(findings, engine, clock):
+    clock.move_to(MORNING + timedelta(hours=30))
+    collected(engine, "arxiv", Outcome.FRESH, "231 papers listed")
+    found = findings(sources="arxiv")["source arxiv"]
+    assert (found["well"], "Is the scheduler running?" in found["advice"]) == (False, True)

@@ -27,7 +27,7 @@ PARTS = {"valkey", "mail", "web", "worker", "scheduler"}
 def closed() -> dict[str, str]:
     """The environment of a machine from which no source can be reached."""
     nobody = f"http://{processes.LOOPBACK}:{processes.free_port()}"
-    sources = {f"DIGEST_{name}_URL": nobody for name in ("HUGGINGFACE", "ARXIV", "ARXIV_FEED")}
+    sources = {f"DIGEST_{name}_URL": nobody for name in ("HUGGINGFACE", "ARXIV", "ARXIV_FEED", "HACKERNEWS")}
     return dict(os.environ) | sources | {"DIGEST_WEB_PORT": str(processes.free_port())}
 
 

@@ -45,6 +45,7 @@ def test_an_installed_wheel_does_the_demo_without_the_checkout(unpacked_wheel, t
         "DIGEST_HUGGINGFACE_URL": nobody,
         "DIGEST_ARXIV_URL": nobody,
         "DIGEST_ARXIV_FEED_URL": nobody,
+        "DIGEST_HACKERNEWS_URL": nobody,
         "DIGEST_WEB_PORT": str(processes.free_port()),
     }
     where = [sys.executable, "-P", "-c", "import digest, workers; print(digest.__file__, workers.__file__)"]
@@ -70,6 +71,7 @@ def test_the_procfile_runs_on_postgresql_and_redis(postgresql_url, redis_url, sm
         "DIGEST_HUGGINGFACE_URL": nobody,
         "DIGEST_ARXIV_URL": nobody,
         "DIGEST_ARXIV_FEED_URL": nobody,
+        "DIGEST_HACKERNEWS_URL": nobody,
         "DIGEST_SWEEP_SECONDS": "1",
     }
     honcho = [sys.executable, "-m", "honcho", "-f", str(ROOT / "Procfile"), "start", "web", "worker", "scheduler"]

@@ -13,7 +13,8 @@ from digest.store.papers import last_collections
 from digest.store.sending import claim
 from digest.subscribers.subscriber import Status
 from tests.lists import PAPERS_A_DAY, daily_lists
-from tests.world import add_reader
+from tests.papers.replay import Reply, replaying
+from tests.world import add_papers, add_reader
 from workers.scheduler import Jobs, schedule
 
 DAY = date(2026, 3, 4)
@@ -85,6 +86,30 @@ def test_when_no_source_answers_the_issue_waits_and_the_source_is_not_pressed(jo
     assert at(6) <= run.started_at < at(6, 1)
     clock.move_to(at(6, 20))
     jobs.cut()
+    assert dates(engine) == [DAY]
+
+
+def test_a_source_that_never_answers_does_not_keep_the_issue_waiting(jobs, engine, clock, monkeypatch):
+    add_papers(engine, range(3), seen_at=at(1))
+    monkeypatch.setattr("workers.scheduler.PATIENCE_SECONDS", 0.2)
+    clock.move_to(at(6))
+    with replaying() as silent:
+        silent.reply = lambda _target: Reply(b"[]", silent_seconds=60)
+        monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", silent.url)
+        settings.cache_clear()
+        Jobs(settings(), engine).cut()
+    with reading(engine) as connection:
+        issue = newest_issue(connection)
+    assert len(issue.papers) == 3
+    assert issue.note.startswith("Hugging Face could not be read when this issue was made")
+
+
+def test_a_reading_under_way_that_hangs_does_not_keep_the_issue_waiting_either(jobs, engine, clock, monkeypatch):
+    add_papers(engine, range(3), seen_at=at(1))
+    monkeypatch.setattr("workers.scheduler.PATIENCE_SECONDS", 0.2)
+    clock.move_to(at(6))
+    with jobs._one_reading:
+        jobs.cut()
     assert dates(engine) == [DAY]
 
 

@@ -67,6 +67,16 @@ def test_samples_of_the_api_load_whole(shared_data: Path, server: Replay) -> Non
         assert len(findings.papers) == len(json.loads(file.read_bytes())), file.name
 
 
+@pytest.mark.parametrize("outer", [True, False])
+def test_a_withdrawn_paper_is_named_and_not_listed(server: Replay, outer: bool) -> None:
+    at = "2026-01-16T00:00:00.000Z"
+    gone = item("2601.00002") | {"withdrawnAt": at} if outer else item("2601.00002", withdrawnAt=at)
+    server.answers(LIST, json_reply([item("2601.00001", withdrawnAt=None), gone]))
+    findings = source(server).fetch(DAY, NOW)
+    assert [paper.id for paper in findings.papers] == [votes.paper_id for votes in findings.votes] == ["2601.00001"]
+    assert findings.withdrawn == ["2601.00002"]
+
+
 def test_a_record_becomes_a_paper_and_an_observation(server: Replay) -> None:
     inner = {
         "title": "LeC$^2$O\n-NeRF",
