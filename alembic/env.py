@@ -6,6 +6,7 @@ from alembic import context
 from digest.settings import settings
 from digest.store.columns import Instant
 from digest.store.database import connect
+from digest.store.search_tables import INDEX
 from digest.store.tables import metadata
 
 # Any number will do, as long as nobody else takes it: two releases at once wait here for each other.
@@ -22,6 +23,11 @@ def render_item(kind, item, autogen_context):
     return False
 
 
+def include_name(name, _kind, _parents):
+    """Not the parts of the search index, which only its database has words for."""
+    return not (name or "").startswith(INDEX)
+
+
 def run() -> None:
     engine = connect(context.config.attributes.get("database") or settings().database)
     try:
@@ -33,6 +39,7 @@ def run() -> None:
                 target_metadata=metadata,
                 render_as_batch=True,
                 render_item=render_item,
+                include_name=include_name,
                 compare_type=True,
                 compare_server_default=True,
             )

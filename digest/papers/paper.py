@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
-_NEW_STYLE = r"\d{4}\.\d{4,5}"
-_OLD_STYLE = r"[a-z-]+(?:\.[A-Z]{2})?/\d{7}"
-_ARXIV_ID = re.compile(rf"(?:arxiv:)?({_NEW_STYLE}|{_OLD_STYLE})(?:v\d+)?", re.IGNORECASE)
+NEW_STYLE = r"\d{4}\.\d{4,5}"
+OLD_STYLE = r"[a-z-]+(?:\.[A-Z]{2})?/\d{7}"
+_ARXIV_ID = re.compile(rf"(?:arxiv:)?({NEW_STYLE}|{OLD_STYLE})(?:v\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

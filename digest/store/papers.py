@@ -12,6 +12,7 @@ from digest.papers.collection import COMPLETE, Collected, Outcome, as_json, from
 from digest.papers.paper import Observed, Paper, Votes, merge
 from digest.papers.sources.source import Unreadable, Validator
 from digest.store.dialect import insert_new
+from digest.store.search_index import index_papers
 from digest.store.tables import collections, papers, validators, votes
 
 _T = TypeVar("_T")
@@ -36,6 +37,7 @@ def keep_papers(connection: Connection, listing: Listing) -> int:
     rows = [_row(paper, listing, known.get(paper_id)) for paper_id, paper in sorted(listed.items())]
     for some in _portions(rows):
         connection.execute(_upsert(connection, papers, ["id"]), some)
+    index_papers(connection, rows)
     return sum(row["first_seen_at"] == listing.seen_at for row in rows)
 
 
@@ -73,7 +75,7 @@ def pool(connection: Connection, since: datetime, until: datetime) -> list[Obser
     for row in connection.execute(seen):
         cast.setdefault(row.paper_id, []).append(Votes(**row._mapping))
     return [
-        Observed(_paper(row), row.first_seen_at, tuple(cast.get(row.id, ())))
+        Observed(paper_in(row), row.first_seen_at, tuple(cast.get(row.id, ())))
         for row in connection.execute(select(papers).where(within).order_by(papers.c.id))
     ]
 
@@ -84,7 +86,7 @@ def paper(connection: Connection, paper_id: str) -> Observed | None:
     if row is None:
         return None
     seen = select(votes).where(votes.c.paper_id == paper_id).order_by(votes.c.observed_at)
-    return Observed(_paper(row), row.first_seen_at, tuple(Votes(**v._mapping) for v in connection.execute(seen)))
+    return Observed(paper_in(row), row.first_seen_at, tuple(Votes(**v._mapping) for v in connection.execute(seen)))
 
 
 def latest_papers(connection: Connection, limit: int) -> list[Paper]:
@@ -92,7 +94,13 @@ def latest_papers(connection: Connection, limit: int) -> list[Paper]:
     listed = func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)
     query = select(papers).where(papers.c.withdrawn_at.is_(None))
     query = query.order_by(papers.c.first_seen_at.desc(), listed.desc(), papers.c.id).limit(limit)
-    return [_paper(row) for row in connection.execute(query)]
+    return [paper_in(row) for row in connection.execute(query)]
+
+
+def paper_in(row: Row[Any]) -> Paper:
+    """The paper that a row of the table `papers` holds."""
+    values = {name: row._mapping[name] for name in _PAPER_FIELDS}
+    return Paper(**values | {name: tuple(values[name]) for name in _SEVERAL})
 
 
 def record_collection(connection: Connection, run: Collected) -> None:
@@ -166,7 +174,7 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
 
 
 def _row(listed: Paper, listing: Listing, known: Row[Any] | None) -> dict[str, Any]:
-    together = merge(_paper(known), listed) if known else listed
+    together = merge(paper_in(known), listed) if known else listed
     row = {name: getattr(together, name) for name in _PAPER_FIELDS}
     first, last, sources = (known.first_seen_at, known.last_seen_at, set(known.sources)) if known else _NEVER
     return row | {
@@ -180,11 +188,6 @@ def _row(listed: Paper, listing: Listing, known: Row[Any] | None) -> dict[str, A
 
 
 _NEVER: tuple[None, None, set[str]] = (None, None, set())
-
-
-def _paper(row: Row[Any]) -> Paper:
-    values = {name: row._mapping[name] for name in _PAPER_FIELDS}
-    return Paper(**values | {name: tuple(values[name]) for name in _SEVERAL})
 
 
 def collected(row: Row[Any]) -> Collected:

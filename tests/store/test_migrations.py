@@ -6,6 +6,7 @@ from sqlalchemy import inspect
 from alembic import command
 from digest.store.database import connect, reading
 from digest.store.migrate import configuration, is_current, migrate
+from digest.store.search_tables import INDEX
 from digest.store.tables import metadata
 
 
@@ -19,7 +20,7 @@ def tables(url):
     engine = connect(url)
     names = set(inspect(engine).get_table_names())
     engine.dispose()
-    return names - {"alembic_version"}
+    return {name for name in names if name != "alembic_version" and not name.startswith(INDEX)}
 
 
 def test_the_tables_of_the_migrations_are_those_of_the_code(database_url):
