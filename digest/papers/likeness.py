@@ -10,18 +10,18 @@ from digest.papers.words import STOP_WORDS, stem, words_of
 MOST_WORDS = 20
 _TITLE_COUNTS = 3  # times; what a paper is about stands in its title
 _MOST_COUNTED = 4  # of one word: that a text repeats it more often says no more
-_TOO_COMMON = 0.2  # of all papers
-_RARE = 0.005  # of all papers; what is rarer than that tells no more, or a slip of the pen would tell the most
+_TOO_COMMON = 0.3  # of all papers
+_RARE = 0.02  # of all papers; what is rarer tells no more, or the oddest word would decide alone
 _STOPS = frozenset(map(stem, STOP_WORDS))
 
 
 def words_in(paper: Paper) -> dict[str, float]:
-    """How often each word stands in the paper, damped; a word of the title counts more."""
+    """How often each word stands in the paper, at most _MOST_COUNTED; a word of the title counts more."""
     counted = Counter(word.text for word in words_of(f"{paper.summary}\n{paper.abstract}\n{' '.join(paper.keywords)}"))
     for word in words_of(paper.title):
         counted[word.text] += _TITLE_COUNTS
     return {
-        word: 1 + math.log(min(count, _MOST_COUNTED))
+        word: float(min(count, _MOST_COUNTED))
         for word, count in counted.items()
         if len(word) > 1 and word not in _STOPS and not word.isdecimal()
     }

@@ -1,12 +1,15 @@
-"""Where papers stood in past issues, for the pages that explain a place."""
+"""Past issues as the pages and feeds show them: by month, by paper, and where a paper stood."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, func, select
 
 from digest.issues.issue import IssueStatus
-from digest.store.tables import issue_papers, issues
+from digest.papers.paper import RankedPaper
+from digest.store.issues import ranked_in
+from digest.store.tables import issue_papers, issues, papers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,87 @@ def latest_place(connection: Connection, paper_id: str) -> Place | None:
     last = select(issue_papers.c.rank).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank.desc())
     of = connection.execute(last.limit(1)).scalar_one()
     return Place(day=row.date, rank=row.rank, of=of, score=row.score, terms=row.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One line of the list of issues."""
+
+    date: date
+    papers: int
+    best: str  # title of the first
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """A paper in the first issue that had it among its best."""
+
+    ranked: RankedPaper
+    day: date
+    cut_at: datetime
+
+
+def months_of_issues(connection: Connection) -> list[date]:
+    """The first days of the months that have issues, newest first."""
+    days = connection.execute(_shown(select(issues.c.date)).order_by(issues.c.date.desc())).scalars()
+    return list(dict.fromkeys(day.replace(day=1) for day in days))
+
+
+def days_in(connection: Connection, month: date) -> list[Day]:
+    """The issues of the month that begins with `month`, newest first."""
+    after = (month + timedelta(days=32)).replace(day=1)
+    first, every = issue_papers.alias(), issue_papers.alias()
+    counted = select(func.count()).select_from(every).where(every.c.issue_id == issues.c.id).scalar_subquery()
+    query = (
+        _shown(select(issues.c.date, counted.label("papers"), first.c.paper))
+        .outerjoin(first, (first.c.issue_id == issues.c.id) & (first.c.rank == 1))
+        .where(issues.c.date >= month, issues.c.date < after)
+        .order_by(issues.c.date.desc())
+    )
+    return [Day(row.date, row.papers, (row.paper or {}).get("title", "")) for row in connection.execute(query)]
+
+
+def appearances(connection: Connection, best: int, issues_back: int) -> list[Appearance]:
+    """The papers of the newest issues, each in the first issue that had it among the `best`; newest issue first.
+
+    What an issue shows never changes afterwards, nor where a paper stands here.
+    """
+    newest = _shown(select(issues.c.id, issues.c.date, issues.c.cut_at)).order_by(issues.c.date.desc())
+    window = newest.limit(issues_back).subquery()
+    earlier, before = issues.alias(), issue_papers.alias()
+    already = (
+        select(before.c.paper_id)
+        .join(earlier, earlier.c.id == before.c.issue_id)
+        .where(
+            before.c.paper_id == issue_papers.c.paper_id,
+            before.c.rank <= best,
+            earlier.c.date < window.c.date,
+            earlier.c.kind == "daily",
+            earlier.c.status != IssueStatus.CANCELLED,
+        )
+        .exists()
+    )
+    query = (
+        select(issue_papers, window.c.date, window.c.cut_at)
+        .join(window, window.c.id == issue_papers.c.issue_id)
+        .where(issue_papers.c.rank <= best, ~already)
+        .order_by(window.c.date.desc(), issue_papers.c.rank)
+    )
+    return [Appearance(ranked_in(row), row.date, row.cut_at) for row in connection.execute(query)]
+
+
+def newest_cut(connection: Connection) -> datetime | None:
+    """When the newest issue was cut."""
+    return connection.execute(
+        _shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)
+    ).scalar_one_or_none()
+
+
+def newest_paper_ids(connection: Connection, limit: int) -> list[str]:
+    """The ids of the papers seen first most recently."""
+    query = select(papers.c.id).order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def _shown(query: Select[Any]) -> Select[Any]:
+    return query.where(issues.c.kind == "daily", issues.c.status != IssueStatus.CANCELLED)

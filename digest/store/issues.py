@@ -93,6 +93,16 @@ def issue_dates(connection: Connection, limit: int) -> list[date]:
     return list(connection.execute(query).scalars())
 
 
+def ranked_in(row: Row[Any]) -> RankedPaper:
+    """The paper that a row of `issue_papers` holds."""
+    stored = dict(row.paper)
+    for instant in _INSTANTS:
+        stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
+    for several in ("authors", "categories", "keywords"):
+        stored[several] = tuple(stored[several])
+    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)
+
+
 def _newest(query: Any) -> Any:
     holds_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
     kept = query.where(issues.c.kind == "daily", issues.c.status != IssueStatus.CANCELLED, holds_papers)
@@ -102,7 +112,7 @@ def _newest(query: Any) -> Any:
 def _issue(connection: Connection, row: Row[Any]) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
     values = dict(row._mapping) | {"status": IssueStatus(row.status)}
-    return Issue(**values, papers=tuple(_ranked(found) for found in connection.execute(query)))
+    return Issue(**values, papers=tuple(ranked_in(found) for found in connection.execute(query)))
 
 
 def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
@@ -119,12 +129,3 @@ def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
         "paper": paper,
         "late_days": ranked.late_days,
     }
-
-
-def _ranked(row: Row[Any]) -> RankedPaper:
-    stored = dict(row.paper)
-    for instant in _INSTANTS:
-        stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
-    for several in ("authors", "categories", "keywords"):
-        stored[several] = tuple(stored[several])
-    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)

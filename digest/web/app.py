@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from digest.settings import Settings
-from digest.web import archive, health, inbox, managing, subscribing
+from digest.web import archive, discovery, feeds, health, inbox, managing, searching, subscribing
 from digest.web.assets import Assets
 from digest.web.guard import Guard, add_security_headers
 from digest.web.pages import Pages
@@ -31,8 +31,9 @@ def create_app(engine: Engine, settings: Settings, hint: Callable[[], object]) -
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets)
     app.state.site = Site(engine, settings, pages, hint)
-    for router in (assets.routes(), health.router, subscribing.router, managing.router, archive.router):
-        app.include_router(router)
+    app.include_router(assets.routes())
+    for part in (health, subscribing, managing, searching, feeds, discovery, archive):
+        app.include_router(part.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     app.add_middleware(Guard, refuse=pages.refuse, public_url=settings.public_url)

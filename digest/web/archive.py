@@ -4,25 +4,37 @@ from datetime import date
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from digest.store.archive import latest_place
+from digest.papers.paper import arxiv_id
+from digest.store.archive import days_in, latest_place, months_of_issues
 from digest.store.database import reading
-from digest.store.issues import issue_dates, issue_on
+from digest.store.issues import issue_on
+from digest.store.likeness import papers_like
 from digest.store.papers import paper as paper_with_id
-from digest.web.cards import authors, card, links, paper_card
-from digest.web.site import TheSite
+from digest.web.caching import same_for_all
+from digest.web.cards import authors, card, links, page_of, paper_card
+from digest.web.paging import page_asked, pages_of
+from digest.web.plot import plot_of
+from digest.web.site import Site, TheSite
+from digest.web.structured import article, collection
 
 PER_PAGE = 20
-DATES = 366
+LIKE = 4
 
 router = APIRouter()
 
 
 @router.api_route("/issues", methods=["GET", "HEAD"])
-def issues_page(site: TheSite) -> Response:
-    """The dates of issues, newest first."""
+def issues_page(site: TheSite, request: Request) -> Response:
+    """The issues of one month, the newest when none is named, and the way to all others."""
     with reading(site.engine) as connection:
-        days = issue_dates(connection, DATES)
-    return site.pages.show("issues", days=days)
+        months = months_of_issues(connection)
+        month = _month(request.query_params.get("month", ""), months)
+        days = days_in(connection, month) if month else []
+    years = {year: [one for one in months if one.year == year] for year in dict.fromkeys(one.year for one in months)}
+    canonical = f"{site.settings.public_url}/issues"
+    return same_for_all(
+        request, site.pages.show("issues", days=days, month=month, months=months, years=years, canonical=canonical)
+    )
 
 
 @router.api_route("/issues/{day}", methods=["GET", "HEAD"])
@@ -32,27 +44,65 @@ def issue_page(site: TheSite, request: Request, day: str) -> Response:
         issue = issue_on(connection, "daily", _date(day))
     if issue is None:
         raise HTTPException(404, "There is no issue of this date. The page of all issues shows which there are.")
-    page, pages = _page(request), max(1, -(-len(issue.papers) // PER_PAGE))
-    if page > pages:
-        raise HTTPException(404, "This issue has fewer pages.")
-    cards = [card(ranked) for ranked in issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]]
-    return site.pages.show("issue", issue=issue, cards=cards, page=page, pages=pages)
+    page = page_asked(request)
+    pages = pages_of(len(issue.papers), PER_PAGE, page)
+    shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
+    public_url = site.settings.public_url
+    canonical = f"{public_url}/issues/{day}"
+    listed = [(ranked, public_url + page_of(ranked.paper)) for ranked in shown]
+    answer = site.pages.show(
+        "issue",
+        issue=issue,
+        cards=[card(ranked) for ranked in shown],
+        page=page,
+        pages=pages,
+        canonical=canonical,
+        structured=collection(issue.date, listed, canonical, site.settings.title),
+    )
+    return same_for_all(request, answer)
 
 
 @router.api_route("/papers/{paper_id:path}", methods=["GET", "HEAD"])
-def paper_page(site: TheSite, paper_id: str) -> Response:
-    """One paper, and the numbers behind its place."""
+def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
+    """One paper, its votes over time, the numbers behind its place, and what is like it."""
     if len(paper_id) > 80 or not paper_id.isprintable():
         raise HTTPException(404)
     with reading(site.engine) as connection:
         known = paper_with_id(connection, paper_id)
         place = latest_place(connection, paper_id)
+        like = papers_like(connection, known.paper, LIKE) if known else []
     if known is None:
-        raise HTTPException(404, "This paper is not in our archive.")
+        return _unknown(site, paper_id)
     paper = known.paper
-    return site.pages.show(
-        "paper", paper=paper, card=paper_card(paper), authors=authors(paper, 40), links=links(paper), place=place
+    canonical = site.settings.public_url + page_of(paper)
+    answer = site.pages.show(
+        "paper",
+        paper=paper,
+        card=paper_card(paper),
+        authors=authors(paper, 40),
+        links=links(paper),
+        place=place,
+        plot=plot_of(known.votes),
+        like=[paper_card(one) for one in like],
+        canonical=canonical,
+        structured=article(paper, canonical),
     )
+    return same_for_all(request, answer)
+
+
+def _unknown(site: Site, paper_id: str) -> Response:
+    """Where a paper that is not here may be found."""
+    return site.pages.show("unknown_paper", 404, paper_id=paper_id, arxiv=arxiv_id(paper_id))
+
+
+def _month(text: str, months: list[date]) -> date | None:
+    """The month `2026-11`, or the newest. Raises HTTPException 404 for one without issues."""
+    if not text:
+        return months[0] if months else None
+    for month in months:
+        if text == f"{month:%Y-%m}":
+            return month
+    raise HTTPException(404, "There is no issue of this month. The page of all issues shows which there are.")
 
 
 def _date(text: str) -> date:
@@ -63,10 +113,3 @@ def _date(text: str) -> date:
     if day is None or day.isoformat() != text:  # fromisoformat also takes 20261123 and 2026-W48-1
         raise HTTPException(404, "This is not a date. It looks like 2026-11-23.")
     return day
-
-
-def _page(request: Request) -> int:
-    text = request.query_params.get("page", "1")
-    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 5 and int(text) > 0):
-        raise HTTPException(404, "This issue has no such page.")
-    return int(text)

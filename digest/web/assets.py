@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from digest.resources import resource
+from digest.web.caching import is_known
 
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -44,8 +45,7 @@ class Assets:
         etag = f'"{asset.version}"'
         lifetime = "max-age=31536000, immutable" if request.query_params.get("v") == asset.version else "max-age=300"
         headers = {"ETag": etag, "Cache-Control": f"public, {lifetime}"}
-        known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-        if etag in known or "*" in known:
+        if is_known(request, etag):
             return Response(status_code=304, headers=headers)
         return Response(asset.content, media_type=asset.media_type, headers=headers)
 

@@ -33,7 +33,7 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> Card:
     """A paper that stands in no issue (yet)."""
     day = _day(paper)
     return Card(
-        path=f"/papers/{quote(paper.id, safe='/:')}",
+        path=page_of(paper),
         title=one_line(paper.title) or "Untitled",
         excerpt=cut(paper.summary or paper.abstract, EXCERPT),
         by=one_line(paper.organization) or authors(paper, 2),
@@ -42,6 +42,11 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> Card:
         rank=rank,
         votes=votes,
     )
+
+
+def page_of(paper: Paper) -> str:
+    """The path of a paper's own page."""
+    return f"/papers/{quote(paper.id, safe='/:')}"
 
 
 def authors(paper: Paper, most: int) -> str:

@@ -54,7 +54,7 @@ class Pages:
             weekdays=WEEKDAYS,
             max_papers=MAX_PAPERS,
         )
-        environment.filters.update(long_date=_long_date, number_of=number_of)
+        environment.filters.update(long_date=_long_date, month=_month, number_of=number_of)
         self._templates = environment
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:
@@ -76,6 +76,11 @@ class Pages:
 
 def _long_date(day: date) -> str:
     return f"{weekday(day)}, {day_of(day)}"
+
+
+def _month(day: date) -> str:
+    """`November 2026`."""
+    return day_of(day).partition(" ")[2]
 
 
 def _contact_url(contact: str) -> str:

@@ -1,0 +1,64 @@
+"""Votes over time → a small line for the page of a paper. Pure; SVG attributes alone, as our CSP wants it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.mail.words import number_of, short_date
+from digest.papers.paper import Votes
+
+WIDTH, HEIGHT, EDGE = 320, 88, 6
+_MOST_POINTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What the template draws."""
+
+    line: str  # `points` of a polyline
+    area: str  # `points` of a polygon: the line, closed along the bottom
+    last: tuple[float, float]
+    first_day: str
+    last_day: str
+    most: str
+    said: str  # the same in a sentence
+
+
+def plot_of(votes: Sequence[Votes]) -> Plot | None:
+    """The votes of all sources together at each observation; None when they were seen at less than two instants."""
+    seen = _thinned(_totals(votes))
+    if len(seen) < 2 or not seen[-1][1]:
+        return None
+    (start, first), (end, last) = seen[0], seen[-1]
+    seconds, most = (end - start).total_seconds(), max(count for _, count in seen)
+    points = [
+        (
+            round(EDGE + (WIDTH - 2 * EDGE) * (at - start).total_seconds() / seconds, 1),
+            round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * count / most, 1),
+        )
+        for at, count in seen
+    ]
+    line = " ".join(f"{x:g},{y:g}" for x, y in points)
+    area = f"{EDGE},{HEIGHT - EDGE} {line} {WIDTH - EDGE},{HEIGHT - EDGE}"
+    said = f"From {number_of(first, 'vote')} on {_moment(start)} to {number_of(last, 'vote')} on {_moment(end)}."
+    return Plot(line, area, points[-1], short_date(start.date()), short_date(end.date()), number_of(most, "vote"), said)
+
+
+def _totals(votes: Sequence[Votes]) -> list[tuple[datetime, int]]:
+    """At each instant what all sources had shown last, added up."""
+    latest: dict[str, int] = {}
+    totals: dict[datetime, int] = {}
+    for seen in sorted(votes, key=lambda seen: (seen.observed_at, seen.source)):
+        latest[seen.source] = seen.upvotes
+        totals[seen.observed_at] = sum(latest.values())
+    return list(totals.items())
+
+
+def _thinned(seen: list[tuple[datetime, int]]) -> list[tuple[datetime, int]]:
+    """At most so many that the page stays small; the first and the last stay."""
+    step = -(-len(seen) // _MOST_POINTS) or 1
+    return seen if step == 1 else [*seen[:-1:step], seen[-1]]
+
+
+def _moment(at: datetime) -> str:
+    return f"{short_date(at.date())}, {at:%H:%M} UTC"

@@ -1,0 +1,45 @@
+"""digest search, as an operator meets it."""
+
+import json
+
+import pytest
+
+from digest.store.database import transaction
+from digest.store.papers import Listing, keep_papers
+from tests.world import MORNING, paper
+
+
+@pytest.fixture
+def archive(engine):
+    shelf = [
+        paper(1, title="Graph neural networks", categories=("cs.LG",)),
+        paper(2, title="Graph neural networks for hash tables", categories=("math.CO",)),
+        paper(3, title="Speech"),
+    ]
+    with transaction(engine) as connection:
+        keep_papers(connection, Listing("arxiv", MORNING, shelf))
+
+
+def ids(done):
+    assert done.exit_code == 0, done.output
+    return [one["paper"][-1] for one in json.loads(done.stdout)["papers"]]
+
+
+def test_search_finds_and_says_how_many(run, archive):
+    assert set(ids(run("search", "graph", "--json"))) == {"1", "2"}
+    assert "2 found" in run("search", "graph").stdout
+    assert "No paper was found" in run("search", "zebra").stdout
+    assert ids(run("search", "graph", "-hash", "--json")) == ["1"]
+
+
+def test_search_keeps_categories_and_days(run, archive):
+    assert ids(run("search", "graph", "--category", "math", "--json")) == ["2"]
+    assert ids(run("search", "graph", "--from", "2026-03-05", "--json")) == []
+    assert run("search", "graph", "--to", "yesterday").exit_code == 2
+
+
+def test_search_finds_papers_like_another(run, archive):
+    assert ids(run("search", "--like", "2603.00001", "--json")) == ["2"]
+    assert run("search", "--like", "2603.99999").exit_code != 0
+    assert run("search", "--like", "2603.00001", "graph").exit_code == 2
+    assert run("search").exit_code == 2
