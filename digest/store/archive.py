@@ -84,27 +84,28 @@ def appearances(connection: Connection, best: int, issues_back: int) -> list[App
     What an issue shows never changes afterwards, nor where a paper stands here.
     """
     newest = _shown(select(issues.c.id, issues.c.date, issues.c.cut_at)).order_by(issues.c.date.desc())
-    window = newest.limit(issues_back).subquery()
-    earlier, before = issues.alias(), issue_papers.alias()
-    already = (
-        select(before.c.paper_id)
-        .join(earlier, earlier.c.id == before.c.issue_id)
-        .where(
-            before.c.paper_id == issue_papers.c.paper_id,
-            before.c.rank <= best,
-            earlier.c.date < window.c.date,
-            earlier.c.kind == "daily",
-            earlier.c.status != IssueStatus.CANCELLED,
-        )
-        .exists()
-    )
+    window = connection.execute(newest.limit(issues_back)).all()
+    shown = issue_papers.c.issue_id.in_([issue.id for issue in window]), issue_papers.c.rank <= best
+    first = _first_days(connection, best, select(issue_papers.c.paper_id).where(*shown))
+    ranked: dict[int, list[RankedPaper]] = {issue.id: [] for issue in window}
+    for row in connection.execute(select(issue_papers).where(*shown).order_by(issue_papers.c.rank)):
+        ranked[row.issue_id].append(ranked_in(row))
+    return [
+        Appearance(one, issue.date, issue.cut_at)
+        for issue in window
+        for one in ranked[issue.id]
+        if first[one.paper.id] == issue.date
+    ]
+
+
+def _first_days(connection: Connection, best: int, paper_ids: Select[Any]) -> dict[str, date]:
     query = (
-        select(issue_papers, window.c.date, window.c.cut_at)
-        .join(window, window.c.id == issue_papers.c.issue_id)
-        .where(issue_papers.c.rank <= best, ~already)
-        .order_by(window.c.date.desc(), issue_papers.c.rank)
+        _shown(select(issue_papers.c.paper_id, func.min(issues.c.date).label("day")))
+        .join(issues, issues.c.id == issue_papers.c.issue_id)
+        .where(issue_papers.c.paper_id.in_(paper_ids), issue_papers.c.rank <= best)
+        .group_by(issue_papers.c.paper_id)
     )
-    return [Appearance(ranked_in(row), row.date, row.cut_at) for row in connection.execute(query)]
+    return {row.paper_id: row.day for row in connection.execute(query)}
 
 
 def newest_cut(connection: Connection) -> datetime | None:

@@ -17,7 +17,7 @@ from digest.web.paging import page_asked, pages_of
 from digest.web.site import TheSite
 
 PER_PAGE = 10
-_EXCERPT = 240
+_EXCERPT = 200
 _NAMES = 3
 
 router = APIRouter()
