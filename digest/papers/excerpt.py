@@ -67,8 +67,8 @@ def _start(text: str, places: list[tuple[int, int]], limit: int) -> int:
         return 0
     best = max(places, key=lambda place: sum(place[0] <= start < place[0] + limit * 3 // 4 for start, _ in places))
     wished = min(max(0, best[0] - limit // 6), len(text) - limit)
-    space = text.rfind(" ", 0, wished + 1)
-    return space + 1 if wished - space < limit // 6 else wished
+    space = text.find(" ", wished, best[0]) if wished else -1
+    return space + 1 if space >= 0 else wished
 
 
 def _word_end(text: str, end: int) -> int:

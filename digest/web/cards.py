@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import quote
 
-from digest.mail.words import cut, one_line, short_date
+from digest.mail.words import cut, day_of, one_line, short_date
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 
 EXCERPT = 280
@@ -22,6 +22,11 @@ class Card:
     day_iso: str
     rank: int = 0
     votes: int = 0
+
+    @property
+    def full_day(self) -> str:
+        """The day with its year, where papers of many years stand together."""
+        return day_of(date.fromisoformat(self.day_iso)) if self.day_iso else ""
 
 
 def card(ranked: RankedPaper) -> Card:

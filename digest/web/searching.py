@@ -83,7 +83,7 @@ def found_card(hit: Hit, query: Query) -> FoundCard:
         title=marked(plain.title, terms),
         excerpt=excerpt(text, terms, _EXCERPT),
         by=_by(paper, terms),
-        day=plain.day,
+        day=plain.full_day,
         day_iso=plain.day_iso,
         votes=hit.votes,
     )
