@@ -4,14 +4,13 @@ from datetime import date
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from digest.papers.paper import arxiv_id
 from digest.store.archive import days_in, latest_place, months_of_issues
 from digest.store.database import reading
 from digest.store.issues import issue_on
 from digest.store.likeness import papers_like
 from digest.store.papers import paper as paper_with_id
 from digest.web.caching import same_for_all
-from digest.web.cards import authors, card, links, page_of, paper_card
+from digest.web.cards import arxiv_page, authors, card, links, page_of, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.plot import plot_of
 from digest.web.site import Site, TheSite
@@ -92,7 +91,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
 
 def _unknown(site: Site, paper_id: str) -> Response:
     """Where a paper that is not here may be found."""
-    return site.pages.show("unknown_paper", 404, paper_id=paper_id, arxiv=arxiv_id(paper_id))
+    return site.pages.show("unknown_paper", 404, paper_id=paper_id, arxiv=arxiv_page(paper_id))
 
 
 def _month(text: str, months: list[date]) -> date | None:

@@ -61,11 +61,17 @@ def authors(paper: Paper, most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
+def arxiv_page(text: str) -> str:
+    """The address at arXiv of the paper that `text` names by its id; "" when it names none."""
+    arxiv = arxiv_id(text)
+    return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
+
+
 def links(paper: Paper) -> list[tuple[str, str]]:
     """Where else the paper can be read, as (address, words); only https addresses become links."""
     arxiv = arxiv_id(paper.id)
     known = [
-        (f"https://arxiv.org/abs/{arxiv}" if arxiv else "", "arXiv"),
+        (arxiv_page(paper.id), "arXiv"),
         (f"https://arxiv.org/pdf/{arxiv}" if arxiv else "", "PDF"),
         (
             paper.url if not arxiv or "arxiv.org" not in paper.url else "",

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from digest.mail.words import one_line
 from digest.papers.excerpt import Piece, excerpt, marked
-from digest.papers.paper import Paper, arxiv_id
+from digest.papers.paper import Paper
 from digest.papers.query import LONGEST_QUERY, Query, Term, parse_query
 from digest.store.database import reading
 from digest.store.search import Filters, Hit, search
-from digest.web.cards import authors, paper_card
+from digest.web.cards import arxiv_page, authors, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.site import TheSite
 
@@ -69,7 +69,7 @@ def search_page(site: TheSite, request: Request) -> Response:
         results = search(connection, query, filters, PER_PAGE, (page - 1) * PER_PAGE)
     pages = pages_of(results.total, PER_PAGE, page)
     cards = [found_card(hit, query) for hit in results.hits]
-    named = arxiv_id(query.paper_id) if not results.total else None
+    named = arxiv_page(query.paper_id) if not results.total else ""
     return site.pages.show("search", asked=asked, results=results, cards=cards, page=page, pages=pages, arxiv=named)
 
 
