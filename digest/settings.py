@@ -107,7 +107,7 @@ class Settings(DeliverySettings):
 
     cut_at: time = Field(time(6, 0), description="When the day's issue is cut, UTC, `HH:MM`.")
     pool_days: int = Field(
-        5, ge=1, le=30, description="Papers first seen within so many days before the cut are ranked for an issue."
+        7, ge=1, le=30, description="Papers first seen within so many days before the cut are ranked for an issue."
     )
     issue_papers: int = Field(
         200,
@@ -115,18 +115,36 @@ class Settings(DeliverySettings):
         le=2000,
         description="How many of the ranked papers an issue keeps; readers' lists are chosen from these.",
     )
-    ranking_gravity: float = Field(
+    ranking_lateness: float = Field(
         0.3,
         ge=0,
-        le=3,
-        description="How fast the score of a paper sinks with its age: score = points / (hours + 2) ** gravity.",
+        le=10,
+        description="What each day of waiting takes off a paper's score, which is the logarithm of its odds; docs/ranking.md explains the formula.",
     )
-    ranking_comment_weight: float = Field(0.5, ge=0, le=100, description="Votes that one comment is worth.")
-    ranking_prior: float = Field(
-        1.0,
+    ranking_fresh_days: float = Field(
+        3.5,
+        gt=0,
+        le=30,
+        description="A paper first seen longer ago fills only places that no fresher one takes; the weekly issue has it all the same.",
+    )
+    ranking_comment_votes: float = Field(
+        0.25,
         ge=0,
         le=100,
-        description="Votes that every paper starts with, so that a few early votes do not decide alone.",
+        description="Votes that a comment is worth, beyond the first, which is mostly the submitter's.",
+    )
+    ranking_bursts: float = Field(
+        0.5, ge=0, le=1, description="Share of the votes that came implausibly fast which is not counted."
+    )
+    ranking_pace: float = Field(1.0, ge=0, le=10, description="Weight of the pace of the votes; 0 leaves it out.")
+    ranking_community: float = Field(
+        1.0, ge=0, le=10, description="Weight of code, its stars and a project page; 0 leaves them out."
+    )
+    ranking_records: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="Weight of how earlier papers of the same organisation and of the same submitter did; 0 leaves them out.",
     )
     sweep_seconds: int = Field(
         15,

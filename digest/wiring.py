@@ -78,9 +78,14 @@ def plan(settings: Settings) -> Plan:
         cut=settings.cut_at,
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
-        weights=Weights(settings.ranking_gravity, settings.ranking_comment_weight, settings.ranking_prior),
+        weights=weights(settings),
         settings=issue_settings(look(settings), senders(settings), settings.secret_keys, signers(settings)),
     )
+
+
+def weights(settings: Settings) -> Weights:
+    """What the operator decided about the ranking."""
+    return Weights(**{name: getattr(settings, f"ranking_{name}") for name in Weights.__dataclass_fields__})
 
 
 def limits(settings: Settings) -> Limits:

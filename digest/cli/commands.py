@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import audit, collecting, halting, issues, mail, people, run, search
+from digest.cli import audit, backtest, collecting, halting, issues, mail, people, run, search
 from digest.cli.lookup import close_databases
 
 app = typer.Typer(
@@ -34,4 +34,5 @@ search.add_to(app)
 halting.add_to(app)
 mail.add_to(app)
 audit.add_to(app)
+backtest.add_to(app)
 people.add_to(app)

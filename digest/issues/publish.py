@@ -12,11 +12,12 @@ from digest.papers.health import told_to_readers
 from digest.papers.late import late_days
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking import FORMULA, Weights, rank
+from digest.papers.track_record import RECORD_DAYS, track_records
 from digest.store import events
 from digest.store.audience import Slot, distinct_slots, fan_out
 from digest.store.database import reading, transaction
 from digest.store.issues import NewIssue, add_issue, issue_id_on, issue_on, last_cut, set_candidates, set_status
-from digest.store.papers import last_collections, pool
+from digest.store.papers import last_collections, past, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = "daily"
@@ -76,7 +77,7 @@ def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
     """The list that an issue cut at `now` would hold; nothing is stored."""
     with reading(engine) as connection:
         papers = _pool(connection, plan, now)
-        return _ranked(papers, plan, now, last_cut(connection, DAILY, now.date()))
+        return _ranked(connection, papers, plan, now, last_cut(connection, DAILY, now.date()))
 
 
 def _pool(connection: Connection, plan: Plan, now: datetime) -> list[Observed]:
@@ -84,10 +85,11 @@ def _pool(connection: Connection, plan: Plan, now: datetime) -> list[Observed]:
 
 
 def _ranked(
-    papers: Sequence[Observed], plan: Plan, now: datetime, previous_cut: datetime | None
+    connection: Connection, papers: Sequence[Observed], plan: Plan, now: datetime, previous_cut: datetime | None
 ) -> tuple[RankedPaper, ...]:
+    records = track_records(past(connection, now - timedelta(days=RECORD_DAYS), now), now)
     late = {one.paper.id: days for one in papers if (days := late_days(one, previous_cut))}
-    ranked = rank(papers, plan.weights, now)[: plan.papers]
+    ranked = rank(papers, plan.weights, now, records)[: plan.papers]
     return tuple(replace(one, late_days=late[one.paper.id]) if one.paper.id in late else one for one in ranked)
 
 
@@ -95,7 +97,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     """Store the issue and queue its mails; False when another scheduler was faster."""
     previous_cut = last_cut(connection, DAILY, day)
     papers = _pool(connection, plan, now)
-    ranked = _ranked(papers, plan, now, previous_cut)
+    ranked = _ranked(connection, papers, plan, now, previous_cut)
     runs = last_collections(connection, now)
     failing = [run for run in runs if run.outcome is Outcome.FAILING]
     if not ranked and (failing or not runs):

@@ -23,6 +23,7 @@ class Paper:
     summary: str = ""  # one or two sentences, where a source gives them
     authors: tuple[str, ...] = ()
     organization: str = ""
+    submitter: str = ""  # who put it on the list
     categories: tuple[str, ...] = ()  # arXiv's, e.g. "cs.CL"; primary first
     keywords: tuple[str, ...] = ()
     published_at: datetime | None = None  # version 1

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from digest.papers.collection import COMPLETE, Collected, Outcome, as_json, from_json
 from digest.papers.paper import Observed, Paper, Votes, merge
 from digest.papers.sources.source import Unreadable, Validator
+from digest.papers.track_record import Past
 from digest.store.dialect import insert_new
 from digest.store.search_index import index_papers
 from digest.store.tables import collections, papers, validators, votes
@@ -78,6 +79,22 @@ def pool(connection: Connection, since: datetime, until: datetime) -> list[Obser
         Observed(paper_in(row), row.first_seen_at, tuple(cast.get(row.id, ())))
         for row in connection.execute(select(papers).where(within).order_by(papers.c.id))
     ]
+
+
+def past(connection: Connection, since: datetime, until: datetime) -> list[Past]:
+    """The papers with votes first seen within [since, until], each with the most votes observed up to `until`."""
+    most = (
+        select(votes.c.paper_id, func.max(votes.c.upvotes).label("upvotes"))
+        .where(votes.c.observed_at <= until)
+        .group_by(votes.c.paper_id)
+        .subquery()
+    )
+    query = (
+        select(papers.c.organization, papers.c.submitter, papers.c.first_seen_at, most.c.upvotes)
+        .join(most, most.c.paper_id == papers.c.id)
+        .where(papers.c.first_seen_at.between(since, until))
+    )
+    return [Past(*row) for row in connection.execute(query)]
 
 
 def paper(connection: Connection, paper_id: str) -> Observed | None:

@@ -113,6 +113,7 @@ def _paper(item: dict[str, Any], day: date) -> Paper | str:
         summary=text_of(inner.get("ai_summary")) or text_of(item.get("ai_summary")),
         authors=tuple(_authors(inner.get("authors"))),
         organization=_organization(inner.get("organization")) or _organization(item.get("organization")),
+        submitter=_submitter(item.get("submittedBy")) or _submitter(inner.get("submittedOnDailyBy")),
         keywords=tuple(_texts(inner.get("ai_keywords") or item.get("ai_keywords"))),
         published_at=instant_of(inner.get("publishedAt")),
         listed_at=instant_of(inner.get("submittedOnDailyAt")) or datetime.combine(day, time(), UTC),
@@ -152,6 +153,11 @@ def _organization(value: Any) -> str:
     if isinstance(value, dict):
         return text_of(value.get("fullname")) or text_of(value.get("name"))
     return text_of(value)
+
+
+def _submitter(value: Any) -> str:
+    """The account's name, which stays when its owner changes how they are called."""
+    return text_of(value.get("name") or value.get("user")) if isinstance(value, dict) else text_of(value)
 
 
 def _texts(value: Any) -> Iterator[str]:
