@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import audit, backtest, collecting, halting, issues, mail, people, run, search
+from digest.cli import audit, backtest, collecting, files, halting, issues, mail, people, run, search
 from digest.cli.lookup import close_databases
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ issues.add_to(app)
 search.add_to(app)
 halting.add_to(app)
 mail.add_to(app)
+files.add_to(app)
 audit.add_to(app)
 backtest.add_to(app)
 people.add_to(app)

@@ -13,7 +13,7 @@ from email.parser import BytesHeaderParser
 from email.utils import format_datetime, parseaddr
 
 from digest.mail.dkim import Signer, signatures
-from digest.mail.message import Headers, Kind, Letter
+from digest.mail.message import LISTED, Headers, Kind, Letter
 from digest.mail.quoted import quoted_printable
 from digest.mail.words import one_line
 
@@ -63,13 +63,13 @@ def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
     fields = [
         ("From", _mailbox(headers.sender)),
         ("To", address_value(headers.to)),
-        ("Reply-To", _mailbox(headers.reply_to) if headers.reply_to else ""),
+        ("Reply-To", _mailbox(headers.reply_to or headers.sender)),
         ("Subject", subject_value(subject)),
         ("Date", date_value(headers.date)),
         ("Message-ID", f"<{_message_id(headers.message_id)}>"),
         *_list_fields(headers),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
-        ("Precedence", "bulk" if headers.kind is Kind.DIGEST else ""),
+        ("Precedence", "bulk" if headers.kind in LISTED else ""),
     ]
     return [(name, value) for name, value in fields if value]
 
@@ -79,11 +79,12 @@ def _list_fields(headers: Headers) -> list[tuple[str, str]]:
     ways_out = [_uri(url) for url in (headers.unsubscribe_url, headers.unsubscribe_mailto) if url]
     if not headers.unsubscribe_url.startswith(("https://", "http://")):
         raise UnfitMessage("unsubscribe_url is not a web address (RFC 8058)")
+    listed = headers.kind in LISTED  # readers sort by List-Id: what they asked for just now belongs into their inbox
     return [
-        ("List-Id", f"<digest.{domain}>"),
+        ("List-Id", f"<digest.{domain}>" if listed else ""),
         ("List-Unsubscribe", ",\r\n ".join(ways_out)),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ("List-Archive", _uri(headers.archive_url) if headers.archive_url else ""),
+        ("List-Archive", _uri(headers.archive_url) if headers.archive_url and listed else ""),
         ("Feedback-ID", f"{_token('occasion', headers.occasion)}:{headers.kind}:{domain}:digest"),
     ]
 

@@ -14,6 +14,9 @@ class Kind(StrEnum):
     LINK = "link"  # "mail me my link"
 
 
+LISTED = frozenset({Kind.DIGEST})  # what goes to the list; the others answer one person
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A rendered mail: what a person reads. `html` has its styles inlined; lines end in \\n."""

@@ -6,10 +6,10 @@ from digest.issues.issue import Issue
 from digest.issues.selection import Selection
 from digest.mail.cards import card_values, in_preheader, in_subject
 from digest.mail.joining import REASON
+from digest.mail.lint_tree import parse
 from digest.mail.message import Kind, Letter
 from digest.mail.render import Look, ReaderLinks, Renderer, _digest_values
 from digest.mail.words import cut, number_of, one_line, wrapped
-from tests.mail.htmltree import parse
 
 
 def from_scratch(

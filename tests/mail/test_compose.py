@@ -109,10 +109,16 @@ def test_the_header_section_of_a_digest() -> None:
     assert {name: field(raw, name) for name in expected} == expected
 
 
-def test_optional_fields_are_left_out() -> None:
-    raw = compose(a_letter(), headers(reply_to="", archive_url="", kind=Kind.LINK, unsubscribe_mailto=""))
-    assert_sound(raw, [name for name in FIELDS if name not in ("Reply-To", "List-Archive", "Precedence")])
+def test_what_one_person_asked_for_is_no_mail_of_a_list() -> None:
+    raw = compose(a_letter(), headers(kind=Kind.LINK, unsubscribe_mailto=""))
+    assert_sound(raw, [name for name in FIELDS if name not in ("List-Id", "List-Archive", "Precedence")])
     assert "mailto" not in field(raw, "List-Unsubscribe")
+
+
+def test_without_an_archive_none_is_named_and_replies_go_to_the_sender() -> None:
+    raw = compose(a_letter(), headers(reply_to="", archive_url=""))
+    assert_sound(raw, [name for name in FIELDS if name != "List-Archive"])
+    assert field(raw, "Reply-To") == field(raw, "From")
 
 
 @pytest.mark.parametrize("length", [40, 70, 78, 79, 200, 900])

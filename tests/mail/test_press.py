@@ -15,6 +15,7 @@ from digest.issues.selection import Pick, Selection
 from digest.mail.compose import UnfitMessage
 from digest.mail.fragments import Fragments
 from digest.mail.letters import Desk, Press, make_fragments, write
+from digest.mail.lint_mail import Mail
 from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (
@@ -32,7 +33,7 @@ from tests.mail.builders import (
 )
 from tests.mail.hostile import ATTACKS, titles
 from tests.mail.oracle import an_ed25519_signer, an_rsa_signer, holds
-from tests.mail.rules import Mail, broken
+from tests.mail.rules import broken
 from tests.mail.scratch import from_scratch, shown
 
 ADDRESSES = (
@@ -137,14 +138,14 @@ def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(letter: str) -
     )
     mail = Mail(message.envelope.message)
     assert len(mail.html_on_the_wire) <= 98_000  # the operator's own words take the rest
-    assert set(links.values()) <= set(mail.links())
+    assert set(links.values()) <= set(mail.web_links())
 
 
 def test_each_readers_links_are_their_own() -> None:
     selection = Selection((Pick(IDS[0], ""),))
     for number in (1, 2, 2**32 - 1):
         mail = Mail(PRESS.write(a_part(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message)
-        tokens = {url.rpartition("/")[2] for url in mail.links() if "/u/" in url or "/preferences/" in url}
+        tokens = {url.rpartition("/")[2] for url in mail.web_links() if "/u/" in url or "/preferences/" in url}
         opened = {(purpose, verify(purpose, token, [SECRET])) for token in tokens for purpose in Purpose}
         assert opened == {(Purpose.MANAGE, number), (Purpose.UNSUBSCRIBE, number), (Purpose.CONFIRM, None),
                           (Purpose.MANAGE, None), (Purpose.UNSUBSCRIBE, None)}  # fmt: skip

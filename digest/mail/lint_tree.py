@@ -1,0 +1,255 @@
+"""HTML → elements that know their styles in the light and the dark scheme, for the rules of mails. And colours.
+
+The document is read as browsers read it (HTML Living Standard §13.2, by Lexbor); css-inline works out which rules of
+the <style> elements win. Conditional comments for Outlook are comments here.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import tinycss2
+from css_inline import CSSInliner, InlineError
+from selectolax.lexbor import LexborHTMLParser
+from tinycss2.color3 import RGBA, parse_color
+
+_DARK = re.compile(r"prefers-color-scheme\s*:\s*dark")
+_HEADING_SIZES = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "small": 0.83}  # HTML §15.3.6, in em
+_KEYWORDS = {"xx-small": 9, "x-small": 10, "small": 13, "medium": 16, "large": 18, "x-large": 24, "xx-large": 32}
+_LENGTH = re.compile(r"(\d*\.?\d+)(px|pt|em|rem|%)?")
+_FONT = re.compile(r"(\d*\.?\d+(?:px|pt|em|rem|%))(?:\s*/\s*(\S+))?")
+WHITE, BLACK, BLUE = "#ffffff", "#000000", "#0000ee"
+
+
+class Declaration(NamedTuple):
+    """`name: value`, names in lower case."""
+
+    name: str
+    value: str
+    important: bool
+
+
+class CssRule(NamedTuple):
+    """A style rule and what @media asks, "" outside of one."""
+
+    media: str
+    selector: str
+    declarations: tuple[Declaration, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Element:
+    """One element; `content` is its own text and its children, in order."""
+
+    tag: str
+    attributes: dict[str, str]
+    parent: "Element | None" = None
+    content: list["Element | str"] = field(default_factory=list)
+
+    @property
+    def style(self) -> dict[str, str]:
+        """What its style attribute says in the end; after styled(), all that applies to it."""
+        return effective(self.attributes.get("style", ""))
+
+    @property
+    def classes(self) -> list[str]:
+        return self.attributes.get("class", "").split()
+
+    @property
+    def words(self) -> str:
+        """Its own text without that of its children."""
+        return "".join(part for part in self.content if isinstance(part, str))
+
+    @property
+    def text(self) -> str:
+        """Its text and that of all below it, as written."""
+        texts, waiting = [], list(reversed(self.content))
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, str):
+                texts.append(part)
+            else:
+                waiting.extend(reversed(part.content))
+        return "".join(texts)
+
+    def ancestry(self) -> Iterator["Element"]:
+        """This element, its parent, and so on to the root."""
+        element: Element | None = self
+        while element:
+            yield element
+            element = element.parent
+
+    def everything(self) -> Iterator["Element"]:
+        """This element and all below it, in the order of the document."""
+        waiting = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(part for part in reversed(element.content) if isinstance(part, Element))
+
+    def all(self, *tags: str) -> list["Element"]:
+        return [element for element in self.everything() if element.tag in tags]
+
+    def inherited(self, name: str) -> str:
+        """The nearest declaration of `name`."""
+        return next((value for above in self.ancestry() if (value := above.style.get(name))), "")
+
+    @property
+    def is_hidden(self) -> bool:
+        return any(above.style.get("display") == "none" for above in self.ancestry())
+
+
+def parse(html: str) -> Element:
+    """The document's <html> element, whatever the text is."""
+    made: dict[int, Element] = {}
+    top = Element("html", {})
+    root = LexborHTMLParser(html).root
+    for node in root.traverse(include_text=True) if root else ():
+        parent = made.get(node.parent.mem_id) if node.parent else None
+        if node.tag == "-text" and parent:
+            parent.content.append(node.text_content or "")
+        elif node.tag and node.tag[0].isalpha():
+            attributes = {name: value or "" for name, value in node.attributes.items()}
+            element = made[node.mem_id] = Element(node.tag, attributes, parent)
+            if parent:
+                parent.content.append(element)
+            else:
+                top = element
+    return top
+
+
+def styled(html: str, css: str, dark: bool) -> Element:
+    """The same document with every style that applies in a scheme in the style attributes."""
+    extra = "".join(
+        f"{rule.selector}{{{_written(rule)}}}" for rule in rules_of(css) if dark and _DARK.search(rule.media)
+    )
+    inliner = CSSInliner(extra_css=extra, inline_style_tags=True, load_remote_stylesheets=False)
+    try:
+        return parse(inliner.inline(html))
+    except (InlineError, ValueError):  # CSS beyond reading: what is inline still counts
+        return parse(html)
+
+
+def _written(rule: CssRule) -> str:
+    return ";".join(f"{said.name}:{said.value}{' !important' * said.important}" for said in rule.declarations)
+
+
+@lru_cache(maxsize=2_000)
+def declarations(style: str) -> tuple[Declaration, ...]:
+    """The declarations of a style attribute or of a rule's block, in order."""
+    found = tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True)
+    return tuple(
+        Declaration(node.lower_name, tinycss2.serialize(node.value).strip(), node.important)
+        for node in found
+        if node.type == "declaration"
+    )
+
+
+@lru_cache(maxsize=2_000)
+def effective(style: str) -> dict[str, str]:
+    """The values that win: the last one, an important one before all others; `background` counts as its colour."""
+    won: dict[str, Declaration] = {}
+    for said in declarations(style):
+        name, value = said.name, said.value
+        if name == "background" and (seen := colours_in(value)):
+            name, value = "background-color", seen[0]
+        if name not in won or said.important or not won[name].important:
+            won[name] = Declaration(name, value, said.important)
+    return {name: said.value for name, said in won.items()}
+
+
+@lru_cache(maxsize=2_000)
+def colours_in(value: str) -> tuple[str, ...]:
+    """The colours that a value names, as written."""
+    parts = (node.serialize() for node in tinycss2.parse_component_value_list(value))
+    return tuple(part for part in parts if colour(part))
+
+
+@lru_cache(maxsize=200)
+def rules_of(css: str) -> tuple[CssRule, ...]:
+    """The style rules of a style sheet, those within @media too."""
+    found: list[CssRule] = []
+    for node in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
+        if node.type == "at-rule" and node.lower_at_keyword == "media" and node.content is not None:
+            inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
+            found += _rules(inner, tinycss2.serialize(node.prelude).strip().lower())
+        else:
+            found += _rules([node], "")
+    return tuple(found)
+
+
+def _rules(nodes: list[tinycss2.ast.Node], media: str) -> Iterator[CssRule]:
+    for node in nodes:
+        if node.type == "qualified-rule":
+            selector = tinycss2.serialize(node.prelude).strip()
+            yield CssRule(media, selector, declarations(tinycss2.serialize(node.content)))
+
+
+def size_of(element: Element) -> float:
+    """The font size in px (CSS Fonts 4 §2.5), 16 where nothing says otherwise."""
+    shorthand = _FONT.search(element.style.get("font", ""))
+    said = element.style.get("font-size") or (shorthand.group(1) if shorthand else "")
+    parent = size_of(element.parent) if element.parent else 16.0
+    if not said:
+        return parent * _HEADING_SIZES.get(element.tag, 1.0)
+    return float(_KEYWORDS.get(said, 0)) or pixels(said, parent)
+
+
+def line_height_of(element: Element) -> float:
+    """The line height as a multiple of the font size; 0 where none is stated."""
+    size = size_of(element)
+    for above in element.ancestry():
+        shorthand = _FONT.search(above.style.get("font", ""))
+        said = above.style.get("line-height") or (shorthand and shorthand.group(2)) or ""
+        if match := _LENGTH.fullmatch(said):
+            return float(said) if not match.group(2) else pixels(said, size) / (size or 1)
+    return 0.0
+
+
+def pixels(length: str, em: float = 16.0) -> float:
+    """A CSS length in px, 0 for what is none."""
+    match = _LENGTH.fullmatch(length.strip())
+    if match is None:
+        return 0.0
+    return float(match.group(1)) * {"pt": 4 / 3, "em": em, "rem": 16.0, "%": em / 100}.get(match.group(2) or "px", 1.0)
+
+
+def colour(said: str) -> RGBA | None:
+    """A CSS colour (names, hex, rgb(), hsl()) that can be seen."""
+    parsed = parse_color(said)
+    return parsed if isinstance(parsed, RGBA) and parsed.alpha > 0 else None
+
+
+def ink_of(element: Element) -> str:
+    """The colour of an element's text."""
+    for above in element.ancestry():
+        if colour(said := above.style.get("color", above.attributes.get("color", ""))):
+            return said
+        if above.tag == "a" and "href" in above.attributes:
+            return BLUE
+    return BLACK
+
+
+def paper_of(element: Element) -> str:
+    """The colour behind it."""
+    for above in element.ancestry():
+        if colour(said := above.style.get("background-color", above.attributes.get("bgcolor", ""))):
+            return said
+    return WHITE
+
+
+@lru_cache(maxsize=1_000)
+def contrast_of(one: str, other: str) -> float:
+    """WCAG 2.2, contrast ratio of two colours, from 1 to 21."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(said: str) -> float:
+    seen = colour(said)
+    if seen is None:
+        raise ValueError(f"{said!r} is no colour")
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in seen[:3])
+    return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
