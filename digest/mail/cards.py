@@ -10,7 +10,7 @@ from digest.mail.words import cut, day_of, number_of, short_title, wire_cost
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 
 # Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold.
-TITLE, EXCERPT, NAME, ORGANIZATION = 240, 280, 40, 60
+TITLE, EXCERPT, NAME, ORGANIZATION = 200, 280, 40, 60
 LONGEST_URL = 160  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
 IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
@@ -35,6 +35,7 @@ def card_values(ranked: RankedPaper, public_url: str) -> dict[str, Any]:
         "byline": _byline(paper),
         "published": day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": _counts(ranked.terms),
+        "voted": bool(ranked.terms.get("upvotes")),
         "links": [*_links(paper), Link("How it was ranked", own_page)],
         "place": place_of(ranked),
     }
@@ -79,6 +80,10 @@ def _byline(paper: Paper) -> list[str]:
 
 
 def _counts(terms: dict[str, float]) -> str:
-    """`142 votes · 12 comments · 350 stars`, of what is known and not nought."""
+    """`142 votes, +12 since yesterday · 3 comments · 350 stars`, of what is known and not nought."""
     known = (("upvotes", "vote"), ("comments", "comment"), ("stars", "star"))
-    return " · ".join(number_of(int(terms[term]), thing) for term, thing in known if terms.get(term))
+    counts = {term: number_of(int(terms[term]), thing) for term, thing in known if terms.get(term)}
+    gained = int(terms.get("gained", 0))
+    if "upvotes" in counts and gained > 0:
+        counts["upvotes"] += f", +{gained:,} since yesterday"
+    return " · ".join(counts.values())

@@ -6,6 +6,7 @@ Plain data, stored with the issue, so that a mail is the same mail after the tem
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any, TypeVar
 
 from jinja2 import TemplateError
@@ -66,9 +67,10 @@ class Fragments:
         return cls(said["preheader"], forms, cards, said["unfit"])
 
 
-def form_name(papers: int, left_out: int) -> str:
-    """Which of the prepared forms a mail has: one paper or several, none, one or several left out."""
-    return f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
+def form_name(papers: int, left_out: int, is_cut: bool) -> str:
+    """Which of the prepared forms a mail has: one paper or several; none, one or several left out; all or the first."""
+    counted = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
+    return f"{counted} cut" if is_cut else counted
 
 
 def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
@@ -82,9 +84,8 @@ def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
     return Fragments(
         preheader=f"{weekday(issue.date)}, {day_of(issue.date)}: each paper with the reason why it is here.",
         forms={
-            form_name(papers, left_out): _form(renderer, issue, look, papers, left_out)
-            for papers in (1, MANY)
-            for left_out in (0, 1, MANY)
+            form_name(*shape): _form(renderer, issue, look, *shape)
+            for shape in product((1, MANY), (0, 1, MANY), (False, True))
         },
         cards=cards,
         unfit=unfit | not_encoded,
@@ -106,8 +107,8 @@ def _sorted_out(
     return made, failed
 
 
-def _form(renderer: Renderer, issue: Issue, look: Look, papers: int, left_out: int) -> Form:
-    letter = renderer.digest_form(issue, look, papers, left_out)
+def _form(renderer: Renderer, issue: Issue, look: Look, papers: int, left_out: int, is_cut: bool) -> Form:
+    letter = renderer.digest_form(issue, look, papers, left_out, is_cut)
     return Form(split(letter.subject), encoded_pieces(letter.text), encoded_pieces(letter.html))
 
 

@@ -53,6 +53,7 @@ class Joiner:
 
     def __init__(self, fragments: Fragments, boundary: str) -> None:
         self._unfit = fragments.unfit
+        self._pool = len(fragments.cards) + len(fragments.unfit)
         self._subjects = {name: form.subject for name, form in fragments.forms.items()}
         self._forms = {name: _Sheet(form, boundary) for name, form in fragments.forms.items()}
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
@@ -76,7 +77,8 @@ class Joiner:
         html = reader.html | counted
         html["subject"] = self.subject(picks[0].paper_id, count).html
         html["preheader"] = self._preheader(cards)
-        return self._forms[form_name(count, selection.left_out)].filled(text, texts, html, htmls)
+        is_cut = self._pool > count + selection.left_out
+        return self._forms[form_name(count, selection.left_out, is_cut)].filled(text, texts, html, htmls)
 
     def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
         try:
@@ -97,7 +99,7 @@ class Joiner:
         if paper_id not in self._cards:
             self._cards_of([Pick(paper_id, "")])
         said = {"title": self._cards[paper_id].subject, "more": str(count - 1)}
-        pieces = list(self._subjects[form_name(count, 0)])
+        pieces = list(self._subjects[form_name(count, 0, is_cut=False)])
         pieces[1::2] = [said[name] for name in pieces[1::2]]
         line = one_line("".join(pieces))
         header = subject_value(line)

@@ -78,12 +78,16 @@ class Renderer:
             load_remote_stylesheets=False,
         )
 
-    def digest_form(self, issue: Issue, look: Look, papers: int, left_out: int) -> Letter:
-        """A digest without its cards, with holes where readers differ; of the two numbers only 0, 1, MANY matter."""
+    def digest_form(self, issue: Issue, look: Look, papers: int, left_out: int, is_cut: bool) -> Letter:
+        """A digest without its cards, with holes where readers differ; of the two numbers only 0, 1, MANY matter.
+
+        `is_cut`: whether the issue holds papers beyond those in the mail and those left out.
+        """
         values = _digest_values(issue, look) | {
             "papers": "1 paper" if papers == 1 else f"{hole('papers')} papers",
             "more": hole("more") if papers > 1 else "",
             "left_out": _left_out(left_out),
+            "cut": _cut(papers, len(issue.papers)) if is_cut else "",
             "title": hole("title"),
             "preheader": hole("preheader"),
         }
@@ -102,7 +106,9 @@ class Renderer:
         """The same cards with the styles that they have in a mail."""
         between = row_hole("card")
         rows = between + "".join(card.html + between for card in cards)
-        values = _digest_values(issue, look) | dict.fromkeys(("papers", "more", "left_out", "title", "preheader"), "")
+        values = _digest_values(issue, look) | dict.fromkeys(
+            ("papers", "more", "left_out", "cut", "title", "preheader"), ""
+        )
         page = self._letter(Kind.DIGEST, values, {"text": "", "html": rows}, _ANY_READER, look, shown_subject="")
         found = page.html.split(between)[1:-1]
         return [Card(html, card.text) for html, card in zip(found, cards, strict=True)]
@@ -163,6 +169,11 @@ def _left_out(count: int) -> str:
     if count <= 1:
         return "1 paper that you already got was left out." if count else ""
     return f"{hole('left_out')} papers that you already got were left out."
+
+
+def _cut(papers: int, pool: int) -> str:
+    shown = "This is 1" if papers == 1 else f"These are {hole('papers')}"
+    return f"{shown} of the {pool:,} papers of the issue."
 
 
 def _contact_url(contact: str) -> str:

@@ -37,12 +37,18 @@ def from_scratch(
         "papers": number_of(len(papers), "paper"),
         "more": str(len(papers) - 1) if len(papers) > 1 else "",
         "left_out": left_out if selection.left_out else "",
+        "cut": _cut(len(papers), len(issue.papers)) if len(issue.papers) > len(papers) + selection.left_out else "",
         "title": in_subject(papers[0]),
         "preheader": preheader,
     }
     shown = one_line(renderer._render(Kind.DIGEST, "subject.txt", values | {"reader": reader, "look": look}))
     letter = renderer._letter(Kind.DIGEST, values, cards, reader, look, shown_subject=shown)
     return Letter(shown, letter.text, letter.html), preheader
+
+
+def _cut(papers: int, pool: int) -> str:
+    shown = "This is 1" if papers == 1 else f"These are {papers}"
+    return f"{shown} of the {pool:,} papers of the issue."
 
 
 def shown(html: str) -> list[Any]:

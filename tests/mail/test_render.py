@@ -1,13 +1,10 @@
 """Letters: what they say, what they never do, and the rules of a mail that can be read everywhere."""
 
-import gzip
-import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -157,6 +154,32 @@ def test_the_mail_says_why_it_is_short() -> None:
     assert "left out" not in usual.html + usual.text
 
 
+def test_the_mail_says_that_the_issue_holds_more() -> None:
+    issue = an_issue([a_paper(number) for number in range(1, 31)])
+    some = Selection(tuple(Pick(place.paper.id, "") for place in issue.papers[:10]), left_out=5)
+    all_new = Selection(some.picks, left_out=20)
+    for selection, said in ((some, True), (all_new, False)):
+        letter = as_letter(a_press(issue).write(a_part(issue, selection)).envelope.message)
+        for shown in (words(parse(letter.html).all("body")[0]), letter.text):
+            assert ("These are 10 of the 30 papers of the issue." in shown) is said
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ({"upvotes": 1.0}, "▲ 1 vote"),
+        ({"upvotes": 31.0, "gained": 12.0, "comments": 2.0}, "▲ 31 votes, +12 since yesterday · 2 comments"),
+        ({"upvotes": 31.0, "gained": 0.0, "stars": 1350.0}, "▲ 31 votes · 1,350 stars"),
+        ({"upvotes": 0.0, "comments": 1.0}, "1 comment"),
+    ],
+)
+def test_votes_are_told_with_their_movement(terms: dict[str, float], said: str) -> None:
+    ranked = replace(an_issue([a_paper()]).papers[0], terms=terms)
+    card = RENDERER.render_card(ranked, LOOK)
+    assert f"\n{said}\n" in card.text
+    assert said in card.html.replace('<span aria-hidden="true">▲ </span>', "▲ ")
+
+
 def test_a_digest_without_papers_is_not_made() -> None:
     issue = an_issue([a_paper()])
     with pytest.raises(UnfitMessage, match="without papers"):
@@ -192,35 +215,6 @@ def test_ten_papers_stay_small_and_twenty_five_of_the_longest_are_not_clipped() 
             for n in range(1, 26)
         ]
         assert len(Mail(digest_bytes(papers)).html_on_the_wire) <= 100_000
-
-
-def test_real_papers_keep_every_rule(shared_data: Path) -> None:
-    with gzip.open(shared_data / "hf" / "daily_papers.jsonl.gz", "rt") as lines:
-        rows = [json.loads(line) for line in lines][::85]
-    papers = [_paper(row) for row in rows]
-    problems = [
-        problem
-        for start in range(0, len(papers), 25)
-        for problem in broken(digest_bytes(papers[start : start + 25]))
-        if "left over" not in problem and "not alone" not in problem  # the source's text, not yet made readable here
-    ]
-    assert problems == []
-    assert len(papers) == 101
-
-
-def _paper(row: dict[str, object]) -> Paper:
-    return a_paper(
-        1,
-        id=row["id"],
-        title=row["title"],
-        summary=row.get("ai_summary") or "",
-        abstract=row["summary"],
-        authors=tuple(name for name in row["authors"] if name),  # type: ignore[attr-defined]
-        organization=row.get("organization_fullname") or "",
-        published_at=datetime.fromisoformat(str(row["publishedAt"])),
-        code_url=row.get("githubRepo") or "",
-        project_url=row.get("projectPage") or "",
-    )
 
 
 def test_another_process_renders_the_same_bytes() -> None:
