@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from digest.cli.lookup import known_reader, open_database, stored_issue
 from digest.cli.options import Day, DryRun, the_day
 from digest.cli.say import NotReady, progress
+from digest.mail.message import LISTED, Kind
 from digest.settings import settings
 
 
@@ -31,20 +33,54 @@ def preview(
     subscriber: Annotated[
         str | None, typer.Option(help="A reader's address; the default reader when left out.")
     ] = None,
+    kind: Annotated[Kind, typer.Option(help="Which mail.")] = Kind.DIGEST,
     format_: Annotated[Format, typer.Option("--format", help="The exact bytes, or one part.")] = Format.TEXT,
+    open_: Annotated[
+        bool,
+        typer.Option("--open", help="Show it in the browser: phone and desktop, light and dark, judged by lint."),
+    ] = False,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of showing it.")] = None,
 ) -> None:
     """The exact mail of an issue for a reader; before it has begun, what it would be now."""
-    from digest import clock, wiring
-    from digest.mail.preview import body_of, preview_message
+    from digest.mail.preview import body_of
+    from digest.mail.preview_page import preview_page
 
+    message = _message(day, subscriber, kind)
+    if open_:
+        return _show_in_browser(preview_page(message), output)
+    shown = message if format_ is Format.RAW else body_of(message, format_.value).encode()
+    if output is None:
+        sys.stdout.buffer.write(shown)
+    else:
+        output.write_bytes(shown)
+    return None
+
+
+def _message(day: str | None, subscriber: str | None, kind: Kind) -> bytes:
+    from digest import clock, wiring
+    from digest.mail.preview import preview_letter, preview_message
+
+    desk, now = wiring.desk(settings()), clock.now()
+    reader = known_reader(open_database(), subscriber) if subscriber else None
+    if kind not in LISTED:
+        return preview_letter(desk, kind, reader, now)
     engine = open_database()
-    issue = stored_issue(engine, the_day(day, clock.now()))
-    reader = known_reader(engine, subscriber) if subscriber else None
-    message = preview_message(engine, wiring.desk(settings()), issue, reader, clock.now())
+    issue = stored_issue(engine, the_day(day, now))
+    message = preview_message(engine, desk, issue, reader, now)
     if message is None:
         why = "this reader got all of it already" if issue.papers else f"it holds no papers. {issue.note}"
         raise NotReady(f"No mail is made of the issue of {issue.date}: {why}")
-    sys.stdout.buffer.write(message if format_ is Format.RAW else body_of(message, format_.value).encode())
+    return message
+
+
+def _show_in_browser(page: str, output: Path | None) -> None:
+    import tempfile
+    import webbrowser
+
+    file = output or Path(tempfile.mkdtemp(prefix="digest-preview-")) / "mail.html"
+    file.write_text(page, encoding="utf-8")
+    opened = webbrowser.open(file.resolve().as_uri())
+    progress(f"{'Shown in the browser' if opened else 'There is no browser here; open it in one'}: {file}")
 
 
 def send_test(

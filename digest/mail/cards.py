@@ -79,11 +79,11 @@ def _byline(paper: Paper) -> list[str]:
     return [part for part in (names + more, cut(paper.organization, ORGANIZATION)) if part]
 
 
-def _counts(terms: dict[str, float]) -> str:
-    """`142 votes, +12 since yesterday · 3 comments · 350 stars`, of what is known and not nought."""
+def _counts(terms: dict[str, float]) -> list[str]:
+    """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, of what is known and not nought."""
     known = (("upvotes", "vote"), ("comments", "comment"), ("stars", "star"))
     counts = {term: number_of(int(terms[term]), thing) for term, thing in known if terms.get(term)}
     gained = int(terms.get("gained", 0))
     if "upvotes" in counts and gained > 0:
         counts["upvotes"] += f", +{gained:,} since yesterday"
-    return " · ".join(counts.values())
+    return list(counts.values())

@@ -1,7 +1,7 @@
 """One reader's mail of an issue without sending it: the bytes that went or would go."""
 
 import email
-from datetime import datetime
+from datetime import date, datetime
 from email.message import EmailMessage
 from email.policy import default
 
@@ -35,6 +35,12 @@ def preview_message(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber
     return written.envelope.message
 
 
+def preview_letter(desk: Desk, kind: Kind, reader: Subscriber | None, now: datetime) -> bytes:
+    """The exact bytes of a mail that belongs to no issue, for `reader` or the default reader, as if it were due now."""
+    whom = reader or _default_reader(DEFAULT_READER, now)
+    return write(Part(_unqueued(kind, None, now.date(), whom, now), whom), desk).envelope.message
+
+
 def test_envelope(engine: Engine, desk: Desk, issue: Issue, address: str, now: datetime) -> Envelope | None:
     """The default reader's mail, addressed to `address`; the ledger never hears of it. None for an empty issue."""
     part = _part(engine, issue, _default_reader(address, now), now)
@@ -51,19 +57,20 @@ def body_of(message: bytes, kind: str) -> str:
 
 def _part(engine: Engine, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
     with reading(engine) as connection:
-        delivery = find(connection, Kind.DIGEST, issue.date, reader.key) or _unqueued(issue, reader, now)
+        queued = find(connection, Kind.DIGEST, issue.date, reader.key)
+        delivery = queued or _unqueued(Kind.DIGEST, issue.id, issue.date, reader, now)
         got = already_got(connection, [delivery], worker="", since=since(issue))[reader.key].papers
     selection: Selection | SkipReason = delivery.selection or select(issue, reader.preferences, got)
     return None if isinstance(selection, SkipReason) else Part(delivery, reader, issue, selection)
 
 
-def _unqueued(issue: Issue, reader: Subscriber, now: datetime) -> Delivery:
+def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, now: datetime) -> Delivery:
     return Delivery(
         id=0,
-        kind=Kind.DIGEST,
-        occasion=issue.date.isoformat(),
+        kind=kind,
+        occasion=day.isoformat(),
         recipient=reader.key,
-        issue_id=issue.id,
+        issue_id=issue_id,
         subscriber_id=reader.id,
         due_at=now,
         attempts=0,

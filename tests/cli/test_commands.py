@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -87,6 +88,50 @@ def test_preview_shows_the_mail_in_each_form(run, issue):
     assert "List-Unsubscribe: <https://papers.example.org/u/" in raw
     mine = run("preview", "--date", DATE, "--subscriber", "ada@example.com", "--format", "raw").stdout
     assert "To: ada@example.com" in mine
+
+
+def test_preview_shows_the_other_mails_too_and_needs_no_issue_for_them(run, engine, tmp_path):
+    for kind in ("confirmation", "already", "link"):
+        file = tmp_path / f"{kind}.eml"
+        assert run("preview", "--kind", kind, "--format", "raw", "--output", file).exit_code == 0
+        assert re.search(rf"^Feedback-ID: [0-9-]+:{kind}:", file.read_text(), re.MULTILINE)
+        judged = run("lint", file, "--json")
+        assert (judged.exit_code, json.loads(judged.stdout)[0]["failed"]) == (0, [])
+
+
+def test_preview_opens_a_page_with_phones_and_desktops_in_both_schemes(run, issue, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or False)
+    file = tmp_path / "mail.html"
+    done = run("preview", "--date", DATE, "--open", "--output", file)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert str(file) in done.stderr
+    assert opened == [file.as_uri()]
+    page = file.read_text(encoding="utf-8")
+    frames = re.findall(r'<iframe title="([^"]*)"[^>]* style="width:(\d+)px', page)
+    assert {(name.rpartition(", ")[2], int(width)) for name, width in frames} == {
+        ("light", 320), ("light", 390), ("dark", 390), ("light", 720), ("dark", 720)
+    }  # fmt: skip
+    assert "prefers-color-scheme" not in page
+    assert "Paper number 0" in page
+
+
+def test_lint_says_what_is_wrong_and_what_to_do(run, tmp_path):
+    bad = tmp_path / "bad.eml"
+    bad.write_bytes(b"From: ada@example.org\r\n\r\nHello\r\n")
+    said = run("lint", bad)
+    assert said.exit_code == 1
+    assert f'{bad}: from: From shows a bare address: ada@example.org. Write From as "Name <address>".' in said.stdout
+    (judged,) = json.loads(run("lint", bad, "--json").stdout)
+    assert judged["file"] == str(bad)
+    assert judged["passed"] + len(judged["failed"]) == judged["of"]
+    assert f"passed {judged['passed']} of the {judged['of']} rules for a transactional mail" in said.stdout
+
+
+def test_lint_says_which_file_cannot_be_read(run, tmp_path):
+    done = run("lint", tmp_path / "none.eml", tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "none.eml cannot be read: No such file" in done.stderr
 
 
 def test_send_test_goes_past_the_ledger_and_shows_the_servers_answer(run, issue, smtp_server, monkeypatch):

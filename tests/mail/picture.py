@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from digest.issues.selection import Pick, Selection
 from digest.papers.paper import Paper
-from tests.mail.builders import LOOK, READER, RENDERER, an_issue
+from tests.mail.builders import a_part, a_press, an_issue, as_letter
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
@@ -44,7 +44,7 @@ SHOWN = (
             project_url="https://microsoft.github.io/SkillOpt/",
         ),
         {"upvotes": 106.0, "comments": 2.0},
-        "no. 1 of the day, 106 votes",
+        "",
     ),
     (
         _paper(
@@ -58,7 +58,7 @@ SHOWN = (
             code_url="https://github.com/HotTricker/TransitLM",
         ),
         {"upvotes": 105.0, "comments": 1.0},
-        "no. 2 of the day, 105 votes · you follow datasets and benchmarks",
+        "you follow datasets and benchmarks",
     ),
     (
         _paper(
@@ -72,7 +72,7 @@ SHOWN = (
             code_url="https://github.com/microsoft/Lens",
         ),
         {"upvotes": 85.0, "comments": 1.0},
-        "no. 3 of the day, 85 votes",
+        "",
     ),
     (
         _paper(
@@ -85,7 +85,7 @@ SHOWN = (
             organization="RTP-LLM",
         ),
         {"upvotes": 64.0, "comments": 1.0},
-        "no. 6 of the day, 64 votes · matches your keyword “attention”",
+        "matches your keyword “attention”",
     ),
 )
 
@@ -96,7 +96,7 @@ def shown_html() -> str:
     ranked = tuple(replace(place, terms=shown[1]) for place, shown in zip(issue.papers, SHOWN, strict=True))
     issue = replace(issue, date=date(2026, 5, 25), papers=ranked)
     picks = tuple(Pick(paper.id, reason) for paper, _, reason in SHOWN)
-    return RENDERER.digest_letter(issue, Selection(picks, left_out=6), READER, LOOK).html
+    return as_letter(a_press(issue).write(a_part(issue, Selection(picks, left_out=6))).envelope.message).html
 
 
 def take(html: str, width: int, scheme: Literal["light", "dark"], file: Path) -> None:

@@ -177,7 +177,7 @@ def test_votes_are_told_with_their_movement(terms: dict[str, float], said: str) 
     ranked = replace(an_issue([a_paper()]).papers[0], terms=terms)
     card = RENDERER.render_card(ranked, LOOK)
     assert f"\n{said}\n" in card.text
-    assert said in card.html.replace('<span aria-hidden="true">▲ </span>', "▲ ")
+    assert said in card.html.replace('<span aria-hidden="true">▲ </span>', "▲ ").replace("\u00a0", " ")
 
 
 def test_a_digest_without_papers_is_not_made() -> None:
