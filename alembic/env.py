@@ -31,22 +31,31 @@ def include_name(name, _kind, _parents):
 def run() -> None:
     engine = connect(context.config.attributes.get("database") or settings().database)
     try:
-        with engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-            context.configure(
-                connection=connection,
-                target_metadata=metadata,
-                render_as_batch=True,
-                render_item=render_item,
-                include_name=include_name,
-                compare_type=True,
-                compare_server_default=True,
-            )
-            with context.begin_transaction():
-                context.run_migrations()
+        with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                # It changes a table by copying it: dropping the old one must not take along what refers to it. Inside of
+                # a transaction this would be too late (sqlite.org/lang_altertable.html §7).
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            _migrate(connection)
     finally:
         engine.dispose()
+
+
+def _migrate(connection) -> None:
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            render_as_batch=True,
+            render_item=render_item,
+            include_name=include_name,
+            compare_type=True,
+            compare_server_default=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 run()

@@ -15,10 +15,11 @@ from digest.issues.publish import halt
 from digest.mail.deliver import Postman
 from digest.mail.journal import Journal
 from digest.mail.message import Kind
+from digest.mail.preview import preview_message
 from digest.mail.relay import Relay, Security
 from digest.mail.smtp import Sender, Timeouts
 from digest.mail.writing import Writer
-from digest.store import ledger, queueing, subscribers
+from digest.store import issues, ledger, queueing, subscribers
 from digest.store.audit import audit
 from digest.store.database import reading, transaction
 from digest.store.suppressions import all_suppressions
@@ -97,6 +98,18 @@ def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_serve
         "ada@example.com",
     )
     assert (hands.audit(issue).accepted, hands.audit(issue).unexplained) == (2, 0)
+
+
+def test_a_preview_is_the_bytes_that_are_sent(hands, engine, smtp_server):
+    add_papers(engine, range(30))
+    ada = add_reader(engine, "ada@example.com", papers=5, keywords=("paper number 7",))
+    issue_id = cut(engine).issue_id
+    with reading(engine) as connection:
+        issue = issues.issue_by_id(connection, issue_id)
+    before = preview_message(engine, desk(), issue, ada, MORNING)
+    hands.deliver()
+    after = preview_message(engine, desk(), issue, ada, SEVEN)
+    assert before == after == smtp_server.taken[0].content
 
 
 def test_what_was_accepted_never_goes_again(hands, engine, smtp_server):
