@@ -33,8 +33,8 @@ def run() -> None:
     try:
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":
-                # It changes a table by copying it: dropping the old one must not take along what refers to it. Inside of
-                # a transaction this would be too late (sqlite.org/lang_altertable.html §7).
+                # It changes a table by copying it: dropping the old one must not take along what refers to it. Inside$
+                # of a transaction this would be too late (sqlite.org/lang_altertable.html §7).
                 connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
             _migrate(connection)
     finally:

@@ -1,13 +1,16 @@
 """The migrations make the tables that the code expects, and can be undone."""
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import func, inspect, select
 
 from alembic import command
 from digest.store.database import connect, reading
 from digest.store.migrate import configuration, is_current, migrate
 from digest.store.search_tables import INDEX
-from digest.store.tables import metadata
+from digest.store.tables import metadata, votes
+from tests.world import add_papers
+
+BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers
 
 
 @pytest.fixture
@@ -32,6 +35,16 @@ def test_up_down_and_up_again(empty_url):
     assert tables(empty_url) == set()
     migrate(empty_url)
     assert tables(empty_url) == set(metadata.tables)
+
+
+def test_a_table_that_a_migration_copies_keeps_what_refers_to_it(database_url):
+    engine = connect(database_url)
+    add_papers(engine, range(3))
+    command.downgrade(configuration(database_url), BEFORE_SUBMITTERS)
+    migrate(database_url)
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(votes)) == 3
+    engine.dispose()
 
 
 def test_a_database_without_tables_is_not_current(empty_url):
