@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.lookup import open_database, stored_issue
-from digest.cli.options import Json, the_day
+from digest.cli.options import Json, Which, the_day
 from digest.cli.say import answer, progress, table
+from digest.issues.issue import IssueKind
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
@@ -32,6 +33,7 @@ def audit(
     day: Annotated[
         str | None, typer.Option("--issue", metavar="DATE", help="The issue; all of them when left out.")
     ] = None,
+    kind: Which = IssueKind.DAILY,
     rows: Annotated[bool, typer.Option("--rows", help="Also every mail that was not accepted, and why.")] = False,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="With --rows: so many of them at the most.")
@@ -46,8 +48,8 @@ def audit(
     engine = open_database()
     if watch:
         day = day or clock.now().date().isoformat()
-        _watch(engine, day)
-    audits = _audits(engine, day)
+        _watch(engine, day, kind)
+    audits = _audits(engine, day, kind)
     why = [_explained(engine, one, limit, offset) if rows else None for one in audits]
     documents = [_document(one, its_rows) for one, its_rows in zip(audits, why, strict=True)]
     document: object = documents[0] if day is not None else documents
@@ -56,13 +58,13 @@ def audit(
         sys.exit(1)
 
 
-def _audits(engine: "Engine", day: str | None) -> list["Audit"]:
+def _audits(engine: "Engine", day: str | None, kind: IssueKind) -> list["Audit"]:
     from digest import clock
     from digest.store.audit import audit as audit_of
     from digest.store.audit import audit_all
     from digest.store.database import reading
 
-    issue = stored_issue(engine, the_day(day, clock.now())) if day is not None else None
+    issue = stored_issue(engine, the_day(day, clock.now()), kind) if day is not None else None
     with reading(engine) as connection:
         return [audit_of(connection, issue.id)] if issue else audit_all(connection)
 
@@ -97,7 +99,7 @@ def _lines(audits: Sequence["Audit"], why: "Sequence[list[Row] | None]") -> Iter
 # --- live ---
 
 
-def _watch(engine: "Engine", day: str) -> None:
+def _watch(engine: "Engine", day: str, kind: IssueKind) -> None:
     """A line each second (one that changes, on a terminal) until nothing of the issue waits or is in hand."""
     from digest import clock
     from digest.mail.flow import EVERYTHING
@@ -106,7 +108,7 @@ def _watch(engine: "Engine", day: str) -> None:
     from digest.store.database import reading
     from digest.store.pauses import current
 
-    issue = stored_issue(engine, the_day(day, clock.now()))
+    issue = stored_issue(engine, the_day(day, clock.now()), kind)
     seen: deque[tuple[float, int]] = deque()
     while True:
         started = time.monotonic()

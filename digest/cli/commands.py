@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import audit, backtest, collecting, files, halting, issues, mail, people, run, search
+from digest.cli import audit, backtest, collecting, explain, files, halting, issues, mail, people, run, search
 from digest.cli.lookup import close_databases
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ def _everywhere(
 run.add_to(app)
 collecting.add_to(app)
 issues.add_to(app)
+explain.add_to(app)
 search.add_to(app)
 halting.add_to(app)
 mail.add_to(app)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.lookup import open_database, stored_issue
-from digest.cli.options import Day, DryRun, Json, the_day
+from digest.cli.options import Day, DryRun, Json, Which, the_day
 from digest.cli.say import answer, progress
-from digest.issues.issue import IssueStatus
+from digest.issues.issue import IssueKind, IssueStatus
 from digest.settings import settings
 
 Sending = Annotated[bool, typer.Option("--sending", help="All mail, of whatever issue and kind.")]
@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 def pause(
     day: Day = None,
+    kind: Which = IssueKind.DAILY,
     sending: Sending = False,
     domain: Domain = "",
     reason: Reason = "",
@@ -33,26 +34,32 @@ def pause(
 ) -> None:
     """Hold back the mails of an issue that have not begun, or with --sending all mails, until they are resumed."""
     if not _about_sending(day, sending, domain, reason):
-        return _halt(day, IssueStatus.PAUSED, dry_run, as_json)
+        return _halt(day, kind, IssueStatus.PAUSED, dry_run, as_json)
     return _pause_sending(domain, reason or "paused by the operator", dry_run, as_json)
 
 
 def resume(
-    day: Day = None, sending: Sending = False, domain: Domain = "", dry_run: DryRun = False, as_json: Json = False
+    day: Day = None,
+    kind: Which = IssueKind.DAILY,
+    sending: Sending = False,
+    domain: Domain = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """Let a paused issue go on; with --sending, let all mails go on, also when a mail server's refusals paused them."""
     if not _about_sending(day, sending, domain, ""):
-        return _halt(day, IssueStatus.RUNNING, dry_run, as_json)
+        return _halt(day, kind, IssueStatus.RUNNING, dry_run, as_json)
     return _resume_sending(domain, dry_run, as_json)
 
 
-def cancel(day: Day = None, dry_run: DryRun = False, as_json: Json = False) -> None:
+def cancel(day: Day = None, kind: Which = IssueKind.DAILY, dry_run: DryRun = False, as_json: Json = False) -> None:
     """End an issue: what has not begun is skipped, for good."""
-    _halt(day, IssueStatus.CANCELLED, dry_run, as_json)
+    _halt(day, kind, IssueStatus.CANCELLED, dry_run, as_json)
 
 
 def retry(
     day: Day = None,
+    kind: Which = IssueKind.DAILY,
     uncertain: Annotated[
         bool, typer.Option("--uncertain", help="Those that may have arrived and were held: the same bytes once more.")
     ] = False,
@@ -68,25 +75,25 @@ def retry(
         (ledger.count_uncertain, ledger.retry_uncertain) if uncertain else (ledger.count_quarantined, ledger.retry)
     )
     engine = open_database()
-    issue_id = stored_issue(engine, the_day(day, clock.now())).id if day else None
+    issue_id = stored_issue(engine, the_day(day, clock.now()), kind).id if day else None
     with transaction(engine) as connection:
         mails = count(connection, issue_id) if dry_run else again(connection, clock.now(), issue_id)
     if not dry_run:
         _hint_workers()
-    kind = "mails in doubt" if uncertain else "quarantined mails"
+    which = "mails in doubt" if uncertain else "quarantined mails"
     document = {"mails": mails, "uncertain": uncertain, "dry_run": dry_run}
-    _say(as_json, document, f"{mails} {kind} {'would be' if dry_run else 'are'} queued again.")
+    _say(as_json, document, f"{mails} {which} {'would be' if dry_run else 'are'} queued again.")
 
 
-def _halt(day: str | None, status: IssueStatus, dry_run: bool, as_json: bool) -> None:
+def _halt(day: str | None, kind: IssueKind, status: IssueStatus, dry_run: bool, as_json: bool) -> None:
     from digest import clock
     from digest.issues.publish import halt
 
     engine = open_database()
     date_ = the_day(day, clock.now())
-    was = stored_issue(engine, date_).status
+    was = stored_issue(engine, date_, kind).status
     may_change = was not in (status, IssueStatus.CANCELLED)
-    changed = may_change if dry_run else bool(halt(engine, date_, status, clock.now()))
+    changed = may_change if dry_run else bool(halt(engine, date_, status, clock.now(), kind))
     if changed and not dry_run and status is IssueStatus.RUNNING:
         _hint_workers()
     document = {"issue": date_, "was": was, "status": status if changed else was, "dry_run": dry_run}

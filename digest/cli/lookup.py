@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from digest.cli.say import NotReady
+from digest.issues.issue import IssueKind
 from digest.settings import settings
 
 if TYPE_CHECKING:
@@ -32,19 +33,19 @@ def close_databases() -> None:
     _open.close()
 
 
-def stored_issue(engine: "Engine", day: date) -> "Issue":
-    """The issue of `day`. Raises NotReady, naming the newest dates, when it was not cut."""
-    from digest.issues.publish import DAILY
+def stored_issue(engine: "Engine", day: date, kind: IssueKind = IssueKind.DAILY) -> "Issue":
+    """The issue of `day` and `kind`. Raises NotReady, naming the newest dates, when it was not cut."""
     from digest.store.database import reading
     from digest.store.issues import issue_dates, issue_on
 
     with reading(engine) as connection:
-        issue = issue_on(connection, DAILY, day)
-        dates = issue_dates(connection, 3)
+        issue = issue_on(connection, kind, day)
+        dates = issue_dates(connection, 3, kind)
     if issue is None:
         there = ", ".join(str(one) for one in dates)
         advice = f"The newest are {there}." if there else "Run: digest publish"
-        raise NotReady(f"There is no issue of {day}. {advice}")
+        which = "" if kind is IssueKind.DAILY else f"{kind} "
+        raise NotReady(f"There is no {which}issue of {day}. {advice}")
     return issue
 
 

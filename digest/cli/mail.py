@@ -10,7 +10,8 @@ import typer
 from digest.cli.lookup import known_reader, open_database, stored_issue
 from digest.cli.options import Day, DryRun, the_day
 from digest.cli.say import NotReady, progress
-from digest.mail.message import LISTED, Kind
+from digest.issues.issue import IssueKind
+from digest.mail.message import ISSUE_OF, LISTED, Kind
 from digest.settings import settings
 
 
@@ -65,7 +66,7 @@ def _message(day: str | None, subscriber: str | None, kind: Kind) -> bytes:
     if kind not in LISTED:
         return preview_letter(desk, kind, reader, now)
     engine = open_database()
-    issue = stored_issue(engine, the_day(day, now))
+    issue = stored_issue(engine, the_day(day, now), IssueKind(ISSUE_OF[kind]))
     message = preview_message(engine, desk, issue, reader, now)
     if message is None:
         why = "this reader got all of it already" if issue.papers else f"it holds no papers. {issue.note}"

@@ -6,10 +6,14 @@ from typing import Annotated
 import typer
 
 from digest import clock
+from digest.issues.issue import IssueKind
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 Day = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The date; today when left out.")]
+Which = Annotated[
+    IssueKind, typer.Option("--kind", help="The day's own issue, the weekly one, or the one after a pause.")
+]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="INSTANT", help="Act as if it were this instant (ISO 8601, UTC).")
 ]

@@ -1,4 +1,8 @@
-"""Cutting the issue: rank the pool, freeze it, queue one delivery for every reader who is due; and halting it."""
+"""Cutting the issue: rank the pool, freeze it, queue one delivery for every reader who is due; and halting it.
+
+Beside the day's own issue there is a weekly one on dates on which somebody gets it, and a catch-up on dates on which
+somebody comes back from a pause.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +10,8 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from digest.issues.issue import IssueStatus
+from digest.issues.issue import OVERLAP, IssueKind, IssueStatus
+from digest.mail.message import ISSUE_OF, Kind
 from digest.papers.collection import Collected, Outcome
 from digest.papers.health import told_to_readers
 from digest.papers.late import late_days
@@ -14,13 +19,25 @@ from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking import FORMULA, Weights, rank
 from digest.papers.track_record import RECORD_DAYS, track_records
 from digest.store import events
-from digest.store.audience import Slot, distinct_slots, fan_out
+from digest.store.audience import Missed, Slot, also_due, distinct_slots, fan_out
 from digest.store.database import reading, transaction
-from digest.store.issues import NewIssue, add_issue, issue_id_on, issue_on, last_cut, set_candidates, set_status
+from digest.store.issues import (
+    NewIssue,
+    add_issue,
+    issue_dates,
+    issue_id_on,
+    issue_on,
+    last_cut,
+    set_candidates,
+    set_status,
+)
 from digest.store.papers import last_collections, past, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
-DAILY = "daily"
+DAILY = IssueKind.DAILY
+WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
+CATCH_UP_DAYS = 30  # the longest pause that the form offers
+MISSED_DAYS = 3  # issues without one mail that are made good by a catch-up
 _THIN = 10  # papers that surfaced since the cut before; with fewer, readers are told why
 
 
@@ -45,6 +62,7 @@ class Published:
     papers: int
     candidates: int
     note: str
+    also: Mapping[str, int]  # mails of the weekly issue and of the catch-up of this date, by their kind
 
 
 class NothingToCut(Exception):
@@ -68,53 +86,100 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
     with transaction(engine) as connection:
         created = issue_id_on(connection, DAILY, day) is None and _cut(connection, plan, day, now)
         issue = issue_on(connection, DAILY, day)
+        also = {str(kind): found.candidates for kind in _SPECIAL if (found := issue_on(connection, kind, day))}
     if issue is None:
         raise RuntimeError(f"the issue of {day} was neither there nor could it be cut")
-    return Published(day, issue.id, created, len(issue.papers), issue.candidates, issue.note)
+    return Published(day, issue.id, created, len(issue.papers), issue.candidates, issue.note, also)
 
 
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
     """The list that an issue cut at `now` would hold; nothing is stored."""
     with reading(engine) as connection:
-        papers = _pool(connection, plan, now)
-        return _ranked(connection, papers, plan, now, last_cut(connection, DAILY, now.date()))
+        pool_ = _pool(connection, plan.pool_days, now)
+        return _ranked(connection, plan, plan.weights, pool_, now, last_cut(connection, DAILY, now.date()))
 
 
-def _pool(connection: Connection, plan: Plan, now: datetime) -> list[Observed]:
-    return pool(connection, now - timedelta(days=plan.pool_days), now)
+def _pool(connection: Connection, days: int, now: datetime) -> list[Observed]:
+    return pool(connection, now - timedelta(days=days), now)
 
 
 def _ranked(
-    connection: Connection, papers: Sequence[Observed], plan: Plan, now: datetime, previous_cut: datetime | None
+    connection: Connection,
+    plan: Plan,
+    weights: Weights,
+    papers: Sequence[Observed],
+    now: datetime,
+    previous_cut: datetime | None,
 ) -> tuple[RankedPaper, ...]:
     records = track_records(past(connection, now - timedelta(days=RECORD_DAYS), now), now)
     late = {one.paper.id: days for one in papers if (days := late_days(one, previous_cut))}
-    ranked = rank(papers, plan.weights, now, records)[: plan.papers]
+    ranked = rank(papers, weights, now, records)[: plan.papers]
     return tuple(replace(one, late_days=late[one.paper.id]) if one.paper.id in late else one for one in ranked)
 
 
 def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
-    """Store the issue and queue its mails; False when another scheduler was faster."""
-    previous_cut = last_cut(connection, DAILY, day)
-    papers = _pool(connection, plan, now)
-    ranked = _ranked(connection, papers, plan, now, previous_cut)
+    """Store the issues of a date and queue their mails; False when another scheduler was faster."""
+    papers, previous_cut = _pool(connection, plan.pool_days, now), last_cut(connection, DAILY, day)
+    ranked = _ranked(connection, plan, plan.weights, papers, now, previous_cut)
     runs = last_collections(connection, now)
     failing = [run for run in runs if run.outcome is Outcome.FAILING]
     if not ranked and (failing or not runs):
         raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
-    since = previous_cut or now - timedelta(days=1)
-    surfaced = sum(one.first_seen_at > since for one in papers)
-    note = _note(runs, plan, now, surfaced, bool(ranked))
-    settings = dict(plan.settings) | {"pool_days": str(plan.pool_days)}
-    new = NewIssue(DAILY, day, now, FORMULA, plan.weights.as_dict(), settings, note)
-    issue_id = add_issue(connection, new, ranked)
+    surfaced = sum(one.first_seen_at > (previous_cut or now - timedelta(days=1)) for one in papers)
+    why_thin = told_to_readers(runs, now, thin=surfaced < _THIN)
+    issue_id = _store(connection, plan, DAILY, day, now, ranked, why_thin)
     if issue_id is None:
         return False
-    candidates = fan_out(connection, issue_id, day, _slots(connection, plan, day), now)
-    set_candidates(connection, issue_id, candidates)
+    slots = _slots(connection, plan, day)
+    missed = _missed(connection, day)
+    ids = {Kind.DIGEST: issue_id}
+    for kind in also_due(connection, slots, missed):
+        issue_kind = IssueKind(ISSUE_OF[kind])
+        papers = _pool(connection, _SPECIAL[issue_kind], now)
+        its_papers = _ranked(connection, plan, _weights(issue_kind, plan), papers, now, None)
+        number = _store(connection, plan, issue_kind, day, now, its_papers, "")
+        ids |= {kind: number} if number is not None else {}
+    candidates = fan_out(connection, ids, day, slots, now, missed)
+    for kind, count in candidates.items():
+        set_candidates(connection, ids[kind], count)
     said = {"papers": len(ranked), "candidates": candidates, "failing": _in_words(failing)}
     events.record(connection, now, f"issue:{day}", "cut", said)
     return True
+
+
+_SPECIAL = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: CATCH_UP_DAYS}  # days of papers
+
+
+def _weights(kind: IssueKind, plan: Plan) -> Weights:
+    """What looks back on a whole span of days does not count against a paper that it came early in it."""
+    days = _SPECIAL.get(kind)
+    return replace(plan.weights, lateness=0.0, fresh_days=float(days + 1)) if days else plan.weights
+
+
+def _store(
+    connection: Connection,
+    plan: Plan,
+    kind: IssueKind,
+    day: date,
+    now: datetime,
+    ranked: Sequence[RankedPaper],
+    why_thin: str,
+) -> int | None:
+    """The number of the new issue; None when there is one of this kind and date."""
+    days = _SPECIAL.get(kind, plan.pool_days)
+    settings = dict(plan.settings) | {"pool_days": str(days)}
+    if kind is IssueKind.CATCH_UP:
+        settings[OVERLAP] = str(plan.pool_days)
+    empty = "" if ranked else f"No new papers were listed in the last {days} days."
+    note = " ".join(filter(None, [empty, why_thin]))
+    weights = _weights(kind, plan).as_dict()
+    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings, note), ranked)
+
+
+def _missed(connection: Connection, day: date) -> Missed | None:
+    """Since when a paused reader got nothing to have missed enough; None while there are too few issues."""
+    dates = issue_dates(connection, MISSED_DAYS, before=day)
+    return Missed(dates[-1], day - timedelta(days=WEEK_DAYS)) if len(dates) == MISSED_DAYS else None
 
 
 def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
@@ -124,24 +189,19 @@ def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
     ]
 
 
-def _note(runs: Sequence[Collected], plan: Plan, now: datetime, surfaced: int, any_papers: bool) -> str:
-    """What readers are told when the issue is thin or empty; "" when nothing was wrong."""
-    empty = "" if any_papers else f"No new papers were listed in the last {plan.pool_days} days."
-    return " ".join(filter(None, [empty, told_to_readers(runs, now, thin=surfaced < _THIN)]))
-
-
 def _in_words(failing: Sequence[Collected]) -> str:
     """The same for the operator, with what went wrong."""
     return " ".join(f"{run.source} could not be read: {run.message}." for run in failing)
 
 
-def halt(engine: Engine, day: date, status: IssueStatus, now: datetime) -> bool | None:
-    """Pause, resume or cancel the issue of `day`; False when it already was so (or is cancelled), None without one."""
+def halt(engine: Engine, day: date, status: IssueStatus, now: datetime, kind: IssueKind = DAILY) -> bool | None:
+    """Pause, resume or cancel an issue; False when it already was so (or is cancelled), None when there is none."""
     with transaction(engine) as connection:
-        issue = issue_on(connection, DAILY, day)
+        issue = issue_on(connection, kind, day)
         if issue is None:
             return None
         changed = set_status(connection, issue.id, status)
         if changed:
-            events.record(connection, now, f"issue:{day}", str(status), {})
+            said = {} if kind is DAILY else {"kind": kind}
+            events.record(connection, now, f"issue:{day}", str(status), said)
         return changed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from digest.issues.selection import place_of
+from digest.issues.reasons import place_of
 from digest.mail.words import cut, day_of, number_of, short_title, wire_cost
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 
@@ -24,8 +24,8 @@ class Link:
     url: str
 
 
-def card_values(ranked: RankedPaper, public_url: str) -> dict[str, Any]:
-    """What templates/email/digest/card.* are rendered with: the same for every reader of an issue."""
+def card_values(ranked: RankedPaper, public_url: str, kind: str = "daily") -> dict[str, Any]:
+    """What templates/email/digest/card.* are rendered with: the same for every reader of an issue of `kind`."""
     paper = ranked.paper
     own_page = f"{public_url}/papers/{quote(paper.id, safe='/:')}"
     return {
@@ -37,7 +37,7 @@ def card_values(ranked: RankedPaper, public_url: str) -> dict[str, Any]:
         "counts": _counts(ranked.terms),
         "voted": bool(ranked.terms.get("upvotes")),
         "links": [*_links(paper), Link("How it was ranked", own_page)],
-        "place": place_of(ranked),
+        "place": place_of(ranked, kind),
     }
 
 

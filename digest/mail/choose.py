@@ -1,18 +1,20 @@
 """Claimed deliveries → what goes into each mail. What a mail was once begun with stays: a retry is the same mail."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest.issues.issue import Issue, IssueStatus
-from digest.issues.selection import Pool, Selection, SkipReason
-from digest.mail.message import Kind
-from digest.store.deliveries import Delivery, Got, already_got
+from digest.issues.issue import OVERLAP, Issue, IssueKind, IssueStatus
+from digest.issues.selection import NO_TASTE, Pool, Selection, SkipReason, Taste
+from digest.mail.message import LISTED, Kind
+from digest.store.deliveries import Delivery, Got, already_got, last_issue_mails
+from digest.store.opinions import opinions_of
 from digest.store.recipients import Standing, standing
-from digest.subscribers.subscriber import Status, Subscriber
+from digest.subscribers.opinion import Opinion
+from digest.subscribers.subscriber import MAX_PAPERS, Preferences, Status, Subscriber
 
 # Where an issue does not say how many days of papers it was made from: as many as the setting allows.
 _LONGEST_POOL = 30
@@ -46,6 +48,15 @@ class Shelf:
     pool: Pool
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What decides a reader's list beside their preferences. `last_mail`: the date of it, asked for after a pause."""
+
+    got: Got
+    taste: Taste = NO_TASTE
+    last_mail: date | None = None
+
+
 def choose(
     connection: Connection,
     worker: str,
@@ -59,7 +70,7 @@ def choose(
     """
     choice = Choice()
     standings = standing(connection, claims)
-    got = _got(connection, worker, claims, shelf_of)
+    known = known_of(connection, worker, claims, shelf_of)
     for claim in claims:
         making(claim.id)
         found = standings[claim.id]
@@ -71,30 +82,61 @@ def choose(
         elif found.reader is not None and claim.issue_id is None:
             choice.parts.append(Part(claim, found.reader))
         elif found.reader is not None and claim.issue_id is not None:
-            _choose_papers(claim, found.reader, shelf_of(claim.issue_id), got[claim.recipient], choice)
+            _choose_papers(claim, found.reader, shelf_of(claim.issue_id), known[claim.id], choice)
     return choice
 
 
-def _choose_papers(claim: Delivery, reader: Subscriber, shelf: Shelf, got: Got, choice: Choice) -> None:
-    if claim.selection is None and got.being_chosen:
+def _choose_papers(claim: Delivery, reader: Subscriber, shelf: Shelf, known: Known, choice: Choice) -> None:
+    if claim.selection is None and known.got.being_chosen:
         choice.waiting.append(claim.id)
         return
-    selection = claim.selection or shelf.pool.select(reader.preferences, got.papers)
+    selection = claim.selection or papers_for(shelf, reader.preferences, known)
     if isinstance(selection, SkipReason):
         choice.skipped[claim.id] = selection
         return
-    got.papers.update(pick.paper_id for pick in selection.picks)  # for another of the reader's mails in this claim
+    known.got.papers.update(pick.paper_id for pick in selection.picks)  # for another of the reader's mails here
     choice.parts.append(Part(claim, reader, shelf.issue, selection))
 
 
-def _got(
+def papers_for(shelf: Shelf, preferences: Preferences, known: Known) -> Selection | SkipReason:
+    """A reader's list of an issue. After a pause it is half as long again, of what was listed since their last mail."""
+    if shelf.issue.kind != IssueKind.CATCH_UP:
+        return shelf.pool.select(preferences, known.got.papers, known.taste)
+    longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
+    overlap = timedelta(days=int(shelf.issue.settings[OVERLAP]))
+    not_before = known.last_mail - overlap if known.last_mail else None
+    return shelf.pool.select(longer, known.got.papers, known.taste, not_before)
+
+
+def known_of(
     connection: Connection, worker: str, claims: Sequence[Delivery], shelf_of: Callable[[int], Shelf]
-) -> dict[str, Got]:
-    digests = [claim for claim in claims if claim.issue_id is not None]
-    if not digests:
+) -> dict[int, Known]:
+    """For each mail of an issue, by its number, what its reader got and said."""
+    mails = [claim for claim in claims if claim.issue_id is not None]
+    if not mails:
         return {}
-    issues = {claim.issue_id: shelf_of(claim.issue_id).issue for claim in digests if claim.issue_id is not None}
-    return already_got(connection, digests, worker, min(since(issue) for issue in issues.values()))
+    shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
+    got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
+    said = opinions_of(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
+    known: dict[int, Known] = {}
+    for issue_id, shelf in shelves.items():
+        theirs = [claim for claim in mails if claim.issue_id == issue_id]
+        readers = said.keys() & {one.subscriber_id for one in theirs}
+        tastes = tastes_of(shelf, {reader: said[reader] for reader in readers})
+        last: dict[str, date] = {}
+        if shelf.issue.kind == IssueKind.CATCH_UP:
+            last = last_issue_mails(connection, {one.recipient for one in theirs}, shelf.issue.date)
+        known |= {
+            one.id: Known(got[one.recipient], tastes.get(one.subscriber_id or 0, NO_TASTE), last.get(one.recipient))
+            for one in theirs
+        }
+    return known
+
+
+def tastes_of(shelf: Shelf, said: Mapping[int, Sequence[Opinion]]) -> dict[int, Taste]:
+    """What readers said, as it bears on an issue's pool: a whole batch at once."""
+    known = {reader: shelf.pool.ids & {one.paper_id for one in opinions} for reader, opinions in said.items()}
+    return {reader: Taste(known=papers) for reader, papers in known.items()}
 
 
 def since(issue: Issue) -> date:
@@ -115,7 +157,7 @@ def why_not(claim: Delivery, found: Standing) -> SkipReason | None:
         return None if found.reader.status is Status.PENDING else SkipReason.CHANGED
     if found.reader.status is not Status.CONFIRMED:
         return SkipReason.UNSUBSCRIBED
-    return SkipReason.PAUSED if claim.kind is Kind.DIGEST and _is_paused(found.reader, claim.due_at) else None
+    return SkipReason.PAUSED if claim.kind in LISTED and _is_paused(found.reader, claim.due_at) else None
 
 
 def _is_paused(reader: Subscriber, due_at: datetime) -> bool:

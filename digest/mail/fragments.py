@@ -78,7 +78,7 @@ def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
 
     Raises jinja2.TemplateError for templates that no mail can be made with.
     """
-    drafts, unfit = _sorted_out(issue, lambda ranked: renderer.render_card(ranked, look))
+    drafts, unfit = _sorted_out(issue, lambda ranked: renderer.render_card(ranked, look, issue.kind))
     inlined = dict(zip(drafts, renderer.inlined(issue, list(drafts.values()), look), strict=True))
     cards, not_encoded = _sorted_out(issue, lambda ranked: _card(ranked, inlined[ranked.paper.id]), set(inlined))
     return Fragments(

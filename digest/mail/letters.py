@@ -27,7 +27,7 @@ from digest.mail.compose import (
 from digest.mail.dkim import Signer, first_of_each_kind, named
 from digest.mail.fragments import Fragments, fragments_of
 from digest.mail.joining import Joiner, ReaderValues, encoded_address, url_start
-from digest.mail.message import Envelope, Headers, Kind, Letter
+from digest.mail.message import OF_ISSUE, Envelope, Headers, Kind, Letter
 from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.subscribers.tokens import Purpose, key_id, key_named, sign
 
@@ -198,8 +198,8 @@ def _sample_headers(issue: Issue, unsubscribe_url: str) -> Headers:
         sender=sender,
         to="reader@example.com",
         date=issue.cut_at,
-        message_id=message_id(0, "", "", Kind.DIGEST, domain),
-        kind=Kind.DIGEST,
+        message_id=message_id(0, "", "", OF_ISSUE[issue.kind], domain),
+        kind=OF_ISSUE[issue.kind],
         occasion=issue.date.isoformat(),
         list_domain=domain,
         unsubscribe_url=unsubscribe_url + "x" * _TOKEN_LENGTH,

@@ -9,12 +9,16 @@ class Kind(StrEnum):
     """What a mail is for. With the occasion and the recipient it names exactly one mail, ever."""
 
     DIGEST = "digest"
+    WEEKLY = "weekly"
+    CATCH_UP = "catch-up"  # in the place of a digest or a weekly, after a pause
     CONFIRMATION = "confirmation"
     ALREADY = "already"  # somebody signed up an address that is confirmed
     LINK = "link"  # "mail me my link"
 
 
-LISTED = frozenset({Kind.DIGEST})  # what goes to the list; the others answer one person
+OF_ISSUE = {"daily": Kind.DIGEST, "weekly": Kind.WEEKLY, "catch-up": Kind.CATCH_UP}  # by the kind of the issue
+ISSUE_OF = {mail: issue for issue, mail in OF_ISSUE.items()}
+LISTED = frozenset(OF_ISSUE.values())  # what goes to the list; the others answer one person
 
 
 @dataclass(frozen=True, slots=True)

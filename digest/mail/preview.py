@@ -8,13 +8,13 @@ from email.policy import default
 from sqlalchemy import Engine
 
 from digest.issues.issue import Issue
-from digest.issues.selection import Selection, SkipReason, select
-from digest.mail.choose import Part, since
+from digest.issues.selection import Pool, Selection, SkipReason
+from digest.mail.choose import Part, Shelf, known_of, papers_for
 from digest.mail.fragments import LANGUAGE, Fragments
 from digest.mail.letters import Desk, Press, write
-from digest.mail.message import Envelope, Kind
+from digest.mail.message import OF_ISSUE, Envelope, Kind
 from digest.store.database import reading
-from digest.store.deliveries import Delivery, already_got, find
+from digest.store.deliveries import Delivery, find
 from digest.store.fragments import stored_fragments
 from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
 
@@ -56,11 +56,13 @@ def body_of(message: bytes, kind: str) -> str:
 
 
 def _part(engine: Engine, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
+    shelf = Shelf(issue, Pool(issue))
     with reading(engine) as connection:
-        queued = find(connection, Kind.DIGEST, issue.date, reader.key)
-        delivery = queued or _unqueued(Kind.DIGEST, issue.id, issue.date, reader, now)
-        got = already_got(connection, [delivery], worker="", since=since(issue))[reader.key].papers
-    selection: Selection | SkipReason = delivery.selection or select(issue, reader.preferences, got)
+        kind = OF_ISSUE[issue.kind]
+        queued = find(connection, kind, issue.date, reader.key)
+        delivery = queued or _unqueued(kind, issue.id, issue.date, reader, now)
+        known = known_of(connection, "", [delivery], lambda _: shelf)[delivery.id]
+    selection: Selection | SkipReason = delivery.selection or papers_for(shelf, reader.preferences, known)
     return None if isinstance(selection, SkipReason) else Part(delivery, reader, issue, selection)
 
 

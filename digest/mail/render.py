@@ -15,9 +15,9 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, IssueKind
 from digest.mail.cards import EXCERPT, card_values, safe_url
-from digest.mail.message import Kind, Letter
+from digest.mail.message import OF_ISSUE, Kind, Letter
 from digest.mail.quoted import hole, row_hole
 from digest.mail.words import cut, day_of, one_line, short_date, short_title, unbroken, weekday, wrapped
 from digest.papers.paper import RankedPaper
@@ -92,11 +92,11 @@ class Renderer:
             "preheader": hole("preheader"),
         }
         rows = {"text": hole("cards"), "html": row_hole("cards")}
-        return self._letter(Kind.DIGEST, values, rows, _ANY_READER, look, shown_subject=hole("subject"))
+        return self._letter(OF_ISSUE[issue.kind], values, rows, _ANY_READER, look, shown_subject=hole("subject"))
 
-    def render_card(self, ranked: RankedPaper, look: Look) -> Card:
-        """One paper, with holes for its position in a mail and for the reader's own reason."""
-        values = card_values(ranked, look.public_url) | {"position": hole("position"), "why": hole("why")}
+    def render_card(self, ranked: RankedPaper, look: Look, kind: str = IssueKind.DAILY) -> Card:
+        """One paper of an issue of `kind`, with holes for its position in a mail and for the reader's own reason."""
+        values = card_values(ranked, look.public_url, kind) | {"position": hole("position"), "why": hole("why")}
         html = self._templates.get_template("email/digest/card.html").render(values)
         text = self._templates.get_template("email/digest/card.txt").render(values)
         html.encode()  # raises here for what would be in the way of all cards in inlined()
@@ -109,7 +109,8 @@ class Renderer:
         values = _digest_values(issue, look) | dict.fromkeys(
             ("papers", "more", "left_out", "cut", "title", "preheader"), ""
         )
-        page = self._letter(Kind.DIGEST, values, {"text": "", "html": rows}, _ANY_READER, look, shown_subject="")
+        cards_alone = {"text": "", "html": rows}
+        page = self._letter(OF_ISSUE[issue.kind], values, cards_alone, _ANY_READER, look, shown_subject="")
         found = page.html.split(between)[1:-1]
         return [Card(html, card.text) for html, card in zip(found, cards, strict=True)]
 
@@ -156,11 +157,12 @@ class Renderer:
 
 
 def _digest_values(issue: Issue, look: Look) -> dict[str, Any]:
+    which = "" if issue.kind == IssueKind.DAILY else f"/{issue.kind}"
     return {
         "day_short": short_date(issue.date),
         "weekday": weekday(issue.date),
         "date": day_of(issue.date),
-        "issue_url": f"{look.public_url}/issues/{issue.date.isoformat()}",
+        "issue_url": f"{look.public_url}/issues/{issue.date.isoformat()}{which}",
         "note": cut(issue.note, EXCERPT),
     }
 

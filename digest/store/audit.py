@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, or_, select
 
-from digest.issues.issue import IssueStatus
+from digest.issues.issue import IssueKind, IssueStatus
 from digest.store.deliveries import LEASE, State, is_waiting
 from digest.store.tables import deliveries, issues, subscribers
 
@@ -16,7 +16,7 @@ from digest.store.tables import deliveries, issues, subscribers
 class Audit:
     """What became of the mails of one issue, or of all mails that belong to none. The states add up to candidates."""
 
-    issue: str | None
+    issue: str | None  # its date, and its kind where it is not the day's own
     candidates: int
     accepted: int = 0
     refused: int = 0
@@ -73,7 +73,7 @@ _ORDER = (
 
 def audit_all(connection: Connection) -> list[Audit]:
     """One audit for each issue, newest first, and one for the mails that belong to none."""
-    issue_ids = connection.scalars(select(issues.c.id).order_by(issues.c.date.desc())).all()
+    issue_ids = connection.scalars(select(issues.c.id).order_by(issues.c.date.desc(), issues.c.id)).all()
     others = audit(connection, None)
     return [audit(connection, issue_id) for issue_id in issue_ids] + ([others] if others.candidates else [])
 
@@ -96,8 +96,10 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
     issue = None
     candidates = sum(counts.values()) + sum(skipped.values())
     if issue_id is not None:
-        row = connection.execute(select(issues.c.date, issues.c.candidates).where(issues.c.id == issue_id)).one()
-        issue, candidates = row.date.isoformat(), row.candidates
+        columns = (issues.c.date, issues.c.kind, issues.c.candidates)
+        row = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
+        which = "" if row.kind == IssueKind.DAILY else f" {row.kind}"
+        issue, candidates = f"{row.date}{which}", row.candidates
     return Audit(issue=issue, candidates=candidates, skipped=skipped, issue_id=issue_id, **counts)
 
 

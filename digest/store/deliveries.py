@@ -10,14 +10,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import Pick, Selection, SkipReason
-from digest.mail.message import Kind
+from digest.mail.message import LISTED, Kind
 from digest.store.dialect import among
 from digest.store.tables import deliveries, issues
 
@@ -41,8 +42,9 @@ class State(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+_OF_ISSUES = sorted(LISTED)
 # A paper in a mail of one of these states has reached its reader or still may.
-_MAY_ARRIVE = (State.QUEUED, State.CLAIMED, State.SENDING, State.ACCEPTED, State.UNCERTAIN)
+MAY_ARRIVE = (State.QUEUED, State.CLAIMED, State.SENDING, State.ACCEPTED, State.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +115,32 @@ def already_got(connection: Connection, claims: Sequence[Delivery], worker: str,
     query = select(deliveries.c.recipient, deliveries.c.selection).where(
         among(connection, deliveries.c.recipient, {one.recipient for one in claims}),
         deliveries.c.occasion >= since.isoformat(),
-        deliveries.c.state.in_(_MAY_ARRIVE),
+        deliveries.c.state.in_(MAY_ARRIVE),
         or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
-        deliveries.c.kind == Kind.DIGEST,
+        deliveries.c.kind.in_(_OF_ISSUES),
         ~among(connection, deliveries.c.id, mine),
     )
     found = [(recipient, stored) for recipient, stored in connection.execute(query)]
     waiting = {recipient for recipient, stored in found if stored is None}
     got = {one.recipient: Got(set(), one.recipient in waiting) for one in claims}
     for recipient, stored in found:
-        got[recipient].papers.update(paper_id for paper_id, _why in (stored or {"picks": []})["picks"])
+        got[recipient].papers.update(pick[0] for pick in (stored or {"picks": []})["picks"])
     return got
+
+
+def last_issue_mails(connection: Connection, recipients: Collection[str], before: date) -> dict[str, date]:
+    """The occasion of each recipient's last mail of an issue before a date; nobody is named who got none."""
+    query = (
+        select(deliveries.c.recipient, func.max(deliveries.c.occasion))
+        .where(
+            among(connection, deliveries.c.recipient, recipients),
+            deliveries.c.occasion < before.isoformat(),
+            deliveries.c.state.in_(MAY_ARRIVE),
+            deliveries.c.kind.in_(_OF_ISSUES),
+        )
+        .group_by(deliveries.c.recipient)
+    )
+    return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
 
 
 # --- leaving without having been on the wire ---
@@ -191,9 +208,17 @@ def delivery_of(row: Any) -> Delivery:
 
 
 def stored_selection(selection: Selection) -> dict[str, Any]:
-    """As the ledger keeps it."""
-    return {"picks": [[pick.paper_id, pick.why] for pick in selection.picks], "left_out": selection.left_out}
+    """As the ledger keeps it: for each pick [paper, why, name of a term, its value, …]. A list keeps its order in
+    every database.
+    """
+    picks = [[pick.paper_id, pick.why, *chain.from_iterable(pick.terms)] for pick in selection.picks]
+    return {"picks": picks, "left_out": selection.left_out}
 
 
 def _selection(stored: dict[str, Any]) -> Selection:
-    return Selection(tuple(Pick(paper_id, why) for paper_id, why in stored["picks"]), stored["left_out"])
+    return Selection(tuple(_pick(*pick) for pick in stored["picks"]), stored["left_out"])
+
+
+def _pick(paper_id: str, why: str, *terms: Any) -> Pick:
+    """A list of an earlier version has no terms."""
+    return Pick(paper_id, why, tuple(zip(terms[::2], terms[1::2], strict=True)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from digest.issues.issue import Issue, IssueStatus
+from digest.issues.issue import Issue, IssueKind, IssueStatus
 from digest.papers.paper import Paper, RankedPaper
 from digest.store.dialect import insert_new
 from digest.store.tables import issue_papers, issues
@@ -73,9 +73,11 @@ def newest_issue(connection: Connection) -> Issue | None:
     return _issue(connection, row) if row else None
 
 
-def newest_issue_id(connection: Connection, now: datetime, within: timedelta) -> tuple[int, date] | None:
-    """Number and date of the newest issue that holds papers, when it was cut at most `within` before `now`."""
-    query = _newest(select(issues.c.id, issues.c.date)).where(issues.c.cut_at > now - within)
+def newest_issue_id(
+    connection: Connection, now: datetime, within: timedelta, kind: str = IssueKind.DAILY
+) -> tuple[int, date] | None:
+    """Number and date of the newest issue of a kind that holds papers, when it was cut at most `within` ago."""
+    query = _newest(select(issues.c.id, issues.c.date), kind).where(issues.c.cut_at > now - within)
     row = connection.execute(query).one_or_none()
     return (row.id, row.date) if row else None
 
@@ -87,9 +89,13 @@ def last_cut(connection: Connection, kind: str, before: date) -> datetime | None
     return found
 
 
-def issue_dates(connection: Connection, limit: int) -> list[date]:
-    """The dates of daily issues, newest first."""
-    query = select(issues.c.date).where(issues.c.kind == "daily").order_by(issues.c.date.desc()).limit(limit)
+def issue_dates(
+    connection: Connection, limit: int, kind: str = IssueKind.DAILY, before: date | None = None
+) -> list[date]:
+    """The dates of the issues of a kind, newest first; with `before`, of earlier ones."""
+    query = select(issues.c.date).where(issues.c.kind == kind).order_by(issues.c.date.desc()).limit(limit)
+    if before is not None:
+        query = query.where(issues.c.date < before)
     return list(connection.execute(query).scalars())
 
 
@@ -103,9 +109,9 @@ def ranked_in(row: Row[Any]) -> RankedPaper:
     return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)
 
 
-def _newest(query: Any) -> Any:
+def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
     holds_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
-    kept = query.where(issues.c.kind == "daily", issues.c.status != IssueStatus.CANCELLED, holds_papers)
+    kept = query.where(issues.c.kind == kind, issues.c.status != IssueStatus.CANCELLED, holds_papers)
     return kept.order_by(issues.c.date.desc()).limit(1)
 
 

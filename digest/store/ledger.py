@@ -6,11 +6,12 @@ from sqlalchemy import Connection, and_, case, func, literal, or_, select, updat
 
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import SkipReason
-from digest.mail.message import Kind
+from digest.mail.message import LISTED, Kind
 from digest.store.deliveries import State, is_due, is_waiting
 from digest.store.recovery import is_held_back
 from digest.store.tables import deliveries, issues
 
+_OF_ISSUES = sorted(LISTED)
 BY_HAND = "sent once more by hand"  # the reason of a mail that is tried again however late it is
 
 
@@ -25,9 +26,9 @@ def expire(connection: Connection, now: datetime, overdue: timedelta, max_attemp
 
     What may have arrived stays uncertain, and is tried no more.
     """
-    too_late = and_(deliveries.c.kind == Kind.DIGEST, deliveries.c.due_at < now - overdue)
+    too_late = and_(deliveries.c.kind.in_(_OF_ISSUES), deliveries.c.due_at < now - overdue)
     # Who asked for a link yesterday has asked again or gone by now.
-    too_late_to_help = and_(deliveries.c.kind != Kind.DIGEST, deliveries.c.due_at < now - timedelta(days=1))
+    too_late_to_help = and_(deliveries.c.kind.not_in(_OF_ISSUES), deliveries.c.due_at < now - timedelta(days=1))
     in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
     ended = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
     change = update(deliveries).where(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)

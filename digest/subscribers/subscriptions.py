@@ -6,9 +6,11 @@ Comes in: an engine, plain values, `now`. Goes out: rows and queued mails, one t
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
 
+from digest.issues.issue import IssueKind
 from digest.mail.message import Kind
 from digest.store import events, subscribers
 from digest.store.database import reading, transaction
@@ -16,12 +18,13 @@ from digest.store.issues import newest_issue_id
 from digest.store.queueing import count_mails, queue_mail
 from digest.store.subscribers import NewSubscriber
 from digest.store.suppressions import SuppressionReason, is_suppressed, lift, suppress
-from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber, recipient_key
+from digest.subscribers.subscriber import Consent, Frequency, Preferences, Status, Subscriber, recipient_key
 
 # Against using the form to bomb somebody's inbox: at most one such mail in a day and three in a month.
 MAIL_LIMITS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))
 PENDING_FOR = timedelta(days=7)
 NEWEST_ISSUE_WITHIN = timedelta(hours=48)
+NEWEST_WEEKLY_WITHIN = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
 
 
@@ -93,6 +96,7 @@ def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferen
         reader = subscribers.by_id(connection, subscriber_id)
         if reader is None:
             return False
+        preferences = _with_the_pause(reader.preferences, preferences, now)
         if reader.preferences != preferences:
             subscribers.set_preferences(connection, subscriber_id, preferences)
             _record(
@@ -103,6 +107,13 @@ def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferen
                 {"fields": _changed(reader.preferences, preferences)},
             )
     return True
+
+
+def _with_the_pause(before: Preferences, after: Preferences, now: datetime) -> Preferences:
+    """A pause that is over leaves the date of its end, so that the next issue knows who comes back (catch-up)."""
+    if before.paused_until is None or after.paused_until is not None:
+        return after
+    return replace(after, paused_until=min(before.paused_until, now.astimezone(ZoneInfo(after.zone)).date()))
 
 
 def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str) -> bool:
@@ -204,10 +215,13 @@ def _queue_within_limits(connection: Connection, kind: Kind, reader: Subscriber,
 def _welcome(connection: Connection, reader: Subscriber | None, now: datetime) -> None:
     if reader is None:
         return
-    newest = newest_issue_id(connection, now, NEWEST_ISSUE_WITHIN)
+    newest, kind = newest_issue_id(connection, now, NEWEST_ISSUE_WITHIN), Kind.DIGEST
+    if reader.preferences.frequency is Frequency.WEEKLY:
+        weekly = newest_issue_id(connection, now, NEWEST_WEEKLY_WITHIN, IssueKind.WEEKLY)
+        newest, kind = (weekly, Kind.WEEKLY) if weekly else (newest, kind)
     if newest is not None:
         issue_id, day = newest
-        queue_mail(connection, Kind.DIGEST, day, reader.key, reader.id, due_at=now, now=now, issue_id=issue_id)
+        queue_mail(connection, kind, day, reader.key, reader.id, due_at=now, now=now, issue_id=issue_id)
     _record(connection, reader.key, "confirmed", now, {"first issue": newest[1].isoformat() if newest else ""})
 
 

@@ -4,6 +4,7 @@ from datetime import date
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from digest.issues.issue import IssueKind
 from digest.store.archive import days_in, latest_place, months_of_issues
 from digest.store.database import reading
 from digest.store.issues import issue_on
@@ -37,10 +38,11 @@ def issues_page(site: TheSite, request: Request) -> Response:
 
 
 @router.api_route("/issues/{day}", methods=["GET", "HEAD"])
-def issue_page(site: TheSite, request: Request, day: str) -> Response:
-    """The ranked papers of one date, as they were frozen at the cut."""
+@router.api_route("/issues/{day}/{kind}", methods=["GET", "HEAD"])
+def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY) -> Response:
+    """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
     with reading(site.engine) as connection:
-        issue = issue_on(connection, "daily", _date(day))
+        issue = issue_on(connection, kind, _date(day))
     if issue is None:
         raise HTTPException(404, "There is no issue of this date. The page of all issues shows which there are.")
     page = page_asked(request)

@@ -14,7 +14,7 @@ from digest.issues.selection import Pick, Selection
 from digest.mail.choose import Part
 from digest.mail.compose import compose, message_id
 from digest.mail.letters import Desk, Press, Senders, issue_settings, make_fragments
-from digest.mail.message import Headers, Kind, Letter
+from digest.mail.message import OF_ISSUE, Headers, Kind, Letter
 from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.papers.paper import Paper, RankedPaper
 from digest.store.deliveries import Delivery
@@ -55,14 +55,14 @@ def a_paper(number: int = 1, **said: Any) -> Paper:
     return replace(paper, **said)
 
 
-def an_issue(papers: Iterable[Paper], note: str = "", desk: Desk = DESK) -> Issue:
+def an_issue(papers: Iterable[Paper], note: str = "", desk: Desk = DESK, kind: str = "daily") -> Issue:
     ranked = tuple(
         RankedPaper(place, paper, 10.0 / place, {"upvotes": 142.0 / place, "comments": 3.0})
         for place, paper in enumerate(papers, start=1)
     )
     cut_at = datetime(2026, 11, 23, 6, tzinfo=UTC)
     frozen = issue_settings(desk.look, desk.senders, desk.keys, desk.signers)
-    return Issue(1, "daily", date(2026, 11, 23), cut_at, IssueStatus.RUNNING, "test", {}, frozen, 1, note, ranked)
+    return Issue(1, kind, date(2026, 11, 23), cut_at, IssueStatus.RUNNING, "test", {}, frozen, 1, note, ranked)
 
 
 def everything_in(issue: Issue, left_out: int = 0) -> Selection:
@@ -85,7 +85,7 @@ def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: 
     )
     delivery = Delivery(
         id=number,
-        kind=Kind.DIGEST,
+        kind=OF_ISSUE[issue.kind],
         occasion=issue.date.isoformat(),
         recipient=recipient,
         issue_id=issue.id,
@@ -105,8 +105,8 @@ def a_press(issue: Issue, desk: Desk = DESK) -> Press:
     return Press(issue, make_fragments(issue, desk), desk)
 
 
-def digest_bytes(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> bytes:
-    issue = an_issue(papers, note)
+def digest_bytes(papers: Iterable[Paper], note: str = "", left_out: int = 0, kind: str = "daily") -> bytes:
+    issue = an_issue(papers, note, kind=kind)
     return a_press(issue).write(a_part(issue, everything_in(issue, left_out))).envelope.message
 
 
@@ -131,8 +131,9 @@ def every_message() -> dict[Kind, bytes]:
         Kind.ALREADY: RENDERER.already_letter(READER, LOOK),
         Kind.LINK: RENDERER.link_letter(READER, LOOK),
     }
-    digest = digest_bytes([a_paper(number) for number in range(1, 11)], left_out=3)
-    return {Kind.DIGEST: digest} | {kind: compose(letter, headers(kind=kind)) for kind, letter in others.items()}
+    ten = [a_paper(number) for number in range(1, 11)]
+    of_issues = {mail: digest_bytes(ten, left_out=3, kind=issue) for issue, mail in OF_ISSUE.items()}
+    return of_issues | {kind: compose(letter, headers(kind=kind)) for kind, letter in others.items()}
 
 
 def every_letter() -> dict[Kind, Letter]:

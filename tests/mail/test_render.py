@@ -101,7 +101,7 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
     for shown in (words(parse(letter.html).all("body")[0]), letter.text):
         assert "Ada, Bo, Chi and 2 more · Institute of Examples · 20 November 2026" in shown
         assert "142 votes · 3 comments" in shown
-        assert "Why it is here: no. 1 of the day" in shown
+        assert "Why it is here: fastest rising today" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
     assert [link for link in Mail(message).web_links() if "2611" in link or "github" in link] == [
         *links,
@@ -114,7 +114,7 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     bare = replace(issue.papers[0], terms={})
     card = RENDERER.render_card(bare, LOOK)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
-    assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\n\nWhy it is here: no. 1 of the day" in card.text
+    assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\n\nWhy it is here: fastest rising today" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from digest.issues.issue import Issue
 from digest.issues.publish import DAILY, draft, publish
-from digest.issues.selection import place_of
+from digest.issues.reasons import place_of
 from digest.papers.late import in_words, late_days
 from digest.papers.paper import Observed, Paper
 from digest.store.database import reading
@@ -60,7 +60,7 @@ def test_a_paper_found_after_the_cut_is_in_the_next_issue_as_late_and_only_there
     assert [one.late_days for one in draft(engine, PLAN, MORNING + ONE_DAY)].count(1) == 1
     (late,) = [one for one in issue(engine, 1).papers if one.late_days]
     assert (late.paper.id, late.late_days) == ("2603.00009", 1)
-    assert place_of(late).endswith(" · listed yesterday, found today")
+    assert place_of(late, "daily").endswith(" · listed yesterday, found today")
     again = issue(engine, 2).papers
     assert "2603.00009" in {one.paper.id for one in again}  # still in the pool, for those who did not get it
     assert all(not one.late_days for one in again)
