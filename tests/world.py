@@ -28,9 +28,7 @@ SENDERS = Senders(
     reply_to="",
     reverse_path="bounces@example.org",
 )
-PLAN = Plan(
-    CUT, 5, 200, Weights(gravity=0.3, comment_weight=0.5, prior=1.0), issue_settings(LOOK, SENDERS, (SECRET,), ())
-)
+PLAN = Plan(CUT, 5, 200, Weights(), issue_settings(LOOK, SENDERS, (SECRET,), ()))
 
 
 def desk() -> Desk:

@@ -15,7 +15,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column('papers', sa.Column('submitter', sa.Text(), nullable=False, server_default=''))
+    with op.batch_alter_table('papers') as batch_op:
+        batch_op.add_column(sa.Column('submitter', sa.Text(), nullable=False, server_default=''))
+    with op.batch_alter_table('papers') as batch_op:
+        batch_op.alter_column('submitter', server_default=None)
 
 
 def downgrade() -> None:

@@ -29,7 +29,7 @@ papers = table(
     Column("summary", Text, nullable=False),
     Column("authors", Json, nullable=False),
     Column("organization", Text, nullable=False),
-    Column("submitter", Text, nullable=False, server_default=""),
+    Column("submitter", Text, nullable=False),
     Column("categories", Json, nullable=False),
     Column("keywords", Json, nullable=False),
     Column("published_at", Instant),

@@ -75,7 +75,8 @@ def test_a_dry_run_of_publish_shows_the_list_and_stores_nothing(run, engine):
 def test_explain_shows_the_terms_that_make_the_score(run, issue):
     shown = json.loads(run("explain", "--date", DATE, "--json").stdout)
     for one in shown["papers"]:
-        assert one["score"] == one["terms"]["points"] / one["terms"]["decay"]
+        parts = [value for name, value in one["terms"].items() if name.startswith("from_")]
+        assert one["score"] == one["terms"]["score"] == pytest.approx(sum(parts))
     assert "2603.00000" in run("explain", "--date", DATE).stdout
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from digest.issues.publish import NothingToCut, date_to_cut, draft, publish
 from digest.mail.message import Kind
 from digest.papers.collection import Collected, Outcome
+from digest.papers.ranking import Weights
 from digest.store.database import reading, transaction
 from digest.store.deliveries import find
 from digest.store.issues import issue_on
@@ -34,7 +35,7 @@ def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
     issue = stored(engine)
     assert done.papers == len(issue.papers) == 12
     assert issue.papers == draft(engine, PLAN, MORNING)
-    assert issue.weights == {"gravity": 0.3, "comment_weight": 0.5, "prior": 1.0}
+    assert issue.weights == Weights().as_dict()
     assert issue.papers[0].terms["upvotes"] == 200
 
 

@@ -88,9 +88,11 @@ def test_a_record_becomes_a_paper_and_an_observation(server: Replay) -> None:
         "githubStars": 5,
         "projectPage": "javascript:alert(1)",
     }
-    server.answers(LIST, json_reply([item(**inner)]))
+    record = item(**inner) | {"submittedBy": {"fullname": "Grace Hopper", "name": "grace"}}
+    server.answers(LIST, json_reply([record]))
     findings = source(server).fetch(DAY, NOW)
     (paper,), (votes,) = findings.papers, findings.votes
+    assert paper.submitter == "grace"
     assert (paper.title, paper.abstract, paper.summary) == ("LeC²O -NeRF", "An abstract.", "Short.")
     assert (paper.authors, paper.organization, paper.keywords) == (("Ada Lovelace",), "The Lab", ("nerf",))
     assert (paper.code_url, paper.project_url) == ("https://github.com/a/b", "")

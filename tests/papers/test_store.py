@@ -1,5 +1,6 @@
 """The archive of papers and votes, on both databases."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Engine, select
@@ -7,6 +8,7 @@ from sqlalchemy import Engine, select
 from digest.papers.collection import Collected, Facts, Outcome
 from digest.papers.paper import Paper, Votes
 from digest.papers.sources.source import Unreadable, Validator
+from digest.papers.track_record import Past
 from digest.store.database import transaction
 from digest.store.papers import (
     Listing,
@@ -17,6 +19,7 @@ from digest.store.papers import (
     last_complete,
     latest_papers,
     paper,
+    past,
     pool,
     record_collection,
     validator,
@@ -203,3 +206,13 @@ def test_a_backfill_of_old_days_does_not_hide_how_a_source_is_today(engine: Engi
         record_collection(connection, run(day=date(2026, 5, 1), at=NOON + HOUR))
         assert last_collections(connection) == [run()]
         assert last_collections(connection, NOON - HOUR) == []
+
+
+def test_the_past_is_each_voted_paper_with_the_most_votes_seen_by_then(engine: Engine) -> None:
+    voted, silent = replace(PAPER, organization="The Lab", submitter="ada"), Paper("2605.00002", "Another")
+    with transaction(engine) as connection:
+        keep_papers(connection, listing(voted, silent))
+        keep_votes(connection, [Votes(voted.id, "huggingface", NOON + hours * HOUR, 10 * hours) for hours in (0, 2, 5)])
+        told = past(connection, NOON - HOUR, NOON + 3 * HOUR)
+        assert past(connection, NOON + HOUR, NOON + 3 * HOUR) == []
+    assert told == [Past("The Lab", "ada", NOON, 20)]
