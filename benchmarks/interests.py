@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from digest.issues.profile import Opinion, affinities, fit_space
+from digest.issues.profile import affinities, fit_space
 from digest.issues.space import Sparse
+from digest.subscribers.opinion import Opinion, Said
 
 _BATCH, _TOP = 1000, 10
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,7 +89,7 @@ def measure(documents: Documents, tasks: Sequence[Task], rounds: int) -> Found:
     began = time.process_time()
     space = fit_space(documents)
     fitted = time.process_time() - began
-    readers = [[Opinion(paper, True, _NOW) for paper in task.liked] for task in tasks]
+    readers = [[Opinion(paper, Said.MORE, _NOW) for paper in task.liked] for task in tasks]
     centroid = Centroid(documents)
 
     def ours() -> Scores:

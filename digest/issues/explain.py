@@ -105,7 +105,8 @@ def _replay(
     then = {number: [one for one in opinions if one.at < chosen.due_at] for number, opinions in said.items()}
     got = Got(got_before(connection, chosen, since(issue)))
     last = last_issue_mails(connection, [chosen.recipient], issue.date).get(chosen.recipient)
-    taste = tastes_of(shelf, {number: opinions for number, opinions in then.items() if opinions}).get(reader or 0)
+    spoke = {number: opinions for number, opinions in then.items() if opinions}
+    taste = tastes_of(connection, shelf, spoke).get(reader or 0)
     return papers_for(shelf, preferences, Known(got, taste, last) if taste else Known(got, last_mail=last))
 
 

@@ -7,21 +7,15 @@ reader has said something.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from digest.subscribers.opinion import Opinion, Said
 
 if TYPE_CHECKING:
     from digest.issues.space import Space
 
 HALF_LIFE = timedelta(days=180)  # after which an opinion weighs half
 LESS = 0.2  # what "less like this" weighs against "more like this" (Rocchio 1971; docs/interests.md)
-
-
-class Opinion(NamedTuple):
-    """One thing that a reader said; `more` is False for "less like this"."""
-
-    paper_id: str
-    more: bool
-    at: datetime
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":
@@ -57,7 +51,11 @@ def profile_words(space: "Space", opinions: Sequence[Opinion], now: datetime, co
 
 def _leaning(space: "Space", opinions: Sequence[Opinion], now: datetime) -> dict[str, float]:
     """What each paper weighs in the profile: 1 in all for what they want more of, -LESS in all for the rest."""
-    fresh = {said.paper_id: (said.more, _freshness(now - said.at)) for said in opinions if said.paper_id in space.rows}
+    fresh = {
+        one.paper_id: (one.said is Said.MORE, _freshness(now - one.at))
+        for one in opinions
+        if one.said is not Said.READ and one.paper_id in space.rows
+    }
     more = sum(weight for wanted, weight in fresh.values() if wanted)
     less = sum(weight for wanted, weight in fresh.values() if not wanted)
     return {paper: weight / more if wanted else -LESS * weight / less for paper, (wanted, weight) in fresh.items()}

@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import Connection, Engine
 
 from digest.issues.issue import OVERLAP, IssueKind, IssueStatus
+from digest.issues.tastes import keep_tastes
 from digest.mail.message import ISSUE_OF, Kind
 from digest.papers.collection import Collected, Outcome
 from digest.papers.health import told_to_readers
@@ -130,6 +131,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     issue_id = _store(connection, plan, DAILY, day, now, ranked, why_thin)
     if issue_id is None:
         return False
+    keep_tastes(connection, issue_id, [one.paper.id for one in ranked], now)
     slots = _slots(connection, plan, day)
     missed = _missed(connection, day)
     ids = {Kind.DIGEST: issue_id}
@@ -138,7 +140,9 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
         papers = _pool(connection, _SPECIAL[issue_kind], now)
         its_papers = _ranked(connection, plan, _weights(issue_kind, plan), papers, now, None)
         number = _store(connection, plan, issue_kind, day, now, its_papers, "")
-        ids |= {kind: number} if number is not None else {}
+        if number is not None:
+            ids[kind] = number
+            keep_tastes(connection, number, [one.paper.id for one in its_papers], now)
     candidates = fan_out(connection, ids, day, slots, now, missed)
     for kind, count in candidates.items():
         set_candidates(connection, ids[kind], count)

@@ -1,5 +1,6 @@
 """Claimed deliveries → what goes into each mail. What a mail was once begun with stays: a retry is the same mail."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -13,6 +14,7 @@ from digest.mail.message import LISTED, Kind
 from digest.store.deliveries import Delivery, Got, already_got, last_issue_mails
 from digest.store.opinions import opinions_of
 from digest.store.recipients import Standing, standing
+from digest.store.tastes import leanings_of
 from digest.subscribers.opinion import Opinion
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences, Status, Subscriber
 
@@ -122,7 +124,7 @@ def known_of(
     for issue_id, shelf in shelves.items():
         theirs = [claim for claim in mails if claim.issue_id == issue_id]
         readers = said.keys() & {one.subscriber_id for one in theirs}
-        tastes = tastes_of(shelf, {reader: said[reader] for reader in readers})
+        tastes = tastes_of(connection, shelf, {reader: said[reader] for reader in readers})
         last: dict[str, date] = {}
         if shelf.issue.kind == IssueKind.CATCH_UP:
             last = last_issue_mails(connection, {one.recipient for one in theirs}, shelf.issue.date)
@@ -133,15 +135,22 @@ def known_of(
     return known
 
 
-def tastes_of(shelf: Shelf, said: Mapping[int, Sequence[Opinion]]) -> dict[int, Taste]:
+def tastes_of(connection: Connection, shelf: Shelf, said: Mapping[int, Sequence[Opinion]]) -> dict[int, Taste]:
     """What readers said, as it bears on an issue's pool: a whole batch at once."""
+    leanings = leanings_of(connection, shelf.issue.id, said) if said else {}
     known = {reader: shelf.pool.ids & {one.paper_id for one in opinions} for reader, opinions in said.items()}
-    return {reader: Taste(known=papers) for reader, papers in known.items()}
+    return {
+        reader: Taste(leanings[reader].affinity, leanings[reader].kin, papers)
+        if reader in leanings
+        else Taste(known=papers)
+        for reader, papers in known.items()
+    }
 
 
 def since(issue: Issue) -> date:
-    """No paper of `issue` can have been in a mail of an earlier day: its pool was first seen after that."""
-    days = int(issue.settings.get("pool_days", _LONGEST_POOL))
+    """No paper of `issue` can have been in a mail of an earlier day: they were first seen after that."""
+    pool_days = int(issue.settings.get("pool_days", _LONGEST_POOL))
+    days = max([pool_days, *(math.ceil(ranked.terms.get("known_days", 0)) for ranked in issue.papers)])
     return issue.cut_at.date() - timedelta(days=days + 1)
 
 

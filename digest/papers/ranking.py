@@ -115,8 +115,15 @@ def _inputs(observed: Observed, one: Evidence, now: datetime, records: TrackReco
         "submitter_record": records.submitters.get(paper.submitter, 0.0),
         "age_hours": hours(now - one.listed_at),
         "votes_age_hours": one.votes_age_hours,
-        "waited_days": max(0.0, hours(now - observed.first_seen_at)) / 24,
+        "known_days": max(0.0, hours(now - observed.first_seen_at)) / 24,
+        "waited_days": max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
     }
+
+
+def _surfaced_at(observed: Observed, now: datetime) -> datetime:
+    """When it was first seen, or put on a list that people vote on after that."""
+    listed = observed.paper.listed_at
+    return max(observed.first_seen_at, listed) if listed and listed <= now else observed.first_seen_at
 
 
 def _points(known: Mapping[str, float], weights: Weights) -> float:

@@ -148,6 +148,15 @@ opinions = table(
     CheckConstraint("said IN ('more', 'less', 'read')", name="said"),
 )
 
+# What opinions mean for the papers of an issue, as it was at the cut.
+tastes = table(
+    "tastes",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("affinity", Json, nullable=False),  # {paper id: -1 to 1}
+    Column("kin", Json, nullable=False),  # {paper id: title of a liked paper}
+)
+
 # One vote a reader; `recipient` is recipient_key(), so that erasing and signing up again gives no second one.
 reader_votes = table(
     "reader_votes",

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import interests
-from digest.issues.profile import HALF_LIFE, Opinion, affinities, fit_space, profile_words
+from digest.issues.profile import HALF_LIFE, affinities, fit_space, profile_words
+from digest.subscribers.opinion import Opinion, Said
 from tests.world import MORNING
 
 SUBJECTS = {
@@ -58,11 +59,11 @@ def space():
 
 
 def more(*papers, at=MORNING):
-    return [Opinion(paper, True, at) for paper in papers]
+    return [Opinion(paper, Said.MORE, at) for paper in papers]
 
 
 def less(*papers, at=MORNING):
-    return [Opinion(paper, False, at) for paper in papers]
+    return [Opinion(paper, Said.LESS, at) for paper in papers]
 
 
 def affinity(space, opinions, pool=POOL, now=MORNING):
@@ -121,7 +122,9 @@ def test_the_last_word_about_a_paper_counts(space):
 
 @given(
     st.lists(
-        st.lists(st.builds(Opinion, st.sampled_from([*POOL, "unknown"]), st.booleans(), st.just(MORNING)), max_size=6),
+        st.lists(
+            st.builds(Opinion, st.sampled_from([*POOL, "unknown"]), st.sampled_from(Said), st.just(MORNING)), max_size=6
+        ),
         min_size=1,
         max_size=20,
     )

@@ -1,0 +1,58 @@
+"""What readers' opinions mean for the papers of an issue, computed at its cut and never changed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from digest.store.dialect import among
+from digest.store.tables import opinions, papers, subscribers, tastes
+from digest.subscribers.subscriber import Status
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Leaning:
+    """By paper id: how much the paper is a reader's, and the title of one that they liked and that it resembles."""
+
+    affinity: Mapping[str, float]
+    kin: Mapping[str, str]
+
+
+def add_leanings(connection: Connection, issue_id: int, found: Mapping[int, Leaning]) -> None:
+    """Keep what was computed for an issue, by the number of the reader."""
+    rows = [
+        {"issue_id": issue_id, "subscriber_id": reader, "affinity": dict(one.affinity), "kin": dict(one.kin)}
+        for reader, one in found.items()
+    ]
+    for start in range(0, len(rows), _AT_ONCE):
+        connection.execute(insert(tastes), rows[start : start + _AT_ONCE])
+
+
+def leanings_of(connection: Connection, issue_id: int, readers: Collection[int]) -> dict[int, Leaning]:
+    """What was kept for these readers; nobody is named of whom nothing is."""
+    query = select(tastes).where(tastes.c.issue_id == issue_id, among(connection, tastes.c.subscriber_id, readers))
+    return {row.subscriber_id: Leaning(row.affinity, row.kin) for row in connection.execute(query)}
+
+
+def opinionated(connection: Connection) -> list[int]:
+    """The confirmed readers who said something, by number."""
+    spoke = select(opinions.c.subscriber_id).distinct()
+    query = select(subscribers.c.id).where(subscribers.c.id.in_(spoke), subscribers.c.status == Status.CONFIRMED)
+    return list(connection.scalars(query.order_by(subscribers.c.id)))
+
+
+def titles_of(connection: Connection, paper_ids: Sequence[str]) -> dict[str, str]:
+    """The titles of those that are in the archive."""
+    found = connection.execute(select(papers.c.id, papers.c.title).where(among(connection, papers.c.id, paper_ids)))
+    return {row.id: row.title for row in found}
+
+
+def texts_of(connection: Connection, paper_ids: Collection[str], newest: int) -> dict[str, str]:
+    """Title, abstract and keywords of these papers and of the `newest` others, by id."""
+    columns = (papers.c.id, papers.c.title, papers.c.abstract, papers.c.summary, papers.c.keywords)
+    asked = select(*columns).where(among(connection, papers.c.id, paper_ids))
+    latest = select(*columns).order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(newest)
+    rows = [*connection.execute(asked), *connection.execute(latest)]
+    return {row.id: f"{row.title} {row.abstract or row.summary} {' '.join(row.keywords)}" for row in rows}
