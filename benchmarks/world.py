@@ -34,6 +34,7 @@ _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "As
 # Each word is in four papers or so: five of them match about twenty papers, of which the ten best are a reader's list.
 _KEYWORDS = 5
 _LIST = 10
+_NOT_ASKED_FOR = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
 _SUBJECTS = """
     alignment attention audio autoregressive bandit bayesian benchmark bilevel calibration captioning causal chemistry
     clustering compiler compression consistency contrastive convex curriculum decoding denoising depth diffusion
@@ -140,7 +141,9 @@ def _reader_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[str, 
     asked_at = datetime.combine(day - timedelta(days=30), time(0), tzinfo=UTC)
     same = {
         "status": "confirmed",
-        "topics": "[]",
+        **dict.fromkeys(_NOT_ASKED_FOR, "[]"),
+        "surprise": True,
+        "frequency": "daily",
         "papers": _LIST,
         "weekdays": 1 << day.weekday() if not spread else 127,
         "paused_until": None,

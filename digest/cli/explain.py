@@ -106,8 +106,10 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
 
 def _explain_mail(engine: "Engine", issue: "Issue", address: str, changes: Mapping[str, float], as_json: bool) -> None:
     from digest.issues.explain import explain_list
+    from digest.issues.selection import Pool
+    from digest.mail.choose import Shelf
 
-    found = explain_list(engine, issue, key_of(address), changes)
+    found = explain_list(engine, Shelf(issue, Pool(issue)), key_of(address), changes)
     if found is None:
         raise NotReady(
             f"No list was frozen for {address} on {issue.date}: their mail was not due, not begun, or skipped."

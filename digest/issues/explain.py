@@ -47,18 +47,18 @@ class BadWeight(ValueError):
     """There is no weight of this name, or the issue's formula is not this program's; the message says which."""
 
 
-def explain_list(engine: Engine, issue: Issue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
-    """The very list that `recipient` was sent of `issue`; None when none was begun. Raises BadWeight."""
-    other = with_weights(issue, changes)
+def explain_list(engine: Engine, shelf: Shelf, recipient: str, changes: Mapping[str, float]) -> Explained | None:
+    """The very list that `recipient` was sent of an issue; None when none was begun. Raises BadWeight."""
+    other = _with_weights(shelf, changes)
     with reading(engine) as connection:
-        chosen = chosen_list(connection, issue.id, recipient)
+        chosen = chosen_list(connection, shelf.issue.id, recipient)
         if chosen is None:
             return None
         reader = by_key(connection, recipient)
         if reader is None:
             return Explained(chosen, None, "the reader is erased")
-        again = _replay(connection, issue, chosen, reader.preferences, {})
-        what_if = _replay(connection, other, chosen, reader.preferences, changes) if changes else again
+        again = _replay(connection, shelf, chosen, reader.preferences)
+        what_if = _replay(connection, other, chosen, reader.preferences)
         changed = _changed_since(connection, recipient, chosen.due_at)
     moves = moved(_ids(chosen.selection), _ids(what_if)) if changes else ()
     same = again == chosen.selection or (_of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection))
@@ -86,6 +86,14 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     return replace(issue, weights=weights.as_dict(), papers=ranked)
 
 
+def _with_weights(shelf: Shelf, changes: Mapping[str, float]) -> Shelf:
+    if not changes:
+        return shelf
+    issue = with_weights(shelf.issue, changes)
+    weights = Weights(**{name: value for name, value in changes.items() if name in _OF_READERS})
+    return Shelf(issue, Pool(issue, weights))
+
+
 def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
     """Each paper that has another place in the second list, in its order, and then what fell out."""
     places = {paper_id: place for place, paper_id in enumerate(before, start=1)}
@@ -95,16 +103,14 @@ def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
 
 
 def _replay(
-    connection: Connection, issue: Issue, chosen: ChosenList, preferences: Preferences, changes: Mapping[str, float]
+    connection: Connection, shelf: Shelf, chosen: ChosenList, preferences: Preferences
 ) -> Selection | SkipReason:
     """What would be chosen of what was known then, but for the preferences, which are as they are now."""
-    weights = Weights(**{name: value for name, value in changes.items() if name in _OF_READERS})
-    shelf = Shelf(issue, Pool(issue, weights))
     reader = chosen.subscriber_id
     said = opinions_of(connection, [reader] if reader is not None else [])
     then = {number: [one for one in opinions if one.at < chosen.due_at] for number, opinions in said.items()}
-    got = Got(got_before(connection, chosen, since(issue)))
-    last = last_issue_mails(connection, [chosen.recipient], issue.date).get(chosen.recipient)
+    got = Got(got_before(connection, chosen, since(shelf.issue)))
+    last = last_issue_mails(connection, [chosen.recipient], shelf.issue.date).get(chosen.recipient)
     spoke = {number: opinions for number, opinions in then.items() if opinions}
     taste = tastes_of(connection, shelf, spoke).get(reader or 0)
     return papers_for(shelf, preferences, Known(got, taste, last) if taste else Known(got, last_mail=last))
