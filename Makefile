@@ -38,7 +38,7 @@ types: .venv/.dev
 	@$(BIN)/mypy
 
 # Small ones, a few minutes in all; docs/delivery.md has the full ones. Exit code 3: this machine lacks what it needs.
-BENCHMARKS := "compose" "delivery --subscribers 5000 --rounds 1 --obvious" "faults --kills 4 --mails 2000" "halting"
+BENCHMARKS := "compose" "ranking" "delivery --subscribers 5000 --rounds 1 --obvious" "faults --kills 4 --mails 2000" "halting"
 
 bench: .venv/.dev ## every benchmark, small, as ratios to a reference in the same run (ARGS=--json)
 	@for run in $(BENCHMARKS); do \

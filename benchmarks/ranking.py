@@ -1,8 +1,7 @@
 """What ranking a large pool costs, beside sorting the same papers by plain votes.
 
-`python -m benchmarks.ranking [--candidates N] [--readings N] [--json]` makes N papers with so many looks at their
-votes each, ranks them, and prints seconds of CPU (the median of five rounds, ours and the reference in turns) and their
-ratio.
+`python -m benchmarks.ranking [--candidates N] [--readings N] [--json]` makes papers with so many looks at the votes of
+each, ranks them, and prints seconds of CPU (the median of five rounds, ours and the reference in turns) and the ratio.
 The promise is 20,000 candidates within 2 s.
 """
 
