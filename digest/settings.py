@@ -20,13 +20,14 @@ from digest.clock import CLOCK_FILE
 from digest.mail.relay import is_loopback
 from digest.papers.sources import known
 from digest.settings_delivery import DeliverySettings
+from digest.settings_ranking import RankingSettings
 from digest.settings_sources import PREFIX, SecretFiles, generated_secret
 from digest.settings_sources import SettingsError as SettingsError
 
 ENV_FILE = ".env"
 
 
-class Settings(DeliverySettings):
+class Settings(DeliverySettings, RankingSettings):
     """What an operator decides. Everything has a default with which a first run works on one machine."""
 
     model_config = SettingsConfigDict(
@@ -77,7 +78,7 @@ class Settings(DeliverySettings):
 
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         known.DEFAULT,
-        description=f"Where papers come from, separated by commas: {', '.join(known.OWN)}, or the name that an installed package adds (docs/sources.md).",
+        description=f"Where papers come from, separated by commas: {', '.join(known.OWN)}, or the name that an installed package adds (docs/sources.md). With `readers` they can suggest papers and vote by their own links.",
     )
     huggingface_url: str = Field(
         "https://huggingface.co", description="Base address of the Hugging Face Daily Papers API."
@@ -114,37 +115,6 @@ class Settings(DeliverySettings):
         ge=1,
         le=2000,
         description="How many of the ranked papers an issue keeps; readers' lists are chosen from these.",
-    )
-    ranking_lateness: float = Field(
-        0.3,
-        ge=0,
-        le=10,
-        description="What each day of waiting takes off a paper's score, which is the logarithm of its odds; docs/ranking.md explains the formula.",
-    )
-    ranking_fresh_days: float = Field(
-        3.5,
-        gt=0,
-        le=30,
-        description="A paper first seen longer ago fills only places that no fresher one takes; the weekly issue has it all the same.",
-    )
-    ranking_comment_votes: float = Field(
-        0.25,
-        ge=0,
-        le=100,
-        description="Votes that a comment is worth, beyond the first, which is mostly the submitter's.",
-    )
-    ranking_bursts: float = Field(
-        0.5, ge=0, le=1, description="Share of the votes that came implausibly fast which is not counted."
-    )
-    ranking_pace: float = Field(1.0, ge=0, le=10, description="Weight of the pace of the votes; 0 leaves it out.")
-    ranking_community: float = Field(
-        1.0, ge=0, le=10, description="Weight of code, its stars and a project page; 0 leaves them out."
-    )
-    ranking_records: float = Field(
-        1.0,
-        ge=0,
-        le=10,
-        description="Weight of how earlier papers of the same organisation and of the same submitter did; 0 leaves them out.",
     )
     sweep_seconds: int = Field(
         15,

@@ -22,6 +22,7 @@ from digest.mail.recover import recover as recover_now
 from digest.mail.render import Look, Renderer
 from digest.mail.smtp import Sender
 from digest.mail.writing import Writer
+from digest.papers.ballot import StoredBallot
 from digest.papers.collect import Source, remembered_by
 from digest.papers.ranking import Weights
 from digest.papers.sources.registry import Places, make_sources
@@ -152,4 +153,4 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, places, remembered_by(database))
+    return make_sources(settings.sources, places, remembered_by(database), StoredBallot(database))

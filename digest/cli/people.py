@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ from digest.cli.lookup import key_of, known_reader, open_database
 from digest.cli.options import DryRun, Json
 from digest.cli.say import NotReady, answer, progress, table
 from digest.settings import settings
-from digest.subscribers.subscriber import Status
+from digest.subscribers.subscriber import Preferences, Status
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     pass
@@ -83,17 +83,12 @@ def export() -> None:
     with reading(open_database()) as connection:
         readers = with_status(connection)
     write = csv.writer(sys.stdout).writerow
-    write(["email", "status", "zone", "hour", "papers", "topics", "keywords", "created_at", "confirmed_at"])
+    asked = [field.name for field in fields(Preferences)]
+    write(["email", "status", *asked, "created_at", "confirmed_at"])
     for one in readers:
-        asked = one.preferences
-        topics, keywords = " ".join(asked.topics), ", ".join(asked.keywords)
-        dates = (one.created_at.isoformat(), one.consent.confirmed_at.isoformat() if one.consent.confirmed_at else "")
-        write(
-            [
-                _harmless(x)
-                for x in (one.email, one.status, asked.zone, asked.hour, asked.papers, topics, keywords, *dates)
-            ]
-        )
+        wishes = [getattr(one.preferences, name) for name in asked]
+        row = (one.email, one.status, *wishes, one.created_at, one.consent.confirmed_at)
+        write([_harmless(_cell(value)) for value in row])
 
 
 @subscribers.command()
@@ -187,6 +182,15 @@ def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
     progress(f"{report.new} {would}signed up, {report.known} known already, {len(report.bad)} bad.")
     if report.bad:
         sys.exit(1)
+
+
+def _cell(value: Any) -> str:
+    """One value in one cell: several with commas between, weekdays as Monday = 0, instants as ISO 8601."""
+    if isinstance(value, (tuple, frozenset)):
+        return ", ".join(str(part) for part in (sorted(value) if isinstance(value, frozenset) else value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _harmless(cell: Any) -> Any:

@@ -8,11 +8,13 @@ from urllib.parse import quote
 from digest.issues.reasons import place_of
 from digest.mail.words import cut, day_of, number_of, short_title, wire_cost
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
+from digest.subscribers.opinion import Said
 
 # Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold.
 TITLE, EXCERPT, NAME, ORGANIZATION = 200, 280, 40, 60
-LONGEST_URL = 160  # on the wire
+LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
+_SAY = ((Said.MORE, "More like this"), (Said.LESS, "Less"), (Said.READ, "Already read"))
 IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
 
 
@@ -37,6 +39,8 @@ def card_values(ranked: RankedPaper, public_url: str, kind: str = "daily") -> di
         "counts": _counts(ranked.terms),
         "voted": bool(ranked.terms.get("upvotes")),
         "links": [*_links(paper), Link("How it was ranked", own_page)],
+        "say": _SAY,
+        "paper_path": quote(paper.id, safe="/:"),  # behind the reader's own feedback address
         "place": place_of(ranked, kind),
     }
 

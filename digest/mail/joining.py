@@ -30,6 +30,7 @@ class Encoded:
 
 
 _NOTHING = Encoded(b"", b"")
+_FEEDBACK = b"\0"  # where the cards have the reader's feedback address; no encoded text holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ class Joiner:
         html["subject"] = self.subject(picks[0].paper_id, count).html
         html["preheader"] = self._preheader(cards)
         is_cut = self._pool > count + selection.left_out
-        return self._forms[form_name(count, selection.left_out, is_cut)].filled(text, texts, html, htmls)
+        all_texts = b"".join(texts).replace(_FEEDBACK, text["feedback"])
+        all_htmls = b"".join(htmls).replace(_FEEDBACK, html["feedback"])
+        return self._forms[form_name(count, selection.left_out, is_cut)].filled(text, all_texts, html, all_htmls)
 
     def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
         try:
@@ -118,25 +121,25 @@ class _Sheet:
         self._texts = _places(form.text, 1, "cards")
         self._htmls = _places(form.html, len(form.text) + 2, "cards")
 
-    def filled(
-        self, text: Mapping[str, bytes], texts: list[bytes], html: Mapping[str, bytes], htmls: list[bytes]
-    ) -> bytes:
+    def filled(self, text: Mapping[str, bytes], texts: bytes, html: Mapping[str, bytes], htmls: bytes) -> bytes:
         """`texts` and `htmls` are the cards; the mappings say what stands in the other holes."""
         parts = self._parts.copy()
         for at, name in self._in_text:
             parts[at] = text[name]
         for at, name in self._in_html:
             parts[at] = html[name]
-        # From the end, since every place behind moves.
         for at, _ in self._htmls:
-            parts[at : at + 1] = htmls
+            parts[at] = htmls
         for at, _ in self._texts:
-            parts[at : at + 1] = texts
+            parts[at] = texts
         return b"".join(parts)
 
 
 class _Half:
-    """The text or the HTML of a card. Its literals are grouped so that a join fills every hole of one name."""
+    """The text or the HTML of a card. Its literals are grouped so that a join fills every hole of one name.
+
+    The reader's feedback address is the same in all cards of a mail: it is filled in once they are together.
+    """
 
     __slots__ = ("_groups", "_plain")
 
@@ -144,7 +147,9 @@ class _Half:
         groups: list[list[bytes]] = [[pieces[0].encode("ascii")]]
         for at in range(1, len(pieces), 2):
             literal = pieces[at + 1].encode("ascii")
-            if pieces[at] == "why":
+            if pieces[at] == "feedback":
+                groups[-1][-1] += _FEEDBACK + literal
+            elif pieces[at] == "why":
                 groups[-1].append(literal)
             else:
                 groups.append([literal])

@@ -111,6 +111,7 @@ class Press:
         self._signers = _signers(desk.signers, settings.get("dkim", "").split())
         public_url = settings["public_url"]
         self._unsubscribe_url = f"{public_url}/u/"
+        self._feedback = url_start(f"{public_url}/feedback/", _TOKEN_LENGTH)
         self._manage = url_start(f"{public_url}/preferences/", _TOKEN_LENGTH)
         self._unsubscribe = url_start(self._unsubscribe_url, _TOKEN_LENGTH)
         boundary = boundary_for(f"issue {issue.id} of {issue.date}")
@@ -135,6 +136,7 @@ class Press:
         address, number, since = address_value(part.reader.email), part.reader.id, delivery.created_at
         manage = sign(Purpose.MANAGE, number, since, self._keys)
         unsubscribe = sign(Purpose.UNSUBSCRIBE, number, since, self._keys)
+        feedback = sign(Purpose.FEEDBACK, number, since, self._keys)
         name = message_id(delivery.id, delivery.recipient, delivery.occasion, delivery.kind, self._domain)
         own = (
             ("To", address),
@@ -146,22 +148,25 @@ class Press:
         fields = self._fields.copy()
         for place, field in zip(self._places, own, strict=True):
             fields[place] = field
-        body = self._joiner.body(selection, self._values(address, manage.encode(), unsubscribe.encode()))
+        values = self._values(address, manage.encode(), unsubscribe.encode(), feedback.encode())
+        body = self._joiner.body(selection, values)
         message = signed(fields, body, delivery.due_at, self._signers)
         return _written(part, self._reverse_path, name, message)
 
-    def _values(self, address: str, manage: bytes, unsubscribe: bytes) -> ReaderValues:
+    def _values(self, address: str, manage: bytes, unsubscribe: bytes, feedback: bytes) -> ReaderValues:
         read = encoded_address(address)
         return ReaderValues(
             {
                 "address": read.text,
                 "manage_url": self._manage.text + manage,
                 "unsubscribe_url": self._unsubscribe.text + unsubscribe,
+                "feedback": self._feedback.text + feedback,
             },
             {
                 "address": read.html,
                 "manage_url": self._manage.html + manage,
                 "unsubscribe_url": self._unsubscribe.html + unsubscribe,
+                "feedback": self._feedback.html + feedback,
             },
         )
 

@@ -45,6 +45,7 @@ class ReaderLinks:
     manage_url: str
     unsubscribe_url: str
     confirm_url: str = ""
+    feedback_url: str = ""  # a word and a paper follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Renderer:
 
     def render_card(self, ranked: RankedPaper, look: Look, kind: str = IssueKind.DAILY) -> Card:
         """One paper of an issue of `kind`, with holes for its position in a mail and for the reader's own reason."""
-        values = card_values(ranked, look.public_url, kind) | {"position": hole("position"), "why": hole("why")}
+        holes = {name: hole(name) for name in ("position", "why", "feedback")}
+        values = card_values(ranked, look.public_url, kind) | holes
         html = self._templates.get_template("email/digest/card.html").render(values)
         text = self._templates.get_template("email/digest/card.txt").render(values)
         html.encode()  # raises here for what would be in the way of all cards in inlined()

@@ -15,7 +15,7 @@ _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPAC
 
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
 _COSTS = {"&": 5, "<": 4, ">": 4, "=": 3}
-_WIRE_BYTES = 1.8  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
+_WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (

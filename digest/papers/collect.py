@@ -20,6 +20,7 @@ from digest.papers.sources.source import (
     has_past_days,
     shows_votes,
 )
+from digest.store.community import settle
 from digest.store.database import reading, transaction
 from digest.store.papers import (
     Listing,
@@ -127,6 +128,7 @@ def store(
         new = keep_papers(connection, Listing(source, seen_at or now, findings.papers))
         keep_votes(connection, findings.votes)
         withdraw(connection, findings.withdrawn, now)
+        settle(connection, [paper.id for paper in findings.papers], findings.refused)
         unreadable = tuple(findings.unreadable)
         run = Collected(
             source, day, now, verdict.outcome, verdict.papers, new, unreadable, verdict.message, verdict.facts

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from digest.papers.paper import Observed, Votes
 
+_SIGNAL = "hackernews"
 PACE_HOURS = 12.0  # the pace is measured over at least so long: half a day holds day and night of some continent
 # A jump between two readings beyond this is a burst. In 2025 no paper of Hugging Face Daily Papers came near it.
 BURST_FLOOR = 50.0
@@ -26,6 +27,7 @@ class Evidence:
     upvotes: int
     upvotes_before: int | None  # PACE_HOURS or more before the latest observation; None when nobody looked then
     burst: float  # of the upvotes, those that came faster than votes plausibly come
+    hackernews: int  # points there: a signal from people who vote for other reasons
     comments: int
     stars: int
     votes_age_hours: float  # age of the paper when its votes were last observed
@@ -40,11 +42,12 @@ def evidence(observed: Observed, now: datetime, read_at: Sequence[datetime] = ()
     """What is known of one paper at `now`, which is after all its votes; `read_at` is what `readings` gives."""
     listed = min(_listed_at(observed, read_at), now)
     if not observed.votes:
-        return Evidence(listed, False, 0, None, 0.0, 0, 0, 0.0)
+        return Evidence(listed, False, 0, None, 0.0, 0, 0, 0, 0.0)
     by_source: dict[str, list[Votes]] = {}
     for seen in sorted(observed.votes, key=lambda one: one.observed_at):
         by_source.setdefault(seen.source, []).append(seen)
     last = max(seen[-1].observed_at for seen in by_source.values())
+    points = by_source.pop(_SIGNAL, [])
     before = [_at(seen, last - timedelta(hours=PACE_HOURS)) for seen in by_source.values()]
     return Evidence(
         listed_at=listed,
@@ -52,6 +55,7 @@ def evidence(observed: Observed, now: datetime, read_at: Sequence[datetime] = ()
         upvotes=sum(seen[-1].upvotes for seen in by_source.values()),
         upvotes_before=sum(count or 0 for count in before) if any(count is not None for count in before) else None,
         burst=sum(_burst(seen) for seen in by_source.values()),
+        hackernews=points[-1].upvotes if points else 0,
         # Pages that show votes without comments or stars must not take back what another showed.
         comments=sum(max(one.comments for one in seen) for seen in by_source.values()),
         stars=max(one.stars or 0 for one in observed.votes),

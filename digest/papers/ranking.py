@@ -45,6 +45,7 @@ class Weights:
     pace: float = 1.0
     community: float = 1.0  # code, stars, project page
     records: float = 1.0  # of the organisation and of who listed the paper
+    hackernews: float = 0.1  # votes that a point there is worth
 
     def as_dict(self) -> dict[str, float]:
         """By name, for storing."""
@@ -106,6 +107,7 @@ def _inputs(observed: Observed, one: Evidence, now: datetime, records: TrackReco
         "upvotes": float(one.upvotes),
         "upvotes_before": -1.0 if one.upvotes_before is None else float(one.upvotes_before),
         "burst": one.burst,
+        "hackernews": float(one.hackernews),
         "comments": float(one.comments),
         "stars": float(one.stars),
         "code": float(bool(paper.code_url)),
@@ -127,9 +129,10 @@ def _surfaced_at(observed: Observed, now: datetime) -> datetime:
 
 
 def _points(known: Mapping[str, float], weights: Weights) -> float:
-    """The votes that count: less what burst in, plus what the comments are worth."""
+    """The votes that count: less what burst in, plus what comments and points elsewhere are worth."""
     comments = weights.comment_votes * max(0.0, known["comments"] - 1)
-    return max(0.0, known["upvotes"] - weights.bursts * known["burst"]) + comments
+    elsewhere = weights.hackernews * known["hackernews"]
+    return max(0.0, known["upvotes"] - weights.bursts * known["burst"]) + comments + elsewhere
 
 
 def _level(known: Sequence[Mapping[str, float]], points: Sequence[float], list_days: int) -> float:

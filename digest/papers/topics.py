@@ -67,6 +67,16 @@ TOPICS = (
 TOPIC_SLUGS = frozenset(topic.slug for topic in TOPICS)
 
 
+def topic_with(slug: str) -> Topic | None:
+    """The topic with this slug, None for any other text."""
+    return next((topic for topic in TOPICS if topic.slug == slug), None)
+
+
+def topics_of(paper: Paper) -> tuple[Topic, ...]:
+    """The topics that `paper` is about."""
+    return tuple(topic for topic in TOPICS if matches_topic(paper, topic))
+
+
 def matches_topic(paper: Paper, topic: Topic) -> bool:
     """Whether `paper` is about `topic`."""
     if set(paper.categories) & set(topic.categories):

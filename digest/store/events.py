@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from digest.store.tables import events
 
@@ -30,3 +30,9 @@ def latest(connection: Connection, limit: int, subject: str | None = None) -> li
     if subject is not None:
         query = query.where(events.c.subject == subject)
     return [Event(*row) for row in connection.execute(query.limit(limit))]
+
+
+def forget_detail(connection: Connection, subject: str, what: str) -> None:
+    """Empty what was said with one kind of event of a subject, such as a reader's own words; that it happened stays."""
+    which = (events.c.subject == subject) & (events.c.what == what)
+    connection.execute(update(events).where(which).values(detail={}))

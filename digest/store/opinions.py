@@ -1,22 +1,51 @@
-"""What readers said of papers by the links in their mails."""
+"""What readers said of papers: the last that each said of each."""
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from digest.store.dialect import among
 from digest.store.tables import opinions
 from digest.subscribers.opinion import Opinion, Said
 
 
+def keep_opinion(connection: Connection, subscriber_id: int, opinion: Opinion) -> None:
+    """Store what a reader says of a paper, instead of what they said of it before."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    said = {"said": str(opinion.said), "at": opinion.at}
+    row = {"subscriber_id": subscriber_id, "paper_id": opinion.paper_id, **said}
+    kept = dialect.insert(opinions).values(row)
+    connection.execute(kept.on_conflict_do_update(index_elements=["subscriber_id", "paper_id"], set_=said))
+
+
+def take_back(connection: Connection, subscriber_id: int, paper_id: str) -> bool:
+    """Forget what a reader said of one paper; False when there was nothing."""
+    theirs = (opinions.c.subscriber_id == subscriber_id) & (opinions.c.paper_id == paper_id)
+    return connection.execute(delete(opinions).where(theirs)).rowcount == 1
+
+
+def forget_all(connection: Connection, subscriber_id: int) -> int:
+    """Forget everything that a reader said; how many opinions that were."""
+    return connection.execute(delete(opinions).where(opinions.c.subscriber_id == subscriber_id)).rowcount
+
+
+def opinion_of(connection: Connection, subscriber_id: int, paper_id: str) -> Opinion | None:
+    """What one reader said of one paper."""
+    return next((one for one in opinions_of_one(connection, subscriber_id) if one.paper_id == paper_id), None)
+
+
+def opinions_of_one(connection: Connection, subscriber_id: int) -> tuple[Opinion, ...]:
+    """What one reader said, as opinions_of() has it."""
+    return opinions_of(connection, [subscriber_id]).get(subscriber_id, ())
+
+
 def opinions_of(connection: Connection, subscriber_ids: Collection[int]) -> dict[int, tuple[Opinion, ...]]:
-    """What each of these readers said, oldest first; nobody is named who said nothing."""
-    query = (
-        select(opinions)
-        .where(among(connection, opinions.c.subscriber_id, subscriber_ids))
-        .order_by(opinions.c.subscriber_id, opinions.c.at, opinions.c.paper_id)
-    )
+    """What each of many readers said, oldest first, by the reader's number; who said nothing is left out."""
+    if not subscriber_ids:
+        return {}
+    query = select(opinions).where(among(connection, opinions.c.subscriber_id, subscriber_ids))
     found: dict[int, list[Opinion]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(query.order_by(opinions.c.at, opinions.c.paper_id)):
         found.setdefault(row.subscriber_id, []).append(Opinion(row.paper_id, Said(row.said), row.at))
-    return {reader: tuple(said) for reader, said in found.items()}
+    return {number: tuple(said) for number, said in found.items()}

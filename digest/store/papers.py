@@ -106,6 +106,11 @@ def paper(connection: Connection, paper_id: str) -> Observed | None:
     return Observed(paper_in(row), row.first_seen_at, tuple(Votes(**v._mapping) for v in connection.execute(seen)))
 
 
+def papers_with(connection: Connection, paper_ids: Sequence[str]) -> dict[str, Paper]:
+    """Those of the papers that are in the archive, by id."""
+    return {paper_id: paper_in(row) for paper_id, row in _known(connection, paper_ids).items()}
+
+
 def latest_papers(connection: Connection, limit: int) -> list[Paper]:
     """The papers seen first most recently; of one run, those listed last come first."""
     listed = func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)

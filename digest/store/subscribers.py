@@ -39,9 +39,9 @@ def add_pending(connection: Connection, new: NewSubscriber) -> int | None:
     return subscriber_id
 
 
-def by_id(connection: Connection, subscriber_id: int) -> Subscriber | None:
-    """The reader with this number."""
-    return _one(connection, subscribers.c.id == subscriber_id)
+def by_id(connection: Connection, subscriber_id: int, lock: bool = False) -> Subscriber | None:
+    """The reader with this number. With `lock`, nobody else changes them until the transaction ends."""
+    return _one(connection, subscribers.c.id == subscriber_id, lock)
 
 
 def by_key(connection: Connection, key: str, lock: bool = False) -> Subscriber | None:

@@ -158,10 +158,11 @@ tastes = table(
 )
 
 # One vote a reader; `recipient` is recipient_key(), so that erasing and signing up again gives no second one.
+# No foreign key to papers: who suggests a paper votes for it, also while it is still looked up.
 reader_votes = table(
     "reader_votes",
-    Column("paper_id", ForeignKey("papers.id", ondelete="CASCADE"), primary_key=True),
-    Column("recipient", String(32), primary_key=True),
+    Column("paper_id", String(80), primary_key=True),
+    Column("recipient", String(32), primary_key=True, index=True),
     Column("at", Instant, nullable=False),
 )
 
@@ -169,7 +170,7 @@ reader_votes = table(
 suggestions = table(
     "suggestions",
     Column("paper_id", String(80), primary_key=True),
-    Column("recipient", String(32), nullable=False, index=True),
+    Column("recipient", String(32), nullable=False, index=True),  # "" once erased
     Column("at", Instant, nullable=False),
     Column("state", String(10), nullable=False),
     Column("message", Text, nullable=False),  # why it was refused, in words

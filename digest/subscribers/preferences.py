@@ -11,14 +11,18 @@ from functools import cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from digest.papers.topics import TOPIC_SLUGS, TOPICS
+from digest.papers.taxonomy import known_category, near_category
+from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
 from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WEEKDAYS, WORKDAYS, Frequency, Preferences
 
-MAX_KEYWORDS = 20
+MAX_WISHES = 20  # of one kind: keywords, categories, authors, …
 PAUSES = ("0", "7", "14", "30")  # days from today; beside them "until" with a date
 MAX_PAUSE = timedelta(days=366)
 DEFAULTS = Preferences()
-FIELDS = ("topics", "keywords", "papers", "frequency", "weekday", "hour", "zone", "pause", "pause_until")
+FIELDS = (
+    "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "papers",
+    "frequency", "weekday", "hour", "zone", "pause", "pause_until",
+)  # fmt: skip
 
 Form = Mapping[str, list[str]]
 Errors = dict[str, str]
@@ -59,7 +63,13 @@ def parse_preferences(form: Form, now: datetime, current: Preferences = DEFAULTS
     preferences = replace(
         current,
         topics=asked.read("topics", _topics, current.topics),
-        keywords=asked.read("keywords", _keywords, current.keywords),
+        keywords=asked.read("keywords", lambda form: _words(form, "keywords", "keyword"), current.keywords),
+        categories=asked.read("categories", _categories, current.categories),
+        authors=asked.read("authors", lambda form: _words(form, "authors", "name"), current.authors),
+        labs=asked.read("labs", lambda form: _words(form, "labs", "name"), current.labs),
+        muted_topics=asked.read("muted_topics", _muted_topics, current.muted_topics),
+        muted_words=asked.read("muted_words", lambda form: _words(form, "muted_words", "word"), current.muted_words),
+        surprise=asked.one("surprise", "yes" if current.surprise else "no") == "yes",
         papers=asked.read("papers", _papers, current.papers),
         frequency=_frequency(asked),
         weekdays=asked.read("frequency", _weekdays, current.weekdays),
@@ -92,18 +102,48 @@ def _topics(asked: _Asked) -> tuple[str, ...]:
     return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
 
 
-def _keywords(asked: _Asked) -> tuple[str, ...]:
-    if "keywords" not in asked.form:
-        return asked.current.keywords
-    parts = (" ".join(part.split()) for part in asked.one("keywords", "").split(","))
+def _muted_topics(asked: _Asked) -> tuple[str, ...]:
+    if "muted_topics" not in asked.form:
+        return asked.current.muted_topics
+    chosen = set(asked.form["muted_topics"]) - {""}  # a hidden "" tells no tick from no such field
+    if chosen - TOPIC_SLUGS:
+        raise _Wrong("Please choose from the topics that are listed.")
+    both = sorted(chosen & set(asked.form.get("topics", [])))
+    if both and (topic := topic_with(both[0])):
+        raise _Wrong(f"“{topic.name}” is among your topics too. Please take away one of the two ticks.")
+    return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
+
+
+def _categories(asked: _Asked) -> tuple[str, ...]:
+    if "categories" not in asked.form:
+        return asked.current.categories
+    typed = asked.one("categories", "").replace(",", " ").replace(";", " ").split()
+    for text in typed:
+        if known_category(text) is None:
+            near = near_category(text)
+            hint = f"did you mean {near}?" if near else "they look like cs.CL, or cs for all of an archive."
+            raise _Wrong(f"arXiv has no category “{text[:30]}”: {hint}")
+    names = dict.fromkeys(name for name in map(known_category, typed) if name)
+    return _not_too_many(tuple(names), "categories")
+
+
+def _words(asked: _Asked, field: str, noun: str) -> tuple[str, ...]:
+    """Words or names, separated by commas, each once however it is written."""
+    if field not in asked.form:
+        return tuple(getattr(asked.current, field))
+    parts = (" ".join(part.split()) for part in asked.one(field, "").split(","))
     words = tuple({word.casefold(): word for word in parts if word}.values())
-    if len(words) > MAX_KEYWORDS:
-        raise _Wrong(f"That is {len(words)} keywords; {MAX_KEYWORDS} are possible.")
     for word in words:
         if not 2 <= len(word) <= 60:
-            raise _Wrong(f"Each keyword has 2 to 60 letters; “{word[:30]}” does not.")
+            raise _Wrong(f"Each {noun} has 2 to 60 letters; “{word[:30]}” does not.")
         if not word.isprintable():
-            raise _Wrong("There is an invisible character in a keyword.")
+            raise _Wrong(f"There is an invisible character in a {noun}.")
+    return _not_too_many(words, f"{noun}s")
+
+
+def _not_too_many(words: tuple[str, ...], nouns: str) -> tuple[str, ...]:
+    if len(words) > MAX_WISHES:
+        raise _Wrong(f"That is {len(words)} {nouns}; {MAX_WISHES} are possible.")
     return words
 
 

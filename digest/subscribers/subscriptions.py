@@ -13,8 +13,10 @@ from sqlalchemy import Connection, Engine
 from digest.issues.issue import IssueKind
 from digest.mail.message import Kind
 from digest.store import events, subscribers
+from digest.store.community import forget_suggester, suggested_by, votes_by
 from digest.store.database import reading, transaction
 from digest.store.issues import newest_issue_id
+from digest.store.opinions import opinions_of_one
 from digest.store.queueing import count_mails, queue_mail
 from digest.store.subscribers import NewSubscriber
 from digest.store.suppressions import SuppressionReason, is_suppressed, lift, suppress
@@ -26,6 +28,7 @@ PENDING_FOR = timedelta(days=7)
 NEWEST_ISSUE_WITHIN = timedelta(hours=48)
 NEWEST_WEEKLY_WITHIN = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
+SAID_WHY = "said why they left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,19 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str) -> 
     return changed
 
 
+def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: datetime) -> bool:
+    """Keep why a reader left, once for each time they do. False when they said it, or are (again) subscribed."""
+    with transaction(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id, lock=True)
+        if reader is None or reader.status is not Status.UNSUBSCRIBED:
+            return False
+        last = events.latest(connection, 1, _subject(reader.key))
+        if last and last[0].what == SAID_WHY:
+            return False
+        _record(connection, reader.key, SAID_WHY, now, {"reason": reason, "words": words})
+    return True
+
+
 def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timedelta | None = None) -> bool:
     """Undo an unsubscription of who had confirmed; with `within`, only a recent one. False when nothing changed."""
     with transaction(engine) as connection:
@@ -179,6 +195,9 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
             "subscriber": _plain(asdict(reader)),
             "mails": _plain(subscribers.ledger_of(connection, reader.key)),
             "events": [_plain({"at": event.at, "what": event.what, "detail": event.detail}) for event in happened],
+            "opinions": [_plain(asdict(one)) for one in opinions_of_one(connection, reader.id)],
+            "votes": [{"paper_id": voted, "at": _plain(at)} for voted, at in votes_by(connection, reader.key).items()],
+            "suggestions": [_plain(asdict(one)) for one in suggested_by(connection, reader.key)],
             "suppressed": is_suppressed(connection, reader.key),
         }
 
@@ -191,6 +210,8 @@ def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
             return False
         erased = subscribers.erase(connection, subscriber_id, reader.key)
         if erased:
+            forget_suggester(connection, reader.key)
+            events.forget_detail(connection, _subject(reader.key), SAID_WHY)
             _record(connection, reader.key, "erased", now)
     return erased
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 CONFIRM_FOR = timedelta(hours=72)  # how long a confirmation link works
+FEEDBACK_FOR = timedelta(days=365)  # those in a mail; a newer mail has new ones
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
@@ -25,6 +26,7 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     MANAGE = "manage"
     UNSUBSCRIBE = "unsubscribe"
+    FEEDBACK = "feedback"  # to say what the reader thinks of papers, and to suggest some
 
 
 def sign(purpose: Purpose, subscriber_id: int, issued: datetime, keys: Sequence[bytes]) -> str:

@@ -12,7 +12,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from digest.settings import Settings
-from digest.web import archive, discovery, feeds, health, inbox, managing, searching, subscribing
+from digest.web import (
+    archive,
+    discovery,
+    feedback,
+    feeds,
+    health,
+    inbox,
+    managing,
+    searching,
+    subscribing,
+    suggesting,
+)
 from digest.web.assets import Assets
 from digest.web.guard import Guard, add_security_headers
 from digest.web.pages import Pages
@@ -32,7 +43,7 @@ def create_app(engine: Engine, settings: Settings, hint: Callable[[], object]) -
     pages = Pages(settings, assets)
     app.state.site = Site(engine, settings, pages, hint)
     app.include_router(assets.routes())
-    for part in (health, subscribing, managing, searching, feeds, discovery, archive):
+    for part in (health, subscribing, managing, feedback, suggesting, searching, feeds, discovery, archive):
         app.include_router(part.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))

@@ -5,7 +5,9 @@ from datetime import date, datetime
 from typing import Any
 
 from digest.subscribers.preferences import local_date
-from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Preferences
+from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Frequency, Preferences
+
+_SEVERAL = ("keywords", "categories", "authors", "labs", "muted_words")  # typed with commas between
 
 
 def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
@@ -13,9 +15,11 @@ def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
     paused = _still_paused(preferences, now)
     return {
         "topics": set(preferences.topics),
-        "keywords": ", ".join(preferences.keywords),
+        "muted_topics": set(preferences.muted_topics),
+        **{name: ", ".join(getattr(preferences, name)) for name in _SEVERAL},
+        "surprise": "yes" if preferences.surprise else "no",
         "papers": str(preferences.papers),
-        "frequency": {EVERY_DAY: "daily", WORKDAYS: "workdays"}.get(preferences.weekdays, "weekly"),
+        "frequency": _frequency(preferences),
         "weekday": str(min(preferences.weekdays)),
         "hour": str(preferences.hour),
         "zone": preferences.zone,
@@ -27,7 +31,14 @@ def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
 def fields_typed(form: Mapping[str, list[str]], otherwise: dict[str, Any]) -> dict[str, Any]:
     """The form as somebody filled it, so that nothing has to be typed twice."""
     typed = {name: values[-1] for name, values in form.items() if name in otherwise and values}
-    return otherwise | typed | {"topics": set(form.get("topics", []))}
+    ticked = {name: set(form.get(name, [])) - {""} for name in ("topics", "muted_topics")}
+    return otherwise | typed | ticked
+
+
+def _frequency(preferences: Preferences) -> str:
+    if preferences.frequency is Frequency.WEEKLY:
+        return "weekly"
+    return {EVERY_DAY: "daily", WORKDAYS: "workdays"}.get(preferences.weekdays, "weekly")
 
 
 def _still_paused(preferences: Preferences, now: datetime) -> date | None:

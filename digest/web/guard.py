@@ -18,8 +18,8 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {frames}form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-# Pages behind a personal link; `feedback` is reserved for one more.
-_PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback)/.+")
+# Pages behind a personal link.
+_PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback|suggest)/.+")
 
 Refuse = Callable[[int], HTMLResponse]
 

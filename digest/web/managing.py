@@ -7,12 +7,23 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from digest import clock
+from digest.papers.sources import readers
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, parse_preferences
 from digest.subscribers.subscriber import Status, Subscriber
-from digest.subscribers.tokens import Purpose, verify
+from digest.subscribers.tokens import Purpose, sign, verify
 from digest.web.forms import fields_of, fields_typed
 from digest.web.site import Posted, PostedAnything, Site, TheSite, one
+
+# Why somebody leaves: the word in the log of events, and what the page says.
+REASONS = {
+    "too many": "Too many mails",
+    "not for me": "The papers are not for me",
+    "elsewhere": "I read them elsewhere",
+    "no time": "No time at present",
+    "other": "Something else",
+}
+LONGEST_WORDS = 500
 
 router = APIRouter()
 
@@ -61,10 +72,39 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     number, now = verify(Purpose.UNSUBSCRIBE, token, site.keys), clock.now()
     if one(form, "undo") and "List-Unsubscribe" not in form:
         return _undo(site, number, now)
+    if one(form, "tell") and "List-Unsubscribe" not in form:
+        return _keep_reason(site, number, form, now)
     reader = subscriptions.find(site.engine, number) if number is not None else None
     how = "one-click" if "List-Unsubscribe" in form else "unsubscribe page"
     first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how)
-    return site.pages.show("unsubscribed", first=first)
+    return _unsubscribed(site, first)
+
+
+def _unsubscribed(site: Site, first: bool, *, why: str = "", words: str = "", errors: Errors | None = None) -> Response:
+    return site.pages.show(
+        "unsubscribed",
+        400 if errors else 200,
+        first=first,
+        reasons=REASONS,
+        why=why,
+        words=words,
+        errors=errors or {},
+    )
+
+
+def _keep_reason(site: Site, number: int | None, form: Mapping[str, list[str]], now: datetime) -> Response:
+    """Whoever asks learns nothing of the reader: every link is thanked alike."""
+    why, words = one(form, "why"), one(form, "words").replace("\r\n", "\n")
+    errors = {}
+    if why not in REASONS and (why or not words):
+        errors["why"] = "Please choose one of these, or write a few words."
+    if len(words) > LONGEST_WORDS:
+        errors["words"] = f"That is {len(words)} characters; {LONGEST_WORDS} are possible."
+    if errors:
+        return _unsubscribed(site, first=True, why=why, words=words, errors=errors)
+    if number is not None:
+        subscriptions.say_why(site.engine, number, why, words, now)
+    return site.pages.say("Thank you for telling us", "It helps to make it better. No further mail will come.")
 
 
 def _undo(site: Site, number: int | None, now: datetime) -> Response:
@@ -108,6 +148,8 @@ def _show(
         email=reader.email,
         subscribed=reader.status is Status.CONFIRMED,
         may_return=reader.status is Status.UNSUBSCRIBED and reader.consent.confirmed_at is not None,
+        feedback_token=sign(Purpose.FEEDBACK, reader.id, now, site.keys),
+        suggesting=readers.NAME in site.settings.sources,
         fields=fields_typed(form, fields) if form is not None else fields,
         errors=errors or {},
         said=said,

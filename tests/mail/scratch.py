@@ -21,7 +21,8 @@ def from_scratch(
     cards = {"html": "", "text": ""}
     for number, pick in enumerate(selection.picks, start=1):
         why = f"· {cut(pick.why, REASON)}"
-        common = card_values(ranked[pick.paper_id], look.public_url) | {"position": f"{number} of {len(papers)}"}
+        common = card_values(ranked[pick.paper_id], look.public_url)
+        common |= {"position": f"{number} of {len(papers)}", "feedback": reader.feedback_url}
         said = {"html": f" {why}" if pick.why else "", "text": f"\n{wrapped(why)}" if pick.why else ""}
         for kind, ending in (("html", "html"), ("text", "txt")):
             template = renderer._templates.get_template(f"email/digest/card.{ending}")

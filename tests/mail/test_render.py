@@ -103,10 +103,9 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
         assert "142 votes · 3 comments" in shown
         assert "Why it is here: fastest rising today" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
-    assert [link for link in Mail(message).web_links() if "2611" in link or "github" in link] == [
-        *links,
-        "https://papers.example.org/papers/2611.00001",
-    ]
+    found = [link for link in Mail(message).web_links() if "2611" in link or "github" in link]
+    assert found[:-3] == [*links, "https://papers.example.org/papers/2611.00001"]
+    assert [link.split("/")[3::2] for link in found[-3:]] == [["feedback", said] for said in ("more", "less", "read")]
 
 
 def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
@@ -114,7 +113,8 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     bare = replace(issue.papers[0], terms={})
     card = RENDERER.render_card(bare, LOOK)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
-    assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\n\nWhy it is here: fastest rising today" in card.text
+    assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\nMore like this:\n" in card.text
+    assert "\n\nWhy it is here: fastest rising today" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 

@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from digest.papers.taxonomy import ARCHIVES, CATEGORIES, known_category
 from digest.subscribers.preferences import known_zone, parse_preferences
 from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Frequency, Preferences
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)  # a Monday; Tuesday in Tokyo
+CS = {name.removeprefix("cs.") for name in CATEGORIES if name.startswith("cs.")}
 Form = dict[str, list[str]]
 
 
@@ -33,6 +35,45 @@ def test_a_full_form_becomes_preferences() -> None:
         hour=18,
         paused_until=date(2026, 12, 1),  # seven days from the reader's own Tuesday
     )
+
+
+def test_wishes_and_mutes_become_preferences() -> None:
+    form = {
+        "categories": ["CS.cl, math; hep-TH  cs.CL"],
+        "authors": ["Ada Lovelace, ada lovelace, 李明"],
+        "labs": [" ETH  Zürich "],
+        "muted_topics": ["", "robotics"],
+        "muted_words": ["benchmark"],
+        "surprise": ["no"],
+    }
+    assert parse_preferences(form, NOW) == Preferences(
+        categories=("cs.CL", "math", "hep-th"),
+        authors=("ada lovelace", "李明"),
+        labs=("ETH Zürich",),
+        muted_topics=("robotics",),
+        muted_words=("benchmark",),
+        surprise=False,
+    )
+
+
+def test_wishes_that_a_form_does_not_hold_stay_and_empty_ones_go() -> None:
+    current = Preferences(
+        categories=("cs.CL",),
+        authors=("Ada Lovelace",),
+        labs=("MIT",),
+        muted_topics=("vision",),
+        muted_words=("survey",),
+        surprise=False,
+    )
+    assert parse_preferences({"papers": ["10"]}, NOW, current) == current
+    emptied = {"categories": [""], "authors": [""], "labs": [""], "muted_topics": [""], "muted_words": [""]}
+    assert parse_preferences(emptied | {"surprise": ["no", "yes"]}, NOW, current) == Preferences()
+
+
+def test_every_archive_and_category_is_known_by_its_own_name() -> None:
+    for name in ARCHIVES | CATEGORIES:
+        assert known_category(name.upper()) == name
+    assert len(CATEGORIES) + sum(not any(c.startswith(f"{a}.") for c in CATEGORIES) for a in ARCHIVES) == 155
 
 
 def test_absent_fields_keep_what_the_reader_has() -> None:
@@ -70,6 +111,16 @@ def test_frequencies_are_sets_of_days(value: str, days: frozenset[int]) -> None:
         ({"keywords": ["x" * 61]}, "keywords", "2 to 60"),
         ({"keywords": [", ".join(f"word{n}" for n in range(21))]}, "keywords", "21"),
         ({"keywords": ["ra\x00g"]}, "keywords", "invisible"),
+        ({"categories": ["cs.CL, cs.LM"]}, "categories", "did you mean cs."),
+        ({"categories": ["astrology.XX"]}, "categories", "no category"),
+        ({"categories": [" ".join(f"cs.{name}" for name in sorted(CS)[:21])]}, "categories", "21"),
+        ({"authors": ["A"]}, "authors", "2 to 60"),
+        ({"authors": [", ".join(f"Ada {n}" for n in range(21))]}, "authors", "21 names"),
+        ({"labs": ["x" * 61]}, "labs", "2 to 60"),
+        ({"labs": ["M\u200bIT"]}, "labs", "invisible"),
+        ({"muted_words": ["x"]}, "muted_words", "2 to 60"),
+        ({"muted_topics": ["astrology"]}, "muted_topics", "listed"),
+        ({"muted_topics": ["vision"], "topics": ["vision"]}, "muted_topics", "one of the two"),
         ({"papers": ["0"]}, "papers", "1 to 25"),
         ({"papers": ["26"]}, "papers", "1 to 25"),
         ({"papers": ["٣"]}, "papers", "1 to 25"),

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 GROUP = "digest.sources"
-OWN = ("huggingface", "arxiv", "hackernews", "feeds")
+OWN = ("huggingface", "arxiv", "hackernews", "feeds", "readers")
 DEFAULT = ("huggingface", "arxiv", "hackernews")
 
 

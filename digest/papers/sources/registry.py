@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from digest.papers.sources import arxiv, feeds, hackernews, huggingface, known
+from digest.papers.sources import arxiv, feeds, hackernews, huggingface, known, readers
 from digest.papers.sources.fetch import Fetcher, Manners
+from digest.papers.sources.readers import Ballot
 from digest.papers.sources.source import Remembered, Source
 
 
@@ -39,12 +41,18 @@ class Tools:
         return Fetcher(base, Manners(self.contact, self.timeout_seconds, spacing_seconds, accept))
 
 
-def make_sources(names: Sequence[str], places: Places, remembered: Remembered = _nothing) -> list[Source]:
-    """The sources called `names`, in that order. Raises ValueError for a name that is none, or whose package breaks."""
-    return [_make(name, places, remembered) for name in names]
+def make_sources(
+    names: Sequence[str], places: Places, remembered: Remembered = _nothing, ballot: Ballot | None = None
+) -> list[Source]:
+    """The sources called `names`, in that order; `ballot` is what readers said. Raises ValueError for a name that is
+    none, for one whose package breaks, and for "readers" without a ballot.
+    """
+    return [_make(name, places, remembered, ballot) for name in names]
 
 
-def _make(name: str, places: Places, remembered: Remembered) -> Source:
+def _make(name: str, places: Places, remembered: Remembered, ballot: Ballot | None) -> Source:
+    if name == readers.NAME and ballot is not None:
+        return readers.Readers(places.arxiv_url, _arxiv_api(places), ballot)
     if name in _OWN:
         return _OWN[name](places, remembered)
     point = known.added().get(name)
@@ -66,8 +74,14 @@ def _huggingface(places: Places, remembered: Remembered) -> Source:
 def _arxiv(places: Places, remembered: Remembered) -> Source:
     manners = arxiv.manners(places.contact, places.timeout_seconds)
     addresses = (places.arxiv_url, places.arxiv_feed_url)
-    fetchers = (Fetcher(places.arxiv_url, manners), Fetcher(places.arxiv_feed_url, manners))
+    fetchers = (_arxiv_api(places), Fetcher(places.arxiv_feed_url, manners))
     return arxiv.Arxiv(addresses, places.arxiv_categories, fetchers, remembered)
+
+
+@lru_cache(maxsize=4)
+def _arxiv_api(places: Places) -> Fetcher:
+    """One for both that ask it: arXiv wants a pause between any two requests."""
+    return Fetcher(places.arxiv_url, arxiv.manners(places.contact, places.timeout_seconds))
 
 
 def _hackernews(places: Places, _remembered: Remembered) -> Source:

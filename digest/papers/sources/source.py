@@ -42,6 +42,7 @@ class Findings:
     dated: date | None = None  # the day that the list itself says it is of, where it says so
     unreadable: list[Unreadable] = field(default_factory=list)
     unchanged: bool = False
+    refused: dict[str, str] = field(default_factory=dict)  # suggested papers that there are not: id → why, for readers
     incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had come
     validators: dict[str, Validator] = field(default_factory=dict)  # by address; kept once the papers are stored
 

@@ -1,0 +1,38 @@
+"""What a reader types to suggest a paper → its id, or words on what is wrong with it. Pure."""
+
+import re
+
+from digest.papers.paper import arxiv_id
+
+_LONGEST = 300
+# Pages that show one arXiv paper and have its number in their address; a version, a query or a mark may follow.
+_PAGES = re.compile(
+    r"(?:https?://)?(?:www\.|export\.|ar5iv\.labs\.|browse\.)?"
+    r"(?:arxiv\.org/(?:abs|pdf|html|ps)|huggingface\.co/papers|hf\.co/papers|alphaxiv\.org/(?:abs|pdf|overview))/"
+    r"([^?#\s]+?)(?:\.pdf)?/?(?:[?#]\S*)?",
+    re.IGNORECASE,
+)
+_MONTH = re.compile(r"\d\d(0[1-9]|1[0-2])")
+
+
+class BadSuggestion(ValueError):
+    """The text names no paper that we can look up. The message is for the reader who typed it."""
+
+
+def suggested_id(text: str) -> str:
+    """The arXiv identifier, without its version, of a number or an address. Raises BadSuggestion."""
+    typed = text.strip()
+    if not typed:
+        raise BadSuggestion("Please give the paper’s arXiv number or address, as 2405.17247.")
+    if len(typed) > _LONGEST:
+        raise BadSuggestion("This is too long for an address of a paper.")
+    page = _PAGES.fullmatch(typed)
+    found = arxiv_id(page.group(1) if page else typed)
+    if found is None:
+        raise BadSuggestion(
+            "This names no paper on arXiv. Give a number such as 2405.17247, or the address of its page at arxiv.org,"
+            " huggingface.co or alphaxiv.org."
+        )
+    if found[0].isdigit() and not _MONTH.match(found):
+        raise BadSuggestion(f"{found} is no arXiv number: its first four digits are a year and a month.")
+    return found

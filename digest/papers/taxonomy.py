@@ -1,0 +1,36 @@
+"""arXiv's categories (arxiv.org/category_taxonomy): what a reader may follow, and what was meant by a slip. Pure."""
+
+import difflib
+
+# Archive → its subject classes; an archive without any is a category itself.
+_CLASSES = {
+    "cs": "AI AR CC CE CG CL CR CV CY DB DC DL DM DS ET FL GL GR GT HC IR IT LG LO MA MM MS NA NE NI OH OS PF PL RO SC"
+    " SD SE SI SY",
+    "econ": "EM GN TH",
+    "eess": "AS IV SP SY",
+    "math": "AC AG AP AT CA CO CT CV DG DS FA GM GN GR GT HO IT KT LO MG MP NA NT OA OC PR QA RA RT SG SP ST",
+    "q-bio": "BM CB GN MN NC OT PE QM SC TO",
+    "q-fin": "CP EC GN MF PM PR RM ST TR",
+    "stat": "AP CO ME ML OT TH",
+    "astro-ph": "CO EP GA HE IM SR",
+    "cond-mat": "dis-nn mes-hall mtrl-sci other quant-gas soft stat-mech str-el supr-con",
+    "nlin": "AO CD CG PS SI",
+    "physics": "acc-ph ao-ph app-ph atm-clus atom-ph bio-ph chem-ph class-ph comp-ph data-an ed-ph flu-dyn gen-ph"
+    " geo-ph hist-ph ins-det med-ph optics plasm-ph pop-ph soc-ph space-ph",
+    "gr-qc": "", "hep-ex": "", "hep-lat": "", "hep-ph": "", "hep-th": "", "math-ph": "", "nucl-ex": "", "nucl-th": "",
+    "quant-ph": "",
+}  # fmt: skip
+ARCHIVES = frozenset(_CLASSES)
+CATEGORIES = frozenset(f"{archive}.{one}" for archive, classes in _CLASSES.items() for one in classes.split())
+_BY_FOLDED = {name.casefold(): name for name in ARCHIVES | CATEGORIES}
+
+
+def known_category(text: str) -> str | None:
+    """The category or whole archive that somebody typed, as arXiv writes it; None for anything else."""
+    return _BY_FOLDED.get(text.strip().casefold())
+
+
+def near_category(text: str) -> str | None:
+    """The one that was probably meant."""
+    near = difflib.get_close_matches(text.strip().casefold()[:40], _BY_FOLDED, n=1, cutoff=0.5)
+    return _BY_FOLDED[near[0]] if near else None

@@ -1,0 +1,139 @@
+"""What a confirmed reader can do for all: suggest a paper, and vote for one.
+
+A suggestion is looked up at arXiv by the next run of the sources (papers/sources/readers.py); until then it waits.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine
+
+from digest.papers.paper import Paper
+from digest.papers.suggestion import BadSuggestion, suggested_id
+from digest.store import community, subscribers
+from digest.store.community import Suggestion, SuggestionState
+from digest.store.database import reading, transaction
+from digest.store.papers import paper as known_paper
+from digest.store.papers import papers_with
+from digest.subscribers.subscriber import Status, Subscriber
+
+# A mail has ten papers: nobody alone fills half of it, and nobody reads more of them within an hour than a mail holds.
+SUGGESTIONS_A_DAY = 5
+VOTES_AN_HOUR = 25
+SHOWN_DAYS = 14
+
+
+class NotTaken(Exception):
+    """A suggestion or vote that does not count; the message says why, for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a reader sees of the community. `votes` counts by paper; `voted` are the reader's own."""
+
+    own: tuple[Suggestion, ...]
+    listed: tuple[Suggestion, ...]  # of the last days, most votes first
+    papers: dict[str, Paper]
+    votes: dict[str, int]
+    voted: frozenset[str]
+
+
+def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_days: int) -> str:
+    """Take the paper that `text` names, with its suggester's vote. Returns what becomes of it, for the reader.
+
+    Raises NotTaken.
+    """
+    try:
+        paper_id = suggested_id(text)
+    except BadSuggestion as problem:
+        raise NotTaken(str(problem)) from None
+    with transaction(engine) as connection:
+        reader = _confirmed(connection, subscriber_id)
+        before = community.suggestion_of(connection, paper_id)
+        if before is not None and before.state is not SuggestionState.REFUSED:
+            _vote(connection, reader, paper_id, now)
+            return "It was suggested already. Your vote is added to it."
+        if before is not None and now - before.at < timedelta(days=1):
+            raise NotTaken(before.message)
+        _not_too_many(connection, reader, now)
+        return _take(connection, reader, paper_id, now, pool_days)
+
+
+def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> None:
+    """A reader's one vote for a paper of the archive or one that waits; again changes nothing. Raises NotTaken."""
+    with transaction(engine) as connection:
+        reader = _confirmed(connection, subscriber_id)
+        if not papers_with(connection, [paper_id]) and not _waits(connection, paper_id):
+            raise NotTaken("This paper is not in our archive.")
+        _vote(connection, reader, paper_id, now)
+
+
+def take_vote_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
+    """Undo a vote; False when there was none."""
+    with transaction(engine) as connection:
+        reader = subscribers.by_id(connection, subscriber_id)
+        return reader is not None and community.take_vote_back(connection, paper_id, reader.key)
+
+
+def has_voted(engine: Engine, reader: Subscriber, paper_id: str) -> bool:
+    """Whether a reader's vote for a paper counts."""
+    with reading(engine) as connection:
+        return paper_id in community.votes_by(connection, reader.key)
+
+
+def board(engine: Engine, reader: Subscriber, now: datetime) -> Board:
+    """What the page of suggestions shows."""
+    since = now - timedelta(days=SHOWN_DAYS)
+    with reading(engine) as connection:
+        own = community.suggested_by(connection, reader.key)
+        listed = community.suggestions_in(connection, SuggestionState.LISTED, since, now)
+        voted = community.votes_by(connection, reader.key)
+        papers = papers_with(connection, [one.paper_id for one in (*own, *listed)])
+        votes = {seen.paper_id: seen.upvotes for seen in community.counted(connection, since, now)}
+    listed.sort(key=lambda one: (-votes.get(one.paper_id, 0), one.paper_id))
+    return Board(tuple(own[:20]), tuple(listed), papers, votes, frozenset(voted))
+
+
+def _take(connection: Connection, reader: Subscriber, paper_id: str, now: datetime, pool_days: int) -> str:
+    state, said = SuggestionState.WAITING, "Thank you. It is looked up at arXiv now, and listed within the hour."
+    known = known_paper(connection, paper_id)
+    if known is not None:  # a source listed it, so there is nothing to look up
+        if known.first_seen_at < now - timedelta(days=pool_days):
+            raise NotTaken(
+                f"This paper came in on {known.first_seen_at:%Y-%m-%d}, and issues are made of what is new:"
+                " every reader could get it then."
+            )
+        state, said = SuggestionState.LISTED, "Thank you. It is listed, with your vote."
+    _vote(connection, reader, paper_id, now)
+    new = Suggestion(paper_id, reader.key, now, state)
+    if not community.keep_suggestion(connection, new):
+        community.replace_suggestion(connection, new)
+    return said
+
+
+def _vote(connection: Connection, reader: Subscriber, paper_id: str, now: datetime) -> None:
+    given = community.votes_by(connection, reader.key)
+    if paper_id in given:
+        return
+    if sum(at > now - timedelta(hours=1) for at in given.values()) >= VOTES_AN_HOUR:
+        raise NotTaken(f"{VOTES_AN_HOUR} votes an hour are possible. Please come back a little later.")
+    community.cast_vote(connection, paper_id, reader.key, now)
+
+
+def _not_too_many(connection: Connection, reader: Subscriber, now: datetime) -> None:
+    own = community.suggested_by(connection, reader.key)
+    if sum(one.at > now - timedelta(days=1) for one in own) >= SUGGESTIONS_A_DAY:
+        raise NotTaken(f"{SUGGESTIONS_A_DAY} suggestions a day are possible, so that everybody’s are seen.")
+
+
+def _waits(connection: Connection, paper_id: str) -> bool:
+    found = community.suggestion_of(connection, paper_id)
+    return found is not None and found.state is SuggestionState.WAITING
+
+
+def _confirmed(connection: Connection, subscriber_id: int) -> Subscriber:
+    """The reader, whom nobody else changes until the transaction ends, so that the limits hold."""
+    reader = subscribers.by_id(connection, subscriber_id, lock=True)
+    if reader is None or reader.status is not Status.CONFIRMED:
+        raise NotTaken("Suggestions and votes are for subscribed readers. You are not subscribed at present.")
+    return reader

@@ -1,0 +1,192 @@
+"""Behind the links of a mail's papers: more like this, less, already read; and what that has told us so far.
+
+Opening a link only shows buttons. A token is for one reader and not for one paper: whoever has it can say something of
+any paper of the archive, which the reader sees on their page of taste and can undo; it opens nothing else of theirs.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from fastapi import APIRouter, HTTPException, Response
+
+from digest import clock
+from digest.papers.paper import Paper
+from digest.papers.sources import readers
+from digest.papers.topics import topic_with, topics_of
+from digest.store.database import reading
+from digest.store.opinions import opinion_of
+from digest.store.papers import papers_with
+from digest.subscribers import community, feedback, subscriptions
+from digest.subscribers.community import NotTaken
+from digest.subscribers.opinion import Said
+from digest.subscribers.subscriber import Subscriber
+from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, verify
+from digest.web.cards import paper_card
+from digest.web.site import Posted, Site, TheSite, one
+
+WORDS = {Said.MORE: "More like this", Said.LESS: "Less like this", Said.READ: "Already read"}
+NOTED = {
+    Said.MORE: "Noted: more like this.",
+    Said.LESS: "Noted: less like this. This paper will not come to you again.",
+    Said.READ: "Noted: already read. This paper will not come to you again.",
+}
+
+router = APIRouter()
+
+
+def reader_of(site: Site, token: str) -> Subscriber | Response:
+    """The reader whose feedback link this is, or the page that says why it opens nothing."""
+    number = verify(Purpose.FEEDBACK, token, site.keys)
+    reader = subscriptions.find(site.engine, number) if number is not None else None
+    if reader is None:
+        return site.pages.show("lost", 404)
+    if verify(Purpose.FEEDBACK, token, site.keys, clock.now(), FEEDBACK_FOR) is None:
+        return site.pages.say(
+            "This link is too old", "Nothing was changed. The links in a newer mail of ours work.", status=410
+        )
+    return reader
+
+
+# --- one paper ---
+
+
+@router.api_route("/feedback/{token}/{said}/{paper_id:path}", methods=["GET", "HEAD"])
+def paper_page(site: TheSite, token: str, said: str, paper_id: str) -> Response:
+    """The paper, and a button for each thing that can be said of it."""
+    found = _found(site, token, said, paper_id)
+    return found if isinstance(found, Response) else _show(site, token, *found, said=Said(said))
+
+
+@router.post("/feedback/{token}/{said}/{paper_id:path}")
+def answer(site: TheSite, token: str, said: str, paper_id: str, form: Posted) -> Response:
+    """Do what the pressed button says; without a word, what the link says."""
+    found = _found(site, token, said, paper_id)
+    if isinstance(found, Response):
+        return found
+    reader, paper = found
+    try:
+        told, undo = _do(site, reader, paper, form, Said(said), clock.now())
+    except NotTaken as problem:
+        return _show(site, token, reader, paper, said=Said(said), error=str(problem))
+    reader = subscriptions.find(site.engine, reader.id) or reader
+    return _show(site, token, reader, paper, said=Said(said), told=told, undo=undo)
+
+
+def _do(
+    site: Site, reader: Subscriber, paper: Paper, form: Mapping[str, list[str]], linked: Said, now: datetime
+) -> tuple[str, tuple[str, str]]:
+    """What was done, in words, and the name and value of the button that undoes it. Raises NotTaken."""
+    if topic := topic_with(one(form, "mute")):
+        feedback.mute(site.engine, reader.id, topic, now)
+        return f"Papers on {topic.name} will not come to you any more.", ("unmute", topic.slug)
+    if topic := topic_with(one(form, "unmute")):
+        feedback.unmute(site.engine, reader.id, topic, now)
+        return f"Papers on {topic.name} may come to you again.", ("mute", topic.slug)
+    if one(form, "vote") == "yes" and readers.NAME in site.settings.sources:
+        community.vote(site.engine, reader.id, paper.id, now)
+        return "Your vote counts.", ("vote", "no")
+    if one(form, "vote") == "no":
+        community.take_vote_back(site.engine, reader.id, paper.id)
+        return "Your vote is taken back.", ("vote", "yes")
+    if one(form, "undo"):
+        feedback.take_back(site.engine, reader.id, paper.id)
+        return "Undone: you have said nothing of this paper.", ("", "")
+    word = one(form, "say") or linked
+    if word not in set(Said) or {"mute", "unmute", "vote"} & form.keys():
+        raise NotTaken("Please press one of the buttons.")
+    feedback.say(site.engine, reader.id, paper.id, Said(word), now)
+    return NOTED[Said(word)], ("undo", "yes")
+
+
+def _found(site: Site, token: str, said: str, paper_id: str) -> tuple[Subscriber, Paper] | Response:
+    reader = reader_of(site, token)
+    if isinstance(reader, Response):
+        return reader
+    if said not in set(Said):
+        raise HTTPException(404)
+    with reading(site.engine) as connection:
+        known = len(paper_id) <= 80 and paper_id.isprintable() and papers_with(connection, [paper_id])
+    if not known:
+        return site.pages.say(
+            "We do not know this paper",
+            "It is not in our archive, or not any more, so there is nothing to say of it. Nothing was changed.",
+            status=404,
+        )
+    return reader, known[paper_id]
+
+
+def _show(
+    site: Site,
+    token: str,
+    reader: Subscriber,
+    paper: Paper,
+    *,
+    said: Said,
+    told: str = "",
+    undo: tuple[str, str] = ("", ""),
+    error: str = "",
+) -> Response:
+    with reading(site.engine) as connection:
+        opinion = opinion_of(connection, reader.id, paper.id)
+    votes = readers.NAME in site.settings.sources
+    return site.pages.show(
+        "feedback",
+        400 if error else 200,
+        card=paper_card(paper),
+        words=WORDS,
+        said=said,
+        now_said=opinion.said if opinion else None,
+        topics_here=[topic for topic in topics_of(paper) if topic.slug not in reader.preferences.muted_topics],
+        told=told,
+        undo=undo,
+        error=error,
+        votes=votes,
+        voted=votes and community.has_voted(site.engine, reader, paper.id),
+        token=token,
+    )
+
+
+# --- taste ---
+
+
+@router.api_route("/feedback/{token}", methods=["GET", "HEAD"])
+def taste_page(site: TheSite, token: str) -> Response:
+    """What we know of a reader's taste."""
+    reader = reader_of(site, token)
+    return reader if isinstance(reader, Response) else _show_taste(site, token, reader)
+
+
+@router.post("/feedback/{token}")
+def change_taste(site: TheSite, token: str, form: Posted) -> Response:
+    """Forget one opinion, or all; hear of a topic again."""
+    reader = reader_of(site, token)
+    if isinstance(reader, Response):
+        return reader
+    told, error, now = "", "", clock.now()
+    if paper_id := one(form, "forget"):
+        forgotten = feedback.take_back(site.engine, reader.id, paper_id)
+        told = "Undone." if forgotten else "There was nothing to undo."
+    elif topic := topic_with(one(form, "unmute")):
+        feedback.unmute(site.engine, reader.id, topic, now)
+        told = f"Papers on {topic.name} may come to you again."
+    elif one(form, "action") == "reset" and one(form, "sure") == "yes":
+        told = f"Forgotten: {feedback.forget_all(site.engine, reader.id, now)}."
+    elif one(form, "action") == "reset":
+        error = "Please tick the box first: this cannot be undone."
+    return _show_taste(site, token, subscriptions.find(site.engine, reader.id) or reader, told=told, error=error)
+
+
+def _show_taste(site: Site, token: str, reader: Subscriber, told: str = "", error: str = "") -> Response:
+    taste = feedback.taste(site.engine, reader)
+    cards = {paper_id: paper_card(paper) for paper_id, paper in taste.papers.items()}
+    return site.pages.show(
+        "taste",
+        400 if error else 200,
+        taste=taste,
+        cards=cards,
+        words=WORDS,
+        told=told,
+        errors={"sure": error} if error else {},
+        suggesting=readers.NAME in site.settings.sources,
+        token=token,
+    )

@@ -1,0 +1,209 @@
+"""What a reader says of papers, suggests and votes for: each is undone, bounded, exported and erased."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from digest.papers.suggestion import BadSuggestion, suggested_id
+from digest.papers.topics import TOPICS, topic_with
+from digest.store.community import SuggestionState, settle, suggested_by, suggestion_of, votes_by
+from digest.store.database import reading, transaction
+from digest.subscribers import community, feedback, subscriptions
+from digest.subscribers.community import NotTaken
+from digest.subscribers.opinion import Said
+from digest.subscribers.subscriber import Subscriber
+from tests.world import MORNING, add_papers, add_reader
+
+VISION = next(topic for topic in TOPICS if topic.slug == "vision")
+
+
+@pytest.fixture
+def ada(engine: Engine) -> Subscriber:
+    add_papers(engine, range(1, 41), categories=("cs.CV",))
+    return add_reader(engine, "ada@example.org", topics=("vision", "agents"))
+
+
+# --- opinions ---
+
+
+def test_what_a_reader_says_can_be_looked_at_changed_and_undone(engine: Engine, ada: Subscriber) -> None:
+    assert feedback.say(engine, ada.id, "2603.00001", Said.LESS, MORNING)
+    assert feedback.say(engine, ada.id, "2603.00001", Said.MORE, MORNING + timedelta(minutes=1))
+    assert feedback.say(engine, ada.id, "2603.00002", Said.READ, MORNING + timedelta(minutes=2))
+    taste = feedback.taste(engine, ada)
+    assert [(one.paper_id, one.said) for one in taste.opinions] == [
+        ("2603.00002", Said.READ),
+        ("2603.00001", Said.MORE),
+    ]
+    assert taste.liked == ((VISION, 1),), "only what they want more of says what they like"
+    assert feedback.take_back(engine, ada.id, "2603.00001")
+    assert not feedback.take_back(engine, ada.id, "2603.00001")
+    assert feedback.forget_all(engine, ada.id, MORNING) == 1
+    assert feedback.taste(engine, ada).opinions == ()
+
+
+def test_nothing_is_said_of_papers_that_nobody_knows_or_by_readers_who_are_gone(
+    engine: Engine, ada: Subscriber
+) -> None:
+    assert not feedback.say(engine, ada.id, "1234.56789", Said.MORE, MORNING)
+    subscriptions.erase(engine, ada.id, MORNING)
+    assert not feedback.say(engine, ada.id, "2603.00001", Said.MORE, MORNING)
+    assert not feedback.mute(engine, ada.id, VISION, MORNING)
+
+
+def test_a_muted_topic_is_followed_no_longer_and_can_be_heard_again(engine: Engine, ada: Subscriber) -> None:
+    assert feedback.mute(engine, ada.id, VISION, MORNING)
+    assert not feedback.mute(engine, ada.id, VISION, MORNING)
+    wishes = _again(engine, ada).preferences
+    assert (wishes.topics, wishes.muted_topics) == (("agents",), ("vision",))
+    assert feedback.taste(engine, _again(engine, ada)).muted == (VISION,)
+    assert feedback.unmute(engine, ada.id, VISION, MORNING)
+    assert _again(engine, ada).preferences.muted_topics == ()
+    assert topic_with("astrology") is None
+
+
+# --- suggestions and votes ---
+
+
+@pytest.mark.parametrize(
+    ("typed", "paper_id"),
+    [
+        ("2405.17247", "2405.17247"),
+        (" arXiv:2405.17247v3 ", "2405.17247"),
+        ("https://arxiv.org/abs/2405.17247v2", "2405.17247"),
+        ("arxiv.org/pdf/2405.17247.pdf", "2405.17247"),
+        ("https://arxiv.org/html/2405.17247v1#S2", "2405.17247"),
+        ("https://huggingface.co/papers/2405.17247?utm=x", "2405.17247"),
+        ("https://www.alphaxiv.org/abs/2405.17247", "2405.17247"),
+        ("https://arxiv.org/abs/hep-th/9901001", "hep-th/9901001"),
+    ],
+)
+def test_numbers_and_addresses_name_a_paper(typed: str, paper_id: str) -> None:
+    assert suggested_id(typed) == paper_id
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "attention",
+        "https://example.org/2405.17247x",
+        "2413.17247",
+        "https://arxiv.org/list/cs.CL",
+        "1" * 400,
+        "javascript:alert(1)//arxiv.org/abs/2405.17247",
+        "2405.17247\n2405.17248",
+    ],
+)
+def test_anything_else_is_answered_in_words(typed: str) -> None:
+    with pytest.raises(BadSuggestion):
+        suggested_id(typed)
+
+
+def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Subscriber) -> None:
+    assert "looked up" in community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
+    bo = add_reader(engine, "bo@example.org")
+    assert "suggested already" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
+    with reading(engine) as connection:
+        found = suggestion_of(connection, "2603.99999")
+        assert found is not None
+        assert (found.state, found.recipient) == (SuggestionState.WAITING, ada.key)
+        assert [list(votes_by(connection, reader.key)) for reader in (ada, bo)] == [["2603.99999"]] * 2
+
+
+def test_a_known_paper_is_listed_at_once_unless_it_is_old(engine: Engine, ada: Subscriber) -> None:
+    assert "is listed" in community.suggest(engine, ada.id, "2603.00001", MORNING, 5)
+    with pytest.raises(NotTaken, match="came in on"):
+        community.suggest(engine, ada.id, "2603.00002", MORNING + timedelta(days=6), 5)
+    board = community.board(engine, ada, MORNING)
+    assert [one.paper_id for one in board.listed] == ["2603.00001"]
+    assert board.votes == {"2603.00001": 1}
+
+
+def test_a_refused_paper_says_why_and_may_be_tried_again_after_a_day(engine: Engine, ada: Subscriber) -> None:
+    community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
+    with transaction(engine) as connection:
+        settle(connection, [], {"2603.99999": "arXiv knows no such paper."})
+    with pytest.raises(NotTaken, match="knows no such paper"):
+        community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(hours=1), 5)
+    assert "looked up" in community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(days=2), 5)
+
+
+def test_bursts_of_suggestions_and_votes_are_bounded(engine: Engine, ada: Subscriber) -> None:
+    for number in range(community.SUGGESTIONS_A_DAY):
+        community.suggest(engine, ada.id, f"2603.9000{number}", MORNING, 5)
+    with pytest.raises(NotTaken, match="a day"):
+        community.suggest(engine, ada.id, "2603.90009", MORNING + timedelta(hours=23), 5)
+    later = MORNING + timedelta(hours=25)
+    community.suggest(engine, ada.id, "2603.90009", later, 5)
+    for number in range(1, community.VOTES_AN_HOUR):
+        community.vote(engine, ada.id, f"2603.{number:05}", later)
+    with pytest.raises(NotTaken, match="an hour"):
+        community.vote(engine, ada.id, "2603.00040", later + timedelta(minutes=59))
+    community.vote(engine, ada.id, "2603.00001", later + timedelta(minutes=59))  # was there: no other vote
+    community.vote(engine, ada.id, "2603.00040", later + timedelta(minutes=61))
+
+
+def test_only_subscribed_readers_suggest_and_vote(engine: Engine, ada: Subscriber) -> None:
+    subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
+    with pytest.raises(NotTaken, match="not subscribed"):
+        community.suggest(engine, ada.id, "2603.00001", MORNING, 5)
+    with pytest.raises(NotTaken, match="not subscribed"):
+        community.vote(engine, ada.id, "2603.00001", MORNING)
+
+
+def test_a_vote_is_for_a_paper_that_there_is(engine: Engine, ada: Subscriber) -> None:
+    with pytest.raises(NotTaken, match="not in our archive"):
+        community.vote(engine, ada.id, "1234.56789", MORNING)
+    community.vote(engine, ada.id, "2603.00001", MORNING)
+    assert community.has_voted(engine, ada, "2603.00001")
+    assert community.take_vote_back(engine, ada.id, "2603.00001")
+    assert not community.take_vote_back(engine, ada.id, "2603.00001")
+
+
+# --- what is stored ---
+
+
+def test_the_export_holds_opinions_votes_and_suggestions(engine: Engine, ada: Subscriber) -> None:
+    _said_everything(engine, ada)
+    stored = subscriptions.export(engine, ada.id)
+    assert stored is not None
+    assert stored["opinions"] == [{"paper_id": "2603.00001", "said": "more", "at": MORNING.isoformat()}]
+    assert stored["votes"] == [{"paper_id": "2603.00002", "at": MORNING.isoformat()}]
+    assert [(one["paper_id"], one["state"]) for one in stored["suggestions"]] == [("2603.00002", "listed")]
+
+
+def test_erasing_forgets_opinions_and_who_suggested_and_keeps_one_vote_one_vote(
+    engine: Engine, ada: Subscriber
+) -> None:
+    _said_everything(engine, ada)
+    subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
+    assert subscriptions.say_why(engine, ada.id, "other", "I am Ada of Ghent.", MORNING)
+    subscriptions.erase(engine, ada.id, MORNING)
+    with reading(engine) as connection:
+        assert suggested_by(connection, ada.key) == []
+        kept = suggestion_of(connection, "2603.00002")
+        assert kept is not None
+        assert kept.recipient == ""
+    again = add_reader(engine, "ada@example.org")
+    assert community.has_voted(engine, again, "2603.00002"), "signing up again gives no second vote"
+    assert "Ghent" not in repr(subscriptions.export(engine, again.id))
+
+
+def test_why_somebody_left_is_kept_once_and_only_of_who_left(engine: Engine, ada: Subscriber) -> None:
+    assert not subscriptions.say_why(engine, ada.id, "no time", "", MORNING)
+    subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
+    assert subscriptions.say_why(engine, ada.id, "no time", "", MORNING)
+    assert not subscriptions.say_why(engine, ada.id, "too many", "", MORNING)
+
+
+def _said_everything(engine: Engine, reader: Subscriber) -> None:
+    feedback.say(engine, reader.id, "2603.00001", Said.MORE, MORNING)
+    community.suggest(engine, reader.id, "2603.00002", MORNING, 5)
+
+
+def _again(engine: Engine, reader: Subscriber) -> Subscriber:
+    found = subscriptions.find(engine, reader.id)
+    assert found is not None
+    return found
