@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 import pytest
 
 from digest.resources import resource
+from digest.settings import Settings
 from digest.subscribers.tokens import Purpose
-from tests.web.conftest import Visit
+from tests.web.conftest import START, Visit
+from tests.world import add_papers
 
 STYLES = (resource("templates") / "web" / "static" / "digest.css").read_text()
 TEXT = [("ink", "paper"), ("ink", "sheet"), ("soft", "paper"), ("soft", "sheet"), ("blue", "paper"), ("rust", "paper")]
@@ -63,14 +65,23 @@ class Page(HTMLParser):
 
 
 def pages(visit: Visit) -> dict[str, str]:
+    add_papers(visit.engine, range(1, 3), START, categories=("cs.CV",))
     reader = visit.subscribed()
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
     preferences = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
     paths = ["/", "/manage", "/issues", "/nothing", preferences, f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"]
     paths.append(f"/confirm/{visit.token(Purpose.CONFIRM, visit.reader('pending@example.org'))}")
+    feedback = visit.token(Purpose.FEEDBACK, reader)
+    paths += [f"/feedback/{feedback}", f"/feedback/{feedback}/more/2603.00001", f"/suggest/{feedback}"]
+    visit.browser.post(f"/feedback/{feedback}/less/2603.00002")
+    visit.browser.post(f"/suggest/{feedback}", data={"paper": "2603.00001"})
     found = {path: visit.browser.get(path).text for path in paths}
     wrong = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
+    wrong |= dict.fromkeys(("categories", "authors", "labs", "muted_topics", "muted_words"), "x")
     found["wrong"] = visit.browser.post(preferences, data=wrong).text
+    found["unsuggested"] = visit.browser.post(f"/suggest/{feedback}", data={"paper": "x"}).text
+    found["unsaid"] = visit.browser.post(f"/feedback/{feedback}", data={"action": "reset"}).text
+    found["reason"] = visit.browser.post(f"/u/{feedback}", data={"tell": "yes", "words": "x" * 600}).text
     found["slip"] = visit.browser.post("/subscribe", data={"email": "ada@gmail.con"}).text
     return found
 
@@ -91,11 +102,27 @@ def test_every_page_can_be_read_by_a_screen_reader(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_page_is_heavy(visit: Visit) -> None:
+    address = re.findall(r'"(/static/digest.css[^"]*)"', visit.browser.get("/").text)[0]
+    styles = len(visit.browser.get(address).content)
+    for path, text in pages(visit).items():
+        assert len(text.encode()) + styles <= (22_000 if path == "wrong" else 20_000), (
+            path
+        )  # with a message at each field
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_every_field_has_a_label(visit: Visit) -> None:
     for path, text in pages(visit).items():
         page = Page(text)
         labelled = {attributes.get("for") for attributes in page.all("label")}
         for place, (tag, attributes) in enumerate(page.tags):
-            if tag in ("input", "select") and attributes.get("type") != "hidden":
+            if tag in ("input", "select", "textarea") and attributes.get("type") != "hidden":
                 named = attributes.get("id") in labelled or "aria-label" in attributes
                 assert named or place in page.labelled_by_wrapping, (path, attributes)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Every page that there is."""
+    return settings.model_copy(update={"sources": ("arxiv", "readers")})
