@@ -11,7 +11,7 @@ from digest.papers.paper import Paper, RankedPaper, arxiv_id
 from digest.subscribers.opinion import Said
 
 # Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold.
-TITLE, EXCERPT, NAME, ORGANIZATION = 200, 280, 40, 60
+TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
 LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
 _SAY = ((Said.MORE, "More like this"), (Said.LESS, "Less"), (Said.READ, "Already read"))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from digest.mail.compose import compose
 from digest.mail.dkim import Signer, dns_record, first_of_each_kind, load_signer, named
-from digest.mail.message import Kind
+from digest.mail.message import ISSUE_OF, LISTED, Kind
 from tests.mail.builders import (
     DESK,
     LOOK,
@@ -31,9 +31,9 @@ BOTH = (an_rsa_signer(), an_ed25519_signer())
 
 
 def signed(kind: Kind = Kind.DIGEST, signers: tuple[Signer, ...] = BOTH) -> bytes:
-    if kind is Kind.DIGEST:
+    if kind in LISTED:
         desk = replace(DESK, signers=signers)
-        issue = an_issue([a_paper(number) for number in range(1, 4)], desk=desk)
+        issue = an_issue([a_paper(number) for number in range(1, 4)], desk=desk, kind=ISSUE_OF[kind])
         return a_press(issue, desk).write(a_part(issue, everything_in(issue))).envelope.message
     letters = {
         Kind.CONFIRMATION: RENDERER.confirmation_letter,

@@ -35,7 +35,7 @@ def issue_of_day(folder: Path, day: str) -> Issue:
     findings = HuggingFace("https://huggingface.co", replay).fetch(date.fromisoformat(day), now)  # type: ignore[arg-type]
     votes = {seen.paper_id: (seen,) for seen in findings.votes}
     pool = [Observed(paper, now, votes.get(paper.id, ())) for paper in findings.papers]
-    ranked = rank(pool, Weights(gravity=0.5, comment_weight=1.0, prior=1.0), now)
+    ranked = rank(pool, Weights(), now)
     return replace(an_issue([]), date=date.fromisoformat(day), papers=ranked)
 
 

@@ -124,10 +124,10 @@ def test_a_long_abstract_ends_at_a_sentence_or_a_word_with_an_ellipsis() -> None
     by_sentence = a_digest([a_paper(summary="", abstract=sentence * 20)])
     by_word = a_digest([a_paper(summary="", abstract="unbroken flow " * 50)])
     excerpt = next(words(p) for p in parse(by_sentence.html).all("p") if "We show" in words(p))
-    assert excerpt == (sentence * 9) + "…"
+    assert excerpt == (sentence * 7) + "…"
     excerpt = next(words(p) for p in parse(by_word.html).all("p") if "flow" in words(p))
     assert excerpt.endswith(("unbroken…", "flow…"))
-    assert 260 < len(excerpt) <= 280
+    assert 220 < len(excerpt) <= 240
 
 
 def test_a_summary_is_preferred_to_the_abstract() -> None:
