@@ -37,7 +37,7 @@ def store(visit: Visit, one: Paper) -> None:
     names = ("id", "title", "abstract", "summary", "organization", "url", "code_url", "project_url", "listed_at")
     row = {name: getattr(one, name) for name in names}
     row |= {name: list(getattr(one, name)) for name in ("authors", "categories", "keywords")}
-    row |= {"sources": [], "first_seen_at": START, "last_seen_at": START, "published_at": None}
+    row |= {"sources": [], "first_seen_at": START, "last_seen_at": START, "published_at": None, "submitter": ""}
     with transaction(visit.engine) as connection:
         connection.execute(insert(papers).values(row))
 
