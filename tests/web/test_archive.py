@@ -34,8 +34,8 @@ def cut(visit: Visit, listed: list[Paper], day: date = TODAY) -> int:
 
 
 def store(visit: Visit, one: Paper) -> None:
-    names = ("id", "title", "abstract", "summary", "organization", "url", "code_url", "project_url", "listed_at")
-    row = {name: getattr(one, name) for name in names}
+    names = ("id", "title", "abstract", "summary", "organization", "submitter", "url", "code_url", "project_url")
+    row = {name: getattr(one, name) for name in (*names, "listed_at")}
     row |= {name: list(getattr(one, name)) for name in ("authors", "categories", "keywords")}
     row |= {"sources": [], "first_seen_at": START, "last_seen_at": START, "published_at": None, "submitter": ""}
     with transaction(visit.engine) as connection:
