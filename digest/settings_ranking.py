@@ -14,7 +14,7 @@ class RankingSettings(BaseSettings):
         description="What each day of waiting takes off a paper's score, which is the logarithm of its odds; docs/ranking.md explains the formula.",
     )
     ranking_fresh_days: float = Field(
-        3.5,
+        3.25,
         gt=0,
         le=30,
         description="A paper first seen longer ago fills only places that no fresher one takes; the weekly issue has it all the same.",

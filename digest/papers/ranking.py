@@ -39,7 +39,7 @@ class Weights:
     """
 
     lateness: float = 0.3
-    fresh_days: float = 3.5
+    fresh_days: float = 3.25
     comment_votes: float = 0.25
     bursts: float = 0.5
     pace: float = 1.0

@@ -17,7 +17,7 @@ from digest.web.plot import plot_of
 from digest.web.site import Site, TheSite
 from digest.web.structured import article, collection
 
-PER_PAGE = 20
+PER_PAGE = 15
 LIKE = 4
 
 router = APIRouter()
