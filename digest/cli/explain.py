@@ -60,7 +60,7 @@ def _weights(said: list[str]) -> dict[str, float]:
         try:
             changes[name.strip()] = float(value)
         except ValueError:
-            raise typer.BadParameter(f"{one!r} is not WEIGHT=VALUE, as gravity=1.5", param_hint="--what-if") from None
+            raise typer.BadParameter(f"{one!r} is not WEIGHT=VALUE, as lateness=0.5", param_hint="--what-if") from None
     return changes
 
 

@@ -55,7 +55,7 @@ def test_at_its_time_the_issue_holds_what_was_read_for_it_a_moment_before(jobs, 
     with reading(engine) as connection:
         issue = newest_issue(connection)
     assert issue.date == DAY
-    assert len(issue.papers) == 5 * PAPERS_A_DAY
+    assert len(issue.papers) == 7 * PAPERS_A_DAY
 
 
 def test_a_date_is_cut_once_and_each_date_has_its_own(jobs, engine, clock):

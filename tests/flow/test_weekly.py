@@ -49,7 +49,7 @@ def live(hands, engine, first, days):
 
 def test_a_weekly_issue_is_cut_on_the_days_of_weekly_readers_and_ranks_the_whole_week(engine):
     add_papers(engine, range(3), seen_at=MORNING - 6 * A_DAY)
-    add_papers(engine, range(3, 6), seen_at=MORNING - 8 * A_DAY)
+    add_papers(engine, range(3, 6), seen_at=MORNING - 8 * A_DAY, listed_at=MORNING - 8 * A_DAY)
     add_papers(engine, range(6, 9))
     weekly, daily = add_reader(engine, "ada@example.com", **WEDNESDAYS), add_reader(engine, "ben@example.com")
     done = cut(engine)
