@@ -136,7 +136,7 @@ def _papers(issue: "Issue", found: "Explained") -> list[dict[str, Any]]:
             "title": r.paper.title,
             "reason": reason_of(r, issue.kind, pick.why),
             "score": pick.score,
-            "terms": dict(pick.terms),
+            "terms": pick.terms,
             "ranking": {"rank": r.rank, "score": r.score, "terms": r.terms},
         }
         for place, pick in enumerate(found.chosen.selection.picks, start=1)
@@ -150,8 +150,8 @@ def _mail_lines(issue: "Issue", found: "Explained", changes: Mapping[str, float]
         r = ranked[pick.paper_id]
         yield f"{place:>2}. {pick.paper_id}  {r.paper.title[:80]}"
         yield f"    {reason_of(r, issue.kind, pick.why)}"
-        if pick.terms:
-            yield f"    score {pick.score:g} = {' '.join(f'{value:+g} {name}' for name, value in pick.terms)}"
+        if terms := pick.terms:
+            yield f"    score {pick.score:g} = {' '.join(f'{value:+g} {name}' for name, value in terms.items())}"
         yield f"    rank {r.rank} of the issue: {_ranking_terms(r)}"
     yield f"{found.chosen.selection.left_out} papers of the issue were left out: this reader already got them."
     if found.same is not None:

@@ -72,7 +72,7 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     """
     unknown = [name for name in changes if name not in issue.weights and name not in _OF_READERS]
     if unknown:
-        there = ", ".join((*issue.weights, *_OF_READERS))
+        there = ", ".join((*sorted(issue.weights), *_OF_READERS))
         raise BadWeight(f"there is no weight {unknown[0]!r}; there are {there}")
     of_ranking = {name: value for name, value in changes.items() if name in issue.weights}
     if not of_ranking:
@@ -129,7 +129,7 @@ def _changed_since(connection: Connection, recipient: str, then: datetime) -> st
 
 
 def _of_earlier_version(chosen: ChosenList) -> bool:
-    return not any(pick.terms for pick in chosen.selection.picks)
+    return not any(pick.points for pick in chosen.selection.picks)
 
 
 def _ids(selection: Selection | SkipReason) -> list[str]:

@@ -42,17 +42,23 @@ class SkipReason(StrEnum):
 class Pick(NamedTuple):
     """One paper of one reader's mail; `why` says what of it they asked for, "" when it is there by its rank alone.
 
-    `terms` are the names and values that its score is the sum of; none in a list of an earlier version.
+    `points` are the names and values, in ten-thousandths, that its score is the sum of: trending first; none in a list
+    of an earlier version.
     """
 
     paper_id: str
     why: str
-    terms: tuple[tuple[str, float], ...] = ()
+    points: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """What the score is the sum of, by name."""
+        return {name: value / _UNIT for name, value in self.points}
 
     @property
     def score(self) -> float:
-        """The sum of the terms, to four decimals as they are."""
-        return round(sum(value for _name, value in self.terms), 4)
+        """The sum of the terms, exact to their four decimals."""
+        return sum(value for _name, value in self.points) / _UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,7 @@ class Pool:
         self._dates = [_date_of(paper) for paper in papers]
         self._trending = [round(_UNIT / math.log2(1 + one.rank)) for one in ranked]
         self._plain = [
-            Pick(paper_id, "", ((TRENDING, value / _UNIT),))
-            for paper_id, value in zip(self._ids, self._trending, strict=True)
+            Pick(paper_id, "", ((TRENDING, value),)) for paper_id, value in zip(self._ids, self._trending, strict=True)
         ]
         self._catalogue = Catalogue(papers)
         self._worth = {name: round(value * _UNIT) for name, value in (weights or Weights()).as_dict().items()}
@@ -162,7 +167,7 @@ class Pool:
         terms = [(TRENDING, self._trending[place]), *self._boost(wishes)[1]]
         terms += [(AFFINITY, affinity)] if affinity else []
         why = why_of(wishes, kin, self._is_close(affinity))
-        return Pick(self._ids[place], why, tuple([(name, value / _UNIT) for name, value in terms]))
+        return Pick(self._ids[place], why, tuple(terms))
 
     def _is_close(self, affinity: int) -> bool:
         return affinity >= _CLOSE * self._worth[AFFINITY] > 0
@@ -239,8 +244,8 @@ class _Reader:
         if surprise:
             pick = pick._replace(why=OUTSIDE)
         if lowered is not NOT_LOWERED and any(lowered):
-            costs = [(name, -cost / _UNIT) for name, cost in lowered._asdict().items() if cost]
-            pick = pick._replace(terms=(*pick.terms, *costs))
+            costs = [(name, -cost) for name, cost in lowered._asdict().items() if cost]
+            pick = pick._replace(points=(*pick.points, *costs))
         return pick
 
 

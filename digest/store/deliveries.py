@@ -10,14 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from digest.issues.issue import IssueStatus
-from digest.issues.selection import Pick, Selection, SkipReason
+from digest.issues.selection import TRENDING, Pick, Selection, SkipReason
 from digest.mail.message import LISTED, Kind
 from digest.store.dialect import among
 from digest.store.tables import deliveries, issues
@@ -208,10 +207,12 @@ def delivery_of(row: Any) -> Delivery:
 
 
 def stored_selection(selection: Selection) -> dict[str, Any]:
-    """As the ledger keeps it: for each pick [paper, why, name of a term, its value, …]. A list keeps its order in
-    every database.
+    """As the ledger keeps it: for each pick [paper, why, trending, name of another term, its value, …], all values in
+    ten-thousandths. A list keeps its order in every database.
     """
-    picks = [[pick.paper_id, pick.why, *chain.from_iterable(pick.terms)] for pick in selection.picks]
+    picks = [
+        [pick.paper_id, pick.why, *[part for point in pick.points for part in point][1:]] for pick in selection.picks
+    ]
     return {"picks": picks, "left_out": selection.left_out}
 
 
@@ -219,6 +220,7 @@ def _selection(stored: dict[str, Any]) -> Selection:
     return Selection(tuple(_pick(*pick) for pick in stored["picks"]), stored["left_out"])
 
 
-def _pick(paper_id: str, why: str, *terms: Any) -> Pick:
-    """A list of an earlier version has no terms."""
-    return Pick(paper_id, why, tuple(zip(terms[::2], terms[1::2], strict=True)))
+def _pick(paper_id: str, why: str, *points: Any) -> Pick:
+    """A list of an earlier version has no points."""
+    named = (TRENDING, *points) if points else ()
+    return Pick(paper_id, why, tuple(zip(named[::2], named[1::2], strict=True)))

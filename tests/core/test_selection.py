@@ -38,7 +38,7 @@ def test_a_keyword_brings_a_paper_to_the_front_and_says_so():
     selection = select(issue_of(*TEN[:7], wanted), Preferences(papers=2, keywords=("Molecule",)), set())
     assert ids(selection) == [wanted.id, TEN[0].id]
     assert selection.picks[0].why == "matches your keyword “Molecule”"
-    assert selection.picks[0].terms == (("trending", 0.3155), ("keyword", 0.8))
+    assert selection.picks[0].terms == {"trending": 0.3155, "keyword": 0.8}
     assert selection.picks[0].score == 1.1155
 
 
@@ -82,7 +82,7 @@ def test_more_matches_are_worth_more_and_the_reason_names_the_two_that_say_most(
     )
     wants = Preferences(keywords=("sparse", "attention"), labs=("An Institute",), authors=("Ada Lovelace",))
     (pick,) = select(issue_of(wanted), wants, set()).picks
-    assert dict(pick.terms) == {"trending": 1.0, "author": 1.2, "keyword": 1.0, "lab": 0.7}
+    assert pick.terms == {"trending": 1.0, "author": 1.2, "keyword": 1.0, "lab": 0.7}
     assert pick.why == "you follow Ada Lovelace · matches your keyword “sparse”"
 
 
@@ -116,7 +116,7 @@ def test_what_is_like_what_a_reader_liked_comes_first_and_says_like_what():
     chosen = select(issue_of(*TEN), Preferences(papers=4), set(), taste)
     assert ids(chosen) == [TEN[6].id, TEN[0].id, TEN[7].id, TEN[1].id]
     assert chosen.picks[0].why == "like “Sorting” that you asked for more of"
-    assert dict(chosen.picks[0].terms) == {"trending": 0.3333, "affinity": 0.72}
+    assert chosen.picks[0].terms == {"trending": 0.3333, "affinity": 0.72}
     assert chosen.picks[2].why == "like what you asked for more of"
 
 
@@ -138,12 +138,12 @@ def test_a_near_duplicate_and_the_third_paper_of_a_lab_are_pushed_down():
     issue = issue_of(*papers)
     wants = Preferences(papers=6, categories=("cs",), surprise=False)
     chosen = select(issue, wants, set())
-    by_id = {pick.paper_id: dict(pick.terms) for pick in chosen.picks}
+    by_id = {pick.paper_id: pick.terms for pick in chosen.picks}
     assert ids(chosen)[-2:] == [papers[4].id, papers[1].id]
     assert by_id[papers[1].id] == {"trending": 0.6309, "category": 0.5, "near_duplicate": -0.5}
     assert by_id[papers[4].id] == {"trending": 0.3869, "category": 0.5, "same_lab": -0.1}
     follows = replace(wants, labs=("An Institute",))
-    assert all("same_lab" not in dict(pick.terms) for pick in select(issue, follows, set()).picks)
+    assert all("same_lab" not in pick.terms for pick in select(issue, follows, set()).picks)
     assert ids(select(issue, Preferences(papers=6), set())) == [one.id for one in papers]
 
 
@@ -179,7 +179,7 @@ def test_terms_add_up_and_the_list_is_in_the_order_of_its_scores(wants, got, aff
     assert len(set(ids(chosen))) == len(ids(chosen)) <= wants.papers
     assert not set(ids(chosen)) & got
     for pick in chosen.picks:
-        assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for _name, value in pick.terms)
+        assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for value in pick.terms.values())
     scores = [pick.score for pick in chosen.picks if pick.why != OUTSIDE]
     assert scores == sorted(scores, reverse=True)
 

@@ -150,7 +150,7 @@ def test_of_a_thousand_lists_each_is_explained_as_it_was_sent_and_its_terms_add_
         assert ledger.stored_selection(explained.chosen.selection) == row.selection
         assert explained.same, (explained, row)
         for pick in explained.chosen.selection.picks:
-            assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for _name, value in pick.terms)
+            assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for value in pick.terms.values())
             named += len(pick.terms) > 1
     assert named > pairs
 
