@@ -82,6 +82,20 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
         assert server.said("QUIT") == server.connections == 1
 
 
+def test_a_paper_that_is_listed_long_after_it_was_mailed_is_not_mailed_again(hands, engine, smtp_server):
+    add_papers(engine, range(3), listed_at=None)
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    hands.deliver()
+    later = timedelta(days=12)
+    listed = MORNING + later - timedelta(hours=2)
+    add_papers(engine, range(5), seen_at=listed, listed_at=listed)
+    cut(engine, DAY + later)
+    hands.at = SEVEN + later
+    hands.deliver()
+    assert [papers_in(mail) for mail in smtp_server.taken_for("ada@example.com")] == [[0, 1, 2], [3, 4]]
+
+
 def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_server):
     add_papers(engine, range(30))
     add_papers(engine, range(30, 33), categories=("cs.SD",))
