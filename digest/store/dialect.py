@@ -36,6 +36,20 @@ def insert_new(connection: Connection, table: Table) -> Any:
     return dialect.insert(table).on_conflict_do_nothing()
 
 
+def insert_or_change(
+    connection: Connection, table: Table, key: Sequence[str], changed: Mapping[str, Any] | None = None
+) -> Any:
+    """An INSERT that changes the row with this `key` which is already there: all else to what is given, or only
+    `changed`. Either way the row is locked. Add `.values()` and `.returning()` as usual.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    if changed is None:
+        kept = {*key, *table.primary_key.columns.keys()}
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
 def database_now(dialect: str) -> Any:
     """The database's own clock, which all workers share, for use in a statement. Leases are measured by it."""
     if dialect == "sqlite":

@@ -3,20 +3,16 @@
 from collections.abc import Collection
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from digest.store.dialect import among
+from digest.store.dialect import among, insert_or_change
 from digest.store.tables import opinions
 from digest.subscribers.opinion import Opinion, Said
 
 
 def keep_opinion(connection: Connection, subscriber_id: int, opinion: Opinion) -> None:
     """Store what a reader says of a paper, instead of what they said of it before."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    said = {"said": str(opinion.said), "at": opinion.at}
-    row = {"subscriber_id": subscriber_id, "paper_id": opinion.paper_id, **said}
-    kept = dialect.insert(opinions).values(row)
-    connection.execute(kept.on_conflict_do_update(index_elements=["subscriber_id", "paper_id"], set_=said))
+    row = {"subscriber_id": subscriber_id, "paper_id": opinion.paper_id, "said": str(opinion.said), "at": opinion.at}
+    connection.execute(insert_or_change(connection, opinions, ["subscriber_id", "paper_id"]).values(row))
 
 
 def take_back(connection: Connection, subscriber_id: int, paper_id: str) -> bool:

@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from digest.papers.collection import COMPLETE, Collected, Outcome, as_json, from_json
 from digest.papers.paper import Observed, Paper, Votes, merge
 from digest.papers.sources.source import Unreadable, Validator
 from digest.papers.track_record import Past
-from digest.store.dialect import insert_new
+from digest.store.dialect import insert_new, insert_or_change
 from digest.store.search_index import index_papers
 from digest.store.tables import collections, papers, validators, votes
 
@@ -37,7 +36,7 @@ def keep_papers(connection: Connection, listing: Listing) -> int:
     known = _known(connection, list(listed))
     rows = [_row(paper, listing, known.get(paper_id)) for paper_id, paper in sorted(listed.items())]
     for some in _portions(rows):
-        connection.execute(_upsert(connection, papers, ["id"]), some)
+        connection.execute(insert_or_change(connection, papers, ["id"]), some)
     index_papers(connection, rows)
     return sum(row["first_seen_at"] == listing.seen_at for row in rows)
 
@@ -177,7 +176,7 @@ def keep_validators(connection: Connection, said: Mapping[str, Validator], fetch
     """Remember what servers said, in the transaction that stores what they sent."""
     rows = [{"url": url, **asdict(value), "fetched_at": fetched_at} for url, value in said.items() if len(url) <= 500]
     if rows:
-        connection.execute(_upsert(connection, validators, ["url"]), rows)
+        connection.execute(insert_or_change(connection, validators, ["url"]), rows)
 
 
 def _merged(listed: Iterable[Paper]) -> dict[str, Paper]:
@@ -227,13 +226,6 @@ def _ids(connection: Connection, ids: Sequence[str]) -> set[str]:
         for some in _portions(ids)
         for found in connection.scalars(select(papers.c.id).where(papers.c.id.in_(some)))
     }
-
-
-def _upsert(connection: Connection, table: Table, key: list[str]) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
-    return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
 def _portions(values: Sequence[_T]) -> Iterable[Sequence[_T]]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from digest.mail.flow import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
+from digest.store.dialect import insert_or_change
 from digest.store.tables import pauses, sent_days
 
 _COLUMNS = (pauses.c.scope, pauses.c.since, pauses.c.until, pauses.c.reason, pauses.c.failures)
@@ -27,7 +26,7 @@ def all_pauses(connection: Connection) -> list[Pause]:
 def set_pause(connection: Connection, pause: Pause) -> None:
     """Pause a scope, or change what is known of it."""
     row = {"since": pause.since, "until": pause.until, "reason": pause.reason[:500], "failures": pause.failures}
-    connection.execute(_insert(connection, pauses, row).values(scope=pause.scope, **row))
+    connection.execute(insert_or_change(connection, pauses, ["scope"], row).values(scope=pause.scope, **row))
 
 
 def clear(connection: Connection, scope: str) -> bool:
@@ -38,7 +37,7 @@ def clear(connection: Connection, scope: str) -> bool:
 def locked(connection: Connection, scope: str, now: datetime) -> Pause:
     """What is known of a scope, held until the transaction ends. Lock several in the order of their names."""
     nothing = {"scope": scope, "since": now, "until": NOT_PAUSED, "reason": "", "failures": 0}
-    row = _insert(connection, pauses, {"scope": scope}).values(nothing).returning(*_COLUMNS)
+    row = insert_or_change(connection, pauses, ["scope"], {"scope": scope}).values(nothing).returning(*_COLUMNS)
     return Pause(*connection.execute(row).one())
 
 
@@ -67,7 +66,11 @@ def sent_on(connection: Connection, day: date) -> int:
 
 def take_from_day(connection: Connection, day: date, wanted: int, limit: int) -> int:
     """Count up to `wanted` mails, as many as the day's `limit` still has room for. Returns how many."""
-    row = _insert(connection, sent_days, {"day": day}).values(day=day, mails=0).returning(sent_days.c.mails)
+    row = (
+        insert_or_change(connection, sent_days, ["day"], {"day": day})
+        .values(day=day, mails=0)
+        .returning(sent_days.c.mails)
+    )
     sent: int = connection.execute(row).scalar_one()
     granted = max(0, min(wanted, limit - sent))
     if granted:
@@ -80,9 +83,3 @@ def give_back_to_day(connection: Connection, day: date, mails: int) -> None:
     left = sent_days.c.mails - mails
     floor = func.max if connection.dialect.name == "sqlite" else func.greatest
     connection.execute(update(sent_days).where(sent_days.c.day == day).values(mails=floor(left, 0)))
-
-
-def _insert(connection: Connection, table: Table, otherwise: dict[str, Any]) -> Any:
-    """An INSERT that changes the row which is already there; either way the row is locked. Add `.values()`."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_update(index_elements=table.primary_key.columns, set_=otherwise)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from digest.papers.words import words_of
+from digest.store.dialect import insert_or_change
 from digest.store.search_tables import paper_words
 from digest.store.tables import papers
 
@@ -28,7 +28,10 @@ def index_papers(connection: Connection, rows: Iterable[Mapping[str, Any] | RowM
         known = {row.paper_id: row.made_of for row in connection.execute(query)}
         changed = [(paper_id, *made_of[paper_id]) for paper_id in some if known.get(paper_id) != made_of[paper_id][0]]
         if changed:
-            connection.execute(_upsert(connection), [_indexed(connection.dialect.name, *one) for one in changed])
+            connection.execute(
+                insert_or_change(connection, paper_words, ["paper_id"]),
+                [_indexed(connection.dialect.name, *one) for one in changed],
+            )
 
 
 def index_all(connection: Connection) -> None:
@@ -64,10 +67,3 @@ def _tsvector(fields: Sequence[Sequence[str]]) -> str:
             places.setdefault(word, []).append(f"{place}{weight}")
         place += _NEAR
     return " ".join(f"'{word}':{','.join(where[:250])}" for word, where in places.items())
-
-
-def _upsert(connection: Connection) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(paper_words)
-    changed = {name: statement.excluded[name] for name in ("made_of", "words")}
-    return statement.on_conflict_do_update(index_elements=["paper_id"], set_=changed)
