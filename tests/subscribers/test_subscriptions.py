@@ -1,69 +1,32 @@
 """What readers can do, on both databases."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
 from digest.mail.message import Kind
-from digest.papers.paper import Paper, RankedPaper
-from digest.store import events, subscribers
+from digest.store import subscribers
 from digest.store.database import reading, transaction
-from digest.store.issues import NewIssue, add_issue
 from digest.store.suppressions import SuppressionReason, suppress
 from digest.store.tables import deliveries
 from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Frequency, Preferences, Status, Subscriber, recipient_key
-from digest.subscribers.subscriptions import Asked
-
-SECRET = b"a secret of at least thirty-two characters"
-NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
-ADDRESS = "ada@example.org"
-KEY = recipient_key(ADDRESS, SECRET)
-ASKED = Asked("web 1", "0" * 32)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-def subscribe(engine: Engine, now: datetime = NOW, address: str = ADDRESS, wishes: Preferences | None = None) -> None:
-    subscriptions.subscribe(engine, address, ASKED, now, SECRET, wishes)
-
-
-def reader(engine: Engine, key: str = KEY) -> Subscriber:
-    with reading(engine) as connection:
-        found = subscribers.by_key(connection, key)
-    assert found is not None
-    return found
-
-
-def confirmed(engine: Engine, now: datetime = NOW) -> Subscriber:
-    subscribe(engine, now)
-    found = subscriptions.confirm(engine, reader(engine).id, "1" * 32, now)
-    assert found is not None
-    return found
-
-
-def mails(engine: Engine) -> list[tuple[str, str]]:
-    with reading(engine) as connection:
-        rows = connection.execute(select(deliveries.c.kind, deliveries.c.occasion).order_by(deliveries.c.id))
-        return [(row.kind, row.occasion) for row in rows]
-
-
-def happened(engine: Engine, key: str = KEY) -> list[str]:
-    """Oldest first."""
-    with reading(engine) as connection:
-        return [event.what for event in reversed(events.latest(connection, 100, f"subscriber:{key}"))]
-
-
-def cut(engine: Engine, day: date, at: datetime) -> int:
-    papers = [RankedPaper(1, Paper("2405.17247", "A paper"), 1.0, {"upvotes": 3.0})]
-    with transaction(engine) as connection:
-        issue = add_issue(connection, NewIssue("daily", day, at, "f", {}, {}, ""), papers)
-    assert issue is not None
-    return issue
-
+from digest.subscribers.subscriber import Frequency, Preferences, Status, recipient_key
+from tests.subscribers.acting import (
+    ADDRESS,
+    DAY,
+    HOUR,
+    KEY,
+    NOW,
+    SECRET,
+    confirmed,
+    cut,
+    happened,
+    mails,
+    reader,
+    subscribe,
+)
 
 # --- subscribe ---
 
@@ -286,93 +249,7 @@ def test_nobody_else_is_mailed_a_link(engine: Engine, status: str) -> None:
     assert "link" not in [kind for kind, _ in mails(engine)]
 
 
-# --- what is stored ---
-
-
-def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
-    cut(engine, date(2026, 11, 23), NOW)
-    found = confirmed(engine)
-    stored = subscriptions.export(engine, found.id)
-    assert stored is not None
-    assert json.loads(json.dumps(stored)) == stored
-    assert stored["subscriber"]["email"] == ADDRESS
-    assert stored["subscriber"]["preferences"]["weekdays"] == [0, 1, 2, 3, 4, 5, 6]
-    assert [mail["kind"] for mail in stored["mails"]] == ["confirmation", "digest"]
-    assert [event["what"] for event in stored["events"]] == ["confirmed", "asked to subscribe"]
-
-
-def test_after_erasing_nothing_names_the_reader(engine: Engine) -> None:
-    cut(engine, date(2026, 11, 23), NOW)
-    found = confirmed(engine)
-    with transaction(engine) as connection:
-        connection.execute(update(deliveries).values(reply_text=f"250 ok {ADDRESS}"))
-        suppress(connection, KEY, SuppressionReason.REFUSED, f"550 <{ADDRESS}> unknown", NOW)
-    assert subscriptions.erase(engine, found.id, NOW)
-    assert not subscriptions.erase(engine, found.id, NOW)
-    assert subscriptions.export(engine, found.id) is None
-    assert len(mails(engine)) == 2, "the ledger keeps that there were mails"
-    assert ADDRESS not in dump(engine)
-
-
-def test_signing_up_again_after_erasing_brings_no_second_copy(engine: Engine) -> None:
-    cut(engine, date(2026, 11, 23), NOW)
-    found = confirmed(engine)
-    subscriptions.erase(engine, found.id, NOW)
-    subscribe(engine, NOW + HOUR)
-    subscriptions.confirm(engine, reader(engine).id, "", NOW + HOUR)
-    assert [kind for kind, _ in mails(engine)] == ["confirmation", "digest"]
-
-
-def test_who_never_confirms_is_forgotten_after_a_week(engine: Engine) -> None:
-    subscribe(engine)
-    assert subscriptions.purge_pending(engine, NOW + 7 * DAY) == 0
-    assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
-    with reading(engine) as connection:
-        assert subscribers.with_status(connection) == []
-        assert connection.execute(select(deliveries.c.subscriber_id)).scalar_one() is None
-
-
-def test_confirmed_and_unsubscribed_readers_are_not_forgotten(engine: Engine) -> None:
-    found = confirmed(engine)
-    subscribe(engine, address="eve@example.org")
-    subscriptions.unsubscribe(engine, reader(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
-    assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
-    with reading(engine) as connection:
-        left = subscribers.with_status(connection)
-        assert [one.id for one in subscribers.with_status(connection, Status.CONFIRMED)] == [found.id]
-    assert sorted(one.status for one in left) == [Status.CONFIRMED, Status.UNSUBSCRIBED]
-
-
-def test_no_event_holds_an_address(engine: Engine) -> None:
-    found = confirmed(engine)
-    subscribe(engine, NOW + HOUR)
-    subscriptions.mail_link(engine, ADDRESS, NOW, SECRET)
-    subscriptions.mail_link(engine, "nobody@example.org", NOW, SECRET)
-    subscriptions.unsubscribe(engine, found.id, NOW, "test")
-    subscriptions.resubscribe(engine, found.id, NOW)
-    subscriptions.erase(engine, found.id, NOW)
-    with reading(engine) as connection:
-        logged = repr(events.latest(connection, 100))
-    assert logged.count("Event(") == 8
-    assert "example.org" not in logged
-
-
-def test_nothing_is_stored_when_a_part_of_it_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(subscriptions, "queue_mail", full)
-    with pytest.raises(OSError, match="disk full"):
-        subscribe(engine)
-    with reading(engine) as connection:
-        assert subscribers.by_key(connection, KEY) is None
-
-
-def dump(engine: Engine) -> str:
-    from digest.store.tables import metadata
-
-    with reading(engine) as connection:
-        return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+# --- never again ---
 
 
 def test_who_never_asked_and_says_so_is_never_mailed_again_whoever_types_their_address(engine: Engine) -> None:

@@ -1,0 +1,114 @@
+"""What is stored about readers, shown to them and forgotten, on both databases."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from digest.store import events, subscribers
+from digest.store.database import reading, transaction
+from digest.store.suppressions import SuppressionReason, suppress
+from digest.store.tables import deliveries
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Status, recipient_key
+from tests.subscribers.acting import (
+    ADDRESS,
+    DAY,
+    HOUR,
+    KEY,
+    NOW,
+    SECRET,
+    confirmed,
+    cut,
+    mails,
+    reader,
+    subscribe,
+)
+
+
+def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    found = confirmed(engine)
+    stored = subscriptions.export(engine, found.id)
+    assert stored is not None
+    assert json.loads(json.dumps(stored)) == stored
+    assert stored["subscriber"]["email"] == ADDRESS
+    assert stored["subscriber"]["preferences"]["weekdays"] == [0, 1, 2, 3, 4, 5, 6]
+    assert [mail["kind"] for mail in stored["mails"]] == ["confirmation", "digest"]
+    assert [event["what"] for event in stored["events"]] == ["confirmed", "asked to subscribe"]
+
+
+def test_after_erasing_nothing_names_the_reader(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    found = confirmed(engine)
+    with transaction(engine) as connection:
+        connection.execute(update(deliveries).values(reply_text=f"250 ok {ADDRESS}"))
+        suppress(connection, KEY, SuppressionReason.REFUSED, f"550 <{ADDRESS}> unknown", NOW)
+    assert subscriptions.erase(engine, found.id, NOW)
+    assert not subscriptions.erase(engine, found.id, NOW)
+    assert subscriptions.export(engine, found.id) is None
+    assert len(mails(engine)) == 2, "the ledger keeps that there were mails"
+    assert ADDRESS not in dump(engine)
+
+
+def test_signing_up_again_after_erasing_brings_no_second_copy(engine: Engine) -> None:
+    cut(engine, date(2026, 11, 23), NOW)
+    found = confirmed(engine)
+    subscriptions.erase(engine, found.id, NOW)
+    subscribe(engine, NOW + HOUR)
+    subscriptions.confirm(engine, reader(engine).id, "", NOW + HOUR)
+    assert [kind for kind, _ in mails(engine)] == ["confirmation", "digest"]
+
+
+def test_who_never_confirms_is_forgotten_after_a_week(engine: Engine) -> None:
+    subscribe(engine)
+    assert subscriptions.purge_pending(engine, NOW + 7 * DAY) == 0
+    assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
+    with reading(engine) as connection:
+        assert subscribers.with_status(connection) == []
+        assert connection.execute(select(deliveries.c.subscriber_id)).scalar_one() is None
+
+
+def test_confirmed_and_unsubscribed_readers_are_not_forgotten(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscribe(engine, address="eve@example.org")
+    subscriptions.unsubscribe(engine, reader(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
+    assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
+    with reading(engine) as connection:
+        left = subscribers.with_status(connection)
+        assert [one.id for one in subscribers.with_status(connection, Status.CONFIRMED)] == [found.id]
+    assert sorted(one.status for one in left) == [Status.CONFIRMED, Status.UNSUBSCRIBED]
+
+
+def test_no_event_holds_an_address(engine: Engine) -> None:
+    found = confirmed(engine)
+    subscribe(engine, NOW + HOUR)
+    subscriptions.mail_link(engine, ADDRESS, NOW, SECRET)
+    subscriptions.mail_link(engine, "nobody@example.org", NOW, SECRET)
+    subscriptions.unsubscribe(engine, found.id, NOW, "test")
+    subscriptions.resubscribe(engine, found.id, NOW)
+    subscriptions.erase(engine, found.id, NOW)
+    with reading(engine) as connection:
+        logged = repr(events.latest(connection, 100))
+    assert logged.count("Event(") == 8
+    assert "example.org" not in logged
+
+
+def test_nothing_is_stored_when_a_part_of_it_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(subscriptions, "queue_mail", full)
+    with pytest.raises(OSError, match="disk full"):
+        subscribe(engine)
+    with reading(engine) as connection:
+        assert subscribers.by_key(connection, KEY) is None
+
+
+def dump(engine: Engine) -> str:
+    from digest.store.tables import metadata
+
+    with reading(engine) as connection:
+        return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
