@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from digest.issues.profile import affinities, fit_space
 from digest.store.opinions import opinions_of
-from digest.store.tastes import Leaning, add_leanings, opinionated, texts_of, titles_of
+from digest.store.papers import papers_with
+from digest.store.tastes import Leaning, add_leanings, opinionated, texts_of
 from digest.subscribers.opinion import Opinion, Said
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def keep_tastes(connection: Connection, issue_id: int, paper_ids: Sequence[str],
     spoken_of = {one.paper_id for opinions in said.values() for one in opinions}
     space = fit_space(texts_of(connection, spoken_of | set(paper_ids), _PAPERS))
     pool, readers = list(paper_ids), list(said)
-    titles = titles_of(connection, sorted(spoken_of))
+    titles = {paper_id: paper.title for paper_id, paper in papers_with(connection, sorted(spoken_of)).items()}
     for start in range(0, len(readers), _AT_ONCE):
         some = {reader: said[reader] for reader in readers[start : start + _AT_ONCE]}
         add_leanings(connection, issue_id, _leanings(space, some, pool, titles, now))

@@ -117,7 +117,8 @@ def newest_cut(connection: Connection) -> datetime | None:
 
 def newest_paper_ids(connection: Connection, limit: int) -> list[str]:
     """The ids of the papers seen first most recently."""
-    query = select(papers.c.id).order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
+    query = select(papers.c.id).where(papers.c.withdrawn_at.is_(None))
+    query = query.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
     return list(connection.execute(query).scalars())
 
 

@@ -26,11 +26,13 @@ _LIKEST = {
     "sqlite": """SELECT paper_words.paper_id, sum(word.value) AS weight
         FROM json_each(:words) AS word JOIN paper_index ON paper_index MATCH '"' || word.key || '"'
         JOIN paper_words ON paper_words.id = paper_index.rowid
+        JOIN papers ON papers.id = paper_words.paper_id AND papers.withdrawn_at IS NULL
         WHERE paper_words.paper_id <> :paper_id GROUP BY paper_words.paper_id HAVING count(*) >= :shared
         ORDER BY weight DESC, paper_words.paper_id LIMIT :limit""",
     "postgresql": """SELECT paper_words.paper_id, sum(CAST(word.value AS float)) AS weight
         FROM jsonb_each_text(CAST(:words AS jsonb)) AS word
         JOIN paper_words ON paper_words.words @@ CAST('''' || word.key || '''' AS tsquery)
+        JOIN papers ON papers.id = paper_words.paper_id AND papers.withdrawn_at IS NULL
         WHERE paper_words.paper_id <> :paper_id GROUP BY paper_words.paper_id HAVING count(*) >= :shared
         ORDER BY weight DESC, paper_words.paper_id LIMIT :limit""",
 }

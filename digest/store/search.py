@@ -170,7 +170,7 @@ def _single_words(query: Query) -> Query:
 
 
 def _kept(dialect: str, filters: Filters) -> ColumnElement[bool]:
-    kept: ColumnElement[bool] = true()
+    kept: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
     if filters.category:
         each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
         category = each(papers.c.categories).table_valued("value").c.value

@@ -1,6 +1,6 @@
 """What readers' opinions mean for the papers of an issue, computed at its cut and never changed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
@@ -41,12 +41,6 @@ def opinionated(connection: Connection) -> list[int]:
     spoke = select(opinions.c.subscriber_id).distinct()
     query = select(subscribers.c.id).where(subscribers.c.id.in_(spoke), subscribers.c.status == Status.CONFIRMED)
     return list(connection.scalars(query.order_by(subscribers.c.id)))
-
-
-def titles_of(connection: Connection, paper_ids: Sequence[str]) -> dict[str, str]:
-    """The titles of those that are in the archive."""
-    found = connection.execute(select(papers.c.id, papers.c.title).where(among(connection, papers.c.id, paper_ids)))
-    return {row.id: row.title for row in found}
 
 
 def texts_of(connection: Connection, paper_ids: Collection[str], newest: int) -> dict[str, str]:

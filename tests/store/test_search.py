@@ -12,7 +12,7 @@ from digest.papers.query import parse_query
 from digest.papers.words import words_of
 from digest.store.database import connect, reading, transaction
 from digest.store.likeness import papers_like
-from digest.store.papers import Listing, keep_papers, keep_votes
+from digest.store.papers import Listing, keep_papers, keep_votes, withdraw
 from digest.store.search import Filters, search
 from digest.store.search_index import index_all
 from digest.store.search_tables import paper_words
@@ -220,3 +220,15 @@ def test_no_paper_with_an_excluded_word_is_found(shelf: Engine, wanted: list[str
         text = " ".join([one.title, one.abstract, one.summary, *one.authors])
         if excluded & {word.text for word in words_of(text)}:
             assert one.id[-1] not in ids
+
+
+def test_a_withdrawn_paper_is_neither_found_nor_like_another(engine: Engine) -> None:
+    text = "quantum error correction codes"
+    others = ("protein folding", "speech synthesis", "error bars", "protein design")
+    twins = [Paper(f"2605.0000{number}", text, f"We present {text}.") for number in (1, 2, 3)]
+    stock(engine, *twins, *(Paper(f"2605.0001{n}", title, f"We present {title}.") for n, title in enumerate(others)))
+    with transaction(engine) as connection:
+        withdraw(connection, ["2605.00003"], NOON)
+    assert found(engine, "quantum codes") == ["1", "2"]
+    with reading(engine) as connection:
+        assert [like.id for like in papers_like(connection, twins[0], 5)] == ["2605.00002"]
