@@ -224,7 +224,15 @@ def test_no_paper_with_an_excluded_word_is_found(shelf: Engine, wanted: list[str
 
 def test_a_withdrawn_paper_is_neither_found_nor_like_another(engine: Engine) -> None:
     text = "quantum error correction codes"
-    others = ("protein folding", "speech synthesis", "error bars", "protein design")
+    others = (
+        "protein folding",
+        "speech synthesis",
+        "error bars",
+        "protein design",
+        "robot arms",
+        "graph cuts",
+        "tides",
+    )
     twins = [Paper(f"2605.0000{number}", text, f"We present {text}.") for number in (1, 2, 3)]
     stock(engine, *twins, *(Paper(f"2605.0001{n}", title, f"We present {title}.") for n, title in enumerate(others)))
     with transaction(engine) as connection:
