@@ -30,7 +30,6 @@ class Encoded:
 
 
 _NOTHING = Encoded(b"", b"")
-_FEEDBACK = b"\0"  # where the cards have the reader's feedback address; no encoded text holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,10 @@ class Joiner:
 
     def __init__(self, fragments: Fragments, boundary: str) -> None:
         self._unfit = fragments.unfit
+        self._frame = frame(boundary)
         self._pool = len(fragments.cards) + len(fragments.unfit)
         self._subjects = {name: form.subject for name, form in fragments.forms.items()}
-        self._forms = {name: _Sheet(form, boundary) for name, form in fragments.forms.items()}
+        self._forms = {name: _Form(form) for name, form in fragments.forms.items()}
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
         self._quiet = encoded_value(escape(fragments.preheader))
         self._also = encoded_value("Also: ") + SOFT
@@ -68,20 +68,23 @@ class Joiner:
         """From the first boundary to the last. Raises UnfitMessage for a paper without a card."""
         picks, count = selection.picks, len(selection.picks)
         cards = self._cards_of(picks)
-        texts, htmls = [], []
-        for card, pick, position in zip(cards, picks, self._positions(count), strict=True):
-            why = self._why(pick.why) if pick.why else _NOTHING
-            texts.append(card.text.filled(position, why.text))
-            htmls.append(card.html.filled(position, why.html))
         counted = {"papers": b"%d" % count, "left_out": f"{selection.left_out:,}".encode("ascii")}
-        text = reader.text | counted
-        html = reader.html | counted
+        text, html = reader.text | counted, reader.html | counted
         html["subject"] = self.subject(picks[0].paper_id, count).html
         html["preheader"] = self._preheader(cards)
+        texts: list[bytes] = []
+        htmls: list[bytes] = []
+        for card, pick, position in zip(cards, picks, self._positions(count), strict=True):
+            why = self._why(pick.why) if pick.why else _NOTHING
+            text["position"], text["why"] = position, why.text
+            html["position"], html["why"] = position, why.html
+            texts += card.text.filled(text)
+            htmls += card.html.filled(html)
+        text["cards"], html["cards"] = b"".join(texts), b"".join(htmls)
         is_cut = self._pool > count + selection.left_out
-        all_texts = b"".join(texts).replace(_FEEDBACK, text["feedback"])
-        all_htmls = b"".join(htmls).replace(_FEEDBACK, html["feedback"])
-        return self._forms[form_name(count, selection.left_out, is_cut)].filled(text, all_texts, html, all_htmls)
+        form = self._forms[form_name(count, selection.left_out, is_cut)]
+        before_text, before_html, end = self._frame
+        return b"".join([before_text, *form.text.filled(text), before_html, *form.html.filled(html), end])
 
     def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
         try:
@@ -111,53 +114,30 @@ class Joiner:
 
 
 class _Sheet:
-    """A form, ready to be filled: text, HTML and what stands between them in one row."""
+    """A text with holes, ready to be filled."""
 
-    def __init__(self, form: Form, boundary: str) -> None:
-        before_text, before_html, end = frame(boundary)
-        self._parts = [before_text, *_bytes(form.text), before_html, *_bytes(form.html), end]
-        self._in_text = _places(form.text, 1)
-        self._in_html = _places(form.html, len(form.text) + 2)
-        self._texts = _places(form.text, 1, "cards")
-        self._htmls = _places(form.html, len(form.text) + 2, "cards")
-
-    def filled(self, text: Mapping[str, bytes], texts: bytes, html: Mapping[str, bytes], htmls: bytes) -> bytes:
-        """`texts` and `htmls` are the cards; the mappings say what stands in the other holes."""
-        parts = self._parts.copy()
-        for at, name in self._in_text:
-            parts[at] = text[name]
-        for at, name in self._in_html:
-            parts[at] = html[name]
-        for at, _ in self._htmls:
-            parts[at] = htmls
-        for at, _ in self._texts:
-            parts[at] = texts
-        return b"".join(parts)
-
-
-class _Half:
-    """The text or the HTML of a card. Its literals are grouped so that a join fills every hole of one name.
-
-    The reader's feedback address is the same in all cards of a mail: it is filled in once they are together.
-    """
-
-    __slots__ = ("_groups", "_plain")
+    __slots__ = ("_holes", "_parts", "_plain")
 
     def __init__(self, pieces: Pieces) -> None:
-        groups: list[list[bytes]] = [[pieces[0].encode("ascii")]]
-        for at in range(1, len(pieces), 2):
-            literal = pieces[at + 1].encode("ascii")
-            if pieces[at] == "feedback":
-                groups[-1][-1] += _FEEDBACK + literal
-            elif pieces[at] == "why":
-                groups[-1].append(literal)
-            else:
-                groups.append([literal])
-        self._groups = tuple(tuple(group) for group in groups)
-        self._plain = tuple(_without_holes(group) for group in groups)
+        self._parts = [piece.encode("ascii") for piece in pieces]
+        self._holes = [(at, pieces[at]) for at in range(1, len(pieces), 2)]
+        self._plain = _without_why(self._parts, self._holes)
 
-    def filled(self, position: bytes, why: bytes) -> bytes:
-        return position.join([why.join(group) for group in self._groups] if why else self._plain)
+    def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
+        """What is to be joined; `values` by the names of the holes."""
+        parts = self._parts.copy() if values.get("why") else self._plain.copy()
+        for at, name in self._holes:
+            parts[at] = values[name]
+        return parts
+
+
+class _Form:
+    """A mail without its cards, ready to be filled."""
+
+    __slots__ = ("html", "text")
+
+    def __init__(self, form: Form) -> None:
+        self.text, self.html = _Sheet(form.text), _Sheet(form.html)
 
 
 class _Card:
@@ -166,7 +146,7 @@ class _Card:
     __slots__ = ("html", "in_preheader", "last_in_preheader", "preheader_length", "subject", "text")
 
     def __init__(self, card: CardPieces) -> None:
-        self.text, self.html = _Half(card.text), _Half(card.html)
+        self.text, self.html = _Sheet(card.text), _Sheet(card.html)
         self.subject = card.subject
         self.preheader_length = len(card.preheader)
         self.in_preheader = encoded_value(escape(f"{card.preheader}; ")) + SOFT
@@ -200,19 +180,10 @@ def _positions(count: int) -> list[bytes]:
     return [f"{number} of {count}".encode("ascii") for number in range(1, count + 1)]
 
 
-def _without_holes(group: Iterable[bytes]) -> bytes:
-    """The literals around a hole that stays empty, without the line breaks that would have set it apart."""
-    joined, *rest = group
-    for literal in rest:
-        joined = joined.removesuffix(SOFT) + literal
-    return joined
-
-
-def _places(pieces: Pieces, first: int, of: str = "") -> tuple[tuple[int, str], ...]:
-    """Where the holes are when `pieces` begin at `first`, last one first: those named `of`, or all but the cards."""
-    names = ((at + first, pieces[at]) for at in range(len(pieces) - 2, 0, -2))
-    return tuple((at, name) for at, name in names if (name == of if of else name != "cards"))
-
-
-def _bytes(pieces: Pieces) -> list[bytes]:
-    return [piece.encode("ascii") for piece in pieces]
+def _without_why(parts: Sequence[bytes], holes: Iterable[tuple[int, str]]) -> list[bytes]:
+    """The parts around a reason that is not there, without the line breaks that would have set it apart."""
+    plain = list(parts)
+    for at, name in holes:
+        if name == "why":
+            plain[at - 1] = plain[at - 1].removesuffix(SOFT)
+    return plain

@@ -156,7 +156,7 @@ class Session(Line):
             self.write(command)
         else:
             self._settle_said(self._no)
-            self._go_on(b"RSET\r\n", Step.RESET)
+            self._go_on(b"RSET\r\n", step=Step.RESET)
 
     def _data_answered(self, code: int, text: str) -> None:
         if code == _START_INPUT and self._no is None:
@@ -164,9 +164,9 @@ class Session(Line):
             return
         self._settle_said(Reply(Phase.DATA, code, text))
         if code >= 400:
-            self._go_on(b"RSET\r\n", Step.RESET)
+            self._go_on(b"RSET\r\n", step=Step.RESET)
         elif code == _START_INPUT and not self._recipient_taken:
-            self._go_on(b".\r\n", Step.EMPTY)  # to nobody (RFC 2920 §3.1)
+            self._go_on(b".\r\n", step=Step.EMPTY)  # to nobody (RFC 2920 §3.1)
         else:
             self.end("the server does not follow the protocol")
 
@@ -183,7 +183,7 @@ class Session(Line):
             return
         self._content = turn
         self._written_at, self._just_begun = time.monotonic(), True
-        self._go_on(content, Step.CONTENT)
+        self._go_on(*content, step=Step.CONTENT)
 
     def _content_answered(self, reply: Reply) -> None:
         turn = self._content
@@ -209,20 +209,20 @@ class Session(Line):
 
     # --- what is written ---
 
-    def _go_on(self, data: bytes = b"", step: Step | None = None) -> None:
+    def _go_on(self, *data: bytes, step: Step | None = None) -> None:
         """Write `data`, which `step` will answer, and the commands of the next message if they may go with it."""
         behind = 0
         if step is not None:
             self._awaited.append(step)
-        if self._left > 0 and (not data or (self._pipelining and len(data) <= _GOES_ALONE)):
+        if self._left > 0 and (not data or (self._pipelining and sum(map(len, data)) <= _GOES_ALONE)):
             # Whoever takes one now begins it after another such round.
             turn = self._owner.take(2 * self._round if step is Step.CONTENT else 0)
             if turn is not None:
                 self._ahead = step is not None
                 said = self._say(turn)
-                data, behind = data + said, len(said)
+                data, behind = (*data, said), len(said)
         if data:
-            if not self.write(data, behind):
+            if not self.write(*data, behind=behind):
                 self.end("the connection was lost")
         elif self._left > 0:
             self._owner.idle(self)

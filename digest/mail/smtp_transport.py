@@ -65,10 +65,10 @@ class Line(asyncio.Protocol):
         """Now it has."""
         self._unsent = False
 
-    def write(self, data: bytes, behind: int = 0) -> bool:
+    def write(self, *data: bytes, behind: int = 0) -> bool:
         """Send `data`, whose last `behind` octets may as well not arrive. False when nothing of it was sent."""
         self._behind = behind
-        self.transport.write(data)
+        self.transport.writelines(data)
         if self.transport.is_closing():  # the connection had been reset before
             self._unsent, self._behind = True, 0
             return False

@@ -14,7 +14,7 @@ _TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0), *
 _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
 
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
-_COSTS = {"&": 5, "<": 4, ">": 4, "=": 3}
+_COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
 _WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -45,7 +45,7 @@ def cut(text: str, limit: int) -> str:
     Scripts whose characters take many bytes are cut earlier, so that a mail stays below what Gmail clips.
     """
     line = one_line(text)
-    if len(line) <= limit and _fitting(line, limit) == len(line):
+    if len(line) <= limit and wire_cost(line) <= limit * _WIRE_BYTES:
         return line
     head = line[: _fitting(line, limit - 2)]
     ends = [match.end() for match in _SENTENCE_END.finditer(head)]
@@ -101,4 +101,6 @@ def _fitting(line: str, limit: int) -> int:
 
 def wire_cost(text: str) -> int:
     """How many bytes of encoded HTML `text` takes."""
-    return sum(_COSTS.get(c, 1) if c.isascii() else 3 * len(c.encode()) for c in text)
+    encoded = text.encode()
+    longer = sum(encoded.count(c) * (cost - 1) for c, cost in _COSTS.items())
+    return len(encoded) + longer + 2 * sum(byte > 127 for byte in encoded)
