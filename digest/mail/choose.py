@@ -16,7 +16,7 @@ from digest.store.opinions import opinions_of
 from digest.store.recipients import Standing, standing
 from digest.store.tastes import leanings_of
 from digest.subscribers.opinion import Opinion
-from digest.subscribers.subscriber import MAX_PAPERS, Preferences, Status, Subscriber
+from digest.subscribers.subscriber import MAX_PAPERS, Preferences, Reader, Status
 
 # Where an issue does not say how many days of papers it was made from: as many as the setting allows.
 _LONGEST_POOL = 30
@@ -27,7 +27,7 @@ class Part:
     """One mail to be written: for whom, and for a digest from which issue which papers."""
 
     delivery: Delivery
-    reader: Subscriber
+    reader: Reader
     issue: Issue | None = None
     selection: Selection | None = None
 
@@ -88,7 +88,7 @@ def choose(
     return choice
 
 
-def _choose_papers(claim: Delivery, reader: Subscriber, shelf: Shelf, known: Known, choice: Choice) -> None:
+def _choose_papers(claim: Delivery, reader: Reader, shelf: Shelf, known: Known, choice: Choice) -> None:
     if claim.selection is None and known.got.being_chosen:
         choice.waiting.append(claim.id)
         return
@@ -169,6 +169,6 @@ def why_not(claim: Delivery, found: Standing) -> SkipReason | None:
     return SkipReason.PAUSED if claim.kind in LISTED and _is_paused(found.reader, claim.due_at) else None
 
 
-def _is_paused(reader: Subscriber, due_at: datetime) -> bool:
+def _is_paused(reader: Reader, due_at: datetime) -> bool:
     until = reader.preferences.paused_until
     return until is not None and due_at.astimezone(ZoneInfo(reader.preferences.zone)).date() < until

@@ -87,4 +87,4 @@ def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, n
 def _default_reader(address: str, now: datetime) -> Subscriber:
     consent = Consent(requested_at=now, requested_from="", form="preview")
     # Number 0 is nobody's: the links of a preview open no reader's page.
-    return Subscriber(0, address, "", Status.CONFIRMED, Preferences(), consent, created_at=now, changed_at=now)
+    return Subscriber(0, address, Status.CONFIRMED, Preferences(), "", consent, created_at=now, changed_at=now)

@@ -7,7 +7,7 @@ store/sending.py, what after a crash in store/recovery.py, docs/delivery.md tell
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -181,29 +181,18 @@ def give_back(connection: Connection, worker: str, now: datetime) -> int:
 
 # --- rows to values ---
 
-DELIVERY = (
-    deliveries.c.id,
-    deliveries.c.kind,
-    deliveries.c.occasion,
-    deliveries.c.recipient,
-    deliveries.c.issue_id,
-    deliveries.c.subscriber_id,
-    deliveries.c.due_at,
-    deliveries.c.attempts,
-    deliveries.c.crashes,
-    deliveries.c.selection,
-    deliveries.c.sha256,
-    deliveries.c.in_doubt,
-    deliveries.c.created_at,
-    deliveries.c.message_id,
-)
+_NAMES = [one.name for one in fields(Delivery)]
+_KIND, _SELECTION = _NAMES.index("kind"), _NAMES.index("selection")
+DELIVERY = tuple(deliveries.c[name] for name in _NAMES)
 
 
 def delivery_of(row: Any) -> Delivery:
-    """A row with the columns DELIVERY."""
-    values = dict(row._mapping)
-    stored = values.pop("selection")
-    return Delivery(**values | {"kind": Kind(values["kind"]), "selection": _selection(stored) if stored else None})
+    """A row with the columns DELIVERY, which are those of the class, in its order."""
+    values = list(row)
+    values[_KIND] = Kind(values[_KIND])
+    if values[_SELECTION]:
+        values[_SELECTION] = _selection(values[_SELECTION])
+    return Delivery(*values)
 
 
 def stored_selection(selection: Selection) -> dict[str, Any]:

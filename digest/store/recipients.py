@@ -8,16 +8,16 @@ from sqlalchemy import Connection, select
 from digest.issues.issue import IssueStatus
 from digest.store.deliveries import Delivery
 from digest.store.dialect import among
-from digest.store.subscribers import subscriber_of
+from digest.store.subscribers import READER, reader_of
 from digest.store.tables import issues, subscribers, suppressions
-from digest.subscribers.subscriber import Subscriber
+from digest.subscribers.subscriber import Reader
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What decides whether a delivery is still wanted."""
 
-    reader: Subscriber | None  # None once erased
+    reader: Reader | None  # None once erased
     suppressed: bool
     issue_status: IssueStatus | None  # None for a mail that belongs to no issue
 
@@ -25,8 +25,8 @@ class Standing:
 def standing(connection: Connection, claims: Sequence[Delivery]) -> dict[int, Standing]:
     """For each delivery id how its recipient stands."""
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
-    rows = connection.execute(select(subscribers).where(among(connection, subscribers.c.id, ids))).all()
-    readers = {row.id: subscriber_of(row) for row in rows}
+    rows = connection.execute(select(*READER).where(among(connection, subscribers.c.id, ids)))
+    readers = {reader.id: reader for reader in map(reader_of, rows)}
     keys = {claim.recipient for claim in claims}
     suppressed = set(connection.scalars(select(suppressions.c.key).where(among(connection, suppressions.c.key, keys))))
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}

@@ -1,6 +1,7 @@
 """Readers: their status, preferences and consent. Transitions of the status live here and nowhere else."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from digest.store.dialect import insert_new
 from digest.store.tables import deliveries, messages, subscribers, suppressions
-from digest.subscribers.subscriber import Consent, Frequency, Preferences, Status, Subscriber
+from digest.subscribers.subscriber import Consent, Frequency, Preferences, Reader, Status, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def with_status(connection: Connection, status: Status | None = None) -> list[Su
     query = select(subscribers).order_by(subscribers.c.id)
     if status is not None:
         query = query.where(subscribers.c.status == status)
-    return [subscriber_of(row) for row in connection.execute(query)]
+    return [_subscriber(row) for row in connection.execute(query)]
 
 
 # --- transitions: each is one conditional statement, and says whether it changed anything ---
@@ -141,40 +142,43 @@ def ledger_of(connection: Connection, key: str) -> list[dict[str, Any]]:
 def _one(connection: Connection, which: Any, lock: bool = False) -> Subscriber | None:
     query = select(subscribers).where(which)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
-    return subscriber_of(row) if row else None
+    return _subscriber(row) if row else None
 
 
-def subscriber_of(row: Row[Any]) -> Subscriber:
-    """The reader that a row of `subscribers` holds; for the files of store/ only."""
+def _subscriber(row: Row[Any]) -> Subscriber:
     return Subscriber(
         id=row.id,
         email=row.email,
         key=row.key,
         status=Status(row.status),
-        preferences=_preferences(row),
+        preferences=_preferences([getattr(row, one.name) for one in fields(Preferences)]),
         consent=Consent(row.requested_at, row.requested_from, row.form, row.confirmed_at, row.confirmed_from),
         created_at=row.created_at,
         changed_at=row.changed_at,
     )
 
 
-def _preferences(row: Row[Any]) -> Preferences:
-    return Preferences(
-        topics=tuple(row.topics),
-        keywords=tuple(row.keywords),
-        categories=tuple(row.categories),
-        authors=tuple(row.authors),
-        labs=tuple(row.labs),
-        muted_topics=tuple(row.muted_topics),
-        muted_words=tuple(row.muted_words),
-        surprise=row.surprise,
-        papers=row.papers,
-        frequency=Frequency(row.frequency),
-        weekdays=_weekdays(row.weekdays),
-        zone=row.zone,
-        hour=row.hour,
-        paused_until=row.paused_until,
-    )
+# What a Reader is made of, in this order.
+READER = (
+    subscribers.c.id,
+    subscribers.c.email,
+    subscribers.c.status,
+    *(subscribers.c[one.name] for one in fields(Preferences)),
+)
+
+
+def reader_of(row: Row[Any]) -> Reader:
+    """The reader in a row with the columns READER; for the files of store/ only."""
+    values: list[Any] = list(row)
+    number, email, status, *wants = values
+    return Reader(number, email, Status(status), _preferences(wants))
+
+
+def _preferences(columns: Sequence[Any]) -> Preferences:
+    """From what the columns hold, in the order of the class."""
+    lists, (surprise, papers, frequency, weekdays, *when) = columns[: len(_SEVERAL)], columns[len(_SEVERAL) :]
+    values: list[Any] = [*map(tuple, lists), surprise, papers, Frequency(frequency), _weekdays(weekdays), *when]
+    return Preferences(*values)
 
 
 _SEVERAL = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")

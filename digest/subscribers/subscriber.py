@@ -60,14 +60,20 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscriber:
-    """One address that asked to be a reader. `id` stands in links, `key` in the ledger."""
+class Reader:
+    """Whom a mail is for. `id` stands in its links."""
 
     id: int
     email: str
-    key: str  # recipient_key() of the address
     status: Status
     preferences: Preferences
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber(Reader):
+    """One address that asked to be a reader, and all that is stored of it. `key` stands in the ledger."""
+
+    key: str  # recipient_key() of the address
     consent: Consent
     created_at: datetime
     changed_at: datetime = field(compare=False)

@@ -18,7 +18,7 @@ from digest.mail.message import OF_ISSUE, Headers, Kind, Letter
 from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.papers.paper import Paper, RankedPaper
 from digest.store.deliveries import Delivery
-from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
+from digest.subscribers.subscriber import Preferences, Reader, Status
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 TOKEN = "AbCdEf0123456789AbCdEf0123456789wxyz"
@@ -73,16 +73,7 @@ def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: 
     """The mail of the reader with this number."""
     at = datetime(2026, 11, 23, 7, tzinfo=UTC)
     recipient = f"{number:032x}"
-    reader = Subscriber(
-        number,
-        address,
-        recipient,
-        Status.CONFIRMED,
-        Preferences(),
-        Consent(at, "", "test"),
-        created_at=at,
-        changed_at=at,
-    )
+    reader = Reader(number, address, Status.CONFIRMED, Preferences())
     delivery = Delivery(
         id=number,
         kind=OF_ISSUE[issue.kind],
