@@ -12,6 +12,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
 CONFIRM_FOR = timedelta(hours=72)  # how long a confirmation link works
 FEEDBACK_FOR = timedelta(days=365)  # those in a mail; a newer mail has new ones
 
@@ -71,8 +74,17 @@ def _signed_by(key: bytes, purpose: Purpose, said: bytes, mac: bytes) -> bool:
 
 
 def _mac(key: bytes, purpose: Purpose, said: bytes) -> bytes:
+    mac = _begun(key, purpose).copy()
+    mac.update(said)
+    return mac.finalize()[:16]
+
+
+@lru_cache(maxsize=100)
+def _begun(key: bytes, purpose: Purpose) -> HMAC:
     # "link" keeps these apart from the other uses of the key (recipient_key).
-    return hmac.digest(key, b"link\0" + purpose.encode() + b"\0" + said, hashlib.sha256)[:16]
+    mac = HMAC(key, SHA256())
+    mac.update(b"link\0" + purpose.encode() + b"\0")
+    return mac
 
 
 @lru_cache(maxsize=100)
