@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from digest.issues.profile import affinities, fit_space
+from digest.issues.profile import affinities, fit_space, profile_words
 from digest.store.opinions import opinions_of
 from digest.store.papers import papers_with
 from digest.store.tastes import Leaning, add_leanings, opinionated, texts_of
@@ -54,7 +54,7 @@ def _leanings(
         near = affinities(space, [[one] for one in liked], [pool] * len(liked), now)
         kin = _kin(pool, [(titles[one.paper_id], like) for one, like in zip(liked, near, strict=True)])
         kept = {paper: round(value, 4) for paper, value in zip(pool, values, strict=True) if abs(value) >= _FAINT}
-        found[reader] = Leaning(kept, kin)
+        found[reader] = Leaning(kept, kin, profile_words(space, opinions, now))
     return found
 
 

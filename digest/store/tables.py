@@ -155,6 +155,7 @@ tastes = table(
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("affinity", Json, nullable=False),  # {paper id: -1 to 1}
     Column("kin", Json, nullable=False),  # {paper id: title of a liked paper}
+    Column("words", Json, nullable=False),  # the strongest of the reader's profile, for them to look at
 )
 
 # One vote a reader; `recipient` is recipient_key(), so that erasing and signing up again gives no second one.

@@ -1,7 +1,8 @@
 """What readers' opinions mean for the papers of an issue, computed at its cut and never changed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -14,16 +15,26 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
-    """By paper id: how much the paper is a reader's, and the title of one that they liked and that it resembles."""
+    """By paper id: how much the paper is a reader's, and the title of one that they liked and that it resembles.
+
+    `words`: the strongest of their profile.
+    """
 
     affinity: Mapping[str, float]
     kin: Mapping[str, str]
+    words: Sequence[str] = ()
 
 
 def add_leanings(connection: Connection, issue_id: int, found: Mapping[int, Leaning]) -> None:
     """Keep what was computed for an issue, by the number of the reader."""
     rows = [
-        {"issue_id": issue_id, "subscriber_id": reader, "affinity": dict(one.affinity), "kin": dict(one.kin)}
+        {
+            "issue_id": issue_id,
+            "subscriber_id": reader,
+            "affinity": dict(one.affinity),
+            "kin": dict(one.kin),
+            "words": list(one.words),
+        }
         for reader, one in found.items()
     ]
     for start in range(0, len(rows), _AT_ONCE):
@@ -32,8 +43,24 @@ def add_leanings(connection: Connection, issue_id: int, found: Mapping[int, Lean
 
 def leanings_of(connection: Connection, issue_id: int, readers: Collection[int]) -> dict[int, Leaning]:
     """What was kept for these readers; nobody is named of whom nothing is."""
-    query = select(tastes).where(tastes.c.issue_id == issue_id, among(connection, tastes.c.subscriber_id, readers))
+    columns = (tastes.c.subscriber_id, tastes.c.affinity, tastes.c.kin)
+    query = select(*columns).where(tastes.c.issue_id == issue_id, among(connection, tastes.c.subscriber_id, readers))
     return {row.subscriber_id: Leaning(row.affinity, row.kin) for row in connection.execute(query)}
+
+
+def newest_words(connection: Connection, reader: int) -> tuple[str, ...]:
+    """The strongest words of a reader's profile at the last cut; empty where nothing was kept."""
+    query = select(tastes.c.words).where(tastes.c.subscriber_id == reader)
+    return tuple(connection.scalar(query.order_by(tastes.c.issue_id.desc()).limit(1)) or ())
+
+
+def kept_of_one(connection: Connection, reader: int) -> list[dict[str, Any]]:
+    """All that was kept about one reader, oldest first, for their own eyes."""
+    query = select(tastes).where(tastes.c.subscriber_id == reader).order_by(tastes.c.issue_id)
+    return [
+        {name: value for name, value in row._mapping.items() if name != "subscriber_id"}
+        for row in connection.execute(query)
+    ]
 
 
 def opinionated(connection: Connection) -> list[int]:

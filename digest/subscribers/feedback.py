@@ -15,6 +15,7 @@ from digest.papers.topics import TOPICS, Topic, topics_of
 from digest.store import events, opinions, subscribers
 from digest.store.database import reading, transaction
 from digest.store.papers import papers_with
+from digest.store.tastes import newest_words
 from digest.subscribers.opinion import Opinion, Said
 from digest.subscribers.subscriber import Preferences, Subscriber
 
@@ -26,6 +27,7 @@ class Taste:
     opinions: tuple[Opinion, ...]  # newest first
     papers: dict[str, Paper]  # those of them that are (still) in the archive, by id
     liked: tuple[tuple[Topic, int], ...]  # topics of what they want more of, with the number of papers, most first
+    words: tuple[str, ...]  # the strongest of their profile when the last issue was cut; of nothing said, none
     muted: tuple[Topic, ...]
     muted_words: tuple[str, ...]
 
@@ -72,11 +74,12 @@ def taste(engine: Engine, reader: Subscriber) -> Taste:
     with reading(engine) as connection:
         said = opinions.opinions_of_one(connection, reader.id)[::-1]
         papers = papers_with(connection, [one.paper_id for one in said])
+        words = newest_words(connection, reader.id) if said else ()
     more = [papers[one.paper_id] for one in said if one.said is Said.MORE and one.paper_id in papers]
     liked = Counter(topic for paper in more for topic in topics_of(paper))
     asked = reader.preferences
     muted = tuple(topic for topic in TOPICS if topic.slug in asked.muted_topics)
-    return Taste(said, papers, tuple(liked.most_common()), muted, asked.muted_words)
+    return Taste(said, papers, tuple(liked.most_common()), words, muted, asked.muted_words)
 
 
 def _muted(asked: Preferences, topic: Topic) -> Preferences:

@@ -20,6 +20,7 @@ from digest.store.opinions import opinions_of_one
 from digest.store.queueing import count_mails, queue_mail
 from digest.store.subscribers import NewSubscriber
 from digest.store.suppressions import SuppressionReason, is_suppressed, lift, suppress
+from digest.store.tastes import kept_of_one
 from digest.subscribers.subscriber import Consent, Frequency, Preferences, Status, Subscriber, recipient_key
 
 # Against using the form to bomb somebody's inbox: at most one such mail in a day and three in a month.
@@ -196,6 +197,7 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
             "mails": _plain(subscribers.ledger_of(connection, reader.key)),
             "events": [_plain({"at": event.at, "what": event.what, "detail": event.detail}) for event in happened],
             "opinions": [_plain(asdict(one)) for one in opinions_of_one(connection, reader.id)],
+            "tastes": kept_of_one(connection, reader.id),
             "votes": [{"paper_id": voted, "at": _plain(at)} for voted, at in votes_by(connection, reader.key).items()],
             "suggestions": [_plain(asdict(one)) for one in suggested_by(connection, reader.key)],
             "suppressed": is_suppressed(connection, reader.key),

@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 
 from digest.store.database import reading, transaction
 from digest.store.tables import opinions, tastes
+from digest.subscribers import feedback, subscriptions
 from digest.subscribers.opinion import Said
 from tests.world import DAY, MORNING, add_papers, add_reader, cut
 
@@ -47,3 +48,15 @@ def test_only_readers_who_said_something_have_a_taste(engine, issue):
     assert min(row.affinity[f"2603.{number:05}"] for number in range(20, 30)) > 0.3
     assert all(row.affinity.get(f"2603.{number:05}", 0) < 0.1 for number in range(20))
     assert set(row.kin.values()) == {"Graphs and their nodes"}
+
+
+def test_a_reader_can_look_at_the_words_of_their_profile_until_they_forget_what_they_said(engine, issue):
+    _published, fond = issue
+    words = feedback.taste(engine, fond).words
+    assert words
+    assert set(words) <= set(GRAPHS.split()) | {"graphs"}
+    exported = subscriptions.export(engine, fond.id)
+    assert exported is not None
+    assert exported["tastes"][0]["words"] == list(words)
+    feedback.forget_all(engine, fond.id, MORNING)
+    assert feedback.taste(engine, fond).words == ()
