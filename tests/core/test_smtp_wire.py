@@ -71,7 +71,7 @@ def test_what_was_good_before_a_surprise_is_told():
 @given(st.lists(st.sampled_from([b".", b"..", b"a", b"", b".b", b"\r\n"]), max_size=8))
 def test_dots_are_doubled_and_the_end_is_marked(parts):
     message = b"\r\n".join(parts)
-    wire = stuffed(message)
+    wire = b"".join(stuffed(message))
     assert wire.endswith(b"\r\n.\r\n") or wire == b".\r\n"
     body = wire.removesuffix(b".\r\n")
     assert b"\r\n.\r\n" not in body
