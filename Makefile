@@ -7,7 +7,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra embedded
 
-.PHONY: help setup demo test soak check bench lock docs wheel lint format types clean
+.PHONY: help setup demo test soak check bench lock docs messages wheel lint format types clean
 
 help: ## this list
 	@$(PYTHON) -c 'import re; [print(f"make {n:8} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
@@ -43,6 +43,13 @@ BENCHMARKS := "compose" "ranking" "delivery --subscribers 5000 --rounds 1 --obvi
 bench: .venv/.dev ## every benchmark, small, as ratios to a reference in the same run (ARGS=--json)
 	@for run in $(BENCHMARKS); do \
 	  echo "benchmarks.$$run" >&2; $(BIN)/python -m benchmarks.$$run $(ARGS) || [ $$? = 3 ] || exit 1; done
+
+# No header with the time of day, so that nothing changes when no text has changed.
+BABEL := $(BIN)/pybabel --quiet
+
+messages: .venv/.dev ## collect the texts for readers into locale/ (docs/languages.md)
+	@$(BABEL) extract -F pyproject.toml -k n_:1,2 -c Translators: -s --omit-header --no-location --sort-output -o locale/digest.pot digest templates
+	@$(BABEL) update -D digest -i locale/digest.pot -d locale --ignore-pot-creation-date
 
 wheel: setup ## what to install elsewhere, in dist/
 	@$(BIN)/python -m hatchling build -t wheel

@@ -1,4 +1,4 @@
-"""Where templates and migrations are: inside an installed wheel, or beside the package in a checkout."""
+"""Where templates, catalogues and migrations are: inside an installed wheel, or beside the package in a checkout."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def resource(name: str) -> Path:
-    """The folder `name` ("templates" or "alembic"). Raises FileNotFoundError when the installation is incomplete."""
+    """The folder "templates", "locale" or "alembic". Raises FileNotFoundError when the installation is incomplete."""
     for folder in (_PACKAGE / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder

@@ -17,8 +17,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
+from digest.language import SOURCE, Languages
 from digest.mail.relay import is_loopback
 from digest.papers.sources import known
+from digest.resources import resource
 from digest.settings_delivery import DeliverySettings
 from digest.settings_ranking import RankingSettings
 from digest.settings_sources import PREFIX, SecretFiles, generated_secret
@@ -56,6 +58,10 @@ class Settings(DeliverySettings, RankingSettings):
     )
     title: str = Field(
         "Daily Papers", min_length=1, max_length=60, description="What the digest is called, on pages and in mails."
+    )
+    language: str = Field(
+        SOURCE,
+        description="The language of readers who chose none, as a tag such as `zh-CN`; docs/languages.md has the list.",
     )
     mail_from: str = Field("Daily Papers <digest@localhost>", description="Sender of the digests, `Name <address>`.")
     transactional_from: str = Field(
@@ -207,6 +213,14 @@ class Settings(DeliverySettings, RankingSettings):
     def _mail_address(cls, value: str) -> str:
         if value and (not parseaddr(value)[1].isascii() or "@" not in parseaddr(value)[1] or not value.isprintable()):
             raise ValueError("give an address such as Daily Papers <papers@example.org>")
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str) -> str:
+        known = Languages(resource("locale")).codes
+        if value not in known:
+            raise ValueError(f"there are {', '.join(known)}")
         return value
 
     @field_validator("secret_key")

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from digest import clock, hints
 from digest.issues.publish import Plan
+from digest.language import Languages
 from digest.mail import postfix_log
 from digest.mail.deliver import Postman
 from digest.mail.dkim import Signer, load_signer
@@ -55,8 +56,19 @@ def senders(settings: Settings) -> Senders:
 
 def desk(settings: Settings) -> Desk:
     """What writing a mail needs."""
-    renderer = Renderer(resource("templates"))
-    return Desk(renderer, look(settings), senders(settings), settings.secret_keys, signers(settings))
+    return Desk(
+        Renderer(resource("templates"), languages()),
+        look(settings),
+        senders(settings),
+        settings.secret_keys,
+        signers(settings),
+        settings.language,
+    )
+
+
+def languages() -> Languages:
+    """The languages that mails and pages can be in."""
+    return Languages(resource("locale"))
 
 
 def signers(settings: Settings) -> tuple[Signer, ...]:
@@ -80,7 +92,9 @@ def plan(settings: Settings) -> Plan:
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
         weights=weights(settings),
-        settings=issue_settings(look(settings), senders(settings), settings.secret_keys, signers(settings)),
+        settings=issue_settings(
+            look(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
+        ),
     )
 
 

@@ -63,10 +63,14 @@ class Pick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The papers of one mail in order; `left_out` counts pool papers that this reader already got."""
+    """The papers of one mail in order; `left_out` counts pool papers that this reader already got.
+
+    `language` is the reader's at the first composing, "" the issue's: a mail that is sent once more is the same mail.
+    """
 
     picks: tuple[Pick, ...]
     left_out: int = 0
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class Pool:
         else:
             fresh = (pick for place, pick in enumerate(self._plain) if place not in out)
             picks = tuple(islice(fresh, preferences.papers))
-        return Selection(picks, len(got)) if picks else SkipReason.NOTHING_NEW
+        return Selection(picks, len(got), preferences.language) if picks else SkipReason.NOTHING_NEW
 
     def _unwanted(self, preferences: Preferences, taste: Taste, not_before: date | None) -> set[int]:
         """Places of what the reader muted, said something of, or has no use for by its date."""

@@ -12,16 +12,20 @@ from typing import Any, TypeVar
 from jinja2 import TemplateError
 
 from digest.issues.issue import Issue
+from digest.language import _
 from digest.mail.cards import in_preheader, in_subject
 from digest.mail.quoted import Pieces, encoded_pieces, split
 from digest.mail.render import MANY, Card, Look, Renderer
-from digest.mail.words import day_of, weekday
 from digest.papers.paper import RankedPaper
-
-LANGUAGE = "en"  # of the templates
 
 # What a template may raise over one paper; an error of the machine, such as no memory, is not among them.
 _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+
+_WORDING = {
+    "also": _("Also: "),
+    # Translators: the place of a paper in a mail, such as: 3 of 10. Leave {number} and {count} as they are.
+    "place": _("{number} of {count}"),
+}
 
 _T = TypeVar("_T")
 
@@ -47,12 +51,16 @@ class CardPieces:
 
 @dataclass(frozen=True, slots=True)
 class Fragments:
-    """`forms` by form_name(), `cards` and `unfit` by the paper's id; `preheader` is for mails of few papers."""
+    """`forms` by form_name(), `cards` and `unfit` by the paper's id; `preheader` is for mails of few papers.
+
+    `wording` is what joining adds, in the language of the rest.
+    """
 
     preheader: str
     forms: dict[str, Form]
     cards: dict[str, CardPieces]
     unfit: dict[str, str]  # why a paper's card could not be made
+    wording: dict[str, str]  # "also" begins a preheader, "place" is a paper's place in the mail
 
     def to_json(self) -> str:
         """One line; the same for the same fragments."""
@@ -64,7 +72,7 @@ class Fragments:
         said = json.loads(stored)
         forms = {name: Form(**_tuples(form)) for name, form in said["forms"].items()}
         cards = {paper: CardPieces(**_tuples(card)) for paper, card in said["cards"].items()}
-        return cls(said["preheader"], forms, cards, said["unfit"])
+        return cls(said["preheader"], forms, cards, said["unfit"], said.get("wording", _WORDING))
 
 
 def form_name(papers: int, left_out: int, is_cut: bool) -> str:
@@ -74,7 +82,9 @@ def form_name(papers: int, left_out: int, is_cut: bool) -> str:
 
 
 def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
-    """Render an issue. A paper whose card cannot be made is `unfit` and in the way of no other.
+    """Render an issue in the language of `renderer`.
+
+    A paper whose card cannot be made is `unfit` and in the way of no other.
 
     Raises jinja2.TemplateError for templates that no mail can be made with.
     """
@@ -82,13 +92,14 @@ def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
     inlined = dict(zip(drafts, renderer.inlined(issue, list(drafts.values()), look), strict=True))
     cards, not_encoded = _sorted_out(issue, lambda ranked: _card(ranked, inlined[ranked.paper.id]), set(inlined))
     return Fragments(
-        preheader=f"{weekday(issue.date)}, {day_of(issue.date)}: each paper with the reason why it is here.",
+        preheader=f"{renderer.language.long_date(issue.date)}: each paper with the reason why it is here.",
         forms={
             form_name(*shape): _form(renderer, issue, look, *shape)
             for shape in product((1, MANY), (0, 1, MANY), (False, True))
         },
         cards=cards,
         unfit=unfit | not_encoded,
+        wording={name: renderer.language.say(words) for name, words in _WORDING.items()},
     )
 
 

@@ -59,10 +59,10 @@ class Joiner:
         self._forms = {name: _Form(form) for name, form in fragments.forms.items()}
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
         self._quiet = encoded_value(escape(fragments.preheader))
-        self._also = encoded_value("Also: ") + SOFT
+        self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
         self.subject = lru_cache(maxsize=5_000)(self._subject)
         self._why = lru_cache(maxsize=5_000)(_reason)
-        self._positions = lru_cache(maxsize=100)(_positions)
+        self._positions = lru_cache(maxsize=100)(lambda count: _positions(fragments.wording["place"], count))
 
     def body(self, selection: Selection, reader: "ReaderValues") -> bytes:
         """From the first boundary to the last. Raises UnfitMessage for a paper without a card."""
@@ -176,8 +176,8 @@ def _reason(why: str) -> Encoded:
     return Encoded(encoded_value("\n" + wrapped(said)), encoded_value(escape(f" {said}", quote=False)))
 
 
-def _positions(count: int) -> list[bytes]:
-    return [f"{number} of {count}".encode("ascii") for number in range(1, count + 1)]
+def _positions(wording: str, count: int) -> list[bytes]:
+    return [encoded_value(wording.format(number=number, count=count)) for number in range(1, count + 1)]
 
 
 def _without_why(parts: Sequence[bytes], holes: Iterable[tuple[int, str]]) -> list[bytes]:

@@ -10,6 +10,8 @@ from email.utils import parseaddr
 from functools import lru_cache
 
 from digest.issues.issue import Issue
+from digest.issues.selection import Selection
+from digest.language import SOURCE
 from digest.mail.choose import Part
 from digest.mail.compose import (
     UnfitMessage,
@@ -56,6 +58,7 @@ class Desk:
     senders: Senders
     keys: Sequence[bytes]  # of the links, newest first
     signers: Sequence[Signer] = ()  # all DKIM keys
+    language: str = SOURCE  # of readers who chose none
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,9 @@ class Written:
     sha256: str
 
 
-def issue_settings(look: Look, senders: Senders, keys: Sequence[bytes], signers: Sequence[Signer]) -> dict[str, str]:
+def issue_settings(
+    look: Look, senders: Senders, keys: Sequence[bytes], signers: Sequence[Signer], language: str = SOURCE
+) -> dict[str, str]:
     """The settings that show in an issue's mails, to be frozen with it."""
     return {
         "title": look.title,
@@ -78,12 +83,18 @@ def issue_settings(look: Look, senders: Senders, keys: Sequence[bytes], signers:
         "reply_to": senders.reply_to,
         "link_key": key_id(keys[0]),
         "dkim": " ".join(one.selector for one in first_of_each_kind(signers)),
+        "language": language,
     }
 
 
-def make_fragments(issue: Issue, desk: Desk) -> Fragments:
-    """What the mails of `issue` are joined from. Raises jinja2.TemplateError."""
-    return fragments_of(issue, _look(issue), desk.renderer)
+def language_of(issue: Issue, selection: Selection | None) -> str:
+    """The language of one mail of `issue`: what was chosen with its papers, else what the operator had at the cut."""
+    return (selection.language if selection else "") or issue.settings.get("language", SOURCE)
+
+
+def make_fragments(issue: Issue, desk: Desk, language: str = SOURCE) -> Fragments:
+    """What the mails of `issue` in one language are joined from. Raises jinja2.TemplateError."""
+    return fragments_of(issue, _look(issue), desk.renderer.speaking(language))
 
 
 def write(part: Part, desk: Desk) -> Written:
@@ -92,7 +103,8 @@ def write(part: Part, desk: Desk) -> Written:
     Many mails of one issue are made by a Press of stored fragments; here an issue is rendered for the one mail.
     """
     if part.issue is not None:
-        return Press(part.issue, make_fragments(part.issue, desk), desk).write(part)
+        fragments = make_fragments(part.issue, desk, language_of(part.issue, part.selection))
+        return Press(part.issue, fragments, desk).write(part)
     links = _links(part, desk)
     headers = _headers(part, links, desk)
     message = compose(_letter(part, links, desk), headers, first_of_each_kind(desk.signers))
@@ -100,7 +112,7 @@ def write(part: Part, desk: Desk) -> Written:
 
 
 class Press:
-    """Writes the mails of one issue, thousands a second."""
+    """Writes the mails of one issue in one language, thousands a second."""
 
     def __init__(self, issue: Issue, fragments: Fragments, desk: Desk) -> None:
         """Raises UnfitMessage when a key that the issue names is gone, or its settings fit no header."""
@@ -229,13 +241,14 @@ def _links(part: Part, desk: Desk) -> ReaderLinks:
 
 
 def _letter(part: Part, links: ReaderLinks, desk: Desk) -> Letter:
+    renderer = desk.renderer.speaking(part.reader.preferences.language or desk.language)
     match part.delivery.kind:
         case Kind.CONFIRMATION:
-            return desk.renderer.confirmation_letter(links, desk.look)
+            return renderer.confirmation_letter(links, desk.look)
         case Kind.ALREADY:
-            return desk.renderer.already_letter(links, desk.look)
+            return renderer.already_letter(links, desk.look)
         case Kind.LINK:
-            return desk.renderer.link_letter(links, desk.look)
+            return renderer.link_letter(links, desk.look)
         case kind:
             raise ValueError(f"a {kind} without an issue")
 

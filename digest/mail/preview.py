@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from digest.issues.issue import Issue
 from digest.issues.selection import Pool, Selection, SkipReason
 from digest.mail.choose import Part, Shelf, known_of, papers_for
-from digest.mail.fragments import LANGUAGE, Fragments
-from digest.mail.letters import Desk, Press, write
+from digest.mail.fragments import Fragments
+from digest.mail.letters import Desk, Press, language_of, write
 from digest.mail.message import OF_ISSUE, Envelope, Kind
 from digest.store.database import reading
 from digest.store.deliveries import Delivery, find
@@ -30,7 +30,8 @@ def preview_message(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber
     if part is None:
         return None
     with reading(engine) as connection:
-        stored = stored_fragments(connection, issue.id, LANGUAGE) if reader else None
+        language = language_of(issue, part.selection)
+        stored = stored_fragments(connection, issue.id, language) if reader else None
     written = Press(issue, Fragments.from_json(stored), desk).write(part) if stored else write(part, desk)
     return written.envelope.message
 

@@ -8,6 +8,7 @@ template engine.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from digest.issues.issue import Issue, IssueKind
+from digest.language import SOURCE, Language, Languages, speak
 from digest.mail.cards import EXCERPT, card_values, safe_url
 from digest.mail.message import OF_ISSUE, Kind, Letter
 from digest.mail.quoted import hole, row_hole
-from digest.mail.words import cut, day_of, one_line, short_date, short_title, unbroken, weekday, wrapped
+from digest.mail.words import cut, one_line, short_title, unbroken, wrapped
 from digest.papers.paper import RankedPaper
 
 # After the preheader, so that a client does not show the first words of the mail behind it.
@@ -60,9 +62,12 @@ _ANY_READER = ReaderLinks(hole("address"), hole("manage_url"), hole("unsubscribe
 
 
 class Renderer:
-    """The templates below `templates` (the folder that holds email/), compiled once."""
+    """The templates below `templates` (the folder that holds email/) in one language, compiled once."""
 
-    def __init__(self, templates: Path) -> None:
+    def __init__(self, templates: Path, languages: Languages | None = None, code: str = SOURCE) -> None:
+        languages = languages or Languages()
+        self.language = languages.get(code)
+        self._speaking = lru_cache(maxsize=None)(lambda other: Renderer(templates, languages, other))
         self._templates = Environment(
             loader=FileSystemLoader(templates),
             autoescape=select_autoescape(enabled_extensions=("html",), default=False),
@@ -70,6 +75,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        speak(self._templates, self.language)
         self._templates.filters.update(wrap=wrapped, short=short_title, unbroken=unbroken)
         self._inliner = CSSInliner(
             extra_css=(templates / "email" / "base.css").read_text(encoding="utf-8"),
@@ -79,12 +85,16 @@ class Renderer:
             load_remote_stylesheets=False,
         )
 
+    def speaking(self, code: str) -> "Renderer":
+        """The same in the language with this tag; English where there is no such language."""
+        return self if code == self.language.code else self._speaking(code)
+
     def digest_form(self, issue: Issue, look: Look, papers: int, left_out: int, is_cut: bool) -> Letter:
         """A digest without its cards, with holes where readers differ; of the two numbers only 0, 1, MANY matter.
 
         `is_cut`: whether the issue holds papers beyond those in the mail and those left out.
         """
-        values = _digest_values(issue, look) | {
+        values = _digest_values(issue, look, self.language) | {
             "papers": "1 paper" if papers == 1 else f"{hole('papers')} papers",
             "more": hole("more") if papers > 1 else "",
             "left_out": _left_out(left_out),
@@ -108,7 +118,7 @@ class Renderer:
         """The same cards with the styles that they have in a mail."""
         between = row_hole("card")
         rows = between + "".join(card.html + between for card in cards)
-        values = _digest_values(issue, look) | dict.fromkeys(
+        values = _digest_values(issue, look, self.language) | dict.fromkeys(
             ("papers", "more", "left_out", "cut", "title", "preheader"), ""
         )
         cards_alone = {"text": "", "html": rows}
@@ -158,12 +168,12 @@ class Renderer:
         return self._templates.get_template(f"email/{kind}/{part}").render(values)
 
 
-def _digest_values(issue: Issue, look: Look) -> dict[str, Any]:
+def _digest_values(issue: Issue, look: Look, language: Language) -> dict[str, Any]:
     which = "" if issue.kind == IssueKind.DAILY else f"/{issue.kind}"
     return {
-        "day_short": short_date(issue.date),
-        "weekday": weekday(issue.date),
-        "date": day_of(issue.date),
+        "day_short": language.short_date(issue.date),
+        "weekday": language.weekday(issue.date),
+        "date": language.day_of(issue.date),
         "issue_url": f"{look.public_url}/issues/{issue.date.isoformat()}{which}",
         "note": cut(issue.note, EXCERPT),
     }

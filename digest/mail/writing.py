@@ -13,15 +13,13 @@ from digest.mail.choose import Part, Shelf
 from digest.mail.compose import UnfitMessage
 from digest.mail.fragments import Fragments
 from digest.mail.journal import Journal
-from digest.mail.letters import Desk, Press, Written, make_fragments, write
+from digest.mail.letters import Desk, Press, Written, language_of, make_fragments, write
 from digest.mail.message import Envelope
 from digest.mail.smtp import is_plain_address
 from digest.store.database import reading, transaction
 from digest.store.fragments import keep_fragments, stored_fragments
 from digest.store.issues import issue_by_id
 from digest.store.sending import message_of
-
-LANGUAGE = "en"
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class Writer:
         self._journal = journal
         self._look_up = look_up
         self.shelf = lru_cache(maxsize=4)(self._shelf)
-        self._press = lru_cache(maxsize=4)(self._make_press)
+        self._press = lru_cache(maxsize=8)(self._make_press)  # an issue in one language
 
     def write(self, parts: Sequence[Part]) -> Work:
         """The exact bytes of each mail. What is in doubt must come out as it was, or not at all."""
@@ -73,7 +71,7 @@ class Writer:
 
     def _write_one(self, part: Part) -> Written:
         if part.issue is not None:
-            return self._press(part.issue.id).write(part)
+            return self._press(part.issue.id, language_of(part.issue, part.selection)).write(part)
         if part.delivery.in_doubt and (kept := self._kept(part.delivery.id)):
             envelope = Envelope(part.delivery.id, self._desk.senders.reverse_path, part.reader.email, kept)
             return Written(envelope, part.delivery.message_id, hashlib.sha256(kept).hexdigest())
@@ -92,14 +90,14 @@ class Writer:
             issue = issue_by_id(connection, issue_id)
         return Shelf(issue, Pool(issue))
 
-    def _make_press(self, issue_id: int) -> Press:
+    def _make_press(self, issue_id: int, language: str) -> Press:
         issue = self.shelf(issue_id).issue
         with reading(self._engine) as connection:
-            stored = stored_fragments(connection, issue_id, LANGUAGE)
+            stored = stored_fragments(connection, issue_id, language)
         if stored is None:
-            made = make_fragments(issue, self._desk).to_json()
+            made = make_fragments(issue, self._desk, language).to_json()
             with transaction(self._engine) as connection:
-                stored = keep_fragments(connection, issue_id, LANGUAGE, made)
+                stored = keep_fragments(connection, issue_id, language, made)
         return Press(issue, Fragments.from_json(stored), self._desk)
 
 

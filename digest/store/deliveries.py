@@ -202,11 +202,12 @@ def stored_selection(selection: Selection) -> dict[str, Any]:
     picks = [
         [pick.paper_id, pick.why, *[part for point in pick.points for part in point][1:]] for pick in selection.picks
     ]
-    return {"picks": picks, "left_out": selection.left_out}
+    return {"picks": picks, "left_out": selection.left_out, "language": selection.language}
 
 
 def _selection(stored: dict[str, Any]) -> Selection:
-    return Selection(tuple(_pick(*pick) for pick in stored["picks"]), stored["left_out"])
+    picks = tuple(_pick(*pick) for pick in stored["picks"])
+    return Selection(picks, stored["left_out"], stored.get("language", ""))
 
 
 def _pick(paper_id: str, why: str, *points: Any) -> Pick:

@@ -199,6 +199,7 @@ def _preferences_row(preferences: Preferences) -> dict[str, Any]:
         "zone": preferences.zone,
         "hour": preferences.hour,
         "paused_until": preferences.paused_until,
+        "language": preferences.language,
     }
 
 

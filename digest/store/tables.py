@@ -125,6 +125,7 @@ subscribers = table(
     Column("zone", String(64), nullable=False),
     Column("hour", Integer, nullable=False),
     Column("paused_until", Date),
+    Column("language", String(20), nullable=False),  # BCP 47; "" is the operator's
     Column("requested_at", Instant, nullable=False),
     Column("requested_from", String(64), nullable=False),
     Column("form", String(40), nullable=False),
@@ -205,7 +206,7 @@ deliveries = table(
     Column("crashes", Integer, nullable=False),  # workers that died holding it, so that a deadly mail is bounded
     Column("worker", String(80), nullable=False),  # who claimed it
     Column("lease_until", Instant),  # by the database's clock
-    Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n}
+    Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag}
     Column("message_id", String(200), nullable=False),
     Column("sha256", String(64), nullable=False),  # of the bytes that went on the wire last
     Column("in_doubt", Boolean, nullable=False),  # an attempt may have arrived: only the same bytes may go again

@@ -4,16 +4,17 @@ The one place that knows what readers may ask for.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
+from digest.language import SOURCE, Message, _
 from digest.papers.taxonomy import known_category, near_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
-from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WEEKDAYS, WORKDAYS, Frequency, Preferences
+from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Frequency, Preferences
 
 MAX_WISHES = 20  # of one kind: keywords, categories, authors, …
 PAUSES = ("0", "7", "14", "30")  # days from today; beside them "until" with a date
@@ -21,25 +22,30 @@ MAX_PAUSE = timedelta(days=366)
 DEFAULTS = Preferences()
 FIELDS = (
     "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "papers",
-    "frequency", "weekday", "hour", "zone", "pause", "pause_until",
+    "frequency", "weekday", "hour", "zone", "language", "pause", "pause_until",
 )  # fmt: skip
 
 Form = Mapping[str, list[str]]
-Errors = dict[str, str]
+Errors = dict[str, Message]
 T = TypeVar("T")
 
 
 class _Wrong(Exception):
     """What is wrong with a field, in words for the reader."""
 
+    def __init__(self, words: Message) -> None:
+        super().__init__(words)
+        self.words = words
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The form, what holds where a field is absent, when it was posted, and what was wrong so far."""
+    """The form, what holds where a field is absent, when it was posted, what there is, and what was wrong so far."""
 
     form: Form
     current: Preferences
     now: datetime
+    languages: Collection[str]
     errors: Errors = field(default_factory=dict)
 
     def one(self, name: str, otherwise: str) -> str:
@@ -49,32 +55,35 @@ class _Asked:
         try:
             return read(self)
         except _Wrong as wrong:
-            self.errors[name] = str(wrong)
+            self.errors[name] = wrong.words
             return otherwise
 
 
-def parse_preferences(form: Form, now: datetime, current: Preferences = DEFAULTS) -> Preferences | Errors:
-    """What the reader asks for, or field → message.
+def parse_preferences(
+    form: Form, now: datetime, current: Preferences = DEFAULTS, languages: Collection[str] = (SOURCE,)
+) -> Preferences | Errors:
+    """What the reader asks for, or field → message. `languages`: the tags of those that there are.
 
     An absent field keeps its current value, but for the check boxes of `topics`: browsers leave them out when none is
     ticked.
     """
-    asked = _Asked(form, current, now)
+    asked = _Asked(form, current, now, languages)
     preferences = replace(
         current,
         topics=asked.read("topics", _topics, current.topics),
-        keywords=asked.read("keywords", lambda form: _words(form, "keywords", "keyword"), current.keywords),
+        keywords=asked.read("keywords", lambda form: _words(form, "keywords"), current.keywords),
         categories=asked.read("categories", _categories, current.categories),
-        authors=asked.read("authors", lambda form: _words(form, "authors", "name"), current.authors),
-        labs=asked.read("labs", lambda form: _words(form, "labs", "name"), current.labs),
+        authors=asked.read("authors", lambda form: _words(form, "authors"), current.authors),
+        labs=asked.read("labs", lambda form: _words(form, "labs"), current.labs),
         muted_topics=asked.read("muted_topics", _muted_topics, current.muted_topics),
-        muted_words=asked.read("muted_words", lambda form: _words(form, "muted_words", "word"), current.muted_words),
+        muted_words=asked.read("muted_words", lambda form: _words(form, "muted_words"), current.muted_words),
         surprise=asked.one("surprise", "yes" if current.surprise else "no") == "yes",
         papers=asked.read("papers", _papers, current.papers),
         frequency=_frequency(asked),
         weekdays=asked.read("frequency", _weekdays, current.weekdays),
         zone=asked.read("zone", _zone, current.zone),
         hour=asked.read("hour", _hour, current.hour),
+        language=asked.read("language", _language, current.language),
         paused_until=asked.read("pause", _paused_until, current.paused_until),
     )
     return asked.errors or preferences
@@ -98,7 +107,7 @@ def local_date(now: datetime, zone: str) -> date:
 def _topics(asked: _Asked) -> tuple[str, ...]:
     chosen = set(asked.form.get("topics", []))
     if chosen - TOPIC_SLUGS:
-        raise _Wrong("Please choose from the topics that are listed.")
+        raise _Wrong(_("Please choose from the topics that are listed."))
     return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
 
 
@@ -107,10 +116,11 @@ def _muted_topics(asked: _Asked) -> tuple[str, ...]:
         return asked.current.muted_topics
     chosen = set(asked.form["muted_topics"]) - {""}  # a hidden "" tells no tick from no such field
     if chosen - TOPIC_SLUGS:
-        raise _Wrong("Please choose from the topics that are listed.")
+        raise _Wrong(_("Please choose from the topics that are listed."))
     both = sorted(chosen & set(asked.form.get("topics", [])))
     if both and (topic := topic_with(both[0])):
-        raise _Wrong(f"“{topic.name}” is among your topics too. Please take away one of the two ticks.")
+        said = _("“%(topic)s” is among your topics too. Please take away one of the two ticks.", topic=topic.name)
+        raise _Wrong(said)
     return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
 
 
@@ -120,14 +130,18 @@ def _categories(asked: _Asked) -> tuple[str, ...]:
     typed = asked.one("categories", "").replace(",", " ").replace(";", " ").split()
     for text in typed:
         if known_category(text) is None:
-            near = near_category(text)
-            hint = f"did you mean {near}?" if near else "they look like cs.CL, or cs for all of an archive."
-            raise _Wrong(f"arXiv has no category “{text[:30]}”: {hint}")
+            raise _Wrong(_no_category(text[:30], near_category(text)))
     names = dict.fromkeys(name for name in map(known_category, typed) if name)
-    return _not_too_many(tuple(names), "categories")
+    return _not_too_many(tuple(names))
 
 
-def _words(asked: _Asked, field: str, noun: str) -> tuple[str, ...]:
+def _no_category(text: str, near: str | None) -> Message:
+    if near:
+        return _("arXiv has no category “%(text)s”: did you mean %(near)s?", text=text, near=near)
+    return _("arXiv has no category “%(text)s”: they look like cs.CL, or cs for all of an archive.", text=text)
+
+
+def _words(asked: _Asked, field: str) -> tuple[str, ...]:
     """Words or names, separated by commas, each once however it is written."""
     if field not in asked.form:
         return tuple(getattr(asked.current, field))
@@ -135,15 +149,15 @@ def _words(asked: _Asked, field: str, noun: str) -> tuple[str, ...]:
     words = tuple({word.casefold(): word for word in parts if word}.values())
     for word in words:
         if not 2 <= len(word) <= 60:
-            raise _Wrong(f"Each {noun} has 2 to 60 letters; “{word[:30]}” does not.")
+            raise _Wrong(_("Each word or name has 2 to 60 letters; “%(word)s” does not.", word=word[:30]))
         if not word.isprintable():
-            raise _Wrong(f"There is an invisible character in a {noun}.")
-    return _not_too_many(words, f"{noun}s")
+            raise _Wrong(_("There is an invisible character in a word or name."))
+    return _not_too_many(words)
 
 
-def _not_too_many(words: tuple[str, ...], nouns: str) -> tuple[str, ...]:
+def _not_too_many(words: tuple[str, ...]) -> tuple[str, ...]:
     if len(words) > MAX_WISHES:
-        raise _Wrong(f"That is {len(words)} {nouns}; {MAX_WISHES} are possible.")
+        raise _Wrong(_("Those are %(count)s; %(most)s are possible.", count=len(words), most=MAX_WISHES))
     return words
 
 
@@ -168,11 +182,11 @@ def _weekdays(asked: _Asked) -> frozenset[int]:
     if frequency == "weekly":
         weekday = asked.one("weekday", "0")
         if weekday not in map(str, range(7)):
-            raise _Wrong(f"Please choose a day from {WEEKDAYS[0]} to {WEEKDAYS[6]}.")
+            raise _Wrong(_("Please choose a day from Monday to Sunday."))
         return frozenset([int(weekday)])
     chosen = {"daily": EVERY_DAY, "workdays": WORKDAYS}.get(frequency)
     if chosen is None:
-        raise _Wrong("Please choose every day, workdays or once a week.")
+        raise _Wrong(_("Please choose every day, workdays or once a week."))
     return chosen
 
 
@@ -181,9 +195,18 @@ def _zone(asked: _Asked) -> str:
     zone = known_zone(text)
     if zone is None:
         near = difflib.get_close_matches(text[:64].casefold(), _zones_by_folded_name(), n=1)
-        hint = f"did you mean {_zones_by_folded_name()[near[0]]}?" if near else "try Europe/Berlin or Asia/Tokyo."
-        raise _Wrong(f"This time zone is not known: {hint}")
+        if near:
+            meant = _zones_by_folded_name()[near[0]]
+            raise _Wrong(_("This time zone is not known: did you mean %(zone)s?", zone=meant))
+        raise _Wrong(_("This time zone is not known: try Europe/Berlin or Asia/Tokyo."))
     return zone
+
+
+def _language(asked: _Asked) -> str:
+    code = asked.one("language", asked.current.language)
+    if code not in ("", asked.current.language, *asked.languages):
+        raise _Wrong(_("Please choose one of the languages that are listed."))
+    return code
 
 
 def _paused_until(asked: _Asked) -> date | None:
@@ -197,16 +220,16 @@ def _paused_until(asked: _Asked) -> date | None:
     try:
         until = date.fromisoformat(asked.one("pause_until", ""))
     except ValueError:
-        raise _Wrong("Please give the date of the first mail after the pause, as 2026-12-31.") from None
+        raise _Wrong(_("Please give the date of the first mail after the pause, as 2026-12-31.")) from None
     if not today < until <= today + MAX_PAUSE:
-        raise _Wrong("A pause ends on a date after today and within a year.")
+        raise _Wrong(_("A pause ends on a date after today and within a year."))
     return until
 
 
 def _number(text: str, low: int, high: int) -> int:
     # isdecimal() alone takes digits of every script, and int() a number of any length.
     if not (text.isascii() and text.isdecimal() and len(text) < 4 and low <= int(text) <= high):
-        raise _Wrong(f"Please give a number from {low} to {high}.")
+        raise _Wrong(_("Please give a number from %(low)s to %(high)s.", low=low, high=high))
     return int(text)
 
 

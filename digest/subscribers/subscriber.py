@@ -46,6 +46,7 @@ class Preferences:
     zone: str = "UTC"  # IANA name
     hour: int = 7  # local, 0 to 23
     paused_until: date | None = None  # local date of the first mail after the pause
+    language: str = ""  # BCP 47 tag, e.g. "zh-CN"; "" is the operator's
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from digest.language import Languages
+from digest.resources import resource
 from digest.settings import Settings
 from digest.web import (
     archive,
@@ -35,39 +37,46 @@ log = structlog.get_logger()
 _DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 
-def create_app(engine: Engine, settings: Settings, hint: Callable[[], object]) -> FastAPI:
-    """The app for uvicorn. Links are made from `settings.public_url` alone, whatever Host a request names."""
+def create_app(
+    engine: Engine, settings: Settings, hint: Callable[[], object], languages: Languages | None = None
+) -> FastAPI:
+    """The app for uvicorn. Links are made from `settings.public_url` alone, whatever Host a request names.
+
+    `languages`: those of this installation unless given.
+    """
     # FastAPI's own documentation pages load scripts from elsewhere; its redirects of slashes would believe Host.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     assets = Assets(urlsplit(settings.public_url).path)
-    pages = Pages(settings, assets)
+    pages = Pages(settings, assets, languages or Languages(resource("locale")))
     app.state.site = Site(engine, settings, pages, hint)
     app.include_router(assets.routes())
     for part in (health, subscribing, managing, feedback, suggesting, searching, feeds, discovery, archive):
         app.include_router(part.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
-    app.add_middleware(Guard, refuse=pages.refuse, public_url=settings.public_url)
+    app.add_middleware(
+        Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
+    )
     _answer_errors(app, pages)
     return app
 
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
-    def refused(_request: Request, problem: Exception) -> Response:
+    def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
         said = _own_words(problem)
-        answer = pages.refuse(problem.status_code, said)
+        answer = pages.for_request(request).refuse(problem.status_code, said)
         answer.headers.update(problem.headers or {})
         return answer
 
-    def database_away(_request: Request, problem: Exception) -> Response:
+    def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
         log.error("the database cannot be used", problem=type(problem).__name__, cause=_cause(problem))
-        return pages.refuse(503)
+        return pages.for_request(request).refuse(503)
 
     def broken(request: Request, _problem: Exception) -> HTMLResponse:
         # This answer is made outside of the guard.
-        answer = pages.refuse(500)
+        answer = pages.for_request(request).refuse(500)
         add_security_headers(answer.headers, request.scope["path"], request.method)
         return answer
 

@@ -23,6 +23,7 @@ def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
         "weekday": str(min(preferences.weekdays)),
         "hour": str(preferences.hour),
         "zone": preferences.zone,
+        "language": preferences.language,
         "pause": "until" if paused else "0",
         "pause_until": paused.isoformat() if paused else "",
     }

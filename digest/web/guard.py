@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
@@ -19,9 +20,9 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 # Pages behind a personal link.
-_PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback|suggest)/.+")
+PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback|suggest)/.+")
 
-Refuse = Callable[[int], HTMLResponse]
+Refuse = Callable[[Request, int], HTMLResponse]
 
 
 class Guard:
@@ -53,11 +54,11 @@ class Guard:
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in SAFE and not scope["path"].startswith("/u/") and self._is_foreign(scope):
-            await self._refuse(403)(scope, receive, send)
+            await self._refuse(Request(scope), 403)(scope, receive, send)
             return
         body = await _whole_body(scope, receive)
         if body is None:
-            await self._refuse(413)(scope, receive, send)
+            await self._refuse(Request(scope), 413)(scope, receive, send)
             return
         await self._app(scope, _replayed(body, receive), send)
 
@@ -74,7 +75,7 @@ class Guard:
 
 def add_security_headers(headers: MutableHeaders, path: str, method: str) -> None:
     """What every answer says to browsers. An answer that set a header itself keeps it."""
-    personal = bool(_PERSONAL.match(path))
+    personal = bool(PERSONAL.match(path))
     frames = "frame-src 'self'; " if path.startswith("/inbox") else ""
     headers.setdefault("Content-Security-Policy", _POLICY.format(frames=frames))
     headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -87,7 +88,7 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
 
 def redacted(path: str) -> str:
     """A path as it may stand in a log: whoever has a personal link acts as its reader."""
-    return _PERSONAL.sub(r"/\1/…", path)
+    return PERSONAL.sub(r"/\1/…", path)
 
 
 async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:

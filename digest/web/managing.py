@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from digest import clock
 from digest.papers.sources import readers
+from digest.language import _
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, parse_preferences
 from digest.subscribers.subscriber import Status, Subscriber
@@ -123,7 +124,7 @@ def _reader(site: Site, token: str) -> Subscriber | None:
 
 
 def _save(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
-    wishes = parse_preferences(form, now, reader.preferences)
+    wishes = parse_preferences(form, now, reader.preferences, site.pages.languages.codes)
     if isinstance(wishes, dict):
         return _show(site, reader, now, form=form, errors=wishes)
     subscriptions.change_preferences(site.engine, reader.id, wishes, now)
@@ -142,7 +143,7 @@ def _show(
     if reader is None:
         return _no_such_link(site)
     fields = fields_of(reader.preferences, now)
-    return site.pages.show(
+    return site.pages.speaking(reader.preferences.language).show(
         "preferences",
         400 if errors else 200,
         email=reader.email,
@@ -164,7 +165,7 @@ def _export(site: Site, reader: Subscriber) -> Response:
 
 def _erase(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
     if one(form, "sure") != "yes":
-        return _show(site, reader, now, errors={"sure": "Please tick the box first: erasing cannot be undone."})
+        return _show(site, reader, now, errors={"sure": _("Please tick the box first: erasing cannot be undone.")})
     subscriptions.erase(site.engine, reader.id, now)
     return site.pages.say(
         "Everything about you is erased",

@@ -1,21 +1,26 @@
 """Templates and values → HTML answers. Every page is escaped, and small."""
 
 import re
-from datetime import date
+from copy import copy
+from dataclasses import replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.background import BackgroundTask
 
-from digest.mail.words import day_of, number_of, weekday
+from digest.language import Language, Languages, speak
+from digest.mail.words import number_of
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import MAX_PAPERS, WEEKDAYS
 from digest.web.assets import Assets
+from digest.web.choice import Choice, choose_language
 
 _IN_WORDS = {
     400: ("This did not work", "The request could not be read. Please go back and try it again."),
@@ -32,9 +37,37 @@ _IN_WORDS = {
 
 
 class Pages:
-    """The pages of one installation."""
+    """The pages of one installation, in the language of one answer."""
 
-    def __init__(self, settings: Settings, assets: Assets) -> None:
+    def __init__(self, settings: Settings, assets: Assets, languages: Languages) -> None:
+        self.languages = languages
+        self._settings = settings
+        self._assets = assets
+        self._root = urlsplit(settings.public_url).path
+        self._choice = Choice(languages.get(settings.language))
+        self._in_language = lru_cache(maxsize=None)(self._make_environment)
+
+    def for_request(self, request: Request) -> "Pages":
+        """The same pages in the language that `request` asks for."""
+        pages = copy(self)
+        pages._choice = choose_language(request, self.languages, self._settings.language)
+        return pages
+
+    def speaking(self, code: str) -> "Pages":
+        """The same pages in the language with this tag, unless the address names one; "" changes nothing."""
+        if not code or self._choice.explicit:
+            return self
+        pages = copy(self)
+        pages._choice = replace(self._choice, language=self.languages.get(code))
+        return pages
+
+    @property
+    def language(self) -> Language:
+        """What they are in."""
+        return self._choice.language
+
+    def _make_environment(self, code: str) -> Environment:
+        settings, language = self._settings, self.languages.get(code)
         environment = Environment(
             loader=FileSystemLoader(resource("templates") / "web"),
             autoescape=True,
@@ -42,25 +75,30 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        speak(environment, language)
         environment.globals.update(
             title=settings.title,
-            root=urlsplit(settings.public_url).path,
+            root=self._root,
             postal_address=settings.postal_address,
             contact=settings.contact,
             contact_url=_contact_url(settings.contact),
             demo=settings.inbox_dir is not None,
-            asset=assets.url,
+            asset=self._assets.url,
+            public_url=settings.public_url,
             topics=TOPICS,
+            languages=[(code, self.languages.get(code).name) for code in self.languages.codes],
             weekdays=WEEKDAYS,
             max_papers=MAX_PAPERS,
         )
-        environment.filters.update(long_date=_long_date, month=_month, number_of=number_of)
-        self._templates = environment
+        environment.filters.update(long_date=language.long_date, month=language.month, number=language.number)
+        return environment
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:
         """The page `name`; `after` runs once the answer is out."""
-        page = self._templates.get_template(f"{name}.html").render(values)
-        return HTMLResponse(page, status, background=after)
+        choice = self._choice if status == HTTPStatus.OK else replace(self._choice, ways=())
+        template = self._in_language(choice.language.code).get_template(f"{name}.html")
+        page = template.render(values, at=lambda path: choice.kept(self._root + path), choice=choice)
+        return HTMLResponse(page, status, {"Vary": "Accept-Language"}, background=after)
 
     def say(
         self, heading: str, *paragraphs: str, status: int = 200, after: BackgroundTask | None = None
@@ -72,15 +110,6 @@ class Pages:
         """An error in plain words; `detail` where there is something better to say than in general."""
         heading, usual = _IN_WORDS.get(status, (HTTPStatus(status).phrase, "Please go back and try something else."))
         return self.say(heading, detail or usual, status=status)
-
-
-def _long_date(day: date) -> str:
-    return f"{weekday(day)}, {day_of(day)}"
-
-
-def _month(day: date) -> str:
-    """`November 2026`."""
-    return day_of(day).partition(" ")[2]
 
 
 def _contact_url(contact: str) -> str:

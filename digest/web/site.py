@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -16,7 +16,10 @@ from digest.web.pages import Pages
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The web process. `hint` tells the workers that mails are queued; it may fail silently."""
+    """The web process. `hint` tells the workers that mails are queued; it may fail silently.
+
+    An endpoint gets `pages` in the language of its request.
+    """
 
     engine: Engine
     settings: Settings
@@ -40,7 +43,8 @@ class Site:
 
 
 async def _site(request: Request) -> Site:
-    return cast("Site", request.app.state.site)
+    site = cast("Site", request.app.state.site)
+    return replace(site, pages=site.pages.for_request(request))
 
 
 async def _posted(request: Request) -> Mapping[str, list[str]]:

@@ -50,7 +50,7 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
     # The honeypot: people do not see the field, programs fill it in.
     if not one(form, "website"):
         asked = Asked(FORM, site.client_hash(request))
-        wishes = Preferences(zone=zone) if zone else None
+        wishes = Preferences(zone=zone or "UTC", language=site.pages.language.code)
         subscriptions.subscribe(site.engine, address, asked, clock.now(), site.secret, wishes)
     return site.pages.say(
         "Now look into your inbox",
@@ -78,7 +78,11 @@ def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Respon
     reader = _pending(site, token, now, again=bool(one(form, "again")))
     if isinstance(reader, Response):
         return reader
-    wishes = parse_preferences(form, now, reader.preferences) if holds_preferences(form) else None
+    wishes = (
+        parse_preferences(form, now, reader.preferences, site.pages.languages.codes)
+        if holds_preferences(form)
+        else None
+    )
     if isinstance(wishes, dict):
         fields = fields_typed(form, fields_of(reader.preferences, now))
         return site.pages.show("confirm", 400, fields=fields, errors=wishes)

@@ -29,12 +29,12 @@ def from_scratch(
             cards[kind] += template.render(common | {"why": said[kind]}).strip("\n") + "\n"
     preheader = "Also: " + "; ".join(in_preheader(paper) for paper in papers[1:4])
     if len(papers) == 1 or len(preheader) < 40:
-        values = _digest_values(issue, look)
+        values = _digest_values(issue, look, renderer.language)
         preheader = f"{values['weekday']}, {values['date']}: each paper with the reason why it is here."
     left_out = f"{number_of(selection.left_out, 'paper')} that you already got {{}} left out.".format(
         "was" if selection.left_out == 1 else "were"
     )
-    values = _digest_values(issue, look) | {
+    values = _digest_values(issue, look, renderer.language) | {
         "papers": number_of(len(papers), "paper"),
         "more": str(len(papers) - 1) if len(papers) > 1 else "",
         "left_out": left_out if selection.left_out else "",

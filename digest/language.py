@@ -1,0 +1,222 @@
+"""What readers read, in their language: translated texts, dates, numbers and lists. Pure but for its catalogues.
+
+The texts in the code and in the templates are English and are their own keys (GNU gettext). A translation is a file
+`locale/<language>/LC_MESSAGES/digest.po`, read when it is first needed; how a language writes dates, numbers and lists
+is from the CLDR, by way of Babel. docs/languages.md tells how a language is added.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property, lru_cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from babel import Locale
+    from jinja2 import Environment
+
+# Babel is imported where it is used: a process that only joins mails, and a command without texts, stay without it.
+
+SOURCE = "en"  # the language that the texts are written in
+_CLDR_NAMES = {SOURCE: "en_001"}  # English as the world writes it: day before month, "A, B and C"
+_TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
+_MOST_WISHES = 20  # of an Accept-Language header; browsers send up to ten
+
+
+class Message(str):
+    """A text for readers that is not yet translated: the string itself is the English, with its values filled in.
+
+    Rooms that know of no language return these; at the edge Language.say() translates them, and so does a template
+    that prints one. What is cut from it or joined to it is a plain string, and stays English.
+    """
+
+    key: str
+    many: str  # the key of the plural; "" where there is none
+    values: Mapping[str, Any]
+
+    def __new__(cls, key: str, many: str, values: Mapping[str, Any]) -> "Message":
+        message = super().__new__(cls, _filled(key if values.get("num") == 1 or not many else many, values, _ENGLISH))
+        message.key, message.many, message.values = key, many, values
+        return message
+
+    def __getnewargs__(self) -> tuple[str, str, Mapping[str, Any]]:  # type: ignore[override] # for copies
+        return self.key, self.many, self.values
+
+
+def _(text: str, /, **values: Any) -> Message:
+    """Mark `text` for translation; `%(name)s` in it stands for a value: words, a number, a date, a list; `%%` for %."""
+    return Message(text, "", values)
+
+
+def n_(one: str, many: str, /, num: int, **values: Any) -> Message:
+    """The same for what depends on the number `num`, which stands in the text as `%(num)s`."""
+    return Message(one, many, {"num": num, **values})
+
+
+class Language:
+    """One language. `code` is its BCP 47 tag, as in `lang="zh-CN"`; `translations` are those of its catalogue."""
+
+    def __init__(self, code: str, translations: NullTranslations) -> None:
+        self.code = code
+        self.gettext = translations.gettext
+        self.ngettext = translations.ngettext
+        self.pgettext = translations.pgettext
+        self.npgettext = translations.npgettext
+
+    def say(self, text: str) -> str:
+        """A Message in this language; any other text as it is."""
+        if not isinstance(text, Message):
+            return text
+        if not text.many:
+            return _filled(self.gettext(text.key), text.values, self)
+        return _filled(self.ngettext(text.key, text.many, text.values["num"]), text.values, self)
+
+    @cached_property
+    def name(self) -> str:
+        """What the language calls itself."""
+        # Translators: the name of your language, in your language.
+        return self.pgettext("name of this language", "English")
+
+    @cached_property
+    def direction(self) -> str:
+        """`ltr` or `rtl`, as HTML's `dir`."""
+        return self._locale.text_direction
+
+    def long_date(self, day: date) -> str:
+        """`Monday, 23 November 2026`."""
+        # Translators: EEEE = weekday, d = day, M or MMMM = month, y = year (CLDR date patterns).
+        return self._date(day, self.pgettext("date pattern", "EEEE, d MMMM y"))
+
+    def day_of(self, day: date) -> str:
+        """`23 November 2026`."""
+        return self._date(day, self.pgettext("date pattern", "d MMMM y"))
+
+    def short_date(self, day: date) -> str:
+        """`23 Nov`."""
+        return self._date(day, self.pgettext("date pattern", "d MMM"))
+
+    def month(self, day: date) -> str:
+        """`November 2026`."""
+        return self._date(day, self.pgettext("date pattern", "MMMM y"))
+
+    def weekday(self, day: date) -> str:
+        """`Monday`."""
+        return self._date(day, "EEEE")
+
+    def number(self, value: float) -> str:
+        """`12,345`."""
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, locale=self._locale)
+
+    def join(self, parts: list[str]) -> str:
+        """`A, B and C`."""
+        from babel.lists import format_list
+
+        return format_list(parts, locale=self._locale)
+
+    def _date(self, day: date, pattern: str) -> str:
+        from babel.dates import format_date
+
+        return format_date(day, pattern, locale=self._locale)
+
+    @cached_property
+    def _locale(self) -> "Locale":
+        from babel import Locale
+
+        return Locale.parse(_CLDR_NAMES.get(self.code, self.code.replace("-", "_")))
+
+
+_ENGLISH = Language(SOURCE, NullTranslations())
+
+
+class Languages:
+    """The languages below `folder`, and English. Each catalogue is read once, when it is first asked for."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        found = sorted(path.parts[-3] for path in folder.glob("*/LC_MESSAGES/digest.po")) if folder else []
+        self.codes = (SOURCE, *(name.replace("_", "-") for name in found))
+        self._read = lru_cache(maxsize=None)(self._read_catalogue)
+
+    def get(self, code: str) -> Language:
+        """The language with this tag; English for one that is not (any more) there, since a mail must be made."""
+        return self._read(code) if code in self.codes else _ENGLISH
+
+    def wanted(self, header: str, otherwise: str) -> str:
+        """The tag that fits an Accept-Language header best, by RFC 4647 §3.4 (lookup); `otherwise` when none does.
+
+        Where only the first part of a tag fits, as `zh-TW` for `zh-CN`, that is taken too: it is nearer than English.
+        """
+        for tag in _wishes(header):
+            if tag == "*":
+                break
+            found = self._looked_up(tag)
+            if found:
+                return found
+        return otherwise
+
+    def _looked_up(self, tag: str) -> str:
+        folded = {code.lower(): code for code in self.codes}
+        parts = tag.lower().split("-")
+        for length in range(len(parts), 0, -1):
+            if code := folded.get("-".join(parts[:length])):
+                return code
+        return next((code for low, code in folded.items() if low.split("-")[0] == parts[0]), "")
+
+    def _read_catalogue(self, code: str) -> Language:
+        if self._folder is None or code == SOURCE:
+            return _ENGLISH
+        return Language(code, _translations(self._folder / code.replace("-", "_") / "LC_MESSAGES" / "digest.po"))
+
+
+def speak(environment: "Environment", language: Language) -> None:
+    """Let the templates of `environment` speak `language`, which they know by that name.
+
+    With autoescape a translation is taken as HTML, as the template is, and the values in it are escaped. A Message that
+    a template prints is translated first.
+    """
+    environment.add_extension("jinja2.ext.i18n")
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(  # type: ignore[attr-defined] # added by the extension
+        language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext, npgettext=language.npgettext
+    )
+    environment.finalize = language.say
+    environment.globals["language"] = language
+
+
+def _translations(path: Path) -> GNUTranslations:
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def _wishes(header: str) -> list[str]:
+    """The tags of an Accept-Language header, the most wanted first (RFC 9110 §12.5.4)."""
+    matches = [_TAG.fullmatch(part) for part in header.split(",", _MOST_WISHES)[:_MOST_WISHES]]
+    weighed = [(float(match[2] or 1), match[1]) for match in matches if match]
+    return [tag for weight, tag in sorted(weighed, key=lambda wish: -wish[0]) if weight > 0]
+
+
+def _filled(text: str, values: Mapping[str, Any], language: Language) -> str:
+    return text % {name: _in_words(value, language) for name, value in values.items()}
+
+
+def _in_words(value: Any, language: Language) -> str:
+    match value:
+        case str():
+            return language.say(value)
+        case date():
+            return language.day_of(value)
+        case int() | float():
+            return language.number(value)
+        case _:
+            return language.join([_in_words(part, language) for part in value])
