@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from digest.issues.issue import Issue, IssueKind
-from digest.language import SOURCE, Language, Languages, speak
+from digest.language import SOURCE, Language, Languages, _, speak
 from digest.mail.cards import EXCERPT, card_values, safe_url
 from digest.mail.message import OF_ISSUE, Kind, Letter
 from digest.mail.quoted import hole, row_hole
@@ -138,7 +138,7 @@ class Renderer:
 
     def link_letter(self, reader: ReaderLinks, look: Look) -> Letter:
         """The link to their preferences that a reader asked for."""
-        preheader = "Topics, hour, number of papers, a pause: all behind one link."
+        preheader = _("Topics, hour, number of papers, a pause: all behind one link.")
         return self._letter(Kind.LINK, {"preheader": preheader}, {}, reader, look)
 
     def _letter(
