@@ -7,8 +7,8 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from digest import clock
-from digest.papers.sources import readers
 from digest.language import _
+from digest.papers.sources import readers
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, parse_preferences
 from digest.subscribers.subscriber import Status, Subscriber
@@ -96,11 +96,13 @@ def _unsubscribed(site: Site, first: bool, *, why: str = "", words: str = "", er
 def _keep_reason(site: Site, number: int | None, form: Mapping[str, list[str]], now: datetime) -> Response:
     """Whoever asks learns nothing of the reader: every link is thanked alike."""
     why, words = one(form, "why"), one(form, "words").replace("\r\n", "\n")
-    errors = {}
+    errors: Errors = {}
     if why not in REASONS and (why or not words):
-        errors["why"] = "Please choose one of these, or write a few words."
+        errors["why"] = _("Please choose one of these, or write a few words.")
     if len(words) > LONGEST_WORDS:
-        errors["words"] = f"That is {len(words)} characters; {LONGEST_WORDS} are possible."
+        errors["words"] = _(
+            "Those are %(count)s characters; %(most)s are possible.", count=len(words), most=LONGEST_WORDS
+        )
     if errors:
         return _unsubscribed(site, first=True, why=why, words=words, errors=errors)
     if number is not None:

@@ -90,7 +90,9 @@ class Pages:
             weekdays=WEEKDAYS,
             max_papers=MAX_PAPERS,
         )
-        environment.filters.update(long_date=language.long_date, month=language.month, number=language.number)
+        environment.filters.update(
+            long_date=language.long_date, month=language.month, number=language.number, number_of=number_of
+        )
         return environment
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:
