@@ -6,7 +6,7 @@ is from the CLDR, by way of Babel. docs/languages.md tells how a language is add
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from babel import Locale
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
 # Babel is imported where it is used: a process that only joins mails, and a command without texts, stay without it.
 
@@ -102,6 +103,10 @@ class Language:
         """`November 2026`."""
         return self._date(day, self.pgettext("date pattern", "MMMM y"))
 
+    def short_month(self, day: date) -> str:
+        """`Nov`, where the year is known."""
+        return self._date(day, "LLL")
+
     def weekday(self, day: date) -> str:
         """`Monday`."""
         return self._date(day, "EEEE")
@@ -177,15 +182,30 @@ def speak(environment: "Environment", language: Language) -> None:
     """Let the templates of `environment` speak `language`, which they know by that name.
 
     With autoescape a translation is taken as HTML, as the template is, and the values in it are escaped. A Message that
-    a template prints is translated first.
+    a template prints is translated first, and the values of a text are put into words as those of a Message are.
     """
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(  # type: ignore[attr-defined] # added by the extension
         language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext, npgettext=language.npgettext
     )
+    for name in ("gettext", "ngettext", "pgettext", "npgettext"):
+        environment.globals[name] = _with_values_in_words(environment.globals[name], language)
     environment.finalize = language.say
     environment.globals["language"] = language
+
+
+def _with_values_in_words(translate: Any, language: Language) -> Callable[..., Any]:
+    from jinja2 import pass_context
+
+    @pass_context
+    def translated(context: "Context", /, *texts: Any, **values: Any) -> Any:
+        if not isinstance(texts[-1], str):  # the number that chooses the plural
+            values.setdefault("num", texts[-1])
+        words = {name: _in_words(value, language) for name, value in values.items()}
+        return context.call(translate, *texts, **words)
+
+    return translated
 
 
 def _translations(path: Path) -> GNUTranslations:

@@ -2,6 +2,7 @@
 
 import re
 
+from digest.language import Message, _
 from digest.papers.paper import arxiv_id
 
 _LONGEST = 300
@@ -15,24 +16,44 @@ _PAGES = re.compile(
 _MONTH = re.compile(r"\d\d(0[1-9]|1[0-2])")
 
 
+# Why a suggestion was refused, as it is stored: in English, and what arXiv itself says as it says it.
+UNKNOWN = _("arXiv knows no paper with this number.")
+ARXIV_SAYS = "arXiv says: "
+
+
 class BadSuggestion(ValueError):
-    """The text names no paper that we can look up. The message is for the reader who typed it."""
+    """The text names no paper that we can look up. `words` are for the reader who typed it."""
+
+    def __init__(self, words: Message) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def suggested_id(text: str) -> str:
     """The arXiv identifier, without its version, of a number or an address. Raises BadSuggestion."""
     typed = text.strip()
     if not typed:
-        raise BadSuggestion("Please give the paper’s arXiv number or address, as 2405.17247.")
+        raise BadSuggestion(_("Please give the paper’s arXiv number or address, as 2405.17247."))
     if len(typed) > _LONGEST:
-        raise BadSuggestion("This is too long for an address of a paper.")
+        raise BadSuggestion(_("This is too long for an address of a paper."))
     page = _PAGES.fullmatch(typed)
     found = arxiv_id(page.group(1) if page else typed)
     if found is None:
         raise BadSuggestion(
-            "This names no paper on arXiv. Give a number such as 2405.17247, or the address of its page at arxiv.org,"
-            " huggingface.co or alphaxiv.org."
+            _(
+                "This names no paper on arXiv. Give a number such as 2405.17247, or the address of its page at"
+                " arxiv.org, huggingface.co or alphaxiv.org."
+            )
         )
     if found[0].isdigit() and not _MONTH.match(found):
-        raise BadSuggestion(f"{found} is no arXiv number: its first four digits are a year and a month.")
+        raise BadSuggestion(
+            _("%(number)s is no arXiv number: its first four digits are a year and a month.", number=found)
+        )
     return found
+
+
+def refusal(stored: str) -> Message:
+    """The words of a refusal that was stored, so that they can be said in every language."""
+    if stored == UNKNOWN:
+        return UNKNOWN
+    return _("arXiv says: %(words)s", words=stored.removeprefix(ARXIV_SAYS))

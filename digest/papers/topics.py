@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from digest.language import Message, _
 from digest.papers.paper import Paper
 
 
@@ -11,58 +12,69 @@ class Topic:
     """A field of interest: a paper belongs to it by a category, or by a word in its title, summary or keywords."""
 
     slug: str
-    name: str
+    name: Message
     categories: tuple[str, ...]
     words: tuple[str, ...]
 
 
 TOPICS = (
-    Topic("language-models", "language models", ("cs.CL",), ("language model", "llm", "llms", "nlp", "tokenizer")),
-    Topic("agents", "agents and tool use", ("cs.MA",), ("agent", "agents", "agentic", "tool use", "tool-use")),
-    Topic("vision", "computer vision", ("cs.CV",), ("vision", "visual", "image", "images", "segmentation")),
+    Topic("language-models", _("language models"), ("cs.CL",), ("language model", "llm", "llms", "nlp", "tokenizer")),
+    Topic("agents", _("agents and tool use"), ("cs.MA",), ("agent", "agents", "agentic", "tool use", "tool-use")),
+    Topic("vision", _("computer vision"), ("cs.CV",), ("vision", "visual", "image", "images", "segmentation")),
     Topic(
-        "generation", "image and video generation", (), ("diffusion", "text-to-image", "video generation", "generative")
+        "generation",
+        _("image and video generation"),
+        (),
+        ("diffusion", "text-to-image", "video generation", "generative"),
     ),
-    Topic("multimodal", "multimodal models", ("cs.MM",), ("multimodal", "vlm", "vlms", "mllm", "vision-language")),
+    Topic("multimodal", _("multimodal models"), ("cs.MM",), ("multimodal", "vlm", "vlms", "mllm", "vision-language")),
     Topic(
-        "reasoning", "reasoning and reinforcement learning", (), ("reasoning", "reinforcement learning", "rl", "grpo")
+        "reasoning",
+        _("reasoning and reinforcement learning"),
+        (),
+        ("reasoning", "reinforcement learning", "rl", "grpo"),
     ),
-    Topic("robotics", "robotics", ("cs.RO",), ("robot", "robots", "robotic", "robotics", "manipulation", "embodied")),
-    Topic("speech", "speech and audio", ("cs.SD", "eess.AS"), ("speech", "audio", "music", "voice")),
+    Topic(
+        "robotics", _("robotics"), ("cs.RO",), ("robot", "robots", "robotic", "robotics", "manipulation", "embodied")
+    ),
+    Topic("speech", _("speech and audio"), ("cs.SD", "eess.AS"), ("speech", "audio", "music", "voice")),
     Topic(
         "retrieval",
-        "search and retrieval",
+        _("search and retrieval"),
         ("cs.IR",),
         ("retrieval", "rag", "recommendation", "embedding", "embeddings"),
     ),
     Topic(
         "efficiency",
-        "efficient training and inference",
+        _("efficient training and inference"),
         ("cs.DC", "cs.AR"),
         ("quantization", "pruning", "kv cache", "distillation", "mixture-of-experts"),
     ),
     Topic(
-        "graphs", "graph learning", ("cs.SI",), ("graph neural", "graph learning", "knowledge graph", "gnn", "graphs")
+        "graphs",
+        _("graph learning"),
+        ("cs.SI",),
+        ("graph neural", "graph learning", "knowledge graph", "gnn", "graphs"),
     ),
     Topic(
         "science",
-        "AI for science",
+        _("AI for science"),
         ("q-bio.BM", "physics.comp-ph"),
         ("protein", "molecule", "molecular", "chemistry", "biology", "medical", "clinical"),
     ),
     Topic(
         "safety",
-        "safety and alignment",
+        _("safety and alignment"),
         ("cs.CR", "cs.CY"),
         ("alignment", "safety", "jailbreak", "red teaming", "interpretability"),
     ),
     Topic(
         "software",
-        "code and software engineering",
+        _("code and software engineering"),
         ("cs.SE", "cs.PL"),
         ("code generation", "software engineering", "program synthesis", "swe-bench"),
     ),
-    Topic("data", "datasets and benchmarks", (), ("benchmark", "dataset", "datasets", "evaluation suite")),
+    Topic("data", _("datasets and benchmarks"), (), ("benchmark", "dataset", "datasets", "evaluation suite")),
 )
 TOPIC_SLUGS = frozenset(topic.slug for topic in TOPICS)
 

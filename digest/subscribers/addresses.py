@@ -5,7 +5,10 @@ from email.utils import parseaddr
 
 from email_validator import EmailNotValidError, validate_email
 
+from digest.language import Message, _
+
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its angle brackets
+MAX_LOCAL = 64  # §4.5.3.1.1
 
 # RFC 5321 §4.1.2 dot-string and host name. Quoted local parts, comments and address literals are left out on purpose:
 # nobody subscribes with one, and each has been a way to smuggle something into an SMTP command.
@@ -35,8 +38,20 @@ _SLIPS = {
 }
 
 
+_TOO_LONG = _(
+    "This address is too long: mail allows %(most)s characters, and %(local)s before the @.",
+    most=MAX_ADDRESS,
+    local=MAX_LOCAL,
+)
+_UNLIKE = _("This does not look like an address that mail can be sent to. Please check it.")
+
+
 class BadAddress(ValueError):
-    """The text is no address that we mail. The message is one sentence or two for the reader who typed it."""
+    """The text is no address that we mail. `words` are a sentence or two for the reader who typed it."""
+
+    def __init__(self, words: Message) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def normalise(text: str) -> str:
@@ -47,14 +62,14 @@ def normalise(text: str) -> str:
     _refuse_early(text)
     try:
         valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
-    except (EmailNotValidError, UnicodeError) as error:
-        raise BadAddress(str(error)) from None
+    except (EmailNotValidError, UnicodeError):
+        raise BadAddress(_what_is_wrong(text)) from None
     address = f"{valid.local_part}@{(valid.ascii_domain or '').lower()}"
     if len(address) > MAX_ADDRESS:
-        raise BadAddress(f"This address is too long: mail allows {MAX_ADDRESS} characters.")
+        raise BadAddress(_TOO_LONG)
     # Mail libraries read addresses with parseaddr and rewrite what they do not understand (CVE-2023-27043).
     if not _MAILBOX.fullmatch(address) or parseaddr(address) != ("", address):
-        raise BadAddress("This does not look like an address that mail can be sent to. Please check it.")
+        raise BadAddress(_UNLIKE)
     return address
 
 
@@ -68,15 +83,33 @@ def suggestion(address: str) -> str | None:
 def _refuse_early(text: str) -> None:
     """What deserves plainer words than the validator's."""
     if not text:
-        raise BadAddress("Please type your email address.")
+        raise BadAddress(_("Please type your email address."))
     if len(text) > 4 * MAX_ADDRESS:
-        raise BadAddress(f"This address is too long: mail allows {MAX_ADDRESS} characters.")
+        raise BadAddress(_TOO_LONG)
     if not text.isprintable():
-        raise BadAddress("There is an invisible character in this address. Please type it instead of pasting it.")
+        raise BadAddress(_("There is an invisible character in this address. Please type it instead of pasting it."))
     if "@" not in text:
-        raise BadAddress("An email address has an @ in it, as in ada@example.org.")
+        raise BadAddress(_("An email address has an @ in it, as in ada@example.org."))
     if not text.rpartition("@")[0].isascii():
         raise BadAddress(
-            "Before the @ we can only write to plain letters, digits and signs so far; accents and other scripts do not"
-            " reach every mail server. Do you have another address?"
+            _(
+                "Before the @ we can only write to plain letters, digits and signs so far; accents and other scripts do"
+                " not reach every mail server. Do you have another address?"
+            )
         )
+
+
+def _what_is_wrong(text: str) -> Message:
+    """Of what the validator refuses the usual slips; its own words are English only."""
+    local, _at, domain = text.rpartition("@")
+    if len(local) > MAX_LOCAL or len(text) > MAX_ADDRESS:
+        return _TOO_LONG
+    if not local or not domain:
+        return _("Something is missing on one side of the @, which has a name before it and a domain after it.")
+    if "@" in local:
+        return _("An email address has only one @ in it.")
+    if " " in text.strip():
+        return _("There is a space in this address.")
+    if "." not in domain.strip("."):
+        return _("After the @ comes a domain with a dot in it, as in example.org.")
+    return _UNLIKE

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
+from digest.language import Message, _
 from digest.papers.paper import Paper
-from digest.papers.suggestion import BadSuggestion, suggested_id
+from digest.papers.suggestion import BadSuggestion, refusal, suggested_id
 from digest.store import community, subscribers
 from digest.store.community import Suggestion, SuggestionState
 from digest.store.database import reading, transaction
@@ -24,7 +25,11 @@ SHOWN_DAYS = 14
 
 
 class NotTaken(Exception):
-    """A suggestion or vote that does not count; the message says why, for the reader."""
+    """A suggestion or vote that does not count; `words` say why, for the reader."""
+
+    def __init__(self, words: Message) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Board:
     voted: frozenset[str]
 
 
-def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_days: int) -> str:
+def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_days: int) -> Message:
     """Take the paper that `text` names, with its suggester's vote. Returns what becomes of it, for the reader.
 
     Raises NotTaken.
@@ -46,15 +51,15 @@ def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_d
     try:
         paper_id = suggested_id(text)
     except BadSuggestion as problem:
-        raise NotTaken(str(problem)) from None
+        raise NotTaken(problem.words) from None
     with transaction(engine) as connection:
         reader = _confirmed(connection, subscriber_id)
         before = community.suggestion_of(connection, paper_id)
         if before is not None and before.state is not SuggestionState.REFUSED:
             _vote(connection, reader, paper_id, now)
-            return "It was suggested already. Your vote is added to it."
+            return _("It was suggested already. Your vote is added to it.")
         if before is not None and now - before.at < timedelta(days=1):
-            raise NotTaken(before.message)
+            raise NotTaken(refusal(before.message))
         _not_too_many(connection, reader, now)
         return _take(connection, reader, paper_id, now, pool_days)
 
@@ -64,7 +69,7 @@ def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> No
     with transaction(engine) as connection:
         reader = _confirmed(connection, subscriber_id)
         if not papers_with(connection, [paper_id]) and not _waits(connection, paper_id):
-            raise NotTaken("This paper is not in our archive.")
+            raise NotTaken(_("This paper is not in our archive."))
         _vote(connection, reader, paper_id, now)
 
 
@@ -94,16 +99,19 @@ def board(engine: Engine, reader: Subscriber, now: datetime) -> Board:
     return Board(tuple(own[:20]), tuple(listed), papers, votes, frozenset(voted))
 
 
-def _take(connection: Connection, reader: Subscriber, paper_id: str, now: datetime, pool_days: int) -> str:
-    state, said = SuggestionState.WAITING, "Thank you. It is looked up at arXiv now, and listed within the hour."
+def _take(connection: Connection, reader: Subscriber, paper_id: str, now: datetime, pool_days: int) -> Message:
+    state, said = SuggestionState.WAITING, _("Thank you. It is looked up at arXiv now, and listed within the hour.")
     known = known_paper(connection, paper_id)
     if known is not None:  # a source listed it, so there is nothing to look up
         if known.first_seen_at < now - timedelta(days=pool_days):
             raise NotTaken(
-                f"This paper came in on {known.first_seen_at:%Y-%m-%d}, and issues are made of what is new:"
-                " every reader could get it then."
+                _(
+                    "This paper came in on %(day)s, and issues are made of what is new: every reader could get it"
+                    " then.",
+                    day=known.first_seen_at.date(),
+                )
             )
-        state, said = SuggestionState.LISTED, "Thank you. It is listed, with your vote."
+        state, said = SuggestionState.LISTED, _("Thank you. It is listed, with your vote.")
     _vote(connection, reader, paper_id, now)
     new = Suggestion(paper_id, reader.key, now, state)
     if not community.keep_suggestion(connection, new):
@@ -116,14 +124,16 @@ def _vote(connection: Connection, reader: Subscriber, paper_id: str, now: dateti
     if paper_id in given:
         return
     if sum(at > now - timedelta(hours=1) for at in given.values()) >= VOTES_AN_HOUR:
-        raise NotTaken(f"{VOTES_AN_HOUR} votes an hour are possible. Please come back a little later.")
+        raise NotTaken(_("%(most)s votes an hour are possible. Please come back a little later.", most=VOTES_AN_HOUR))
     community.cast_vote(connection, paper_id, reader.key, now)
 
 
 def _not_too_many(connection: Connection, reader: Subscriber, now: datetime) -> None:
     own = community.suggested_by(connection, reader.key)
     if sum(one.at > now - timedelta(days=1) for one in own) >= SUGGESTIONS_A_DAY:
-        raise NotTaken(f"{SUGGESTIONS_A_DAY} suggestions a day are possible, so that everybody’s are seen.")
+        raise NotTaken(
+            _("%(most)s suggestions a day are possible, so that everybody’s are seen.", most=SUGGESTIONS_A_DAY)
+        )
 
 
 def _waits(connection: Connection, paper_id: str) -> bool:
@@ -135,5 +145,5 @@ def _confirmed(connection: Connection, subscriber_id: int) -> Subscriber:
     """The reader, whom nobody else changes until the transaction ends, so that the limits hold."""
     reader = subscribers.by_id(connection, subscriber_id, lock=True)
     if reader is None or reader.status is not Status.CONFIRMED:
-        raise NotTaken("Suggestions and votes are for subscribed readers. You are not subscribed at present.")
+        raise NotTaken(_("Suggestions and votes are for subscribed readers. You are not subscribed at present."))
     return reader

@@ -5,6 +5,7 @@ from datetime import date
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from digest.issues.issue import IssueKind
+from digest.language import _
 from digest.store.archive import days_in, latest_place, months_of_issues
 from digest.store.database import reading
 from digest.store.issues import issue_on
@@ -15,6 +16,7 @@ from digest.web.cards import arxiv_page, authors, card, links, page_of, paper_ca
 from digest.web.paging import page_asked, pages_of
 from digest.web.plot import plot_of
 from digest.web.site import Site, TheSite
+from digest.web.standing import standing_of
 from digest.web.structured import article, collection
 
 PER_PAGE = 15
@@ -44,7 +46,7 @@ def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.
     with reading(site.engine) as connection:
         issue = issue_on(connection, kind, _date(day))
     if issue is None:
-        raise HTTPException(404, "There is no issue of this date. The page of all issues shows which there are.")
+        raise HTTPException(404, _("There is no issue of this date. The page of all issues shows which there are."))
     page = page_asked(request)
     pages = pages_of(len(issue.papers), PER_PAGE, page)
     shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -83,6 +85,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         authors=authors(paper, 40),
         links=links(paper),
         place=place,
+        standing=standing_of(place.terms) if place else None,
         plot=plot_of(known.votes),
         like=[paper_card(one) for one in like],
         canonical=canonical,
@@ -103,7 +106,7 @@ def _month(text: str, months: list[date]) -> date | None:
     for month in months:
         if text == f"{month:%Y-%m}":
             return month
-    raise HTTPException(404, "There is no issue of this month. The page of all issues shows which there are.")
+    raise HTTPException(404, _("There is no issue of this month. The page of all issues shows which there are."))
 
 
 def _date(text: str) -> date:
@@ -112,5 +115,5 @@ def _date(text: str) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != text:  # fromisoformat also takes 20261123 and 2026-W48-1
-        raise HTTPException(404, "This is not a date. It looks like 2026-11-23.")
+        raise HTTPException(404, _("This is not a date. It looks like 2026-11-23."))
     return day

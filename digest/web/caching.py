@@ -19,6 +19,9 @@ def same_for_all(
     headers = {"ETag": etag, "Cache-Control": cache}
     if changed_at is not None:
         headers["Last-Modified"] = format_datetime(changed_at.astimezone(UTC).replace(microsecond=0), usegmt=True)
+    for name in ("Vary", "Content-Language"):  # with 304 a cache must know them too (RFC 9110 §15.4.5)
+        if name in answer.headers:
+            headers[name] = answer.headers[name]
     if is_known(request, etag, changed_at):
         return Response(status_code=304, headers=headers)
     answer.headers.update(headers)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import quote
 
-from digest.mail.words import cut, day_of, one_line, short_date
+from digest.language import Message, _
+from digest.mail.words import cut, one_line
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 
 EXCERPT = 280
+UNTITLED = _("Untitled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +20,9 @@ class Card:
     title: str
     excerpt: str
     by: str  # its organisation, else its first authors
-    day: str
-    day_iso: str
+    day: date | None
     rank: int = 0
     votes: int = 0
-
-    @property
-    def full_day(self) -> str:
-        """The day with its year, where papers of many years stand together."""
-        return day_of(date.fromisoformat(self.day_iso)) if self.day_iso else ""
 
 
 def card(ranked: RankedPaper) -> Card:
@@ -36,14 +32,12 @@ def card(ranked: RankedPaper) -> Card:
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> Card:
     """A paper that stands in no issue (yet)."""
-    day = _day(paper)
     return Card(
         path=page_of(paper),
-        title=one_line(paper.title) or "Untitled",
+        title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.summary or paper.abstract, EXCERPT),
         by=one_line(paper.organization) or authors(paper, 2),
-        day=short_date(day) if day else "",
-        day_iso=day.isoformat() if day else "",
+        day=_day(paper),
         rank=rank,
         votes=votes,
     )
@@ -57,8 +51,12 @@ def page_of(paper: Paper) -> str:
 def authors(paper: Paper, most: int) -> str:
     """`Ada Lovelace, Alan Turing and 4 more`."""
     names = [one_line(name) for name in paper.authors]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return and_more(", ".join(names[:most]), len(names) - most)
+
+
+def and_more(names: str, more: int) -> str:
+    """`names`, and how many more there are, if there are any."""
+    return _("%(names)s and %(more)s more", names=names, more=more) if more > 0 else names
 
 
 def arxiv_page(text: str) -> str:
@@ -67,18 +65,18 @@ def arxiv_page(text: str) -> str:
     return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
 
 
-def links(paper: Paper) -> list[tuple[str, str]]:
+def links(paper: Paper) -> list[tuple[str, Message]]:
     """Where else the paper can be read, as (address, words); only https addresses become links."""
     arxiv = arxiv_id(paper.id)
     known = [
-        (arxiv_page(paper.id), "arXiv"),
-        (f"https://arxiv.org/pdf/{arxiv}" if arxiv else "", "PDF"),
+        (arxiv_page(paper.id), _("arXiv")),
+        (f"https://arxiv.org/pdf/{arxiv}" if arxiv else "", _("PDF")),
         (
             paper.url if not arxiv or "arxiv.org" not in paper.url else "",
-            "Discussion and votes" if arxiv else "The paper",
+            _("Discussion and votes") if arxiv else _("The paper"),
         ),
-        (paper.code_url, "Code"),
-        (paper.project_url, "Project page"),
+        (paper.code_url, _("Code")),
+        (paper.project_url, _("Project page")),
     ]
     return [(address, words) for address, words in known if address.startswith("https://") and address.isprintable()]
 

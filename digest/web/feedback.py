@@ -10,9 +10,10 @@ from datetime import datetime
 from fastapi import APIRouter, HTTPException, Response
 
 from digest import clock
+from digest.language import Message, _
 from digest.papers.paper import Paper
 from digest.papers.sources import readers
-from digest.papers.topics import topic_with, topics_of
+from digest.papers.topics import Topic, topic_with, topics_of
 from digest.store.database import reading
 from digest.store.opinions import opinion_of
 from digest.store.papers import papers_with
@@ -24,11 +25,11 @@ from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, verify
 from digest.web.cards import paper_card
 from digest.web.site import Posted, Site, TheSite, one
 
-WORDS = {Said.MORE: "More like this", Said.LESS: "Less like this", Said.READ: "Already read"}
+WORDS = {Said.MORE: _("More like this"), Said.LESS: _("Less like this"), Said.READ: _("Already read")}
 NOTED = {
-    Said.MORE: "Noted: more like this.",
-    Said.LESS: "Noted: less like this. This paper will not come to you again.",
-    Said.READ: "Noted: already read. This paper will not come to you again.",
+    Said.MORE: _("Noted: more like this."),
+    Said.LESS: _("Noted: less like this. This paper will not come to you again."),
+    Said.READ: _("Noted: already read. This paper will not come to you again."),
 }
 
 router = APIRouter()
@@ -41,8 +42,8 @@ def reader_of(site: Site, token: str) -> Subscriber | Response:
     if reader is None:
         return site.pages.show("lost", 404)
     if verify(Purpose.FEEDBACK, token, site.keys, clock.now(), FEEDBACK_FOR) is None:
-        return site.pages.say(
-            "This link is too old", "Nothing was changed. The links in a newer mail of ours work.", status=410
+        return site.speaking_to(reader).pages.say(
+            _("This link is too old"), _("Nothing was changed. The links in a newer mail of ours work."), status=410
         )
     return reader
 
@@ -67,35 +68,39 @@ def answer(site: TheSite, token: str, said: str, paper_id: str, form: Posted) ->
     try:
         told, undo = _do(site, reader, paper, form, Said(said), clock.now())
     except NotTaken as problem:
-        return _show(site, token, reader, paper, said=Said(said), error=str(problem))
+        return _show(site, token, reader, paper, said=Said(said), error=problem.words)
     reader = subscriptions.find(site.engine, reader.id) or reader
     return _show(site, token, reader, paper, said=Said(said), told=told, undo=undo)
 
 
 def _do(
     site: Site, reader: Subscriber, paper: Paper, form: Mapping[str, list[str]], linked: Said, now: datetime
-) -> tuple[str, tuple[str, str]]:
+) -> tuple[Message, tuple[str, str]]:
     """What was done, in words, and the name and value of the button that undoes it. Raises NotTaken."""
     if topic := topic_with(one(form, "mute")):
         feedback.mute(site.engine, reader.id, topic, now)
-        return f"Papers on {topic.name} will not come to you any more.", ("unmute", topic.slug)
+        return _("Papers on %(topic)s will not come to you any more.", topic=topic.name), ("unmute", topic.slug)
     if topic := topic_with(one(form, "unmute")):
         feedback.unmute(site.engine, reader.id, topic, now)
-        return f"Papers on {topic.name} may come to you again.", ("mute", topic.slug)
+        return _heard_again(topic), ("mute", topic.slug)
     if one(form, "vote") == "yes" and readers.NAME in site.settings.sources:
         community.vote(site.engine, reader.id, paper.id, now)
-        return "Your vote counts.", ("vote", "no")
+        return _("Your vote counts."), ("vote", "no")
     if one(form, "vote") == "no":
         community.take_vote_back(site.engine, reader.id, paper.id)
-        return "Your vote is taken back.", ("vote", "yes")
+        return _("Your vote is taken back."), ("vote", "yes")
     if one(form, "undo"):
         feedback.take_back(site.engine, reader.id, paper.id)
-        return "Undone: you have said nothing of this paper.", ("", "")
+        return _("Undone: you have said nothing of this paper."), ("", "")
     word = one(form, "say") or linked
     if word not in set(Said) or {"mute", "unmute", "vote"} & form.keys():
-        raise NotTaken("Please press one of the buttons.")
+        raise NotTaken(_("Please press one of the buttons."))
     feedback.say(site.engine, reader.id, paper.id, Said(word), now)
     return NOTED[Said(word)], ("undo", "yes")
+
+
+def _heard_again(topic: Topic) -> Message:
+    return _("Papers on %(topic)s may come to you again.", topic=topic.name)
 
 
 def _found(site: Site, token: str, said: str, paper_id: str) -> tuple[Subscriber, Paper] | Response:
@@ -107,9 +112,9 @@ def _found(site: Site, token: str, said: str, paper_id: str) -> tuple[Subscriber
     with reading(site.engine) as connection:
         known = len(paper_id) <= 80 and paper_id.isprintable() and papers_with(connection, [paper_id])
     if not known:
-        return site.pages.say(
-            "We do not know this paper",
-            "It is not in our archive, or not any more, so there is nothing to say of it. Nothing was changed.",
+        return site.speaking_to(reader).pages.say(
+            _("We do not know this paper"),
+            _("It is not in our archive, or not any more, so there is nothing to say of it. Nothing was changed."),
             status=404,
         )
     return reader, known[paper_id]
@@ -129,7 +134,7 @@ def _show(
     with reading(site.engine) as connection:
         opinion = opinion_of(connection, reader.id, paper.id)
     votes = readers.NAME in site.settings.sources
-    return site.pages.show(
+    return site.speaking_to(reader).pages.show(
         "feedback",
         400 if error else 200,
         card=paper_card(paper),
@@ -165,24 +170,25 @@ def change_taste(site: TheSite, token: str, form: Posted) -> Response:
     told, error, now = "", "", clock.now()
     if paper_id := one(form, "forget"):
         forgotten = feedback.take_back(site.engine, reader.id, paper_id)
-        told = "Undone." if forgotten else "There was nothing to undo."
+        told = _("Undone.") if forgotten else _("There was nothing to undo.")
     elif topic := topic_with(one(form, "unmute")):
         feedback.unmute(site.engine, reader.id, topic, now)
-        told = f"Papers on {topic.name} may come to you again."
+        told = _heard_again(topic)
     elif one(form, "action") == "reset" and one(form, "sure") == "yes":
-        told = f"Forgotten: {feedback.forget_all(site.engine, reader.id, now)}."
+        told = _("Forgotten: %(count)s.", count=feedback.forget_all(site.engine, reader.id, now))
     elif one(form, "action") == "reset":
-        error = "Please tick the box first: this cannot be undone."
+        error = _("Please tick the box first: this cannot be undone.")
     return _show_taste(site, token, subscriptions.find(site.engine, reader.id) or reader, told=told, error=error)
 
 
 def _show_taste(site: Site, token: str, reader: Subscriber, told: str = "", error: str = "") -> Response:
     taste = feedback.taste(site.engine, reader)
     cards = {paper_id: paper_card(paper) for paper_id, paper in taste.papers.items()}
-    return site.pages.show(
+    return site.speaking_to(reader).pages.show(
         "taste",
         400 if error else 200,
         taste=taste,
+        liked=[_("%(topic)s (%(papers)s)", topic=topic.name, papers=count) for topic, count in taste.liked],
         cards=cards,
         words=WORDS,
         told=told,

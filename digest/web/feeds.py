@@ -1,4 +1,7 @@
-"""The newest papers for feed readers: of all issues and of each topic, with the pages of topics beside them."""
+"""The newest papers for feed readers: of all issues and of each topic, with the pages of topics beside them.
+
+A feed is in English: its entries keep their ids, and feed readers send no language that somebody chose.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,12 +10,13 @@ from urllib.parse import quote, urlsplit
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection
 
+from digest.language import _
 from digest.mail.words import one_line
 from digest.papers.topics import TOPICS, Topic, matches_topic
 from digest.store.archive import Appearance, appearances, newest_cut
 from digest.store.database import reading
 from digest.web.caching import same_for_all
-from digest.web.cards import card, page_of
+from digest.web.cards import UNTITLED, card, page_of
 from digest.web.feed import Entry, Feed, as_atom, as_json
 from digest.web.paging import page_asked, pages_of
 from digest.web.site import Site, TheSite
@@ -83,7 +87,7 @@ def _topic(slug: str) -> Topic:
     for topic in TOPICS:
         if topic.slug == slug:
             return topic
-    raise HTTPException(404, "There is no such topic. The page of all topics shows which there are.")
+    raise HTTPException(404, _("There is no such topic. The page of all topics shows which there are."))
 
 
 def _newest(connection: Connection, topic: Topic | None) -> list[Appearance]:
@@ -114,7 +118,7 @@ def _entry(public_url: str, one: Appearance) -> Entry:
     return Entry(
         id=_tag(public_url, f"paper/{quote(paper.id, safe='/:')}"),
         url=public_url + page_of(paper),
-        title=one_line(paper.title) or "Untitled",
+        title=one_line(paper.title) or UNTITLED,
         summary=one_line(paper.summary),
         text=one_line(paper.abstract),
         authors=tuple(one_line(name) for name in paper.authors),

@@ -7,8 +7,11 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.demo.inbox import Mail, mail, mails
+from digest.language import _
+from digest.mail.message import Kind
 from digest.web.site import TheSite
 
+_SAFE = ["GET", "HEAD"]
 # The mail stands in a sandboxed frame: it runs nothing and loads nothing, but its links can be followed.
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
@@ -16,24 +19,34 @@ _MAIL_POLICY = (
 )
 
 
+KINDS = {
+    Kind.DIGEST: _("daily issue"),
+    Kind.WEEKLY: _("weekly issue"),
+    Kind.CATCH_UP: _("issue after a pause"),
+    Kind.CONFIRMATION: _("confirmation"),
+    Kind.ALREADY: _("subscribed already"),
+    Kind.LINK: _("personal link"),
+}
+
+
 def router(inbox_dir: Path) -> APIRouter:
     """The pages under /inbox, for the Maildir in `inbox_dir`."""
     routes = APIRouter(prefix="/inbox", include_in_schema=False)
     find = _finder(inbox_dir)
 
-    @routes.get("", response_class=HTMLResponse)
+    @routes.api_route("", methods=_SAFE, response_class=HTMLResponse)
     def show_inbox(site: TheSite) -> Response:
-        return site.pages.show("inbox", mails=mails(inbox_dir))
+        return site.pages.show("inbox", mails=mails(inbox_dir), kinds=KINDS)
 
-    @routes.get("/{key}", response_class=HTMLResponse)
+    @routes.api_route("/{key}", methods=_SAFE, response_class=HTMLResponse)
     def show_mail(site: TheSite, key: str) -> Response:
         return site.pages.show("inbox_mail", mail=find(key))
 
-    @routes.get("/{key}/html", response_class=HTMLResponse)
+    @routes.api_route("/{key}/html", methods=_SAFE, response_class=HTMLResponse)
     def show_html(key: str) -> Response:
         return HTMLResponse(_in_new_tabs(find(key).html), headers={"Content-Security-Policy": _MAIL_POLICY})
 
-    @routes.get("/{key}/raw", response_class=PlainTextResponse)
+    @routes.api_route("/{key}/raw", methods=_SAFE, response_class=PlainTextResponse)
     def show_raw(key: str) -> Response:
         return PlainTextResponse(find(key).raw)
 
@@ -44,7 +57,7 @@ def _finder(inbox_dir: Path) -> Callable[[str], Mail]:
     def find(key: str) -> Mail:
         found = mail(inbox_dir, key)
         if found is None:
-            raise HTTPException(404, "There is no such mail.")
+            raise HTTPException(404, _("There is no such mail."))
         return found
 
     return find

@@ -18,11 +18,11 @@ from digest.web.site import Posted, PostedAnything, Site, TheSite, one
 
 # Why somebody leaves: the word in the log of events, and what the page says.
 REASONS = {
-    "too many": "Too many mails",
-    "not for me": "The papers are not for me",
-    "elsewhere": "I read them elsewhere",
-    "no time": "No time at present",
-    "other": "Something else",
+    "too many": _("Too many mails"),
+    "not for me": _("The papers are not for me"),
+    "elsewhere": _("I read them elsewhere"),
+    "no time": _("No time at present"),
+    "other": _("Something else"),
 }
 LONGEST_WORDS = 500
 
@@ -46,10 +46,10 @@ def change(site: TheSite, token: str, form: Posted) -> Response:
     match one(form, "action"):
         case "unsubscribe":
             subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page")
-            return _show(site, _reader(site, token), now, said="You are unsubscribed. No further mail.")
+            return _show(site, _reader(site, token), now, said=_("You are unsubscribed. No further mail."))
         case "resubscribe":
             subscriptions.resubscribe(site.engine, reader.id, now)
-            return _show(site, _reader(site, token), now, said="You are subscribed again.")
+            return _show(site, _reader(site, token), now, said=_("You are subscribed again."))
         case "export":
             return _export(site, reader)
         case "erase":
@@ -107,7 +107,7 @@ def _keep_reason(site: Site, number: int | None, form: Mapping[str, list[str]], 
         return _unsubscribed(site, first=True, why=why, words=words, errors=errors)
     if number is not None:
         subscriptions.say_why(site.engine, number, why, words, now)
-    return site.pages.say("Thank you for telling us", "It helps to make it better. No further mail will come.")
+    return site.pages.say(_("Thank you for telling us"), _("It helps to make it better. No further mail will come."))
 
 
 def _undo(site: Site, number: int | None, now: datetime) -> Response:
@@ -116,7 +116,7 @@ def _undo(site: Site, number: int | None, now: datetime) -> Response:
     if subscriptions.resubscribe(site.engine, number, now, within=subscriptions.UNDO_WITHIN):
         return _undone(site)
     if subscriptions.allow_asking(site.engine, number, now):
-        return site.pages.say("We may write to you again", "Sign up on the front page whenever you like.")
+        return site.pages.say(_("We may write to you again"), _("Sign up on the front page whenever you like."))
     return _too_late(site)
 
 
@@ -130,7 +130,8 @@ def _save(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: da
     if isinstance(wishes, dict):
         return _show(site, reader, now, form=form, errors=wishes)
     subscriptions.change_preferences(site.engine, reader.id, wishes, now)
-    return _show(site, subscriptions.find(site.engine, reader.id), now, said="Saved. It holds from the next issue on.")
+    said = _("Saved. It holds from the next issue on.")
+    return _show(site, subscriptions.find(site.engine, reader.id), now, said=said)
 
 
 def _show(
@@ -145,7 +146,7 @@ def _show(
     if reader is None:
         return _no_such_link(site)
     fields = fields_of(reader.preferences, now)
-    return site.pages.speaking(reader.preferences.language).show(
+    return site.speaking_to(reader).pages.show(
         "preferences",
         400 if errors else 200,
         email=reader.email,
@@ -169,9 +170,9 @@ def _erase(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: d
     if one(form, "sure") != "yes":
         return _show(site, reader, now, errors={"sure": _("Please tick the box first: erasing cannot be undone.")})
     subscriptions.erase(site.engine, reader.id, now)
-    return site.pages.say(
-        "Everything about you is erased",
-        "No further mail will come. The links in older mails no longer open anything.",
+    return site.speaking_to(reader).pages.say(
+        _("Everything about you is erased"),
+        _("No further mail will come. The links in older mails no longer open anything."),
     )
 
 
@@ -180,12 +181,12 @@ def _no_such_link(site: Site) -> Response:
 
 
 def _undone(site: Site) -> Response:
-    return site.pages.say("You are subscribed again", "Nothing has changed: the next issue comes as before.")
+    return site.pages.say(_("You are subscribed again"), _("Nothing has changed: the next issue comes as before."))
 
 
 def _too_late(site: Site) -> Response:
     return site.pages.say(
-        "This can no longer be undone here",
-        "Open your preferences from any of our mails to come back, or sign up again on the front page.",
+        _("This can no longer be undone here"),
+        _("Open your preferences from any of our mails to come back, or sign up again on the front page."),
         status=410,
     )

@@ -3,6 +3,7 @@
 import re
 from copy import copy
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -13,25 +14,31 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.background import BackgroundTask
 
-from digest.language import Language, Languages, speak
-from digest.mail.words import number_of
+from digest.language import Language, Languages, _, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
-from digest.subscribers.subscriber import MAX_PAPERS, WEEKDAYS
+from digest.subscribers.subscriber import MAX_PAPERS
 from digest.web.assets import Assets
 from digest.web.choice import Choice, choose_language
 
+_DID_NOT_WORK = _("This did not work")
 _IN_WORDS = {
-    400: ("This did not work", "The request could not be read. Please go back and try it again."),
-    403: ("This came from another page", "To protect you, forms are only taken from this site's own pages."),
-    404: ("Nothing here", "There is no page at this address. It may have been mistyped."),
-    405: ("This did not work", "This page cannot be used in that way."),
-    413: ("Too much", "The form holds more text than this page takes."),
-    500: ("Something went wrong", "The fault is ours, and it is in our log. Please try again in a little while."),
+    400: (_DID_NOT_WORK, _("The request could not be read. Please go back and try it again.")),
+    403: (
+        _("This came from another page"),
+        _("To protect you, forms are only taken from this site's own pages."),
+    ),
+    404: (_("Nothing here"), _("There is no page at this address. It may have been mistyped.")),
+    405: (_DID_NOT_WORK, _("This page cannot be used in that way.")),
+    413: (_("Too much"), _("The form holds more text than this page takes.")),
+    500: (
+        _("Something went wrong"),
+        _("The fault is ours, and it is in our log. Please try again in a little while."),
+    ),
     503: (
-        "One moment, please",
-        "We cannot reach our records just now, so nothing was changed. Please try again in a few minutes.",
+        _("One moment, please"),
+        _("We cannot reach our records just now, so nothing was changed. Please try again in a few minutes."),
     ),
 }
 
@@ -87,20 +94,31 @@ class Pages:
             public_url=settings.public_url,
             topics=TOPICS,
             languages=[(code, self.languages.get(code).name) for code in self.languages.codes],
-            weekdays=WEEKDAYS,
+            weekdays=[language.weekday(date(2024, 1, day)) for day in range(1, 8)],  # the 1st was a Monday
             max_papers=MAX_PAPERS,
         )
         environment.filters.update(
-            long_date=language.long_date, month=language.month, number=language.number, number_of=number_of
+            capital=lambda text: _with_capital(language.say(text)),
+            long_date=language.long_date,
+            day_of=language.day_of,
+            short_date=language.short_date,
+            month=language.month,
+            short_month=language.short_month,
+            number=language.number,
         )
         return environment
+
+    def at(self, path: str) -> str:
+        """The link to a page of ours, or to another part of this one, such as `?page=2`; it keeps a chosen language."""
+        return self._choice.kept(self._root + path if path.startswith("/") else path)
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:
         """The page `name`; `after` runs once the answer is out."""
         choice = self._choice if status == HTTPStatus.OK else replace(self._choice, ways=())
         template = self._in_language(choice.language.code).get_template(f"{name}.html")
-        page = template.render(values, at=lambda path: choice.kept(self._root + path), choice=choice)
-        return HTMLResponse(page, status, {"Vary": "Accept-Language"}, background=after)
+        page = template.render(values, at=self.at, choice=choice)
+        headers = {"Vary": "Accept-Language", "Content-Language": choice.language.code}
+        return HTMLResponse(page, status, headers, background=after)
 
     def say(
         self, heading: str, *paragraphs: str, status: int = 200, after: BackgroundTask | None = None
@@ -110,8 +128,12 @@ class Pages:
 
     def refuse(self, status: int, detail: str = "") -> HTMLResponse:
         """An error in plain words; `detail` where there is something better to say than in general."""
-        heading, usual = _IN_WORDS.get(status, (HTTPStatus(status).phrase, "Please go back and try something else."))
+        heading, usual = _IN_WORDS.get(status, (_DID_NOT_WORK, _("Please go back and try something else.")))
         return self.say(heading, detail or usual, status=status)
+
+
+def _with_capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _contact_url(contact: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.mail.words import number_of, short_date
+from digest.language import Message, _, n_
 from digest.papers.paper import Votes
 
 WIDTH, HEIGHT, EDGE = 320, 88, 6
@@ -18,10 +18,7 @@ class Plot:
     line: str  # `points` of a polyline
     area: str  # `points` of a polygon: the line, closed along the bottom
     last: tuple[float, float]
-    first_day: str
-    last_day: str
-    most: str
-    said: str  # the same in a sentence
+    said: Message  # the same in a sentence
 
 
 def plot_of(votes: Sequence[Votes]) -> Plot | None:
@@ -40,8 +37,14 @@ def plot_of(votes: Sequence[Votes]) -> Plot | None:
     ]
     line = " ".join(f"{x:g},{y:g}" for x, y in points)
     area = f"{EDGE},{HEIGHT - EDGE} {line} {WIDTH - EDGE},{HEIGHT - EDGE}"
-    said = f"From {number_of(first, 'vote')} on {_moment(start)} to {number_of(last, 'vote')} on {_moment(end)}."
-    return Plot(line, area, points[-1], short_date(start.date()), short_date(end.date()), number_of(most, "vote"), said)
+    said = _(
+        "From %(first)s on %(start)s to %(last)s on %(end)s.",
+        first=_counted(first),
+        start=_moment(start),
+        last=_counted(last),
+        end=_moment(end),
+    )
+    return Plot(line, area, points[-1], said)
 
 
 def _totals(votes: Sequence[Votes]) -> list[tuple[datetime, int]]:
@@ -60,5 +63,9 @@ def _thinned(seen: list[tuple[datetime, int]]) -> list[tuple[datetime, int]]:
     return seen if step == 1 else [*seen[:-1:step], seen[-1]]
 
 
-def _moment(at: datetime) -> str:
-    return f"{short_date(at.date())}, {at:%H:%M} UTC"
+def _counted(votes: int) -> Message:
+    return n_("%(num)s vote", "%(num)s votes", num=votes)
+
+
+def _moment(at: datetime) -> Message:
+    return _("%(day)s, %(hour)s UTC", day=at.date(), hour=f"{at:%H:%M}")

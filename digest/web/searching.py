@@ -6,19 +6,21 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from digest.language import Language, Message, _
 from digest.mail.words import one_line
 from digest.papers.excerpt import Piece, excerpt, marked
 from digest.papers.paper import Paper
 from digest.papers.query import LONGEST_QUERY, Query, Term, parse_query
 from digest.store.database import reading
 from digest.store.search import Filters, Hit, search
-from digest.web.cards import arxiv_page, authors, paper_card
+from digest.web.cards import and_more, arxiv_page, authors, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.site import TheSite
 
 PER_PAGE = 10
 _EXCERPT = 200
 _NAMES = 3
+_PLACE = "\ufffc"  # of the names, in a text that is not yet cut into pieces
 
 router = APIRouter()
 
@@ -31,8 +33,7 @@ class FoundCard:
     title: list[Piece]
     excerpt: list[Piece]
     by: list[Piece]
-    day: str
-    day_iso: str
+    day: date | None
     votes: int
 
 
@@ -44,7 +45,7 @@ class Asked:
     category: str
     since: str
     until: str
-    errors: dict[str, str]
+    errors: dict[str, Message]
 
     @property
     def is_empty(self) -> bool:
@@ -68,23 +69,22 @@ def search_page(site: TheSite, request: Request) -> Response:
     with reading(site.engine) as connection:
         results = search(connection, query, filters, PER_PAGE, (page - 1) * PER_PAGE)
     pages = pages_of(results.total, PER_PAGE, page)
-    cards = [found_card(hit, query) for hit in results.hits]
+    cards = [found_card(hit, query, site.pages.language) for hit in results.hits]
     named = arxiv_page(query.paper_id) if not results.total else ""
     return site.pages.show("search", asked=asked, results=results, cards=cards, page=page, pages=pages, arxiv=named)
 
 
-def found_card(hit: Hit, query: Query) -> FoundCard:
+def found_card(hit: Hit, query: Query, language: Language) -> FoundCard:
     """The card of a paper that was found."""
     terms, paper = [*query.wanted, *_apart(query.wanted)], hit.paper
     plain = paper_card(paper)
     text = one_line(paper.abstract or paper.summary)
     return FoundCard(
         path=plain.path,
-        title=marked(plain.title, terms),
+        title=marked(language.say(plain.title), terms),
         excerpt=excerpt(text, terms, _EXCERPT),
-        by=_by(paper, terms),
-        day=plain.full_day,
-        day_iso=plain.day_iso,
+        by=_by(paper, terms, language),
+        day=plain.day,
         votes=hit.votes,
     )
 
@@ -94,31 +94,31 @@ def _apart(terms: tuple[Term, ...]) -> list[Term]:
     return [Term((word,)) for term in terms if term.beginning for word in term.words[:-1]]
 
 
-def _by(paper: Paper, terms: list[Term]) -> list[Piece]:
+def _by(paper: Paper, terms: list[Term], language: Language) -> list[Piece]:
     """The authors who were looked for, else the first ones, and how many more there are."""
     names = [one_line(name) for name in paper.authors]
     sought = [name for name in names if any(piece.found for piece in marked(name, terms))][:_NAMES]
     if not sought:
-        return marked(one_line(paper.organization) or authors(paper, 2), terms)
-    more = len(names) - len(sought)
-    pieces = marked(", ".join(sought), terms)
-    return [*pieces, Piece(f" and {more} more", False)] if more else pieces
+        return marked(one_line(paper.organization) or language.say(authors(paper, 2)), terms)
+    # The words around the names are found nowhere, even if somebody looks for "more".
+    before, _names, after = language.say(and_more(_PLACE, len(names) - len(sought))).partition(_PLACE)
+    return [Piece(before, False), *marked(", ".join(sought), terms), Piece(after, False)]
 
 
 def _asked(request: Request) -> tuple[Asked, Filters]:
     given = {name: request.query_params.get(name, "").strip() for name in ("q", "category", "from", "to")}
-    errors: dict[str, str] = {}
+    errors: dict[str, Message] = {}
     since, until = _day(given["from"], "from", errors), _day(given["to"], "to", errors)
     if since and until and since > until:
-        errors["to"] = "This day is before the first one."
+        errors["to"] = _("This day is before the first one.")
     category = given["category"][:40]
     asked = Asked(given["q"][:LONGEST_QUERY], category, given["from"][:20], given["to"][:20], errors)
     return asked, Filters(category, since, until)
 
 
-def _day(text: str, name: str, errors: dict[str, str]) -> date | None:
+def _day(text: str, name: str, errors: dict[str, Message]) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        errors[name] = "Please write the day like 2026-11-23."
+        errors[name] = _("Please write the day like 2026-11-23.")
         return None

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
 from digest.settings import Settings
+from digest.subscribers.subscriber import Reader
 from digest.web.pages import Pages
 
 
@@ -25,6 +26,10 @@ class Site:
     settings: Settings
     pages: Pages
     hint: Callable[[], object]
+
+    def speaking_to(self, reader: Reader) -> "Site":
+        """The same in the language that a reader chose, unless the address names one."""
+        return replace(self, pages=self.pages.speaking(reader.preferences.language))
 
     @property
     def keys(self) -> tuple[bytes, ...]:

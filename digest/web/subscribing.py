@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
+from digest.language import _
 from digest.store.database import reading
 from digest.store.issues import newest_issue
 from digest.store.papers import latest_papers
@@ -40,6 +42,12 @@ def front_page(site: TheSite) -> Response:
     return site.pages.show("front", day=issue.date if issue else None, cards=cards, **_no_error())
 
 
+@router.api_route("/subscribe", methods=["GET", "HEAD"])
+def to_the_form(site: TheSite) -> Response:
+    """Who comes back to the address of the form's answer, by a bookmark or a reload, finds the form."""
+    return RedirectResponse(site.pages.at("/"), 303)
+
+
 @router.post("/subscribe")
 def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
     """Take the address, and say to look for our mail."""
@@ -53,10 +61,12 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
         wishes = Preferences(zone=zone or "UTC", language=site.pages.language.code)
         subscriptions.subscribe(site.engine, address, asked, clock.now(), site.secret, wishes)
     return site.pages.say(
-        "Now look into your inbox",
-        "We have written to you. Press the button in that mail, and your first papers follow at once.",
-        "Nothing there after a few minutes? Look into the spam folder. For your protection we write at most once a"
-        " day to an address that somebody types here.",
+        _("Now look into your inbox"),
+        _("We have written to you. Press the button in that mail, and your first papers follow at once."),
+        _(
+            "Nothing there after a few minutes? Look into the spam folder. For your protection we write at most once a"
+            " day to an address that somebody types here."
+        ),
         after=BackgroundTask(site.hint),
     )
 
@@ -68,7 +78,7 @@ def confirm_page(site: TheSite, token: str) -> Response:
     reader = _pending(site, token, now)
     if isinstance(reader, Response):
         return reader
-    return site.pages.show("confirm", fields=fields_of(reader.preferences, now), errors={})
+    return site.speaking_to(reader).pages.show("confirm", fields=fields_of(reader.preferences, now), errors={})
 
 
 @router.post("/confirm/{token}")
@@ -85,8 +95,9 @@ def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Respon
     )
     if isinstance(wishes, dict):
         fields = fields_typed(form, fields_of(reader.preferences, now))
-        return site.pages.show("confirm", 400, fields=fields, errors=wishes)
+        return site.speaking_to(reader).pages.show("confirm", 400, fields=fields, errors=wishes)
     confirmed = subscriptions.confirm(site.engine, reader.id, site.client_hash(request), now, wishes)
+    site = site.speaking_to(reader)
     return _confirmed(site, BackgroundTask(site.hint)) if confirmed else _over(site)
 
 
@@ -105,9 +116,9 @@ def mail_link(site: TheSite, form: Posted) -> Response:
     if not one(form, "website"):
         subscriptions.mail_link(site.engine, address, clock.now(), site.secret)
     return site.pages.say(
-        "Look into your inbox",
-        "If this address is subscribed, a mail with its personal link is on the way.",
-        "For your protection we mail that link at most once a day. It also stands at the foot of every issue.",
+        _("Look into your inbox"),
+        _("If this address is subscribed, a mail with its personal link is on the way."),
+        _("For your protection we mail that link at most once a day. It also stands at the foot of every issue."),
         after=BackgroundTask(site.hint),
     )
 
@@ -118,7 +129,7 @@ def _address(site: Site, form: Mapping[str, list[str]], page: str) -> str | Resp
     try:
         address = normalise(insisted or typed)
     except BadAddress as bad:
-        return site.pages.show(page, 400, email=typed[:254], error=str(bad), meant="")
+        return site.pages.show(page, 400, email=typed[:254], error=bad.words, meant="")
     meant = suggestion(address)
     if meant and not insisted:
         return site.pages.show(page, 400, email=address, error="", meant=meant)
@@ -135,11 +146,14 @@ def _pending(site: Site, token: str, now: datetime, again: bool = False) -> Subs
     reader = subscriptions.find(site.engine, number) if number is not None else None
     if reader is None:
         return site.pages.say(
-            "This link does not work",
-            "It may have been cut in two by a mail program, or the sign-up was too long ago. Copy the whole address"
-            " from the mail, or sign up once more on the front page.",
+            _("This link does not work"),
+            _(
+                "It may have been cut in two by a mail program, or the sign-up was too long ago. Copy the whole address"
+                " from the mail, or sign up once more on the front page."
+            ),
             status=404,
         )
+    site = site.speaking_to(reader)
     if reader.status is Status.CONFIRMED:
         return _confirmed(site)
     if reader.status is Status.UNSUBSCRIBED:
@@ -152,24 +166,24 @@ def _pending(site: Site, token: str, now: datetime, again: bool = False) -> Subs
 def _sent_again(site: Site, reader: Subscriber, now: datetime) -> Response:
     subscriptions.confirm_again(site.engine, reader.id, now)
     return site.pages.say(
-        "Look into your inbox",
-        "A new link is on the way. For your protection we mail at most one a day.",
+        _("Look into your inbox"),
+        _("A new link is on the way. For your protection we mail at most one a day."),
         after=BackgroundTask(site.hint),
     )
 
 
 def _confirmed(site: Site, after: BackgroundTask | None = None) -> Response:
     return site.pages.say(
-        "You are subscribed",
-        "Your first issue comes at once, if one is out today; from then on there is one at the hour you chose.",
-        "Every mail has a link to your preferences, and one to end it.",
+        _("You are subscribed"),
+        _("Your first issue comes at once, if one is out today; from then on there is one at the hour you chose."),
+        _("Every mail has a link to your preferences, and one to end it."),
         after=after,
     )
 
 
 def _over(site: Site) -> Response:
     return site.pages.say(
-        "You have unsubscribed since",
-        "This older link does not bring the mails back. If you want them again, sign up on the front page.",
+        _("You have unsubscribed since"),
+        _("This older link does not bring the mails back. If you want them again, sign up on the front page."),
         status=410,
     )

@@ -3,7 +3,9 @@
 from fastapi import APIRouter, HTTPException, Response
 
 from digest import clock
+from digest.language import _
 from digest.papers.sources import readers
+from digest.papers.suggestion import refusal
 from digest.subscribers import community
 from digest.subscribers.community import NotTaken
 from digest.subscribers.subscriber import Subscriber
@@ -31,30 +33,31 @@ def suggest(site: TheSite, token: str, form: Posted) -> Response:
     try:
         if "vote" in form:
             community.vote(site.engine, reader.id, one(form, "vote"), now)
-            told = "Your vote counts."
+            told = _("Your vote counts.")
         elif "unvote" in form:
             community.take_vote_back(site.engine, reader.id, one(form, "unvote"))
-            told = "Your vote is taken back."
+            told = _("Your vote is taken back.")
         else:
             told = community.suggest(site.engine, reader.id, typed, now, site.settings.pool_days)
     except NotTaken as problem:
-        return _show(site, token, reader, typed=typed, error=str(problem))
+        return _show(site, token, reader, typed=typed, error=problem.words)
     return _show(site, token, reader, told=told)
 
 
 def _reader(site: Site, token: str) -> Subscriber | Response:
     if readers.NAME not in site.settings.sources:
-        raise HTTPException(404, "Suggestions are not taken here: this digest lists what its sources bring.")
+        raise HTTPException(404, _("Suggestions are not taken here: this digest lists what its sources bring."))
     return reader_of(site, token)
 
 
 def _show(site: Site, token: str, reader: Subscriber, *, typed: str = "", told: str = "", error: str = "") -> Response:
     board = community.board(site.engine, reader, clock.now())
-    return site.pages.show(
+    return site.speaking_to(reader).pages.show(
         "suggest",
         400 if error else 200,
         board=board,
         cards={paper_id: paper_card(paper) for paper_id, paper in board.papers.items()},
+        refusal=refusal,
         typed=typed[:300],
         told=told,
         error=error,

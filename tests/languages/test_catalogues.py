@@ -17,7 +17,10 @@ LOCALE = resource("locale")
 TEMPLATES = resource("templates")
 CODES = Languages(LOCALE).codes[1:]
 # Files and folders whose texts are all translated; a new template must be.
-TRANSLATED = ("web/lost.html", "email/link")
+TRANSLATED = (
+    "web",
+    "email/link",
+)
 
 Key = tuple[str | None, str | tuple[str, ...]]
 

@@ -14,7 +14,7 @@ SPOKEN = {"alt", "title", "aria-label", "aria-description", "placeholder", "cont
 UNSPOKEN_META = {"viewport", "color-scheme", "supported-color-schemes", "format-detection", "robots", "referrer"}
 HOLE = "\ufffc"  # stands for an expression
 # Names and forms that are the same in every language.
-ALIKE = re.compile(r"email|article|you@example\.org|Europe/Berlin|https?://\S+|UTC|arXiv|GitHub|PDF|Atom|JSON|noindex")
+ALIKE = re.compile(r"^wide$|email|article|you@example\.org|Europe/Berlin|https?://\S+|UTC|arXiv|GitHub|PDF|Atom|JSON|noindex")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SPEECH = re.compile(r"[A-Z][a-z]+|[^\W\d_]+ [^\W\d_]+")  # what a string in an expression looks like if it is read
 
@@ -63,7 +63,7 @@ class _Seen(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._silent = tag if tag in ("style", "script") else self._silent
+        self._silent = tag if tag in ("style", "script", "kbd") else self._silent
         known = dict(attrs)
         if tag == "meta" and (known.get("name") in UNSPOKEN_META or ("name" not in known and "property" not in known)):
             return

@@ -13,10 +13,10 @@ from digest.papers.paper import Paper, Votes
 from digest.papers.sources.arxiv_xml import Document, document
 from digest.papers.sources.fetch import Fetcher, Refused
 from digest.papers.sources.source import Findings, SourceUnavailable
+from digest.papers.suggestion import ARXIV_SAYS, UNKNOWN
 
 NAME = "readers"
 _AT_ONCE = 50  # ids in one question to the API
-UNKNOWN = "arXiv knows no paper with this number."
 
 
 class Suggested(NamedTuple):
@@ -78,7 +78,7 @@ class Readers:
             if not said:
                 raise
             if len(some) == 1:
-                findings.refused[some[0].paper_id] = f"arXiv says: {said}"[:300]
+                findings.refused[some[0].paper_id] = f"{ARXIV_SAYS}{said}"[:300]
                 return
             for one in some:  # one that arXiv cannot read spoils the answer for all
                 self._ask([one], findings)
@@ -88,7 +88,7 @@ class Readers:
             if one.paper_id in papers:
                 findings.papers.append(replace(papers[one.paper_id], listed_at=one.at))
             elif not found.cut:
-                findings.refused[one.paper_id] = UNKNOWN
+                findings.refused[one.paper_id] = str(UNKNOWN)
 
     def _answer(self, some: list[Suggested]) -> Document:
         query = {"id_list": ",".join(one.paper_id for one in some), "max_results": len(some)}
@@ -96,7 +96,7 @@ class Readers:
         found = document(answer.body)
         found.cut = answer.cut or found.cut
         if found.problem:
-            raise Refused(f"arXiv says: {found.problem}", answer.body)
+            raise Refused(f"{ARXIV_SAYS}{found.problem}", answer.body)
         if not found.is_feed:
             raise SourceUnavailable(found.cut or "the answer is not a list of papers")
         return found
