@@ -12,6 +12,7 @@ from digest.resources import resource
 
 CODE = "eo"  # a language that the CLDR knows and that we have no catalogue of
 _MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
+_BETWEEN = "\x1f"
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -43,8 +44,7 @@ def unmarked(text: str) -> str:
 def words_outside(texts: list[str], but: tuple[str, ...] = ()) -> list[str]:
     """Of the texts those that hold words which are neither marked nor among `but`, the data of the test."""
     left = []
-    for text in texts:
-        rest = unmarked(text)
+    for rest in unmarked(_BETWEEN.join(texts)).split(_BETWEEN):  # a mark may begin in one text and end in another
         for known in but:
             rest = rest.replace(known, "")
         if _WORD.search(rest):

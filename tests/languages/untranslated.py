@@ -12,9 +12,13 @@ from jinja2 import Environment, nodes
 TRANSLATES = {"_", "gettext", "ngettext", "pgettext", "npgettext"}
 SPOKEN = {"alt", "title", "aria-label", "aria-description", "placeholder", "content", "label", "summary"}
 UNSPOKEN_META = {"viewport", "color-scheme", "supported-color-schemes", "format-detection", "robots", "referrer"}
+SILENT = ("style", "script", "kbd")  # the last is what is typed: examples
 HOLE = "\ufffc"  # stands for an expression
-# Names and forms that are the same in every language.
-ALIKE = re.compile(r"^wide$|email|article|you@example\.org|Europe/Berlin|https?://\S+|UTC|arXiv|GitHub|PDF|Atom|JSON|noindex")
+# Names and forms that are the same in every language, and what blocks and macros give to attributes.
+ALIKE = re.compile(
+    r"email|you@example\.org|Europe/Berlin|https?://\S+|UTC|arXiv|GitHub|PDF|Atom|JSON|noindex|cs\.CL"
+    r"|\b(?:article|website|wide)\b|aria-\w+=\"[^\"]*\""
+)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SPEECH = re.compile(r"[A-Z][a-z]+|[^\W\d_]+ [^\W\d_]+")  # what a string in an expression looks like if it is read
 
@@ -23,7 +27,7 @@ def untranslated(source: str, is_html: bool) -> list[str]:
     """The findings, in the order of the template."""
     tree = Environment(extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True).parse(source)
     written = "".join(_written(tree))
-    seen = list(_Seen(written).texts) if is_html else written.split("\n")
+    seen = list(Seen(written).texts) if is_html else written.split("\n")
     strings = [text for text in _strings(tree) if _SPEECH.search(ALIKE.sub("", text))]
     return [" ".join(text.split()) for text in seen if _WORD.search(ALIKE.sub("", text))] + strings
 
@@ -52,7 +56,7 @@ def _strings(node: nodes.Node) -> Iterator[str]:
             yield from _strings(child)
 
 
-class _Seen(HTMLParser):
+class Seen(HTMLParser):
     """The texts of a page that are seen or read aloud."""
 
     def __init__(self, page: str) -> None:
@@ -63,7 +67,7 @@ class _Seen(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._silent = tag if tag in ("style", "script", "kbd") else self._silent
+        self._silent = tag if tag in SILENT else self._silent
         known = dict(attrs)
         if tag == "meta" and (known.get("name") in UNSPOKEN_META or ("name" not in known and "property" not in known)):
             return

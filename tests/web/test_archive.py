@@ -103,7 +103,7 @@ def test_a_paper_page_explains_the_place_with_every_number(visit: Visit) -> None
     store(visit, one)
     cut(visit, [paper(1), one])
     page = visit.browser.get("/papers/2511.00002").text
-    for shown in ("Paper number 2", "It is about readable papers.", "No. 2 of 2", "upvotes", "50", "decay", "2.5"):
+    for shown in ("Paper number 2", "It is about readable papers.", "No. 2 of 2", "Votes", "50", "decay", "2.5"):
         assert shown in page
     assert 'href="https://arxiv.org/pdf/2511.00002"' in page
     assert 'href="https://code.example/2"' in page
@@ -166,7 +166,7 @@ def test_pages_stay_below_twenty_kilobytes(visit: Visit) -> None:
 
 def test_a_card_without_facts_is_still_a_card() -> None:
     bare = paper_card(Paper("x:1", ""))
-    assert (bare.title, bare.by, bare.day, bare.votes) == ("Untitled", "", "", 0)
+    assert (bare.title, bare.by, bare.day, bare.votes) == ("Untitled", "", None, 0)
 
 
 def test_authors_are_counted_when_they_are_many() -> None:

@@ -116,7 +116,7 @@ def test_a_paper_page_draws_votes_with_attributes_alone_and_says_them(visit: Vis
             connection, [Votes("2511.00001", "huggingface", LISTED.replace(hour=8 + n), 6 * n) for n in range(4)]
         )
     page = visit.browser.get("/papers/2511.00001").text
-    assert "From 0 votes on 22 Nov, 08:00 UTC to 18 votes on 22 Nov, 11:00 UTC." in page
+    assert "From 0 votes on 22 November 2026, 08:00 UTC to 18 votes on 22 November 2026, 11:00 UTC." in page
     assert "<polyline" in page
     assert "style=" not in page
 
@@ -127,7 +127,7 @@ def test_votes_of_several_sources_are_added_up() -> None:
 
     plot = plot_of([seen("a", 8, 1), seen("b", 9, 5), seen("a", 10, 3)])
     assert plot is not None
-    assert plot.said.startswith("From 1 vote on 22 Nov, 08:00 UTC to 8 votes")
+    assert plot.said.startswith("From 1 vote on 22 November 2026, 08:00 UTC to 8 votes")
     assert [point.split(",")[0] for point in plot.line.split()] == ["6", "160", "314"]
     assert plot_of([seen("a", 8, 1)]) is None
     many = plot_of([Votes("x", "a", LISTED.replace(minute=n // 20, second=n % 20), n) for n in range(900)])
