@@ -3,12 +3,9 @@
 import re
 
 import pytest
-from starlette.testclient import TestClient
 
 from digest.subscribers.subscriber import Preferences
 from digest.subscribers.tokens import Purpose
-from digest.web.app import create_app
-from tests.languages.pseudo import CODE, Main, pseudo_languages, words_outside
 from tests.web.conftest import ADDRESS, Visit
 from tests.web.conftest import settings as settings
 from tests.web.conftest import visit as visit
@@ -23,6 +20,18 @@ def language_of(page: str) -> str:
     found = re.search(r'<html lang="([^"]+)" dir="ltr">', page)
     assert found is not None
     return found[1]
+
+
+def test_caches_keep_a_page_for_each_language(visit: Visit):
+    english, chinese = visit.browser.get("/issues"), visit.browser.get("/issues", headers=CHINESE)
+    assert english.headers["etag"] != chinese.headers["etag"]
+    for answer in (english, chinese):
+        assert answer.headers["Vary"] == "Accept-Language"
+        assert answer.headers["Cache-Control"] == "public, max-age=300"
+    known = {"If-None-Match": chinese.headers["etag"]}
+    again = visit.browser.get("/issues", headers=CHINESE | known)
+    assert (again.status_code, again.headers["Vary"]) == (304, "Accept-Language")
+    assert visit.browser.get("/issues", headers=known).status_code == 200
 
 
 def test_a_page_is_in_the_browsers_language_and_says_that_it_depends_on_it(visit: Visit):
@@ -48,6 +57,25 @@ def test_every_page_leads_to_itself_in_the_other_languages(visit: Visit):
     assert '<a href="?x=1%262&amp;lang=zh-CN" hreflang="zh-CN" lang="zh-CN">简体中文</a>' in page
 
 
+def test_a_page_is_its_own_original_in_a_language_that_was_chosen(visit: Visit):
+    for query in ("", "?lang=zh-CN"):
+        page = visit.browser.get(f"/issues{query}").text
+        assert f'<link rel="canonical" href="http://127.0.0.1:8000/issues{query}">' in page
+
+
+def test_forms_keep_the_language_that_was_chosen(visit: Visit):
+    page = visit.browser.get("/?lang=zh-CN").text
+    assert 'action="/subscribe?lang=zh-CN"' in page
+    assert '<input type="hidden" name="lang" value="zh-CN">' in page
+    assert 'name="lang"' not in visit.browser.get("/").text
+
+
+def test_the_address_of_the_forms_answer_leads_to_the_form(visit: Visit):
+    for path, form in (("/subscribe", "/"), ("/subscribe?lang=zh-CN", "/?lang=zh-CN")):
+        answer = visit.browser.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, form)
+
+
 def test_a_personal_page_tells_its_address_to_nobody(visit: Visit):
     reader = visit.subscribed()
     page = visit.browser.get(f"/preferences/{visit.token(Purpose.MANAGE, reader)}").text
@@ -69,17 +97,17 @@ def test_a_reader_changes_the_language_and_their_page_follows(visit: Visit):
     assert language_of(visit.browser.get(path + "?lang=en").text) == "en"
 
 
+def test_pages_behind_a_mails_links_are_in_the_readers_language(visit: Visit):
+    reader = visit.subscribed()
+    visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"language": "zh-CN"})
+    path = f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}"
+    assert language_of(visit.browser.get(path).text) == "zh-CN"
+    assert language_of(visit.browser.get(path + "?lang=en").text) == "en"
+
+
 def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(visit: Visit):
     path = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}?lang=zh-CN"
     page = visit.browser.post(path, data={"papers": "0", "language": "tlh"}).text
     assert "请输入 1 到 25 之间的数字。" in page
     assert "请从列出的语言中选择一种。" in page
     assert visit.reader().preferences == Preferences(language="en")
-
-
-def test_nothing_on_a_page_stays_english_in_another_language(visit: Visit, settings, tmp_path):
-    app = create_app(visit.engine, settings, lambda: None, pseudo_languages(tmp_path))
-    page = TestClient(app, base_url="http://127.0.0.1:8000").get(f"{LOST}?lang={CODE}").text
-    texts = Main(page).texts
-    assert any("⟦" in text for text in texts)
-    assert words_outside(texts) == []

@@ -59,8 +59,21 @@ def places(visit: Visit, today: date) -> dict[str, str]:
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, reader)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}",
+        "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}",
+        "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/more/2603.00000",
+        "topics": "/topics",
+        "topic": "/topics/efficiency",
+        "search": "/search?q=attention",
         "nothing": "/nothing",
     }
+
+
+COMPLEX = ("front", "paper", "preferences", "search")
+
+
+def in_chinese(pages: dict[str, str], names: tuple[str, ...] = COMPLEX) -> list[str]:
+    """The most complex of the `pages`, or those with `names`, in Chinese."""
+    return [f"{pages[name]}{'&' if '?' in pages[name] else '?'}lang=zh-CN" for name in names]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from digest.web.app import create_app
-from tests.web.shown import fill, places, serving
+from tests.web.shown import fill, in_chinese, places, serving
 
 pytestmark = [pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 WIDTHS = (320, 390, 640, 1280)
@@ -30,12 +30,12 @@ def test_axe_finds_nothing_wrong_with_any_page(chromium, shown, scheme):
     url, pages = shown
     context = chromium.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
     wrong = {}
-    for name, path in pages.items():
+    for path in (*pages.values(), *(in_chinese(pages) if scheme == "light" else ())):
         page = context.new_page()
         page.goto(url + path)
         found = Axe().run(page).response["violations"]
         if found:
-            wrong[name] = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+            wrong[path] = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
         page.close()
     assert wrong == {}
 
@@ -47,10 +47,10 @@ def test_no_page_scrolls_sideways_on_any_screen(chromium, shown):
     wide = []
     for width in WIDTHS:
         page = chromium.new_page(viewport={"width": width, "height": 800})
-        for name, path in pages.items():
+        for path in (*pages.values(), *(in_chinese(pages) if width == WIDTHS[0] else ())):
             page.goto(url + path)
             if page.evaluate("document.documentElement.scrollWidth") > width:
-                wide.append((name, width))
+                wide.append((path, width))
         page.close()
     assert wide == []
 
@@ -68,20 +68,31 @@ def test_no_page_runs_a_script_of_others_or_breaks_its_own_policy(chromium, show
     assert [one for one in said if "404" not in one] == []  # the console names the page that is not there
 
 
+def test_head_tells_of_a_page_what_get_does(visit):
+    pages = places(visit, fill(visit.engine))
+    for path in (*pages.values(), *in_chinese(pages, tuple(pages))):
+        whole, head = visit.browser.get(path), visit.browser.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers == whole.headers, path
+        assert head.headers["content-language"] in ("en", "zh-CN")
+        assert "Accept-Language" in head.headers["vary"]
+
+
 def test_every_page_is_small(visit):
     today = fill(visit.engine)
-    sizes = {}
-    for name, path in places(visit, today).items():
+    pages, sizes = places(visit, today), {}
+    for path in (*pages.values(), *in_chinese(pages, tuple(pages))):
         text = visit.browser.get(path).text
         styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', text)
-        sizes[name] = len(text.encode()) + sum(len(visit.browser.get(style).content) for style in styles)
-    assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
+        sizes[path] = len(text.encode()) + sum(len(visit.browser.get(style).content) for style in styles)
+    assert {path: size for path, size in sizes.items() if size > LARGEST} == {}
 
 
-def test_from_the_front_page_every_link_leads_somewhere_and_back(visit):
+@pytest.mark.parametrize("lang", ["", "?lang=zh-CN"])
+def test_from_the_front_page_every_link_leads_somewhere_and_back(visit, lang):
     today = fill(visit.engine)
     places(visit, today)
-    waiting, seen, broken = deque(["/"]), {"/"}, []
+    waiting, seen, broken = deque([f"/{lang}"]), {f"/{lang}"}, []
     while waiting and len(seen) < 400:
         path = waiting.popleft()
         answer = visit.browser.get(path)
@@ -89,14 +100,21 @@ def test_from_the_front_page_every_link_leads_somewhere_and_back(visit):
             broken.append((path, answer.status_code))
         if not answer.headers["content-type"].startswith("text/html"):
             continue
-        links = [urljoin(path, one.replace("&amp;", "&")) for one in re.findall(r'<a[^>]* href="([^"#]+)', answer.text)]
-        here = [one.removeprefix("http://127.0.0.1:8000") for one in links]
-        ours = [one for one in here if not urlsplit(one).netloc and one.startswith("/")]
-        if not (re.search(r"<title>[^<]+</title>", answer.text) and '<html lang="' in answer.text and "/" in ours):
-            broken.append((path, "no title, no language or no way back"))
-        for one in ours:
-            if one not in seen:
-                seen.add(one)
-                waiting.append(one)
+        ours = _links(path, answer.text)
+        if not (re.search(r"<title>[^<]+</title>", answer.text) and '<html lang="' in answer.text):
+            broken.append((path, "no title or no language"))
+        if not any(urlsplit(one).path == "/" for one in ours):
+            broken.append((path, "no way back"))
+        if any(("lang=zh-CN" in one) != bool(lang) for one in ours if "/feed." not in one):
+            broken.append((path, "a link forgets or takes on a language"))
+        waiting.extend(one for one in ours if one not in seen)
+        seen.update(ours)
     assert broken == []
     assert len(seen) > 50
+
+
+def _links(path, page):
+    """The links of a page to pages of ours, but for those to itself in each language."""
+    found = re.findall(r'<a[^>]* href="([^"#]+)"(?! hreflang)', page)
+    links = [urljoin(path, one.replace("&amp;", "&")).removeprefix("http://127.0.0.1:8000") for one in found]
+    return list(dict.fromkeys(one for one in links if one.startswith("/") and not urlsplit(one).netloc))
