@@ -142,12 +142,18 @@ FORMS: dict[str, list[dict[str, str]]] = {
     ],
     f"/feedback/{{feedback}}/more/{PAPER}": [
         *({}, {"say": "less"}, {"say": "read"}, {"say": "x"}, {"undo": "yes"}),
-        *({"mute": "vision"}, {"unmute": "vision"}, {"vote": "yes"}, {"vote": "no"}),
+        *({"mute": "vision"}, {"unmute": "vision"}, {"vote": "yes"}, {"vote": "no"}, {}),
     ],
     "/feedback/{feedback}/more/9999.99999": [{}],
     "/feedback/{feedback}/love/9999.99999": [{}],
     "/feedback/{feedback}": [
-        *({"forget": "x"}, {"unmute": "vision"}, {"action": "reset"}, {"action": "reset", "sure": "yes"}),
+        *(
+            {"forget": "x"},
+            {"forget": PAPER},
+            {"unmute": "vision"},
+            {"action": "reset"},
+            {"action": "reset", "sure": "yes"},
+        ),
     ],
     "/feedback/{too_old}": [{}],
     "/suggest/{feedback}": [
