@@ -83,11 +83,6 @@ def day_of(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def short_date(day: date) -> str:
-    """`23 Nov`."""
-    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
-
-
 def number_of(count: int, thing: str) -> str:
     """`1 vote`, `2 votes`, `12,345 votes`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
