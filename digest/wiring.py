@@ -95,6 +95,7 @@ def plan(settings: Settings) -> Plan:
         settings=issue_settings(
             look(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
         ),
+        languages=languages(),
     )
 
 

@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,13 @@ from digest.cli.say import NotReady, progress
 from digest.issues.issue import IssueKind
 from digest.mail.message import ISSUE_OF, LISTED, Kind
 from digest.settings import settings
+
+if TYPE_CHECKING:
+    from digest.mail.letters import Desk
+
+InLanguage = Annotated[
+    str | None, typer.Option(metavar="CODE", help="The default reader's language, as zh-CN; else the operator's.")
+]
 
 
 class Format(StrEnum):
@@ -35,6 +42,7 @@ def preview(
         str | None, typer.Option(help="A reader's address; the default reader when left out.")
     ] = None,
     kind: Annotated[Kind, typer.Option(help="Which mail.")] = Kind.DIGEST,
+    language: InLanguage = None,
     format_: Annotated[Format, typer.Option("--format", help="The exact bytes, or one part.")] = Format.TEXT,
     open_: Annotated[
         bool,
@@ -46,7 +54,9 @@ def preview(
     from digest.mail.preview import body_of
     from digest.mail.preview_page import preview_page
 
-    message = _message(day, subscriber, kind)
+    if subscriber and language:
+        raise typer.BadParameter("a reader's mail is in the reader's own language", param_hint="--language")
+    message = _message(day, subscriber, kind, language)
     if open_:
         return _show_in_browser(preview_page(message), output)
     shown = message if format_ is Format.RAW else body_of(message, format_.value).encode()
@@ -57,21 +67,31 @@ def preview(
     return None
 
 
-def _message(day: str | None, subscriber: str | None, kind: Kind) -> bytes:
+def _message(day: str | None, subscriber: str | None, kind: Kind, language: str | None) -> bytes:
     from digest import clock, wiring
     from digest.mail.preview import preview_letter, preview_message
 
     desk, now = wiring.desk(settings()), clock.now()
+    code = _known(language, desk)
     reader = known_reader(open_database(), subscriber) if subscriber else None
     if kind not in LISTED:
-        return preview_letter(desk, kind, reader, now)
+        return preview_letter(desk, kind, reader, now, code)
     engine = open_database()
     issue = stored_issue(engine, the_day(day, now), IssueKind(ISSUE_OF[kind]))
-    message = preview_message(engine, desk, issue, reader, now)
+    message = preview_message(engine, desk, issue, reader, now, code)
     if message is None:
         why = "this reader got all of it already" if issue.papers else f"it holds no papers. {issue.note}"
         raise NotReady(f"No mail is made of the issue of {issue.date}: {why}")
     return message
+
+
+def _known(language: str | None, desk: "Desk") -> str:
+    """The tag as it is written here, "" for none."""
+    codes = desk.renderer.languages.codes
+    code = next((code for code in codes if code.lower() == (language or "").lower()), "")
+    if language and not code:
+        raise typer.BadParameter(f"there is no {language!r}; there are {', '.join(codes)}", param_hint="--language")
+    return code
 
 
 def _show_in_browser(page: str, output: Path | None) -> None:
@@ -87,6 +107,7 @@ def _show_in_browser(page: str, output: Path | None) -> None:
 def send_test(
     address: Annotated[str, typer.Argument(help="Where to send it.")],
     day: Day = None,
+    language: InLanguage = None,
     dry_run: DryRun = False,
 ) -> None:
     """Send one issue's mail for the default reader to an address, past the ledger, and show the server's answer."""
@@ -98,7 +119,8 @@ def send_test(
         raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
     engine = open_database()
     issue = stored_issue(engine, the_day(day, clock.now()))
-    envelope = test_envelope(engine, wiring.desk(settings()), issue, address, clock.now())
+    desk = wiring.desk(settings())
+    envelope = test_envelope(engine, desk, issue, address, _known(language, desk), clock.now())
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} holds no papers.")
     if dry_run:

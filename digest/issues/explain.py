@@ -6,6 +6,7 @@ Comes in: an issue, a recipient's key, changed weights. Goes out: plain values. 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -61,7 +62,9 @@ def explain_list(engine: Engine, shelf: Shelf, recipient: str, changes: Mapping[
         what_if = _replay(connection, other, chosen, reader.preferences)
         changed = _changed_since(connection, recipient, chosen.due_at)
     moves = moved(_ids(chosen.selection), _ids(what_if)) if changes else ()
-    same = again == chosen.selection or (_of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection))
+    same = _numbers(again) == _numbers(chosen.selection) or (
+        _of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection)
+    )
     return Explained(chosen, same, "" if same else changed, moves)
 
 
@@ -130,6 +133,13 @@ def _changed_since(connection: Connection, recipient: str, then: datetime) -> st
 
 def _of_earlier_version(chosen: ChosenList) -> bool:
     return not any(pick.points for pick in chosen.selection.picks)
+
+
+def _numbers(selection: Selection | SkipReason) -> list[Any]:
+    """What is to come out again: the papers, their points, how many were left out; the words are in some language."""
+    if isinstance(selection, SkipReason):
+        return []
+    return [selection.left_out, *((pick.paper_id, pick.points) for pick in selection.picks)]
 
 
 def _ids(selection: Selection | SkipReason) -> list[str]:

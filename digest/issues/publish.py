@@ -5,13 +5,14 @@ somebody comes back from a pause.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from digest.issues.issue import OVERLAP, IssueKind, IssueStatus
+from digest.issues.issue import OVERLAP, IssueKind, IssueStatus, noted
 from digest.issues.tastes import keep_tastes
+from digest.language import SOURCE, Languages, Message, n_
 from digest.mail.message import ISSUE_OF, Kind
 from digest.papers.collection import Collected, Outcome
 from digest.papers.health import told_to_readers
@@ -44,13 +45,17 @@ _THIN = 10  # papers that surfaced since the cut before; with fewer, readers are
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an operator decided about issues. `settings` are those that show in the mails, frozen with the issue."""
+    """What an operator decided about issues. `settings` are those that show in the mails, frozen with the issue.
+
+    In all `languages` it is said why an issue is thin.
+    """
 
     cut: time  # UTC
     pool_days: int
     papers: int  # how many ranked papers an issue keeps
     weights: Weights
     settings: Mapping[str, str]
+    languages: Languages = field(default_factory=Languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
         issue_kind = IssueKind(ISSUE_OF[kind])
         papers = _pool(connection, _SPECIAL[issue_kind], now)
         its_papers = _ranked(connection, plan, _weights(issue_kind, plan), papers, now, None)
-        number = _store(connection, plan, issue_kind, day, now, its_papers, "")
+        number = _store(connection, plan, issue_kind, day, now, its_papers, [])
         if number is not None:
             ids[kind] = number
             keep_tastes(connection, number, [one.paper.id for one in its_papers], now)
@@ -167,17 +172,26 @@ def _store(
     day: date,
     now: datetime,
     ranked: Sequence[RankedPaper],
-    why_thin: str,
+    why_thin: Sequence[Message],
 ) -> int | None:
     """The number of the new issue; None when there is one of this kind and date."""
     days = _SPECIAL.get(kind, plan.pool_days)
     settings = dict(plan.settings) | {"pool_days": str(days)}
     if kind is IssueKind.CATCH_UP:
         settings[OVERLAP] = str(plan.pool_days)
-    empty = "" if ranked else f"No new papers were listed in the last {days} days."
-    note = " ".join(filter(None, [empty, why_thin]))
+    why = list(why_thin)
+    if not ranked:
+        why.insert(0, _none_listed(days))
+    notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
+    note = notes.pop(SOURCE, "")
     weights = _weights(kind, plan).as_dict()
-    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings, note), ranked)
+    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings | noted(notes), note), ranked)
+
+
+def _none_listed(days: int) -> Message:
+    return n_(
+        "No new papers were listed on the last day.", "No new papers were listed in the last %(num)s days.", num=days
+    )
 
 
 def _missed(connection: Connection, day: date) -> Missed | None:

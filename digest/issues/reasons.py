@@ -1,62 +1,78 @@
-"""Why a paper is in an issue, and in one reader's mail, in words: only what its score is made of. Pure."""
+"""Why a paper is in an issue, and in one reader's mail: only what its score is made of. Pure.
+
+What comes out is not yet in anybody's language: selection puts the reason of a pick into words, a card its place.
+"""
 
 from collections.abc import Sequence
 
 from digest.issues.wishes import About, Wish
+from digest.language import Message, _, n_
 from digest.mail.words import short_title
 from digest.papers.late import in_words
 from digest.papers.paper import RankedPaper
 from digest.papers.topics import TOPICS
 
-OUTSIDE = "from outside of what you follow"
+OUTSIDE = _("from outside of what you follow")
 _LIKED_TITLE = 40  # characters
 _MOST = 2  # of what the reader asked for, in one reason
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
-_IN_ISSUE = {  # after "3rd"; by the kind of the issue
-    "daily": "fastest rising today",
-    "weekly": "of the week",
-    "catch-up": "of the last weeks",
-}
 
 
-def place_of(ranked: RankedPaper, kind: str) -> str:
+def place_of(ranked: RankedPaper, kind: str) -> Message:
     """Why a paper is in an issue of `kind` at all: the same for every reader."""
-    votes = int(ranked.terms.get("upvotes", 0))
-    first = ranked.rank == 1 and kind == "daily"
-    place = _IN_ISSUE[kind] if first else f"{_ordinal(ranked.rank)} {_IN_ISSUE[kind]}"
-    said = place + (f", {votes:,} vote{'s' * (votes != 1)}" if votes else "")
-    return f"{said} · {in_words(ranked.late_days)}" if ranked.late_days else said
+    place = _place(ranked.rank, kind)
+    if votes := int(ranked.terms.get("upvotes", 0)):
+        place = _("%(place)s, %(votes)s", place=place, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
+    return _("%(place)s · %(late)s", place=place, late=in_words(ranked.late_days)) if ranked.late_days else place
 
 
 def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
-    """Why a paper is in one reader's mail: its place, and what of it they asked for."""
+    """Why a paper is in one reader's mail, for operators: its place in English, and what of it the reader was told."""
     return f"{place_of(ranked, kind)} · {why}" if why else place_of(ranked, kind)
 
 
-def why_of(wishes: Sequence[Wish], kin: str = "", close: bool = False) -> str:
-    """What of a paper its reader asked for: `wishes` that it matches, what says most first; "" for none.
+def why_of(wishes: Sequence[Wish], kin: str = "", close: bool = False) -> list[Message]:
+    """What of a paper its reader asked for: `wishes` that it matches, what says most first; empty for none.
 
     `kin` is the title of a paper that they asked for more of and that it resembles; `close`: it is like what they
     asked for more of, no single one being named.
     """
     parts = [_follow(wish) for wish in wishes[:_MOST]]
     if kin and len(parts) < _MOST:
-        parts.append(f"like “{short_title(kin, _LIKED_TITLE)}” that you asked for more of")
+        parts.append(_("like “%(title)s” that you asked for more of", title=short_title(kin, _LIKED_TITLE)))
     elif close and not parts:
-        parts.append("like what you asked for more of")
-    return " · ".join(parts)
+        parts.append(_("like what you asked for more of"))
+    return parts
 
 
-def _follow(wish: Wish) -> str:
+def _place(rank: int, kind: str) -> Message:
+    if kind == "weekly":
+        return _("%(place)s of the week", place=_ordinal(rank))
+    if kind == "catch-up":
+        return _("%(place)s of the last weeks", place=_ordinal(rank))
+    return _("%(place)s fastest rising today", place=_ordinal(rank)) if rank > 1 else _("fastest rising today")
+
+
+def _follow(wish: Wish) -> Message:
     match wish.about:
         case About.TOPIC:
-            return f"you follow {_TOPIC_NAMES.get(wish.word, wish.word)}"
+            return _("you follow %(what)s", what=_TOPIC_NAMES.get(wish.word, wish.word))
         case About.KEYWORD:
-            return f"matches your keyword “{wish.word}”"
+            return _("matches your keyword “%(word)s”", word=wish.word)
         case _:
-            return f"you follow {wish.word}"
+            return _("you follow %(what)s", what=wish.word)
 
 
-def _ordinal(number: int) -> str:
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
-    return f"{number}{ending}"
+def _ordinal(number: int) -> Message:
+    """`1st`, `2nd`, `3rd`, `4th`."""
+    teen = number % 100 in (11, 12, 13)
+    match 0 if teen else number % 10:
+        case 1:
+            # Translators: 1st, 21st; the next 2nd, 22nd; 3rd, 23rd; 4th, 5th. Your language may need one form for all.
+            return _("%(number)sst", number=number)
+        case 2:
+            return _("%(number)snd", number=number)
+        case 3:
+            return _("%(number)srd", number=number)
+        case _:
+            return _("%(number)sth", number=number)

@@ -17,6 +17,7 @@ from digest.issues.diversity import NOT_LOWERED, Lowered, Variety
 from digest.issues.issue import Issue
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.wishes import About, Catalogue, Wish, asked_for, muted
+from digest.language import Language, Languages
 from digest.papers.paper import Paper
 from digest.subscribers.subscriber import Preferences
 
@@ -108,9 +109,12 @@ class Weights:
 
 
 class Pool:
-    """The papers of an issue, ready to be chosen from for many readers: what matches a word is looked up once."""
+    """The papers of an issue, ready to be chosen from for many readers: what matches a word is looked up once.
 
-    def __init__(self, issue: Issue, weights: Weights | None = None) -> None:
+    The reasons are said in those of `languages` that readers chose, English alone when left out.
+    """
+
+    def __init__(self, issue: Issue, weights: Weights | None = None, languages: Languages | None = None) -> None:
         ranked = sorted(issue.papers, key=lambda one: one.rank)
         papers = [one.paper for one in ranked]
         self._ids = [paper.id for paper in papers]
@@ -126,6 +130,10 @@ class Pool:
         self._variety = Variety(papers, self._worth["near_duplicate"], self._worth["same_lab"])
         self._boost = lru_cache(maxsize=50_000)(self._boost_of)
         self._wished = lru_cache(maxsize=50_000)(self._pick_of)
+        self._why = lru_cache(maxsize=50_000)(_reason_in)
+        self._outside = lru_cache(maxsize=None)(_outside_in)
+        self._issue = issue
+        self._languages = languages or Languages()
 
     def select(
         self, preferences: Preferences, already_got: Set[str], taste: Taste = NO_TASTE, not_before: date | None = None
@@ -141,7 +149,8 @@ class Pool:
         out = got | self._unwanted(preferences, taste, not_before)
         wishes = asked_for(preferences)
         if wishes or taste.affinity:
-            picks = _Reader(self, preferences, wishes, taste, out).picks()
+            language = self._languages.get(self._issue.language_for(preferences.language))
+            picks = _Reader(self, preferences, wishes, taste, out, language).picks()
         else:
             fresh = (pick for place, pick in enumerate(self._plain) if place not in out)
             picks = tuple(islice(fresh, preferences.papers))
@@ -166,11 +175,13 @@ class Pool:
             terms.append((str(about), self._worth[about] * (4 + more) // 4))
         return sum(value for _name, value in terms), tuple(terms)
 
-    def _pick_of(self, place: int, wishes: tuple[Wish, ...], affinity: int = 0, kin: str = "") -> Pick:
+    def _pick_of(
+        self, place: int, wishes: tuple[Wish, ...], language: Language, affinity: int = 0, kin: str = ""
+    ) -> Pick:
         """A paper with what speaks for it."""
         terms = [(TRENDING, self._trending[place]), *self._boost(wishes)[1]]
         terms += [(AFFINITY, affinity)] if affinity else []
-        why = why_of(wishes, kin, self._is_close(affinity))
+        why = self._why(wishes, language, kin, self._is_close(affinity))
         return Pick(self._ids[place], why, tuple(terms))
 
     def _is_close(self, affinity: int) -> bool:
@@ -181,9 +192,16 @@ class _Reader:
     """One reader's way through a pool."""
 
     def __init__(
-        self, pool: Pool, preferences: Preferences, wishes: Sequence[Wish], taste: Taste, out: Set[int]
+        self,
+        pool: Pool,
+        preferences: Preferences,
+        wishes: Sequence[Wish],
+        taste: Taste,
+        out: Set[int],
+        language: Language,
     ) -> None:
         self._pool = pool
+        self._language = language
         self._wants = preferences
         self._taste = taste
         self._out = out
@@ -242,11 +260,11 @@ class _Reader:
         pool, wishes = self._pool, self._found.get(place, ())
         if self._affinity:
             kin = self._taste.kin.get(pool._ids[place], "")
-            pick = pool._pick_of(place, wishes, self._affinity.get(place, 0), kin)
+            pick = pool._pick_of(place, wishes, self._language, self._affinity.get(place, 0), kin)
         else:
-            pick = pool._wished(place, wishes) if wishes else pool._plain[place]
+            pick = pool._wished(place, wishes, self._language) if wishes else pool._plain[place]
         if surprise:
-            pick = pick._replace(why=OUTSIDE)
+            pick = pick._replace(why=pool._outside(self._language))
         if lowered is not NOT_LOWERED and any(lowered):
             costs = [(name, -cost) for name, cost in lowered._asdict().items() if cost]
             pick = pick._replace(points=(*pick.points, *costs))
@@ -258,6 +276,14 @@ def select(
 ) -> Selection | SkipReason:
     """One reader's papers of an issue; see Pool for many readers."""
     return Pool(issue).select(preferences, already_got, taste)
+
+
+def _outside_in(language: Language) -> str:
+    return language.say(OUTSIDE)
+
+
+def _reason_in(wishes: tuple[Wish, ...], language: Language, kin: str, close: bool) -> str:
+    return " · ".join([language.say(part) for part in why_of(wishes, kin, close)])
 
 
 def _date_of(paper: Paper) -> date | None:

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from digest.issues.reasons import place_of
-from digest.mail.words import cut, day_of, number_of, short_title, wire_cost
+from digest.language import Language, Message, _, n_
+from digest.mail.words import cut, short_title, wire_cost
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 from digest.subscribers.opinion import Said
 
@@ -14,7 +15,13 @@ from digest.subscribers.opinion import Said
 TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
 LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
-_SAY = ((Said.MORE, "More like this"), (Said.LESS, "Less"), (Said.READ, "Already read"))
+_SAY = (
+    (Said.MORE, _("More like this")),
+    # Translators: a link beside "More like this": less of such papers.
+    (Said.LESS, _("Less")),
+    (Said.READ, _("Already read")),
+)
+_UNTITLED = _("Untitled")
 IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
 
 
@@ -26,33 +33,35 @@ class Link:
     url: str
 
 
-def card_values(ranked: RankedPaper, public_url: str, kind: str = "daily") -> dict[str, Any]:
-    """What templates/email/digest/card.* are rendered with: the same for every reader of an issue of `kind`."""
-    paper = ranked.paper
+def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: str = "daily") -> dict[str, Any]:
+    """What templates/email/digest/card.* are rendered with, in words of `language`: the same for all its readers of an
+    issue of `kind`.
+    """
+    paper, say = ranked.paper, language.say
     own_page = f"{public_url}/papers/{quote(paper.id, safe='/:')}"
     return {
-        "title": cut(paper.title, TITLE) or "Untitled",
+        "title": cut(paper.title, TITLE) or say(_UNTITLED),
         "url": _canonical(paper) or own_page,
         "excerpt": cut(paper.summary, EXCERPT) or cut(paper.abstract, EXCERPT),
-        "byline": _byline(paper),
-        "published": day_of(paper.published_at.date()) if paper.published_at else "",
-        "counts": _counts(ranked.terms),
+        "byline": [say(part) for part in _byline(paper)],
+        "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
+        "counts": [say(count) for count in _counts(ranked.terms)],
         "voted": bool(ranked.terms.get("upvotes")),
-        "links": [*_links(paper), Link("How it was ranked", own_page)],
-        "say": _SAY,
+        "links": [Link(say(words), url) for words, url in (*_links(paper), (_("How it was ranked"), own_page))],
+        "say": [(said, say(words)) for said, words in _SAY],
         "paper_path": quote(paper.id, safe="/:"),  # behind the reader's own feedback address
         "place": place_of(ranked, kind),
     }
 
 
-def in_subject(paper: Paper) -> str:
+def in_subject(paper: Paper, language: Language) -> str:
     """The paper's name where it is the first of a mail."""
-    return short_title(paper.title, IN_SUBJECT) or "Untitled"
+    return short_title(paper.title, IN_SUBJECT) or language.say(_UNTITLED)
 
 
-def in_preheader(paper: Paper) -> str:
+def in_preheader(paper: Paper, language: Language) -> str:
     """The paper's name where it is one of the next."""
-    return short_title(paper.title, IN_PREHEADER) or "Untitled"
+    return short_title(paper.title, IN_PREHEADER) or language.say(_UNTITLED)
 
 
 def _canonical(paper: Paper) -> str:
@@ -60,13 +69,13 @@ def _canonical(paper: Paper) -> str:
     return safe_url(paper.url) or (f"https://arxiv.org/abs/{arxiv}" if arxiv else "")
 
 
-def _links(paper: Paper) -> list[Link]:
+def _links(paper: Paper) -> list[tuple[Message, str]]:
     arxiv = arxiv_id(paper.id)
-    links = [Link("PDF on arXiv", f"https://arxiv.org/pdf/{arxiv}")] if arxiv else []
+    links = [(_("PDF on arXiv"), f"https://arxiv.org/pdf/{arxiv}")] if arxiv else []
     if code := safe_url(paper.code_url):
-        links.append(Link("Code on GitHub" if code.startswith("https://github.com/") else "Its code", code))
+        links.append((_("Code on GitHub") if code.startswith("https://github.com/") else _("Its code"), code))
     if project := safe_url(paper.project_url):
-        links.append(Link("Project page", project))
+        links.append((_("Project page"), project))
     return links
 
 
@@ -79,15 +88,20 @@ def safe_url(url: str) -> str:
 def _byline(paper: Paper) -> list[str]:
     """`First, Second, Third and 4 more`, and the organisation; what is known of the two."""
     names = ", ".join(cut(name, NAME) for name in paper.authors[:3])
-    more = f" and {len(paper.authors) - 3} more" if len(paper.authors) > 3 else ""
-    return [part for part in (names + more, cut(paper.organization, ORGANIZATION)) if part]
+    if more := len(paper.authors[3:]):
+        names = n_("%(names)s and %(num)s more", "%(names)s and %(num)s more", num=more, names=names)
+    return [part for part in (names, cut(paper.organization, ORGANIZATION)) if part]
 
 
-def _counts(terms: dict[str, float]) -> list[str]:
+def _counts(terms: dict[str, float]) -> list[Message]:
     """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, of what is known and not nought."""
-    known = (("upvotes", "vote"), ("comments", "comment"), ("stars", "star"))
-    counts = {term: number_of(int(terms[term]), thing) for term, thing in known if terms.get(term)}
-    gained = int(terms.get("gained", 0))
-    if "upvotes" in counts and gained > 0:
-        counts["upvotes"] += f", +{gained:,} since yesterday"
-    return list(counts.values())
+    votes, gained, comments, stars = (int(terms.get(name, 0)) for name in ("upvotes", "gained", "comments", "stars"))
+    counts = []
+    if votes:
+        said = n_("%(num)s vote", "%(num)s votes", num=votes)
+        counts.append(_("%(votes)s, +%(gained)s since yesterday", votes=said, gained=gained) if gained > 0 else said)
+    if comments:
+        counts.append(n_("%(num)s comment", "%(num)s comments", num=comments))
+    if stars:
+        counts.append(n_("%(num)s star", "%(num)s stars", num=stars))
+    return counts

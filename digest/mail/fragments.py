@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from jinja2 import TemplateError
 
 from digest.issues.issue import Issue
-from digest.language import _
+from digest.language import Language, _
 from digest.mail.cards import in_preheader, in_subject
 from digest.mail.quoted import Pieces, encoded_pieces, split
 from digest.mail.render import MANY, Card, Look, Renderer
@@ -90,16 +90,19 @@ def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
     """
     drafts, unfit = _sorted_out(issue, lambda ranked: renderer.render_card(ranked, look, issue.kind))
     inlined = dict(zip(drafts, renderer.inlined(issue, list(drafts.values()), look), strict=True))
-    cards, not_encoded = _sorted_out(issue, lambda ranked: _card(ranked, inlined[ranked.paper.id]), set(inlined))
+    language = renderer.language
+    cards, not_encoded = _sorted_out(
+        issue, lambda ranked: _card(ranked, inlined[ranked.paper.id], language), set(inlined)
+    )
     return Fragments(
-        preheader=f"{renderer.language.long_date(issue.date)}: each paper with the reason why it is here.",
+        preheader=quiet_preheader(issue, language),
         forms={
             form_name(*shape): _form(renderer, issue, look, *shape)
             for shape in product((1, MANY), (0, 1, MANY), (False, True))
         },
         cards=cards,
         unfit=unfit | not_encoded,
-        wording={name: renderer.language.say(words) for name, words in _WORDING.items()},
+        wording={name: language.say(words) for name, words in _WORDING.items()},
     )
 
 
@@ -123,9 +126,15 @@ def _form(renderer: Renderer, issue: Issue, look: Look, papers: int, left_out: i
     return Form(split(letter.subject), encoded_pieces(letter.text), encoded_pieces(letter.html))
 
 
-def _card(ranked: RankedPaper, card: Card) -> CardPieces:
-    paper = ranked.paper
-    return CardPieces(encoded_pieces(card.text), encoded_pieces(card.html), in_subject(paper), in_preheader(paper))
+def quiet_preheader(issue: Issue, language: Language) -> str:
+    """Of mails with too few papers to name them."""
+    day = language.long_date(issue.date)
+    return language.say(_("%(day)s: each paper with the reason why it is here.", day=day))
+
+
+def _card(ranked: RankedPaper, card: Card, language: Language) -> CardPieces:
+    named = in_subject(ranked.paper, language), in_preheader(ranked.paper, language)
+    return CardPieces(encoded_pieces(card.text), encoded_pieces(card.html), *named)
 
 
 def _tuples(stored: dict[str, Any]) -> dict[str, Any]:

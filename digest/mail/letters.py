@@ -89,7 +89,7 @@ def issue_settings(
 
 def language_of(issue: Issue, selection: Selection | None) -> str:
     """The language of one mail of `issue`: what was chosen with its papers, else what the operator had at the cut."""
-    return (selection.language if selection else "") or issue.settings.get("language", SOURCE)
+    return issue.language_for(selection.language if selection else "")
 
 
 def make_fragments(issue: Issue, desk: Desk, language: str = SOURCE) -> Fragments:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from digest.mail.lint_mail import ALL, BULK, SPACERS, Mail, Part, Rule, excerpt, loose
 from digest.mail.lint_tree import Element, pixels
+from digest.mail.words import columns
 
 # What 16 mail programs show (caniemail.com, 2026-05).
 _ELEMENTS = re.compile(
@@ -77,8 +78,7 @@ def _preheader(mail: Mail) -> Iterator[str]:
         yield "the first text of the body is not a hidden preheader"
         return
     said = loose(first.words)
-    columns = sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in said)
-    if columns < _SHORTEST_PREHEADER or len(said) > _LONGEST_PREHEADER:
+    if columns(said) < _SHORTEST_PREHEADER or len(said) > _LONGEST_PREHEADER:
         yield f"the preheader has {len(said)} characters: {excerpt(said)}"
     if said == loose(mail.subject):
         yield "the preheader repeats the subject"

@@ -21,30 +21,34 @@ from digest.subscribers.subscriber import Consent, Preferences, Status, Subscrib
 DEFAULT_READER = "reader@example.com"
 
 
-def preview_message(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber | None, now: datetime) -> bytes | None:
-    """The exact bytes for `reader` (the default reader when None); None when no mail would be made.
+def preview_message(
+    engine: Engine, desk: Desk, issue: Issue, reader: Subscriber | None, now: datetime, language: str = ""
+) -> bytes | None:
+    """The exact bytes for `reader`; None when no mail would be made. Without one, for the default reader, who gets it
+    in `language` (the issue's for "").
 
     The default reader's mail is made with the templates as they are now: it shows a designer their changes.
     """
-    part = _part(engine, issue, reader or _default_reader(DEFAULT_READER, now), now)
+    part = _part(engine, desk, issue, reader or _default_reader(DEFAULT_READER, now, language), now)
     if part is None:
         return None
     with reading(engine) as connection:
-        language = language_of(issue, part.selection)
-        stored = stored_fragments(connection, issue.id, language) if reader else None
+        stored = stored_fragments(connection, issue.id, language_of(issue, part.selection)) if reader else None
     written = Press(issue, Fragments.from_json(stored), desk).write(part) if stored else write(part, desk)
     return written.envelope.message
 
 
-def preview_letter(desk: Desk, kind: Kind, reader: Subscriber | None, now: datetime) -> bytes:
-    """The exact bytes of a mail that belongs to no issue, for `reader` or the default reader, as if it were due now."""
-    whom = reader or _default_reader(DEFAULT_READER, now)
+def preview_letter(desk: Desk, kind: Kind, reader: Subscriber | None, now: datetime, language: str = "") -> bytes:
+    """The same of a mail that belongs to no issue, as if it were due now; the operator's language for ""."""
+    whom = reader or _default_reader(DEFAULT_READER, now, language)
     return write(Part(_unqueued(kind, None, now.date(), whom, now), whom), desk).envelope.message
 
 
-def test_envelope(engine: Engine, desk: Desk, issue: Issue, address: str, now: datetime) -> Envelope | None:
+def test_envelope(
+    engine: Engine, desk: Desk, issue: Issue, address: str, language: str, now: datetime
+) -> Envelope | None:
     """The default reader's mail, addressed to `address`; the ledger never hears of it. None for an empty issue."""
-    part = _part(engine, issue, _default_reader(address, now), now)
+    part = _part(engine, desk, issue, _default_reader(address, now, language), now)
     return write(part, desk).envelope if part else None
 
 
@@ -56,8 +60,8 @@ def body_of(message: bytes, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _part(engine: Engine, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
-    shelf = Shelf(issue, Pool(issue))
+def _part(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
+    shelf = Shelf(issue, Pool(issue, languages=desk.renderer.languages))
     with reading(engine) as connection:
         kind = OF_ISSUE[issue.kind]
         queued = find(connection, kind, issue.date, reader.key)
@@ -85,7 +89,8 @@ def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, n
     )
 
 
-def _default_reader(address: str, now: datetime) -> Subscriber:
+def _default_reader(address: str, now: datetime, language: str) -> Subscriber:
     consent = Consent(requested_at=now, requested_from="", form="preview")
     # Number 0 is nobody's: the links of a preview open no reader's page.
-    return Subscriber(0, address, Status.CONFIRMED, Preferences(), "", consent, created_at=now, changed_at=now)
+    wants = Preferences(language=language)
+    return Subscriber(0, address, Status.CONFIRMED, wants, "", consent, created_at=now, changed_at=now)

@@ -65,9 +65,9 @@ class Renderer:
     """The templates below `templates` (the folder that holds email/) in one language, compiled once."""
 
     def __init__(self, templates: Path, languages: Languages | None = None, code: str = SOURCE) -> None:
-        languages = languages or Languages()
-        self.language = languages.get(code)
-        self._speaking = lru_cache(maxsize=None)(lambda other: Renderer(templates, languages, other))
+        self.languages = languages or Languages()
+        self.language = self.languages.get(code)
+        self._speaking = lru_cache(maxsize=None)(lambda other: Renderer(templates, self.languages, other))
         self._templates = Environment(
             loader=FileSystemLoader(templates),
             autoescape=select_autoescape(enabled_extensions=("html",), default=False),
@@ -95,10 +95,10 @@ class Renderer:
         `is_cut`: whether the issue holds papers beyond those in the mail and those left out.
         """
         values = _digest_values(issue, look, self.language) | {
-            "papers": "1 paper" if papers == 1 else f"{hole('papers')} papers",
+            "papers": counted_papers(papers, self.language, hole("papers")),
             "more": hole("more") if papers > 1 else "",
-            "left_out": _left_out(left_out),
-            "cut": _cut(papers, len(issue.papers)) if is_cut else "",
+            "left_out": told_left_out(left_out, self.language, hole("left_out")),
+            "cut": told_cut(papers, len(issue.papers), self.language, hole("papers")) if is_cut else "",
             "title": hole("title"),
             "preheader": hole("preheader"),
         }
@@ -108,7 +108,7 @@ class Renderer:
     def render_card(self, ranked: RankedPaper, look: Look, kind: str = IssueKind.DAILY) -> Card:
         """One paper of an issue of `kind`, with holes for its position in a mail and for the reader's own reason."""
         holes = {name: hole(name) for name in ("position", "why", "feedback")}
-        values = card_values(ranked, look.public_url, kind) | holes
+        values = card_values(ranked, look.public_url, self.language, kind) | holes
         html = self._templates.get_template("email/digest/card.html").render(values)
         text = self._templates.get_template("email/digest/card.txt").render(values)
         html.encode()  # raises here for what would be in the way of all cards in inlined()
@@ -128,12 +128,12 @@ class Renderer:
 
     def confirmation_letter(self, reader: ReaderLinks, look: Look) -> Letter:
         """Asks whether the address is the sign-up's own; holds nothing that the sign-up brought but the address."""
-        preheader = "One click starts your daily papers. If it was not you, do nothing."
+        preheader = _("One click starts your daily papers. If it was not you, do nothing.")
         return self._letter(Kind.CONFIRMATION, {"preheader": preheader}, {}, reader, look)
 
     def already_letter(self, reader: ReaderLinks, look: Look) -> Letter:
         """For a sign-up of an address that is confirmed."""
-        preheader = "Nothing to do. Here is the way to your topics, your hour and a pause."
+        preheader = _("Nothing to do. Here is the way to your topics, your hour and a pause.")
         return self._letter(Kind.ALREADY, {"preheader": preheader}, {}, reader, look)
 
     def link_letter(self, reader: ReaderLinks, look: Look) -> Letter:
@@ -175,19 +175,38 @@ def _digest_values(issue: Issue, look: Look, language: Language) -> dict[str, An
         "weekday": language.weekday(issue.date),
         "date": language.day_of(issue.date),
         "issue_url": f"{look.public_url}/issues/{issue.date.isoformat()}{which}",
-        "note": cut(issue.note, EXCERPT),
+        "note": cut(issue.note_in(language.code), EXCERPT),
     }
 
 
-def _left_out(count: int) -> str:
-    if count <= 1:
-        return "1 paper that you already got was left out." if count else ""
-    return f"{hole('left_out')} papers that you already got were left out."
+def counted_papers(papers: int, language: Language, many: str) -> str:
+    """`1 paper`, `10 papers`. Here and below `many` stands for a number above one: as it is read, or a hole."""
+    said = language.ngettext("%(num)s paper", "%(num)s papers", papers)
+    return said % {"num": _shown(papers, many)}
 
 
-def _cut(papers: int, pool: int) -> str:
-    shown = "This is 1" if papers == 1 else f"These are {hole('papers')}"
-    return f"{shown} of the {pool:,} papers of the issue."
+def told_left_out(count: int, language: Language, many: str) -> str:
+    """How much the reader already got, "" for nothing."""
+    said = language.ngettext(
+        "%(num)s paper that you already got was left out.",
+        "%(num)s papers that you already got were left out.",
+        count,
+    )
+    return said % {"num": _shown(count, many)} if count else ""
+
+
+def told_cut(papers: int, pool: int, language: Language, many: str) -> str:
+    """That the issue holds more than the mail."""
+    said = language.ngettext(
+        "This is %(num)s of the %(pool)s papers of the issue.",
+        "These are %(num)s of the %(pool)s papers of the issue.",
+        papers,
+    )
+    return said % {"num": _shown(papers, many), "pool": language.number(pool)}
+
+
+def _shown(number: int, many: str) -> str:
+    return "1" if number == 1 else many
 
 
 def _contact_url(contact: str) -> str:

@@ -13,11 +13,18 @@ _TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
 _TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0), *range(0xD800, 0xE000))
 _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
 
+_LONGEST_LINE = 75  # columns, so that quoted-printable need not break a line again
+# Where scripts without spaces may be parted: after each wide character, but not before a mark that closes, and not
+# behind one that opens.
+_WIDE = "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f"
+_WIDE += "\uff01-\uff60\uffe0-\uffe6\U0001f000-\U0001faff\U00020000-\U0003fffd"
+_OPENING, _CLOSING = r"“‘（《〈「『【(\[", r"”’）》〉」』】)\],.;:!?，。、；：！？…"
+_UNPARTED = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}]+)?[{_CLOSING}]*")
+
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
 _COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
 _WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
 
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January",
     "February",
@@ -64,18 +71,31 @@ def short_title(title: str, limit: int) -> str:
 
 
 def wrapped(text: str) -> str:
-    """`text` in lines of at most 75 characters, so that quoted-printable need not break them again."""
-    return textwrap.fill(text, 75, break_on_hyphens=False)
+    """`text` in lines of at most 75 columns, of which a wide character, such as a Chinese one, takes two."""
+    if columns(text) == len(text):
+        return textwrap.fill(text, _LONGEST_LINE, break_on_hyphens=False)
+    lines, line = [], ""
+    for part in _UNPARTED.findall(text.replace("\n", " ")):
+        if columns(line + part) > _LONGEST_LINE:
+            lines.append(line.rstrip())
+            line = part.lstrip()
+            while columns(line) > _LONGEST_LINE:  # what has no place to be parted at
+                end = next(at for at in range(len(line), 0, -1) if columns(line[:at]) <= _LONGEST_LINE)
+                lines.append(line[:end])
+                line = line[end:]
+        else:
+            line += part
+    return "\n".join(filter(None, [*lines, line]))
+
+
+def columns(text: str) -> int:
+    """How many columns `text` takes where all letters are equally wide (Unicode Standard Annex 11)."""
+    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
 
 
 def unbroken(text: str) -> str:
     """`text` that a line break never parts."""
     return text.replace(" ", "\u00a0")
-
-
-def weekday(day: date) -> str:
-    """`Monday`, whatever the locale."""
-    return _WEEKDAYS[day.weekday()]
 
 
 def day_of(day: date) -> str:

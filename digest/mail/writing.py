@@ -88,7 +88,7 @@ class Writer:
     def _shelf(self, issue_id: int) -> Shelf:
         with reading(self._engine) as connection:
             issue = issue_by_id(connection, issue_id)
-        return Shelf(issue, Pool(issue))
+        return Shelf(issue, Pool(issue, languages=self._desk.renderer.languages))
 
     def _make_press(self, issue_id: int, language: str) -> Press:
         issue = self.shelf(issue_id).issue

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from digest.language import _
+
 _DAY = timedelta(days=1)
-_MONDAY, _THURSDAY, _SATURDAY = 0, 3, 5
+_MONDAY, _THURSDAY = 0, 3
+_WEEKEND = {5: _("Saturday"), 6: _("Sunday")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,12 @@ def holiday(day: date) -> str:
 
 def _arxiv(day: date) -> Expected:
     # The evening of a Friday or Saturday announces nothing; those would be the lists of Saturday and Sunday.
-    why = f"{day:%A}" if day.weekday() >= _SATURDAY else holiday(day - _DAY)
+    why = _weekend(day) or holiday(day - _DAY)
     return Expected(why, _at(day, time(6)), ids_grow=True)
 
 
 def _huggingface(day: date) -> Expected:
-    why = f"{day:%A}" if day.weekday() >= _SATURDAY else (holiday(day) if (day.month, day.day) in _BOTH else "")
+    why = _weekend(day) or (holiday(day) if (day.month, day.day) in _BOTH else "")
     return Expected(why, _at(day, time(6)), short=bool(holiday(day) or holiday(day - _DAY)))
 
 
@@ -50,21 +53,25 @@ _BOTH = frozenset({(1, 1), (12, 25)})  # holidays of nearly everybody
 _RULES: dict[str, Callable[[date], Expected]] = {"arxiv": _arxiv, "huggingface": _huggingface}
 
 
+def _weekend(day: date) -> str:
+    return _WEEKEND.get(day.weekday(), "")
+
+
 def _at(day: date, hour: time) -> datetime:
     return datetime.combine(day, hour, UTC)
 
 
 def _holidays(year: int) -> Iterator[tuple[date, str]]:
-    yield date(year, 1, 1), "New Year’s Day"
-    yield _nth(year, 1, _MONDAY, 3), "Martin Luther King Day"
-    yield _last_monday(year, 5), "Memorial Day"
-    yield date(year, 6, 19), "Juneteenth"
-    yield date(year, 7, 4), "Independence Day"
-    yield _nth(year, 9, _MONDAY, 1), "Labor Day"
-    yield _nth(year, 11, _THURSDAY, 4), "Thanksgiving"
-    yield date(year, 12, 24), "Christmas Eve"
-    yield date(year, 12, 25), "Christmas"
-    yield date(year, 12, 31), "New Year’s Eve"
+    yield date(year, 1, 1), _("New Year’s Day")
+    yield _nth(year, 1, _MONDAY, 3), _("Martin Luther King Day")
+    yield _last_monday(year, 5), _("Memorial Day")
+    yield date(year, 6, 19), _("Juneteenth")
+    yield date(year, 7, 4), _("Independence Day")
+    yield _nth(year, 9, _MONDAY, 1), _("Labor Day")
+    yield _nth(year, 11, _THURSDAY, 4), _("Thanksgiving")
+    yield date(year, 12, 24), _("Christmas Eve")
+    yield date(year, 12, 25), _("Christmas")
+    yield date(year, 12, 31), _("New Year’s Eve")
 
 
 def _nth(year: int, month: int, weekday: int, which: int) -> date:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from statistics import median
 
+from digest.language import Message, _
 from digest.papers.announcing import Expected, expected
 from digest.papers.collection import Collected, Facts, Outcome, name_of
 from digest.papers.paper import Paper
@@ -86,12 +87,12 @@ def overlap(earlier: Facts, papers: Sequence[Paper] | Sequence[str]) -> float:
     return sum(one in listed for one in earlier.sample) / len(earlier.sample) if earlier.sample else 0.0
 
 
-def told_to_readers(runs: Sequence[Collected], now: datetime, thin: bool) -> str:
+def told_to_readers(runs: Sequence[Collected], now: datetime, thin: bool) -> list[Message]:
     """Why an issue cut at `now` may lack papers, in a sentence a reason; of quiet days only when it is `thin`."""
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[Outcome, str], list[str]] = {}
     for run in runs:
-        names.setdefault(_to_readers(run, now, thin), []).append(name_of(run.source))
-    return " ".join(said.format(" and ".join(several)) for said, several in names.items() if said)
+        names.setdefault(_wrong(run, now, thin), []).append(name_of(run.source))
+    return [said for wrong, several in names.items() for said in _to_readers(*wrong, several)]
 
 
 def lost_touch(run: Collected, now: datetime) -> bool:
@@ -173,16 +174,35 @@ def _counts(told: Sequence[Mapping[str, int]], name: str) -> list[int]:
     return [categories.get(name, 0) for categories in told]
 
 
-def _to_readers(run: Collected, now: datetime, thin: bool) -> str:
-    """The sentence, with {} in the place of the names of all sources that it is true of; "" when nothing is wrong."""
+def _wrong(run: Collected, now: datetime, thin: bool) -> tuple[Outcome, str]:
+    """What is worth telling of a run, and of a quiet one why; FRESH for nothing."""
     if run.outcome is Outcome.FAILING or lost_touch(run, now):
-        return "{} could not be read when this issue was made; what is missing comes in a later one."
-    if run.outcome is Outcome.STALE:
-        return "{} had no new list when this issue was made; late papers come in the next one."
-    if run.outcome is Outcome.PARTIAL:
-        return "{} gave only a part of the list when this issue was made; the rest comes in a later one."
-    why_none = expected(run.source, run.day).why_none
-    return f"{{}} announced nothing ({why_none})." if run.outcome is Outcome.QUIET and thin and why_none else ""
+        return Outcome.FAILING, ""
+    if run.outcome is Outcome.QUIET:
+        why_none = expected(run.source, run.day).why_none
+        return (Outcome.QUIET, why_none) if thin and why_none else (Outcome.FRESH, "")
+    return run.outcome, ""
+
+
+def _to_readers(outcome: Outcome, why: str, sources: Sequence[str]) -> Iterator[Message]:
+    match outcome:
+        case Outcome.FAILING:
+            yield _(
+                "%(sources)s could not be read when this issue was made; what is missing comes in a later one.",
+                sources=sources,
+            )
+        case Outcome.STALE:
+            yield _(
+                "%(sources)s had no new list when this issue was made; late papers come in the next one.",
+                sources=sources,
+            )
+        case Outcome.PARTIAL:
+            yield _(
+                "%(sources)s gave only a part of the list when this issue was made; the rest comes in a later one.",
+                sources=sources,
+            )
+        case Outcome.QUIET:
+            yield _("%(sources)s announced nothing (%(why)s).", sources=sources, why=why)
 
 
 def _listed(papers: int) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from digest.language import _, n_
 from digest.papers.paper import Observed
 
 
@@ -21,4 +22,6 @@ def in_words(days: int) -> str:
     """What a reader is told, "" of a paper that is not late."""
     if not days:
         return ""
-    return f"listed {'yesterday' if days == 1 else f'{days} days ago'}, found today"
+    if days == 1:
+        return _("listed yesterday, found today")
+    return n_("listed %(num)s day ago, found today", "listed %(num)s days ago, found today", num=days)

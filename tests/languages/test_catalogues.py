@@ -19,7 +19,7 @@ CODES = Languages(LOCALE).codes[1:]
 # Files and folders whose texts are all translated; a new template must be.
 TRANSLATED = (
     "web",
-    "email/link",
+    "email",
 )
 
 Key = tuple[str | None, str | tuple[str, ...]]

@@ -154,9 +154,9 @@ def run(source: str, outcome: Outcome, day: date = SATURDAY) -> Collected:
 def test_readers_are_told_why_an_issue_is_thin_and_nothing_when_it_is_not() -> None:
     now = datetime.combine(SATURDAY, LATE)
     quiet = [run("arxiv", Outcome.QUIET), run("huggingface", Outcome.QUIET)]
-    assert told_to_readers(quiet, now, thin=True) == "arXiv and Hugging Face announced nothing (Saturday)."
-    assert told_to_readers(quiet, now, thin=False) == ""
-    assert told_to_readers([run("arxiv", Outcome.FRESH)], now, thin=True) == ""
+    assert told_to_readers(quiet, now, thin=True) == ["arXiv and Hugging Face announced nothing (Saturday)."]
+    assert told_to_readers(quiet, now, thin=False) == []
+    assert told_to_readers([run("arxiv", Outcome.FRESH)], now, thin=True) == []
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,14 @@ def test_readers_are_told_why_an_issue_is_thin_and_nothing_when_it_is_not() -> N
     ],
 )
 def test_what_went_wrong_is_always_told(outcome: Outcome, words: str) -> None:
-    said = told_to_readers([run("hackernews", outcome)], datetime.combine(SATURDAY, LATE), thin=False)
+    (said,) = told_to_readers([run("hackernews", outcome)], datetime.combine(SATURDAY, LATE), thin=False)
     assert said.startswith(words)
 
 
 def test_a_source_not_read_for_a_day_counts_as_not_read_at_all() -> None:
     later = datetime.combine(SATURDAY, LATE) + timedelta(hours=25)
-    assert "could not be read" in told_to_readers([run("arxiv", Outcome.FRESH)], later, thin=False)
+    (said,) = told_to_readers([run("arxiv", Outcome.FRESH)], later, thin=False)
+    assert "could not be read" in said
 
 
 @pytest.mark.parametrize("day", ["2024-05-28", "2024-12-18", "2025-01-10", "2025-06-10", "2025-09-30", "2026-01-15"])
