@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Engine
 
 from digest.issues.publish import Plan, Published, publish
+from digest.language import Languages
 from digest.mail.letters import Desk, Senders, issue_settings
 from digest.mail.render import Look, Renderer
 from digest.papers.paper import Paper, Votes
@@ -28,12 +29,13 @@ SENDERS = Senders(
     reply_to="",
     reverse_path="bounces@example.org",
 )
-PLAN = Plan(CUT, 5, 200, Weights(), issue_settings(LOOK, SENDERS, (SECRET,), ()))
+LANGUAGES = Languages(resource("locale"))
+PLAN = Plan(CUT, 5, 200, Weights(), issue_settings(LOOK, SENDERS, (SECRET,), ()), LANGUAGES)
 
 
 def desk() -> Desk:
     """What writing a mail needs."""
-    return Desk(Renderer(resource("templates")), LOOK, SENDERS, (SECRET,))
+    return Desk(Renderer(resource("templates"), LANGUAGES), LOOK, SENDERS, (SECRET,))
 
 
 def paper(number: int, **said: object) -> Paper:

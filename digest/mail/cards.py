@@ -7,12 +7,15 @@ from urllib.parse import quote
 
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, n_
-from digest.mail.words import cut, short_title, wire_cost
+from digest.mail.words import cut, short_title, unbroken, wire_cost
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 from digest.subscribers.opinion import Said
 
-# Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold.
+# Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold, in
+# any language: the excerpt is cut shorter where the rest of a card takes much.
 TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
+_ROOM = 1_620  # bytes of encoded HTML for the words and links of a card, but for the reader's own reason
+_SHORTEST_EXCERPT = 60  # bytes
 LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
 _SAY = (
@@ -39,19 +42,41 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     """
     paper, say = ranked.paper, language.say
     own_page = f"{public_url}/papers/{quote(paper.id, safe='/:')}"
-    return {
+    values = {
         "title": cut(paper.title, TITLE) or say(_UNTITLED),
         "url": _canonical(paper) or own_page,
-        "excerpt": cut(paper.summary, EXCERPT) or cut(paper.abstract, EXCERPT),
         "byline": [say(part) for part in _byline(paper)],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
-        "voted": bool(ranked.terms.get("upvotes")),
         "links": [Link(say(words), url) for words, url in (*_links(paper), (_("How it was ranked"), own_page))],
         "say": [(said, say(words)) for said, words in _SAY],
-        "paper_path": quote(paper.id, safe="/:"),  # behind the reader's own feedback address
-        "place": place_of(ranked, kind),
+        "place": say(place_of(ranked, kind)),
     }
+    room = _ROOM - _taken(values) - len(_SAY) * wire_cost(own_page)  # links of opinions are about as long
+    return values | {
+        "excerpt": _excerpt(paper, room),
+        "voted": bool(ranked.terms.get("upvotes")),
+        "paper_path": quote(paper.id, safe="/:"),  # behind the reader's own feedback address
+    }
+
+
+def _taken(value: Any) -> int:
+    """The bytes of encoded HTML that all texts in `value` take, with spaces that do not break."""
+    match value:
+        case str():
+            return wire_cost(unbroken(value))
+        case Link():
+            return _taken(value.words) + _taken(value.url)
+        case dict():
+            return sum(map(_taken, value.values()))
+        case _:
+            return sum(map(_taken, value))
+
+
+def _excerpt(paper: Paper, room: int) -> str:
+    if room < _SHORTEST_EXCERPT:
+        return ""
+    return cut(paper.summary, EXCERPT, room) or cut(paper.abstract, EXCERPT, room)
 
 
 def in_subject(paper: Paper, language: Language) -> str:

@@ -15,7 +15,7 @@ from digest.mail.fragments import CardPieces, Form, Fragments, form_name
 from digest.mail.quoted import LONGEST, SOFT, Pieces, encoded_value
 from digest.mail.words import cut, one_line, wrapped
 
-REASON = 90  # characters of what a reader asked for
+REASON, REASON_ROOM = 90, 240  # characters and bytes of what a reader asked for: two reasons in Chinese
 SHORTEST_PREHEADER = 40
 _IN_PREHEADER = 3  # papers that it names
 _SIMPLE = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]{,70}")  # addresses that stand in a mail as they are
@@ -172,7 +172,7 @@ def _with_room(encoded: bytes, room: int) -> bytes:
 
 
 def _reason(why: str) -> Encoded:
-    said = f"· {cut(why, REASON)}"
+    said = f"· {cut(why, REASON, REASON_ROOM)}"
     return Encoded(encoded_value("\n" + wrapped(said)), encoded_value(escape(f" {said}", quote=False)))
 
 

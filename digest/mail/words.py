@@ -46,15 +46,16 @@ def one_line(text: str) -> str:
     return " ".join(text.translate(_CLEAN).split())
 
 
-def cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int, room: float | None = None) -> str:
     """At most `limit` characters of one_line(text), ended at a sentence or a word, with an ellipsis where cut.
 
-    Scripts whose characters take many bytes are cut earlier, so that a mail stays below what Gmail clips.
+    Scripts whose characters take many bytes are cut earlier, so that a mail stays below what Gmail clips: about `room`
+    bytes of encoded HTML are there.
     """
-    line = one_line(text)
-    if len(line) <= limit and wire_cost(line) <= limit * _WIRE_BYTES:
+    line, room = one_line(text), limit * _WIRE_BYTES if room is None else room
+    if len(line) <= limit and wire_cost(line) <= room:
         return line
-    head = line[: _fitting(line, limit - 2)]
+    head = line[: _fitting(line, limit - 2, room - 2 * _WIRE_BYTES)]
     ends = [match.end() for match in _SENTENCE_END.finditer(head)]
     if ends and ends[-1] > len(head) // 2:
         return f"{head[: ends[-1]]} …"
@@ -108,10 +109,10 @@ def number_of(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def _fitting(line: str, limit: int) -> int:
-    """How many leading characters fit in `limit` characters and their share of wire bytes."""
+def _fitting(line: str, limit: int, room: float) -> int:
+    """How many leading characters fit in `limit` characters and `room` wire bytes."""
     costs = list(accumulate(wire_cost(character) for character in line[:limit]))
-    return bisect_right(costs, limit * _WIRE_BYTES)
+    return bisect_right(costs, room)
 
 
 def wire_cost(text: str) -> int:

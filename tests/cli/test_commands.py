@@ -100,6 +100,19 @@ def test_preview_shows_the_other_mails_too_and_needs_no_issue_for_them(run, engi
         assert (judged.exit_code, json.loads(judged.stdout)[0]["failed"]) == (0, [])
 
 
+def test_preview_shows_every_mail_in_the_language_that_is_asked_for(run, issue, tmp_path):
+    for kind in ("digest", "confirmation", "already", "link"):
+        file = tmp_path / f"{kind}.eml"
+        options = ("--kind", kind, "--date", DATE, "--language", "zh-cn", "--format", "raw", "--output", file)
+        assert run("preview", *options).exit_code == 0
+        assert json.loads(run("lint", file, "--json").stdout)[0]["failed"] == []
+    assert "入选理由：" in run("preview", "--date", DATE, "--language", "zh-CN").stdout
+    unknown = run("preview", "--date", DATE, "--language", "tlh")
+    assert (unknown.exit_code, "there are en, zh-CN" in unknown.stderr) == (2, True)
+    mine = run("preview", "--date", DATE, "--language", "en", "--subscriber", "ada@example.com")
+    assert mine.exit_code == 2
+
+
 def test_preview_opens_a_page_with_phones_and_desktops_in_both_schemes(run, issue, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or False)
@@ -141,6 +154,8 @@ def test_send_test_goes_past_the_ledger_and_shows_the_servers_answer(run, issue,
     done = run("send-test", "me@example.com", "--date", DATE)
     assert (done.exit_code, done.stderr.split(":")[0]) == (0, "accepted")
     assert len(smtp_server.taken_for("me@example.com")) == 1
+    assert run("send-test", "li@example.com", "--date", DATE, "--language", "zh-CN").exit_code == 0
+    assert b'lang=3D"zh-CN"' in smtp_server.taken_for("li@example.com")[0].content
     smtp_server.always(Phase.RCPT, "550 5.1.1 no such user")
     refused = run("send-test", "you@example.com", "--date", DATE)
     assert (refused.exit_code, "no such user" in refused.stderr) == (1, True)

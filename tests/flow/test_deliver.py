@@ -114,9 +114,26 @@ def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_serve
     assert (hands.audit(issue).accepted, hands.audit(issue).unexplained) == (2, 0)
 
 
-def test_a_preview_is_the_bytes_that_are_sent(hands, engine, smtp_server):
+def test_readers_of_two_languages_get_one_issue_each_in_theirs(hands, engine, smtp_server):
+    add_papers(engine, range(9))
+    for name, code in (("ada", ""), ("ben", "zh-CN"), ("eve", "en")):
+        add_reader(engine, f"{name}@example.com", papers=3, keywords=("paper number 7",), language=code)
+    cut(engine)
+    hands.deliver()
+    texts = {
+        name: opened(smtp_server.taken_for(f"{name}@example.com")[0]).get_body(("plain",)).get_content()
+        for name in ("ada", "ben", "eve")
+    }
+    assert all("matches your keyword “paper number 7”" in texts[name] for name in ("ada", "eve"))
+    assert "今日飙升榜第 8 名" in texts["ben"]
+    assert "匹配关键词“paper number 7”" in texts["ben"]
+    assert "来自您的关注范围之外" in texts["ben"]
+
+
+@pytest.mark.parametrize("language", ["", "zh-CN"])
+def test_a_preview_is_the_bytes_that_are_sent(hands, engine, smtp_server, language):
     add_papers(engine, range(30))
-    ada = add_reader(engine, "ada@example.com", papers=5, keywords=("paper number 7",))
+    ada = add_reader(engine, "ada@example.com", papers=5, keywords=("paper number 7",), language=language)
     issue_id = cut(engine).issue_id
     with reading(engine) as connection:
         issue = issues.issue_by_id(connection, issue_id)

@@ -28,7 +28,7 @@ from digest.store.tables import deliveries, opinions
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
 from tests.store.test_deliveries import receipt
-from tests.world import DAY, MORNING, SECRET, add_papers, add_reader, cut, paper
+from tests.world import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 ISSUES, READERS, PAPERS_A_DAY = 12, 100, 12
@@ -39,7 +39,7 @@ NAMES = ("Ada Lovelace", "Alan Turing", "Grace Hopper", "Emmy Noether")
 
 
 def shelf_of(issue):
-    return Shelf(issue, Pool(issue))
+    return Shelf(issue, Pool(issue, languages=LANGUAGES))
 
 
 def send_all(engine, now):
@@ -115,6 +115,7 @@ def wants(dice):
         "topics": some(("speech", "agents", "safety", "graphs")),
         "muted_topics": some(("robotics", "retrieval"), 1),
         "surprise": dice.random() < 0.7,
+        "language": dice.choice(("", "en", "zh-CN")),
     }
 
 

@@ -139,6 +139,8 @@ def test_with_papers_a_failing_source_does_not_stop_the_issue_and_is_named(engin
     read(engine, Outcome.FAILING)
     note = cut(engine).note
     assert note == "Hugging Face could not be read when this issue was made; what is missing comes in a later one."
+    assert stored(engine).note_in("zh-CN").startswith("制作本期时无法读取 Hugging Face")
+    assert stored(engine).note_in("en") == stored(engine).note_in("tlh") == note
 
 
 @pytest.mark.parametrize(("hour", "expected"), [(5, None), (6, date(2026, 3, 4)), (23, date(2026, 3, 4))])

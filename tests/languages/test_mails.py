@@ -1,24 +1,39 @@
 """Mails in the reader's language; one that is sent again is the same mail whatever was changed meanwhile."""
 
 import email
+import re
 from dataclasses import replace
 from email.policy import default
 
 import pytest
 from sqlalchemy import select
 
-from digest.issues.selection import Selection
+from digest.issues.issue import Issue
+from digest.issues.selection import Pick, Pool, Selection, Taste
 from digest.language import Languages
 from digest.mail.fragments import Fragments
-from digest.mail.letters import Desk, language_of, make_fragments, write
-from digest.mail.message import Kind
+from digest.mail.letters import Desk, Press, language_of, make_fragments, write
+from digest.mail.message import OF_ISSUE, Kind
 from digest.mail.render import Renderer
+from digest.mail.words import columns, wrapped
 from digest.mail.writing import Writer
+from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.store.database import reading
 from digest.store.tables import fragments
+from digest.subscribers.subscriber import Preferences
 from tests.languages.pseudo import CODE, Main, pseudo_languages, words_outside
-from tests.mail.builders import DESK, LOOK, READER, a_paper, a_part, an_issue, everything_in
+from tests.mail.builders import (
+    DESK,
+    LOOK,
+    READER,
+    a_paper,
+    a_part,
+    an_issue,
+    as_letter,
+    every_message,
+    everything_in,
+)
 from tests.world import add_papers, cut
 from tests.world import desk as english_desk
 
@@ -100,9 +115,93 @@ def test_a_worker_keeps_the_fragments_of_each_language(engine):
     assert kept == ["en", "zh-CN"]
 
 
-def test_nothing_in_a_mail_stays_english_in_another_language(tmp_path):
+LIKED, LIKE_IT, FAR = "Zq liked", a_paper(9, title="Zqx"), a_paper(7, title="")
+EVERYTHING = {"upvotes": 31.0, "gained": 12.0, "comments": 2.0, "stars": 1350.0}
+WANTS = Preferences(language=CODE, keywords=("Zqx 1",), authors=("Ada Example",), topics=("graphs", "speech"), papers=9)
+
+
+def an_issue_of_all_sorts(kind: str) -> Issue:
+    """Whose cards and reasons hold every word that there is."""
+    alone = {"authors": ("Bo Sample",)}
+    papers = [
+        a_paper(1, title="Zqx 1", authors=("Ada Example",) * 5, project_url="https://zq.example/p"),
+        a_paper(2, title="Zqx speech", code_url="https://zq.example/c", **alone),
+        a_paper(3, title="Zqx graphs", **alone),
+        *(replace(one, authors=("Bo Sample",)) for one in (LIKE_IT, a_paper(6, title="Zqy"), FAR)),
+    ]
+    papers = [replace(one, summary="Zq.", organization="Zq") for one in papers]
+    issue = an_issue(papers, kind=kind)
+    late = (replace(one, terms=EVERYTHING, late_days=place % 3) for place, one in enumerate(issue.papers))
+    return replace(issue, papers=tuple(late))
+
+
+@pytest.mark.parametrize("kind", OF_ISSUE)
+@pytest.mark.parametrize("most", [1, 9])
+def test_nothing_in_a_digest_stays_english_in_another_language(kind, most, tmp_path):
+    languages = pseudo_languages(tmp_path)
+    desk = replace(DESK, renderer=Renderer(resource("templates"), languages))
+    issue = an_issue_of_all_sorts(kind)
+    taste = Taste({LIKE_IT.id: 0.9, "2611.00006": 0.5}, {LIKE_IT.id: LIKED})
+    chosen = Pool(issue, languages=languages).select(replace(WANTS, papers=most), set(), taste)
+    assert isinstance(chosen, Selection)
+    chosen = replace(chosen, left_out=most - 1)
+    letter = as_letter(write(a_part(issue, chosen), desk).envelope.message)
+    said = ("Zqx", "Zqy", "Zq", "Ada Example", "Bo Sample", *(topic.name for topic in TOPICS), "speech", "graphs")
+    look = (LOOK.title, LOOK.postal_address, LOOK.contact, READER.address)
+    texts = [letter.subject, re.sub(r"https://\S+", "", letter.text), *Main(letter.html, "body").texts]
+    assert words_outside(texts, (*look, *said)) == []
+    assert letter.text.count("⟦") > 30
+    if most > 1:
+        for reason in ("you follow", "matches your keyword", "that you asked for more of", "from outside of what"):
+            assert reason in " ".join(letter.text.split())
+
+
+def test_nothing_in_the_other_mails_stays_english_in_another_language(tmp_path):
     renderer = Renderer(resource("templates"), pseudo_languages(tmp_path), CODE)
-    letter = renderer.link_letter(READER, replace(LOOK, contact="", postal_address=""))
-    own = (LOOK.title, READER.address, READER.manage_url, READER.unsubscribe_url)
-    assert "⟦" in letter.subject
-    assert words_outside([letter.subject, letter.text, *Main(letter.html, "body").texts], own) == []
+    own = (LOOK.title, LOOK.postal_address, LOOK.contact, READER.address)
+    for letter in (
+        renderer.link_letter(READER, LOOK),
+        renderer.already_letter(READER, LOOK),
+        renderer.confirmation_letter(READER, LOOK),
+    ):
+        assert "⟦" in letter.subject
+        text = re.sub(r"https://\S+", "", letter.text)
+        assert words_outside([letter.subject, text, *Main(letter.html, "body").texts], own) == []
+
+
+def test_a_reason_is_said_in_the_language_of_its_reader_and_stored_so():
+    pool = Pool(an_issue([a_paper(1), a_paper(2)]), languages=RENDERER.languages)
+    wants = Preferences(keywords=("Paper 2",), surprise=False)
+    picks = {code: pool.select(replace(wants, language=code), set()).picks for code in ("zh-CN", "", "en")}
+    assert picks["zh-CN"][0].why == "匹配关键词“Paper 2”"
+    assert picks[""] == picks["en"]
+    assert picks["en"][0].why == "matches your keyword “Paper 2”"
+    assert [pick._replace(why="") for pick in picks["zh-CN"]] == [pick._replace(why="") for pick in picks["en"]]
+
+
+def test_a_mail_in_chinese_is_the_same_bytes_again_whatever_was_translated_meanwhile():
+    part = a_part(ISSUE, Selection((Pick("2611.00002", "匹配关键词“Paper 2”"),), language="zh-CN"))
+    stored = make_fragments(ISSUE, SPEAKING, "zh-CN").to_json()
+    first = Press(ISSUE, Fragments.from_json(stored), SPEAKING).write(part)
+    for renderer in (RENDERER, Renderer(resource("templates"))):
+        again = Press(ISSUE, Fragments.from_json(stored), replace(SPEAKING, renderer=renderer)).write(part)
+        assert again.envelope.message == first.envelope.message
+    assert "匹配关键词" in body(first.envelope.message, "plain")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_line_of_a_text_part_is_wider_than_a_terminal(kind):
+    text = as_letter(every_message("zh-CN")[kind]).text
+    lines = [line for line in text.splitlines() if not line.startswith("https://")]
+    assert max(map(columns, lines)) <= 76
+
+
+@pytest.mark.parametrize(
+    "said", ["论文里没有空格，却有标点。" * 20, "Latin 与汉字混排（如“这样”）的句子 " * 9, "x" * 99 + "字" * 99]
+)
+def test_a_text_without_spaces_is_parted_between_its_characters(said):
+    lines = wrapped(said).split("\n")
+    assert "".join(wrapped(said).split()) == "".join(said.split())
+    assert all(columns(line) <= 75 for line in lines)
+    assert all(columns(line) > 65 for line in lines[:-2])
+    assert not any(line[0] in "，。）”" for line in lines)

@@ -11,6 +11,7 @@ from typing import Any
 
 from digest.issues.issue import Issue, IssueStatus
 from digest.issues.selection import Pick, Selection
+from digest.language import SOURCE, Languages
 from digest.mail.choose import Part
 from digest.mail.compose import compose, message_id
 from digest.mail.letters import Desk, Press, Senders, issue_settings, make_fragments
@@ -30,7 +31,8 @@ READER = ReaderLinks(
     unsubscribe_url=f"{SITE}/u/{TOKEN}",
     confirm_url=f"{SITE}/confirm/{TOKEN}",
 )
-RENDERER = Renderer(TEMPLATES)
+LANGUAGES = Languages(TEMPLATES.parent / "locale")
+RENDERER = Renderer(TEMPLATES, LANGUAGES)
 SECRET = b"a-secret-of-at-least-thirty-two-characters"
 SENDERS = Senders(
     "Daily Papers <digest@papers.example.org>",
@@ -92,13 +94,15 @@ def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: 
     return Part(delivery, reader, issue, selection)
 
 
-def a_press(issue: Issue, desk: Desk = DESK) -> Press:
-    return Press(issue, make_fragments(issue, desk), desk)
+def a_press(issue: Issue, desk: Desk = DESK, language: str = SOURCE) -> Press:
+    return Press(issue, make_fragments(issue, desk, language), desk)
 
 
-def digest_bytes(papers: Iterable[Paper], note: str = "", left_out: int = 0, kind: str = "daily") -> bytes:
+def digest_bytes(
+    papers: Iterable[Paper], note: str = "", left_out: int = 0, kind: str = "daily", language: str = SOURCE
+) -> bytes:
     issue = an_issue(papers, note, kind=kind)
-    return a_press(issue).write(a_part(issue, everything_in(issue, left_out))).envelope.message
+    return a_press(issue, language=language).write(a_part(issue, everything_in(issue, left_out))).envelope.message
 
 
 def as_letter(message: bytes) -> Letter:
@@ -116,14 +120,15 @@ def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> Lett
     return as_letter(digest_bytes(papers, note, left_out))
 
 
-def every_message() -> dict[Kind, bytes]:
+def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
+    renderer = RENDERER.speaking(language)
     others = {
-        Kind.CONFIRMATION: RENDERER.confirmation_letter(READER, LOOK),
-        Kind.ALREADY: RENDERER.already_letter(READER, LOOK),
-        Kind.LINK: RENDERER.link_letter(READER, LOOK),
+        Kind.CONFIRMATION: renderer.confirmation_letter(READER, LOOK),
+        Kind.ALREADY: renderer.already_letter(READER, LOOK),
+        Kind.LINK: renderer.link_letter(READER, LOOK),
     }
     ten = [a_paper(number) for number in range(1, 11)]
-    of_issues = {mail: digest_bytes(ten, left_out=3, kind=issue) for issue, mail in OF_ISSUE.items()}
+    of_issues = {mail: digest_bytes(ten, left_out=3, kind=issue, language=language) for issue, mail in OF_ISSUE.items()}
     return of_issues | {kind: compose(letter, headers(kind=kind)) for kind, letter in others.items()}
 
 

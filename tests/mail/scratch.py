@@ -6,7 +6,7 @@ from digest.issues.issue import Issue
 from digest.issues.selection import Selection
 from digest.mail.cards import card_values, in_preheader, in_subject
 from digest.mail.fragments import _WORDING, quiet_preheader
-from digest.mail.joining import REASON, SHORTEST_PREHEADER
+from digest.mail.joining import REASON, REASON_ROOM, SHORTEST_PREHEADER
 from digest.mail.lint_tree import parse
 from digest.mail.message import Kind, Letter
 from digest.mail.render import (
@@ -30,7 +30,7 @@ def from_scratch(
     papers = [ranked[pick.paper_id].paper for pick in selection.picks]
     cards = {"html": "", "text": ""}
     for number, pick in enumerate(selection.picks, start=1):
-        why = f"· {cut(pick.why, REASON)}"
+        why = f"· {cut(pick.why, REASON, REASON_ROOM)}"
         common = card_values(ranked[pick.paper_id], look.public_url, language)
         position = language.say(_WORDING["place"]).format(number=number, count=len(papers))
         common |= {"position": position, "feedback": reader.feedback_url}

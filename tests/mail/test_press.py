@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.issues.selection import Pick, Selection
+from digest.language import SOURCE
 from digest.mail.compose import UnfitMessage
 from digest.mail.fragments import Fragments
 from digest.mail.letters import Desk, Press, make_fragments, write
@@ -20,6 +21,7 @@ from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (
     DESK,
+    LANGUAGES,
     LOOK,
     RENDERER,
     SECRET,
@@ -62,7 +64,8 @@ PAPERS = [
 ]
 ISSUE = an_issue(PAPERS)
 IDS = [paper.id for paper in PAPERS]
-PRESS = a_press(ISSUE)
+PRESSES = {code: a_press(ISSUE, language=code) for code in LANGUAGES.codes}
+PRESS = PRESSES[SOURCE]
 SELECTIONS = st.builds(
     lambda ids, whys, left_out: Selection(tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out),
     st.lists(st.sampled_from(IDS), min_size=1, max_size=25, unique=True),
@@ -82,12 +85,12 @@ def links(address: str, number: int, look: Look = LOOK) -> ReaderLinks:
 
 
 @settings(max_examples=150, deadline=None)
-@given(SELECTIONS, st.sampled_from(ADDRESSES), st.integers(1, 2**32 - 1))
+@given(SELECTIONS, st.sampled_from(ADDRESSES), st.integers(1, 2**32 - 1), st.sampled_from(LANGUAGES.codes))
 def test_a_joined_mail_is_what_rendering_it_for_one_reader_would_give(
-    selection: Selection, address: str, number: int
+    selection: Selection, address: str, number: int, code: str
 ) -> None:
-    message = PRESS.write(a_part(ISSUE, selection, number, address)).envelope.message
-    expected, _ = from_scratch(RENDERER, ISSUE, selection, links(address, number), LOOK)
+    message = PRESSES[code].write(a_part(ISSUE, selection, number, address)).envelope.message
+    expected, _ = from_scratch(RENDERER.speaking(code), ISSUE, selection, links(address, number), LOOK)
     joined = as_letter(message)
     assert joined.text == expected.text
     assert shown(joined.html) == shown(expected.html)
@@ -123,8 +126,12 @@ def test_every_form_keeps_every_rule(papers: int, left_out: int) -> None:
     assert ("left out" in text) == bool(left_out)
 
 
+EVERYTHING = {"upvotes": 12345.0, "gained": 1234.0, "comments": 1234.0, "stars": 123456.0}
+
+
+@pytest.mark.parametrize("code", LANGUAGES.codes)
 @pytest.mark.parametrize("letter", "a語🤗é&='\"<")
-def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(letter: str) -> None:
+def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(letter: str, code: str) -> None:
     said = (letter * 9 + " ") * 200
     links = {name: f"https://code.example/{name}".ljust(53, "=") for name in ("url", "code_url", "project_url")}
     papers = [
@@ -132,7 +139,9 @@ def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(letter: str) -
         for n in range(1, 26)
     ]
     issue = an_issue(papers, note=said)
-    message = a_press(issue).write(
+    late = tuple(replace(one, terms=EVERYTHING, late_days=12) for one in issue.papers)
+    issue = replace(issue, papers=late)
+    message = a_press(issue, language=code).write(
         a_part(
             issue, Selection(tuple(Pick(paper.id, said) for paper in papers), 1000), address="=" * 240 + "@a.example"
         )

@@ -17,6 +17,7 @@ from digest.mail.message import Kind
 from digest.papers.paper import Paper
 from tests.mail import builders
 from tests.mail.builders import (
+    LANGUAGES,
     LOOK,
     READER,
     RENDERER,
@@ -57,15 +58,17 @@ def words(element: Element) -> str:
     return " ".join(part.words for part in element.everything()).replace("\u00a0", " ")
 
 
+@pytest.mark.parametrize("code", LANGUAGES.codes)
 @pytest.mark.parametrize("kind", list(Kind))
-def test_every_mail_keeps_every_rule(kind: Kind) -> None:
-    assert broken(every_message()[kind]) == []
+def test_every_mail_keeps_every_rule(kind: Kind, code: str) -> None:
+    assert broken(every_message(code)[kind]) == []
 
 
+@pytest.mark.parametrize("code", LANGUAGES.codes)
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_in_every_field_breaks_no_rule_and_stays_text(title: str) -> None:
+def test_hostile_text_in_every_field_breaks_no_rule_and_stays_text(title: str, code: str) -> None:
     hostile = a_paper(1, title=title, summary=title, organization=title, authors=(title,) * 5)
-    message = digest_bytes([hostile, a_paper(2)], note=title)
+    message = digest_bytes([hostile, a_paper(2)], note=title, language=code)
     found = [problem for problem in broken(message) if not problem.startswith(("text-left-over", "addresses"))]
     assert found == []
     letter = as_letter(message)
@@ -204,8 +207,9 @@ def test_postal_address_and_contact_are_shown_only_where_set() -> None:
         assert "hello@example.org" in part
 
 
-def test_ten_papers_stay_small_and_twenty_five_of_the_longest_are_not_clipped() -> None:
-    ten = Mail(every_message()[Kind.DIGEST])
+@pytest.mark.parametrize("code", LANGUAGES.codes)
+def test_ten_papers_stay_small_and_twenty_five_of_the_longest_are_not_clipped(code: str) -> None:
+    ten = Mail(every_message(code)[Kind.DIGEST])
     assert len(ten.html_on_the_wire) <= 60_000
     for letter_of_alphabet in ("a", "語", "🤗", "&", "="):
         said = (letter_of_alphabet * 9 + " ") * 200
@@ -214,7 +218,7 @@ def test_ten_papers_stay_small_and_twenty_five_of_the_longest_are_not_clipped() 
             a_paper(n, title=said, abstract=said, summary="", organization=said, authors=(said,) * 9, code_url=link)
             for n in range(1, 26)
         ]
-        assert len(Mail(digest_bytes(papers)).html_on_the_wire) <= 100_000
+        assert len(Mail(digest_bytes(papers, language=code)).html_on_the_wire) <= 100_000
 
 
 def test_another_process_renders_the_same_bytes() -> None:
