@@ -59,6 +59,10 @@ class DeliverySettings(BaseSettings):
         {},
         description="DKIM keys, `selector=file` separated by spaces; each file a private key in PEM, RSA (2048 bits) or Ed25519. The first of each kind signs; the others are for repeating mails that they signed. Empty: mails are not signed here, the mail server signs.",
     )
+    goodbye: bool = Field(
+        True,
+        description="Who unsubscribes on a page of ours gets one last mail that says so, with the way back. Never after a one-click by a mail program, nor to a suppressed address.",
+    )
     worker_processes: int = Field(2, ge=1, le=64, description="Processes of `digest worker`.")
 
     @field_validator("smtp_url")

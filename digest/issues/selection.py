@@ -67,11 +67,13 @@ class Selection:
     """The papers of one mail in order; `left_out` counts pool papers that this reader already got.
 
     `language` is the reader's at the first composing, "" the issue's: a mail that is sent once more is the same mail.
+    `first`: the reader never got an issue before, and is welcomed in this one.
     """
 
     picks: tuple[Pick, ...]
     left_out: int = 0
     language: str = ""
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,10 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What decides a reader's list beside their preferences. `last_mail`: the date of it, asked for after a pause."""
+    """What decides a reader's list beside their preferences.
+
+    `last_mail`: the date of it, asked for after a pause and of who got no paper lately.
+    """
 
     got: Got
     taste: Taste = NO_TASTE
@@ -102,6 +105,12 @@ def _choose_papers(claim: Delivery, reader: Reader, shelf: Shelf, known: Known, 
 
 def papers_for(shelf: Shelf, preferences: Preferences, known: Known) -> Selection | SkipReason:
     """A reader's list of an issue. After a pause it is half as long again, of what was listed since their last mail."""
+    selection = _listed_for(shelf, preferences, known)
+    is_first = known.last_mail is None and not known.got.papers
+    return replace(selection, first=True) if is_first and isinstance(selection, Selection) else selection
+
+
+def _listed_for(shelf: Shelf, preferences: Preferences, known: Known) -> Selection | SkipReason:
     if shelf.issue.kind != IssueKind.CATCH_UP:
         return shelf.pool.select(preferences, known.got.papers, known.taste)
     longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
@@ -125,9 +134,9 @@ def known_of(
         theirs = [claim for claim in mails if claim.issue_id == issue_id]
         readers = said.keys() & {one.subscriber_id for one in theirs}
         tastes = tastes_of(connection, shelf, {reader: said[reader] for reader in readers})
-        last: dict[str, date] = {}
-        if shelf.issue.kind == IssueKind.CATCH_UP:
-            last = last_issue_mails(connection, {one.recipient for one in theirs}, shelf.issue.date)
+        after_pause = shelf.issue.kind == IssueKind.CATCH_UP
+        unsure = {one.recipient for one in theirs if after_pause or not got[one.recipient].papers}
+        last = last_issue_mails(connection, unsure, shelf.issue.date) if unsure else {}
         known |= {
             one.id: Known(got[one.recipient], tastes.get(one.subscriber_id or 0, NO_TASTE), last.get(one.recipient))
             for one in theirs
@@ -164,6 +173,8 @@ def why_not(claim: Delivery, found: Standing) -> SkipReason | None:
         return SkipReason.CANCELLED
     if claim.kind is Kind.CONFIRMATION:
         return None if found.reader.status is Status.PENDING else SkipReason.CHANGED
+    if claim.kind is Kind.GOODBYE:
+        return None if found.reader.status is Status.UNSUBSCRIBED else SkipReason.CHANGED
     if found.reader.status is not Status.CONFIRMED:
         return SkipReason.UNSUBSCRIBED
     return SkipReason.PAUSED if claim.kind in LISTED and _is_paused(found.reader, claim.due_at) else None

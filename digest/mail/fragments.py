@@ -27,6 +27,8 @@ _WORDING = {
     "place": _("{number} of {count}"),
 }
 
+_NO_WELCOME = (("",), ("",))
+
 _T = TypeVar("_T")
 
 
@@ -53,7 +55,8 @@ class CardPieces:
 class Fragments:
     """`forms` by form_name(), `cards` and `unfit` by the paper's id; `preheader` is for mails of few papers.
 
-    `wording` is what joining adds, in the language of the rest.
+    `wording` is what joining adds, in the language of the rest. `welcome` stands above the papers of a reader's first
+    issue, its text and its HTML.
     """
 
     preheader: str
@@ -61,6 +64,7 @@ class Fragments:
     cards: dict[str, CardPieces]
     unfit: dict[str, str]  # why a paper's card could not be made
     wording: dict[str, str]  # "also" begins a preheader, "place" is a paper's place in the mail
+    welcome: tuple[Pieces, Pieces]
 
     def to_json(self) -> str:
         """One line; the same for the same fragments."""
@@ -72,7 +76,9 @@ class Fragments:
         said = json.loads(stored)
         forms = {name: Form(**_tuples(form)) for name, form in said["forms"].items()}
         cards = {paper: CardPieces(**_tuples(card)) for paper, card in said["cards"].items()}
-        return cls(said["preheader"], forms, cards, said["unfit"], said.get("wording", _WORDING))
+        text, html = said.get("welcome", _NO_WELCOME)
+        wording = said.get("wording", _WORDING)
+        return cls(said["preheader"], forms, cards, said["unfit"], wording, (tuple(text), tuple(html)))
 
 
 def form_name(papers: int, left_out: int, is_cut: bool) -> str:
@@ -89,7 +95,8 @@ def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
     Raises jinja2.TemplateError for templates that no mail can be made with.
     """
     drafts, unfit = _sorted_out(issue, lambda ranked: renderer.render_card(ranked, look, issue.kind))
-    inlined = dict(zip(drafts, renderer.inlined(issue, list(drafts.values()), look), strict=True))
+    *made, welcome = renderer.inlined(issue, [*drafts.values(), renderer.welcome()], look)
+    inlined = dict(zip(drafts, made, strict=True))
     language = renderer.language
     cards, not_encoded = _sorted_out(
         issue, lambda ranked: _card(ranked, inlined[ranked.paper.id], language), set(inlined)
@@ -103,6 +110,7 @@ def fragments_of(issue: Issue, look: Look, renderer: Renderer) -> Fragments:
         cards=cards,
         unfit=unfit | not_encoded,
         wording={name: language.say(words) for name, words in _WORDING.items()},
+        welcome=(encoded_pieces(welcome.text), encoded_pieces(welcome.html)),
     )
 
 

@@ -58,6 +58,7 @@ class Joiner:
         self._subjects = {name: form.subject for name, form in fragments.forms.items()}
         self._forms = {name: _Form(form) for name, form in fragments.forms.items()}
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
+        self._welcome_text, self._welcome_html = map(_Sheet, fragments.welcome)
         self._quiet = encoded_value(escape(fragments.preheader))
         self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
         self.subject = lru_cache(maxsize=5_000)(self._subject)
@@ -72,8 +73,8 @@ class Joiner:
         text, html = reader.text | counted, reader.html | counted
         html["subject"] = self.subject(picks[0].paper_id, count).html
         html["preheader"] = self._preheader(cards)
-        texts: list[bytes] = []
-        htmls: list[bytes] = []
+        texts = self._welcome_text.filled(text) if selection.first else []
+        htmls = self._welcome_html.filled(html) if selection.first else []
         for card, pick, position in zip(cards, picks, self._positions(count), strict=True):
             why = self._why(pick.why) if pick.why else _NOTHING
             text["position"], text["why"] = position, why.text

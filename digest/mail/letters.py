@@ -249,6 +249,8 @@ def _letter(part: Part, links: ReaderLinks, desk: Desk) -> Letter:
             return renderer.already_letter(links, desk.look)
         case Kind.LINK:
             return renderer.link_letter(links, desk.look)
+        case Kind.GOODBYE:
+            return renderer.goodbye_letter(links, desk.look)
         case kind:
             raise ValueError(f"a {kind} without an issue")
 

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     CONFIRMATION = "confirmation"
     ALREADY = "already"  # somebody signed up an address that is confirmed
     LINK = "link"  # "mail me my link"
+    GOODBYE = "goodbye"  # after an unsubscription on a page of ours
 
 
 OF_ISSUE = {"daily": Kind.DIGEST, "weekly": Kind.WEEKLY, "catch-up": Kind.CATCH_UP}  # by the kind of the issue

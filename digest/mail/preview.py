@@ -1,6 +1,7 @@
 """One reader's mail of an issue without sending it: the bytes that went or would go."""
 
 import email
+from dataclasses import replace
 from datetime import date, datetime
 from email.message import EmailMessage
 from email.policy import default
@@ -19,6 +20,7 @@ from digest.store.fragments import stored_fragments
 from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
 
 DEFAULT_READER = "reader@example.com"
+_NOBODY = 0  # no reader's number: the links of a preview open no reader's page
 
 
 def preview_message(
@@ -68,7 +70,11 @@ def _part(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber, now: dat
         delivery = queued or _unqueued(kind, issue.id, issue.date, reader, now)
         known = known_of(connection, "", [delivery], lambda _: shelf)[delivery.id]
     selection: Selection | SkipReason = delivery.selection or papers_for(shelf, reader.preferences, known)
-    return None if isinstance(selection, SkipReason) else Part(delivery, reader, issue, selection)
+    if isinstance(selection, SkipReason):
+        return None
+    if reader.id == _NOBODY:  # shows the mail of every day
+        selection = replace(selection, first=False)
+    return Part(delivery, reader, issue, selection)
 
 
 def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, now: datetime) -> Delivery:
@@ -91,6 +97,5 @@ def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, n
 
 def _default_reader(address: str, now: datetime, language: str) -> Subscriber:
     consent = Consent(requested_at=now, requested_from="", form="preview")
-    # Number 0 is nobody's: the links of a preview open no reader's page.
     wants = Preferences(language=language)
-    return Subscriber(0, address, Status.CONFIRMED, wants, "", consent, created_at=now, changed_at=now)
+    return Subscriber(_NOBODY, address, Status.CONFIRMED, wants, "", consent, created_at=now, changed_at=now)

@@ -114,6 +114,12 @@ class Renderer:
         html.encode()  # raises here for what would be in the way of all cards in inlined()
         return Card(html.strip() + "\n", text.strip("\n") + "\n")
 
+    def welcome(self) -> Card:
+        """What stands above the first paper of a reader's first issue."""
+        values = {"reader": _ANY_READER}
+        html, text = (self._templates.get_template(f"email/digest/welcome.{kind}") for kind in ("html", "txt"))
+        return Card(html.render(values).strip() + "\n", text.render(values).strip("\n") + "\n\n")
+
     def inlined(self, issue: Issue, cards: Sequence[Card], look: Look) -> list[Card]:
         """The same cards with the styles that they have in a mail."""
         between = row_hole("card")
@@ -140,6 +146,11 @@ class Renderer:
         """The link to their preferences that a reader asked for."""
         preheader = _("Topics, hour, number of papers, a pause: all behind one link.")
         return self._letter(Kind.LINK, {"preheader": preheader}, {}, reader, look)
+
+    def goodbye_letter(self, reader: ReaderLinks, look: Look) -> Letter:
+        """The last mail, to who unsubscribed: what happened, the way back, and how to be forgotten."""
+        preheader = _("No further issue will come. If that was a mistake, one press undoes it.")
+        return self._letter(Kind.GOODBYE, {"preheader": preheader}, {}, reader, look)
 
     def _letter(
         self,

@@ -202,12 +202,13 @@ def stored_selection(selection: Selection) -> dict[str, Any]:
     picks = [
         [pick.paper_id, pick.why, *[part for point in pick.points for part in point][1:]] for pick in selection.picks
     ]
-    return {"picks": picks, "left_out": selection.left_out, "language": selection.language}
+    stored = {"picks": picks, "left_out": selection.left_out, "language": selection.language}
+    return stored | {"first": True} if selection.first else stored
 
 
 def _selection(stored: dict[str, Any]) -> Selection:
     picks = tuple(_pick(*pick) for pick in stored["picks"])
-    return Selection(picks, stored["left_out"], stored.get("language", ""))
+    return Selection(picks, stored["left_out"], stored.get("language", ""), stored.get("first", False))
 
 
 def _pick(paper_id: str, why: str, *points: Any) -> Pick:

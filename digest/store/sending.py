@@ -162,7 +162,9 @@ def _mark(dialect: str) -> Any:
 
 def _is_wanted() -> ColumnElement[bool]:
     wanted_status = case(
-        (deliveries.c.kind == Kind.CONFIRMATION, literal(str(Status.PENDING))), else_=str(Status.CONFIRMED)
+        (deliveries.c.kind == Kind.CONFIRMATION, literal(str(Status.PENDING))),
+        (deliveries.c.kind == Kind.GOODBYE, literal(str(Status.UNSUBSCRIBED))),
+        else_=str(Status.CONFIRMED),
     )
     return and_(
         exists().where(subscribers.c.id == deliveries.c.subscriber_id, subscribers.c.status == wanted_status),

@@ -206,7 +206,7 @@ deliveries = table(
     Column("crashes", Integer, nullable=False),  # workers that died holding it, so that a deadly mail is bounded
     Column("worker", String(80), nullable=False),  # who claimed it
     Column("lease_until", Instant),  # by the database's clock
-    Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag}
+    Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag, "first": true?}
     Column("message_id", String(200), nullable=False),
     Column("sha256", String(64), nullable=False),  # of the bytes that went on the wire last
     Column("in_doubt", Boolean, nullable=False),  # an attempt may have arrived: only the same bytes may go again

@@ -120,9 +120,10 @@ def _with_the_pause(before: Preferences, after: Preferences, now: datetime) -> P
     return replace(after, paused_until=min(before.paused_until, now.astimezone(ZoneInfo(after.zone)).date()))
 
 
-def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str) -> bool:
-    """No further mail; what is queued is skipped when its turn comes. False when that was so already.
+def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goodbye: bool = False) -> bool:
+    """No further issue; what is queued is skipped when its turn comes. False when that was so already.
 
+    `goodbye`: who had confirmed gets one last mail, within the limits, that says so.
     Who never confirmed is not asked again either, whoever types their address: their link says so.
     """
     with transaction(engine) as connection:
@@ -132,6 +133,8 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str) -> 
             suppress(connection, reader.key, SuppressionReason.ASKED, "", now)
         if changed and reader:
             _record(connection, reader.key, "unsubscribed", now, {"how": how})
+            if goodbye and reader.status is Status.CONFIRMED and not is_suppressed(connection, reader.key):
+                _queue_within_limits(connection, Kind.GOODBYE, reader, now)
     return changed
 
 

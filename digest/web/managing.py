@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
+from starlette.background import BackgroundTask
 
 from digest import clock
 from digest.language import _
@@ -45,8 +46,9 @@ def change(site: TheSite, token: str, form: Posted) -> Response:
         return _no_such_link(site)
     match one(form, "action"):
         case "unsubscribe":
-            subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page")
-            return _show(site, _reader(site, token), now, said=_("You are unsubscribed. No further mail."))
+            subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page", site.settings.goodbye)
+            said = _("You are unsubscribed. No further issue will come.")
+            return _show(site, _reader(site, token), now, said=said, after=BackgroundTask(site.hint))
         case "resubscribe":
             subscriptions.resubscribe(site.engine, reader.id, now)
             return _show(site, _reader(site, token), now, said=_("You are subscribed again."))
@@ -76,15 +78,25 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     if one(form, "tell") and "List-Unsubscribe" not in form:
         return _keep_reason(site, number, form, now)
     reader = subscriptions.find(site.engine, number) if number is not None else None
-    how = "one-click" if "List-Unsubscribe" in form else "unsubscribe page"
-    first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how)
-    return _unsubscribed(site, first)
+    by_program = "List-Unsubscribe" in form
+    how, goodbye = ("one-click", False) if by_program else ("unsubscribe page", site.settings.goodbye)
+    first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how, goodbye)
+    return _unsubscribed(site, first, after=BackgroundTask(site.hint) if first and goodbye else None)
 
 
-def _unsubscribed(site: Site, first: bool, *, why: str = "", words: str = "", errors: Errors | None = None) -> Response:
+def _unsubscribed(
+    site: Site,
+    first: bool,
+    *,
+    why: str = "",
+    words: str = "",
+    errors: Errors | None = None,
+    after: BackgroundTask | None = None,
+) -> Response:
     return site.pages.show(
         "unsubscribed",
         400 if errors else 200,
+        after,
         first=first,
         reasons=REASONS,
         why=why,
@@ -140,6 +152,7 @@ def _show(
     now: datetime,
     *,
     said: str = "",
+    after: BackgroundTask | None = None,
     form: Mapping[str, list[str]] | None = None,
     errors: Errors | None = None,
 ) -> Response:
@@ -149,6 +162,7 @@ def _show(
     return site.speaking_to(reader).pages.show(
         "preferences",
         400 if errors else 200,
+        after,
         email=reader.email,
         subscribed=reader.status is Status.CONFIRMED,
         may_return=reader.status is Status.UNSUBSCRIBED and reader.consent.confirmed_at is not None,

@@ -402,10 +402,12 @@ def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_res
     assert hands.audit(issue).accepted == len(smtp_server.taken) == 20
 
 
-@pytest.mark.parametrize("kind", [Kind.CONFIRMATION, Kind.ALREADY, Kind.LINK])
+@pytest.mark.parametrize("kind", [Kind.CONFIRMATION, Kind.ALREADY, Kind.LINK, Kind.GOODBYE])
 def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None if kind is Kind.CONFIRMATION else SEVEN)
     with transaction(engine) as connection:
+        if kind is Kind.GOODBYE:
+            subscribers.set_unsubscribed(connection, reader.id, SEVEN)
         queueing.queue_mail(connection, kind, DAY, reader.key, reader.id, SEVEN, SEVEN)
     hands.deliver()
     (taken,) = smtp_server.taken

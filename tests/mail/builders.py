@@ -126,6 +126,7 @@ def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
         Kind.CONFIRMATION: renderer.confirmation_letter(READER, LOOK),
         Kind.ALREADY: renderer.already_letter(READER, LOOK),
         Kind.LINK: renderer.link_letter(READER, LOOK),
+        Kind.GOODBYE: renderer.goodbye_letter(READER, LOOK),
     }
     ten = [a_paper(number) for number in range(1, 11)]
     of_issues = {mail: digest_bytes(ten, left_out=3, kind=issue, language=language) for issue, mail in OF_ISSUE.items()}

@@ -28,7 +28,13 @@ def from_scratch(
     language = renderer.language
     ranked = {place.paper.id: place for place in issue.papers}
     papers = [ranked[pick.paper_id].paper for pick in selection.picks]
-    cards = {"html": "", "text": ""}
+    cards = dict.fromkeys(("html", "text"), "")
+    if selection.first:
+        welcome = {
+            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"reader": reader})
+            for name, ending in (("html", "html"), ("text", "txt"))
+        }
+        cards = {"html": welcome["html"].strip() + "\n", "text": welcome["text"].strip("\n") + "\n\n"}
     for number, pick in enumerate(selection.picks, start=1):
         why = f"· {cut(pick.why, REASON, REASON_ROOM)}"
         common = card_values(ranked[pick.paper_id], look.public_url, language)

@@ -39,6 +39,7 @@ def signed(kind: Kind = Kind.DIGEST, signers: tuple[Signer, ...] = BOTH) -> byte
         Kind.CONFIRMATION: RENDERER.confirmation_letter,
         Kind.ALREADY: RENDERER.already_letter,
         Kind.LINK: RENDERER.link_letter,
+        Kind.GOODBYE: RENDERER.goodbye_letter,
     }
     return compose(letters[kind](READER, LOOK), headers(kind=kind), signers)
 

@@ -16,6 +16,7 @@ from digest.language import SOURCE
 from digest.mail.compose import UnfitMessage
 from digest.mail.fragments import Fragments
 from digest.mail.letters import Desk, Press, make_fragments, write
+from digest.mail.lint import lint
 from digest.mail.lint_mail import Mail
 from digest.mail.render import Look, ReaderLinks, Renderer
 from digest.subscribers.tokens import Purpose, sign, verify
@@ -67,10 +68,13 @@ IDS = [paper.id for paper in PAPERS]
 PRESSES = {code: a_press(ISSUE, language=code) for code in LANGUAGES.codes}
 PRESS = PRESSES[SOURCE]
 SELECTIONS = st.builds(
-    lambda ids, whys, left_out: Selection(tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out),
+    lambda ids, whys, left_out, first: Selection(
+        tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out, first=first
+    ),
     st.lists(st.sampled_from(IDS), min_size=1, max_size=25, unique=True),
     st.lists(st.sampled_from(WHYS), min_size=25, max_size=25),
     st.sampled_from([0, 0, 1, 2, 1234]),
+    st.booleans(),
 )
 
 
@@ -117,11 +121,15 @@ def test_unusual_public_urls_and_addresses_break_no_rule(url: str, address: str)
 
 @pytest.mark.parametrize("papers", [1, 2, 25])
 @pytest.mark.parametrize("left_out", [0, 1, 5])
-def test_every_form_keeps_every_rule(papers: int, left_out: int) -> None:
+@pytest.mark.parametrize("first", [False, True])
+def test_every_form_keeps_every_rule(papers: int, left_out: int, first: bool) -> None:
     issue = an_issue([a_paper(number) for number in range(1, papers + 1)])
-    message = a_press(issue).write(a_part(issue, everything_in(issue, left_out))).envelope.message
+    selection = replace(everything_in(issue, left_out), first=first)
+    message = a_press(issue).write(a_part(issue, selection)).envelope.message
     assert broken(message) == []
+    assert lint(message).failed == []
     text = as_letter(message).text
+    assert ("this is your first issue" in text) == first
     assert f"{papers} paper{'s' * (papers > 1)} for Monday" in text
     assert ("left out" in text) == bool(left_out)
 
