@@ -22,6 +22,7 @@ from digest.web import (
     health,
     inbox,
     managing,
+    privacy,
     searching,
     subscribing,
     suggesting,
@@ -50,7 +51,7 @@ def create_app(
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     app.state.site = Site(engine, settings, pages, hint)
     app.include_router(assets.routes())
-    for part in (health, subscribing, managing, feedback, suggesting, searching, feeds, discovery, archive):
+    for part in (health, subscribing, managing, feedback, suggesting, searching, feeds, discovery, archive, privacy):
         app.include_router(part.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))

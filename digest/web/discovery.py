@@ -32,7 +32,7 @@ def sitemap(site: TheSite, request: Request) -> Response:
     """The pages that are open to everybody; of the papers the newest."""
     with reading(site.engine) as connection:
         days, ids = issue_dates(connection, _ISSUES), newest_paper_ids(connection, _PAPERS)
-    paths = ["/", "/issues", "/topics", *(f"/topics/{topic.slug}" for topic in TOPICS)]
+    paths = ["/", "/issues", "/topics", "/privacy", *(f"/topics/{topic.slug}" for topic in TOPICS)]
     paths += [f"/issues/{day}" for day in days]
     paths += [f"/papers/{quote(paper_id, safe='/:')}" for paper_id in ids]
     return same_for_all(request, Response(_document(site.settings.public_url, paths), media_type="application/xml"))

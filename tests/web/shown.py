@@ -56,6 +56,7 @@ def places(visit: Visit, today: date) -> dict[str, str]:
         "issue": f"/issues/{today}",
         "paper": "/papers/2603.00000",
         "manage": "/manage",
+        "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, reader)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}",
