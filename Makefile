@@ -4,13 +4,14 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 ARGS ?=
+SCREENSHOTS ?= screenshots
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra embedded
 
-.PHONY: help setup demo test soak check bench lock docs messages wheel lint format types clean
+.PHONY: help setup demo test soak check bench screenshots lock docs messages wheel lint format types clean
 
 help: ## this list
-	@$(PYTHON) -c 'import re; [print(f"make {n:8} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
+	@$(PYTHON) -c 'import re; [print(f"make {n:11} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
 
 setup: .venv/.installed ## the environment, in .venv
 
@@ -43,6 +44,9 @@ BENCHMARKS := "compose" "ranking" "delivery --subscribers 5000 --rounds 1 --obvi
 bench: .venv/.dev ## every benchmark, small, as ratios to a reference in the same run (ARGS=--json)
 	@for run in $(BENCHMARKS); do \
 	  echo "benchmarks.$$run" >&2; $(BIN)/python -m benchmarks.$$run $(ARGS) || [ $$? = 3 ] || exit 1; done
+
+screenshots: .venv/.dev ## pictures of every page and mail, side by side, in SCREENSHOTS=screenshots
+	@$(BIN)/python -m tests.pictures $(SCREENSHOTS)
 
 # No header with the time of day, so that nothing changes when no text has changed.
 BABEL := $(BIN)/pybabel --quiet

@@ -5,9 +5,9 @@ from collections import deque
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from digest.web.app import create_app
+from tests.chromium import violations
 from tests.web.shown import fill, in_chinese, places, serving
 
 pytestmark = [pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -33,9 +33,8 @@ def test_axe_finds_nothing_wrong_with_any_page(chromium, shown, scheme):
     for path in (*pages.values(), *(in_chinese(pages) if scheme == "light" else ())):
         page = context.new_page()
         page.goto(url + path)
-        found = Axe().run(page).response["violations"]
-        if found:
-            wrong[path] = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+        if found := violations(page):
+            wrong[path] = found
         page.close()
     assert wrong == {}
 
