@@ -4,7 +4,6 @@ import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
-from datetime import date
 from itertools import accumulate
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -24,21 +23,6 @@ _UNPARTED = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}]+)?[
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
 _COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
 _WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
-
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 
 
 def one_line(text: str) -> str:
@@ -97,16 +81,6 @@ def columns(text: str) -> int:
 def unbroken(text: str) -> str:
     """`text` that a line break never parts."""
     return text.replace(" ", "\u00a0")
-
-
-def day_of(day: date) -> str:
-    """`23 November 2026`."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def number_of(count: int, thing: str) -> str:
-    """`1 vote`, `2 votes`, `12,345 votes`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _fitting(line: str, limit: int, room: float) -> int:
