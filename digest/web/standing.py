@@ -46,6 +46,7 @@ _FACTS = {
     "place": _("Place on the list of its day"),
     "listed": _("Papers on that list"),
 }
+_DECIMALS = 3  # as pages write numbers
 _YES_OR_NO = ("voted", "code", "project")
 _UNKNOWN_BELOW_0 = ("upvotes_before",)
 
@@ -59,11 +60,14 @@ class Standing:
 
 
 def standing_of(terms: Mapping[str, float]) -> Standing:
-    """The terms of a score. What an older formula knew keeps the name that it had there."""
+    """The terms of a score; parts that are nought to three decimals are left out, as they add nothing.
+
+    What an older formula knew keeps the name that it had there.
+    """
     named = {name: value for name, value in terms.items() if name != "score"}
     parts = {name.removeprefix(CONTRIBUTION): named.pop(name) for name in terms if name.startswith(CONTRIBUTION)}
     return Standing(
-        tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts.items()),
+        tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts.items() if round(value, _DECIMALS)),
         tuple((_FACTS.get(name, _plain(name)), _said(name, value)) for name, value in named.items()),
     )
 
