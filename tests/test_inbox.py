@@ -9,9 +9,11 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from digest.demo.inbox import mails
+from digest.mail.message import Kind
 from digest.settings import Settings
 from digest.store.database import connect
 from digest.web.app import create_app
+from digest.web.inbox import KINDS
 
 HOSTILE = "<script>alert(1)</script>"
 RAW = (
@@ -86,3 +88,7 @@ def test_an_empty_inbox_says_what_to_do(database: Engine, tmp_path: Path) -> Non
 def test_a_real_installation_has_no_inbox_page(database: Engine) -> None:
     with TestClient(create_app(database, Settings(), lambda: None)) as client:
         assert client.get("/inbox").status_code == 404
+
+
+def test_the_inbox_has_words_for_every_kind_of_mail():
+    assert set(KINDS) == set(Kind)

@@ -151,19 +151,20 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         email=row.email,
         key=row.key,
         status=Status(row.status),
-        preferences=_preferences([getattr(row, one.name) for one in fields(Preferences)]),
+        preferences=_preferences([getattr(row, name) for name in _WANTS]),
         consent=Consent(row.requested_at, row.requested_from, row.form, row.confirmed_at, row.confirmed_from),
         created_at=row.created_at,
         changed_at=row.changed_at,
     )
 
 
+_WANTS = [one.name for one in fields(Preferences)]
 # What a Reader is made of, in this order.
 READER = (
     subscribers.c.id,
     subscribers.c.email,
     subscribers.c.status,
-    *(subscribers.c[one.name] for one in fields(Preferences)),
+    *(subscribers.c[name] for name in _WANTS),
 )
 
 

@@ -26,6 +26,7 @@ KINDS = {
     Kind.CONFIRMATION: _("confirmation"),
     Kind.ALREADY: _("subscribed already"),
     Kind.LINK: _("personal link"),
+    Kind.GOODBYE: _("goodbye"),
 }
 
 

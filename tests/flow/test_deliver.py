@@ -1,72 +1,28 @@
 """From a cut issue to receipts in the ledger, through a real mail server, on SQLite and PostgreSQL."""
 
-import email
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
-from email.policy import default
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import update
 
-from digest.issues.issue import IssueStatus
-from digest.issues.publish import halt
 from digest.mail.deliver import Postman
 from digest.mail.journal import Journal
 from digest.mail.message import Kind
 from digest.mail.preview import preview_message
-from digest.mail.relay import Relay, Security
-from digest.mail.smtp import Sender, Timeouts
+from digest.mail.smtp import Sender
 from digest.mail.writing import Writer
 from digest.store import issues, ledger, queueing, subscribers
-from digest.store.audit import audit
 from digest.store.database import reading, transaction
 from digest.store.suppressions import all_suppressions
-from digest.store.tables import fragments
 from digest.store.tables import subscribers as readers_table
-from tests.postmen import Unlimited, postman
+from tests.flow.hands import SEVEN, opened, papers_in
+from tests.flow.hands import hands as hands
+from tests.postmen import Unlimited
 from tests.raw_smtp import RawSmtp
-from tests.smtp_server import KEEP_AND_HANG_UP, Phase
+from tests.smtp_server import Phase
 from tests.smtp_world import relay_of
-from tests.world import DAY, MORNING, SECRET, add_papers, add_reader, cut, desk
-
-SEVEN = MORNING + timedelta(hours=1)
-
-
-class Hands:
-    """Postmen on one engine and one mail server, with a clock that a test moves."""
-
-    hold = False
-
-    def __init__(self, engine, server, folder):
-        self.engine, self.server, self.folder, self.at = engine, server, folder, SEVEN
-        relay = Relay("127.0.0.1", server.port, Security.NONE)
-        self.sender = Sender([relay], 3, timeouts=Timeouts(5, 5, 5, 10))
-
-    def deliver(self, name="one", desk_=None):
-        with closing(postman(self.engine, self.sender, self.folder, lambda: self.at, name, desk_, self.hold)) as one:
-            return one.deliver_due(10_000)
-
-    def audit(self, issue):
-        with reading(self.engine) as connection:
-            return audit(connection, issue.issue_id)
-
-
-@pytest.fixture
-def hands(engine, smtp_server, tmp_path):
-    hands = Hands(engine, smtp_server, tmp_path / "journal")
-    yield hands
-    hands.sender.close()
-
-
-def opened(taken):
-    return email.message_from_bytes(taken.content, policy=default)
-
-
-def papers_in(taken):
-    text = opened(taken).get_body(("plain",)).get_content()
-    return [number for number in range(200) if f"2603.{number:05}" in text]
+from tests.world import DAY, MORNING, add_papers, add_reader, cut, desk
 
 
 def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_path):
@@ -262,89 +218,6 @@ def test_without_a_mail_server_everything_waits(hands, engine, smtp_server):
     assert hands.audit(issue).accepted == 1
 
 
-def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, engine, smtp_server):
-    add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
-    issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
-    hands.deliver()
-    assert hands.audit(issue).uncertain == 1
-    hands.at += timedelta(minutes=10)
-    hands.deliver()
-    first, second = smtp_server.taken
-    assert first.content == second.content
-    assert hands.audit(issue).accepted == 1
-
-
-@pytest.mark.parametrize("then", ["451 4.3.0 later", "550 5.7.1 not from you"])
-def test_a_doubt_is_not_lifted_by_a_copy_that_was_certainly_not_taken(hands, engine, smtp_server, then):
-    add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
-    issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, then)
-    for _ in range(3):
-        hands.deliver()
-        hands.at += timedelta(minutes=20)
-    first, third = smtp_server.taken
-    assert first.content == third.content
-    assert hands.audit(issue).accepted == 1
-
-
-def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_more(hands, engine, smtp_server):
-    add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
-    issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
-    hands.deliver()
-    hands.at += timedelta(hours=20)
-    with transaction(engine) as connection:
-        assert ledger.expire(connection, hands.at, timedelta(hours=18), 12) == 1
-        assert ledger.expire(connection, hands.at, timedelta(hours=18), 12) == 0
-    assert hands.deliver().handled == 0
-    assert (hands.audit(issue).uncertain, hands.audit(issue).unexplained) == (1, 0)
-    assert len(smtp_server.taken) == 1
-
-
-def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engine, smtp_server):
-    add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
-    issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
-    hands.deliver()
-    hands.at += timedelta(minutes=10)
-    with transaction(engine) as connection:  # as if somebody had mended a word in what is stored
-        mended = func.replace(fragments.c.content, "Lovelace", "Byron")
-        assert connection.execute(update(fragments).values(content=mended)).rowcount == 1
-    hands.deliver()
-    assert len(smtp_server.taken) == 1
-    assert hands.audit(issue).quarantined == 1
-    with transaction(engine) as connection:  # which an operator can overrule, knowing that it may be a second copy
-        assert ledger.retry(connection, hands.at) == 1
-    hands.deliver()
-    assert hands.audit(issue).accepted == 1
-
-
-def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_the_old_one(hands, engine, smtp_server):
-    another = b"another key of thirty-two characters"
-    add_papers(engine, range(3))
-    readers = [add_reader(engine, f"{name}@example.com") for name in ("ada", "bo")]
-    issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, to=readers[0].email)
-    hands.deliver(desk_=desk())
-    hands.at += timedelta(minutes=10)
-    hands.deliver(desk_=replace(desk(), keys=(another, SECRET)))
-    first, second = smtp_server.taken_for(readers[0].email)
-    assert first.content == second.content
-    assert hands.audit(issue).accepted == len(readers)
-
-    add_papers(engine, range(3, 6), seen_at=hands.at)
-    tomorrow = cut(engine, DAY + timedelta(days=1))
-    hands.at += timedelta(days=1)
-    hands.deliver(desk_=replace(desk(), keys=(another,)))
-    found = hands.audit(tomorrow)
-    assert (found.quarantined, len(smtp_server.taken)) == (len(readers), 3)
-
-
 def test_a_mail_that_cannot_be_made_is_set_apart_and_stops_no_other(hands, engine, smtp_server):
     add_papers(engine, range(3))
     bad = add_reader(engine, "bad@example.com")
@@ -356,50 +229,6 @@ def test_a_mail_that_cannot_be_made_is_set_apart_and_stops_no_other(hands, engin
     hands.deliver()
     assert (hands.audit(issue).quarantined, hands.audit(issue).accepted) == (1, 1)
     assert [taken.rcpt_tos for taken in smtp_server.taken] == [("ada@example.com",)]
-
-
-@pytest.mark.parametrize("gone", ["unsubscribed", "erased"])
-def test_who_left_after_the_cut_is_skipped_by_name(hands, engine, smtp_server, gone):
-    add_papers(engine, range(3))
-    reader = add_reader(engine, "ada@example.com")
-    issue = cut(engine)
-    with transaction(engine) as connection:
-        if gone == "erased":
-            subscribers.erase(connection, reader.id, reader.key)
-        else:
-            subscribers.set_unsubscribed(connection, reader.id, SEVEN)
-    hands.deliver()
-    assert smtp_server.taken == []
-    assert hands.audit(issue).skipped == {gone: 1}
-
-
-def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
-    add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
-    cut(engine)
-    halt(engine, DAY, IssueStatus.PAUSED, SEVEN)
-    assert hands.deliver().handled == 0
-    halt(engine, DAY, IssueStatus.RUNNING, SEVEN)
-    hands.deliver()
-    assert len(smtp_server.taken) == 1
-
-
-def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_resume(hands, engine, smtp_server):
-    class PausedMeanwhile:
-        def submit(self, window, now):
-            halt(engine, DAY, IssueStatus.PAUSED, hands.at)
-            return hands.sender.submit(window, now)
-
-    add_papers(engine, range(3))
-    for number in range(20):
-        add_reader(engine, f"reader{number}@example.com")
-    issue = cut(engine)
-    with closing(postman(engine, PausedMeanwhile(), hands.folder, lambda: hands.at)) as one:
-        one.deliver_due(10_000)
-    assert 0 < len(smtp_server.taken) < 20
-    halt(engine, DAY, IssueStatus.RUNNING, hands.at)
-    hands.deliver()
-    assert hands.audit(issue).accepted == len(smtp_server.taken) == 20
 
 
 @pytest.mark.parametrize("kind", [Kind.CONFIRMATION, Kind.ALREADY, Kind.LINK, Kind.GOODBYE])

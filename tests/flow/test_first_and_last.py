@@ -18,7 +18,7 @@ from digest.store.suppressions import SuppressionReason, suppress
 from digest.store.tables import deliveries
 from digest.subscribers import subscriptions
 from digest.subscribers.tokens import Purpose, verify
-from tests.flow.test_deliver import SEVEN, hands, opened
+from tests.flow.hands import SEVEN, hands, opened
 from tests.smtp_server import KEEP_AND_HANG_UP, Phase
 from tests.world import DAY, SECRET, add_papers, add_reader, cut, desk
 

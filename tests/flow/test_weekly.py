@@ -14,7 +14,7 @@ from digest.store.deliveries import find
 from digest.store.issues import issue_on
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.flow.test_deliver import hands, opened, papers_in
+from tests.flow.hands import hands, opened, papers_in
 from tests.world import DAY, MORNING, add_papers, add_reader, cut
 
 __all__ = ["hands"]  # a fixture
