@@ -112,10 +112,13 @@ def safe_url(url: str) -> str:
 
 def _byline(paper: Paper) -> list[str]:
     """`First, Second, Third and 4 more`, and the organisation; what is known of the two."""
-    names = ", ".join(cut(name, NAME) for name in paper.authors[:3])
-    if more := len(paper.authors[3:]):
-        names = n_("%(names)s and %(num)s more", "%(names)s and %(num)s more", num=more, names=names)
+    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
     return [part for part in (names, cut(paper.organization, ORGANIZATION)) if part]
+
+
+def and_more(names: str, more: int) -> str:
+    """`names`, and how many more there are, if there are any: a Message then."""
+    return n_("%(names)s and %(num)s more", "%(names)s and %(num)s more", num=more, names=names) if more > 0 else names
 
 
 def _counts(terms: dict[str, float]) -> list[Message]:

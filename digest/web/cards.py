@@ -5,6 +5,7 @@ from datetime import date
 from urllib.parse import quote
 
 from digest.language import Message, _
+from digest.mail.cards import and_more
 from digest.mail.words import cut, one_line
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 
@@ -52,11 +53,6 @@ def authors(paper: Paper, most: int) -> str:
     """`Ada Lovelace, Alan Turing and 4 more`."""
     names = [one_line(name) for name in paper.authors]
     return and_more(", ".join(names[:most]), len(names) - most)
-
-
-def and_more(names: str, more: int) -> str:
-    """`names`, and how many more there are, if there are any."""
-    return _("%(names)s and %(more)s more", names=names, more=more) if more > 0 else names
 
 
 def arxiv_page(text: str) -> str:

@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from digest.language import Language, Message, _
+from digest.mail.cards import and_more
 from digest.mail.words import one_line
 from digest.papers.excerpt import Piece, excerpt, marked
 from digest.papers.paper import Paper
 from digest.papers.query import LONGEST_QUERY, Query, Term, parse_query
 from digest.store.database import reading
 from digest.store.search import Filters, Hit, search
-from digest.web.cards import and_more, arxiv_page, authors, paper_card
+from digest.web.cards import arxiv_page, authors, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.site import TheSite
 
