@@ -8,6 +8,9 @@ SCREENSHOTS ?= screenshots
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra embedded
 
+# Some machines forbid it; then each of the many processes of a test run compiles all its modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup demo test soak check bench screenshots lock docs messages wheel lint format types clean
 
 help: ## this list

@@ -41,7 +41,7 @@ def _arguments() -> argparse.Namespace:
     ask = command("halting", __doc__)
     ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each reader (10000)")
     ask.add_argument("--leave", type=int, default=500, help="readers who unsubscribe meanwhile (500)")
-    ask.add_argument("--seconds", type=float, default=40.0, help="how long the mail server makes it last (40)")
+    ask.add_argument("--seconds", type=float, default=40.0, help="how long the mail server would make it last (40)")
     return ask.parse_args()
 
 
@@ -58,7 +58,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         server = Judge(folder, delay=slowed)
         stack.callback(server.stop)
         port = processes.free_port()
-        others = {"worker_processes": _PROCESSES, "smtp_connections": _CONNECTIONS, "web_port": port}
+        others = {"worker_processes": _PROCESSES, "smtp_connections": _CONNECTIONS, "web_port": port, "sweep_seconds": 5}
         installation = Installation(folder, settings(folder, database, broker.url, server.port, **others))
         stack.callback(installation.stop)
         publish(installation, today)
@@ -85,17 +85,25 @@ class _Run:
     said: dict[str, float] = field(default_factory=dict)  # command → instant of its end
 
     def go(self) -> None:
-        """Until the issue is cancelled."""
+        """Until the issue is cancelled, and nothing waits any more."""
         self.installation.hint(self.asked.mails)
         self._until(1)
         self._let_them_leave()
-        for said in ("pause", "resume", "cancel"):
-            self._until(self.asked.mails // 2)
-            self.began[said] = time.time()
-            self.installation.digest(said)
-            self.said[said] = time.time()
-            progress(f"{said} after {self.server.taken()} mails")
-            time.sleep(PROMISED + 1)
+        self._until(self.asked.mails // 2)
+        self.server.linger()  # a command takes seconds to start: the issue must not end before the last one
+        self._say("pause")
+        time.sleep(PROMISED + 1)
+        self._say("resume")
+        self._until(self.server.taken() + 1)
+        self._say("cancel")
+        time.sleep(PROMISED + 1)
+        processes.wait_until(lambda: not self.installation.is_busy(), seconds=60, every=0.5)
+
+    def _say(self, command: str) -> None:
+        self.began[command] = time.time()
+        self.installation.digest(command)
+        self.said[command] = time.time()
+        progress(f"{command} after {self.server.taken()} mails")
 
     def _let_them_leave(self) -> None:
         """One after another, spread over the first half of the issue, each shortly before their turn."""
@@ -136,6 +144,7 @@ class _Run:
             "pause_seconds": _lasted(times, self.said["pause"], self.began["resume"]),
             "resume_seconds": round(times[bisect_right(times, self.said["resume"])] - self.said["resume"], 2),
             "cancel_seconds": _lasted(times, self.said["cancel"], times[-1] + 1),
+            "taken": len(log),
             "extra": len(log) - len({one.recipients for one in log}),
             "unexplained": audit["unexplained"],
             "skipped": audit["skipped"],

@@ -189,8 +189,15 @@ class Judge:
 
     def hurry(self) -> None:
         """Answer without delay from now on."""
+        self._tell(signal.SIGUSR1)
+
+    def linger(self) -> None:
+        """Answer five times as slowly from now on."""
+        self._tell(signal.SIGUSR2)
+
+    def _tell(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGUSR1)
+            os.kill(self._process.pid, number)
 
     def stop(self) -> None:
         """End it."""

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.judge --port PORT --log FILE` speaks ESMTP with PIPELINING and 8BITMIME (RFC 5321, RFC 2920),
 keeps no mail, and appends one line a message (verdict.py reads them). It can be slow, and it can hang up after the
-final dot. From SIGUSR1 on it answers without delay.
+final dot. From SIGUSR1 on it answers without delay; each SIGUSR2 makes the delay five times as long.
 """
 
 import argparse
@@ -41,6 +41,10 @@ class Manner:
     def hurry(self) -> None:
         """Without delay from now on."""
         self.delay = 0.0
+
+    def linger(self) -> None:
+        """Five times as slow from now on."""
+        self.delay *= 5
 
 
 class Log:
@@ -180,6 +184,7 @@ async def serve(port: int, log: Log, manner: Manner) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     loop.add_signal_handler(signal.SIGUSR1, manner.hurry)
+    loop.add_signal_handler(signal.SIGUSR2, manner.linger)
     server = await loop.create_server(lambda: Session(log, manner), "127.0.0.1", port, backlog=1000)
     await end.wait()
     server.close()

@@ -57,3 +57,4 @@ def test_workers_obey_while_an_issue_goes_out(measure):
     assert found["late"] == found["extra"] == found["unexplained"] == 0
     assert found["skipped"]["unsubscribed"] > 0
     assert found["skipped"]["issue cancelled"] > 0
+    assert found["taken"] + sum(found["skipped"].values()) == 1500
