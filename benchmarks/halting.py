@@ -58,7 +58,8 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         server = Judge(folder, delay=slowed)
         stack.callback(server.stop)
         port = processes.free_port()
-        others = {"worker_processes": _PROCESSES, "smtp_connections": _CONNECTIONS, "web_port": port, "sweep_seconds": 5}
+        sizes = {"worker_processes": _PROCESSES, "smtp_connections": _CONNECTIONS}
+        others = sizes | {"web_port": port, "sweep_seconds": 5}
         installation = Installation(folder, settings(folder, database, broker.url, server.port, **others))
         stack.callback(installation.stop)
         publish(installation, today)
