@@ -5,10 +5,10 @@ abstract), which triggers carry over to the FTS5 table `paper_index` (https://sq
 Migrations take no notice of names that begin with `paper_index`.
 """
 
-from sqlalchemy import DDL, Column, ForeignKey, String, Table, Text, UniqueConstraint, event
+from sqlalchemy import DDL, Column, ForeignKey, Table, Text, UniqueConstraint, event
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from digest.store.columns import Id, metadata
+from digest.store.columns import Code, Id, metadata
 
 INDEX = "paper_index"
 
@@ -17,7 +17,7 @@ paper_words = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("paper_id", ForeignKey("papers.id", ondelete="CASCADE"), nullable=False),
-    Column("made_of", String(32), nullable=False),  # hash of the text: an unchanged paper is not indexed again
+    Column("made_of", Code(32), nullable=False),  # hash of the text: an unchanged paper is not indexed again
     Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
     UniqueConstraint("paper_id"),
     sqlite_autoincrement=True,

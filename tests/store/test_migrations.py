@@ -1,7 +1,7 @@
 """The migrations make the tables that the code expects, and can be undone."""
 
 import pytest
-from sqlalchemy import func, inspect, select
+from sqlalchemy import String, func, inspect, select
 
 from alembic import command
 from digest.store.database import connect, reading
@@ -29,6 +29,20 @@ def tables(url):
 def test_the_tables_of_the_migrations_are_those_of_the_code(database_url):
     command.check(configuration(database_url))  # raises when they differ
     assert tables(database_url) == set(metadata.tables)
+
+
+def test_codes_are_compared_by_their_bytes_on_postgresql(postgresql_url):
+    engine = connect(postgresql_url)
+    found = {
+        (name, column["name"]): column["type"].collation
+        for name in metadata.tables
+        for column in inspect(engine).get_columns(name)
+        if isinstance(column["type"], String)
+    }
+    engine.dispose()
+    every = [column for table in metadata.tables.values() for column in table.columns]
+    codes = {(column.table.name, column.name) for column in every if type(column.type) is String}
+    assert {code for code, collation in found.items() if collation == "C"} == codes
 
 
 def test_up_down_and_up_again(empty_url):
