@@ -21,7 +21,7 @@ from digest.language import SOURCE, Language, Languages, _, speak
 from digest.mail.cards import EXCERPT, card_values, safe_url
 from digest.mail.message import OF_ISSUE, Kind, Letter
 from digest.mail.quoted import hole, row_hole
-from digest.mail.words import cut, one_line, short_title, unbroken, wrapped
+from digest.mail.words import breakable, cut, one_line, short_title, unbroken, wrapped
 from digest.papers.paper import RankedPaper
 
 # After the preheader, so that a client does not show the first words of the mail behind it.
@@ -76,7 +76,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         speak(self._templates, self.language)
-        self._templates.filters.update(wrap=wrapped, short=short_title, unbroken=unbroken)
+        self._templates.filters.update(wrap=wrapped, short=short_title, unbroken=unbroken, breakable=breakable)
         self._inliner = CSSInliner(
             extra_css=(templates / "email" / "base.css").read_text(encoding="utf-8"),
             inline_style_tags=False,  # what is in <style> (dark mode, narrow screens) stays there

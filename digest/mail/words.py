@@ -21,6 +21,8 @@ _OPENING, _CLOSING = r"“‘（《〈「『【(\[", r"”’）》〉」』】)
 _UNPARTED = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}]+)?[{_CLOSING}]*")
 
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
+_TOO_WIDE = re.compile(r"[!-~\u00c0-\u04ff]{24,}")  # more letters than a title has in a line on a narrow telephone
+_PARTS_OF_IT = re.compile(r"[^/-]{1,14}[/-]*|[/-]+")
 _COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
 _WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
 
@@ -81,6 +83,13 @@ def columns(text: str) -> int:
 def unbroken(text: str) -> str:
     """`text` that a line break never parts."""
     return text.replace(" ", "\u00a0")
+
+
+def breakable(text: str) -> str:
+    """`text` with invisible places to break in words and addresses that are wider than a telephone, which would make
+    the whole mail as wide. By characters: Gmail, Outlook and Yahoo know no style for it (caniemail.com).
+    """
+    return _TOO_WIDE.sub(lambda word: "\u200b".join(_PARTS_OF_IT.findall(word[0])), text)
 
 
 def _fitting(line: str, limit: int, room: float) -> int:

@@ -6,10 +6,12 @@ instead, and is claimed and sent once more as the same bytes, or held (DIGEST_IN
 store/sending.py, what after a crash in store/recovery.py, docs/delivery.md tells of both.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
@@ -195,15 +197,19 @@ def delivery_of(row: Any) -> Delivery:
     return Delivery(*values)
 
 
-def stored_selection(selection: Selection) -> dict[str, Any]:
+def selection_as_json(selection: Selection) -> str:
     """As the ledger keeps it: for each pick [paper, why, trending, name of another term, its value, …], all values in
     ten-thousandths. A list keeps its order in every database.
     """
-    picks = [
-        [pick.paper_id, pick.why, *[part for point in pick.points for part in point][1:]] for pick in selection.picks
-    ]
-    stored = {"picks": picks, "left_out": selection.left_out, "language": selection.language}
-    return stored | {"first": True} if selection.first else stored
+    about = {"left_out": selection.left_out, "language": selection.language}
+    about |= {"first": True} if selection.first else {}
+    picks = ", ".join([_pick_as_json(pick) for pick in selection.picks])
+    return f'{{"picks": [{picks}], {json.dumps(about)[1:]}'
+
+
+@lru_cache(maxsize=20_000)  # most picks are those of many readers
+def _pick_as_json(pick: Pick) -> str:
+    return json.dumps([pick.paper_id, pick.why, *[part for point in pick.points for part in point][1:]])
 
 
 def _selection(stored: dict[str, Any]) -> Selection:

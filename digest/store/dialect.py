@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -90,9 +91,20 @@ def instant_in_rows(dialect: str) -> Any:
     return DateTime(timezone=True) if dialect == "postgresql" else String()
 
 
-def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the parameter `rows` of rows_of() takes."""
-    return json.dumps(rows, default=_sqlite_text if dialect == "sqlite" else datetime.isoformat)
+def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], ready: Mapping[str, Sequence[str]] | None = None) -> str:
+    """What the parameter `rows` of rows_of() takes. `ready`: further columns, whose values are JSON texts already."""
+    dumps = _encoder(dialect).encode
+    if not ready:
+        return dumps(rows)
+    texts = [dumps(row)[:-1] for row in rows]
+    for name, values in ready.items():
+        texts = [f'{text}, "{name}": {value}' for text, value in zip(texts, values, strict=True)]
+    return f"[{', '.join([text + '}' for text in texts])}]"
+
+
+@cache
+def _encoder(dialect: str) -> json.JSONEncoder:
+    return json.JSONEncoder(default=_sqlite_text if dialect == "sqlite" else datetime.isoformat)
 
 
 def _stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:

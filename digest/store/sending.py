@@ -33,7 +33,7 @@ from digest.issues.issue import IssueStatus
 from digest.issues.selection import Selection
 from digest.mail.message import Kind, Receipt
 from digest.store.columns import Id, Instant, Json
-from digest.store.deliveries import DELIVERY, LEASE, Delivery, State, delivery_of, is_due, is_waiting, stored_selection
+from digest.store.deliveries import DELIVERY, LEASE, Delivery, State, delivery_of, is_due, is_waiting, selection_as_json
 from digest.store.dialect import as_rows, database_now, instant_in_rows, rows_of
 from digest.store.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.subscribers.subscriber import Status
@@ -117,11 +117,11 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
             "id": one.delivery_id,
             "message_id": one.message_id,
             "sha256": one.sha256,
-            "selection": stored_selection(one.selection) if one.selection else None,
         }
         for one in composed
     ]
-    values = {"rows": as_rows(dialect, rows), "sender": worker}
+    selections = [selection_as_json(one.selection) if one.selection else "null" for one in composed]
+    values = {"rows": as_rows(dialect, rows, {"selection": selections}), "sender": worker}
     if dialect == "sqlite":  # see _mark
         now = database_now(dialect)
         values |= {"at": now, "lease": now + LEASE}

@@ -19,7 +19,7 @@ from digest.web.site import Site, TheSite
 from digest.web.standing import standing_of
 from digest.web.structured import article, collection
 
-PER_PAGE = 15
+PER_PAGE = 10
 LIKE = 4
 
 router = APIRouter()

@@ -7,6 +7,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from fastapi import Request, Response
 
 KEPT_FOR = "public, max-age=300"
+ASKED_AGAIN = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
 
 
 def same_for_all(

@@ -37,8 +37,7 @@ router = APIRouter()
 
 def reader_of(site: Site, token: str) -> Subscriber | Response:
     """The reader whose feedback link this is, or the page that says why it opens nothing."""
-    number = verify(Purpose.FEEDBACK, token, site.keys)
-    reader = subscriptions.find(site.engine, number) if number is not None else None
+    reader = site.reader(Purpose.FEEDBACK, token)
     if reader is None:
         return site.pages.show("lost", 404)
     if verify(Purpose.FEEDBACK, token, site.keys, clock.now(), FEEDBACK_FOR) is None:

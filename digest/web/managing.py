@@ -33,7 +33,7 @@ router = APIRouter()
 @router.api_route("/preferences/{token}", methods=["GET", "HEAD"])
 def preferences_page(site: TheSite, token: str) -> Response:
     """What the reader gets, and when."""
-    reader = _reader(site, token)
+    reader = site.reader(Purpose.MANAGE, token)
     return _show(site, reader, clock.now()) if reader else _no_such_link(site)
 
 
@@ -41,17 +41,17 @@ def preferences_page(site: TheSite, token: str) -> Response:
 def change(site: TheSite, token: str, form: Posted) -> Response:
     """Save, or do what the pressed button says."""
     now = clock.now()
-    reader = _reader(site, token)
+    reader = site.reader(Purpose.MANAGE, token)
     if reader is None:
         return _no_such_link(site)
     match one(form, "action"):
         case "unsubscribe":
             subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page", site.settings.goodbye)
             said = _("You are unsubscribed. No further issue will come.")
-            return _show(site, _reader(site, token), now, said=said, after=BackgroundTask(site.hint))
+            return _show(site, site.reader(Purpose.MANAGE, token), now, said=said, after=BackgroundTask(site.hint))
         case "resubscribe":
             subscriptions.resubscribe(site.engine, reader.id, now)
-            return _show(site, _reader(site, token), now, said=_("You are subscribed again."))
+            return _show(site, site.reader(Purpose.MANAGE, token), now, said=_("You are subscribed again."))
         case "export":
             return _export(site, reader)
         case "erase":
@@ -61,9 +61,9 @@ def change(site: TheSite, token: str, form: Posted) -> Response:
 
 
 @router.api_route("/u/{token}", methods=["GET", "HEAD"])
-def unsubscribe_page(site: TheSite, token: str) -> Response:  # noqa: ARG001 - the page is the same for every token
-    """One button. Opening the page changes nothing."""
-    return site.pages.show("unsubscribe")
+def unsubscribe_page(site: TheSite, token: str) -> Response:
+    """One button, the same for every token but for the language. Opening the page changes nothing."""
+    return site.speaking_to(site.reader(Purpose.UNSUBSCRIBE, token)).pages.show("unsubscribe")
 
 
 @router.post("/u/{token}")
@@ -73,11 +73,12 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     A token that nobody has (any more) is answered like any other: there will be no further mail for it.
     """
     number, now = verify(Purpose.UNSUBSCRIBE, token, site.keys), clock.now()
+    reader = site.reader(Purpose.UNSUBSCRIBE, token)
+    site = site.speaking_to(reader)
     if one(form, "undo") and "List-Unsubscribe" not in form:
         return _undo(site, number, now)
     if one(form, "tell") and "List-Unsubscribe" not in form:
         return _keep_reason(site, number, form, now)
-    reader = subscriptions.find(site.engine, number) if number is not None else None
     by_program = "List-Unsubscribe" in form
     how, goodbye = ("one-click", False) if by_program else ("unsubscribe page", site.settings.goodbye)
     first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how, goodbye)
@@ -130,11 +131,6 @@ def _undo(site: Site, number: int | None, now: datetime) -> Response:
     if subscriptions.allow_asking(site.engine, number, now):
         return site.pages.say(_("We may write to you again"), _("Sign up on the front page whenever you like."))
     return _too_late(site)
-
-
-def _reader(site: Site, token: str) -> Subscriber | None:
-    number = verify(Purpose.MANAGE, token, site.keys)
-    return subscriptions.find(site.engine, number) if number is not None else None
 
 
 def _save(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:

@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
 from digest.settings import Settings
-from digest.subscribers.subscriber import Reader
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Reader, Subscriber
+from digest.subscribers.tokens import Purpose, verify
 from digest.web.pages import Pages
 
 
@@ -27,9 +29,14 @@ class Site:
     pages: Pages
     hint: Callable[[], object]
 
-    def speaking_to(self, reader: Reader) -> "Site":
+    def reader(self, purpose: Purpose, token: str) -> Subscriber | None:
+        """Whose link this is, however old it is; None for anything that no key signed, and once erased."""
+        number = verify(purpose, token, self.keys)
+        return subscriptions.find(self.engine, number) if number is not None else None
+
+    def speaking_to(self, reader: Reader | None) -> "Site":
         """The same in the language that a reader chose, unless the address names one."""
-        return replace(self, pages=self.pages.speaking(reader.preferences.language))
+        return replace(self, pages=self.pages.speaking(reader.preferences.language)) if reader else self
 
     @property
     def keys(self) -> tuple[bytes, ...]:

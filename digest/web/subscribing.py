@@ -22,6 +22,7 @@ from digest.subscribers.preferences import holds_preferences, known_zone, parse_
 from digest.subscribers.subscriber import Preferences, Status, Subscriber
 from digest.subscribers.subscriptions import Asked
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose, verify
+from digest.web.caching import ASKED_AGAIN, same_for_all
 from digest.web.cards import card, paper_card
 from digest.web.forms import fields_of, fields_typed
 from digest.web.site import Posted, Site, TheSite, one
@@ -33,13 +34,14 @@ router = APIRouter()
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
-def front_page(site: TheSite) -> Response:
+def front_page(site: TheSite, request: Request) -> Response:
     """One field, and today's papers."""
     with reading(site.engine) as connection:
         issue = newest_issue(connection)
         papers = [] if issue else latest_papers(connection, CARDS)
     cards = [card(ranked) for ranked in issue.papers[:CARDS]] if issue else [paper_card(paper) for paper in papers]
-    return site.pages.show("front", day=issue.date if issue else None, cards=cards, **_no_error())
+    page = site.pages.show("front", day=issue.date if issue else None, cards=cards, **_no_error())
+    return same_for_all(request, page, cache=ASKED_AGAIN)  # a new issue is seen at once
 
 
 @router.api_route("/subscribe", methods=["GET", "HEAD"])
@@ -142,8 +144,7 @@ def _no_error() -> dict[str, Any]:
 
 def _pending(site: Site, token: str, now: datetime, again: bool = False) -> Subscriber | Response:
     """The reader who may confirm with this link, or the page that says how things stand."""
-    number = verify(Purpose.CONFIRM, token, site.keys)
-    reader = subscriptions.find(site.engine, number) if number is not None else None
+    reader = site.reader(Purpose.CONFIRM, token)
     if reader is None:
         return site.pages.say(
             _("This link does not work"),

@@ -100,9 +100,11 @@ def test_a_reader_changes_the_language_and_their_page_follows(visit: Visit):
 def test_pages_behind_a_mails_links_are_in_the_readers_language(visit: Visit):
     reader = visit.subscribed()
     visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"language": "zh-CN"})
-    path = f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}"
-    assert language_of(visit.browser.get(path).text) == "zh-CN"
-    assert language_of(visit.browser.get(path + "?lang=en").text) == "en"
+    for purpose, start in ((Purpose.FEEDBACK, "/feedback/"), (Purpose.UNSUBSCRIBE, "/u/")):
+        path = start + visit.token(purpose, reader)
+        assert language_of(visit.browser.get(path).text) == "zh-CN"
+        assert language_of(visit.browser.get(path + "?lang=en").text) == "en"
+    assert language_of(visit.browser.post(path).text) == "zh-CN"
 
 
 def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(visit: Visit):

@@ -12,6 +12,7 @@ ISSUE = an_issue(
         a_paper(1),
         a_paper(2, title="نماذج اللغة الكبيرة", summary="A summary in English under an Arabic title."),
         a_paper(3, title="大规模语言模型的稀疏注意力"),
+        a_paper(5, title="Pneumono" * 17, summary=f"See https://example.org/{'way/' * 40} for more."),
         a_paper(4, title="Interpretability without tears", organization="A laboratory with a very long name " * 3),
     ],
     note="This is a thin issue: one source could not be reached.",

@@ -26,8 +26,7 @@ from tests.mail.rules import broken
 DAYS = ("2024-05-28", "2024-12-18", "2025-01-10", "2025-06-10", "2025-09-30", "2026-01-15")
 LARGEST = 25
 WHY = "matches your keyword “reinforcement learning from human feedback”"
-# Every day in the language of the texts; in the others two days, of an old list and of a full one.
-IN_LANGUAGES = [(day, code) for code in LANGUAGES.codes for day in (DAYS if code == SOURCE else DAYS[::5])]
+IN_LANGUAGES = [(day, code) for code in LANGUAGES.codes for day in DAYS]
 
 
 def issue_of_day(folder: Path, day: str) -> Issue:
@@ -67,10 +66,11 @@ def test_the_recorded_days_are_all_of_them(shared_data: Path) -> None:
     assert sorted(file.stem for file in (shared_data / "hf" / "raw_days").iterdir()) == list(DAYS)
 
 
-def test_awkward_records_keep_every_rule(shared_data: Path) -> None:
+@pytest.mark.parametrize("language", LANGUAGES.codes)
+def test_awkward_records_keep_every_rule(language: str, shared_data: Path) -> None:
     lines = (shared_data / "arxiv" / "awkward_records.jsonl").read_text(encoding="utf-8").splitlines()
     papers = [_of_arxiv(json.loads(line)) for line in lines]
-    for message in mails(an_issue(papers), 10):
+    for message in mails(an_issue(papers), 10, language):
         assert broken(message) == []
 
 

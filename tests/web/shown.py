@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from digest.programs.processes import free_port
 from digest.subscribers.tokens import Purpose
-from tests.web.conftest import START, Visit
+from tests.web.conftest import ADDRESS, START, Visit
 from tests.world import add_papers, cut
 
 WRONG = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
@@ -65,16 +65,46 @@ def places(visit: Visit, today: date) -> dict[str, str]:
         "topics": "/topics",
         "topic": "/topics/efficiency",
         "search": "/search?q=attention",
+        "empty search": "/search",
+        "unknown paper": "/papers/2405.17247",
+        "lost": "/confirm/nobody",
         "nothing": "/nothing",
     }
 
 
-COMPLEX = ("front", "paper", "preferences", "search")
+def answers(visit: Visit, lang: str) -> dict[str, str]:
+    """The pages that answer the forms of `places`, right and wrong, in the order in which a reader may see them."""
+    reader, pending = visit.reader(), visit.reader("pending@example.org")
+    confirm, manage, leave, say = (
+        visit.token(purpose, pending if purpose is Purpose.CONFIRM else reader)
+        for purpose in (Purpose.CONFIRM, Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.FEEDBACK)
+    )
+    forms: dict[str, tuple[str, dict[str, str]]] = {
+        "check your mail": ("/subscribe", {"email": "new@example.org"}),
+        "wrong address": ("/subscribe", {"email": "nobody"}),
+        "confirmed": (f"/confirm/{confirm}", {}),
+        "link on its way": ("/manage", {"email": ADDRESS}),
+        "link to nobody": ("/manage", {"email": "nobody"}),
+        "wrong wishes": (f"/preferences/{manage}", WRONG),
+        "erase, really?": (f"/preferences/{manage}", {"action": "erase"}),
+        "said": (f"/feedback/{say}/more/2603.00000", {}),
+        "unsubscribed": (f"/u/{leave}", {}),
+        "no reason": (f"/u/{leave}", {"tell": "1"}),
+        "told": (f"/u/{leave}", {"tell": "1", "why": "no time"}),
+        "undone": (f"/u/{leave}", {"undo": "1"}),
+    }
+    found = {}
+    for name, (path, form) in forms.items():
+        answer = visit.browser.post(f"{path}?lang={lang}", data=form)
+        assert answer.status_code in (200, 400, 422), (name, answer.status_code)
+        assert f'<html lang="{lang}"' in answer.text, name
+        found[name] = answer.text
+    return found
 
 
-def in_chinese(pages: dict[str, str], names: tuple[str, ...] = COMPLEX) -> list[str]:
-    """The most complex of the `pages`, or those with `names`, in Chinese."""
-    return [f"{pages[name]}{'&' if '?' in pages[name] else '?'}lang=zh-CN" for name in names]
+def in_chinese(pages: dict[str, str]) -> list[str]:
+    """The same pages in Chinese."""
+    return [f"{path}{'&' if '?' in path else '?'}lang=zh-CN" for path in pages.values()]
 
 
 @contextmanager

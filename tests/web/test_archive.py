@@ -65,6 +65,15 @@ def test_before_the_first_issue_the_front_page_shows_what_came_in(visit: Visit) 
     assert "first issue is being prepared" in page
 
 
+def test_the_front_page_is_sent_again_only_when_it_changed(visit: Visit) -> None:
+    cut(visit, [paper(1)], TODAY - timedelta(days=1))
+    known = {"If-None-Match": visit.browser.get("/").headers["etag"]}
+    again = visit.browser.get("/", headers=known)
+    assert (again.status_code, again.headers["cache-control"]) == (304, "public, no-cache")
+    cut(visit, [paper(2)])
+    assert "Paper number 2" in visit.browser.get("/", headers=known).text
+
+
 def test_the_list_of_issues_is_newest_first(visit: Visit) -> None:
     assert "There is no issue yet" in visit.browser.get("/issues").text
     for days in (2, 0, 1):
@@ -75,9 +84,9 @@ def test_the_list_of_issues_is_newest_first(visit: Visit) -> None:
 
 def test_a_long_issue_comes_in_parts_that_hold_every_paper_once(visit: Visit) -> None:
     cut(visit, [paper(n) for n in range(1, 61)])
-    parts = [visit.browser.get(f"/issues/2026-11-23?page={page}").text for page in (1, 2, 3, 4)]
+    parts = [visit.browser.get(f"/issues/2026-11-23?page={page}").text for page in range(1, 7)]
     assert [int(n) for part in parts for n in re.findall(r"Paper number (\d+)<", part)] == list(range(1, 61))
-    assert visit.browser.get("/issues/2026-11-23?page=5").status_code == 404
+    assert visit.browser.get("/issues/2026-11-23?page=7").status_code == 404
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "٣", "99999", ""])

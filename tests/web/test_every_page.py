@@ -2,13 +2,17 @@
 
 import re
 from collections import deque
+from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from digest.demo.sample import store_sample
 from digest.web.app import create_app
 from tests.chromium import violations
-from tests.web.shown import fill, in_chinese, places, serving
+from tests.web.conftest import START
+from tests.web.shown import answers, fill, in_chinese, places, serving
+from tests.world import cut
 
 pytestmark = [pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 WIDTHS = (320, 390, 640, 1280)
@@ -30,13 +34,32 @@ def test_axe_finds_nothing_wrong_with_any_page(chromium, shown, scheme):
     url, pages = shown
     context = chromium.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
     wrong = {}
-    for path in (*pages.values(), *(in_chinese(pages) if scheme == "light" else ())):
-        page = context.new_page()
+    page = context.new_page()
+    for path in (*pages.values(), *in_chinese(pages)):
         page.goto(url + path)
         if found := violations(page):
             wrong[path] = found
-        page.close()
     assert wrong == {}
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_axe_finds_nothing_wrong_with_the_answer_to_any_form(chromium, shown, visit, lang):
+    url, _ = shown
+    said = answers(visit, lang)
+    for scheme, width in (("light", 320), ("dark", 390)):
+        page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+        page.goto(f"{url}/manage")
+        wrong = {}
+        for name, html in said.items():
+            page.set_content(html)  # its styles come from the address that was opened
+            if found := violations(page):
+                wrong[name] = found
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                wrong[name] = "wide"
+        page.close()
+        assert wrong == {}
 
 
 @pytest.mark.browser
@@ -69,7 +92,7 @@ def test_no_page_runs_a_script_of_others_or_breaks_its_own_policy(chromium, show
 
 def test_head_tells_of_a_page_what_get_does(visit):
     pages = places(visit, fill(visit.engine))
-    for path in (*pages.values(), *in_chinese(pages, tuple(pages))):
+    for path in (*pages.values(), *in_chinese(pages)):
         whole, head = visit.browser.get(path), visit.browser.head(path)
         assert (head.status_code, head.content) == (whole.status_code, b"")
         assert head.headers == whole.headers, path
@@ -78,13 +101,25 @@ def test_head_tells_of_a_page_what_get_does(visit):
 
 
 def test_every_page_is_small(visit):
-    today = fill(visit.engine)
-    pages, sizes = places(visit, today), {}
-    for path in (*pages.values(), *in_chinese(pages, tuple(pages))):
+    assert too_large(visit, places(visit, fill(visit.engine))) == {}
+
+
+def test_so_are_pages_of_real_papers(visit):
+    morning = START - timedelta(hours=4)
+    store_sample(visit.engine, morning)
+    cut(visit.engine, START.date(), morning)
+    pages = {"front": "/", "found": "/search?q=agents", "topic": "/topics/agents"}
+    assert too_large(visit, pages | {str(page): f"/issues/{START.date()}?page={page}" for page in (1, 2)}) == {}
+
+
+def too_large(visit, pages):
+    """Bytes of HTML and CSS by path, in both languages."""
+    sizes = {}
+    for path in (*pages.values(), *in_chinese(pages)):
         text = visit.browser.get(path).text
         styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', text)
         sizes[path] = len(text.encode()) + sum(len(visit.browser.get(style).content) for style in styles)
-    assert {path: size for path, size in sizes.items() if size > LARGEST} == {}
+    return {path: size for path, size in sizes.items() if size > LARGEST}
 
 
 @pytest.mark.parametrize("lang", ["", "?lang=zh-CN"])

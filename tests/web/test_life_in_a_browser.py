@@ -1,0 +1,199 @@
+"""Everything that a reader can do on our pages, in a browser without JavaScript, in both languages.
+
+Buttons and fields are found by their names: the words on them are another language's. Sign-up and mails together:
+tests/flow/test_browser.py.
+"""
+
+import json
+import re
+
+import pytest
+
+from digest.store.database import reading
+from digest.store.opinions import opinions_of_one
+from digest.subscribers.opinion import Said
+from digest.subscribers.subscriber import Status
+from digest.subscribers.tokens import Purpose
+from digest.web.app import create_app
+from tests.web.conftest import ADDRESS, START
+from tests.web.shown import fill, serving
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("language", ["en", "zh-CN"]),
+]
+PAPER = "2603.00000"
+PROMISE = {
+    Purpose.CONFIRM: "confirm",
+    Purpose.MANAGE: "preferences",
+    Purpose.UNSUBSCRIBE: "u",
+    Purpose.FEEDBACK: "feedback",
+}
+PLAIN = "main form button[type=submit]:not([name])"  # what sends a form that has one thing to do
+
+
+class Reader:
+    """Somebody who speaks one language, at a browser that runs no script."""
+
+    def __init__(self, browser, url, visit, language):
+        self._context = browser.new_context(
+            java_script_enabled=False, locale=language, viewport={"width": 390, "height": 800}, accept_downloads=True
+        )
+        self.page = self._context.new_page()
+        self._url, self._visit, self._language = url, visit, language
+
+    def open(self, path):
+        self.page.goto(self._url + path)
+        assert self.page.locator("html").get_attribute("lang") == self._language
+
+    def follow(self, purpose, more=""):
+        """Open the link of this purpose, as mails have it."""
+        self.open(f"/{PROMISE[purpose]}/{self._visit.token(purpose, self._visit.reader())}{more}")
+
+    def press(self, button=PLAIN):
+        self.page.locator(button).first.click()
+        self.page.wait_for_load_state()
+        assert self.page.locator("html").get_attribute("lang") == self._language
+
+    def is_told_at(self, field):
+        """There is a message at this field, and the field says so itself."""
+        message = self.page.locator(f"#{field}-wrong")
+        assert message.inner_text().strip()
+        assert self.page.locator(f"[aria-describedby*='{field}-wrong']").count() == 1
+
+    def leave(self):
+        self._context.close()
+
+
+@pytest.fixture
+def somebody(chromium, visit, settings, language):
+    fill(visit.engine)
+    with serving(create_app(visit.engine, settings, lambda: None)) as url:
+        one = Reader(chromium, url, visit, language)
+        yield one
+        one.leave()
+
+
+@pytest.fixture
+def subscribed(somebody):
+    somebody.open("/")
+    somebody.page.fill("#email", ADDRESS)
+    somebody.press()
+    somebody.follow(Purpose.CONFIRM)
+    somebody.press()
+    return somebody
+
+
+def test_subscribing(somebody, visit, language):
+    somebody.open("/")
+    somebody.page.fill("#email", "not an address")
+    somebody.press()
+    somebody.is_told_at("email")
+    somebody.page.fill("#email", ADDRESS)
+    somebody.press()
+    somebody.follow(Purpose.CONFIRM)
+    somebody.page.locator("summary").first.click()
+    somebody.page.fill("#papers", "99")
+    somebody.press()
+    somebody.is_told_at("papers")
+    assert visit.reader().status is Status.PENDING
+    somebody.page.fill("#papers", "5")
+    somebody.press()
+    reader = visit.reader()
+    assert (reader.status, reader.preferences.papers, reader.preferences.language) == (Status.CONFIRMED, 5, language)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "right"),
+    [("keywords", "x" * 100, "agents"), ("zone", "Nowhere", "Asia/Tokyo"), ("papers", "0", "7")],
+)
+def test_changing_a_preference(subscribed, visit, field, wrong, right):
+    subscribed.follow(Purpose.MANAGE)
+    subscribed.page.fill(f"#{field}", wrong)
+    subscribed.press()
+    subscribed.is_told_at(field)
+    assert subscribed.page.input_value(f"#{field}") == wrong
+    subscribed.page.fill(f"#{field}", right)
+    subscribed.press()
+    subscribed.page.get_by_role("status").wait_for()
+    changed = getattr(visit.reader().preferences, field)
+    assert changed in (right, (right,), 7)
+
+
+def test_pausing_and_coming_back(subscribed, visit):
+    subscribed.follow(Purpose.MANAGE)
+    subscribed.page.check("[name=pause][value=until]")
+    subscribed.press()
+    subscribed.is_told_at("pause")
+    subscribed.page.fill("[name=pause_until]", START.date().replace(day=30).isoformat())
+    subscribed.press()
+    assert visit.reader().preferences.paused_until == START.date().replace(day=30)
+    subscribed.page.check("[name=pause][value='0']")
+    subscribed.press()
+    over = visit.reader().preferences.paused_until  # kept for the catch-up
+    assert over == START.date()
+
+
+def test_saying_what_one_thinks_of_a_paper_and_taking_it_back(subscribed, visit):
+    def said():
+        with reading(visit.engine) as connection:
+            return [(one.paper_id, one.said) for one in opinions_of_one(connection, visit.reader().id)]
+
+    subscribed.follow(Purpose.FEEDBACK, f"/more/{PAPER}")
+    assert said() == []
+    subscribed.press("[name=say][value=more]")
+    assert said() == [(PAPER, Said.MORE)]
+    subscribed.press("[name=say][value=less]")
+    assert said() == [(PAPER, Said.LESS)]
+    subscribed.follow(Purpose.FEEDBACK)
+    subscribed.press("[name=action][value=reset]")
+    subscribed.is_told_at("sure")
+    subscribed.press("[name=forget]")
+    assert said() == []
+
+
+def test_leaving_telling_why_and_undoing_it(subscribed, visit):
+    subscribed.follow(Purpose.UNSUBSCRIBE)
+    assert visit.reader().status is Status.CONFIRMED
+    subscribed.press()
+    assert visit.reader().status is Status.UNSUBSCRIBED
+    subscribed.press("[name=tell]")
+    subscribed.is_told_at("why")
+    subscribed.page.check("[name=why][value='no time']")
+    subscribed.press("[name=tell]")
+    subscribed.follow(Purpose.UNSUBSCRIBE)
+    subscribed.press()  # a second time: it was so already
+    assert subscribed.page.locator("[name=undo]").count() == 0
+    subscribed.follow(Purpose.MANAGE)
+    subscribed.press("[value=resubscribe]")
+    assert visit.reader().status is Status.CONFIRMED
+    subscribed.follow(Purpose.UNSUBSCRIBE)
+    subscribed.press()
+    subscribed.press("[name=undo]")
+    assert visit.reader().status is Status.CONFIRMED
+
+
+def test_asking_for_the_link(subscribed, visit):
+    subscribed.open("/manage")
+    subscribed.page.fill("#email", "nobody")
+    subscribed.press()
+    subscribed.is_told_at("email")
+    subscribed.page.fill("#email", ADDRESS)
+    subscribed.press()
+    assert "link" in visit.queued()
+
+
+def test_taking_everything_along_and_being_erased(subscribed, visit):
+    subscribed.follow(Purpose.MANAGE)
+    with subscribed.page.expect_download() as download:
+        subscribed.page.click("[value=export]")
+    stored = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert ADDRESS in json.dumps(stored)
+    subscribed.press("[value=erase]")
+    subscribed.is_told_at("sure")
+    assert visit.reader().email == ADDRESS
+    subscribed.page.check("[name=sure]")
+    subscribed.press("[value=erase]")
+    assert not re.search(ADDRESS, json.dumps(visit.everything(), default=str))
