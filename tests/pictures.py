@@ -34,7 +34,6 @@ from digest.settings import Settings
 from digest.store.database import connect, reading
 from digest.store.issues import issue_on
 from digest.subscribers.subscriber import Preferences
-from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.chromium import MISSING, find_chromium, running_chromium
 from tests.mail.builders import DESK, a_part, as_letter
@@ -110,12 +109,11 @@ def _fill(engine: Engine) -> Issue:
 
 def _pages(visit: Visit, issue: Issue) -> dict[str, str]:
     shown = places(visit, issue.date)
-    reader = visit.reader()
     return shown | {
         "paper": f"/papers/{issue.papers[0].paper.id}",
         "topics": "/topics",
         "search": "/search?q=agents",
-        "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}",
+        "feedback": f"{shown['taste']}/more/{issue.papers[0].paper.id}",
     }
 
 
