@@ -47,7 +47,7 @@ class ReaderLinks:
     manage_url: str
     unsubscribe_url: str
     confirm_url: str = ""
-    feedback_url: str = ""  # a word and a paper follow
+    feedback_url: str = ""  # of the mails of an issue; a word and a paper follow, or the issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Card:
     text: str
 
 
-_ANY_READER = ReaderLinks(hole("address"), hole("manage_url"), hole("unsubscribe_url"))
+_ANY_READER = ReaderLinks(hole("address"), hole("manage_url"), hole("unsubscribe_url"), feedback_url=hole("feedback"))
 
 
 class Renderer:
@@ -180,12 +180,13 @@ class Renderer:
 
 
 def _digest_values(issue: Issue, look: Look, language: Language) -> dict[str, Any]:
-    which = "" if issue.kind == IssueKind.DAILY else f"/{issue.kind}"
+    path = f"/issues/{issue.date.isoformat()}" + ("" if issue.kind == IssueKind.DAILY else f"/{issue.kind}")
     return {
         "day_short": language.short_date(issue.date),
         "weekday": language.weekday(issue.date),
         "date": language.day_of(issue.date),
-        "issue_url": f"{look.public_url}/issues/{issue.date.isoformat()}{which}",
+        "issue_url": look.public_url + path,
+        "issue_path": path,  # behind the reader's own feedback address it is the list that they were sent
         "note": cut(issue.note_in(language.code), EXCERPT),
     }
 

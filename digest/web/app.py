@@ -24,6 +24,7 @@ from digest.web import (
     managing,
     privacy,
     searching,
+    sent,
     subscribing,
     suggesting,
 )
@@ -51,8 +52,10 @@ def create_app(
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     app.state.site = Site(engine, settings, pages, hint)
     app.include_router(assets.routes())
-    for part in (health, subscribing, managing, feedback, suggesting, searching, feeds, discovery, archive, privacy):
+    # What was sent goes before feedback, whose addresses hold any two words.
+    for part in (health, subscribing, managing, sent, feedback, suggesting, searching, feeds, discovery, archive):
         app.include_router(part.router)
+    app.include_router(privacy.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     app.add_middleware(

@@ -44,7 +44,7 @@ def issues_page(site: TheSite, request: Request) -> Response:
 def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY) -> Response:
     """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
     with reading(site.engine) as connection:
-        issue = issue_on(connection, kind, _date(day))
+        issue = issue_on(connection, kind, date_asked(day))
     if issue is None:
         raise HTTPException(404, _("There is no issue of this date. The page of all issues shows which there are."))
     page = page_asked(request)
@@ -109,7 +109,8 @@ def _month(text: str, months: list[date]) -> date | None:
     raise HTTPException(404, _("There is no issue of this month. The page of all issues shows which there are."))
 
 
-def _date(text: str) -> date:
+def date_asked(text: str) -> date:
+    """The date of an address. Raises HTTPException 404 for anything else."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -1,5 +1,6 @@
 """A site that has something to show on every page, and the list of its pages."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -8,9 +9,14 @@ from datetime import date, timedelta
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from digest.issues.selection import Pick, Selection
 from digest.programs.processes import free_port
+from digest.store.database import transaction
+from digest.store.deliveries import selection_as_json
+from digest.store.issues import newest_issue
+from digest.store.tables import deliveries
 from digest.subscribers.tokens import Purpose
 from tests.web.conftest import ADDRESS, START, Visit
 from tests.world import add_papers, cut
@@ -62,6 +68,7 @@ def places(visit: Visit, today: date) -> dict[str, str]:
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}",
         "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}",
         "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/more/2603.00000",
+        "sent": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/issues/{send_list(visit)}",
         "topics": "/topics",
         "topic": "/topics/efficiency",
         "search": "/search?q=attention",
@@ -70,6 +77,20 @@ def places(visit: Visit, today: date) -> dict[str, str]:
         "lost": "/confirm/nobody",
         "nothing": "/nothing",
     }
+
+
+def send_list(visit: Visit, papers: int = 3) -> date:
+    """As if the mail of the newest issue had gone to the reader, with its first papers; the date of that issue."""
+    with transaction(visit.engine) as connection:
+        issue = newest_issue(connection)
+        assert issue is not None
+        picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.papers[:papers])
+        sent = {"state": "accepted", "selection": json.loads(selection_as_json(Selection(picks, 0)))}
+        mails = update(deliveries).where(
+            deliveries.c.recipient == visit.reader().key, deliveries.c.issue_id == issue.id
+        )
+        assert connection.execute(mails.values(sent)).rowcount == 1
+    return issue.date
 
 
 def answers(visit: Visit, lang: str) -> dict[str, str]:
