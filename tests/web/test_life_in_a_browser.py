@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.parametrize("language", ["en", "zh-CN"]),
 ]
 PAPER = "2603.00000"
-PROMISE = {
+PATHS = {
     Purpose.CONFIRM: "confirm",
     Purpose.MANAGE: "preferences",
     Purpose.UNSUBSCRIBE: "u",
@@ -50,7 +50,7 @@ class Reader:
 
     def follow(self, purpose, more=""):
         """Open the link of this purpose, as mails have it."""
-        self.open(f"/{PROMISE[purpose]}/{self._visit.token(purpose, self._visit.reader())}{more}")
+        self.open(f"/{PATHS[purpose]}/{self._visit.token(purpose, self._visit.reader())}{more}")
 
     def press(self, button=PLAIN):
         self.page.locator(button).first.click()
