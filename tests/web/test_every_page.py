@@ -100,6 +100,12 @@ def test_head_tells_of_a_page_what_get_does(visit):
         assert "Accept-Language" in head.headers["vary"]
 
 
+@pytest.mark.parametrize("name", ["front", "issues", "issue", "paper", "topics", "topic", "search", "empty search"])
+def test_one_can_subscribe_wherever_there_are_papers(visit, name):
+    page = visit.browser.get(places(visit, fill(visit.engine))[name])
+    assert page.text.count('action="/subscribe"') == 1
+
+
 def test_every_page_is_small(visit):
     assert too_large(visit, places(visit, fill(visit.engine))) == {}
 
