@@ -111,7 +111,6 @@ def _pages(visit: Visit, issue: Issue) -> dict[str, str]:
     shown = places(visit, issue.date)
     return shown | {
         "paper": f"/papers/{issue.papers[0].paper.id}",
-        "topics": "/topics",
         "search": "/search?q=agents",
         "feedback": f"{shown['taste']}/more/{issue.papers[0].paper.id}",
     }

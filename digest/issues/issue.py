@@ -45,6 +45,11 @@ class Issue:
     note: str  # why the issue is thin or empty, in English; "" when it is neither
     papers: tuple[RankedPaper, ...]
 
+    @property
+    def path(self) -> str:
+        """Of its page, behind the public address of the site."""
+        return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")
+
     def language_for(self, chosen: str) -> str:
         """The tag of the language of a mail: what its reader chose, or for "" what the operator had at the cut."""
         return chosen or self.settings.get("language", SOURCE)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, n_
-from digest.mail.words import cut, short_title, unbroken, wire_cost
+from digest.mail.words import breakable, cut, one_line, short_title, unbroken, wire_cost
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 from digest.subscribers.opinion import Said
 
@@ -42,8 +42,9 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     """
     paper, say = ranked.paper, language.say
     own_page = f"{public_url}/papers/{quote(paper.id, safe='/:')}"
+    title = cut(paper.title, TITLE) or say(_UNTITLED)
     values = {
-        "title": cut(paper.title, TITLE) or say(_UNTITLED),
+        "title": title,
         "url": _canonical(paper) or own_page,
         "byline": [say(part) for part in _byline(paper)],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
@@ -52,7 +53,8 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
         "say": [(said, say(words)) for said, words in _SAY],
         "place": say(place_of(ranked, kind)),
     }
-    room = _ROOM - _taken(values) - len(_SAY) * wire_cost(own_page)  # links of opinions are about as long
+    # Links of opinions are about as long as the one to the paper's page.
+    room = _ROOM - _taken(values) - _breaks(title) - len(_SAY) * wire_cost(own_page)
     return values | {
         "excerpt": _excerpt(paper, room),
         "voted": bool(ranked.terms.get("upvotes")),
@@ -76,7 +78,15 @@ def _taken(value: Any) -> int:
 def _excerpt(paper: Paper, room: int) -> str:
     if room < _SHORTEST_EXCERPT:
         return ""
-    return cut(paper.summary, EXCERPT, room) or cut(paper.abstract, EXCERPT, room)
+    text = one_line(paper.summary) or paper.abstract
+    words = cut(text, EXCERPT, room)
+    more = wire_cost(words) + _breaks(words) - room
+    return cut(text, EXCERPT, room - more) if more > 0 else words
+
+
+def _breaks(text: str) -> int:
+    """The bytes of encoded HTML that places to break add to `text`."""
+    return wire_cost(breakable(text)) - wire_cost(text)
 
 
 def in_subject(paper: Paper, language: Language) -> str:

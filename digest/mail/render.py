@@ -180,13 +180,12 @@ class Renderer:
 
 
 def _digest_values(issue: Issue, look: Look, language: Language) -> dict[str, Any]:
-    path = f"/issues/{issue.date.isoformat()}" + ("" if issue.kind == IssueKind.DAILY else f"/{issue.kind}")
     return {
         "day_short": language.short_date(issue.date),
         "weekday": language.weekday(issue.date),
         "date": language.day_of(issue.date),
-        "issue_url": look.public_url + path,
-        "issue_path": path,  # behind the reader's own feedback address it is the list that they were sent
+        "issue_url": look.public_url + issue.path,
+        "issue_path": issue.path,  # behind the reader's own feedback address it is the list that they were sent
         "note": cut(issue.note_in(language.code), EXCERPT),
     }
 

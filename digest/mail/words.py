@@ -22,7 +22,7 @@ _UNPARTED = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}]+)?[
 
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
 _TOO_WIDE = re.compile(r"[!-~\u00c0-\u04ff]{24,}")  # more letters than a title has in a line on a narrow telephone
-_PARTS_OF_IT = re.compile(r"[^/-]{1,14}[/-]*|[/-]+")
+_PIECE = re.compile(r".{0,13}[/-]|.{1,14}")  # of the widest letters; it ends behind a slash or a hyphen if it can
 _COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
 _WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
 
@@ -89,7 +89,7 @@ def breakable(text: str) -> str:
     """`text` with invisible places to break in words and addresses that are wider than a telephone, which would make
     the whole mail as wide. By characters: Gmail, Outlook and Yahoo know no style for it (caniemail.com).
     """
-    return _TOO_WIDE.sub(lambda word: "\u200b".join(_PARTS_OF_IT.findall(word[0])), text)
+    return _TOO_WIDE.sub(lambda word: "\u200b".join(_PIECE.findall(word[0])), text)
 
 
 def _fitting(line: str, limit: int, room: float) -> int:

@@ -82,7 +82,7 @@ def fan_out(
     comes back from a pause the catch-up, all others the digest, and so do all where there is no other issue: one
     INSERT … SELECT, joined to the few slots, so that nobody who changes anything meanwhile is left out or queued
     twice. To be called once, in the transaction that stores the issues: there is no mail of theirs before, and to look
-    for one costs PostgreSQL a third of the time.
+    for each takes PostgreSQL long (docs/decisions/0017).
     """
     dialect = connection.dialect.name
     fixed = new_row(Kind.DIGEST, day, now)

@@ -55,9 +55,8 @@ Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only INTEG
 
 
 def Code(length: int) -> String:  # noqa: N802 - stands where a type stands
-    """Text that programs compare: keys, states, zones. By its bytes, whatever the language of the database: its rules
-    cost PostgreSQL a fifth of a fan-out, and a new version of them can spoil an index
-    (wiki.postgresql.org/wiki/Locale_data_changes).
+    """Text that programs compare: keys, states, zones. By its bytes, whatever the language of the database, whose rules
+    take PostgreSQL longer, and in a new version can spoil an index (wiki.postgresql.org/wiki/Locale_data_changes).
     """
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 

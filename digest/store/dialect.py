@@ -91,12 +91,9 @@ def instant_in_rows(dialect: str) -> Any:
     return DateTime(timezone=True) if dialect == "postgresql" else String()
 
 
-def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], ready: Mapping[str, Sequence[str]] | None = None) -> str:
+def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], **ready: Sequence[str]) -> str:
     """What the parameter `rows` of rows_of() takes. `ready`: further columns, whose values are JSON texts already."""
-    dumps = _encoder(dialect).encode
-    if not ready:
-        return dumps(rows)
-    texts = [dumps(row)[:-1] for row in rows]
+    texts = [_encoder(dialect).encode(row)[:-1] for row in rows]
     for name, values in ready.items():
         texts = [f'{text}, "{name}": {value}' for text, value in zip(texts, values, strict=True)]
     return f"[{', '.join([text + '}' for text in texts])}]"

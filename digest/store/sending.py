@@ -121,7 +121,7 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
         for one in composed
     ]
     selections = [selection_as_json(one.selection) if one.selection else "null" for one in composed]
-    values = {"rows": as_rows(dialect, rows, {"selection": selections}), "sender": worker}
+    values = {"rows": as_rows(dialect, rows, selection=selections), "sender": worker}
     if dialect == "sqlite":  # see _mark
         now = database_now(dialect)
         values |= {"at": now, "lease": now + LEASE}

@@ -225,7 +225,7 @@ deliveries = table(
     partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
     partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
-    # A block range index: the rows of an issue lie together, and a B-tree would cost a microsecond at each transition.
+    # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.
     Index("ix_deliveries_issue", "issue_id", postgresql_using="brin"),
 )
 

@@ -53,9 +53,10 @@ def create_app(
     app.state.site = Site(engine, settings, pages, hint)
     app.include_router(assets.routes())
     # What was sent goes before feedback, whose addresses hold any two words.
-    for part in (health, subscribing, managing, sent, feedback, suggesting, searching, feeds, discovery, archive):
-        app.include_router(part.router)
-    app.include_router(privacy.router)
+    for readers_own in (subscribing, managing, sent, feedback, suggesting):
+        app.include_router(readers_own.router)
+    for for_all in (health, searching, feeds, discovery, archive, privacy):
+        app.include_router(for_all.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     app.add_middleware(

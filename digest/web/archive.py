@@ -51,7 +51,7 @@ def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.
     pages = pages_of(len(issue.papers), PER_PAGE, page)
     shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
     public_url = site.settings.public_url
-    canonical = f"{public_url}/issues/{day}"
+    canonical = public_url + issue.path
     listed = [(ranked, public_url + page_of(ranked.paper)) for ranked in shown]
     answer = site.pages.show(
         "issue",

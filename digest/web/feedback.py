@@ -1,8 +1,8 @@
 """Behind the links of a mail's papers: more like this, less, already read; and what that has told us so far.
 
-Opening a link only shows buttons. A token is for one reader and not for one paper: whoever has it can say something of
-any paper of the archive, which the reader sees on their page of taste and can undo, and see the lists that were mailed
-to them (sent.py); it opens nothing else of theirs.
+Opening a link only shows buttons. A token is for one reader and not for one paper. Whoever has it can say something of
+any paper of the archive, which the reader sees on their page of taste and can undo, and can see the lists that were
+mailed to the reader (sent.py). It opens nothing else of theirs.
 """
 
 from collections.abc import Mapping

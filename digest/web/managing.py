@@ -13,7 +13,7 @@ from digest.papers.sources import readers
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, parse_preferences
 from digest.subscribers.subscriber import Status, Subscriber
-from digest.subscribers.tokens import Purpose, sign, verify
+from digest.subscribers.tokens import Purpose, sign
 from digest.web.forms import fields_of, fields_typed
 from digest.web.site import Posted, PostedAnything, Site, TheSite, one
 
@@ -72,13 +72,12 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
 
     A token that nobody has (any more) is answered like any other: there will be no further mail for it.
     """
-    number, now = verify(Purpose.UNSUBSCRIBE, token, site.keys), clock.now()
-    reader = site.reader(Purpose.UNSUBSCRIBE, token)
+    reader, now = site.reader(Purpose.UNSUBSCRIBE, token), clock.now()
     site = site.speaking_to(reader)
     if one(form, "undo") and "List-Unsubscribe" not in form:
-        return _undo(site, number, now)
+        return _undo(site, reader, now)
     if one(form, "tell") and "List-Unsubscribe" not in form:
-        return _keep_reason(site, number, form, now)
+        return _keep_reason(site, reader, form, now)
     by_program = "List-Unsubscribe" in form
     how, goodbye = ("one-click", False) if by_program else ("unsubscribe page", site.settings.goodbye)
     first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how, goodbye)
@@ -106,7 +105,7 @@ def _unsubscribed(
     )
 
 
-def _keep_reason(site: Site, number: int | None, form: Mapping[str, list[str]], now: datetime) -> Response:
+def _keep_reason(site: Site, reader: Subscriber | None, form: Mapping[str, list[str]], now: datetime) -> Response:
     """Whoever asks learns nothing of the reader: every link is thanked alike."""
     why, words = one(form, "why"), one(form, "words").replace("\r\n", "\n")
     errors: Errors = {}
@@ -118,17 +117,17 @@ def _keep_reason(site: Site, number: int | None, form: Mapping[str, list[str]], 
         )
     if errors:
         return _unsubscribed(site, first=True, why=why, words=words, errors=errors)
-    if number is not None:
-        subscriptions.say_why(site.engine, number, why, words, now)
+    if reader is not None:
+        subscriptions.say_why(site.engine, reader.id, why, words, now)
     return site.pages.say(_("Thank you for telling us"), _("It helps to make it better. No further mail will come."))
 
 
-def _undo(site: Site, number: int | None, now: datetime) -> Response:
-    if number is None:
+def _undo(site: Site, reader: Subscriber | None, now: datetime) -> Response:
+    if reader is None:
         return _too_late(site)
-    if subscriptions.resubscribe(site.engine, number, now, within=subscriptions.UNDO_WITHIN):
+    if subscriptions.resubscribe(site.engine, reader.id, now, within=subscriptions.UNDO_WITHIN):
         return _undone(site)
-    if subscriptions.allow_asking(site.engine, number, now):
+    if subscriptions.allow_asking(site.engine, reader.id, now):
         return site.pages.say(_("We may write to you again"), _("Sign up on the front page whenever you like."))
     return _too_late(site)
 

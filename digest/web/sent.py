@@ -35,7 +35,6 @@ def sent_page(site: TheSite, token: str, day: str, kind: str = IssueKind.DAILY) 
     return site.speaking_to(reader).pages.show(
         "sent",
         issue=issue,
-        issue_path=f"/issues/{day}" + ("" if kind == IssueKind.DAILY else f"/{kind}"),
         cards=[replace(card(ranked[pick.paper_id]), rank=place) for place, pick in picks.items()],
         why={place: pick.why for place, pick in picks.items()},
         paper={place: quote(pick.paper_id, safe="/:") for place, pick in picks.items()},

@@ -138,9 +138,9 @@ EVERYTHING = {"upvotes": 12345.0, "gained": 1234.0, "comments": 1234.0, "stars":
 
 
 @pytest.mark.parametrize("code", LANGUAGES.codes)
-@pytest.mark.parametrize("letter", "a語🤗é&='\"<")
-def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(letter: str, code: str) -> None:
-    said = (letter * 9 + " ") * 200
+@pytest.mark.parametrize("repeated", [*(letter * 9 + " " for letter in "a語🤗é&='\"<"), "é", "a/", "a/bbbbbbbbbbbbbb"])
+def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(repeated: str, code: str) -> None:
+    said = repeated * 200
     links = {name: f"https://code.example/{name}".ljust(53, "=") for name in ("url", "code_url", "project_url")}
     papers = [
         a_paper(n, title=said, abstract=said, summary="", organization=said, authors=(said,) * 9, **links)

@@ -21,9 +21,12 @@ def test_an_address_may_break_behind_its_slashes():
     assert parts == ["Code: https://", "github.com/", "laboratory/", "model."]
 
 
-@given(st.text(alphabet="aM-/. é", max_size=200))
-def test_nothing_is_added_but_places_to_break(text):
-    broken = breakable(text)
-    assert broken.replace(BREAK, "") == text
-    for word in broken.replace(BREAK, " ").split():
-        assert len(word.rstrip("/-")) < 24
+def test_a_break_is_no_more_frequent_than_it_must_be():
+    assert breakable("a/" * 14).split(BREAK) == ["a/" * 7, "a/" * 7]
+
+
+@given(st.text(alphabet="aM-/.é", min_size=24, max_size=200))
+def test_nothing_is_added_to_a_long_word_but_places_to_break(word):
+    pieces = breakable(word).split(BREAK)
+    assert "".join(pieces) == word
+    assert max(map(len, pieces)) <= 14

@@ -22,13 +22,13 @@ def paper(number: int, title: str = "", **facts: object) -> Paper:
     return Paper(f"2511.{number:05}", title or f"Paper number {number}", listed_at=LISTED, **facts)  # type: ignore[arg-type]
 
 
-def cut(visit: Visit, listed: list[Paper], day: date = TODAY) -> int:
+def cut(visit: Visit, listed: list[Paper], day: date = TODAY, kind: str = "daily") -> int:
     ranked = [
         RankedPaper(place, one, 10 / place, {"upvotes": 100.0 / place, "decay": 2.5, "score": 10 / place})
         for place, one in enumerate(listed, 1)
     ]
     with transaction(visit.engine) as connection:
-        issue = add_issue(connection, NewIssue("daily", day, START, "f", {}, {}, ""), ranked)
+        issue = add_issue(connection, NewIssue(kind, day, START, "f", {}, {}, ""), ranked)
     assert issue is not None
     return issue
 
@@ -87,6 +87,13 @@ def test_a_long_issue_comes_in_parts_that_hold_every_paper_once(visit: Visit) ->
     parts = [visit.browser.get(f"/issues/2026-11-23?page={page}").text for page in range(1, 7)]
     assert [int(n) for part in parts for n in re.findall(r"Paper number (\d+)<", part)] == list(range(1, 61))
     assert visit.browser.get("/issues/2026-11-23?page=7").status_code == 404
+
+
+def test_the_page_of_a_weekly_issue_is_its_own_original(visit: Visit) -> None:
+    for kind, path in (("daily", "/issues/2026-11-23"), ("weekly", "/issues/2026-11-23/weekly")):
+        cut(visit, [paper(1)], kind=kind)
+        page = visit.browser.get(path).text
+        assert f'<link rel="canonical" href="http://127.0.0.1:8000{path}">' in page
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "٣", "99999", ""])
