@@ -40,16 +40,19 @@ def compose(letter: Letter, headers: Headers, signers: Sequence[Signer] = ()) ->
     check_fields(fields)
     text, html = (_encoded(content) for content in (letter.text, letter.html))
     before_text, before_html, end = frame(boundary_for(headers.message_id))
-    body = before_text + text + before_html + html + end
-    return signed(fields, body, headers.date, signers)
+    return signed(fields, [before_text, text, before_html, html, end], headers.date, signers)
 
 
-def signed(fields: Fields, body: bytes, date: datetime, signers: Sequence[Signer]) -> bytes:
-    """Header section and body as one message, with a DKIM signature for each signer, of the domain of From."""
-    domain = domain_of(fields[0][1])
-    above = signatures(fields, body, domain, date, signers) if signers else ()
+def signed(fields: Fields, body: Sequence[bytes], date: datetime, signers: Sequence[Signer]) -> bytes:
+    """Header section and the pieces of the body as one message, with a DKIM signature for each signer, of the domain
+    of From.
+    """
+    above: Fields = ()
+    if signers:
+        body = [b"".join(body)]
+        above = signatures(fields, body[0], domain_of(fields[0][1]), date, signers)
     head = "".join([f"{name}: {value}\r\n" for name, value in (*above, *fields)])
-    return head.encode("ascii") + b"\r\n" + body
+    return b"".join([head.encode("ascii"), b"\r\n", *body])
 
 
 def message_id(delivery_id: int, recipient: str, occasion: str, kind: Kind, domain: str) -> str:

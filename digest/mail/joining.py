@@ -4,7 +4,7 @@ What repeats from mail to mail is encoded once: subjects, reasons, and everythin
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -59,33 +59,43 @@ class Joiner:
         self._forms = {name: _Form(form) for name, form in fragments.forms.items()}
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
         self._welcome_text, self._welcome_html = map(_Sheet, fragments.welcome)
+        sheets = (*self._sheets(), self._welcome_text, self._welcome_html)
+        self.may_have_dots = any(sheet.may_have_dots for sheet in sheets)
         self._quiet = encoded_value(escape(fragments.preheader))
         self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
         self.subject = lru_cache(maxsize=5_000)(self._subject)
         self._why = lru_cache(maxsize=5_000)(_reason)
         self._positions = lru_cache(maxsize=100)(lambda count: _positions(fragments.wording["place"], count))
 
-    def body(self, selection: Selection, reader: "ReaderValues") -> bytes:
-        """From the first boundary to the last. Raises UnfitMessage for a paper without a card."""
+    def _sheets(self) -> Iterator["_Sheet"]:
+        for form in self._forms.values():
+            yield from (*form.text, *form.html)
+        for card in self._cards.values():
+            yield from (card.text, card.html)
+
+    def body(self, selection: Selection, reader: "ReaderValues") -> list[bytes]:
+        """From the first boundary to the last, in pieces. Raises UnfitMessage for a paper without a card."""
         picks, count = selection.picks, len(selection.picks)
         cards = self._cards_of(picks)
         counted = {"papers": b"%d" % count, "left_out": f"{selection.left_out:,}".encode("ascii")}
         text, html = reader.text | counted, reader.html | counted
         html["subject"] = self.subject(picks[0].paper_id, count).html
         html["preheader"] = self._preheader(cards)
-        texts = self._welcome_text.filled(text) if selection.first else []
-        htmls = self._welcome_html.filled(html) if selection.first else []
+        is_cut = self._pool > count + selection.left_out
+        form = self._forms[form_name(count, selection.left_out, is_cut)]
+        before_text, before_html, end = self._frame
+        texts = [before_text, *form.text[0].filled(text)]
+        htmls = [before_html, *form.html[0].filled(html)]
+        if selection.first:
+            texts += self._welcome_text.filled(text)
+            htmls += self._welcome_html.filled(html)
         for card, pick, position in zip(cards, picks, self._positions(count), strict=True):
             why = self._why(pick.why) if pick.why else _NOTHING
             text["position"], text["why"] = position, why.text
             html["position"], html["why"] = position, why.html
             texts += card.text.filled(text)
             htmls += card.html.filled(html)
-        text["cards"], html["cards"] = b"".join(texts), b"".join(htmls)
-        is_cut = self._pool > count + selection.left_out
-        form = self._forms[form_name(count, selection.left_out, is_cut)]
-        before_text, before_html, end = self._frame
-        return b"".join([before_text, *form.text.filled(text), before_html, *form.html.filled(html), end])
+        return [*texts, *form.text[1].filled(text), *htmls, *form.html[1].filled(html), end]
 
     def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
         try:
@@ -117,12 +127,13 @@ class Joiner:
 class _Sheet:
     """A text with holes, ready to be filled."""
 
-    __slots__ = ("_holes", "_parts", "_plain")
+    __slots__ = ("_holes", "_parts", "_plain", "may_have_dots")
 
     def __init__(self, pieces: Pieces) -> None:
         self._parts = [piece.encode("ascii") for piece in pieces]
         self._holes = [(at, pieces[at]) for at in range(1, len(pieces), 2)]
         self._plain = _without_why(self._parts, self._holes)
+        self.may_have_dots = any(part.startswith(b".") or b"\n." in part for part in self._parts)
 
     def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
         """What is to be joined; `values` by the names of the holes."""
@@ -133,12 +144,20 @@ class _Sheet:
 
 
 class _Form:
-    """A mail without its cards, ready to be filled."""
+    """A mail without its cards, ready to be filled: what stands above them, and what below."""
 
     __slots__ = ("html", "text")
 
     def __init__(self, form: Form) -> None:
-        self.text, self.html = _Sheet(form.text), _Sheet(form.html)
+        self.text, self.html = _around_cards(form.text), _around_cards(form.html)
+
+
+def _around_cards(pieces: Pieces) -> tuple[_Sheet, _Sheet]:
+    holes = pieces[1::2]
+    if holes.count("cards") != 1:
+        raise UnfitMessage("the template of the mail has not one place for its cards, but " + str(holes.count("cards")))
+    at = 2 * holes.index("cards") + 1
+    return _Sheet(pieces[:at]), _Sheet(pieces[at + 1 :])
 
 
 class _Card:

@@ -163,7 +163,7 @@ class Press:
         values = self._values(address, manage.encode(), unsubscribe.encode(), feedback.encode())
         body = self._joiner.body(selection, values)
         message = signed(fields, body, delivery.due_at, self._signers)
-        return _written(part, self._reverse_path, name, message)
+        return _written(part, self._reverse_path, name, message, self._joiner.may_have_dots)
 
     def _values(self, address: str, manage: bytes, unsubscribe: bytes, feedback: bytes) -> ReaderValues:
         read = encoded_address(address)
@@ -183,8 +183,8 @@ class Press:
         )
 
 
-def _written(part: Part, reverse_path: str, name: str, message: bytes) -> Written:
-    envelope = Envelope(part.delivery.id, reverse_path, part.reader.email, message)
+def _written(part: Part, reverse_path: str, name: str, message: bytes, may_have_dots: bool = True) -> Written:
+    envelope = Envelope(part.delivery.id, reverse_path, part.reader.email, message, may_have_dots)
     return Written(envelope, name, hashlib.sha256(message).hexdigest())
 
 

@@ -50,12 +50,16 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA."""
+    """RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA.
+
+    `may_have_dots`: whether a line of it may begin with a dot. To look for one takes as long as to hash the message.
+    """
 
     delivery_id: int
     reverse_path: str
     forward_path: str
     message: bytes
+    may_have_dots: bool = True
 
 
 class Outcome(StrEnum):

@@ -173,7 +173,7 @@ class Session(Line):
     def _begin(self) -> None:
         turn = self._said
         assert turn is not None
-        content = stuffed(turn.envelope.message)
+        content = stuffed(turn.envelope.message, turn.envelope.may_have_dots)
         self._said = None
         why_not = self._owner.begin(turn)
         if why_not:

@@ -45,16 +45,16 @@ def commands(reverse_path: str, forward_path: str) -> tuple[bytes, bytes, bytes]
     return mail, b"RCPT TO:<" + forward_path.encode("ascii") + b">\r\n", b"DATA\r\n"
 
 
-def stuffed(message: bytes) -> tuple[bytes, bytes]:
+def stuffed(message: bytes, may_have_dots: bool = True) -> tuple[bytes, bytes]:
     """`message` with its leading dots doubled, and the final dot that goes behind it (RFC 5321 §4.5.2).
 
     In two parts: a message without such dots, as nearly all are, is not copied.
     """
-    # rfind sees that there are none in half the time that replace takes.
-    body = message if message.rfind(b"\r\n.") < 0 else message.replace(b"\r\n.", b"\r\n..")
-    if body.startswith(b"."):
-        body = b"." + body
-    return body, b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"
+    if may_have_dots:
+        message = message.replace(b"\r\n.", b"\r\n..")
+        if message.startswith(b"."):
+            message = b"." + message
+    return message, b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n"
 
 
 class Replies:

@@ -64,6 +64,15 @@ def sort_in_memory(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL work_mem = '256MB'")
 
 
+def use_indexed_order(connection: Connection) -> None:
+    """Until the end of the transaction PostgreSQL reads the first rows of an order where an index has that order.
+
+    It cannot know how many rows a table has that was filled within the last minute, and would rather sort all of them.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+
+
 def among(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:
     """Whether `column` is one of many values. On PostgreSQL they are one parameter, so that the statement is the same
     for any number of them, and parsed and planned once.

@@ -26,7 +26,7 @@ def standing(connection: Connection, claims: Sequence[Delivery]) -> dict[int, St
     """For each delivery id how its recipient stands."""
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
     rows = connection.execute(select(*READER).where(among(connection, subscribers.c.id, ids)))
-    readers = {reader.id: reader for reader in map(reader_of, rows)}
+    readers = {reader.id: reader for reader in map(reader_of, rows.all())}
     keys = {claim.recipient for claim in claims}
     suppressed = set(connection.scalars(select(suppressions.c.key).where(among(connection, suppressions.c.key, keys))))
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}

@@ -34,7 +34,7 @@ from digest.issues.selection import Selection
 from digest.mail.message import Kind, Receipt
 from digest.store.columns import Id, Instant, Json
 from digest.store.deliveries import DELIVERY, LEASE, Delivery, State, delivery_of, is_due, is_waiting, selection_as_json
-from digest.store.dialect import as_rows, database_now, instant_in_rows, rows_of
+from digest.store.dialect import as_rows, database_now, instant_in_rows, rows_of, use_indexed_order
 from digest.store.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.subscribers.subscriber import Status
 
@@ -72,6 +72,7 @@ def claim(connection: Connection, worker: str, limit: int, now: datetime) -> lis
     What a worker died with is taken when nothing else is due: a few together, since most of them were only near by, and
     what two workers died with alone, so that it can harm no other.
     """
+    use_indexed_order(connection)
     healthy = deliveries.c.crashes == 0
     taken = _claim(connection, worker, limit, now, and_(deliveries.c.issue_id.is_(None), healthy))
     if len(taken) < limit:

@@ -78,6 +78,11 @@ def test_dots_are_doubled_and_the_end_is_marked(parts):
     assert body == smtplib._quote_periods(message) + (b"" if message.endswith(b"\r\n") else b"\r\n")
 
 
+@pytest.mark.parametrize("message", [b"a\r\n", b"a.b\r\n", b""])
+def test_where_no_line_begins_with_a_dot_nothing_is_looked_for(message):
+    assert b"".join(stuffed(message, may_have_dots=False)).startswith(message)
+
+
 @pytest.mark.parametrize("address", ["a@b.org", "first.last+tag@sub.example.com", "o'neil@example.ie"])
 def test_plain_addresses(address):
     assert is_plain_address(address)

@@ -72,7 +72,7 @@ def wrong(mailed: Mailed, signers: tuple[Signer, ...]) -> list[str]:
         "a header line over 78": all(len(line) <= 78 for line in head.split(b"\r\n") if b"https://" not in line),
         "a header line over 998": all(len(line) <= 998 for line in head.split(b"\r\n")),
         "a body line over 76": all(len(line) <= 76 for line in body.split(b"\r\n")),
-        "a line that servers change": not re.search(rb"^(\.|From )", body, re.MULTILINE),
+        "a line that servers change": not re.search(rb"^(\.|From )", message, re.MULTILINE),
         "more than two parts": len(re.findall(rb"^--=_", body, re.MULTILINE)) == 3,
         "HTML that Gmail clips": len(html) <= 100_000,
         "a hole": b"=EF=B7=9" not in body,  # U+FDD0 …
