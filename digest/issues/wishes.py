@@ -27,8 +27,6 @@ class About(StrEnum):
     TOPIC = "topic"
     CATEGORY = "category"
 
-    __hash__ = str.__hash__  # wishes are looked up some dozen times a mail, and that of Enum is written in Python
-
 
 class Wish(NamedTuple):
     """One thing that a reader asked for, or muted."""

@@ -4,10 +4,12 @@ What repeats from mail to mail is encoded once: subjects, reasons, and everythin
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
+from itertools import chain
+from typing import NamedTuple
 
 from digest.issues.selection import Pick, Selection
 from digest.mail.compose import UnfitMessage, check_fields, frame, subject_value
@@ -59,19 +61,12 @@ class Joiner:
         self._forms = {name: _Form(form) for name, form in fragments.forms.items()}
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
         self._welcome_text, self._welcome_html = map(_Sheet, fragments.welcome)
-        sheets = (*self._sheets(), self._welcome_text, self._welcome_html)
-        self.may_have_dots = any(sheet.may_have_dots for sheet in sheets)
+        self.may_have_dots = _may_have_dots(fragments)
         self._quiet = encoded_value(escape(fragments.preheader))
         self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
         self.subject = lru_cache(maxsize=5_000)(self._subject)
         self._why = lru_cache(maxsize=5_000)(_reason)
         self._positions = lru_cache(maxsize=100)(lambda count: _positions(fragments.wording["place"], count))
-
-    def _sheets(self) -> Iterator["_Sheet"]:
-        for form in self._forms.values():
-            yield from (*form.text, *form.html)
-        for card in self._cards.values():
-            yield from (card.text, card.html)
 
     def body(self, selection: Selection, reader: "ReaderValues") -> list[bytes]:
         """From the first boundary to the last, in pieces. Raises UnfitMessage for a paper without a card."""
@@ -84,8 +79,8 @@ class Joiner:
         is_cut = self._pool > count + selection.left_out
         form = self._forms[form_name(count, selection.left_out, is_cut)]
         before_text, before_html, end = self._frame
-        texts = [before_text, *form.text[0].filled(text)]
-        htmls = [before_html, *form.html[0].filled(html)]
+        texts = [before_text, *form.text.above.filled(text)]
+        htmls = [before_html, *form.html.above.filled(html)]
         if selection.first:
             texts += self._welcome_text.filled(text)
             htmls += self._welcome_html.filled(html)
@@ -95,7 +90,7 @@ class Joiner:
             html["position"], html["why"] = position, why.html
             texts += card.text.filled(text)
             htmls += card.html.filled(html)
-        return [*texts, *form.text[1].filled(text), *htmls, *form.html[1].filled(html), end]
+        return [*texts, *form.text.below.filled(text), *htmls, *form.html.below.filled(html), end]
 
     def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
         try:
@@ -127,13 +122,12 @@ class Joiner:
 class _Sheet:
     """A text with holes, ready to be filled."""
 
-    __slots__ = ("_holes", "_parts", "_plain", "may_have_dots")
+    __slots__ = ("_holes", "_parts", "_plain")
 
     def __init__(self, pieces: Pieces) -> None:
         self._parts = [piece.encode("ascii") for piece in pieces]
         self._holes = [(at, pieces[at]) for at in range(1, len(pieces), 2)]
         self._plain = _without_why(self._parts, self._holes)
-        self.may_have_dots = any(part.startswith(b".") or b"\n." in part for part in self._parts)
 
     def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
         """What is to be joined; `values` by the names of the holes."""
@@ -143,8 +137,15 @@ class _Sheet:
         return parts
 
 
+class _Around(NamedTuple):
+    """What stands above the cards of a mail, and what below."""
+
+    above: _Sheet
+    below: _Sheet
+
+
 class _Form:
-    """A mail without its cards, ready to be filled: what stands above them, and what below."""
+    """A mail without its cards, ready to be filled."""
 
     __slots__ = ("html", "text")
 
@@ -152,12 +153,13 @@ class _Form:
         self.text, self.html = _around_cards(form.text), _around_cards(form.html)
 
 
-def _around_cards(pieces: Pieces) -> tuple[_Sheet, _Sheet]:
+def _around_cards(pieces: Pieces) -> _Around:
     holes = pieces[1::2]
-    if holes.count("cards") != 1:
-        raise UnfitMessage("the template of the mail has not one place for its cards, but " + str(holes.count("cards")))
+    places = holes.count("cards")
+    if places != 1:
+        raise UnfitMessage(f"the template of the mail needs one place for its cards, and has {places}")
     at = 2 * holes.index("cards") + 1
-    return _Sheet(pieces[:at]), _Sheet(pieces[at + 1 :])
+    return _Around(_Sheet(pieces[:at]), _Sheet(pieces[at + 1 :]))
 
 
 class _Card:
@@ -171,6 +173,15 @@ class _Card:
         self.preheader_length = len(card.preheader)
         self.in_preheader = encoded_value(escape(f"{card.preheader}; ")) + SOFT
         self.last_in_preheader = encoded_value(escape(card.preheader))
+
+
+def _may_have_dots(fragments: Fragments) -> bool:
+    """Whether a line of a mail may begin with a dot. What fills the holes never makes one (mail/quoted.py), nor does
+    this version's encoding of the fragments, but they may be of another.
+    """
+    sheets = [*fragments.forms.values(), *fragments.cards.values()]
+    pieces = chain(*((sheet.text, sheet.html) for sheet in sheets), fragments.welcome)
+    return any(literal.startswith(".") or "\n." in literal for one in pieces for literal in one)
 
 
 def encoded_address(address: str) -> Encoded:

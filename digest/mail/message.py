@@ -52,7 +52,7 @@ class Headers:
 class Envelope:
     """RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA.
 
-    `may_have_dots`: whether a line of it may begin with a dot. To look for one takes as long as to hash the message.
+    `may_have_dots`: whether a line of it may begin with a dot; False spares the sender to search the message for them.
     """
 
     delivery_id: int

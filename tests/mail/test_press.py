@@ -218,31 +218,6 @@ def test_a_press_writes_the_mails_of_its_issue_only() -> None:
         PRESS.write(a_part(other, everything_in(other)))
 
 
-@pytest.mark.parametrize("places", [0, 2])
-def test_a_template_needs_one_place_for_its_cards(places: int, tmp_path: Path) -> None:
-    templates = shutil.copytree(TEMPLATES, tmp_path / "templates")
-    body = templates / "email" / "digest" / "body.txt"
-    body.write_text(body.read_text("utf-8").replace("{{ cards }}", "{{ cards }}\n" * places), "utf-8")
-    with pytest.raises(UnfitMessage, match=f"not one place for its cards, but {places}"):
-        a_press(ISSUE, replace(DESK, renderer=Renderer(templates)))
-
-
-# --- dots at the start of a line ---
-
-
-def test_the_sender_looks_for_dots_in_no_mail_of_fragments_without_them() -> None:
-    assert not PRESS.write(a_part(ISSUE, everything_in(ISSUE))).envelope.may_have_dots
-
-
-@pytest.mark.parametrize("before", ["", "a line\r\n"])
-def test_the_sender_looks_for_dots_where_a_fragment_of_whatever_version_has_one(before: str) -> None:
-    fragments = make_fragments(ISSUE, DESK)
-    name, card = next(iter(fragments.cards.items()))
-    dotted = replace(card, text=(f"{before}.{card.text[0]}", *card.text[1:]))
-    press = Press(ISSUE, replace(fragments, cards=fragments.cards | {name: dotted}), DESK)
-    assert press.write(a_part(ISSUE, everything_in(ISSUE))).envelope.may_have_dots
-
-
 # --- the same mail, whatever has changed since ---
 
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from digest.issues.issue import IssueStatus
 from digest.issues.publish import halt
 from digest.issues.selection import Pick, Selection
 from digest.mail.message import Kind, Outcome, Receipt
 from digest.store import deliveries, ledger, queueing, sending, subscribers
-from digest.store.database import connect, reading, transaction
+from digest.store.database import reading, transaction
 from digest.store.deliveries import Got, State
 from digest.store.sending import Answer, Composed
 from digest.store.suppressions import SuppressionReason, suppress
@@ -100,26 +100,6 @@ def test_many_workers_at_once_claim_each_mail_once(engine):
     everything = sorted(number for found in per_worker for number in found)
     assert len(everything) == 40
     assert len(set(everything)) == 40
-
-
-def test_a_claim_sorts_nothing_even_where_the_database_knows_nothing_of_its_rows_yet(postgresql_url):
-    """A fan-out ends up to a minute before PostgreSQL counts its rows; each claim then read and sorted all of them."""
-    engine = connect(postgresql_url)
-    add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
-    cut(engine)
-    others = [one.name for one in table.columns if one.name not in ("id", "recipient")]
-    copies = f"SELECT md5(n::text), {', '.join(others)} FROM deliveries, generate_series(1, 20000) n"
-    said = []
-    event.listen(engine, "before_cursor_execute", lambda *about: said.append(about[2:4]))
-    with transaction(engine) as connection:
-        connection.exec_driver_sql(f"INSERT INTO deliveries (recipient, {', '.join(others)}) {copies}")
-        assert len(sending.claim(connection, ME, 100, LATER)) == 100
-        (claim, values) = next(one for one in reversed(said) if "UPDATE deliveries" in one[0])
-        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {claim}", values).scalars())
-    engine.dispose()
-    assert "ix_deliveries_due" in plan
-    assert "Sort" not in plan
 
 
 def test_accepting_ends_a_mail_with_its_receipt(claimed):
