@@ -179,7 +179,7 @@ def _may_have_dots(fragments: Fragments) -> bool:
     """Whether a line of a mail may begin with a dot. What fills the holes never makes one (mail/quoted.py), nor does
     this version's encoding of the fragments, but they may be of another.
     """
-    sheets = [*fragments.forms.values(), *fragments.cards.values()]
+    sheets: list[Form | CardPieces] = [*fragments.forms.values(), *fragments.cards.values()]
     pieces = chain(*((sheet.text, sheet.html) for sheet in sheets), fragments.welcome)
     return any(literal.startswith(".") or "\n." in literal for one in pieces for literal in one)
 
