@@ -11,16 +11,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from digest.issues.issue import IssueStatus
 from digest.issues.selection import TRENDING, Pick, Selection, SkipReason
 from digest.mail.message import LISTED, Kind
-from digest.store.dialect import among
+from digest.store.dialect import among, among_given
 from digest.store.tables import deliveries, issues
 
 # Longer than a mail server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes, we wait 10 for the reply
@@ -85,7 +85,7 @@ def is_waiting() -> ColumnElement[bool]:
     )
 
 
-def is_due(now: datetime) -> ColumnElement[bool]:
+def is_due(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """Waiting, its time has come, and its issue (if it has one) is running."""
     halted = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
     may_go = or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(halted))
@@ -111,22 +111,32 @@ def already_got(connection: Connection, claims: Sequence[Delivery], worker: str,
     A mail that another worker has claimed holds papers that are not known yet (`being_chosen`). Claims are committed
     before anything is chosen, so of two workers at least one sees the other's.
     """
-    mine = [one.id for one in claims]
-    chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != worker)
-    query = select(deliveries.c.recipient, deliveries.c.selection).where(
-        among(connection, deliveries.c.recipient, {one.recipient for one in claims}),
-        deliveries.c.occasion >= since.isoformat(),
-        deliveries.c.state.in_(MAY_ARRIVE),
-        or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
-        deliveries.c.kind.in_(_OF_ISSUES),
-        ~among(connection, deliveries.c.id, mine),
-    )
-    found = [(recipient, stored) for recipient, stored in connection.execute(query)]
+    asked = {
+        "recipients": list({one.recipient for one in claims}),
+        "since": since.isoformat(),
+        "me": worker,
+        "mine": [one.id for one in claims],
+    }
+    rows = connection.execute(_other_mails(connection.dialect.name), asked)
+    found = [(recipient, stored) for recipient, stored in rows]
     waiting = {recipient for recipient, stored in found if stored is None}
     got = {one.recipient: Got(set(), one.recipient in waiting) for one in claims}
     for recipient, stored in found:
         got[recipient].papers.update(pick[0] for pick in (stored or {"picks": []})["picks"])
     return got
+
+
+@cache
+def _other_mails(dialect: str) -> Select[tuple[str, Any]]:
+    chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
+    return select(deliveries.c.recipient, deliveries.c.selection).where(
+        among_given(dialect, deliveries.c.recipient, "recipients"),
+        deliveries.c.occasion >= bindparam("since"),
+        deliveries.c.state.in_(MAY_ARRIVE),
+        or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
+        deliveries.c.kind.in_(_OF_ISSUES),
+        ~among_given(dialect, deliveries.c.id, "mine"),
+    )
 
 
 def last_issue_mails(connection: Connection, recipients: Collection[str], before: date) -> dict[str, date]:

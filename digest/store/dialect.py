@@ -82,6 +82,13 @@ def among(connection: Connection, column: ColumnElement[T], values: Collection[T
     return column == any_(literal(list(values), ARRAY(column.type)))
 
 
+def among_given(dialect: str, column: ColumnElement[T], name: str) -> ColumnElement[bool]:
+    """among() for a statement that is built once: whether `column` is in the list that is the parameter `name`."""
+    if dialect == "sqlite":
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+
 def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:
     """A table of values to update many rows from in one statement; its rows are the parameter `rows` (as_rows())."""
     given = bindparam("rows", type_=Text)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from digest.issues.issue import IssueStatus
 from digest.store.deliveries import Delivery
-from digest.store.dialect import among
+from digest.store.dialect import among_given
 from digest.store.subscribers import READER, reader_of
 from digest.store.tables import issues, subscribers, suppressions
 from digest.subscribers.subscriber import Reader
@@ -24,14 +26,16 @@ class Standing:
 
 def standing(connection: Connection, claims: Sequence[Delivery]) -> dict[int, Standing]:
     """For each delivery id how its recipient stands."""
+    readers_among, suppressed_among, issues_among = _questions(connection.dialect.name)
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
-    rows = connection.execute(select(*READER).where(among(connection, subscribers.c.id, ids)))
+    rows = connection.execute(readers_among, {"given": list(ids)})
     readers = {reader.id: reader for reader in map(reader_of, rows.all())}
     keys = {claim.recipient for claim in claims}
-    suppressed = set(connection.scalars(select(suppressions.c.key).where(among(connection, suppressions.c.key, keys))))
+    suppressed = set(connection.scalars(suppressed_among, {"given": list(keys)}))
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
-    found = connection.execute(select(issues.c.id, issues.c.status).where(issues.c.id.in_(issue_ids)))
-    statuses = {issue_id: IssueStatus(status) for issue_id, status in found}
+    statuses = {
+        number: IssueStatus(status) for number, status in connection.execute(issues_among, {"given": list(issue_ids)})
+    }
     return {
         claim.id: Standing(
             reader=readers.get(claim.subscriber_id or 0),
@@ -40,3 +44,13 @@ def standing(connection: Connection, claims: Sequence[Delivery]) -> dict[int, St
         )
         for claim in claims
     }
+
+
+@cache
+def _questions(dialect: str) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """Built once: to build them takes longer than to ask them."""
+    return (
+        select(*READER).where(among_given(dialect, subscribers.c.id, "given")),
+        select(suppressions.c.key).where(among_given(dialect, suppressions.c.key, "given")),
+        select(issues.c.id, issues.c.status).where(among_given(dialect, issues.c.id, "given")),
+    )

@@ -4,7 +4,7 @@ Whatever kills a worker between two of them, the row says what certainly did not
 (store/recovery.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -73,34 +73,65 @@ def claim(connection: Connection, worker: str, limit: int, now: datetime) -> lis
     what two workers died with alone, so that it can harm no other.
     """
     use_indexed_order(connection)
-    healthy = deliveries.c.crashes == 0
-    taken = _claim(connection, worker, limit, now, and_(deliveries.c.issue_id.is_(None), healthy))
+    asked_for, of_issues, suspect, deadly = _claims(connection.dialect.name)
+    asked = {"sender": worker, "now": now, **_clock(connection.dialect.name)}
+    taken = _claim(connection, asked_for, asked, limit)
     if len(taken) < limit:
-        taken += _claim(connection, worker, limit - len(taken), now, and_(deliveries.c.issue_id.is_not(None), healthy))
-    taken = taken or _claim(connection, worker, min(limit, _SUSPECTS), now, deliveries.c.crashes == 1)
-    return taken or _claim(connection, worker, 1, now, deliveries.c.crashes > 1)
+        taken += _claim(connection, of_issues, asked, limit - len(taken))
+    taken = taken or _claim(connection, suspect, asked, min(limit, _SUSPECTS))
+    return taken or _claim(connection, deadly, asked, 1)
 
 
-def _claim(
-    connection: Connection, worker: str, limit: int, now: datetime, which: ColumnElement[bool]
-) -> list[Delivery]:
+def _claim(connection: Connection, statement: Any, asked: Mapping[str, Any], limit: int) -> list[Delivery]:
+    taken = connection.execute(statement, {**asked, "limit": limit}).all()
+    return sorted(map(delivery_of, taken), key=lambda one: (one.due_at, one.id))
+
+
+@cache
+def _claims(dialect: str) -> tuple[Any, Any, Any, Any]:
+    """For what somebody asked for just now, for an issue's mails, for what one worker died with, and more than one.
+
+    Built once: to build one takes as long as to claim a hundred mails.
+    """
+    healthy = deliveries.c.crashes == 0
+    return (
+        _claim_of(dialect, and_(deliveries.c.issue_id.is_(None), healthy)),
+        _claim_of(dialect, and_(deliveries.c.issue_id.is_not(None), healthy)),
+        _claim_of(dialect, deliveries.c.crashes == 1),
+        _claim_of(dialect, deliveries.c.crashes > 1),
+    )
+
+
+def _claim_of(dialect: str, which: ColumnElement[bool]) -> Any:
     due = (
         select(deliveries.c.id)
-        .where(which, is_due(now))
+        .where(which, is_due(bindparam("now", type_=Instant())))
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
-        .limit(limit)
+        .limit(bindparam("limit", type_=Integer()))
         .with_for_update(skip_locked=True)
         # As a plain subquery PostgreSQL may run it more than once, and then takes more than `limit`.
         .cte("due")
     )
-    lease = database_now(connection.dialect.name) + LEASE
-    taken = (
+    _at, lease = _now_and_lease(dialect)
+    return (
         update(deliveries)
         .where(deliveries.c.id.in_(select(due.c.id)), is_waiting())
-        .values(state=State.CLAIMED, worker=worker, lease_until=lease, reason="")
+        .values(state=State.CLAIMED, worker=bindparam("sender"), lease_until=lease, reason="")
         .returning(*DELIVERY)
     )
-    return sorted(map(delivery_of, connection.execute(taken).all()), key=lambda one: (one.due_at, one.id))
+
+
+def _now_and_lease(dialect: str) -> tuple[Any, Any]:
+    """Now, and the end of a lease that begins now, in a statement that is built once."""
+    if dialect == "sqlite":  # it has no clock of its own: see _clock
+        return bindparam("at", type_=Instant()), bindparam("lease", type_=Instant())
+    return database_now(dialect), database_now(dialect) + LEASE
+
+
+def _clock(dialect: str) -> dict[str, datetime]:
+    """The parameters that _now_and_lease() leaves open."""
+    now = database_now(dialect)
+    return {"at": now, "lease": now + LEASE} if dialect == "sqlite" else {}
 
 
 # --- mark ---
@@ -122,10 +153,7 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
         for one in composed
     ]
     selections = [selection_as_json(one.selection) if one.selection else "null" for one in composed]
-    values = {"rows": as_rows(dialect, rows, selection=selections), "sender": worker}
-    if dialect == "sqlite":  # see _mark
-        now = database_now(dialect)
-        values |= {"at": now, "lease": now + LEASE}
+    values = {"rows": as_rows(dialect, rows, selection=selections), "sender": worker, **_clock(dialect)}
     may_go = set(connection.execute(_mark(dialect), values).scalars())
     kept = [{"delivery_id": one.delivery_id, "content": one.content} for one in composed if one.content]
     if going := [row for row in kept if row["delivery_id"] in may_go]:
@@ -137,10 +165,7 @@ def mark_sending(connection: Connection, worker: str, composed: Sequence[Compose
 @cache
 def _mark(dialect: str) -> Any:
     given = rows_of(dialect, {"id": Id, "message_id": String(), "sha256": String(), "selection": Json})
-    # This statement is kept: where the database has no clock of its own, the instant is a parameter.
-    now, lease = database_now(dialect), database_now(dialect) + LEASE
-    if dialect == "sqlite":
-        now, lease = bindparam("at", type_=Instant()), bindparam("lease", type_=Instant())
+    now, lease = _now_and_lease(dialect)
     return (
         update(deliveries)
         .where(
