@@ -128,6 +128,7 @@ def already_got(connection: Connection, claims: Sequence[Delivery], worker: str,
 
 @cache
 def _other_mails(dialect: str) -> Select[tuple[str, Any]]:
+    """The question of already_got(), built once: to build it takes longer than to ask it."""
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
     return select(deliveries.c.recipient, deliveries.c.selection).where(
         among_given(dialect, deliveries.c.recipient, "recipients"),
