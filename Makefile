@@ -49,7 +49,7 @@ bench: .venv/.dev ## every benchmark, small, as ratios to a reference in the sam
 	  echo "benchmarks.$$run" >&2; $(BIN)/python -m benchmarks.$$run $(ARGS) || [ $$? = 3 ] || exit 1; done
 
 screenshots: .venv/.dev ## pictures of every page and mail, side by side, in SCREENSHOTS=screenshots
-	@$(BIN)/python -m tests.pictures $(SCREENSHOTS)
+	@$(BIN)/python -m tests.support.pictures $(SCREENSHOTS)
 
 # No header with the time of day, so that nothing changes when no text has changed.
 BABEL := $(BIN)/pybabel --quiet
@@ -62,7 +62,7 @@ wheel: setup ## what to install elsewhere, in dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
 docs: setup ## regenerate .env.example and docs/configuration.md from the settings
-	@$(BIN)/python -m digest.settings_reference
+	@$(BIN)/python -m digest.settings.reference
 
 format: .venv/.dev ## let ruff format and mend
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

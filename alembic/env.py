@@ -3,11 +3,11 @@
 from sqlalchemy import JSON, text
 
 from alembic import context
+from digest.database.columns import Instant
+from digest.database.engine import connect
+from digest.database.tables import metadata
+from digest.papers.search.tables import INDEX
 from digest.settings import settings
-from digest.store.columns import Instant
-from digest.store.database import connect
-from digest.store.search_tables import INDEX
-from digest.store.tables import metadata
 
 # Any number will do, as long as nobody else takes it: two releases at once wait here for each other.
 MIGRATION_LOCK = 4_207_219_417

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from benchmarks.obvious import obvious_mails, rsa_key
 from digest.issues.issue import Issue
-from digest.issues.selection import Pick, Selection
-from digest.mail.dkim import load_signer
-from digest.mail.letters import Press
+from digest.issues.selection.selection import Pick, Selection
+from digest.mail.compose.composer import IssueComposer
+from digest.mail.compose.dkim import load_signer
 from tests.mail.builders import DESK, a_paper, a_part, a_press, an_issue
 
 ROUNDS = 5
@@ -62,7 +62,7 @@ def _cpu_ms(made: Iterable[object], mails: int) -> float:
     return (time.process_time() - began) * 1000 / mails
 
 
-def _ours(press: Press, issue: Issue, mails: int) -> Iterator[bytes]:
+def _ours(press: IssueComposer, issue: Issue, mails: int) -> Iterator[bytes]:
     for number in range(1, mails + 1):
         yield press.write(a_part(issue, _selection(issue, number), number)).envelope.message
 

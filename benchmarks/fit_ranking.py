@@ -1,4 +1,4 @@
-"""Fits the constants of the ranking on what was recorded before 2026, and writes digest/papers/coefficients.py.
+"""Fits the constants of the ranking on what was recorded before 2026, and writes digest/papers/ranking/coefficients.py.
 
 python -m benchmarks.fit_ranking --data DIR [--check]
 
@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from digest.issues.backtest import Archive, cut_of
-from digest.issues.recorded import Recorded, read_folder
-from digest.papers import coefficients
-from digest.papers.coefficients import CHANCE, KNOTS, between_knots
-from digest.papers.ranking import Weights, rank, signals
-from digest.papers.track_record import WEEK_BEST
+from digest.papers.ranking import coefficients
+from digest.papers.ranking.backtest import Archive, cut_of
+from digest.papers.ranking.coefficients import CHANCE, KNOTS, between_knots
+from digest.papers.ranking.ranking import RankingWeights, rank, signals
+from digest.papers.ranking.recorded import Recorded, read_folder
+from digest.papers.ranking.track_record import WEEK_BEST
 
 FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed again and again
 POOL_DAYS = 7.6  # Monday's papers are in the pool of the next Monday too
@@ -58,7 +58,7 @@ def _rows(recorded: Recorded) -> Iterator[Row]:
             continue
         if cut_at.weekday() == 0:
             print(f"{cut_at.date()}", file=sys.stderr)
-        ranked = rank(archive.pool(cut_at, POOL_DAYS), Weights(), cut_at, archive.records(cut_at))
+        ranked = rank(archive.pool(cut_at, POOL_DAYS), RankingWeights(), cut_at, archive.records(cut_at))
         for one in ranked:
             if recorded.first_seen[one.paper.id].isocalendar()[:2] in counted:
                 yield _row(one.terms), float(one.paper.id in best)
@@ -77,7 +77,7 @@ def _best(recorded: Recorded) -> tuple[set[str], set[tuple[int, int]]]:
 
 
 def _row(known: Mapping[str, float]) -> list[tuple[int, float]]:
-    told = signals(known, Weights())
+    told = signals(known, RankingWeights())
     at_knots = between_knots(known["votes_age_hours"])
     row = [(_COLUMN["age", knot], share) for knot, share in at_knots]
     row += [(_COLUMN["votes", knot], share * told["votes"]) for knot, share in at_knots]

@@ -23,7 +23,7 @@ from benchmarks.servers import running_broker, running_postgres
 from benchmarks.timed import publish
 from benchmarks.verdict import Taken, read_log
 from benchmarks.world import SECRET, address, make_world
-from digest.programs import processes
+from digest.run import processes
 from digest.subscribers.tokens import Purpose, sign
 
 PROMISED = 5.0  # seconds

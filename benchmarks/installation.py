@@ -18,9 +18,9 @@ import psycopg
 from benchmarks import world
 from benchmarks.proc import children
 from digest import clock, hints
-from digest.programs import processes
+from digest.run import processes
 from digest.settings import Settings
-from digest.settings_sources import PREFIX
+from digest.settings.sources import PREFIX
 
 _REPOSITORY = Path(__file__).parents[1]
 _WAITING = """

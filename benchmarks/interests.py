@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from digest.issues.profile import affinities, fit_space
-from digest.issues.space import Sparse
-from digest.subscribers.opinion import Opinion, Said
+from digest.issues.profiles.profile import affinities, fit_space
+from digest.issues.profiles.space import Sparse
+from digest.subscribers.opinion import FeedbackKind, PaperFeedback
 
 _BATCH, _TOP = 1000, 10
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,7 +89,7 @@ def measure(documents: Documents, tasks: Sequence[Task], rounds: int) -> Found:
     began = time.process_time()
     space = fit_space(documents)
     fitted = time.process_time() - began
-    readers = [[Opinion(paper, Said.MORE, _NOW) for paper in task.liked] for task in tasks]
+    readers = [[PaperFeedback(paper, FeedbackKind.MORE, _NOW) for paper in task.liked] for task in tasks]
     centroid = Centroid(documents)
 
     def ours() -> Scores:

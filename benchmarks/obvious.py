@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from benchmarks.world import address
-from digest.programs.processes import LOOPBACK
+from digest.run.processes import LOOPBACK
 
 _COPIED = ("From", "Subject", "Date", "List-Id", "List-Unsubscribe-Post")
 _SENDER = "bounces@example.org"

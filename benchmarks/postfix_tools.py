@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from digest.programs import processes
+from digest.run import processes
 
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec/postfix")
 _MESSAGES = (5_000, 50_000)  # of one reference run: fewer measure its start, more of the same says no more

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from digest.papers.paper import Observed, Paper, Votes
-from digest.papers.ranking import Weights, rank
+from digest.papers.ranking.ranking import RankingWeights, rank
 
 ROUNDS = 5
 PROMISED_SECONDS = 2.0
@@ -40,7 +40,7 @@ def measure(candidates: int, readings: int) -> dict[str, float]:
     pool = _pool(candidates, readings)
     ours, reference = [], []
     for _ in range(ROUNDS):
-        ours.append(_cpu_seconds(lambda: rank(pool, Weights(), _NOW)))
+        ours.append(_cpu_seconds(lambda: rank(pool, RankingWeights(), _NOW)))
         reference.append(_cpu_seconds(lambda: sorted(pool, key=lambda one: -one.votes[-1].upvotes)))
     seconds, plain = statistics.median(ours), statistics.median(reference)
     return {

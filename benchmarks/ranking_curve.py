@@ -15,9 +15,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from digest.issues.backtest import Rules, replay
-from digest.issues.recorded import Recorded, read_folder
-from digest.papers.ranking import Weights
+from digest.papers.ranking.backtest import Rules, replay
+from digest.papers.ranking.ranking import RankingWeights
+from digest.papers.ranking.recorded import Recorded, read_folder
 
 FRESH_DAYS = (1.5, 2.5, 3.1, 3.5, 4.5, 5.5, 7.0)
 LATENESS = (0.0, 0.3, 0.6)
@@ -40,7 +40,7 @@ def main() -> None:
     points = []
     for fresh_days in FRESH_DAYS:
         for lateness in LATENESS:
-            weights = replace(Weights(), fresh_days=fresh_days, lateness=lateness)
+            weights = replace(RankingWeights(), fresh_days=fresh_days, lateness=lateness)
             points.append(_point(recorded, weights, asked.data / "votes.jsonl.gz", asked.tool))
             print(f"{fresh_days} days, lateness {lateness}", file=sys.stderr)
     print(json.dumps(points) if asked.json else "\n".join(_table(points)))
@@ -48,7 +48,7 @@ def main() -> None:
         asked.picture.write_text(_picture(points), encoding="utf-8")
 
 
-def _point(recorded: Recorded, weights: Weights, votes: Path, tool: Path) -> dict[str, Any]:
+def _point(recorded: Recorded, weights: RankingWeights, votes: Path, tool: Path) -> dict[str, Any]:
     replayed = replay(recorded, Rules(weights, 7, 10), _FIRST, _LAST)
     sent = [(one.paper.id, day.cut_at) for day in replayed if day.cut_at for one in day.sent]
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:

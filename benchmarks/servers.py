@@ -16,10 +16,10 @@ import redis
 from sqlalchemy.engine import URL
 
 from benchmarks.proc import children
-from digest.programs import processes
-from digest.programs.embedded import NoBroker, valkey_command
-from digest.store.migrate import migrate
-from tests import servers as for_tests
+from digest.database.migrate import migrate
+from digest.run import processes
+from digest.run.embedded import NoBroker, valkey_command
+from tests.support import servers as for_tests
 
 S = TypeVar("S", bound="Server")
 _TRIES = 50  # to start

@@ -16,7 +16,7 @@ from benchmarks import world
 from benchmarks.installation import Installation, progress, settings
 from benchmarks.postfix_tools import Tools
 from benchmarks.proc import connections_to, memory_mb
-from digest.store.database import connect
+from digest.database.engine import connect
 
 _POLL = 0.1  # seconds; the clock stops so much too late at the most
 _PATIENCE = 120.0  # seconds beyond the slowest pace, then the round has failed

@@ -17,12 +17,12 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from digest import wiring
+from digest.database.engine import connect, transaction
+from digest.database.tables import subscribers
 from digest.issues.publish import Published, publish
 from digest.papers.paper import Paper, Votes
+from digest.papers.store import Listing, keep_papers, keep_votes
 from digest.settings import Settings
-from digest.store.database import connect, transaction
-from digest.store.papers import Listing, keep_papers, keep_votes
-from digest.store.tables import subscribers
 from digest.subscribers.subscriber import recipient_key
 
 SECRET = "a-secret-of-the-benchmarks-that-opens-nothing"

@@ -1,7 +1,7 @@
 """The one clock. Rooms take `now` as an argument; only edges (cli, web, tasks, scheduler) call `now()`.
 
 A simulation moves the clock of every process at once through a file named by DIGEST_CLOCK_FILE, which holds the
-number of seconds to add. Leases do not use this clock but the database's (see store/deliveries.py).
+number of seconds to add. Leases do not use this clock but the database's (see ledger/deliveries.py).
 """
 
 import os

@@ -10,28 +10,28 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest import clock, hints
+from digest.database.engine import connect
 from digest.issues.publish import Plan
 from digest.language import Languages
-from digest.mail import postfix_log
-from digest.mail.deliver import Postman
-from digest.mail.dkim import Signer, load_signer
-from digest.mail.flow import Limits
-from digest.mail.flow_control import Flow
-from digest.mail.journal import Journal
-from digest.mail.letters import Desk, Senders, issue_settings
-from digest.mail.recover import recover as recover_now
-from digest.mail.render import Look, Renderer
-from digest.mail.smtp import Sender
-from digest.mail.writing import Writer
-from digest.papers.ballot import StoredBallot
-from digest.papers.collect import Source, remembered_by
-from digest.papers.ranking import Weights
-from digest.papers.sources.registry import Places, make_sources
-from digest.rates import redis_rates
+from digest.ledger.recovery import Recovered
+from digest.mail.compose.composer import MailContext, Senders, issue_settings
+from digest.mail.compose.dkim import Signer, load_signer
+from digest.mail.compose.render import Branding, Renderer
+from digest.mail.compose.writing import Writer
+from digest.mail.delivery import postfix_log
+from digest.mail.delivery.journal import Journal
+from digest.mail.delivery.recovery import recover as recover_now
+from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.throttle.limits import Limits
+from digest.mail.throttle.rates import redis_rates
+from digest.mail.throttle.throttle import Throttle
+from digest.papers.collecting.collect import Source, remembered_by
+from digest.papers.ranking.ranking import RankingWeights
+from digest.papers.sources.registry import SourceAddresses, make_sources
+from digest.papers.subscriber_votes import StoredBallot
 from digest.resources import resource
 from digest.settings import Settings
-from digest.store.database import connect
-from digest.store.recovery import Recovered
+from digest.smtp import Sender
 
 
 def engine(settings: Settings) -> Engine:
@@ -39,9 +39,9 @@ def engine(settings: Settings) -> Engine:
     return connect(settings.database)
 
 
-def look(settings: Settings) -> Look:
+def look(settings: Settings) -> Branding:
     """What shows of the operator in mails."""
-    return Look(settings.title, settings.public_url, settings.postal_address, settings.contact)
+    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
 
 
 def senders(settings: Settings) -> Senders:
@@ -54,9 +54,9 @@ def senders(settings: Settings) -> Senders:
     )
 
 
-def desk(settings: Settings) -> Desk:
+def desk(settings: Settings) -> MailContext:
     """What writing a mail needs."""
-    return Desk(
+    return MailContext(
         Renderer(resource("templates"), languages()),
         look(settings),
         senders(settings),
@@ -99,9 +99,11 @@ def plan(settings: Settings) -> Plan:
     )
 
 
-def weights(settings: Settings) -> Weights:
+def weights(settings: Settings) -> RankingWeights:
     """What the operator decided about the ranking."""
-    return Weights(**{name: getattr(settings, f"ranking_{name}") for name in Weights.__dataclass_fields__})
+    return RankingWeights(
+        **{name: getattr(settings, f"ranking_{name}") for name in RankingWeights.__dataclass_fields__}
+    )
 
 
 def limits(settings: Settings) -> Limits:
@@ -109,12 +111,12 @@ def limits(settings: Settings) -> Limits:
     return Limits(settings.smtp_rate, settings.smtp_domain_rates, settings.warm_up_from, settings.warm_up_first_day)
 
 
-def flow(settings: Settings, database: Engine) -> Flow:
+def flow(settings: Settings, database: Engine) -> Throttle:
     """Whether mail may be sent now, and how fast; one for each process."""
-    return Flow(database, redis_rates(settings.redis_url.get_secret_value()), limits(settings))
+    return Throttle(database, redis_rates(settings.redis_url.get_secret_value()), limits(settings))
 
 
-def postman(settings: Settings, database: Engine) -> Postman:
+def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     """One worker process at work, under a name that no other process ever has. Raises ValueError without a mail server,
     OSError when its journal cannot be written.
     """
@@ -124,7 +126,7 @@ def postman(settings: Settings, database: Engine) -> Postman:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
     look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
-    return Postman(
+    return DeliveryWorker(
         database,
         Sender(relays, connections, messages, notes=journal),
         Writer(database, desk(settings), journal, look_up),
@@ -158,7 +160,7 @@ def hint(settings: Settings) -> partial[bool]:
 
 def sources(settings: Settings, database: Engine) -> list[Source]:
     """The paper sources that the operator chose."""
-    places = Places(
+    places = SourceAddresses(
         settings.huggingface_url,
         settings.arxiv_url,
         settings.arxiv_feed_url,

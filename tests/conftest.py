@@ -18,15 +18,15 @@ import structlog
 from sqlalchemy import Engine
 
 from digest import clock as the_clock
-from digest.mail.relay import is_loopback
-from digest.programs import processes
+from digest.database.engine import connect
+from digest.run import processes
 from digest.settings import settings
-from digest.settings_sources import PREFIX
-from digest.store.database import connect
-from tests import servers
-from tests.chromium import MISSING, find_chromium, running_chromium
-from tests.smtp_server import SmtpServer
-from tests.tally import Tally, ran_on
+from digest.settings.sources import PREFIX
+from digest.smtp.relay import is_loopback
+from tests.support import servers
+from tests.support.chromium import MISSING, find_chromium, running_chromium
+from tests.support.servers_used import Tally, ran_on
+from tests.support.smtp_server import SmtpServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -161,7 +161,7 @@ def redis_url(request: pytest.FixtureRequest, broker: servers.Broker) -> str:
 
 @pytest.fixture
 def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
-    """A mail server that keeps what it takes; see tests/smtp_server.py for how to make it refuse."""
+    """A mail server that keeps what it takes; see tests/support/smtp_server.py for how to make it refuse."""
     ran_on(request, "a real SMTP server")
     server = SmtpServer()
     server.start()

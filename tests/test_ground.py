@@ -13,8 +13,8 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from digest.programs import processes
-from tests.smtp_server import HANG_UP, KEEP_AND_HANG_UP, Phase, SmtpServer
+from digest.run import processes
+from tests.support.smtp_server import HANG_UP, KEEP_AND_HANG_UP, Phase, SmtpServer
 
 MESSAGE = b"Subject: ten papers\r\n\r\n.one line that starts with a dot\r\n"
 ADA, BOB = "ada@example.org", "bob@example.org"

@@ -6,7 +6,7 @@ from celery import Celery, signals
 
 from digest import wiring
 from digest.hints import QUEUE
-from digest.mail.deliver import Postman
+from digest.mail.delivery.worker import DeliveryWorker
 from digest.settings import settings
 
 # Far above the length of any task, which is a minute: Redis gives a hint out again after this time.
@@ -42,10 +42,10 @@ app.conf.update(
 class Process:
     """What one worker process keeps open; made on its first task, never shared through a fork."""
 
-    postman: Postman | None = None
+    postman: DeliveryWorker | None = None
 
 
-def postman() -> Postman:
+def postman() -> DeliveryWorker:
     """This process's postman. Raises ValueError when no mail server is set."""
     if Process.postman is None:
         Process.postman = wiring.postman(settings(), wiring.engine(settings()))

@@ -22,14 +22,14 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from sqlalchemy import Engine
 
 from digest import clock, wiring
+from digest.database.engine import read_only, transaction
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
-from digest.papers.collect import ANY_TIME, collect_recent
+from digest.issues.store import issue_id_on
+from digest.ledger import sweep
+from digest.ledger.sending import forget_messages
+from digest.papers.collecting.collect import ANY_TIME, collect_recent
+from digest.papers.store import last_collections
 from digest.settings import Settings
-from digest.store import ledger
-from digest.store.database import reading, transaction
-from digest.store.issues import issue_id_on
-from digest.store.papers import last_collections
-from digest.store.sending import forget_messages
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MAILS_A_TASK
 
@@ -94,7 +94,7 @@ class Jobs:
         day = date_to_cut(clock.now(), self.settings.cut_at)
         if day is None:
             return
-        with reading(self._engine) as connection:
+        with read_only(self._engine) as connection:
             if issue_id_on(connection, DAILY, day) is not None:
                 return
         self._read_for_the_cut()
@@ -107,7 +107,7 @@ class Jobs:
             log.info("issue cut", date=str(day), papers=cut.papers, candidates=cut.candidates, note=cut.note)
 
     def _last_read(self) -> datetime:
-        with reading(self._engine) as connection:
+        with read_only(self._engine) as connection:
             return max(
                 (run.started_at for run in last_collections(connection)), default=datetime.min.replace(tzinfo=UTC)
             )
@@ -118,9 +118,9 @@ class Jobs:
         wiring.recover(self.settings, self._engine)
         with transaction(self._engine) as connection:
             overdue = timedelta(hours=self.settings.overdue_hours)
-            expired = ledger.expire(connection, now, overdue, self.settings.max_attempts)
-            cancelled = ledger.skip_cancelled(connection, now)
-            due = ledger.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
+            expired = sweep.expire(connection, now, overdue, self.settings.max_attempts)
+            cancelled = sweep.skip_cancelled(connection, now)
+            due = sweep.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
         if expired or cancelled:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:

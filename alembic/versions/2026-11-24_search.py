@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from digest.store.search_index import index_all
-from digest.store.search_tables import ADDITIONS
+from digest.papers.search.index import index_all
+from digest.papers.search.tables import ADDITIONS
 
 
 revision = '0005'

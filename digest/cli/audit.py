@@ -12,13 +12,13 @@ import typer
 
 from digest.cli.lookup import open_database, stored_issue
 from digest.cli.options import Json, Which, the_day
-from digest.cli.say import answer, progress, table
-from digest.issues.issue import IssueKind
+from digest.cli.output import answer, progress, table
+from digest.ledger.kinds import IssueKind
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
 
-    from digest.store.audit import Audit, Outlook, Row
+    from digest.issues.audit import Audit, AuditRow, Outlook
 
 _SPEED_SECONDS = 10  # mails a second are counted over the last so many
 _CALM = 10  # counting takes at most a tenth of the time, however large the issue
@@ -60,28 +60,28 @@ def audit(
 
 def _audits(engine: "Engine", day: str | None, kind: IssueKind) -> list["Audit"]:
     from digest import clock
-    from digest.store.audit import audit as audit_of
-    from digest.store.audit import audit_all
-    from digest.store.database import reading
+    from digest.database.engine import read_only
+    from digest.issues.audit import audit as audit_of
+    from digest.issues.audit import audit_all
 
     issue = stored_issue(engine, the_day(day, clock.now()), kind) if day is not None else None
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return [audit_of(connection, issue.id)] if issue else audit_all(connection)
 
 
-def _explained(engine: "Engine", one: "Audit", limit: int | None, offset: int) -> list["Row"]:
-    from digest.store.audit import explained
-    from digest.store.database import reading
+def _explained(engine: "Engine", one: "Audit", limit: int | None, offset: int) -> list["AuditRow"]:
+    from digest.database.engine import read_only
+    from digest.issues.audit import explained
 
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return explained(connection, one.issue_id, limit, offset)
 
 
-def _document(one: "Audit", rows: "list[Row] | None") -> dict[str, Any]:
+def _document(one: "Audit", rows: "list[AuditRow] | None") -> dict[str, Any]:
     return one.as_dict() | ({} if rows is None else {"rows": [asdict(row) for row in rows]})
 
 
-def _lines(audits: Sequence["Audit"], why: "Sequence[list[Row] | None]") -> Iterator[str]:
+def _lines(audits: Sequence["Audit"], why: "Sequence[list[AuditRow] | None]") -> Iterator[str]:
     if not audits:
         yield "No mail was ever queued."
     for one, rows in zip(audits, why, strict=True):
@@ -102,17 +102,17 @@ def _lines(audits: Sequence["Audit"], why: "Sequence[list[Row] | None]") -> Iter
 def _watch(engine: "Engine", day: str, kind: IssueKind) -> None:
     """A line each second (one that changes, on a terminal) until nothing of the issue waits or is in hand."""
     from digest import clock
-    from digest.mail.flow import EVERYTHING
-    from digest.store.audit import audit as audit_of
-    from digest.store.audit import outlook
-    from digest.store.database import reading
-    from digest.store.pauses import current
+    from digest.database.engine import read_only
+    from digest.issues.audit import audit as audit_of
+    from digest.issues.audit import outlook
+    from digest.mail.throttle.limits import EVERYTHING
+    from digest.mail.throttle.store import current
 
     issue = stored_issue(engine, the_day(day, clock.now()), kind)
     seen: deque[tuple[float, int]] = deque()
     while True:
         started = time.monotonic()
-        with reading(engine) as connection:
+        with read_only(engine) as connection:
             sums, left = audit_of(connection, issue.id), outlook(connection, issue.id)
             paused = [one for one in current(connection, clock.now()) if one.scope == EVERYTHING]
         seen.append((started, sums.accepted))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.options import DryRun, Json
-from digest.cli.say import answer, complain, progress
+from digest.cli.output import answer, complain, progress
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for what the command needs
-    from digest.issues.backtest import Replayed, Rules
-    from digest.issues.recorded import Recorded
-    from digest.papers.ranking import Weights
+    from digest.papers.ranking.backtest import Replayed, Rules
+    from digest.papers.ranking.ranking import RankingWeights
+    from digest.papers.ranking.recorded import Recorded
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -52,7 +52,7 @@ def backtest(
 
     Writes one {"id", "sent_at"} a line to --output. Needs no database.
     """
-    from digest.issues.backtest import Rules, replay
+    from digest.papers.ranking.backtest import Rules, replay
 
     rules = Rules(_weights(weight or []), pool_days or settings().pool_days, per_day)
     recorded = _read(data)
@@ -64,7 +64,7 @@ def backtest(
     answer(as_json, found, lambda: _lines(found))
 
 
-def _weights(given: Sequence[str]) -> "Weights":
+def _weights(given: Sequence[str]) -> "RankingWeights":
     from digest import wiring
 
     weights = wiring.weights(settings())
@@ -80,7 +80,7 @@ def _weights(given: Sequence[str]) -> "Weights":
 
 
 def _read(folder: Path) -> "Recorded":
-    from digest.issues.recorded import read_folder
+    from digest.papers.ranking.recorded import read_folder
 
     try:
         return read_folder(folder)
@@ -124,7 +124,7 @@ def _write(output: Path, replayed: "Sequence[Replayed]") -> None:
 
 
 def _found(recorded: "Recorded", replayed: "Sequence[Replayed]", rules: "Rules") -> dict[str, Any]:
-    from digest.papers.ranking import FORMULA
+    from digest.papers.ranking.ranking import FORMULA
 
     issues = [one for one in replayed if one.sent]
     none = {str(one.day): one.reason for one in replayed if not one.sent}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import audit, backtest, collecting, explain, files, halting, issues, mail, people, run, search
+from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
 from digest.cli.lookup import close_databases
 
 app = typer.Typer(
@@ -28,13 +28,13 @@ def _everywhere(
 
 
 run.add_to(app)
-collecting.add_to(app)
+collect.add_to(app)
 issues.add_to(app)
 explain.add_to(app)
 search.add_to(app)
-halting.add_to(app)
+pause.add_to(app)
 mail.add_to(app)
-files.add_to(app)
+lint.add_to(app)
 audit.add_to(app)
 backtest.add_to(app)
-people.add_to(app)
+subscribers.add_to(app)

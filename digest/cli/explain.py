@@ -8,9 +8,9 @@ import typer
 
 from digest.cli.lookup import key_of, open_database, stored_issue
 from digest.cli.options import Json, Which, the_day
-from digest.cli.say import NotReady, answer, table
-from digest.issues.issue import IssueKind
+from digest.cli.output import NotReady, answer, table
 from digest.issues.reasons import reason_of
+from digest.ledger.kinds import IssueKind
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
@@ -106,10 +106,10 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
 
 def _explain_mail(engine: "Engine", issue: "Issue", address: str, changes: Mapping[str, float], as_json: bool) -> None:
     from digest.issues.explain import explain_list
-    from digest.issues.selection import Pool
-    from digest.mail.choose import Shelf
+    from digest.issues.selection.history import CachedIssue
+    from digest.issues.selection.selection import Pool
 
-    found = explain_list(engine, Shelf(issue, Pool(issue)), key_of(address), changes)
+    found = explain_list(engine, CachedIssue(issue, Pool(issue)), key_of(address), changes)
     if found is None:
         raise NotReady(
             f"No list was frozen for {address} on {issue.date}: their mail was not due, not begun, or skipped."

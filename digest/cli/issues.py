@@ -6,7 +6,7 @@ import typer
 
 from digest.cli.lookup import open_database
 from digest.cli.options import AsOf, Day, DryRun, Json, the_day, the_instant
-from digest.cli.say import answer, complain, table
+from digest.cli.output import answer, complain, table
 from digest.settings import settings
 
 
@@ -18,9 +18,9 @@ def add_to(app: typer.Typer) -> None:
 def publish(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Cut the issue of a date and queue its mails; an issue that is there already stays as it is."""
     from digest import hints, wiring
+    from digest.database.migrate import migrate
     from digest.issues.publish import NothingToCut, draft
     from digest.issues.publish import publish as cut
-    from digest.store.migrate import migrate
 
     now = the_instant(as_of)
     date_ = the_day(day, now)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from digest.cli.say import NotReady
-from digest.issues.issue import IssueKind
+from digest.cli.output import NotReady
+from digest.ledger.kinds import IssueKind
 from digest.settings import settings
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def close_databases() -> None:
 
 def stored_issue(engine: "Engine", day: date, kind: IssueKind = IssueKind.DAILY) -> "Issue":
     """The issue of `day` and `kind`. Raises NotReady, naming the newest dates, when it was not cut."""
-    from digest.store.database import reading
-    from digest.store.issues import issue_dates, issue_on
+    from digest.database.engine import read_only
+    from digest.issues.store import issue_dates, issue_on
 
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         issue = issue_on(connection, kind, day)
         dates = issue_dates(connection, 3, kind)
     if issue is None:
@@ -51,10 +51,10 @@ def stored_issue(engine: "Engine", day: date, kind: IssueKind = IssueKind.DAILY)
 
 def known_reader(engine: "Engine", address: str) -> "Subscriber":
     """The reader with this address. Raises NotReady when there is none."""
-    from digest.store.database import reading
-    from digest.store.subscribers import by_key
+    from digest.database.engine import read_only
+    from digest.subscribers.store import by_key
 
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         reader = by_key(connection, key_of(address))
     if reader is None:
         raise NotReady(f"{address} is not a reader; digest subscribers list shows who is.")

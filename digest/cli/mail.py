@@ -9,13 +9,12 @@ import typer
 
 from digest.cli.lookup import known_reader, open_database, stored_issue
 from digest.cli.options import Day, DryRun, the_day
-from digest.cli.say import NotReady, progress
-from digest.issues.issue import IssueKind
-from digest.mail.message import ISSUE_OF, LISTED, Kind
+from digest.cli.output import NotReady, progress
+from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.settings import settings
 
 if TYPE_CHECKING:
-    from digest.mail.letters import Desk
+    from digest.mail.compose.composer import MailContext
 
 InLanguage = Annotated[
     str | None, typer.Option(metavar="CODE", help="The default reader's language, as zh-CN; else the operator's.")
@@ -85,7 +84,7 @@ def _message(day: str | None, subscriber: str | None, kind: Kind, language: str 
     return message
 
 
-def _known(language: str | None, desk: "Desk") -> str:
+def _known(language: str | None, desk: "MailContext") -> str:
     """The tag as it is written here, "" for none."""
     codes = desk.renderer.languages.codes
     code = next((code for code in codes if code.lower() == (language or "").lower()), "")
@@ -112,8 +111,8 @@ def send_test(
 ) -> None:
     """Send one issue's mail for the default reader to an address, past the ledger, and show the server's answer."""
     from digest import clock, wiring
-    from digest.mail.message import Outcome
     from digest.mail.preview import test_envelope
+    from digest.smtp.envelope import Outcome
 
     if not settings().relays:
         raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")

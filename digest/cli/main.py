@@ -3,7 +3,7 @@
 import sys
 
 from digest.cli.commands import app
-from digest.cli.say import NotReady, complain
+from digest.cli.output import NotReady, complain
 from digest.settings import SettingsError
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from digest import clock
-from digest.issues.issue import IssueKind
+from digest.ledger.kinds import IssueKind
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]

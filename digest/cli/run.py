@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.options import Json
-from digest.cli.say import NotReady, answer, progress
+from digest.cli.output import NotReady, answer, progress
 from digest.settings import settings
 
 
@@ -27,9 +27,13 @@ def up(
     ] = False,
 ) -> None:
     """Start everything on this machine: a small real installation, or the demo when no mail server is set."""
-    from digest.up import up as start
+    from digest.demo.run import demo as run_demo
+    from digest.run.up import run_to_the_end
+    from digest.run.up import up as run_up
 
-    sys.exit(start(settings(), as_demo=demo, once=once))
+    chosen = settings()
+    as_demo = demo or once or not chosen.relays  # the demo never touches a configured database, broker or mail server
+    sys.exit(run_to_the_end(lambda: run_demo(chosen, once) if as_demo else run_up(chosen)))
 
 
 def web(
@@ -86,7 +90,7 @@ def scheduler() -> None:
 
 def migrate() -> None:
     """Bring the database to the tables of this version."""
-    from digest.store.migrate import migrate as upgrade
+    from digest.database.migrate import migrate as upgrade
 
     upgrade(settings().database)
     progress("The database is up to date.")
@@ -98,7 +102,7 @@ def init(
     """Write a .env with every setting, explained, and a fresh secret; an existing file is left alone."""
     import secrets
 
-    from digest.settings_reference import env_example
+    from digest.settings.reference import env_example
 
     text = env_example().replace("# DIGEST_SECRET_KEY=", f"DIGEST_SECRET_KEY={secrets.token_hex(32)}", 1)
     try:
@@ -113,7 +117,7 @@ def init(
 
 def doctor(as_json: Json = False) -> None:
     """Say in words what works and what is still missing for real mail. Exit code 3 when something is."""
-    from digest.doctor.examine import examine
+    from digest.monitoring.doctor.examine import examine
 
     findings = examine(settings())
     answer(as_json, [finding.as_dict() for finding in findings], lambda: [finding.line() for finding in findings])

@@ -7,11 +7,11 @@ import typer
 
 from digest.cli.lookup import open_database
 from digest.cli.options import Json
-from digest.cli.say import NotReady, answer, table
+from digest.cli.output import NotReady, answer, table
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.papers.paper import Paper
-    from digest.store.search import Hit, Results
+    from digest.papers.search.search import Hit, Results
 
 Words = Annotated[
     list[str] | None, typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.')
@@ -44,10 +44,10 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find papers in the archive by words, authors or id, or papers like a known one."""
-    from digest.papers.query import parse_query
-    from digest.store.database import reading
-    from digest.store.search import Filters
-    from digest.store.search import search as look
+    from digest.database.engine import read_only
+    from digest.papers.search.query import parse_query
+    from digest.papers.search.search import Filters
+    from digest.papers.search.search import search as look
 
     if like is not None:
         if words:
@@ -57,19 +57,19 @@ def search(
         raise typer.BadParameter("give words to look for, or --like PAPER_ID", param_hint="WORDS")
     filters = Filters(category, _day(since, "--from"), _day(until, "--to"))
     text = words[0] if len(words) == 1 else " ".join(f'"{word}"' if " " in word else word for word in words)
-    with reading(open_database()) as connection:
+    with read_only(open_database()) as connection:
         results = look(connection, parse_query(text), filters, limit)
     document = {"query": text, "total": results.total, "any_word": results.any_word}
     return answer(as_json, document | {"papers": [_found(hit) for hit in results.hits]}, lambda: _lines(results))
 
 
 def _like(paper_id: str, limit: int, as_json: bool) -> None:
+    from digest.database.engine import read_only
     from digest.papers.paper import arxiv_id
-    from digest.store.database import reading
-    from digest.store.likeness import papers_like
-    from digest.store.papers import paper
+    from digest.papers.search.similar import papers_like
+    from digest.papers.store import paper
 
-    with reading(open_database()) as connection:
+    with read_only(open_database()) as connection:
         known = paper(connection, arxiv_id(paper_id) or paper_id)
         if known is None:
             raise NotReady(f"{paper_id} is not in the archive; digest search {paper_id} shows what comes near.")

@@ -7,7 +7,7 @@ Fields = list[tuple[str, str]]
 
 
 @dataclass
-class Form:
+class HtmlForm:
     """The first form of a page that posts, with what a browser would submit if nothing was touched."""
 
     action: str = ""
@@ -21,7 +21,7 @@ class Form:
         return result | {name: [value] if isinstance(value, str) else value for name, value in wishes.items()}
 
 
-def first_form(html: str) -> Form | None:
+def first_form(html: str) -> HtmlForm | None:
     """The first form with method POST in `html`, None without one."""
     reader = _Reader()
     reader.feed(html)
@@ -31,7 +31,7 @@ def first_form(html: str) -> Form | None:
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.form: Form | None = None
+        self.form: HtmlForm | None = None
         self._inside = False
         self._select = ""
         self._textarea = ""
@@ -39,7 +39,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form" and self.form is None and given.get("method", "").lower() == "post":
-            self.form, self._inside = Form(given.get("action", "")), True
+            self.form, self._inside = HtmlForm(given.get("action", "")), True
         elif self._inside:
             self._field(tag, given)
 

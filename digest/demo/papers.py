@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 
 from digest import wiring
+from digest.database.engine import read_only
 from digest.demo.sample import store_sample
-from digest.papers.collect import collect_recent
-from digest.programs import processes
-from digest.programs.supervisor import say
+from digest.papers.collecting.collect import collect_recent
+from digest.papers.store import pool
+from digest.run import processes
+from digest.run.supervisor import say
 from digest.settings import Settings
-from digest.store.database import reading
-from digest.store.papers import pool
 
 LIVE, BUNDLED = "live", "bundled"
 _PATIENCE = 6.0  # seconds for all sources together
@@ -73,5 +73,5 @@ def _collect(engine: Engine, own: Settings, now: datetime) -> None:
 
 
 def _stored(engine: Engine, own: Settings, now: datetime) -> int:
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return len(pool(connection, now - timedelta(days=own.pool_days), now))

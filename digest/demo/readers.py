@@ -12,9 +12,9 @@ from urllib.parse import urljoin
 
 import httpx2
 
-from digest.demo.forms import Form, first_form
-from digest.demo.inbox import Mail, mails
-from digest.mail.message import Kind
+from digest.demo.forms import HtmlForm, first_form
+from digest.ledger.kinds import Kind
+from digest.run.maildir import InboxMessage, mails
 
 _CONFIRM_LINK = re.compile(r"https?://\S+/confirm/\S+")
 
@@ -24,7 +24,7 @@ class LifeGotStuck(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class DemoSubscriber:
     """An address and what its owner ticks on the page that confirms."""
 
     email: str
@@ -33,13 +33,13 @@ class Reader:
 
 
 READERS = (
-    Reader("ada@example.com", {}, "just typed the address"),
-    Reader(
+    DemoSubscriber("ada@example.com", {}, "just typed the address"),
+    DemoSubscriber(
         "grace@example.com",
         {"topics": ["language-models", "agents"], "keywords": "reasoning", "papers": "5"},
         "5 papers, language models and agents first",
     ),
-    Reader(
+    DemoSubscriber(
         "katherine@example.com",
         {"topics": ["vision", "robotics"], "papers": "3"},
         "3 papers, vision and robotics first",
@@ -60,17 +60,17 @@ def sign_up(pages: str, inbox: Path, patience: float, while_waiting: Callable[[]
         raise LifeGotStuck(f"the pages at {pages} do not answer: {problem}") from problem
 
 
-def wait_for_digests(inbox: Path, patience: float, while_waiting: Callable[[], None]) -> list[Mail]:
+def wait_for_digests(inbox: Path, patience: float, while_waiting: Callable[[], None]) -> list[InboxMessage]:
     """The first digest of each reader. Raises LifeGotStuck."""
     return [_wait_for(inbox, reader, Kind.DIGEST, patience, while_waiting) for reader in READERS]
 
 
-def _subscribe(browser: httpx2.Client, reader: Reader) -> None:
+def _subscribe(browser: httpx2.Client, reader: DemoSubscriber) -> None:
     form = _form_on(browser, "/")
     _submit(browser, "/", form, form.filled(email=reader.email))
 
 
-def _confirm(browser: httpx2.Client, letter: Mail, reader: Reader) -> None:
+def _confirm(browser: httpx2.Client, letter: InboxMessage, reader: DemoSubscriber) -> None:
     link = _CONFIRM_LINK.search(letter.text)
     if link is None:
         raise LifeGotStuck(f"the confirmation mail to {reader.email} holds no link")
@@ -78,7 +78,7 @@ def _confirm(browser: httpx2.Client, letter: Mail, reader: Reader) -> None:
     _submit(browser, link.group(), form, form.filled(**reader.wishes))
 
 
-def _form_on(browser: httpx2.Client, page: str) -> Form:
+def _form_on(browser: httpx2.Client, page: str) -> HtmlForm:
     answer = browser.get(page)
     form = first_form(answer.text) if answer.is_success else None
     if form is None:
@@ -86,13 +86,15 @@ def _form_on(browser: httpx2.Client, page: str) -> Form:
     return form
 
 
-def _submit(browser: httpx2.Client, page: str, form: Form, fields: dict[str, list[str]]) -> None:
+def _submit(browser: httpx2.Client, page: str, form: HtmlForm, fields: dict[str, list[str]]) -> None:
     answer = browser.post(urljoin(str(browser.base_url.join(page)), form.action), data=fields, follow_redirects=True)
     if not answer.is_success:
         raise LifeGotStuck(f"{answer.url.path} answered {answer.status_code}")
 
 
-def _wait_for(inbox: Path, reader: Reader, kind: Kind, patience: float, while_waiting: Callable[[], None]) -> Mail:
+def _wait_for(
+    inbox: Path, reader: DemoSubscriber, kind: Kind, patience: float, while_waiting: Callable[[], None]
+) -> InboxMessage:
     end = time.monotonic() + patience
     while time.monotonic() < end:
         for mail in mails(inbox):

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from digest.demo.readers import READERS
-from digest.programs import processes
-from digest.programs.parts import alone_in, child_environment, start_broker, start_digest
-from digest.programs.supervisor import Supervisor, say
+from digest.run import processes
+from digest.run.parts import alone_in, child_environment, start_broker, start_digest
+from digest.run.supervisor import Supervisor, say
 from digest.settings import Settings
 
 
@@ -84,7 +84,7 @@ def _start_broker_and_mail(programs: Supervisor, folder: Path, settings: Setting
         "inbox_dir": inbox,
         "secret_key": "",
     }
-    module = [sys.executable, "-P", "-m", "digest.demo.mailserver"]
+    module = [sys.executable, "-P", "-m", "digest.run.mailserver"]
     command = [*module, "--port", str(mail_port), "--dir", str(inbox)]
     programs.start("mail", command, child_environment(overrides), others_rely_on_it=True)
     return overrides

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from digest.papers.collect import collect
+from digest.papers.collecting.collect import collect
 from digest.papers.paper import Paper, Votes
-from digest.papers.sources.source import Findings
+from digest.papers.sources.source import SourceResult
 
 _FILE = Path(__file__).with_name("sample_papers.json")
 
@@ -20,9 +20,9 @@ class Bundled:
 
     name = "bundled"
 
-    def fetch(self, day: date, now: datetime) -> Findings:  # noqa: ARG002 - the sample is the same every day
+    def fetch(self, day: date, now: datetime) -> SourceResult:  # noqa: ARG002 - the sample is the same every day
         """All of the sample."""
-        return Findings(papers=sample_papers(), votes=sample_votes(now))
+        return SourceResult(papers=sample_papers(), votes=sample_votes(now))
 
 
 def sample_papers() -> list[Paper]:

@@ -7,18 +7,18 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest import clock, wiring
+from digest.database.engine import read_only
+from digest.database.migrate import migrate
 from digest.demo import papers as demo_papers
 from digest.demo import readers
-from digest.demo.inbox import mails
 from digest.issues.publish import Published, publish
-from digest.mail.message import Kind
-from digest.programs import processes
-from digest.programs.parts import wait_for_port
-from digest.programs.supervisor import StepFailed, Supervisor
+from digest.ledger.kinds import Kind
+from digest.ledger.sweep import count_accepted
+from digest.run import processes
+from digest.run.maildir import mails
+from digest.run.parts import wait_for_port
+from digest.run.supervisor import StepFailed, Supervisor
 from digest.settings import Settings
-from digest.store.database import reading
-from digest.store.ledger import count_accepted
-from digest.store.migrate import migrate
 
 _PATIENCE = 30.0  # seconds for one mail, which usually takes one
 
@@ -60,7 +60,7 @@ def wait_for_digests(programs: Supervisor, own: Settings, engine: Engine) -> tup
 
 
 def _accepted(engine: Engine) -> int:
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return count_accepted(connection, Kind.DIGEST)
 
 

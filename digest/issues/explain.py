@@ -10,19 +10,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.selection import Pool, Selection, SkipReason, Weights
-from digest.mail.choose import Known, Shelf, papers_for, since, tastes_of
-from digest.papers import ranking
-from digest.store import events
-from digest.store.database import reading
-from digest.store.deliveries import Got, last_issue_mails
-from digest.store.lists import ChosenList, chosen_list, got_before
-from digest.store.opinions import opinions_of
-from digest.store.subscribers import by_key
+from digest.issues.lists import ChosenList, chosen_list, got_before
+from digest.issues.selection.history import CachedIssue, SubscriberHistory, papers_for, since, tastes_of
+from digest.issues.selection.selection import Pool, Selection, SelectionWeights
+from digest.ledger import events
+from digest.ledger.deliveries import AlreadySent, last_issue_mails
+from digest.ledger.kinds import SkipReason
+from digest.papers.ranking import ranking
+from digest.subscribers.opinions import opinions_of
+from digest.subscribers.store import by_key
 from digest.subscribers.subscriber import Preferences
 
-_OF_READERS = tuple(one.name for one in fields(Weights))
+_OF_READERS = tuple(one.name for one in fields(SelectionWeights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class BadWeight(ValueError):
     """There is no weight of this name, or the issue's formula is not this program's; the message says which."""
 
 
-def explain_list(engine: Engine, shelf: Shelf, recipient: str, changes: Mapping[str, float]) -> Explained | None:
+def explain_list(engine: Engine, shelf: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
     """The very list that `recipient` was sent of an issue; None when none was begun. Raises BadWeight."""
     other = _with_weights(shelf, changes)
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         chosen = chosen_list(connection, shelf.issue.id, recipient)
         if chosen is None:
             return None
@@ -71,7 +72,7 @@ def explain_list(engine: Engine, shelf: Shelf, recipient: str, changes: Mapping[
 def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     """The issue, ranked by what was observed at its cut with other weights. Raises BadWeight.
 
-    Weights of readers' lists (issues/selection.py) may be among `changes`; they change no rank.
+    Weights of readers' lists (issues/selection/selection.py) may be among `changes`; they change no rank.
     """
     unknown = [name for name in changes if name not in issue.weights and name not in _OF_READERS]
     if unknown:
@@ -82,19 +83,19 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
         return issue
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
-    weights = ranking.Weights(**issue.weights | of_ranking)
+    weights = ranking.RankingWeights(**issue.weights | of_ranking)
     papers = [replace(one, terms=ranking.rescore(one.terms, weights)) for one in issue.papers]
     papers.sort(key=lambda one: (-one.terms["score"], one.rank))
     ranked = tuple(replace(one, rank=rank, score=one.terms["score"]) for rank, one in enumerate(papers, start=1))
     return replace(issue, weights=weights.as_dict(), papers=ranked)
 
 
-def _with_weights(shelf: Shelf, changes: Mapping[str, float]) -> Shelf:
+def _with_weights(shelf: CachedIssue, changes: Mapping[str, float]) -> CachedIssue:
     if not changes:
         return shelf
     issue = with_weights(shelf.issue, changes)
-    weights = Weights(**{name: value for name, value in changes.items() if name in _OF_READERS})
-    return Shelf(issue, Pool(issue, weights))
+    weights = SelectionWeights(**{name: value for name, value in changes.items() if name in _OF_READERS})
+    return CachedIssue(issue, Pool(issue, weights))
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
@@ -106,17 +107,19 @@ def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
 
 
 def _replay(
-    connection: Connection, shelf: Shelf, chosen: ChosenList, preferences: Preferences
+    connection: Connection, shelf: CachedIssue, chosen: ChosenList, preferences: Preferences
 ) -> Selection | SkipReason:
     """What would be chosen of what was known then, but for the preferences, which are as they are now."""
     reader = chosen.subscriber_id
     said = opinions_of(connection, [reader] if reader is not None else [])
     then = {number: [one for one in opinions if one.at < chosen.due_at] for number, opinions in said.items()}
-    got = Got(got_before(connection, chosen, since(shelf.issue)))
+    got = AlreadySent(got_before(connection, chosen, since(shelf.issue)))
     last = last_issue_mails(connection, [chosen.recipient], shelf.issue.date).get(chosen.recipient)
     spoke = {number: opinions for number, opinions in then.items() if opinions}
     taste = tastes_of(connection, shelf, spoke).get(reader or 0)
-    return papers_for(shelf, preferences, Known(got, taste, last) if taste else Known(got, last_mail=last))
+    return papers_for(
+        shelf, preferences, SubscriberHistory(got, taste, last) if taste else SubscriberHistory(got, last_mail=last)
+    )
 
 
 def _changed_since(connection: Connection, recipient: str, then: datetime) -> str:

@@ -3,30 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 from digest.language import SOURCE
+from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
 
 # The setting of a catch-up issue that says from how many days before their last mail on a reader missed something.
 OVERLAP = "overlap_days"
 _NOTE_IN = "note "  # and a language: the setting that keeps the note in it
-
-
-class IssueKind(StrEnum):
-    """What an issue ranks. The words stand in the database."""
-
-    DAILY = "daily"  # the papers of the last days
-    WEEKLY = "weekly"  # a whole week anew, for those who get one mail a week
-    CATCH_UP = "catch-up"  # the last weeks, for those who come back from a pause
-
-
-class IssueStatus(StrEnum):
-    """Paused issues keep their queue; cancelled ones let it expire."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

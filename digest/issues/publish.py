@@ -10,20 +10,11 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from digest.issues.issue import OVERLAP, IssueKind, IssueStatus, noted
-from digest.issues.tastes import keep_tastes
-from digest.language import SOURCE, Languages, Message, n_
-from digest.mail.message import ISSUE_OF, Kind
-from digest.papers.collection import Collected, Outcome
-from digest.papers.health import told_to_readers
-from digest.papers.late import late_days
-from digest.papers.paper import Observed, RankedPaper
-from digest.papers.ranking import FORMULA, Weights, rank
-from digest.papers.track_record import RECORD_DAYS, track_records
-from digest.store import events
-from digest.store.audience import Missed, Slot, also_due, distinct_slots, fan_out
-from digest.store.database import reading, transaction
-from digest.store.issues import (
+from digest.database.engine import read_only, transaction
+from digest.issues.audience import Missed, Slot, also_due, distinct_slots, fan_out
+from digest.issues.issue import OVERLAP, noted
+from digest.issues.profiles.affinities import keep_tastes
+from digest.issues.store import (
     NewIssue,
     add_issue,
     issue_dates,
@@ -33,7 +24,16 @@ from digest.store.issues import (
     set_candidates,
     set_status,
 )
-from digest.store.papers import last_collections, past, pool
+from digest.language import SOURCE, Languages, Message, n_
+from digest.ledger import events
+from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
+from digest.papers.collecting.collection import Collected, SourceHealth
+from digest.papers.collecting.health import told_to_readers
+from digest.papers.paper import Observed, RankedPaper
+from digest.papers.ranking.lateness import late_days
+from digest.papers.ranking.ranking import FORMULA, RankingWeights, rank
+from digest.papers.ranking.track_record import RECORD_DAYS, track_records
+from digest.papers.store import last_collections, past, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = IssueKind.DAILY
@@ -53,7 +53,7 @@ class Plan:
     cut: time  # UTC
     pool_days: int
     papers: int  # how many ranked papers an issue keeps
-    weights: Weights
+    weights: RankingWeights
     settings: Mapping[str, str]
     languages: Languages = field(default_factory=Languages)
 
@@ -100,7 +100,7 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
 
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
     """The list that an issue cut at `now` would hold; nothing is stored."""
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         pool_ = _pool(connection, plan.pool_days, now)
         return _ranked(connection, plan, plan.weights, pool_, now, last_cut(connection, DAILY, now.date()))
 
@@ -112,7 +112,7 @@ def _pool(connection: Connection, days: int, now: datetime) -> list[Observed]:
 def _ranked(
     connection: Connection,
     plan: Plan,
-    weights: Weights,
+    weights: RankingWeights,
     papers: Sequence[Observed],
     now: datetime,
     previous_cut: datetime | None,
@@ -128,7 +128,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     papers, previous_cut = _pool(connection, plan.pool_days, now), last_cut(connection, DAILY, day)
     ranked = _ranked(connection, plan, plan.weights, papers, now, previous_cut)
     runs = last_collections(connection, now)
-    failing = [run for run in runs if run.outcome is Outcome.FAILING]
+    failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
     if not ranked and (failing or not runs):
         raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
     surfaced = sum(one.first_seen_at > (previous_cut or now - timedelta(days=1)) for one in papers)
@@ -159,7 +159,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
 _SPECIAL = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: CATCH_UP_DAYS}  # days of papers
 
 
-def _weights(kind: IssueKind, plan: Plan) -> Weights:
+def _weights(kind: IssueKind, plan: Plan) -> RankingWeights:
     """What looks back on a whole span of days does not count against a paper that it came early in it."""
     days = _SPECIAL.get(kind)
     return replace(plan.weights, lateness=0.0, fresh_days=float(days + 1)) if days else plan.weights

@@ -5,12 +5,12 @@ What comes out is not yet in anybody's language: selection puts the reason of a 
 
 from collections.abc import Sequence
 
-from digest.issues.wishes import About, Wish
+from digest.issues.selection.interests import Interest, InterestKind
 from digest.language import Message, _, n_
-from digest.mail.words import short_title
-from digest.papers.late import in_words
 from digest.papers.paper import RankedPaper
+from digest.papers.ranking.lateness import in_words
 from digest.papers.topics import TOPICS
+from digest.text import short_title
 
 OUTSIDE = _("from outside of what you follow")
 _LIKED_TITLE = 40  # characters
@@ -31,7 +31,7 @@ def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
     return f"{place_of(ranked, kind)} · {why}" if why else place_of(ranked, kind)
 
 
-def why_of(wishes: Sequence[Wish], kin: str = "", close: bool = False) -> list[Message]:
+def why_of(wishes: Sequence[Interest], kin: str = "", close: bool = False) -> list[Message]:
     """What of a paper its reader asked for: `wishes` that it matches, what says most first; empty for none.
 
     `kin` is the title of a paper that they asked for more of and that it resembles; `close`: it is like what they
@@ -53,11 +53,11 @@ def _place(rank: int, kind: str) -> Message:
     return _("%(place)s fastest rising today", place=_ordinal(rank)) if rank > 1 else _("fastest rising today")
 
 
-def _follow(wish: Wish) -> Message:
+def _follow(wish: Interest) -> Message:
     match wish.about:
-        case About.TOPIC:
+        case InterestKind.TOPIC:
             return _("you follow %(what)s", what=_TOPIC_NAMES.get(wish.word, wish.word))
-        case About.KEYWORD:
+        case InterestKind.KEYWORD:
             return _("matches your keyword “%(word)s”", word=wish.word)
         case _:
             return _("you follow %(what)s", what=wish.word)

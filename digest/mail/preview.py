@@ -8,23 +8,26 @@ from email.policy import default
 
 from sqlalchemy import Engine
 
+from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.selection import Pool, Selection, SkipReason
-from digest.mail.choose import Part, Shelf, known_of, papers_for
-from digest.mail.fragments import Fragments
-from digest.mail.letters import Desk, Press, language_of, write
-from digest.mail.message import OF_ISSUE, Envelope, Kind
-from digest.store.database import reading
-from digest.store.deliveries import Delivery, find
-from digest.store.fragments import stored_fragments
-from digest.subscribers.subscriber import Consent, Preferences, Status, Subscriber
+from digest.issues.selection.history import CachedIssue, known_of, papers_for
+from digest.issues.selection.selection import Pool
+from digest.issues.selection.stored import selection_of
+from digest.ledger.deliveries import Delivery, find
+from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
+from digest.mail.compose.composer import IssueComposer, MailContext, language_of, write
+from digest.mail.compose.fragments import Fragments
+from digest.mail.compose.store import stored_fragments
+from digest.mail.delivery.choose import Draft
+from digest.smtp.envelope import Envelope
+from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
 DEFAULT_READER = "reader@example.com"
 _NOBODY = 0  # no reader's number: the links of a preview open no reader's page
 
 
 def preview_message(
-    engine: Engine, desk: Desk, issue: Issue, reader: Subscriber | None, now: datetime, language: str = ""
+    engine: Engine, desk: MailContext, issue: Issue, reader: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes | None:
     """The exact bytes for `reader`; None when no mail would be made. Without one, for the default reader, who gets it
     in `language` (the issue's for "").
@@ -34,20 +37,22 @@ def preview_message(
     part = _part(engine, desk, issue, reader or _default_reader(DEFAULT_READER, now, language), now)
     if part is None:
         return None
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         stored = stored_fragments(connection, issue.id, language_of(issue, part.selection)) if reader else None
-    written = Press(issue, Fragments.from_json(stored), desk).write(part) if stored else write(part, desk)
+    written = IssueComposer(issue, Fragments.from_json(stored), desk).write(part) if stored else write(part, desk)
     return written.envelope.message
 
 
-def preview_letter(desk: Desk, kind: Kind, reader: Subscriber | None, now: datetime, language: str = "") -> bytes:
+def preview_letter(
+    desk: MailContext, kind: Kind, reader: Subscriber | None, now: datetime, language: str = ""
+) -> bytes:
     """The same of a mail that belongs to no issue, as if it were due now; the operator's language for ""."""
     whom = reader or _default_reader(DEFAULT_READER, now, language)
-    return write(Part(_unqueued(kind, None, now.date(), whom, now), whom), desk).envelope.message
+    return write(Draft(_unqueued(kind, None, now.date(), whom, now), whom), desk).envelope.message
 
 
 def test_envelope(
-    engine: Engine, desk: Desk, issue: Issue, address: str, language: str, now: datetime
+    engine: Engine, desk: MailContext, issue: Issue, address: str, language: str, now: datetime
 ) -> Envelope | None:
     """The default reader's mail, addressed to `address`; the ledger never hears of it. None for an empty issue."""
     part = _part(engine, desk, issue, _default_reader(address, now, language), now)
@@ -62,19 +67,20 @@ def body_of(message: bytes, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _part(engine: Engine, desk: Desk, issue: Issue, reader: Subscriber, now: datetime) -> Part | None:
-    shelf = Shelf(issue, Pool(issue, languages=desk.renderer.languages))
-    with reading(engine) as connection:
+def _part(engine: Engine, desk: MailContext, issue: Issue, reader: Subscriber, now: datetime) -> Draft | None:
+    shelf = CachedIssue(issue, Pool(issue, languages=desk.renderer.languages))
+    with read_only(engine) as connection:
         kind = OF_ISSUE[issue.kind]
         queued = find(connection, kind, issue.date, reader.key)
         delivery = queued or _unqueued(kind, issue.id, issue.date, reader, now)
         known = known_of(connection, "", [delivery], lambda _: shelf)[delivery.id]
-    selection: Selection | SkipReason = delivery.selection or papers_for(shelf, reader.preferences, known)
+    stored = delivery.selection
+    selection = selection_of(stored) if stored else papers_for(shelf, reader.preferences, known)
     if isinstance(selection, SkipReason):
         return None
     if reader.id == _NOBODY:  # shows the mail of every day
         selection = replace(selection, first=False)
-    return Part(delivery, reader, issue, selection)
+    return Draft(delivery, reader, issue, selection)
 
 
 def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, now: datetime) -> Delivery:

@@ -3,8 +3,8 @@
 import re
 from html import escape
 
-from digest.mail.lint import Verdict, lint
-from digest.mail.lint_mail import Mail
+from digest.lint import LintReport, lint
+from digest.lint.message import ParsedMessage
 
 _FRAMES = (("Phone, light", 390, False), ("Phone, dark", 390, True), ("Small phone, light", 320, False))
 _DESKTOP = (("Desktop, light", 720, False), ("Desktop, dark", 720, True))
@@ -24,7 +24,7 @@ pre { padding: 16px; border: 1px solid #767676; overflow-x: auto; }
 
 def preview_page(message: bytes) -> str:
     """An HTML page that needs nothing else. Only the question for the scheme is answered in each frame's copy."""
-    mail, verdict = Mail(message), lint(message)
+    mail, verdict = ParsedMessage(message), lint(message)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(mail.subject)}</title><style>{_STYLE}</style></head><body>
 <h1>{escape(mail.subject)}</h1>
@@ -41,7 +41,7 @@ def preview_page(message: bytes) -> str:
 """
 
 
-def _judged(verdict: Verdict) -> str:
+def _judged(verdict: LintReport) -> str:
     broken = "".join(
         f"<li><b>{escape(rule.id)}</b>: {escape('; '.join(problems))}. {escape(rule.remedy)}</li>"
         for rule, problems in verdict.problems.items()

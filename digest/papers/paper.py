@@ -15,7 +15,7 @@ _ARXIV_ID = re.compile(rf"(?:arxiv:)?({NEW_STYLE}|{OLD_STYLE})(?:v\d+)?", re.IGN
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One publication, whatever source it came from; all text is readable plain text (papers/plaintext.py)."""
+    """One publication, whatever source it came from; all text is readable plain text (papers/text/plaintext.py)."""
 
     id: str  # arXiv id without version, else "<source>:<id>"
     title: str
@@ -62,7 +62,7 @@ class RankedPaper:
     paper: Paper  # as it was when it was ranked
     score: float
     terms: dict[str, float]
-    late_days: int = 0  # it missed the issue that it belonged to by so many days (papers/late.py)
+    late_days: int = 0  # it missed the issue that it belonged to by so many days (papers/ranking/lateness.py)
 
 
 def arxiv_id(text: str) -> str | None:

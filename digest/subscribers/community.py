@@ -1,6 +1,6 @@
 """What a confirmed reader can do for all: suggest a paper, and vote for one.
 
-A suggestion is looked up at arXiv by the next run of the sources (papers/sources/readers.py); until then it waits.
+A suggestion is looked up at arXiv by the next run of the sources (papers/sources/suggestions.py); until then it waits.
 """
 
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
+from digest.database.engine import read_only, transaction
 from digest.language import Message, _
+from digest.ledger.kinds import Status
+from digest.papers import community
+from digest.papers.community import Suggestion, SuggestionState
 from digest.papers.paper import Paper
+from digest.papers.store import paper as known_paper
+from digest.papers.store import papers_with
 from digest.papers.suggestion import BadSuggestion, refusal, suggested_id
-from digest.store import community, subscribers
-from digest.store.community import Suggestion, SuggestionState
-from digest.store.database import reading, transaction
-from digest.store.papers import paper as known_paper
-from digest.store.papers import papers_with
-from digest.subscribers.subscriber import Status, Subscriber
+from digest.subscribers import store
+from digest.subscribers.subscriber import Subscriber
 
 # A mail has ten papers: nobody alone fills half of it, and nobody reads more of them within an hour than a mail holds.
 SUGGESTIONS_A_DAY = 5
@@ -76,20 +78,20 @@ def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> No
 def take_vote_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
     """Undo a vote; False when there was none."""
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
+        reader = store.by_id(connection, subscriber_id)
         return reader is not None and community.take_vote_back(connection, paper_id, reader.key)
 
 
 def has_voted(engine: Engine, reader: Subscriber, paper_id: str) -> bool:
     """Whether a reader's vote for a paper counts."""
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return paper_id in community.votes_by(connection, reader.key)
 
 
 def board(engine: Engine, reader: Subscriber, now: datetime) -> Board:
     """What the page of suggestions shows."""
     since = now - timedelta(days=SHOWN_DAYS)
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         own = community.suggested_by(connection, reader.key)
         listed = community.suggestions_in(connection, SuggestionState.LISTED, since, now)
         voted = community.votes_by(connection, reader.key)
@@ -143,7 +145,7 @@ def _waits(connection: Connection, paper_id: str) -> bool:
 
 def _confirmed(connection: Connection, subscriber_id: int) -> Subscriber:
     """The reader, whom nobody else changes until the transaction ends, so that the limits hold."""
-    reader = subscribers.by_id(connection, subscriber_id, lock=True)
+    reader = store.by_id(connection, subscriber_id, lock=True)
     if reader is None or reader.status is not Status.CONFIRMED:
         raise NotTaken(_("Suggestions and votes are for subscribed readers. You are not subscribed at present."))
     return reader

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from digest.store import events, subscribers
-from digest.store.database import reading, transaction
-from digest.store.subscribers import NewSubscriber
+from digest.database.engine import read_only, transaction
+from digest.ledger import events
+from digest.subscribers import store
 from digest.subscribers.addresses import BadAddress, normalise
+from digest.subscribers.store import NewSubscriber
 from digest.subscribers.subscriber import Consent, Preferences, recipient_key
-from digest.subscribers.subscriptions import Asked, subscribe
+from digest.subscribers.subscriptions import RequestOrigin, subscribe
 
 
 @dataclass(slots=True)
@@ -36,8 +37,8 @@ def import_addresses(
         except BadAddress as problem:
             report.bad.append((text, str(problem)))
             continue
-        with reading(engine) as connection:
-            known = subscribers.by_key(connection, recipient_key(address, secret)) is not None
+        with read_only(engine) as connection:
+            known = store.by_key(connection, recipient_key(address, secret)) is not None
         report.known += known
         report.new += not known
         if not known and not dry_run:
@@ -47,7 +48,7 @@ def import_addresses(
 
 def _add(engine: Engine, address: str, consented: str, now: datetime, secret: bytes) -> None:
     if not consented:
-        subscribe(engine, address, Asked(form="import", client_hash=""), now, secret)
+        subscribe(engine, address, RequestOrigin(form="import", client_hash=""), now, secret)
         return
     with transaction(engine) as connection:
         _add_confirmed(connection, address, consented, now, secret)
@@ -56,7 +57,7 @@ def _add(engine: Engine, address: str, consented: str, now: datetime, secret: by
 def _add_confirmed(connection: Connection, address: str, consented: str, now: datetime, secret: bytes) -> None:
     key = recipient_key(address, secret)
     consent = Consent(requested_at=now, requested_from="", form=f"import: {consented}"[:40])
-    reader_id = subscribers.add_pending(connection, NewSubscriber(address, key, Preferences(), consent))
+    reader_id = store.add_pending(connection, NewSubscriber(address, key, Preferences(), consent))
     if reader_id is not None:
-        subscribers.set_confirmed(connection, reader_id, "import", now)
+        store.set_confirmed(connection, reader_id, "import", now)
         events.record(connection, now, f"subscriber:{key}", "imported", {"consented": consented})

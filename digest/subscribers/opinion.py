@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Said(StrEnum):
+class FeedbackKind(StrEnum):
     """The words stand in the database and in links."""
 
     MORE = "more"  # more like this
@@ -14,9 +14,9 @@ class Said(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class PaperFeedback:
     """The last that one reader said of one paper."""
 
     paper_id: str
-    said: Said
+    said: FeedbackKind
     at: datetime

@@ -7,17 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from digest.ledger.kinds import Status
+
 EVERY_DAY = frozenset(range(7))
 WORKDAYS = frozenset(range(5))
 MAX_PAPERS = 25
-
-
-class Status(StrEnum):
-    """Where a reader stands; only confirmed ones are mailed issues."""
-
-    PENDING = "pending"
-    CONFIRMED = "confirmed"
-    UNSUBSCRIBED = "unsubscribed"
 
 
 class Frequency(StrEnum):
@@ -60,7 +54,7 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Recipient:
     """Whom a mail is for. `id` stands in its links."""
 
     id: int
@@ -70,7 +64,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscriber(Reader):
+class Subscriber(Recipient):
     """One address that asked to be a reader, and all that is stored of it. `key` stands in the ledger."""
 
     key: str  # recipient_key() of the address

@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
 
-from digest.issues.issue import IssueKind
-from digest.mail.message import Kind
-from digest.store import events, subscribers
-from digest.store.community import forget_suggester, suggested_by, votes_by
-from digest.store.database import reading, transaction
-from digest.store.issues import newest_issue_id
-from digest.store.opinions import opinions_of_one
-from digest.store.queueing import count_mails, queue_mail
-from digest.store.subscribers import NewSubscriber
-from digest.store.suppressions import SuppressionReason, is_suppressed, lift, suppress
-from digest.store.tastes import kept_of_one
-from digest.subscribers.subscriber import Consent, Frequency, Preferences, Status, Subscriber, recipient_key
+from digest.database.engine import read_only, transaction
+from digest.issues.profiles.store import kept_of_one
+from digest.issues.store import newest_issue_id
+from digest.ledger import events
+from digest.ledger.kinds import IssueKind, Kind, Status
+from digest.ledger.queueing import count_mails, queue_mail
+from digest.papers.community import forget_suggester, suggested_by, votes_by
+from digest.subscribers import store
+from digest.subscribers.opinions import opinions_of_one
+from digest.subscribers.store import NewSubscriber
+from digest.subscribers.subscriber import Consent, Frequency, Preferences, Subscriber, recipient_key
+from digest.subscribers.suppressions import SuppressionReason, is_suppressed, lift, suppress
 
 # Against using the form to bomb somebody's inbox: at most one such mail in a day and three in a month.
 MAIL_LIMITS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))
@@ -33,7 +33,7 @@ SAID_WHY = "said why they left"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestOrigin:
     """Where a request came from, for the record of consent."""
 
     form: str  # which form and version of its text
@@ -41,7 +41,12 @@ class Asked:
 
 
 def subscribe(
-    engine: Engine, address: str, asked: Asked, now: datetime, secret: bytes, preferences: Preferences | None = None
+    engine: Engine,
+    address: str,
+    asked: RequestOrigin,
+    now: datetime,
+    secret: bytes,
+    preferences: Preferences | None = None,
 ) -> None:
     """Ask for confirmation, unless the address has confirmed; whoever asks learns nothing of that here.
 
@@ -52,17 +57,17 @@ def subscribe(
     with transaction(engine) as connection:
         queued = None
         if not is_suppressed(connection, key):
-            subscribers.add_pending(connection, NewSubscriber(address, key, preferences or Preferences(), consent))
+            store.add_pending(connection, NewSubscriber(address, key, preferences or Preferences(), consent))
             queued = _ask_to_confirm(connection, key, consent)
         # Whatever happened, one event: an operator sees a bombed address, and the work is the same for all of them.
         _record(connection, key, "asked to subscribe", now, {"form": asked.form, "mail": str(queued or "")})
 
 
 def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind | None:
-    reader = subscribers.by_key(connection, key, lock=True)
+    reader = store.by_key(connection, key, lock=True)
     if reader is None:  # erased in this instant
         return None
-    subscribers.request_again(connection, reader.id, consent)
+    store.request_again(connection, reader.id, consent)
     kind = Kind.ALREADY if reader.status is Status.CONFIRMED else Kind.CONFIRMATION
     return kind if _queue_within_limits(connection, kind, reader, consent.requested_at) else None
 
@@ -75,34 +80,34 @@ def confirm(
     None for who unsubscribed meanwhile or was erased: an old link revives nobody.
     """
     with transaction(engine) as connection:
-        if subscribers.set_confirmed(connection, subscriber_id, confirmed_from, now):
+        if store.set_confirmed(connection, subscriber_id, confirmed_from, now):
             if preferences is not None:
-                subscribers.set_preferences(connection, subscriber_id, preferences)
-            _welcome(connection, subscribers.by_id(connection, subscriber_id), now)
-        reader = subscribers.by_id(connection, subscriber_id)
+                store.set_preferences(connection, subscriber_id, preferences)
+            _welcome(connection, store.by_id(connection, subscriber_id), now)
+        reader = store.by_id(connection, subscriber_id)
     return reader if reader and reader.status is Status.CONFIRMED else None
 
 
 def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
     """Another confirmation mail for a pending reader whose link has expired, within the limits."""
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
+        reader = store.by_id(connection, subscriber_id)
         if reader is None or reader.status is not Status.PENDING:
             return
         if _queue_within_limits(connection, Kind.CONFIRMATION, reader, now):
-            subscribers.request_again(connection, reader.id, replace(reader.consent, requested_at=now))
+            store.request_again(connection, reader.id, replace(reader.consent, requested_at=now))
             _record(connection, reader.key, "asked for another confirmation", now)
 
 
 def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferences, now: datetime) -> bool:
     """What the reader asks for, from the next issue on. False when they were erased."""
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
+        reader = store.by_id(connection, subscriber_id)
         if reader is None:
             return False
         preferences = _with_the_pause(reader.preferences, preferences, now)
         if reader.preferences != preferences:
-            subscribers.set_preferences(connection, subscriber_id, preferences)
+            store.set_preferences(connection, subscriber_id, preferences)
             _record(
                 connection,
                 reader.key,
@@ -127,8 +132,8 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     Who never confirmed is not asked again either, whoever types their address: their link says so.
     """
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
-        changed = subscribers.set_unsubscribed(connection, subscriber_id, now)
+        reader = store.by_id(connection, subscriber_id)
+        changed = store.set_unsubscribed(connection, subscriber_id, now)
         if changed and reader and reader.status is Status.PENDING:
             suppress(connection, reader.key, SuppressionReason.ASKED, "", now)
         if changed and reader:
@@ -141,7 +146,7 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
 def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: datetime) -> bool:
     """Keep why a reader left, once for each time they do. False when they said it, or are (again) subscribed."""
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id, lock=True)
+        reader = store.by_id(connection, subscriber_id, lock=True)
         if reader is None or reader.status is not Status.UNSUBSCRIBED:
             return False
         last = events.latest(connection, 1, _subject(reader.key))
@@ -155,8 +160,8 @@ def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timed
     """Undo an unsubscription of who had confirmed; with `within`, only a recent one. False when nothing changed."""
     with transaction(engine) as connection:
         since = now - within if within is not None else None
-        changed = subscribers.undo_unsubscribe(connection, subscriber_id, now, since)
-        reader = subscribers.by_id(connection, subscriber_id)
+        changed = store.undo_unsubscribe(connection, subscriber_id, now, since)
+        reader = store.by_id(connection, subscriber_id)
         if changed and reader:
             _record(connection, reader.key, "subscribed again", now)
     return changed
@@ -165,7 +170,7 @@ def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timed
 def allow_asking(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Undo "never mail this address again": it may be signed up once more. False when nothing changed."""
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
+        reader = store.by_id(connection, subscriber_id)
         lifted = reader is not None and lift(connection, reader.key, SuppressionReason.ASKED)
         if reader and lifted:
             _record(connection, reader.key, "may be asked again", now)
@@ -176,7 +181,7 @@ def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> Non
     """Mail a confirmed reader the link to their preferences, within the limits; whoever asks learns nothing here."""
     key = recipient_key(address, secret)
     with transaction(engine) as connection:
-        reader = subscribers.by_key(connection, key, lock=True)
+        reader = store.by_key(connection, key, lock=True)
         wanted = reader and reader.status is Status.CONFIRMED and not is_suppressed(connection, key)
         queued = bool(reader and wanted and _queue_within_limits(connection, Kind.LINK, reader, now))
         _record(connection, key, "asked for the link", now, {"mail": str(Kind.LINK) if queued else ""})
@@ -184,20 +189,20 @@ def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> Non
 
 def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
     """The reader whom a link is for; None once erased."""
-    with reading(engine) as connection:
-        return subscribers.by_id(connection, subscriber_id)
+    with read_only(engine) as connection:
+        return store.by_id(connection, subscriber_id)
 
 
 def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
     """Everything that is stored about a reader, as plain JSON values (GDPR Art. 15 and 20); None once erased."""
-    with reading(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
+    with read_only(engine) as connection:
+        reader = store.by_id(connection, subscriber_id)
         if reader is None:
             return None
         happened = events.latest(connection, 10_000, _subject(reader.key))
         return {
             "subscriber": _plain(asdict(reader)),
-            "mails": _plain(subscribers.ledger_of(connection, reader.key)),
+            "mails": _plain(store.ledger_of(connection, reader.key)),
             "events": [_plain({"at": event.at, "what": event.what, "detail": event.detail}) for event in happened],
             "opinions": [_plain(asdict(one)) for one in opinions_of_one(connection, reader.id)],
             "tastes": kept_of_one(connection, reader.id),
@@ -210,10 +215,10 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Forget a reader; the ledger keeps that there were mails, not for whom. False when that was so already."""
     with transaction(engine) as connection:
-        reader = subscribers.by_id(connection, subscriber_id)
+        reader = store.by_id(connection, subscriber_id)
         if reader is None:
             return False
-        erased = subscribers.erase(connection, subscriber_id, reader.key)
+        erased = store.erase(connection, subscriber_id, reader.key)
         if erased:
             forget_suggester(connection, reader.key)
             events.forget_detail(connection, _subject(reader.key), SAID_WHY)
@@ -224,7 +229,7 @@ def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
 def purge_pending(engine: Engine, now: datetime) -> int:
     """Forget who did not confirm within a week. Returns how many."""
     with transaction(engine) as connection:
-        gone = subscribers.purge_pending(connection, now - PENDING_FOR)
+        gone = store.purge_pending(connection, now - PENDING_FOR)
         if gone:
             events.record(connection, now, "subscribers", "forgot who never confirmed", {"count": gone})
     return gone

@@ -14,23 +14,12 @@ from starlette.exceptions import HTTPException
 from digest.language import Languages
 from digest.resources import resource
 from digest.settings import Settings
-from digest.web import (
-    archive,
-    discovery,
-    feedback,
-    feeds,
-    health,
-    inbox,
-    managing,
-    privacy,
-    searching,
-    sent,
-    subscribing,
-    suggesting,
-)
+from digest.web import health, inbox
 from digest.web.assets import Assets
 from digest.web.guard import Guard, add_security_headers
 from digest.web.pages import Pages
+from digest.web.personal import feedback, my_issue, preferences, signup, suggestions
+from digest.web.public import archive, discovery, feeds, privacy, search
 from digest.web.site import Site
 
 log = structlog.get_logger()
@@ -53,9 +42,9 @@ def create_app(
     app.state.site = Site(engine, settings, pages, hint)
     app.include_router(assets.routes())
     # What was sent goes before feedback, whose addresses hold any two words.
-    for readers_own in (subscribing, managing, sent, feedback, suggesting):
+    for readers_own in (signup, preferences, my_issue, feedback, suggestions):
         app.include_router(readers_own.router)
-    for for_all in (health, searching, feeds, discovery, archive, privacy):
+    for for_all in (health, search, feeds, discovery, archive, privacy):
         app.include_router(for_all.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))

@@ -5,16 +5,16 @@ from datetime import date
 from urllib.parse import quote
 
 from digest.language import Message, _
-from digest.mail.cards import and_more
-from digest.mail.words import cut, one_line
+from digest.mail.compose.cards import and_more
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
+from digest.text import cut, one_line
 
 EXCERPT = 280
 UNTITLED = _("Untitled")
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class PaperCard:
     """One paper in a list."""
 
     path: str  # of its own page
@@ -26,14 +26,14 @@ class Card:
     votes: int = 0
 
 
-def card(ranked: RankedPaper) -> Card:
+def card(ranked: RankedPaper) -> PaperCard:
     """A paper at its place in an issue."""
     return paper_card(ranked.paper, ranked.rank, int(ranked.terms.get("upvotes", 0)))
 
 
-def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> Card:
+def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:
     """A paper that stands in no issue (yet)."""
-    return Card(
+    return PaperCard(
         path=page_of(paper),
         title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.summary or paper.abstract, EXCERPT),

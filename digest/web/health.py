@@ -7,10 +7,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from digest import clock
-from digest.mail.flow import EVERYTHING
-from digest.store.database import reading
-from digest.store.migrate import is_current
-from digest.store.pauses import current
+from digest.database.engine import read_only
+from digest.database.migrate import is_current
+from digest.mail.throttle.limits import EVERYTHING
+from digest.mail.throttle.store import current
 from digest.web.site import TheSite
 
 router = APIRouter()
@@ -38,7 +38,7 @@ def readiness(site: TheSite) -> Response:
 
 def _database(engine: Engine) -> str:
     try:
-        with reading(engine) as connection:
+        with read_only(engine) as connection:
             return "ok" if is_current(connection) else "needs digest migrate"
     except DBAPIError:
         return "unreachable"
@@ -46,7 +46,7 @@ def _database(engine: Engine) -> str:
 
 def _sending(engine: Engine) -> str:
     try:
-        with reading(engine) as connection:
+        with read_only(engine) as connection:
             everything = [one for one in current(connection, clock.now()) if one.scope == EVERYTHING]
     except DBAPIError:
         return "unknown"

@@ -6,9 +6,9 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
-from digest.demo.inbox import Mail, mail, mails
 from digest.language import _
-from digest.mail.message import Kind
+from digest.ledger.kinds import Kind
+from digest.run.maildir import InboxMessage, mail, mails
 from digest.web.site import TheSite
 
 _SAFE = ["GET", "HEAD"]
@@ -54,8 +54,8 @@ def router(inbox_dir: Path) -> APIRouter:
     return routes
 
 
-def _finder(inbox_dir: Path) -> Callable[[str], Mail]:
-    def find(key: str) -> Mail:
+def _finder(inbox_dir: Path) -> Callable[[str], InboxMessage]:
+    def find(key: str) -> InboxMessage:
         found = mail(inbox_dir, key)
         if found is None:
             raise HTTPException(404, _("There is no such mail."))

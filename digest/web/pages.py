@@ -20,7 +20,7 @@ from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import MAX_PAPERS
 from digest.web.assets import Assets
-from digest.web.choice import Choice, choose_language
+from digest.web.negotiation import LanguageChoice, choose_language
 
 _DID_NOT_WORK = _("This did not work")
 _IN_WORDS = {
@@ -51,7 +51,7 @@ class Pages:
         self._settings = settings
         self._assets = assets
         self._root = urlsplit(settings.public_url).path
-        self._choice = Choice(languages.get(settings.language))
+        self._choice = LanguageChoice(languages.get(settings.language))
         self._in_language = lru_cache(maxsize=None)(self._make_environment)
 
     def for_request(self, request: Request) -> "Pages":

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from digest.settings import Settings
 from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Reader, Subscriber
+from digest.subscribers.subscriber import Recipient, Subscriber
 from digest.subscribers.tokens import Purpose, verify
 from digest.web.pages import Pages
 
@@ -34,7 +34,7 @@ class Site:
         number = verify(purpose, token, self.keys)
         return subscriptions.find(self.engine, number) if number is not None else None
 
-    def speaking_to(self, reader: Reader | None) -> "Site":
+    def speaking_to(self, reader: Recipient | None) -> "Site":
         """The same in the language that a reader chose, unless the address names one."""
         return replace(self, pages=self.pages.speaking(reader.preferences.language)) if reader else self
 

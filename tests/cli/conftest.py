@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from digest.cli.commands import app
-from tests.world import add_papers, add_reader, cut
+from tests.support.scenario import add_papers, add_reader, cut
 
 KEY = "a-secret-of-at-least-thirty-two-characters"
 DATE = "2026-03-04"

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import select, update
 
 from digest.cli import audit as audit_command
-from digest.issues.issue import IssueStatus
+from digest.database.engine import transaction
+from digest.database.tables import deliveries
 from digest.issues.publish import halt
-from digest.mail.flow import EVERYTHING, Pause
-from digest.store.database import transaction
-from digest.store.pauses import set_pause
-from digest.store.tables import deliveries
+from digest.ledger.kinds import IssueStatus
+from digest.mail.throttle.limits import EVERYTHING, Pause
+from digest.mail.throttle.store import set_pause
 from tests.cli.conftest import DATE
-from tests.world import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
 KEYS = [
     "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",

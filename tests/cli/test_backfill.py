@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from digest.papers.backfill import first_seen
-from digest.store.database import reading
-from digest.store.tables import collections, papers, votes
-from tests.lists import PAPERS_A_DAY, list_of
-from tests.papers.replay import Reply, json_reply, replaying
+from digest.database.engine import read_only
+from digest.database.tables import collections, papers, votes
+from digest.papers.collecting.backfill import first_seen
+from tests.support.lists import PAPERS_A_DAY, list_of
+from tests.support.replay import Reply, json_reply, replaying
 
 FIRST, LAST = date(2026, 2, 2), date(2026, 2, 13)
 DAYS = 12
@@ -50,7 +50,7 @@ def lists(clock, database_url, monkeypatch):
 
 
 def stored_days(engine: Engine) -> list[date]:
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         query = select(collections.c.day).where(collections.c.outcome == "fresh").order_by(collections.c.day)
         return list(connection.scalars(query))
 
@@ -112,7 +112,7 @@ def test_a_backfill_that_is_stopped_in_the_middle_keeps_what_it_read_and_goes_on
 
 def test_a_month_of_history_does_not_flood_the_next_issue_and_its_votes_are_of_now(run, lists, engine):
     run("collect", *SPAN)
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         seen = set(connection.scalars(select(papers.c.first_seen_at)))
         observed = set(connection.scalars(select(votes.c.observed_at)))
     assert len(seen) == DAYS

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from digest.mail.message import Kind
-from digest.store.database import reading
-from digest.store.queueing import count_mails
+from digest.database.engine import read_only
+from digest.ledger.kinds import Kind
+from digest.ledger.queueing import count_mails
 from digest.subscribers.subscriber import recipient_key
 from tests.cli.conftest import DATE, KEY
-from tests.lists import PAPERS_A_DAY, daily_lists
-from tests.smtp_server import Phase
-from tests.world import MORNING, add_papers
+from tests.support.lists import PAPERS_A_DAY, daily_lists
+from tests.support.scenario import MORNING, add_papers
+from tests.support.smtp_server import Phase
 
 
 def as_process(*arguments, **environment):
@@ -165,7 +165,7 @@ def test_send_test_goes_past_the_ledger_and_shows_the_servers_answer(run, issue,
 def test_a_reader_is_added_shown_removed_and_erased(run, engine):
     assert "1 signed up" in run("subscribers", "add", "ada@example.com").stderr
     key = recipient_key("ada@example.com", KEY.encode())
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         assert count_mails(connection, Kind.CONFIRMATION, key, MORNING - timedelta(days=999)) == 1
     assert json.loads(run("subscribers", "show", "ada@example.com").stdout)
     assert "ada@example.com" in run("subscribers", "list").stdout

@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import insert, update
 
-from digest.mail.flow import EVERYTHING, Pause
-from digest.papers.collection import Collected, Outcome
+from digest.database.engine import transaction
+from digest.database.tables import deliveries, sent_days
+from digest.mail.throttle.limits import EVERYTHING, Pause
+from digest.mail.throttle.store import set_pause
+from digest.papers.collecting.collection import Collected, SourceHealth
+from digest.papers.store import record_collection
 from digest.settings import settings
-from digest.store.database import transaction
-from digest.store.papers import record_collection
-from digest.store.pauses import set_pause
-from digest.store.tables import deliveries, sent_days
-from tests.world import MORNING
+from tests.support.scenario import MORNING
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_the_mail_log_has_to_be_readable_and_of_the_server_that_takes_the_mails(
 
 
 def test_a_mail_log_of_this_machine_says_nothing_of_another_machines_mails(engine, monkeypatch, tmp_path):
-    from digest.doctor.sending import sending
+    from digest.monitoring.doctor.sending import sending
 
     log = tmp_path / "mail.log"
     log.write_text("")
@@ -197,9 +197,9 @@ def collected(engine, source, outcome, message):
 def test_doctor_says_of_each_source_how_it_is_and_why(findings, engine, clock):
     clock.move_to(MORNING + timedelta(hours=1))
     stale = "the list is still that of Tuesday, 2026-03-03; late papers come tomorrow"
-    collected(engine, "arxiv", Outcome.STALE, stale)
-    collected(engine, "huggingface", Outcome.QUIET, "nothing was announced (Saturday)")
-    collected(engine, "hackernews", Outcome.FAILING, "hn.algolia.com answered 500 Internal Server Error")
+    collected(engine, "arxiv", SourceHealth.STALE, stale)
+    collected(engine, "huggingface", SourceHealth.QUIET, "nothing was announced (Saturday)")
+    collected(engine, "hackernews", SourceHealth.FAILING, "hn.algolia.com answered 500 Internal Server Error")
     found = findings(sources="arxiv,huggingface,hackernews,feeds")
     assert (found["source arxiv"]["well"], found["source huggingface"]["well"]) == (False, True)
     assert (
@@ -214,6 +214,6 @@ def test_doctor_says_of_each_source_how_it_is_and_why(findings, engine, clock):
 
 def test_doctor_notices_a_source_that_was_not_read_for_a_day(findings, engine, clock):
     clock.move_to(MORNING + timedelta(hours=30))
-    collected(engine, "arxiv", Outcome.FRESH, "231 papers listed")
+    collected(engine, "arxiv", SourceHealth.FRESH, "231 papers listed")
     found = findings(sources="arxiv")["source arxiv"]
     assert (found["well"], "Is the scheduler running?" in found["advice"]) == (False, True)

@@ -6,30 +6,31 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from digest.mail.flow import EVERYTHING, Pause
-from digest.store import events, pauses
-from digest.store.database import reading, transaction
-from digest.store.ledger import due_count
-from digest.store.tables import deliveries
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries
+from digest.ledger import events
+from digest.ledger.sweep import due_count
+from digest.mail.throttle import store
+from digest.mail.throttle.limits import EVERYTHING, Pause
 from tests.cli.conftest import DATE
-from tests.world import MORNING
+from tests.support.scenario import MORNING
 
 NOW = datetime.now(UTC)
 
 
 def due(engine):
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return due_count(connection, NOW, 100)
 
 
 def paused(engine):
-    with reading(engine) as connection:
-        return {one.scope: (one.until, one.reason) for one in pauses.current(connection, datetime.now(UTC))}
+    with read_only(engine) as connection:
+        return {one.scope: (one.until, one.reason) for one in store.current(connection, datetime.now(UTC))}
 
 
 def set_pause(engine, scope, reason, until=None):
     with transaction(engine) as connection:
-        pauses.set_pause(connection, Pause(scope, NOW, until, reason))
+        store.set_pause(connection, Pause(scope, NOW, until, reason))
 
 
 # --- an issue ---
@@ -79,7 +80,7 @@ def test_all_sending_is_paused_by_hand_and_resumed(run, engine):
     assert "goes on. It was paused for: the provider asked us to" in run("resume", "--sending").stderr
     assert paused(engine) == {}
     assert "All sending is not paused." in run("resume", "--sending").stderr
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         assert [one.what for one in events.latest(connection, 9, "sending")] == ["resumed", "stopped"]
 
 
@@ -140,6 +141,6 @@ def test_what_was_held_in_doubt_goes_once_more_as_the_same_bytes_when_the_operat
     assert said == {"mails": 1, "uncertain": True, "dry_run": True}
     assert due(engine) == 0
     assert "1 mails in doubt are queued again" in run("retry", "--uncertain", "--date", DATE).stderr
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         (row,) = connection.execute(deliveries.select())
     assert (row.state, row.finished_at, row.sha256) == ("uncertain", None, "a" * 64)

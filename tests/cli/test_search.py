@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from digest.store.database import transaction
-from digest.store.papers import Listing, keep_papers
-from tests.world import MORNING, paper
+from digest.database.engine import transaction
+from digest.papers.store import Listing, keep_papers
+from tests.support.scenario import MORNING, paper
 
 
 @pytest.fixture

@@ -7,20 +7,20 @@ import pytest
 from babel.dates import get_day_names, get_month_names
 from starlette.testclient import TestClient
 
+from digest.database.engine import transaction
+from digest.database.tables import suggestions
+from digest.papers.community import SuggestionState
 from digest.settings import Settings
-from digest.store.community import SuggestionState
-from digest.store.database import transaction
-from digest.store.tables import suggestions
 from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import FEEDBACK_FOR, Purpose
 from digest.web.app import create_app
 from digest.web.pages import Pages
 from tests.languages.pseudo import CODE, pseudo_languages, words_outside
 from tests.languages.untranslated import ALIKE, Seen
+from tests.support.scenario import add_papers, cut
 from tests.web.conftest import ADDRESS, SECRET, START, Visit
 from tests.web.conftest import visit as visit
-from tests.web.shown import places
-from tests.world import add_papers, cut
+from tests.web.rendered_pages import places
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -9,20 +9,20 @@ from email.policy import default
 import pytest
 from sqlalchemy import select
 
+from digest.database.engine import read_only
+from digest.database.tables import fragments
 from digest.issues.issue import Issue
-from digest.issues.selection import Pick, Pool, Selection, Taste
+from digest.issues.selection.selection import Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
-from digest.mail.fragments import Fragments
-from digest.mail.letters import Desk, Press, language_of, make_fragments, write
-from digest.mail.message import OF_ISSUE, Kind
-from digest.mail.render import Renderer
-from digest.mail.words import columns, wrapped
-from digest.mail.writing import Writer
+from digest.ledger.kinds import OF_ISSUE, Kind
+from digest.mail.compose.composer import IssueComposer, MailContext, language_of, make_fragments, write
+from digest.mail.compose.fragments import Fragments
+from digest.mail.compose.render import Renderer
+from digest.mail.compose.writing import Writer
 from digest.papers.topics import TOPICS
 from digest.resources import resource
-from digest.store.database import reading
-from digest.store.tables import fragments
 from digest.subscribers.subscriber import Preferences
+from digest.text import columns, wrapped
 from tests.languages.pseudo import CODE, Main, pseudo_languages, words_outside
 from tests.mail.builders import (
     DESK,
@@ -35,8 +35,8 @@ from tests.mail.builders import (
     every_message,
     everything_in,
 )
-from tests.world import add_papers, cut
-from tests.world import desk as english_desk
+from tests.support.scenario import add_papers, cut
+from tests.support.scenario import desk as english_desk
 
 RENDERER = Renderer(resource("templates"), Languages(resource("locale")))
 SPEAKING = replace(DESK, renderer=RENDERER)
@@ -53,7 +53,7 @@ def body(message: bytes, kind: str) -> str:
     return str(part.get_content())
 
 
-def a_link_mail(desk: Desk, code: str) -> bytes:
+def a_link_mail(desk: MailContext, code: str) -> bytes:
     part = a_part(ISSUE, None)
     preferences = replace(part.reader.preferences, language=code)
     asked = replace(part.delivery, kind=Kind.LINK, issue_id=None)
@@ -112,7 +112,7 @@ def test_a_worker_keeps_the_fragments_of_each_language(engine):
     issue = writer.shelf(issue_id).issue
     parts = [a_part(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
     assert len(writer.write(parts).made) == 2
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         kept = connection.execute(select(fragments.c.language).order_by(fragments.c.language)).scalars().all()
     assert kept == ["en", "zh-CN"]
 
@@ -143,7 +143,7 @@ def test_nothing_in_a_digest_stays_english_in_another_language(kind, most, tmp_p
     languages = pseudo_languages(tmp_path)
     desk = replace(DESK, renderer=Renderer(resource("templates"), languages))
     issue = an_issue_of_all_sorts(kind)
-    taste = Taste({LIKE_IT.id: 0.9, "2611.00006": 0.5}, {LIKE_IT.id: LIKED})
+    taste = PoolProfile({LIKE_IT.id: 0.9, "2611.00006": 0.5}, {LIKE_IT.id: LIKED})
     chosen = Pool(issue, languages=languages).select(replace(WANTS, papers=most), set(), taste)
     assert isinstance(chosen, Selection)
     chosen = replace(chosen, left_out=most - 1)
@@ -185,9 +185,9 @@ def test_a_reason_is_said_in_the_language_of_its_reader_and_stored_so():
 def test_a_mail_in_chinese_is_the_same_bytes_again_whatever_was_translated_meanwhile():
     part = a_part(ISSUE, Selection((Pick("2611.00002", "匹配关键词“Paper 2”"),), language="zh-CN"))
     stored = make_fragments(ISSUE, SPEAKING, "zh-CN").to_json()
-    first = Press(ISSUE, Fragments.from_json(stored), SPEAKING).write(part)
+    first = IssueComposer(ISSUE, Fragments.from_json(stored), SPEAKING).write(part)
     for renderer in (RENDERER, Renderer(resource("templates"))):
-        again = Press(ISSUE, Fragments.from_json(stored), replace(SPEAKING, renderer=renderer)).write(part)
+        again = IssueComposer(ISSUE, Fragments.from_json(stored), replace(SPEAKING, renderer=renderer)).write(part)
         assert again.envelope.message == first.envelope.message
     assert "匹配关键词" in body(first.envelope.message, "plain")
 

@@ -9,23 +9,24 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
-from digest.issues.issue import Issue, IssueStatus
-from digest.issues.selection import Pick, Selection
+from digest.issues.issue import Issue
+from digest.issues.selection.selection import Pick, Selection
 from digest.language import SOURCE, Languages
-from digest.mail.choose import Part
-from digest.mail.compose import compose, message_id
-from digest.mail.letters import Desk, Press, Senders, issue_settings, make_fragments
-from digest.mail.message import OF_ISSUE, Headers, Kind, Letter
-from digest.mail.render import Look, ReaderLinks, Renderer
+from digest.ledger.deliveries import Delivery
+from digest.ledger.kinds import OF_ISSUE, IssueStatus, Kind, Status
+from digest.mail.compose.composer import IssueComposer, MailContext, Senders, issue_settings, make_fragments
+from digest.mail.compose.headers import compose, message_id
+from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
+from digest.mail.delivery.choose import Draft
+from digest.mail.message import Headers, MessageParts
 from digest.papers.paper import Paper, RankedPaper
-from digest.store.deliveries import Delivery
-from digest.subscribers.subscriber import Preferences, Reader, Status
+from digest.subscribers.subscriber import Preferences, Recipient
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 TOKEN = "AbCdEf0123456789AbCdEf0123456789wxyz"
 SITE = "https://papers.example.org"
-LOOK = Look("Daily Papers", SITE, "Example Lab, 1 Long Street, 12345 Town", "hello@example.org")
-READER = ReaderLinks(
+LOOK = Branding("Daily Papers", SITE, "Example Lab, 1 Long Street, 12345 Town", "hello@example.org")
+READER = SubscriberLinks(
     address="reader@example.com",
     manage_url=f"{SITE}/preferences/{TOKEN}",
     unsubscribe_url=f"{SITE}/u/{TOKEN}",
@@ -40,7 +41,7 @@ SENDERS = Senders(
     "Editors <hello@example.org>",
     "bounces@papers.example.org",
 )
-DESK = Desk(RENDERER, LOOK, SENDERS, (SECRET,))
+DESK = MailContext(RENDERER, LOOK, SENDERS, (SECRET,))
 
 
 def a_paper(number: int = 1, **said: Any) -> Paper:
@@ -57,7 +58,7 @@ def a_paper(number: int = 1, **said: Any) -> Paper:
     return replace(paper, **said)
 
 
-def an_issue(papers: Iterable[Paper], note: str = "", desk: Desk = DESK, kind: str = "daily") -> Issue:
+def an_issue(papers: Iterable[Paper], note: str = "", desk: MailContext = DESK, kind: str = "daily") -> Issue:
     ranked = tuple(
         RankedPaper(place, paper, 10.0 / place, {"upvotes": 142.0 / place, "comments": 3.0})
         for place, paper in enumerate(papers, start=1)
@@ -71,11 +72,11 @@ def everything_in(issue: Issue, left_out: int = 0) -> Selection:
     return Selection(tuple(Pick(place.paper.id, "") for place in issue.papers), left_out)
 
 
-def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: str = READER.address) -> Part:
+def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: str = READER.address) -> Draft:
     """The mail of the reader with this number."""
     at = datetime(2026, 11, 23, 7, tzinfo=UTC)
     recipient = f"{number:032x}"
-    reader = Reader(number, address, Status.CONFIRMED, Preferences())
+    reader = Recipient(number, address, Status.CONFIRMED, Preferences())
     delivery = Delivery(
         id=number,
         kind=OF_ISSUE[issue.kind],
@@ -86,16 +87,16 @@ def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: 
         due_at=at,
         attempts=0,
         crashes=0,
-        selection=selection,
+        selection=None,
         sha256="",
         in_doubt=False,
         created_at=at,
     )
-    return Part(delivery, reader, issue, selection)
+    return Draft(delivery, reader, issue, selection)
 
 
-def a_press(issue: Issue, desk: Desk = DESK, language: str = SOURCE) -> Press:
-    return Press(issue, make_fragments(issue, desk, language), desk)
+def a_press(issue: Issue, desk: MailContext = DESK, language: str = SOURCE) -> IssueComposer:
+    return IssueComposer(issue, make_fragments(issue, desk, language), desk)
 
 
 def digest_bytes(
@@ -105,7 +106,7 @@ def digest_bytes(
     return a_press(issue, language=language).write(a_part(issue, everything_in(issue, left_out))).envelope.message
 
 
-def as_letter(message: bytes) -> Letter:
+def as_letter(message: bytes) -> MessageParts:
     """What a person reads of a message."""
     parsed = email.message_from_bytes(message, policy=default)
     assert isinstance(parsed, EmailMessage)
@@ -113,10 +114,10 @@ def as_letter(message: bytes) -> Letter:
     assert text is not None
     assert html is not None
     read = [part.get_content().replace("\r\n", "\n") for part in (text, html)]
-    return Letter(str(parsed["Subject"]), *read)
+    return MessageParts(str(parsed["Subject"]), *read)
 
 
-def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> Letter:
+def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> MessageParts:
     return as_letter(digest_bytes(papers, note, left_out))
 
 
@@ -133,7 +134,7 @@ def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
     return of_issues | {kind: compose(letter, headers(kind=kind)) for kind, letter in others.items()}
 
 
-def every_letter() -> dict[Kind, Letter]:
+def every_letter() -> dict[Kind, MessageParts]:
     return {kind: as_letter(message) for kind, message in every_message().items()}
 
 
@@ -154,5 +155,5 @@ def headers(**said: Any) -> Headers:
     return replace(values, **said)
 
 
-def a_letter(**said: Any) -> Letter:
-    return replace(Letter("10 papers, 23 Nov", "Hello\n", "<!DOCTYPE html><p>Hello</p>\n"), **said)
+def a_letter(**said: Any) -> MessageParts:
+    return replace(MessageParts("10 papers, 23 Nov", "Hello\n", "<!DOCTYPE html><p>Hello</p>\n"), **said)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from digest.mail.lint import lint
-from digest.mail.lint_mail import Mail
+from digest.lint import lint
+from digest.lint.message import ParsedMessage
 
 URL = re.compile(r"https?://\S+")
 VOID = {"meta", "br", "img", "hr"}
@@ -14,17 +14,17 @@ VOID = {"meta", "br", "img", "hr"}
 def broken(raw: bytes) -> list[str]:
     """What is wrong with a message, as `rule: words`; empty for one that is fit to send."""
     judged = [f"{rule.id}: {found}" for rule, problems in lint(raw).problems.items() for found in problems]
-    mail = Mail(raw)
+    mail = ParsedMessage(raw)
     return [*judged, *_addresses_in_sentences(mail), *_left_open(mail)]
 
 
-def _addresses_in_sentences(mail: Mail) -> Iterator[str]:
+def _addresses_in_sentences(mail: ParsedMessage) -> Iterator[str]:
     for line in mail.text.splitlines():
         if "http" in line and not URL.fullmatch(line):
             yield f"addresses: not alone on its line: {line}"
 
 
-def _left_open(mail: Mail) -> Iterator[str]:
+def _left_open(mail: ParsedMessage) -> Iterator[str]:
     reader = _Reader()
     reader.feed(mail.html)
     reader.close()

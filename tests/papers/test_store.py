@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from digest.papers.collection import Collected, Facts, Outcome
+from digest.database.engine import transaction
+from digest.database.tables import papers, votes
+from digest.papers.collecting.collection import Collected, ListFacts, SourceHealth
 from digest.papers.paper import Paper, Votes
+from digest.papers.ranking.track_record import Past
 from digest.papers.sources.source import Unreadable, Validator
-from digest.papers.track_record import Past
-from digest.store.database import transaction
-from digest.store.papers import (
+from digest.papers.store import (
     Listing,
     keep_papers,
     keep_validators,
@@ -25,7 +26,6 @@ from digest.store.papers import (
     validator,
     withdraw,
 )
-from digest.store.tables import papers, votes
 
 NOON = datetime(2026, 5, 28, 12, tzinfo=UTC)
 DAY = NOON.date()
@@ -38,7 +38,14 @@ def listing(*listed: Paper, source: str = "huggingface", at: datetime = NOON) ->
 
 
 def run(day: date = DAY, at: datetime = NOON, **changed: object) -> Collected:
-    values = {"source": "arxiv", "outcome": Outcome.FRESH, "papers": 1, "new": 1, "unreadable": (), "message": "ok"}
+    values = {
+        "source": "arxiv",
+        "outcome": SourceHealth.FRESH,
+        "papers": 1,
+        "new": 1,
+        "unreadable": (),
+        "message": "ok",
+    }
     return Collected(day=day, started_at=at, **(values | changed))  # type: ignore[arg-type]
 
 
@@ -126,8 +133,8 @@ def test_an_unknown_paper_is_none(engine: Engine) -> None:
 
 
 def test_the_last_run_of_each_source_comes_back_as_it_was(engine: Engine) -> None:
-    newest = run(outcome=Outcome.PARTIAL, unreadable=(Unreadable("record 2", "it has no id"),))
-    other = run(source="huggingface", outcome=Outcome.FAILING, message="cannot be reached")
+    newest = run(outcome=SourceHealth.PARTIAL, unreadable=(Unreadable("record 2", "it has no id"),))
+    other = run(source="huggingface", outcome=SourceHealth.FAILING, message="cannot be reached")
     with transaction(engine) as connection:
         for one in (newest, run(at=NOON - HOUR), run(day=date(2026, 5, 27)), other):
             record_collection(connection, one)
@@ -136,18 +143,18 @@ def test_the_last_run_of_each_source_comes_back_as_it_was(engine: Engine) -> Non
 
 def test_a_repeated_run_takes_the_place_of_the_first(engine: Engine) -> None:
     with transaction(engine) as connection:
-        record_collection(connection, run(outcome=Outcome.FAILING))
+        record_collection(connection, run(outcome=SourceHealth.FAILING))
         record_collection(connection, run())
         assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {NOON.date(): NOON}
-        record_collection(connection, run(facts=Facts(unchanged=True)))
+        record_collection(connection, run(facts=ListFacts(unchanged=True)))
         assert last_collections(connection) == [run()]
 
 
 def test_a_failing_run_is_no_complete_one(engine: Engine) -> None:
     with transaction(engine) as connection:
-        record_collection(connection, run(outcome=Outcome.FAILING))
-        record_collection(connection, run(day=date(2026, 5, 27), outcome=Outcome.PARTIAL))
-        record_collection(connection, run(day=date(2026, 5, 26), outcome=Outcome.QUIET))
+        record_collection(connection, run(outcome=SourceHealth.FAILING))
+        record_collection(connection, run(day=date(2026, 5, 27), outcome=SourceHealth.PARTIAL))
+        record_collection(connection, run(day=date(2026, 5, 26), outcome=SourceHealth.QUIET))
         assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {date(2026, 5, 26): NOON}
         assert last_complete(connection, "arxiv", date(2026, 5, 27)) == {}
         assert last_complete(connection, "huggingface", date(2026, 5, 1)) == {}
@@ -194,7 +201,7 @@ def test_a_paper_that_is_put_on_a_list_long_after_it_was_first_seen_is_in_the_po
 
 
 def test_facts_of_a_list_come_back_as_they_were(engine: Engine) -> None:
-    facts = Facts(DAY, "2605.00009", ("2605.00001", "2605.00009"), {"cs.CL": 2}, unchanged=True)
+    facts = ListFacts(DAY, "2605.00009", ("2605.00001", "2605.00009"), {"cs.CL": 2}, unchanged=True)
     with transaction(engine) as connection:
         record_collection(connection, run(facts=facts))
         assert last_collections(connection) == [run(facts=facts)]

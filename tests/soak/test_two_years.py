@@ -1,8 +1,8 @@
-"""The two years of tests/flow/test_two_years.py, on SQLite."""
+"""The two years of tests/end_to_end/test_two_years.py, on SQLite."""
 
 import pytest
 
-from tests.flow.test_two_years import check_two_years, readers, schedulers
+from tests.end_to_end.test_two_years import check_two_years, readers, schedulers
 
 __all__ = ["readers", "schedulers"]  # fixtures
 

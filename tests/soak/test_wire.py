@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mail.oracle import an_ed25519_signer, an_rsa_signer
-from tests.mail.wire import hostile_papers, mails, wrong
+from tests.mail.compose.rfc_parser import an_ed25519_signer, an_rsa_signer
+from tests.mail.compose.wire import hostile_papers, mails, wrong
 
 pytestmark = pytest.mark.timeout(7200)
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from digest.database.engine import read_only, transaction
+from digest.papers.community import SuggestionState, settle, suggested_by, suggestion_of, votes_by
 from digest.papers.suggestion import BadSuggestion, suggested_id
 from digest.papers.topics import TOPICS, topic_with
-from digest.store.community import SuggestionState, settle, suggested_by, suggestion_of, votes_by
-from digest.store.database import reading, transaction
 from digest.subscribers import community, feedback, subscriptions
 from digest.subscribers.community import NotTaken
-from digest.subscribers.opinion import Said
+from digest.subscribers.opinion import FeedbackKind
 from digest.subscribers.subscriber import Subscriber
-from tests.world import MORNING, add_papers, add_reader
+from tests.support.scenario import MORNING, add_papers, add_reader
 
 VISION = next(topic for topic in TOPICS if topic.slug == "vision")
 
@@ -28,13 +28,13 @@ def ada(engine: Engine) -> Subscriber:
 
 
 def test_what_a_reader_says_can_be_looked_at_changed_and_undone(engine: Engine, ada: Subscriber) -> None:
-    assert feedback.say(engine, ada.id, "2603.00001", Said.LESS, MORNING)
-    assert feedback.say(engine, ada.id, "2603.00001", Said.MORE, MORNING + timedelta(minutes=1))
-    assert feedback.say(engine, ada.id, "2603.00002", Said.READ, MORNING + timedelta(minutes=2))
+    assert feedback.say(engine, ada.id, "2603.00001", FeedbackKind.LESS, MORNING)
+    assert feedback.say(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING + timedelta(minutes=1))
+    assert feedback.say(engine, ada.id, "2603.00002", FeedbackKind.READ, MORNING + timedelta(minutes=2))
     taste = feedback.taste(engine, ada)
     assert [(one.paper_id, one.said) for one in taste.opinions] == [
-        ("2603.00002", Said.READ),
-        ("2603.00001", Said.MORE),
+        ("2603.00002", FeedbackKind.READ),
+        ("2603.00001", FeedbackKind.MORE),
     ]
     assert taste.liked == ((VISION, 1),), "only what they want more of says what they like"
     assert feedback.take_back(engine, ada.id, "2603.00001")
@@ -46,9 +46,9 @@ def test_what_a_reader_says_can_be_looked_at_changed_and_undone(engine: Engine, 
 def test_nothing_is_said_of_papers_that_nobody_knows_or_by_readers_who_are_gone(
     engine: Engine, ada: Subscriber
 ) -> None:
-    assert not feedback.say(engine, ada.id, "1234.56789", Said.MORE, MORNING)
+    assert not feedback.say(engine, ada.id, "1234.56789", FeedbackKind.MORE, MORNING)
     subscriptions.erase(engine, ada.id, MORNING)
-    assert not feedback.say(engine, ada.id, "2603.00001", Said.MORE, MORNING)
+    assert not feedback.say(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING)
     assert not feedback.mute(engine, ada.id, VISION, MORNING)
 
 
@@ -105,7 +105,7 @@ def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Su
     assert "looked up" in community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
     bo = add_reader(engine, "bo@example.org")
     assert "suggested already" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         found = suggestion_of(connection, "2603.99999")
         assert found is not None
         assert (found.state, found.recipient) == (SuggestionState.WAITING, ada.key)
@@ -181,7 +181,7 @@ def test_erasing_forgets_opinions_and_who_suggested_and_keeps_one_vote_one_vote(
     subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
     assert subscriptions.say_why(engine, ada.id, "other", "I am Ada of Ghent.", MORNING)
     subscriptions.erase(engine, ada.id, MORNING)
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         assert suggested_by(connection, ada.key) == []
         kept = suggestion_of(connection, "2603.00002")
         assert kept is not None
@@ -199,7 +199,7 @@ def test_why_somebody_left_is_kept_once_and_only_of_who_left(engine: Engine, ada
 
 
 def _said_everything(engine: Engine, reader: Subscriber) -> None:
-    feedback.say(engine, reader.id, "2603.00001", Said.MORE, MORNING)
+    feedback.say(engine, reader.id, "2603.00001", FeedbackKind.MORE, MORNING)
     community.suggest(engine, reader.id, "2603.00002", MORNING, 5)
 
 

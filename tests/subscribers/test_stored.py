@@ -7,25 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from digest.store import events, subscribers
-from digest.store.database import reading, transaction
-from digest.store.suppressions import SuppressionReason, suppress
-from digest.store.tables import deliveries
-from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Status, recipient_key
-from tests.subscribers.acting import (
-    ADDRESS,
-    DAY,
-    HOUR,
-    KEY,
-    NOW,
-    SECRET,
-    confirmed,
-    cut,
-    mails,
-    reader,
-    subscribe,
-)
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries
+from digest.ledger import events
+from digest.ledger.kinds import Status
+from digest.subscribers import store, subscriptions
+from digest.subscribers.subscriber import recipient_key
+from digest.subscribers.suppressions import SuppressionReason, suppress
+from tests.support.page_actions import ADDRESS, DAY, HOUR, KEY, NOW, SECRET, confirmed, cut, mails, reader, subscribe
 
 
 def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
@@ -66,8 +55,8 @@ def test_who_never_confirms_is_forgotten_after_a_week(engine: Engine) -> None:
     subscribe(engine)
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY) == 0
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
-    with reading(engine) as connection:
-        assert subscribers.with_status(connection) == []
+    with read_only(engine) as connection:
+        assert store.with_status(connection) == []
         assert connection.execute(select(deliveries.c.subscriber_id)).scalar_one() is None
 
 
@@ -76,9 +65,9 @@ def test_confirmed_and_unsubscribed_readers_are_not_forgotten(engine: Engine) ->
     subscribe(engine, address="eve@example.org")
     subscriptions.unsubscribe(engine, reader(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
     assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
-    with reading(engine) as connection:
-        left = subscribers.with_status(connection)
-        assert [one.id for one in subscribers.with_status(connection, Status.CONFIRMED)] == [found.id]
+    with read_only(engine) as connection:
+        left = store.with_status(connection)
+        assert [one.id for one in store.with_status(connection, Status.CONFIRMED)] == [found.id]
     assert sorted(one.status for one in left) == [Status.CONFIRMED, Status.UNSUBSCRIBED]
 
 
@@ -90,7 +79,7 @@ def test_no_event_holds_an_address(engine: Engine) -> None:
     subscriptions.unsubscribe(engine, found.id, NOW, "test")
     subscriptions.resubscribe(engine, found.id, NOW)
     subscriptions.erase(engine, found.id, NOW)
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         logged = repr(events.latest(connection, 100))
     assert logged.count("Event(") == 8
     assert "example.org" not in logged
@@ -103,12 +92,12 @@ def test_nothing_is_stored_when_a_part_of_it_fails(engine: Engine, monkeypatch: 
     monkeypatch.setattr(subscriptions, "queue_mail", full)
     with pytest.raises(OSError, match="disk full"):
         subscribe(engine)
-    with reading(engine) as connection:
-        assert subscribers.by_key(connection, KEY) is None
+    with read_only(engine) as connection:
+        assert store.by_key(connection, KEY) is None
 
 
 def dump(engine: Engine) -> str:
-    from digest.store.tables import metadata
+    from digest.database.tables import metadata
 
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])

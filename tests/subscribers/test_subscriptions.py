@@ -6,14 +6,13 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from digest.mail.message import Kind
-from digest.store import subscribers
-from digest.store.database import reading, transaction
-from digest.store.suppressions import SuppressionReason, suppress
-from digest.store.tables import deliveries
-from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Frequency, Preferences, Status, recipient_key
-from tests.subscribers.acting import (
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries
+from digest.ledger.kinds import Kind, Status
+from digest.subscribers import store, subscriptions
+from digest.subscribers.subscriber import Frequency, Preferences, recipient_key
+from digest.subscribers.suppressions import SuppressionReason, suppress
+from tests.support.page_actions import (
     ADDRESS,
     DAY,
     HOUR,
@@ -66,15 +65,15 @@ def test_requests_at_once_make_one_reader_and_one_mail(engine: Engine) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: subscribe(engine), range(16)))
     assert mails(engine) == [("confirmation", "2026-11-23")]
-    with reading(engine) as connection:
-        assert len(subscribers.with_status(connection)) == 1
+    with read_only(engine) as connection:
+        assert len(store.with_status(connection)) == 1
 
 
 def test_upper_and_lower_case_are_one_reader(engine: Engine) -> None:
     subscribe(engine, address="Ada@example.org")
     subscribe(engine, address="ada@example.org")
-    with reading(engine) as connection:
-        assert [found.email for found in subscribers.with_status(connection)] == ["Ada@example.org"]
+    with read_only(engine) as connection:
+        assert [found.email for found in store.with_status(connection)] == ["Ada@example.org"]
 
 
 def test_a_confirmed_address_is_told_so_by_mail_and_stays_as_it_is(engine: Engine) -> None:
@@ -102,8 +101,8 @@ def test_a_suppressed_address_gets_nothing(engine: Engine) -> None:
         suppress(connection, KEY, SuppressionReason.REFUSED, "550 5.1.1", NOW)
     subscribe(engine)
     assert mails(engine) == []
-    with reading(engine) as connection:
-        assert subscribers.by_key(connection, KEY) is None
+    with read_only(engine) as connection:
+        assert store.by_key(connection, KEY) is None
 
 
 # --- confirm ---
@@ -115,7 +114,7 @@ def test_confirming_starts_the_mails_with_the_newest_issue(engine: Engine) -> No
     found = confirmed(engine)
     assert (found.status, found.consent.confirmed_at, found.consent.confirmed_from) == (Status.CONFIRMED, NOW, "1" * 32)
     assert mails(engine)[1:] == [("digest", "2026-11-23")]
-    with reading(engine) as connection:
+    with read_only(engine) as connection:
         row = connection.execute(select(deliveries).where(deliveries.c.kind == Kind.DIGEST)).one()
     assert (row.issue_id, row.due_at, row.recipient, row.subscriber_id) == (issue, NOW, KEY, found.id)
 

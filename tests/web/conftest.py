@@ -8,10 +8,10 @@ from sqlalchemy import Engine, select
 from starlette.testclient import TestClient
 
 from digest.clock import now
+from digest.database.engine import read_only
+from digest.database.tables import deliveries, metadata
 from digest.settings import Settings
-from digest.store import subscribers
-from digest.store.database import reading
-from digest.store.tables import deliveries, metadata
+from digest.subscribers import store
 from digest.subscribers.subscriber import Subscriber, recipient_key
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
@@ -34,14 +34,14 @@ class Visit:
         return sign(purpose, reader.id, issued or now(), [SECRET.encode()])
 
     def reader(self, address: str = ADDRESS) -> Subscriber:
-        with reading(self.engine) as connection:
-            found = subscribers.by_key(connection, recipient_key(address, SECRET.encode()))
+        with read_only(self.engine) as connection:
+            found = store.by_key(connection, recipient_key(address, SECRET.encode()))
         assert found is not None
         return found
 
     def queued(self) -> list[str]:
         """The kinds of mail in the ledger."""
-        with reading(self.engine) as connection:
+        with read_only(self.engine) as connection:
             return list(connection.scalars(select(deliveries.c.kind).order_by(deliveries.c.id)))
 
     def subscribed(self, address: str = ADDRESS) -> Subscriber:
@@ -53,7 +53,7 @@ class Visit:
 
     def everything(self) -> dict[str, list[tuple[object, ...]]]:
         """Every row of every table."""
-        with reading(self.engine) as connection:
+        with read_only(self.engine) as connection:
             return {
                 table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
                 for table in metadata.sorted_tables

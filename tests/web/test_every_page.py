@@ -9,10 +9,10 @@ import pytest
 
 from digest.demo.sample import store_sample
 from digest.web.app import create_app
-from tests.chromium import violations
+from tests.support.chromium import violations
+from tests.support.scenario import cut
 from tests.web.conftest import START
-from tests.web.shown import answers, fill, in_chinese, places, serving
-from tests.world import cut
+from tests.web.rendered_pages import answers, fill, in_chinese, places, serving
 
 pytestmark = [pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 WIDTHS = (320, 390, 640, 1280)

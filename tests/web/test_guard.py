@@ -8,17 +8,17 @@ import structlog
 from sqlalchemy import Engine, create_engine
 from starlette.testclient import TestClient
 
-from digest.mail.flow import EVERYTHING, Pause
+from digest.database.engine import connect, transaction
+from digest.mail.throttle.limits import EVERYTHING, Pause
+from digest.mail.throttle.store import set_pause
 from digest.resources import resource
 from digest.settings import Settings
-from digest.store.database import connect, transaction
-from digest.store.pauses import set_pause
 from digest.subscribers import subscriptions
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from digest.web.guard import MAX_BODY, redacted
+from tests.support.scenario import MORNING
 from tests.web.conftest import ADDRESS, Visit
-from tests.world import MORNING
 
 HOST = "127.0.0.1:8000"
 

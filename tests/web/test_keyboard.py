@@ -5,7 +5,7 @@ import pytest
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.web.conftest import ADDRESS
-from tests.web.shown import fill, serving
+from tests.web.rendered_pages import fill, serving
 
 pytestmark = [
     pytest.mark.browser,

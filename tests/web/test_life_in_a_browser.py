@@ -1,7 +1,7 @@
 """Everything that a reader can do on our pages, in a browser without JavaScript, in both languages.
 
 Buttons and fields are found by their names: the words on them are another language's. Sign-up and mails together:
-tests/flow/test_browser.py.
+tests/end_to_end/test_browser.py.
 """
 
 import json
@@ -9,14 +9,14 @@ import re
 
 import pytest
 
-from digest.store.database import reading
-from digest.store.opinions import opinions_of_one
-from digest.subscribers.opinion import Said
-from digest.subscribers.subscriber import Status
+from digest.database.engine import read_only
+from digest.ledger.kinds import Status
+from digest.subscribers.opinion import FeedbackKind
+from digest.subscribers.opinions import opinions_of_one
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.web.conftest import ADDRESS, START
-from tests.web.shown import fill, serving
+from tests.web.rendered_pages import fill, serving
 
 pytestmark = [
     pytest.mark.browser,
@@ -143,15 +143,15 @@ def test_pausing_and_coming_back(subscribed, visit):
 
 def test_saying_what_one_thinks_of_a_paper_and_taking_it_back(subscribed, visit):
     def said():
-        with reading(visit.engine) as connection:
+        with read_only(visit.engine) as connection:
             return [(one.paper_id, one.said) for one in opinions_of_one(connection, visit.reader().id)]
 
     subscribed.follow(Purpose.FEEDBACK, f"/more/{PAPER}")
     assert said() == []
     subscribed.press("[name=say][value=more]")
-    assert said() == [(PAPER, Said.MORE)]
+    assert said() == [(PAPER, FeedbackKind.MORE)]
     subscribed.press("[name=say][value=less]")
-    assert said() == [(PAPER, Said.LESS)]
+    assert said() == [(PAPER, FeedbackKind.LESS)]
     subscribed.follow(Purpose.FEEDBACK)
     subscribed.press("[name=action][value=reset]")
     subscribed.is_told_at("sure")

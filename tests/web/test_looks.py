@@ -8,8 +8,8 @@ import pytest
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.tokens import Purpose
+from tests.support.scenario import add_papers
 from tests.web.conftest import START, Visit
-from tests.world import add_papers
 
 STYLES = (resource("templates") / "web" / "static" / "digest.css").read_text()
 TEXT = [("ink", "paper"), ("ink", "sheet"), ("soft", "paper"), ("soft", "sheet"), ("blue", "paper"), ("rust", "paper")]

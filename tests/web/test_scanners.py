@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from digest.settings import Settings
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
+from tests.support.scenario import add_papers
 from tests.web.conftest import START, Visit
-from tests.world import add_papers
 
 PAPER = "2603.00001"
 QUERY = (

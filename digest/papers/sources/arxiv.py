@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from urllib.parse import urlencode
 
-from digest.papers.announcing import expected
-from digest.papers.sources.arxiv_xml import Document, Entry, document
-from digest.papers.sources.fetch import Answer, Fetcher, Manners, Refused
-from digest.papers.sources.source import Findings, Remembered, SourceUnavailable, Unreadable
+from digest.papers.collecting.announcement_calendar import expected
+from digest.papers.sources.arxiv_xml import ArxivDocument, ArxivEntry, document
+from digest.papers.sources.fetch import Fetcher, FetchResponse, Refused, RequestPolicy
+from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable
 
 PAGE = 500  # the API allows 2,000; a smaller answer stays well inside the time limit
 SPACING_SECONDS = 3.0  # "no more than one request every three seconds", arXiv API terms of use
@@ -38,10 +38,10 @@ class Arxiv:
         self._api_fetcher, self._feed_fetcher = fetchers
         self._remembered = remembered
 
-    def fetch(self, day: date, now: datetime) -> Findings:
+    def fetch(self, day: date, now: datetime) -> SourceResult:
         """What was announced on `day` (today) or submitted on it. Raises SourceUnavailable."""
         if not self._categories:
-            return Findings()
+            return SourceResult()
         if day != now.date():
             return self._submitted(day)
         announced, is_answer = self._announced(day)
@@ -52,15 +52,15 @@ class Arxiv:
         findings.withdrawn += announced.withdrawn
         return findings
 
-    def _announced(self, day: date) -> tuple[Findings, bool]:
+    def _announced(self, day: date) -> tuple[SourceResult, bool]:
         """The feed's papers, and whether they are an answer for `day`."""
         url = f"{self._feed}/rss/{'+'.join(self._categories)}"
         try:
             answer = self._feed_fetcher.get(url, self._remembered(url))
         except SourceUnavailable:
-            return Findings(), False  # the API is the other way to the same papers
+            return SourceResult(), False  # the API is the other way to the same papers
         if answer.unchanged:
-            return Findings(unchanged=True), True
+            return SourceResult(unchanged=True), True
         feed = document(answer.body)
         findings = _findings(feed, answer, [entry for entry in feed.entries if entry.announced in _NEW])
         # A replacement is no new paper, but may be the one that takes a paper back.
@@ -72,8 +72,8 @@ class Arxiv:
             findings.validators = {url: answer.validator}
         return findings, True
 
-    def _submitted(self, day: date) -> Findings:
-        findings, came, total = Findings(), 0, 0
+    def _submitted(self, day: date) -> SourceResult:
+        findings, came, total = SourceResult(), 0, 0
         for _ in range(_MOST_PAGES):
             try:
                 answer = self._ask(day, came)
@@ -92,7 +92,7 @@ class Arxiv:
         findings.incomplete = f"arXiv gave {len(findings.papers)} of {total} papers"
         return findings
 
-    def _ask(self, day: date, start: int) -> Answer:
+    def _ask(self, day: date, start: int) -> FetchResponse:
         categories = " OR ".join(f"cat:{category}" for category in self._categories)
         query = {
             "search_query": f"({categories}) AND submittedDate:[{day:%Y%m%d}0000 TO {day:%Y%m%d}2359]",
@@ -108,12 +108,12 @@ class Arxiv:
             raise SourceUnavailable(f"{refused}: {problem}" if problem else str(refused)) from None
 
 
-def manners(contact: str, timeout_seconds: float) -> Manners:
+def manners(contact: str, timeout_seconds: float) -> RequestPolicy:
     """How arXiv wants to be asked."""
-    return Manners(contact, timeout_seconds, SPACING_SECONDS, accept="application/atom+xml, application/rss+xml")
+    return RequestPolicy(contact, timeout_seconds, SPACING_SECONDS, accept="application/atom+xml, application/rss+xml")
 
 
-def _list_of(answer: Answer) -> Document:
+def _list_of(answer: FetchResponse) -> ArxivDocument:
     found = document(answer.body)
     if found.problem:
         raise SourceUnavailable(f"arXiv says: {found.problem}")
@@ -122,8 +122,8 @@ def _list_of(answer: Answer) -> Document:
     return found
 
 
-def _findings(found: Document, answer: Answer, entries: Sequence[Entry]) -> Findings:
-    return Findings(
+def _findings(found: ArxivDocument, answer: FetchResponse, entries: Sequence[ArxivEntry]) -> SourceResult:
+    return SourceResult(
         papers=[entry.paper for entry in _first_of_each(entries) if entry.paper and not entry.withdrawn],
         unreadable=[Unreadable(entry.place, entry.reason) for entry in entries if entry.paper is None],
         incomplete=answer.cut or found.cut,
@@ -131,19 +131,19 @@ def _findings(found: Document, answer: Answer, entries: Sequence[Entry]) -> Find
     )
 
 
-def _withdrawn(found: Document, entries: Sequence[Entry]) -> list[str]:
+def _withdrawn(found: ArxivDocument, entries: Sequence[ArxivEntry]) -> list[str]:
     return [*found.deleted, *(entry.paper.id for entry in entries if entry.paper and entry.withdrawn)]
 
 
-def _first_of_each(entries: Sequence[Entry]) -> list[Entry]:
+def _first_of_each(entries: Sequence[ArxivEntry]) -> list[ArxivEntry]:
     return list({entry.paper.id: entry for entry in reversed(entries) if entry.paper}.values())[::-1]
 
 
-def _empty_without_reason(findings: Findings, day: date) -> bool:
+def _empty_without_reason(findings: SourceResult, day: date) -> bool:
     return not findings.papers and not findings.unreadable and not expected("arxiv", day).why_none
 
 
-def _add(findings: Findings, page: Findings) -> bool:
+def _add(findings: SourceResult, page: SourceResult) -> bool:
     """Whether the page brought a paper that was not there."""
     known = {paper.id for paper in findings.papers}
     fresh = [paper for paper in page.papers if paper.id not in known]

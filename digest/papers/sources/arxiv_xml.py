@@ -30,10 +30,10 @@ _OTHER_ENCODING = re.compile(rb"""<\?xml[^>]*encoding=["'](?!utf-?8|us-ascii)"""
 
 
 @dataclass(slots=True)
-class Document:
+class ArxivDocument:
     """What a document says. `problem` is arXiv's own error message; `cut` why the document is not whole."""
 
-    entries: list["Entry"] = field(default_factory=list)
+    entries: list["ArxivEntry"] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)  # ids of entries that were taken away (RFC 6721)
     dated: date | None = None  # of a feed: the announcement
     total: int | None = None  # of the API: how many there are in all
@@ -43,7 +43,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArxivEntry:
     """One entry: the paper, or why there is none. `announced` is new, cross, replace, … in feeds."""
 
     place: str
@@ -53,9 +53,9 @@ class Entry:
     withdrawn: bool = False
 
 
-def document(body: bytes) -> Document:
+def document(body: bytes) -> ArxivDocument:
     """Every whole entry of the document; never raises."""
-    result = Document()
+    result = ArxivDocument()
     try:
         for event, element in iterparse(io.BytesIO(_readable(body)), events=("start", "end")):
             if event == "start":
@@ -74,7 +74,7 @@ def _readable(body: bytes) -> bytes:
     return _FORBIDDEN.sub("", body.decode("utf-8-sig", errors="replace")).encode()
 
 
-def _take(result: Document, element: Element) -> None:
+def _take(result: ArxivDocument, element: Element) -> None:
     name = _name(element)
     if name in ("entry", "item"):
         _take_entry(result, element)
@@ -88,7 +88,7 @@ def _take(result: Document, element: Element) -> None:
         result.dated = _written_date(element.text or "")
 
 
-def _take_entry(result: Document, element: Element) -> None:
+def _take_entry(result: ArxivDocument, element: Element) -> None:
     ids = [text for name in ("id", "guid", "link") for text in _said(element, name)]
     if any("/api/errors" in text for text in ids):
         result.problem = text_of(" ".join(_said(element, "summary"))) or "an error without words"
@@ -96,12 +96,12 @@ def _take_entry(result: Document, element: Element) -> None:
     result.entries.append(_entry(element, ids, len(result.entries) + 1))
 
 
-def _entry(element: Element, ids: list[str], number: int) -> Entry:
+def _entry(element: Element, ids: list[str], number: int) -> ArxivEntry:
     known = _known_id(ids)
     place = f"entry {number}" + (f" ({known or text_of(ids[0])[:60]})" if ids else "")
     title = text_of(" ".join(_said(element, "title")))
     if known is None or not title:
-        return Entry(place, None, "it has no title" if known else "it has no arXiv id")
+        return ArxivEntry(place, None, "it has no title" if known else "it has no arXiv id")
     abstract = " ".join(_said(element, "summary") + _said(element, "description"))
     announcement = _ANNOUNCEMENT.match(abstract)
     announced = next(iter(_said(element, "announce_type")), announcement.group(1) if announcement else "")
@@ -115,7 +115,7 @@ def _entry(element: Element, ids: list[str], number: int) -> Entry:
         url=f"https://arxiv.org/abs/{known}",
     )
     withdrawn = any(says_withdrawn(text) for text in [paper.abstract, *_said(element, "comment")])
-    return Entry(place, paper, announced=announced.strip().lower(), withdrawn=withdrawn)
+    return ArxivEntry(place, paper, announced=announced.strip().lower(), withdrawn=withdrawn)
 
 
 def says_withdrawn(text: str) -> bool:

@@ -18,9 +18,9 @@ from urllib.request import getproxies
 import httpx2
 
 from digest.papers.sources.addresses import Origin, is_public_address, origin, redirect_problem
-from digest.papers.sources.http_words import error_in_words, status_in_words
+from digest.papers.sources.http_errors import error_in_words, status_in_words
+from digest.papers.sources.retry_after import retry_after
 from digest.papers.sources.source import SourceUnavailable, Validator
-from digest.papers.sources.waiting import retry_after
 
 MAX_BYTES = 10_000_000
 MAX_REDIRECTS = 3
@@ -52,7 +52,7 @@ class Ticking:
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class RequestPolicy:
     """How a source is asked. `contact` is an address or page of the operator, "" when there is none."""
 
     contact: str = ""
@@ -68,7 +68,7 @@ class Manners:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchResponse:
     """What came. `unchanged` = 304, and then `body` is empty; `cut` says why the body is not whole, "" when it is."""
 
     body: bytes
@@ -80,7 +80,7 @@ class Answer:
 class _TryLater(Exception):
     """An attempt failed in a way that may pass; `wait` is what the source asked for, in seconds."""
 
-    def __init__(self, problem: str, wait: float | None = None, partial: Answer | None = None) -> None:
+    def __init__(self, problem: str, wait: float | None = None, partial: FetchResponse | None = None) -> None:
         super().__init__(problem)
         self.wait = wait
         self.partial = partial
@@ -92,7 +92,7 @@ class Fetcher:
     def __init__(
         self,
         base: str,
-        manners: Manners,
+        manners: RequestPolicy,
         ticking: Ticking | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
@@ -103,7 +103,7 @@ class Fetcher:
         _certificates()  # now, and not in the time that the first answer has
         self._last_request: dict[str, float] = {}
 
-    def get(self, url: str, validator: Validator | None = None) -> Answer:
+    def get(self, url: str, validator: Validator | None = None) -> FetchResponse:
         """The answer to GET `url`, http or https. Raises SourceUnavailable with one line that says what happened."""
         deadline = self._ticking.monotonic() + self._manners.timeout_seconds
         for attempt in range(MAX_RETRIES + 1):
@@ -125,12 +125,12 @@ class Fetcher:
         self._ticking.sleep(wait)
         return True
 
-    def _attempt(self, url: str, validator: Validator, deadline: float) -> Answer:
+    def _attempt(self, url: str, validator: Validator, deadline: float) -> FetchResponse:
         try:
             with self._client() as client:
                 for _ in range(MAX_REDIRECTS + 1):
                     answer = self._exchange(client, url, validator, deadline)
-                    if isinstance(answer, Answer):
+                    if isinstance(answer, FetchResponse):
                         return answer
                     problem = redirect_problem(url, answer, self._home)
                     if problem:
@@ -149,7 +149,7 @@ class Fetcher:
         headers = {"User-Agent": self._manners.user_agent, "Accept": self._manners.accept}
         return httpx2.Client(headers=headers, follow_redirects=False, transport=self._transport, verify=_certificates())
 
-    def _exchange(self, client: httpx2.Client, url: str, validator: Validator, deadline: float) -> Answer | str:
+    def _exchange(self, client: httpx2.Client, url: str, validator: Validator, deadline: float) -> FetchResponse | str:
         """One request; an Answer, or the address it redirects to."""
         self._keep_distance(url)
         left = deadline - self._ticking.monotonic()
@@ -177,10 +177,10 @@ class Fetcher:
             self._ticking.sleep(early)
         self._last_request[host] = self._ticking.monotonic()
 
-    def _read(self, response: httpx2.Response, url: str, conditional: bool, deadline: float) -> Answer:
+    def _read(self, response: httpx2.Response, url: str, conditional: bool, deadline: float) -> FetchResponse:
         status = response.status_code
         if status == HTTPStatus.NOT_MODIFIED and conditional:
-            return Answer(b"", unchanged=True, validator=_validator(response))
+            return FetchResponse(b"", unchanged=True, validator=_validator(response))
         if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             wait = retry_after(response.headers, self._ticking.wall()) if status in _BUSY else None
             asked = f" and asks to wait {wait:.0f} seconds" if wait is not None else ""
@@ -190,7 +190,7 @@ class Fetcher:
             raise Refused(f"{_host(url)} answered {status_in_words(status)}", body)
         if status != HTTPStatus.OK:
             raise SourceUnavailable(f"{_host(url)} answered {status_in_words(status)}, which is of no use here")
-        answer = Answer(body, validator=Validator() if cut else _validator(response), cut=cut)
+        answer = FetchResponse(body, validator=Validator() if cut else _validator(response), cut=cut)
         if cut == _BROKEN:
             raise _TryLater(cut, partial=answer)
         return answer

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from digest.papers.paper import Votes, arxiv_id
-from digest.papers.sources.fetch import Fetcher, Manners
+from digest.papers.sources.fetch import Fetcher, RequestPolicy
 from digest.papers.sources.reading import count_of
-from digest.papers.sources.source import Findings, SourceUnavailable, Unreadable
+from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
 LOOK_BACK = timedelta(days=14)  # stories older than that gain hardly a point
 PAGE = 1000  # the most that the server gives; two weeks have a few hundred
@@ -30,11 +30,11 @@ class HackerNews:
         self._base = base
         self._fetcher = fetcher
 
-    def fetch(self, day: date, now: datetime) -> Findings:  # noqa: ARG002 - points are as they are now
+    def fetch(self, day: date, now: datetime) -> SourceResult:  # noqa: ARG002 - points are as they are now
         """Points and comments of the papers linked in the last two weeks. Raises SourceUnavailable."""
         answer = self._fetcher.get(self._address(now))
         found = _document(answer.body, answer.cut)
-        findings = Findings()
+        findings = SourceResult()
         votes: dict[str, Votes] = {}
         for number, story in enumerate(found["hits"], start=1):
             read = _votes(story, now)
@@ -59,9 +59,9 @@ class HackerNews:
         return f"{self._base}/api/v1/search_by_date?{urlencode(query)}"
 
 
-def manners(contact: str, timeout_seconds: float) -> Manners:
+def manners(contact: str, timeout_seconds: float) -> RequestPolicy:
     """How the search wants to be asked."""
-    return Manners(contact, timeout_seconds, spacing_seconds=1.0, accept="application/json")
+    return RequestPolicy(contact, timeout_seconds, spacing_seconds=1.0, accept="application/json")
 
 
 def _document(body: bytes, cut: str) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from digest.papers.paper import Paper, Votes, arxiv_id
-from digest.papers.sources.fetch import Answer, Fetcher, Manners
+from digest.papers.sources.fetch import Fetcher, FetchResponse, RequestPolicy
 from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
 from digest.papers.sources.records import as_object, records
-from digest.papers.sources.source import Findings, Remembered, SourceUnavailable, Unreadable, Validator
+from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
 PAGE = 50  # the server's own page; it gives no more at once, whatever limit is asked for
 _MOST_PAGES = 20
@@ -31,15 +31,15 @@ class HuggingFace:
         self._fetcher = fetcher
         self._remembered = remembered
 
-    def fetch(self, day: date, now: datetime) -> Findings:
+    def fetch(self, day: date, now: datetime) -> SourceResult:
         """The list of `day`. Raises SourceUnavailable when not even its first page can be read."""
-        findings, seen = Findings(), set[str]()
+        findings, seen = SourceResult(), set[str]()
         for page in range(_MOST_PAGES):
             url = self._address(day, page)
             try:
                 answer = self._fetcher.get(url, None if page else self._remembered(url))
                 if answer.unchanged:
-                    return Findings(unchanged=True)
+                    return SourceResult(unchanged=True)
                 found, missing = _listed(answer)
             except SourceUnavailable as problem:
                 if page == 0:
@@ -59,12 +59,12 @@ class HuggingFace:
         return f"{self._base}/api/daily_papers?date={day.isoformat()}&limit={PAGE}&p={page}"
 
 
-def manners(contact: str, timeout_seconds: float) -> Manners:
+def manners(contact: str, timeout_seconds: float) -> RequestPolicy:
     """How the API wants to be asked: anonymous callers have 500 requests in five minutes."""
-    return Manners(contact, timeout_seconds, spacing_seconds=0.2, accept="application/json")
+    return RequestPolicy(contact, timeout_seconds, spacing_seconds=0.2, accept="application/json")
 
 
-def _listed(answer: Answer) -> tuple[list[Any], str]:
+def _listed(answer: FetchResponse) -> tuple[list[Any], str]:
     found = records(answer.body)
     if found is None:
         raise SourceUnavailable(answer.cut or "the answer is not a list of papers")
@@ -75,7 +75,7 @@ def _worth_keeping(url: str, validator: Validator) -> dict[str, Validator]:
     return {url: validator} if validator.etag or validator.last_modified else {}
 
 
-def _read_page(found: list[Any], day: date, now: datetime, findings: Findings, seen: set[str]) -> bool:
+def _read_page(found: list[Any], day: date, now: datetime, findings: SourceResult, seen: set[str]) -> bool:
     """Add what the records say to `findings`; whether any was not `seen` before."""
     added = False
     for number, record in enumerate(found, start=1):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from digest.papers.plaintext import plaintext
+from digest.papers.text.plaintext import plaintext
 
 _MOST = 10**9  # a database's integer ends soon after; no paper has so many votes
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from digest.papers.sources import arxiv, feeds, hackernews, huggingface, known, readers
-from digest.papers.sources.fetch import Fetcher, Manners
-from digest.papers.sources.readers import Ballot
+from digest.papers.sources import arxiv, hackernews, huggingface, source_names, suggestions
+from digest.papers.sources.feeds import source
+from digest.papers.sources.fetch import Fetcher, RequestPolicy
 from digest.papers.sources.source import Remembered, Source
+from digest.papers.sources.suggestions import Ballot
 
 
 def _nothing(_url: str) -> None:
@@ -15,7 +16,7 @@ def _nothing(_url: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SourceAddresses:
     """Where the sources are, and how they are asked."""
 
     huggingface_url: str
@@ -38,11 +39,11 @@ class Tools:
 
     def fetcher(self, base: str, spacing_seconds: float = 1.0, accept: str = "*/*") -> Fetcher:
         """A client for `base` that keeps `spacing_seconds` between two requests."""
-        return Fetcher(base, Manners(self.contact, self.timeout_seconds, spacing_seconds, accept))
+        return Fetcher(base, RequestPolicy(self.contact, self.timeout_seconds, spacing_seconds, accept))
 
 
 def make_sources(
-    names: Sequence[str], places: Places, remembered: Remembered = _nothing, ballot: Ballot | None = None
+    names: Sequence[str], places: SourceAddresses, remembered: Remembered = _nothing, ballot: Ballot | None = None
 ) -> list[Source]:
     """The sources called `names`, in that order; `ballot` is what readers said. Raises ValueError for a name that is
     none, for one whose package breaks, and for "readers" without a ballot.
@@ -50,14 +51,14 @@ def make_sources(
     return [_make(name, places, remembered, ballot) for name in names]
 
 
-def _make(name: str, places: Places, remembered: Remembered, ballot: Ballot | None) -> Source:
-    if name == readers.NAME and ballot is not None:
-        return readers.Readers(places.arxiv_url, _arxiv_api(places), ballot)
+def _make(name: str, places: SourceAddresses, remembered: Remembered, ballot: Ballot | None) -> Source:
+    if name == suggestions.NAME and ballot is not None:
+        return suggestions.Readers(places.arxiv_url, _arxiv_api(places), ballot)
     if name in _OWN:
         return _OWN[name](places, remembered)
-    point = known.added().get(name)
+    point = source_names.added().get(name)
     if point is None:
-        raise ValueError(f"{name!r} is not a paper source; there are {', '.join(known.names())}")
+        raise ValueError(f"{name!r} is not a paper source; there are {', '.join(source_names.names())}")
     try:
         made: Source = point.load()(Tools(places.contact, places.timeout_seconds, remembered))
     except Exception as problem:
@@ -66,12 +67,12 @@ def _make(name: str, places: Places, remembered: Remembered, ballot: Ballot | No
     return made
 
 
-def _huggingface(places: Places, remembered: Remembered) -> Source:
+def _huggingface(places: SourceAddresses, remembered: Remembered) -> Source:
     manners = huggingface.manners(places.contact, places.timeout_seconds)
     return huggingface.HuggingFace(places.huggingface_url, Fetcher(places.huggingface_url, manners), remembered)
 
 
-def _arxiv(places: Places, remembered: Remembered) -> Source:
+def _arxiv(places: SourceAddresses, remembered: Remembered) -> Source:
     manners = arxiv.manners(places.contact, places.timeout_seconds)
     addresses = (places.arxiv_url, places.arxiv_feed_url)
     fetchers = (_arxiv_api(places), Fetcher(places.arxiv_feed_url, manners))
@@ -79,22 +80,22 @@ def _arxiv(places: Places, remembered: Remembered) -> Source:
 
 
 @lru_cache(maxsize=4)
-def _arxiv_api(places: Places) -> Fetcher:
+def _arxiv_api(places: SourceAddresses) -> Fetcher:
     """One for both that ask it: arXiv wants a pause between any two requests."""
     return Fetcher(places.arxiv_url, arxiv.manners(places.contact, places.timeout_seconds))
 
 
-def _hackernews(places: Places, _remembered: Remembered) -> Source:
+def _hackernews(places: SourceAddresses, _remembered: Remembered) -> Source:
     manners = hackernews.manners(places.contact, places.timeout_seconds)
     return hackernews.HackerNews(places.hackernews_url, Fetcher(places.hackernews_url, manners))
 
 
-def _feeds(places: Places, remembered: Remembered) -> Source:
-    manners = Manners(places.contact, places.timeout_seconds)
-    return feeds.Feeds(places.feeds, lambda url: Fetcher(url, manners), remembered)
+def _feeds(places: SourceAddresses, remembered: Remembered) -> Source:
+    manners = RequestPolicy(places.contact, places.timeout_seconds)
+    return source.Feeds(places.feeds, lambda url: Fetcher(url, manners), remembered)
 
 
-_OWN: dict[str, Callable[[Places, Remembered], Source]] = {
+_OWN: dict[str, Callable[[SourceAddresses, Remembered], Source]] = {
     "huggingface": _huggingface,
     "arxiv": _arxiv,
     "hackernews": _hackernews,

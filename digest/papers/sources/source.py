@@ -33,7 +33,7 @@ Remembered = Callable[[str], Validator | None]
 
 
 @dataclass(slots=True)
-class Findings:
+class SourceResult:
     """One run of one source. `unchanged` = the source said 304: nothing changed since it was last read whole."""
 
     papers: list[Paper] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Source(Protocol):
 
     name: str
 
-    def fetch(self, day: date, now: datetime) -> Findings:
+    def fetch(self, day: date, now: datetime) -> SourceResult:
         """Papers that the source lists for `day`, as observed at `now`. Raises SourceUnavailable."""
         ...
 

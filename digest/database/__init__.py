@@ -1,0 +1,1 @@
+"""The database: engine, tables, and what SQLite and PostgreSQL do differently."""

@@ -1,0 +1,129 @@
+"""The few things that SQLite and PostgreSQL say differently."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Connection,
+    DateTime,
+    String,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.selectable import Subquery
+from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """An INSERT that leaves a row alone which is already there; add `.values()` and `.returning()` as usual."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_change(
+    connection: Connection, table: Table, key: Sequence[str], changed: Mapping[str, Any] | None = None
+) -> Any:
+    """An INSERT that changes the row with this `key` which is already there: all else to what is given, or only
+    `changed`. Either way the row is locked. Add `.values()` and `.returning()` as usual.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    if changed is None:
+        kept = {*key, *table.primary_key.columns.keys()}
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
+def database_now(dialect: str) -> Any:
+    """The database's own clock, which all workers share, for use in a statement. Leases are measured by it."""
+    if dialect == "sqlite":
+        return datetime.now(UTC)  # the database is this process: it has no other clock
+    return func.clock_timestamp()
+
+
+def sort_in_memory(connection: Connection) -> None:
+    """Until the end of the transaction PostgreSQL may take 256 MB to sort, instead of the usual 4."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL work_mem = '256MB'")
+
+
+def use_indexed_order(connection: Connection) -> None:
+    """Until the end of the transaction PostgreSQL reads the first rows of an order where an index has that order.
+
+    It cannot know how many rows a table has that was filled within the last minute, and would rather sort all of them.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+
+
+def in_list(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:
+    """Whether `column` is one of many values. On PostgreSQL they are one parameter, so that the statement is the same
+    for any number of them, and parsed and planned once.
+    """
+    if connection.dialect.name == "sqlite":
+        return column.in_(values)
+    return column == any_(literal(list(values), ARRAY(column.type)))
+
+
+def in_list_param(dialect: str, column: ColumnElement[T], name: str) -> ColumnElement[bool]:
+    """among() for a statement that is built once: whether `column` is in the list that is the parameter `name`."""
+    if dialect == "sqlite":
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+
+def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:
+    """A table of values to update many rows from in one statement; its rows are the parameter `rows` (as_rows())."""
+    given = bindparam("rows", type_=Text)
+    if dialect == "postgresql":
+        typed = [column(name, _stored(kind)) for name, kind in columns.items()]
+        table = func.jsonb_to_recordset(cast(given, JSONB)).table_valued(*typed).render_derived(with_types=True)
+        return select(*(table.c[name] for name in columns)).subquery("given")
+    each = func.json_each(given).table_valued("value")
+    values = [func.json_extract(each.c.value, f"$.{name}", type_=kind).label(name) for name, kind in columns.items()]
+    return select(*values).subquery("given")
+
+
+def instant_in_rows(dialect: str) -> Any:
+    """The type of an instant among `columns` of rows_of()."""
+    # SQLite gets the text that Instant stores, and must not read it as an instant again.
+    return DateTime(timezone=True) if dialect == "postgresql" else String()
+
+
+def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], **ready: Sequence[str]) -> str:
+    """What the parameter `rows` of rows_of() takes. `ready`: further columns, whose values are JSON texts already."""
+    texts = [_encoder(dialect).encode(row)[:-1] for row in rows]
+    for name, values in ready.items():
+        texts = [f'{text}, "{name}": {value}' for text, value in zip(texts, values, strict=True)]
+    return f"[{', '.join([text + '}' for text in texts])}]"
+
+
+@cache
+def _encoder(dialect: str) -> json.JSONEncoder:
+    return json.JSONEncoder(default=_sqlite_text if dialect == "sqlite" else datetime.isoformat)
+
+
+def _stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return JSONB() if isinstance(kind, JSON) else kind
+
+
+def _sqlite_text(instant: datetime) -> str:
+    """As tables.Instant stores it."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

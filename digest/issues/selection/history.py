@@ -1,0 +1,104 @@
+"""What a subscriber already got and said, and the list that follows from it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from sqlalchemy import Connection
+
+from digest.issues.issue import OVERLAP, Issue
+from digest.issues.profiles.store import leanings_of
+from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
+from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
+from digest.ledger.kinds import IssueKind, SkipReason
+from digest.subscribers.opinion import PaperFeedback
+from digest.subscribers.opinions import opinions_of
+from digest.subscribers.subscriber import MAX_PAPERS, Preferences
+
+# Where an issue does not say how many days of papers it was made from: as many as the setting allows.
+_LONGEST_POOL = 30
+
+
+@dataclass(frozen=True, slots=True)
+class CachedIssue:
+    """An issue, ready to be chosen from."""
+
+    issue: Issue
+    pool: Pool
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberHistory:
+    """What decides a reader's list beside their preferences.
+
+    `last_mail`: the date of it, asked for after a pause and of who got no paper lately.
+    """
+
+    got: AlreadySent
+    taste: PoolProfile = NO_PROFILE
+    last_mail: date | None = None
+
+
+def papers_for(shelf: CachedIssue, preferences: Preferences, known: SubscriberHistory) -> Selection | SkipReason:
+    """A reader's list of an issue. After a pause it is half as long again, of what was listed since their last mail."""
+    selection = _listed_for(shelf, preferences, known)
+    is_first = known.last_mail is None and not known.got.papers
+    return replace(selection, first=True) if is_first and isinstance(selection, Selection) else selection
+
+
+def _listed_for(shelf: CachedIssue, preferences: Preferences, known: SubscriberHistory) -> Selection | SkipReason:
+    if shelf.issue.kind != IssueKind.CATCH_UP:
+        return shelf.pool.select(preferences, known.got.papers, known.taste)
+    longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
+    overlap = timedelta(days=int(shelf.issue.settings[OVERLAP]))
+    not_before = known.last_mail - overlap if known.last_mail else None
+    return shelf.pool.select(longer, known.got.papers, known.taste, not_before)
+
+
+def known_of(
+    connection: Connection, worker: str, claims: Sequence[Delivery], shelf_of: Callable[[int], CachedIssue]
+) -> dict[int, SubscriberHistory]:
+    """For each mail of an issue, by its number, what its reader got and said."""
+    mails = [claim for claim in claims if claim.issue_id is not None]
+    if not mails:
+        return {}
+    shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
+    got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
+    said = opinions_of(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
+    known: dict[int, SubscriberHistory] = {}
+    for issue_id, shelf in shelves.items():
+        theirs = [claim for claim in mails if claim.issue_id == issue_id]
+        readers = said.keys() & {one.subscriber_id for one in theirs}
+        tastes = tastes_of(connection, shelf, {reader: said[reader] for reader in readers})
+        after_pause = shelf.issue.kind == IssueKind.CATCH_UP
+        unsure = {one.recipient for one in theirs if after_pause or not got[one.recipient].papers}
+        last = last_issue_mails(connection, unsure, shelf.issue.date) if unsure else {}
+        known |= {
+            one.id: SubscriberHistory(
+                got[one.recipient], tastes.get(one.subscriber_id or 0, NO_PROFILE), last.get(one.recipient)
+            )
+            for one in theirs
+        }
+    return known
+
+
+def tastes_of(
+    connection: Connection, shelf: CachedIssue, said: Mapping[int, Sequence[PaperFeedback]]
+) -> dict[int, PoolProfile]:
+    """What readers said, as it bears on an issue's pool: a whole batch at once."""
+    leanings = leanings_of(connection, shelf.issue.id, said) if said else {}
+    known = {reader: shelf.pool.ids & {one.paper_id for one in opinions} for reader, opinions in said.items()}
+    return {
+        reader: PoolProfile(leanings[reader].affinity, leanings[reader].kin, papers)
+        if reader in leanings
+        else PoolProfile(known=papers)
+        for reader, papers in known.items()
+    }
+
+
+def since(issue: Issue) -> date:
+    """No paper of `issue` can have been in a mail of an earlier day: they were first seen after that."""
+    pool_days = int(issue.settings.get("pool_days", _LONGEST_POOL))
+    days = max([pool_days, *(math.ceil(ranked.terms.get("known_days", 0)) for ranked in issue.papers)])
+    return issue.cut_at.date() - timedelta(days=days + 1)

@@ -1,0 +1,138 @@
+"""Issues and their frozen ranked lists."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from digest.database.dialect import insert_new
+from digest.database.tables import issue_papers, issues
+from digest.issues.issue import Issue
+from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.papers.paper import Paper, RankedPaper
+
+_INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
+
+
+@dataclass(frozen=True, slots=True)
+class NewIssue:
+    """What is decided at the cut, before the database gives it a number."""
+
+    kind: str
+    date: date
+    cut_at: datetime
+    formula: str
+    weights: Mapping[str, float]
+    settings: Mapping[str, str]
+    note: str
+
+
+def add_issue(connection: Connection, new: NewIssue, papers: Sequence[RankedPaper]) -> int | None:
+    """Store an issue with its list; None when its date has one already, which stays as it is."""
+    row = asdict(new) | {"status": str(IssueStatus.RUNNING), "candidates": 0}
+    added = insert_new(connection, issues).values(row).returning(issues.c.id)
+    issue_id: int | None = connection.execute(added).scalar()
+    if issue_id is not None and papers:
+        connection.execute(insert(issue_papers), [_ranked_row(issue_id, ranked) for ranked in papers])
+    return issue_id
+
+
+def set_candidates(connection: Connection, issue_id: int, candidates: int) -> None:
+    """Remember how many deliveries were queued at the cut."""
+    connection.execute(update(issues).where(issues.c.id == issue_id).values(candidates=candidates))
+
+
+def set_status(connection: Connection, issue_id: int, status: IssueStatus) -> bool:
+    """Pause, resume or cancel. False when nothing changed; a cancelled issue stays cancelled."""
+    change = update(issues).where(
+        issues.c.id == issue_id, issues.c.status != status, issues.c.status != IssueStatus.CANCELLED
+    )
+    return connection.execute(change.values(status=str(status))).rowcount == 1
+
+
+def issue_by_id(connection: Connection, issue_id: int) -> Issue:
+    """The issue with this number. Raises sqlalchemy.exc.NoResultFound."""
+    return _issue(connection, connection.execute(select(issues).where(issues.c.id == issue_id)).one())
+
+
+def issue_on(connection: Connection, kind: str, day: date) -> Issue | None:
+    """The issue of `day`, if it was cut."""
+    row = connection.execute(select(issues).where(issues.c.kind == kind, issues.c.date == day)).one_or_none()
+    return _issue(connection, row) if row else None
+
+
+def issue_id_on(connection: Connection, kind: str, day: date) -> int | None:
+    """The number of the issue of `day`, without its list."""
+    return connection.execute(select(issues.c.id).where(issues.c.kind == kind, issues.c.date == day)).scalar()
+
+
+def newest_issue(connection: Connection) -> Issue | None:
+    """The issue with the latest date that holds papers and was not cancelled."""
+    row = connection.execute(_newest(select(issues))).one_or_none()
+    return _issue(connection, row) if row else None
+
+
+def newest_issue_id(
+    connection: Connection, now: datetime, within: timedelta, kind: str = IssueKind.DAILY
+) -> tuple[int, date] | None:
+    """Number and date of the newest issue of a kind that holds papers, when it was cut at most `within` ago."""
+    query = _newest(select(issues.c.id, issues.c.date), kind).where(issues.c.cut_at > now - within)
+    row = connection.execute(query).one_or_none()
+    return (row.id, row.date) if row else None
+
+
+def last_cut(connection: Connection, kind: str, before: date) -> datetime | None:
+    """When the newest issue of an earlier date was cut."""
+    query = select(func.max(issues.c.cut_at)).where(issues.c.kind == kind, issues.c.date < before)
+    found: datetime | None = connection.execute(query).scalar()
+    return found
+
+
+def issue_dates(
+    connection: Connection, limit: int, kind: str = IssueKind.DAILY, before: date | None = None
+) -> list[date]:
+    """The dates of the issues of a kind, newest first; with `before`, of earlier ones."""
+    query = select(issues.c.date).where(issues.c.kind == kind).order_by(issues.c.date.desc()).limit(limit)
+    if before is not None:
+        query = query.where(issues.c.date < before)
+    return list(connection.execute(query).scalars())
+
+
+def ranked_in(row: Row[Any]) -> RankedPaper:
+    """The paper that a row of `issue_papers` holds."""
+    stored = dict(row.paper)
+    for instant in _INSTANTS:
+        stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
+    for several in ("authors", "categories", "keywords"):
+        stored[several] = tuple(stored[several])
+    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)
+
+
+def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
+    holds_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
+    kept = query.where(issues.c.kind == kind, issues.c.status != IssueStatus.CANCELLED, holds_papers)
+    return kept.order_by(issues.c.date.desc()).limit(1)
+
+
+def _issue(connection: Connection, row: Row[Any]) -> Issue:
+    query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
+    values = dict(row._mapping) | {"status": IssueStatus(row.status)}
+    return Issue(**values, papers=tuple(ranked_in(found) for found in connection.execute(query)))
+
+
+def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
+    paper = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(ranked.paper).items()
+    }
+    return {
+        "issue_id": issue_id,
+        "rank": ranked.rank,
+        "paper_id": ranked.paper.id,
+        "score": ranked.score,
+        "terms": ranked.terms,
+        "paper": paper,
+        "late_days": ranked.late_days,
+    }

@@ -1,0 +1,38 @@
+"""The log of what happened, for operators: who did what to which subject. Never holds an address."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from digest.database.tables import events
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `subject` is "issue:2026-11-23", "subscriber:<key>", "source:arxiv", …"""
+
+    at: datetime
+    subject: str
+    what: str
+    detail: dict[str, Any]
+
+
+def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
+    """Remember one event, in the transaction of what it tells of."""
+    connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
+
+
+def latest(connection: Connection, limit: int, subject: str | None = None) -> list[Event]:
+    """The newest events first."""
+    query = select(events.c.at, events.c.subject, events.c.what, events.c.detail).order_by(events.c.id.desc())
+    if subject is not None:
+        query = query.where(events.c.subject == subject)
+    return [Event(*row) for row in connection.execute(query.limit(limit))]
+
+
+def forget_detail(connection: Connection, subject: str, what: str) -> None:
+    """Empty what was said with one kind of event of a subject, such as a reader's own words; that it happened stays."""
+    which = (events.c.subject == subject) & (events.c.what == what)
+    connection.execute(update(events).where(which).values(detail={}))

@@ -1,0 +1,63 @@
+"""Putting mails into the ledger: once each, whoever asks how often."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from digest.database.dialect import insert_new
+from digest.database.tables import deliveries, issues
+from digest.ledger.kinds import Kind, State
+
+
+def queue_mail(
+    connection: Connection,
+    kind: Kind,
+    occasion: date,
+    recipient: str,
+    subscriber_id: int | None,
+    due_at: datetime,
+    now: datetime,
+    issue_id: int | None = None,
+) -> int | None:
+    """Queue one mail; None when the ledger already has it. A mail of an issue counts among the issue's candidates."""
+    row = new_row(kind, occasion, now) | {
+        "recipient": recipient,
+        "subscriber_id": subscriber_id,
+        "due_at": due_at,
+        "next_attempt_at": due_at,
+        "issue_id": issue_id,
+    }
+    new = insert_new(connection, deliveries).values(row).returning(deliveries.c.id)
+    delivery_id: int | None = connection.execute(new).scalar()
+    if delivery_id is not None and issue_id is not None:
+        more = update(issues).where(issues.c.id == issue_id).values(candidates=issues.c.candidates + 1)
+        connection.execute(more)
+    return delivery_id
+
+
+def count_mails(connection: Connection, kind: Kind, recipient: str, since: datetime) -> int:
+    """How many mails of `kind` were queued for the recipient at or after `since`."""
+    query = select(func.count()).where(
+        deliveries.c.kind == kind, deliveries.c.recipient == recipient, deliveries.c.created_at >= since
+    )
+    return connection.execute(query).scalar_one()
+
+
+def new_row(kind: Kind, occasion: date, now: datetime) -> dict[str, Any]:
+    """What every row starts with, but for its recipient and instants."""
+    return {
+        "kind": str(kind),
+        "occasion": occasion.isoformat(),
+        "state": str(State.QUEUED),
+        "reason": "",
+        "attempts": 0,
+        "crashes": 0,
+        "worker": "",
+        "message_id": "",
+        "sha256": "",
+        "in_doubt": False,
+        "reply_enhanced": "",
+        "reply_text": "",
+        "created_at": now,
+    }

@@ -1,0 +1,55 @@
+"""Whether a worker lives: on PostgreSQL it holds a session advisory lock, which the server frees when its process ends.
+
+On SQLite all workers are on one machine, where the lock on their journal tells (mail/delivery/journal.py).
+"""
+
+import hashlib
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
+
+
+class WorkerLock:
+    """The sign of life of one worker; a connection of its own, kept open."""
+
+    def __init__(self, engine: Engine, worker: str) -> None:
+        self._engine = engine
+        self._worker = worker
+        self._connection: Connection | None = None
+
+    def hold(self) -> None:
+        """Take the token, and take it again after the database was away. Raises DBAPIError while it is."""
+        if self._engine.dialect.name != "postgresql" or self._is_held():
+            return
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(select(func.pg_advisory_lock(_key(self._worker))))
+        self._connection = connection
+
+    def _is_held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            self._connection.execute(select(1))
+        except DBAPIError:
+            self._connection.close()
+            self._connection = None
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let go, at the end of the process."""
+        if self._connection is not None:
+            self._connection.invalidate()  # the lock is the session's: it must not go back to the pool
+            self._connection.close()
+            self._connection = None
+
+
+def is_gone(connection: Connection, worker: str) -> bool:
+    """Whether nobody holds the token of `worker`; never on SQLite, which has none."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(_key(worker)))).scalar_one())
+
+
+def _key(worker: str) -> int:
+    return int.from_bytes(hashlib.sha256(worker.encode()).digest()[:8], "big", signed=True)

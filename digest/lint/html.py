@@ -1,0 +1,293 @@
+"""Rules of the HTML as a document: language, title, preheader, elements, tables, headings, images."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
+
+from digest.lint.message import ALL, BULK, SPACERS, ParsedMessage, Rule, Scope, excerpt, loose
+from digest.lint.tree import Element, pixels
+from digest.text import columns
+
+# What 16 mail programs show (caniemail.com, 2026-05).
+_ELEMENTS = re.compile(
+    "html|head|meta|title|style|body|div|span|p|a|strong|b|em|i|sub|sup|small|code|pre|blockquote|del|address|"
+    "h[1-6]|ul|ol|li|table|tbody|tr|td|hr|br|img"
+)
+_ACTIVE = re.compile(
+    "script|noscript|form|input|button|select|textarea|iframe|frame|object|embed|applet|svg|math|canvas|video|audio|"
+    "source|link|base|template|dialog"
+)
+_METAS = ("viewport", "x-apple-disable-message-reformatting", "format-detection")
+_LONGEST_HTML = 100_000  # encoded; Gmail clips at about 102 kB
+_MOST_IMAGES = 3
+_SHORTEST_PREHEADER, _LONGEST_PREHEADER = 40, 130
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")  # BCP 47, the usual ones
+_GHOST = re.compile(r"<!--\[if [^\]]*mso[^\]]*\]>.*?<table[^>]*\bwidth=\"?6[0-4]\d\b", re.IGNORECASE | re.DOTALL)
+_NARROWEST = 320  # px, a small phone
+
+
+def _doctype(mail: ParsedMessage) -> Iterator[str]:
+    if not re.match(r"\s*<!doctype html>", mail.html, re.IGNORECASE):
+        yield f"the HTML begins with {excerpt(mail.html)!r}"
+
+
+def _language(mail: ParsedMessage) -> Iterator[str]:
+    said = mail.tree.attributes
+    if not _LANGUAGE.fullmatch(said.get("lang", "")):
+        yield f"<html> has the language {said.get('lang', '')!r}"
+    if said.get("dir") not in ("ltr", "rtl"):
+        yield f"<html> has the direction {said.get('dir', '')!r}"
+
+
+def _direction(mail: ParsedMessage) -> Iterator[str]:
+    usual = mail.tree.attributes.get("dir") == "rtl"
+    for element in mail.shown(mail.body):
+        first = next((unicodedata.bidirectional(c) for c in element.words if unicodedata.category(c)[0] == "L"), "")
+        set_apart = any("dir" in above.attributes for above in element.ancestry() if _is_own(above))
+        if first and (first in ("R", "AL")) != usual and not set_apart:
+            yield f"written in the other direction: {excerpt(element.words)}"
+
+
+def _is_own(element: Element) -> bool:
+    """Whether what it says of itself is about its text, not about the page."""
+    return element.tag not in ("html", "body", "div", "table", "tbody", "tr")
+
+
+def _charset(mail: ParsedMessage) -> Iterator[str]:
+    declared = re.search(r"<meta\s+charset=\"?utf-8\"?|<meta[^>]*charset=utf-8", mail.html, re.IGNORECASE)
+    title = mail.html.lower().find("<title")
+    if declared is None or declared.start() > 1024 or 0 <= title < declared.start():
+        yield "<meta charset> does not stand before all text"
+
+
+def _metas(mail: ParsedMessage) -> Iterator[str]:
+    names = {meta.attributes.get("name", "").lower() for meta in mail.tree.all("meta")}
+    yield from (f'no <meta name="{name}">' for name in _METAS if name not in names)
+
+
+def _title(mail: ParsedMessage) -> Iterator[str]:
+    titles = [loose(title.text) for title in mail.tree.all("title")]
+    if titles != [loose(mail.subject)]:
+        yield f"the title is {excerpt(' '.join(titles))!r}, the subject {excerpt(mail.subject)!r}"
+
+
+def _preheader(mail: ParsedMessage) -> Iterator[str]:
+    first = next((e for e in mail.body.everything() if e.words.strip() and e.tag != "style"), None)
+    if first is None or not first.is_hidden:
+        yield "the first text of the body is not a hidden preheader"
+        return
+    said = loose(first.words)
+    if columns(said) < _SHORTEST_PREHEADER or len(said) > _LONGEST_PREHEADER:
+        yield f"the preheader has {len(said)} characters: {excerpt(said)}"
+    if said == loose(mail.subject):
+        yield "the preheader repeats the subject"
+    if sum(c in SPACERS for c in first.words) < 20:
+        yield "no spacer follows the preheader, so that the first words of the mail do"
+
+
+def _tables(mail: ParsedMessage) -> Iterator[str]:
+    for table in mail.body.all("table"):
+        said = {name: table.attributes.get(name) for name in ("role", "border", "cellpadding", "cellspacing")}
+        if said != {"role": "presentation", "border": "0", "cellpadding": "0", "cellspacing": "0"}:
+            yield f"a table that is read aloud, or has room of its own: {said}"
+        if sum(above.tag == "table" for above in table.ancestry()) > 3:
+            yield "tables are nested deeper than three"
+    if mail.body.all("th"):
+        yield "<th> in a table that is for layout"
+
+
+def _column(mail: ParsedMessage) -> Iterator[str]:
+    widths = [pixels(e.style.get("max-width", "")) for e in mail.light.all("table", "div", "td")]
+    if not any(600 <= width <= 640 for width in widths):
+        yield "no column of 600 to 640 px"
+    if not _GHOST.search(mail.html):
+        yield "no table of that width for Outlook, which knows no max-width"
+
+
+def _narrow(mail: ParsedMessage) -> Iterator[str]:
+    for element in mail.light.everything():
+        stated = (element.attributes.get("width", ""), element.style.get("width", ""))
+        wide = [said for said in stated if not said.endswith("%") and pixels(said) > _NARROWEST]
+        held = element.style.get("max-width", "")
+        if wide and not held.endswith("%") and not 0 < pixels(held) <= _NARROWEST:
+            yield f"<{element.tag}> is {wide[0]} wide, more than a phone"
+
+
+def _elements(mail: ParsedMessage) -> Iterator[str]:
+    found = sorted({element.tag for element in mail.tree.everything()} - {"th"})
+    yield from (f"<{tag}>" for tag in found if not _ELEMENTS.fullmatch(tag) and not _ACTIVE.fullmatch(tag))
+
+
+def _active(mail: ParsedMessage) -> Iterator[str]:
+    for element in mail.tree.everything():
+        if _ACTIVE.fullmatch(element.tag):
+            yield f"<{element.tag}>"
+        yield from (f"{name} on <{element.tag}>" for name in element.attributes if name.startswith("on"))
+
+
+def _images(mail: ParsedMessage) -> Iterator[str]:
+    images = [image for image in mail.body.all("img") if not is_pixel(image)]
+    for image in images:
+        missing = [name for name in ("alt", "width", "height") if name not in image.attributes]
+        if missing:
+            yield f"an image without {' and '.join(missing)}: {image.attributes.get('src', '')[:60]}"
+        if not re.match(r"https?://[^/]", image.attributes.get("src", "")):
+            yield f"an image that is not at a web address: {image.attributes.get('src', '')[:60]}"
+    if len(images) > _MOST_IMAGES:
+        yield f"{len(images)} images"
+
+
+def is_pixel(image: Element) -> bool:
+    """Whether it is there to be loaded and not to be seen."""
+    sizes = [image.attributes.get(name) or image.style.get(name, "") for name in ("width", "height")]
+    return image.is_hidden or any(re.fullmatch(r"[01](px)?", size.strip()) for size in sizes)
+
+
+def _size(mail: ParsedMessage) -> Iterator[str]:
+    if len(mail.html_on_the_wire) > _LONGEST_HTML:
+        yield f"{len(mail.html_on_the_wire):,} bytes of encoded HTML"
+
+
+def _headings(mail: ParsedMessage) -> Iterator[str]:
+    order = [element.tag for element in mail.body.all("h1", "h2", "h3", "h4", "h5", "h6")]
+    if order.count("h1") != 1 or order[0] != "h1":
+        yield f"the headings are {' '.join(order) or 'none'}"
+    elif any(int(after[1]) > int(before[1]) + 1 for before, after in pairwise(order)):
+        yield f"a level is left out: {' '.join(order)}"
+
+
+def _item_headings(mail: ParsedMessage) -> Iterator[str]:
+    if not mail.body.all("h2"):
+        yield "no <h2>: the items have no headings"
+
+
+def _paragraphs(mail: ParsedMessage) -> Iterator[str]:
+    if re.search(r"<br\s*/?>\s*<br\s*/?>", mail.html, re.IGNORECASE):
+        yield "<br><br> parts paragraphs"
+
+
+RULES = (
+    Rule("doctype", ALL, Scope.HTML, "The HTML begins with <!doctype html>.", "Put it first.", _doctype),
+    Rule(
+        "language",
+        ALL,
+        Scope.HTML,
+        "<html> says its language and direction.",
+        'Write <html lang="en" dir="ltr">: screen readers choose their voice by it.',
+        _language,
+    ),
+    Rule(
+        "direction",
+        ALL,
+        Scope.HTML,
+        "Text that runs the other way than the mail says so.",
+        'Add dir="auto" to the paragraph or heading.',
+        _direction,
+    ),
+    Rule(
+        "charset",
+        ALL,
+        Scope.HTML,
+        "<meta charset> stands before all text.",
+        'Put <meta charset="utf-8"> first in <head>.',
+        _charset,
+    ),
+    Rule(
+        "metas",
+        ALL,
+        Scope.HTML,
+        "The head keeps phones from making the text smaller and from turning dates into links.",
+        "Add the missing <meta>.",
+        _metas,
+    ),
+    Rule("title", ALL, Scope.HTML, "<title> is the subject.", "Write the subject into <title>.", _title),
+    Rule(
+        "preheader",
+        ALL,
+        Scope.HTML,
+        "A hidden preheader comes first: 40 to 130 characters, not the subject, with a spacer behind it.",
+        "Say in it what is inside; a wide character counts as two.",
+        _preheader,
+    ),
+    Rule(
+        "tables",
+        ALL,
+        Scope.HTML,
+        "Tables for layout are marked as such, without borders and padding, at most three deep.",
+        'Write <table role="presentation" border="0" cellpadding="0" cellspacing="0">.',
+        _tables,
+    ),
+    Rule(
+        "column",
+        ALL,
+        Scope.HTML,
+        "There is one column of at most 600 to 640 px, for Outlook too.",
+        "Set max-width on the outer table, and put a table of that width around it in <!--[if mso]>.",
+        _column,
+    ),
+    Rule(
+        "narrow",
+        ALL,
+        Scope.HTML,
+        "Nothing is wider than a phone of 320 px.",
+        "Use width 100% with a max-width.",
+        _narrow,
+    ),
+    Rule(
+        "elements",
+        ALL,
+        Scope.HTML,
+        "Only elements that mail programs show.",
+        "Use <div>, <p>, <table>, headings and lists.",
+        _elements,
+    ),
+    Rule(
+        "active",
+        ALL,
+        Scope.HTML,
+        "Nothing runs, is filled in, played or loaded as a style: no script, form, frame, SVG, video, <link>.",
+        "Take it away: mail programs do, or throw the mail away.",
+        _active,
+    ),
+    Rule(
+        "images",
+        ALL,
+        Scope.HTML,
+        "At most three images, each at a web address and with alt, width and height.",
+        "Say in alt what is to be seen, so that the mail can be read with images off.",
+        _images,
+    ),
+    Rule(
+        "size",
+        ALL,
+        Scope.HTML,
+        "The encoded HTML has at most 100,000 bytes.",
+        "Shorten it: Gmail clips longer mails, and the way out with them.",
+        _size,
+    ),
+    Rule(
+        "headings",
+        ALL,
+        Scope.HTML,
+        "There is one <h1>, it comes first, and no level is left out.",
+        "Use <h1> for what the mail is and <h2> for its items.",
+        _headings,
+    ),
+    Rule(
+        "item-headings",
+        BULK,
+        Scope.HTML,
+        "Each item has a heading.",
+        "Use <h2> for the title of each item: readers jump from one to the next.",
+        _item_headings,
+    ),
+    Rule(
+        "paragraphs",
+        ALL,
+        Scope.HTML,
+        "Paragraphs are <p>.",
+        "Write <p> instead of <br><br>.",
+        _paragraphs,
+    ),
+)

@@ -1,0 +1,124 @@
+"""Rules of the bytes: what passes every mail server unchanged (RFC 5321, 5322, 2045, 2047)."""
+
+import re
+from collections.abc import Iterator
+
+from digest.lint.message import ALL, ParsedMessage, Rule, Scope
+
+_LONGEST_LINE = 998  # RFC 5322 §2.1.1
+_ENCODED_LINE = 76  # RFC 2045 §6.7 and §6.8
+_ENCODED_WORD = 75  # RFC 2047 §2
+# RFC 5322 §3.6, 2369 §3.1, 2919 §3, 2045 §4
+_ONCE = re.compile(
+    "from|sender|reply-to|to|cc|bcc|message-id|in-reply-to|references|subject|date|"
+    "list-id|list-unsubscribe(-post)?|mime-version|content-type"
+)
+
+
+def _line_endings(mail: ParsedMessage) -> Iterator[str]:
+    bare = re.search(rb"(?<!\r)\n|\r(?!\n)", mail.raw)
+    if bare:
+        yield f"line {mail.raw[: bare.start()].count(bytes([10])) + 1} does not end in CR LF"
+
+
+def _header_ascii(mail: ParsedMessage) -> Iterator[str]:
+    for line in _head_lines(mail):
+        if not line.isascii() or b"\0" in line:
+            yield f"the header holds bytes that are not ASCII: {_readable(line)}"
+
+
+def _header_lines(mail: ParsedMessage) -> Iterator[str]:
+    for number, line in enumerate(_head_lines(mail)):
+        if len(line) > _LONGEST_LINE:
+            yield f"a header line of {len(line)} characters: {_readable(line)}"
+        starts = re.match(rb"[!-9;-~]+:", line) or (number > 0 and line[:1] in (b" ", b"\t") and line.strip())
+        if not starts:
+            yield f"a header line that is neither a field nor a folded one: {_readable(line)}"
+
+
+def _header_once(mail: ParsedMessage) -> Iterator[str]:
+    names = [name.lower() for name in mail.message.keys()]  # noqa: SIM118 - keys() tells each field, also a second one
+    twice = sorted({name for name in names if names.count(name) > 1 and _ONCE.fullmatch(name)})
+    yield from (f"{name} stands {names.count(name)} times" for name in twice)
+
+
+def _encoded_words(mail: ParsedMessage) -> Iterator[str]:
+    if b"?==?" in mail.head:
+        yield "two encoded-words touch, and Yahoo refuses such a mail"
+    for line in _head_lines(mail):
+        words = re.findall(rb"=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=", line)
+        if any(len(word) > _ENCODED_WORD for word in words):
+            yield f"an encoded-word over {_ENCODED_WORD} characters: {_readable(line)}"
+        elif words and len(line) > _ENCODED_LINE:
+            yield f"a line with encoded-words over {_ENCODED_LINE} characters: {_readable(line)}"
+
+
+def _body_lines(mail: ParsedMessage) -> Iterator[str]:
+    for part in mail.message.walk():
+        payload = part.get_payload()
+        if isinstance(payload, str):
+            encoded = str(part["Content-Transfer-Encoding"] or "").strip().lower() in ("quoted-printable", "base64")
+            limit = _ENCODED_LINE if encoded else _LONGEST_LINE
+            longest = max((len(line) for line in payload.splitlines()), default=0)
+            if longest > limit:
+                yield f"a line of {longest} characters in {part.get_content_type()}, where {limit} are allowed"
+
+
+def _head_lines(mail: ParsedMessage) -> list[bytes]:
+    return re.split(rb"\r?\n", mail.head)
+
+
+def _readable(line: bytes) -> str:
+    return line[:40].decode("ascii", "backslashreplace")
+
+
+RULES = (
+    Rule(
+        "line-endings",
+        ALL,
+        Scope.ANY,
+        "Every line ends in CR LF.",
+        "Write CR LF everywhere; a mail server may refuse or change other lines.",
+        _line_endings,
+    ),
+    Rule(
+        "header-ascii",
+        ALL,
+        Scope.ANY,
+        "The header holds ASCII alone.",
+        "Write other characters as encoded-words (RFC 2047).",
+        _header_ascii,
+    ),
+    Rule(
+        "header-lines",
+        ALL,
+        Scope.ANY,
+        "A header line has at most 998 characters and is a field or a folded line.",
+        "Fold long fields at white space (RFC 5322 §2.2.3).",
+        _header_lines,
+    ),
+    Rule(
+        "header-once",
+        ALL,
+        Scope.ANY,
+        "A field that may stand once stands once.",
+        "Send each of these fields once (RFC 5322 §3.6).",
+        _header_once,
+    ),
+    Rule(
+        "encoded-words",
+        ALL,
+        Scope.ANY,
+        "Encoded-words have at most 75 characters, their lines 76, and white space parts them.",
+        "Part long values into several encoded-words, each on a folded line (RFC 2047 §2).",
+        _encoded_words,
+    ),
+    Rule(
+        "body-lines",
+        ALL,
+        Scope.ANY,
+        "Encoded body lines have at most 76 characters, others 998.",
+        "Let the encoder break its lines (RFC 2045 §6.7 and §6.8).",
+        _body_lines,
+    ),
+)

@@ -1,0 +1,1 @@
+"""From an issue and a selection to the bytes of a message."""

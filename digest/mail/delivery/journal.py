@@ -1,0 +1,164 @@
+"""A worker's own record of what it began and what was answered, for whoever finds it dead.
+
+One file a worker, locked as long as its process lives, preallocated and written through memory: a record costs no
+system call, and it is in the kernel's hands when the process is killed. It does not outlive its machine.
+
+    8 bytes: the delivery that is being made (0: none, ALL: any that is claimed); then lines, ended by NUL:
+    "B <id>" begun; "A <id> <outcome> <code> <enhanced> <bad address> <seconds> <text>" answered
+"""
+
+import fcntl
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from digest.smtp.envelope import Outcome, Receipt
+
+ALL = 2**63  # any of what is claimed may be what kills
+_SIZE = 4 * 1024 * 1024  # a task of 5,000 mails writes 600 kB
+_HEAD = 8
+_LONGEST_TEXT = 200
+_SUFFIX = ".journal"
+_EARLIER_NAMES = {"OURS": "SENDER_ERROR", "UNBEGUN": "NOT_ATTEMPTED", "UNKNOWN": "UNCERTAIN"}  # before 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContent:
+    """What a journal says."""
+
+    making: int
+    begun: set[int] = field(default_factory=set)  # and not answered
+    answered: dict[int, Receipt] = field(default_factory=dict)
+
+
+class Journal:
+    """The journal of this process. `making` and `clear` are the postman's, `began` and `answered` the sender's."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        """Raises OSError when the folder cannot be written or the disk is full: then nothing may be sent."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._file = folder / f"{worker}{_SUFFIX}"
+        draft = self._file.with_suffix(".new")
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        _allocate(handle)
+        self._memory = mmap.mmap(handle, _SIZE)
+        self._handle = handle
+        self._end = _HEAD
+        draft.rename(self._file)  # only now, locked, can anyone see it
+
+    def making(self, delivery_id: int) -> None:
+        """What is made next; 0 when nothing is."""
+        self._memory[:_HEAD] = delivery_id.to_bytes(_HEAD, "little")
+
+    def began(self, delivery_id: int) -> None:
+        """Before the first byte of this message's content."""
+        self._append(b"B %d\n" % delivery_id)
+
+    def answered(self, receipt: Receipt) -> None:
+        """As soon as it is known what became of a begun message."""
+        self._append(_line(receipt))
+
+    def clear(self) -> None:
+        """Everything in it stands in the ledger; nothing is on the wire."""
+        self._memory[: self._end] = bytes(self._end)
+        self._end = _HEAD
+
+    def close(self) -> None:
+        """The process ends in good order."""
+        self._file.unlink(missing_ok=True)
+        self._memory.close()
+        os.close(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_about: object) -> None:
+        self.close()
+
+    def _append(self, line: bytes) -> None:
+        end = self._end + len(line)
+        self._memory[self._end : end] = line
+        self._end = end
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals of this machine's workers, dead or alive."""
+    return sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
+
+
+def worker_of(journal: Path) -> str:
+    """Whose journal it is."""
+    return journal.name.removesuffix(_SUFFIX)
+
+
+@contextmanager
+def left_behind(journal: Path) -> Iterator[JournalContent | None]:
+    """What the journal of a dead worker says; None when its worker lives, or somebody else is at it.
+
+    The file is removed at the end of the block, unless that raises.
+    """
+    try:
+        handle = os.open(journal, os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Somebody may have dealt with it between our opening it and our locking it.
+        if os.fstat(handle).st_nlink:
+            yield read(os.pread(handle, _SIZE, 0))
+            journal.unlink()
+        else:
+            yield None
+    except BlockingIOError:
+        yield None
+    finally:
+        os.close(handle)
+
+
+def read(content: bytes) -> JournalContent:
+    """A journal's content → what it says. A last line that was cut off by the end counts as not written."""
+    begun: set[int] = set()
+    answered: dict[int, Receipt] = {}
+    for line in content[_HEAD:].split(b"\0", 1)[0].split(b"\n")[:-1]:
+        kind, _, rest = line.decode("utf-8", "replace").partition(" ")
+        if kind == "B":
+            begun.add(int(rest))
+        else:
+            receipt = _receipt(rest)
+            answered[receipt.delivery_id] = receipt
+    return JournalContent(int.from_bytes(content[:_HEAD], "little"), begun - answered.keys(), answered)
+
+
+def _line(receipt: Receipt) -> bytes:
+    text = receipt.text[:_LONGEST_TEXT].replace("\n", " ").replace("\0", " ")
+    said = f"{receipt.code or 0} {receipt.enhanced or '-'} {receipt.address_is_bad:d} {receipt.at.timestamp()} {text}\n"
+    return f"A {receipt.delivery_id} {receipt.outcome.name} {said}".encode()
+
+
+def _receipt(rest: str) -> Receipt:
+    number, outcome, code, enhanced, bad, at, text = rest.split(" ", 6)
+    return Receipt(
+        delivery_id=int(number),
+        outcome=Outcome[_EARLIER_NAMES.get(outcome, outcome)],
+        code=int(code) or None,
+        enhanced=enhanced.replace("-", ""),
+        text=text,
+        at=datetime.fromtimestamp(float(at), UTC),
+        address_is_bad=bad == "1",
+    )
+
+
+def _allocate(handle: int) -> None:
+    # A file with holes would kill the process when the disk is full.
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, _SIZE)
+    else:
+        os.write(handle, bytes(_SIZE))

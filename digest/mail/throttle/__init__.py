@@ -1,0 +1,1 @@
+"""How fast messages may be sent, and when not at all."""

@@ -1,0 +1,146 @@
+"""What works and what is still missing for real mail, in words. Reads and connects; changes nothing."""
+
+import contextlib
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from email.utils import parseaddr
+
+import redis
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from digest import clock, wiring
+from digest.database.engine import read_only
+from digest.database.migrate import is_current
+from digest.monitoring.doctor.finding import Finding
+from digest.monitoring.doctor.papers import papers
+from digest.monitoring.doctor.sending import sending
+from digest.settings import Settings, unknown_variables
+from digest.smtp.relay import Relay, Security
+
+_TIMEOUT_SECONDS = 10
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order in which an operator would mend them."""
+    engine = wiring.engine(settings)
+    try:
+        return [
+            *_settings(settings),
+            _database(engine, settings),
+            _redis(settings.redis_url.get_secret_value()),
+            *_mail_servers(settings),
+            *sending(engine, settings, clock.now()),
+            *papers(engine, settings, clock.now()),
+        ]
+    finally:
+        engine.dispose()
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for name in unknown_variables():
+        yield Finding("settings", False, f"{name} is not a setting", "Look for a misspelling in docs/configuration.md.")
+    secret = bool(settings.secret_key.get_secret_value())
+    yield Finding(
+        "secret key",
+        secret,
+        "set" if secret else f"generated, in {settings.data_dir / 'secret_key'}",
+        "" if secret else "Set DIGEST_SECRET_KEY, the same on every machine: readers' links depend on it.",
+    )
+    public = settings.public_url.startswith("https://")
+    yield Finding(
+        "public address",
+        public,
+        settings.public_url,
+        "" if public else "Set DIGEST_PUBLIC_URL to the https:// address under which readers reach the pages.",
+        blocks=not public,
+    )
+    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    real = domain != "localhost"
+    yield Finding(
+        "sender",
+        real,
+        settings.mail_from,
+        "" if real else "Set DIGEST_MAIL_FROM to an address of a domain that you control.",
+        blocks=not real,
+    )
+    postal = bool(settings.postal_address)
+    yield Finding(
+        "postal address",
+        postal,
+        settings.postal_address or "not set",
+        "" if postal else "Set DIGEST_POSTAL_ADDRESS; many countries require it in each mail.",
+    )
+
+
+def _database(engine: Engine, settings: Settings) -> Finding:
+    where = engine.url.render_as_string(hide_password=True)
+    try:
+        with read_only(engine) as connection:
+            current = is_current(connection)
+    except (SQLAlchemyError, OSError) as error:
+        said = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return Finding("database", False, f"{where}: {said}", "Check DIGEST_DATABASE_URL and its rights.", blocks=True)
+    if not current:
+        return Finding(
+            "database",
+            False,
+            f"{where}: tables are missing or old",
+            "Run: digest migrate (digest up does so by itself)",
+            blocks=True,
+        )
+    advice = "" if settings.database_url.get_secret_value() else "SQLite is good for 10,000 readers on one machine."
+    return Finding("database", True, where, advice)
+
+
+def _redis(url: str) -> Finding:
+    if not url:
+        return Finding("redis", False, "not set", "digest up starts a Valkey of its own; else set DIGEST_REDIS_URL.")
+    try:
+        with contextlib.closing(redis.Redis.from_url(url, socket_connect_timeout=_TIMEOUT_SECONDS)) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return Finding("redis", False, str(error), "Check DIGEST_REDIS_URL; mails wait meanwhile.", blocks=True)
+    return Finding("redis", True, "answers")
+
+
+def _mail_servers(settings: Settings) -> Iterator[Finding]:
+    if not settings.relays:
+        yield Finding(
+            "mail server",
+            False,
+            "not set",
+            "Set DIGEST_SMTP_URL, e.g. smtp+starttls://user:password@host:587.",
+            blocks=True,
+        )
+    for relay in settings.relays:
+        what = f"mail server {relay.host}:{relay.port}"
+        problem = _greet(relay)
+        yield Finding(
+            what, not problem, problem or "takes our login", blocks=bool(problem), advice=_mail_advice(problem)
+        )
+
+
+def _mail_advice(problem: str) -> str:
+    return "Check DIGEST_SMTP_URL: host, port, scheme, user and password." if problem else ""
+
+
+def _greet(relay: Relay) -> str:
+    """Connect and log in as the sender will, with the standard library; what went wrong, or ""."""
+    context = ssl.create_default_context()
+    connect: Callable[[], smtplib.SMTP] = (
+        (lambda: smtplib.SMTP_SSL(relay.host, relay.port, timeout=_TIMEOUT_SECONDS, context=context))
+        if relay.security is Security.TLS
+        else (lambda: smtplib.SMTP(relay.host, relay.port, timeout=_TIMEOUT_SECONDS))
+    )
+    try:
+        with connect() as server:
+            if relay.security is Security.STARTTLS:
+                server.starttls(context=context)
+            if relay.username:
+                server.login(relay.username, relay.password)
+            server.noop()
+    except (smtplib.SMTPException, OSError) as error:
+        return str(error) or type(error).__name__
+    return ""

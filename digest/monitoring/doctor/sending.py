@@ -1,0 +1,140 @@
+"""What decides whether mail goes out: pauses, the warm-up, keys, mails in doubt and where they are looked up."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from digest import wiring
+from digest.database.engine import read_only
+from digest.ledger import sweep
+from digest.mail.compose.dkim import dns_record, load_signer
+from digest.mail.delivery.postfix_log import look_up
+from digest.mail.throttle import store
+from digest.mail.throttle.limits import EVERYTHING, Pause, day_limit
+from digest.monitoring.doctor.finding import Finding
+from digest.settings import Settings
+from digest.smtp.relay import is_loopback
+
+
+def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Every finding; those about the database are left out when it does not answer."""
+    yield from _keys(settings)
+    yield from _postfix_log(settings)
+    yield from _journal(wiring.journal_folder(settings))
+    try:
+        with read_only(engine) as connection:
+            found = [
+                *_pauses(connection, now),
+                *_warm_up(connection, settings, now),
+                _in_doubt(connection, settings),
+                *_quarantined(connection),
+            ]
+    except SQLAlchemyError:
+        return
+    yield from found
+
+
+# --- what is on this machine ---
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    if not settings.dkim_keys:
+        yield Finding("DKIM", True, "mails are not signed here; the mail server has to")
+    for selector, file in settings.dkim_keys.items():
+        try:
+            signer = load_signer(selector, file.read_bytes())
+        except (OSError, ValueError) as error:
+            said = f"{file}: {getattr(error, 'strerror', None) or error}"
+            yield Finding(f"DKIM key {selector}", False, said, "Check DIGEST_DKIM_KEYS.", blocks=True)
+            continue
+        private = not file.stat().st_mode & 0o077
+        kind = f"RSA, {signer.key.key_size} bits" if isinstance(signer.key, RSAPrivateKey) else "Ed25519"
+        said = f"{kind}, {file}" + ("" if private else f"; others can read it: chmod 600 {file}")
+        names = " and ".join(f"{selector}._domainkey.{domain}" for domain in _sending_domains(settings))
+        yield Finding(f"DKIM key {selector}", private, said, f"In the DNS, TXT of {names}: {dns_record(signer)}")
+
+
+def _sending_domains(settings: Settings) -> list[str]:
+    senders = (settings.mail_from, settings.transactional_from)
+    return sorted({parseaddr(one)[1].rpartition("@")[2] for one in senders if one})
+
+
+def _postfix_log(settings: Settings) -> Iterator[Finding]:
+    if settings.postfix_log is None:
+        return
+    try:
+        look_up(settings.postfix_log, (), at_most_bytes=4096)
+    except OSError as error:
+        said, _, advice = str(error).partition(". ")
+        yield Finding("mail log", False, said, f"{advice} Mails in doubt are sent once more without it.")
+        return
+    elsewhere = [relay.host for relay in settings.relays if not is_loopback(relay.host)]
+    advice = f"It says nothing of mails that go to {elsewhere[0]}." if elsewhere else ""
+    yield Finding("mail log", not elsewhere, f"{settings.postfix_log} can be read", advice)
+
+
+def _journal(folder: Path) -> Iterator[Finding]:
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        advice = "Workers need it; let their user write there, or set DIGEST_DATA_DIR."
+        yield Finding("workers' journal", False, f"{folder} cannot be written", advice, blocks=True)
+
+
+# --- what the database says ---
+
+
+def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
+    found = store.current(connection, now)
+    if not any(pause.scope == EVERYTHING for pause in found):
+        yield Finding("sending", True, "not paused")
+    for pause in found:
+        everything = pause.scope == EVERYTHING
+        what = "sending" if everything else f"mail to {pause.scope}"
+        by_hand = "digest resume --sending" + ("" if everything else f" --domain {pause.scope}")
+        advice = f"Once that is mended: {by_hand}" if everything else f"By hand: {by_hand}"
+        yield Finding(what, False, f"paused {_span(pause)}: {pause.reason}", advice, blocks=everything)
+
+
+def _span(pause: Pause) -> str:
+    until = f"tried again at {_minute(pause.until)}" if pause.until else "until it is resumed"
+    return f"since {_minute(pause.since)}, {until}"
+
+
+def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Iterator[Finding]:
+    first, today = settings.warm_up_from, now.astimezone(UTC).date()
+    if first is None:
+        return
+    limit = day_limit(wiring.limits(settings), today)
+    if limit is None:
+        yield Finding("warm-up", True, f"begins on {first}")
+        return
+    sent = store.sent_on(connection, today)
+    said = f"day {(today - first).days + 1}: {sent} of {limit} mails sent"
+    advice = "" if sent < limit else "The rest waits for tomorrow (UTC); DIGEST_WARM_UP_FROM, DIGEST_WARM_UP_FIRST_DAY."
+    yield Finding("warm-up", sent < limit, said, advice)
+
+
+def _in_doubt(connection: Connection, settings: Settings) -> Finding:
+    policy = "held" if settings.in_doubt == "hold" else "sent once more as the same bytes"
+    held = sweep.count_uncertain(connection)
+    if not held:
+        return Finding("mails in doubt", True, f"{policy} (DIGEST_IN_DOUBT)")
+    advice = "Look: digest audit --rows. Send once more: digest retry --uncertain"
+    return Finding("mails in doubt", False, f"{policy} (DIGEST_IN_DOUBT); {held} wait for you", advice)
+
+
+def _quarantined(connection: Connection) -> Iterator[Finding]:
+    if count := sweep.count_quarantined(connection):
+        yield Finding(
+            "quarantine", False, f"{count} mails are set apart", "Look: digest audit --rows. Then: digest retry"
+        )
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

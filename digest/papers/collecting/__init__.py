@@ -1,0 +1,1 @@
+"""Reading the sources and judging how it went."""

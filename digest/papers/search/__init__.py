@@ -1,0 +1,1 @@
+"""Finding papers by words and by similarity."""

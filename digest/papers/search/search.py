@@ -1,0 +1,191 @@
+"""Looking for papers in the archive, by words and by id. What is indexed, papers/search/index.py sees to."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from digest.database.tables import papers, votes
+from digest.papers.paper import Paper
+from digest.papers.search.query import Query, Term
+from digest.papers.search.tables import INDEX, paper_words
+from digest.papers.store import paper_in
+
+# What a word counts in the title, among the authors, and in the abstract.
+_TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
+_TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B, A
+_TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
+_BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
+_FIRST = 1e6  # relevance of the paper that was named by its id
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which papers are looked at; dates are those of listing, else of publication, UTC."""
+
+    category: str = ""  # "cs.CL", or "cs" for all that begin with "cs."
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A paper that was found."""
+
+    paper: Paper
+    votes: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One page of what was found."""
+
+    hits: tuple[Hit, ...]
+    total: int
+    any_word: bool = False  # no paper has all the words; these have some
+
+
+def search(connection: Connection, query: Query, filters: Filters, limit: int, offset: int = 0) -> Results:
+    """The best first: by relevance (bm25, ts_rank_cd), then votes, then newness; all papers when no word is looked for.
+
+    When no paper has all the words, those that have any of them.
+    """
+    results = _page(connection, _matching(connection, query, "AND"), filters, limit, offset)
+    several = len(query.wanted) > 1 or any(len(term.words) > 1 for term in query.wanted)
+    if results.total or not several:
+        return results
+    loose = _page(connection, _matching(connection, _single_words(query), "OR"), filters, limit, offset)
+    return Results(loose.hits, loose.total, any_word=loose.total > 0)
+
+
+def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
+    found = matching.join(papers, papers.c.id == matching.c.paper_id)
+    kept = _kept(connection.dialect.name, filters)
+    total = connection.execute(select(func.count()).select_from(found).where(kept)).scalar_one()
+    if offset >= total:
+        return Results((), total)
+    upvotes = func.coalesce(
+        select(func.max(votes.c.upvotes)).where(votes.c.paper_id == papers.c.id).scalar_subquery(), 0
+    ).label("most_upvotes")
+    query = (
+        select(papers, upvotes, matching.c.relevance)
+        .select_from(found)
+        .where(kept)
+        .order_by(matching.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    hits = (Hit(paper_in(row), row.most_upvotes, row.relevance) for row in connection.execute(query))
+    return Results(tuple(hits), total)
+
+
+def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
+    """The papers that match, as (paper_id, relevance)."""
+    dialect = connection.dialect.name
+    if query.wanted:
+        found = _matched(dialect, _expression(dialect, query.wanted, operator))
+    elif query.paper_id:
+        found = _all().where(~true())
+    else:
+        found = _all()
+    if query.without:
+        excluded = _matched(dialect, _expression(dialect, query.without, "OR")).subquery()
+        found = found.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
+    if not query.paper_id:
+        return found.subquery("matching")
+    named = select(papers.c.id.label("paper_id"), literal(_FIRST).label("relevance")).where(
+        papers.c.id == query.paper_id
+    )
+    both = union_all(named, found).subquery()
+    best = func.max(both.c.relevance).label("relevance")
+    return select(both.c.paper_id, best).group_by(both.c.paper_id).subquery("matching")
+
+
+def _all() -> Select[Any]:
+    return select(paper_words.c.paper_id, literal(0.0).label("relevance"))
+
+
+def _matched(dialect: str, expression: str) -> Select[Any]:
+    """What matches; relevance is a whole number, so that votes decide between the almost equal."""
+    if dialect == "postgresql":
+        wanted = cast(literal(expression), TSQUERY)
+        rank = func.ts_rank_cd(literal_column(f"'{_TS_WEIGHTS}'::real[]"), paper_words.c.words, wanted, _BY_LENGTH)
+        relevance = func.round(rank * _TS_STEPS).label("relevance")
+        return select(paper_words.c.paper_id, relevance).where(paper_words.c.words.op("@@")(wanted))
+    index = table(INDEX, column("rowid"))
+    bm25 = func.bm25(literal_column(INDEX), _TITLE, _AUTHORS, _ABSTRACT)  # the smaller the better
+    return (
+        select(paper_words.c.paper_id, func.round(-bm25).label("relevance"))
+        .select_from(index.join(paper_words, paper_words.c.id == index.c.rowid))
+        .where(literal_column(INDEX).op("MATCH")(expression))
+    )
+
+
+def _expression(dialect: str, terms: tuple[Term, ...], operator: str) -> str:
+    """The terms in the database's query language. Words hold letters and digits only, so nothing needs an escape."""
+    if dialect == "postgresql":
+        return {"AND": " & ", "OR": " | "}[operator].join(map(_tsquery, terms))
+    return f" {operator} ".join(map(_fts5, terms))
+
+
+def _fts5(term: Term) -> str:
+    exact = '"' + " ".join(term.words) + '"'
+    if not term.beginning:
+        return exact
+    return f'({exact} OR "{" ".join([*term.words[:-1], term.beginning])}"*)'
+
+
+def _tsquery(term: Term) -> str:
+    *front, last = (f"'{word}'" for word in term.words)
+    if term.beginning:
+        last = f"({last} | '{term.beginning}':*)"
+    return "(" + " <-> ".join([*front, last]) + ")"
+
+
+def _single_words(query: Query) -> Query:
+    """Every word for itself."""
+    words = [Term((word,)) for term in query.wanted for word in term.words[:-1]]
+    words += [Term(term.words[-1:], term.beginning) for term in query.wanted]
+    return replace(query, wanted=tuple(dict.fromkeys(words)))
+
+
+def _kept(dialect: str, filters: Filters) -> ColumnElement[bool]:
+    kept: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
+    if filters.category:
+        each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
+        category = each(papers.c.categories).table_valued("value").c.value
+        below = category.startswith(f"{filters.category}.", autoescape=True)
+        kept &= exists(select(1).where(or_(category == filters.category, below)))
+    if filters.since:
+        kept &= _listed_at() >= _midnight(filters.since)
+    if filters.until:
+        kept &= _listed_at() < _midnight(filters.until) + _DAY
+    return kept
+
+
+def _listed_at() -> ColumnElement[datetime]:
+    return func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)

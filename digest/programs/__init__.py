@@ -1,1 +1,0 @@
-"""Starting programs on this machine, watching them, and stopping them in order."""

@@ -1,0 +1,1 @@
+"""Processes and embedded servers on one machine."""

@@ -1,0 +1,145 @@
+"""Runs the programs of one installation: starts them, notices the end of one, restarts it, and stops them in order.
+
+Comes in: commands and environments. Goes out: their output, each line with its program's name, or one log file each.
+"""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from digest.run import processes
+
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LONGEST_WAIT = 60.0  # seconds between two restarts
+_PATIENCE = 30.0  # seconds to come to an end; a worker may have mails on the wire
+_HEALTHY_AFTER = 60.0  # seconds of life, after which the next end counts as the first
+
+
+class ProgramEnded(Exception):
+    """A program that is needed has ended; the message names it, with its last lines."""
+
+
+class StepFailed(Exception):
+    """A step after the start did not work; the message says which."""
+
+
+@dataclass
+class _Program:
+    name: str
+    command: Sequence[str | Path]
+    environment: Mapping[str, str]
+    process: "subprocess.Popen[bytes]"
+    started_at: float
+    ends: int = 0
+    restart_at: float | None = None
+    others_rely_on_it: bool = False
+
+
+class Supervisor:
+    """With `logs`, each program writes to a file there and its end is final; without, its lines go to stderr."""
+
+    def __init__(self, logs: Path | None = None) -> None:
+        self._logs = logs
+        self._programs: list[_Program] = []
+
+    def __enter__(self) -> Self:
+        # A terminal that closes and a service manager that stops us end the programs as Ctrl-C does. SIGINT is named
+        # too, since a shell that starts us in the background has it ignored.
+        for number in _ENDS:
+            signal.signal(number, signal.default_int_handler)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(
+        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], others_rely_on_it: bool = False
+    ) -> None:
+        """Start `command` as `name`. What others rely on is stopped after them."""
+        process = self._launch(name, command, environment)
+        program = _Program(name, command, environment, process, time.monotonic())
+        program.others_rely_on_it = others_rely_on_it
+        self._programs.append(program)
+
+    def check(self) -> None:
+        """Raises ProgramEnded when one of the programs has ended."""
+        for program in self._programs:
+            code = program.process.poll()
+            if code is not None:
+                raise ProgramEnded(f"{program.name} ended with {_in_words(code)}\n{self._last_lines(program.name)}")
+
+    def tend(self) -> None:
+        """Report what has ended and start it again: at once, then after 1, 2, 4 … seconds, a minute at the most."""
+        for program in self._programs:
+            if program.restart_at is None and program.process.poll() is not None:
+                self._note_end(program)
+            elif program.restart_at is not None and time.monotonic() >= program.restart_at:
+                self._restart(program)
+
+    def stop(self) -> None:
+        """Stop every program, what others rely on last. Not to be interrupted; it takes seconds at the most."""
+        for number in _ENDS:
+            signal.signal(number, signal.SIG_IGN)
+        last_first = self._programs[::-1]
+        for relied_on in (False, True):
+            these = [program.process for program in last_first if program.others_rely_on_it is relied_on]
+            for process in these:
+                processes.ask_to_stop(process)
+            for process in these:
+                processes.wait_for_end(process, _PATIENCE)
+        self._programs.clear()
+
+    def _launch(
+        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]
+    ) -> "subprocess.Popen[bytes]":
+        if self._logs is not None:
+            with (self._logs / f"{name}.log").open("ab") as log:
+                return processes.start(command, environment=environment, output=log)
+        process = processes.start(command, environment=environment, output=subprocess.PIPE)
+        threading.Thread(target=_pass_on, args=(name, process), daemon=True).start()
+        return process
+
+    def _note_end(self, program: _Program) -> None:
+        lived = time.monotonic() - program.started_at
+        program.ends = 1 if lived > _HEALTHY_AFTER else program.ends + 1
+        wait = 0.0 if program.ends == 1 else min(2.0 ** (program.ends - 2), _LONGEST_WAIT)
+        program.restart_at = time.monotonic() + wait
+        code = _in_words(program.process.returncode)
+        say(f"{program.name} ended with {code}; it is started again in {wait:.0f} s")
+
+    def _restart(self, program: _Program) -> None:
+        processes.stop(program.process)  # what it left behind
+        program.process = self._launch(program.name, program.command, program.environment)
+        program.started_at, program.restart_at = time.monotonic(), None
+
+    def _last_lines(self, name: str) -> str:
+        if self._logs is None:
+            return ""
+        lines = (self._logs / f"{name}.log").read_text(errors="replace").splitlines()[-12:]
+        return "\n".join(f"  {line}" for line in lines)
+
+
+def say(line: str) -> None:
+    """One line for the operator."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _pass_on(name: str, process: "subprocess.Popen[bytes]") -> None:
+    if process.stdout is not None:
+        with process.stdout as lines:
+            for line in lines:
+                say(f"{name:9} | {line.decode(errors='replace').rstrip()}")
+
+
+def _in_words(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

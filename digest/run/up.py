@@ -1,0 +1,59 @@
+"""`digest up`: everything on one machine with one command, for a small real installation.
+
+Comes in: the settings. Goes out: web, worker, scheduler and what they need, running until Ctrl-C.
+"""
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from digest.run import processes
+from digest.run.embedded import NoBroker
+from digest.run.parts import CannotStart, alone_in, child_environment, start_broker, start_digest
+from digest.run.supervisor import ProgramEnded, StepFailed, Supervisor, say
+from digest.settings import Settings
+
+
+def run_to_the_end(start: Callable[[], int]) -> int:
+    """Call `start` and report what ended it. The exit code: 0 ok, 1 failed, 3 not ready."""
+    try:
+        return start()
+    except (ProgramEnded, StepFailed) as problem:
+        say(str(problem))
+        return 1
+    except (CannotStart, NoBroker) as problem:
+        say(str(problem))
+        return 3
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 0
+
+
+def up(settings: Settings) -> int:
+    """Start web, worker, scheduler and, where no Redis is configured, a Valkey; run until Ctrl-C."""
+    from digest.database.migrate import migrate
+
+    if not processes.is_free(settings.web_port, settings.web_host):
+        raise CannotStart(f"port {settings.web_port} is taken: set DIGEST_WEB_PORT")
+    with alone_in(settings.data_dir), Supervisor() as programs:
+        migrate(settings.database)
+        overrides: dict[str, object] = {}
+        if not settings.redis_url.get_secret_value():
+            overrides["redis_url"] = start_broker(programs, settings.data_dir)
+        for part in ("web", "worker", "scheduler"):
+            start_digest(programs, part, child_environment(overrides))
+        _say_where(settings)
+        while True:
+            programs.tend()
+            time.sleep(0.5)
+
+
+def _say_where(settings: Settings) -> None:
+    say(f"Pages for readers   {settings.public_url}/")
+    if urlsplit(settings.public_url).port != settings.web_port:
+        say(f"  served here       http://{settings.web_host}:{settings.web_port}/, behind your TLS proxy")
+    say(f"Mails go through    {', '.join(f'{relay.host}:{relay.port}' for relay in settings.relays)}")
+    say(f"An issue is cut at  {settings.cut_at:%H:%M} UTC")
+    say(f"Data in             {settings.data_dir.absolute()}")
+    say("Is all well?        digest doctor · digest audit")
+    say("Stop with           Ctrl-C")

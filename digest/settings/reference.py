@@ -1,0 +1,101 @@
+"""The reference of all settings, generated from the class: docs/configuration.md and .env.example.
+
+`python -m digest.settings.reference` writes both; with `--check` it exits 1 when they differ from the class.
+"""
+
+import sys
+import textwrap
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+from annotated_types import Ge, Gt, Le
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from digest.settings import Settings
+from digest.settings.sources import PREFIX
+
+_ROOT = Path(__file__).parent.parent
+
+_HEAD = """# Configuration
+
+Every setting is an environment variable; a file `.env` in the current folder is read too, and the environment wins.
+Nothing has to be set for a first run. `digest doctor` says what is still missing for real mail.
+
+For a secret that lies in a file, add `_FILE` to the name: `DIGEST_SMTP_URL_FILE=/run/secrets/smtp_url`.
+A misspelt `DIGEST_…` variable is warned about at start; a wrong value stops the start with one line that says why.
+
+*Generated from `digest/settings/settings.py` by `make docs`.*
+"""
+
+_ENV_HEAD = """# Every setting with its default. Take the `# ` from the front of what should differ.
+# Generated from digest/settings/settings.py by `make docs`.
+"""
+
+
+def configuration() -> str:
+    """The text of docs/configuration.md."""
+    return _HEAD + "".join(_section(name, field) for name, field in Settings.model_fields.items())
+
+
+def env_example() -> str:
+    """The text of .env.example."""
+    return _ENV_HEAD + "".join(_example(name, field) for name, field in Settings.model_fields.items())
+
+
+def files(root: Path) -> dict[Path, str]:
+    """What each generated file should hold."""
+    return {root / "docs" / "configuration.md": configuration(), root / ".env.example": env_example()}
+
+
+def main(arguments: list[str], root: Path = _ROOT) -> int:
+    """Write the files, or with --check compare them. The exit code."""
+    differing = [path for path, text in files(root).items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in differing:
+            sys.stderr.write(f"{path.name} differs from digest/settings/settings.py: run `make docs`\n")
+        return 1 if differing else 0
+    for path in differing:
+        path.write_text(files(root)[path])
+    return 0
+
+
+def _section(name: str, field: FieldInfo) -> str:
+    default = _default(field)
+    facts = [f"Default: `{default}`" if default else "Default: empty", *_bounds(field)]
+    return f"\n## `{PREFIX}{name.upper()}`\n{field.description}\n\n{'. '.join(facts)}.\n"
+
+
+def _example(name: str, field: FieldInfo) -> str:
+    explained = textwrap.fill(field.description or "", 116, initial_indent="# ", subsequent_indent="# ")
+    return f"\n{explained}\n# {PREFIX}{name.upper()}={_default(field)}\n"
+
+
+def _bounds(field: FieldInfo) -> list[str]:
+    words: list[tuple[type[Any], str]] = [(Ge, "from"), (Gt, "more than"), (Le, "up to")]
+    said = [f"{word} {_value(kind, rule)}" for rule in field.metadata for kind, word in words if isinstance(rule, kind)]
+    return [" ".join(said).capitalize()] if said else []
+
+
+def _value(kind: type[Any], rule: Any) -> Any:
+    return getattr(rule, kind.__name__.lower())
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in value.items())
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

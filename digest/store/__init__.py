@@ -1,1 +1,0 @@
-"""What is remembered. Rows never leave this room: plain values do."""

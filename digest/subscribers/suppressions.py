@@ -1,0 +1,54 @@
+"""Addresses that are never mailed, kept as recipient keys so that erasing a reader does not revive them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, delete, select
+
+from digest.database.dialect import insert_new
+from digest.database.tables import suppressions
+
+
+class SuppressionReason(StrEnum):
+    """Why an address is never mailed."""
+
+    REFUSED = "refused"  # the mail server said that the address cannot receive mail
+    OPERATOR = "operator"
+    ASKED = "asked"  # who got a confirmation mail that they never asked for, and wants no other
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One suppressed address."""
+
+    key: str
+    reason: str
+    detail: str
+    created_at: datetime
+
+
+def suppress(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> bool:
+    """Suppress the address behind `key`; False when it already was."""
+    row = {"key": key, "reason": str(reason), "detail": detail[:500], "created_at": now}
+    new = insert_new(connection, suppressions).values(row).returning(suppressions.c.key)
+    return connection.execute(new).first() is not None
+
+
+def lift(connection: Connection, key: str, only: SuppressionReason | None = None) -> bool:
+    """End a suppression, with `only` one that has this reason; False when there was none."""
+    change = delete(suppressions).where(suppressions.c.key == key)
+    if only is not None:
+        change = change.where(suppressions.c.reason == str(only))
+    return connection.execute(change).rowcount == 1
+
+
+def is_suppressed(connection: Connection, key: str) -> bool:
+    """Whether the address behind `key` is never mailed."""
+    return connection.execute(select(suppressions.c.key).where(suppressions.c.key == key)).first() is not None
+
+
+def all_suppressions(connection: Connection) -> list[Suppression]:
+    """Every suppression, newest first."""
+    query = select(suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
+    return [Suppression(*row) for row in connection.execute(query.order_by(suppressions.c.created_at.desc()))]

@@ -1,0 +1,105 @@
+"""Text that others wrote, made fit to stand in a mail: one line, no hidden controls, as long as its place allows."""
+
+import re
+import textwrap
+import unicodedata
+from bisect import bisect_right
+from itertools import accumulate
+
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+# Direction overrides, lone surrogates, and what Unicode keeps for internal use (it marks placeholders).
+_TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0), *range(0xD800, 0xE000))
+_CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
+
+_LONGEST_LINE = 75  # columns, so that quoted-printable need not break a line again
+# Where scripts without spaces may be parted: after each wide character, but not before a mark that closes, and not
+# behind one that opens.
+_WIDE = "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f"
+_WIDE += "\uff01-\uff60\uffe0-\uffe6\U0001f000-\U0001faff\U00020000-\U0003fffd"
+_OPENING, _CLOSING = r"“‘（《〈「『【(\[", r"”’）》〉」』】)\],.;:!?，。、；：！？…"
+_UNPARTED = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}]+)?[{_CLOSING}]*")
+
+_SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
+_TOO_WIDE = re.compile(r"[!-~\u00c0-\u04ff]{24,}")  # more letters than a title has in a line on a narrow telephone
+_PIECE = re.compile(r".{0,13}[/-]|.{1,14}")  # of the widest letters; it ends behind a slash or a hyphen if it can
+_COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
+_WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
+
+
+def one_line(text: str) -> str:
+    """`text` without control characters, line breaks, direction overrides and lone surrogates; single spaces."""
+    return " ".join(text.translate(_CLEAN).split())
+
+
+def cut(text: str, limit: int, room: float | None = None) -> str:
+    """At most `limit` characters of one_line(text), ended at a sentence or a word, with an ellipsis where cut.
+
+    Scripts whose characters take many bytes are cut earlier, so that a mail stays below what Gmail clips: about `room`
+    bytes of encoded HTML are there.
+    """
+    line, room = one_line(text), limit * _WIRE_BYTES if room is None else room
+    if len(line) <= limit and wire_cost(line) <= room:
+        return line
+    head = line[: _fitting(line, limit - 2, room - 2 * _WIRE_BYTES)]
+    ends = [match.end() for match in _SENTENCE_END.finditer(head)]
+    if ends and ends[-1] > len(head) // 2:
+        return f"{head[: ends[-1]]} …"
+    space = head.rfind(" ")
+    return (head[:space] if space > len(head) // 2 else head).rstrip(" ,;:–—-") + "…"
+
+
+def short_title(title: str, limit: int) -> str:
+    """A title for a subject line: what stands before its colon, else its first words; without pictographs."""
+    line = "".join(c for c in one_line(title) if unicodedata.category(c) not in ("So", "Co", "Cn"))
+    line = " ".join(re.sub(r"([!?])[!?]+", r"\1", line).split())
+    name = line.partition(": ")[0]
+    return cut(name if 3 <= len(name) <= limit else line, limit)
+
+
+def wrapped(text: str) -> str:
+    """`text` in lines of at most 75 columns, of which a wide character, such as a Chinese one, takes two."""
+    if columns(text) == len(text):
+        return textwrap.fill(text, _LONGEST_LINE, break_on_hyphens=False)
+    lines, line = [], ""
+    for part in _UNPARTED.findall(text.replace("\n", " ")):
+        if columns(line + part) > _LONGEST_LINE:
+            lines.append(line.rstrip())
+            line = part.lstrip()
+            while columns(line) > _LONGEST_LINE:  # what has no place to be parted at
+                end = next(at for at in range(len(line), 0, -1) if columns(line[:at]) <= _LONGEST_LINE)
+                lines.append(line[:end])
+                line = line[end:]
+        else:
+            line += part
+    return "\n".join(filter(None, [*lines, line]))
+
+
+def columns(text: str) -> int:
+    """How many columns `text` takes where all letters are equally wide (Unicode Standard Annex 11)."""
+    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+
+
+def unbroken(text: str) -> str:
+    """`text` that a line break never parts."""
+    return text.replace(" ", "\u00a0")
+
+
+def breakable(text: str) -> str:
+    """`text` with invisible places to break in words and addresses that are wider than a telephone, which would make
+    the whole mail as wide. By characters: Gmail, Outlook and Yahoo know no style for it (caniemail.com).
+    """
+    return _TOO_WIDE.sub(lambda word: "\u200b".join(_PIECE.findall(word[0])), text)
+
+
+def _fitting(line: str, limit: int, room: float) -> int:
+    """How many leading characters fit in `limit` characters and `room` wire bytes."""
+    costs = list(accumulate(wire_cost(character) for character in line[:limit]))
+    return bisect_right(costs, room)
+
+
+def wire_cost(text: str) -> int:
+    """How many bytes of encoded HTML `text` takes."""
+    encoded = text.encode()
+    longer = sum(encoded.count(c) * (cost - 1) for c, cost in _COSTS.items())
+    return len(encoded) + longer + 2 * sum(byte > 127 for byte in encoded)

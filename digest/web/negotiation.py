@@ -1,0 +1,51 @@
+"""Which language a page is in: `?lang=` if it is there, else what the browser asks for, else the operator's."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import Request
+
+from digest.language import Language, Languages
+from digest.web.guard import PERSONAL
+
+PARAMETER = "lang"
+
+
+class Way(NamedTuple):
+    """The same page in another language: the tag, what the language calls itself, and the query, such as `?lang=en`."""
+
+    code: str
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChoice:
+    """The language of one answer. `explicit`: it was chosen by address, so the links of the page keep it."""
+
+    language: Language
+    explicit: bool = False
+    ways: tuple[Way, ...] = ()
+    path: str = ""  # of a page that search engines may know in every language
+
+    def kept(self, path: str) -> str:
+        """`path`, a link of this site, with the language that was chosen."""
+        if not self.explicit:
+            return path
+        before, hash_sign, fragment = path.partition("#")
+        joined = "&" if "?" in before else "?"
+        return f"{before}{joined}{PARAMETER}={self.language.code}{hash_sign}{fragment}"
+
+
+def choose_language(request: Request, languages: Languages, otherwise: str) -> LanguageChoice:
+    """Read it from the request. `otherwise` is the tag of the operator's language."""
+    asked = request.query_params.get(PARAMETER, "")
+    explicit = asked in languages.codes
+    code = asked if explicit else languages.wanted(request.headers.get("accept-language", ""), otherwise)
+    if request.method not in ("GET", "HEAD"):  # the answer to a form has no address of its own
+        return LanguageChoice(languages.get(code), explicit)
+    others = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
+    ways = (Way(tag, languages.get(tag).name, "?" + urlencode([*others, (PARAMETER, tag)])) for tag in languages.codes)
+    path = "" if PERSONAL.match(request.url.path) else request.url.path
+    return LanguageChoice(languages.get(code), explicit, tuple(ways), path)

@@ -1,0 +1,1 @@
+"""Pages behind a subscriber's own link."""

@@ -1,0 +1,46 @@
+"""What search engines ask for: robots.txt and the sitemap."""
+
+from collections.abc import Iterable
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from fastapi import APIRouter, Request, Response
+
+from digest.database.engine import read_only
+from digest.issues.archive import newest_paper_ids
+from digest.issues.store import issue_dates
+from digest.papers.topics import TOPICS
+from digest.web.caching import same_for_all
+from digest.web.site import TheSite
+
+_ISSUES, _PAPERS = 5_000, 20_000  # a sitemap may hold 50,000 addresses (https://www.sitemaps.org/protocol.html)
+_PRIVATE = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/console", "/inbox", "/search")
+
+router = APIRouter()
+
+
+@router.api_route("/robots.txt", methods=["GET", "HEAD"])
+def robots(site: TheSite, request: Request) -> Response:
+    """Everything may be read but what belongs to one reader (RFC 9309)."""
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in _PRIVATE)]
+    lines += ["", f"Sitemap: {site.settings.public_url}/sitemap.xml", ""]
+    return same_for_all(request, Response("\n".join(lines), media_type="text/plain; charset=utf-8"))
+
+
+@router.api_route("/sitemap.xml", methods=["GET", "HEAD"])
+def sitemap(site: TheSite, request: Request) -> Response:
+    """The pages that are open to everybody; of the papers the newest."""
+    with read_only(site.engine) as connection:
+        days, ids = issue_dates(connection, _ISSUES), newest_paper_ids(connection, _PAPERS)
+    paths = ["/", "/issues", "/topics", "/privacy", *(f"/topics/{topic.slug}" for topic in TOPICS)]
+    paths += [f"/issues/{day}" for day in days]
+    paths += [f"/papers/{quote(paper_id, safe='/:')}" for paper_id in ids]
+    return same_for_all(request, Response(_document(site.settings.public_url, paths), media_type="application/xml"))
+
+
+def _document(public_url: str, paths: Iterable[str]) -> str:
+    lines = "\n".join(f"<url><loc>{escape(public_url + path)}</loc></url>" for path in paths)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}\n</urlset>\n'
+    )

@@ -1,0 +1,159 @@
+"""The parts of the demo: its mail server, its inbox, how its readers fill in forms, and the supervisor."""
+
+import os
+import signal
+import smtplib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.demo.forms import first_form
+from digest.run import processes
+from digest.run.maildir import mail, mails
+from digest.run.parts import CannotStart, alone_in, child_environment
+from digest.run.supervisor import ProgramEnded, Supervisor
+
+RAW = (
+    b"From: Daily Papers <digest@localhost>\r\nTo: ada@example.com\r\nSubject: Ten papers\r\n"
+    b"Feedback-ID: 2026-11-23:digest:localhost:digest\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nin words\r\n"
+    b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>in a frame</p>\r\n--b--\r\n"
+)
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The supervisor takes over the signals of its process; give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.processes
+def test_the_mail_server_of_the_demo_keeps_each_message_byte_for_byte(tmp_path: Path) -> None:
+    port, folder = processes.free_port(), tmp_path / "inbox"
+    command = [sys.executable, "-m", "digest.run.mailserver", "--port", str(port), "--dir", str(folder)]
+    server = processes.start(command)
+    try:
+        assert processes.wait_until(lambda: processes.answers(port), seconds=20)
+        with smtplib.SMTP(processes.LOOPBACK, port) as client:
+            client.sendmail("digest@localhost", ["ada@example.com"], RAW)
+            client.sendmail("digest@localhost", ["ada@example.com"], RAW.replace(b"Ten", b"Two"))
+    finally:
+        assert processes.stop(server) == 0
+    newest, oldest = mails(folder)
+    assert (newest.subject, oldest.subject) == ("Two papers", "Ten papers")
+    assert oldest.raw == RAW
+    assert (oldest.kind, oldest.to) == ("digest", "ada@example.com")
+    assert (oldest.text.strip(), oldest.html.strip()) == ("in words", "<p>in a frame</p>")
+    assert mail(folder, oldest.key) == oldest
+
+
+def test_an_inbox_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+    assert mails(tmp_path / "inbox") == []
+    assert mail(tmp_path, "../../etc/passwd") is None
+
+
+def test_a_form_is_filled_in_as_a_browser_does_it() -> None:
+    page = """
+    <form action="/search"><input name="q"></form>
+    <form method="POST" action="/subscribe">
+      <input name="email"><input type="hidden" name="zone" value="UTC">
+      <input type="checkbox" name="topics" value="vision" checked><input type="checkbox" name="topics" value="agents">
+      <input type="radio" name="frequency" value="daily" checked><input type="radio" name="frequency" value="weekly">
+      <select name="hour"><option value="6">6</option><option value="7" selected>7</option></select>
+      <textarea name="keywords">graphs</textarea>
+      <button name="as_typed" value="x">go</button><input type="submit" name="go" value="go">
+    </form>
+    <form method="post" action="/other"><input name="last" value="1"></form>"""
+    form = first_form(page)
+    assert form
+    assert form.action == "/subscribe"
+    assert form.filled(email="ada@example.com", topics=["agents", "data"]) == {
+        "email": ["ada@example.com"],
+        "zone": ["UTC"],
+        "topics": ["agents", "data"],
+        "frequency": ["daily"],
+        "hour": ["7"],
+        "keywords": ["graphs"],
+    }
+
+
+def test_a_page_without_a_form_has_none() -> None:
+    assert first_form("<p>gone</p>") is None
+
+
+def python(code: str) -> list[str]:
+    """A program that runs `code`: the one language that every machine with these tests has."""
+    return [sys.executable, "-c", f"import subprocess, sys, time; {code}"]
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("signals")
+def test_a_program_that_is_needed_and_ends_is_named_with_its_last_lines(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as programs:
+        programs.start("web", python("print('the port is taken'); sys.exit(4)"), os.environ)
+        programs.start("worker", python("time.sleep(60)"), os.environ)
+        with pytest.raises(ProgramEnded, match=r"web ended with exit code 4\n  the port is taken"):
+            processes.wait_until(lambda: bool(programs.check()), seconds=5)
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("signals")
+def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    seen = tmp_path / "starts"
+
+    def started_twice() -> bool:
+        programs.tend()
+        return seen.exists() and len(seen.read_text()) >= 2
+
+    with Supervisor() as programs:
+        programs.start(
+            "worker", python(f"open({str(seen)!r}, 'a').write('x'); print('at work'); sys.exit(1)"), os.environ
+        )
+        assert processes.wait_until(started_twice, seconds=10)
+    said = capfd.readouterr().err
+    assert "worker ended with exit code 1; it is started again in 0 s" in said
+    assert "worker    | at work" in said
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("signals")
+def test_the_supervisor_leaves_no_program_behind(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as programs:
+        child_file = str(tmp_path / "child")
+        with_child = (
+            f"child = subprocess.Popen({python('time.sleep(60)')!r}); "
+            f"open({child_file!r}, 'w').write(str(child.pid)); child.wait()"
+        )
+        programs.start("worker", python(with_child), os.environ)
+        assert processes.wait_until(
+            lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), seconds=5
+        )
+    child = int((tmp_path / "child").read_text())
+    assert processes.wait_until(lambda: not _runs(child), seconds=5)
+
+
+def test_one_data_folder_has_one_supervisor(tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.raises(CannotStart, match="already runs"), alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        pass
+
+
+def test_children_are_given_our_settings_and_not_a_file_that_contradicts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_URL_FILE", "/run/secrets/real-mail")
+    monkeypatch.setenv("DIGEST_TITLE", "Ours")
+    given = child_environment({"smtp_url": "smtp://127.0.0.1:2525"})
+    assert given["DIGEST_SMTP_URL"] == "smtp://127.0.0.1:2525"
+    assert given["DIGEST_TITLE"] == "Ours"
+    assert "DIGEST_SMTP_URL_FILE" not in given
+
+
+def _runs(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"

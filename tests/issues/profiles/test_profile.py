@@ -1,0 +1,218 @@
+"""Knowing the reader: kin of what they liked before strangers, from stored opinions alone."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import interests
+from digest.issues.profiles.profile import HALF_LIFE, affinities, fit_space, profile_words
+from digest.subscribers.opinion import FeedbackKind, PaperFeedback
+from tests.support.scenario import MORNING
+
+SUBJECTS = {
+    "graph": ["graph", "node", "edge", "spectral", "message", "passing", "molecule", "community", "link", "clustering"],
+    "speech": [
+        "speech",
+        "audio",
+        "phoneme",
+        "acoustic",
+        "transcription",
+        "speaker",
+        "voice",
+        "waveform",
+        "prosody",
+        "microphone",
+    ],
+    "robot": [
+        "robot",
+        "gripper",
+        "arm",
+        "manipulation",
+        "grasp",
+        "tactile",
+        "locomotion",
+        "torque",
+        "quadruped",
+        "navigation",
+    ],
+}
+PAPERS = 12
+
+
+def text_of(subject, number):
+    words = SUBJECTS[subject]
+    own = [words[(number * step + step) % len(words)] for step in range(1, 6)]
+    return f"We study the {' '.join(own)} and report results on the benchmark of {words[number % 3]}."
+
+
+TEXTS = {f"{subject}-{number}": text_of(subject, number) for subject in SUBJECTS for number in range(PAPERS)}
+POOL = list(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def space():
+    return fit_space(TEXTS)
+
+
+def more(*papers, at=MORNING):
+    return [PaperFeedback(paper, FeedbackKind.MORE, at) for paper in papers]
+
+
+def less(*papers, at=MORNING):
+    return [PaperFeedback(paper, FeedbackKind.LESS, at) for paper in papers]
+
+
+def affinity(space, opinions, pool=POOL, now=MORNING):
+    (found,) = affinities(space, [opinions], [pool], now)
+    return dict(zip(pool, found, strict=True))
+
+
+def mean_of(found, subject):
+    return sum(found[f"{subject}-{number}"] for number in range(PAPERS)) / PAPERS
+
+
+def test_the_kin_of_a_liked_paper_rank_before_strangers(space):
+    found = affinity(space, more("graph-1", "graph-4"))
+    best = sorted(found, key=found.__getitem__, reverse=True)[:PAPERS]
+    assert {paper.split("-")[0] for paper in best} == {"graph"}
+
+
+def test_several_interests_are_all_served(space):
+    found = affinity(space, more("graph-1", "speech-1"))
+    assert min(mean_of(found, "graph"), mean_of(found, "speech")) > mean_of(found, "robot") + 0.2
+
+
+def test_less_like_this_pushes_its_kin_down_and_leaves_the_rest_in_front(space):
+    before = affinity(space, more("graph-1", "speech-1"))
+    after = affinity(space, [*more("graph-1", "speech-1"), *less("speech-2")])
+    assert mean_of(after, "speech") < mean_of(before, "speech") - 0.05
+    assert mean_of(after, "graph") >= mean_of(before, "graph")
+
+
+def test_who_only_said_less_gets_that_below_everything_else(space):
+    found = affinity(space, less("robot-3"))
+    assert mean_of(found, "robot") < -0.3
+    assert mean_of(found, "graph") > mean_of(found, "robot") + 0.3
+
+
+def test_a_recent_opinion_weighs_more_than_an_old_one(space):
+    long_ago = MORNING - 2 * HALF_LIFE
+    found = affinity(space, [*more("graph-1", at=long_ago), *more("speech-1")])
+    assert mean_of(found, "speech") > mean_of(found, "graph") > mean_of(found, "robot")
+
+
+def test_age_alone_changes_nothing(space):
+    opinions = more("graph-1", "speech-1")
+    later = affinity(space, opinions, now=MORNING + timedelta(days=365))
+    assert later == pytest.approx(affinity(space, opinions), abs=1e-6)
+
+
+def test_a_clock_that_lags_behind_an_opinion_does_not_blow_it_up(space):
+    opinions = more("graph-1", at=MORNING + timedelta(days=40_000))
+    assert affinity(space, opinions) == affinity(space, more("graph-1"))
+
+
+def test_the_last_word_about_a_paper_counts(space):
+    assert affinity(space, [*less("graph-1"), *more("graph-1")]) == affinity(space, more("graph-1"))
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.builds(
+                PaperFeedback, st.sampled_from([*POOL, "unknown"]), st.sampled_from(FeedbackKind), st.just(MORNING)
+            ),
+            max_size=6,
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+@settings(deadline=None)
+def test_a_batch_is_the_same_as_one_by_one_to_the_bit_and_within_bounds(space, readers):
+    together = affinities(space, readers, [POOL] * len(readers), MORNING)
+    apart = [affinities(space, [opinions], [list(POOL)], MORNING)[0] for opinions in readers]
+    assert together == apart
+    assert all(-1.0001 <= number <= 1.0001 for found in together for number in found)
+
+
+def test_each_reader_may_have_a_pool_of_their_own(space):
+    pools = [["graph-2", "robot-2"], ["robot-2"], []]
+    found = affinities(space, [more("graph-1")] * 3, pools, MORNING)
+    assert [len(one) for one in found] == [2, 1, 0]
+    assert found[0][1] == pytest.approx(found[1][0], abs=1e-6)
+
+
+def test_the_same_papers_give_the_same_numbers_in_whatever_order_they_come(space):
+    again = fit_space(dict(reversed(TEXTS.items())))
+    assert affinity(again, more("graph-1", "robot-2")) == affinity(space, more("graph-1", "robot-2"))
+
+
+def test_a_profile_is_shown_by_its_strongest_words(space):
+    words = profile_words(space, more("graph-1", "graph-4"), MORNING, count=5)
+    assert len(words) == 5
+    assert set(words) <= set(SUBJECTS["graph"])
+    assert profile_words(space, less("graph-1"), MORNING) == []
+    assert profile_words(space, [], MORNING) == []
+
+
+def test_nothing_said_or_nothing_known_is_zero(space):
+    assert affinities(space, [[], more("unknown")], [["graph-1"], ["graph-1"]], MORNING) == [[0.0], [0.0]]
+    assert affinities(None, [more("graph-1")], [["graph-1", "graph-2"]], MORNING) == [[0.0, 0.0]]
+    assert affinity(space, more("graph-1"), ["unknown"]) == {"unknown": 0.0}
+
+
+HOSTILE = [
+    "", " \n\t", "the", "图神经网络 在 分子 上", "שלום عالم ελληνικά", "𝒢 ∇²f ≤ ε", "\x00\ud800\ufffe",
+    "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "word " * 50_000, "x" * 100_000, "-'-’-", "１２３ ㍿ ﬁ İ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("copies", [1, 2, 30])
+def test_hostile_texts_are_places_like_others(copies):
+    texts = {f"{number}-{copy}": text for number, text in enumerate(HOSTILE) for copy in range(copies)}
+    hostile = fit_space(texts)
+    found = affinity(hostile, [*more(*texts), *less("0-0")], list(texts))
+    assert all(-1.0001 <= number <= 1.0001 for number in found.values())
+    assert found["0-0"] == 0.0  # an empty text is like nothing
+    profile_words(hostile, more(*texts), MORNING)
+
+
+@pytest.mark.parametrize("texts", [{}, {"a": "graph"}, {"a": "graph node", "b": "graph node"}, {"a": "", "b": ""}])
+def test_tiny_collections_work(texts):
+    found = affinity(fit_space(texts), more("a"), ["a", "b", "c"])
+    assert found["c"] == 0.0
+    assert all(abs(number) <= 1.0001 for number in found.values())
+
+
+def test_papers_that_are_all_the_same_are_all_as_near():
+    found = affinity(fit_space({str(n): "graph node edge" for n in range(9)}), more("3"), [*map(str, range(9))])
+    assert found == pytest.approx(dict.fromkeys(found, 1.0), abs=1e-4)
+
+
+def test_a_process_in_which_nobody_said_anything_never_imports_numpy():
+    code = (
+        "import sys, datetime; from digest.issues.profiles.profile import affinities;"
+        "assert affinities(None, [[], []], [['a'], ['a']], datetime.datetime.now()) == [[0.0], [0.0]];"
+        "sys.exit('numpy' in sys.modules or 'scipy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.timeout(600)
+def test_a_thousand_real_readers_are_known_better_than_by_a_centroid(shared_data):
+    documents, tasks = interests.read(shared_data / "interest")
+    found = interests.measure(documents, tasks, rounds=1)
+    assert found["ndcg_at_10"] >= 0.41
+    assert found["ndcg_at_10"] > found["centroid_ndcg_at_10"] + 0.02
+    assert found.keys() >= {"microseconds_per_subscriber", "centroid_microseconds", "fit_seconds"}
+
+
+def test_ndcg_is_one_for_the_ideal_list_and_counts_by_place():
+    task = interests.Task(["l"], ["a", "b", "c"], {"b"})
+    assert interests.ndcg([[0.0, 1.0, 0.5]], [task]) == pytest.approx(1.0)
+    assert interests.ndcg([[1.0, 0.5, 0.0]], [task]) == pytest.approx(0.6309, abs=1e-4)

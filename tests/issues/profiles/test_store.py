@@ -1,0 +1,67 @@
+"""What readers said decides how near the papers of the next issue are to them, on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from digest.database.engine import read_only, transaction
+from digest.database.tables import opinions, tastes
+from digest.subscribers import feedback, subscriptions
+from digest.subscribers.opinion import FeedbackKind
+from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+
+GRAPHS = "spectral clustering of graph nodes by message passing over edges in community networks"
+SPEECH = "speech transcription of acoustic phonemes with a microphone and the voice of speakers"
+
+
+@pytest.fixture
+def issue(engine):
+    """Readers of graphs and of nothing, and an issue in which speech has the most votes."""
+    yesterday = MORNING - timedelta(days=1)
+    add_papers(engine, range(100, 106), seen_at=yesterday, abstract=GRAPHS, title="Graphs and their nodes")
+    add_papers(engine, range(110, 116), seen_at=yesterday, abstract=SPEECH, title="Speech and its phonemes")
+    for number in range(200, 300):  # what stands in a quarter of all papers tells nothing
+        add_papers(
+            engine, range(number, number + 1), seen_at=yesterday, title="Another", abstract=f"subject{number // 3}"
+        )
+    cut(engine, DAY - timedelta(days=1), yesterday)
+    add_papers(engine, range(20), abstract=SPEECH, title="Voices of speakers")
+    add_papers(engine, range(20, 30), abstract=GRAPHS, title="Clustering of networks")
+    fond = add_reader(engine, "ada@example.com")
+    add_reader(engine, "ben@example.com")
+    with transaction(engine) as connection:
+        said = {
+            "00100": FeedbackKind.MORE,
+            "00101": FeedbackKind.MORE,
+            "00110": FeedbackKind.LESS,
+            "00111": FeedbackKind.READ,
+        }
+        rows = [
+            {"subscriber_id": fond.id, "paper_id": f"2603.{paper}", "said": one, "at": MORNING}
+            for paper, one in said.items()
+        ]
+        connection.execute(insert(opinions), rows)
+    return cut(engine), fond
+
+
+def test_only_readers_who_said_something_have_a_taste(engine, issue):
+    published, fond = issue
+    with read_only(engine) as connection:
+        (row,) = connection.execute(select(tastes)).all()
+    assert (row.issue_id, row.subscriber_id) == (published.issue_id, fond.id)
+    assert min(row.affinity[f"2603.{number:05}"] for number in range(20, 30)) > 0.3
+    assert all(row.affinity.get(f"2603.{number:05}", 0) < 0.1 for number in range(20))
+    assert set(row.kin.values()) == {"Graphs and their nodes"}
+
+
+def test_a_reader_can_look_at_the_words_of_their_profile_until_they_forget_what_they_said(engine, issue):
+    _published, fond = issue
+    words = feedback.taste(engine, fond).words
+    assert words
+    assert set(words) <= set(GRAPHS.split()) | {"graphs"}
+    exported = subscriptions.export(engine, fond.id)
+    assert exported is not None
+    assert exported["tastes"][0]["words"] == list(words)
+    feedback.forget_all(engine, fond.id, MORNING)
+    assert feedback.taste(engine, fond).words == ()

@@ -1,0 +1,265 @@
+"""Whatever list was sent to whomever: explain gives that very list, and its numbers add up."""
+
+import gzip
+import json
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+
+import pytest
+from sqlalchemy import insert, select
+from typer.testing import CliRunner
+
+from digest.cli.commands import app
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries, opinions
+from digest.issues.explain import BadWeight, Move, explain_list, with_weights
+from digest.issues.selection.history import CachedIssue
+from digest.issues.selection.selection import Pool
+from digest.issues.selection.stored import selection_as_json
+from digest.issues.store import issue_by_id, issue_on
+from digest.ledger import deliveries as ledger
+from digest.ledger.queueing import queue_mail
+from digest.ledger.sending import DeliveryResult, MessageRecord, claim, mark_sending, record
+from digest.mail.delivery.choose import choose
+from digest.papers.paper import Paper, Votes
+from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.store import Listing, keep_papers, keep_votes, pool
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Frequency
+from tests.ledger.test_deliveries import receipt
+from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
+
+A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
+ISSUES, READERS, PAPERS_A_DAY = 12, 100, 12
+WORDS = ("attention", "diffusion", "agents", "robot", "speech", "protein", "graph", "safety", "benchmark", "rag")
+LABS = ("An Institute", "Another Lab", "A Company", "")
+NAMES = ("Ada Lovelace", "Alan Turing", "Grace Hopper", "Emmy Noether")
+"""What made-up papers are made of, and readers ask for."""
+
+
+def shelf_of(issue):
+    return CachedIssue(issue, Pool(issue, languages=LANGUAGES))
+
+
+def send_all(engine, now):
+    """What workers do, without a mail server."""
+
+    @cache
+    def shelf(number):
+        with read_only(engine) as connection:
+            return shelf_of(issue_by_id(connection, number))
+
+    while True:
+        with transaction(engine) as connection:
+            claims = claim(connection, "worker", 500, now)
+        if not claims:
+            return
+        with transaction(engine) as connection:
+            choice = choose(connection, "worker", claims, shelf, lambda _: None)
+            for number, reason in choice.skipped.items():
+                ledger.skip(connection, number, reason, now)
+            parts = [
+                MessageRecord(one.delivery.id, "m@example.org", "a" * 64, selection_as_json(one.selection))
+                for one in choice.parts
+            ]
+            mark_sending(connection, "worker", parts)
+            answers = [DeliveryResult(receipt(one.delivery, "accepted", 250), "accepted") for one in choice.parts]
+            record(connection, "worker", answers)
+
+
+def made_up(dice, day):
+    titles = (f"{dice.choice(WORDS)} {number} of {day:%d %B} by {dice.choice(WORDS)}" for number in range(PAPERS_A_DAY))
+    return [
+        paper(
+            number,
+            id=f"{day:%y%m}.{day:%d}{number:03}",
+            title=title,
+            organization=dice.choice(LABS),
+            authors=tuple(dice.sample(NAMES, 2)),
+            categories=(dice.choice(("cs.CL", "cs.CV", "math.CO", "stat.ML")),),
+            listed_at=datetime.combine(day, datetime.min.time(), tzinfo=UTC),
+        )
+        for number, title in enumerate(titles)
+    ]
+
+
+def recorded(shared_data, day):
+    """A real day from the first half of the recorded data, as if it had been listed on `day`."""
+    with gzip.open(shared_data / "hf" / "daily_papers.jsonl.gz", "rt") as lines:
+        by_day = {}
+        for line in lines:
+            one = json.loads(line)
+            by_day.setdefault(one["date"], []).append(one)
+    dates = sorted(by_day)[-ISSUES:]
+    found = by_day[dates[(day - DAY).days]][: 2 * PAPERS_A_DAY]
+    at = datetime.combine(day, datetime.min.time(), tzinfo=UTC)
+    known = ((one, str(one.get("organization") or ""), tuple(map(str, one.get("authors") or ()))) for one in found)
+    return [
+        Paper(one["id"], one["title"], one.get("summary") or "", "", names, lab, listed_at=at)
+        for one, lab, names in known
+    ]
+
+
+def wants(dice):
+    def some(words, most=2):
+        return tuple(dice.sample(words, dice.randint(0, most)))
+
+    if dice.random() < 0.2:
+        return {}
+    weekly = {"frequency": Frequency.WEEKLY, "weekdays": frozenset({dice.randrange(7)})} if dice.random() < 0.2 else {}
+    return weekly | {
+        "papers": dice.randint(1, 12),
+        "keywords": some(WORDS),
+        "muted_words": some(WORDS, 1),
+        "labs": some(LABS[:3], 1),
+        "authors": some(NAMES, 1),
+        "categories": some(("cs", "math.CO", "stat"), 1),
+        "topics": some(("speech", "agents", "safety", "graphs")),
+        "muted_topics": some(("robotics", "retrieval"), 1),
+        "surprise": dice.random() < 0.7,
+        "language": dice.choice(("", "en", "zh-CN")),
+    }
+
+
+@pytest.mark.parametrize(("papers_of", "pairs"), [("made up", 1000), ("recorded", 250)])
+def test_of_a_thousand_lists_each_is_explained_as_it_was_sent_and_its_terms_add_up(engine, request, papers_of, pairs):
+    dice = random.Random(20260304)
+    readers = [add_reader(engine, f"reader{number}@example.com", **wants(dice)) for number in range(READERS)]
+    shared_data = request.getfixturevalue("shared_data") if papers_of == "recorded" else None
+    for number in range(ISSUES):
+        day = DAY + number * A_DAY
+        now = MORNING + number * A_DAY
+        papers = recorded(shared_data, day) if shared_data else made_up(dice, day)
+        with transaction(engine) as connection:
+            keep_papers(connection, Listing("huggingface", now - AN_HOUR, papers))
+            keep_votes(connection, [Votes(one.id, "huggingface", now - AN_HOUR, dice.randint(0, 90)) for one in papers])
+            said = {(dice.choice(readers).id, dice.choice(papers).id) for _ in range(10)}
+            rows = [
+                {"subscriber_id": who, "paper_id": what, "said": dice.choice(("more", "less", "read")), "at": now}
+                for who, what in said
+            ]
+            connection.execute(insert(opinions), rows)
+        cut(engine, day)
+        send_all(engine, now + AN_HOUR)
+    with read_only(engine) as connection:
+        columns = (deliveries.c.issue_id, deliveries.c.recipient, deliveries.c.selection)
+        sent = connection.execute(select(*columns).where(deliveries.c.state == "accepted")).all()
+        shelves = {number: shelf_of(issue_by_id(connection, number)) for number in {row.issue_id for row in sent}}
+    assert {shelf.issue.kind for shelf in shelves.values()} == {"daily", "weekly"}
+    assert len(sent) >= 1000
+    named = 0
+    for row in dice.sample(sent, pairs):
+        explained = explain_list(engine, shelves[row.issue_id], row.recipient, {})
+        assert json.loads(selection_as_json(explained.chosen.selection)) == row.selection
+        assert explained.same, (explained, row)
+        for pick in explained.chosen.selection.picks:
+            assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for value in pick.terms.values())
+            named += len(pick.terms) > 1
+    assert named > pairs
+
+
+# --- what changed since, and other weights ---
+
+
+@pytest.fixture
+def sent(engine):
+    """One reader's mail, and its issue."""
+    add_papers(engine, range(12))
+    reader = add_reader(engine, "ada@example.com", papers=4, keywords=("number 7",))
+    cut(engine)
+    send_all(engine, MORNING + AN_HOUR)
+    with read_only(engine) as connection:
+        return reader, issue_on(connection, "daily", DAY)
+
+
+def test_what_the_reader_changed_since_is_named(engine, sent):
+    reader, issue = sent
+    assert explain_list(engine, shelf_of(issue), reader.key, {}).same
+    other = replace(reader.preferences, papers=3, keywords=())
+    subscriptions.change_preferences(engine, reader.id, other, MORNING + 2 * A_DAY)
+    explained = explain_list(engine, shelf_of(issue), reader.key, {})
+    assert not explained.same
+    assert explained.since_then == "since then the reader changed keywords, papers (2026-03-06)"
+    assert len(explained.chosen.selection.picks) == 4
+
+
+def test_of_who_was_erased_the_list_is_still_explained(engine, sent):
+    reader, issue = sent
+    subscriptions.erase(engine, reader.id, MORNING)
+    explained = explain_list(engine, shelf_of(issue), reader.key, {})
+    assert (explained.same, len(explained.chosen.selection.picks)) == (None, 4)
+
+
+def test_a_list_of_an_earlier_version_has_no_terms_and_is_shown_all_the_same(engine, sent):
+    reader, issue = sent
+    old = {"picks": [[f"2603.{number:05}", ""] for number in range(4)], "left_out": 0}
+    with transaction(engine) as connection:
+        connection.execute(deliveries.update().values(selection=old))
+    explained = explain_list(engine, shelf_of(issue), reader.key, {})
+    assert [pick.paper_id for pick in explained.chosen.selection.picks] == [f"2603.{number:05}" for number in range(4)]
+    assert not explained.same
+
+
+def test_other_weights_rank_the_frozen_pool_as_the_cut_would_have(engine):
+    for first, age in ((190, 1), (30, 30), (1, 100)):
+        listed = MORNING - age * AN_HOUR
+        add_papers(engine, range(first, first + 4), seen_at=listed, listed_at=listed)
+    cut(engine)
+    with read_only(engine) as connection:
+        issue = issue_on(connection, "daily", DAY)
+        observed = pool(connection, MORNING - 5 * A_DAY, MORNING)
+    other = with_weights(issue, {"fresh_days": 30, "lateness": 0})
+    assert other.papers == rank(observed, RankingWeights(fresh_days=30, lateness=0), MORNING)
+    assert [one.paper.id for one in other.papers] != [one.paper.id for one in issue.papers]
+    with pytest.raises(BadWeight, match="no weight 'gravitas'; there are "):
+        with_weights(issue, {"gravitas": 1.5})
+    with pytest.raises(BadWeight, match="does not know"):
+        with_weights(replace(issue, formula="of an earlier version"), {"lateness": 1})
+
+
+def test_another_weight_shows_what_would_move_in_a_readers_list(engine, sent):
+    reader, issue = sent
+    moves = explain_list(engine, shelf_of(issue), reader.key, {"keyword": 0.2}).moves
+    assert Move("2603.00007", 1, 3) in moves
+
+
+def test_the_command_shows_the_list_its_terms_and_what_would_move(engine, sent, database_url, monkeypatch):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET.decode())
+
+    def run(*arguments):
+        return CliRunner().invoke(app, ["explain", "--issue", "2026-03-04", *arguments])
+
+    mine = ("--subscriber", "ada@example.com", "--what-if", "keyword=0.2")
+    document = json.loads(run(*mine, "--json").stdout)
+    first = document["papers"][0]
+    assert (first["paper"], first["terms"], first["score"]) == (
+        "2603.00007",
+        {"trending": 0.3155, "keyword": 0.8},
+        1.1155,
+    )
+    assert first["reason"] == "8th fastest rising today, 193 votes · matches your keyword “number 7”"
+    assert first["ranking"]["score"] == first["ranking"]["terms"]["score"]
+    assert (document["same_now"], document["state"]) == (True, "accepted")
+    assert {"paper_id": "2603.00007", "before": 1, "after": 3} in document["what_if"]["moves"]
+    shown = run(*mine).stdout
+    assert "score 1.1155 = +0.3155 trending +0.8 keyword" in shown
+    assert "The list would be the same now." in shown
+    assert run("--what-if", "lateness=2").exit_code == 0
+    assert run("--what-if", "lateness=much").exit_code == 2
+    assert run("--what-if", "gravitas=2").exit_code == 2
+    assert run("--kind", "weekly").exit_code != 0
+    assert run("--subscriber", "eve@example.com").exit_code != 0
+
+
+def test_a_mail_that_was_not_begun_has_no_list(engine):
+    add_papers(engine, range(3))
+    done = cut(engine)
+    reader = add_reader(engine, "ada@example.com")
+    with transaction(engine) as connection:
+        queue_mail(connection, "digest", DAY, reader.key, reader.id, MORNING, MORNING, issue_id=done.issue_id)
+        issue = issue_by_id(connection, done.issue_id)
+    assert explain_list(engine, shelf_of(issue), reader.key, {}) is None

@@ -1,0 +1,30 @@
+"""How PostgreSQL goes about the ledger's statements."""
+
+from datetime import timedelta
+
+from sqlalchemy import event
+
+from digest.database.engine import connect, transaction
+from digest.database.tables import deliveries as table
+from digest.ledger import sending
+from tests.support.scenario import MORNING, add_papers, add_reader, cut
+
+
+def test_a_claim_sorts_nothing_even_where_the_database_knows_nothing_of_its_rows_yet(postgresql_url):
+    """A fan-out ends up to a minute before PostgreSQL counts its rows; each claim then read and sorted all of them."""
+    engine = connect(postgresql_url)
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    others = [one.name for one in table.columns if one.name not in ("id", "recipient")]
+    copies = f"SELECT md5(n::text), {', '.join(others)} FROM deliveries, generate_series(1, 20000) n"
+    said = []
+    event.listen(engine, "before_cursor_execute", lambda *about: said.append(about[2:4]))
+    with transaction(engine) as connection:
+        connection.exec_driver_sql(f"INSERT INTO deliveries (recipient, {', '.join(others)}) {copies}")
+        assert len(sending.claim(connection, "one", 100, MORNING + timedelta(hours=2))) == 100
+        (claim, values) = next(one for one in reversed(said) if "UPDATE deliveries" in one[0])
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {claim}", values).scalars())
+    engine.dispose()
+    assert "ix_deliveries_due" in plan
+    assert "Sort" not in plan

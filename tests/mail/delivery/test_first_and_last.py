@@ -1,0 +1,180 @@
+"""A reader's first issue welcomes them; the last mail says goodbye, to nobody who does not want it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries
+from digest.issues.store import issue_on
+from digest.ledger import queueing, sending
+from digest.ledger.deliveries import find
+from digest.ledger.kinds import IssueKind, Kind, SkipReason
+from digest.mail.preview import preview_message
+from digest.subscribers import store, subscriptions
+from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.tokens import Purpose, verify
+from tests.mail.delivery.builders import SEVEN, hands, opened
+from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
+from tests.support.smtp_server import KEEP_AND_HANG_UP, Phase
+
+__all__ = ["hands"]
+
+WELCOME = "this is your first issue"
+A_DAY = timedelta(days=1)
+
+
+def text_of(taken):
+    return opened(taken).get_body(("plain",)).get_content()
+
+
+def issue_after(days, engine):
+    at = SEVEN + days * A_DAY
+    add_papers(engine, range(10 * days, 10 * days + 3), seen_at=at - timedelta(hours=2), listed_at=at)
+    return cut(engine, DAY + days * A_DAY)
+
+
+def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, smtp_server):
+    ada = add_reader(engine, "ada@example.com")
+    issue_after(0, engine)
+    hands.deliver()
+    add_reader(engine, "ben@example.com")
+    for days in (1, 40):  # the second time nothing of the pool was in a mail of theirs
+        issue_after(days, engine)
+        hands.at = SEVEN + days * A_DAY
+        hands.deliver()
+    mails = {name: smtp_server.taken_for(f"{name}@example.com") for name in ("ada", "ben")}
+    assert [[WELCOME in text_of(mail) for mail in theirs] for theirs in mails.values()] == [
+        [True, False, False],
+        [True, False],
+    ]
+    assert f"{desk().look.public_url}/preferences/" in text_of(mails["ada"][0]).partition("Paper number")[0]
+    with read_only(engine) as connection:
+        stored = find(connection, Kind.DIGEST, DAY, ada.key)
+    assert stored is not None
+    assert stored.selection is not None
+    assert stored.selection["first"]
+
+
+def test_a_first_issue_that_is_tried_again_is_the_same_mail_whatever_came_between(hands, engine, smtp_server):
+    ada = add_reader(engine, "ada@example.com")
+    issue_after(0, engine)
+    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    hands.deliver()
+    with transaction(engine) as connection:
+        arrived = queueing.new_row(Kind.DIGEST, DAY - A_DAY, SEVEN) | {"recipient": ada.key, "subscriber_id": ada.id}
+        moments = {"due_at": SEVEN, "next_attempt_at": SEVEN, "state": "accepted"}
+        connection.execute(deliveries.insert().values(arrived | moments))
+    hands.at = SEVEN + timedelta(hours=2)
+    hands.deliver()
+    first, again = smtp_server.taken
+    assert first.content == again.content
+    assert WELCOME in text_of(again)
+
+
+def test_the_default_reader_of_a_preview_is_not_new(engine):
+    issue_after(0, engine)
+    with read_only(engine) as connection:
+        issue = issue_on(connection, IssueKind.DAILY, DAY)
+    ada = add_reader(engine, "ada@example.com")
+    shown = [preview_message(engine, desk(), issue, reader, SEVEN).decode() for reader in (None, ada)]
+    assert [WELCOME in one for one in shown] == [False, True]
+
+
+# --- goodbye ---
+
+
+def left(engine):
+    """A reader who has left on a page of ours."""
+    ada = add_reader(engine, "ada@example.com")
+    assert subscriptions.unsubscribe(engine, ada.id, SEVEN, "unsubscribe page", goodbye=True)
+    return ada
+
+
+def what_became(engine, ada):
+    with read_only(engine) as connection:
+        query = select(deliveries.c.state, deliveries.c.reason).where(deliveries.c.recipient == ada.key)
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def test_who_leaves_gets_one_last_mail_that_says_how_to_come_back_and_to_be_erased(hands, engine, smtp_server):
+    ada = left(engine)
+    issue_after(0, engine)
+    for hours in (0, 1, 26):
+        hands.at = SEVEN + timedelta(hours=hours)
+        hands.deliver()
+    (mail,) = smtp_server.taken
+    assert opened(mail)["Subject"] == "You are unsubscribed from Daily Papers"
+    found = re.search(r"/preferences/(\S+)", text_of(mail))
+    assert found is not None
+    assert verify(Purpose.MANAGE, found[1], [SECRET]) == ada.id
+    assert f"{found[0]}#rest" in text_of(mail)
+
+
+def came_back(engine, ada):
+    assert subscriptions.resubscribe(engine, ada.id, SEVEN)
+
+
+def signed_up_again(engine, ada):
+    with transaction(engine) as connection:
+        store.request_again(connection, ada.id, ada.consent)
+
+
+def was_suppressed(engine, ada):
+    with transaction(engine) as connection:
+        suppress(connection, ada.key, SuppressionReason.REFUSED, "", SEVEN)
+
+
+def was_erased(engine, ada):
+    assert subscriptions.erase(engine, ada.id, SEVEN)
+
+
+MEANWHILE = {
+    came_back: SkipReason.CHANGED,
+    signed_up_again: SkipReason.CHANGED,
+    was_suppressed: SkipReason.SUPPRESSED,
+    was_erased: SkipReason.ERASED,
+}
+
+
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+def test_nobody_gets_a_goodbye_who_does_not_want_it_any_more(hands, engine, smtp_server, meanwhile):
+    ada = left(engine)
+    meanwhile(engine, ada)
+    hands.deliver()
+    assert smtp_server.taken == []
+    assert what_became(engine, ada) == [("skipped", MEANWHILE[meanwhile])]
+
+
+@pytest.mark.parametrize("meanwhile", [None, *MEANWHILE])
+def test_the_last_check_before_the_wire_knows_who_wants_a_goodbye(engine, meanwhile):
+    ada = left(engine)
+    with transaction(engine) as connection:
+        (claim,) = sending.claim(connection, "one", 10, SEVEN)
+    if meanwhile:
+        meanwhile(engine, ada)
+    with transaction(engine) as connection:
+        may_go = sending.mark_sending(connection, "one", [sending.MessageRecord(claim.id, "x@y", "", None, b"mail")])
+    assert may_go == (set() if meanwhile else {claim.id})
+
+
+def test_no_goodbye_is_queued_for_a_suppressed_or_unconfirmed_address(engine):
+    pending = add_reader(engine, "ben@example.com", confirmed_at=None)
+    ada = add_reader(engine, "ada@example.com")
+    was_suppressed(engine, ada)
+    for one in (pending, ada):
+        assert subscriptions.unsubscribe(engine, one.id, SEVEN, "unsubscribe page", goodbye=True)
+        assert what_became(engine, one) == []
+
+
+def test_leaving_again_and_again_gives_one_goodbye_a_day_and_three_a_month(hands, engine, smtp_server):
+    ada = left(engine)
+    for hours in range(0, 24 * 20, 6):
+        hands.at = SEVEN + timedelta(hours=hours)
+        hands.deliver()
+        subscriptions.resubscribe(engine, ada.id, hands.at)
+        subscriptions.unsubscribe(engine, ada.id, hands.at, "unsubscribe page", goodbye=True)
+    hands.deliver()
+    assert len(smtp_server.taken) == 3

@@ -1,0 +1,58 @@
+"""What changes between the cut and the mail: readers leave, issues are paused."""
+
+from contextlib import closing
+
+import pytest
+
+from digest.database.engine import transaction
+from digest.issues.publish import halt
+from digest.ledger.kinds import IssueStatus
+from digest.subscribers import store
+from tests.mail.delivery.builders import SEVEN
+from tests.mail.delivery.builders import hands as hands
+from tests.support.scenario import DAY, add_papers, add_reader, cut
+from tests.support.workers import postman
+
+
+@pytest.mark.parametrize("gone", ["unsubscribed", "erased"])
+def test_who_left_after_the_cut_is_skipped_by_name(hands, engine, smtp_server, gone):
+    add_papers(engine, range(3))
+    reader = add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+    with transaction(engine) as connection:
+        if gone == "erased":
+            store.erase(connection, reader.id, reader.key)
+        else:
+            store.set_unsubscribed(connection, reader.id, SEVEN)
+    hands.deliver()
+    assert smtp_server.taken == []
+    assert hands.audit(issue).skipped == {gone: 1}
+
+
+def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    add_reader(engine, "ada@example.com")
+    cut(engine)
+    halt(engine, DAY, IssueStatus.PAUSED, SEVEN)
+    assert hands.deliver().handled == 0
+    halt(engine, DAY, IssueStatus.RUNNING, SEVEN)
+    hands.deliver()
+    assert len(smtp_server.taken) == 1
+
+
+def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_resume(hands, engine, smtp_server):
+    class PausedMeanwhile:
+        def submit(self, window, now):
+            halt(engine, DAY, IssueStatus.PAUSED, hands.at)
+            return hands.sender.submit(window, now)
+
+    add_papers(engine, range(3))
+    for number in range(20):
+        add_reader(engine, f"reader{number}@example.com")
+    issue = cut(engine)
+    with closing(postman(engine, PausedMeanwhile(), hands.folder, lambda: hands.at)) as one:
+        one.deliver_due(10_000)
+    assert 0 < len(smtp_server.taken) < 20
+    halt(engine, DAY, IssueStatus.RUNNING, hands.at)
+    hands.deliver()
+    assert hands.audit(issue).accepted == len(smtp_server.taken) == 20

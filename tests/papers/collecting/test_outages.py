@@ -1,0 +1,147 @@
+"""Whatever one source does, the issue is cut with what the others gave, and says which one was missing."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from digest.database.engine import connect, read_only
+from digest.issues.publish import publish
+from digest.papers.collecting.collect import collect_recent
+from digest.papers.collecting.collection import SourceHealth, name_of
+from digest.papers.sources.registry import SourceAddresses, make_sources
+from digest.papers.store import last_collections, pool
+from tests.support.lists import list_of
+from tests.support.replay import Replay, Reply, json_reply, replaying
+from tests.support.scenario import PLAN
+
+NOW = datetime(2026, 5, 28, 6, 30, tzinfo=UTC)  # a Thursday
+SOURCES = ("huggingface", "arxiv", "hackernews", "feeds")
+PATHS = {
+    "huggingface": ("/api/daily_papers",),
+    "arxiv": ("/rss/cs.AI", "/api/query"),
+    "hackernews": ("/api/v1/search_by_date",),
+    "feeds": ("/own.json",),
+}
+ATOM = (
+    '<feed xmlns="http://www.w3.org/2005/Atom"><updated>2026-05-28T04:00:00+00:00</updated><entry>'
+    "<id>http://arxiv.org/abs/2605.07777</id><title>Seven</title><summary>So.</summary></entry></feed>"
+)
+GOOD = {
+    "huggingface": json_reply(list_of(NOW.date())),
+    "arxiv": Reply(ATOM.encode()),
+    "hackernews": json_reply({"hits": [{"url": "https://arxiv.org/abs/2605.07777", "points": 9}], "nbHits": 1}),
+    "feeds": json_reply([{"id": "2605.08888", "title": "Eight", "listed_at": "2026-05-28T01:00:00Z"}]),
+}
+BROKEN = {
+    "slow": lambda _good: Reply(b"late", silent_seconds=5),
+    "dripping": lambda good: Reply(good.body[:20], drip=True),
+    "asks to wait": lambda _good: Reply(status=429, headers={"Retry-After": "3600"}),
+    "an error": lambda _good: Reply(b"oops", status=500),
+    "cut": lambda good: Reply(good.body[: len(good.body) // 2]),
+    "broken off": lambda good: Reply(good.body[: len(good.body) // 2], cut=500),
+    "endless": lambda good: Reply(good.body[:20], endless=True),
+    "no list": lambda _good: Reply(b"<html>Sorry</html>"),
+}
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    """What is told and cut is the same on every database; what is stored has its tests elsewhere."""
+    engine = connect(sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def server() -> Iterator[Replay]:
+    with replaying() as replay:
+        for source, paths in PATHS.items():
+            for path in paths:
+                replay.answers(path, GOOD[source])
+        yield replay
+
+
+def closed_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def places(url: str, down: str = "") -> SourceAddresses:
+    of = {source: closed_port() if source == down else url for source in SOURCES}
+    return SourceAddresses(
+        of["huggingface"],
+        of["arxiv"],
+        of["arxiv"],
+        ("cs.AI",),
+        timeout_seconds=1.5,
+        hackernews_url=of["hackernews"],
+        feeds=(f"{of['feeds']}/own.json",),
+    )
+
+
+def cut(engine: Engine, where: SourceAddresses) -> str:
+    """Read the sources as the scheduler does before a cut, and cut; what readers are told."""
+    collect_recent(engine, make_sources(SOURCES, where), NOW, 1, patience=20)
+    return publish(engine, PLAN, NOW.date(), NOW + timedelta(seconds=20)).note
+
+
+def listed(engine: Engine) -> set[str]:
+    with read_only(engine) as connection:
+        return {one.paper.id for one in pool(connection, NOW - timedelta(days=1), NOW)}
+
+
+EVERYTHING = {
+    *(str(one["paper"]["id"]) for one in list_of(NOW.date())),  # type: ignore[index]
+    "2605.07777",
+    "2605.08888",
+}
+FROM: dict[str, Callable[[str], bool]] = {
+    "huggingface": lambda one: one.startswith("2605.28"),
+    "arxiv": lambda one: one == "2605.07777",
+    "hackernews": lambda _one: False,
+    "feeds": lambda one: one == "2605.08888",
+}
+
+
+def test_when_all_answer_nothing_is_missing_and_nothing_is_said(engine: Engine, server: Replay) -> None:
+    assert cut(engine, places(server.url)) == ""
+    assert listed(engine) == EVERYTHING
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("fault", BROKEN)
+def test_the_issue_is_cut_without_the_broken_source_and_names_it(
+    engine: Engine, server: Replay, source: str, fault: str
+) -> None:
+    for path in PATHS[source]:
+        server.answers(path, BROKEN[fault](GOOD[source]))
+    note = cut(engine, places(server.url))
+    assert note.startswith(f"{name_of(source)} ")
+    assert "when this issue was made" in note
+    assert listed(engine) >= {one for one in EVERYTHING if not FROM[source](one)}
+    with read_only(engine) as connection:
+        outcomes = {run.source: run.outcome for run in last_collections(connection)}
+    assert outcomes.pop(source) in (SourceHealth.FAILING, SourceHealth.PARTIAL)
+    assert set(outcomes.values()) == {SourceHealth.FRESH}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_that_cannot_be_reached_is_named(engine: Engine, server: Replay, source: str) -> None:
+    note = cut(engine, places(server.url, down=source))
+    assert (
+        note == f"{name_of(source)} could not be read when this issue was made; what is missing comes in a later one."
+    )
+    assert listed(engine) == {one for one in EVERYTHING if not FROM[source](one)}
+
+
+def test_a_short_wait_that_a_busy_source_asks_for_is_kept(engine: Engine, server: Replay) -> None:
+    busy = Reply(status=429, headers={"Retry-After": "0"})
+    server.answers(PATHS["huggingface"][0], busy, GOOD["huggingface"])
+    assert cut(engine, places(server.url)) == ""
+    assert json.loads(GOOD["huggingface"].body)
+    assert listed(engine) == EVERYTHING

@@ -1,0 +1,166 @@
+"""Settings: nothing has to be set, what is wrong is said in one line, and secrets stay secret."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from digest.settings import Settings, SettingsError, reference, settings, unknown_variables
+
+PASSWORD = "correct-horse-battery"
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DIGEST_DATA_DIR")
+    found = settings()
+    assert found.database == f"sqlite:///{tmp_path / '.digest' / 'digest.sqlite'}"
+    assert found.relays == ()
+    assert found.list_domain == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DATABASE_URL", f"mysql://root:{PASSWORD}@db/x", "start with postgresql://"),
+        ("REDIS_URL", f"valkey://:{PASSWORD}@cache", "redis://"),
+        ("SMTP_URL", f"smtp://papers:{PASSWORD}@mail.example.org", "smtp+starttls://"),
+        ("SMTP_URL", f"https://papers:{PASSWORD}@mail.example.org", "smtps://"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:port", "numbers"),
+        ("PUBLIC_URL", "http://papers.example.org", "https://"),
+        ("PUBLIC_URL", "papers.example.org", "web address"),
+        ("PUBLIC_URL", "https://a-rather-long-name.papers.example.org", "40 characters"),
+        ("SECRET_KEY", PASSWORD, "32 random characters"),
+        ("MAIL_FROM", "Daily Papers", "address"),
+        ("BOUNCE_ADDRESS", "bounces@exämple.org", "address"),
+        ("SOURCES", "huggingface,medline", "medline"),
+        ("HUGGINGFACE_URL", "ftp://huggingface.co", "web address"),
+        ("CUT_AT", "noon", "time"),
+        ("POOL_DAYS", "0", "greater than or equal to 1"),
+        ("WEB_PORT", "eighty", "integer"),
+        ("LOG_LEVEL", "loud", "pattern"),
+        ("LOG_JSON", "perhaps", "boolean"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"DIGEST_{name}", value)
+    with pytest.raises(SettingsError) as error:
+        settings()
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"DIGEST_{name}: ")
+    assert said in line
+    assert PASSWORD not in line
+
+
+def test_two_wrong_values_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_POOL_DAYS", "0")
+    monkeypatch.setenv("DIGEST_WEB_PORT", "99999")
+    with pytest.raises(SettingsError) as error:
+        settings()
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_real_mail_server_needs_a_real_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org")
+    with pytest.raises(SettingsError, match="DIGEST_MAIL_FROM"):
+        settings()
+    monkeypatch.setenv("DIGEST_MAIL_FROM", "Papers <papers@example.org>")
+    assert [relay.host for relay in settings().relays] == ["mail.example.org"]
+
+
+def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org")
+    monkeypatch.setenv("DIGEST_DATABASE_URL", f"postgresql://papers:{PASSWORD}@db/papers")
+    monkeypatch.setenv("DIGEST_REDIS_URL", f"redis://:{PASSWORD}@cache/0")
+    monkeypatch.setenv("DIGEST_SECRET_KEY", PASSWORD * 2)
+    monkeypatch.setenv("DIGEST_MAIL_FROM", "papers@example.org")
+    found = settings()
+    assert found.relays[0].password == PASSWORD
+    for text in (repr(found), str(found), found.model_dump_json(), repr(found.relays)):
+        assert PASSWORD not in text
+
+
+def test_a_secret_can_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "smtp").write_text(f"smtp://papers:{PASSWORD}@localhost:2525\n")
+    monkeypatch.setenv("DIGEST_SMTP_URL_FILE", str(tmp_path / "smtp"))
+    assert settings().relays[0].port == 2525
+    assert unknown_variables() == []
+
+
+def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_URL_FILE", str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match=r"DIGEST_SMTP_URL_FILE: cannot read .*absent"):
+        settings()
+
+
+def test_the_environment_wins_over_the_file_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_TITLE=From the file\nDIGEST_WEB_PORT=9000\n")
+    monkeypatch.setenv("DIGEST_TITLE", "From the environment")
+    assert (settings().title, settings().web_port) == ("From the environment", 9000)
+
+
+def test_misspelt_variables_are_noticed_wherever_they_stand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_TITEL=Papers\n")
+    monkeypatch.setenv("DIGEST_MAILFROM", "papers@example.org")
+    monkeypatch.setenv("DIGEST_CLOCK_FILE", "/dev/null")
+    assert unknown_variables() == ["DIGEST_MAILFROM", "DIGEST_TITEL"]
+
+
+def test_a_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    first = settings().secret_keys
+    file = tmp_path / "data" / "secret_key"
+    assert len(first[0]) == 64
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert Settings().secret_keys == first
+    assert [path.name for path in file.parent.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.processes
+def test_processes_that_start_at_once_agree_on_the_secret() -> None:
+    show = [sys.executable, "-c", "from digest.settings import settings; print(settings().secret_keys)"]
+    started = [subprocess.Popen(show, stdout=subprocess.PIPE) for _ in range(4)]
+    assert len({process.communicate()[0] for process in started}) == 1
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "file"))
+    with pytest.raises(SettingsError, match="DIGEST_DATA_DIR: cannot keep a secret"):
+        _ = settings().secret_keys
+
+
+def test_a_new_key_signs_and_the_old_one_stays_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SECRET_KEY", f"{'n' * 32} {'o' * 32}")
+    assert settings().secret_keys == (b"n" * 32, b"o" * 32)
+
+
+def test_postgres_addresses_as_hosting_companies_give_them_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_DATABASE_URL", "postgres://papers@db/papers")
+    assert settings().database == "postgresql://papers@db/papers"
+
+
+def test_the_generated_reference_is_up_to_date() -> None:
+    for path, text in reference.files(ROOT).items():
+        assert path.read_text() == text, f"{path.name} differs from digest/settings/settings.py: run `make docs`"
+
+
+def test_the_reference_names_every_setting_and_a_drift_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    assert reference.main(["--check"], tmp_path) == 1
+    assert reference.main([], tmp_path) == 0
+    assert reference.main(["--check"], tmp_path) == 0
+    written = (tmp_path / "docs" / "configuration.md").read_text()
+    assert all(f"## `DIGEST_{name.upper()}`" in written for name in Settings.model_fields)
+    (tmp_path / ".env.example").write_text("DIGEST_TITLE=other\n")
+    assert reference.main(["--check"], tmp_path) == 1
+
+
+def test_the_example_file_changes_nothing_when_it_is_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plain = Settings().model_dump()
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text().replace("\n# DIGEST_", "\nDIGEST_"))
+    monkeypatch.delenv("DIGEST_DATA_DIR")
+    assert Settings().model_dump() | {"data_dir": None} == plain | {"data_dir": None}

@@ -1,0 +1,87 @@
+"""A small world for tests: papers, readers and issues in a database, with fitting values for what a test leaves out."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Engine
+
+from digest.database.engine import transaction
+from digest.issues.publish import Plan, Published, publish
+from digest.language import Languages
+from digest.mail.compose.composer import MailContext, Senders, issue_settings
+from digest.mail.compose.render import Branding, Renderer
+from digest.papers.paper import Paper, Votes
+from digest.papers.ranking.ranking import RankingWeights
+from digest.papers.store import Listing, keep_papers, keep_votes
+from digest.resources import resource
+from digest.subscribers import store
+from digest.subscribers.store import NewSubscriber
+from digest.subscribers.subscriber import Consent, Preferences, Subscriber, recipient_key
+
+DAY = date(2026, 3, 4)  # a Wednesday
+CUT = time(6, 0)
+MORNING = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
+SECRET = b"a-secret-of-at-least-thirty-two-characters"
+LOOK = Branding("Daily Papers", "https://papers.example.org", postal_address="1 Lab Street, Ghent", contact="")
+SENDERS = Senders(
+    bulk="Daily Papers <papers@example.org>",
+    transactional="Daily Papers <hello@example.org>",
+    reply_to="",
+    reverse_path="bounces@example.org",
+)
+LANGUAGES = Languages(resource("locale"))
+PLAN = Plan(CUT, 5, 200, RankingWeights(), issue_settings(LOOK, SENDERS, (SECRET,), ()), LANGUAGES)
+
+
+def desk() -> MailContext:
+    """What writing a mail needs."""
+    return MailContext(Renderer(resource("templates"), LANGUAGES), LOOK, SENDERS, (SECRET,))
+
+
+def paper(number: int, **said: object) -> Paper:
+    """A paper; `number` makes it distinct."""
+    known = Paper(
+        id=f"2603.{number:05}",
+        title=f"Paper number {number}",
+        abstract=f"What paper {number} found out.",
+        authors=("Ada Lovelace", "Alan Turing"),
+        categories=("cs.LG",),
+        listed_at=MORNING - timedelta(hours=6),
+        url=f"https://arxiv.org/abs/2603.{number:05}",
+    )
+    return replace(known, **said)  # type: ignore[arg-type]
+
+
+def add_papers(
+    engine: Engine, numbers: range, seen_at: datetime = MORNING - timedelta(hours=1), **said: object
+) -> None:
+    """Papers with fewer votes the higher their number."""
+    papers = [paper(number, **said) for number in numbers]
+    votes = [
+        Votes(one.id, "huggingface", seen_at, max(0, 200 - number)) for number, one in zip(numbers, papers, strict=True)
+    ]
+    with transaction(engine) as connection:
+        keep_papers(connection, Listing("huggingface", seen_at, papers))
+        keep_votes(connection, votes)
+
+
+def add_reader(
+    engine: Engine, email: str, confirmed_at: datetime | None = MORNING - timedelta(days=3), **asked: object
+) -> Subscriber:
+    """A confirmed reader, or a pending one with `confirmed_at=None`; `asked` are preferences."""
+    asked_at = MORNING - timedelta(days=4)
+    consent = Consent(requested_at=asked_at, requested_from="", form="test")
+    new = NewSubscriber(email, recipient_key(email, SECRET), Preferences(**asked), consent)  # type: ignore[arg-type]
+    with transaction(engine) as connection:
+        number = store.add_pending(connection, new)
+        assert number is not None
+        if confirmed_at is not None:
+            store.set_confirmed(connection, number, "", confirmed_at)
+        reader = store.by_id(connection, number)
+    assert reader is not None
+    return reader
+
+
+def cut(engine: Engine, day: date = DAY, now: datetime | None = None, plan: Plan = PLAN) -> Published:
+    """The issue of `day`, cut at its time."""
+    return publish(engine, plan, day, now or datetime.combine(day, CUT, tzinfo=UTC))

@@ -1,0 +1,377 @@
+"""A reader's pages, from the front page to the last click."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from digest.database.engine import transaction
+from digest.ledger.kinds import Status
+from digest.settings import Settings
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Preferences, recipient_key
+from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.tokens import Purpose, sign
+from tests.conftest import Clock
+from tests.web.conftest import ADDRESS, SECRET, START, Visit
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+# --- subscribe ---
+
+
+def test_subscribing_queues_a_confirmation_and_drops_a_hint(visit: Visit) -> None:
+    answer = visit.browser.post("/subscribe", data={"email": f" {ADDRESS} ", "zone": "Asia/Tokyo", "website": ""})
+    assert answer.status_code == 200
+    assert "look into your inbox" in answer.text
+    assert visit.queued() == ["confirmation"]
+    assert len(visit.hints) == 1
+    reader = visit.reader()
+    assert (reader.status, reader.preferences.zone, reader.consent.form) == (Status.PENDING, "Asia/Tokyo", "web 1")
+    assert len(reader.consent.requested_from) == 32
+
+
+def test_a_bad_address_is_refused_at_its_field(visit: Visit) -> None:
+    answer = visit.browser.post("/subscribe", data={"email": '<b>"ada'})
+    assert answer.status_code == 400
+    assert 'aria-describedby="email-wrong"' in answer.text
+    assert 'id="email-wrong">An email address has an @ in it' in answer.text
+    assert 'value="&lt;b&gt;&#34;ada"' in answer.text, "what was typed is still there, and is not markup"
+    assert visit.queued() == []
+
+
+def test_a_form_without_an_address_asks_for_it(visit: Visit) -> None:
+    for body in ({"data": {}}, {"json": {"email": ADDRESS}}, {"content": b"\xff\x00&%zz=%%%"}):
+        answer = visit.browser.post("/subscribe", **body)
+        assert answer.status_code == 400
+        assert "Please type your email address." in answer.text
+
+
+def test_a_slip_is_asked_about_and_can_be_insisted_on(visit: Visit) -> None:
+    asked = visit.browser.post("/subscribe", data={"email": "ada@gmail.con"})
+    assert asked.status_code == 400
+    assert "Did you mean <strong>ada@gmail.com</strong>" in asked.text
+    assert visit.queued() == []
+    visit.browser.post("/subscribe", data={"email": "ada@gmail.com", "as_typed": "ada@gmail.con"})
+    assert visit.reader("ada@gmail.con").status is Status.PENDING
+
+
+def test_the_answer_is_the_same_bytes_whatever_is_true_of_the_address(visit: Visit) -> None:
+    visit.subscribed("confirmed@example.org")
+    left = visit.subscribed("left@example.org")
+    subscriptions.unsubscribe(visit.engine, left.id, START, "test")
+    visit.browser.post("/subscribe", data={"email": "pending@example.org"})
+    key = recipient_key("suppressed@example.org", SECRET.encode())
+    with transaction(visit.engine) as connection:
+        suppress(connection, key, SuppressionReason.REFUSED, "", START)
+    names = ("new", "pending", "confirmed", "left", "suppressed")
+    for path in ("/subscribe", "/manage"):
+        visit.hints.clear()
+        answers = [visit.browser.post(path, data={"email": f"{name}@example.org"}) for name in names]
+        assert len({(answer.status_code, answer.content, str(answer.headers)) for answer in answers}) == 1
+        assert len(visit.hints) == len(names)
+
+
+def test_fifty_posts_for_one_address_are_one_mail(visit: Visit) -> None:
+    for _ in range(50):
+        assert visit.browser.post("/subscribe", data={"email": ADDRESS}).status_code == 200
+    assert visit.queued() == ["confirmation"]
+
+
+def test_a_program_that_fills_the_hidden_field_changes_nothing(visit: Visit) -> None:
+    person = visit.browser.post("/subscribe", data={"email": "person@example.org"})
+    program = visit.browser.post("/subscribe", data={"email": ADDRESS, "website": "https://spam.example"})
+    assert program.content == person.content
+    assert visit.queued() == ["confirmation"]
+
+
+# --- confirm ---
+
+
+def test_the_confirmation_page_has_a_button_and_the_button_confirms(visit: Visit) -> None:
+    visit.browser.post("/subscribe", data={"email": ADDRESS})
+    token = visit.token(Purpose.CONFIRM, visit.reader())
+    page = visit.browser.get(f"/confirm/{token}")
+    assert page.status_code == 200
+    assert "Yes, send me the papers" in page.text
+    assert visit.reader().status is Status.PENDING
+    assert "You are subscribed" in visit.browser.post(f"/confirm/{token}").text
+    assert visit.reader().status is Status.CONFIRMED
+
+
+def test_preferences_can_be_chosen_while_confirming(visit: Visit) -> None:
+    visit.browser.post("/subscribe", data={"email": ADDRESS})
+    token = visit.token(Purpose.CONFIRM, visit.reader())
+    form = {"topics": ["vision", "agents"], "papers": "3", "hour": "20", "zone": "Berlin", "frequency": "workdays"}
+    wrong = visit.browser.post(f"/confirm/{token}", data=form | {"papers": "99"})
+    assert wrong.status_code == 400
+    assert 'id="papers-wrong">Please give a number from 1 to 25.' in wrong.text
+    assert 'href="#papers"' in wrong.text
+    assert "<details open>" in wrong.text
+    assert 'value="vision" checked' in wrong.text, "what was chosen is still there"
+    assert visit.reader().status is Status.PENDING
+    visit.browser.post(f"/confirm/{token}", data=form)
+    wishes = visit.reader().preferences
+    assert (wishes.topics, wishes.papers, wishes.hour, wishes.zone) == (("agents", "vision"), 3, 20, "Europe/Berlin")
+
+
+def test_a_used_link_says_that_it_worked(visit: Visit) -> None:
+    reader = visit.subscribed()
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, reader)}"
+    for answer in (visit.browser.get(link), visit.browser.post(link)):
+        assert answer.status_code == 200
+        assert "You are subscribed" in answer.text
+
+
+def test_a_link_of_four_days_ago_offers_a_new_one(visit: Visit, clock: Clock) -> None:
+    visit.browser.post("/subscribe", data={"email": ADDRESS})
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, visit.reader())}"
+    clock.move_to(START + timedelta(days=4))
+    for answer in (visit.browser.get(link), visit.browser.post(link)):
+        assert answer.status_code == 410
+        assert "Send me a new link" in answer.text
+    assert visit.reader().status is Status.PENDING
+    again = visit.browser.post(link, data={"again": "yes"})
+    assert "A new link is on the way" in again.text
+    assert visit.queued() == ["confirmation", "confirmation"]
+    assert visit.reader().status is Status.PENDING
+
+
+def test_an_old_link_brings_nobody_back(visit: Visit) -> None:
+    reader = visit.subscribed()
+    subscriptions.unsubscribe(visit.engine, reader.id, START, "test")
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, reader)}"
+    for answer in (visit.browser.get(link), visit.browser.post(link)):
+        assert answer.status_code == 410
+    assert visit.reader().status is Status.UNSUBSCRIBED
+
+
+# --- preferences ---
+
+
+def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -> None:
+    reader = visit.subscribed()
+    wishes = Preferences(
+        topics=("speech",),
+        keywords=("diffusion",),
+        papers=7,
+        weekdays=frozenset({4}),
+        zone="Asia/Tokyo",
+        hour=21,
+        paused_until=date(2026, 12, 24),
+    )
+    subscriptions.change_preferences(visit.engine, reader.id, wishes, START)
+    link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
+    page = visit.browser.get(link).text
+    for shown in (
+        'value="speech" checked',
+        'value="diffusion"',
+        'value="7"',
+        'value="weekly" checked',
+        '<option value="4" selected>Friday',
+        '<option value="21" selected>21:00',
+        'value="Asia/Tokyo"',
+        'value="until" checked',
+        'value="2026-12-24"',
+        ADDRESS,
+    ):
+        assert shown in page
+    saved = visit.browser.post(link, data={"papers": "2", "hour": "9", "pause": "0", "keywords": ""})
+    assert "Saved." in saved.text
+    after = visit.reader().preferences
+    assert (after.papers, after.hour, after.keywords, after.topics) == (2, 9, (), ())
+    assert after.paused_until == START.date()  # of a pause that was ended by hand, the end
+    assert (after.zone, after.weekdays) == ("Asia/Tokyo", frozenset({4}))
+
+
+def test_a_wrong_field_is_said_at_the_field_and_nothing_is_saved(visit: Visit) -> None:
+    reader = visit.subscribed()
+    link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
+    answer = visit.browser.post(link, data={"papers": "two", "hour": "8", "zone": "Nowhere", "keywords": "x"})
+    assert answer.status_code == 400
+    for name in ("papers", "zone", "keywords"):
+        assert f'id="{name}-wrong"' in answer.text
+        assert f'aria-describedby="{name}-wrong' in answer.text
+        assert f'href="#{name}"' in answer.text
+        assert f'id="{name}"' in answer.text
+    assert 'value="two"' in answer.text
+    assert visit.reader().preferences == reader.preferences
+
+
+def test_unsubscribing_and_coming_back_from_the_preferences(visit: Visit) -> None:
+    link = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
+    assert "You are unsubscribed" in visit.browser.post(link, data={"action": "unsubscribe"}).text
+    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert "You are subscribed again" in visit.browser.post(link, data={"action": "resubscribe"}).text
+    assert visit.reader().status is Status.CONFIRMED
+
+
+def test_the_export_is_a_file_with_everything(visit: Visit) -> None:
+    reader = visit.subscribed()
+    answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"action": "export"})
+    assert "attachment" in answer.headers["content-disposition"]
+    stored = answer.json()
+    assert stored["subscriber"]["email"] == ADDRESS
+    assert [mail["kind"] for mail in stored["mails"]] == ["confirmation"]
+
+
+def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
+    reader = visit.subscribed()
+    link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
+    unsure = visit.browser.post(link, data={"action": "erase"})
+    assert unsure.status_code == 400
+    assert 'id="sure-wrong"' in unsure.text
+    assert visit.reader() == reader
+    assert "is erased" in visit.browser.post(link, data={"action": "erase", "sure": "yes"}).text
+    assert ADDRESS not in repr(visit.everything())
+    assert visit.browser.get(link).status_code == 404
+    assert visit.browser.post(link, data={"papers": "3"}).status_code == 404
+
+
+# --- unsubscribe ---
+
+
+@pytest.mark.parametrize("encoding", ["data", "files"])
+def test_one_click_unsubscribes_in_both_encodings(visit: Visit, encoding: str) -> None:
+    """RFC 8058 §3.2: urlencoded or multipart; 200, no redirect, no cookie."""
+    reader = visit.subscribed()
+    body = ONE_CLICK if encoding == "data" else {name: (None, value) for name, value in ONE_CLICK.items()}
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    answer = visit.browser.post(url, **{encoding: body}, follow_redirects=False)  # type: ignore[arg-type]
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    assert visit.reader().status is Status.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://mail.example"},
+        {"Cookie": "session=1"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/octet-stream"},
+    ],
+)
+def test_one_click_works_from_anywhere_and_with_any_body(visit: Visit, headers: dict[str, str]) -> None:
+    reader = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    assert visit.browser.post(url, content=b"List-Unsubscribe=One-Click", headers=headers).status_code == 200
+    assert visit.reader().status is Status.UNSUBSCRIBED
+
+
+def test_the_second_click_says_that_it_was_done(visit: Visit) -> None:
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    assert "You are unsubscribed" in visit.browser.post(url).text
+    second = visit.browser.post(url)
+    assert second.status_code == 200
+    assert "You were already unsubscribed" in second.text
+
+
+def test_unknown_and_erased_links_are_answered_like_any_other(visit: Visit) -> None:
+    reader, erased = visit.subscribed(), visit.subscribed("erased@example.org")
+    subscriptions.erase(visit.engine, erased.id, START)
+    urls = [
+        f"/u/{token}"
+        for token in (
+            visit.token(Purpose.UNSUBSCRIBE, reader),
+            visit.token(Purpose.UNSUBSCRIBE, erased),
+            "x" * 32,
+            "nonsense",
+            visit.token(Purpose.MANAGE, reader),
+        )
+    ]
+    for method in ("GET", "POST"):
+        answers = [visit.browser.request(method, url) for url in urls]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
+
+
+def test_a_slip_of_the_finger_can_be_undone_for_an_hour(visit: Visit, clock: Clock) -> None:
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    assert 'name="undo"' in visit.browser.post(url).text
+    assert "You are subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text
+    assert visit.reader().status is Status.CONFIRMED
+    visit.browser.post(url)
+    clock.move_to(START + timedelta(hours=2))
+    assert visit.browser.post(url, data={"undo": "yes"}).status_code == 410
+    assert visit.reader().status is Status.UNSUBSCRIBED
+
+
+def test_one_click_is_never_taken_for_an_undo(visit: Visit) -> None:
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    visit.browser.post(url, data=ONE_CLICK | {"undo": "yes"})
+    assert visit.reader().status is Status.UNSUBSCRIBED
+
+
+# --- links ---
+
+
+def test_reading_a_link_never_changes_anything(visit: Visit) -> None:
+    """Mail scanners open every link, many times, in every way that is said to be safe."""
+    reader = visit.subscribed()
+    visit.browser.post("/subscribe", data={"email": "pending@example.org"})
+    pending = visit.reader("pending@example.org")
+    before = visit.everything()
+    visit.hints.clear()
+    links = [f"/preferences/{visit.token(Purpose.MANAGE, reader)}", f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"]
+    links += [f"/confirm/{visit.token(Purpose.CONFIRM, one)}" for one in (reader, pending)]
+    links += ["/", "/subscribe", "/manage", "/issues", "/issues/2026-11-23", "/papers/2405.17247"]
+    for link in links:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            for query in ("", "?List-Unsubscribe=One-Click", "?action=erase&sure=yes&undo=yes&again=yes"):
+                assert visit.browser.request(method, link + query).status_code in (200, 404, 405)
+    assert visit.everything() == before
+    assert visit.hints == []
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "x" * 32, "x" * 5000, "%00", "%F0%9F%98%80", "..%2F..%2Fetc", "A" * 31 + "=", "%0d%0aSet-Cookie:a=b"]
+)
+def test_a_wrong_token_gets_a_clear_page(visit: Visit, token: str) -> None:
+    visit.subscribed()
+    before = visit.everything()
+    for page in ("confirm", "preferences"):
+        for method in ("GET", "POST"):
+            answer = visit.browser.request(method, f"/{page}/{token}")
+            assert answer.status_code == 404
+            assert "set-cookie" not in answer.headers
+            assert "This link does not work" in answer.text or "Nothing here" in answer.text
+    assert visit.everything() == before
+
+
+def test_links_open_only_what_they_are_for(visit: Visit) -> None:
+    reader = visit.subscribed()
+    for purpose in (Purpose.UNSUBSCRIBE, Purpose.CONFIRM):
+        assert visit.browser.get(f"/preferences/{visit.token(purpose, reader)}").status_code == 404
+    foreign = sign(Purpose.MANAGE, reader.id, START, [b"another key, as long as it has to be"])
+    assert visit.browser.get(f"/preferences/{foreign}").status_code == 404
+
+
+def test_the_page_that_unsubscribes_holds_no_other_link(visit: Visit) -> None:
+    """Whoever has an unsubscribe link (a mail provider, a forwarded mail) must not come to the preferences by it."""
+    reader = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    for page in (visit.browser.get(url), visit.browser.post(url), visit.browser.post(url)):
+        assert "/preferences/" not in page.text
+        assert ADDRESS not in page.text
+
+
+def test_the_lost_link_is_mailed_to_readers(visit: Visit) -> None:
+    visit.subscribed()
+    assert visit.browser.get("/manage").status_code == 200
+    visit.browser.post("/manage", data={"email": ADDRESS})
+    assert visit.queued() == ["confirmation", "link"]
+    wrong = visit.browser.post("/manage", data={"email": "ada"})
+    assert wrong.status_code == 400
+    assert 'id="email-wrong"' in wrong.text
+
+
+def test_an_installation_under_a_path_links_to_itself(visit: Visit) -> None:
+    from starlette.testclient import TestClient
+
+    from digest.web.app import create_app
+
+    settings = Settings(secret_key=SECRET, public_url="https://lab.example/papers")  # type: ignore[arg-type]
+    page = TestClient(create_app(visit.engine, settings, lambda: None)).get("/").text
+    assert 'action="/papers/subscribe"' in page
+    assert 'href="/papers/issues"' in page
+    assert 'href="/papers/static/digest.css' in page

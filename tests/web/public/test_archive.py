@@ -1,0 +1,195 @@
+"""The pages that are open to everybody: today's papers, past issues, single papers."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from digest.database.engine import transaction
+from digest.database.tables import papers
+from digest.issues.store import NewIssue, add_issue, set_status
+from digest.ledger.kinds import IssueStatus
+from digest.papers.paper import Paper, RankedPaper
+from digest.web.cards import authors, links, paper_card
+from tests.web.conftest import START, Visit
+
+TODAY = date(2026, 11, 23)
+LISTED = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+def paper(number: int, title: str = "", **facts: object) -> Paper:
+    return Paper(f"2511.{number:05}", title or f"Paper number {number}", listed_at=LISTED, **facts)  # type: ignore[arg-type]
+
+
+def cut(visit: Visit, listed: list[Paper], day: date = TODAY, kind: str = "daily") -> int:
+    ranked = [
+        RankedPaper(place, one, 10 / place, {"upvotes": 100.0 / place, "decay": 2.5, "score": 10 / place})
+        for place, one in enumerate(listed, 1)
+    ]
+    with transaction(visit.engine) as connection:
+        issue = add_issue(connection, NewIssue(kind, day, START, "f", {}, {}, ""), ranked)
+    assert issue is not None
+    return issue
+
+
+def store(visit: Visit, one: Paper) -> None:
+    names = ("id", "title", "abstract", "summary", "organization", "submitter", "url", "code_url", "project_url")
+    row = {name: getattr(one, name) for name in (*names, "listed_at")}
+    row |= {name: list(getattr(one, name)) for name in ("authors", "categories", "keywords")}
+    row |= {"sources": [], "first_seen_at": START, "last_seen_at": START, "published_at": None, "submitter": ""}
+    with transaction(visit.engine) as connection:
+        connection.execute(insert(papers).values(row))
+
+
+def test_the_front_page_shows_the_ten_best_of_the_newest_issue(visit: Visit) -> None:
+    cut(visit, [paper(99)], TODAY - timedelta(days=1))
+    cut(
+        visit,
+        [paper(n, organization="Paper Lab" if n == 1 else "", authors=("Ada", "Alan", "Emmy")) for n in range(1, 15)],
+    )
+    page = visit.browser.get("/").text
+    assert re.findall(r"Paper number (\d+)<", page) == [str(n) for n in range(1, 11)]
+    assert "Monday, 23 November 2026" in page
+    assert "100 votes" in page
+    assert "Paper Lab" in page
+    assert "Ada, Alan and 1 more" in page
+    assert '<time datetime="2026-11-22">22 Nov</time>' in page
+
+
+def test_before_the_first_issue_the_front_page_shows_what_came_in(visit: Visit) -> None:
+    assert "are being collected" in visit.browser.get("/").text
+    store(visit, paper(1))
+    page = visit.browser.get("/").text
+    assert "Paper number 1" in page
+    assert "first issue is being prepared" in page
+
+
+def test_the_front_page_is_sent_again_only_when_it_changed(visit: Visit) -> None:
+    cut(visit, [paper(1)], TODAY - timedelta(days=1))
+    known = {"If-None-Match": visit.browser.get("/").headers["etag"]}
+    again = visit.browser.get("/", headers=known)
+    assert (again.status_code, again.headers["cache-control"]) == (304, "public, no-cache")
+    cut(visit, [paper(2)])
+    assert "Paper number 2" in visit.browser.get("/", headers=known).text
+
+
+def test_the_list_of_issues_is_newest_first(visit: Visit) -> None:
+    assert "There is no issue yet" in visit.browser.get("/issues").text
+    for days in (2, 0, 1):
+        cut(visit, [paper(1)], TODAY - timedelta(days=days))
+    days = re.findall(r'href="/issues/([\d-]+)"', visit.browser.get("/issues").text)
+    assert days == ["2026-11-23", "2026-11-22", "2026-11-21"]
+
+
+def test_a_long_issue_comes_in_parts_that_hold_every_paper_once(visit: Visit) -> None:
+    cut(visit, [paper(n) for n in range(1, 61)])
+    parts = [visit.browser.get(f"/issues/2026-11-23?page={page}").text for page in range(1, 7)]
+    assert [int(n) for part in parts for n in re.findall(r"Paper number (\d+)<", part)] == list(range(1, 61))
+    assert visit.browser.get("/issues/2026-11-23?page=7").status_code == 404
+
+
+def test_the_page_of_a_weekly_issue_is_its_own_original(visit: Visit) -> None:
+    for kind, path in (("daily", "/issues/2026-11-23"), ("weekly", "/issues/2026-11-23/weekly")):
+        cut(visit, [paper(1)], kind=kind)
+        page = visit.browser.get(path).text
+        assert f'<link rel="canonical" href="http://127.0.0.1:8000{path}">' in page
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "٣", "99999", ""])
+def test_a_senseless_part_is_not_found(visit: Visit, page: str) -> None:
+    cut(visit, [paper(1)])
+    assert visit.browser.get("/issues/2026-11-23", params={"page": page}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-11-24", "2026-13-01", "20261123", "2026-W48-1", "today", "2026-11-23%0A", "%00", "x" * 3000]
+)
+def test_a_wrong_date_gets_a_clear_page(visit: Visit, day: str) -> None:
+    cut(visit, [paper(1)])
+    answer = visit.browser.get(f"/issues/{day}")
+    assert answer.status_code == 404
+    assert "date" in answer.text
+
+
+def test_a_paper_page_explains_the_place_with_every_number(visit: Visit) -> None:
+    one = paper(
+        2, summary="It is about readable papers.", url="https://example.org/2", code_url="https://code.example/2"
+    )
+    store(visit, one)
+    cut(visit, [paper(1), one])
+    page = visit.browser.get("/papers/2511.00002").text
+    for shown in ("Paper number 2", "It is about readable papers.", "No. 2 of 2", "Votes", "50", "decay", "2.5"):
+        assert shown in page
+    assert 'href="https://arxiv.org/pdf/2511.00002"' in page
+    assert 'href="https://code.example/2"' in page
+    assert 'href="/issues/2026-11-23"' in page
+
+
+def test_a_cancelled_issue_explains_nothing(visit: Visit) -> None:
+    store(visit, paper(1))
+    issue = cut(visit, [paper(1)])
+    with transaction(visit.engine) as connection:
+        set_status(connection, issue, IssueStatus.CANCELLED)
+    assert "Why it stands" not in visit.browser.get("/papers/2511.00001").text
+
+
+@pytest.mark.parametrize("number", ["2511.99999", "hep-th/9901001", "%00", "a%00b", "x" * 200, "..%2F..%2Fetc"])
+def test_an_unknown_paper_gets_a_clear_page(visit: Visit, number: str) -> None:
+    assert visit.browser.get(f"/papers/{number}").status_code == 404
+
+
+def test_an_old_style_id_has_a_page(visit: Visit) -> None:
+    store(visit, Paper("hep-th/9901001", "An old paper", listed_at=LISTED))
+    assert "An old paper" in visit.browser.get("/papers/hep-th/9901001").text
+
+
+def test_what_others_wrote_is_text_and_never_markup(visit: Visit) -> None:
+    hostile = paper(
+        1,
+        "<script>alert(1)</script> & {{ 7 * 7 }}",
+        summary='"><img src=x onerror=alert(1)>',
+        authors=("<b>Ada</b>",),
+        url="javascript:alert(1)",
+        code_url="http://plain.example/",
+        project_url='https://project.example/"onmouseover="x',
+    )
+    store(visit, hostile)
+    cut(visit, [hostile])
+    for path in ("/", "/issues/2026-11-23", "/papers/2511.00001"):
+        page = visit.browser.get(path).text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; {{ 7 * 7 }}" in page
+        assert "<script>" not in page
+        assert "<img" not in page
+        assert "<b>" not in page
+        assert 'href="javascript:' not in page
+        assert 'href="http://plain' not in page
+        assert '"onmouseover' not in page
+
+
+def test_pages_stay_below_twenty_kilobytes(visit: Visit) -> None:
+    long = [
+        paper(n, "Long words " * 14, summary="A sentence of some length. " * 40, organization="Institute")
+        for n in range(200)
+    ]
+    store(visit, long[0])
+    cut(visit, long)
+    for path in ("/", "/issues/2026-11-23", "/papers/2511.00000", "/manage", "/static/digest.css"):
+        answer = visit.browser.get(path)
+        assert answer.status_code == 200
+        assert len(answer.content) < 20_000
+
+
+def test_a_card_without_facts_is_still_a_card() -> None:
+    bare = paper_card(Paper("x:1", ""))
+    assert (bare.title, bare.by, bare.day, bare.votes) == ("Untitled", "", None, 0)
+
+
+def test_authors_are_counted_when_they_are_many() -> None:
+    many = Paper("x:1", "T", authors=tuple(f"Author {n}" for n in range(5)))
+    assert authors(many, 2) == "Author 0, Author 1 and 3 more"
+    assert authors(many, 5) == "Author 0, Author 1, Author 2, Author 3, Author 4"
+
+
+def test_a_paper_of_another_source_links_to_its_own_page_only() -> None:
+    assert links(Paper("blog:1", "T", url="https://blog.example/1")) == [("https://blog.example/1", "The paper")]

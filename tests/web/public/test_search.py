@@ -1,0 +1,147 @@
+"""The search page, and what it leads to."""
+
+import re
+
+import pytest
+
+from digest.database.engine import transaction
+from digest.papers.paper import Paper, Votes
+from digest.papers.store import Listing, keep_papers, keep_votes
+from digest.web.public.votes_chart import plot_of
+from tests.web.conftest import START, Visit
+from tests.web.public.test_archive import LISTED
+
+
+def archive(visit: Visit, *listed: Paper) -> None:
+    with transaction(visit.engine) as connection:
+        keep_papers(connection, Listing("huggingface", START, listed))
+
+
+def titles(page: str) -> list[str]:
+    return [re.sub("<.*?>", "", title) for title in re.findall(r"<h3.*?><a.*?>(.*?)</a></h3>", page)]
+
+
+@pytest.fixture
+def graphs(visit: Visit) -> Visit:
+    archive(visit, *(Paper(f"2511.{n:05}", f"Graph {n}", "About graphs.", listed_at=LISTED) for n in range(25)))
+    return visit
+
+
+def test_the_empty_form_explains_itself(visit: Visit) -> None:
+    page = visit.browser.get("/search")
+    assert page.status_code == 200
+    assert 'name="q"' in page.text
+    assert "side by side" in page.text
+
+
+def test_what_is_found_comes_in_pages_with_each_paper_once(graphs: Visit) -> None:
+    path, seen = "/search?q=graph", []
+    while path:
+        page = graphs.browser.get(path).text
+        assert "25 papers" in page
+        seen += titles(page)
+        further = re.search(r'rel="next" href="(.*?)"', page)
+        path = "/search" + further.group(1).replace("&amp;", "&") if further else ""
+    assert sorted(seen) == sorted(f"Graph {n}" for n in range(25))
+    assert graphs.browser.get("/search?q=graph&page=4").status_code == 404
+    assert graphs.browser.get("/search?q=graph&page=x").status_code == 404
+
+
+def test_what_was_looked_for_is_marked(graphs: Visit) -> None:
+    page = graphs.browser.get("/search?q=graph+7").text
+    assert "<mark>Graph</mark>" in page
+    assert "About <mark>graphs</mark>." in page
+    assert 'value="graph 7"' in page
+
+
+def test_nothing_found_says_what_to_try(graphs: Visit) -> None:
+    page = graphs.browser.get("/search?q=zebra&category=cs.CL").text
+    assert "Nothing was found" in page
+    assert 'href="/search?q=zebra"' in page
+    assert "https://arxiv.org/abs/2405.17247" in graphs.browser.get("/search?q=2405.17247").text
+
+
+def test_a_wrong_day_has_a_message_at_its_field(graphs: Visit) -> None:
+    for query in ("from=yesterday", "from=2026-05-02&to=2026-05-01"):
+        answer = graphs.browser.get(f"/search?q=graph&{query}")
+        assert answer.status_code == 400
+        assert answer.text.count('aria-invalid="true"') == 1
+
+
+@pytest.mark.parametrize(
+    "words", ['"', "a AND (", "NEAR(x", "*", "%00", "<script>alert(1)</script>", "' OR 1=1 --", "x" * 900]
+)
+def test_no_text_breaks_the_page(graphs: Visit, words: str) -> None:
+    answer = graphs.browser.get("/search", params={"q": words})
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+
+
+def test_hostile_titles_are_text_where_they_are_found(visit: Visit) -> None:
+    archive(
+        visit,
+        Paper("2511.00001", "<b>Graph</b> & co", '"><img src=x> graph', authors=("<i>Graph</i>",), listed_at=LISTED),
+    )
+    page = visit.browser.get("/search?q=graph").text
+    assert "&lt;b&gt;<mark>Graph</mark>&lt;/b&gt; &amp; co" in page
+    assert not re.search("<img|<b>|<i>", page)
+
+
+def test_an_author_who_is_found_is_named(visit: Visit) -> None:
+    names = tuple(f"Author {n}" for n in range(12))
+    archive(visit, Paper("2511.00001", "T", authors=(*names, "Emmy Noether"), listed_at=LISTED))
+    page = visit.browser.get("/search?q=noether").text
+    assert "Emmy <mark>Noether</mark> and 12 more" in page
+
+
+def test_a_page_of_results_with_its_style_is_small(visit: Visit) -> None:
+    long = [Paper(f"2511.{n:05}", "Graph words " * 14, "A graph sentence. " * 60, listed_at=LISTED) for n in range(12)]
+    archive(visit, *long)
+    assert len(visit.browser.get("/search?q=sentence").content) < 20_000
+
+
+def test_a_paper_page_shows_similar_papers(visit: Visit) -> None:
+    about = ["quantum error codes", "quantum error decoders", "speech", "vision", "proteins", "graphs"]
+    archive(visit, *(Paper(f"2511.{n:05}", one, f"On {one}.", listed_at=LISTED) for n, one in enumerate(about)))
+    page = visit.browser.get("/papers/2511.00000").text
+    assert "Similar papers" in page
+    assert 'href="/papers/2511.00001"' in page
+    assert "Similar papers" not in visit.browser.get("/papers/2511.00002").text
+
+
+def test_a_paper_page_draws_votes_with_attributes_alone_and_says_them(visit: Visit) -> None:
+    archive(visit, Paper("2511.00001", "T", listed_at=LISTED))
+    with transaction(visit.engine) as connection:
+        keep_votes(
+            connection, [Votes("2511.00001", "huggingface", LISTED.replace(hour=8 + n), 6 * n) for n in range(4)]
+        )
+    page = visit.browser.get("/papers/2511.00001").text
+    assert "From 0 votes on 22 November 2026, 08:00 UTC to 18 votes on 22 November 2026, 11:00 UTC." in page
+    assert "<polyline" in page
+    assert "style=" not in page
+
+
+def test_votes_of_several_sources_are_added_up() -> None:
+    def seen(source: str, hour: int, upvotes: int) -> Votes:
+        return Votes("x", source, LISTED.replace(hour=hour), upvotes)
+
+    plot = plot_of([seen("a", 8, 1), seen("b", 9, 5), seen("a", 10, 3)])
+    assert plot is not None
+    assert plot.said.startswith("From 1 vote on 22 November 2026, 08:00 UTC to 8 votes")
+    assert [point.split(",")[0] for point in plot.line.split()] == ["6", "160", "314"]
+    assert plot_of([seen("a", 8, 1)]) is None
+    many = plot_of([Votes("x", "a", LISTED.replace(minute=n // 20, second=n % 20), n) for n in range(900)])
+    assert many is not None
+    assert len(many.line.split()) < 60
+
+
+def test_an_unknown_paper_offers_a_search(visit: Visit) -> None:
+    answer = visit.browser.get("/papers/2405.17247")
+    assert answer.status_code == 404
+    assert 'action="/search"' in answer.text
+    assert "https://arxiv.org/abs/2405.17247" in answer.text
+
+
+def test_every_page_has_a_search_field(visit: Visit) -> None:
+    for path in ("/", "/issues", "/topics", "/manage", "/search", "/nothing"):
+        assert visit.browser.get(path).text.count('role="search"') == 1

@@ -1,0 +1,144 @@
+"""A site that has something to show on every page, and the list of its pages."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine, update
+
+from digest.database.engine import transaction
+from digest.database.tables import deliveries
+from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection.stored import selection_as_json
+from digest.issues.store import newest_issue
+from digest.run.processes import free_port
+from digest.subscribers.tokens import Purpose
+from tests.support.scenario import add_papers, cut
+from tests.web.conftest import ADDRESS, START, Visit
+
+WRONG = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
+TITLES = (
+    "Attention, quantization and a title that is so long that it needs three lines on the screen of a small telephone",
+    "نماذج اللغة الكبيرة",
+    "大规模语言模型的稀疏注意力",
+    "<b>Bold</b> claims & other “entities” in ‖x‖₂ ≤ ε",
+)
+
+
+def fill(engine: Engine) -> date:
+    """Papers of odd kinds, and the issues of three days; the date of the newest."""
+    today = START.date()
+    for back in (2, 1, 0):
+        morning = START - timedelta(days=back, hours=4)
+        first = 100 * back
+        add_papers(engine, range(first, first + 30), seen_at=morning, listed_at=morning)
+        for number, title in enumerate(TITLES, start=first):
+            add_papers(
+                engine,
+                range(number, number + 1),
+                seen_at=morning,
+                listed_at=morning,
+                title=title,
+                organization="A laboratory",
+                code_url="https://github.com/example/code",
+            )
+        cut(engine, today - timedelta(days=back), morning)
+    return today
+
+
+def places(visit: Visit, today: date) -> dict[str, str]:
+    """Every kind of page by its name: the path that shows it to a reader."""
+    reader = visit.subscribed()
+    visit.browser.post("/subscribe", data={"email": "pending@example.org"})
+    pending = visit.reader("pending@example.org")
+    return {
+        "front": "/",
+        "issues": "/issues",
+        "issue": f"/issues/{today}",
+        "paper": "/papers/2603.00000",
+        "manage": "/manage",
+        "privacy": "/privacy",
+        "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
+        "preferences": f"/preferences/{visit.token(Purpose.MANAGE, reader)}",
+        "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}",
+        "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}",
+        "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/more/2603.00000",
+        "sent": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/issues/{send_list(visit)}",
+        "topics": "/topics",
+        "topic": "/topics/efficiency",
+        "search": "/search?q=attention",
+        "empty search": "/search",
+        "unknown paper": "/papers/2405.17247",
+        "lost": "/confirm/nobody",
+        "nothing": "/nothing",
+    }
+
+
+def send_list(visit: Visit, papers: int = 3) -> date:
+    """As if the mail of the newest issue had gone to the reader, with its first papers; the date of that issue."""
+    with transaction(visit.engine) as connection:
+        issue = newest_issue(connection)
+        assert issue is not None
+        picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.papers[:papers])
+        sent = {"state": "accepted", "selection": json.loads(selection_as_json(Selection(picks, 0)))}
+        mails = update(deliveries).where(
+            deliveries.c.recipient == visit.reader().key, deliveries.c.issue_id == issue.id
+        )
+        assert connection.execute(mails.values(sent)).rowcount == 1
+    return issue.date
+
+
+def answers(visit: Visit, lang: str) -> dict[str, str]:
+    """The pages that answer the forms of `places`, right and wrong, in the order in which a reader may see them."""
+    reader, pending = visit.reader(), visit.reader("pending@example.org")
+    confirm, manage, leave, say = (
+        visit.token(purpose, pending if purpose is Purpose.CONFIRM else reader)
+        for purpose in (Purpose.CONFIRM, Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.FEEDBACK)
+    )
+    forms: dict[str, tuple[int, str, dict[str, str]]] = {
+        "check your mail": (200, "/subscribe", {"email": "new@example.org"}),
+        "wrong address": (400, "/subscribe", {"email": "nobody"}),
+        "confirmed": (200, f"/confirm/{confirm}", {}),
+        "link on its way": (200, "/manage", {"email": ADDRESS}),
+        "link to nobody": (400, "/manage", {"email": "nobody"}),
+        "wrong wishes": (400, f"/preferences/{manage}", WRONG),
+        "erase, really?": (400, f"/preferences/{manage}", {"action": "erase"}),
+        "said": (200, f"/feedback/{say}/more/2603.00000", {}),
+        "unsubscribed": (200, f"/u/{leave}", {}),
+        "no reason": (400, f"/u/{leave}", {"tell": "1"}),
+        "told": (200, f"/u/{leave}", {"tell": "1", "why": "no time"}),
+        "undone": (200, f"/u/{leave}", {"undo": "1"}),
+    }
+    found = {}
+    for name, (status, path, form) in forms.items():
+        answer = visit.browser.post(f"{path}?lang={lang}", data=form)
+        assert answer.status_code == status, name
+        assert f'<html lang="{lang}"' in answer.text, name
+        found[name] = answer.text
+    return found
+
+
+def in_chinese(pages: dict[str, str]) -> list[str]:
+    """The same pages in Chinese."""
+    return [f"{path}{'&' if '?' in path else '?'}lang=zh-CN" for path in pages.values()]
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The app behind a real port of this machine; its address."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline, "the site does not start"
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)

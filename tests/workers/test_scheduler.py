@@ -1,0 +1,188 @@
+"""What the schedules do, with a real database and a local server in the place of the source."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from digest import clock as the_clock
+from digest.database.engine import connect, read_only, transaction
+from digest.issues.audit import audit_all
+from digest.issues.store import issue_dates, newest_issue
+from digest.ledger.kinds import Status
+from digest.ledger.sending import claim
+from digest.papers.store import last_collections
+from digest.settings import settings
+from tests.support.lists import PAPERS_A_DAY, daily_lists
+from tests.support.replay import Reply, replaying
+from tests.support.scenario import add_papers, add_reader
+from workers.scheduler import Jobs, schedule
+
+DAY = date(2026, 3, 4)
+
+
+def at(hour, minute=0, day=DAY):
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
+
+
+@pytest.fixture
+def lists():
+    with daily_lists() as address:
+        yield address
+
+
+@pytest.fixture
+def jobs(engine, clock, lists, database_url, monkeypatch):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", lists)
+    monkeypatch.setenv("DIGEST_SOURCES", "huggingface")
+    clock.move_to(at(5, 50))
+    return Jobs(settings(), engine)
+
+
+def dates(engine):
+    with read_only(engine) as connection:
+        return issue_dates(connection, 10)
+
+
+def test_before_its_time_no_issue_is_cut(jobs, engine):
+    jobs.cut()
+    assert dates(engine) == []
+
+
+def test_at_its_time_the_issue_holds_what_was_read_for_it_a_moment_before(jobs, engine, clock):
+    clock.move_to(at(6))
+    jobs.cut()
+    with read_only(engine) as connection:
+        issue = newest_issue(connection)
+    assert issue.date == DAY
+    assert len(issue.papers) == 7 * PAPERS_A_DAY
+
+
+def test_a_date_is_cut_once_and_each_date_has_its_own(jobs, engine, clock):
+    for instant in (at(6), at(6, 1), at(23, 59), at(5, 59, DAY + timedelta(days=1)), at(6, 0, DAY + timedelta(days=1))):
+        clock.move_to(instant)
+        jobs.cut()
+    assert dates(engine) == [DAY + timedelta(days=1), DAY]
+
+
+def test_a_date_that_passed_while_nobody_looked_is_not_cut_afterwards(jobs, engine, clock):
+    clock.move_to(at(6))
+    jobs.cut()
+    clock.move_to(at(9, 30, DAY + timedelta(days=3)))
+    jobs.cut()
+    assert dates(engine) == [DAY + timedelta(days=3), DAY]
+
+
+def test_when_no_source_answers_the_issue_waits_and_the_source_is_not_pressed(jobs, engine, clock, monkeypatch):
+    monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", "http://127.0.0.1:9")
+    settings.cache_clear()
+    cut_off = Jobs(settings(), engine)
+    for minute in range(5):
+        clock.move_to(at(6, minute))
+        cut_off.cut()
+    assert dates(engine) == []
+    with read_only(engine) as connection:
+        (run,) = last_collections(connection)
+    assert at(6) <= run.started_at < at(6, 1)
+    clock.move_to(at(6, 20))
+    jobs.cut()
+    assert dates(engine) == [DAY]
+
+
+def test_a_source_that_never_answers_does_not_keep_the_issue_waiting(jobs, engine, clock, monkeypatch):
+    add_papers(engine, range(3), seen_at=at(1))
+    monkeypatch.setattr("workers.scheduler.PATIENCE_SECONDS", 0.2)
+    clock.move_to(at(6))
+    with replaying() as silent:
+        silent.reply = lambda _target: Reply(b"[]", silent_seconds=60)
+        monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", silent.url)
+        settings.cache_clear()
+        Jobs(settings(), engine).cut()
+    with read_only(engine) as connection:
+        issue = newest_issue(connection)
+    assert len(issue.papers) == 3
+    assert issue.note.startswith("Hugging Face could not be read when this issue was made")
+
+
+def test_a_reading_under_way_that_hangs_does_not_keep_the_issue_waiting_either(jobs, engine, clock, monkeypatch):
+    add_papers(engine, range(3), seen_at=at(1))
+    monkeypatch.setattr("workers.scheduler.PATIENCE_SECONDS", 0.2)
+    clock.move_to(at(6))
+    with jobs._one_reading:
+        jobs.cut()
+    assert dates(engine) == [DAY]
+
+
+def test_the_sweep_expires_what_is_overdue(jobs, engine, clock):
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6))
+    jobs.cut()
+    clock.move_to(at(7) + timedelta(hours=18, minutes=1))
+    jobs.sweep()
+    with read_only(engine) as connection:
+        found = audit_all(connection)[0]
+    assert (found.expired, found.unexplained) == (1, 0)
+
+
+def test_the_sweep_hints_the_workers_at_what_is_due_and_only_then(jobs, engine, clock, redis_url, monkeypatch):
+    import redis
+
+    monkeypatch.setenv("DIGEST_REDIS_URL", redis_url)
+    settings.cache_clear()
+    hinting = Jobs(settings(), engine)
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6))
+    hinting.cut()
+    with redis.Redis.from_url(redis_url) as broker:
+        hinting.sweep()
+        assert broker.llen("digest") == 0
+        clock.move_to(at(7))
+        hinting.sweep()
+        assert broker.llen("digest") == 1
+
+
+def test_the_sweep_goes_on_without_redis(jobs, engine, clock, monkeypatch):
+    monkeypatch.setenv("DIGEST_REDIS_URL", "redis://127.0.0.1:9/0")
+    settings.cache_clear()
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(7))
+    jobs.cut()
+    Jobs(settings(), engine).sweep()
+    with transaction(engine) as connection:
+        assert len(claim(connection, "worker", 10, the_clock.now())) == 1
+
+
+def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
+    add_reader(engine, "pending@example.com", confirmed_at=None)
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6, 0, DAY + timedelta(days=8)))
+    jobs.tidy()
+    from digest.subscribers.store import with_status
+
+    with read_only(engine) as connection:
+        assert [one.status for one in with_status(connection)] == [Status.CONFIRMED]
+
+
+def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
+    made = schedule(jobs)
+    assert str(made.timezone) == "UTC"
+    found = {job.func.__name__: job for job in made.get_jobs()}
+    assert set(found) == {"collect", "cut", "sweep", "tidy"}
+    made_by = made._job_defaults
+    assert (made_by["coalesce"], made_by["max_instances"], made_by["misfire_grace_time"]) == (True, 1, None)
+
+
+def test_two_schedulers_cut_one_issue(jobs, engine, database_url, clock):
+    from concurrent.futures import ThreadPoolExecutor
+
+    add_reader(engine, "ada@example.com")
+    clock.move_to(at(6))
+    other_engine = connect(database_url)
+    other = Jobs(settings(), other_engine)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(jobs.cut), pool.submit(other.cut)]:
+            done.result()
+    other_engine.dispose()
+    assert dates(engine) == [DAY]
+    with read_only(engine) as connection:
+        assert audit_all(connection)[0].candidates == 1
