@@ -18,7 +18,6 @@ from digest.mail.compose.composer import MailContext, Senders, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Branding, Renderer
 from digest.mail.compose.writing import Writer
-from digest.mail.delivery import postfix_log
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
@@ -91,18 +90,11 @@ def plan(settings: Settings) -> Plan:
         cut=settings.cut_at,
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
-        weights=weights(settings),
+        weights=RankingWeights(),
         settings=issue_settings(
             look(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
         ),
         languages=languages(),
-    )
-
-
-def weights(settings: Settings) -> RankingWeights:
-    """What the operator decided about the ranking."""
-    return RankingWeights(
-        **{name: getattr(settings, f"ranking_{name}") for name in RankingWeights.__dataclass_fields__}
     )
 
 
@@ -125,11 +117,10 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     if not relays:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
-    look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, notes=journal),
-        Writer(database, desk(settings), journal, look_up),
+        Writer(database, desk(settings), journal),
         flow(settings, database),
         journal,
         name,

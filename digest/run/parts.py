@@ -10,7 +10,7 @@ from pathlib import Path
 from digest.run import processes
 from digest.run.embedded import valkey_command
 from digest.run.supervisor import Supervisor
-from digest.settings.sources import PREFIX
+from digest.settings import PREFIX
 
 # Settings that may come from a file; what we hand on explicitly must not be contradicted by one.
 _FROM_FILES = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY")

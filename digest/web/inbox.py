@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.language import _
 from digest.ledger.kinds import Kind
-from digest.run.maildir import InboxMessage, mail, mails
+from digest.run.maildir import InboxMessage, message, messages
 from digest.web.site import TheSite
 
 _SAFE = ["GET", "HEAD"]
@@ -37,7 +37,7 @@ def router(inbox_dir: Path) -> APIRouter:
 
     @routes.api_route("", methods=_SAFE, response_class=HTMLResponse)
     def show_inbox(site: TheSite) -> Response:
-        return site.pages.show("inbox", mails=mails(inbox_dir), kinds=KINDS)
+        return site.pages.show("inbox", mails=messages(inbox_dir), kinds=KINDS)
 
     @routes.api_route("/{key}", methods=_SAFE, response_class=HTMLResponse)
     def show_mail(site: TheSite, key: str) -> Response:
@@ -56,7 +56,7 @@ def router(inbox_dir: Path) -> APIRouter:
 
 def _finder(inbox_dir: Path) -> Callable[[str], InboxMessage]:
     def find(key: str) -> InboxMessage:
-        found = mail(inbox_dir, key)
+        found = message(inbox_dir, key)
         if found is None:
             raise HTTPException(404, _("There is no such mail."))
         return found

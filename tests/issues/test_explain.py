@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, opinions
 from digest.issues.explain import BadWeight, Move, explain_list, with_weights
