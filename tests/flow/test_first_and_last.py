@@ -108,7 +108,7 @@ def test_who_leaves_gets_one_last_mail_that_says_how_to_come_back_and_to_be_eras
         hands.at = SEVEN + timedelta(hours=hours)
         hands.deliver()
     (mail,) = smtp_server.taken
-    assert opened(mail)["Subject"] == "You are unsubscribed from Daily Papers"
+    assert opened(mail)["Subject"] == "You’ve unsubscribed from Daily Papers"
     found = re.search(r"/preferences/(\S+)", text_of(mail))
     assert found is not None
     assert verify(Purpose.MANAGE, found[1], [SECRET]) == ada.id

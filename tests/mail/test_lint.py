@@ -113,7 +113,7 @@ IN_HTML: list[tuple[str, Change]] = [
     ("tracking", instead("<h1", '<img src="https://papers.example.org/o.png" alt="" width="1" height="1"><h1')),
     ("reason", instead("You get this because you asked for Daily Papers and confirmed it", "Good morning")),
     ("ways-out", instead(">Preferences<", ">Wishes<")),
-    ("ways-out", each(">View on the web<", ">All of it<")),
+    ("ways-out", each(">View in browser<", ">All of it<")),
     ("direction", each('<p dir="auto"( style="[^"]*")>A sorting', r"<p\1>مقالة A sorting")),
     ("direction", instead("<h1", '<p style="line-height:1.5">مقالة</p><h1')),
     ("item-headings", headings_as_paragraphs),

@@ -104,7 +104,7 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
     for shown in (words(parse(letter.html).all("body")[0]), letter.text):
         assert "Ada, Bo, Chi and 2 more · Institute of Examples · 20 November 2026" in shown
         assert "142 votes · 3 comments" in shown
-        assert "Why it is here: fastest rising today" in shown
+        assert "Why it is here: top of today’s ranking" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
     found = [link for link in Mail(message).web_links() if "2611" in link or "github" in link]
     assert found[:-3] == [*links, "https://papers.example.org/papers/2611.00001"]
@@ -117,7 +117,7 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     card = RENDERER.render_card(bare, LOOK)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
     assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\nMore like this:\n" in card.text
-    assert "\n\nWhy it is here: fastest rising today" in card.text
+    assert "\n\nWhy it is here: top of today’s ranking" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 
@@ -191,7 +191,7 @@ def test_a_digest_without_papers_is_not_made() -> None:
 
 def test_the_confirmation_is_minimal_and_says_what_silence_does() -> None:
     letter = every_letter()[Kind.CONFIRMATION]
-    for said in ("72 hours", "If it was not you, ignore this: nothing more will come."):
+    for said in ("72 hours", "If this wasn’t you, ignore this email and you won’t be subscribed."):
         assert said in letter.html
         assert said in letter.text
     assert READER.confirm_url in letter.text

@@ -83,7 +83,7 @@ def test_a_word_that_no_button_has_changes_nothing(visit: Visit, ada: Subscriber
     before = visit.everything()
     answer = visit.browser.post(link(visit, ada), data=form)
     assert answer.status_code == 400
-    assert 'role="alert">Please press one of the buttons.' in answer.text
+    assert 'role="alert">Use one of the buttons.' in answer.text
     assert visit.everything() == before
 
 
@@ -93,7 +93,7 @@ def test_an_unknown_paper_gets_a_friendly_page(visit: Visit, ada: Subscriber) ->
         for method in ("GET", "POST"):
             answer = visit.browser.request(method, link(visit, ada, paper_id=paper_id))
             assert answer.status_code == 404
-            assert "We do not know this paper" in answer.text
+            assert "We don’t have this paper" in answer.text
     assert visit.browser.get(link(visit, ada, "love")).status_code == 404
     assert visit.everything() == before
 

@@ -168,7 +168,7 @@ def test_a_redacted_path_still_says_which_page() -> None:
 def test_unknown_pages_and_methods_are_answered_in_words(visit: Visit) -> None:
     missing = visit.browser.get("/nothing")
     assert missing.status_code == 404
-    assert "Nothing here" in missing.text
+    assert "Page not found" in missing.text
     wrong = visit.browser.request("DELETE", "/manage")
     assert wrong.status_code == 405
     assert "cannot be used in that way" in wrong.text

@@ -75,7 +75,7 @@ def test_readers_make_a_trending_list_of_their_own(lab: Lab) -> None:
     ada, bo = lab.subscribed("ada@example.org"), lab.subscribed("bo@example.org")
     lab.collect(0)
     assert "looked up" in lab.suggest(ada, paper="https://arxiv.org/abs/2611.09999v2")
-    assert "waits until it is looked up" in lab.suggest(ada, paper="")
+    assert "waiting to be looked up" in lab.suggest(ada, paper="")
     lab.arxiv.answers("/api/query", Reply(ATOM.format(ENTRY.format("2611.09999")).encode()))
     lab.collect(20)
     lab.suggest(bo, vote="2611.09999")
@@ -98,7 +98,7 @@ def test_a_paper_that_arxiv_does_not_know_is_refused_and_its_suggester_is_told(l
     lab.arxiv.answers("/api/query", Reply(ATOM.format("").encode()))
     lab.collect(20)
     page = lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
-    assert "not taken." in page
+    assert "not accepted." in page
     assert "arXiv knows no paper with this number" in page
 
 
@@ -120,7 +120,7 @@ def test_while_arxiv_is_away_suggestions_wait(lab: Lab) -> None:
     lab.suggest(ada, paper="2611.07777")
     lab.arxiv.answers("/api/query", Reply(b"gone", status=404))
     lab.collect(20)
-    assert "waits until it is looked up" in lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
+    assert "waiting to be looked up" in lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
 
 
 @pytest.mark.parametrize("typed", ["", "attention", "2413.00001", "<script>", "x" * 400])
