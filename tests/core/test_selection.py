@@ -115,7 +115,7 @@ def test_what_is_like_what_a_reader_liked_comes_first_and_says_like_what():
     taste = Taste({TEN[6].id: 0.9, TEN[7].id: 0.5, TEN[2].id: 0.01}, {TEN[6].id: "Sorting: a survey of everything"})
     chosen = select(issue_of(*TEN), Preferences(papers=4), set(), taste)
     assert ids(chosen) == [TEN[6].id, TEN[0].id, TEN[7].id, TEN[1].id]
-    assert chosen.picks[0].why == "like “Sorting” that you asked for more of"
+    assert chosen.picks[0].why == "similar to “Sorting”, which you liked"
     assert chosen.picks[0].terms == {"trending": 0.3333, "affinity": 0.72}
     assert chosen.picks[2].why == "similar to papers you liked"
 
@@ -215,7 +215,7 @@ def test_the_reason_is_the_place_in_the_issue_and_what_the_reader_asked_for():
     first = issue_of(*TEN).papers[0]
     assert reason_of(first, "daily", "") == "top of today’s ranking, 99 votes"
     assert reason_of(first, "daily", "you follow graphs") == "top of today’s ranking, 99 votes · you follow graphs"
-    assert reason_of(first, "weekly", "") == "1st of the week, 99 votes"
+    assert reason_of(first, "weekly", "") == "1st in this week’s ranking, 99 votes"
 
 
 @pytest.mark.parametrize(

@@ -135,10 +135,10 @@ def test_from_the_front_page_to_the_last_mail(ada, clock):
     ada.picture("a-slip")
     ada.page.get_by_label("Your email address").fill(ADDRESS)
     ada.press("Subscribe")
-    ada.reads("look into your inbox")
+    ada.reads("Check your inbox")
     ada.picture("asked")
 
-    confirmation = ada.mail("Confirm your address")
+    confirmation = ada.mail("Confirm your email address")
     ada.picture("confirmation-mail")
     ada.follow(confirmation.get_by_role("link", name=re.compile("confirm", re.IGNORECASE)).first)
     ada.picture("confirm-page")

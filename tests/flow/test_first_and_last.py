@@ -24,7 +24,7 @@ from tests.world import DAY, SECRET, add_papers, add_reader, cut, desk
 
 __all__ = ["hands"]
 
-WELCOME = "this is your first issue"
+WELCOME = "This is your first issue"
 A_DAY = timedelta(days=1)
 
 

@@ -111,7 +111,10 @@ IN_HTML: list[tuple[str, Change]] = [
     ("buttons", each("padding: ?12px 24px", "padding:2px 24px")),
     ("buttons", coloured_link_in_a_bare_cell),
     ("tracking", instead("<h1", '<img src="https://papers.example.org/o.png" alt="" width="1" height="1"><h1')),
-    ("reason", instead("You get this because you asked for Daily Papers and confirmed it", "Good morning")),
+    (
+        "reason",
+        instead("You’re receiving this at reader@example.com because you subscribed to Daily Papers", "Good morning"),
+    ),
     ("ways-out", instead(">Preferences<", ">Wishes<")),
     ("ways-out", each(">View in browser<", ">All of it<")),
     ("direction", each('<p dir="auto"( style="[^"]*")>A sorting', r"<p\1>مقالة A sorting")),

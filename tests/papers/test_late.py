@@ -41,7 +41,7 @@ def test_the_words_are_those_of_a_person() -> None:
     assert [in_words(days) for days in (0, 1, 2)] == [
         "",
         "listed yesterday, new to us today",
-        "listed 2 days ago, found today",
+        "listed 2 days ago, new to us today",
     ]
 
 

@@ -59,7 +59,7 @@ def test_undoing_and_changing_ones_mind(visit: Visit, ada: Subscriber) -> None:
     url = link(visit, ada)
     visit.browser.post(url, data={"say": "more"})
     assert 'value="more" aria-pressed="true"' in visit.browser.get(url).text
-    assert "Noted: already read" in visit.browser.post(url, data={"say": "read"}).text
+    assert "Marked as read" in visit.browser.post(url, data={"say": "read"}).text
     assert said(visit, ada) == {PAPER: Said.READ}
     assert "Undone" in visit.browser.post(url, data={"undo": "yes"}).text
     assert said(visit, ada) == {}
@@ -183,7 +183,7 @@ def test_a_reason_for_leaving_is_asked_once_and_optional(visit: Visit, ada: Subs
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, ada)}"
     assert 'name="why" value="too many"' in visit.browser.post(url).text
     form = {"tell": "yes", "why": "too many", "words": "It was\r\ngood, though."}
-    assert "Thank you" in visit.browser.post(url, data=form).text
+    assert "Thanks for telling us" in visit.browser.post(url, data=form).text
     visit.browser.post(url, data=form)
     with reading(visit.engine) as connection:
         reasons = [event.detail for event in latest(connection, 100) if event.what == subscriptions.SAID_WHY]

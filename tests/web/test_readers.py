@@ -22,7 +22,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 def test_subscribing_queues_a_confirmation_and_drops_a_hint(visit: Visit) -> None:
     answer = visit.browser.post("/subscribe", data={"email": f" {ADDRESS} ", "zone": "Asia/Tokyo", "website": ""})
     assert answer.status_code == 200
-    assert "look into your inbox" in answer.text
+    assert "Check your inbox" in answer.text
     assert visit.queued() == ["confirmation"]
     assert len(visit.hints) == 1
     reader = visit.reader()
@@ -34,7 +34,7 @@ def test_a_bad_address_is_refused_at_its_field(visit: Visit) -> None:
     answer = visit.browser.post("/subscribe", data={"email": '<b>"ada'})
     assert answer.status_code == 400
     assert 'aria-describedby="email-wrong"' in answer.text
-    assert 'id="email-wrong">An email address has an @ in it' in answer.text
+    assert 'id="email-wrong">Enter an email address with an @' in answer.text
     assert 'value="&lt;b&gt;&#34;ada"' in answer.text, "what was typed is still there, and is not markup"
     assert visit.queued() == []
 
@@ -104,7 +104,7 @@ def test_preferences_can_be_chosen_while_confirming(visit: Visit) -> None:
     form = {"topics": ["vision", "agents"], "papers": "3", "hour": "20", "zone": "Berlin", "frequency": "workdays"}
     wrong = visit.browser.post(f"/confirm/{token}", data=form | {"papers": "99"})
     assert wrong.status_code == 400
-    assert 'id="papers-wrong">Please give a number from 1 to 25.' in wrong.text
+    assert 'id="papers-wrong">Enter a number from 1 to 25.' in wrong.text
     assert 'href="#papers"' in wrong.text
     assert "<details open>" in wrong.text
     assert 'value="vision" checked' in wrong.text, "what was chosen is still there"
@@ -131,7 +131,7 @@ def test_a_link_of_four_days_ago_offers_a_new_one(visit: Visit, clock: Clock) ->
         assert "Send me a new link" in answer.text
     assert visit.reader().status is Status.PENDING
     again = visit.browser.post(link, data={"again": "yes"})
-    assert "A new link is on the way" in again.text
+    assert "A new link is on its way" in again.text
     assert visit.queued() == ["confirmation", "confirmation"]
     assert visit.reader().status is Status.PENDING
 
@@ -221,7 +221,7 @@ def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
     assert unsure.status_code == 400
     assert 'id="sure-wrong"' in unsure.text
     assert visit.reader() == reader
-    assert "is erased" in visit.browser.post(link, data={"action": "erase", "sure": "yes"}).text
+    assert "has been deleted" in visit.browser.post(link, data={"action": "erase", "sure": "yes"}).text
     assert ADDRESS not in repr(visit.everything())
     assert visit.browser.get(link).status_code == 404
     assert visit.browser.post(link, data={"papers": "3"}).status_code == 404

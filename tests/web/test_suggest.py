@@ -99,7 +99,7 @@ def test_a_paper_that_arxiv_does_not_know_is_refused_and_its_suggester_is_told(l
     lab.collect(20)
     page = lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
     assert "not accepted." in page
-    assert "arXiv knows no paper with this number" in page
+    assert "arXiv has no paper with this number" in page
 
 
 def test_one_number_that_arxiv_cannot_read_spoils_no_other(lab: Lab) -> None:
@@ -140,9 +140,9 @@ def test_a_vote_can_be_given_and_taken_back_from_the_paper_of_a_mail(lab: Lab) -
     lab.collect(0)
     url = f"/feedback/{lab.token(Purpose.FEEDBACK, ada)}/more/2611.00001"
     assert 'name="vote" value="yes"' in lab.browser.get(url).text
-    assert "Your vote counts" in lab.browser.post(url, data={"vote": "yes"}).text
+    assert "has been counted" in lab.browser.post(url, data={"vote": "yes"}).text
     assert 'name="vote" value="no"' in lab.browser.get(url).text
-    assert "taken back" in lab.browser.post(url, data={"vote": "no"}).text
+    assert "has been removed" in lab.browser.post(url, data={"vote": "no"}).text
 
 
 def test_who_left_is_told_that_suggestions_are_for_readers(lab: Lab) -> None:
@@ -156,4 +156,4 @@ def test_where_the_operator_takes_none_there_is_no_such_page(visit: Visit) -> No
     for method in ("GET", "POST"):
         answer = visit.browser.request(method, f"/suggest/{visit.token(Purpose.FEEDBACK, ada)}")
         assert answer.status_code == 404
-        assert "not taken here" in answer.text
+        assert "take suggestions here" in answer.text
