@@ -22,10 +22,10 @@ _PARTS = {
     "organization": _("Earlier papers from its organisation"),
     "submitter": _("Earlier papers from its submitter"),
     "lateness": _("Time spent waiting"),
-    "no_votes": _("Its source has no voting"),
+    "no_votes": _("No voting at its source"),
 }
 _FACTS = {
-    "voted": _("Its source has voting"),
+    "voted": _("Voting at its source"),
     "upvotes": _("Votes"),
     "upvotes_before": _("Votes half a day earlier"),
     "burst": _("Votes that came suspiciously fast"),
@@ -79,4 +79,4 @@ def _plain(name: str) -> str:
 def _said(name: str, value: float) -> float | Message:
     if name in _YES_OR_NO:
         return _("yes") if value else _("no")
-    return _("not known") if name in _UNKNOWN_BELOW_0 and value < 0 else value
+    return _("unknown") if name in _UNKNOWN_BELOW_0 and value < 0 else value

@@ -176,7 +176,7 @@ def _sent_again(site: Site, reader: Subscriber, now: datetime) -> Response:
 def _confirmed(site: Site, after: BackgroundTask | None = None) -> Response:
     return site.pages.say(
         _("You’re subscribed"),
-        _("If there’s a recent issue, it’s on its way. After that, issues arrive at the time you chose."),
+        _("If there’s a recent issue, it’s on its way. After that, issues arrive at the time set in your preferences."),
         _("Every issue has links to change your preferences and to unsubscribe."),
         after=after,
     )
