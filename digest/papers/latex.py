@@ -1,207 +1,126 @@
 """LaTeX in prose and mathematics → readable Unicode text. What is not understood stays, so that nothing is lost."""
 
 import re
+from typing import Any, NamedTuple
 
-from digest.papers import latex_symbols as known
-from digest.papers.latex_commands import COMMANDS, Group, Part, Read
-from digest.papers.latex_symbols import accented, script, symbol
+from pylatexenc.latexwalker import (
+    LatexCharsNode,
+    LatexGroupNode,
+    LatexMacroNode,
+    LatexMathNode,
+    LatexSpecialsNode,
+    LatexToken,
+    LatexWalker,
+    LatexWalkerError,
+)
+from pylatexenc.macrospec import LatexContextDb, MacroSpec, ParsedMacroArgs, SpecialsSpec
 
-_NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
+from digest.papers.latex_commands import COMMANDS
+from digest.papers.latex_symbols import ACCENTS, LETTERS, PLAIN, SWITCHES, accented, script, symbol
+
+Node = Any  # pylatexenc has no types
 _DEEPEST = 40
 _LONGEST_MATHS = 1500
-_NAME = re.compile(r"[A-Za-z]+")
-_SPECIAL = re.compile(r"[\\${]")
-_ACCENTED = re.compile(r"\{\\?([^\W\d_])\}|\\?([^\W\d_])")
+_SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
+_LITERAL = {c: "\\" + c for c in "${}%"} | {f"\\{c}": rf"\textbackslash{{}}{c}" for c in ("(", ")", "[", "]", "")}
+_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "{": "}"}
+_PROSE_NAME = rf"\\(?:{'|'.join(sorted(PLAIN))})\s*\*?"
+_PROSE_COMMAND = re.compile(_PROSE_NAME + "$")
+_FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x$}$"
+    mark: re.compile(rf"((?:{_PROSE_NAME}\{{(?:[^{{}}$]|\$[^{{}}$]*\$)*+\}}|{inside})*+){closing}", re.DOTALL)
+    for mark, inside, closing in (
+        ("$", r"\\.|[^\\$]", r"\$"),
+        ("$$", r"\\.|[^\\$]|\$(?!\$)", r"\$\$"),
+        ("\\(", r"\\[^)]|[^\\]", r"\\\)"),
+        ("\\[", r"\\[^]]|[^\\]", r"\\\]"),
+    )
+}
+_NAME = re.compile(r"[A-Za-z]+|.", re.DOTALL)
+_PLAIN_RUN = re.compile(r"[^\\${}^_]+")
+_OPTION = re.compile(r"\[([^]]{0,58})\]")
+_NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
+_FOLLOWED = re.compile(r"(?:\\?\{)?[^\W_]")
 _POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
 _SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", "")}
-_CLOSING = {"(": "\\)", "[": "\\]"}
-_GROUPED = known.SWITCHES | known.PLAIN | known.LETTERS.keys() | known.ACCENTS.keys()
+_UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
+
+_BRACES = re.compile(r"(?<=[A-Za-z\]}])\*?(?=\{)")
+_LOOSE_BRACES = re.compile(r"\s*\*?(?=\{)")
+_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]]|\\end\b)(?=.)")
+_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]]|\\end\b)(?=.)")
+_SPACE = re.compile(" ?")
+_LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|\\?[^\W\d_])")
+# What an argument of each kind looks like, in prose and in mathematics.
+_ARGUMENT = {
+    "?": (_BRACES, _BRACES),
+    "u": (_BRACES, _BRACES),
+    "{": (_LOOSE_BRACES, _TOKEN),
+    "m": (_TOKEN, _TOKEN),
+    "^": (None, _SCRIPT),
+    "'": (_LETTER, None),
+    " ": (_SPACE, None),
+}
 
 
 def from_latex(text: str) -> str:
     """The text without its LaTeX. Never raises; takes time in proportion to the length."""
     if "\\" not in text and "$" not in text:
         return text
-    return _Reader(text).read(0, Part(len(text), 0, maths=False))
+    try:
+        nodes, _, _ = _Walker(_well_formed(text), latex_context=_CONTEXT, tolerant_parsing=False).get_latex_nodes()
+    except LatexWalkerError:
+        return text
+    return _text(nodes)
 
 
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._closing = _matching_braces(text)
-
-    def read(self, start: int, part: Part) -> str:
-        """What [start, part.stop) says."""
-        if part.depth > _DEEPEST:
-            return self.text[start : part.stop]
-        return self._maths(start, part) if part.maths else self._prose(start, part)
-
-    def _prose(self, at: int, part: Part) -> str:
-        """Text with commands and islands of mathematics."""
-        out = []
-        while special := _SPECIAL.search(self.text, at, part.stop):
-            out.append(self.text[at : special.start()])
-            read = {"\\": self._command, "$": self._dollar, "{": self._braces}[special.group()]
-            said, at = read(special.start(), part)
-            out.append(said)
-        return "".join(out) + self.text[at : part.stop]
-
-    def _maths(self, at: int, part: Part) -> str:
-        out = []
-        while at < part.stop:
-            said, at = self._maths_token(at, part)
-            out.append(said)
-        return "".join(out)
-
-    def _maths_token(self, at: int, part: Part) -> Read:
-        c = self.text[at]
-        if c == "\\":
-            return self._command(at, part)
-        if c in "^_":
-            group = self.argument(at + 1, part)
-            return (script(self.inside(group, part, maths=True), c), group.then) if group else (c, at + 1)
-        if c == "{" and (group := self.group(at, part)):
-            return self.inside(group, part, maths=True), group.then
-        return " " if c == "~" else c, at + 1
-
-    def _dollar(self, at: int, part: Part) -> Read:
-        mark = "$$" if self.text.startswith("$$", at) else "$"
-        start = at + len(mark)
-        end = _next_dollar(self.text, mark, start, min(part.stop, start + _LONGEST_MATHS))
-        after = self.text[end + len(mark) : end + len(mark) + 1]
-        if end > start and _is_maths(self.text[start:end], after):
-            # Space inside of the dollars shows only where the prose would grow together without it.
-            said = self.read(start, part.inner(end, maths=True))
-            said = said if self.text[max(0, at - 1) : at].isalnum() else said.lstrip()
-            return said if after.isalnum() else said.rstrip(), end + len(mark)
-        return mark, start
-
-    def _braces(self, at: int, part: Part) -> Read:
-        """Braces around a command only group; others are part of the prose."""
-        group = self.group(at, part)
-        if group and self.text.startswith("\\", at + 1):
-            name = _NAME.match(self.text, at + 2)
-            if self.text[at + 2] in known.ACCENTS or (name and name.group() in _GROUPED):
-                return self.inside(group, part, maths=False), group.then
-        if group and self.text[max(0, at - 1) : at].isalpha() and self.text[group.start : group.stop].isalnum():
-            return self.text[group.start : group.stop], group.then  # "Allo{SR}"
-        return "{", at + 1
-
-    def _command(self, at: int, part: Part) -> Read:
-        name = _NAME.match(self.text, at + 1, part.stop)
-        if name:
-            return self._named(name.group(), name.end(), part)
-        if at + 1 >= part.stop:
-            return "\\", at + 1
-        sign = self.text[at + 1]
-        if sign in _CLOSING:
-            end = self.text.find(_CLOSING[sign], at + 2, min(part.stop, at + _LONGEST_MATHS))
-            if end > 0:
-                return self.read(at + 2, part.inner(end, maths=True)).strip(), end + 2
-        if part.maths:
-            return "‖" if sign == "|" else _SIGNS.get(sign, sign), at + 2
-        if sign in known.ACCENTS:
-            return self._accent(sign, at, part)
-        return _SIGNS.get(sign, "\\" + sign), at + 2
-
-    def _accent(self, sign: str, at: int, part: Part) -> Read:
-        after = at + 2
-        if sign == "'" and self.text[max(0, at - 1) : at].isalpha() and _POSSESSIVE.match(self.text, after):
-            return "'", after
-        found = _ACCENTED.match(self.text, after, part.stop)
-        composed = accented(found.group(1) or found.group(2), known.ACCENTS[sign]) if found else None
-        return (composed, found.end()) if found and composed else (sign, after)
-
-    def _named(self, name: str, at: int, part: Part) -> Read:
-        if self.text.startswith("*{", at):
-            at += 1
-        if name in COMMANDS:
-            return COMMANDS[name](self, name, at, part)
-        if name in known.ACCENTS and not part.maths:
-            group = self.group(at, part)
-            if group:
-                return self._accented_group(name, group, part), group.then
-        return self.symbol(name, at, part)
-
-    def _accented_group(self, name: str, group: Group, part: Part) -> str:
-        inner = self.text[group.start : group.stop]
-        letter = inner.removeprefix("\\")
-        composed = accented(letter, known.ACCENTS[name]) if len(letter) == 1 else None
-        # "\r{ho}" is what a careless program made of "\rho".
-        return composed or (symbol(name + inner) if inner.isalpha() else None) or self.inside(group, part, maths=False)
-
-    def symbol(self, name: str, at: int, part: Part) -> Read:
-        """A command that stands for a symbol, a word, or nothing that we know: then its name."""
-        said = symbol(name)
-        if said is None and len(name) == 1 and not part.maths:
-            return "\\" + name, at  # a regular expression, an escape sequence
-        if self.text.startswith("{}", at):
-            at += 2
-        elif name in known.LETTERS and self.text.startswith(" ", at) and self.text[at + 1 : at + 2].islower():
-            at += 1  # "\o re" is one word
-        if said is not None and not (said.isascii() and said.isalpha()):
-            return said, at
-        return self._spaced(said or name, name, at, part)
-
-    def _spaced(self, word: str, name: str, at: int, part: Part) -> Read:
-        """A word for a command, apart from its neighbours: "n\\log n", "\\name{x}"."""
-        before = self.text[max(0, at - len(name) - 2) : max(0, at - len(name) - 1)]
-        after = self.text[at : at + 2].lstrip("{")[:1]
-        left = " " if part.maths and before.isalnum() else ""
-        right = " " if after.isalnum() or (part.maths and after == "\\") else ""
-        group = self.group(at, part)
-        if group is None:
-            return left + word + right, at
-        return left + word + right + self.inside(group, part, part.maths), group.then
-
-    # Arguments.
-
-    def inside(self, group: Group, part: Part, maths: bool) -> str:
-        """What an argument says."""
-        return self.read(group.start, part.inner(group.stop, maths))
-
-    def group(self, at: int, part: Part) -> Group | None:
-        """The braces at `at`, if they close within the part."""
-        stop = self._closing.get(at, part.stop)
-        return Group(at + 1, stop, stop + 1) if stop < part.stop else None
-
-    def argument(self, at: int, part: Part) -> Group | None:
-        """Braces, a command, or one character, as TeX takes the argument of ^ or \\frac."""
-        while at < part.stop and self.text[at] == " ":
-            at += 1
-        if at >= part.stop or self.text[at] in "}&":
-            return None
-        if self.text[at] == "{":
-            return self.group(at, part)
-        if self.text[at] != "\\":
-            return Group(at, at + 1, at + 1)
-        name = _NAME.match(self.text, at + 1, part.stop)
-        stop = name.end() if name else min(at + 2, part.stop)
-        if name and name.group() in COMMANDS and (own := self.group(stop, part)):
-            stop = own.then  # "x^\text{T}"
-        return Group(at, stop, stop)
-
-    def past_option(self, at: int) -> int:
-        """Where an optional [argument] at `at` ends."""
-        end = self.text.find("]", at, at + 60) if self.text.startswith("[", at) else -1
-        return end + 1 if end > 0 else at
+class _Opened(NamedTuple):
+    piece: int
+    mark: str
+    maths: bool  # whether mathematics stands in it
+    end: int  # where mathematics closes; braces close at the next "}"
 
 
-def _matching_braces(text: str) -> dict[int, int]:
-    closing, open_ones = {}, []
-    for found in re.finditer(r"\\.|[{}]", text, re.DOTALL):
-        if found.group() == "{":
-            open_ones.append(found.start())
-        elif found.group() == "}" and open_ones:
-            closing[open_ones.pop()] = found.start()
-    return closing
+def _well_formed(text: str) -> str:
+    """The text with whatever opens or closes nothing made literal, so that all of it can be parsed."""
+    pieces: list[str] = []
+    opened: list[_Opened] = []
+    at = 0
+    while token := _SYNTAX.search(text, at):
+        start, mark = token.start(), token.group()
+        pieces.append(text[at:start])
+        closed = next((depth for depth, opening in enumerate(opened) if opening.end == start), None)
+        if mark == "}" and opened and opened[-1].mark == "{":
+            closed = len(opened) - 1
+        if closed is not None:
+            pieces[opened[closed].piece] = opened[closed].mark
+            mark = _CLOSING[opened[closed].mark]
+            del opened[closed:]
+            pieces.append(mark)
+        else:
+            mark = "$$" if text.startswith("$$", start) else mark
+            maths = bool(opened) and opened[-1].maths
+            opening = _opening(text, start, mark, opened) if mark in _CLOSING and len(opened) < _DEEPEST else None
+            if opening:
+                opened.append(_Opened(len(pieces), mark, *opening))
+            pieces.append(mark[1] if maths and mark in _UNPAIRED else _LITERAL.get(mark, mark))
+        at = start + len(mark)
+    return "".join(pieces) + text[at:]
 
 
-def _next_dollar(text: str, mark: str, start: int, stop: int) -> int:
-    end = text.find(mark, start, stop)
-    while end > 0 and text[end - 1] == "\\":
-        end = text.find(mark, end + 1, stop)
-    return end
+def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[bool, int] | None:
+    """Whether mathematics begins after the mark, and where it ends; None if the mark opens nothing."""
+    maths = bool(opened) and opened[-1].maths
+    if mark == "{":
+        return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
+    inside = start + len(mark)
+    formula = None if maths else _FORMULA[mark].match(text, inside, inside + _LONGEST_MATHS)
+    if not formula:
+        return None
+    end = formula.end(1)
+    if opened and formula[1].count("}") - formula[1].count("\\}") > formula[1].count("{") - formula[1].count("\\{"):
+        return None  # the group around it ends first
+    after = text[end + len(mark) : end + len(mark) + 1]
+    return (True, end) if mark[0] == "\\" or _is_maths(formula[1], after) else None
 
 
 def _is_maths(inside: str, after: str) -> bool:
@@ -226,3 +145,160 @@ def _is_maths(inside: str, after: str) -> bool:
     if inside[0].isspace() and words:
         return False
     return not lopsided and (longest < 4 or " " not in core) and not (after.isalnum() and longest > 3)
+
+
+class _Walker(LatexWalker):  # type: ignore[misc]
+    def get_token(self, pos: int, *args: Any, environments: bool = True, **kwargs: Any) -> LatexToken:
+        # Only an argument is read with environments=False; everything else may come many characters at once.
+        if environments and (run := _PLAIN_RUN.match(self.s, pos)):
+            return LatexToken("char", run.group(), pos=pos, len=run.end() - pos, pre_space="")
+        token = super().get_token(pos, *args, environments=False, **kwargs)
+        if token.tok != "macro":
+            return token
+        # "\alpha和" ends after its last ASCII letter, and the space after a name may belong to the prose.
+        name = _NAME.match(token.arg).group()  # type: ignore[union-attr]
+        return LatexToken("macro", name, pos=token.pos, len=1 + len(name), pre_space=token.pre_space)
+
+    def get_latex_expression(self, pos: int, *args: Any, **kwargs: Any) -> tuple[Node, int, int]:
+        node, start, length = super().get_latex_expression(pos, *args, **kwargs)
+        if isinstance(node, LatexMacroNode) and node.macroname in COMMANDS and self.s.startswith("{", start + length):
+            nodes, start, length = self.get_latex_nodes(  # "x^\text{T}"
+                start, read_max_nodes=1, parsing_state=kwargs.get("parsing_state")
+            )
+            node = nodes[0]
+        return node, start, length
+
+
+class _Arguments:
+    """Reads the arguments that are there: fewer than the command wants when the text has fewer."""
+
+    def __init__(self, kinds: str, maths: bool | None = None) -> None:
+        self.kinds, self.maths = kinds, maths
+
+    def parse_args(self, w: LatexWalker, pos: int, parsing_state: Any = None) -> tuple[ParsedMacroArgs, int, int]:
+        inner = parsing_state if self.maths is None else parsing_state.sub_context(in_math_mode=self.maths)
+        arguments, at = [], pos
+        for kind in self.kinds:
+            if kind == "[":
+                option = _OPTION.match(w.s, at)
+                at = option.end() if option else at
+                arguments.append(option[1] if option else "")
+                continue
+            wanted = _ARGUMENT[kind][parsing_state.in_math_mode]
+            begun = wanted.match(w.s, at) if wanted else None
+            if kind == " ":
+                at = begun.end() if begun else at
+                continue
+            if not begun:
+                break
+            node, start, length = w.get_latex_expression(begun.end(), parsing_state=inner)
+            arguments.append(w.s[start + 1 : start + length - 1] if kind == "u" else node)
+            at = start + length
+        return ParsedMacroArgs(arguments), pos, at - pos
+
+
+def _context() -> LatexContextDb:
+    macros = [MacroSpec(name, _Arguments(command.arguments, command.maths)) for name, command in COMMANDS.items()]
+    macros += [MacroSpec(name, _Arguments(" ?")) for name in LETTERS]
+    macros += [MacroSpec(name, _Arguments("'")) for name in ACCENTS if not name.isalpha()]
+    context = LatexContextDb()
+    context.add_context_category("digest", macros, specials=[SpecialsSpec(c, _Arguments("^")) for c in "^_"])
+    context.set_unknown_macro_spec(MacroSpec("", _Arguments("?")))
+    return context
+
+
+_CONTEXT = _context()
+
+
+def _text(nodes: list[Node]) -> str:
+    return "".join(map(_node_text, nodes))
+
+
+def _node_text(node: Node) -> str:
+    maths = node.parsing_state.in_math_mode
+    match node:
+        case LatexCharsNode():
+            return str(node.chars.replace("~", " ") if maths else node.chars)
+        case LatexGroupNode():
+            return _text(node.nodelist) if maths or _only_groups(node) else f"{{{_text(node.nodelist)}}}"
+        case LatexMathNode():
+            return _formula(node)
+        case LatexSpecialsNode():
+            given = _arguments(node)
+            return script(given[0], node.specials_chars) if given else str(node.specials_chars)
+    return _macro(node) if node.macroname.isascii() and node.macroname.isalpha() else _sign(node)
+
+
+def _arguments(node: Node) -> list[str]:
+    return [_argument(argument) for argument in node.nodeargd.argnlist] if node.nodeargd else []
+
+
+def _argument(argument: Node | str) -> str:
+    if isinstance(argument, str):
+        return re.sub(r"\\([%#&_~{}$])", r"\1", argument).strip()
+    return _text(argument.nodelist) if isinstance(argument, LatexGroupNode) else _node_text(argument)
+
+
+def _before(node: Node) -> str:
+    return str(node.parsing_state.s[max(0, node.pos - 1) : node.pos])
+
+
+def _only_groups(group: Node) -> bool:
+    """Braces around a command or in a word only group; others are part of the prose."""
+    inside = group.parsing_state.s[group.pos + 1 : group.pos + group.len - 1]
+    first = group.nodelist[0] if group.nodelist else None
+    if isinstance(first, LatexMacroNode) and (first.macroname in ACCENTS or _is_command(first.macroname)):
+        return True
+    return _before(group).isalpha() and inside.isalnum()  # "Allo{SR}"
+
+
+def _is_command(name: str) -> bool:
+    """Whether the name is one of LaTeX, and not of a regular expression ("\\w") or an escape sequence."""
+    return name.isalpha() and (len(name) > 1 or symbol(name) is not None)
+
+
+def _formula(node: Node) -> str:
+    # Space inside of the marks shows only where the prose would grow together without it.
+    end = node.pos + node.len
+    text, dollars = _text(node.nodelist), node.delimiters[0][0] == "$"
+    text = text if dollars and _before(node).isalnum() else text.lstrip()
+    return text if dollars and node.parsing_state.s[end : end + 1].isalnum() else text.rstrip()
+
+
+def _sign(node: Node) -> str:
+    sign, given = node.macroname, "".join(_arguments(node))
+    if node.parsing_state.in_math_mode:
+        return "‖" if sign == "|" else _SIGNS.get(sign, sign)
+    if sign not in ACCENTS:
+        return _SIGNS.get(sign, "\\" + sign)
+    if sign == "'" and _before(node).isalpha() and _POSSESSIVE.match(node.parsing_state.s, node.pos + 2):
+        return "'" + given
+    return accented(given.removeprefix("\\"), ACCENTS[sign]) or sign + given
+
+
+def _macro(node: Node) -> str:
+    name, maths = node.macroname, node.parsing_state.in_math_mode
+    given = _arguments(node)
+    text = COMMANDS[name].render(*given) if name in COMMANDS else None
+    if text is None and name in ACCENTS and given and not maths:
+        # "\r{ho}" is what a careless program made of "\rho".
+        text = accented(given[0].removeprefix("\\"), ACCENTS[name])
+        text = text or (symbol(name + given[0]) if given[0].isalpha() else None) or given[0]
+    return _word(node, "".join(given)) if text is None else text
+
+
+
+
+
+def _word(node: Node, given: str) -> str:
+    """A symbol, or the name of an unknown command, apart from its neighbours: "n\\log n", "\\name{x}"."""
+    name, maths = node.macroname, node.parsing_state.in_math_mode
+    meaning = symbol(name)
+    if meaning is None and len(name) == 1 and not maths:
+        return f"\\{name}{{{given}}}" if given else f"\\{name}"  # a regular expression, an escape sequence
+    if meaning is not None and not (meaning.isascii() and meaning.isalpha()):
+        return meaning + given
+    left = " " if maths and _before(node).isalnum() else ""
+    source, end = node.parsing_state.s, node.pos + 1 + len(name)
+    right = " " if _FOLLOWED.match(source, end) or (maths and source.startswith("\\", end)) else ""
+    return left + (meaning or name) + right + given
