@@ -22,7 +22,9 @@ Node = Any  # pylatexenc has no types
 _DEEPEST = 40
 _LONGEST_MATHS = 1500
 _SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
-_LITERAL = {c: "\\" + c for c in "${}%"} | {f"\\{c}": rf"\textbackslash{{}}{c}" for c in ("(", ")", "[", "]", "")}
+_BACKSLASH = "\\\0"  # a command of our own; no text has a NUL any more
+_LITERAL = {mark: re.sub(r"(.)", r"\\\1", mark) for mark in ("$", "$$", "{", "}", "%")}
+_LITERAL |= {f"\\{c}": _BACKSLASH + c for c in ("(", ")", "[", "]", "")}
 _CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "{": "}"}
 _PROSE_NAME = rf"\\(?:{'|'.join(sorted(PLAIN))})\s*\*?"
 _PROSE_COMMAND = re.compile(_PROSE_NAME + "$")
@@ -37,19 +39,19 @@ _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x
 }
 _NAME = re.compile(r"[A-Za-z]+|.", re.DOTALL)
 _PLAIN_RUN = re.compile(r"[^\\${}^_]+")
-_OPTION = re.compile(r"\[([^]]{0,58})\]")
+_OPTION = re.compile(r"\[((?:[^]{}$\\]|\\[^])]|\{[^]{}$]*\}){0,58})\](?=\{)")
 _NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
 _FOLLOWED = re.compile(r"(?:\\?\{)?[^\W_]")
 _POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
-_SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", "")}
+_SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", ""), "\0": "\\"}
 _UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
 
 _BRACES = re.compile(r"(?<=[A-Za-z\]}])\*?(?=\{)")
 _LOOSE_BRACES = re.compile(r"\s*\*?(?=\{)")
-_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]]|\\end\b)(?=.)")
-_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]]|\\end\b)(?=.)")
+_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
+_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
 _SPACE = re.compile(" ?")
-_LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|\\?[^\W\d_])")
+_LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|[^\W\d_]|\\[^\W\d_](?![A-Za-z]))")
 # What an argument of each kind looks like, in prose and in mathematics.
 _ARGUMENT = {
     "?": (_BRACES, _BRACES),
@@ -113,7 +115,9 @@ def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[b
     if mark == "{":
         return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
     inside = start + len(mark)
-    formula = None if maths else _FORMULA[mark].match(text, inside, inside + _LONGEST_MATHS)
+    if maths or text.find(_CLOSING[mark], inside, inside + _LONGEST_MATHS) < 0:
+        return None
+    formula = _FORMULA[mark].match(text, inside, inside + _LONGEST_MATHS)
     if not formula:
         return None
     end = formula.end(1)
@@ -285,9 +289,6 @@ def _macro(node: Node) -> str:
         text = accented(given[0].removeprefix("\\"), ACCENTS[name])
         text = text or (symbol(name + given[0]) if given[0].isalpha() else None) or given[0]
     return _word(node, "".join(given)) if text is None else text
-
-
-
 
 
 def _word(node: Node, given: str) -> str:

@@ -74,8 +74,10 @@ COMMANDS: dict[str, Command] = {
     **dict.fromkeys(DRESS, Command("{", None, lambda text="": text)),
     **dict.fromkeys(DROPPED, Command("?", None, lambda _="": "")),
     **dict.fromkeys(SWITCHES, Command(" ", None, lambda: "")),
-    **dict.fromkeys(SECOND, Command("[??", None, lambda _, first="", second=None: first if second is None else second)),
-    **dict.fromkeys(CITED, Command("[u", None, lambda _, key=None: "" if key is None else f"[{key}]")),
+    **dict.fromkeys(
+        SECOND, Command("[??", None, lambda _="", first="", second=None: first if second is None else second)
+    ),
+    **dict.fromkeys(CITED, Command("[u", None, lambda _="", key=None: "" if key is None else f"[{key}]")),
     **{name: Command("m", True, partial(_decorated, name)) for name in DECORATIONS},
     **dict.fromkeys(("frac", "tfrac", "dfrac", "nicefrac"), Command("mm", True, _fraction)),
     **dict.fromkeys(("binom", "tbinom", "dbinom"), Command("mm", True, _binomial)),

@@ -40,7 +40,13 @@ DECORATIONS = dict(
         strict=True,
     )
 )
-ACCENTS = dict(zip('\'`^"~=.uvHckrdb', "\u0301\u0300\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331", strict=True))
+ACCENTS = dict(
+    zip(
+        "'`^\"~=.uvHckrdb",
+        "\u0301\u0300\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
+        strict=True,
+    )
+)
 LETTERS = words("o O l L ss ae AE oe OE aa AA i j dh DH th TH ng")
 # Only what pylatexenc does not know, or knows as a character that is read less well.
 _SYMBOLS = {
