@@ -1,7 +1,7 @@
 """LaTeX in prose and mathematics → readable Unicode text. What is not understood stays, so that nothing is lost."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pylatexenc.latexwalker import (
     LatexCharsNode,
@@ -9,16 +9,12 @@ from pylatexenc.latexwalker import (
     LatexMacroNode,
     LatexMathNode,
     LatexSpecialsNode,
-    LatexToken,
-    LatexWalker,
     LatexWalkerError,
 )
-from pylatexenc.macrospec import LatexContextDb, MacroSpec, ParsedMacroArgs, SpecialsSpec
 
-from digest.papers.latex_commands import COMMANDS
-from digest.papers.latex_symbols import ACCENTS, LETTERS, PLAIN, SWITCHES, accented, script, symbol
+from digest.papers.latex_commands import COMMANDS, Node, parsed
+from digest.papers.latex_symbols import ACCENTS, PLAIN, accented, script, symbol
 
-Node = Any  # pylatexenc has no types
 _DEEPEST = 40
 _LONGEST_MATHS = 1500
 _SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
@@ -37,31 +33,11 @@ _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x
         ("\\[", r"\\[^]]|[^\\]", r"\\\]"),
     )
 }
-_NAME = re.compile(r"[A-Za-z]+|.", re.DOTALL)
-_PLAIN_RUN = re.compile(r"[^\\${}^_]+")
-_OPTION = re.compile(r"\[((?:[^]{}$\\]|\\[^])]|\{[^]{}$]*\}){0,58})\](?=\{)")
 _NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
 _FOLLOWED = re.compile(r"(?:\\?\{)?[^\W_]")
 _POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
 _SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", ""), "\0": "\\"}
 _UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
-
-_BRACES = re.compile(r"(?<=[A-Za-z\]}])\*?(?=\{)")
-_LOOSE_BRACES = re.compile(r"\s*\*?(?=\{)")
-_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
-_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
-_SPACE = re.compile(" ?")
-_LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|[^\W\d_]|\\[^\W\d_](?![A-Za-z]))")
-# What an argument of each kind looks like, in prose and in mathematics.
-_ARGUMENT = {
-    "?": (_BRACES, _BRACES),
-    "u": (_BRACES, _BRACES),
-    "{": (_LOOSE_BRACES, _TOKEN),
-    "m": (_TOKEN, _TOKEN),
-    "^": (None, _SCRIPT),
-    "'": (_LETTER, None),
-    " ": (_SPACE, None),
-}
 
 
 def from_latex(text: str) -> str:
@@ -69,10 +45,9 @@ def from_latex(text: str) -> str:
     if "\\" not in text and "$" not in text:
         return text
     try:
-        nodes, _, _ = _Walker(_well_formed(text), latex_context=_CONTEXT, tolerant_parsing=False).get_latex_nodes()
+        return _text(parsed(_well_formed(text)))
     except LatexWalkerError:
         return text
-    return _text(nodes)
 
 
 class _Opened(NamedTuple):
@@ -101,9 +76,8 @@ def _well_formed(text: str) -> str:
         else:
             mark = "$$" if text.startswith("$$", start) else mark
             maths = bool(opened) and opened[-1].maths
-            opening = _opening(text, start, mark, opened) if mark in _CLOSING and len(opened) < _DEEPEST else None
-            if opening:
-                opened.append(_Opened(len(pieces), mark, *opening))
+            if mark in _CLOSING and len(opened) < _DEEPEST and (inside := _opening(text, start, mark, opened)):
+                opened.append(_Opened(len(pieces), mark, *inside))
             pieces.append(mark[1] if maths and mark in _UNPAIRED else _LITERAL.get(mark, mark))
         at = start + len(mark)
     return "".join(pieces) + text[at:]
@@ -114,17 +88,15 @@ def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[b
     maths = bool(opened) and opened[-1].maths
     if mark == "{":
         return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
-    inside = start + len(mark)
-    if maths or text.find(_CLOSING[mark], inside, inside + _LONGEST_MATHS) < 0:
+    begin = start + len(mark)
+    stop = begin + _LONGEST_MATHS
+    if maths or text.find(_CLOSING[mark], begin, stop) < 0 or not (formula := _FORMULA[mark].match(text, begin, stop)):
         return None
-    formula = _FORMULA[mark].match(text, inside, inside + _LONGEST_MATHS)
-    if not formula:
-        return None
-    end = formula.end(1)
-    if opened and formula[1].count("}") - formula[1].count("\\}") > formula[1].count("{") - formula[1].count("\\{"):
+    bare = re.sub(r"\\.", "", formula[1])
+    if opened and bare.count("}") > bare.count("{"):
         return None  # the group around it ends first
-    after = text[end + len(mark) : end + len(mark) + 1]
-    return (True, end) if mark[0] == "\\" or _is_maths(formula[1], after) else None
+    after = text[formula.end() : formula.end() + 1]
+    return (True, formula.end(1)) if mark[0] == "\\" or _is_maths(formula[1], after) else None
 
 
 def _is_maths(inside: str, after: str) -> bool:
@@ -149,69 +121,6 @@ def _is_maths(inside: str, after: str) -> bool:
     if inside[0].isspace() and words:
         return False
     return not lopsided and (longest < 4 or " " not in core) and not (after.isalnum() and longest > 3)
-
-
-class _Walker(LatexWalker):  # type: ignore[misc]
-    def get_token(self, pos: int, *args: Any, environments: bool = True, **kwargs: Any) -> LatexToken:
-        # Only an argument is read with environments=False; everything else may come many characters at once.
-        if environments and (run := _PLAIN_RUN.match(self.s, pos)):
-            return LatexToken("char", run.group(), pos=pos, len=run.end() - pos, pre_space="")
-        token = super().get_token(pos, *args, environments=False, **kwargs)
-        if token.tok != "macro":
-            return token
-        # "\alpha和" ends after its last ASCII letter, and the space after a name may belong to the prose.
-        name = _NAME.match(token.arg).group()  # type: ignore[union-attr]
-        return LatexToken("macro", name, pos=token.pos, len=1 + len(name), pre_space=token.pre_space)
-
-    def get_latex_expression(self, pos: int, *args: Any, **kwargs: Any) -> tuple[Node, int, int]:
-        node, start, length = super().get_latex_expression(pos, *args, **kwargs)
-        if isinstance(node, LatexMacroNode) and node.macroname in COMMANDS and self.s.startswith("{", start + length):
-            nodes, start, length = self.get_latex_nodes(  # "x^\text{T}"
-                start, read_max_nodes=1, parsing_state=kwargs.get("parsing_state")
-            )
-            node = nodes[0]
-        return node, start, length
-
-
-class _Arguments:
-    """Reads the arguments that are there: fewer than the command wants when the text has fewer."""
-
-    def __init__(self, kinds: str, maths: bool | None = None) -> None:
-        self.kinds, self.maths = kinds, maths
-
-    def parse_args(self, w: LatexWalker, pos: int, parsing_state: Any = None) -> tuple[ParsedMacroArgs, int, int]:
-        inner = parsing_state if self.maths is None else parsing_state.sub_context(in_math_mode=self.maths)
-        arguments, at = [], pos
-        for kind in self.kinds:
-            if kind == "[":
-                option = _OPTION.match(w.s, at)
-                at = option.end() if option else at
-                arguments.append(option[1] if option else "")
-                continue
-            wanted = _ARGUMENT[kind][parsing_state.in_math_mode]
-            begun = wanted.match(w.s, at) if wanted else None
-            if kind == " ":
-                at = begun.end() if begun else at
-                continue
-            if not begun:
-                break
-            node, start, length = w.get_latex_expression(begun.end(), parsing_state=inner)
-            arguments.append(w.s[start + 1 : start + length - 1] if kind == "u" else node)
-            at = start + length
-        return ParsedMacroArgs(arguments), pos, at - pos
-
-
-def _context() -> LatexContextDb:
-    macros = [MacroSpec(name, _Arguments(command.arguments, command.maths)) for name, command in COMMANDS.items()]
-    macros += [MacroSpec(name, _Arguments(" ?")) for name in LETTERS]
-    macros += [MacroSpec(name, _Arguments("'")) for name in ACCENTS if not name.isalpha()]
-    context = LatexContextDb()
-    context.add_context_category("digest", macros, specials=[SpecialsSpec(c, _Arguments("^")) for c in "^_"])
-    context.set_unknown_macro_spec(MacroSpec("", _Arguments("?")))
-    return context
-
-
-_CONTEXT = _context()
 
 
 def _text(nodes: list[Node]) -> str:

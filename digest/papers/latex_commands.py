@@ -1,16 +1,21 @@
-"""LaTeX commands that take arguments: what they take, and what command and arguments together say."""
+"""LaTeX commands: what they take, what they say with it, and the parser that knows them."""
 
 import re
 import unicodedata
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pylatexenc.latexwalker import LatexToken, LatexWalker
+from pylatexenc.macrospec import LatexContextDb, MacroSpec, ParsedMacroArgs, SpecialsSpec
 
 from digest.papers.latex_symbols import (
+    ACCENTS,
     CITED,
     DECORATIONS,
     DRESS,
     DROPPED,
+    LETTERS,
     PLAIN,
     SECOND,
     SWITCHES,
@@ -18,7 +23,30 @@ from digest.papers.latex_symbols import (
     script,
 )
 
+Node = Any  # pylatexenc has no types
+_RUN = re.compile(r"[^\\${}^_]+")
+_NAME = re.compile(r"[A-Za-z]+|.", re.DOTALL)
+_BRACED_COMMAND = re.compile(r"\\([A-Za-z]+)\s*(?=\{)")
 _SHORT = re.compile(r"\w+|[\d.,]+")
+_BRACES = re.compile(r"(?<=[A-Za-z\]}])\*?(?=\{)")
+_LOOSE_BRACES = re.compile(r"\s*\*?(?=\{)")
+_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
+_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
+_SPACE = re.compile(" ?")
+_LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|[^\W\d_]|\\[^\W\d_](?![A-Za-z]))")
+_OPTION = re.compile(r"(?:\[((?:[^]{}$\\]|\\[^])]|\{[^]{}$]*\}){0,58})\](?=\{))?")
+_NOTHING, _NEVER = re.compile(""), re.compile("(?!)")
+# What an argument of each kind looks like, in prose and in mathematics.
+_ARGUMENT = {
+    "[": (_OPTION, _OPTION),
+    "?": (_BRACES, _BRACES),
+    "u": (_BRACES, _BRACES),
+    "{": (_LOOSE_BRACES, _TOKEN),
+    "m": (_TOKEN, _TOKEN),
+    "^": (_NEVER, _SCRIPT),
+    "'": (_LETTER, _NEVER),
+    " ": (_SPACE, _NOTHING),
+}
 
 
 class Command(NamedTuple):
@@ -93,3 +121,66 @@ COMMANDS: dict[str, Command] = {
     "pmod": Command("m", True, lambda text="": f" (mod {text.strip()})" if text else " mod "),
     "not": Command("{", None, _negated),
 }
+
+
+class _Arguments:
+    """Reads the arguments that are there: fewer than the command wants when the text has fewer."""
+
+    def __init__(self, kinds: str, maths: bool | None = None) -> None:
+        self.kinds, self.maths = kinds, maths
+
+    def parse_args(self, w: LatexWalker, pos: int, parsing_state: Any = None) -> tuple[ParsedMacroArgs, int, int]:
+        inner = parsing_state if self.maths is None else parsing_state.sub_context(in_math_mode=self.maths)
+        arguments: list[Node | str] = []
+        at = pos
+        for kind in self.kinds:
+            begin = _ARGUMENT[kind][parsing_state.in_math_mode].match(w.s, at)
+            if not begin:
+                break
+            at = begin.end()
+            if kind == "[":
+                arguments.append(begin[1] or "")
+            elif kind != " ":
+                node, start, length = self._argument(w, at, inner)
+                arguments.append(w.s[start + 1 : start + length - 1] if kind == "u" else node)
+                at = start + length
+        return ParsedMacroArgs(arguments), pos, at - pos
+
+    def _argument(self, walker: LatexWalker, at: int, parsing_state: Any) -> tuple[Node, int, int]:
+        command = _BRACED_COMMAND.match(walker.s, at)  # "x^\text{T}"
+        if not command or command[1] not in COMMANDS:
+            return walker.get_latex_expression(at, parsing_state=parsing_state)  # type: ignore[no-any-return]
+        (node,), start, length = walker.get_latex_nodes(at, read_max_nodes=1, parsing_state=parsing_state)
+        return node, start, length
+
+
+class _Walker(LatexWalker):  # type: ignore[misc]
+    def get_token(self, pos: int, *args: Any, environments: bool = True, **kwargs: Any) -> LatexToken:
+        # Only an argument is read with environments=False; everything else may come many characters at once.
+        if environments and (run := _RUN.match(self.s, pos)):
+            return LatexToken("char", run.group(), pos=pos, len=run.end() - pos, pre_space="")
+        token = super().get_token(pos, *args, environments=False, **kwargs)
+        if token.tok != "macro":
+            return token
+        # "\alpha和" ends after its last ASCII letter, and the space after a name may belong to the prose.
+        name = _NAME.match(token.arg).group()  # type: ignore[union-attr]
+        return LatexToken("macro", name, pos=token.pos, len=1 + len(name), pre_space=token.pre_space)
+
+
+def _context() -> LatexContextDb:
+    macros = [MacroSpec(name, _Arguments(command.arguments, command.maths)) for name, command in COMMANDS.items()]
+    macros += [MacroSpec(name, _Arguments(" ?")) for name in LETTERS]
+    macros += [MacroSpec(name, _Arguments("'")) for name in ACCENTS if not name.isalpha()]
+    context = LatexContextDb()
+    context.add_context_category("digest", macros, specials=[SpecialsSpec(c, _Arguments("^")) for c in "^_"])
+    context.set_unknown_macro_spec(MacroSpec("", _Arguments("?")))
+    return context
+
+
+_CONTEXT = _context()
+
+
+def parsed(text: str) -> list[Node]:
+    """The nodes of a text whose braces and marks of mathematics are in order."""
+    nodes: list[Node] = _Walker(text, latex_context=_CONTEXT, tolerant_parsing=False).get_latex_nodes()[0]
+    return nodes

@@ -33,13 +33,11 @@ SWITCHES = words(
     "nonumber notag centering noindent protect boldmath unboldmath bfseries itshape ttfamily normalfont mathstrut "
     "allowbreak nobreak relax hfill rmfamily sffamily scshape upshape"
 )
-DECORATIONS = dict(
-    zip(
-        "bar overline hat widehat tilde widetilde vec dot ddot check breve acute grave mathring".split(),
-        "\u0304\u0305\u0302\u0302\u0303\u0303\u20d7\u0307\u0308\u030c\u0306\u0301\u0300\u030a",
-        strict=True,
-    )
-)
+DECORATIONS = {
+    "bar": "\u0304", "overline": "\u0305", "hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303",
+    "widetilde": "\u0303", "vec": "\u20d7", "dot": "\u0307", "ddot": "\u0308", "check": "\u030c",
+    "breve": "\u0306", "acute": "\u0301", "grave": "\u0300", "mathring": "\u030a",
+}  # fmt: skip
 ACCENTS = dict(
     zip(
         "'`^\"~=.uvHckrdb",
