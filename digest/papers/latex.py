@@ -6,7 +6,6 @@ from typing import NamedTuple
 from pylatexenc.latexwalker import (
     LatexCharsNode,
     LatexGroupNode,
-    LatexMacroNode,
     LatexMathNode,
     LatexSpecialsNode,
     LatexWalkerError,
@@ -34,7 +33,7 @@ _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x
     )
 }
 _NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
-_FOLLOWED = re.compile(r"(?:\\?\{)?[^\W_]")
+_FOLLOWED = re.compile(r"(?:\*?\\?\{)?[^\W_]"), re.compile(r"(?:\*?\\?\{)?[^\W_]|\\[^{}]")  # in prose, in mathematics
 _POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
 _SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", ""), "\0": "\\"}
 _UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
@@ -133,7 +132,7 @@ def _node_text(node: Node) -> str:
         case LatexCharsNode():
             return str(node.chars.replace("~", " ") if maths else node.chars)
         case LatexGroupNode():
-            return _text(node.nodelist) if maths or _only_groups(node) else f"{{{_text(node.nodelist)}}}"
+            return _group(node)
         case LatexMathNode():
             return _formula(node)
         case LatexSpecialsNode():
@@ -156,13 +155,15 @@ def _before(node: Node) -> str:
     return str(node.parsing_state.s[max(0, node.pos - 1) : node.pos])
 
 
-def _only_groups(group: Node) -> bool:
+def _group(group: Node) -> str:
     """Braces around a command or in a word only group; others are part of the prose."""
+    text, before = _text(group.nodelist), _before(group)
     inside = group.parsing_state.s[group.pos + 1 : group.pos + group.len - 1]
-    first = group.nodelist[0] if group.nodelist else None
-    if isinstance(first, LatexMacroNode) and (first.macroname in ACCENTS or _is_command(first.macroname)):
-        return True
-    return _before(group).isalpha() and inside.isalnum()  # "Allo{SR}"
+    first = group.nodelist[0].macroname if inside.startswith("\\") else ""
+    if group.parsing_state.in_math_mode or (before.isalpha() and inside.isalnum()):  # "Allo{SR}"
+        return text
+    grouping = first in ACCENTS or _is_command(first)
+    return text if grouping and (before not in ("^", "_") or text.isalnum() or len(text) == 1) else f"{{{text}}}"
 
 
 def _is_command(name: str) -> bool:
@@ -209,6 +210,5 @@ def _word(node: Node, given: str) -> str:
     if meaning is not None and not (meaning.isascii() and meaning.isalpha()):
         return meaning + given
     left = " " if maths and _before(node).isalnum() else ""
-    source, end = node.parsing_state.s, node.pos + 1 + len(name)
-    right = " " if _FOLLOWED.match(source, end) or (maths and source.startswith("\\", end)) else ""
+    right = " " if _FOLLOWED[maths].match(node.parsing_state.s, node.pos + 1 + len(name)) else ""
     return left + (meaning or name) + right + given

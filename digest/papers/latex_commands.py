@@ -28,11 +28,11 @@ _RUN = re.compile(r"[^\\${}^_]+")
 _NAME = re.compile(r"[A-Za-z]+|.", re.DOTALL)
 _BRACED_COMMAND = re.compile(r"\\([A-Za-z]+)\s*(?=\{)")
 _SHORT = re.compile(r"\w+|[\d.,]+")
-_BRACES = re.compile(r"(?<=[A-Za-z\]}])\*?(?=\{)")
+_BRACES = re.compile(r"(?:(?<=[A-Za-z\]])|(?<=[^\\]\}))\*?(?=\{)")
 _LOOSE_BRACES = re.compile(r"\s*\*?(?=\{)")
-_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
-_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]]|\\end(?![A-Za-z]))(?=.)")
-_SPACE = re.compile(" ?")
+_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]{}]|\\end(?![A-Za-z]))(?=.)")
+_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]{}]|\\end(?![A-Za-z]))(?=.)")
+_SPACE, _SPACE_IN_WORD = re.compile(" ?"), re.compile("(?: (?=[a-z]))?")
 _LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|[^\W\d_]|\\[^\W\d_](?![A-Za-z]))")
 _OPTION = re.compile(r"(?:\[((?:[^]{}$\\]|\\[^])]|\{[^]{}$]*\}){0,58})\](?=\{))?")
 _NOTHING, _NEVER = re.compile(""), re.compile("(?!)")
@@ -46,6 +46,7 @@ _ARGUMENT = {
     "^": (_NEVER, _SCRIPT),
     "'": (_LETTER, _NEVER),
     " ": (_SPACE, _NOTHING),
+    "-": (_SPACE_IN_WORD, _NOTHING),
 }
 
 
@@ -53,7 +54,8 @@ class Command(NamedTuple):
     """A command with its arguments, one character each.
 
     "[" an option, "?" braces, "u" braces around an address or a key, "m" whatever TeX takes: braces, a command or
-    a character, "{" braces in prose and whatever TeX takes in mathematics, " " the space that ends the name.
+    a character, "{" braces in prose and whatever TeX takes in mathematics, " " the space that ends the name,
+    "-" the same if the word goes on after it.
     """
 
     arguments: str
@@ -140,7 +142,7 @@ class _Arguments:
             at = begin.end()
             if kind == "[":
                 arguments.append(begin[1] or "")
-            elif kind != " ":
+            elif kind not in " -":
                 node, start, length = self._argument(w, at, inner)
                 arguments.append(w.s[start + 1 : start + length - 1] if kind == "u" else node)
                 at = start + length
@@ -169,7 +171,7 @@ class _Walker(LatexWalker):  # type: ignore[misc]
 
 def _context() -> LatexContextDb:
     macros = [MacroSpec(name, _Arguments(command.arguments, command.maths)) for name, command in COMMANDS.items()]
-    macros += [MacroSpec(name, _Arguments(" ?")) for name in LETTERS]
+    macros += [MacroSpec(name, _Arguments("-?")) for name in LETTERS]
     macros += [MacroSpec(name, _Arguments("'")) for name in ACCENTS if not name.isalpha()]
     context = LatexContextDb()
     context.add_context_category("digest", macros, specials=[SpecialsSpec(c, _Arguments("^")) for c in "^_"])
