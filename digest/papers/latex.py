@@ -159,7 +159,7 @@ def _group(group: Node) -> str:
     """Braces around a command or in a word only group; others are part of the prose."""
     text, before = _text(group.nodelist), _before(group)
     inside = group.parsing_state.s[group.pos + 1 : group.pos + group.len - 1]
-    first = group.nodelist[0].macroname if inside.startswith("\\") else ""
+    first: str = getattr(group.nodelist[0], "macroname", "") if group.nodelist else ""
     if group.parsing_state.in_math_mode or (before.isalpha() and inside.isalnum()):  # "Allo{SR}"
         return text
     grouping = first in ACCENTS or _is_command(first)
@@ -180,7 +180,8 @@ def _formula(node: Node) -> str:
 
 
 def _sign(node: Node) -> str:
-    sign, given = node.macroname, "".join(_arguments(node))
+    sign: str = node.macroname
+    given = "".join(_arguments(node))
     if node.parsing_state.in_math_mode:
         return "‖" if sign == "|" else _SIGNS.get(sign, sign)
     if sign not in ACCENTS:

@@ -93,6 +93,7 @@ def test_latex_becomes_readable(latex: str, readable: str) -> None:
         (r"$\frac{a}{b$ c} $x$", "frac a{b c} x"),
         (r"\textbf{costs US$5} or $x$", "costs US$5 or x"),
         (r"x^\end{y} \hat\end \sqrt[3 \cite[a", "x^ hat √([)3 [a"),
+        (r"{\(x\)} and {$x$} and {}", "{x} and {x} and {}"),
         ("\\", "\\"),
     ],
 )
