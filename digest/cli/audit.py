@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
 
     from digest.issues.audit import Audit, AuditRow, Outlook
 
-_SPEED_SECONDS = 10  # mails a second are counted over the last so many
-_CALM = 10  # counting takes at most a tenth of the time, however large the issue
+_SPEED_SECONDS = 10  # the span over which the speed is measured
+_CALM = 10  # counting takes up to a tenth of the time, however large the issue
 
 
 def add_to(app: typer.Typer) -> None:
@@ -92,7 +92,7 @@ def _lines(audits: Sequence["Audit"], why: "Sequence[list[AuditRow] | None]") ->
 
 
 def _watch(engine: "Engine", day: date, kind: IssueKind) -> None:
-    """A line each second (one that changes, on a terminal) until nothing of the issue waits or is in hand."""
+    """A line each second, rewritten on a terminal, until no delivery of the issue is left."""
     from digest import clock
     from digest.database.engine import read_only
     from digest.issues.audit import audit as audit_of
@@ -116,7 +116,7 @@ def _watch(engine: "Engine", day: date, kind: IssueKind) -> None:
 
 
 def _speed(seen: "deque[tuple[float, int]]") -> float:
-    """Mails a second that the server took lately, by how many were accepted at which second."""
+    """Messages a second accepted lately, from the counts at several instants."""
     while len(seen) > 2 and seen[0][0] < seen[-1][0] - _SPEED_SECONDS:
         seen.popleft()
     (first, before), (last, now) = seen[0], seen[-1]

@@ -33,7 +33,7 @@ def explain(
         list[str] | None,
         typer.Option("--what-if", metavar="WEIGHT=VALUE", help="Show the ranks that this weight would change."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many papers of an issue to show.")] = 25,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Papers of an issue to show.")] = 25,
 ) -> None:
     """Show every number behind the ranks of an issue, or behind the list that one subscriber was sent."""
     from digest.issues.explain import BadWeight
@@ -97,7 +97,7 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
     yield from _what_if_lines(changes, [one for one in moves if (one.after or limit) <= limit])
 
 
-# --- a mail ---
+# --- one subscriber's list ---
 
 
 def _explain_mail(engine: "Engine", issue: "Issue", address: str, changes: Mapping[str, float]) -> None:

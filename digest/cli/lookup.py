@@ -1,4 +1,4 @@
-"""What commands look up: the database, an issue by its date, a subscriber by their address."""
+"""Look-ups that commands share: the database, an issue by its date, a subscriber by their address."""
 
 from contextlib import ExitStack
 from datetime import date

@@ -99,7 +99,7 @@ def _open_in_browser(page: str) -> None:
 
 
 def send_test(
-    address: Annotated[str, typer.Argument(help="Where to send the message.")],
+    address: Annotated[str, typer.Argument(help="Recipient of the message.")],
     day: Day = None,
     language: InLanguage = None,
     dry_run: DryRun = False,

@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr, one JSON document with --json."""
+"""Output of commands: results on stdout, everything else on stderr, one JSON document with --json."""
 
 import functools
 import inspect

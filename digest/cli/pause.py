@@ -13,7 +13,7 @@ from digest.settings import settings
 
 Sending = Annotated[bool, typer.Option("--sending", help="All email, whatever its issue and kind.")]
 Domain = Annotated[str, typer.Option("--domain", help="With --sending: only email to this destination.")]
-Reason = Annotated[str, typer.Option("--reason", help="With --sending: shown to whoever checks later.")]
+Reason = Annotated[str, typer.Option("--reason", help="With --sending: the reason, shown by doctor.")]
 
 
 def add_to(app: typer.Typer) -> None:

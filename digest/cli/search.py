@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
 Words = Annotated[
     list[str] | None, typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.')
 ]
-Rows = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many papers to show.")]
+Rows = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Papers to show.")]
 Category = Annotated[str, typer.Option(help="Only this arXiv category: cs.CL, or cs for all of cs.*.")]
 Since = Annotated[date | None, date_option("--from", "Listed or published from this day on.")]
 Until = Annotated[date | None, date_option("--to", "Listed or published up to this day.")]
@@ -25,10 +25,10 @@ Like = Annotated[str | None, typer.Option(metavar="PAPER_ID", help="Papers simil
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's command to `app`."""
-    # -word is no option here; -h would be taken out of a word that holds an h.
+    # -word excludes a word and must not be read as options; -h would match inside one.
     app.command(
         rich_help_panel="Papers and issues",
-        context_settings={"ignore_unstored_options": True, "help_option_names": ["--help"]},
+        context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
     )(with_json(search))
 
 

@@ -21,7 +21,7 @@ Address = Annotated[str, typer.Argument(help="Email address.")]
 Consented = Annotated[
     str,
     typer.Option(
-        "--consented", help="Where they gave consent, e.g. 'old list, 2026-03'; without it each is asked to confirm."
+        "--consented", help="Source of their consent, e.g. 'old list, 2026-03'; without it each is asked to confirm."
     ),
 ]
 

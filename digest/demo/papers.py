@@ -35,7 +35,7 @@ def fill(engine: Engine, own: Settings, now: datetime) -> str:
 
 
 def _live(engine: Engine, own: Settings, now: datetime) -> int:
-    """How many papers the sources bring in the time that a demo has."""
+    """Read the sources for as long as a demo can wait; returns the number of papers."""
     # Collecting retries for longer than someone watches a demo. The threads end with the process.
     answering: list[str] = []
     probes = [threading.Thread(target=_probe, args=(url, answering), daemon=True) for url in _addresses(own)]

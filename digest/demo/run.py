@@ -17,7 +17,7 @@ from digest.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `--once` prints (design.md, JSON compared across versions)."""
+    """Printed by `--once`; the keys are compared across versions."""
 
     accepted: int  # digests, not confirmations, by the ledger
     inbox: int  # digests in the mail server's inbox

@@ -1,4 +1,4 @@
-"""What the demo does while its programs run: database, papers, today's issue, subscribers, digests."""
+"""The steps of the demo while its programs run: database, papers, today's issue, subscribers, digests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

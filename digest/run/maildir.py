@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
-    """A message as a mail program shows it."""
+    """One stored message."""
 
     key: str  # names the file; safe in an address
     sender: str

@@ -20,7 +20,7 @@ class SenderSettings(BaseSettings):
         "",
         description="Sender of confirmations and other emails that someone just asked for, to keep their reputation apart from bulk mail. Empty: the same as `DIGEST_MAIL_FROM`.",
     )
-    reply_to: str = Field("", description="Where replies go. Empty: to the sender.")
+    reply_to: str = Field("", description="Address for replies. Empty: the sender.")
     bounce_address: str = Field(
         "",
         description="Envelope sender, which receives delivery failure reports. Empty: the address in `DIGEST_MAIL_FROM`.",
@@ -31,7 +31,7 @@ class SenderSettings(BaseSettings):
     )
     goodbye: bool = Field(
         True,
-        description="Whether someone who unsubscribes on a page gets one last email that confirms it and shows the way back. Never sent after a one-click unsubscribe by a mail program, nor to a suppressed address.",
+        description="Send one last email to someone who unsubscribes on a page; it confirms that and offers a way back. Never sent after a one-click unsubscribe in a mail program, nor to a suppressed address.",
     )
 
     @field_validator("mail_from", "transactional_from", "reply_to", "bounce_address")
@@ -87,7 +87,7 @@ class SmtpSettings(BaseSettings):
     in_doubt: str = Field(
         "resend",
         pattern="^(resend|hold)$",
-        description="What to do with a message that may have arrived, because the connection or the worker died before the reply: `resend` sends the same bytes once more, as mail servers do; `hold` keeps it for `digest retry --uncertain`.",
+        description="Policy for a message that may have arrived, because the connection or the worker died before the reply: `resend` sends the same bytes once more, as mail servers do; `hold` keeps it for `digest retry --uncertain`.",
     )
 
     @field_validator("smtp_url")

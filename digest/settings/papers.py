@@ -83,7 +83,7 @@ class CutSettings(BaseSettings):
         200,
         ge=1,
         le=2000,
-        description="How many of the ranked papers an issue keeps; each subscriber's list is chosen from these.",
+        description="Ranked papers that an issue keeps; each subscriber's list is chosen from these.",
     )
     overdue_hours: int = Field(
         18, ge=1, le=240, description="An issue that could not be sent this many hours after it was due is given up."

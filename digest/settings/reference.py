@@ -53,7 +53,7 @@ def env_example() -> str:
 
 
 def files(root: Path) -> dict[Path, str]:
-    """What each generated file should hold."""
+    """The generated files and their contents."""
     return {root / "docs" / "configuration.md": configuration(), root / ".env.example": env_example()}
 
 

@@ -1,4 +1,4 @@
-"""Where settings come from beside the environment: files named by *_FILE, and the secret that is made on first use."""
+"""Settings from files named by *_FILE, and the secret generated on first use."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ PREFIX = "DIGEST_"
 
 
 class SettingsError(Exception):
-    """A setting is wrong; one line for each, saying which and what to do. Never holds a secret."""
+    """One line for each wrong setting: its name and what to do. Never contains a secret."""
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -36,7 +36,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def generated_secret(file: Path) -> str:
-    """The secret in `file`, made on first use; only its owner can read it. Raises SettingsError."""
+    """The secret in `file`, generated on first use, readable only by its owner. Raises SettingsError."""
     try:
         if not file.exists():
             _create(file)
@@ -48,7 +48,7 @@ def generated_secret(file: Path) -> str:
 
 
 def _create(file: Path) -> None:
-    # Several processes start at once: the first whole file wins, and nobody reads half of one.
+    # Several processes may start at once: the first complete file wins, and none reads a partial one.
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=file.parent)  # mode 0600
     try:

@@ -35,7 +35,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
 class Settings(
     AddressSettings, StorageSettings, SenderSettings, SmtpSettings, SourceSettings, CutSettings, ProcessSettings
 ):
-    """What an operator decides. Every default works for a first run on one machine."""
+    """Every setting, with defaults for a first run on one machine."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -43,7 +43,7 @@ class Settings(
 
     @model_validator(mode="after")
     def _real_sender(self) -> Self:
-        """A mail server beyond this machine needs a sender that really exists."""
+        """A mail server on another machine needs a sender that exists."""
         if any(not is_loopback(relay.host) for relay in self.relays) and parseaddr(self.mail_from)[1].endswith(
             "@localhost"
         ):

@@ -73,11 +73,11 @@ def test_all_sending_is_paused_by_hand_and_resumed(run, engine):
     assert "would be paused" in run("pause", "--sending", "--dry-run").stderr
     assert paused(engine) == {}
     done = run("pause", "--sending", "--reason", "the provider asked us to")
-    assert "All sending is paused until: digest resume --sending" in done.stderr
+    assert "All sending is paused. To resume: digest resume --sending" in done.stderr
     assert paused(engine) == {EVERYTHING: (None, "the provider asked us to")}
-    assert "would go on" in run("resume", "--sending", "--dry-run").stderr
+    assert "would resume" in run("resume", "--sending", "--dry-run").stderr
     assert EVERYTHING in paused(engine)
-    assert "goes on. It was paused for: the provider asked us to" in run("resume", "--sending").stderr
+    assert "resumes. Reason of the pause: the provider asked us to" in run("resume", "--sending").stderr
     assert paused(engine) == {}
     assert "All sending is not paused." in run("resume", "--sending").stderr
     with read_only(engine) as connection:
@@ -105,10 +105,10 @@ def test_what_a_mail_servers_refusals_paused_goes_on_by_hand(run, engine):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("pause", "--sending", "--date", DATE), "about one issue"),
-        (("resume", "--sending", "--date", DATE), "about one issue"),
-        (("pause", "--reason", "because"), "goes with --sending"),
-        (("resume", "--domain", "example.com"), "goes with --sending"),
+        (("pause", "--sending", "--date", DATE), "not both"),
+        (("resume", "--sending", "--date", DATE), "not both"),
+        (("pause", "--reason", "because"), "needs --sending"),
+        (("resume", "--domain", "example.com"), "needs --sending"),
     ],
 )
 def test_options_that_contradict_each_other_change_nothing(run, issue, engine, arguments, said):
@@ -128,10 +128,10 @@ def change(engine, **values):
 
 def test_quarantined_mails_are_queued_again_composed_anew(run, issue, engine):
     change(engine, state="quarantined", finished_at=MORNING, sha256="a" * 64)
-    assert "1 quarantined mails would be queued again" in run("retry", "--dry-run").stderr
+    assert "1 quarantined deliveries would be queued again" in run("retry", "--dry-run").stderr
     assert due(engine) == 0
     assert json.loads(run("retry", "--json").stdout) == {"mails": 1, "uncertain": False, "dry_run": False}
-    assert "0 quarantined mails are queued again" in run("retry", "--date", DATE).stderr
+    assert "0 quarantined deliveries are queued again" in run("retry", "--date", DATE).stderr
 
 
 def test_what_was_held_in_doubt_goes_once_more_as_the_same_bytes_when_the_operator_says_so(run, issue, engine):
@@ -140,7 +140,7 @@ def test_what_was_held_in_doubt_goes_once_more_as_the_same_bytes_when_the_operat
     said = json.loads(run("retry", "--uncertain", "--dry-run", "--json").stdout)
     assert said == {"mails": 1, "uncertain": True, "dry_run": True}
     assert due(engine) == 0
-    assert "1 mails in doubt are queued again" in run("retry", "--uncertain", "--date", DATE).stderr
+    assert "1 uncertain deliveries are queued again" in run("retry", "--uncertain", "--date", DATE).stderr
     with read_only(engine) as connection:
         (row,) = connection.execute(deliveries.select())
     assert (row.state, row.finished_at, row.sha256) == ("uncertain", None, "a" * 64)
