@@ -73,7 +73,7 @@ def test_it_shows_what_is_paused_why_and_how_to_go_on(run, findings, engine):
         set_pause(connection, Pause(EVERYTHING, MORNING, until, "550 5.7.1 rejected by policy"))
         set_pause(connection, Pause("gmail.com", MORNING, None, "421 4.7.28 too fast"))
     found = findings()
-    said = "paused since 2026-03-04 06:00 UTC, tried again at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
+    said = "paused since 2026-03-04 06:00 UTC, next attempt at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
     assert (found["sending"]["said"], found["sending"]["blocks"]) == (said, True)
     assert "digest resume --sending" in found["sending"]["advice"]
     assert found["mail to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
@@ -121,7 +121,7 @@ def test_a_key_that_cannot_sign_blocks(findings, tmp_path, content, said):
 
 
 def test_without_keys_it_says_who_signs(findings):
-    assert findings()["DKIM"]["said"] == "mails are not signed here; the mail server has to"
+    assert findings()["DKIM"]["said"] == "messages are not signed here; the mail server has to sign them"
 
 
 def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine):
