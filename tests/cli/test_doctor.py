@@ -76,8 +76,8 @@ def test_it_shows_what_is_paused_why_and_how_to_go_on(run, findings, engine):
     said = "paused since 2026-03-04 06:00 UTC, next attempt at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
     assert (found["sending"]["said"], found["sending"]["blocks"]) == (said, True)
     assert "digest resume --sending" in found["sending"]["advice"]
-    assert found["mail to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
-    assert not found["mail to gmail.com"]["blocks"]
+    assert found["email to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
+    assert not found["email to gmail.com"]["blocks"]
     assert "digest resume --sending --domain gmail.com" in run("doctor").stdout
 
 
@@ -129,10 +129,10 @@ def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine
     assert "warm-up" not in findings()
     assert findings(warm_up_from=date(2099, 1, 1))["warm-up"]["said"] == "begins on 2099-01-01"
     found = findings(warm_up_from=today - timedelta(days=2), warm_up_first_day=90)["warm-up"]
-    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 mails sent")
+    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 messages sent")
     change(engine, insert(sent_days).values(day=today, mails=160))
     found = findings()["warm-up"]
-    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 mails sent")
+    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 messages sent")
     assert "tomorrow" in found["advice"]
 
 
@@ -142,7 +142,7 @@ def test_it_tells_what_becomes_of_mails_in_doubt_and_which_wait_for_the_operator
     assert "quarantine" not in findings()
     change(engine, update(deliveries).values(state="uncertain", finished_at=MORNING))
     found = findings()["uncertain deliveries"]
-    assert (found["well"], "1 wait for you" in found["said"], "retry --uncertain" in found["advice"]) == (
+    assert (found["well"], "1 held" in found["said"], "retry --uncertain" in found["advice"]) == (
         False,
         True,
         True,
