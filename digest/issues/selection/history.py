@@ -12,8 +12,7 @@ from digest.issues.profiles.store import leanings_of
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
 from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
-from digest.subscribers.opinion import PaperFeedback
-from digest.subscribers.opinions import opinions_of
+from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
 
@@ -62,7 +61,7 @@ def known_of(
         return {}
     shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
     got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
-    said = opinions_of(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
+    said = all_feedback(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
     known: dict[int, SubscriberHistory] = {}
     for issue_id, shelf in shelves.items():
         theirs = [claim for claim in mails if claim.issue_id == issue_id]

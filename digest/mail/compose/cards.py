@@ -9,7 +9,7 @@ from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, n_
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
 from digest.papers.ranking.terms import ScoreTerms
-from digest.subscribers.opinion import FeedbackKind
+from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
 
 # Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold, in
