@@ -92,7 +92,7 @@ def export() -> None:
 @subscribers.command()
 def show(address: Address) -> None:
     """Print everything stored about one subscriber, as JSON."""
-    from digest.subscribers.subscriptions import export as everything
+    from digest.issues.personal_data import export as everything
 
     engine = open_database()
     print_json(everything(engine, known_subscriber(engine, address).id))
