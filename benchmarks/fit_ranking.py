@@ -15,12 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from digest.papers.ranking import coefficients
-from digest.papers.ranking.backtest import Archive, cut_of
+from digest.papers.backtest import Archive, Recorded, cut_of, read_folder
+from digest.papers.ranking import WEEK_BEST, RankingWeights, coefficients, features, rank
 from digest.papers.ranking.coefficients import CHANCE, KNOTS, between_knots
-from digest.papers.ranking.ranking import RankingWeights, rank, signals
-from digest.papers.ranking.recorded import Recorded, read_folder
-from digest.papers.ranking.track_record import WEEK_BEST
 
 FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed again and again
 POOL_DAYS = 7.6  # Monday's papers are in the pool of the next Monday too
@@ -77,7 +74,7 @@ def _best(recorded: Recorded) -> tuple[set[str], set[tuple[int, int]]]:
 
 
 def _row(known: Mapping[str, float]) -> list[tuple[int, float]]:
-    told = signals(known, RankingWeights())
+    told = features(known, RankingWeights())
     at_knots = between_knots(known["votes_age_hours"])
     row = [(_COLUMN["age", knot], share) for knot, share in at_knots]
     row += [(_COLUMN["votes", knot], share * told["votes"]) for knot, share in at_knots]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from digest.papers.paper import Observed, Paper, Votes
-from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.ranking import RankingWeights, rank
 
 ROUNDS = 5
 PROMISED_SECONDS = 2.0

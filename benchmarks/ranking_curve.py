@@ -15,9 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from digest.papers.ranking.backtest import Rules, replay
-from digest.papers.ranking.ranking import RankingWeights
-from digest.papers.ranking.recorded import Recorded, read_folder
+from digest.papers.backtest import Recorded, Rules, read_folder, replay
+from digest.papers.ranking import RankingWeights
 
 FRESH_DAYS = (1.5, 2.5, 3.1, 3.5, 4.5, 5.5, 7.0)
 LATENESS = (0.0, 0.3, 0.6)

@@ -15,9 +15,8 @@ from digest.cli.output import answer, complain, progress
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for what the command needs
-    from digest.papers.ranking.backtest import Replayed, Rules
-    from digest.papers.ranking.ranking import RankingWeights
-    from digest.papers.ranking.recorded import Recorded
+    from digest.papers.backtest import Recorded, ReplayedDay, Rules
+    from digest.papers.ranking import RankingWeights
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -52,7 +51,7 @@ def backtest(
 
     Writes one {"id", "sent_at"} a line to --output. Needs no database.
     """
-    from digest.papers.ranking.backtest import Rules, replay
+    from digest.papers.backtest import Rules, replay
 
     rules = Rules(_weights(weight or []), pool_days or settings().pool_days, per_day)
     recorded = _read(data)
@@ -80,7 +79,7 @@ def _weights(given: Sequence[str]) -> "RankingWeights":
 
 
 def _read(folder: Path) -> "Recorded":
-    from digest.papers.ranking.recorded import read_folder
+    from digest.papers.backtest import read_folder
 
     try:
         return read_folder(folder)
@@ -105,7 +104,7 @@ def _day(text: str | None, otherwise: date, option: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date; write 2026-01-31", param_hint=option) from None
 
 
-def _watched(days: "Iterator[Replayed]") -> "Iterator[Replayed]":
+def _watched(days: "Iterator[ReplayedDay]") -> "Iterator[ReplayedDay]":
     month = ""
     for one in days:
         if f"{one.day:%Y-%m}" != month:
@@ -114,7 +113,7 @@ def _watched(days: "Iterator[Replayed]") -> "Iterator[Replayed]":
         yield one
 
 
-def _write(output: Path, replayed: "Sequence[Replayed]") -> None:
+def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
     sent = [(one.paper.id, day.cut_at) for day in replayed if day.cut_at for one in day.sent]
     lines = [json.dumps({"id": paper_id, "sent_at": at.isoformat()}) + "\n" for paper_id, at in sent]
     try:
@@ -123,8 +122,8 @@ def _write(output: Path, replayed: "Sequence[Replayed]") -> None:
         complain(f"{output} cannot be written: {error.strerror}. Name another file with --output.", 1)
 
 
-def _found(recorded: "Recorded", replayed: "Sequence[Replayed]", rules: "Rules") -> dict[str, Any]:
-    from digest.papers.ranking.ranking import FORMULA
+def _found(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
+    from digest.papers.ranking import FORMULA
 
     issues = [one for one in replayed if one.sent]
     none = {str(one.day): one.reason for one in replayed if not one.sent}

@@ -16,8 +16,7 @@ from digest.settings import settings
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
 
-    from digest.papers.collecting.backfill import Backfill
-    from digest.papers.collecting.collection import Collected
+    from digest.papers.collecting import Backfill, SourceRun
 
 From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Backfill: the first day.")]
 To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Backfill: the last day; yesterday.")]
@@ -51,7 +50,7 @@ def collect(
 
 
 def _one_day(day: date, now: datetime, dry_run: bool, as_json: bool) -> None:
-    from digest.papers.collecting.collect import collect as run
+    from digest.papers.collecting import collect as run
 
     engine = _kept_by_nobody() if dry_run else _database()
     runs = run(engine, _sources(engine), day, now, progress)
@@ -63,15 +62,15 @@ def _one_day(day: date, now: datetime, dry_run: bool, as_json: bool) -> None:
 
 def _many_days(first: date, last: date, again: bool, dry_run: bool, as_json: bool) -> None:
     from digest import clock
-    from digest.papers.collecting import backfill
+    from digest.papers.collecting import plan_backfill, run_backfill
 
     engine = open_database() if dry_run else _database()
-    todo = backfill.plan(engine, _sources(engine), first, last, again)
+    todo = plan_backfill(engine, _sources(engine), first, last, again)
     stopped = False
     progress(f"{len(todo.steps)} lists to read, {todo.complete} read before.")
     if not dry_run:
         try:
-            backfill.run(engine, todo, clock.now, settings().pool_days, progress)
+            run_backfill(engine, todo, clock.now, settings().pool_days, progress)
         except KeyboardInterrupt:
             stopped = True
     document = _document(todo, first, last, stopped)
@@ -113,7 +112,7 @@ def _span(first: str, last: str | None, now: datetime) -> tuple[date, date]:
     return begin, end
 
 
-def _lines(runs: Sequence["Collected"]) -> list[str]:
+def _lines(runs: Sequence["SourceRun"]) -> list[str]:
     heading = ("source", "outcome", "papers", "new", "unreadable", "")
     return table(
         [heading, *((one.source, one.outcome, one.papers, one.new, len(one.unreadable), one.message) for one in runs)]

@@ -25,12 +25,12 @@ CATEGORIES = frozenset(f"{archive}.{one}" for archive, classes in _CLASSES.items
 _BY_FOLDED = {name.casefold(): name for name in ARCHIVES | CATEGORIES}
 
 
-def known_category(text: str) -> str | None:
+def parse_category(text: str) -> str | None:
     """The category or whole archive that somebody typed, as arXiv writes it; None for anything else."""
     return _BY_FOLDED.get(text.strip().casefold())
 
 
-def near_category(text: str) -> str | None:
+def closest_category(text: str) -> str | None:
     """The one that was probably meant."""
     near = difflib.get_close_matches(text.strip().casefold()[:40], _BY_FOLDED, n=1, cutoff=0.5)
     return _BY_FOLDED[near[0]] if near else None

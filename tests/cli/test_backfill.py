@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from digest.database.engine import read_only
 from digest.database.tables import collections, papers, votes
-from digest.papers.collecting.backfill import first_seen
+from digest.papers.collecting import first_seen
 from tests.support.lists import PAPERS_A_DAY, list_of
 from tests.support.replay import Reply, json_reply, replaying
 

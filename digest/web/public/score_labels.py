@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from digest.language import Message, _
-from digest.papers.ranking.ranking import CONTRIBUTION
+from digest.papers.ranking import CONTRIBUTION
 
 Lines = tuple[tuple[str, "float | Message"], ...]
 

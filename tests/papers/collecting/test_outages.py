@@ -10,10 +10,9 @@ from sqlalchemy import Engine
 
 from digest.database.engine import connect, read_only
 from digest.issues.publish import publish
-from digest.papers.collecting.collect import collect_recent
-from digest.papers.collecting.collection import SourceHealth, name_of
+from digest.papers.collecting import SourceHealth, collect_recent, last_runs, source_title
 from digest.papers.sources.registry import SourceAddresses, make_sources
-from digest.papers.store import last_collections, pool
+from digest.papers.store import pool
 from tests.support.lists import list_of
 from tests.support.replay import Replay, Reply, json_reply, replaying
 from tests.support.scenario import PLAN
@@ -121,11 +120,11 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
     for path in PATHS[source]:
         server.answers(path, BROKEN[fault](GOOD[source]))
     note = cut(engine, places(server.url))
-    assert note.startswith(f"{name_of(source)} ")
+    assert note.startswith(f"{source_title(source)} ")
     assert "when this issue was made" in note
     assert listed(engine) >= {one for one in EVERYTHING if not FROM[source](one)}
     with read_only(engine) as connection:
-        outcomes = {run.source: run.outcome for run in last_collections(connection)}
+        outcomes = {run.source: run.outcome for run in last_runs(connection)}
     assert outcomes.pop(source) in (SourceHealth.FAILING, SourceHealth.PARTIAL)
     assert set(outcomes.values()) == {SourceHealth.FRESH}
 
@@ -134,7 +133,8 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
 def test_a_source_that_cannot_be_reached_is_named(engine: Engine, server: Replay, source: str) -> None:
     note = cut(engine, places(server.url, down=source))
     assert (
-        note == f"{name_of(source)} could not be read when this issue was made; what is missing comes in a later one."
+        note
+        == f"{source_title(source)} could not be read when this issue was made; what is missing comes in a later one."
     )
     assert listed(engine) == {one for one in EVERYTHING if not FROM[source](one)}
 

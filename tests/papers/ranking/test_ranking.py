@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.papers.paper import Observed, Votes
-from digest.papers.ranking.ranking import CONTRIBUTION, RankingWeights, rank, rescore
-from digest.papers.ranking.track_record import TrackRecords
+from digest.papers.ranking import CONTRIBUTION, RankingWeights, TrackRecords, rank, rescore
 from tests.support.scenario import MORNING, paper
 
 WEIGHTS = RankingWeights()

@@ -10,9 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from digest.cli.commands import app
-from digest.papers.ranking.backtest import Rules, replay
-from digest.papers.ranking.ranking import RankingWeights
-from digest.papers.ranking.recorded import read_folder
+from digest.papers.backtest import Rules, read_folder, replay
+from digest.papers.ranking import RankingWeights
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RULES = Rules(RankingWeights(), 7, 3)
