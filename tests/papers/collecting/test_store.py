@@ -1,5 +1,6 @@
 """Stored runs of the sources, on both databases."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -16,15 +17,8 @@ HOUR = timedelta(hours=1)
 
 
 def run(day: date = DAY, at: datetime = NOON, **changed: object) -> SourceRun:
-    values = {
-        "source": "arxiv",
-        "outcome": SourceHealth.FRESH,
-        "papers": 1,
-        "new": 1,
-        "unreadable": (),
-        "message": "ok",
-    }
-    return SourceRun(day=day, started_at=at, **(values | changed))  # type: ignore[arg-type]
+    made = SourceRun("arxiv", day, at, SourceHealth.FRESH, papers=1, new=1, unreadable=(), message="ok")
+    return replace(made, **changed)  # type: ignore[arg-type]
 
 
 def test_the_last_run_of_each_source_comes_back_as_it_was(engine: Engine) -> None:
