@@ -18,10 +18,17 @@ class BrokenXml(ValueError):
     """The document is not XML to its end."""
 
 
+class _Chunks(io.BytesIO):
+    """Large chunks: expat scans a token that never ends again with every chunk."""
+
+    def read(self, _size: int | None = None) -> bytes:
+        return super().read(1_000_000)
+
+
 def elements(body: bytes) -> Iterator[tuple[bool, str, Element]]:
     """Every element twice, at its start (False) and at its end (True), with its local name. Raises BrokenXml."""
     try:
-        for event, element in iterparse(io.BytesIO(body), events=("start", "end")):
+        for event, element in iterparse(_Chunks(body), events=("start", "end")):
             yield event == "end", local_name(element), element
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise BrokenXml(str(error).splitlines()[0][:100]) from None

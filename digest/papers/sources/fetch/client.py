@@ -150,7 +150,7 @@ class Fetcher:
 
     def _exchange(self, client: httpx2.Client, url: str, validator: Validator, deadline: float) -> FetchResponse | str:
         """The answer to one request, or the address that it redirects to."""
-        self._keep_distance(url)
+        self._keep_distance(url, deadline)
         left = deadline - self._ticking.monotonic()
         if left <= 0:
             raise SourceUnavailable(f"{_host(url)} {self._no_answer()}")
@@ -169,11 +169,13 @@ class Fetcher:
             # A body without a length looks whole when its connection is ended, and we have just ended it.
             return replace(answer, cut=self._too_slow(), validator=Validator()) if guard.ended else answer
 
-    def _keep_distance(self, url: str) -> None:
+    def _keep_distance(self, url: str, deadline: float) -> None:
         host, now = _host(url), self._ticking.monotonic()
-        early = self._last_request.get(host, -1e9) + self._policy.spacing_seconds - now
-        if early > 0:
-            self._ticking.sleep(early)
+        next_request = self._last_request.get(host, -1e9) + self._policy.spacing_seconds
+        if next_request >= deadline:
+            raise SourceUnavailable(f"{host} {self._no_answer()}")
+        if next_request > now:
+            self._ticking.sleep(next_request - now)
         self._last_request[host] = self._ticking.monotonic()
 
     def _read(self, response: httpx2.Response, url: str, conditional: bool, deadline: float) -> FetchResponse:
