@@ -22,9 +22,9 @@ _MAIL_POLICY = (
 KINDS = {
     Kind.DIGEST: _("daily issue"),
     Kind.WEEKLY: _("weekly issue"),
-    Kind.CATCH_UP: _("issue after a pause"),
+    Kind.CATCH_UP: _("catch-up issue"),
     Kind.CONFIRMATION: _("confirmation"),
-    Kind.ALREADY: _("subscribed already"),
+    Kind.ALREADY: _("already subscribed"),
     Kind.LINK: _("personal link"),
     Kind.GOODBYE: _("goodbye"),
 }
@@ -58,7 +58,7 @@ def _finder(inbox_dir: Path) -> Callable[[str], InboxMessage]:
     def find(key: str) -> InboxMessage:
         found = mail(inbox_dir, key)
         if found is None:
-            raise HTTPException(404, _("There is no such mail."))
+            raise HTTPException(404, _("There’s no such email."))
         return found
 
     return find

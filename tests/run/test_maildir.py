@@ -82,7 +82,7 @@ def test_an_unknown_mail_is_a_page_that_says_so(browser: TestClient) -> None:
 
 def test_an_empty_inbox_says_what_to_do(database: Engine, tmp_path: Path) -> None:
     with TestClient(create_app(database, Settings(inbox_dir=tmp_path / "none"), lambda: None)) as client:
-        assert "It is empty" in client.get("/inbox").text
+        assert "No emails yet" in client.get("/inbox").text
 
 
 def test_a_real_installation_has_no_inbox_page(database: Engine) -> None:

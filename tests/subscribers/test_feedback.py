@@ -104,7 +104,7 @@ def test_anything_else_is_answered_in_words(typed: str) -> None:
 def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Subscriber) -> None:
     assert "looked up" in community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
     bo = add_reader(engine, "bo@example.org")
-    assert "suggested already" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
+    assert "already been suggested" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
     with read_only(engine) as connection:
         found = suggestion_of(connection, "2603.99999")
         assert found is not None
@@ -114,7 +114,7 @@ def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Su
 
 def test_a_known_paper_is_listed_at_once_unless_it_is_old(engine: Engine, ada: Subscriber) -> None:
     assert "is listed" in community.suggest(engine, ada.id, "2603.00001", MORNING, 5)
-    with pytest.raises(NotTaken, match="came in on"):
+    with pytest.raises(NotTaken, match="We listed this paper on"):
         community.suggest(engine, ada.id, "2603.00002", MORNING + timedelta(days=6), 5)
     board = community.board(engine, ada, MORNING)
     assert [one.paper_id for one in board.listed] == ["2603.00001"]
@@ -154,7 +154,7 @@ def test_only_subscribed_readers_suggest_and_vote(engine: Engine, ada: Subscribe
 
 
 def test_a_vote_is_for_a_paper_that_there_is(engine: Engine, ada: Subscriber) -> None:
-    with pytest.raises(NotTaken, match="not in our archive"):
+    with pytest.raises(NotTaken, match="isn’t in our archive"):
         community.vote(engine, ada.id, "1234.56789", MORNING)
     community.vote(engine, ada.id, "2603.00001", MORNING)
     assert community.has_voted(engine, ada, "2603.00001")

@@ -20,8 +20,7 @@ LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
 _SAY = (
     (FeedbackKind.MORE, _("More like this")),
-    # Translators: a link beside "More like this": less of such papers.
-    (FeedbackKind.LESS, _("Less")),
+    (FeedbackKind.LESS, _("Less like this")),
     (FeedbackKind.READ, _("Already read")),
 )
 _UNTITLED = _("Untitled")
@@ -108,7 +107,7 @@ def _links(paper: Paper) -> list[tuple[Message, str]]:
     arxiv = arxiv_id(paper.id)
     links = [(_("PDF on arXiv"), f"https://arxiv.org/pdf/{arxiv}")] if arxiv else []
     if code := safe_url(paper.code_url):
-        links.append((_("Code on GitHub") if code.startswith("https://github.com/") else _("Its code"), code))
+        links.append((_("Code on GitHub") if code.startswith("https://github.com/") else _("Code"), code))
     if project := safe_url(paper.project_url):
         links.append((_("Project page"), project))
     return links
@@ -141,5 +140,5 @@ def _counts(terms: dict[str, float]) -> list[Message]:
     if comments:
         counts.append(n_("%(num)s comment", "%(num)s comments", num=comments))
     if stars:
-        counts.append(n_("%(num)s star", "%(num)s stars", num=stars))
+        counts.append(n_("%(num)s GitHub star", "%(num)s GitHub stars", num=stars))
     return counts

@@ -23,7 +23,7 @@ _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, At
 
 _WORDING = {
     "also": _("Also: "),
-    # Translators: the place of a paper in a mail, such as: 3 of 10. Leave {number} and {count} as they are.
+    # Translators: the position of a paper in an email, such as: 3 of 10. Leave {number} and {count} as they are.
     "place": _("{number} of {count}"),
 }
 
@@ -137,7 +137,7 @@ def _form(renderer: Renderer, issue: Issue, look: Branding, papers: int, left_ou
 def quiet_preheader(issue: Issue, language: Language) -> str:
     """Of mails with too few papers to name them."""
     day = language.long_date(issue.date)
-    return language.say(_("%(day)s: each paper with the reason why it is here.", day=day))
+    return language.say(_("%(day)s: your papers, and why each one is here.", day=day))
 
 
 def _card(ranked: RankedPaper, card: CardTemplate, language: Language) -> CardFragments:

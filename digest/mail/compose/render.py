@@ -140,22 +140,22 @@ class Renderer:
 
     def confirmation_letter(self, reader: SubscriberLinks, look: Branding) -> MessageParts:
         """Asks whether the address is the sign-up's own; holds nothing that the sign-up brought but the address."""
-        preheader = _("One click starts your daily papers. If it was not you, do nothing.")
+        preheader = _("Confirm to start getting your daily papers. If this wasn’t you, do nothing.")
         return self._letter(Kind.CONFIRMATION, {"preheader": preheader}, {}, reader, look)
 
     def already_letter(self, reader: SubscriberLinks, look: Branding) -> MessageParts:
         """For a sign-up of an address that is confirmed."""
-        preheader = _("Nothing to do. Here is the way to your topics, your hour and a pause.")
+        preheader = _("There’s nothing to do. You can change your topics or delivery time, or pause, at any time.")
         return self._letter(Kind.ALREADY, {"preheader": preheader}, {}, reader, look)
 
     def link_letter(self, reader: SubscriberLinks, look: Branding) -> MessageParts:
         """The link to their preferences that a reader asked for."""
-        preheader = _("Topics, hour, number of papers, a pause: all behind one link.")
+        preheader = _("Topics, delivery time, number of papers, pausing: all in one place.")
         return self._letter(Kind.LINK, {"preheader": preheader}, {}, reader, look)
 
     def goodbye_letter(self, reader: SubscriberLinks, look: Branding) -> MessageParts:
         """The last mail, to who unsubscribed: what happened, the way back, and how to be forgotten."""
-        preheader = _("No further issue will come. If that was a mistake, one press undoes it.")
+        preheader = _("You won’t get any more issues. If that was a mistake, you can undo it.")
         return self._letter(Kind.GOODBYE, {"preheader": preheader}, {}, reader, look)
 
     def _letter(
@@ -205,8 +205,8 @@ def counted_papers(papers: int, language: Language, many: str) -> str:
 def told_left_out(count: int, language: Language, many: str) -> str:
     """How much the reader already got, "" for nothing."""
     said = language.ngettext(
-        "%(num)s paper that you already got was left out.",
-        "%(num)s papers that you already got were left out.",
+        "We left out %(num)s paper you’d already received.",
+        "We left out %(num)s papers you’d already received.",
         count,
     )
     return said % {"num": _shown(count, many)} if count else ""
@@ -215,8 +215,8 @@ def told_left_out(count: int, language: Language, many: str) -> str:
 def told_cut(papers: int, pool: int, language: Language, many: str) -> str:
     """That the issue holds more than the mail."""
     said = language.ngettext(
-        "This is %(num)s of the %(pool)s papers of the issue.",
-        "These are %(num)s of the %(pool)s papers of the issue.",
+        "This is %(num)s of the %(pool)s papers in this issue.",
+        "These are %(num)s of the %(pool)s papers in this issue.",
         papers,
     )
     return said % {"num": _shown(papers, many), "pool": language.number(pool)}

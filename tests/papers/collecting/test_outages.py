@@ -116,8 +116,7 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
     for path in PATHS[source]:
         server.answers(path, BROKEN[fault](GOOD[source]))
     note = cut(engine, server.url, source)
-    assert note.startswith(f"{source_title(source)} ")
-    assert "when this issue was made" in note
+    assert f" {source_title(source)} when we made this issue. " in note
     assert listed(engine) >= {one for one in EVERYTHING if not FROM[source](one)}
     with read_only(engine) as connection:
         outcomes = {run.source: run.outcome for run in last_runs(connection)}
@@ -128,10 +127,8 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_source_that_cannot_be_reached_is_named(engine: Engine, server: Replay, source: str) -> None:
     note = cut(engine, server.url, source, closed_port())
-    assert (
-        note
-        == f"{source_title(source)} could not be read when this issue was made; what is missing comes in a later one."
-    )
+    read = f"We couldn’t read {source_title(source)} when we made this issue."
+    assert note == f"{read} Anything missing will appear in a later one."
     assert listed(engine) == {one for one in EVERYTHING if not FROM[source](one)}
 
 

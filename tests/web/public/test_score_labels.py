@@ -7,7 +7,7 @@ from digest.web.public.score_labels import standing_of
 def test_parts_that_add_nothing_are_left_out_and_the_others_are_in_words():
     terms = {f"{CONTRIBUTION}age": -0.79, f"{CONTRIBUTION}votes": 14.766, f"{CONTRIBUTION}code": -0.0004}
     standing = standing_of(terms | {"upvotes": 0.0, "score": 13.976})
-    assert standing.parts == (("What is usual at its age", -0.79), ("Its votes, against those of the best", 14.766))
+    assert standing.parts == (("Baseline for its age", -0.79), ("Votes, compared with the best papers", 14.766))
     assert standing.facts == (("Votes", 0.0),)
 
 
