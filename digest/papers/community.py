@@ -60,7 +60,7 @@ class Community:
         with read_only(self._engine) as connection:
             accepted = suggestions_in(connection, SuggestionState.LISTED, start, end)
             stored = papers_with(connection, [suggestion.paper_id for suggestion in accepted])
-        return [replace(stored[one.paper_id], listed_at=one.at) for one in accepted if one.paper_id in stored]
+        return [replace(stored[new.paper_id], listed_at=new.at) for new in accepted if new.paper_id in stored]
 
     def votes(self, now: datetime, also: Collection[str]) -> list[Votes]:
         """The votes as of `now` for papers of the archive and of `also` that received one in the last weeks."""

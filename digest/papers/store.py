@@ -19,7 +19,7 @@ _BATCH = 500  # below every database's limit of values in one statement
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What one source listed at one instant."""
+    """The papers that a source listed at one instant."""
 
     source: str
     seen_at: datetime

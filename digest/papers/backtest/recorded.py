@@ -27,7 +27,7 @@ class Recorded:
     """The contents of a folder."""
 
     papers: dict[str, Paper] = field(default_factory=dict)
-    known_at: dict[str, datetime] = field(default_factory=dict)  # when the values in `papers` were first listed
+    first_listed_at: dict[str, datetime] = field(default_factory=dict)  # when the values in `papers` were first listed
     votes: dict[str, list[Votes]] = field(default_factory=lambda: defaultdict(list))
     first_seen: dict[str, datetime] = field(default_factory=dict)
     read_at: dict[date, list[datetime]] = field(default_factory=lambda: defaultdict(list))  # of each list, in order
@@ -81,8 +81,8 @@ def _keep_paper(record: Mapping[str, Any], recorded: Recorded) -> str:
     recorded.list_days.add(day)
     stars, comments = count_of(record.get("githubStars")), count_of(record.get("numComments"))
     recorded.votes[paper_id].append(Votes(paper_id, SOURCE, seen_at, upvotes, comments or 0, stars))
-    if seen_at < recorded.known_at.get(paper_id, datetime.max.replace(tzinfo=UTC)):
-        recorded.known_at[paper_id] = seen_at
+    if seen_at < recorded.first_listed_at.get(paper_id, datetime.max.replace(tzinfo=UTC)):
+        recorded.first_listed_at[paper_id] = seen_at
         recorded.papers[paper_id] = _paper(paper_id, record, day)
     return ""
 
@@ -106,7 +106,7 @@ def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> str:
     if not paper_id or seen_at is None:
         return "id or first_seen is missing or odd"
     if paper_id not in recorded.papers:
-        recorded.known_at[paper_id] = seen_at
+        recorded.first_listed_at[paper_id] = seen_at
         recorded.papers[paper_id] = Paper(paper_id, _text(record, "title"), authors=_authors(record))
     return ""
 

@@ -26,7 +26,7 @@ class ReplayedDay:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How the days are replayed: the weights, how long papers stay in the pool, and how many are sent a day."""
+    """The rules of a replay: the weights, how long papers stay in the pool, and how many are sent a day."""
 
     weights: RankingWeights
     pool_days: float
@@ -97,7 +97,7 @@ class Archive:
 
     def _paper(self, paper_id: str, cut_at: datetime) -> Paper:
         paper = self._recorded.papers.get(paper_id)
-        return paper if paper and self._recorded.known_at[paper_id] <= cut_at else Paper(paper_id, paper_id)
+        return paper if paper and self._recorded.first_listed_at[paper_id] <= cut_at else Paper(paper_id, paper_id)
 
     def _votes(self, paper_id: str, cut_at: datetime) -> tuple[Votes, ...]:
         votes = self._recorded.votes[paper_id]

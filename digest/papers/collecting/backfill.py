@@ -34,7 +34,7 @@ class Backfill:
 
     @property
     def left(self) -> int:
-        """How many lists are not read yet or could not be read."""
+        """The number of lists that are not read yet or could not be read."""
         return len(self.steps) - sum(run.outcome is not SourceHealth.FAILING for run in self.runs)
 
 

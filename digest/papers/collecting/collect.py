@@ -31,7 +31,7 @@ def _silence(_line: str) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """What a source returned for one day, or why it returned nothing."""
+    """A source's result for one day, or the problem that it had instead."""
 
     source: str
     day: date

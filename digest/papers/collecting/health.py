@@ -44,7 +44,7 @@ def rate(source: str, day: date, now: datetime, result: SourceResult, history: H
 
 
 def facts_of(result: SourceResult) -> ListFacts:
-    """What is kept of a list to compare the next one with."""
+    """The properties of a list that the next one is compared with."""
     ids = [paper.id for paper in result.papers]
     primary = Counter(paper.categories[0] for paper in result.papers if paper.categories)
     return ListFacts(
@@ -75,7 +75,7 @@ def source_notes(runs: Sequence[SourceRun], now: datetime, thin: bool) -> list[M
 
 
 def lost_touch(run: SourceRun, now: datetime) -> bool:
-    """Whether the run is too old to show how the source is today."""
+    """True for a run too old to show how the source is today."""
     return now - run.started_at > _OUT_OF_TOUCH
 
 

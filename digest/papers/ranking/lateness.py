@@ -7,7 +7,7 @@ from digest.papers.paper import Observed
 
 
 def late_days(observed: Observed, previous_cut: datetime | None) -> int:
-    """How many days late a paper is in the issue after `previous_cut`.
+    """The number of days that a paper is late in the issue after `previous_cut`.
 
     A late paper was listed before that cut and first seen after it, so that it missed that issue and is in this one. It
     is not late again in the next issue. Without an issue before, nothing is late.

@@ -44,7 +44,7 @@ class RankingWeights:
     bursts: float = 0.5
     pace: float = 1.0
     community: float = 1.0  # code, stars, project page
-    records: float = 1.0  # of the organisation and of who listed the paper
+    records: float = 1.0  # of the organisation and of the submitter
     hackernews: float = 0.1  # how many votes a point is worth
 
     def as_dict(self) -> dict[str, float]:
@@ -161,7 +161,7 @@ def _list_ranks(days: Sequence[date | None], points: Sequence[float]) -> dict[tu
 
 
 def _contributions(inputs: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
-    """What each part adds to the score, in the order of the formula."""
+    """The parts that add up to the score, in the order of the formula."""
     waited = inputs["waited_days"]
     lateness = -weights.lateness * waited + (_STALE if waited > weights.fresh_days else 0.0)
     if not inputs["voted"]:

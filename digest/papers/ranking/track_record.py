@@ -1,4 +1,4 @@
-"""How papers of an organisation, or of a submitter, did in earlier weeks. Pure."""
+"""Track records of organisations and submitters from earlier weeks. Pure."""
 
 import math
 from collections.abc import Iterable, Mapping

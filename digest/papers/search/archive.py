@@ -39,7 +39,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which papers to search; dates are those of listing, else of publication, in UTC."""
+    """Limits on the papers to search; dates are those of listing, else of publication, in UTC."""
 
     category: str = ""  # "cs.CL", or "cs" for all that begin with "cs."
     since: date | None = None
@@ -68,8 +68,8 @@ def search(connection: Connection, query: Query, filters: Filters, limit: int, o
     If no paper has all the words, those with any of them.
     """
     results = _page(connection, _matching(connection, query, "AND"), filters, limit, offset)
-    several = len(query.wanted) > 1 or any(len(term.words) > 1 for term in query.wanted)
-    if results.total or not several:
+    word_count = sum(len(term.words) for term in query.wanted)
+    if results.total or word_count < 2:
         return results
     loose = _page(connection, _matching(connection, _single_words(query), "OR"), filters, limit, offset)
     return Results(loose.hits, loose.total, any_word=loose.total > 0)

@@ -73,7 +73,7 @@ def _most_similar(connection: Connection, paper_id: str, weights: Mapping[str, f
 
 
 def words_in(paper: Paper) -> dict[str, float]:
-    """How often each word occurs in the paper, up to _MAX_COUNT; words in the title count more."""
+    """Counts each word of the paper, up to _MAX_COUNT; words in the title count more."""
     counts = Counter(word.text for word in words_of(f"{paper.summary}\n{paper.abstract}\n{' '.join(paper.keywords)}"))
     for word in words_of(paper.title):
         counts[word.text] += _TITLE_WEIGHT

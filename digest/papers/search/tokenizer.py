@@ -76,7 +76,7 @@ def stem(folded: str) -> str:
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether its script puts no spaces between words."""
+    """True for characters of scripts without spaces between words."""
     return re.fullmatch(f"[{_UNSPACED}]", character) is not None
 
 

@@ -19,7 +19,7 @@ _WEEKEND = {5: _("Saturday"), 6: _("Sunday")}
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What to expect of a list day. `why_none` is why there is no list, or ""."""
+    """Expectations of a list day. `why_none` is the reason why there is no list, or ""."""
 
     why_none: str = ""
     by: datetime | None = None  # when it should be there; None for a source without a calendar
@@ -28,7 +28,7 @@ class Expected:
 
 
 def expected(source: str, day: date) -> Expected:
-    """What `source` should list for `day` (the date of the list, UTC)."""
+    """Expectations of `source` for `day` (the date of the list, UTC)."""
     rule = _RULES.get(source)
     return rule(day) if rule else Expected()
 
@@ -74,9 +74,9 @@ def _holidays(year: int) -> Iterator[tuple[date, str]]:
     yield date(year, 12, 31), _("New Year’s Eve")
 
 
-def _nth(year: int, month: int, weekday: int, which: int) -> date:
+def _nth(year: int, month: int, weekday: int, number: int) -> date:
     first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
 
 
 def _last_monday(year: int, month: int) -> date:

@@ -129,7 +129,7 @@ def ask_api(fetcher: Fetcher, base: str, query: Mapping[str, object]) -> ArxivDo
 
 
 def request_policy(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """How arXiv wants to be asked."""
+    """The pace that arXiv's terms of use ask for."""
     return RequestPolicy(contact, timeout_seconds, SPACING_SECONDS, accept="application/atom+xml, application/rss+xml")
 
 

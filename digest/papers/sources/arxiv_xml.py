@@ -114,7 +114,7 @@ def _entry(element: Element, ids: list[str], number: int) -> ArxivEntry:
 
 
 def announces_withdrawal(text: str) -> bool:
-    """Whether a comment or an abstract announces, as arXiv and authors word it, that its own paper was withdrawn."""
+    """True for a comment or abstract that announces, in the words of arXiv or authors, that its paper was withdrawn."""
     return bool(_WITHDRAWN.match(text))
 
 

@@ -15,7 +15,7 @@ from digest.papers.sources.fetch import Fetcher, RequestPolicy
 from digest.papers.sources.reading import count_of
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
-LOOK_BACK = timedelta(days=14)  # older stories hardly gain points
+MAX_AGE = timedelta(days=14)  # older stories hardly gain points
 PAGE_SIZE = 1000  # the server's limit; two weeks have a few hundred
 
 
@@ -54,14 +54,13 @@ class HackerNews:
             "query": "arxiv.org",
             "restrictSearchableAttributes": "url",
             "tags": "story",
-            "numericFilters": f"created_at_i>{int((now - LOOK_BACK).timestamp())}",
+            "numericFilters": f"created_at_i>{int((now - MAX_AGE).timestamp())}",
             "hitsPerPage": PAGE_SIZE,
         }
         return f"{self._base}/api/v1/search_by_date?{urlencode(query)}"
 
 
 def request_policy(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """How the search wants to be asked."""
     return RequestPolicy(contact, timeout_seconds, spacing_seconds=1.0, accept="application/json")
 
 

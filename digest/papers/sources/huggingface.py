@@ -60,7 +60,7 @@ class HuggingFace:
 
 
 def request_policy(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """How the API wants to be asked: anonymous callers have 500 requests in five minutes."""
+    """The API allows 500 requests in five minutes without an account."""
     return RequestPolicy(contact, timeout_seconds, spacing_seconds=0.2, accept="application/json")
 
 
@@ -79,7 +79,7 @@ def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -
         item = as_object(record) or {}
         paper = _paper(item, day) if item else "it is not an object"
         if isinstance(paper, str):
-            result.unreadable.append(Unreadable(_place(item, day, number), paper))
+            result.unreadable.append(Unreadable(_position(item, day, number), paper))
         elif paper.id not in ids:
             ids.add(paper.id)
             if _inner(item).get("withdrawnAt") or item.get("withdrawnAt"):
@@ -155,6 +155,6 @@ def _texts(value: Any) -> Iterator[str]:
     yield from filter(None, map(text_of, value if isinstance(value, list) else ()))
 
 
-def _place(item: dict[str, Any], day: date, number: int) -> str:
+def _position(item: dict[str, Any], day: date, number: int) -> str:
     own_id = _inner(item).get("id")
     return f"{day}, record {number}" + (f" ({text_of(own_id)[:60]})" if isinstance(own_id, str) else "")

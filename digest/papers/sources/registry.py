@@ -31,7 +31,7 @@ class SourceAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the source of another package receives (docs/sources.md)."""
+    """Passed to the source of another package (docs/sources.md)."""
 
     contact: str
     timeout_seconds: float

@@ -34,7 +34,7 @@ Remembered = Callable[[str], Validator | None]
 
 @dataclass(slots=True)
 class SourceResult:
-    """What a source returns for a day. `unchanged`: nothing has changed since it was last read to its end (304)."""
+    """A source's result for a day. `unchanged`: nothing has changed since it was last read to its end (304)."""
 
     papers: list[Paper] = field(default_factory=list)
     votes: list[Votes] = field(default_factory=list)  # votes for papers that no source lists are dropped
@@ -48,7 +48,7 @@ class SourceResult:
 
 
 class Source(Protocol):
-    """Where papers come from.
+    """A source of papers.
 
     Two attributes are optional. `past_days` = False: the source only knows the present and is never asked for an
     earlier day. `shows_votes` = False: it has no votes, so earlier days are read again less often.
@@ -57,15 +57,13 @@ class Source(Protocol):
     name: str
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
-        """What the source lists for `day`, as observed at `now`. Raises SourceUnavailable."""
+        """The list of `day`, as observed at `now`. Raises SourceUnavailable."""
         ...
 
 
 def has_past_days(source: Source) -> bool:
-    """Whether the source can be asked for a day before today."""
     return bool(getattr(source, "past_days", True))
 
 
 def shows_votes(source: Source) -> bool:
-    """Whether reading a day again observes votes."""
     return bool(getattr(source, "shows_votes", True))

@@ -1,4 +1,4 @@
-"""Where a redirect may lead: anywhere public, or back to the address that the operator configured."""
+"""Limits redirects to public addresses and to the address that the operator configured."""
 
 import socket
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -38,7 +38,7 @@ def redirect_problem(source: str, target: str, home: Origin) -> str:
 
 
 def is_public_address(text: str) -> bool:
-    """Whether the IP address is public, also when it is embedded in an IPv6 address (RFC 4291 §2.5.5)."""
+    """True for a public IP address, also when it is embedded in an IPv6 address (RFC 4291 §2.5.5)."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -52,7 +52,7 @@ class Ticking:
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicy:
-    """How a source wants to be asked. `contact` is an address or page of the operator, if there is one."""
+    """Limits on requests to a source. `contact` is an address or page of the operator, if there is one."""
 
     contact: str = ""
     timeout_seconds: float = 20.0  # for one answer, retries included

@@ -1,4 +1,4 @@
-"""What servers answer, for messages and for waiting: status codes, errors, Retry-After."""
+"""Reads status codes, errors and Retry-After, for messages and for waiting."""
 
 from collections.abc import Mapping
 from datetime import UTC
