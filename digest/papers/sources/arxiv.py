@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 
 from digest.papers.sources.announcement_calendar import expected
 from digest.papers.sources.arxiv_xml import ArxivDocument, ArxivEntry, document
-from digest.papers.sources.fetch import Fetcher, Refused, RequestPolicy
+from digest.papers.sources.fetch import Fetcher, Refused
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable
 
 PAGE_SIZE = 500  # the API allows 2,000; a smaller page arrives well within the time limit
 SPACING_SECONDS = 3.0  # "no more than one request every three seconds", arXiv API terms of use
+ACCEPT = "application/atom+xml, application/rss+xml"
 _MAX_PAGES = 20
 _NEW = frozenset({"", "new", "cross"})  # a replacement is not a new paper
 
@@ -126,11 +127,6 @@ def ask_api(fetcher: Fetcher, base: str, query: Mapping[str, object]) -> ArxivDo
         raise SourceUnavailable(answer.cut or "the answer is not a list of papers")
     page.cut = answer.cut or page.cut
     return page
-
-
-def request_policy(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """The pace that arXiv's terms of use ask for."""
-    return RequestPolicy(contact, timeout_seconds, SPACING_SECONDS, accept="application/atom+xml, application/rss+xml")
 
 
 def _result(page: ArxivDocument, entries: Sequence[ArxivEntry]) -> SourceResult:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from digest.papers.paper import Votes, arxiv_id
-from digest.papers.sources.fetch import Fetcher, RequestPolicy
+from digest.papers.sources.fetch import Fetcher
 from digest.papers.sources.reading import count_of
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
@@ -58,10 +58,6 @@ class HackerNews:
             "hitsPerPage": PAGE_SIZE,
         }
         return f"{self._base}/api/v1/search_by_date?{urlencode(query)}"
-
-
-def request_policy(contact: str, timeout_seconds: float) -> RequestPolicy:
-    return RequestPolicy(contact, timeout_seconds, spacing_seconds=1.0, accept="application/json")
 
 
 def _document(body: bytes, cut: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from digest.papers.paper import Paper, Votes, arxiv_id
-from digest.papers.sources.fetch import Fetcher, FetchResponse, RequestPolicy
+from digest.papers.sources.fetch import Fetcher, FetchResponse
 from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
 from digest.papers.sources.records import as_object, records
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
 PAGE_SIZE = 50  # the server's own limit, whatever limit is requested
+SPACING_SECONDS = 0.2  # 500 requests in five minutes are allowed without an account
 _MAX_PAGES = 20
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -57,11 +58,6 @@ class HuggingFace:
 
     def _address(self, day: date, page: int) -> str:
         return f"{self._base}/api/daily_papers?date={day.isoformat()}&limit={PAGE_SIZE}&p={page}"
-
-
-def request_policy(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """The API allows 500 requests in five minutes without an account."""
-    return RequestPolicy(contact, timeout_seconds, spacing_seconds=0.2, accept="application/json")
 
 
 def _page(answer: FetchResponse) -> tuple[list[Any], str]:

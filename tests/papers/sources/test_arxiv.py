@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.papers.sources.arxiv import Arxiv, request_policy
+from digest.papers.sources.arxiv import Arxiv
 from digest.papers.sources.arxiv_xml import announces_withdrawal, document
-from digest.papers.sources.fetch import Fetcher, Ticking
+from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Validator
 from tests.support.replay import Replay, Reply, replaying
 
@@ -27,7 +27,7 @@ def server() -> Iterator[Replay]:
 
 
 def fetch(server: Replay, day: date, today: date, remembered: Validator | None = None) -> SourceResult:
-    fetcher = Fetcher(server.url, request_policy("", 20), Ticking(sleep=lambda _seconds: None))
+    fetcher = Fetcher(server.url, RequestPolicy(), Ticking(sleep=lambda _seconds: None))
     arxiv = Arxiv((server.url, server.url), ("cs.AI", "cs.CL"), (fetcher, fetcher), lambda _url: remembered)
     return arxiv.fetch(day, datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
 
