@@ -24,10 +24,11 @@ from digest.mail.delivery.worker import DeliveryWorker
 from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.rates import redis_rates
 from digest.mail.throttle.throttle import Throttle
-from digest.papers.collecting.collect import Source, remembered_by
-from digest.papers.ranking.ranking import RankingWeights
+from digest.papers.collecting import remembered_by
+from digest.papers.community import Community
+from digest.papers.ranking import RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
-from digest.papers.subscriber_votes import StoredBallot
+from digest.papers.sources.source import Source
 from digest.resources import resource
 from digest.settings import Settings
 from digest.smtp import Sender
@@ -161,4 +162,4 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, places, remembered_by(database), StoredBallot(database))
+    return make_sources(settings.sources, places, remembered_by(database), Community(database))

@@ -27,8 +27,7 @@ from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import sweep
 from digest.ledger.sending import forget_messages
-from digest.papers.collecting.collect import ANY_TIME, collect_recent
-from digest.papers.store import last_collections
+from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
 from digest.settings import Settings
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MAILS_A_TASK
@@ -108,9 +107,7 @@ class Jobs:
 
     def _last_read(self) -> datetime:
         with read_only(self._engine) as connection:
-            return max(
-                (run.started_at for run in last_collections(connection)), default=datetime.min.replace(tzinfo=UTC)
-            )
+            return max((run.started_at for run in last_runs(connection)), default=datetime.min.replace(tzinfo=UTC))
 
     def sweep(self) -> None:
         """Derive from the ledger what is to be done, and hint the workers at it."""

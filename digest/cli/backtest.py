@@ -15,9 +15,8 @@ from digest.cli.output import answer, complain, progress, with_json
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for what the command needs
-    from digest.papers.ranking.backtest import Replayed, Rules
-    from digest.papers.ranking.ranking import RankingWeights
-    from digest.papers.ranking.recorded import Recorded
+    from digest.papers.backtest import Recorded, ReplayedDay, Rules
+    from digest.papers.ranking import RankingWeights
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -48,7 +47,7 @@ def backtest(
 
     Writes one {"id", "sent_at"} a line to --output. Needs no database.
     """
-    from digest.papers.ranking.backtest import Rules, replay
+    from digest.papers.backtest import Rules, replay
 
     rules = Rules(_weights(weight or []), settings().pool_days, per_day)
     recorded = _read(data)
@@ -77,7 +76,7 @@ def _weights(given: Sequence[str]) -> "RankingWeights":
 
 
 def _read(folder: Path) -> "Recorded":
-    from digest.papers.ranking.recorded import read_folder
+    from digest.papers.backtest import read_folder
 
     try:
         return read_folder(folder)
@@ -95,7 +94,7 @@ def _span(recorded: "Recorded", data: Path, first: date | None, last: date | Non
     return begin, end
 
 
-def _watched(days: "Iterator[Replayed]") -> "Iterator[Replayed]":
+def _watched(days: "Iterator[ReplayedDay]") -> "Iterator[ReplayedDay]":
     month = ""
     for replayed in days:
         if f"{replayed.day:%Y-%m}" != month:
@@ -104,7 +103,7 @@ def _watched(days: "Iterator[Replayed]") -> "Iterator[Replayed]":
         yield replayed
 
 
-def _write(output: Path, replayed: "Sequence[Replayed]") -> None:
+def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
     sent = [(ranked.paper.id, day.cut_at) for day in replayed if day.cut_at for ranked in day.sent]
     lines = [json.dumps({"id": paper_id, "sent_at": at.isoformat()}) + "\n" for paper_id, at in sent]
     try:
@@ -113,8 +112,8 @@ def _write(output: Path, replayed: "Sequence[Replayed]") -> None:
         complain(f"{output} cannot be written: {error.strerror}. Name another file with --output.", 1)
 
 
-def _summary(recorded: "Recorded", replayed: "Sequence[Replayed]", rules: "Rules") -> dict[str, Any]:
-    from digest.papers.ranking.ranking import FORMULA
+def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
+    from digest.papers.ranking import FORMULA
 
     issues = [day for day in replayed if day.sent]
     none = {str(day.day): day.reason for day in replayed if not day.sent}

@@ -17,8 +17,7 @@ from digest.settings import settings
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
 
-    from digest.papers.collecting.backfill import Backfill
-    from digest.papers.collecting.collection import Collected
+    from digest.papers.collecting import Backfill, SourceRun
 
 From = Annotated[date | None, date_option("--from", "Backfill: first day.")]
 To = Annotated[date | None, date_option("--to", "Backfill: last day.", "yesterday")]
@@ -51,7 +50,7 @@ def collect(
 
 
 def _one_day(day: date, now: datetime, dry_run: bool) -> None:
-    from digest.papers.collecting.collect import collect as run
+    from digest.papers.collecting import collect as run
 
     engine = _kept_by_nobody() if dry_run else _database()
     runs = run(engine, _sources(engine), day, now, progress)
@@ -62,15 +61,15 @@ def _one_day(day: date, now: datetime, dry_run: bool) -> None:
 
 
 def _many_days(first: date, last: date, again: bool, dry_run: bool) -> None:
-    from digest.papers.collecting import backfill
+    from digest.papers.collecting import plan_backfill, run_backfill
 
     engine = open_database() if dry_run else _database()
-    todo = backfill.plan(engine, _sources(engine), first, last, again)
+    todo = plan_backfill(engine, _sources(engine), first, last, again)
     stopped = False
     progress(f"{len(todo.steps)} lists to read; {todo.complete} were read before.")
     if not dry_run:
         try:
-            backfill.run(engine, todo, clock.now, settings().pool_days, progress)
+            run_backfill(engine, todo, clock.now, settings().pool_days, progress)
         except KeyboardInterrupt:
             stopped = True
     document = _document(todo, first, last, stopped)
@@ -111,7 +110,7 @@ def _span(begin: date, last: date | None, now: datetime) -> tuple[date, date]:
     return begin, end
 
 
-def _lines(runs: Sequence["Collected"]) -> list[str]:
+def _lines(runs: Sequence["SourceRun"]) -> list[str]:
     heading = ("source", "outcome", "papers", "new", "unreadable", "")
     return table(
         [heading, *((run.source, run.outcome, run.papers, run.new, len(run.unreadable), run.message) for run in runs)]

@@ -11,7 +11,7 @@ from digest.cli.output import NotReady, answer, table, with_json
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.papers.paper import Paper
-    from digest.papers.search.search import Hit, Results
+    from digest.papers.search import Hit, Results
 
 Words = Annotated[
     list[str] | None, typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.')
@@ -42,9 +42,8 @@ def search(
 ) -> None:
     """Find papers by words, authors or id, or papers similar to one."""
     from digest.database.engine import read_only
-    from digest.papers.search.query import parse_query
-    from digest.papers.search.search import Filters
-    from digest.papers.search.search import search as look
+    from digest.papers.search import Filters, parse_query
+    from digest.papers.search import search as look
 
     if like is not None:
         if words:
@@ -63,7 +62,7 @@ def search(
 def _like(paper_id: str, limit: int) -> None:
     from digest.database.engine import read_only
     from digest.papers.paper import arxiv_id
-    from digest.papers.search.similar import papers_like
+    from digest.papers.search import papers_like
     from digest.papers.store import paper
 
     with read_only(open_database()) as connection:

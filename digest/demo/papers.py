@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from digest import wiring
 from digest.database.engine import read_only
 from digest.demo.sample import store_sample
-from digest.papers.collecting.collect import collect_recent
+from digest.papers.collecting import collect_recent
 from digest.papers.store import pool
 from digest.run import processes
 from digest.run.supervisor import say

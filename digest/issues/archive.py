@@ -10,7 +10,7 @@ from digest.database.tables import issue_papers, issues, papers
 from digest.issues.store import ranked_in
 from digest.ledger.kinds import IssueStatus
 from digest.papers.paper import RankedPaper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 
 
 @dataclass(frozen=True, slots=True)

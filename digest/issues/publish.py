@@ -27,13 +27,10 @@ from digest.issues.store import (
 from digest.language import SOURCE, Languages, Message, n_
 from digest.ledger import events
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
-from digest.papers.collecting.collection import Collected, SourceHealth
-from digest.papers.collecting.health import told_to_readers
+from digest.papers.collecting import SourceHealth, SourceRun, last_runs, source_notes
 from digest.papers.paper import Observed, RankedPaper
-from digest.papers.ranking.lateness import late_days
-from digest.papers.ranking.ranking import FORMULA, RankingWeights, rank
-from digest.papers.ranking.track_record import RECORD_DAYS, track_records
-from digest.papers.store import last_collections, past, pool
+from digest.papers.ranking import FORMULA, RECORD_DAYS, RankingWeights, late_days, rank, track_records
+from digest.papers.store import past, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = IssueKind.DAILY
@@ -127,12 +124,12 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     """Store the issues of a date and queue their mails; False when another scheduler was faster."""
     papers, previous_cut = _pool(connection, plan.pool_days, now), last_cut(connection, DAILY, day)
     ranked = _ranked(connection, plan, plan.weights, papers, now, previous_cut)
-    runs = last_collections(connection, now)
+    runs = last_runs(connection, now)
     failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
     if not ranked and (failing or not runs):
         raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
     surfaced = sum(one.first_seen_at > (previous_cut or now - timedelta(days=1)) for one in papers)
-    why_thin = told_to_readers(runs, now, thin=surfaced < _THIN)
+    why_thin = source_notes(runs, now, thin=surfaced < _THIN)
     issue_id = _store(connection, plan, DAILY, day, now, ranked, why_thin)
     if issue_id is None:
         return False
@@ -206,7 +203,7 @@ def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
     ]
 
 
-def _in_words(failing: Sequence[Collected]) -> str:
+def _in_words(failing: Sequence[SourceRun]) -> str:
     """The same for the operator, with what went wrong."""
     return " ".join(f"{run.source} could not be read: {run.message}." for run in failing)
 

@@ -12,7 +12,7 @@ from digest.database.tables import issue_papers, issues
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
 _PLAIN_SETTINGS = ("title", "public_url", "postal_address", "contact", "sender", "reply_to", "link_key", "language")

@@ -49,6 +49,7 @@ def test_collect_stores_what_the_source_lists_and_says_so(run, monkeypatch, engi
 def test_when_no_source_answers_collect_fails_and_publish_freezes_nothing(run, monkeypatch):
     for name in ("HUGGINGFACE_URL", "ARXIV_URL", "ARXIV_FEED_URL", "HACKERNEWS_URL"):
         monkeypatch.setenv(f"DIGEST_{name}", "http://127.0.0.1:9")
+    monkeypatch.setenv("DIGEST_SOURCE_TIMEOUT_SECONDS", "0.5")  # no time for retries
     collected = run("collect", "--date", DATE, "--json")
     assert collected.exit_code == 1
     assert {one["outcome"] for one in json.loads(collected.stdout)} == {"failing"}

@@ -13,8 +13,7 @@ from digest.database.engine import transaction
 from digest.database.tables import deliveries, sent_days
 from digest.mail.throttle.limits import EVERYTHING, Pause
 from digest.mail.throttle.store import set_pause
-from digest.papers.collecting.collection import Collected, SourceHealth
-from digest.papers.store import record_collection
+from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
 from tests.support.scenario import MORNING
 
@@ -169,7 +168,7 @@ def test_without_a_database_it_still_tells_the_rest(run, findings, monkeypatch):
 
 def collected(engine, source, outcome, message):
     with transaction(engine) as connection:
-        record_collection(connection, Collected(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))
+        record_run(connection, SourceRun(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))
 
 
 def test_doctor_says_of_each_source_how_it_is_and_why(findings, engine, clock):

@@ -25,7 +25,7 @@ from digest.ledger.queueing import queue_mail
 from digest.ledger.sending import DeliveryResult, MessageRecord, claim, mark_sending, record
 from digest.mail.delivery.choose import choose
 from digest.papers.paper import Paper, Votes
-from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.ranking import RankingWeights, rank
 from digest.papers.store import Listing, keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency

@@ -12,7 +12,7 @@ from digest.issues.issue import IssueSettings
 from digest.issues.store import issue_on, settings_as_json, settings_of
 from digest.mail.preview import body_of, preview_message
 from digest.papers.paper import Votes
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.papers.store import keep_votes
 from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_reader, cut, desk, paper
 

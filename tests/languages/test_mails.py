@@ -19,7 +19,7 @@ from digest.mail.compose.composer import IssueComposer, MailContext, language_of
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.compose.writing import Writer
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.subscribers.subscriber import Preferences

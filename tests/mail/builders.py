@@ -20,7 +20,7 @@ from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
 from digest.mail.delivery.choose import Draft
 from digest.mail.message import Headers, MessageParts
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.subscriber import Preferences, Recipient
 
 TEMPLATES = Path(__file__).parents[2] / "templates"

@@ -65,7 +65,9 @@ def test_a_reader_has_one_vote_for_a_paper(engine: Engine) -> None:
         assert not community.cast_vote(connection, "2603.00001", "ada", MORNING + timedelta(hours=1))
         assert community.cast_vote(connection, "2603.00001", "bo", MORNING + timedelta(hours=2))
         assert community.cast_vote(connection, "9901.00001", "bo", MORNING), "one that is not in the archive (yet)"
-        counted = [community.counted(connection, MORNING, MORNING + timedelta(hours=hours)) for hours in (-1, 0, 1, 2)]
+        counted = [
+            community.count_votes(connection, MORNING, MORNING + timedelta(hours=hours)) for hours in (-1, 0, 1, 2)
+        ]
         assert [[(one.paper_id, one.upvotes) for one in votes] for votes in counted] == [
             [],
             [("2603.00001", 1)],

@@ -11,7 +11,7 @@ from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue
 from digest.ledger import events
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers import store, subscriptions
 from digest.subscribers.subscriber import Preferences, Subscriber, recipient_key
 from digest.subscribers.subscriptions import RequestOrigin

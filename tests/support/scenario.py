@@ -11,7 +11,7 @@ from digest.language import Languages
 from digest.mail.compose.composer import MailContext, Senders, issue_settings
 from digest.mail.compose.render import Branding, Renderer
 from digest.papers.paper import Paper, Votes
-from digest.papers.ranking.ranking import RankingWeights
+from digest.papers.ranking import RankingWeights
 from digest.papers.store import Listing, keep_papers, keep_votes
 from digest.resources import resource
 from digest.subscribers import store

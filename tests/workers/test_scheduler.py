@@ -10,7 +10,7 @@ from digest.issues.audit import audit_all
 from digest.issues.store import issue_dates, newest_issue
 from digest.ledger.kinds import Status
 from digest.ledger.sending import claim
-from digest.papers.store import last_collections
+from digest.papers.collecting import last_runs
 from digest.settings import settings
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.replay import Reply, replaying
@@ -82,7 +82,7 @@ def test_when_no_source_answers_the_issue_waits_and_the_source_is_not_pressed(jo
         cut_off.cut()
     assert dates(engine) == []
     with read_only(engine) as connection:
-        (run,) = last_collections(connection)
+        (run,) = last_runs(connection)
     assert at(6) <= run.started_at < at(6, 1)
     clock.move_to(at(6, 20))
     jobs.cut()

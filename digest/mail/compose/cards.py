@@ -8,7 +8,7 @@ from urllib.parse import quote
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, n_
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
 

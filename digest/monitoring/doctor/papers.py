@@ -10,9 +10,7 @@ from digest.database.engine import read_only
 from digest.issues.publish import date_to_cut
 from digest.issues.store import issue_dates
 from digest.monitoring.doctor.finding import Finding
-from digest.papers.collecting.collection import Collected, SourceHealth, name_of
-from digest.papers.collecting.health import lost_touch
-from digest.papers.store import last_collections
+from digest.papers.collecting import SourceHealth, SourceRun, last_runs, lost_touch, source_title
 from digest.settings import Settings
 
 _ADVICE = {
@@ -26,7 +24,7 @@ def papers(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findin
     """A finding for each configured source, and one for the issue."""
     try:
         with read_only(engine) as connection:
-            runs = {run.source: run for run in last_collections(connection, now)}
+            runs = {run.source: run for run in last_runs(connection, now)}
             dates = issue_dates(connection, 1)
     except SQLAlchemyError:
         return  # reported by the check of the database
@@ -40,12 +38,12 @@ def papers(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findin
     yield Finding("issue", not late, newest, "Is the scheduler running? Or run: digest publish" if late else "")
 
 
-def _source(name: str, run: Collected | None, now: datetime) -> Finding:
+def _source(name: str, run: SourceRun | None, now: datetime) -> Finding:
     what = f"source {name}"
     if run is None:
         return Finding(what, False, "never read", "The scheduler reads it; or run: digest collect")
     read = f"list of {run.day:%A %Y-%m-%d}, read {run.started_at:%Y-%m-%d %H:%M} UTC"
-    said = f"{run.outcome}. {name_of(name)}, {read}: {run.message}"
+    said = f"{run.outcome}. {source_title(name)}, {read}: {run.message}"
     if lost_touch(run, now):
         return Finding(what, False, said, "That is long ago. Is the scheduler running? Or run: digest collect")
     return Finding(what, run.outcome not in _ADVICE, said, _ADVICE.get(run.outcome, ""))

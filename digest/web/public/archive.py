@@ -9,7 +9,7 @@ from digest.issues.archive import days_in, latest_place, months_of_issues
 from digest.issues.store import issue_on
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.search.similar import papers_like
+from digest.papers.search import papers_like
 from digest.papers.store import paper as paper_with_id
 from digest.web.caching import same_for_all
 from digest.web.cards import arxiv_page, authors, card, links, page_of, paper_card

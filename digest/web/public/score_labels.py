@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from digest.language import Message, _
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 
 Lines = tuple[tuple[str, "float | Message"], ...]
 

@@ -13,7 +13,7 @@ from digest.issues.reasons import OUTSIDE, place_of, reason_of
 from digest.issues.selection.selection import Pool, PoolProfile, Selection, SelectionWeights, select
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.papers.paper import RankedPaper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.subscriber import Preferences
 from tests.support.scenario import DAY, MORNING, paper
 

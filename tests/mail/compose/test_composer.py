@@ -19,7 +19,7 @@ from digest.mail.compose.composer import IssueComposer, MailContext, make_fragme
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (
     DESK,

@@ -16,7 +16,7 @@ from digest.issues.selection.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint.message import ParsedMessage
 from digest.papers.paper import Observed, Paper
-from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.ranking import RankingWeights, rank
 from digest.papers.sources.fetch import FetchResponse
 from digest.papers.sources.huggingface import HuggingFace
 from digest.papers.text.plaintext import plaintext

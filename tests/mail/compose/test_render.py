@@ -15,7 +15,7 @@ from digest.lint.message import ParsedMessage
 from digest.lint.tree import Element, parse
 from digest.mail.compose.headers import UnfitMessage
 from digest.papers.paper import Paper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from tests.mail import builders
 from tests.mail.builders import (
     LANGUAGES,

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.papers.paper import Observed, Votes
-from digest.papers.ranking.ranking import RankingWeights, rank, rescore
-from digest.papers.ranking.terms import ScoreTerms
-from digest.papers.ranking.track_record import TrackRecords
+from digest.papers.ranking import RankingWeights, TrackRecords, rank, rescore
+from digest.papers.score_terms import ScoreTerms
 from tests.support.scenario import MORNING, paper
 
 WEIGHTS = RankingWeights()

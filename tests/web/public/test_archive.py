@@ -12,7 +12,7 @@ from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, set_status
 from digest.ledger.kinds import IssueStatus
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.web.cards import authors, links, paper_card
 from tests.web.conftest import START, Visit
 

@@ -1,6 +1,6 @@
 """The numbers behind a paper's place, as its page shows them."""
 
-from digest.papers.ranking.terms import ScoreTerms
+from digest.papers.score_terms import ScoreTerms
 from digest.web.public.score_labels import standing_of
 
 

@@ -1,9 +1,9 @@
-"""On which days a source is expected to list papers, and by when. Pure.
+"""The days on which a source is expected to list papers, and by when. Pure.
 
 arXiv announces from Sunday to Thursday at 20:00 US Eastern time (info.arxiv.org, "Submission schedule and
-availability"), so that its lists bear the dates of Monday to Friday; after an evening without announcement, a US
-holiday, the next day has none. Hugging Face has no lists at weekends, and on the days after arXiv's holidays short
-ones. Of any other source nothing is known, and nothing is expected.
+availability"), so its lists have the dates of Monday to Friday; after an evening without an announcement, a US holiday,
+the next day has none. Hugging Face has no lists at weekends and short ones on the days after arXiv's holidays. Nothing
+is expected of any other source.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,37 +19,37 @@ _WEEKEND = {5: _("Saturday"), 6: _("Sunday")}
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is to be expected of a list day. `why_none` says in a word why there is no list, "" when there is one."""
+    """Expectations of a list day. `why_none` is the reason why there is no list, or ""."""
 
     why_none: str = ""
-    by: datetime | None = None  # when it should be there; None: nothing is known of this source
-    short: bool = False  # there is a list, but no full one
+    by: datetime | None = None  # when it should be there; None for a source without a calendar
+    short: bool = False  # there is a list, but a short one
     ids_grow: bool = False  # each list holds a newer arXiv id than the one before
 
 
 def expected(source: str, day: date) -> Expected:
-    """What `source` should have listed for `day` (the date of the list, UTC)."""
+    """Expectations of `source` for `day` (the date of the list, UTC)."""
     rule = _RULES.get(source)
     return rule(day) if rule else Expected()
 
 
 def holiday(day: date) -> str:
-    """The US holiday on which arXiv announces nothing, "" on any other day."""
+    """The US holiday on which arXiv announces nothing, or ""."""
     return dict(_holidays(day.year)).get(day, "")
 
 
 def _arxiv(day: date) -> Expected:
     # The evening of a Friday or Saturday announces nothing; those would be the lists of Saturday and Sunday.
-    why = _weekend(day) or holiday(day - _DAY)
-    return Expected(why, _at(day, time(6)), ids_grow=True)
+    why_none = _weekend(day) or holiday(day - _DAY)
+    return Expected(why_none, _at(day, time(6)), ids_grow=True)
 
 
 def _huggingface(day: date) -> Expected:
-    why = _weekend(day) or (holiday(day) if (day.month, day.day) in _BOTH else "")
-    return Expected(why, _at(day, time(6)), short=bool(holiday(day) or holiday(day - _DAY)))
+    why_none = _weekend(day) or (holiday(day) if (day.month, day.day) in _EVERYWHERE else "")
+    return Expected(why_none, _at(day, time(6)), short=bool(holiday(day) or holiday(day - _DAY)))
 
 
-_BOTH = frozenset({(1, 1), (12, 25)})  # holidays of nearly everybody
+_EVERYWHERE = frozenset({(1, 1), (12, 25)})  # holidays nearly everywhere
 _RULES: dict[str, Callable[[date], Expected]] = {"arxiv": _arxiv, "huggingface": _huggingface}
 
 
@@ -74,9 +74,9 @@ def _holidays(year: int) -> Iterator[tuple[date, str]]:
     yield date(year, 12, 31), _("New Year’s Eve")
 
 
-def _nth(year: int, month: int, weekday: int, which: int) -> date:
+def _nth(year: int, month: int, weekday: int, number: int) -> date:
     first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
 
 
 def _last_monday(year: int, month: int) -> date:

@@ -1,4 +1,4 @@
-"""Where a redirect may lead: anywhere public, or back to the address that the operator configured."""
+"""Limits redirects to public addresses and to the address that the operator configured."""
 
 import socket
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -10,14 +10,13 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
 class Origin(NamedTuple):
-    """Host and port of an address; "" and 0 when it has none."""
+    """Host and port of an address, or "" and 0."""
 
     host: str
     port: int
 
 
 def origin(url: str) -> Origin:
-    """Host and port of `url`."""
     try:
         parts = urlsplit(url)
         return Origin((parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme, 0))
@@ -26,20 +25,20 @@ def origin(url: str) -> Origin:
 
 
 def redirect_problem(source: str, target: str, home: Origin) -> str:
-    """Why a redirect from `source` to `target` is not followed, "" when it is. `home` is what the operator set."""
-    scheme, place = urlsplit(target).scheme, origin(target)
-    if scheme not in _PORTS or not place.host:
+    """Why a redirect from `source` to `target` is not followed, or "". `home` is the address that the operator set."""
+    scheme, destination = urlsplit(target).scheme, origin(target)
+    if scheme not in _PORTS or not destination.host:
         return "an address that is not http:// or https://"
-    if place == home:
+    if destination == home:
         return ""
     if scheme == "http" and urlsplit(source).scheme == "https":
-        return f"{place.host} without TLS"
-    inside = [address for address in _addresses(place) if not is_public_address(address)]
+        return f"{destination.host} without TLS"
+    inside = [address for address in _addresses(destination) if not is_public_address(address)]
     return f"{inside[0]}, which is not a public address" if inside else ""
 
 
 def is_public_address(text: str) -> bool:
-    """Whether the IP address is in the public internet, also when it hides in an IPv6 one (RFC 4291 §2.5.5)."""
+    """True for a public IP address, also when it is embedded in an IPv6 address (RFC 4291 §2.5.5)."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -53,9 +52,9 @@ def is_public_address(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _addresses(place: Origin) -> list[str]:
+def _addresses(destination: Origin) -> list[str]:
     try:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return []  # connecting will say so
-    return [str(entry[4][0]) for entry in found]
+        return []  # connecting will fail with a better message
+    return [str(entry[4][0]) for entry in entries]

@@ -1,4 +1,4 @@
-"""Recorded days replayed: nothing from the future, each day explained, and how good the lists were on real weeks."""
+"""A replay uses nothing from the future, explains each day without an issue, and sends the best of real weeks."""
 
 import gzip
 import json
@@ -10,17 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 from digest.cli.main import app
-from digest.papers.ranking.backtest import Rules, replay
-from digest.papers.ranking.ranking import RankingWeights
-from digest.papers.ranking.recorded import read_folder
+from digest.papers.backtest import Rules, read_folder, replay
+from digest.papers.ranking import RankingWeights
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RULES = Rules(RankingWeights(), 7, 3)
 
 
-def record(number: int, at: datetime, upvotes: int, src: str = "api-snapshot", **said: object) -> dict[str, object]:
+def record(number: int, at: datetime, upvotes: int, src: str = "api-snapshot", **more: object) -> dict[str, object]:
     seen = {"id": f"2603.{number:05}", "observed_at": at.isoformat(), "upvotes": upvotes, "src": src}
-    return seen | ({"list_date": str(at.date())} if src == "api-snapshot" else {}) | said
+    return seen | ({"list_date": str(at.date())} if src == "api-snapshot" else {}) | more
 
 
 def write(folder, name, records):
@@ -49,8 +48,8 @@ def days(folder, last=date(2026, 3, 8)):
 
 def test_one_issue_a_list_day_at_its_reading_and_a_reason_on_every_other(folder):
     replayed = days(folder)
-    assert [one.cut_at for one in replayed[:4]] == [MONDAY + timedelta(days=day) for day in range(4)]
-    assert [one.reason for one in replayed] == [
+    assert [day.cut_at for day in replayed[:4]] == [MONDAY + timedelta(days=day) for day in range(4)]
+    assert [day.reason for day in replayed] == [
         *[""] * 4,
         "no list was recorded",
         *["no lists are made on weekends"] * 2,
@@ -105,8 +104,8 @@ def run(*arguments):
 def test_the_command_writes_what_was_sent_and_sums_up(folder, tmp_path):
     output = tmp_path / "sent.jsonl"
     done = run("--data", folder, "--per-day", 2, "--output", output, "--json")
-    found = json.loads(done.stdout)
-    assert (found["issues"], found["papers"], found["unreadable"]) == (4, 8, 0)
+    summary = json.loads(done.stdout)
+    assert (summary["issues"], summary["papers"], summary["unreadable"]) == (4, 8, 0)
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert len(lines) == 8
     assert lines[0]["sent_at"] == MONDAY.isoformat()
@@ -118,7 +117,7 @@ def test_a_dry_run_writes_nothing(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (("--from", "yesterday"), "2026-01-31"),
         (("--from", "2026-03-09", "--to", "2026-03-02"), "is after"),
@@ -126,10 +125,10 @@ def test_a_dry_run_writes_nothing(folder, tmp_path):
         (("--weight", "lateness=much"), "lateness=0.5"),
     ],
 )
-def test_a_wrong_option_is_a_usage_error_that_says_what_to_write(folder, wrong, said):
+def test_a_wrong_option_is_a_usage_error_that_says_what_to_write(folder, wrong, message):
     done = run("--data", folder, *wrong)
     assert done.exit_code == 2
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_a_folder_without_the_files_is_named(tmp_path):
@@ -146,24 +145,13 @@ def test_a_folder_that_holds_no_list_fails_in_words(tmp_path):
     assert "not JSON" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def sent(shared_data, tmp_path_factory):
-    """What a reader of every issue from May 2025 on would have got."""
-    output = tmp_path_factory.mktemp("sent") / "sent.jsonl"
-    assert run("--data", shared_data / "hf", "--from", "2025-04-28", "--output", output).exit_code == 0
-    return output
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "recall", "delay"),
-    [("2025-05-01", "2025-12-31", 0.965, 6.0), ("2026-01-01", "2026-05-31", 0.965, 5.0)],
-    ids=["fitted", "never seen"],
-)
-def test_the_best_of_real_weeks_arrive_and_arrive_soon(shared_data, sent, first, last, recall, delay):
+def test_the_best_of_real_weeks_arrive_and_arrive_soon(shared_data, tmp_path):
+    """In three months that the constants were not fitted on; benchmarks/ranking_curve.py scores all."""
+    sent, votes = tmp_path / "sent.jsonl", shared_data / "hf" / "votes.jsonl.gz"
+    assert run("--data", shared_data / "hf", "--from", "2026-02-23", "--output", sent).exit_code == 0
     tool = shared_data.parent / "tools" / "weekly_best.py"
-    votes = shared_data / "hf" / "votes.jsonl.gz"
-    asked = [sys.executable, tool, votes, sent, "--from", first, "--to", last]
-    score = json.loads(subprocess.run(asked, check=True, capture_output=True).stdout)
+    command = [sys.executable, tool, votes, sent, "--from", "2026-03-01", "--to", "2026-05-31"]
+    score = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     assert (score["repeats"], score["early"], score["off_schedule"]) == (0, 0, 0)
-    assert score["recall_at_25"] >= recall
-    assert score["mean_delay_hours"] <= delay
+    assert score["recall_at_25"] >= 0.965
+    assert score["mean_delay_hours"] <= 5.0

@@ -1,7 +1,7 @@
-"""A polite and careful HTTP client for sources. Comes in: an address. Goes out: the bytes, or SourceUnavailable.
+"""A polite and careful HTTP client for the sources.
 
-Polite: says who it is, keeps a distance between requests, asks only for what changed, waits when told to.
-Careful: bounded in time, size, redirects and retries, and never led to an address inside the operator's network.
+Polite: identifies itself, spaces its requests, asks only for changes, waits when told to.
+Careful: limits time, size, redirects and retries, and follows no redirect into the operator's network.
 """
 
 import ssl
@@ -17,9 +17,8 @@ from urllib.request import getproxies
 
 import httpx2
 
-from digest.papers.sources.addresses import Origin, is_public_address, origin, redirect_problem
-from digest.papers.sources.http_errors import error_in_words, status_in_words
-from digest.papers.sources.retry_after import retry_after
+from digest.papers.sources.fetch.addresses import is_public_address, origin, redirect_problem
+from digest.papers.sources.fetch.words import error_in_words, retry_after, status_in_words
 from digest.papers.sources.source import SourceUnavailable, Validator
 
 MAX_BYTES = 10_000_000
@@ -35,7 +34,7 @@ _BUSY = frozenset({429, 503})
 
 
 class Refused(SourceUnavailable):
-    """The source answered with an error of ours (4xx); `body` is what it said."""
+    """The source rejected the request (4xx)."""
 
     def __init__(self, message: str, body: bytes) -> None:
         super().__init__(message)
@@ -44,7 +43,7 @@ class Refused(SourceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Ticking:
-    """The three things that time does here; a test gives others."""
+    """The clocks that the client uses; tests pass their own."""
 
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -53,7 +52,7 @@ class Ticking:
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicy:
-    """How a source is asked. `contact` is an address or page of the operator, "" when there is none."""
+    """Limits on requests to a source. `contact` is an address or page of the operator, if there is one."""
 
     contact: str = ""
     timeout_seconds: float = 20.0  # for one answer, retries included
@@ -62,14 +61,14 @@ class RequestPolicy:
 
     @property
     def user_agent(self) -> str:
-        """Who we are, in printable ASCII."""
+        """The client's name and the contact, in printable ASCII."""
         contact = "".join(c for c in self.contact if " " <= c <= "~").strip()
         return f"digest/0.1 (daily paper digest{'; ' if contact else ''}{contact})"
 
 
 @dataclass(frozen=True, slots=True)
 class FetchResponse:
-    """What came. `unchanged` = 304, and then `body` is empty; `cut` says why the body is not whole, "" when it is."""
+    """An answer. `unchanged`: it was 304, and `body` is empty. `cut`: why the body is incomplete, if it is."""
 
     body: bytes
     unchanged: bool = False
@@ -78,7 +77,7 @@ class FetchResponse:
 
 
 class _TryLater(Exception):
-    """An attempt failed in a way that may pass; `wait` is what the source asked for, in seconds."""
+    """An attempt failed, but a later one may succeed; `wait` is how many seconds the source asks for."""
 
     def __init__(self, problem: str, wait: float | None = None, partial: FetchResponse | None = None) -> None:
         super().__init__(problem)
@@ -92,20 +91,20 @@ class Fetcher:
     def __init__(
         self,
         base: str,
-        manners: RequestPolicy,
+        policy: RequestPolicy,
         ticking: Ticking | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self._home = origin(base)
-        self._manners = manners
+        self._policy = policy
         self._ticking = ticking or Ticking()
         self._transport = transport
-        _certificates()  # now, and not in the time that the first answer has
+        _certificates()  # now, so that it does not count against the time of the first answer
         self._last_request: dict[str, float] = {}
 
     def get(self, url: str, validator: Validator | None = None) -> FetchResponse:
-        """The answer to GET `url`, http or https. Raises SourceUnavailable with one line that says what happened."""
-        deadline = self._ticking.monotonic() + self._manners.timeout_seconds
+        """The answer to GET `url` (http or https). Raises SourceUnavailable with what happened on one line."""
+        deadline = self._ticking.monotonic() + self._policy.timeout_seconds
         for attempt in range(MAX_RETRIES + 1):
             try:
                 return self._attempt(url, validator or Validator(), deadline)
@@ -146,12 +145,12 @@ class Fetcher:
         raise SourceUnavailable(f"{_host(url)} redirected more than {MAX_REDIRECTS} times")
 
     def _client(self) -> httpx2.Client:
-        headers = {"User-Agent": self._manners.user_agent, "Accept": self._manners.accept}
+        headers = {"User-Agent": self._policy.user_agent, "Accept": self._policy.accept}
         return httpx2.Client(headers=headers, follow_redirects=False, transport=self._transport, verify=_certificates())
 
     def _exchange(self, client: httpx2.Client, url: str, validator: Validator, deadline: float) -> FetchResponse | str:
-        """One request; an Answer, or the address it redirects to."""
-        self._keep_distance(url)
+        """The answer to one request, or the address that it redirects to."""
+        self._keep_distance(url, deadline)
         left = deadline - self._ticking.monotonic()
         if left <= 0:
             raise SourceUnavailable(f"{_host(url)} {self._no_answer()}")
@@ -170,11 +169,13 @@ class Fetcher:
             # A body without a length looks whole when its connection is ended, and we have just ended it.
             return replace(answer, cut=self._too_slow(), validator=Validator()) if guard.ended else answer
 
-    def _keep_distance(self, url: str) -> None:
+    def _keep_distance(self, url: str, deadline: float) -> None:
         host, now = _host(url), self._ticking.monotonic()
-        early = self._last_request.get(host, -1e9) + self._manners.spacing_seconds - now
-        if early > 0:
-            self._ticking.sleep(early)
+        next_request = self._last_request.get(host, -1e9) + self._policy.spacing_seconds
+        if next_request >= deadline:
+            raise SourceUnavailable(f"{host} {self._no_answer()}")
+        if next_request > now:
+            self._ticking.sleep(next_request - now)
         self._last_request[host] = self._ticking.monotonic()
 
     def _read(self, response: httpx2.Response, url: str, conditional: bool, deadline: float) -> FetchResponse:
@@ -183,8 +184,8 @@ class Fetcher:
             return FetchResponse(b"", unchanged=True, validator=_validator(response))
         if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             wait = retry_after(response.headers, self._ticking.wall()) if status in _BUSY else None
-            asked = f" and asks to wait {wait:.0f} seconds" if wait is not None else ""
-            raise _TryLater(f"answered {status_in_words(status)}{asked}", wait)
+            wish = f" and asks to wait {wait:.0f} seconds" if wait is not None else ""
+            raise _TryLater(f"answered {status_in_words(status)}{wish}", wait)
         body, cut = self._body(response, deadline)
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Refused(f"{_host(url)} answered {status_in_words(status)}", body)
@@ -211,16 +212,16 @@ class Fetcher:
         return b"".join(parts), ""
 
     def _no_answer(self) -> str:
-        return f"did not answer within {self._manners.timeout_seconds:.0f} seconds"
+        return f"did not answer within {self._policy.timeout_seconds:.0f} seconds"
 
     def _too_slow(self) -> str:
-        return f"the answer was not complete within {self._manners.timeout_seconds:.0f} seconds"
+        return f"the answer was not complete within {self._policy.timeout_seconds:.0f} seconds"
 
 
 class _Guard:
-    """Watches the socket of one request: it ends in time, however slowly bytes drip, and it is where it should be.
+    """Watches the socket of one request: ends it in time, however slowly bytes arrive, and checks where it leads.
 
-    The address is looked at once more after connecting, because a name can resolve differently the second time.
+    The address is checked again after connecting, because a name can resolve differently the second time.
     """
 
     def __init__(self, must_be_public: str | None) -> None:
@@ -252,9 +253,9 @@ class _Guard:
         socket = self._stream and self._stream.get_extra_info("socket")
         if socket:
             try:
-                socket.shutdown(2)  # wakes a reader, which closing would not
+                socket.shutdown(2)  # interrupts a blocked read, which closing would not
             except OSError:
-                return  # it was over already
+                return  # the request has ended already
 
 
 @contextmanager
@@ -272,9 +273,9 @@ def _conditions(validator: Validator) -> dict[str, str]:
 
 
 def _validator(response: httpx2.Response) -> Validator:
-    # Longer than a line or not ASCII: not worth keeping.
-    said = (response.headers.get("etag", ""), response.headers.get("last-modified", ""))
-    return Validator(*(value if value.isascii() and len(value) <= 500 else "" for value in said))
+    # Values that are longer than a line or not ASCII are not worth keeping.
+    values = (response.headers.get("etag", ""), response.headers.get("last-modified", ""))
+    return Validator(*(value if value.isascii() and len(value) <= 500 else "" for value in values))
 
 
 @cache
@@ -283,5 +284,4 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _host(url: str) -> str:
-    place: Origin = origin(url)
-    return place.host or url[:60]
+    return origin(url).host or url[:60]

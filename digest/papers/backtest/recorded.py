@@ -1,8 +1,8 @@
-"""Recorded lists and votes of Hugging Face Daily Papers, as files → papers, observations and the instants of reading.
+"""Reads recorded lists and votes of Hugging Face Daily Papers from files.
 
-A folder holds `daily_papers.jsonl.gz` (what the lists said) and `votes.jsonl.gz` (votes at several times), perhaps
-`feed_only_papers.jsonl.gz` (papers added to a list after it was read); each also without `.gz`. What cannot be read is
-kept as a problem, with its place, and left out.
+A folder has `daily_papers.jsonl.gz` (the lists) and `votes.jsonl.gz` (votes at several times), and may have
+`feed_only_papers.jsonl.gz` (papers added to a list after it was read); each also without `.gz`. Unreadable records are
+skipped, and noted with their position.
 """
 
 import gzip
@@ -18,60 +18,57 @@ from digest.papers.paper import Paper, Votes
 from digest.papers.sources.reading import count_of, instant_of
 
 SOURCE = "huggingface"
-MORNING = "api-snapshot"  # the reading of a day's list at which an issue can be cut
-_LISTS = {MORNING, "page-daily"}  # where a paper is seen on a daily list
+MORNING = "api-snapshot"  # the first reading of a day's list, at which an issue can be cut
+_LISTS = {MORNING, "page-daily"}  # sources that show a daily list
 
 
 @dataclass(slots=True)
 class Recorded:
-    """What was recorded; grows while it is read."""
+    """The contents of a folder."""
 
     papers: dict[str, Paper] = field(default_factory=dict)
-    known_at: dict[str, datetime] = field(default_factory=dict)  # when the list told what `papers` holds
+    first_listed_at: dict[str, datetime] = field(default_factory=dict)  # when the values in `papers` were first listed
     votes: dict[str, list[Votes]] = field(default_factory=lambda: defaultdict(list))
     first_seen: dict[str, datetime] = field(default_factory=dict)
     read_at: dict[date, list[datetime]] = field(default_factory=lambda: defaultdict(list))  # of each list, in order
     list_days: set[date] = field(default_factory=set)
-    unreadable: list[str] = field(default_factory=list)  # place and reason
+    unreadable: list[str] = field(default_factory=list)  # position and reason
 
 
 def read_folder(folder: Path) -> Recorded:
-    """Everything in the folder. Raises FileNotFoundError where one of the two files that must be there is not."""
+    """Everything in the folder. Raises FileNotFoundError if one of the two required files is missing."""
     recorded = Recorded()
-    readers = (("daily_papers.jsonl", _keep_paper, True), ("votes.jsonl", _keep_votes, True))
-    for name, keep, needed in (*readers, ("feed_only_papers.jsonl", _keep_late_paper, False)):
-        path = _found(folder, name)
-        if path is None and needed:
-            raise FileNotFoundError(f"{folder} has no {name}.gz")
-        for place, record in _records(path, recorded) if path else ():
+    files = (("daily_papers", _keep_paper), ("votes", _keep_votes), ("feed_only_papers", _keep_late_paper))
+    for name, keep in files:
+        candidates = (folder / f"{name}.jsonl.gz", folder / f"{name}.jsonl")
+        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if path is None and keep is not _keep_late_paper:
+            raise FileNotFoundError(f"{folder} has no {name}.jsonl.gz")
+        for position, record in _records(path, recorded) if path else ():
             problem = keep(record, recorded)
             if problem:
-                recorded.unreadable.append(f"{place}: {problem}")
-    for seen in recorded.votes.values():
-        seen.sort(key=lambda one: (one.observed_at, one.upvotes))
+                recorded.unreadable.append(f"{position}: {problem}")
+    for series in recorded.votes.values():
+        series.sort(key=lambda votes: (votes.observed_at, votes.upvotes))
     return recorded
 
 
-def _found(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
-
-
 def _records(path: Path, recorded: Recorded) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each line that is an object; other lines, and a file that breaks off, are noted as unreadable."""
+    """Every line that is an object. Other lines, and a file that breaks off, are noted as unreadable."""
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                place = f"{path.name} line {number}"
+                position = f"{path.name} line {number}"
                 try:
                     record = json.loads(line)
                 except (ValueError, RecursionError):
-                    recorded.unreadable.append(f"{place}: it is not JSON")
+                    recorded.unreadable.append(f"{position}: it is not JSON")
                     continue
                 if isinstance(record, dict):
-                    yield place, record
+                    yield position, record
                 else:
-                    recorded.unreadable.append(f"{place}: it is not an object")
+                    recorded.unreadable.append(f"{position}: it is not an object")
     except (EOFError, OSError) as error:
         recorded.unreadable.append(f"{path.name} breaks off after line {number}: {error}")
 
@@ -84,8 +81,8 @@ def _keep_paper(record: Mapping[str, Any], recorded: Recorded) -> str:
     recorded.list_days.add(day)
     stars, comments = count_of(record.get("githubStars")), count_of(record.get("numComments"))
     recorded.votes[paper_id].append(Votes(paper_id, SOURCE, seen_at, upvotes, comments or 0, stars))
-    if seen_at < recorded.known_at.get(paper_id, datetime.max.replace(tzinfo=UTC)):
-        recorded.known_at[paper_id] = seen_at
+    if seen_at < recorded.first_listed_at.get(paper_id, datetime.max.replace(tzinfo=UTC)):
+        recorded.first_listed_at[paper_id] = seen_at
         recorded.papers[paper_id] = _paper(paper_id, record, day)
     return ""
 
@@ -109,7 +106,7 @@ def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> str:
     if not paper_id or seen_at is None:
         return "id or first_seen is missing or odd"
     if paper_id not in recorded.papers:
-        recorded.known_at[paper_id] = seen_at
+        recorded.first_listed_at[paper_id] = seen_at
         recorded.papers[paper_id] = Paper(paper_id, _text(record, "title"), authors=_authors(record))
     return ""
 

@@ -1,4 +1,4 @@
-"""Looking for papers in the archive, by words and by id. What is indexed, papers/search/index.py sees to."""
+"""Searches the archive by words and by id."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,23 +24,22 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from digest.database.tables import papers, votes
-from digest.papers.paper import Paper
+from digest.papers.paper import Paper, paper_from
 from digest.papers.search.query import Query, Term
 from digest.papers.search.tables import INDEX, paper_words
-from digest.papers.store import paper_in
 
-# What a word counts in the title, among the authors, and in the abstract.
+# The weight of a word in the title, among the authors, and in the abstract.
 _TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
 _TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B, A
 _TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
 _BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
-_FIRST = 1e6  # relevance of the paper that was named by its id
+_FIRST = 1e6  # relevance of the paper whose id was typed
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which papers are looked at; dates are those of listing, else of publication, UTC."""
+    """Limits on the papers to search; dates are those of listing, else of publication, in UTC."""
 
     category: str = ""  # "cs.CL", or "cs" for all that begin with "cs."
     since: date | None = None
@@ -49,8 +48,6 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A paper that was found."""
-
     paper: Paper
     votes: int
     score: float
@@ -58,7 +55,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One page of what was found."""
+    """One page of hits."""
 
     hits: tuple[Hit, ...]
     total: int
@@ -66,22 +63,22 @@ class Results:
 
 
 def search(connection: Connection, query: Query, filters: Filters, limit: int, offset: int = 0) -> Results:
-    """The best first: by relevance (bm25, ts_rank_cd), then votes, then newness; all papers when no word is looked for.
+    """Best first: by relevance (bm25, ts_rank_cd), then votes, then date; all papers for a query without words.
 
-    When no paper has all the words, those that have any of them.
+    If no paper has all the words, those with any of them.
     """
     results = _page(connection, _matching(connection, query, "AND"), filters, limit, offset)
-    several = len(query.wanted) > 1 or any(len(term.words) > 1 for term in query.wanted)
-    if results.total or not several:
+    word_count = sum(len(term.words) for term in query.wanted)
+    if results.total or word_count < 2:
         return results
     loose = _page(connection, _matching(connection, _single_words(query), "OR"), filters, limit, offset)
     return Results(loose.hits, loose.total, any_word=loose.total > 0)
 
 
 def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
-    found = matching.join(papers, papers.c.id == matching.c.paper_id)
-    kept = _kept(connection.dialect.name, filters)
-    total = connection.execute(select(func.count()).select_from(found).where(kept)).scalar_one()
+    joined = matching.join(papers, papers.c.id == matching.c.paper_id)
+    selected = _selected(connection.dialect.name, filters)
+    total = connection.execute(select(func.count()).select_from(joined).where(selected)).scalar_one()
     if offset >= total:
         return Results((), total)
     upvotes = func.coalesce(
@@ -89,13 +86,13 @@ def _page(connection: Connection, matching: Subquery, filters: Filters, limit: i
     ).label("most_upvotes")
     query = (
         select(papers, upvotes, matching.c.relevance)
-        .select_from(found)
-        .where(kept)
+        .select_from(joined)
+        .where(selected)
         .order_by(matching.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
         .limit(limit)
         .offset(offset)
     )
-    hits = (Hit(paper_in(row), row.most_upvotes, row.relevance) for row in connection.execute(query))
+    hits = (Hit(paper_from(row), row.most_upvotes, row.relevance) for row in connection.execute(query))
     return Results(tuple(hits), total)
 
 
@@ -103,30 +100,24 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
     """The papers that match, as (paper_id, relevance)."""
     dialect = connection.dialect.name
     if query.wanted:
-        found = _matched(dialect, _expression(dialect, query.wanted, operator))
-    elif query.paper_id:
-        found = _all().where(~true())
+        matching = _containing(dialect, query.wanted, operator)
     else:
-        found = _all()
+        matching = select(paper_words.c.paper_id, literal(0.0).label("relevance"))
+        matching = matching.where(~true()) if query.paper_id else matching
     if query.without:
-        excluded = _matched(dialect, _expression(dialect, query.without, "OR")).subquery()
-        found = found.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
+        excluded = _containing(dialect, query.without, "OR").subquery()
+        matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
     if not query.paper_id:
-        return found.subquery("matching")
-    named = select(papers.c.id.label("paper_id"), literal(_FIRST).label("relevance")).where(
-        papers.c.id == query.paper_id
-    )
-    both = union_all(named, found).subquery()
+        return matching.subquery("matching")
+    by_id = select(papers.c.id.label("paper_id"), literal(_FIRST).label("relevance"))
+    both = union_all(by_id.where(papers.c.id == query.paper_id), matching).subquery()
     best = func.max(both.c.relevance).label("relevance")
     return select(both.c.paper_id, best).group_by(both.c.paper_id).subquery("matching")
 
 
-def _all() -> Select[Any]:
-    return select(paper_words.c.paper_id, literal(0.0).label("relevance"))
-
-
-def _matched(dialect: str, expression: str) -> Select[Any]:
-    """What matches; relevance is a whole number, so that votes decide between the almost equal."""
+def _containing(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[Any]:
+    """The papers with these terms. Relevance is a whole number, so that votes decide between almost equal papers."""
+    expression = _expression(dialect, terms, operator)
     if dialect == "postgresql":
         wanted = cast(literal(expression), TSQUERY)
         rank = func.ts_rank_cd(literal_column(f"'{_TS_WEIGHTS}'::real[]"), paper_words.c.words, wanted, _BY_LENGTH)
@@ -142,7 +133,7 @@ def _matched(dialect: str, expression: str) -> Select[Any]:
 
 
 def _expression(dialect: str, terms: tuple[Term, ...], operator: str) -> str:
-    """The terms in the database's query language. Words hold letters and digits only, so nothing needs an escape."""
+    """The terms in the database's query language. Words are only letters and digits, so nothing needs escaping."""
     if dialect == "postgresql":
         return {"AND": " & ", "OR": " | "}[operator].join(map(_tsquery, terms))
     return f" {operator} ".join(map(_fts5, terms))
@@ -163,24 +154,24 @@ def _tsquery(term: Term) -> str:
 
 
 def _single_words(query: Query) -> Query:
-    """Every word for itself."""
+    """The query with every word as a term of its own."""
     words = [Term((word,)) for term in query.wanted for word in term.words[:-1]]
     words += [Term(term.words[-1:], term.beginning) for term in query.wanted]
     return replace(query, wanted=tuple(dict.fromkeys(words)))
 
 
-def _kept(dialect: str, filters: Filters) -> ColumnElement[bool]:
-    kept: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
+def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
+    selected: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
     if filters.category:
         each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
         category = each(papers.c.categories).table_valued("value").c.value
         below = category.startswith(f"{filters.category}.", autoescape=True)
-        kept &= exists(select(1).where(or_(category == filters.category, below)))
+        selected &= exists(select(1).where(or_(category == filters.category, below)))
     if filters.since:
-        kept &= _listed_at() >= _midnight(filters.since)
+        selected &= _listed_at() >= _midnight(filters.since)
     if filters.until:
-        kept &= _listed_at() < _midnight(filters.until) + _DAY
-    return kept
+        selected &= _listed_at() < _midnight(filters.until) + _DAY
+    return selected
 
 
 def _listed_at() -> ColumnElement[datetime]:
