@@ -20,6 +20,7 @@ from digest.mail.compose.render import Branding, Renderer
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery import postfix_log
 from digest.mail.delivery.journal import Journal
+from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.mail.throttle.limits import Limits
@@ -128,7 +129,7 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
     return DeliveryWorker(
         database,
-        Sender(relays, connections, messages, notes=journal),
+        Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
         Writer(database, desk(settings), journal, look_up),
         flow(settings, database),
         journal,

@@ -19,7 +19,6 @@ from digest.mail.throttle import store
 from digest.mail.throttle.limits import EVERYTHING, Pause, day_limit
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
-from digest.smtp.relay import is_loopback
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -74,7 +73,7 @@ def _postfix_log(settings: Settings) -> Iterator[Finding]:
         said, _, advice = str(error).partition(". ")
         yield Finding("mail log", False, said, f"{advice} Mails in doubt are sent once more without it.")
         return
-    elsewhere = [relay.host for relay in settings.relays if not is_loopback(relay.host)]
+    elsewhere = [relay.host for relay in settings.relays if not relay.is_local]
     advice = f"It says nothing of mails that go to {elsewhere[0]}." if elsewhere else ""
     yield Finding("mail log", not elsewhere, f"{settings.postfix_log} can be read", advice)
 
