@@ -1,4 +1,4 @@
-"""What an issue loses and doubles while workers, Redis or PostgreSQL are killed; the mail server's log tells.
+"""Counts lost and doubled messages while workers, Redis or PostgreSQL are killed, from the mail server's log.
 
 `python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
 PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
