@@ -1,4 +1,4 @@
-"""How fast an issue goes out, another list of ten papers for every reader, beside smtp-source -d in the same run.
+"""Measures how fast an issue goes out, with a different list for each subscriber, compared with smtp-source -d.
 
 `python -m benchmarks.delivery [--subscribers N] [--signed] [--rounds R] [--obvious] [--json]`: PostgreSQL with fsync,
 Valkey and Celery worker processes, all real. The clock runs from the first hint, workers warm, to the last receipt
@@ -30,15 +30,17 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     ask = command("delivery", __doc__)
-    ask.add_argument("--subscribers", type=int, default=100_000, help="readers, each with a mail of their own (100000)")
+    ask.add_argument(
+        "--subscribers", type=int, default=100_000, help="subscribers, each with a mail of their own (100000)"
+    )
     ask.add_argument("--signed", action="store_true", help="sign each mail with a 2048-bit RSA key")
     ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the medians are printed (5)")
     ask.add_argument("--processes", type=int, default=2, help="worker processes (2)")
     ask.add_argument("--sessions", type=int, default=10, help="connections of all processes (10), and of the reference")
     ask.add_argument("--obvious", action="store_true", help="also EmailMessage, dkimpy and sendmail, in each round")
-    ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the readers")
+    ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the subscribers")
     ask.add_argument("--unjudged", action="store_true", help="without the checked run; lost and extra are null")
-    ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N readers")
+    ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N subscribers")
     return ask.parse_args()
 
 
@@ -60,7 +62,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Benchmark:
-    """All rounds of one call. Each has a database of its own: a copy of one that was filled with readers before."""
+    """All rounds of one call. Each has a database of its own: a copy of one that was filled with subscribers before."""
 
     def __init__(self, asked: argparse.Namespace, setup: Setup, postgres: Postgres, tools: Tools, key: bytes) -> None:
         self._asked = asked
@@ -71,28 +73,28 @@ class _Benchmark:
         self._obvious: list[float] = []  # messages a second
 
     def run(self) -> dict[str, Any]:
-        readers = self._asked.subscribers
-        sizes = [readers // 10, readers] if self._asked.growth else [readers]
+        subscribers = self._asked.subscribers
+        sizes = [subscribers // 10, subscribers] if self._asked.growth else [subscribers]
         worlds = {size: self._world(size) for size in sizes}
         checked = checked_run(
-            self._setup, self._postgres.make("checked", worlds[readers]), readers, not self._asked.unjudged
+            self._setup, self._postgres.make("checked", worlds[subscribers]), subscribers, not self._asked.unjudged
         )
         rounds: dict[int, list[Round]] = {size: [] for size in sizes}
         for number in range(self._asked.rounds):
             for size in sizes:
-                progress(f"round {number + 1} of {self._asked.rounds}: {size} readers")
+                progress(f"round {number + 1} of {self._asked.rounds}: {size} subscribers")
                 rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), checked))
-        return self._found(checked, rounds[readers]) | self._growth(rounds)
+        return self._found(checked, rounds[subscribers]) | self._growth(rounds)
 
-    def _world(self, readers: int) -> str:
-        progress(f"making a world of {readers} readers")
-        name = f"world_{readers}"
-        make_world(self._postgres.make(name), readers, self._setup.today)
+    def _world(self, subscribers: int) -> str:
+        progress(f"making a world of {subscribers} subscribers")
+        name = f"world_{subscribers}"
+        make_world(self._postgres.make(name), subscribers, self._setup.today)
         return name
 
-    def _round(self, readers: int, database: str, checked: CheckedRun) -> Round:
+    def _round(self, subscribers: int, database: str, checked: CheckedRun) -> Round:
         with self._tools.sink() as port:
-            found = timed_round(self._setup, database, readers, self._tools, (port, checked.bytes_per_message))
+            found = timed_round(self._setup, database, subscribers, self._tools, (port, checked.bytes_per_message))
             if self._asked.obvious:
                 self._obvious.append(baseline_per_second(port, checked.example, self._key))
         return found
@@ -121,7 +123,7 @@ class _Benchmark:
         return found
 
     def _growth(self, rounds: dict[int, list[Round]]) -> dict[str, Any]:
-        """Time per mail with all readers over that with a tenth of them; smaller is better, 1 is no growth."""
+        """Time per message with all subscribers, divided by that with a tenth of them; smaller is better."""
         if not self._asked.growth:
             return {}
         few, many = (median(1 / one.per_second for one in some) for some in rounds.values())

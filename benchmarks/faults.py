@@ -33,7 +33,7 @@ FAULTS = ("kill", "flush", "redis", "postgres", "none")
 _WORKERS = 2  # `digest worker`
 _PROCESSES = 2  # of the pool of each
 _TICK = 0.05  # seconds
-_STILL = 10.0  # seconds without a mail, after which only those are left that wait
+_STILL = 10.0  # seconds without a message, after which only waiting ones are left
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     ask = command("faults", __doc__)
     ask.add_argument("--kills", type=int, default=20, help="how often the fault happens (20)")
-    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each reader (10000)")
+    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
     ask.add_argument("--policy", choices=("resend", "hold"), default="resend", help="DIGEST_IN_DOUBT (resend)")
     ask.add_argument("--fault", choices=FAULTS, default="kill", help="what happens (kill)")
     ask.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="at least so long between two (1)")
@@ -66,7 +66,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         broker = stack.enter_context(own_broker())
         today = datetime.now(UTC).date()
         database = postgres.make("world")
-        progress(f"making a world of {asked.mails} readers")
+        progress(f"making a world of {asked.mails} subscribers")
         make_world(database, asked.mails, today)
         server = RecordingProcess(folder, delay=_delay(asked), reset=asked.reset)
         stack.callback(server.stop)
@@ -92,7 +92,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _delay(asked: argparse.Namespace) -> float:
-    """Seconds that each answer takes, so that the mails last for all the kills."""
+    """The delay of each reply in seconds, so that the issue lasts for all the kills."""
     connections = _WORKERS * _PROCESSES * asked.connections
     return float(asked.kills * asked.every * connections / asked.mails)
 
@@ -169,7 +169,7 @@ class _Run:
         self.seconds = 0.0
 
     def go(self) -> None:
-        """Until the ledger has nothing more to do, or nothing moves."""
+        """Wait until the ledger is finished, or nothing moves."""
         began = last_move = last_fault = time.monotonic()
         taken = 0
         self._installation.hint(self._asked.mails)
@@ -184,13 +184,13 @@ class _Run:
             elif taken >= self._asked.mails // 2 and not self._is_busy():
                 break
             elif self._asked.reset and time.monotonic() - last_move > _STILL:
-                # What was reset waits for minutes, as it should: the clocks are moved instead.
+                # Messages answered by a reset rightly wait for minutes: the clocks are moved instead.
                 self._installation.jump(minutes=20)
                 last_move = time.monotonic()
         self.seconds = round(time.monotonic() - began, 1)
 
     def _is_time(self, taken: int) -> bool:
-        """Faults are spread over the mails, so that the last one still hits a run in its middle."""
+        """Faults are spread over the issue, so that the last one also comes before its end."""
         return bool(taken >= self._asked.mails * (self.done + 0.5) / (self._asked.kills + 1))
 
     def _inject(self, taken: int) -> float:
@@ -215,7 +215,7 @@ def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: In
     return {
         "kills": issue.done,
         "mails": asked.mails,
-        # What the ledger holds back and reports is not lost: an operator decides.
+        # A delivery that the ledger reports as uncertain is not lost: an operator decides.
         "lost": len(set(log.lost_subscribers) - in_doubt),
         "extra": log.extra,
         "extra_bound": issue.bound + log.resets if asked.policy == "resend" else 0,
@@ -235,7 +235,7 @@ def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: In
 
 
 def _keeps_the_promise(found: dict[str, Any]) -> bool:
-    """Nobody is skipped, nobody gets more than what was on the wire, and nothing is left over."""
+    """Every subscriber gets a message, copies only of what was on the wire, and the ledger is finished."""
     nothing = ("lost", "different_bytes", "wrong_recipient", "shared_message_ids")
     within = ("extra", "in_doubt")
     return (

@@ -129,7 +129,7 @@ class Installation:
         return bool(row and row[0])
 
     def in_doubt(self) -> set[str]:
-        """The readers whose mail may have arrived, as the ledger reports them."""
+        """The subscribers whose mail may have arrived, as the ledger reports them."""
         query = b"SELECT email FROM deliveries JOIN subscribers s ON s.id = subscriber_id WHERE state = 'uncertain'"
         with psycopg.connect(self.settings["database_url"]) as connection:
             return {str(email) for (email,) in connection.execute(query)}
