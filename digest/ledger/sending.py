@@ -34,7 +34,6 @@ from digest.database.dialect import as_rows, database_now, instant_in_rows, rows
 from digest.database.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting
 from digest.ledger.kinds import IssueStatus, Kind, State, Status
-from digest.smtp.envelope import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,14 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What a receipt means for its row. `until`: the next attempt, for a state that waits."""
+    """What one attempt means for its row. `until`: the next attempt, for a state that waits."""
 
-    receipt: Receipt
+    delivery_id: int
     state: State
+    at: datetime
+    code: int | None = None  # of the mail server's reply
+    enhanced: str = ""
+    text: str = ""
     until: datetime | None = None
     counts: bool = False  # as one of DIGEST_MAX_ATTEMPTS
     in_doubt: bool = False
@@ -230,15 +233,14 @@ def record(connection: Connection, worker: str, answers: Sequence[DeliveryResult
 
 
 def _answered(answer: DeliveryResult) -> dict[str, Any]:
-    receipt, waits = answer.receipt, answer.until is not None
     return {
-        "id": receipt.delivery_id,
+        "id": answer.delivery_id,
         "state": answer.state,
-        "reply_code": receipt.code,
-        "reply_enhanced": receipt.enhanced,
-        "reply_text": receipt.text or None,  # nothing was said: what was said last time stays
+        "reply_code": answer.code,
+        "reply_enhanced": answer.enhanced,
+        "reply_text": answer.text or None,  # nothing was said: what was said last time stays
         "next_attempt_at": answer.until,
-        "finished_at": None if waits else receipt.at,
+        "finished_at": answer.at if answer.until is None else None,
         "tried": int(answer.counts),
         "in_doubt": answer.in_doubt,
     }

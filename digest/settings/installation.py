@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 from digest.language import SOURCE, Languages
 from digest.resources import resource
 from digest.settings.secrets import generated_secret
-from digest.smtp.relay import is_loopback
+from digest.smtp import is_loopback
 
 
 class AddressSettings(BaseSettings):

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from digest.settings.papers import words
-from digest.smtp.relay import Relay, parse_relay
+from digest.smtp import Relay, parse_relay
 
 
 class SenderSettings(BaseSettings):

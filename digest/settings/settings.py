@@ -17,7 +17,7 @@ from digest.settings.installation import AddressSettings, ProcessSettings, Stora
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.papers import CutSettings, SourceSettings
 from digest.settings.secrets import PREFIX, SecretFiles, SettingsError
-from digest.smtp.relay import is_loopback
+from digest.smtp import is_loopback
 
 ENV_FILE = ".env"
 # In the order of an installation.

@@ -29,7 +29,6 @@ from digest.papers.ranking import RankingWeights, rank
 from digest.papers.store import Listing, keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.ledger.test_deliveries import receipt
 from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
@@ -66,7 +65,7 @@ def send_all(engine, now):
                 for one in choice.parts
             ]
             mark_sending(connection, "worker", parts)
-            answers = [DeliveryResult(receipt(one.delivery, "accepted", 250), "accepted") for one in choice.parts]
+            answers = [DeliveryResult(one.delivery.id, "accepted", now, 250) for one in choice.parts]
             record(connection, "worker", answers)
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 from digest.mail.compose.composer import MailContext
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
+from digest.mail.delivery.outcome import Receipt
 from digest.mail.delivery.worker import DeliveryWorker, SenderPort
-from digest.smtp.envelope import Envelope, Receipt
+from digest.smtp import Envelope, Reply
 from tests.support.scenario import desk
 
 
@@ -38,7 +39,7 @@ class Shared:
 
     sender: SenderPort
 
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
+    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Reply]]:
         return self.sender.submit(window, now)
 
     def close(self) -> None:

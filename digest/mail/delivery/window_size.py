@@ -6,7 +6,7 @@ after its last check. They grow while all goes well and begin at one, as TCP and
 
 from collections.abc import Sequence
 
-from digest.smtp.envelope import Outcome, Receipt
+from digest.mail.delivery.outcome import Outcome, Receipt
 
 LARGEST = 50
 _LONG, _SHORT = 1.0, 0.5  # seconds: two windows are in flight, and a mail is begun within two seconds or not at all

@@ -27,12 +27,12 @@ from digest.mail.compose.composer import OutgoingMessage
 from digest.mail.compose.writing import Composed, Writer
 from digest.mail.delivery.choose import ClaimOutcome, Draft, choose, skip_reason
 from digest.mail.delivery.journal import ALL, Journal
+from digest.mail.delivery.outcome import Receipt, receipt_of, record
 from digest.mail.delivery.recipients import recipient_statuses
-from digest.mail.delivery.record import record
 from digest.mail.delivery.recovery import recover
 from digest.mail.delivery.window_size import WindowSize
 from digest.mail.throttle.limits import MAX_WAIT, domain_of
-from digest.smtp.envelope import Envelope, Receipt
+from digest.smtp import Envelope, Reply
 
 log = structlog.get_logger()
 
@@ -46,8 +46,8 @@ _AT_ONCE = timedelta()  # what is paused is not due, however early its next atte
 class SenderPort(Protocol):
     """What delivery needs of the mail server; smtp/client.py is the real one."""
 
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
-        """Send each message once; one receipt for each envelope, sooner or later."""
+    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Reply]]:
+        """Send each message once; one reply to each envelope, sooner or later."""
         ...
 
     def close(self) -> None:
@@ -92,18 +92,18 @@ class RunStats:
 class WindowInFlight:
     """Mails that are on the wire together, by their number."""
 
-    def __init__(self, mails: dict[int, Draft], receipts: Future[list[Receipt]]) -> None:
+    def __init__(self, mails: dict[int, Draft], replies: Future[list[Reply]]) -> None:
         self.mails = mails
-        self.receipts = receipts
+        self.replies = replies
         self._began = time.monotonic()
         self._back: float | None = None
-        receipts.add_done_callback(self._note_time)
+        replies.add_done_callback(self._note_time)
 
     def seconds(self) -> float:
         """How long it took."""
         return (self._back or time.monotonic()) - self._began
 
-    def _note_time(self, _receipts: Future[list[Receipt]]) -> None:
+    def _note_time(self, _replies: Future[list[Reply]]) -> None:
         self._back = time.monotonic()
 
 
@@ -222,14 +222,14 @@ class DeliveryWorker:
         going = [(part, written) for part, written in work.made if part.delivery.id in may_go]
         self._hold_back([part.delivery for part, _written in work.made if part.delivery.id not in may_go], tally)
         if going:
-            receipts = self._sender.submit([written.envelope for _part, written in going], self._now)
-            self._in_flight.append(WindowInFlight({part.delivery.id: part for part, _written in going}, receipts))
+            replies = self._sender.submit([written.envelope for _part, written in going], self._now)
+            self._in_flight.append(WindowInFlight({part.delivery.id: part for part, _written in going}, replies))
 
     def _record_and_mark(self, composed: Sequence[MessageRecord], tally: RunStats) -> set[int]:
         """What came of the oldest window, once it is back, and the last check of the next one, in one transaction."""
         due = len(self._in_flight) >= _IN_FLIGHT or not composed
         oldest = self._in_flight[0] if self._in_flight and due else None
-        receipts = oldest.receipts.result() if oldest else []
+        receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
 
         def work(connection: Connection) -> set[int]:
             if oldest:

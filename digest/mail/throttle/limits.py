@@ -1,4 +1,4 @@
-"""How fast and how much may be sent, and how long to wait before the next attempt. Pure."""
+"""How fast and how much may be sent. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-_FIRST = timedelta(minutes=5)
-_LONGEST = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s
-RECONNECT = timedelta(minutes=1)
 MAX_WAIT = timedelta(seconds=5)  # who has to wait for longer goes back to the ledger
 
 EVERYTHING = "*"  # the scope of a pause that holds all mail back: the circuit breaker, or the operator
@@ -64,15 +61,6 @@ class Take(Protocol):
         place in `buckets`, and goes when all of them have something left. Never raises.
         """
         ...
-
-
-def back_off(attempts: int, dice: float) -> timedelta:
-    """The wait after the `attempts`-th "later": 5, 10, 20, … at most 66 minutes, ± 10 % by `dice` in [0, 1).
-
-    Without the jitter a thousand mails deferred together would come back together.
-    """
-    wait: timedelta = min(_FIRST * (1 << min(attempts - 1, 10)), _LONGEST)
-    return wait * (0.9 + 0.2 * dice)
 
 
 def domain_of(address: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.mail.throttle.limits import BREAKS_AT, NOT_PAUSED, Pause, without_addresses
-from digest.smtp.envelope import Outcome, Receipt
 
 # The mail server says no (5.7.x, 535, …): doubling with each mail that was tried in vain.
 _REFUSED_FOR, _REFUSED_AT_MOST = timedelta(minutes=5), timedelta(hours=1)

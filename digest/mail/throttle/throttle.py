@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
+from digest.mail.delivery.outcome import Receipt
 from digest.mail.throttle import store
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.limits import EVERYTHING, MAX_WAIT, Bucket, Limits, Pause, Take, day_limit
 from digest.mail.throttle.responses import ResponseSummary, domain_after, lesson
-from digest.smtp.envelope import Receipt
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from digest.mail.throttle.store import clear
 from digest.settings import settings
 from digest.subscribers.suppressions import all_suppressions
 from tests.support.scenario import SECRET, add_papers, add_reader, cut
-from tests.support.smtp_server import Phase
+from tests.support.smtp_server import Step
 
 READERS = 300
 WORKERS = 4
@@ -59,9 +59,9 @@ def work(engine, database_url, smtp_server, redis_url, monkeypatch):
 @pytest.mark.parametrize(
     ("phase", "reply"),
     [
-        (Phase.END, "550 5.7.1 <news@example.org>: unauthenticated mail is not accepted"),
-        (Phase.RCPT, "554 5.7.1 your network is on a block list"),
-        (Phase.MAIL, "550 5.7.515 access denied, the domain does not meet the requirements"),
+        (Step.END, "550 5.7.1 <news@example.org>: unauthenticated mail is not accepted"),
+        (Step.RCPT, "554 5.7.1 your network is on a block list"),
+        (Step.MAIL, "550 5.7.515 access denied, the domain does not meet the requirements"),
     ],
 )
 def test_when_nobodys_mail_is_taken_few_are_tried_nobody_is_suppressed_and_one_alarm_says_why(

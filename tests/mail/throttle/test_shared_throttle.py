@@ -2,6 +2,7 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,20 +10,21 @@ from structlog.testing import capture_logs
 
 from digest.database.engine import read_only, transaction
 from digest.ledger.events import latest
+from digest.mail.delivery.outcome import receipt_of
 from digest.mail.throttle import manual_pause, store
 from digest.mail.throttle.limits import EVERYTHING, Limits, Pause
 from digest.mail.throttle.rates import local_rates
 from digest.mail.throttle.store import current, set_pause
 from digest.mail.throttle.throttle import Throttle
-from digest.smtp.receipt import Phase, Reply, broken, receipt
+from digest.smtp import Phase, Reply
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 GO = timedelta(0)
-ACCEPTED = Reply(Phase.CONTENT, 250, "2.0.0 ok")
-POLICY = Reply(Phase.MAIL, 550, "5.7.1 <news@example.org> may not send")
-TOO_FAST = Reply(Phase.CONTENT, 421, "4.7.28 unusual rate of mail to ada@gmail.com")
-UNREACHED = "connection refused"
+ACCEPTED = Reply(0, Phase.CONTENT, 250, "2.0.0 ok", NOW)
+POLICY = Reply(0, Phase.MAIL, 550, "5.7.1 <news@example.org> may not send", NOW)
+TOO_FAST = Reply(0, Phase.CONTENT, 421, "4.7.28 unusual rate of mail to ada@gmail.com", NOW)
+UNREACHED = Reply(0, Phase.SESSION, None, "connection refused", NOW)
 
 
 @pytest.fixture
@@ -36,10 +38,11 @@ def flow_of(engine):
 
 
 def answers(*replies, domain="example.org", at=NOW):
-    return [
-        (domain, broken(number, Phase.SESSION, reply, at) if isinstance(reply, str) else receipt(number, reply, at))
-        for number, reply in enumerate(replies)
-    ]
+    return [(domain, receipt_of(replace(_reply(reply), id=number, at=at))) for number, reply in enumerate(replies)]
+
+
+def _reply(reply):
+    return Reply(0, Phase.SESSION, None, reply, NOW) if isinstance(reply, str) else reply
 
 
 def rows(engine):
@@ -180,7 +183,7 @@ def test_a_trial_that_says_nothing_of_us_is_followed_by_another_mail_at_once(flo
     now = NOW + 5 * MINUTE
     assert flow.halted(now) == ""
     flow.admit(["example.org"], now)
-    flow.learn(answers(Reply(Phase.RCPT, 550, "5.1.1 no such user")), now)
+    flow.learn(answers(Reply(0, Phase.RCPT, 550, "5.1.1 no such user", NOW)), now)
     assert flow.halted(now) == ""
     assert flow.admit(["example.org"] * 2, now)[0] == GO
     assert flow.halted(now)
@@ -363,7 +366,7 @@ def test_what_the_day_has_no_room_for_waits_for_midnight_in_utc_and_then_a_third
 def test_mails_that_were_not_accepted_leave_room_for_others(engine, flow_of):
     flow = flow_of(**WARM_UP)
     flow.admit(["example.org"] * 30, NOW)
-    later = Reply(Phase.RCPT, 451, "4.3.0 later")
+    later = Reply(0, Phase.RCPT, 451, "4.3.0 later", NOW)
     flow.learn(answers(*[ACCEPTED] * 20, *[later] * 10), NOW)
     assert flow.admit(["example.org"] * 30, NOW).count(GO) == 10
     with read_only(engine) as connection:

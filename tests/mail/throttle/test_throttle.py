@@ -1,4 +1,4 @@
-"""Waiting grows and has an end; what the answers of a window say of us, of a destination, and of neither."""
+"""The warm-up, and what the replies to a window say about us, about a destination, and about neither."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.mail.throttle.limits import (
     BREAKS_AT,
     EVERYTHING,
@@ -14,28 +15,16 @@ from digest.mail.throttle.limits import (
     Bucket,
     Limits,
     Pause,
-    back_off,
     day_limit,
     domain_of,
     without_addresses,
 )
 from digest.mail.throttle.rates import LINE_SECONDS, Buckets
 from digest.mail.throttle.responses import breaker_after, domain_after, is_rate_limit, lesson
-from digest.smtp.envelope import Outcome, Receipt
-from digest.smtp.receipt import Phase, Reply, broken, receipt
+from digest.smtp import Phase, Reply
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-def test_the_wait_doubles_from_five_minutes_and_stays_at_most_an_hour_and_six_minutes():
-    minutes = [round(back_off(attempts, 0.5) / timedelta(minutes=1)) for attempts in range(1, 8)]
-    assert minutes == [5, 10, 20, 40, 66, 66, 66]
-    assert back_off(10_000, 0.5) == timedelta(minutes=66)
-
-
-def test_mails_that_were_deferred_together_do_not_come_back_together():
-    assert back_off(1, 0.0) < back_off(1, 0.5) < back_off(1, 0.999)
 
 
 # --- destinations, the warm-up ---
@@ -68,10 +57,10 @@ def test_a_warm_up_never_takes_less_on_a_later_day(day, first):
 
 # --- what answers say ---
 
-ACCEPTED = Reply(Phase.CONTENT, 250, "2.0.0 ok")
-POLICY = Reply(Phase.MAIL, 550, "5.7.1 <news@example.org> is not allowed to send")
-NO_USER = Reply(Phase.RCPT, 550, "5.1.1 no such user")
-TOO_FAST = Reply(Phase.CONTENT, 421, "4.7.28 Gmail has detected an unusual rate of mail")
+ACCEPTED = Reply(0, Phase.CONTENT, 250, "2.0.0 ok", NOW)
+POLICY = Reply(0, Phase.MAIL, 550, "5.7.1 <news@example.org> is not allowed to send", NOW)
+NO_USER = Reply(0, Phase.RCPT, 550, "5.1.1 no such user", NOW)
+TOO_FAST = Reply(0, Phase.CONTENT, 421, "4.7.28 Gmail has detected an unusual rate of mail", NOW)
 
 
 def said_by(*replies):
@@ -82,8 +71,8 @@ def said_by(*replies):
 def answer(number, reply):
     at = NOW + timedelta(milliseconds=number)
     if isinstance(reply, str):
-        return broken(number, Phase.SESSION, reply, at)
-    return receipt(number, reply, at)
+        return receipt_of(Reply(number, Phase.SESSION, None, reply, at))
+    return receipt_of(replace(reply, id=number, at=at))
 
 
 def test_refusals_of_us_count_since_the_last_acceptance():
@@ -104,11 +93,11 @@ def test_a_connection_that_failed_counts_once_for_all_mails_that_were_to_share_i
 
 
 def test_a_server_that_says_not_now_to_the_session_counts_like_one_that_cannot_be_reached():
-    said = said_by(*[Reply(Phase.SESSION, 421, "4.3.2 too many connections")] * 50)
+    said = said_by(*[Reply(0, Phase.SESSION, 421, "4.3.2 too many connections", NOW)] * 50)
     assert (said.failures, said.refused) == (1, False)
 
 
-@pytest.mark.parametrize("reply", [ACCEPTED, NO_USER, Reply(Phase.RCPT, 451, "4.3.0 later"), TOO_FAST])
+@pytest.mark.parametrize("reply", [ACCEPTED, NO_USER, Reply(0, Phase.RCPT, 451, "4.3.0 later", NOW), TOO_FAST])
 def test_what_is_about_a_reader_or_a_destination_is_not_about_us(reply):
     assert said_by(*[reply] * 20).failures == 0
 
@@ -136,7 +125,7 @@ RATE_LIMITS = [
 
 @pytest.mark.parametrize(("code", "text", "limited"), RATE_LIMITS)
 def test_a_destination_that_wants_fewer_mails_is_told_from_one_that_wants_this_one_later(code, text, limited):
-    assert is_rate_limit(receipt(1, Reply(Phase.RCPT, code, text), NOW)) is limited
+    assert is_rate_limit(receipt_of(Reply(1, Phase.RCPT, code, text, NOW))) is limited
 
 
 @pytest.mark.parametrize(
