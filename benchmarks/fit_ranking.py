@@ -18,6 +18,7 @@ from pathlib import Path
 from digest.papers.backtest import Archive, Recorded, cut_of, read_folder
 from digest.papers.ranking import WEEK_BEST, RankingWeights, coefficients, features, rank
 from digest.papers.ranking.coefficients import CHANCE, KNOTS, between_knots
+from digest.papers.score_terms import ScoreTerms
 
 FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed again and again
 POOL_DAYS = 7.6  # Monday's papers are in the pool of the next Monday too
@@ -73,9 +74,9 @@ def _best(recorded: Recorded) -> tuple[set[str], set[tuple[int, int]]]:
     return {paper_id for papers in counted.values() for _, paper_id in papers[:WEEK_BEST]}, set(counted)
 
 
-def _row(terms: Mapping[str, float]) -> list[tuple[int, float]]:
+def _row(terms: ScoreTerms) -> list[tuple[int, float]]:
     values = features(terms, RankingWeights())
-    at_knots = between_knots(terms["votes_age_hours"])
+    at_knots = between_knots(terms.votes_age_hours)
     row = [(_COLUMN["age", knot], share) for knot, share in at_knots]
     row += [(_COLUMN["votes", knot], share * values["votes"]) for knot, share in at_knots]
     return row + [(_COLUMN[name, 0], value) for name, value in values.items() if name != "votes" and value]

@@ -95,7 +95,7 @@ def export() -> None:
 @subscribers.command()
 def show(address: Address) -> None:
     """Everything that is stored about one reader, as JSON."""
-    from digest.subscribers.subscriptions import export as everything
+    from digest.issues.personal_data import export as everything
 
     engine = open_database()
     answer(True, everything(engine, known_reader(engine, address).id), list)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
+from digest.papers.score_terms import ScoreTerms
+
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d{4}\.\d{4,5}"
 OLD_STYLE = r"[a-z-]+(?:\.[A-Z]{2})?/\d{7}"
@@ -58,12 +60,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class RankedPaper:
-    """A scored paper and its place. `terms` holds every number that led to `score`, in the order of the formula."""
+    """A scored paper and its rank in an issue."""
 
     rank: int  # from 1
     paper: Paper  # as it was when it was ranked
     score: float
-    terms: dict[str, float]
+    terms: ScoreTerms
     late_days: int = 0  # how many days after its own issue it was found (papers/ranking/lateness.py)
 
 

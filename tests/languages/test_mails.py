@@ -19,6 +19,7 @@ from digest.mail.compose.composer import IssueComposer, MailContext, language_of
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.compose.writing import Writer
+from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.subscribers.subscriber import Preferences
@@ -84,11 +85,10 @@ def test_an_issue_is_rendered_in_each_language_that_is_needed():
 
 
 def test_the_language_is_frozen_with_the_mail_and_with_the_issue():
-    issue = replace(ISSUE, settings=ISSUE.settings | {"language": "zh-CN"})
+    issue = replace(ISSUE, settings=replace(ISSUE.settings, language="zh-CN"))
     assert language_of(issue, everything_in(issue)) == "zh-CN"
     assert language_of(issue, in_language(everything_in(issue), "en")) == "en"
-    old = {name: value for name, value in ISSUE.settings.items() if name != "language"}
-    assert language_of(replace(ISSUE, settings=old), None) == "en"
+    assert language_of(ISSUE, None) == "en"
 
 
 def test_fragments_of_an_earlier_version_are_joined_as_they_were():
@@ -118,7 +118,7 @@ def test_a_worker_keeps_the_fragments_of_each_language(engine):
 
 
 LIKED, LIKE_IT, FAR = "Zq liked", a_paper(9, title="Zqx"), a_paper(7, title="")
-EVERYTHING = {"upvotes": 31.0, "gained": 12.0, "comments": 2.0, "stars": 1350.0}
+EVERYTHING = ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0, stars=1350.0)
 WANTS = Preferences(language=CODE, keywords=("Zqx 1",), authors=("Ada Example",), topics=("graphs", "speech"), papers=9)
 
 

@@ -20,6 +20,7 @@ from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
 from digest.mail.delivery.choose import Draft
 from digest.mail.message import Headers, MessageParts
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.subscriber import Preferences, Recipient
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -60,7 +61,7 @@ def a_paper(number: int = 1, **said: Any) -> Paper:
 
 def an_issue(papers: Iterable[Paper], note: str = "", desk: MailContext = DESK, kind: str = "daily") -> Issue:
     ranked = tuple(
-        RankedPaper(place, paper, 10.0 / place, {"upvotes": 142.0 / place, "comments": 3.0})
+        RankedPaper(place, paper, 10.0 / place, ScoreTerms(upvotes=142.0 / place, comments=3.0))
         for place, paper in enumerate(papers, start=1)
     )
     cut_at = datetime(2026, 11, 23, 6, tzinfo=UTC)

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, n_
 from digest.papers.paper import Paper, RankedPaper, arxiv_id
-from digest.subscribers.opinion import FeedbackKind
+from digest.papers.score_terms import ScoreTerms
+from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
 
 # Encoded HTML beyond about 100 kB is clipped by Gmail; with these limits 25 papers stay below it whatever they hold, in
@@ -56,7 +57,7 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     room = _ROOM - _taken(values) - _breaks(title) - len(_SAY) * wire_cost(own_page)
     return values | {
         "excerpt": _excerpt(paper, room),
-        "voted": bool(ranked.terms.get("upvotes")),
+        "voted": bool(ranked.terms.upvotes),
         "paper_path": quote(paper.id, safe="/:"),  # behind the reader's own feedback address
     }
 
@@ -130,9 +131,9 @@ def and_more(names: str, more: int) -> str:
     return n_("%(names)s and %(num)s more", "%(names)s and %(num)s more", num=more, names=names) if more > 0 else names
 
 
-def _counts(terms: dict[str, float]) -> list[Message]:
+def _counts(terms: ScoreTerms) -> list[Message]:
     """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, of what is known and not nought."""
-    votes, gained, comments, stars = (int(terms.get(name, 0)) for name in ("upvotes", "gained", "comments", "stars"))
+    votes, gained, comments, stars = map(int, (terms.upvotes, terms.gained or 0, terms.comments, terms.stars))
     counts = []
     if votes:
         said = n_("%(num)s vote", "%(num)s votes", num=votes)

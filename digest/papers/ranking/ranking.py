@@ -7,19 +7,18 @@ papers/ranking/coefficients.py has the fitted constants.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking.coefficients import CHANCE, GROWTH, between_knots
 from digest.papers.ranking.signals import Signals, hours, readings, signals_of
 from digest.papers.ranking.track_record import WEEK_BEST, TrackRecords
+from digest.papers.score_terms import ScoreTerms
 
 FORMULA = "odds of the week's best, 1"
-CONTRIBUTION = "from_"  # terms with this prefix add up to the score; the others are their inputs
 
-_COMPUTED = (CONTRIBUTION, "points", "score")
 _BEST_A_DAY = WEEK_BEST // 5  # lists are made on five days of the week
 _USUAL_AUTHORS = 6  # for papers without authors
 _UNVOTED = -100.0  # below every paper that can be voted on
@@ -57,31 +56,28 @@ def rank(
     """The pool, best first; equal scores by listing, newest first, then by id."""
     papers = list(pool)
     scored = list(zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True))
-    scored.sort(key=lambda pair: (-pair[0]["score"], pair[0]["age_hours"], pair[1].paper.id))
+    scored.sort(key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id))
     return tuple(
-        RankedPaper(rank=number, paper=observed.paper, score=terms["score"], terms=terms)
+        RankedPaper(rank=number, paper=observed.paper, score=terms.score, terms=terms)
         for number, (terms, observed) in enumerate(scored, start=1)
     )
 
 
-def rescore(terms: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
+def rescore(terms: ScoreTerms, weights: RankingWeights) -> ScoreTerms:
     """The terms with other weights, computed from the stored terms alone; the same weights give the same terms.
 
     A paper's rank on its day's list and the level of the pool stay as stored. Raises ValueError for terms of another
     formula.
     """
-    inputs = {name: value for name, value in terms.items() if not name.startswith(_COMPUTED)}
-    try:
-        parts = _contributions(inputs, weights)
-    except KeyError as missing:
-        raise ValueError(f"these terms are of another formula: they have no {missing}") from None
-    named = {CONTRIBUTION + name: value for name, value in parts.items()}
-    return inputs | {"points": _points(inputs, weights)} | named | {"score": sum(parts.values())}
+    if terms.earlier:
+        raise ValueError("these terms are of another formula")
+    parts = _contributions(terms, weights)
+    return replace(terms, points=_points(terms, weights), parts=parts, score=sum(parts.values()))
 
 
 def _scored(
     papers: Sequence[Observed], weights: RankingWeights, now: datetime, records: TrackRecords
-) -> list[dict[str, float]]:
+) -> list[ScoreTerms]:
     read_at = readings(papers)
     signals = [signals_of(observed, now, read_at) for observed in papers]
     pool = [_inputs(*pair, now, records) for pair in zip(papers, signals, strict=True)]
@@ -91,34 +87,33 @@ def _scored(
     ranks = _list_ranks(days, points)
     sizes = Counter(days)
     return [
-        rescore(
-            inputs | {"level": level, "place": ranks[day, votes], "listed": float(sizes[day] if day else 0)}, weights
-        )
+        rescore(replace(inputs, level=level, place=ranks[day, votes], listed=float(sizes[day] if day else 0)), weights)
         for inputs, votes, day in zip(pool, points, days, strict=True)
     ]
 
 
-def _inputs(observed: Observed, signals: Signals, now: datetime, records: TrackRecords) -> dict[str, float]:
+def _inputs(observed: Observed, signals: Signals, now: datetime, records: TrackRecords) -> ScoreTerms:
     """The inputs of a paper's score that do not depend on other papers."""
     paper = observed.paper
-    return {
-        "voted": float(signals.voted),
-        "upvotes": float(signals.upvotes),
-        "upvotes_before": -1.0 if signals.upvotes_before is None else float(signals.upvotes_before),
-        "burst": signals.burst,
-        "hackernews": float(signals.hackernews),
-        "comments": float(signals.comments),
-        "stars": float(signals.stars),
-        "code": float(bool(paper.code_url)),
-        "project": float(bool(paper.project_url)),
-        "authors": float(len(paper.authors) or _USUAL_AUTHORS),
-        "organization_record": records.organizations.get(paper.organization, 0.0),
-        "submitter_record": records.submitters.get(paper.submitter, 0.0),
-        "age_hours": hours(now - signals.listed_at),
-        "votes_age_hours": signals.votes_age_hours,
-        "known_days": max(0.0, hours(now - observed.first_seen_at)) / 24,
-        "waited_days": max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
-    }
+    return ScoreTerms(
+        voted=float(signals.voted),
+        upvotes=float(signals.upvotes),
+        upvotes_before=-1.0 if signals.upvotes_before is None else float(signals.upvotes_before),
+        burst=signals.burst,
+        hackernews=float(signals.hackernews),
+        comments=float(signals.comments),
+        stars=float(signals.stars),
+        code=float(bool(paper.code_url)),
+        project=float(bool(paper.project_url)),
+        authors=float(len(paper.authors) or _USUAL_AUTHORS),
+        organization_record=records.organizations.get(paper.organization, 0.0),
+        submitter_record=records.submitters.get(paper.submitter, 0.0),
+        age_hours=hours(now - signals.listed_at),
+        votes_age_hours=signals.votes_age_hours,
+        known_days=max(0.0, hours(now - observed.first_seen_at)) / 24,
+        waited_days=max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
+        gained=None if signals.gained is None else float(signals.gained),
+    )
 
 
 def _surfaced_at(observed: Observed, now: datetime) -> datetime:
@@ -127,23 +122,23 @@ def _surfaced_at(observed: Observed, now: datetime) -> datetime:
     return max(observed.first_seen_at, listed) if listed and listed <= now else observed.first_seen_at
 
 
-def _points(inputs: Mapping[str, float], weights: RankingWeights) -> float:
+def _points(inputs: ScoreTerms, weights: RankingWeights) -> float:
     """The votes that count: without bursts, and with what comments and points elsewhere are worth."""
-    comments = weights.comment_votes * max(0.0, inputs["comments"] - 1)
-    elsewhere = weights.hackernews * inputs["hackernews"]
-    return max(0.0, inputs["upvotes"] - weights.bursts * inputs["burst"]) + comments + elsewhere
+    comments = weights.comment_votes * max(0.0, inputs.comments - 1)
+    elsewhere = weights.hackernews * inputs.hackernews
+    return max(0.0, inputs.upvotes - weights.bursts * inputs.burst) + comments + elsewhere
 
 
-def _level(pool: Sequence[Mapping[str, float]], points: Sequence[float], list_days: int) -> float:
+def _level(pool: Sequence[ScoreTerms], points: Sequence[float], list_days: int) -> float:
     """The logarithm of the votes needed to be among the best of the pool.
 
     It is what the 5th paper for each list day, so the 25th of a week, may end with.
     """
     expected = sorted(
         (
-            math.log1p(votes) + sum(share * GROWTH[knot] for knot, share in between_knots(inputs["votes_age_hours"]))
+            math.log1p(votes) + sum(share * GROWTH[knot] for knot, share in between_knots(inputs.votes_age_hours))
             for inputs, votes in zip(pool, points, strict=True)
-            if inputs["voted"]
+            if inputs.voted
         ),
         reverse=True,
     )
@@ -160,14 +155,14 @@ def _list_ranks(days: Sequence[date | None], points: Sequence[float]) -> dict[tu
     return ranks
 
 
-def _contributions(inputs: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
+def _contributions(inputs: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
     """The parts that add up to the score, in the order of the formula."""
-    waited = inputs["waited_days"]
+    waited = inputs.waited_days
     lateness = -weights.lateness * waited + (_STALE if waited > weights.fresh_days else 0.0)
-    if not inputs["voted"]:
+    if not inputs.voted:
         return {"no_votes": _UNVOTED, "lateness": lateness}
     values = features(inputs, weights)
-    at_knots = between_knots(inputs["votes_age_hours"])
+    at_knots = between_knots(inputs.votes_age_hours)
     by_age = {name: sum(share * CHANCE[name][knot] for knot, share in at_knots) for name in ("age", "votes")}
     factors = _factors(weights)
     return {
@@ -187,21 +182,21 @@ def _factors(weights: RankingWeights) -> dict[str, float]:
     }
 
 
-def features(inputs: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
+def features(inputs: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
     """The values that the fitted coefficients multiply, by name. benchmarks/fit_ranking.py fits them."""
-    above = math.log1p(_points(inputs, weights)) - inputs["level"]
-    before = inputs["upvotes_before"]
-    youth = math.exp(-inputs["votes_age_hours"] / _YOUTH_HOURS)
+    above = math.log1p(_points(inputs, weights)) - inputs.level
+    before = inputs.upvotes_before
+    youth = math.exp(-inputs.votes_age_hours / _YOUTH_HOURS)
     return {
         "votes": above,
         "near": youth * max(0.0, above + _NEAR),
-        "pace": max(0.0, math.log1p(inputs["upvotes"]) - math.log1p(before)) if before >= 0 else 0.0,
-        "place": youth * math.log(inputs["place"] / _BEST_A_DAY),
-        "list": youth * math.log(inputs["listed"] / WEEK_BEST),
-        "authors": youth * math.log(inputs["authors"] / _USUAL_AUTHORS),
-        "code": youth * inputs["code"],
-        "stars": youth * math.log1p(inputs["stars"]),
-        "project": youth * inputs["project"],
-        "organization": youth * inputs["organization_record"],
-        "submitter": youth * inputs["submitter_record"],
+        "pace": max(0.0, math.log1p(inputs.upvotes) - math.log1p(before)) if before >= 0 else 0.0,
+        "place": youth * math.log(inputs.place / _BEST_A_DAY),
+        "list": youth * math.log(inputs.listed / WEEK_BEST),
+        "authors": youth * math.log(inputs.authors / _USUAL_AUTHORS),
+        "code": youth * inputs.code,
+        "stars": youth * math.log1p(inputs.stars),
+        "project": youth * inputs.project,
+        "organization": youth * inputs.organization_record,
+        "submitter": youth * inputs.submitter_record,
     }

@@ -16,6 +16,7 @@ BURST_VOTES_AN_HOUR = 15.0
 # An unknown time of listing is assumed at this share of the time between the last observation without the paper and the
 # first with it, since most papers of a day are listed in its first hours.
 _LISTED_AFTER = 0.3
+_DAY, _YESTERDAY = timedelta(hours=24), timedelta(hours=36)  # votes "since yesterday" count from between these ages
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Signals:
     voted: bool  # some source counts votes for it; otherwise all counts are 0
     upvotes: int
     upvotes_before: int | None  # PACE_HOURS or more before the latest observation; None without an observation then
+    gained: int | None  # of the upvotes, those of the last day; None without an observation a day ago
     burst: float  # of the upvotes, those that arrived faster than is plausible
     hackernews: int  # points there, from people who vote for other reasons
     comments: int
@@ -42,7 +44,7 @@ def signals_of(observed: Observed, now: datetime, read_at: Sequence[datetime] = 
     """The signals of a paper at `now`, which is after all its votes; `read_at` comes from readings()."""
     listed = min(_listed_at(observed, read_at), now)
     if not observed.votes:
-        return Signals(listed, False, 0, None, 0.0, 0, 0, 0, 0.0)
+        return Signals(listed, False, 0, None, None, 0.0, 0, 0, 0, 0.0)
     by_source: dict[str, list[Votes]] = {}
     for votes in sorted(observed.votes, key=lambda votes: votes.observed_at):
         by_source.setdefault(votes.source, []).append(votes)
@@ -54,6 +56,7 @@ def signals_of(observed: Observed, now: datetime, read_at: Sequence[datetime] = 
         voted=True,
         upvotes=sum(series[-1].upvotes for series in by_source.values()),
         upvotes_before=sum(count or 0 for count in before) if any(count is not None for count in before) else None,
+        gained=_gained(by_source.values(), now),
         burst=sum(_burst(series) for series in by_source.values()),
         hackernews=points[-1].upvotes if points else 0,
         # A page that shows votes without comments or stars must not undo what another page showed.
@@ -80,6 +83,17 @@ def _listed_at(observed: Observed, read_at: Sequence[datetime]) -> datetime:
 def _upvotes_at(series: Sequence[Votes], instant: datetime) -> int | None:
     index = bisect_right(series, instant, key=lambda votes: votes.observed_at)
     return series[index - 1].upvotes if index else None
+
+
+def _gained(by_source: Iterable[list[Votes]], now: datetime) -> int | None:
+    """Votes gained since yesterday, at the sources that were observed then."""
+    gains = []
+    for series in by_source:
+        recent = [votes for votes in series if votes.observed_at >= now - _YESTERDAY]
+        before = _upvotes_at(recent, now - _DAY)
+        if before is not None:
+            gains.append(series[-1].upvotes - before)
+    return sum(gains) if gains else None
 
 
 def _burst(series: list[Votes]) -> float:

@@ -19,6 +19,7 @@ from digest.mail.compose.composer import IssueComposer, MailContext, make_fragme
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (
     DESK,
@@ -134,7 +135,7 @@ def test_every_form_keeps_every_rule(papers: int, left_out: int, first: bool) ->
     assert ("left out" in text) == bool(left_out)
 
 
-EVERYTHING = {"upvotes": 12345.0, "gained": 1234.0, "comments": 1234.0, "stars": 123456.0}
+EVERYTHING = ScoreTerms(upvotes=12345.0, gained=1234.0, comments=1234.0, stars=123456.0)
 
 
 @pytest.mark.parametrize("code", LANGUAGES.codes)
@@ -291,7 +292,7 @@ def test_fragments_are_plain_text_and_the_same_each_time() -> None:
 
 
 def test_an_issue_of_an_earlier_version_is_signed_with_the_first_key() -> None:
-    settings = {name: said for name, said in OF_TODAY.settings.items() if name not in ("link_key", "dkim")}
+    settings = replace(OF_TODAY.settings, link_key="", dkim=())
     issue = replace(OF_TODAY, settings=settings)
     message = (
         IssueComposer(issue, Fragments.from_json(STORED), SIGNING).write(replace(PART, issue=issue)).envelope.message

@@ -7,8 +7,8 @@ from sqlalchemy import Engine, event
 from digest.database.engine import read_only, transaction
 from digest.papers import community
 from digest.papers.community import Suggestion, SuggestionState
-from digest.subscribers import opinions, store
-from digest.subscribers.opinion import FeedbackKind, PaperFeedback
+from digest.subscribers import paper_feedback, store
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 from tests.support.scenario import MORNING, add_papers, add_reader
 
 
@@ -16,34 +16,34 @@ def test_the_last_word_on_a_paper_counts(engine: Engine) -> None:
     reader = add_reader(engine, "ada@example.org")
     later = MORNING + timedelta(hours=1)
     with transaction(engine) as connection:
-        opinions.keep_opinion(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
-        opinions.keep_opinion(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.READ, later))
-        assert opinions.opinion_of(connection, reader.id, "2603.00001") == PaperFeedback(
+        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
+        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.READ, later))
+        assert paper_feedback.feedback_on(connection, reader.id, "2603.00001") == PaperFeedback(
             "2603.00001", FeedbackKind.READ, later
         )
-        assert opinions.opinion_of(connection, reader.id, "2603.00002") is None
+        assert paper_feedback.feedback_on(connection, reader.id, "2603.00002") is None
 
 
 def test_a_batch_of_readers_is_one_query(engine: Engine) -> None:
     numbers = [add_reader(engine, f"reader{n}@example.org").id for n in range(20)]
     with transaction(engine) as connection:
         for number in numbers[1:]:
-            opinions.keep_opinion(connection, number, PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING))
-            opinions.keep_opinion(
+            paper_feedback.keep(connection, number, PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING))
+            paper_feedback.keep(
                 connection, number, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING - timedelta(days=1))
             )
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
     with read_only(engine) as connection:
-        found = opinions.opinions_of(connection, numbers)
+        found = paper_feedback.all_feedback(connection, numbers)
     assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
     assert set(found) == set(numbers[1:]), "who said nothing is left out"
-    assert [(one.paper_id, one.said) for one in found[numbers[5]]] == [
+    assert [(one.paper_id, one.kind) for one in found[numbers[5]]] == [
         ("2603.00001", FeedbackKind.MORE),
         ("2603.00002", FeedbackKind.LESS),
     ]
     with read_only(engine) as connection:
-        assert opinions.opinions_of(connection, []) == {}
+        assert paper_feedback.all_feedback(connection, []) == {}
 
 
 def test_what_was_said_can_be_forgotten_one_by_one_and_whole(engine: Engine) -> None:
@@ -51,11 +51,11 @@ def test_what_was_said_can_be_forgotten_one_by_one_and_whole(engine: Engine) -> 
     with transaction(engine) as connection:
         for reader in (ada, bo):
             for n in range(3):
-                opinions.keep_opinion(connection, reader.id, PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING))
-        assert opinions.take_back(connection, ada.id, "2603.00000")
-        assert not opinions.take_back(connection, ada.id, "2603.00000")
-        assert opinions.forget_all(connection, ada.id) == 2
-        assert set(opinions.opinions_of(connection, [ada.id, bo.id])) == {bo.id}
+                paper_feedback.keep(connection, reader.id, PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING))
+        assert paper_feedback.take_back(connection, ada.id, "2603.00000")
+        assert not paper_feedback.take_back(connection, ada.id, "2603.00000")
+        assert paper_feedback.forget_all(connection, ada.id) == 2
+        assert set(paper_feedback.all_feedback(connection, [ada.id, bo.id])) == {bo.id}
 
 
 def test_a_reader_has_one_vote_for_a_paper(engine: Engine) -> None:
@@ -95,6 +95,6 @@ def test_only_waiting_suggestions_are_settled(engine: Engine) -> None:
 def test_erasing_takes_the_opinions_along(engine: Engine) -> None:
     reader = add_reader(engine, "ada@example.org")
     with transaction(engine) as connection:
-        opinions.keep_opinion(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
+        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
         store.erase(connection, reader.id, reader.key)
-        assert opinions.opinions_of(connection, [reader.id]) == {}
+        assert paper_feedback.all_feedback(connection, [reader.id]) == {}
