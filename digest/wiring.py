@@ -14,7 +14,7 @@ from digest.database.engine import connect
 from digest.issues.publish import Plan
 from digest.issues.selection.history import IssueCache
 from digest.language import Languages
-from digest.ledger.recovery import Recovered
+from digest.ledger.transitions import Recovered
 from digest.mail.compose.composer import MailContext, Senders, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Branding, Renderer
@@ -22,9 +22,7 @@ from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
-from digest.mail.throttle.limits import Limits
-from digest.mail.throttle.rates import redis_rates
-from digest.mail.throttle.throttle import Throttle
+from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting.collect import Source, remembered_by
 from digest.papers.ranking.ranking import RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
@@ -113,7 +111,7 @@ def limits(settings: Settings) -> Limits:
 
 def flow(settings: Settings, database: Engine) -> Throttle:
     """Whether mail may be sent now, and how fast; one for each process."""
-    return Throttle(database, redis_rates(settings.redis_url.get_secret_value()), limits(settings))
+    return Throttle(database, Rates(settings.redis_url.get_secret_value()), limits(settings))
 
 
 def postman(settings: Settings, database: Engine) -> DeliveryWorker:

@@ -69,11 +69,11 @@ def retry(
     """Queue quarantined mails again, composed anew; with --uncertain those in doubt. Of one issue, or all of them."""
     from digest import clock
     from digest.database.engine import transaction
-    from digest.ledger import sweep
+    from digest.ledger import deliveries, transitions
 
-    count, again = (
-        (sweep.count_uncertain, sweep.retry_uncertain) if uncertain else (sweep.count_quarantined, sweep.retry)
-    )
+    count, again = deliveries.count_quarantined, transitions.retry
+    if uncertain:
+        count, again = deliveries.count_uncertain, transitions.retry_uncertain
     engine = open_database()
     issue_id = stored_issue(engine, the_day(day, clock.now()), kind).id if day else None
     with transaction(engine) as connection:
@@ -120,12 +120,11 @@ def _about_sending(day: str | None, sending: bool, domain: str, reason: str) -> 
 
 def _pause_sending(domain: str, reason: str, dry_run: bool, as_json: bool) -> None:
     from digest import clock
-    from digest.mail.throttle.limits import EVERYTHING
-    from digest.mail.throttle.manual_pause import stop
+    from digest.mail.pauses import EVERYTHING, pause_by_hand
 
     scope = domain.lower() or EVERYTHING
     if not dry_run:
-        stop(open_database(), scope, reason, clock.now())
+        pause_by_hand(open_database(), scope, reason, clock.now())
     document = {"scope": scope, "paused": True, "reason": reason, "dry_run": dry_run}
     done = "would be paused" if dry_run else "is paused"
     back = f"digest resume --sending{f' --domain {scope}' if domain else ''}"
@@ -134,9 +133,8 @@ def _pause_sending(domain: str, reason: str, dry_run: bool, as_json: bool) -> No
 
 def _resume_sending(domain: str, dry_run: bool, as_json: bool) -> None:
     from digest import clock
-    from digest.mail.throttle.limits import EVERYTHING
-    from digest.mail.throttle.manual_pause import pause_of
-    from digest.mail.throttle.manual_pause import resume as let_go
+    from digest.mail.pauses import EVERYTHING, pause_of
+    from digest.mail.pauses import resume as let_go
 
     scope, now, engine = domain.lower() or EVERYTHING, clock.now(), open_database()
     pause = pause_of(engine, scope, now)

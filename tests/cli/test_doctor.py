@@ -11,8 +11,7 @@ from sqlalchemy import insert, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries, sent_days
-from digest.mail.throttle.limits import EVERYTHING, Pause
-from digest.mail.throttle.store import set_pause
+from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.papers.collecting.collection import Collected, SourceHealth
 from digest.papers.store import record_collection
 from digest.settings import settings

@@ -14,7 +14,7 @@ from digest.issues.profiles.store import leanings_of
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
 from digest.issues.store import issue_by_id
 from digest.language import Languages
-from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
+from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.subscribers.opinion import PaperFeedback
 from digest.subscribers.opinions import opinions_of
@@ -82,7 +82,7 @@ def known_of(
     if not mails:
         return {}
     shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
-    got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
+    got = already_sent(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
     said = opinions_of(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
     known: dict[int, SubscriberHistory] = {}
     for issue_id, shelf in shelves.items():

@@ -1,11 +1,23 @@
 """A receipt and what is known of its mail → what the ledger is to say. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from digest.ledger.kinds import State
 from digest.ledger.sending import DeliveryResult
-from digest.mail.throttle import limits
 from digest.smtp.envelope import Outcome, Receipt
+
+_FIRST_WAIT = timedelta(minutes=5)
+_MAX_WAIT = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s
+_RECONNECT_WAIT = timedelta(minutes=1)
+
+
+def back_off(attempts: int, jitter: float) -> timedelta:
+    """The wait after the `attempts`-th deferral: 5, 10, 20, … up to 66 minutes, ± 10 % by `jitter` in [0, 1).
+
+    Without the jitter a thousand messages deferred together would come back together.
+    """
+    wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts - 1, 10)), _MAX_WAIT)
+    return wait * (0.9 + 0.2 * jitter)
 
 
 def next_state(
@@ -16,7 +28,7 @@ def next_state(
     `attempts` before this one; `in_doubt`: an earlier one may have arrived; `hold`: what is in doubt waits for the
     operator; `about_us`: nobody's mail is taken now, so that this refusal says nothing of this one; `dice` in [0, 1).
     """
-    later = receipt.at + limits.back_off(attempts + 1, dice)
+    later = receipt.at + back_off(attempts + 1, dice)
     match receipt.outcome:
         case Outcome.ACCEPTED:
             return DeliveryResult(receipt, State.ACCEPTED)
@@ -27,7 +39,7 @@ def next_state(
         case Outcome.NOT_ATTEMPTED:
             return _again(receipt, receipt.at, in_doubt, counts=False)
         case Outcome.SENDER_ERROR if about_us or receipt.code is None:
-            return _again(receipt, receipt.at + limits.RECONNECT, in_doubt, counts=False)
+            return _again(receipt, receipt.at + _RECONNECT_WAIT, in_doubt, counts=False)
         case _:
             return _again(receipt, later, in_doubt, counts=True)
 

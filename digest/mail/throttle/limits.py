@@ -1,93 +1,59 @@
-"""How fast and how much may be sent, and how long to wait before the next attempt. Pure."""
+"""How much may be sent: what the operator allows, and how many messages a window holds. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple, Protocol
+from datetime import date, timedelta
 
-_FIRST = timedelta(minutes=5)
-_LONGEST = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s
-RECONNECT = timedelta(minutes=1)
-MAX_WAIT = timedelta(seconds=5)  # who has to wait for longer goes back to the ledger
+from digest.smtp.envelope import Outcome, Receipt
 
-EVERYTHING = "*"  # the scope of a pause that holds all mail back: the circuit breaker, or the operator
-BREAKS_AT = 5  # failures in a row
-NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of what only counts failures; no worker's clock is before it
+MAX_WAIT = timedelta(seconds=5)  # a message that has to wait for longer is requeued
 
-_ADDRESS = re.compile(r"[^\s<>:,;]+@[^\s<>:,;]+")
+_MAX_WINDOW = 50
+# Two windows are in flight, and a message is begun within two seconds or not at all.
+_SLOW_SECONDS, _FAST_SECONDS = 1.0, 0.5
+_TROUBLE = (Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows. Rates are mails a second of all workers together."""
+    """What the operator allows. Rates are messages a second of all workers together; 0 means no limit."""
 
-    rate: float = 0.0  # 0: no limit
-    domain_rates: Mapping[str, float] = field(default_factory=dict)  # "*" is any other domain, each for itself
+    rate: float = 0.0
+    domain_rates: Mapping[str, float] = field(default_factory=dict)  # "*" applies to any other domain on its own
     warm_up_from: date | None = None
     warm_up_first_day: int = 500
 
     def domain_rate(self, domain: str) -> float:
-        """Mails a second to one destination, 0 for no limit."""
         return self.domain_rates.get(domain) or self.domain_rates.get("*", 0.0)
 
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Nothing goes to `scope` (a destination domain, or EVERYTHING) until an instant, or None: until it is resumed."""
-
-    scope: str
-    since: datetime
-    until: datetime | None
-    reason: str  # the mail server's reply without addresses, or what the operator said
-    failures: int = 0  # in a row
-
-    def holds(self, now: datetime) -> bool:
-        """Whether it is in force."""
-        return self.until is None or self.until > now
+    def day_limit(self, day: date) -> int | None:
+        """How many messages a day (UTC) of a warm-up takes, a third more each day. None: no limit."""
+        if self.warm_up_from is None or day < self.warm_up_from:
+            return None
+        days = min((day - self.warm_up_from).days, 100)  # by then the limit is astronomical
+        return round(self.warm_up_first_day * (4 / 3) ** days)
 
 
-class Bucket(NamedTuple):
-    """A rate that several workers keep to together, by its name."""
+class WindowSize:
+    """How many messages the next window of a worker holds.
 
-    name: str
-    rate: float  # mails a second
-    # Who has to wait at most so many seconds keeps the mail at hand and asks again; for longer it stands in a line.
-    patience: float = 0.0
-
-
-class Take(Protocol):
-    """The rates that all workers share; digest/mail/throttle/rates.py has them."""
-
-    def __call__(self, buckets: Sequence[Bucket], mails: Sequence[Sequence[int]]) -> list[float]:
-        """Seconds that each mail has to wait, 0 = it may go now. A mail names the buckets that it draws on by their
-        place in `buckets`, and goes when all of them have something left. Never raises.
-        """
-        ...
-
-
-def back_off(attempts: int, dice: float) -> timedelta:
-    """The wait after the `attempts`-th "later": 5, 10, 20, … at most 66 minutes, ± 10 % by `dice` in [0, 1).
-
-    Without the jitter a thousand mails deferred together would come back together.
+    A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
+    take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.
     """
-    wait: timedelta = min(_FIRST * (1 << min(attempts - 1, 10)), _LONGEST)
-    return wait * (0.9 + 0.2 * dice)
+
+    def __init__(self) -> None:
+        self.messages = 1
+
+    def adapt(self, seconds: float, receipts: Sequence[Receipt]) -> None:
+        """To how long the last window took and what became of it."""
+        if any(receipt.outcome in _TROUBLE for receipt in receipts):
+            self.messages = 1
+        elif seconds > _SLOW_SECONDS:
+            self.messages = max(1, self.messages // 2)
+        elif seconds < _FAST_SECONDS:
+            self.messages = min(_MAX_WINDOW, self.messages * 2)
 
 
 def domain_of(address: str) -> str:
-    """The destination of a mail: what is right of the @, in small letters."""
+    """The destination of a message."""
     return address.rpartition("@")[2].lower()
-
-
-def without_addresses(reply: str) -> str:
-    """Servers like to repeat the address, which belongs neither into a log nor into the events."""
-    return _ADDRESS.sub("…", reply)
-
-
-def day_limit(limits: Limits, day: date) -> int | None:
-    """How many mails `day` (UTC) takes in a warm-up: a third more each day, from the first. None: no limit."""
-    if limits.warm_up_from is None or day < limits.warm_up_from:
-        return None
-    days = min((day - limits.warm_up_from).days, 100)  # by then it is beyond all mail there is
-    return round(limits.warm_up_first_day * (4 / 3) ** days)

@@ -10,7 +10,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers as readers_table
 from digest.issues.selection.history import IssueCache
 from digest.issues.store import issue_by_id
-from digest.ledger import queueing, sweep
+from digest.ledger import deliveries, queueing
 from digest.ledger.kinds import Kind
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
@@ -250,4 +250,4 @@ def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     path = "/confirm/" if kind is Kind.CONFIRMATION else "/preferences/"
     assert f"https://papers.example.org{path}" in opened(taken).get_body(("plain",)).get_content()
     with read_only(engine) as connection:
-        assert sweep.count_accepted(connection, kind) == 1
+        assert deliveries.count_accepted(connection, kind) == 1
