@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from benchmarks.obvious import obvious_mails, rsa_key
+from benchmarks.baseline import baseline_messages, rsa_key
 from digest.issues.issue import Issue
 from digest.issues.selection.selection import Pick, Selection
 from digest.mail.compose.composer import IssueComposer
@@ -44,7 +44,7 @@ def measure(mails: int, signed: bool) -> dict[str, float]:
     ours, reference, ratios = [], [], []
     for _ in range(ROUNDS):
         ours.append(_cpu_ms(_ours(press, issue, 10 * mails), 10 * mails))
-        reference.append(_cpu_ms(obvious_mails(example, key, mails), mails))
+        reference.append(_cpu_ms(baseline_messages(example, key, mails), mails))
         ratios.append(ours[-1] / reference[-1])
     return {
         "mails": 10 * mails * ROUNDS,

@@ -3,7 +3,7 @@
 `python -m benchmarks.delivery [--subscribers N] [--signed] [--rounds R] [--obvious] [--json]`: PostgreSQL with fsync,
 Valkey and Celery worker processes, all real. The clock runs from the first hint, workers warm, to the last receipt
 recorded; `ratio` is ours over the reference of the same round; speeds and ratios are medians over the rounds, memory
-is the worst. `lost` and `extra` come from the log of a judging mail server in a run that is not timed.
+is the worst. `lost` and `extra` come from the log of the recording mail server in a run that is not timed.
 """
 
 import argparse
@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from benchmarks.command import command, report
+from benchmarks.baseline import baseline_per_second, rsa_key
+from benchmarks.checked_run import CheckedRun, checked_run
+from benchmarks.command import command, run
 from benchmarks.installation import own_folder, progress
-from benchmarks.judged import Judged, judged_run
-from benchmarks.obvious import obvious_per_second, rsa_key
 from benchmarks.postfix_tools import Tools, find_tools
 from benchmarks.servers import Postgres, running_broker, running_postgres
 from benchmarks.timed import Round, Setup, timed_round
@@ -24,7 +24,7 @@ from benchmarks.world import fan_out_seconds, make_world
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    report(_arguments(), _measure, lambda found: not (found.get("lost") or found.get("extra")))
+    run(_arguments(), _measure, lambda found: not (found.get("lost") or found.get("extra")))
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     ask.add_argument("--sessions", type=int, default=10, help="connections of all processes (10), and of the reference")
     ask.add_argument("--obvious", action="store_true", help="also EmailMessage, dkimpy and sendmail, in each round")
     ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the readers")
-    ask.add_argument("--unjudged", action="store_true", help="without the judged run; lost and extra are null")
+    ask.add_argument("--unjudged", action="store_true", help="without the checked run; lost and extra are null")
     ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N readers")
     return ask.parse_args()
 
@@ -73,13 +73,15 @@ class _Benchmark:
         readers = self._asked.subscribers
         sizes = [readers // 10, readers] if self._asked.growth else [readers]
         worlds = {size: self._world(size) for size in sizes}
-        judged = judged_run(self._setup, self._postgres.make("judged", worlds[readers]), readers, self._asked.unjudged)
+        checked = checked_run(
+            self._setup, self._postgres.make("checked", worlds[readers]), readers, not self._asked.unjudged
+        )
         rounds: dict[int, list[Round]] = {size: [] for size in sizes}
         for number in range(self._asked.rounds):
             for size in sizes:
                 progress(f"round {number + 1} of {self._asked.rounds}: {size} readers")
-                rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), judged))
-        return self._found(judged, rounds[readers]) | self._growth(rounds)
+                rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), checked))
+        return self._found(checked, rounds[readers]) | self._growth(rounds)
 
     def _world(self, readers: int) -> str:
         progress(f"making a world of {readers} readers")
@@ -87,28 +89,28 @@ class _Benchmark:
         make_world(self._postgres.make(name), readers, self._setup.today)
         return name
 
-    def _round(self, readers: int, database: str, judged: Judged) -> Round:
+    def _round(self, readers: int, database: str, checked: CheckedRun) -> Round:
         with self._tools.sink() as port:
-            found = timed_round(self._setup, database, readers, self._tools, (port, judged.bytes_per_message))
+            found = timed_round(self._setup, database, readers, self._tools, (port, checked.bytes_per_message))
             if self._asked.obvious:
-                self._obvious.append(obvious_per_second(port, judged.example, self._key))
+                self._obvious.append(baseline_per_second(port, checked.example, self._key))
         return found
 
-    def _found(self, judged: Judged, rounds: list[Round]) -> dict[str, Any]:
+    def _found(self, checked: CheckedRun, rounds: list[Round]) -> dict[str, Any]:
         found: dict[str, Any] = {
             "messages_per_second": round(median(one.per_second for one in rounds)),
             "reference_per_second": round(median(one.reference for one in rounds)),
             "ratio": round(median(one.ratio for one in rounds), 3),
             "peak_rss_mb": round(max(one.peak_mb for one in rounds)),
-            "lost": judged.verdict and judged.verdict.lost,
-            "extra": judged.verdict and judged.verdict.extra,
-            "wrong_recipient": judged.verdict and judged.verdict.wrong_recipient,
+            "lost": checked.report and checked.report.lost,
+            "extra": checked.report and checked.report.extra,
+            "wrong_recipient": checked.report and checked.report.wrong_recipient,
             "subscribers": self._asked.subscribers,
-            "signed": b"\nDKIM-Signature:" in b"\n" + judged.example,
+            "signed": b"\nDKIM-Signature:" in b"\n" + checked.example,
             "rounds": len(rounds),
             "sessions": min(one.sessions for one in rounds),
-            "bytes_per_message": judged.bytes_per_message,
-            "different_lists": judged.different_lists,
+            "bytes_per_message": checked.bytes_per_message,
+            "different_lists": checked.different_lists,
             "worker_rss_growth": round(max(one.growth for one in rounds), 3),
             "ratios": [round(one.ratio, 3) for one in rounds],
         }

@@ -1,4 +1,4 @@
-"""What an issue loses and doubles while workers, Redis or PostgreSQL are killed; the mail server's log is the judge.
+"""What an issue loses and doubles while workers, Redis or PostgreSQL are killed; the mail server's log tells.
 
 `python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
 PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
@@ -8,22 +8,27 @@ to the mail server that were open in what was killed. Exit code 1 when a promise
 """
 
 import argparse
+import os
+import random
+import signal
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
-from benchmarks.command import command, report
-from benchmarks.harm import FAULTS, Harm
-from benchmarks.installation import Installation, Judge, own_folder, progress, settings
-from benchmarks.judged import readers_of
-from benchmarks.servers import running_broker, running_postgres
+from benchmarks.checked_run import addresses_of
+from benchmarks.command import command, run
+from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
+from benchmarks.proc import connections_to
+from benchmarks.report import Report, read_log, report_on
+from benchmarks.servers import Broker, Postgres, running_broker, running_postgres
 from benchmarks.timed import publish
-from benchmarks.verdict import Verdict, judge, read_log
 from benchmarks.world import SECRET, make_world
 
+FAULTS = ("kill", "flush", "redis", "postgres", "none")
 _WORKERS = 2  # `digest worker`
 _PROCESSES = 2  # of the pool of each
 _TICK = 0.05  # seconds
@@ -32,7 +37,7 @@ _STILL = 10.0  # seconds without a mail, after which only those are left that wa
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    report(_arguments(), _measure, _keeps_the_promise)
+    run(_arguments(), _measure, _keeps_the_promise)
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,7 +67,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         database = postgres.make("world")
         progress(f"making a world of {asked.mails} readers")
         make_world(database, asked.mails, today)
-        server = Judge(folder, delay=_delay(asked), reset=asked.reset)
+        server = RecordingProcess(folder, delay=_delay(asked), reset=asked.reset)
         stack.callback(server.stop)
         others = {
             "in_doubt": asked.policy,
@@ -76,11 +81,13 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         publish(installation, today)
         for name in (*(f"worker-{number}" for number in range(_WORKERS)), "scheduler"):
             installation.start(name, name.partition("-")[0])
-        run = _Run(asked, installation, server, Harm(installation, postgres, broker, server.port, asked.down))
-        run.go()
+        issue = _Run(
+            asked, installation, server, FaultInjector(installation, postgres, broker, server.port, asked.down)
+        )
+        issue.go()
         installation.stop()
-        verdict = judge(list(read_log(server.log)), readers_of(asked.mails), [SECRET.encode()])
-        return _found(asked, verdict, run, installation)
+        log = report_on(list(read_log(server.log)), addresses_of(asked.mails), [SECRET.encode()])
+        return _found(asked, log, issue, installation)
 
 
 def _delay(asked: argparse.Namespace) -> float:
@@ -89,14 +96,73 @@ def _delay(asked: argparse.Namespace) -> float:
     return float(asked.kills * asked.every * connections / asked.mails)
 
 
+class FaultInjector:
+    """Causes faults in an installation that sends to `port`; servers stay down for `down` seconds."""
+
+    def __init__(
+        self, installation: Installation, postgres: Postgres, broker: Broker, port: int, down: float = 0.0
+    ) -> None:
+        self._installation = installation
+        self._postgres = postgres
+        self._broker = broker
+        self._port = port
+        self._down = down
+        self._random = random.Random(1)
+        self._parent_next = True
+
+    def faults(self) -> dict[str, Callable[[], int]]:
+        """Each fault, as a call that causes it and returns how many duplicates it may cause."""
+        return {"kill": self._kill, "flush": self._flush, "redis": self._redis, "postgres": self._kill_postgres}
+
+    def _kill(self) -> int:
+        """Send SIGKILL to the parent and to a pool process of a busy worker, in turn."""
+        busy = {
+            parent: busy_pool
+            for parent, pool in self._installation.workers().items()
+            if (busy_pool := [pid for pid in pool if connections_to(self._port, pid)])
+        }
+        if not busy:
+            return -1  # no process has a connection at present
+        parent = self._random.choice(sorted(busy))
+        if self._parent_next:  # its pool dies with it
+            victim, connections = parent, connections_to(self._port, parent, *busy[parent])
+        else:
+            victim = self._random.choice(sorted(busy[parent]))
+            connections = connections_to(self._port, victim)
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+        self._parent_next = not self._parent_next
+        return connections
+
+    def _flush(self) -> int:
+        self._broker.forget()
+        return 0
+
+    def _redis(self) -> int:
+        self._broker.kill()
+        time.sleep(self._down)
+        self._broker.start()
+        return 0
+
+    def _kill_postgres(self) -> int:
+        pools = [pid for pool in self._installation.workers().values() for pid in pool]
+        connections = connections_to(self._port, *pools)
+        self._postgres.kill()
+        time.sleep(self._down)
+        self._postgres.start()
+        return connections
+
+
 class _Run:
     """One issue going out, with faults on the way."""
 
-    def __init__(self, asked: argparse.Namespace, installation: Installation, server: Judge, harm: Harm) -> None:
+    def __init__(
+        self, asked: argparse.Namespace, installation: Installation, server: RecordingProcess, injector: FaultInjector
+    ) -> None:
         self._asked = asked
         self._installation = installation
         self._server = server
-        self._harm = harm.kinds().get(asked.fault, lambda: 0)
+        self._cause_fault = injector.faults().get(asked.fault, lambda: 0)
         self.done = 0  # faults
         self.bound = 0  # copies too many that they may have caused
         self.seconds = 0.0
@@ -113,7 +179,7 @@ class _Run:
                 taken, last_move = now_taken, time.monotonic()
             if self.done < self._asked.kills:
                 if self._is_time(taken) and time.monotonic() - last_fault >= self._asked.every:
-                    last_fault = self._do_harm(taken)
+                    last_fault = self._inject(taken)
             elif taken >= self._asked.mails // 2 and not self._is_busy():
                 break
             elif self._asked.reset and time.monotonic() - last_move > _STILL:
@@ -126,8 +192,8 @@ class _Run:
         """Faults are spread over the mails, so that the last one still hits a run in its middle."""
         return bool(taken >= self._asked.mails * (self.done + 0.5) / (self._asked.kills + 1))
 
-    def _do_harm(self, taken: int) -> float:
-        may_double = self._harm()
+    def _inject(self, taken: int) -> float:
+        may_double = self._cause_fault()
         if may_double >= 0:
             self.done += 1
             self.bound += may_double
@@ -143,26 +209,26 @@ class _Run:
             return True  # the database is on its way up again
 
 
-def _found(asked: argparse.Namespace, verdict: Verdict, run: _Run, installation: Installation) -> dict[str, Any]:
+def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: Installation) -> dict[str, Any]:
     in_doubt, states = installation.in_doubt(), installation.states()
     return {
-        "kills": run.done,
+        "kills": issue.done,
         "mails": asked.mails,
         # What the ledger holds back and reports is not lost: an operator decides.
-        "lost": len(set(verdict.lost_readers) - in_doubt),
-        "extra": verdict.extra,
-        "extra_bound": run.bound + verdict.resets if asked.policy == "resend" else 0,
-        "different_bytes": verdict.different_bytes,
-        "wrong_recipient": verdict.wrong_recipient,
-        "shared_message_ids": verdict.shared_message_ids,
-        "most_copies": verdict.most_copies,
+        "lost": len(set(log.lost_subscribers) - in_doubt),
+        "extra": log.extra,
+        "extra_bound": issue.bound + log.resets if asked.policy == "resend" else 0,
+        "different_bytes": log.different_bytes,
+        "wrong_recipient": log.wrong_recipient,
+        "shared_message_ids": log.shared_message_ids,
+        "most_copies": log.most_copies,
         "in_doubt": len(in_doubt),
-        "in_doubt_bound": run.bound + verdict.resets if asked.policy == "hold" else 0,
+        "in_doubt_bound": issue.bound + log.resets if asked.policy == "hold" else 0,
         "fault": asked.fault,
         "policy": asked.policy,
-        "resets": verdict.resets,
-        "seconds": run.seconds,
-        "longest_stall": verdict.longest_stall,
+        "resets": log.resets,
+        "seconds": issue.seconds,
+        "longest_stall": log.longest_stall,
         "ledger": states,
     }
 

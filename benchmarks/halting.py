@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.command import command, report
-from benchmarks.installation import Installation, Judge, own_folder, progress, settings
+from benchmarks.command import command, run
+from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
+from benchmarks.report import LogLine, read_log
 from benchmarks.servers import running_broker, running_postgres
 from benchmarks.timed import publish
-from benchmarks.verdict import Taken, read_log
 from benchmarks.world import SECRET, address, make_world
 from digest.run import processes
 from digest.subscribers.tokens import Purpose, sign
@@ -34,7 +34,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    report(_arguments(), _measure, _keeps_the_promise)
+    run(_arguments(), _measure, _keeps_the_promise)
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,7 +55,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         progress(f"making a world of {asked.mails} readers")
         make_world(database, asked.mails, today)
         slowed = asked.seconds * _WORKERS * _PROCESSES * _CONNECTIONS / asked.mails
-        server = Judge(folder, delay=slowed)
+        server = RecordingProcess(folder, delay=slowed)
         stack.callback(server.stop)
         port = processes.free_port()
         sizes = {"worker_processes": _PROCESSES, "smtp_connections": _CONNECTIONS}
@@ -78,7 +78,7 @@ class _Run:
 
     asked: argparse.Namespace
     installation: Installation
-    server: Judge
+    server: RecordingProcess
     port: int
     left: dict[str, float] = field(default_factory=dict)  # address → instant of the 200, seconds since 1970
     answers: list[float] = field(default_factory=list)  # seconds from the request to the 200
@@ -91,7 +91,7 @@ class _Run:
         self._until(1)
         self._let_them_leave()
         self._until(self.asked.mails // 2)
-        self.server.linger()  # a command takes seconds to start: the issue must not end before the last one
+        self.server.slow_down()  # a command takes seconds to start: the issue must not end before the last one
         self._say("pause")
         time.sleep(PROMISED + 1)
         self._say("resume")
@@ -131,7 +131,7 @@ class _Run:
         if not processes.wait_until(lambda: self.server.taken() >= mails, seconds=self.asked.seconds * 3 + 60):
             raise RuntimeError(f"nothing moves: {self.installation.states()}")
 
-    def found(self, log: list[Taken], audit: dict[str, Any]) -> dict[str, Any]:
+    def found(self, log: list[LogLine], audit: dict[str, Any]) -> dict[str, Any]:
         """What the mail server's log says of it."""
         after = [one.at - self.left[one.recipients] for one in log if one.recipients in self.left]
         times = sorted(one.at for one in log)

@@ -20,6 +20,7 @@ from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Branding, Renderer
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
+from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.mail.throttle import Limits, Rates, Throttle
@@ -126,7 +127,7 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     issues = IssueCache(database, languages())
     return DeliveryWorker(
         database,
-        Sender(relays, connections, messages, notes=journal),
+        Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
         issues,
         Writer(database, desk(settings), journal, issues),
         flow(settings, database),

@@ -22,7 +22,7 @@ from digest.database.engine import connect
 from digest.run import processes
 from digest.settings import settings
 from digest.settings.sources import PREFIX
-from digest.smtp.relay import is_loopback
+from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, find_chromium, running_chromium
 from tests.support.servers_used import Tally, ran_on

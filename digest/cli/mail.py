@@ -111,8 +111,8 @@ def send_test(
 ) -> None:
     """Send one issue's mail for the default reader to an address, past the ledger, and show the server's answer."""
     from digest import clock, wiring
+    from digest.mail.delivery.outcome import Outcome, receipt_of
     from digest.mail.preview import test_envelope
-    from digest.smtp.envelope import Outcome
 
     if not settings().relays:
         raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
@@ -125,7 +125,7 @@ def send_test(
     if dry_run:
         return progress(f"Would send {len(envelope.message)} bytes to {address}.")
     with wiring.sender(settings()) as sender:
-        receipt = sender.send([envelope], clock.now)[0]
+        receipt = receipt_of(sender.send([envelope], clock.now)[0])
     progress(f"{receipt.outcome}: {receipt.code or ''} {receipt.text}")
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)

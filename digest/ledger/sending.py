@@ -33,7 +33,6 @@ from digest.database.dialect import as_rows, database_now, instant_in_rows, rows
 from digest.database.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting
 from digest.ledger.kinds import RULES, IssueStatus, State
-from digest.smtp.envelope import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,15 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What a receipt means for its row. `until`: the next attempt, for a state that waits."""
+    """The next state of a delivery after one attempt."""
 
-    receipt: Receipt
+    delivery_id: int
     state: State
-    until: datetime | None = None
+    at: datetime
+    code: int | None = None  # of the mail server's reply
+    enhanced: str = ""
+    text: str = ""
+    until: datetime | None = None  # the next attempt, for a state that waits
     counts: bool = False  # as one of DIGEST_MAX_ATTEMPTS
     in_doubt: bool = False
 
@@ -224,27 +227,26 @@ def forget_messages(connection: Connection) -> int:
 # --- record ---
 
 
-def record(connection: Connection, worker: str, answers: Sequence[DeliveryResult]) -> None:
+def record(connection: Connection, worker: str, results: Sequence[DeliveryResult]) -> None:
     """Record the result of each delivery that `worker` still holds."""
-    if not answers:
+    if not results:
         return
     dialect = connection.dialect.name
-    rows = [_answered(answer) for answer in answers]
+    rows = [_row_of(result) for result in results]
     connection.execute(_record(dialect), {"rows": as_rows(dialect, rows), "sender": worker})
 
 
-def _answered(answer: DeliveryResult) -> dict[str, Any]:
-    receipt, waits = answer.receipt, answer.until is not None
+def _row_of(result: DeliveryResult) -> dict[str, Any]:
     return {
-        "id": receipt.delivery_id,
-        "state": answer.state,
-        "reply_code": receipt.code,
-        "reply_enhanced": receipt.enhanced,
-        "reply_text": receipt.text or None,  # nothing was said: what was said last time stays
-        "next_attempt_at": answer.until,
-        "finished_at": None if waits else receipt.at,
-        "tried": int(answer.counts),
-        "in_doubt": answer.in_doubt,
+        "id": result.delivery_id,
+        "state": result.state,
+        "reply_code": result.code,
+        "reply_enhanced": result.enhanced,
+        "reply_text": result.text or None,  # without a reply the last one stays
+        "next_attempt_at": result.until,
+        "finished_at": result.at if result.until is None else None,
+        "tried": int(result.counts),
+        "in_doubt": result.in_doubt,
     }
 
 

@@ -19,7 +19,7 @@ from digest.mail.compose.composer import IssueComposer, MailContext, language_of
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.store import stored_fragments
 from digest.mail.delivery.choose import Draft
-from digest.smtp.envelope import Envelope
+from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
 DEFAULT_READER = "reader@example.com"

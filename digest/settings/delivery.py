@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from digest.smtp.relay import Relay, parse_relay
+from digest.smtp import Relay, parse_relay
 
 
 class DeliverySettings(BaseSettings):

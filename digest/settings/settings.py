@@ -24,7 +24,7 @@ from digest.settings.delivery import DeliverySettings
 from digest.settings.ranking import RankingSettings
 from digest.settings.sources import PREFIX, SecretFiles, generated_secret
 from digest.settings.sources import SettingsError as SettingsError
-from digest.smtp.relay import is_loopback
+from digest.smtp import is_loopback
 
 ENV_FILE = ".env"
 

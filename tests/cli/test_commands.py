@@ -18,7 +18,7 @@ from digest.subscribers.subscriber import recipient_key
 from tests.cli.conftest import DATE, KEY
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.scenario import MORNING, add_papers
-from tests.support.smtp_server import Phase
+from tests.support.smtp_server import Step
 
 
 def as_process(*arguments, **environment):
@@ -156,7 +156,7 @@ def test_send_test_goes_past_the_ledger_and_shows_the_servers_answer(run, issue,
     assert len(smtp_server.taken_for("me@example.com")) == 1
     assert run("send-test", "li@example.com", "--date", DATE, "--language", "zh-CN").exit_code == 0
     assert b'lang=3D"zh-CN"' in smtp_server.taken_for("li@example.com")[0].content
-    smtp_server.always(Phase.RCPT, "550 5.1.1 no such user")
+    smtp_server.always(Step.RCPT, "550 5.1.1 no such user")
     refused = run("send-test", "you@example.com", "--date", DATE)
     assert (refused.exit_code, "no such user" in refused.stderr) == (1, True)
     assert run("audit", "--json").stdout == before

@@ -29,7 +29,6 @@ from digest.papers.ranking.ranking import RankingWeights, rank
 from digest.papers.store import Listing, keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.ledger.test_deliveries import receipt
 from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
@@ -68,7 +67,7 @@ def send_all(engine, now, journal):
                 for one in choice.drafts
             ]
             mark_sending(connection, "worker", parts)
-            answers = [DeliveryResult(receipt(one.delivery, "accepted", 250), "accepted") for one in choice.drafts]
+            answers = [DeliveryResult(one.delivery.id, "accepted", now, 250) for one in choice.drafts]
             record(connection, "worker", answers)
 
 

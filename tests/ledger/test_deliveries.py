@@ -16,7 +16,6 @@ from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State
 from digest.ledger.sending import DeliveryResult, MessageRecord
-from digest.smtp.envelope import Outcome, Receipt
 from digest.subscribers import store
 from digest.subscribers.suppressions import SuppressionReason, suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
@@ -41,10 +40,6 @@ def row_of(engine, delivery_id):
         return connection.execute(select(table).where(table.c.id == delivery_id)).one()
 
 
-def receipt(claim, outcome, code=250):
-    return Receipt(claim.id, outcome, code, "", "said the server", LATER)
-
-
 def mark(engine, claim, sha256="a" * 64, selection=None, worker=ME):
     with transaction(engine) as connection:
         return sending.mark_sending(
@@ -58,12 +53,14 @@ def mark(engine, claim, sha256="a" * 64, selection=None, worker=ME):
         )
 
 
-def answered(engine, claim, state, outcome, code=250, until=None, worker=ME):
-    told = DeliveryResult(
-        receipt(claim, outcome, code), state, until, counts=until is not None, in_doubt=state == "uncertain"
-    )
+def result(claim, state, code=250, until=None):
+    counts, in_doubt = until is not None, state == "uncertain"
+    return DeliveryResult(claim.id, state, LATER, code, "", "said the server", until, counts, in_doubt)
+
+
+def answered(engine, claim, state, code=250, until=None, worker=ME):
     with transaction(engine) as connection:
-        sending.record(connection, worker, [told])
+        sending.record(connection, worker, [result(claim, state, code, until)])
 
 
 def end_leases(engine):
@@ -117,7 +114,7 @@ def test_many_workers_at_once_claim_each_mail_once(engine):
 def test_accepting_ends_a_mail_with_its_receipt(claimed):
     engine, _reader, claim = claimed
     assert mark(engine, claim) == {claim.id}
-    answered(engine, claim, State.ACCEPTED, Outcome.ACCEPTED)
+    answered(engine, claim, State.ACCEPTED)
     row = row_of(engine, claim.id)
     assert (row.state, row.reply_code, row.reply_text, row.finished_at) == ("accepted", 250, "said the server", LATER)
 
@@ -125,7 +122,7 @@ def test_accepting_ends_a_mail_with_its_receipt(claimed):
 def test_a_deferred_mail_waits_and_is_not_in_doubt(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER + timedelta(minutes=5))
+    answered(engine, claim, State.QUEUED, 451, until=LATER + timedelta(minutes=5))
     with transaction(engine) as connection:
         assert sending.claim(connection, ME, 10, LATER) == []
         (again,) = sending.claim(connection, ME, 10, LATER + timedelta(minutes=5))
@@ -135,7 +132,7 @@ def test_a_deferred_mail_waits_and_is_not_in_doubt(claimed):
 def test_a_mail_in_doubt_waits_and_remembers_its_bytes(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, "b" * 64)
-    answered(engine, claim, State.UNCERTAIN, Outcome.UNCERTAIN, None, until=LATER)
+    answered(engine, claim, State.UNCERTAIN, None, until=LATER)
     with transaction(engine) as connection:
         (again,) = sending.claim(connection, ME, 10, LATER)
     assert (again.in_doubt, again.sha256, again.message_id) == (True, "b" * 64, "id@example.org")
@@ -144,7 +141,7 @@ def test_a_mail_in_doubt_waits_and_remembers_its_bytes(claimed):
 def test_an_answer_counts_only_from_the_worker_that_is_sending(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    answered(engine, claim, State.REFUSED, Outcome.REFUSED, 550, worker="another worker")
+    answered(engine, claim, State.REFUSED, 550, worker="another worker")
     assert row_of(engine, claim.id).state == State.SENDING
 
 
@@ -214,7 +211,7 @@ def got_by(engine, claim, worker="two", since=DAY):
 def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_leave_out(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, selection=CHOSEN)
-    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+    answered(engine, claim, State.QUEUED, 451, until=LATER)
     with transaction(engine) as connection:
         (again,) = sending.claim(connection, ME, 10, LATER)
     assert selection_of(again.selection) == CHOSEN
@@ -224,7 +221,7 @@ def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_le
 def test_what_was_never_going_to_arrive_is_not_counted_as_received(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, selection=CHOSEN)
-    answered(engine, claim, State.REFUSED, Outcome.REFUSED, 550)
+    answered(engine, claim, State.REFUSED, 550)
     assert got_by(engine, claim) == AlreadySent(set())
 
 
@@ -250,7 +247,7 @@ def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repe
         )
         assert sending.forget_messages(connection) == 0
         assert sending.message_of(connection, claim.id) == b"the bytes"
-    answered(engine, claim, State.ACCEPTED, Outcome.ACCEPTED)
+    answered(engine, claim, State.ACCEPTED)
     with transaction(engine) as connection:
         assert sending.forget_messages(connection) == 1
         assert sending.message_of(connection, claim.id) is None
@@ -287,7 +284,7 @@ def test_many_mails_are_recorded_at_once_each_with_its_own_answer(engine):
         )
         states = [State.ACCEPTED, State.REFUSED, State.QUEUED, State.UNCERTAIN]
         answers = [
-            DeliveryResult(receipt(one, Outcome.ACCEPTED, 200 + place), state, LATER if place > 1 else None)
+            result(one, state, 200 + place, LATER if place > 1 else None)
             for place, (one, state) in enumerate(zip(claims, states, strict=True))
         ]
         sending.record(connection, ME, answers)

@@ -9,7 +9,6 @@ from digest.issues.audit import audit as audit_of
 from digest.issues.publish import halt
 from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.kinds import IssueStatus, Kind, State
-from digest.smtp.envelope import Outcome
 from tests.ledger.test_deliveries import LATER, ME, answered, claimed, mark, row_of
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -36,7 +35,7 @@ def test_an_issue_that_could_not_be_sent_in_time_expires_and_is_counted(engine):
 def test_a_mail_that_was_deferred_too_often_expires(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+    answered(engine, claim, State.QUEUED, 451, until=LATER)
     with transaction(engine) as connection:
         assert transitions.expire(connection, LATER, timedelta(hours=18), 2) == 0
         assert transitions.expire(connection, LATER, timedelta(hours=18), 1) == 1
@@ -44,7 +43,7 @@ def test_a_mail_that_was_deferred_too_often_expires(claimed):
 
 def held_back(engine, claim):
     mark(engine, claim, "c" * 64)
-    answered(engine, claim, State.UNCERTAIN, Outcome.UNCERTAIN, None)
+    answered(engine, claim, State.UNCERTAIN, None)
 
 
 def test_what_is_held_back_waits_for_the_operator_and_then_goes_as_the_same_bytes_however_late_it_is(claimed):
@@ -99,9 +98,9 @@ def test_in_every_state_the_sums_of_an_audit_add_up(engine, state):
         if state != "claimed":
             mark(engine, claim)
         if state == "deferred":
-            answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+            answered(engine, claim, State.QUEUED, 451, until=LATER)
         elif state in ("accepted", "refused"):
-            answered(engine, claim, State(state), Outcome(state))
+            answered(engine, claim, State(state))
     found = audit(engine, issue.issue_id).as_dict()
     assert found["candidates"] == 3
     assert found["unexplained"] == 0

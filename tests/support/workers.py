@@ -10,10 +10,10 @@ from digest.issues.selection.history import IssueCache
 from digest.mail.compose.composer import MailContext
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
+from digest.mail.delivery.outcome import Receipt
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.mail.throttle import Throttle
 from digest.smtp import Sender
-from digest.smtp.envelope import Receipt
 from tests.support.scenario import desk
 
 

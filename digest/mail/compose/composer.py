@@ -32,7 +32,7 @@ from digest.mail.compose.issue_template import IssueTemplate, SubscriberValues, 
 from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
 from digest.mail.delivery.choose import Draft
 from digest.mail.message import Headers, MessageParts
-from digest.smtp.envelope import Envelope
+from digest.smtp import Envelope
 from digest.subscribers.tokens import Purpose, key_id, key_named, sign
 
 _TOKEN_LENGTH = 32

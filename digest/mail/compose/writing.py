@@ -17,8 +17,7 @@ from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.store import keep_fragments, stored_fragments
 from digest.mail.delivery.choose import Draft
 from digest.mail.delivery.journal import Journal
-from digest.smtp.envelope import Envelope
-from digest.smtp.wire import is_plain_address
+from digest.smtp import Envelope, is_plain_address
 
 
 @dataclass(slots=True)

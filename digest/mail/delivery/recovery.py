@@ -19,7 +19,7 @@ from digest.ledger import deliveries, transitions
 from digest.ledger.transitions import Recovered
 from digest.ledger.worker_lock import is_gone
 from digest.mail.delivery.journal import ALL, JournalContent, journals, left_behind, worker_of
-from digest.mail.delivery.record import record
+from digest.mail.delivery.outcome import record
 
 log = structlog.get_logger()
 

@@ -27,11 +27,10 @@ from digest.mail.compose.composer import OutgoingMessage
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.choose import Draft, choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
-from digest.mail.delivery.record import record
+from digest.mail.delivery.outcome import Receipt, receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize, domain_of
-from digest.smtp import Sender
-from digest.smtp.envelope import Receipt
+from digest.smtp import Reply, Sender
 
 log = structlog.get_logger()
 
@@ -58,17 +57,17 @@ class RunStats:
 class WindowInFlight:
     """Messages that are on the wire together."""
 
-    def __init__(self, drafts: Iterable[Draft], receipts: Future[list[Receipt]]) -> None:
+    def __init__(self, drafts: Iterable[Draft], replies: Future[list[Reply]]) -> None:
         self.drafts = {draft.delivery.id: draft for draft in drafts}
-        self.receipts = receipts
+        self.replies = replies
         self._began = time.monotonic()
         self._ended: float | None = None
-        receipts.add_done_callback(self._note_time)
+        replies.add_done_callback(self._note_time)
 
     def seconds(self) -> float:
         return (self._ended or time.monotonic()) - self._began
 
-    def _note_time(self, _receipts: Future[list[Receipt]]) -> None:
+    def _note_time(self, _replies: Future[list[Reply]]) -> None:
         self._ended = time.monotonic()
 
 
@@ -171,8 +170,8 @@ class DeliveryWorker:
         if len(going) < len(messages):
             self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         if going:
-            receipts = self._sender.submit([message.envelope for _draft, message in going], self._now)
-            self._in_flight.append(WindowInFlight((draft for draft, _message in going), receipts))
+            replies = self._sender.submit([message.envelope for _draft, message in going], self._now)
+            self._in_flight.append(WindowInFlight((draft for draft, _message in going), replies))
 
     def record(self, next_window: Sequence[MessageRecord] = ()) -> set[int]:
         """Record the replies to the oldest window, if the wire has no room for the next, and mark the next as being
@@ -180,7 +179,7 @@ class DeliveryWorker:
         """
         is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not next_window
         oldest = self._in_flight[0] if self._in_flight and is_due else None
-        receipts = oldest.receipts.result() if oldest else []
+        receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
 
         def work(connection: Connection) -> set[int]:
             if oldest:

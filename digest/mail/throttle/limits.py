@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from digest.smtp.envelope import Outcome, Receipt
+from digest.mail.delivery.outcome import Outcome, Receipt
 
 MAX_WAIT = timedelta(seconds=5)  # a message that has to wait for longer is requeued
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from digest.smtp.envelope import Outcome, Receipt
+from digest.mail.delivery.outcome import Outcome, Receipt
 
 _RATE_LIMIT = re.compile(r"\brate\b|\blimit|too (many|much|fast)|unusual|throttl|slow down", re.IGNORECASE)
 _GREYLISTING = re.compile(r"gr[ae]y.?list", re.IGNORECASE)

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.mail import pauses
+from digest.mail.delivery.outcome import Receipt
 from digest.mail.pauses import EVERYTHING, Pause
 from digest.mail.throttle import warm_up
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.limits import MAX_WAIT, Limits
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
-from digest.smtp.envelope import Receipt
 
 log = structlog.get_logger()
 

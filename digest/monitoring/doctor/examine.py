@@ -17,7 +17,7 @@ from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
 from digest.settings import Settings, unknown_variables
-from digest.smtp.relay import Relay, Security
+from digest.smtp import Relay, Security
 
 _TIMEOUT_SECONDS = 10
 

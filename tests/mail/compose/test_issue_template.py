@@ -9,7 +9,7 @@ import pytest
 from digest.mail.compose.composer import IssueComposer, make_fragments
 from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.render import Renderer
-from digest.smtp.envelope import Envelope
+from digest.smtp import Envelope
 from tests.mail.builders import DESK, TEMPLATES, a_paper, a_part, a_press, an_issue, everything_in
 
 ISSUE = an_issue([a_paper(number) for number in range(1, 4)])

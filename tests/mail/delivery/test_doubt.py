@@ -11,14 +11,14 @@ from digest.database.tables import fragments
 from digest.ledger import transitions
 from tests.mail.delivery.builders import hands as hands
 from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
-from tests.support.smtp_server import KEEP_AND_HANG_UP, Phase
+from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 
 def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, engine, smtp_server):
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     assert hands.audit(issue).uncertain == 1
     hands.at += timedelta(minutes=10)
@@ -33,7 +33,7 @@ def test_a_doubt_is_not_lifted_by_a_copy_that_was_certainly_not_taken(hands, eng
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, then)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP, then)
     for _ in range(3):
         hands.deliver()
         hands.at += timedelta(minutes=20)
@@ -46,7 +46,7 @@ def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_mo
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     hands.at += timedelta(hours=20)
     with transaction(engine) as connection:
@@ -61,7 +61,7 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     hands.at += timedelta(minutes=10)
     with transaction(engine) as connection:  # as if somebody had mended a word in what is stored
@@ -81,7 +81,7 @@ def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_
     add_papers(engine, range(3))
     readers = [add_reader(engine, f"{name}@example.com") for name in ("ada", "bo")]
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, to=readers[0].email)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP, to=readers[0].email)
     hands.deliver(desk_=desk())
     hands.at += timedelta(minutes=10)
     hands.deliver(desk_=replace(desk(), keys=(another, SECRET)))

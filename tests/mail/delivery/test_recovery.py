@@ -15,7 +15,7 @@ from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.recovery import recover
-from digest.smtp.envelope import Outcome, Receipt
+from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import LATER, row_of
 from tests.support.scenario import DAY, add_papers, add_reader, cut
@@ -50,8 +50,8 @@ class Work:
             composed = [MessageRecord(mail.id, f"{mail.id}@example.org", "a" * 64, DAY) for mail in mails]
             assert len(sending.mark_sending(connection, WORKER, composed)) == len(mails)
 
-    def answered(self, mail, outcome, code=250, bad=False):
-        self.journal.answered(Receipt(mail.id, outcome, code, "", "said the server", LATER, bad))
+    def answered(self, mail, code, text="said the server"):
+        self.journal.answered(Reply(mail.id, Phase.CONTENT, code, text, LATER))
 
     def die(self, with_journal=False):
         self.journal._memory.close()
@@ -78,8 +78,8 @@ def test_each_mail_goes_where_the_journal_says(work):
     work.mark(accepted, refused, on_the_wire, waiting)
     for mail in (accepted, refused, on_the_wire):
         work.journal.began(mail.id)
-    work.answered(accepted, Outcome.ACCEPTED)
-    work.answered(refused, Outcome.REFUSED, 550, bad=True)
+    work.answered(accepted, 250)
+    work.answered(refused, 550, "5.1.1 no such user")
     work.journal.making(making.id)
     work.die()
     assert work.recover() == {"answered": 2, "in_doubt": 1, "queued": 3}

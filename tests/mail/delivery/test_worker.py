@@ -22,9 +22,8 @@ from digest.subscribers.suppressions import all_suppressions
 from tests.mail.delivery.builders import SEVEN, opened, papers_in
 from tests.mail.delivery.builders import hands as hands
 from tests.smtp.scenario import relay_of
-from tests.support.raw_smtp import RawSmtp
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut, desk
-from tests.support.smtp_server import Phase
+from tests.support.smtp_server import SmtpServer, Step
 from tests.support.workers import Unlimited
 
 
@@ -32,7 +31,7 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
     add_papers(engine, range(10))
     add_reader(engine, "ada@example.com")
     cut(engine)
-    with RawSmtp() as server:
+    with SmtpServer() as server:
         journal = Journal(tmp_path / "journal", "one")
         issues, context = IssueCache(engine, desk().renderer.languages), desk()
         writer, sender = Writer(engine, context, journal, issues), Sender([relay_of(server)], 3)
@@ -41,7 +40,7 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
         )
         worker.deliver_due(10)
         worker.close()
-        assert server.said("QUIT") == server.connections == 1
+        assert server.count("QUIT") == server.connections == 1
 
 
 def test_a_paper_that_is_listed_long_after_it_was_mailed_is_not_mailed_again(hands, engine, smtp_server):
@@ -170,7 +169,7 @@ def test_a_deferred_mail_comes_back_when_its_time_has_come(hands, engine, smtp_s
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.RCPT, "451 4.7.1 greylisted", to="ada@example.com")
+    smtp_server.answer(Step.RCPT, "451 4.7.1 greylisted", to="ada@example.com")
     hands.deliver()
     assert hands.audit(issue).deferred == 1
     hands.at += timedelta(minutes=4)
@@ -186,7 +185,7 @@ def test_an_address_that_does_not_exist_is_suppressed_and_no_other(hands, engine
     gone = add_reader(engine, "gone@example.com")
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.always(Phase.RCPT, "550 5.1.1 no such user", to="gone@example.com")
+    smtp_server.always(Step.RCPT, "550 5.1.1 no such user", to="gone@example.com")
     hands.deliver()
     with read_only(engine) as connection:
         assert [one.key for one in all_suppressions(connection)] == [gone.key]
@@ -200,7 +199,7 @@ def test_a_refusal_of_us_suppresses_nobody_and_loses_nothing(hands, engine, smtp
     for number in range(5):
         add_reader(engine, f"reader{number}@example.com")
     issue = cut(engine)
-    smtp_server.always(Phase.END, "550 5.7.26 <reader0@example.com>: unauthenticated mail is not accepted")
+    smtp_server.always(Step.END, "550 5.7.26 <reader0@example.com>: unauthenticated mail is not accepted")
     hands.deliver()
     with read_only(engine) as connection:
         assert all_suppressions(connection) == []

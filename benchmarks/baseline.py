@@ -1,4 +1,4 @@
-"""The obvious way to send personal mails: EmailMessage, dkimpy, and aiosmtplib's sendmail, one after the other."""
+"""The obvious way to send personal messages: EmailMessage, dkimpy and aiosmtplib's sendmail, one after another."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,30 +18,30 @@ _COPIED = ("From", "Subject", "Date", "List-Id", "List-Unsubscribe-Post")
 _SENDER = "bounces@example.org"
 
 
-def obvious_per_second(port: int, example: bytes, key: bytes, messages: int = 200) -> float:
+def baseline_per_second(port: int, example: bytes, key: bytes, messages: int = 200) -> float:
     """Messages a second, each built, signed with the RSA key (PEM) and sent to the server on `port`.
 
-    The words of a mail are taken from `example`, one of ours, and not rendered: the obvious way gets that for nothing.
+    The text comes from `example`, one of our messages: the baseline gets rendering for nothing.
     """
-    return asyncio.run(_send_all(port, obvious_mails(example, key, messages), messages))
+    return asyncio.run(_send_all(port, baseline_messages(example, key, messages), messages))
 
 
-async def _send_all(port: int, mails: Iterator[tuple[str, bytes]], messages: int) -> float:
+async def _send_all(port: int, addressed: Iterator[tuple[str, bytes]], messages: int) -> float:
     async with SMTP(hostname=LOOPBACK, port=port, start_tls=False) as client:
         began = monotonic()
-        for recipient, message in mails:
+        for recipient, message in addressed:
             await client.sendmail(_SENDER, [recipient], message)
         return messages / (monotonic() - began)
 
 
-def obvious_mails(example: bytes, key: bytes | None, messages: int) -> Iterator[tuple[str, bytes]]:
-    """Addresses and messages, with the words of `example`; signed if there is a key (RSA, PEM)."""
+def baseline_messages(example: bytes, key: bytes | None, messages: int) -> Iterator[tuple[str, bytes]]:
+    """Addresses and messages with the text of `example`, signed if there is a key (RSA, PEM)."""
     model = message_from_bytes(example, policy=policy.SMTP)
     assert isinstance(model, EmailMessage)
     text, html = model.get_body(("plain",)), model.get_body(("html",))
     assert text is not None
     assert html is not None
-    words = text.get_content(), html.get_content()
+    plain_text, html_text = text.get_content(), html.get_content()
     for number in range(messages):
         message = EmailMessage(policy=policy.SMTP)
         for name in _COPIED:
@@ -49,8 +49,8 @@ def obvious_mails(example: bytes, key: bytes | None, messages: int) -> Iterator[
         message["To"] = address(number)
         message["Message-ID"] = f"<digest.{number:032}@example.org>"
         message["List-Unsubscribe"] = f"<https://papers.example.org/u/{number:032}>"
-        message.set_content(words[0])
-        message.add_alternative(words[1], subtype="html")
+        message.set_content(plain_text)
+        message.add_alternative(html_text, subtype="html")
         content = message.as_bytes()
         yield address(number), (dkim.sign(content, b"s1", b"example.org", key) if key else b"") + content
 
