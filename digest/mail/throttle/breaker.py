@@ -32,19 +32,14 @@ class Breaker:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._trial: datetime | None = None  # until then this process may try one message
+        self.trial: datetime | None = None  # until then this process may try one message, or waits for its reply
         self._is_trying = False
-
-    @property
-    def in_trial(self) -> bool:
-        """Whether this process may try a single message, or waits for its reply."""
-        return self._trial is not None
 
     def why_open(self, pause: Pause | None, now: datetime) -> str:
         """For people; "" when messages may be sent. The first process to ask after a pause gets the trial."""
-        if pause is not None and pause.until is not None and pause.until == self._trial and pause.is_in_force(now):
+        if pause is not None and pause.until is not None and pause.until == self.trial and pause.is_in_force(now):
             return "one message is trying the mail server again" if self._is_trying else ""
-        self._trial = None
+        self.trial = None
         if pause is None or (not pause.is_in_force(now) and pause.failures < BREAKS_AT):
             return ""
         if pause.until is None:
@@ -56,43 +51,39 @@ class Breaker:
     def admit_one(self, waits: list[timedelta]) -> None:
         """During a trial only the first message goes."""
         for index, wait in enumerate(waits):
-            if self._trial is None or wait:
+            if self.trial is None or wait:
                 continue
             if self._is_trying:
                 waits[index] = _TRIAL
             self._is_trying = True
 
-    def needs(self, summary: ResponseSummary) -> bool:
-        """Whether record() would change anything; call it for each window."""
-        if self._trial is not None and summary.attempted:
-            self._is_trying = False  # a reply that says nothing about us: another message may be tried at once
-        return summary.failures > 0 or (summary.accepted > 0 and self._trial is not None)
-
     def record(self, connection: Connection, summary: ResponseSummary, now: datetime) -> None:
-        """Open or close, after the replies to a window."""
+        """Open or close, after the replies to a window with failures or during a trial."""
+        if summary.attempted:
+            self._is_trying = False  # if the reply says nothing about us, another message may be tried at once
         if summary.failures:
             self._count(connection, summary, now)
-        elif summary.accepted and self._trial is not None:
-            if pauses.end_trial(connection, EVERYTHING, self._trial):
+        elif summary.accepted and self.trial is not None:
+            if pauses.end_trial(connection, EVERYTHING, self.trial):
                 subject = pauses.event_subject(EVERYTHING)
                 events.record(connection, now, subject, "resumed", {"by": "a mail that was accepted"})
                 log.info("the mail server accepts our messages again")
-            self._trial = None
+            self.trial = None
 
     def _win_trial(self, ended: Pause, now: datetime) -> bool:
         with transaction(self._engine) as connection:
             if not pauses.win_trial(connection, ended, now + _TRIAL):
                 return False
-        self._trial, self._is_trying = now + _TRIAL, False
+        self.trial, self._is_trying = now + _TRIAL, False
         return True
 
     def _count(self, connection: Connection, summary: ResponseSummary, now: datetime) -> None:
         before = pauses.locked(connection, EVERYTHING, now)
-        in_trial = self._trial is not None and before.until == self._trial
+        in_trial = self.trial is not None and before.until == self.trial
         after = after_failures(before, summary, now, in_trial)
         if after == before:
             return
-        self._trial = None
+        self.trial = None
         pauses.set_pause(connection, after)
         if after.until is not None and after.is_in_force(now):
             _report(connection, after, before.failures >= BREAKS_AT, now)

@@ -1,12 +1,12 @@
-"""Whether messages may be sent now, and how fast. One object per worker process; not for several threads.
+"""Whether messages may be sent now, how fast, and how many at a time. One object per worker process and thread.
 
 All workers see the same: pauses and the days of a warm-up are in the database, rates in Redis. A change by another
 process is seen within a second; as long as all is well, nothing is written.
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
@@ -15,16 +15,21 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.mail import pauses
-from digest.mail.delivery.outcome import Receipt
+from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.mail.pauses import EVERYTHING, Pause
 from digest.mail.throttle import warm_up
 from digest.mail.throttle.breaker import Breaker, clock
-from digest.mail.throttle.limits import MAX_WAIT, Limits
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
 
 log = structlog.get_logger()
 
+MAX_WAIT = timedelta(seconds=5)  # a message that has to wait for longer is requeued
+
+_MAX_WINDOW = 50
+# Two windows are in flight, and a message is begun within two seconds or not at all.
+_SLOW_SECONDS, _FAST_SECONDS = 1.0, 0.5
+_TROUBLE = (Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED)
 _ZERO = timedelta(0)
 _FRESH = timedelta(seconds=1)
 _MIN_WAIT = timedelta(milliseconds=50)  # shorter ones would make windows of one message
@@ -34,6 +39,26 @@ _FIRST_RATE, _FULL_RATE = 1.0, 100.0
 # Gmail asks for ten minutes without a message (support.google.com/a/answer/14229414); twice as long each time it
 # repeats that.
 _FIRST_DOMAIN_PAUSE, _MAX_DOMAIN_PAUSE = timedelta(minutes=10), timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator allows. Rates are messages a second of all workers together; 0 means no limit."""
+
+    rate: float = 0.0
+    domain_rates: Mapping[str, float] = field(default_factory=dict)  # "*" applies to any other domain on its own
+    warm_up_from: date | None = None
+    warm_up_first_day: int = 500
+
+    def domain_rate(self, domain: str) -> float:
+        return self.domain_rates.get(domain) or self.domain_rates.get("*", 0.0)
+
+    def day_limit(self, day: date) -> int | None:
+        """How many messages a day (UTC) of a warm-up takes, a third more each day. None: no limit."""
+        if self.warm_up_from is None or day < self.warm_up_from:
+            return None
+        days = min((day - self.warm_up_from).days, 100)  # by then the limit is astronomical
+        return round(self.warm_up_first_day * (4 / 3) ** days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +93,10 @@ class Throttle:
     def why_paused(self, now: datetime) -> str:
         """Why nothing may be sent now, for people; "" when something may."""
         snapshot = self._snapshot(now)
-        why = self._breaker.why_open(snapshot.everything, now)
-        if self._breaker.in_trial:
-            self._latest = None
-        if why or self._no_limits:
+        if why := self._why_open(snapshot.everything, now):
             return why
+        if self._no_limits:
+            return ""
         limit = self._limits.day_limit(_day(now))
         if limit is not None and snapshot.sent >= limit:
             return f"the {limit} messages of this day of the warm-up are sent; it goes on at {clock(_midnight(now))}"
@@ -92,7 +116,7 @@ class Throttle:
         one.
         """
         snapshot = self._snapshot(now)
-        if self._no_limits and not (snapshot.domains or self._slow or self._breaker.in_trial):
+        if self._no_limits and not (snapshot.domains or self._slow or self._breaker.trial):
             return [_ZERO] * len(domains)
         waits = [self._until_resumed(snapshot.domains.get(domain), now) for domain in domains]
         self._wait_for_rates(domains, waits)
@@ -107,18 +131,28 @@ class Throttle:
         summary = summarize(responses)
         self._speed_up(summary)
         recovered = self._recovered(summary, now)
-        unsent = summary.not_accepted if self._limits.day_limit(_day(now)) is not None else 0
-        if not (self._breaker.needs(summary) or summary.slow_down or recovered or unsent):
+        unsent = summary.not_accepted if self._limits.warm_up_from is not None else 0
+        is_about_us = bool(summary.failures) or self._breaker.trial is not None
+        if not (is_about_us or summary.slow_down or recovered or unsent):
             return
         with transaction(self._engine) as connection:
             if unsent:
                 warm_up.give_back(connection, _day(now), unsent)
             if recovered:
                 pauses.forget_failures(connection, recovered, now)
-            self._breaker.record(connection, summary, now)
+            if is_about_us:
+                self._breaker.record(connection, summary, now)
             for domain in sorted(summary.slow_down):
                 self._pause_domain(connection, domain, summary.slow_down[domain], now)
         self._latest = None
+
+    def _why_open(self, pause: Pause | None, now: datetime) -> str:
+        if pause is None and self._breaker.trial is None:
+            return ""
+        why = self._breaker.why_open(pause, now)
+        if self._breaker.trial is not None:
+            self._latest = None
+        return why
 
     # --- destinations and rates ---
 
@@ -211,6 +245,26 @@ class Throttle:
         return _Snapshot(now, by_scope.pop(EVERYTHING, None), by_scope, sent)
 
 
+class WindowSize:
+    """How many messages the next window of a worker holds.
+
+    A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
+    take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.
+    """
+
+    def __init__(self) -> None:
+        self.messages = 1
+
+    def adapt(self, seconds: float, receipts: Sequence[Receipt]) -> None:
+        """To how long the last window took and what became of it."""
+        if any(receipt.outcome in _TROUBLE for receipt in receipts):
+            self.messages = 1
+        elif seconds > _SLOW_SECONDS:
+            self.messages = max(1, self.messages // 2)
+        elif seconds < _FAST_SECONDS:
+            self.messages = min(_MAX_WINDOW, self.messages * 2)
+
+
 def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
     """The row of a domain that wants fewer messages. Replies during its pause do not make it longer."""
     if before.is_in_force(now):
@@ -225,3 +279,8 @@ def _day(now: datetime) -> date:
 
 def _midnight(now: datetime) -> datetime:
     return datetime.combine(_day(now) + timedelta(days=1), time(), UTC)
+
+
+def domain_of(address: str) -> str:
+    """The destination of a message."""
+    return address.rpartition("@")[2].lower()
