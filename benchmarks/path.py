@@ -89,6 +89,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
             database_url=SecretStr(database),
             smtp_url=SecretStr(server.url),
             data_dir=folder,
+            smtp_connections=1,  # which is open when the traced message comes
         )
         engine = wiring.engine(settings)
         stack.callback(engine.dispose)
