@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.installation import progress
 from benchmarks.postfix_tools import ToolsMissing
-from benchmarks.servers import ServerMissing
 from benchmarks.timed import RoundFailed
+from tests.support.servers import ServerMissing
 
 Found = dict[str, Any]
 

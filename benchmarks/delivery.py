@@ -17,9 +17,10 @@ from benchmarks.checked_run import CheckedRun, checked_run
 from benchmarks.command import command, run
 from benchmarks.installation import own_folder, progress
 from benchmarks.postfix_tools import Tools, find_tools
-from benchmarks.servers import Postgres, running_broker, running_postgres
+from benchmarks.servers import Postgres, running_postgres
 from benchmarks.timed import Round, Setup, timed_round
 from benchmarks.world import fan_out_seconds, make_world
+from tests.support.servers import own_broker
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         if tools is None:
             seconds, rows = fan_out_seconds(postgres.make("fan_out"), asked.fan_out, today)
             return {"fan_out_rows": rows, "fan_out_seconds": round(seconds, 2)}
-        broker = stack.enter_context(running_broker())
+        broker = stack.enter_context(own_broker())
         key = folder / "s1.pem"
         key.write_bytes(rsa_key())
         each = asked.sessions // asked.processes

@@ -1,4 +1,4 @@
-"""What an issue loses and doubles while workers, Redis or PostgreSQL are killed; the mail server's log tells.
+"""Counts lost and doubled messages while workers, Redis or PostgreSQL are killed, from the mail server's log.
 
 `python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
 PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
@@ -24,9 +24,10 @@ from benchmarks.command import command, run
 from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
 from benchmarks.proc import connections_to
 from benchmarks.report import Report, read_log, report_on
-from benchmarks.servers import Broker, Postgres, running_broker, running_postgres
+from benchmarks.servers import Postgres, running_postgres
 from benchmarks.timed import publish
 from benchmarks.world import SECRET, make_world
+from tests.support.servers import BrokerProcess, empty, own_broker
 
 FAULTS = ("kill", "flush", "redis", "postgres", "none")
 _WORKERS = 2  # `digest worker`
@@ -62,7 +63,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = stack.enter_context(own_folder(asked.keep))
         postgres = stack.enter_context(running_postgres())
-        broker = stack.enter_context(running_broker())
+        broker = stack.enter_context(own_broker())
         today = datetime.now(UTC).date()
         database = postgres.make("world")
         progress(f"making a world of {asked.mails} readers")
@@ -100,7 +101,7 @@ class FaultInjector:
     """Causes faults in an installation that sends to `port`; servers stay down for `down` seconds."""
 
     def __init__(
-        self, installation: Installation, postgres: Postgres, broker: Broker, port: int, down: float = 0.0
+        self, installation: Installation, postgres: Postgres, broker: BrokerProcess, port: int, down: float = 0.0
     ) -> None:
         self._installation = installation
         self._postgres = postgres
@@ -135,7 +136,7 @@ class FaultInjector:
         return connections
 
     def _flush(self) -> int:
-        self._broker.forget()
+        empty(self._broker.url)
         return 0
 
     def _redis(self) -> int:

@@ -20,11 +20,12 @@ from typing import Any
 from benchmarks.command import command, run
 from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
 from benchmarks.report import LogLine, read_log
-from benchmarks.servers import running_broker, running_postgres
+from benchmarks.servers import running_postgres
 from benchmarks.timed import publish
 from benchmarks.world import SECRET, address, make_world
 from digest.run import processes
 from digest.subscribers.tokens import Purpose, sign
+from tests.support.servers import own_broker
 
 PROMISED = 5.0  # seconds
 _WORKERS, _PROCESSES, _CONNECTIONS = 2, 2, 4
@@ -49,7 +50,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = stack.enter_context(own_folder(asked.keep))
         postgres = stack.enter_context(running_postgres())
-        broker = stack.enter_context(running_broker())
+        broker = stack.enter_context(own_broker())
         today = datetime.now(UTC).date()
         database = postgres.make("world")
         progress(f"making a world of {asked.mails} readers")

@@ -181,7 +181,7 @@ class RecordingProcess:
             )
 
     def taken(self) -> int:
-        """How many messages it has taken."""
+        """The number of messages taken."""
         with self.log.open("rb") as lines:
             lines.seek(self._read)
             while portion := lines.read(1 << 20):

@@ -25,7 +25,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the log shows, counted in messages."""
+    """Counts of messages in the log."""
 
     taken: int
     lost: int  # subscribers without a message

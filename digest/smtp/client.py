@@ -13,13 +13,10 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from digest.smtp.envelope import Envelope, Phase, Reply
-from digest.smtp.pool import ConnectionPool
+from digest.smtp.envelope import Envelope, Reply
 from digest.smtp.relay import Relay
 from digest.smtp.window import SendObserver, SubmittedWindow, Timeouts
-from digest.smtp.wire import is_plain_address
 
-_SYNTAX_ERROR = 501  # what a server replies to an address that it cannot parse
 _DEFAULT_TIMEOUTS = Timeouts()
 
 
@@ -39,6 +36,9 @@ class Sender:
 
         Raises ValueError without a relay.
         """
+        # Here, because aiosmtplib is slow to load, and every command reads the settings, which import this package.
+        from digest.smtp.pool import ConnectionPool
+
         if not relays:
             raise ValueError("no mail server is set")
         self._begin_seconds = timeouts.begin
@@ -54,15 +54,7 @@ class Sender:
 
         The result has exactly one reply to each envelope, in no particular order; it is never an exception.
         """
-        valid, rejected = [], []
-        for envelope in window:
-            phase = _invalid_address(envelope)
-            if phase is None:
-                valid.append(envelope)
-            else:
-                text = f"{phase}: this address cannot stand in an SMTP command"
-                rejected.append(Reply(envelope.id, phase, _SYNTAX_ERROR, text, now()))
-        submitted = SubmittedWindow(valid, now, time.monotonic() + self._begin_seconds, rejected)
+        submitted = SubmittedWindow(window, now, time.monotonic() + self._begin_seconds)
         with self._open_lock:
             if self._is_open:
                 self._loop.call_soon_threadsafe(self._pool.submit, submitted)
@@ -100,9 +92,3 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def _invalid_address(envelope: Envelope) -> Phase | None:
-    if not is_plain_address(envelope.forward_path):
-        return Phase.RCPT
-    return None if is_plain_address(envelope.reverse_path) else Phase.MAIL

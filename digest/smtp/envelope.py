@@ -1,4 +1,4 @@
-"""What goes to a mail server, and what comes back."""
+"""Envelopes for a mail server, and its replies."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ class Envelope:
 
 
 class Phase(StrEnum):
-    """How far the conversation had come when the reply, or the end of the connection, arrived."""
+    """The stage at which an attempt ended."""
 
     WAITING = "waiting"  # no byte of this message was sent, and nothing was learned about it
     SESSION = "connecting"  # connect, EHLO, TLS, AUTH
@@ -32,7 +32,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How the attempt to send one envelope ended."""
+    """The end of an attempt to send one envelope."""
 
     id: int  # of the envelope
     phase: Phase
@@ -42,5 +42,5 @@ class Reply:
 
     @property
     def is_acceptance(self) -> bool:
-        """Whether the server took responsibility: only the reply to the final dot does (RFC 5321 §4.1.1.4)."""
+        """True if the server took responsibility. Only a reply to the final dot can do so (RFC 5321 §4.1.1.4)."""
         return self.phase is Phase.CONTENT and self.code is not None and 200 <= self.code < 300

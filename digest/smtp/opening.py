@@ -10,6 +10,7 @@ from typing import cast
 
 from aiosmtplib import SMTP, SMTPHeloError, SMTPResponseException
 
+from digest.smtp.envelope import Phase
 from digest.smtp.relay import Relay, Security
 
 _AVOIDED_SECONDS = 30.0
@@ -27,7 +28,7 @@ class RelayState:
 
     @property
     def is_avoided(self) -> bool:
-        """Whether connecting failed in the last half minute."""
+        """True for half a minute after connecting failed."""
         return time.monotonic() < self._failed_at + _AVOIDED_SECONDS
 
     @property
@@ -94,7 +95,7 @@ class RelayPool:
         return all(state.is_avoided for state in self._states)
 
     def in_order(self) -> list[RelayState]:
-        """Where to try the next connection: by weight, avoided servers last."""
+        """The order in which to try to connect: by weight, avoided servers last."""
         return sorted(self._states, key=lambda state: (state.is_avoided, *state.share))
 
 
@@ -107,11 +108,10 @@ async def _greet(client: SMTP) -> None:
         await client.helo()
 
 
-def connect_problem(relay: Relay, error: BaseException) -> tuple[int | None, str]:
-    """Why a connection could not be opened: the server's reply code, if there is one, and text."""
+def connect_problem(relay: Relay, error: BaseException) -> tuple[str, Phase, int | None]:
+    """Why a connection could not be opened: text, phase, and the server's reply code if there is one."""
     if isinstance(error, SMTPResponseException):
-        return error.code if error.code > 0 else None, error.message
-    where = f"{relay.host}:{relay.port}"
-    if isinstance(error, TimeoutError) and not str(error):
-        return None, f"{where} did not answer in time"
-    return None, f"{where}: {error or type(error).__name__}"
+        return error.message, Phase.SESSION, error.code if error.code > 0 else None
+    is_timeout = isinstance(error, TimeoutError) and not str(error)
+    problem = " did not answer in time" if is_timeout else f": {error or type(error).__name__}"
+    return f"{relay.host}:{relay.port}{problem}", Phase.SESSION, None

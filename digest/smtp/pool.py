@@ -9,14 +9,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from digest.smtp.envelope import Phase, Reply
+from digest.smtp.envelope import Envelope, Phase, Reply
 from digest.smtp.opening import RelayPool, RelayState, connect_problem
 from digest.smtp.relay import Relay
 from digest.smtp.session import Session
 from digest.smtp.window import PendingMessage, SendObserver, SubmittedWindow, Timeouts
+from digest.smtp.wire import is_plain_address
 
 # After this many refusals in a row that are about us, not about a message, the rest are not even tried.
 _HALTS_AT = 3
+_SYNTAX_ERROR = 501  # what a server replies to an address that it cannot parse
 _TOO_LATE = "its turn did not come in time"
 
 
@@ -45,26 +47,31 @@ class ConnectionPool:
         self._openings: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._refusals = 0  # about us, in a row since the last acceptance
-        self._connect_problem: tuple[int | None, str] | None = None  # of the last connection, if it failed
+        self._connect_problem: tuple[str, Phase, int | None] | None = None  # of the last connection, if it failed
         self._closing = ""
         self._all_ended = asyncio.Event()
 
     def submit(self, window: SubmittedWindow) -> None:
         """Send its messages."""
         if self._closing:
-            _decline(window.messages, self._closing)
+            _resolve(window.messages, self._closing)
             return
         self._refusals = min(self._refusals, _HALTS_AT - 1)
         delay = max(window.begin_until - time.monotonic(), 0)
         timer = asyncio.get_running_loop().call_later(delay, self._time_is_up, window)
         window.replies.add_done_callback(lambda _: timer.cancel())
-        self._waiting.extend(window.messages)
+        for message in window.messages:
+            phase = _invalid_address(message.envelope)
+            if phase is None:
+                self._waiting.append(message)
+            else:
+                _resolve([message], f"{phase}: this address cannot stand in an SMTP command", phase, _SYNTAX_ERROR)
         self._pump()
 
     async def close(self, patience: float) -> None:
         """Begin nothing more, wait up to `patience` seconds for what is on the wire, and disconnect."""
         self._closing = "the sender is being closed"
-        _decline(self._drain(), self._closing)
+        _resolve(self._drain(), self._closing)
         for opening in self._openings:
             opening.cancel()
         await asyncio.gather(*self._openings, return_exceptions=True)
@@ -92,7 +99,7 @@ class ConnectionPool:
             if message.window.begin_until >= now:
                 return None
             self._waiting.popleft()
-            message.window.resolve(message.not_attempted(_TOO_LATE))
+            _resolve([message], _TOO_LATE)
         return None
 
     def begin(self, message: PendingMessage) -> str:
@@ -126,14 +133,14 @@ class ConnectionPool:
         message.window.resolve(reply)
         if was_on_probation:
             if self._refusals >= _HALTS_AT:
-                _decline(self._drain(), f"halted: {reply.code} {reply.text}")
+                _resolve(self._drain(), f"halted: {reply.code} {reply.text}")
             self._pump()
 
     def requeue(self, message: PendingMessage) -> None:
         """Take back a message whose connection ended for reasons of its own."""
         self._under_way -= 1
         if self._closing or message.window.begin_until < time.monotonic():
-            _decline([message], self._closing or _TOO_LATE)
+            _resolve([message], self._closing or _TOO_LATE)
         else:
             self._waiting.appendleft(message)
 
@@ -161,7 +168,7 @@ class ConnectionPool:
 
     @property
     def _is_on_probation(self) -> bool:
-        """Whether the next refusal halts: then messages go one at a time."""
+        """True if the next refusal halts. Messages then go one at a time."""
         return self._refusals >= _HALTS_AT - 1
 
     def _pump(self) -> None:
@@ -206,7 +213,7 @@ class ConnectionPool:
     def _opened(self, opening: asyncio.Task[None]) -> None:
         self._openings.discard(opening)
         if self._connect_problem is not None and not (self._closing or self._sessions or self._openings):
-            _fail(self._drain(), *self._connect_problem)
+            _resolve(self._drain(), *self._connect_problem)
         self._pump()
 
     # --- giving up ---
@@ -215,9 +222,9 @@ class ConnectionPool:
         late = [message for message in self._waiting if message.window is window]
         self._waiting = deque(message for message in self._waiting if message.window is not window)
         if self._connect_problem is not None and not self._sessions:
-            _fail(late, *self._connect_problem)
+            _resolve(late, *self._connect_problem)
         else:
-            _decline(late, _TOO_LATE)
+            _resolve(late, _TOO_LATE)
         for session in list(self._sessions):
             session.withdraw(window.begin_until)
 
@@ -227,11 +234,15 @@ class ConnectionPool:
         return messages
 
 
-def _fail(messages: Sequence[PendingMessage], code: int | None, problem: str) -> None:
+def _resolve(
+    messages: Sequence[PendingMessage], text: str, phase: Phase = Phase.WAITING, code: int | None = None
+) -> None:
     for message in messages:
-        message.window.resolve(message.reply(Phase.SESSION, code, problem))
+        message.window.resolve(message.reply(phase, code, text))
 
 
-def _decline(messages: Sequence[PendingMessage], reason: str) -> None:
-    for message in messages:
-        message.window.resolve(message.not_attempted(reason))
+def _invalid_address(envelope: Envelope) -> Phase | None:
+    """The command that one of the addresses cannot stand in."""
+    if not is_plain_address(envelope.forward_path):
+        return Phase.RCPT
+    return None if is_plain_address(envelope.reverse_path) else Phase.MAIL

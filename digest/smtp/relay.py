@@ -1,4 +1,4 @@
-"""The address of a mail server, given as a URL."""
+"""Mail servers and their URLs."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +19,7 @@ _PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A mail server to send through. `weight` is its share if there are several."""
+    """A mail server to send through. `weight`: its share, if there are several."""
 
     host: str
     port: int
@@ -30,7 +30,6 @@ class Relay:
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs on this machine."""
         return is_loopback(self.host)
 
 

@@ -45,7 +45,7 @@ class Deadline:
 
 
 class BufferedConnection(asyncio.Protocol):
-    """Knows whether the end of what was written has left its transport. (TLS hides its own buffer.)"""
+    """Tracks whether all written data has left the transport. (TLS hides its own buffer.)"""
 
     def take_over(self, transport: asyncio.Transport) -> None:
         """Take the transport from another protocol."""
@@ -72,7 +72,7 @@ class BufferedConnection(asyncio.Protocol):
         return True
 
     def is_cut_off(self) -> bool:
-        """Whether the end of what was written (except the bytes behind it) has not left; if so, it never will."""
+        """Return True if the written data, apart from the bytes behind it, has not all left. It then never will."""
         if not self._unsent:
             return False
         if self._behind and self.transport.get_write_buffer_size() <= self._behind:

@@ -21,7 +21,7 @@ class Timeouts:
 
 
 class SendObserver(Protocol):
-    """A record of what is on the wire, kept outside this process. Called on the sender's thread."""
+    """Keeps a record of messages on the wire outside this process. Called on the sender's thread."""
 
     def began(self, envelope_id: int) -> None:
         """Called before the first byte of this message's content is written. If it raises, the message is not begun."""
@@ -37,21 +37,15 @@ class SubmittedWindow:
 
     __slots__ = ("_resolved", "_size", "begin_until", "messages", "now", "replies")
 
-    def __init__(
-        self,
-        envelopes: Sequence[Envelope],
-        now: Callable[[], datetime],
-        begin_until: float,
-        resolved: Sequence[Reply] = (),
-    ) -> None:
-        """`begin_until`: on the monotonic clock; `resolved`: replies that need no sending."""
+    def __init__(self, envelopes: Sequence[Envelope], now: Callable[[], datetime], begin_until: float) -> None:
+        """`begin_until`: on the monotonic clock."""
         self.now = now
         self.begin_until = begin_until
         self.messages = [PendingMessage(envelope, self) for envelope in envelopes]
         self.replies: Future[list[Reply]] = Future()
         self.replies.set_running_or_notify_cancel()  # it cannot be cancelled: what is on the wire is on the wire
-        self._resolved = list(resolved)
-        self._size = len(resolved) + len(envelopes)
+        self._resolved: list[Reply] = []
+        self._size = len(envelopes)
         if not envelopes:
             self.replies.set_result(self._resolved)
 

@@ -15,7 +15,7 @@ _MAX_REPLY_LINES = 100
 
 
 class ExpectedReply(Enum):
-    """Which command or content a reply belongs to."""
+    """The command or content that a reply belongs to."""
 
     MAIL = auto()
     RCPT = auto()
@@ -35,7 +35,7 @@ class ProtocolError(Exception):
 
 
 def is_plain_address(address: str) -> bool:
-    """Whether `address` can stand in an SMTP command as it is, without quoting or SMTPUTF8."""
+    """Return True if `address` can be used in an SMTP command without quoting or SMTPUTF8."""
     return _PLAIN_ADDRESS.fullmatch(address) is not None and len(address) <= 254
 
 

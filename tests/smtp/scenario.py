@@ -43,7 +43,7 @@ def sending(*servers, connections=1, per_connection=100, timeouts=QUICK, observe
 
 
 def by_number(replies):
-    """What each reply means, by the number of its envelope."""
+    """The receipts of these replies, by the number of their envelope."""
     receipts = {reply.id: receipt_of(reply) for reply in replies}
     assert len(receipts) == len(replies), "more than one reply to an envelope"
     return receipts

@@ -1,4 +1,4 @@
-"""Whatever a mail server does, each message gets one reply, and the server's log has exactly what was accepted."""
+"""Under any script of server faults, each message gets one reply, and the server's log agrees with it."""
 
 import asyncio
 import os
@@ -64,5 +64,5 @@ def check(outcome_of, server, window):
         possible = {ACCEPTED: {1}, UNCERTAIN: {0, 1}}.get(outcome_of[sent.id], {0})
         assert log[sent.forward_path] in possible, (sent, outcome_of[sent.id])
     assert contents == {((sent.forward_path,), sent.message) for sent in window if log[sent.forward_path]}
-    # Where a content for nobody was wanted, an empty one was sent.
+    # A server that wanted content without a recipient got an empty one.
     assert {taken.content for taken in server.taken if not taken.rcpt_tos} <= {b""}

@@ -1,4 +1,4 @@
-"""What can go wrong with a mail server, one fault after another: each message gets the one receipt that is true."""
+"""Mail server faults, one after another: each message gets exactly one reply, and it is true."""
 
 import asyncio
 import threading
@@ -140,7 +140,7 @@ def test_a_refused_recipient_in_a_pipeline_does_not_shift_the_answers(nobody):
         }
         assert all(f"no reader {number}" in receipts[number].text for number in (1, 4, 5))
         assert [len(server.taken_for(address(n))) for n in range(8)] == [1, 0, 1, 1, 0, 0, 1, 1]
-        # Where the server wanted a content for nobody, it got an empty one.
+        # A server that wants content without a recipient gets an empty one.
         assert {taken.content for taken in server.taken if not taken.rcpt_tos} <= {b""}
         assert server.connections == 1
 

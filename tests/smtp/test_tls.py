@@ -106,7 +106,7 @@ def test_a_connection_lost_over_tls_is_read_as_one_in_clear(security, trusted, t
 
 
 def test_a_connection_that_ends_inside_a_large_message_over_tls_is_in_doubt(trusted, tmp_path):
-    # What has been encrypted and has not left cannot be seen from outside of the TLS transport.
+    # The TLS transport hides encrypted data that has not left yet.
     with server_with(signed(trusted), Security.TLS, tmp_path) as server:
         server.answer(Step.BODY, Act(reply="", wait=0.2, then=Then.RESET))
         with sending(relay_of(server, Security.TLS)) as sender:

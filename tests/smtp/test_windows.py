@@ -1,4 +1,4 @@
-"""Windows of messages: who is begun and who is not, what is noted, and when a sender stops by itself."""
+"""Windows of messages: begun or declined, recorded, and halted when the server refuses everything."""
 
 import threading
 import time
