@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import connect
 from digest.issues.publish import Plan
+from digest.issues.selection.history import IssueCache
 from digest.language import Languages
-from digest.ledger.recovery import Recovered
+from digest.ledger.transitions import Recovered
 from digest.mail.compose.composer import MailContext, Senders, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Branding, Renderer
@@ -22,9 +23,7 @@ from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
-from digest.mail.throttle.limits import Limits
-from digest.mail.throttle.rates import redis_rates
-from digest.mail.throttle.throttle import Throttle
+from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.community import Community
 from digest.papers.ranking import RankingWeights
@@ -107,7 +106,7 @@ def limits(settings: Settings) -> Limits:
 
 def flow(settings: Settings, database: Engine) -> Throttle:
     """Whether mail may be sent now, and how fast; one for each process."""
-    return Throttle(database, redis_rates(settings.redis_url.get_secret_value()), limits(settings))
+    return Throttle(database, Rates(settings.redis_url.get_secret_value()), limits(settings))
 
 
 def postman(settings: Settings, database: Engine) -> DeliveryWorker:
@@ -119,10 +118,12 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     if not relays:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
+    issues = IssueCache(database, languages())
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
-        Writer(database, desk(settings), journal),
+        issues,
+        Writer(database, desk(settings), journal, issues),
         flow(settings, database),
         journal,
         name,

@@ -25,7 +25,7 @@ from digest import clock, wiring
 from digest.database.engine import read_only, transaction
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
-from digest.ledger import sweep
+from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
 from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
 from digest.settings import Settings
@@ -115,9 +115,9 @@ class Jobs:
         wiring.recover(self.settings, self._engine)
         with transaction(self._engine) as connection:
             overdue = timedelta(hours=self.settings.overdue_hours)
-            expired = sweep.expire(connection, now, overdue, self.settings.max_attempts)
-            cancelled = sweep.skip_cancelled(connection, now)
-            due = sweep.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
+            expired = transitions.expire(connection, now, overdue, self.settings.max_attempts)
+            cancelled = transitions.skip_cancelled(connection, now)
+            due = deliveries.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
         if expired or cancelled:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:

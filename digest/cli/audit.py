@@ -97,8 +97,7 @@ def _watch(engine: "Engine", day: date, kind: IssueKind) -> None:
     from digest.database.engine import read_only
     from digest.issues.audit import audit as audit_of
     from digest.issues.audit import outlook
-    from digest.mail.throttle.limits import EVERYTHING
-    from digest.mail.throttle.store import current
+    from digest.mail.pauses import EVERYTHING, current
 
     issue = stored_issue(engine, day, kind)
     seen: deque[tuple[float, int]] = deque()

@@ -66,20 +66,20 @@ def retry(
     """Queue quarantined deliveries again, composed anew. Without --date, of every issue."""
     from digest import clock
     from digest.database.engine import transaction
-    from digest.ledger import sweep
+    from digest.ledger import deliveries, transitions
 
-    count, again = (
-        (sweep.count_uncertain, sweep.retry_uncertain) if uncertain else (sweep.count_quarantined, sweep.retry)
-    )
+    count, again = deliveries.count_quarantined, transitions.retry
+    if uncertain:
+        count, again = deliveries.count_uncertain, transitions.retry_uncertain
     engine = open_database()
     issue_id = stored_issue(engine, day, kind).id if day else None
     with transaction(engine) as connection:
-        deliveries = count(connection, issue_id) if dry_run else again(connection, clock.now(), issue_id)
+        number = count(connection, issue_id) if dry_run else again(connection, clock.now(), issue_id)
     if not dry_run:
         _hint_workers()
-    document = {"mails": deliveries, "uncertain": uncertain, "dry_run": dry_run}
+    document = {"mails": number, "uncertain": uncertain, "dry_run": dry_run}
     which = "uncertain" if uncertain else "quarantined"
-    report(document, f"{deliveries} {which} deliveries {'would be' if dry_run else 'are'} queued again.")
+    report(document, f"{number} {which} deliveries {'would be' if dry_run else 'are'} queued again.")
 
 
 def _set_status(given: date | None, kind: IssueKind, status: IssueStatus, dry_run: bool) -> None:
@@ -113,12 +113,11 @@ def _is_about_sending(day: date | None, sending: bool, domain: str, reason: str)
 
 def _pause_sending(domain: str, reason: str, dry_run: bool) -> None:
     from digest import clock
-    from digest.mail.throttle.limits import EVERYTHING
-    from digest.mail.throttle.manual_pause import stop
+    from digest.mail.pauses import EVERYTHING, pause_by_hand
 
     scope = domain.lower() or EVERYTHING
     if not dry_run:
-        stop(open_database(), scope, reason, clock.now())
+        pause_by_hand(open_database(), scope, reason, clock.now())
     document = {"scope": scope, "paused": True, "reason": reason, "dry_run": dry_run}
     command = f"digest resume --sending{f' --domain {scope}' if domain else ''}"
     report(document, f"{_subject(domain)} {'would be' if dry_run else 'is'} paused. To resume: {command}")
@@ -126,9 +125,8 @@ def _pause_sending(domain: str, reason: str, dry_run: bool) -> None:
 
 def _resume_sending(domain: str, dry_run: bool) -> None:
     from digest import clock
-    from digest.mail.throttle.limits import EVERYTHING
-    from digest.mail.throttle.manual_pause import pause_of
-    from digest.mail.throttle.manual_pause import resume as end_pause
+    from digest.mail.pauses import EVERYTHING, pause_of
+    from digest.mail.pauses import resume as end_pause
 
     scope, now, engine = domain.lower() or EVERYTHING, clock.now(), open_database()
     paused = pause_of(engine, scope, now)

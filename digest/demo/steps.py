@@ -12,8 +12,8 @@ from digest.database.migrate import migrate
 from digest.demo import papers as demo_papers
 from digest.demo import subscribers
 from digest.issues.publish import Published, publish
+from digest.ledger.deliveries import count_accepted
 from digest.ledger.kinds import Kind
-from digest.ledger.sweep import count_accepted
 from digest.run import processes
 from digest.run.maildir import messages
 from digest.run.parts import wait_for_port

@@ -12,8 +12,7 @@ from digest.database.engine import transaction
 from digest.database.tables import deliveries
 from digest.issues.publish import halt
 from digest.ledger.kinds import IssueStatus
-from digest.mail.throttle.limits import EVERYTHING, Pause
-from digest.mail.throttle.store import set_pause
+from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from tests.cli.conftest import DATE
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 

@@ -11,8 +11,7 @@ from sqlalchemy import insert, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries, sent_days
-from digest.mail.throttle.limits import EVERYTHING, Pause
-from digest.mail.throttle.store import set_pause
+from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
 from tests.support.scenario import MORNING
@@ -154,7 +153,7 @@ def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_pat
     assert "workers' journal" not in findings()
     blocked = tmp_path / "file"
     blocked.write_text("")
-    found = findings(data_dir=blocked, postfix_log="")["workers' journal"]
+    found = findings(data_dir=blocked)["workers' journal"]
     assert (found["blocks"], "DIGEST_DATA_DIR" in found["advice"]) == (True, True)
 
 

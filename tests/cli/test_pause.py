@@ -9,9 +9,9 @@ from sqlalchemy import update
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
 from digest.ledger import events
-from digest.ledger.sweep import due_count
-from digest.mail.throttle import store
-from digest.mail.throttle.limits import EVERYTHING, Pause
+from digest.ledger.deliveries import due_count
+from digest.mail import pauses
+from digest.mail.pauses import EVERYTHING, Pause
 from tests.cli.conftest import DATE
 from tests.support.scenario import MORNING
 
@@ -25,12 +25,12 @@ def due(engine):
 
 def paused(engine):
     with read_only(engine) as connection:
-        return {one.scope: (one.until, one.reason) for one in store.current(connection, datetime.now(UTC))}
+        return {one.scope: (one.until, one.reason) for one in pauses.current(connection, datetime.now(UTC))}
 
 
 def set_pause(engine, scope, reason, until=None):
     with transaction(engine) as connection:
-        store.set_pause(connection, Pause(scope, NOW, until, reason))
+        pauses.set_pause(connection, Pause(scope, NOW, until, reason))
 
 
 # --- an issue ---

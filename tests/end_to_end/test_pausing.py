@@ -12,7 +12,7 @@ from digest import wiring
 from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.issues.audit import audit
-from digest.ledger.sweep import skip_cancelled
+from digest.ledger.transitions import skip_cancelled
 from digest.settings import settings
 from tests.support.scenario import DAY, MORNING, SECRET, add_papers, add_reader, cut
 

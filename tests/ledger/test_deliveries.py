@@ -12,7 +12,7 @@ from digest.database.tables import deliveries as table
 from digest.issues.publish import halt
 from digest.issues.selection.selection import Pick, Selection
 from digest.issues.selection.stored import selection_as_json, selection_of
-from digest.ledger import deliveries, queueing, sending, sweep
+from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State
 from digest.ledger.sending import DeliveryResult, MessageRecord
@@ -45,7 +45,11 @@ def mark(engine, claim, sha256="a" * 64, selection=None, worker=ME):
         return sending.mark_sending(
             connection,
             worker,
-            [MessageRecord(claim.id, "id@example.org", sha256, selection_as_json(selection) if selection else "null")],
+            [
+                MessageRecord(
+                    claim.id, "id@example.org", sha256, DAY, selection_as_json(selection) if selection else "null"
+                )
+            ],
         )
 
 
@@ -166,7 +170,7 @@ def test_a_mail_that_the_last_check_held_back_is_not_in_doubt(claimed):
     halt(engine, DAY, IssueStatus.PAUSED, LATER)
     assert mark(engine, claim) == set()
     with transaction(engine) as connection:
-        deliveries.release(connection, [claim.id], LATER)
+        transitions.requeue(connection, [claim.id], LATER)
     assert (row_of(engine, claim.id).state, row_of(engine, claim.id).sha256) == (State.QUEUED, "")
 
 
@@ -177,7 +181,7 @@ def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
         for reader in (pending, confirmed):
             queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
         claims = sending.claim(connection, ME, 10, LATER)
-        may_go = sending.mark_sending(connection, ME, [MessageRecord(one.id, "", "") for one in claims])
+        may_go = sending.mark_sending(connection, ME, [MessageRecord(one.id, "", "", DAY) for one in claims])
     assert may_go == {one.id for one in claims if one.subscriber_id == pending.id}
 
 
@@ -188,10 +192,10 @@ def test_mails_of_a_paused_issue_are_not_claimed_until_it_goes_on(engine):
     halt(engine, DAY, IssueStatus.PAUSED, MORNING)
     with transaction(engine) as connection:
         assert sending.claim(connection, ME, 10, LATER) == []
-        assert sweep.due_count(connection, LATER, 100) == 0
+        assert deliveries.due_count(connection, LATER, 100) == 0
     halt(engine, DAY, IssueStatus.RUNNING, MORNING)
     with transaction(engine) as connection:
-        assert sweep.due_count(connection, LATER, 100) == 1
+        assert deliveries.due_count(connection, LATER, 100) == 1
         assert len(sending.claim(connection, ME, 10, LATER)) == 1
 
 
@@ -201,7 +205,7 @@ CHOSEN = Selection((Pick("2603.00001", "you follow graphs"), Pick("2603.00000", 
 def got_by(engine, claim, worker="two", since=DAY):
     """What the reader of `claim` has, as another mail of theirs sees it."""
     with read_only(engine) as connection:
-        return deliveries.already_got(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
+        return deliveries.already_sent(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
 
 
 def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_leave_out(claimed):
@@ -239,7 +243,7 @@ def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repe
         queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
         (claim,) = sending.claim(connection, ME, 10, LATER)
         sending.mark_sending(
-            connection, ME, [MessageRecord(claim.id, "id@example.org", "a" * 64, content=b"the bytes")]
+            connection, ME, [MessageRecord(claim.id, "id@example.org", "a" * 64, DAY, content=b"the bytes")]
         )
         assert sending.forget_messages(connection) == 0
         assert sending.message_of(connection, claim.id) == b"the bytes"
@@ -253,7 +257,7 @@ def test_what_somebody_asked_for_just_now_is_claimed_before_an_issue(claimed):
     engine, reader, _claim = claimed
     add_reader(engine, "ben@example.com")
     with transaction(engine) as connection:
-        deliveries.give_back(connection, ME, LATER)
+        transitions.requeue_held_by(connection, ME, LATER)
         queueing.queue_mail(connection, Kind.LINK, DAY, reader.key, reader.id, LATER, LATER)
         (first,) = sending.claim(connection, ME, 1, LATER)
     assert first.kind is Kind.LINK
@@ -263,8 +267,8 @@ def test_what_a_living_worker_holds_without_having_begun_it_is_given_back_at_onc
     engine, _reader, claim = claimed
     mark(engine, claim)
     with transaction(engine) as connection:
-        assert deliveries.give_back(connection, "two", LATER) == 0
-        assert deliveries.give_back(connection, ME, LATER) == 1
+        assert transitions.requeue_held_by(connection, "two", LATER) == 0
+        assert transitions.requeue_held_by(connection, ME, LATER) == 1
     assert (row_of(engine, claim.id).state, row_of(engine, claim.id).worker) == (State.QUEUED, "")
 
 
@@ -276,7 +280,7 @@ def test_many_mails_are_recorded_at_once_each_with_its_own_answer(engine):
     with transaction(engine) as connection:
         claims = sending.claim(connection, ME, 10, LATER)
         sending.mark_sending(
-            connection, ME, [MessageRecord(one.id, f"{one.id}@example.org", "a" * 64) for one in claims]
+            connection, ME, [MessageRecord(one.id, f"{one.id}@example.org", "a" * 64, DAY) for one in claims]
         )
         states = [State.ACCEPTED, State.REFUSED, State.QUEUED, State.UNCERTAIN]
         answers = [

@@ -4,13 +4,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from digest.database.engine import read_only
 from digest.issues.issue import Issue
 from digest.issues.profiles.store import leanings_of
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
-from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
+from digest.issues.store import issue_by_id
+from digest.language import Languages
+from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
@@ -22,6 +26,20 @@ class CachedIssue:
 
     issue: Issue
     pool: Pool
+
+
+class IssueCache:
+    """The issues that one process works on. Each is read once: what a cut issue lists never changes."""
+
+    def __init__(self, engine: Engine, languages: Languages) -> None:
+        self._engine = engine
+        self._languages = languages
+        self.get = lru_cache(maxsize=4)(self._read)
+
+    def _read(self, issue_id: int) -> CachedIssue:
+        with read_only(self._engine) as connection:
+            issue = issue_by_id(connection, issue_id)
+        return CachedIssue(issue, Pool(issue, languages=self._languages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,7 @@ def known_of(
     if not mails:
         return {}
     shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
-    got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
+    got = already_sent(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
     said = all_feedback(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
     known: dict[int, SubscriberHistory] = {}
     for issue_id, shelf in shelves.items():

@@ -1,7 +1,7 @@
 """Chosen mails → their exact bytes, each on its own: one that cannot be made stops no other."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -9,9 +9,7 @@ from jinja2 import TemplateError
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.selection.history import CachedIssue
-from digest.issues.selection.selection import Pool
-from digest.issues.store import issue_by_id
+from digest.issues.selection.history import IssueCache
 from digest.ledger.sending import message_of
 from digest.mail.compose.composer import IssueComposer, MailContext, OutgoingMessage, language_of, make_fragments, write
 from digest.mail.compose.fragments import Fragments
@@ -24,40 +22,33 @@ from digest.smtp import Envelope, is_plain_address
 
 @dataclass(slots=True)
 class Composed:
-    """What came of some parts. `unfit`: why a mail cannot be made; `arrived`: where the mail server's log has it."""
+    """What came of some parts. `unfit`: why a mail cannot be made."""
 
     made: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
     unfit: dict[int, str] = field(default_factory=dict)
-    arrived: dict[int, str] = field(default_factory=dict)
 
 
 class Writer:
-    """Makes the mails of one worker. An issue's list and its rendered fragments are read once; neither ever changes."""
+    """Makes the mails of one worker. An issue's rendered fragments are read once; they never change."""
 
     def __init__(
         self,
         engine: Engine,
         desk: MailContext,
         journal: Journal,
-        look_up: Callable[[Collection[str]], Mapping[str, str]] | None = None,
+        issues: IssueCache,
     ) -> None:
-        """`look_up`: which of these Message-IDs the mail server has already, and under what name (mail/postfix_log)."""
         self._engine = engine
         self._desk = desk
         self._journal = journal
-        self._look_up = look_up
-        self.shelf = lru_cache(maxsize=4)(self._shelf)
+        self._issues = issues
         self._press = lru_cache(maxsize=8)(self._make_press)  # an issue in one language
 
     def write(self, parts: Sequence[Draft]) -> Composed:
         """The exact bytes of each mail. What is in doubt must come out as it was, or not at all."""
         work = Composed()
-        in_server = self._already_there(parts)
         for part in parts:
             delivery = part.delivery
-            if delivery.message_id in in_server and delivery.in_doubt:
-                work.arrived[delivery.id] = f"found in the mail server's log as {in_server[delivery.message_id]}"
-                continue
             self._journal.making(delivery.id)
             try:
                 written = self._write_one(part)
@@ -77,21 +68,12 @@ class Writer:
             return OutgoingMessage(envelope, part.delivery.message_id, hashlib.sha256(kept).hexdigest())
         return write(part, self._desk)
 
-    def _already_there(self, parts: Sequence[Draft]) -> Mapping[str, str]:
-        doubtful = {part.delivery.message_id for part in parts if part.delivery.in_doubt}
-        return self._look_up(doubtful) if self._look_up and doubtful else {}
-
     def _kept(self, delivery_id: int) -> bytes | None:
         with read_only(self._engine) as connection:
             return message_of(connection, delivery_id)
 
-    def _shelf(self, issue_id: int) -> CachedIssue:
-        with read_only(self._engine) as connection:
-            issue = issue_by_id(connection, issue_id)
-        return CachedIssue(issue, Pool(issue, languages=self._desk.renderer.languages))
-
     def _make_press(self, issue_id: int, language: str) -> IssueComposer:
-        issue = self.shelf(issue_id).issue
+        issue = self._issues.get(issue_id).issue
         with read_only(self._engine) as connection:
             stored = stored_fragments(connection, issue_id, language)
         if stored is None:

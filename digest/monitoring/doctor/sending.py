@@ -12,10 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import wiring
 from digest.database.engine import read_only
-from digest.ledger import sweep
+from digest.ledger import deliveries
 from digest.mail.compose.dkim import dns_record, load_signer
-from digest.mail.throttle import store
-from digest.mail.throttle.limits import EVERYTHING, Pause, day_limit
+from digest.mail.pauses import EVERYTHING, Pause, current
+from digest.mail.throttle import sent_on
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
 
@@ -73,7 +73,7 @@ def _journal(folder: Path) -> Iterator[Finding]:
 
 
 def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
-    found = store.current(connection, now)
+    found = current(connection, now)
     if not any(pause.scope == EVERYTHING for pause in found):
         yield Finding("sending", True, "not paused")
     for pause in found:
@@ -93,11 +93,11 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
     first, today = settings.warm_up_from, now.astimezone(UTC).date()
     if first is None:
         return
-    limit = day_limit(wiring.limits(settings), today)
+    limit = wiring.limits(settings).day_limit(today)
     if limit is None:
         yield Finding("warm-up", True, f"begins on {first}")
         return
-    sent = store.sent_on(connection, today)
+    sent = sent_on(connection, today)
     said = f"day {(today - first).days + 1}: {sent} of {limit} messages sent"
     advice = (
         ""
@@ -109,7 +109,7 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
 
 def _in_doubt(connection: Connection, settings: Settings) -> Finding:
     policy = "held" if settings.in_doubt == "hold" else "sent again as the same bytes"
-    held = sweep.count_uncertain(connection)
+    held = deliveries.count_uncertain(connection)
     if not held:
         return Finding("uncertain deliveries", True, f"{policy} (DIGEST_IN_DOUBT)")
     advice = "List: digest audit --rows. Send again: digest retry --uncertain"
@@ -117,7 +117,7 @@ def _in_doubt(connection: Connection, settings: Settings) -> Finding:
 
 
 def _quarantined(connection: Connection) -> Iterator[Finding]:
-    if count := sweep.count_quarantined(connection):
+    if count := deliveries.count_quarantined(connection):
         yield Finding(
             "quarantine", False, f"{count} deliveries", "List: digest audit --rows. Queue again: digest retry"
         )

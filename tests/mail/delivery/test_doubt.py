@@ -8,7 +8,7 @@ from sqlalchemy import func, update
 
 from digest.database.engine import transaction
 from digest.database.tables import fragments
-from digest.ledger import sweep
+from digest.ledger import transitions
 from tests.mail.delivery.builders import hands as hands
 from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
 from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
@@ -50,8 +50,8 @@ def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_mo
     hands.deliver()
     hands.at += timedelta(hours=20)
     with transaction(engine) as connection:
-        assert sweep.expire(connection, hands.at, timedelta(hours=18), 12) == 1
-        assert sweep.expire(connection, hands.at, timedelta(hours=18), 12) == 0
+        assert transitions.expire(connection, hands.at, timedelta(hours=18), 12) == 1
+        assert transitions.expire(connection, hands.at, timedelta(hours=18), 12) == 0
     assert hands.deliver().handled == 0
     assert (hands.audit(issue).uncertain, hands.audit(issue).unexplained) == (1, 0)
     assert len(smtp_server.taken) == 1
@@ -71,7 +71,7 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
     assert len(smtp_server.taken) == 1
     assert hands.audit(issue).quarantined == 1
     with transaction(engine) as connection:  # which an operator can overrule, knowing that it may be a second copy
-        assert sweep.retry(connection, hands.at) == 1
+        assert transitions.retry(connection, hands.at) == 1
     hands.deliver()
     assert hands.audit(issue).accepted == 1
 

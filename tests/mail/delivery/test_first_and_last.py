@@ -156,7 +156,9 @@ def test_the_last_check_before_the_wire_knows_who_wants_a_goodbye(engine, meanwh
     if meanwhile:
         meanwhile(engine, ada)
     with transaction(engine) as connection:
-        may_go = sending.mark_sending(connection, "one", [sending.MessageRecord(claim.id, "x@y", "", None, b"mail")])
+        may_go = sending.mark_sending(
+            connection, "one", [sending.MessageRecord(claim.id, "x@y", "", DAY, content=b"mail")]
+        )
     assert may_go == (set() if meanwhile else {claim.id})
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import deliveries as table
-from digest.ledger import sending, sweep
+from digest.ledger import deliveries, sending, transitions
 from digest.ledger.kinds import State
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
@@ -18,7 +18,7 @@ from digest.mail.delivery.recovery import recover
 from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import LATER, row_of
-from tests.support.scenario import add_papers, add_reader, cut
+from tests.support.scenario import DAY, add_papers, add_reader, cut
 
 WORKER = "host:1:dead"
 
@@ -47,7 +47,7 @@ class Work:
 
     def mark(self, *mails):
         with transaction(self.engine) as connection:
-            composed = [MessageRecord(mail.id, f"{mail.id}@example.org", "a" * 64) for mail in mails]
+            composed = [MessageRecord(mail.id, f"{mail.id}@example.org", "a" * 64, DAY) for mail in mails]
             assert len(sending.mark_sending(connection, WORKER, composed)) == len(mails)
 
     def answered(self, mail, code, text="said the server"):
@@ -109,7 +109,7 @@ def test_under_the_policy_hold_what_was_on_the_wire_waits_for_the_operator(work)
     assert work.recover(hold=True) == {"in_doubt": 1, "queued": 5}
     assert mail.id not in {one.id for one in work.claim("two")}
     with transaction(work.engine) as connection:
-        assert sweep.retry_uncertain(connection, LATER) == 1
+        assert transitions.retry_uncertain(connection, LATER) == 1
     assert [one.id for one in work.claim("two")] == [mail.id]
 
 
@@ -147,7 +147,7 @@ def test_a_mail_that_kills_its_workers_is_set_apart_after_three_and_no_other_is(
         work.die()
         work.recover()
     with read_only(work.engine) as connection:
-        assert sweep.count_quarantined(connection) == 1
+        assert deliveries.count_quarantined(connection) == 1
     assert row_of(work.engine, poison.id).state == State.QUARANTINED
     assert row_of(work.engine, poison.id).reason == "3 workers died with it"
 

@@ -8,8 +8,9 @@ from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers as readers_table
+from digest.issues.selection.history import IssueCache
 from digest.issues.store import issue_by_id
-from digest.ledger import queueing, sweep
+from digest.ledger import deliveries, queueing
 from digest.ledger.kinds import Kind
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
@@ -32,8 +33,11 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
     cut(engine)
     with SmtpServer() as server:
         journal = Journal(tmp_path / "journal", "one")
-        writer, sender = Writer(engine, desk(), journal), Sender([relay_of(server)], 3)
-        worker = DeliveryWorker(engine, sender, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN)
+        issues, context = IssueCache(engine, desk().renderer.languages), desk()
+        writer, sender = Writer(engine, context, journal, issues), Sender([relay_of(server)], 3)
+        worker = DeliveryWorker(
+            engine, sender, issues, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN
+        )
         worker.deliver_due(10)
         worker.close()
         assert server.count("QUIT") == server.connections == 1
@@ -245,4 +249,4 @@ def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     path = "/confirm/" if kind is Kind.CONFIRMATION else "/preferences/"
     assert f"https://papers.example.org{path}" in opened(taken).get_body(("plain",)).get_content()
     with read_only(engine) as connection:
-        assert sweep.count_accepted(connection, kind) == 1
+        assert deliveries.count_accepted(connection, kind) == 1
