@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import connect
 from digest.issues.publish import Plan
+from digest.issues.selection.history import IssueCache
 from digest.language import Languages
 from digest.ledger.recovery import Recovered
 from digest.mail.compose.composer import MailContext, Senders, issue_settings
@@ -126,10 +127,12 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
     look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
+    issues = IssueCache(database, languages())
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, notes=journal),
-        Writer(database, desk(settings), journal, look_up),
+        issues,
+        Writer(database, desk(settings), journal, issues, look_up),
         flow(settings, database),
         journal,
         name,

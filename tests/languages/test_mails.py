@@ -12,6 +12,7 @@ from sqlalchemy import select
 from digest.database.engine import read_only
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
+from digest.issues.selection.history import IssueCache
 from digest.issues.selection.selection import Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
@@ -108,8 +109,10 @@ class _NoJournal:
 def test_a_worker_keeps_the_fragments_of_each_language(engine):
     add_papers(engine, range(3))
     issue_id = cut(engine).issue_id
-    writer = Writer(engine, replace(english_desk(), renderer=RENDERER), _NoJournal())  # type: ignore[arg-type]
-    issue = writer.shelf(issue_id).issue
+    issues = IssueCache(engine, RENDERER.languages)
+    context = replace(english_desk(), renderer=RENDERER)
+    writer = Writer(engine, context, _NoJournal(), issues)  # type: ignore[arg-type]
+    issue = issues.get(issue_id).issue
     parts = [a_part(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
     assert len(writer.write(parts).made) == 2
     with read_only(engine) as connection:

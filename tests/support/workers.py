@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from digest.issues.selection.history import IssueCache
 from digest.mail.compose.composer import MailContext
 from digest.mail.compose.writing import Writer
 from digest.mail.delivery.journal import Journal
@@ -56,6 +57,7 @@ def postman(
 ) -> DeliveryWorker:
     """One worker. Its journal is in `folder`, and gone when the postman is closed."""
     journal = Journal(folder, name)
-    return DeliveryWorker(
-        engine, Shared(sender), Writer(engine, desk_ or desk(), journal), Unlimited(), journal, name, hold, now
-    )
+    context = desk_ or desk()
+    issues = IssueCache(engine, context.renderer.languages)
+    writer = Writer(engine, context, journal, issues)
+    return DeliveryWorker(engine, Shared(sender), issues, writer, Unlimited(), journal, name, hold, now)

@@ -4,12 +4,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from digest.database.engine import read_only
 from digest.issues.issue import OVERLAP, Issue
 from digest.issues.profiles.store import leanings_of
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
+from digest.issues.store import issue_by_id
+from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.subscribers.opinion import PaperFeedback
@@ -26,6 +30,20 @@ class CachedIssue:
 
     issue: Issue
     pool: Pool
+
+
+class IssueCache:
+    """The issues that one process works on. Each is read once: what a cut issue lists never changes."""
+
+    def __init__(self, engine: Engine, languages: Languages) -> None:
+        self._engine = engine
+        self._languages = languages
+        self.get = lru_cache(maxsize=4)(self._read)
+
+    def _read(self, issue_id: int) -> CachedIssue:
+        with read_only(self._engine) as connection:
+            issue = issue_by_id(connection, issue_id)
+        return CachedIssue(issue, Pool(issue, languages=self._languages))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ from jinja2 import TemplateError
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.selection.history import CachedIssue
-from digest.issues.selection.selection import Pool
-from digest.issues.store import issue_by_id
+from digest.issues.selection.history import IssueCache
 from digest.ledger.sending import message_of
 from digest.mail.compose.composer import IssueComposer, MailContext, OutgoingMessage, language_of, make_fragments, write
 from digest.mail.compose.fragments import Fragments
@@ -33,13 +31,14 @@ class Composed:
 
 
 class Writer:
-    """Makes the mails of one worker. An issue's list and its rendered fragments are read once; neither ever changes."""
+    """Makes the mails of one worker. An issue's rendered fragments are read once; they never change."""
 
     def __init__(
         self,
         engine: Engine,
         desk: MailContext,
         journal: Journal,
+        issues: IssueCache,
         look_up: Callable[[Collection[str]], Mapping[str, str]] | None = None,
     ) -> None:
         """`look_up`: which of these Message-IDs the mail server has already, and under what name (mail/postfix_log)."""
@@ -47,7 +46,7 @@ class Writer:
         self._desk = desk
         self._journal = journal
         self._look_up = look_up
-        self.shelf = lru_cache(maxsize=4)(self._shelf)
+        self._issues = issues
         self._press = lru_cache(maxsize=8)(self._make_press)  # an issue in one language
 
     def write(self, parts: Sequence[Draft]) -> Composed:
@@ -86,13 +85,8 @@ class Writer:
         with read_only(self._engine) as connection:
             return message_of(connection, delivery_id)
 
-    def _shelf(self, issue_id: int) -> CachedIssue:
-        with read_only(self._engine) as connection:
-            issue = issue_by_id(connection, issue_id)
-        return CachedIssue(issue, Pool(issue, languages=self._desk.renderer.languages))
-
     def _make_press(self, issue_id: int, language: str) -> IssueComposer:
-        issue = self.shelf(issue_id).issue
+        issue = self._issues.get(issue_id).issue
         with read_only(self._engine) as connection:
             stored = stored_fragments(connection, issue_id, language)
         if stored is None:

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
+from digest.issues.selection.history import IssueCache
 from digest.issues.selection.stored import selection_as_json
 from digest.ledger import deliveries, events, sending
 from digest.ledger.deliveries import Delivery
@@ -114,6 +115,7 @@ class DeliveryWorker:
         self,
         engine: Engine,
         sender: SenderPort,
+        issues: IssueCache,
         writer: Writer,
         paces: ThrottlePort,
         journal: Journal,
@@ -124,6 +126,7 @@ class DeliveryWorker:
         """`hold`: what may have arrived waits for the operator instead of being sent once more."""
         self._engine = engine
         self._sender = sender
+        self._issues = issues
         self._writer = writer
         self._paces = paces
         self._journal = journal
@@ -187,7 +190,7 @@ class DeliveryWorker:
     def _choose(self, claims: Sequence[Delivery], tally: RunStats) -> ClaimOutcome:
         self._journal.making(ALL)
         with read_only(self._engine) as connection:
-            choice = choose(connection, self._name, claims, self._writer.shelf, self._journal.making)
+            choice = choose(connection, self._name, claims, self._issues.get, self._journal.making)
         self._journal.making(0)
         if choice.skipped:
             with transaction(self._engine) as connection:

@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers as readers_table
+from digest.issues.selection.history import IssueCache
 from digest.issues.store import issue_by_id
 from digest.ledger import queueing, sweep
 from digest.ledger.kinds import Kind
@@ -33,8 +34,11 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
     cut(engine)
     with RawSmtp() as server:
         journal = Journal(tmp_path / "journal", "one")
-        writer, sender = Writer(engine, desk(), journal), Sender([relay_of(server)], 3)
-        worker = DeliveryWorker(engine, sender, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN)
+        issues, context = IssueCache(engine, desk().renderer.languages), desk()
+        writer, sender = Writer(engine, context, journal, issues), Sender([relay_of(server)], 3)
+        worker = DeliveryWorker(
+            engine, sender, issues, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN
+        )
         worker.deliver_due(10)
         worker.close()
         assert server.said("QUIT") == server.connections == 1
