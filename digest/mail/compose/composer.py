@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from functools import lru_cache
 
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, IssueSettings
 from digest.issues.selection.selection import Selection
 from digest.language import SOURCE
 from digest.ledger.kinds import OF_ISSUE, Kind
@@ -74,19 +74,19 @@ class OutgoingMessage:
 
 def issue_settings(
     look: Branding, senders: Senders, keys: Sequence[bytes], signers: Sequence[Signer], language: str = SOURCE
-) -> dict[str, str]:
-    """The settings that show in an issue's mails, to be frozen with it."""
-    return {
-        "title": look.title,
-        "public_url": look.public_url,
-        "postal_address": look.postal_address,
-        "contact": look.contact,
-        "sender": senders.bulk,
-        "reply_to": senders.reply_to,
-        "link_key": key_id(keys[0]),
-        "dkim": " ".join(one.selector for one in first_of_each_kind(signers)),
-        "language": language,
-    }
+) -> IssueSettings:
+    """The settings that an issue's messages depend on, to be frozen with it."""
+    return IssueSettings(
+        title=look.title,
+        public_url=look.public_url,
+        postal_address=look.postal_address,
+        contact=look.contact,
+        sender=senders.bulk,
+        reply_to=senders.reply_to,
+        link_key=key_id(keys[0]),
+        dkim=tuple(signer.selector for signer in first_of_each_kind(signers)),
+        language=language,
+    )
 
 
 def language_of(issue: Issue, selection: Selection | None) -> str:
@@ -121,9 +121,9 @@ class IssueComposer:
         settings = issue.settings
         self._issue_id = issue.id
         self._reverse_path = desk.senders.reverse_path
-        self._keys = [_link_key(desk.keys, settings.get("link_key", ""))]
-        self._signers = _signers(desk.signers, settings.get("dkim", "").split())
-        public_url = settings["public_url"]
+        self._keys = [_link_key(desk.keys, settings.link_key)]
+        self._signers = _signers(desk.signers, settings.dkim)
+        public_url = settings.public_url
         self._unsubscribe_url = f"{public_url}/u/"
         self._feedback = url_start(f"{public_url}/feedback/", _TOKEN_LENGTH)
         self._manage = url_start(f"{public_url}/preferences/", _TOKEN_LENGTH)
@@ -192,7 +192,7 @@ def _written(part: Draft, reverse_path: str, name: str, message: bytes, may_have
 
 def _look(issue: Issue) -> Branding:
     frozen = issue.settings
-    return Branding(frozen["title"], frozen["public_url"], frozen["postal_address"], frozen["contact"])
+    return Branding(frozen.title, frozen.public_url, frozen.postal_address, frozen.contact)
 
 
 def _link_key(keys: Sequence[bytes], name: str) -> bytes:
@@ -211,7 +211,7 @@ def _signers(signers: Sequence[Signer], selectors: Sequence[str]) -> tuple[Signe
 
 def _sample_headers(issue: Issue, unsubscribe_url: str) -> Headers:
     """With everything that is the same for all readers as it will be."""
-    sender = issue.settings["sender"]
+    sender = issue.settings.sender
     domain = parseaddr(sender)[1].rpartition("@")[2]
     return Headers(
         sender=sender,
@@ -222,8 +222,8 @@ def _sample_headers(issue: Issue, unsubscribe_url: str) -> Headers:
         occasion=issue.date.isoformat(),
         list_domain=domain,
         unsubscribe_url=unsubscribe_url + "x" * _TOKEN_LENGTH,
-        archive_url=f"{issue.settings['public_url']}/issues",
-        reply_to=issue.settings["reply_to"],
+        archive_url=f"{issue.settings.public_url}/issues",
+        reply_to=issue.settings.reply_to,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, IssueSettings
 from digest.issues.reasons import OUTSIDE, place_of, reason_of
 from digest.issues.selection.selection import Pool, PoolProfile, Selection, SelectionWeights, select
 from digest.ledger.kinds import IssueStatus, SkipReason
@@ -19,7 +19,7 @@ from tests.support.scenario import DAY, MORNING, paper
 
 def issue_of(*papers):
     ranked = tuple(RankedPaper(n, one, 100.0 - n, {"upvotes": 100.0 - n}) for n, one in enumerate(papers, start=1))
-    return Issue(1, "daily", DAY, MORNING, IssueStatus.RUNNING, "test", {}, {}, 0, "", ranked)
+    return Issue(1, "daily", DAY, MORNING, IssueStatus.RUNNING, "test", {}, IssueSettings(), 0, "", ranked)
 
 
 TEN = [paper(number) for number in range(10)]

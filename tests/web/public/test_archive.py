@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from digest.database.engine import transaction
 from digest.database.tables import papers
+from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, set_status
 from digest.ledger.kinds import IssueStatus
 from digest.papers.paper import Paper, RankedPaper
@@ -28,7 +29,7 @@ def cut(visit: Visit, listed: list[Paper], day: date = TODAY, kind: str = "daily
         for place, one in enumerate(listed, 1)
     ]
     with transaction(visit.engine) as connection:
-        issue = add_issue(connection, NewIssue(kind, day, START, "f", {}, {}, ""), ranked)
+        issue = add_issue(connection, NewIssue(kind, day, START, "f", {}, IssueSettings(), ""), ranked)
     assert issue is not None
     return issue
 
