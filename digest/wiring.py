@@ -19,7 +19,6 @@ from digest.mail.compose.composer import MailContext, Senders, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Branding, Renderer
 from digest.mail.compose.writing import Writer
-from digest.mail.delivery import postfix_log
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
@@ -126,13 +125,12 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     if not relays:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
-    look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
     issues = IssueCache(database, languages())
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, notes=journal),
         issues,
-        Writer(database, desk(settings), journal, issues, look_up),
+        Writer(database, desk(settings), journal, issues),
         flow(settings, database),
         journal,
         name,

@@ -160,11 +160,6 @@ def _leave(connection: Connection, delivery_ids: Collection[int], **change: Any)
     connection.execute(update(deliveries).where(of_these).values(lease_until=None, worker="", **change))
 
 
-def found_at_server(connection: Connection, delivery_id: int, where: str, now: datetime) -> None:
-    """Claimed, in doubt, and found in the mail server's own log: it has arrived there."""
-    _leave(connection, [delivery_id], state=State.ACCEPTED, reply_text=where, finished_at=now)
-
-
 def give_back(connection: Connection, worker: str, now: datetime) -> int:
     """What `worker`, alive and with nothing in hand, holds in the ledger: certainly not sent. Returns how many."""
     held = and_(deliveries.c.worker == worker, deliveries.c.state.in_([State.CLAIMED, State.SENDING]))

@@ -51,10 +51,6 @@ class DeliverySettings(BaseSettings):
         pattern="^(resend|hold)$",
         description="A mail that may have arrived, since the connection or the worker died before the answer: `resend` sends the same bytes once more, as mail servers do; `hold` keeps it back for `digest retry --uncertain`.",
     )
-    postfix_log: Path | None = Field(
-        None,
-        description="The log of a Postfix on this machine, such as `/var/log/mail.log`, when that is the mail server: a mail in doubt is looked up there before it is sent once more.",
-    )
     dkim_keys: Annotated[dict[str, Path], NoDecode] = Field(
         {},
         description="DKIM keys, `selector=file` separated by spaces; each file a private key in PEM, RSA (2048 bits) or Ed25519. The first of each kind signs; the others are for repeating mails that they signed. Empty: mails are not signed here, the mail server signs.",
@@ -92,7 +88,7 @@ class DeliverySettings(BaseSettings):
             raise ValueError("write selector=file, separated by spaces")
         return {selector: Path(file) for selector, _, file in pairs}
 
-    @field_validator("warm_up_from", "postfix_log", mode="before")
+    @field_validator("warm_up_from", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None

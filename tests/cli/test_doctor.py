@@ -151,33 +151,11 @@ def test_it_tells_what_becomes_of_mails_in_doubt_and_which_wait_for_the_operator
     assert findings()["quarantine"]["said"] == "1 mails are set apart"
 
 
-def test_the_mail_log_has_to_be_readable_and_of_the_server_that_takes_the_mails(findings, tmp_path):
-    assert "mail log" not in findings()
-    log = tmp_path / "mail.log"
-    found = findings(postfix_log=log)["mail log"]
-    assert (found["well"], found["blocks"], "No such file" in found["said"]) == (False, False, True)
-    assert "DIGEST_POSTFIX_LOG" in found["advice"]
-    log.write_text("")
-    assert findings()["mail log"]["well"]
-
-
-def test_a_mail_log_of_this_machine_says_nothing_of_another_machines_mails(engine, monkeypatch, tmp_path):
-    from digest.monitoring.doctor.sending import sending
-
-    log = tmp_path / "mail.log"
-    log.write_text("")
-    monkeypatch.setenv("DIGEST_MAIL_FROM", "papers@example.org")
-    monkeypatch.setenv("DIGEST_SMTP_URL", "smtps://user:password@mail.example.org:465")
-    monkeypatch.setenv("DIGEST_POSTFIX_LOG", str(log))
-    found = {one.what: one for one in sending(engine, settings(), MORNING)}["mail log"]
-    assert (found.well, "mail.example.org" in found.advice) == (False, True)
-
-
 def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_path):
     assert "workers' journal" not in findings()
     blocked = tmp_path / "file"
     blocked.write_text("")
-    found = findings(data_dir=blocked, postfix_log="")["workers' journal"]
+    found = findings(data_dir=blocked)["workers' journal"]
     assert (found["blocks"], "DIGEST_DATA_DIR" in found["advice"]) == (True, True)
 
 

@@ -1,7 +1,7 @@
 """Chosen mails → their exact bytes, each on its own: one that cannot be made stops no other."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -23,11 +23,10 @@ from digest.smtp.wire import is_plain_address
 
 @dataclass(slots=True)
 class Composed:
-    """What came of some parts. `unfit`: why a mail cannot be made; `arrived`: where the mail server's log has it."""
+    """What came of some parts. `unfit`: why a mail cannot be made."""
 
     made: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
     unfit: dict[int, str] = field(default_factory=dict)
-    arrived: dict[int, str] = field(default_factory=dict)
 
 
 class Writer:
@@ -39,25 +38,18 @@ class Writer:
         desk: MailContext,
         journal: Journal,
         issues: IssueCache,
-        look_up: Callable[[Collection[str]], Mapping[str, str]] | None = None,
     ) -> None:
-        """`look_up`: which of these Message-IDs the mail server has already, and under what name (mail/postfix_log)."""
         self._engine = engine
         self._desk = desk
         self._journal = journal
-        self._look_up = look_up
         self._issues = issues
         self._press = lru_cache(maxsize=8)(self._make_press)  # an issue in one language
 
     def write(self, parts: Sequence[Draft]) -> Composed:
         """The exact bytes of each mail. What is in doubt must come out as it was, or not at all."""
         work = Composed()
-        in_server = self._already_there(parts)
         for part in parts:
             delivery = part.delivery
-            if delivery.message_id in in_server and delivery.in_doubt:
-                work.arrived[delivery.id] = f"found in the mail server's log as {in_server[delivery.message_id]}"
-                continue
             self._journal.making(delivery.id)
             try:
                 written = self._write_one(part)
@@ -76,10 +68,6 @@ class Writer:
             envelope = Envelope(part.delivery.id, self._desk.senders.reverse_path, part.reader.email, kept)
             return OutgoingMessage(envelope, part.delivery.message_id, hashlib.sha256(kept).hexdigest())
         return write(part, self._desk)
-
-    def _already_there(self, parts: Sequence[Draft]) -> Mapping[str, str]:
-        doubtful = {part.delivery.message_id for part in parts if part.delivery.in_doubt}
-        return self._look_up(doubtful) if self._look_up and doubtful else {}
 
     def _kept(self, delivery_id: int) -> bytes | None:
         with read_only(self._engine) as connection:

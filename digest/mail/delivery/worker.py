@@ -269,8 +269,8 @@ class DeliveryWorker:
                     tally.count("put back")
 
     def _set_apart(self, work: Composed, tally: RunStats) -> None:
-        """What cannot be made is quarantined, what the mail server has already is accepted."""
-        if not work.unfit and not work.arrived:
+        """What cannot be made is quarantined."""
+        if not work.unfit:
             return
         with transaction(self._engine) as connection:
             for delivery_id, problem in work.unfit.items():
@@ -279,9 +279,6 @@ class DeliveryWorker:
                 said = {"problem": problem}
                 events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", said)
                 tally.count("quarantined")
-            for delivery_id, where in work.arrived.items():
-                deliveries.found_at_server(connection, delivery_id, where, self._now())
-                tally.count("found at the mail server")
 
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason, tally: RunStats) -> None:
         deliveries.skip(connection, delivery_id, reason, self._now())

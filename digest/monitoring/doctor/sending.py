@@ -1,4 +1,4 @@
-"""What decides whether mail goes out: pauses, the warm-up, keys, mails in doubt and where they are looked up."""
+"""What decides whether mail goes out: pauses, the warm-up, keys, and deliveries in doubt."""
 
 import os
 from collections.abc import Iterator
@@ -14,18 +14,15 @@ from digest import wiring
 from digest.database.engine import read_only
 from digest.ledger import sweep
 from digest.mail.compose.dkim import dns_record, load_signer
-from digest.mail.delivery.postfix_log import look_up
 from digest.mail.throttle import store
 from digest.mail.throttle.limits import EVERYTHING, Pause, day_limit
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
-from digest.smtp.relay import is_loopback
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
     """Every finding; those about the database are left out when it does not answer."""
     yield from _keys(settings)
-    yield from _postfix_log(settings)
     yield from _journal(wiring.journal_folder(settings))
     try:
         with read_only(engine) as connection:
@@ -63,20 +60,6 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 def _sending_domains(settings: Settings) -> list[str]:
     senders = (settings.mail_from, settings.transactional_from)
     return sorted({parseaddr(one)[1].rpartition("@")[2] for one in senders if one})
-
-
-def _postfix_log(settings: Settings) -> Iterator[Finding]:
-    if settings.postfix_log is None:
-        return
-    try:
-        look_up(settings.postfix_log, (), at_most_bytes=4096)
-    except OSError as error:
-        said, _, advice = str(error).partition(". ")
-        yield Finding("mail log", False, said, f"{advice} Mails in doubt are sent once more without it.")
-        return
-    elsewhere = [relay.host for relay in settings.relays if not is_loopback(relay.host)]
-    advice = f"It says nothing of mails that go to {elsewhere[0]}." if elsewhere else ""
-    yield Finding("mail log", not elsewhere, f"{settings.postfix_log} can be read", advice)
 
 
 def _journal(folder: Path) -> Iterator[Finding]:
