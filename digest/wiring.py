@@ -15,13 +15,14 @@ from digest.issues.publish import Plan
 from digest.issues.selection.history import IssueCache
 from digest.language import Languages
 from digest.ledger.recovery import Recovered
-from digest.mail.compose.composer import MailContext, Senders, issue_settings
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
-from digest.mail.compose.render import Branding, Renderer
-from digest.mail.compose.writing import Writer
+from digest.mail.compose.render import Renderer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.message import Branding, Senders
 from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.rates import redis_rates
 from digest.mail.throttle.throttle import Throttle
@@ -130,7 +131,7 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
         database,
         Sender(relays, connections, messages, notes=journal),
         issues,
-        Writer(database, desk(settings), journal, issues),
+        Composer(database, desk(settings), journal, issues),
         flow(settings, database),
         journal,
         name,

@@ -6,6 +6,7 @@ Comes in: identifiers and records from sources. Goes out: plain, frozen values. 
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from urllib.parse import quote
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d{4}\.\d{4,5}"
@@ -31,6 +32,21 @@ class Paper:
     url: str = ""  # the canonical page
     code_url: str = ""
     project_url: str = ""
+
+    @property
+    def path(self) -> str:
+        """Of its page, behind the public address of the site."""
+        return f"/papers/{quote(self.id, safe='/:')}"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLinks:
+    """Where else a paper can be read; "" for a place that it does not have."""
+
+    arxiv: str
+    pdf: str
+    code: str
+    project: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,17 @@ def arxiv_id(text: str) -> str | None:
     candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/", "", candidate)
     match = _ARXIV_ID.fullmatch(candidate)
     return match.group(1) if match else None
+
+
+def arxiv_page(text: str) -> str:
+    """The page at arXiv of the paper whose identifier is in `text`; "" for none."""
+    arxiv = arxiv_id(text)
+    return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
+
+
+def links_of(paper: Paper) -> PaperLinks:
+    arxiv = arxiv_page(paper.id)
+    return PaperLinks(arxiv, arxiv.replace("/abs/", "/pdf/"), paper.code_url, paper.project_url)
 
 
 def merge(known: Paper, news: Paper) -> Paper:

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.issues.selection.history import IssueCache
-from digest.mail.compose.composer import MailContext
-from digest.mail.compose.writing import Writer
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.worker import DeliveryWorker, SenderPort
 from digest.smtp.envelope import Envelope, Receipt
@@ -59,5 +59,5 @@ def postman(
     journal = Journal(folder, name)
     context = desk_ or desk()
     issues = IssueCache(engine, context.renderer.languages)
-    writer = Writer(engine, context, journal, issues)
-    return DeliveryWorker(engine, Shared(sender), issues, writer, Unlimited(), journal, name, hold, now)
+    composer = Composer(engine, context, journal, issues)
+    return DeliveryWorker(engine, Shared(sender), issues, composer, Unlimited(), journal, name, hold, now)

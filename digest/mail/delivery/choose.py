@@ -7,24 +7,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digest.issues.issue import Issue
 from digest.issues.selection.history import CachedIssue, SubscriberHistory, known_of, papers_for
-from digest.issues.selection.selection import Selection
 from digest.issues.selection.stored import selection_of
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import LISTED, IssueStatus, Kind, SkipReason, Status
 from digest.mail.delivery.recipients import RecipientStatus, recipient_statuses
+from digest.mail.message import Draft
 from digest.subscribers.subscriber import Recipient
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One mail to be written: for whom, and for a digest from which issue which papers."""
-
-    delivery: Delivery
-    reader: Recipient
-    issue: Issue | None = None
-    selection: Selection | None = None
 
 
 @dataclass(slots=True)

@@ -24,14 +24,14 @@ from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
-from digest.mail.compose.composer import OutgoingMessage
-from digest.mail.compose.writing import Composed, Writer
-from digest.mail.delivery.choose import ClaimOutcome, Draft, choose, skip_reason
+from digest.mail.compose.composer import Composed, Composer
+from digest.mail.delivery.choose import ClaimOutcome, choose, skip_reason
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.recipients import recipient_statuses
 from digest.mail.delivery.record import record
 from digest.mail.delivery.recovery import recover
 from digest.mail.delivery.window_size import WindowSize
+from digest.mail.message import Draft, OutgoingMessage
 from digest.mail.throttle.limits import MAX_WAIT, domain_of
 from digest.smtp.envelope import Envelope, Receipt
 
@@ -116,7 +116,7 @@ class DeliveryWorker:
         engine: Engine,
         sender: SenderPort,
         issues: IssueCache,
-        writer: Writer,
+        composer: Composer,
         paces: ThrottlePort,
         journal: Journal,
         name: str,
@@ -127,7 +127,7 @@ class DeliveryWorker:
         self._engine = engine
         self._sender = sender
         self._issues = issues
-        self._writer = writer
+        self._composer = composer
         self._paces = paces
         self._journal = journal
         self._name = name
@@ -219,11 +219,11 @@ class DeliveryWorker:
         """Write a window while others are on the wire; mark it when the oldest of them is back; let it go."""
         if not parts:
             return
-        work = self._writer.write(parts)
+        work = self._composer.compose(parts)
         self._set_apart(work, tally)
-        may_go = self._record_and_mark([_composed(part, written) for part, written in work.made], tally)
-        going = [(part, written) for part, written in work.made if part.delivery.id in may_go]
-        self._hold_back([part.delivery for part, _written in work.made if part.delivery.id not in may_go], tally)
+        may_go = self._record_and_mark([_composed(part, written) for part, written in work.messages], tally)
+        going = [(part, written) for part, written in work.messages if part.delivery.id in may_go]
+        self._hold_back([part.delivery for part, _written in work.messages if part.delivery.id not in may_go], tally)
         if going:
             receipts = self._sender.submit([written.envelope for _part, written in going], self._now)
             self._in_flight.append(WindowInFlight({part.delivery.id: part for part, _written in going}, receipts))
