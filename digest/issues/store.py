@@ -12,6 +12,7 @@ from digest.database.tables import issue_papers, issues
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.ranking.terms import ScoreTerms
 
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
 _PLAIN_SETTINGS = ("title", "public_url", "postal_address", "contact", "sender", "reply_to", "link_key", "language")
@@ -135,7 +136,13 @@ def ranked_in(row: Row[Any]) -> RankedPaper:
         stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
     for several in ("authors", "categories", "keywords"):
         stored[several] = tuple(stored[several])
-    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)
+    return RankedPaper(
+        rank=row.rank,
+        paper=Paper(**stored),
+        score=row.score,
+        terms=ScoreTerms.from_dict(row.terms),
+        late_days=row.late_days,
+    )
 
 
 def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
@@ -160,7 +167,7 @@ def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
         "rank": ranked.rank,
         "paper_id": ranked.paper.id,
         "score": ranked.score,
-        "terms": ranked.terms,
+        "terms": ranked.terms.as_dict(),
         "paper": paper,
         "late_days": ranked.late_days,
     }

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from urllib.parse import quote
 
+from digest.papers.ranking.terms import ScoreTerms
+
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d{4}\.\d{4,5}"
 OLD_STYLE = r"[a-z-]+(?:\.[A-Z]{2})?/\d{7}"
@@ -72,12 +74,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class RankedPaper:
-    """A scored paper and its place. `terms` holds every number that led to `score`, in the order of the formula."""
+    """A scored paper and its rank in an issue."""
 
     rank: int  # from 1
     paper: Paper  # as it was when it was ranked
     score: float
-    terms: dict[str, float]
+    terms: ScoreTerms
     late_days: int = 0  # it missed the issue that it belonged to by so many days (papers/ranking/lateness.py)
 
 

@@ -26,7 +26,7 @@ class PaperCard:
 
 def card(ranked: RankedPaper) -> PaperCard:
     """A paper at its place in an issue."""
-    return paper_card(ranked.paper, ranked.rank, int(ranked.terms.get("upvotes", 0)))
+    return paper_card(ranked.paper, ranked.rank, int(ranked.terms.upvotes))
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:

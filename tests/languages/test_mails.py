@@ -22,6 +22,7 @@ from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS
+from digest.papers.ranking.terms import ScoreTerms
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.subscribers.subscriber import Preferences
@@ -122,7 +123,7 @@ def test_a_worker_keeps_the_fragments_of_each_language(engine):
 
 
 LIKED, LIKE_IT, FAR = "Zq liked", a_paper(9, title="Zqx"), a_paper(7, title="")
-EVERYTHING = {"upvotes": 31.0, "gained": 12.0, "comments": 2.0, "stars": 1350.0}
+EVERYTHING = ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0, stars=1350.0)
 WANTS = Preferences(language=CODE, keywords=("Zqx 1",), authors=("Ada Example",), topics=("graphs", "speech"), papers=9)
 
 

@@ -22,6 +22,7 @@ from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, Draft, Headers, MessageParts, Senders
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.ranking.terms import ScoreTerms
 from digest.subscribers.subscriber import Preferences, Recipient
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -62,7 +63,7 @@ def a_paper(number: int = 1, **changes: Any) -> Paper:
 
 def an_issue(papers: Iterable[Paper], note: str = "", context: MailContext = CONTEXT, kind: str = "daily") -> Issue:
     ranked = tuple(
-        RankedPaper(rank, paper, 10.0 / rank, {"upvotes": 142.0 / rank, "comments": 3.0})
+        RankedPaper(rank, paper, 10.0 / rank, ScoreTerms(upvotes=142.0 / rank, comments=3.0))
         for rank, paper in enumerate(papers, start=1)
     )
     cut_at = datetime(2026, 11, 23, 6, tzinfo=UTC)

@@ -114,5 +114,5 @@ def tastes_of(
 
 def since(issue: Issue) -> date:
     """No paper of `issue` can have been in a mail of an earlier day: they were first seen after that."""
-    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.get("known_days", 0)) for ranked in issue.papers)])
+    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.papers)])
     return issue.cut_at.date() - timedelta(days=days + 1)

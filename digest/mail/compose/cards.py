@@ -7,6 +7,7 @@ from typing import Any
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, and_more, n_
 from digest.papers.paper import Paper, PaperLinks, RankedPaper, links_of
+from digest.papers.ranking.terms import ScoreTerms
 from digest.subscribers.opinion import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
 
@@ -57,7 +58,7 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     room = _ROOM - _taken(values) - _breaks(title) - len(_FEEDBACK_WORDS) * wire_cost(own_page)
     return values | {
         "excerpt": _excerpt(paper, room),
-        "voted": bool(ranked.terms.get("upvotes")),
+        "voted": bool(ranked.terms.upvotes),
         "paper_path": paper.path.removeprefix("/papers/"),  # behind the subscriber's feedback address
     }
 
@@ -117,9 +118,9 @@ def _byline(paper: Paper) -> list[str]:
     return [words for words in (names, cut(paper.organization, ORGANIZATION)) if words]
 
 
-def _counts(terms: dict[str, float]) -> list[Message]:
+def _counts(terms: ScoreTerms) -> list[Message]:
     """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`: those above zero."""
-    votes, gained, comments, stars = (int(terms.get(name, 0)) for name in ("upvotes", "gained", "comments", "stars"))
+    votes, gained, comments, stars = map(int, (terms.upvotes, terms.gained or 0, terms.comments, terms.stars))
     counts = []
     if votes:
         total = n_("%(num)s vote", "%(num)s votes", num=votes)

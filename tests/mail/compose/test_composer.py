@@ -22,6 +22,7 @@ from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.message import Branding
+from digest.papers.ranking.terms import ScoreTerms
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (
     BRANDING,
@@ -137,7 +138,7 @@ def test_every_form_keeps_every_rule(papers: int, left_out: int, first: bool) ->
     assert ("left out" in text) == bool(left_out)
 
 
-EVERYTHING = {"upvotes": 12345.0, "gained": 1234.0, "comments": 1234.0, "stars": 123456.0}
+EVERYTHING = ScoreTerms(upvotes=12345.0, gained=1234.0, comments=1234.0, stars=123456.0)
 
 
 @pytest.mark.parametrize("code", LANGUAGES.codes)

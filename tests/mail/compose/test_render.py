@@ -15,6 +15,7 @@ from digest.lint.message import ParsedMessage
 from digest.lint.tree import Element, parse
 from digest.mail.compose.headers import UnfitMessage
 from digest.papers.paper import Paper
+from digest.papers.ranking.terms import ScoreTerms
 from tests.mail import builders
 from tests.mail.builders import (
     BRANDING,
@@ -113,7 +114,7 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
 
 def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     issue = an_issue([Paper(id="elsewhere:7/ä?", title="Bare")])
-    bare = replace(issue.papers[0], terms={})
+    bare = replace(issue.papers[0], terms=ScoreTerms())
     card = RENDERER.card(bare, BRANDING)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
     assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\nMore like this:\n" in card.text
@@ -170,13 +171,13 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        ({"upvotes": 1.0}, "▲ 1 vote"),
-        ({"upvotes": 31.0, "gained": 12.0, "comments": 2.0}, "▲ 31 votes, +12 since yesterday · 2 comments"),
-        ({"upvotes": 31.0, "gained": 0.0, "stars": 1350.0}, "▲ 31 votes · 1,350 stars"),
-        ({"upvotes": 0.0, "comments": 1.0}, "1 comment"),
+        (ScoreTerms(upvotes=1.0), "▲ 1 vote"),
+        (ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0), "▲ 31 votes, +12 since yesterday · 2 comments"),
+        (ScoreTerms(upvotes=31.0, gained=0.0, stars=1350.0), "▲ 31 votes · 1,350 stars"),
+        (ScoreTerms(upvotes=0.0, comments=1.0), "1 comment"),
     ],
 )
-def test_votes_are_told_with_their_movement(terms: dict[str, float], said: str) -> None:
+def test_votes_are_told_with_their_movement(terms: ScoreTerms, said: str) -> None:
     ranked = replace(an_issue([a_paper()]).papers[0], terms=terms)
     card = RENDERER.card(ranked, BRANDING)
     assert f"\n{said}\n" in card.text
