@@ -1,4 +1,4 @@
-"""What sets the kinds of message apart when one is composed. The templates of a kind are in templates/email/<kind>."""
+"""Label, preheader and sender of each kind of message. Its templates are in templates/email/<kind>."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,9 @@ from digest.ledger.kinds import Kind
 
 @dataclass(frozen=True, slots=True)
 class MessageKind:
-    """A row of the table below."""
-
-    label: Message  # in the list of an inbox
-    preheader: Message | None = None  # None for issues: each message has its own
-    is_listed: bool = False  # sent by the bulk sender to the list; the others answer one person
+    label: Message  # in the demo's inbox
+    preheader: Message | None = None  # None for issues, where it names papers
+    is_listed: bool = False  # from the bulk sender, with List-Id; the others answer one person
 
 
 KINDS = {

@@ -1,4 +1,4 @@
-"""The plain values that pass between rendering, composing and sending."""
+"""Plain values that rendering, composing and sending pass on."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from digest.subscribers.subscriber import Recipient
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """What the operator shows in every message. `public_url` has no slash at its end."""
+    """The operator's name and addresses in every message. `public_url` ends without a slash."""
 
     title: str
     public_url: str
@@ -24,33 +24,33 @@ class Branding:
 
 @dataclass(frozen=True, slots=True)
 class Senders:
-    """Who our messages come from: `bulk` for issues, `transactional` for what somebody has just asked for."""
+    """Senders of messages: `bulk` for issues, `transactional` for what someone has just asked for."""
 
     bulk: str
     transactional: str
     reply_to: str
-    reverse_path: str  # envelope sender, where failures are reported
+    reverse_path: str  # envelope sender: bounces go there
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message to compose: for whom, and of an issue which papers."""
+    """A message to compose: its delivery and subscriber and, for an issue, the papers chosen."""
 
     delivery: Delivery
-    reader: Recipient
+    subscriber: Recipient
     issue: Issue | None = None
     selection: Selection | None = None
 
     @property
     def language(self) -> str:
-        """Of a message of an issue: chosen with its papers, or for "" the operator's at the cut."""
+        """The language chosen with the papers, else the operator's at the cut. Only for an issue."""
         assert self.issue is not None
         return self.issue.language_for(self.selection.language if self.selection else "")
 
 
 @dataclass(frozen=True, slots=True)
 class MessageParts:
-    """A rendered message. `html` has its styles inlined; lines end in \\n."""
+    """A rendered message: styles inlined in `html`, lines ending in \\n."""
 
     subject: str
     text: str
@@ -59,7 +59,7 @@ class MessageParts:
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """What the header section needs beside the subject. Addresses are bare, URLs plain ASCII."""
+    """Values of the header section except the subject. Addresses are bare, URLs plain ASCII."""
 
     sender: str  # From, as "Name <address>"
     reply_to: str  # "" for the sender
@@ -74,8 +74,6 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message ready to be sent."""
-
     envelope: Envelope
     message_id: str
     sha256: str

@@ -1,4 +1,4 @@
-"""A subscriber's message without sending it: the bytes that were sent or would be."""
+"""Composes a message without sending it: the bytes that were sent or would be."""
 
 import email
 from dataclasses import replace
@@ -25,16 +25,16 @@ from digest.smtp.envelope import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
 _SAMPLE_ADDRESS = "reader@example.com"
-_NOBODY = 0  # no subscriber's number: the links of a preview open nobody's page
+_NOBODY = 0  # the id of no subscriber, so that links in a preview open no page
 
 
 def preview_message(
     engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes | None:
-    """The message of an issue; None when none would be made.
+    """Compose the message of an issue; None when the subscriber would get none.
 
-    Without a subscriber it is the sample subscriber's, in `language` (the issue's for ""), with the templates as they
-    are now: a designer sees their changes.
+    Without a subscriber it is for a sample subscriber, in `language` ("": the issue's), and from the current templates,
+    so that designers see their changes.
     """
     draft = _draft(engine, context, issue, subscriber or _sample_subscriber(_SAMPLE_ADDRESS, now, language), now)
     if draft is None:
@@ -49,7 +49,7 @@ def preview_message(
 def preview_transactional(
     context: MailContext, kind: Kind, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes:
-    """A message that belongs to no issue, as if it were due now; in the operator's language for ""."""
+    """Compose a message that belongs to no issue, as if due now. `language` "" is the operator's."""
     recipient = subscriber or _sample_subscriber(_SAMPLE_ADDRESS, now, language)
     draft = Draft(_unqueued(kind, None, now.date(), recipient, now), recipient)
     return compose_transactional(draft, context).envelope.message
@@ -58,7 +58,7 @@ def preview_transactional(
 def test_envelope(
     engine: Engine, context: MailContext, issue: Issue, address: str, language: str, now: datetime
 ) -> Envelope | None:
-    """The sample subscriber's message, to `address`; the ledger never hears of it. None for an empty issue."""
+    """Compose a sample subscriber's message to `address`, outside the ledger. None for an empty issue."""
     draft = _draft(engine, context, issue, _sample_subscriber(address, now, language), now)
     return compose_alone(draft, context).envelope if draft else None
 
@@ -82,7 +82,7 @@ def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subsc
     selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
     if isinstance(selection, SkipReason):
         return None
-    if subscriber.id == _NOBODY:  # shows the message of any day, without the welcome
+    if subscriber.id == _NOBODY:  # a preview is not a first issue
         selection = replace(selection, first=False)
     return Draft(delivery, subscriber, issue, selection)
 

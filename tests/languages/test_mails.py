@@ -59,10 +59,11 @@ def body(message: bytes, kind: str) -> str:
 
 def a_link_mail(context: MailContext, code: str) -> bytes:
     draft = a_draft(ISSUE, None)
-    preferences = replace(draft.reader.preferences, language=code)
+    preferences = replace(draft.subscriber.preferences, language=code)
     asked = replace(draft.delivery, kind=Kind.LINK, issue_id=None)
     return compose_alone(
-        replace(draft, issue=None, reader=replace(draft.reader, preferences=preferences), delivery=asked), context
+        replace(draft, issue=None, subscriber=replace(draft.subscriber, preferences=preferences), delivery=asked),
+        context,
     ).envelope.message
 
 

@@ -1,4 +1,4 @@
-"""A paper → the words and links that its card shows. What others wrote passes digest/text.py."""
+"""Words and links on the card of a paper. Foreign text passes digest/text.py."""
 
 import re
 from dataclasses import dataclass
@@ -30,16 +30,12 @@ IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Words that say where it leads, and the address."""
-
     words: str
     url: str
 
 
 def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: str = "daily") -> dict[str, Any]:
-    """What templates/email/digest/card.* are rendered with, in words of `language`: the same for all subscribers of an
-    issue of `kind`.
-    """
+    """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`."""
     paper, say = ranked.paper, language.say
     own_page = public_url + paper.path
     links = links_of(paper)
@@ -59,12 +55,12 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     return values | {
         "excerpt": _excerpt(paper, room),
         "voted": bool(ranked.terms.upvotes),
-        "paper_path": paper.path.removeprefix("/papers/"),  # behind the subscriber's feedback address
+        "paper_path": paper.path.removeprefix("/papers/"),  # follows the feedback address
     }
 
 
 def _taken(value: Any) -> int:
-    """The bytes of encoded HTML that all texts in `value` take, with spaces that do not break."""
+    """Bytes of encoded HTML for all texts in `value`, with non-breaking spaces."""
     match value:
         case str():
             return wire_cost(unbroken(value))
@@ -86,7 +82,7 @@ def _excerpt(paper: Paper, room: int) -> str:
 
 
 def _breaks(text: str) -> int:
-    """The bytes of encoded HTML that invisible breaks add to `text`."""
+    """Bytes of encoded HTML that invisible breaks add to `text`."""
     return wire_cost(breakable(text)) - wire_cost(text)
 
 

@@ -30,14 +30,14 @@ from digest.text import domain_of
 
 @dataclass(slots=True)
 class Composed:
-    """What came of some drafts. `unfit`: why a message cannot be made, by the number of its delivery."""
+    """Messages composed; `unfit` has the reason, by delivery, for each that cannot be."""
 
     messages: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
     unfit: dict[int, str] = field(default_factory=dict)
 
 
 class Composer:
-    """Composes the messages of one worker. The fragments of an issue are read once: they never change."""
+    """Composes the messages of one worker. Reads the fragments of an issue once, because they never change."""
 
     def __init__(self, engine: Engine, context: MailContext, journal: Journal, issues: IssueCache) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class Composer:
         self._issue_composer = lru_cache(maxsize=8)(self._new_issue_composer)
 
     def compose(self, drafts: Sequence[Draft]) -> Composed:
-        """Each message on its own: one that cannot be made stops no other."""
+        """Compose each message on its own, so that a faulty draft stops no other."""
         composed = Composed()
         for draft in drafts:
             self._journal.making(draft.delivery.id)
@@ -66,7 +66,7 @@ class Composer:
         if draft.issue is not None:
             return self._issue_composer(draft.issue.id, draft.language).compose(draft)
         if delivery.in_doubt and (stored := self._stored_message(delivery.id)):
-            envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.reader.email, stored)
+            envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
             return OutgoingMessage.of(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
 
@@ -88,21 +88,21 @@ class Composer:
 def _check(message: OutgoingMessage, draft: Draft) -> None:
     """Raises ValueError for what must not be sent."""
     if not is_plain_address(message.envelope.forward_path):
-        raise ValueError("the address cannot stand in an SMTP command")
+        raise ValueError("the address does not fit into an SMTP command")
     if draft.delivery.in_doubt and draft.delivery.sha256 != message.sha256:
         # The first copy may have arrived; one that differs would be a second message to the subscriber.
-        raise ValueError("an earlier attempt may have arrived, and the message would differ now")
+        raise ValueError("an earlier attempt may have arrived, and the message would now differ")
 
 
 def render_fragments(issue: Issue, context: MailContext, language: str = SOURCE) -> Fragments:
-    """What the messages of `issue` in one language are joined from. Raises jinja2.TemplateError."""
+    """Render the fragments of `issue` in one language. Raises jinja2.TemplateError."""
     return fragments_of(issue, frozen_branding(issue), context.renderer.speaking(language))
 
 
 def compose_alone(draft: Draft, context: MailContext) -> OutgoingMessage:
-    """Compose one message without a database: the issue is rendered for it alone.
+    """Compose one message without stored fragments: its issue is rendered for it alone.
 
-    Raises jinja2.TemplateError or UnfitMessage for one that cannot be made.
+    Raises jinja2.TemplateError or UnfitMessage.
     """
     if draft.issue is None:
         return compose_transactional(draft, context)
@@ -114,11 +114,11 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
     """Compose a message that belongs to no issue. Raises jinja2.TemplateError or UnfitMessage."""
     delivery, senders = draft.delivery, context.senders
     links = _links(draft, context)
-    renderer = context.renderer.speaking(draft.reader.preferences.language or context.language)
+    renderer = context.renderer.speaking(draft.subscriber.preferences.language or context.language)
     headers = Headers(
         sender=senders.transactional,
         reply_to=senders.reply_to,
-        to=draft.reader.email,
+        to=draft.subscriber.email,
         date=delivery.due_at,
         message_id=message_id(delivery, domain_of(senders.transactional)),
         kind=delivery.kind,
@@ -127,17 +127,17 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
     )
     parts = renderer.render(delivery.kind, links, context.branding)
     message = message_bytes(parts, headers, first_of_each_kind(context.signers))
-    envelope = Envelope(delivery.id, senders.reverse_path, draft.reader.email, message)
+    envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message)
     return OutgoingMessage.of(envelope, headers.message_id)
 
 
 def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
     def link(path: str, purpose: Purpose) -> str:
-        token = sign(purpose, draft.reader.id, draft.delivery.created_at, context.link_keys)
+        token = sign(purpose, draft.subscriber.id, draft.delivery.created_at, context.link_keys)
         return f"{context.branding.public_url}/{path}/{token}"
 
     return SubscriberLinks(
-        address=draft.reader.email,
+        address=draft.subscriber.email,
         manage_url=link("preferences", Purpose.MANAGE),
         unsubscribe_url=link("u", Purpose.UNSUBSCRIBE),
         confirm_url=link("confirm", Purpose.CONFIRM) if draft.delivery.kind is Kind.CONFIRMATION else "",

@@ -1,4 +1,4 @@
-"""The operator's branding, senders and keys: as they are now, and as an issue froze them at its cut."""
+"""The operator's branding, senders and keys, now and as frozen with an issue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from digest.subscribers.tokens import key_id, key_named
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
-    """What composing a message needs beside its draft."""
+    """Everything that composing a message needs, except its draft."""
 
     renderer: Renderer
     branding: Branding
@@ -31,7 +31,7 @@ def issue_settings(
     signers: Sequence[Signer],
     language: str = SOURCE,
 ) -> IssueSettings:
-    """The settings to freeze with an issue."""
+    """Settings to freeze with an issue at its cut."""
     return IssueSettings(
         title=branding.title,
         public_url=branding.public_url,
@@ -46,21 +46,20 @@ def issue_settings(
 
 
 def frozen_branding(issue: Issue) -> Branding:
-    """The branding of an issue's messages."""
     settings = issue.settings
     return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
 
 
 def frozen_context(issue: Issue, current: MailContext) -> MailContext:
-    """`current` with what `issue` froze at its cut, so that a retry is the same message byte for byte.
+    """`current` with the settings frozen with `issue`, so that a retry is the same message byte for byte.
 
-    Raises UnfitMessage when a key that the issue names is gone.
+    Raises UnfitMessage when a key that the issue names is no longer set.
     """
     settings = issue.settings
-    # An issue of an earlier version names no link key.
+    # Issues of earlier versions name no link key.
     link_key = key_named(current.link_keys, settings.link_key) if settings.link_key else current.link_keys[0]
     if link_key is None:
-        raise UnfitMessage("the secret key that signs the links of this issue is not set any more")
+        raise UnfitMessage("the secret key that signs the links of this issue is no longer set")
     try:
         signers = named(current.signers, settings.dkim)
     except ValueError as missing:

@@ -91,7 +91,7 @@ def load_signer(selector: str, pem: bytes) -> Signer:
 
 
 def first_of_each_kind(signers: Iterable[Signer]) -> tuple[Signer, ...]:
-    """Who signs a new mail: the first RSA key and the first Ed25519 key."""
+    """The first RSA key and the first Ed25519 key: those that sign a new message."""
     first: dict[str, Signer] = {}
     for signer in signers:
         first.setdefault(signer.kind, signer)
@@ -99,10 +99,10 @@ def first_of_each_kind(signers: Iterable[Signer]) -> tuple[Signer, ...]:
 
 
 def named(signers: Iterable[Signer], selectors: Sequence[str]) -> tuple[Signer, ...]:
-    """The signers with these selectors, in this order. Raises ValueError when one is not there any more."""
+    """Return the signers with these selectors, in this order. Raises ValueError when one is no longer set."""
     by_selector = {signer.selector: signer for signer in signers}
     if missing := [selector for selector in selectors if selector not in by_selector]:
-        raise ValueError(f"the DKIM key {missing[0]} is not set any more")
+        raise ValueError(f"the DKIM key {missing[0]} is no longer set")
     return tuple(by_selector[selector] for selector in selectors)
 
 

@@ -1,6 +1,6 @@
-"""An issue → what its messages are joined from: cards and layouts, rendered, inlined and encoded once.
+"""Cards and layouts of an issue, rendered, inlined and encoded once; its messages are joined from them.
 
-Plain data, stored with the issue, so that a retry is the same message after the templates, or this code, have changed.
+They are stored with the issue, so that a retry is the same message after templates or code have changed.
 """
 
 import json
@@ -18,7 +18,7 @@ from digest.mail.compose.render import MANY, RenderedCard, Renderer
 from digest.mail.message import Branding
 from digest.papers.paper import RankedPaper
 
-# What a template may raise over one paper; an error of the machine, such as no memory, is not among them.
+# Errors of a template over one paper, as opposed to errors of the machine, such as running out of memory.
 _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 _WORDING = {
@@ -32,7 +32,7 @@ _NO_WELCOME = (("",), ("",))
 
 @dataclass(frozen=True, slots=True)
 class LayoutFragments:
-    """A message without its cards. `subject` is as it is, `text` and `html` are encoded for the wire."""
+    """A message without its cards. `text` and `html` are encoded, `subject` is not."""
 
     subject: Pieces
     text: Pieces
@@ -53,18 +53,18 @@ class CardFragments:
 class Fragments:
     """`forms` by layout_name(), `cards` and `unfit` by the paper's id; `preheader` is for messages of few papers.
 
-    The names of the fields are stored, here and in the classes above.
+    Field names are stored: renaming one here or in the classes above breaks issues that are being sent.
     """
 
     preheader: str
     forms: dict[str, LayoutFragments]
     cards: dict[str, CardFragments]
     unfit: dict[str, str]  # why a paper's card could not be made
-    wording: dict[str, str]  # "also" begins a preheader, "place" is a paper's position in the message
-    welcome: tuple[Pieces, Pieces]  # text and HTML; stands above the papers of a subscriber's first issue
+    wording: dict[str, str]  # "also" begins a preheader, "place" numbers a card
+    welcome: tuple[Pieces, Pieces]  # text and HTML, above the papers of a first issue
 
     def to_json(self) -> str:
-        """One line; the same for the same fragments."""
+        """Serialize to one line, always the same for the same fragments."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
@@ -79,13 +79,13 @@ class Fragments:
 
 
 def layout_name(papers: int, left_out: int, is_cut: bool) -> str:
-    """Which layout a message has: one paper or several; none, one or several left out; all or the first. Stored."""
+    """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or a cut."""
     counts = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
     return f"{counts} cut" if is_cut else counts
 
 
 def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragments:
-    """Render an issue in the language of `renderer`. A paper whose card cannot be made leaves the others alone.
+    """Render an issue in the language of `renderer`. A card that fails leaves the others alone.
 
     Raises jinja2.TemplateError for templates that no message can be made with.
     """
@@ -111,7 +111,7 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
 def _rendered_cards(
     issue: Issue, branding: Branding, renderer: Renderer
 ) -> tuple[dict[str, RenderedCard], dict[str, str]]:
-    """Cards, and what was in the way of the others, by the paper's id."""
+    """Cards, and the errors of those that failed, by the paper's id."""
     cards, unfit = {}, {}
     for ranked in issue.papers:
         try:
@@ -129,7 +129,7 @@ def _layout(
 
 
 def quiet_preheader(issue: Issue, language: Language) -> str:
-    """Of messages with too few papers to name them."""
+    """Preheader of messages with too few papers to name."""
     day = language.long_date(issue.date)
     return language.say(_("%(day)s: each paper with the reason why it is here.", day=day))
 

@@ -1,4 +1,4 @@
-"""Message parts and headers → the exact bytes of one message (RFC 5322, 2045-2047, 2369, 8058).
+"""Writes messages byte by byte (RFC 5322, 2045-2047, 2369, 8058).
 
 The same values give the same bytes. Header lines are written here because the email package encodes long
 List-Unsubscribe addresses, which RFC 2047 forbids: mail clients then show no button. Some of its versions also join
@@ -30,11 +30,11 @@ _TOKEN = re.compile(r"[!-;=?-~]+")  # printable ASCII without space, < and >
 
 
 class UnfitMessage(ValueError):
-    """These values make no message that may be sent. Says which."""
+    """A value that does not fit into a message."""
 
 
 def message_bytes(parts: MessageParts, headers: Headers, signers: Sequence[Signer] = ()) -> bytes:
-    """The message: multipart/alternative of text and HTML, CRLF lines, 7 bit. Raises UnfitMessage."""
+    """Write multipart/alternative with text and HTML in 7 bit, CRLF lines. Raises UnfitMessage."""
     boundary = boundary_for(headers.message_id)
     fields = [*header_fields(parts.subject, headers), *mime_fields(boundary)]
     check_fields(fields)
@@ -44,7 +44,7 @@ def message_bytes(parts: MessageParts, headers: Headers, signers: Sequence[Signe
 
 
 def signed(fields: Fields, body: Sequence[bytes], domain: str, date: datetime, signers: Sequence[Signer]) -> bytes:
-    """The message of these header fields and pieces of a body, with a DKIM signature of `domain` for each signer."""
+    """Join a message and add a DKIM signature of `domain` for each signer."""
     above: Fields = ()
     if signers:
         body = [b"".join(body)]
@@ -54,13 +54,13 @@ def signed(fields: Fields, body: Sequence[bytes], domain: str, date: datetime, s
 
 
 def message_id(delivery: Delivery, domain: str) -> str:
-    """Without angle brackets. The same for each attempt, and no address can be read from it."""
+    """Message-ID without angle brackets: the same for each attempt, and without the address in it."""
     name = "\0".join((str(delivery.id), delivery.recipient, delivery.occasion, delivery.kind))
     return f"{delivery.kind}.{hashlib.sha256(name.encode()).hexdigest()[:32]}@{domain}"
 
 
 def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
-    """Names and values, folded, From first. Raises UnfitMessage."""
+    """Names and folded values, From first. Raises UnfitMessage."""
     fields = [
         ("From", _mailbox(headers.sender)),
         ("To", address_value(headers.to)),
@@ -80,7 +80,7 @@ def _list_fields(headers: Headers) -> list[tuple[str, str]]:
     # Subscribers filter by List-Id: what they have just asked for belongs in their inbox.
     is_listed = KINDS[headers.kind].is_listed
     if not headers.unsubscribe_url.startswith(("https://", "http://")):
-        raise UnfitMessage("unsubscribe_url is not a web address (RFC 8058)")
+        raise UnfitMessage("the unsubscribe address is not a web address (RFC 8058)")
     return [
         ("List-Id", f"<digest.{domain}>" if is_listed else ""),
         ("List-Unsubscribe", _uri(headers.unsubscribe_url)),
@@ -91,12 +91,11 @@ def _list_fields(headers: Headers) -> list[tuple[str, str]]:
 
 
 def mime_fields(boundary: str) -> list[tuple[str, str]]:
-    """What follows header_fields."""
     return [("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"')]
 
 
 def subject_value(subject: str) -> str:
-    """Plain where it can be, in encoded-words where it cannot."""
+    """Plain where possible, else in encoded-words."""
     line = one_line(subject)[:_LONGEST_SUBJECT]
     if not line:
         raise UnfitMessage("the subject is empty")
@@ -106,7 +105,7 @@ def subject_value(subject: str) -> str:
 def _mailbox(mailbox: str) -> str:
     """`Name <address>` with the name quoted or encoded as it needs (RFC 5322 §3.4)."""
     if re.search(r"[\x00-\x1f\x7f]", mailbox):
-        raise UnfitMessage("a sender's name holds control characters")
+        raise UnfitMessage("the sender's name has control characters")
     name, address = parseaddr(mailbox)
     name = one_line(name)
     if not name:
@@ -120,7 +119,7 @@ def _mailbox(mailbox: str) -> str:
 
 
 def _is_plain(line: str) -> bool:
-    """Whether mail clients show `line` as it is: printable ASCII that cannot be taken for encoded-words."""
+    """Printable ASCII that mail clients cannot mistake for encoded-words."""
     return line.isascii() and line.isprintable() and "=?" not in line
 
 
@@ -156,7 +155,7 @@ def _message_id(value: str) -> str:
 
 
 def _uri(url: str) -> str:
-    """On one line however long it is: RFC 2369 §2 allows no space inside the brackets, and no encoding."""
+    """On one line, however long: RFC 2369 §2 allows neither spaces nor encoding inside the brackets."""
     return f"<{_token('a list address', url)}>"
 
 
@@ -184,7 +183,7 @@ def boundary_for(name: str) -> str:
 
 
 def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
-    """What comes before the text, between text and HTML, and after the HTML."""
+    """The lines before the text, between text and HTML, and after the HTML."""
     delimiter = f"--{boundary}".encode()
     return (
         delimiter + _part_head("text/plain"),
@@ -202,4 +201,4 @@ def _encoded(content: str) -> bytes:
     try:
         return quoted_printable(content)
     except UnicodeEncodeError:
-        raise UnfitMessage("the message holds a lone surrogate") from None
+        raise UnfitMessage("the message has a lone surrogate") from None

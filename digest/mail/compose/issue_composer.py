@@ -1,4 +1,4 @@
-"""The messages of one issue in one language, thousands a second: what is the same for all subscribers is made once."""
+"""Composes the messages of one issue in one language, thousands a second."""
 
 from functools import lru_cache
 
@@ -32,10 +32,10 @@ _LINKS = {  # by their placeholders
 
 
 class IssueComposer:
-    """Composes from the stored fragments of the issue and the settings that were frozen with it."""
+    """Prepares what is the same for all subscribers once; each message then costs a few joins."""
 
     def __init__(self, issue: Issue, fragments: Fragments, context: MailContext) -> None:
-        """Raises UnfitMessage when a key that the issue names is gone, or its settings fit no header."""
+        """Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
         frozen = frozen_context(issue, context)
         public_url = frozen.branding.public_url
         boundary = boundary_for(f"issue {issue.id} of {issue.date}")
@@ -55,12 +55,12 @@ class IssueComposer:
         """Raises UnfitMessage for a message that cannot be made."""
         delivery, selection = draft.delivery, draft.selection
         if delivery.issue_id != self._issue_id:
-            raise UnfitMessage("a mail of another issue")
+            raise UnfitMessage("the message belongs to another issue")
         if selection is None or not selection.picks:
-            raise UnfitMessage("a digest without papers is not mailed")
-        address = address_value(draft.reader.email)
+            raise UnfitMessage("a digest without papers is not sent")
+        address = address_value(draft.subscriber.email)
         tokens = {
-            name: sign(purpose, draft.reader.id, delivery.created_at, self._link_keys)
+            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._link_keys)
             for name, (_, purpose) in _LINKS.items()
         }
         name = message_id(delivery, self._domain)
@@ -74,7 +74,9 @@ class IssueComposer:
         fields = [(name, own.get(name, value)) for name, value in self._fields]
         body = self._template.body(selection, {"address": encoded_address(address), **self._links(tokens)})
         message = signed(fields, body, self._domain, delivery.due_at, self._signers)
-        envelope = Envelope(delivery.id, self._reverse_path, draft.reader.email, message, self._template.may_have_dots)
+        envelope = Envelope(
+            delivery.id, self._reverse_path, draft.subscriber.email, message, self._template.may_have_dots
+        )
         return OutgoingMessage.of(envelope, name)
 
     def _links(self, tokens: dict[str, str]) -> dict[str, Encoded]:
@@ -85,7 +87,7 @@ class IssueComposer:
         return links
 
     def _sample_headers(self, issue: Issue, frozen: MailContext) -> Headers:
-        """With everything that is the same for all subscribers as it will be."""
+        """Headers for the fields that all subscribers share; the others are replaced in each message."""
         return Headers(
             sender=frozen.senders.bulk,
             reply_to=frozen.senders.reply_to,

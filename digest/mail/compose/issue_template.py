@@ -1,6 +1,6 @@
-"""Fragments and the values of one subscriber → the subject and body of their message, at the cost of a few joins.
+"""Joins fragments and the values of one subscriber into the subject and body of a message.
 
-What repeats from message to message is encoded once: subjects, reasons, and everything that the fragments hold.
+Subjects, reasons and fragments, which many messages share, are encoded once.
 """
 
 import re
@@ -16,14 +16,14 @@ from digest.mail.compose.headers import UnfitMessage, check_fields, frame, subje
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value
 from digest.text import cut, one_line, wrapped
 
-REASON, REASON_ROOM = 90, 240  # characters and bytes of a subscriber's own reason: two reasons in Chinese
+REASON, REASON_ROOM = 90, 240  # longest reason in characters and in bytes: two reasons in Chinese
 SHORTEST_PREHEADER = 40
 _IN_PREHEADER = 3  # papers that it names
 _SIMPLE = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]{,70}")  # addresses that need no encoding
 
 
 class Encoded(NamedTuple):
-    """A value as it stands in the text and in the HTML."""
+    """A value encoded for the text and for the HTML."""
 
     text: bytes
     html: bytes
@@ -33,14 +33,14 @@ _NOTHING = Encoded(b"", b"")
 
 
 class Subject(NamedTuple):
-    """Of the messages that begin with the same paper and hold as many."""
+    """Shared by messages with the same first paper and the same number of papers."""
 
     header: str  # folded
     html: bytes
 
 
 class IssueTemplate:
-    """The messages of one issue, but for their header section."""
+    """Subjects and bodies of the messages of one issue."""
 
     def __init__(self, fragments: Fragments, boundary: str) -> None:
         self._unfit = fragments.unfit
@@ -60,7 +60,7 @@ class IssueTemplate:
         self._positions = lru_cache(maxsize=100)(lambda count: _positions(fragments.wording["place"], count))
 
     def body(self, selection: Selection, values: Mapping[str, Encoded]) -> list[bytes]:
-        """From the first boundary to the last, in pieces. Raises UnfitMessage for a paper without a card."""
+        """Join the body, from the first boundary to the last. Raises UnfitMessage for a paper without a card."""
         picks, count = selection.picks, len(selection.picks)
         cards = self._cards_of(picks)
         counts = {"papers": b"%d" % count, "left_out": f"{selection.left_out:,}".encode("ascii")}
@@ -92,7 +92,7 @@ class IssueTemplate:
             raise UnfitMessage(f"no card of {paper_id}: {self._unfit.get(paper_id, 'not in the issue')}") from None
 
     def _preheader(self, cards: Sequence["_Card"]) -> bytes:
-        """What is inside beside the paper that the subject names."""
+        """Names the papers after the one in the subject."""
         named = cards[1 : 1 + _IN_PREHEADER]
         if sum([card.preheader_length + 2 for card in named]) + 4 < SHORTEST_PREHEADER:
             return self._quiet_preheader
@@ -111,21 +111,21 @@ class IssueTemplate:
 
 
 class Segments:
-    """A text with placeholders, ready to be filled."""
+    """A text split at its placeholders, ready to be filled."""
 
     __slots__ = ("_parts", "_placeholders", "_without_why")
 
     def __init__(self, pieces: Pieces) -> None:
         self._parts = [piece.encode("ascii") for piece in pieces]
         self._placeholders = [(index, pieces[index]) for index in range(1, len(pieces), 2)]
-        # Without a reason, the line breaks that would have set it apart go too.
+        # Without a reason, the line break before it goes too.
         self._without_why = self._parts.copy()
         for index, name in self._placeholders:
             if name == "why":
                 self._without_why[index - 1] = self._without_why[index - 1].removesuffix(SOFT)
 
     def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
-        """What is to be joined; `values` by the names of the placeholders."""
+        """The pieces to join, with `values` in place of the placeholders of the same name."""
         parts = self._parts.copy() if values.get("why") else self._without_why.copy()
         for index, name in self._placeholders:
             parts[index] = values[name]
@@ -133,8 +133,6 @@ class Segments:
 
 
 class _Around(NamedTuple):
-    """What stands above the cards of a message, and what below."""
-
     above: Segments
     below: Segments
 
@@ -142,14 +140,12 @@ class _Around(NamedTuple):
 def _around_cards(pieces: Pieces) -> _Around:
     names = pieces[1::2]
     if names.count("cards") != 1:
-        raise UnfitMessage(f"the template of the mail needs one place for its cards, and has {names.count('cards')}")
+        raise UnfitMessage(f"the template needs one place for the cards and has {names.count('cards')}")
     index = 2 * names.index("cards") + 1
     return _Around(Segments(pieces[:index]), Segments(pieces[index + 1 :]))
 
 
 class _Card:
-    """A card, ready to be filled."""
-
     __slots__ = ("html", "in_preheader", "last_in_preheader", "preheader_length", "subject", "text")
 
     def __init__(self, card: CardFragments) -> None:
@@ -161,9 +157,7 @@ class _Card:
 
 
 def _may_have_dots(fragments: Fragments) -> bool:
-    """Whether a line of a message may begin with a dot. Values never do (quoted_printable.py), nor does this version's
-    encoding of the fragments, but another version may have stored them.
-    """
+    """Check for lines that begin with a dot: other versions may have stored some. This version never encodes one."""
     rendered: list[LayoutFragments | CardFragments] = [*fragments.forms.values(), *fragments.cards.values()]
     texts = chain(*((fragment.text, fragment.html) for fragment in rendered), fragments.welcome)
     return any(literal.startswith(".") or "\n." in literal for pieces in texts for literal in pieces)
@@ -177,7 +171,7 @@ def encoded_address(address: str) -> Encoded:
 
 
 def url_start(url: str, room: int) -> Encoded:
-    """The same part of many addresses; `room` characters that need no encoding still fit behind it on the line."""
+    """The shared start of URLs, with room for `room` unencoded characters on its last line."""
     return Encoded(_with_room(encoded_value(url), room), _with_room(encoded_value(escape(url)), room))
 
 

@@ -1,4 +1,4 @@
-"""Text → quoted-printable (RFC 2045 §6.7), whole or in pieces with placeholders between them.
+"""Encodes text as quoted-printable (RFC 2045 §6.7), whole or in pieces with placeholders between them.
 
 The result is its own relaxed canonical form (RFC 6376 §3.4.4): no line ends in a blank, and no blank follows another.
 No line begins with a dot or with "From ", which some servers on the way would change.
@@ -19,12 +19,12 @@ Pieces = tuple[str, ...]  # literal, name of a placeholder, literal, …, litera
 
 
 def placeholder(name: str) -> str:
-    """A mark in a text where a value of each subscriber will stand."""
+    """Mark the place of a value that differs between subscribers."""
     return f"{_OPEN}{name}{_CLOSE}"
 
 
 def row_placeholder(name: str) -> str:
-    """The same between the rows of an HTML table, where only a comment may stand."""
+    """The same between rows of an HTML table, where only a comment is allowed."""
     return f"<!--{placeholder(name)}-->"
 
 
@@ -33,9 +33,9 @@ def split(text: str) -> Pieces:
 
 
 def encoded_pieces(text: str) -> Pieces:
-    """`text` split and encoded, with each placeholder on a line of its own.
+    """Split and encode `text`, each placeholder on a line of its own.
 
-    What replaces a placeholder is encoded with `encoded_value`, or empty, or whole lines.
+    Placeholders are replaced by the result of `encoded_value`, by nothing, or by whole lines.
     """
     pieces = list(split(text))
     last = len(pieces) - 1
@@ -48,12 +48,12 @@ def encoded_pieces(text: str) -> Pieces:
 
 
 def encoded_value(text: str) -> bytes:
-    """What may replace a placeholder: a soft line break still fits behind it."""
+    """Encode a value for a placeholder, with room for a soft line break after it."""
     return quoted_printable(text, LONGEST - 1)
 
 
 def quoted_printable(text: str, longest: int = LONGEST) -> bytes:
-    """`text` in CRLF lines of at most `longest` characters. Raises UnicodeEncodeError for lone surrogates."""
+    """Encode in CRLF lines of at most `longest` characters. Raises UnicodeEncodeError for lone surrogates."""
     content = text.replace("\r\n", "\n").replace("\r", "\n").encode()
     safe = _TO_ENCODE.sub(lambda match: b"=%02X" % match.group()[0], content)
     return b"\r\n".join(SOFT.join(_soft_broken(line, longest)) for line in safe.split(b"\n"))
@@ -71,7 +71,7 @@ def _soft_broken(line: bytes, longest: int) -> Iterator[bytes]:
 
 
 def _safe_start(line: bytes) -> bytes:
-    """The dot would be doubled on the wire; some mail stores put ">" before "From "."""
+    """Encode a leading dot, which SMTP would double, and "From ", before which some mail stores put ">"."""
     if line.startswith(b"."):
         return b"=2E" + line[1:]
     return b"=46rom " + line[5:] if line.startswith(b"From ") else line

@@ -1,8 +1,8 @@
-"""Values → message parts, by the Jinja2 templates in templates/email, with styles inlined.
+"""Renders messages from the Jinja2 templates in templates/email and inlines their styles.
 
-The layout and the cards of an issue are rendered once, with placeholders for the values of each subscriber
-(fragments.py); the other messages are rendered one by one. What others wrote (titles, names) passes digest/text.py and
-is escaped by the template engine.
+Layout and cards of an issue are rendered once, with placeholders for the values that differ between subscribers
+(fragments.py). Other messages are rendered one by one. Titles, names and other foreign text pass digest/text.py and
+are escaped by the template engine.
 """
 
 import re
@@ -26,7 +26,7 @@ from digest.mail.message import Branding, MessageParts
 from digest.papers.paper import RankedPaper
 from digest.text import breakable, cut, one_line, short_title, unbroken, wrapped
 
-# After the preheader, so that mail clients do not show the first words of the message behind it.
+# After the preheader, so that mail clients do not fill the preview with the first words of the message.
 SPACER = "\u034f\u200c\u00a0" * 40
 MANY = 2  # stands for any number above one
 
@@ -39,12 +39,12 @@ class SubscriberLinks:
     manage_url: str
     unsubscribe_url: str
     confirm_url: str = ""
-    feedback_url: str = ""  # in issues; a word and a paper follow, or the issue
+    feedback_url: str = ""  # in issues; followed by a verdict and a paper, or by the issue
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedCard:
-    """A paper as all subscribers of an issue see it, with placeholders for what differs."""
+    """A paper in an issue, with placeholders for values that differ between subscribers."""
 
     html: str
     text: str
@@ -60,7 +60,7 @@ _PLACEHOLDERS = SubscriberLinks(
 
 
 class Renderer:
-    """The templates below `templates` (the folder that holds email/) in one language, compiled once."""
+    """Templates in one language, compiled once. `templates` is the folder that holds email/."""
 
     def __init__(self, templates: Path, languages: Languages | None = None, code: str = SOURCE) -> None:
         self.languages = languages or Languages()
@@ -84,17 +84,17 @@ class Renderer:
         )
 
     def speaking(self, code: str) -> "Renderer":
-        """The same in the language with this tag; English where there is no such language."""
+        """The renderer for a language, by its tag; English for an unknown one."""
         return self if code == self.language.code else self._speaking(code)
 
     def render(self, kind: Kind, links: SubscriberLinks, branding: Branding) -> MessageParts:
-        """A message of a kind that belongs to no issue."""
+        """Render a message that belongs to no issue."""
         return self._message(kind, _common_values(links, branding) | {"preheader": KINDS[kind].preheader})
 
     def layout(self, issue: Issue, branding: Branding, papers: int, left_out: int, is_cut: bool) -> MessageParts:
-        """A message of `issue` without its cards, with placeholders. Of the two numbers only 0, 1 and MANY matter.
+        """Render a message of `issue` with placeholders, one of them for the cards. Numbers above 1 count as MANY.
 
-        `is_cut`: whether the issue holds papers beyond those in the message and those left out.
+        `is_cut`: the issue has more papers than those in the message and those left out.
         """
         many = placeholder("papers")
         values = _issue_values(issue, branding, self.language) | {
@@ -108,19 +108,18 @@ class Renderer:
         return self._message(OF_ISSUE[issue.kind], _common_values(_PLACEHOLDERS, branding) | values, cards)
 
     def card(self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY) -> RenderedCard:
-        """One paper of an issue of `kind`."""
         differing = {name: placeholder(name) for name in ("position", "why", "feedback")}
         card = self._card("card", card_values(ranked, branding.public_url, self.language, kind) | differing)
         (card.html + card.text).encode()  # raises for a lone surrogate, which would fail all cards in inlined()
         return RenderedCard(card.html, card.text + "\n")
 
     def welcome(self) -> RenderedCard:
-        """What stands above the papers of a subscriber's first issue."""
+        """The greeting above the papers of a subscriber's first issue."""
         card = self._card("welcome", {"reader": _PLACEHOLDERS})
         return RenderedCard(card.html, card.text + "\n\n")
 
     def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
-        """The same cards with the styles that they have in a message."""
+        """Inline the styles that the cards have in a message."""
         between = row_placeholder("card")
         rows = RenderedCard(between + "".join(card.html + between for card in cards), "")
         unseen = dict.fromkeys(("papers", "more", "left_out", "cut", "title", "preheader"), "")
@@ -153,7 +152,7 @@ def _issue_values(issue: Issue, branding: Branding, language: Language) -> dict[
         "weekday": language.weekday(issue.date),
         "date": language.day_of(issue.date),
         "issue_url": branding.public_url + issue.path,
-        "issue_path": issue.path,  # behind the subscriber's feedback address it is the list that they were sent
+        "issue_path": issue.path,  # after the feedback address, it opens the list that the subscriber was sent
         "note": cut(issue.note_in(language.code), EXCERPT),
     }
 
@@ -165,7 +164,7 @@ def counted_papers(papers: int, language: Language, many: str) -> str:
 
 
 def left_out_notice(count: int, language: Language, many: str) -> str:
-    """How many papers the subscriber already got, "" for none."""
+    """Says how many papers were left out; "" for none."""
     sentence = language.ngettext(
         "%(num)s paper that you already got was left out.",
         "%(num)s papers that you already got were left out.",
@@ -175,7 +174,7 @@ def left_out_notice(count: int, language: Language, many: str) -> str:
 
 
 def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
-    """That the issue holds more than the message."""
+    """Says that the issue has more papers than the message."""
     sentence = language.ngettext(
         "This is %(num)s of the %(pool)s papers of the issue.",
         "These are %(num)s of the %(pool)s papers of the issue.",

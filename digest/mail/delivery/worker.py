@@ -203,7 +203,7 @@ class DeliveryWorker:
     def _admitted(self, waiting: deque[Draft], tally: RunStats) -> list[Draft]:
         """Those of the next window that may go now. The others wait their turn here, or a long time in the ledger."""
         parts = [waiting.popleft() for _ in range(min(self._pace.size, len(waiting)))]
-        waits = self._paces.admit([domain_of(part.reader.email) for part in parts], self._now())
+        waits = self._paces.admit([domain_of(part.subscriber.email) for part in parts], self._now())
         both = list(zip(parts, waits, strict=True))
         for part, wait in both:
             if wait > MAX_WAIT:
@@ -248,7 +248,7 @@ class DeliveryWorker:
 
     def _learn(self, window: WindowInFlight, receipts: Sequence[Receipt], tally: RunStats) -> None:
         self._pace.learn(window.seconds(), receipts)
-        said = [(domain_of(window.mails[receipt.delivery_id].reader.email), receipt) for receipt in receipts]
+        said = [(domain_of(window.mails[receipt.delivery_id].subscriber.email), receipt) for receipt in receipts]
         self._paces.learn(said, self._now())
         for receipt in receipts:
             tally.count(receipt.outcome)

@@ -277,8 +277,8 @@ def test_the_changes_would_show_in_the_mails_of_a_new_issue(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("context", "said"),
     [
-        (replace(SIGNING, link_keys=(NEW_KEY,)), "secret key that signs the links of this issue is not set any more"),
-        (replace(SIGNING, signers=SIGNERS[:1]), "the DKIM key ed1 is not set any more"),
+        (replace(SIGNING, link_keys=(NEW_KEY,)), "secret key that signs the links of this issue is no longer set"),
+        (replace(SIGNING, signers=SIGNERS[:1]), "the DKIM key ed1 is no longer set"),
     ],
     ids=["link key", "DKIM key"],
 )

@@ -159,7 +159,7 @@ def test_the_first_key_of_each_kind_signs_and_the_others_wait() -> None:
     assert first_of_each_kind((*BOTH, *others)) == BOTH
     assert first_of_each_kind((others[1], *BOTH)) == (others[1], BOTH[0])
     assert named((*BOTH, *others), ["ed2", "rsa1"]) == (others[1], BOTH[0])
-    with pytest.raises(ValueError, match="the DKIM key gone is not set any more"):
+    with pytest.raises(ValueError, match="the DKIM key gone is no longer set"):
         named(BOTH, ["rsa1", "gone"])
 
 

@@ -25,7 +25,7 @@ def test_a_template_needs_one_place_for_its_cards(places: int, tmp_path: Path) -
     templates = shutil.copytree(TEMPLATES, tmp_path / "templates")
     body = templates / "email" / "digest" / "body.txt"
     body.write_text(body.read_text("utf-8").replace("{{ cards }}", "{{ cards }}\n" * places), "utf-8")
-    with pytest.raises(UnfitMessage, match=f"one place for its cards, and has {places}"):
+    with pytest.raises(UnfitMessage, match=f"one place for the cards and has {places}"):
         a_composer(ISSUE, replace(CONTEXT, renderer=Renderer(templates)))
 
 
