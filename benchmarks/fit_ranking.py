@@ -20,6 +20,7 @@ from digest.papers.ranking.backtest import Archive, cut_of
 from digest.papers.ranking.coefficients import CHANCE, KNOTS, between_knots
 from digest.papers.ranking.ranking import RankingWeights, rank, signals
 from digest.papers.ranking.recorded import Recorded, read_folder
+from digest.papers.ranking.terms import ScoreTerms
 from digest.papers.ranking.track_record import WEEK_BEST
 
 FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed again and again
@@ -76,9 +77,9 @@ def _best(recorded: Recorded) -> tuple[set[str], set[tuple[int, int]]]:
     return {paper_id for papers in counted.values() for _, paper_id in papers[:WEEK_BEST]}, set(counted)
 
 
-def _row(known: Mapping[str, float]) -> list[tuple[int, float]]:
-    told = signals(known, RankingWeights())
-    at_knots = between_knots(known["votes_age_hours"])
+def _row(terms: ScoreTerms) -> list[tuple[int, float]]:
+    told = signals(terms, RankingWeights())
+    at_knots = between_knots(terms.votes_age_hours)
     row = [(_COLUMN["age", knot], share) for knot, share in at_knots]
     row += [(_COLUMN["votes", knot], share * told["votes"]) for knot, share in at_knots]
     return row + [(_COLUMN[name, 0], value) for name, value in told.items() if name != "votes" and value]

@@ -1,15 +1,10 @@
-"""No file grows too long to be read."""
+"""Limits on the size of things, as benchmarks/structure.py measures them."""
 
-from pathlib import Path
-
-ROOT = Path(__file__).parents[1]
-LONGEST = 300  # lines
+from benchmarks.structure import measure
 
 
-def test_no_file_is_too_long_to_be_read() -> None:
-    lengths = {path.name: len(path.read_text().splitlines()) for path in _files()}
-    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
-
-
-def _files() -> list[Path]:
-    return sorted([*(ROOT / "digest").rglob("*.py"), *(ROOT / "workers").rglob("*.py")])
+def test_no_file_function_or_folder_is_too_large_to_take_in_and_every_class_has_a_name_of_its_own() -> None:
+    structure = measure()
+    assert structure.longest_file[0] <= 300
+    assert structure.longest_function[0] <= 40
+    assert structure.repeated_classes == ()

@@ -80,7 +80,7 @@ def _explain_issue(issue: "Issue", changes: Mapping[str, float], limit: int, as_
         "weights": issue.weights,
         "note": issue.note,
         "papers": [
-            {"rank": r.rank, "paper": r.paper.id, "title": r.paper.title, "score": r.score, "terms": r.terms}
+            {"rank": r.rank, "paper": r.paper.id, "title": r.paper.title, "score": r.score, "terms": r.terms.as_dict()}
             for r in issue.papers
         ],
     }
@@ -94,9 +94,13 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
     yield f"Issue of {issue.date}{which}, cut {cut}; formula “{issue.formula}” with {weights}"
     if issue.note:
         yield issue.note
-    names = list(issue.papers[0].terms) if issue.papers else []
+    shown = [(r, r.terms.as_dict()) for r in issue.papers[:limit]]
+    names = list(dict.fromkeys(name for _, terms in shown for name in terms))
     rows = [("rank", *names, "paper")]
-    rows += [(str(r.rank), *(f"{r.terms[name]:.4g}" for name in names), r.paper.id) for r in issue.papers[:limit]]
+    rows += [
+        (str(r.rank), *(f"{terms[name]:.4g}" if name in terms else "" for name in names), r.paper.id)
+        for r, terms in shown
+    ]
     yield from table(rows)
     yield from _what_if_lines(changes, [one for one in moves if (one.after or limit) <= limit])
 
@@ -137,7 +141,7 @@ def _papers(issue: "Issue", found: "Explained") -> list[dict[str, Any]]:
             "reason": reason_of(r, issue.kind, pick.why),
             "score": pick.score,
             "terms": pick.terms,
-            "ranking": {"rank": r.rank, "score": r.score, "terms": r.terms},
+            "ranking": {"rank": r.rank, "score": r.score, "terms": r.terms.as_dict()},
         }
         for place, pick in enumerate(found.chosen.selection.picks, start=1)
         if (r := ranked[pick.paper_id])
@@ -162,7 +166,7 @@ def _mail_lines(issue: "Issue", found: "Explained", changes: Mapping[str, float]
 
 
 def _ranking_terms(ranked: "RankedPaper") -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in ranked.terms.items())
+    return ", ".join(f"{name} {value:.4g}" for name, value in ranked.terms.as_dict().items())
 
 
 # --- other weights ---

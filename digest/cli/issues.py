@@ -31,7 +31,7 @@ def publish(day: Day = None, as_of: AsOf = None, dry_run: DryRun = False, as_jso
         ranked = draft(engine, wiring.plan(settings()), now)
         rows = [("rank", "score", "paper", "title")]
         rows += [(str(r.rank), f"{r.score:.3f}", r.paper.id, r.paper.title[:70]) for r in ranked[:25]]
-        document = [{"rank": r.rank, "score": r.score, "paper": r.paper.id, "terms": r.terms} for r in ranked]
+        document = [{"rank": r.rank, "score": r.score, "paper": r.paper.id, "terms": r.terms.as_dict()} for r in ranked]
         return answer(as_json, document, lambda: table(rows))
     try:
         done = cut(engine, wiring.plan(settings()), date_, now)

@@ -14,7 +14,7 @@ from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.settings import settings
 
 if TYPE_CHECKING:
-    from digest.mail.compose.composer import MailContext
+    from digest.mail.compose.context import MailContext
 
 InLanguage = Annotated[
     str | None, typer.Option(metavar="CODE", help="The default reader's language, as zh-CN; else the operator's.")
@@ -68,13 +68,13 @@ def preview(
 
 def _message(day: str | None, subscriber: str | None, kind: Kind, language: str | None) -> bytes:
     from digest import clock, wiring
-    from digest.mail.preview import preview_letter, preview_message
+    from digest.mail.preview import preview_message, preview_transactional
 
     desk, now = wiring.desk(settings()), clock.now()
     code = _known(language, desk)
     reader = known_reader(open_database(), subscriber) if subscriber else None
     if kind not in LISTED:
-        return preview_letter(desk, kind, reader, now, code)
+        return preview_transactional(desk, kind, reader, now, code)
     engine = open_database()
     issue = stored_issue(engine, the_day(day, now), IssueKind(ISSUE_OF[kind]))
     message = preview_message(engine, desk, issue, reader, now, code)

@@ -85,8 +85,8 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
     papers = [replace(one, terms=ranking.rescore(one.terms, weights)) for one in issue.papers]
-    papers.sort(key=lambda one: (-one.terms["score"], one.rank))
-    ranked = tuple(replace(one, rank=rank, score=one.terms["score"]) for rank, one in enumerate(papers, start=1))
+    papers.sort(key=lambda one: (-one.terms.score, one.rank))
+    ranked = tuple(replace(one, rank=rank, score=one.terms.score) for rank, one in enumerate(papers, start=1))
     return replace(issue, weights=weights.as_dict(), papers=ranked)
 
 

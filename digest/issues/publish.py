@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.issues.audience import Missed, Slot, also_due, distinct_slots, fan_out
-from digest.issues.issue import OVERLAP, noted
+from digest.issues.issue import IssueSettings
 from digest.issues.profiles.affinities import keep_tastes
 from digest.issues.store import (
     NewIssue,
@@ -54,7 +54,7 @@ class Plan:
     pool_days: int
     papers: int  # how many ranked papers an issue keeps
     weights: RankingWeights
-    settings: Mapping[str, str]
+    settings: IssueSettings
     languages: Languages = field(default_factory=Languages)
 
 
@@ -176,16 +176,15 @@ def _store(
 ) -> int | None:
     """The number of the new issue; None when there is one of this kind and date."""
     days = _SPECIAL.get(kind, plan.pool_days)
-    settings = dict(plan.settings) | {"pool_days": str(days)}
-    if kind is IssueKind.CATCH_UP:
-        settings[OVERLAP] = str(plan.pool_days)
     why = list(why_thin)
     if not ranked:
         why.insert(0, _none_listed(days))
     notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
     note = notes.pop(SOURCE, "")
+    overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
+    settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes)
     weights = _weights(kind, plan).as_dict()
-    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings | noted(notes), note), ranked)
+    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings, note), ranked)
 
 
 def _none_listed(days: int) -> Message:

@@ -21,7 +21,7 @@ _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 def place_of(ranked: RankedPaper, kind: str) -> Message:
     """Why a paper is in an issue of `kind` at all: the same for every reader."""
     place = _place(ranked.rank, kind)
-    if votes := int(ranked.terms.get("upvotes", 0)):
+    if votes := int(ranked.terms.upvotes):
         place = _("%(place)s, %(votes)s", place=place, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
     return _("%(place)s · %(late)s", place=place, late=in_words(ranked.late_days)) if ranked.late_days else place
 

@@ -6,6 +6,9 @@ Comes in: identifiers and records from sources. Goes out: plain, frozen values. 
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from urllib.parse import quote
+
+from digest.papers.ranking.terms import ScoreTerms
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d{4}\.\d{4,5}"
@@ -32,6 +35,21 @@ class Paper:
     code_url: str = ""
     project_url: str = ""
 
+    @property
+    def path(self) -> str:
+        """Of its page, behind the public address of the site."""
+        return f"/papers/{quote(self.id, safe='/:')}"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLinks:
+    """Where else a paper can be read; "" for a place that it does not have."""
+
+    arxiv: str
+    pdf: str
+    code: str
+    project: str
+
 
 @dataclass(frozen=True, slots=True)
 class Votes:
@@ -56,12 +74,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class RankedPaper:
-    """A scored paper and its place. `terms` holds every number that led to `score`, in the order of the formula."""
+    """A scored paper and its rank in an issue."""
 
     rank: int  # from 1
     paper: Paper  # as it was when it was ranked
     score: float
-    terms: dict[str, float]
+    terms: ScoreTerms
     late_days: int = 0  # it missed the issue that it belonged to by so many days (papers/ranking/lateness.py)
 
 
@@ -71,6 +89,17 @@ def arxiv_id(text: str) -> str | None:
     candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/", "", candidate)
     match = _ARXIV_ID.fullmatch(candidate)
     return match.group(1) if match else None
+
+
+def arxiv_page(text: str) -> str:
+    """The page at arXiv of the paper whose identifier is in `text`; "" for none."""
+    arxiv = arxiv_id(text)
+    return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
+
+
+def links_of(paper: Paper) -> PaperLinks:
+    arxiv = arxiv_page(paper.id)
+    return PaperLinks(arxiv, arxiv.replace("/abs/", "/pdf/"), paper.code_url, paper.project_url)
 
 
 def merge(known: Paper, news: Paper) -> Paper:

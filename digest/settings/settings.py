@@ -25,6 +25,7 @@ from digest.settings.ranking import RankingSettings
 from digest.settings.sources import PREFIX, SecretFiles, generated_secret
 from digest.settings.sources import SettingsError as SettingsError
 from digest.smtp import is_loopback
+from digest.text import domain_of
 
 ENV_FILE = ".env"
 
@@ -254,7 +255,7 @@ class Settings(DeliverySettings, RankingSettings):
     @property
     def list_domain(self) -> str:
         """The domain of Message-ID and List-Id: the one that mails come from."""
-        return parseaddr(self.mail_from)[1].rpartition("@")[2]
+        return domain_of(self.mail_from)
 
     @classmethod
     def settings_customise_sources(

@@ -36,7 +36,7 @@ def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
     assert done.papers == len(issue.papers) == 12
     assert issue.papers == draft(engine, PLAN, MORNING)
     assert issue.weights == RankingWeights().as_dict()
-    assert issue.papers[0].terms["upvotes"] == 200
+    assert issue.papers[0].terms.upvotes == 200
 
 
 def test_papers_of_days_long_past_are_not_in_the_pool(engine):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only
-from digest.issues.issue import OVERLAP, Issue
+from digest.issues.issue import Issue
 from digest.issues.profiles.store import leanings_of
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
 from digest.issues.store import issue_by_id
@@ -19,9 +19,6 @@ from digest.ledger.kinds import IssueKind, SkipReason
 from digest.subscribers.opinion import PaperFeedback
 from digest.subscribers.opinions import opinions_of
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
-
-# Where an issue does not say how many days of papers it was made from: as many as the setting allows.
-_LONGEST_POOL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def _listed_for(shelf: CachedIssue, preferences: Preferences, known: SubscriberH
     if shelf.issue.kind != IssueKind.CATCH_UP:
         return shelf.pool.select(preferences, known.got.papers, known.taste)
     longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
-    overlap = timedelta(days=int(shelf.issue.settings[OVERLAP]))
+    overlap = timedelta(days=shelf.issue.settings.overlap_days)
     not_before = known.last_mail - overlap if known.last_mail else None
     return shelf.pool.select(longer, known.got.papers, known.taste, not_before)
 
@@ -117,6 +114,5 @@ def tastes_of(
 
 def since(issue: Issue) -> date:
     """No paper of `issue` can have been in a mail of an earlier day: they were first seen after that."""
-    pool_days = int(issue.settings.get("pool_days", _LONGEST_POOL))
-    days = max([pool_days, *(math.ceil(ranked.terms.get("known_days", 0)) for ranked in issue.papers)])
+    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.papers)])
     return issue.cut_at.date() - timedelta(days=days + 1)

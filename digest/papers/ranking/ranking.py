@@ -7,19 +7,18 @@ term; papers/ranking/coefficients.py has the fitted constants.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking.coefficients import CHANCE, GROWTH, between_knots
 from digest.papers.ranking.signals import Signals, evidence, hours, readings
+from digest.papers.ranking.terms import ScoreTerms
 from digest.papers.ranking.track_record import WEEK_BEST, TrackRecords
 
 FORMULA = "odds of the week's best, 1"
-CONTRIBUTION = "from_"  # terms whose names start so add up to the score; all others are what they were computed from
 
-_COMPUTED = (CONTRIBUTION, "points", "score")
 _BEST_A_DAY = WEEK_BEST // 5  # lists are made on five days of the week
 _USUAL_AUTHORS = 6  # where the authors are not known
 _UNVOTED = -100.0  # below every paper that somebody could vote on
@@ -58,68 +57,66 @@ def rank(
     """The pool, best first. Papers with equal scores stand in the order of their listing, newest first, then by id."""
     papers = list(pool)
     scored = list(zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True))
-    scored.sort(key=lambda pair: (-pair[0]["score"], pair[0]["age_hours"], pair[1].paper.id))
+    scored.sort(key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id))
     return tuple(
-        RankedPaper(rank=place, paper=observed.paper, score=said["score"], terms=said)
-        for place, (said, observed) in enumerate(scored, start=1)
+        RankedPaper(number, observed.paper, terms.score, terms)
+        for number, (terms, observed) in enumerate(scored, start=1)
     )
 
 
-def rescore(terms: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
+def rescore(terms: ScoreTerms, weights: RankingWeights) -> ScoreTerms:
     """The terms as they would be with other weights, from nothing but what was stored; with the same, the very same.
 
     A paper's place on its day's list and the level of the pool stay as they were stored. Raises ValueError for terms
     of another formula.
     """
-    inputs = {name: value for name, value in terms.items() if not name.startswith(_COMPUTED)}
-    try:
-        parts = _contributions(inputs, weights)
-    except KeyError as missing:
-        raise ValueError(f"these terms are of another formula: they have no {missing}") from None
-    named = {CONTRIBUTION + name: value for name, value in parts.items()}
-    return inputs | {"points": _points(inputs, weights)} | named | {"score": sum(parts.values())}
+    if terms.earlier:
+        raise ValueError("these terms are of another formula")
+    parts = _contributions(terms, weights)
+    return replace(terms, points=_points(terms, weights), parts=parts, score=sum(parts.values()))
 
 
 def _scored(
     papers: Sequence[Observed], weights: RankingWeights, now: datetime, records: TrackRecords
-) -> list[dict[str, float]]:
+) -> list[ScoreTerms]:
     read_at = readings(papers)
-    found = [evidence(observed, now, read_at) for observed in papers]
-    known = [_inputs(observed, one, now, records) for observed, one in zip(papers, found, strict=True)]
-    points = [_points(inputs, weights) for inputs in known]
-    days = [one.listed_at.date() if one.voted else None for one in found]
-    level = _level(known, points, len(set(days) - {None}))
+    observations = [evidence(observed, now, read_at) for observed in papers]
+    inputs = [_inputs(observed, seen, now, records) for observed, seen in zip(papers, observations, strict=True)]
+    points = [_points(terms, weights) for terms in inputs]
+    days = [seen.listed_at.date() if seen.voted else None for seen in observations]
+    level = _level(inputs, points, len(set(days) - {None}))
     places = _places(days, points)
     sizes = Counter(days)
     return [
         rescore(
-            inputs | {"level": level, "place": places[day, counted], "listed": float(sizes[day] if day else 0)}, weights
+            replace(terms, level=level, place=places[day, counted], listed=float(sizes[day] if day else 0)), weights
         )
-        for inputs, counted, day in zip(known, points, days, strict=True)
+        for terms, counted, day in zip(inputs, points, days, strict=True)
     ]
 
 
-def _inputs(observed: Observed, one: Signals, now: datetime, records: TrackRecords) -> dict[str, float]:
+def _inputs(observed: Observed, seen: Signals, now: datetime, records: TrackRecords) -> ScoreTerms:
     """What is known of one paper by itself, as plain numbers."""
     paper = observed.paper
-    return {
-        "voted": float(one.voted),
-        "upvotes": float(one.upvotes),
-        "upvotes_before": -1.0 if one.upvotes_before is None else float(one.upvotes_before),
-        "burst": one.burst,
-        "hackernews": float(one.hackernews),
-        "comments": float(one.comments),
-        "stars": float(one.stars),
-        "code": float(bool(paper.code_url)),
-        "project": float(bool(paper.project_url)),
-        "authors": float(len(paper.authors) or _USUAL_AUTHORS),
-        "organization_record": records.organizations.get(paper.organization, 0.0),
-        "submitter_record": records.submitters.get(paper.submitter, 0.0),
-        "age_hours": hours(now - one.listed_at),
-        "votes_age_hours": one.votes_age_hours,
-        "known_days": max(0.0, hours(now - observed.first_seen_at)) / 24,
-        "waited_days": max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
-    }
+    return ScoreTerms(
+        voted=float(seen.voted),
+        upvotes=float(seen.upvotes),
+        upvotes_before=-1.0 if seen.upvotes_before is None else float(seen.upvotes_before),
+        burst=seen.burst,
+        hackernews=float(seen.hackernews),
+        comments=float(seen.comments),
+        stars=float(seen.stars),
+        code=float(bool(paper.code_url)),
+        project=float(bool(paper.project_url)),
+        authors=float(len(paper.authors) or _USUAL_AUTHORS),
+        organization_record=records.organizations.get(paper.organization, 0.0),
+        submitter_record=records.submitters.get(paper.submitter, 0.0),
+        age_hours=hours(now - seen.listed_at),
+        votes_age_hours=seen.votes_age_hours,
+        known_days=max(0.0, hours(now - observed.first_seen_at)) / 24,
+        waited_days=max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
+        gained=None if seen.gained is None else float(seen.gained),
+    )
 
 
 def _surfaced_at(observed: Observed, now: datetime) -> datetime:
@@ -128,22 +125,22 @@ def _surfaced_at(observed: Observed, now: datetime) -> datetime:
     return max(observed.first_seen_at, listed) if listed and listed <= now else observed.first_seen_at
 
 
-def _points(known: Mapping[str, float], weights: RankingWeights) -> float:
+def _points(terms: ScoreTerms, weights: RankingWeights) -> float:
     """The votes that count: less what burst in, plus what comments and points elsewhere are worth."""
-    comments = weights.comment_votes * max(0.0, known["comments"] - 1)
-    elsewhere = weights.hackernews * known["hackernews"]
-    return max(0.0, known["upvotes"] - weights.bursts * known["burst"]) + comments + elsewhere
+    comments = weights.comment_votes * max(0.0, terms.comments - 1)
+    elsewhere = weights.hackernews * terms.hackernews
+    return max(0.0, terms.upvotes - weights.bursts * terms.burst) + comments + elsewhere
 
 
-def _level(known: Sequence[Mapping[str, float]], points: Sequence[float], list_days: int) -> float:
+def _level(inputs: Sequence[ScoreTerms], points: Sequence[float], list_days: int) -> float:
     """What it takes to be among the best of the pool, in logarithms of votes: what the 5th paper for each list day may
     end with, so the 25th of a week.
     """
     hoped = sorted(
         (
-            math.log1p(counted) + sum(share * GROWTH[knot] for knot, share in between_knots(one["votes_age_hours"]))
-            for one, counted in zip(known, points, strict=True)
-            if one["voted"]
+            math.log1p(counted) + sum(share * GROWTH[knot] for knot, share in between_knots(terms.votes_age_hours))
+            for terms, counted in zip(inputs, points, strict=True)
+            if terms.voted
         ),
         reverse=True,
     )
@@ -160,14 +157,14 @@ def _places(days: Sequence[date | None], points: Sequence[float]) -> dict[tuple[
     return places
 
 
-def _contributions(known: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
+def _contributions(terms: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
     """What each part adds to the score, in the order of the formula."""
-    waited = known["waited_days"]
+    waited = terms.waited_days
     late = -weights.lateness * waited + (_STALE if waited > weights.fresh_days else 0.0)
-    if not known["voted"]:
+    if not terms.voted:
         return {"no_votes": _UNVOTED, "lateness": late}
-    told = signals(known, weights)
-    at_knots = between_knots(known["votes_age_hours"])
+    told = signals(terms, weights)
+    at_knots = between_knots(terms.votes_age_hours)
     by_age = {name: sum(share * CHANCE[name][knot] for knot, share in at_knots) for name in ("age", "votes")}
     factors = _factors(weights)
     return {
@@ -187,21 +184,21 @@ def _factors(weights: RankingWeights) -> dict[str, float]:
     }
 
 
-def signals(known: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
+def signals(terms: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
     """The numbers that the fitted coefficients multiply, by name; the formula and its fitting share them."""
-    above = math.log1p(_points(known, weights)) - known["level"]
-    before = known["upvotes_before"]
-    youth = math.exp(-known["votes_age_hours"] / _YOUTH_HOURS)
+    above = math.log1p(_points(terms, weights)) - terms.level
+    before = terms.upvotes_before
+    youth = math.exp(-terms.votes_age_hours / _YOUTH_HOURS)
     return {
         "votes": above,
         "near": youth * max(0.0, above + _NEAR),
-        "pace": max(0.0, math.log1p(known["upvotes"]) - math.log1p(before)) if before >= 0 else 0.0,
-        "place": youth * math.log(known["place"] / _BEST_A_DAY),
-        "list": youth * math.log(known["listed"] / WEEK_BEST),
-        "authors": youth * math.log(known["authors"] / _USUAL_AUTHORS),
-        "code": youth * known["code"],
-        "stars": youth * math.log1p(known["stars"]),
-        "project": youth * known["project"],
-        "organization": youth * known["organization_record"],
-        "submitter": youth * known["submitter_record"],
+        "pace": max(0.0, math.log1p(terms.upvotes) - math.log1p(before)) if before >= 0 else 0.0,
+        "place": youth * math.log(terms.place / _BEST_A_DAY),
+        "list": youth * math.log(terms.listed / WEEK_BEST),
+        "authors": youth * math.log(terms.authors / _USUAL_AUTHORS),
+        "code": youth * terms.code,
+        "stars": youth * math.log1p(terms.stars),
+        "project": youth * terms.project,
+        "organization": youth * terms.organization_record,
+        "submitter": youth * terms.submitter_record,
     }

@@ -16,6 +16,7 @@ BURST_VOTES_AN_HOUR = 15.0
 # Where the hour of the listing is not known, it lies between the reading that did not have the paper and the first
 # that had it: so far on the way, since most papers of a day are listed in its first hours.
 _ON_THE_WAY = 0.3
+_DAY, _YESTERDAY = timedelta(hours=24), timedelta(hours=36)  # "since yesterday" is since a reading between the two
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Signals:
     voted: bool  # somebody counts votes for it; without, the counts are 0
     upvotes: int
     upvotes_before: int | None  # PACE_HOURS or more before the latest observation; None when nobody looked then
+    gained: int | None  # of the upvotes, those of the last day; None when nobody looked a day ago
     burst: float  # of the upvotes, those that came faster than votes plausibly come
     hackernews: int  # points there: a signal from people who vote for other reasons
     comments: int
@@ -42,7 +44,7 @@ def evidence(observed: Observed, now: datetime, read_at: Sequence[datetime] = ()
     """What is known of one paper at `now`, which is after all its votes; `read_at` is what `readings` gives."""
     listed = min(_listed_at(observed, read_at), now)
     if not observed.votes:
-        return Signals(listed, False, 0, None, 0.0, 0, 0, 0, 0.0)
+        return Signals(listed, False, 0, None, None, 0.0, 0, 0, 0, 0.0)
     by_source: dict[str, list[Votes]] = {}
     for seen in sorted(observed.votes, key=lambda one: one.observed_at):
         by_source.setdefault(seen.source, []).append(seen)
@@ -54,6 +56,7 @@ def evidence(observed: Observed, now: datetime, read_at: Sequence[datetime] = ()
         voted=True,
         upvotes=sum(seen[-1].upvotes for seen in by_source.values()),
         upvotes_before=sum(count or 0 for count in before) if any(count is not None for count in before) else None,
+        gained=_gained(by_source.values(), now),
         burst=sum(_burst(seen) for seen in by_source.values()),
         hackernews=points[-1].upvotes if points else 0,
         # Pages that show votes without comments or stars must not take back what another showed.
@@ -85,6 +88,16 @@ def _at(seen: Iterable[Votes], instant: datetime) -> int | None:
             break
         count = one.upvotes
     return count
+
+
+def _gained(by_source: Iterable[list[Votes]], now: datetime) -> int | None:
+    """Votes gained since yesterday, at the sources that were observed then."""
+    gains = [
+        seen[-1].upvotes - before
+        for seen in by_source
+        if (before := _at((votes for votes in seen if votes.observed_at >= now - _YESTERDAY), now - _DAY)) is not None
+    ]
+    return sum(gains) if gains else None
 
 
 def _burst(seen: list[Votes]) -> float:
