@@ -3,7 +3,7 @@
 from sqlalchemy import JSON, text
 
 from alembic import context
-from digest.database.columns import Instant
+from digest.database.dialect import Instant
 from digest.database.engine import connect
 from digest.database.tables import metadata
 from digest.papers.search import INDEX

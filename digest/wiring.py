@@ -15,14 +15,15 @@ from digest.issues.publish import Plan
 from digest.issues.selection.history import IssueCache
 from digest.language import Languages
 from digest.ledger.transitions import Recovered
-from digest.mail.compose.composer import MailContext, Senders, issue_settings
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
-from digest.mail.compose.render import Branding, Renderer
-from digest.mail.compose.writing import Writer
+from digest.mail.compose.render import Renderer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.message import Branding, Senders
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.community import Community
@@ -123,7 +124,7 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
         database,
         Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
         issues,
-        Writer(database, desk(settings), journal, issues),
+        Composer(database, desk(settings), journal, issues),
         flow(settings, database),
         journal,
         name,

@@ -15,7 +15,7 @@ from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.settings import settings
 
 if TYPE_CHECKING:
-    from digest.mail.compose.composer import MailContext
+    from digest.mail.compose.context import MailContext
 
 InLanguage = Annotated[
     str | None, typer.Option(metavar="CODE", help="Language without --subscriber.", show_default="DIGEST_LANGUAGE")
@@ -62,13 +62,13 @@ def preview(
 
 def _message(day: date | None, subscriber: str | None, kind: Kind, language: str | None) -> bytes:
     from digest import clock, wiring
-    from digest.mail.preview import preview_letter, preview_message
+    from digest.mail.preview import preview_message, preview_transactional
 
     desk, now = wiring.desk(settings()), clock.now()
     code = _language_code(language, desk)
     recipient = known_subscriber(open_database(), subscriber) if subscriber else None
     if kind not in LISTED:
-        return preview_letter(desk, kind, recipient, now, code)
+        return preview_transactional(desk, kind, recipient, now, code)
     engine = open_database()
     issue = stored_issue(engine, day_of(day), IssueKind(ISSUE_OF[kind]))
     message = preview_message(engine, desk, issue, recipient, now, code)

@@ -14,7 +14,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from digest.database.columns import Code, Id, Instant, Json, metadata, partial_index, table
+from digest.database.columns import metadata, partial_index, table
+from digest.database.dialect import Code, Id, Instant, Json
 
 __all__ = ["metadata"]
 

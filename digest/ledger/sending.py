@@ -28,8 +28,16 @@ from sqlalchemy import (
     update,
 )
 
-from digest.database.columns import Id, Instant, Json
-from digest.database.dialect import as_rows, database_now, instant_in_rows, rows_of, use_indexed_order
+from digest.database.dialect import (
+    Id,
+    Instant,
+    Json,
+    as_rows,
+    database_now,
+    instant_in_rows,
+    rows_of,
+    use_indexed_order,
+)
 from digest.database.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting
 from digest.ledger.kinds import RULES, IssueStatus, State

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from digest.papers.score_terms import ScoreTerms
 
@@ -31,6 +32,21 @@ class Paper:
     url: str = ""  # the canonical page
     code_url: str = ""
     project_url: str = ""
+
+    @property
+    def path(self) -> str:
+        """Of its page, behind the public address of the site."""
+        return f"/papers/{quote(self.id, safe='/:')}"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLinks:
+    """Where else a paper can be read; "" for a place that it does not have."""
+
+    arxiv: str
+    pdf: str
+    code: str
+    project: str
 
 
 COLUMNS = tuple(field.name for field in fields(Paper))
@@ -75,6 +91,17 @@ def arxiv_id(text: str) -> str | None:
     candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/", "", candidate)
     match = _ARXIV_ID.fullmatch(candidate)
     return match.group(1) if match else None
+
+
+def arxiv_page(text: str) -> str:
+    """The page at arXiv of the paper whose identifier is in `text`; "" for none."""
+    arxiv = arxiv_id(text)
+    return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
+
+
+def links_of(paper: Paper) -> PaperLinks:
+    arxiv = arxiv_page(paper.id)
+    return PaperLinks(arxiv, arxiv.replace("/abs/", "/pdf/"), paper.code_url, paper.project_url)
 
 
 def merge(earlier: Paper, later: Paper) -> Paper:

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 
 from digest.database.engine import connect
 from digest.ledger.kinds import Kind
+from digest.mail.kinds import KINDS
 from digest.run.maildir import messages
 from digest.settings import Settings
 from digest.web.app import create_app
-from digest.web.inbox import KINDS
 
 HOSTILE = "<script>alert(1)</script>"
 RAW = (

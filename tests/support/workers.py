@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.issues.selection.history import IssueCache
-from digest.mail.compose.composer import MailContext
-from digest.mail.compose.writing import Writer
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import Receipt
 from digest.mail.delivery.worker import DeliveryWorker
@@ -60,6 +60,6 @@ def postman(
     journal = Journal(folder, name)
     context = desk_ or desk()
     issues = IssueCache(engine, context.renderer.languages)
-    writer = Writer(engine, context, journal, issues)
+    composer = Composer(engine, context, journal, issues)
     limits = throttle or Unlimited()
-    return DeliveryWorker(engine, Shared(sender), issues, writer, limits, journal, name, hold, now)
+    return DeliveryWorker(engine, Shared(sender), issues, composer, limits, journal, name, hold, now)

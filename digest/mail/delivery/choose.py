@@ -12,25 +12,15 @@ from sqlalchemy import Connection, Select, select
 from digest.database.dialect import in_list_param
 from digest.database.tables import issues as issues_table
 from digest.database.tables import subscribers, suppressions
-from digest.issues.issue import Issue
 from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, known_of, papers_for
 from digest.issues.selection.selection import Selection
 from digest.issues.selection.stored import selection_of
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason, skip_reason
 from digest.mail.delivery.journal import Journal
+from digest.mail.message import Draft
 from digest.subscribers.store import READER, reader_of
 from digest.subscribers.subscriber import Recipient
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A message to compose; that of an issue with the papers chosen for it."""
-
-    delivery: Delivery
-    reader: Recipient
-    issue: Issue | None = None
-    selection: Selection | None = None
 
 
 @dataclass(slots=True)

@@ -23,14 +23,15 @@ from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
-from digest.mail.compose.composer import OutgoingMessage
-from digest.mail.compose.writing import Writer
-from digest.mail.delivery.choose import Draft, choose, due_day, recipient_statuses
+from digest.mail.compose.composer import Composer
+from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import Receipt, receipt_of, record
 from digest.mail.delivery.recovery import recover
-from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize, domain_of
+from digest.mail.message import Draft, OutgoingMessage
+from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize
 from digest.smtp import Reply, Sender
+from digest.text import domain_of
 
 log = structlog.get_logger()
 
@@ -79,7 +80,7 @@ class DeliveryWorker:
         engine: Engine,
         sender: Sender,
         issues: IssueCache,
-        writer: Writer,
+        composer: Composer,
         throttle: Throttle,
         journal: Journal,
         name: str,
@@ -90,7 +91,7 @@ class DeliveryWorker:
         self._engine = engine
         self._sender = sender
         self._issues = issues
-        self._writer = writer
+        self._composer = composer
         self._throttle = throttle
         self._journal = journal
         self._name = name
@@ -152,12 +153,12 @@ class DeliveryWorker:
 
     def compose(self, drafts: Sequence[Draft]) -> list[tuple[Draft, OutgoingMessage]]:
         """Compose the messages of a window; quarantine those that cannot be."""
-        composed = self._writer.write(drafts)
+        composed = self._composer.compose(drafts)
         if composed.unfit:
             with transaction(self._engine) as connection:
                 for delivery_id, problem in composed.unfit.items():
                     self._quarantine(connection, delivery_id, problem)
-        return composed.made
+        return composed.messages
 
     def send(self, messages: Sequence[tuple[Draft, OutgoingMessage]]) -> None:
         """Check for the last time which messages are wanted, and submit those. The window that was sent first is
@@ -213,7 +214,7 @@ class DeliveryWorker:
                 drafts.clear()
                 break
             window = [drafts.popleft() for _ in range(min(self._window_size.messages, len(drafts)))]
-            waits = self._throttle.admit([domain_of(draft.reader.email) for draft in window], self._now())
+            waits = self._throttle.admit([_destination(draft) for draft in window], self._now())
             if not any(waits):
                 return window
             if going := self._wait(drafts, list(zip(window, waits, strict=True))):
@@ -233,7 +234,7 @@ class DeliveryWorker:
 
     def _adapt(self, window: WindowInFlight, receipts: Sequence[Receipt]) -> None:
         self._window_size.adapt(window.seconds(), receipts)
-        domains = [domain_of(window.drafts[receipt.delivery_id].reader.email) for receipt in receipts]
+        domains = [_destination(window.drafts[receipt.delivery_id]) for receipt in receipts]
         self._throttle.record(list(zip(domains, receipts, strict=True)), self._now())
         for receipt in receipts:
             self._stats.count(receipt.outcome)
@@ -268,13 +269,17 @@ class DeliveryWorker:
             self._stats.count("requeued", len(delivery_ids))
 
 
+def _destination(draft: Draft) -> str:
+    return domain_of(draft.subscriber.email).lower()
+
+
 def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
     delivery = draft.delivery
     return MessageRecord(
         delivery.id,
         message.message_id,
         message.sha256,
-        due_day(draft.reader, delivery.due_at),
+        due_day(draft.subscriber, delivery.due_at),
         selection_as_json(draft.selection) if draft.selection else "null",
         message.envelope.message if draft.issue is None else b"",
     )

@@ -279,8 +279,3 @@ def _day(now: datetime) -> date:
 
 def _midnight(now: datetime) -> datetime:
     return datetime.combine(_day(now) + timedelta(days=1), time(), UTC)
-
-
-def domain_of(address: str) -> str:
-    """The destination of a message."""
-    return address.rpartition("@")[2].lower()

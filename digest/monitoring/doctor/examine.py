@@ -4,7 +4,6 @@ import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
-from email.utils import parseaddr
 
 import redis
 from sqlalchemy import Engine
@@ -18,6 +17,7 @@ from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
 from digest.settings import Settings, unknown_variables
 from digest.smtp import Relay, Security
+from digest.text import domain_of
 
 _TIMEOUT_SECONDS = 10
 
@@ -56,7 +56,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         "" if public else "Set DIGEST_PUBLIC_URL to the https:// address of the pages.",
         blocks=not public,
     )
-    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    domain = domain_of(settings.mail_from)
     real = domain != "localhost"
     yield Finding(
         "sender",

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -18,6 +17,7 @@ from digest.mail.pauses import EVERYTHING, Pause, current
 from digest.mail.throttle import sent_on
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
+from digest.text import domain_of
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 def _sending_domains(settings: Settings) -> list[str]:
     senders = (settings.mail_from, settings.transactional_from)
-    return sorted({parseaddr(one)[1].rpartition("@")[2] for one in senders if one})
+    return sorted({domain_of(sender) for sender in senders if sender})
 
 
 def _journal(folder: Path) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ Migrations ignore names that begin with `paper_index`.
 from sqlalchemy import DDL, Column, ForeignKey, Table, Text, UniqueConstraint, event
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from digest.database.columns import Code, Id, metadata
+from digest.database.columns import metadata
+from digest.database.dialect import Code, Id
 
 INDEX = "paper_index"
 

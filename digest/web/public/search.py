@@ -7,12 +7,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from digest.database.engine import read_only
-from digest.language import Language, Message, _
-from digest.mail.compose.cards import and_more
-from digest.papers.paper import Paper
+from digest.language import Language, Message, _, and_more
+from digest.papers.paper import Paper, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
 from digest.text import one_line
-from digest.web.cards import arxiv_page, authors, paper_card
+from digest.web.cards import authors, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.site import TheSite
 

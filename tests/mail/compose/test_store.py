@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from digest.database.engine import read_only, transaction
 from digest.issues.store import issue_by_id
-from digest.mail.compose.composer import make_fragments
+from digest.mail.compose.composer import render_fragments
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.store import keep_fragments, stored_fragments
 from tests.support.scenario import add_papers, cut, desk
@@ -42,6 +42,6 @@ def test_real_fragments_come_back_as_they_were(engine):
     add_papers(engine, range(3), title="Emoji 🤗, “quotes” and \\ backslashes")
     with read_only(engine) as connection:
         issue = issue_by_id(connection, cut(engine).issue_id)
-    made = make_fragments(issue, desk())
+    made = render_fragments(issue, desk())
     assert Fragments.from_json(kept(engine, issue.id, made.to_json())) == made
     assert Fragments.from_json(stored(engine, issue.id)) == made

@@ -84,7 +84,7 @@ def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP, to=readers[0].email)
     hands.deliver(desk_=desk())
     hands.at += timedelta(minutes=10)
-    hands.deliver(desk_=replace(desk(), keys=(another, SECRET)))
+    hands.deliver(desk_=replace(desk(), link_keys=(another, SECRET)))
     first, second = smtp_server.taken_for(readers[0].email)
     assert first.content == second.content
     assert hands.audit(issue).accepted == len(readers)
@@ -92,6 +92,6 @@ def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_
     add_papers(engine, range(3, 6), seen_at=hands.at)
     tomorrow = cut(engine, DAY + timedelta(days=1))
     hands.at += timedelta(days=1)
-    hands.deliver(desk_=replace(desk(), keys=(another,)))
+    hands.deliver(desk_=replace(desk(), link_keys=(another,)))
     found = hands.audit(tomorrow)
     assert (found.quarantined, len(smtp_server.taken)) == (len(readers), 3)

@@ -50,7 +50,7 @@ def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, sm
         [True, False, False],
         [True, False],
     ]
-    assert f"{desk().look.public_url}/preferences/" in text_of(mails["ada"][0]).partition("Paper number")[0]
+    assert f"{desk().branding.public_url}/preferences/" in text_of(mails["ada"][0]).partition("Paper number")[0]
     with read_only(engine) as connection:
         stored = find(connection, Kind.DIGEST, DAY, ada.key)
     assert stored is not None

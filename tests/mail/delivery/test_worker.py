@@ -12,7 +12,7 @@ from digest.issues.selection.history import IssueCache
 from digest.issues.store import issue_by_id
 from digest.ledger import deliveries, queueing
 from digest.ledger.kinds import Kind
-from digest.mail.compose.writing import Writer
+from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.mail.preview import preview_message
@@ -34,9 +34,9 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
     with SmtpServer() as server:
         journal = Journal(tmp_path / "journal", "one")
         issues, context = IssueCache(engine, desk().renderer.languages), desk()
-        writer, sender = Writer(engine, context, journal, issues), Sender([relay_of(server)], 3)
+        composer, sender = Composer(engine, context, journal, issues), Sender([relay_of(server)], 3)
         worker = DeliveryWorker(
-            engine, sender, issues, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN
+            engine, sender, issues, composer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN
         )
         worker.deliver_due(10)
         worker.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
-from digest.mail.throttle import Limits, domain_of
+from digest.mail.throttle import Limits
 from digest.mail.throttle.breaker import after_failures
 from digest.mail.throttle.responses import is_rate_limit, summarize, without_addresses
 from digest.mail.throttle.throttle import pause_after_complaint
@@ -20,11 +20,6 @@ MINUTE = timedelta(minutes=1)
 
 
 # --- destinations, the warm-up ---
-
-
-def test_the_destination_is_what_is_right_of_the_last_at_in_small_letters():
-    assert domain_of("Ada@Example.ORG") == "example.org"
-    assert domain_of('"a@b"@example.org') == "example.org"
 
 
 def test_a_domain_has_its_own_rate_else_that_of_any_other_else_none():
