@@ -19,8 +19,7 @@ from benchmarks import world
 from benchmarks.proc import children
 from digest import clock, hints
 from digest.run import processes
-from digest.settings import Settings
-from digest.settings.sources import PREFIX
+from digest.settings import PREFIX, Settings
 
 _REPOSITORY = Path(__file__).parents[1]
 _WAITING = """

@@ -92,18 +92,11 @@ def plan(settings: Settings) -> Plan:
         cut=settings.cut_at,
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
-        weights=weights(settings),
+        weights=RankingWeights(),
         settings=issue_settings(
             look(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
         ),
         languages=languages(),
-    )
-
-
-def weights(settings: Settings) -> RankingWeights:
-    """What the operator decided about the ranking."""
-    return RankingWeights(
-        **{name: getattr(settings, f"ranking_{name}") for name in RankingWeights.__dataclass_fields__}
     )
 
 

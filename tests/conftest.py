@@ -20,8 +20,7 @@ from sqlalchemy import Engine
 from digest import clock as the_clock
 from digest.database.engine import connect
 from digest.run import processes
-from digest.settings import settings
-from digest.settings.sources import PREFIX
+from digest.settings import PREFIX, settings
 from digest.smtp.relay import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, find_chromium, running_chromium

@@ -189,7 +189,7 @@ def _store(
 
 def _none_listed(days: int) -> Message:
     return n_(
-        "No new papers were listed on the last day.", "No new papers were listed in the last %(num)s days.", num=days
+        "No new papers were listed in the last day.", "No new papers were listed in the last %(num)s days.", num=days
     )
 
 

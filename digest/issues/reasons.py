@@ -12,7 +12,7 @@ from digest.papers.ranking.lateness import in_words
 from digest.papers.topics import TOPICS
 from digest.text import short_title
 
-OUTSIDE = _("from outside of what you follow")
+OUTSIDE = _("from outside your interests")
 _LIKED_TITLE = 40  # characters
 _MOST = 2  # of what the reader asked for, in one reason
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
@@ -39,18 +39,18 @@ def why_of(wishes: Sequence[Interest], kin: str = "", close: bool = False) -> li
     """
     parts = [_follow(wish) for wish in wishes[:_MOST]]
     if kin and len(parts) < _MOST:
-        parts.append(_("like “%(title)s” that you asked for more of", title=short_title(kin, _LIKED_TITLE)))
+        parts.append(_("similar to “%(title)s”, which you liked", title=short_title(kin, _LIKED_TITLE)))
     elif close and not parts:
-        parts.append(_("like what you asked for more of"))
+        parts.append(_("similar to papers you liked"))
     return parts
 
 
 def _place(rank: int, kind: str) -> Message:
     if kind == "weekly":
-        return _("%(place)s of the week", place=_ordinal(rank))
+        return _("%(place)s in this week’s ranking", place=_ordinal(rank))
     if kind == "catch-up":
-        return _("%(place)s of the last weeks", place=_ordinal(rank))
-    return _("%(place)s fastest rising today", place=_ordinal(rank)) if rank > 1 else _("fastest rising today")
+        return _("%(place)s in the ranking of recent weeks", place=_ordinal(rank))
+    return _("%(place)s in today’s ranking", place=_ordinal(rank)) if rank > 1 else _("top of today’s ranking")
 
 
 def _follow(wish: Interest) -> Message:

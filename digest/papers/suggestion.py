@@ -17,7 +17,7 @@ _MONTH = re.compile(r"\d\d(0[1-9]|1[0-2])")
 
 
 # Why a suggestion was refused, as it is stored: in English, and what arXiv itself says as it says it.
-UNKNOWN = _("arXiv knows no paper with this number.")
+UNKNOWN = _("arXiv has no paper with this number.")
 ARXIV_SAYS = "arXiv says: "
 
 
@@ -33,27 +33,27 @@ def suggested_id(text: str) -> str:
     """The arXiv identifier, without its version, of a number or an address. Raises BadSuggestion."""
     typed = text.strip()
     if not typed:
-        raise BadSuggestion(_("Please give the paper’s arXiv number or address, as 2405.17247."))
+        raise BadSuggestion(_("Enter the paper’s arXiv number or address, like 2405.17247."))
     if len(typed) > _LONGEST:
-        raise BadSuggestion(_("This is too long for an address of a paper."))
+        raise BadSuggestion(_("That’s too long to be a paper’s address."))
     page = _PAGES.fullmatch(typed)
     found = arxiv_id(page.group(1) if page else typed)
     if found is None:
         raise BadSuggestion(
             _(
-                "This names no paper on arXiv. Give a number such as 2405.17247, or the address of its page at"
-                " arxiv.org, huggingface.co or alphaxiv.org."
+                "We can’t find an arXiv paper in that. Enter a number such as 2405.17247, or the address"
+                " of its page on arxiv.org, huggingface.co or alphaxiv.org."
             )
         )
     if found[0].isdigit() and not _MONTH.match(found):
         raise BadSuggestion(
-            _("%(number)s is no arXiv number: its first four digits are a year and a month.", number=found)
+            _("%(number)s isn’t an arXiv number. The first four digits should be a year and a month.", number=found)
         )
     return found
 
 
 def refusal(stored: str) -> Message:
     """The words of a refusal that was stored, so that they can be said in every language."""
-    if stored == UNKNOWN:
-        return UNKNOWN
-    return _("arXiv says: %(words)s", words=stored.removeprefix(ARXIV_SAYS))
+    if stored.startswith(ARXIV_SAYS):
+        return _("arXiv says: %(words)s", words=stored.removeprefix(ARXIV_SAYS))
+    return UNKNOWN  # whatever its wording was when it was stored

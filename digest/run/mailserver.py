@@ -1,4 +1,4 @@
-"""A local mail server that takes every mail, keeps it in a Maildir, and passes nothing on.
+"""A local mail server that stores every message in a Maildir and relays nothing.
 
 `python -m digest.run.mailserver --port PORT --dir FOLDER`; ready when it answers on the port.
 """
@@ -15,7 +15,7 @@ from digest.run.processes import LOOPBACK
 
 
 class Keeper:
-    """Keeps each accepted message, byte for byte."""
+    """Stores each message, byte for byte."""
 
     def __init__(self, folder: Path) -> None:
         self._maildir = mailbox.Maildir(folder, create=True)
@@ -41,7 +41,7 @@ async def serve(port: int, folder: Path) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="A local mail server that keeps every mail in a Maildir.")
+    parser = argparse.ArgumentParser(description="A local mail server that stores every message in a Maildir.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--dir", type=Path, required=True)
     arguments = parser.parse_args()

@@ -39,11 +39,11 @@ _SLIPS = {
 
 
 _TOO_LONG = _(
-    "This address is too long: mail allows %(most)s characters, and %(local)s before the @.",
+    "This address is too long. The limit is %(most)s characters, with at most %(local)s before the @.",
     most=MAX_ADDRESS,
     local=MAX_LOCAL,
 )
-_UNLIKE = _("This does not look like an address that mail can be sent to. Please check it.")
+_UNLIKE = _("That doesn’t look like a working email address. Please check it.")
 
 
 class BadAddress(ValueError):
@@ -83,18 +83,18 @@ def suggestion(address: str) -> str | None:
 def _refuse_early(text: str) -> None:
     """What deserves plainer words than the validator's."""
     if not text:
-        raise BadAddress(_("Please type your email address."))
+        raise BadAddress(_("Enter your email address."))
     if len(text) > 4 * MAX_ADDRESS:
         raise BadAddress(_TOO_LONG)
     if not text.isprintable():
-        raise BadAddress(_("There is an invisible character in this address. Please type it instead of pasting it."))
+        raise BadAddress(_("There’s an invisible character in this address. Try typing it instead of pasting it."))
     if "@" not in text:
-        raise BadAddress(_("An email address has an @ in it, as in ada@example.org."))
+        raise BadAddress(_("Enter an email address with an @, like ada@example.org."))
     if not text.rpartition("@")[0].isascii():
         raise BadAddress(
             _(
-                "Before the @ we can only write to plain letters, digits and signs so far; accents and other scripts do"
-                " not reach every mail server. Do you have another address?"
+                "For now, the part before the @ can only have unaccented letters, numbers and symbols,"
+                " because some mail servers reject anything else. Do you have another address?"
             )
         )
 
@@ -105,11 +105,11 @@ def _what_is_wrong(text: str) -> Message:
     if len(local) > MAX_LOCAL or len(text) > MAX_ADDRESS:
         return _TOO_LONG
     if not local or not domain:
-        return _("Something is missing on one side of the @, which has a name before it and a domain after it.")
+        return _("Something is missing. An email address has a name before the @ and a domain after it.")
     if "@" in local:
-        return _("An email address has only one @ in it.")
+        return _("An email address can only have one @.")
     if " " in text.strip():
-        return _("There is a space in this address.")
+        return _("An email address can’t contain spaces.")
     if "." not in domain.strip("."):
-        return _("After the @ comes a domain with a dot in it, as in example.org.")
+        return _("The part after the @ needs a dot, like example.org.")
     return _UNLIKE

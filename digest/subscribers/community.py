@@ -59,7 +59,7 @@ def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_d
         before = community.suggestion_of(connection, paper_id)
         if before is not None and before.state is not SuggestionState.REFUSED:
             _vote(connection, reader, paper_id, now)
-            return _("It was suggested already. Your vote is added to it.")
+            return _("This paper has already been suggested. We’ve added your vote.")
         if before is not None and now - before.at < timedelta(days=1):
             raise NotTaken(refusal(before.message))
         _not_too_many(connection, reader, now)
@@ -71,7 +71,7 @@ def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> No
     with transaction(engine) as connection:
         reader = _confirmed(connection, subscriber_id)
         if not papers_with(connection, [paper_id]) and not _waits(connection, paper_id):
-            raise NotTaken(_("This paper is not in our archive."))
+            raise NotTaken(_("This paper isn’t in our archive."))
         _vote(connection, reader, paper_id, now)
 
 
@@ -102,18 +102,18 @@ def board(engine: Engine, reader: Subscriber, now: datetime) -> Board:
 
 
 def _take(connection: Connection, reader: Subscriber, paper_id: str, now: datetime, pool_days: int) -> Message:
-    state, said = SuggestionState.WAITING, _("Thank you. It is looked up at arXiv now, and listed within the hour.")
+    state, said = SuggestionState.WAITING, _("Thanks. We’re looking it up on arXiv and will list it within the hour.")
     known = known_paper(connection, paper_id)
     if known is not None:  # a source listed it, so there is nothing to look up
         if known.first_seen_at < now - timedelta(days=pool_days):
             raise NotTaken(
                 _(
-                    "This paper came in on %(day)s, and issues are made of what is new: every reader could get it"
-                    " then.",
+                    "We listed this paper on %(day)s. Issues only contain new papers, and every"
+                    " subscriber could get it then.",
                     day=known.first_seen_at.date(),
                 )
             )
-        state, said = SuggestionState.LISTED, _("Thank you. It is listed, with your vote.")
+        state, said = SuggestionState.LISTED, _("Thanks. The paper is listed, with your vote.")
     _vote(connection, reader, paper_id, now)
     new = Suggestion(paper_id, reader.key, now, state)
     if not community.keep_suggestion(connection, new):
@@ -126,7 +126,9 @@ def _vote(connection: Connection, reader: Subscriber, paper_id: str, now: dateti
     if paper_id in given:
         return
     if sum(at > now - timedelta(hours=1) for at in given.values()) >= VOTES_AN_HOUR:
-        raise NotTaken(_("%(most)s votes an hour are possible. Please come back a little later.", most=VOTES_AN_HOUR))
+        raise NotTaken(
+            _("You can cast up to %(most)s votes an hour. Please come back a little later.", most=VOTES_AN_HOUR)
+        )
     community.cast_vote(connection, paper_id, reader.key, now)
 
 
@@ -134,7 +136,10 @@ def _not_too_many(connection: Connection, reader: Subscriber, now: datetime) -> 
     own = community.suggested_by(connection, reader.key)
     if sum(one.at > now - timedelta(days=1) for one in own) >= SUGGESTIONS_A_DAY:
         raise NotTaken(
-            _("%(most)s suggestions a day are possible, so that everybody’s are seen.", most=SUGGESTIONS_A_DAY)
+            _(
+                "You can suggest up to %(most)s papers a day, so that everyone’s suggestions get seen.",
+                most=SUGGESTIONS_A_DAY,
+            )
         )
 
 
@@ -147,5 +152,5 @@ def _confirmed(connection: Connection, subscriber_id: int) -> Subscriber:
     """The reader, whom nobody else changes until the transaction ends, so that the limits hold."""
     reader = store.by_id(connection, subscriber_id, lock=True)
     if reader is None or reader.status is not Status.CONFIRMED:
-        raise NotTaken(_("Suggestions and votes are for subscribed readers. You are not subscribed at present."))
+        raise NotTaken(_("Only subscribers can suggest papers and vote. You’re not subscribed at the moment."))
     return reader

@@ -107,7 +107,7 @@ def local_date(now: datetime, zone: str) -> date:
 def _topics(asked: _Asked) -> tuple[str, ...]:
     chosen = set(asked.form.get("topics", []))
     if chosen - TOPIC_SLUGS:
-        raise _Wrong(_("Please choose from the topics that are listed."))
+        raise _Wrong(_("Choose topics from the list."))
     return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
 
 
@@ -116,10 +116,10 @@ def _muted_topics(asked: _Asked) -> tuple[str, ...]:
         return asked.current.muted_topics
     chosen = set(asked.form["muted_topics"]) - {""}  # a hidden "" tells no tick from no such field
     if chosen - TOPIC_SLUGS:
-        raise _Wrong(_("Please choose from the topics that are listed."))
+        raise _Wrong(_("Choose topics from the list."))
     both = sorted(chosen & set(asked.form.get("topics", [])))
     if both and (topic := topic_with(both[0])):
-        said = _("“%(topic)s” is among your topics too. Please take away one of the two ticks.", topic=topic.name)
+        said = _("“%(topic)s” is also one of your topics. Untick one of the two.", topic=topic.name)
         raise _Wrong(said)
     return tuple(topic.slug for topic in TOPICS if topic.slug in chosen)
 
@@ -137,8 +137,8 @@ def _categories(asked: _Asked) -> tuple[str, ...]:
 
 def _no_category(text: str, near: str | None) -> Message:
     if near:
-        return _("arXiv has no category “%(text)s”: did you mean %(near)s?", text=text, near=near)
-    return _("arXiv has no category “%(text)s”: they look like cs.CL, or cs for all of an archive.", text=text)
+        return _("arXiv has no category “%(text)s”. Did you mean %(near)s?", text=text, near=near)
+    return _("arXiv has no category “%(text)s”. Categories look like cs.CL, or cs for a whole archive.", text=text)
 
 
 def _words(asked: _Asked, field: str) -> tuple[str, ...]:
@@ -149,15 +149,15 @@ def _words(asked: _Asked, field: str) -> tuple[str, ...]:
     words = tuple({word.casefold(): word for word in parts if word}.values())
     for word in words:
         if not 2 <= len(word) <= 60:
-            raise _Wrong(_("Each word or name has 2 to 60 letters; “%(word)s” does not.", word=word[:30]))
+            raise _Wrong(_("Each word or name must have 2 to 60 characters. “%(word)s” doesn’t.", word=word[:30]))
         if not word.isprintable():
-            raise _Wrong(_("There is an invisible character in a word or name."))
+            raise _Wrong(_("There’s an invisible character in one of the words or names."))
     return _not_too_many(words)
 
 
 def _not_too_many(words: tuple[str, ...]) -> tuple[str, ...]:
     if len(words) > MAX_WISHES:
-        raise _Wrong(_("Those are %(count)s; %(most)s are possible.", count=len(words), most=MAX_WISHES))
+        raise _Wrong(_("That’s %(count)s. The limit is %(most)s.", count=len(words), most=MAX_WISHES))
     return words
 
 
@@ -182,11 +182,11 @@ def _weekdays(asked: _Asked) -> frozenset[int]:
     if frequency == "weekly":
         weekday = asked.one("weekday", "0")
         if weekday not in map(str, range(7)):
-            raise _Wrong(_("Please choose a day from Monday to Sunday."))
+            raise _Wrong(_("Choose a day from Monday to Sunday."))
         return frozenset([int(weekday)])
     chosen = {"daily": EVERY_DAY, "workdays": WORKDAYS}.get(frequency)
     if chosen is None:
-        raise _Wrong(_("Please choose every day, workdays or once a week."))
+        raise _Wrong(_("Choose every day, Monday to Friday, or once a week."))
     return chosen
 
 
@@ -197,15 +197,15 @@ def _zone(asked: _Asked) -> str:
         near = difflib.get_close_matches(text[:64].casefold(), _zones_by_folded_name(), n=1)
         if near:
             meant = _zones_by_folded_name()[near[0]]
-            raise _Wrong(_("This time zone is not known: did you mean %(zone)s?", zone=meant))
-        raise _Wrong(_("This time zone is not known: try Europe/Berlin or Asia/Tokyo."))
+            raise _Wrong(_("We don’t know that time zone. Did you mean %(zone)s?", zone=meant))
+        raise _Wrong(_("We don’t know that time zone. Try one like Europe/Berlin or Asia/Tokyo."))
     return zone
 
 
 def _language(asked: _Asked) -> str:
     code = asked.one("language", asked.current.language)
     if code not in ("", asked.current.language, *asked.languages):
-        raise _Wrong(_("Please choose one of the languages that are listed."))
+        raise _Wrong(_("Choose a language from the list."))
     return code
 
 
@@ -220,16 +220,16 @@ def _paused_until(asked: _Asked) -> date | None:
     try:
         until = date.fromisoformat(asked.one("pause_until", ""))
     except ValueError:
-        raise _Wrong(_("Please give the date of the first mail after the pause, as 2026-12-31.")) from None
+        raise _Wrong(_("Enter the date of your first email after the pause, like 2026-12-31.")) from None
     if not today < until <= today + MAX_PAUSE:
-        raise _Wrong(_("A pause ends on a date after today and within a year."))
+        raise _Wrong(_("Choose a date after today and within a year."))
     return until
 
 
 def _number(text: str, low: int, high: int) -> int:
     # isdecimal() alone takes digits of every script, and int() a number of any length.
     if not (text.isascii() and text.isdecimal() and len(text) < 4 and low <= int(text) <= high):
-        raise _Wrong(_("Please give a number from %(low)s to %(high)s.", low=low, high=high))
+        raise _Wrong(_("Enter a number from %(low)s to %(high)s.", low=low, high=high))
     return int(text)
 
 

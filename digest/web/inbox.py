@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.language import _
 from digest.mail.kinds import KINDS
-from digest.run.maildir import InboxMessage, mail, mails
+from digest.run.maildir import InboxMessage, message, messages
 from digest.web.site import TheSite
 
 _SAFE = ["GET", "HEAD"]
@@ -27,7 +27,7 @@ def router(inbox_dir: Path) -> APIRouter:
 
     @routes.api_route("", methods=_SAFE, response_class=HTMLResponse)
     def show_inbox(site: TheSite) -> Response:
-        return site.pages.show("inbox", mails=mails(inbox_dir), kinds=_LABELS)
+        return site.pages.show("inbox", mails=messages(inbox_dir), kinds=_LABELS)
 
     @routes.api_route("/{key}", methods=_SAFE, response_class=HTMLResponse)
     def show_mail(site: TheSite, key: str) -> Response:
@@ -46,9 +46,9 @@ def router(inbox_dir: Path) -> APIRouter:
 
 def _finder(inbox_dir: Path) -> Callable[[str], InboxMessage]:
     def find(key: str) -> InboxMessage:
-        found = mail(inbox_dir, key)
+        found = message(inbox_dir, key)
         if found is None:
-            raise HTTPException(404, _("There is no such mail."))
+            raise HTTPException(404, _("There’s no such email."))
         return found
 
     return find

@@ -22,23 +22,23 @@ from digest.subscribers.subscriber import MAX_PAPERS
 from digest.web.assets import Assets
 from digest.web.negotiation import LanguageChoice, choose_language
 
-_DID_NOT_WORK = _("This did not work")
+_DID_NOT_WORK = _("That didn’t work")
 _IN_WORDS = {
-    400: (_DID_NOT_WORK, _("The request could not be read. Please go back and try it again.")),
+    400: (_DID_NOT_WORK, _("We couldn’t read that request. Please go back and try again.")),
     403: (
-        _("This came from another page"),
-        _("To protect you, forms are only taken from this site's own pages."),
+        _("That form came from another site"),
+        _("To protect you, we only accept forms sent from this site’s own pages."),
     ),
-    404: (_("Nothing here"), _("There is no page at this address. It may have been mistyped.")),
-    405: (_DID_NOT_WORK, _("This page cannot be used in that way.")),
-    413: (_("Too much"), _("The form holds more text than this page takes.")),
+    404: (_("Page not found"), _("There’s no page at this address. Check it for typing mistakes.")),
+    405: (_DID_NOT_WORK, _("This page can’t be used that way.")),
+    413: (_("That’s too long"), _("That’s more text than this form accepts.")),
     500: (
         _("Something went wrong"),
-        _("The fault is ours, and it is in our log. Please try again in a little while."),
+        _("It’s our fault, and we’ve logged it. Please try again in a little while."),
     ),
     503: (
-        _("One moment, please"),
-        _("We cannot reach our records just now, so nothing was changed. Please try again in a few minutes."),
+        _("Please try again shortly"),
+        _("We can’t reach our database right now, so nothing has changed. Please try again in a few minutes."),
     ),
 }
 
@@ -128,7 +128,7 @@ class Pages:
 
     def refuse(self, status: int, detail: str = "") -> HTMLResponse:
         """An error in plain words; `detail` where there is something better to say than in general."""
-        heading, usual = _IN_WORDS.get(status, (_DID_NOT_WORK, _("Please go back and try something else.")))
+        heading, usual = _IN_WORDS.get(status, (_DID_NOT_WORK, _("Please go back and try again.")))
         return self.say(heading, detail or usual, status=status)
 
 

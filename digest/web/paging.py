@@ -9,7 +9,7 @@ def page_asked(request: Request) -> int:
     """The page that is asked for, from 1. Raises HTTPException 404 for what is no number of a page."""
     text = request.query_params.get("page", "1")
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 5 and int(text) > 0):
-        raise HTTPException(404, _("There is no such page here."))
+        raise HTTPException(404, _("There’s no such page here."))
     return int(text)
 
 
@@ -17,5 +17,5 @@ def pages_of(total: int, per_page: int, page: int) -> int:
     """How many pages there are, at least one. Raises HTTPException 404 when `page` is beyond them."""
     pages = max(1, -(-total // per_page))
     if page > pages:
-        raise HTTPException(404, _("This list has fewer pages."))
+        raise HTTPException(404, _("This list doesn’t have that many pages."))
     return pages

@@ -67,7 +67,7 @@ def test_rows_are_shown_in_words_and_page_by_page(run, three, engine):
 def test_an_issue_that_is_done_is_watched_for_one_line(run, three, engine):
     change(engine, state="accepted", finished_at=MORNING)
     done = run("audit", "--issue", DATE, "--watch", "--json")
-    assert done.stderr.splitlines() == ["3/3 accepted · 0 mails/s · done"]
+    assert done.stderr.splitlines() == ["3/3 accepted · 0 messages/s · done"]
     assert json.loads(done.stdout)["accepted"] == 3
 
 

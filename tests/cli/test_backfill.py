@@ -83,7 +83,7 @@ def test_days_that_fail_are_left_for_the_next_time_and_a_source_that_is_down_is_
     lists.fails_from = FIRST + timedelta(days=4)
     done = run("collect", *SPAN, "--json")
     assert (done.exit_code, json.loads(done.stdout)["left"], len(lists.asked)) == (1, 8, 7)
-    assert "The same command again goes on with the 8 that are left." in done.stderr
+    assert "Run the same command again for the remaining 8." in done.stderr
     lists.fails_from = None
     assert run("collect", *SPAN).exit_code == 0
     assert sorted(set(stored_days(engine))) == [FIRST + timedelta(days=n) for n in range(DAYS)]

@@ -73,11 +73,11 @@ def test_it_shows_what_is_paused_why_and_how_to_go_on(run, findings, engine):
         set_pause(connection, Pause(EVERYTHING, MORNING, until, "550 5.7.1 rejected by policy"))
         set_pause(connection, Pause("gmail.com", MORNING, None, "421 4.7.28 too fast"))
     found = findings()
-    said = "paused since 2026-03-04 06:00 UTC, tried again at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
+    said = "paused since 2026-03-04 06:00 UTC, next attempt at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
     assert (found["sending"]["said"], found["sending"]["blocks"]) == (said, True)
     assert "digest resume --sending" in found["sending"]["advice"]
-    assert found["mail to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
-    assert not found["mail to gmail.com"]["blocks"]
+    assert found["email to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
+    assert not found["email to gmail.com"]["blocks"]
     assert "digest resume --sending --domain gmail.com" in run("doctor").stdout
 
 
@@ -121,7 +121,7 @@ def test_a_key_that_cannot_sign_blocks(findings, tmp_path, content, said):
 
 
 def test_without_keys_it_says_who_signs(findings):
-    assert findings()["DKIM"]["said"] == "mails are not signed here; the mail server has to"
+    assert findings()["DKIM"]["said"] == "messages are not signed here; the mail server has to sign them"
 
 
 def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine):
@@ -129,33 +129,33 @@ def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine
     assert "warm-up" not in findings()
     assert findings(warm_up_from=date(2099, 1, 1))["warm-up"]["said"] == "begins on 2099-01-01"
     found = findings(warm_up_from=today - timedelta(days=2), warm_up_first_day=90)["warm-up"]
-    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 mails sent")
+    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 messages sent")
     change(engine, insert(sent_days).values(day=today, mails=160))
     found = findings()["warm-up"]
-    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 mails sent")
+    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 messages sent")
     assert "tomorrow" in found["advice"]
 
 
 def test_it_tells_what_becomes_of_mails_in_doubt_and_which_wait_for_the_operator(findings, issue, engine):
-    assert findings()["mails in doubt"]["said"].startswith("sent once more as the same bytes")
-    assert findings(in_doubt="hold")["mails in doubt"]["said"].startswith("held")
+    assert findings()["uncertain deliveries"]["said"].startswith("sent again as the same bytes")
+    assert findings(in_doubt="hold")["uncertain deliveries"]["said"].startswith("held")
     assert "quarantine" not in findings()
     change(engine, update(deliveries).values(state="uncertain", finished_at=MORNING))
-    found = findings()["mails in doubt"]
-    assert (found["well"], "1 wait for you" in found["said"], "retry --uncertain" in found["advice"]) == (
+    found = findings()["uncertain deliveries"]
+    assert (found["well"], "1 held" in found["said"], "retry --uncertain" in found["advice"]) == (
         False,
         True,
         True,
     )
     change(engine, update(deliveries).values(state="quarantined"))
-    assert findings()["quarantine"]["said"] == "1 mails are set apart"
+    assert findings()["quarantine"]["said"] == "1 deliveries"
 
 
 def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_path):
     assert "workers' journal" not in findings()
     blocked = tmp_path / "file"
     blocked.write_text("")
-    found = findings(data_dir=blocked)["workers' journal"]
+    found = findings(data_dir=blocked, postfix_log="")["workers' journal"]
     assert (found["blocks"], "DIGEST_DATA_DIR" in found["advice"]) == (True, True)
 
 

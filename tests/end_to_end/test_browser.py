@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.run import processes
 from tests.end_to_end.test_subscriber_life import at, wait_for
 from tests.support.lists import daily_lists
@@ -135,10 +135,10 @@ def test_from_the_front_page_to_the_last_mail(ada, clock):
     ada.picture("a-slip")
     ada.page.get_by_label("Your email address").fill(ADDRESS)
     ada.press("Subscribe")
-    ada.reads("look into your inbox")
+    ada.reads("Check your inbox")
     ada.picture("asked")
 
-    confirmation = ada.mail("Confirm your address")
+    confirmation = ada.mail("Confirm your email address")
     ada.picture("confirmation-mail")
     ada.follow(confirmation.get_by_role("link", name=re.compile("confirm", re.IGNORECASE)).first)
     ada.picture("confirm-page")
@@ -158,12 +158,12 @@ def test_from_the_front_page_to_the_last_mail(ada, clock):
     assert len(second) == 10
     assert not first & second
 
-    ada.follow(mail.get_by_role("link", name="Read it on the web"))
+    ada.follow(mail.get_by_role("link", name="View in browser"))
     ada.picture("the-same-on-the-web")
     assert set(ada.page.locator(".card .title").all_inner_texts()) == second
 
     ada.follow(ada.mail("5 Mar").get_by_role("link", name="Preferences"))
-    ada.page.get_by_label("Papers in a mail").fill("2")
+    ada.page.get_by_label("Papers per email").fill("2")
     ada.page.get_by_label("Hour").select_option("15")
     ada.page.get_by_label("Keywords").fill("x" * 100)
     ada.press("Save")

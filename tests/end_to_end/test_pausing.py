@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from digest import wiring
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.issues.audit import audit
 from digest.ledger.sweep import skip_cancelled

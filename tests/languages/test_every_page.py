@@ -104,7 +104,7 @@ def suggesting(visit: Visit) -> Subscriber:
     rows = [
         {"paper_id": f"2603.0999{n}", "recipient": reader.key, "at": START, "state": str(state), "message": message}
         for n, (state, message) in enumerate(
-            [(states[0], ""), (states[1], "arXiv knows no paper with this number."), (states[1], "arXiv says: ⟦X⟧")]
+            [(states[0], ""), (states[1], "arXiv has no paper with this number."), (states[1], "arXiv says: ⟦X⟧")]
         )
     ]
     with transaction(visit.engine) as connection:

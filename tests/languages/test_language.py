@@ -25,8 +25,8 @@ def test_dates_numbers_and_lists_are_written_as_the_language_does():
 
 
 def test_a_message_is_english_until_it_is_said():
-    message = _("Please give a number from %(low)s to %(high)s.", low=1, high=1000)
-    assert message == "Please give a number from 1 to 1,000."
+    message = _("Enter a number from %(low)s to %(high)s.", low=1, high=1000)
+    assert message == "Enter a number from 1 to 1,000."
     assert CHINESE.say(message) == "请输入 1 到 1,000 之间的数字。"
     assert CHINESE.say("Preferences") == "Preferences"
     assert CHINESE.say(_("Preferences")) == "设置"

@@ -160,7 +160,7 @@ def test_nothing_in_a_digest_stays_english_in_another_language(kind, most, tmp_p
     assert words_outside(texts, (*branding, *said)) == []
     assert parts.text.count("⟦") > 30
     if most > 1:
-        for reason in ("you follow", "matches your keyword", "that you asked for more of", "from outside of what"):
+        for reason in ("you follow", "matches your keyword", "which you liked", "from outside your interests"):
             assert reason in " ".join(parts.text.split())
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from digest.database.engine import connect
 from digest.ledger.kinds import Kind
 from digest.mail.kinds import KINDS
-from digest.run.maildir import mails
+from digest.run.maildir import messages
 from digest.settings import Settings
 from digest.web.app import create_app
 
@@ -54,7 +54,7 @@ def test_the_inbox_lists_each_mail_with_what_it_is(browser: TestClient) -> None:
 
 
 def test_a_mail_is_shown_with_headers_text_and_source(browser: TestClient, inbox: Path) -> None:
-    (kept,) = mails(inbox)
+    (kept,) = messages(inbox)
     page = browser.get(f"/inbox/{kept.key}").text
     for part in ("Daily Papers &lt;digest@localhost&gt;", "in words", "Feedback-ID", f"/inbox/{kept.key}/html"):
         assert part in page
@@ -65,7 +65,7 @@ def test_a_mail_is_shown_with_headers_text_and_source(browser: TestClient, inbox
 
 
 def test_the_html_of_a_mail_stands_in_a_sandbox(browser: TestClient, inbox: Path) -> None:
-    (kept,) = mails(inbox)
+    (kept,) = messages(inbox)
     shown = browser.get(f"/inbox/{kept.key}/html")
     policy = shown.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -82,7 +82,7 @@ def test_an_unknown_mail_is_a_page_that_says_so(browser: TestClient) -> None:
 
 def test_an_empty_inbox_says_what_to_do(database: Engine, tmp_path: Path) -> None:
     with TestClient(create_app(database, Settings(inbox_dir=tmp_path / "none"), lambda: None)) as client:
-        assert "It is empty" in client.get("/inbox").text
+        assert "No emails yet" in client.get("/inbox").text
 
 
 def test_a_real_installation_has_no_inbox_page(database: Engine) -> None:

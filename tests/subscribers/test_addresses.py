@@ -38,8 +38,8 @@ def test_an_address_is_kept_as_mail_servers_know_it(typed: str, address: str) ->
 @pytest.mark.parametrize(
     ("typed", "word"),
     [
-        ("", "type your email"),
-        ("ada", "has an @"),
+        ("", "Enter your email"),
+        ("ada", "with an @"),
         ("josé@example.org", "another address"),
         ("ada@example.org\n", "invisible"),
         ("ada@example.org\r\nRCPT TO:<eve@example.org>", "invisible"),
@@ -47,9 +47,9 @@ def test_an_address_is_kept_as_mail_servers_know_it(typed: str, address: str) ->
         ("ada\u200b@example.org", "invisible"),
         ("ada\u202e@example.org", "invisible"),
         ("ada@localhost", "dot"),
-        ("@example.org", "one side"),
+        ("@example.org", "Something is missing"),
         ("ada lovelace@example.org", "space"),
-        ("ada@@example.org", "only one @"),
+        ("ada@@example.org", "only have one @"),
         (f"{'a' * 65}@example.org", "too long"),
         (f"ada@{'a.' * 200}org", "too long"),
         (f"ada@{'a.' * 2000}org", "too long"),

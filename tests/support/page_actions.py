@@ -6,6 +6,7 @@ from sqlalchemy import Engine, select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
+from digest.issues import first_issue
 from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue
 from digest.ledger import events
@@ -36,7 +37,7 @@ def reader(engine: Engine, key: str = KEY) -> Subscriber:
 
 def confirmed(engine: Engine, now: datetime = NOW) -> Subscriber:
     subscribe(engine, now)
-    found = subscriptions.confirm(engine, reader(engine).id, "1" * 32, now)
+    found = first_issue.confirm(engine, reader(engine).id, "1" * 32, now)
     assert found is not None
     return found
 

@@ -48,7 +48,7 @@ class Visit:
         """A confirmed reader, by way of the pages."""
         self.browser.post("/subscribe", data={"email": address})
         token = self.token(Purpose.CONFIRM, self.reader(address))
-        assert "You are subscribed" in self.browser.post(f"/confirm/{token}").text
+        assert "You’re subscribed" in self.browser.post(f"/confirm/{token}").text
         return self.reader(address)
 
     def everything(self) -> dict[str, list[tuple[object, ...]]]:

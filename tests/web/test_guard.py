@@ -61,7 +61,7 @@ def test_a_body_that_is_too_big_is_refused_before_it_is_parsed(visit: Visit) -> 
     assert fits.status_code == 400
     too_big = visit.browser.post("/subscribe", content=b"email=" + b"x" * MAX_BODY)
     assert too_big.status_code == 413
-    assert "more text than this page takes" in too_big.text
+    assert "more text than this form accepts" in too_big.text
 
 
 def test_a_body_without_a_length_is_counted(visit: Visit) -> None:
@@ -168,10 +168,10 @@ def test_a_redacted_path_still_says_which_page() -> None:
 def test_unknown_pages_and_methods_are_answered_in_words(visit: Visit) -> None:
     missing = visit.browser.get("/nothing")
     assert missing.status_code == 404
-    assert "Nothing here" in missing.text
+    assert "Page not found" in missing.text
     wrong = visit.browser.request("DELETE", "/manage")
     assert wrong.status_code == 405
-    assert "cannot be used in that way" in wrong.text
+    assert "can’t be used that way" in wrong.text
     assert wrong.headers["allow"]
 
 
@@ -206,7 +206,7 @@ def test_an_unreachable_database_is_said_in_plain_words(settings: Settings) -> N
     browser = client(away, settings)
     for answer in (browser.get("/"), browser.post("/subscribe", data={"email": ADDRESS})):
         assert answer.status_code == 503
-        assert "nothing was changed" in answer.text
+        assert "nothing has changed" in answer.text
     assert browser.get("/healthz").status_code == 200
     ready = browser.get("/readyz")
     assert (ready.status_code, ready.json()["database"]) == (503, "unreachable")
@@ -217,7 +217,7 @@ def test_an_unwritable_database_is_said_in_plain_words(sqlite_template: Path, se
     with structlog.testing.capture_logs() as logs:
         answer = client(readonly, settings).post("/subscribe", data={"email": ADDRESS})
     assert answer.status_code == 503
-    assert "nothing was changed" in answer.text
+    assert "nothing has changed" in answer.text
     assert any(entry["log_level"] == "error" for entry in logs)
     assert ADDRESS not in repr(logs)
 

@@ -82,7 +82,7 @@ def test_a_reader_subscribes_without_a_mouse(chromium, visit, site):
     tab_to(page, "#email")
     page.keyboard.type(ADDRESS)
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Now look into your inbox").wait_for()
+    page.get_by_role("heading", name="Check your inbox").wait_for()
     assert visit.reader().email == ADDRESS
 
 

@@ -16,8 +16,7 @@ from digest.issues.store import issue_by_id
 from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
-from digest.subscribers.opinion import PaperFeedback
-from digest.subscribers.opinions import opinions_of
+from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
 
@@ -80,7 +79,7 @@ def known_of(
         return {}
     shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
     got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
-    said = opinions_of(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
+    said = all_feedback(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
     known: dict[int, SubscriberHistory] = {}
     for issue_id, shelf in shelves.items():
         theirs = [claim for claim in mails if claim.issue_id == issue_id]

@@ -8,7 +8,7 @@ from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, and_more, n_
 from digest.papers.paper import Paper, PaperLinks, RankedPaper, links_of
 from digest.papers.ranking.terms import ScoreTerms
-from digest.subscribers.opinion import FeedbackKind
+from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
 
 # Gmail clips encoded HTML beyond about 100 kB. With these limits 25 papers stay below it whatever they hold, in any
@@ -20,8 +20,7 @@ LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
 _FEEDBACK_WORDS = (
     (FeedbackKind.MORE, _("More like this")),
-    # Translators: a link beside "More like this": less of such papers.
-    (FeedbackKind.LESS, _("Less")),
+    (FeedbackKind.LESS, _("Less like this")),
     (FeedbackKind.READ, _("Already read")),
 )
 _UNTITLED = _("Untitled")
@@ -97,7 +96,7 @@ def in_preheader(paper: Paper, language: Language) -> str:
 
 
 def _worded(links: PaperLinks) -> list[tuple[Message, str]]:
-    code_words = _("Code on GitHub") if links.code.startswith("https://github.com/") else _("Its code")
+    code_words = _("Code on GitHub") if links.code.startswith("https://github.com/") else _("Code")
     worded = ((_("PDF on arXiv"), links.pdf), (code_words, links.code), (_("Project page"), links.project))
     return [(words, url) for words, url in worded if safe_url(url)]
 
@@ -124,5 +123,5 @@ def _counts(terms: ScoreTerms) -> list[Message]:
     if comments:
         counts.append(n_("%(num)s comment", "%(num)s comments", num=comments))
     if stars:
-        counts.append(n_("%(num)s star", "%(num)s stars", num=stars))
+        counts.append(n_("%(num)s GitHub star", "%(num)s GitHub stars", num=stars))
     return counts

@@ -23,7 +23,7 @@ _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, At
 
 _WORDING = {
     "also": _("Also: "),
-    # Translators: the place of a paper in a mail, such as: 3 of 10. Leave {number} and {count} as they are.
+    # Translators: the position of a paper in an email, such as: 3 of 10. Leave {number} and {count} as they are.
     "place": _("{number} of {count}"),
 }
 
@@ -131,7 +131,7 @@ def _layout(
 def quiet_preheader(issue: Issue, language: Language) -> str:
     """Preheader of messages with too few papers to name."""
     day = language.long_date(issue.date)
-    return language.say(_("%(day)s: each paper with the reason why it is here.", day=day))
+    return language.say(_("%(day)s: your papers, and why each one is here.", day=day))
 
 
 def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFragments:

@@ -166,8 +166,8 @@ def counted_papers(papers: int, language: Language, many: str) -> str:
 def left_out_notice(count: int, language: Language, many: str) -> str:
     """Says how many papers were left out; "" for none."""
     sentence = language.ngettext(
-        "%(num)s paper that you already got was left out.",
-        "%(num)s papers that you already got were left out.",
+        "We left out %(num)s paper you’d already received.",
+        "We left out %(num)s papers you’d already received.",
         count,
     )
     return sentence % {"num": _digits(count, many)} if count else ""
@@ -176,8 +176,8 @@ def left_out_notice(count: int, language: Language, many: str) -> str:
 def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
     """Says that the issue has more papers than the message."""
     sentence = language.ngettext(
-        "This is %(num)s of the %(pool)s papers of the issue.",
-        "These are %(num)s of the %(pool)s papers of the issue.",
+        "This is %(num)s of the %(pool)s papers in this issue.",
+        "These are %(num)s of the %(pool)s papers in this issue.",
         papers,
     )
     return sentence % {"num": _digits(papers, many), "pool": language.number(pool)}

@@ -1,4 +1,4 @@
-"""What came in lately, source by source, and whether an issue is missing. Reads the database."""
+"""Checks of the sources and of today's issue."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -23,17 +23,17 @@ _ADVICE = {
 
 
 def papers(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
-    """A finding for each source that the operator chose, and one for the issue."""
+    """A finding for each configured source, and one for the issue."""
     try:
         with read_only(engine) as connection:
             runs = {run.source: run for run in last_collections(connection, now)}
             dates = issue_dates(connection, 1)
     except SQLAlchemyError:
-        return  # the finding about the database says it
+        return  # reported by the check of the database
     for name in settings.sources:
         yield _source(name, runs.get(name), now)
     if not settings.sources:
-        yield Finding("sources", False, "none is chosen", "Set DIGEST_SOURCES; new papers come only from sources.")
+        yield Finding("sources", False, "none is chosen", "Set DIGEST_SOURCES; papers come from sources only.")
     today = date_to_cut(now, settings.cut_at)
     late = today is not None and dates[:1] != [today]
     newest = f"newest is of {dates[0]}" if dates else "none yet"

@@ -1,4 +1,4 @@
-"""What decides whether mail goes out: pauses, the warm-up, keys, and deliveries in doubt."""
+"""Checks of sending: DKIM keys, the journal, pauses, the warm-up, uncertain and quarantined deliveries."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from digest.text import domain_of
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
-    """Every finding; those about the database are left out when it does not answer."""
+    """Every finding; without a database, only those about this machine."""
     yield from _keys(settings)
     yield from _journal(wiring.journal_folder(settings))
     try:
@@ -42,7 +42,7 @@ def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     if not settings.dkim_keys:
-        yield Finding("DKIM", True, "mails are not signed here; the mail server has to")
+        yield Finding("DKIM", True, "messages are not signed here; the mail server has to sign them")
     for selector, file in settings.dkim_keys.items():
         try:
             signer = load_signer(selector, file.read_bytes())
@@ -65,7 +65,7 @@ def _sending_domains(settings: Settings) -> list[str]:
 def _journal(folder: Path) -> Iterator[Finding]:
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        advice = "Workers need it; let their user write there, or set DIGEST_DATA_DIR."
+        advice = "Workers need it: give their user write permission, or set DIGEST_DATA_DIR."
         yield Finding("workers' journal", False, f"{folder} cannot be written", advice, blocks=True)
 
 
@@ -78,14 +78,14 @@ def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
         yield Finding("sending", True, "not paused")
     for pause in found:
         everything = pause.scope == EVERYTHING
-        what = "sending" if everything else f"mail to {pause.scope}"
+        what = "sending" if everything else f"email to {pause.scope}"
         by_hand = "digest resume --sending" + ("" if everything else f" --domain {pause.scope}")
-        advice = f"Once that is mended: {by_hand}" if everything else f"By hand: {by_hand}"
+        advice = f"Once that is fixed: {by_hand}" if everything else f"By hand: {by_hand}"
         yield Finding(what, False, f"paused {_span(pause)}: {pause.reason}", advice, blocks=everything)
 
 
 def _span(pause: Pause) -> str:
-    until = f"tried again at {_minute(pause.until)}" if pause.until else "until it is resumed"
+    until = f"next attempt at {_minute(pause.until)}" if pause.until else "until it is resumed"
     return f"since {_minute(pause.since)}, {until}"
 
 
@@ -98,24 +98,28 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
         yield Finding("warm-up", True, f"begins on {first}")
         return
     sent = store.sent_on(connection, today)
-    said = f"day {(today - first).days + 1}: {sent} of {limit} mails sent"
-    advice = "" if sent < limit else "The rest waits for tomorrow (UTC); DIGEST_WARM_UP_FROM, DIGEST_WARM_UP_FIRST_DAY."
+    said = f"day {(today - first).days + 1}: {sent} of {limit} messages sent"
+    advice = (
+        ""
+        if sent < limit
+        else "The rest waits until tomorrow (UTC). See DIGEST_WARM_UP_FROM and DIGEST_WARM_UP_FIRST_DAY."
+    )
     yield Finding("warm-up", sent < limit, said, advice)
 
 
 def _in_doubt(connection: Connection, settings: Settings) -> Finding:
-    policy = "held" if settings.in_doubt == "hold" else "sent once more as the same bytes"
+    policy = "held" if settings.in_doubt == "hold" else "sent again as the same bytes"
     held = sweep.count_uncertain(connection)
     if not held:
-        return Finding("mails in doubt", True, f"{policy} (DIGEST_IN_DOUBT)")
-    advice = "Look: digest audit --rows. Send once more: digest retry --uncertain"
-    return Finding("mails in doubt", False, f"{policy} (DIGEST_IN_DOUBT); {held} wait for you", advice)
+        return Finding("uncertain deliveries", True, f"{policy} (DIGEST_IN_DOUBT)")
+    advice = "List: digest audit --rows. Send again: digest retry --uncertain"
+    return Finding("uncertain deliveries", False, f"{policy} (DIGEST_IN_DOUBT); {held} held", advice)
 
 
 def _quarantined(connection: Connection) -> Iterator[Finding]:
     if count := sweep.count_quarantined(connection):
         yield Finding(
-            "quarantine", False, f"{count} mails are set apart", "Look: digest audit --rows. Then: digest retry"
+            "quarantine", False, f"{count} deliveries", "List: digest audit --rows. Queue again: digest retry"
         )
 
 

@@ -188,21 +188,22 @@ def _to_readers(outcome: SourceHealth, why: str, sources: Sequence[str]) -> Iter
     match outcome:
         case SourceHealth.FAILING:
             yield _(
-                "%(sources)s could not be read when this issue was made; what is missing comes in a later one.",
+                "We couldn’t read %(sources)s when we made this issue. Anything missing will appear in a later one.",
                 sources=sources,
             )
         case SourceHealth.STALE:
             yield _(
-                "%(sources)s had no new list when this issue was made; late papers come in the next one.",
+                "%(sources)s had no new list when we made this issue. Late papers will appear in the next one.",
                 sources=sources,
             )
         case SourceHealth.PARTIAL:
             yield _(
-                "%(sources)s gave only a part of the list when this issue was made; the rest comes in a later one.",
+                "We got only part of the list from %(sources)s when we made this issue. The rest will"
+                " appear in a later one.",
                 sources=sources,
             )
         case SourceHealth.QUIET:
-            yield _("%(sources)s announced nothing (%(why)s).", sources=sources, why=why)
+            yield _("No new papers from %(sources)s (%(why)s).", sources=sources, why=why)
 
 
 def _listed(papers: int) -> str:

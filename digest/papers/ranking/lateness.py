@@ -23,5 +23,5 @@ def in_words(days: int) -> str:
     if not days:
         return ""
     if days == 1:
-        return _("listed yesterday, found today")
-    return n_("listed %(num)s day ago, found today", "listed %(num)s days ago, found today", num=days)
+        return _("listed yesterday, new to us today")
+    return n_("listed %(num)s day ago, new to us today", "listed %(num)s days ago, new to us today", num=days)

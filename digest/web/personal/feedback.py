@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues.profiles.summary import feedback_summary
 from digest.language import Message, _
 from digest.papers.paper import Paper
 from digest.papers.sources import suggestions
@@ -19,8 +20,7 @@ from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
 from digest.subscribers import community, feedback, subscriptions
 from digest.subscribers.community import NotTaken
-from digest.subscribers.opinion import FeedbackKind
-from digest.subscribers.opinions import opinion_of
+from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, verify
 from digest.web.cards import paper_card
@@ -32,9 +32,9 @@ WORDS = {
     FeedbackKind.READ: _("Already read"),
 }
 NOTED = {
-    FeedbackKind.MORE: _("Noted: more like this."),
-    FeedbackKind.LESS: _("Noted: less like this. This paper will not come to you again."),
-    FeedbackKind.READ: _("Noted: already read. This paper will not come to you again."),
+    FeedbackKind.MORE: _("Got it: more papers like this."),
+    FeedbackKind.LESS: _("Got it: fewer papers like this. We won’t send you this one again."),
+    FeedbackKind.READ: _("Marked as read. We won’t send you this paper again."),
 }
 
 router = APIRouter()
@@ -47,7 +47,7 @@ def reader_of(site: Site, token: str) -> Subscriber | Response:
         return site.pages.show("lost", 404)
     if verify(Purpose.FEEDBACK, token, site.keys, clock.now(), FEEDBACK_FOR) is None:
         return site.speaking_to(reader).pages.say(
-            _("This link is too old"), _("Nothing was changed. The links in a newer mail of ours work."), status=410
+            _("This link has expired"), _("Nothing has changed. Use the links in a more recent email."), status=410
         )
     return reader
 
@@ -83,28 +83,28 @@ def _do(
     """What was done, in words, and the name and value of the button that undoes it. Raises NotTaken."""
     if topic := topic_with(one(form, "mute")):
         feedback.mute(site.engine, reader.id, topic, now)
-        return _("Papers on %(topic)s will not come to you any more.", topic=topic.name), ("unmute", topic.slug)
+        return _("We won’t send you papers on %(topic)s any more.", topic=topic.name), ("unmute", topic.slug)
     if topic := topic_with(one(form, "unmute")):
         feedback.unmute(site.engine, reader.id, topic, now)
         return _heard_again(topic), ("mute", topic.slug)
     if one(form, "vote") == "yes" and suggestions.NAME in site.settings.sources:
         community.vote(site.engine, reader.id, paper.id, now)
-        return _("Your vote counts."), ("vote", "no")
+        return _("Your vote has been counted."), ("vote", "no")
     if one(form, "vote") == "no":
         community.take_vote_back(site.engine, reader.id, paper.id)
-        return _("Your vote is taken back."), ("vote", "yes")
+        return _("Your vote has been removed."), ("vote", "yes")
     if one(form, "undo"):
         feedback.take_back(site.engine, reader.id, paper.id)
-        return _("Undone: you have said nothing of this paper."), ("", "")
+        return _("Undone. We’ve removed your feedback on this paper."), ("", "")
     word = one(form, "say") or linked
     if word not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
-        raise NotTaken(_("Please press one of the buttons."))
-    feedback.say(site.engine, reader.id, paper.id, FeedbackKind(word), now)
+        raise NotTaken(_("Use one of the buttons."))
+    feedback.give(site.engine, reader.id, paper.id, FeedbackKind(word), now)
     return NOTED[FeedbackKind(word)], ("undo", "yes")
 
 
 def _heard_again(topic: Topic) -> Message:
-    return _("Papers on %(topic)s may come to you again.", topic=topic.name)
+    return _("We may send you papers on %(topic)s again.", topic=topic.name)
 
 
 def _found(site: Site, token: str, said: str, paper_id: str) -> tuple[Subscriber, Paper] | Response:
@@ -117,8 +117,8 @@ def _found(site: Site, token: str, said: str, paper_id: str) -> tuple[Subscriber
         known = len(paper_id) <= 80 and paper_id.isprintable() and papers_with(connection, [paper_id])
     if not known:
         return site.speaking_to(reader).pages.say(
-            _("We do not know this paper"),
-            _("It is not in our archive, or not any more, so there is nothing to say of it. Nothing was changed."),
+            _("We don’t have this paper"),
+            _("It isn’t in our archive, or no longer is, so we couldn’t save your feedback. Nothing has changed."),
             status=404,
         )
     return reader, known[paper_id]
@@ -136,7 +136,7 @@ def _show(
     error: str = "",
 ) -> Response:
     with read_only(site.engine) as connection:
-        opinion = opinion_of(connection, reader.id, paper.id)
+        opinion = feedback_on(connection, reader.id, paper.id)
     votes = suggestions.NAME in site.settings.sources
     return site.speaking_to(reader).pages.show(
         "feedback",
@@ -144,7 +144,7 @@ def _show(
         card=paper_card(paper),
         words=WORDS,
         said=said,
-        now_said=opinion.said if opinion else None,
+        now_said=opinion.kind if opinion else None,
         topics_here=[topic for topic in topics_of(paper) if topic.slug not in reader.preferences.muted_topics],
         told=told,
         undo=undo,
@@ -174,19 +174,19 @@ def change_taste(site: TheSite, token: str, form: Posted) -> Response:
     told, error, now = "", "", clock.now()
     if paper_id := one(form, "forget"):
         forgotten = feedback.take_back(site.engine, reader.id, paper_id)
-        told = _("Undone.") if forgotten else _("There was nothing to undo.")
+        told = _("Undone.") if forgotten else _("There’s nothing to undo.")
     elif topic := topic_with(one(form, "unmute")):
         feedback.unmute(site.engine, reader.id, topic, now)
         told = _heard_again(topic)
     elif one(form, "action") == "reset" and one(form, "sure") == "yes":
-        told = _("Forgotten: %(count)s.", count=feedback.forget_all(site.engine, reader.id, now))
+        told = _("Feedback cleared (%(count)s).", count=feedback.forget_all(site.engine, reader.id, now))
     elif one(form, "action") == "reset":
-        error = _("Please tick the box first: this cannot be undone.")
+        error = _("Tick the box to confirm. This can’t be undone.")
     return _show_taste(site, token, subscriptions.find(site.engine, reader.id) or reader, told=told, error=error)
 
 
 def _show_taste(site: Site, token: str, reader: Subscriber, told: str = "", error: str = "") -> Response:
-    taste = feedback.taste(site.engine, reader)
+    taste = feedback_summary(site.engine, reader)
     cards = {paper_id: paper_card(paper) for paper_id, paper in taste.papers.items()}
     return site.speaking_to(reader).pages.show(
         "taste",

@@ -29,7 +29,7 @@ def sent_page(site: TheSite, token: str, day: str, kind: str = IssueKind.DAILY) 
         issue = issue_on(connection, kind, date_asked(day))
         chosen = chosen_list(connection, issue.id, reader.key) if issue else None
     if issue is None or chosen is None:
-        raise HTTPException(404, _("No list of this date was mailed to you."))
+        raise HTTPException(404, _("We didn’t email you a list on this date."))
     ranked = {one.paper.id: one for one in issue.papers}
     picks = dict(enumerate(chosen.selection.picks, start=1))
     return site.speaking_to(reader).pages.show(

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
+from digest.issues.personal_data import export
 from digest.language import _
 from digest.ledger.kinds import Status
 from digest.papers.sources import suggestions
@@ -20,11 +21,11 @@ from digest.web.site import Posted, PostedAnything, Site, TheSite, one
 
 # Why somebody leaves: the word in the log of events, and what the page says.
 REASONS = {
-    "too many": _("Too many mails"),
-    "not for me": _("The papers are not for me"),
-    "elsewhere": _("I read them elsewhere"),
-    "no time": _("No time at present"),
-    "other": _("Something else"),
+    "too many": _("Too many emails"),
+    "not for me": _("The papers aren’t relevant to me"),
+    "elsewhere": _("I find papers elsewhere"),
+    "no time": _("I don’t have time at the moment"),
+    "other": _("Another reason"),
 }
 LONGEST_WORDS = 500
 
@@ -48,11 +49,11 @@ def change(site: TheSite, token: str, form: Posted) -> Response:
     match one(form, "action"):
         case "unsubscribe":
             subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page", site.settings.goodbye)
-            said = _("You are unsubscribed. No further issue will come.")
+            said = _("You’ve unsubscribed. We won’t send you any more issues.")
             return _show(site, site.reader(Purpose.MANAGE, token), now, said=said, after=BackgroundTask(site.hint))
         case "resubscribe":
             subscriptions.resubscribe(site.engine, reader.id, now)
-            return _show(site, site.reader(Purpose.MANAGE, token), now, said=_("You are subscribed again."))
+            return _show(site, site.reader(Purpose.MANAGE, token), now, said=_("You’re subscribed again."))
         case "export":
             return _export(site, reader)
         case "erase":
@@ -111,16 +112,16 @@ def _keep_reason(site: Site, reader: Subscriber | None, form: Mapping[str, list[
     why, words = one(form, "why"), one(form, "words").replace("\r\n", "\n")
     errors: Errors = {}
     if why not in REASONS and (why or not words):
-        errors["why"] = _("Please choose one of these, or write a few words.")
+        errors["why"] = _("Choose a reason, or write a few words.")
     if len(words) > LONGEST_WORDS:
-        errors["words"] = _(
-            "Those are %(count)s characters; %(most)s are possible.", count=len(words), most=LONGEST_WORDS
-        )
+        errors["words"] = _("That’s %(count)s characters. The limit is %(most)s.", count=len(words), most=LONGEST_WORDS)
     if errors:
         return _unsubscribed(site, first=True, why=why, words=words, errors=errors)
     if reader is not None:
         subscriptions.say_why(site.engine, reader.id, why, words, now)
-    return site.pages.say(_("Thank you for telling us"), _("It helps to make it better. No further mail will come."))
+    return site.pages.say(
+        _("Thanks for telling us"), _("Your answer helps us improve. We won’t send you any more issues.")
+    )
 
 
 def _undo(site: Site, reader: Subscriber | None, now: datetime) -> Response:
@@ -129,7 +130,7 @@ def _undo(site: Site, reader: Subscriber | None, now: datetime) -> Response:
     if subscriptions.resubscribe(site.engine, reader.id, now, within=subscriptions.UNDO_WITHIN):
         return _undone(site)
     if subscriptions.allow_asking(site.engine, reader.id, now):
-        return site.pages.say(_("We may write to you again"), _("Sign up on the front page whenever you like."))
+        return site.pages.say(_("We can email you again"), _("You can sign up on the home page whenever you like."))
     return _too_late(site)
 
 
@@ -138,7 +139,7 @@ def _save(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: da
     if isinstance(wishes, dict):
         return _show(site, reader, now, form=form, errors=wishes)
     subscriptions.change_preferences(site.engine, reader.id, wishes, now)
-    said = _("Saved. It holds from the next issue on.")
+    said = _("Saved. Your changes apply from the next issue.")
     return _show(site, subscriptions.find(site.engine, reader.id), now, said=said)
 
 
@@ -171,18 +172,18 @@ def _show(
 
 
 def _export(site: Site, reader: Subscriber) -> Response:
-    stored = subscriptions.export(site.engine, reader.id)
+    stored = export(site.engine, reader.id)
     headers = {"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'}
     return JSONResponse(stored, headers=headers) if stored is not None else _no_such_link(site)
 
 
 def _erase(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
     if one(form, "sure") != "yes":
-        return _show(site, reader, now, errors={"sure": _("Please tick the box first: erasing cannot be undone.")})
+        return _show(site, reader, now, errors={"sure": _("Tick the box to confirm. Deleted data can’t be recovered.")})
     subscriptions.erase(site.engine, reader.id, now)
     return site.speaking_to(reader).pages.say(
-        _("Everything about you is erased"),
-        _("No further mail will come. The links in older mails no longer open anything."),
+        _("Your data has been deleted"),
+        _("We won’t send you any more emails, and the links in older emails no longer work."),
     )
 
 
@@ -191,12 +192,12 @@ def _no_such_link(site: Site) -> Response:
 
 
 def _undone(site: Site) -> Response:
-    return site.pages.say(_("You are subscribed again"), _("Nothing has changed: the next issue comes as before."))
+    return site.pages.say(_("You’re subscribed again"), _("Nothing has changed. Your next issue will arrive as usual."))
 
 
 def _too_late(site: Site) -> Response:
     return site.pages.say(
-        _("This can no longer be undone here"),
-        _("Open your preferences from any of our mails to come back, or sign up again on the front page."),
+        _("It’s too late to undo this here"),
+        _("To come back, open your preferences from any of our emails, or sign up again on the home page."),
         status=410,
     )

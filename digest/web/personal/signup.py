@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues import first_issue
 from digest.issues.store import newest_issue
 from digest.language import _
 from digest.ledger.kinds import Status
@@ -64,11 +65,11 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
         wishes = Preferences(zone=zone or "UTC", language=site.pages.language.code)
         subscriptions.subscribe(site.engine, address, asked, clock.now(), site.secret, wishes)
     return site.pages.say(
-        _("Now look into your inbox"),
-        _("We have written to you. Press the button in that mail, and your first papers follow at once."),
+        _("Check your inbox"),
+        _("We’ve sent you an email. Use the button in it to confirm your address, and your subscription starts."),
         _(
-            "Nothing there after a few minutes? Look into the spam folder. For your protection we write at most once a"
-            " day to an address that somebody types here."
+            "Nothing after a few minutes? Check your spam folder. To protect your inbox, we send at most"
+            " one confirmation email a day."
         ),
         after=BackgroundTask(site.hint),
     )
@@ -99,7 +100,7 @@ def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Respon
     if isinstance(wishes, dict):
         fields = fields_typed(form, fields_of(reader.preferences, now))
         return site.speaking_to(reader).pages.show("confirm", 400, fields=fields, errors=wishes)
-    confirmed = subscriptions.confirm(site.engine, reader.id, site.client_hash(request), now, wishes)
+    confirmed = first_issue.confirm(site.engine, reader.id, site.client_hash(request), now, wishes)
     site = site.speaking_to(reader)
     return _confirmed(site, BackgroundTask(site.hint)) if confirmed else _over(site)
 
@@ -119,9 +120,9 @@ def mail_link(site: TheSite, form: Posted) -> Response:
     if not one(form, "website"):
         subscriptions.mail_link(site.engine, address, clock.now(), site.secret)
     return site.pages.say(
-        _("Look into your inbox"),
-        _("If this address is subscribed, a mail with its personal link is on the way."),
-        _("For your protection we mail that link at most once a day. It also stands at the foot of every issue."),
+        _("Check your inbox"),
+        _("If this address is subscribed, its personal link is on its way."),
+        _("To protect your inbox, we send this link at most once a day. It’s also at the bottom of every issue."),
         after=BackgroundTask(site.hint),
     )
 
@@ -148,10 +149,10 @@ def _pending(site: Site, token: str, now: datetime, again: bool = False) -> Subs
     reader = site.reader(Purpose.CONFIRM, token)
     if reader is None:
         return site.pages.say(
-            _("This link does not work"),
+            _("This link doesn’t work"),
             _(
-                "It may have been cut in two by a mail program, or the sign-up was too long ago. Copy the whole address"
-                " from the mail, or sign up once more on the front page."
+                "Your email app may have broken the link, or you may have signed up too long ago. Copy"
+                " the whole address from the email, or sign up again on the home page."
             ),
             status=404,
         )
@@ -168,24 +169,27 @@ def _pending(site: Site, token: str, now: datetime, again: bool = False) -> Subs
 def _sent_again(site: Site, reader: Subscriber, now: datetime) -> Response:
     subscriptions.confirm_again(site.engine, reader.id, now)
     return site.pages.say(
-        _("Look into your inbox"),
-        _("A new link is on the way. For your protection we mail at most one a day."),
+        _("Check your inbox"),
+        _("A new link is on its way. To protect your inbox, we send at most one a day."),
         after=BackgroundTask(site.hint),
     )
 
 
 def _confirmed(site: Site, after: BackgroundTask | None = None) -> Response:
     return site.pages.say(
-        _("You are subscribed"),
-        _("Your first issue comes at once, if one is out today; from then on there is one at the hour you chose."),
-        _("Every mail has a link to your preferences, and one to end it."),
+        _("You’re subscribed"),
+        _("If there’s a recent issue, it’s on its way. After that, issues arrive at the time set in your preferences."),
+        _("Every issue has links to change your preferences and to unsubscribe."),
         after=after,
     )
 
 
 def _over(site: Site) -> Response:
     return site.pages.say(
-        _("You have unsubscribed since"),
-        _("This older link does not bring the mails back. If you want them again, sign up on the front page."),
+        _("You’ve since unsubscribed"),
+        _(
+            "This link is from before you unsubscribed, so it can’t restart your emails. To get them again,"
+            " sign up on the home page."
+        ),
         status=410,
     )

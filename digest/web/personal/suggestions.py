@@ -33,10 +33,10 @@ def suggest(site: TheSite, token: str, form: Posted) -> Response:
     try:
         if "vote" in form:
             community.vote(site.engine, reader.id, one(form, "vote"), now)
-            told = _("Your vote counts.")
+            told = _("Your vote has been counted.")
         elif "unvote" in form:
             community.take_vote_back(site.engine, reader.id, one(form, "unvote"))
-            told = _("Your vote is taken back.")
+            told = _("Your vote has been removed.")
         else:
             told = community.suggest(site.engine, reader.id, typed, now, site.settings.pool_days)
     except NotTaken as problem:
@@ -46,7 +46,7 @@ def suggest(site: TheSite, token: str, form: Posted) -> Response:
 
 def _reader(site: Site, token: str) -> Subscriber | Response:
     if suggestions.NAME not in site.settings.sources:
-        raise HTTPException(404, _("Suggestions are not taken here: this digest lists what its sources bring."))
+        raise HTTPException(404, _("We don’t take suggestions here. This digest only lists papers from its sources."))
     return reader_of(site, token)
 
 

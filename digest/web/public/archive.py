@@ -47,7 +47,7 @@ def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.
     with read_only(site.engine) as connection:
         issue = issue_on(connection, kind, date_asked(day))
     if issue is None:
-        raise HTTPException(404, _("There is no issue of this date. The page of all issues shows which there are."))
+        raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
     page = page_asked(request)
     pages = pages_of(len(issue.papers), PER_PAGE, page)
     shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -107,7 +107,7 @@ def _month(text: str, months: list[date]) -> date | None:
     for month in months:
         if text == f"{month:%Y-%m}":
             return month
-    raise HTTPException(404, _("There is no issue of this month. The page of all issues shows which there are."))
+    raise HTTPException(404, _("There’s no issue for this month. The past issues page lists the ones we have."))
 
 
 def date_asked(text: str) -> date:
@@ -117,5 +117,5 @@ def date_asked(text: str) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != text:  # fromisoformat also takes 20261123 and 2026-W48-1
-        raise HTTPException(404, _("This is not a date. It looks like 2026-11-23."))
+        raise HTTPException(404, _("That isn’t a date. Dates look like 2026-11-23."))
     return day

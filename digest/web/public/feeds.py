@@ -87,7 +87,7 @@ def _topic(slug: str) -> Topic:
     for topic in TOPICS:
         if topic.slug == slug:
             return topic
-    raise HTTPException(404, _("There is no such topic. The page of all topics shows which there are."))
+    raise HTTPException(404, _("We don’t have that topic. The topics page lists the ones we have."))
 
 
 def _newest(connection: Connection, topic: Topic | None) -> list[Appearance]:
@@ -103,7 +103,7 @@ def _feed(site: Site, topic: Topic | None, found: list[Appearance]) -> Feed:
     return Feed(
         id=_tag(public_url, f"topic/{topic.slug}" if topic else "feed"),
         title=f"{title}: {topic.name}" if topic else title,
-        subtitle="The best papers of each day, each once.",
+        subtitle="The best papers of each day, without repeats.",
         home=home,
         atom=f"{base}/feed.atom",
         json=f"{base}/feed.json",

@@ -8,42 +8,42 @@ from digest.papers.ranking.terms import ScoreTerms
 Lines = tuple[tuple[str, "float | Message"], ...]
 
 _PARTS = {
-    "age": _("What is usual at its age"),
-    "votes": _("Its votes, against those of the best"),
-    "near": _("How near it is to the best while young"),
-    "pace": _("How fast its votes grow"),
-    "place": _("Its place on the list of its day"),
-    "list": _("How long that list is"),
-    "authors": _("How many authors it has"),
+    "age": _("Baseline for its age"),
+    "votes": _("Votes, compared with the best papers"),
+    "near": _("Votes close to the best papers while still new"),
+    "pace": _("Vote growth"),
+    "place": _("Position on that day’s list"),
+    "list": _("Length of that day’s list"),
+    "authors": _("Number of authors"),
     "code": _("Published code"),
-    "stars": _("Stars of its code"),
-    "project": _("A project page"),
-    "organization": _("Earlier papers of its organisation"),
-    "submitter": _("Earlier papers of who listed it"),
-    "lateness": _("The time it has waited"),
-    "no_votes": _("Nobody can vote for it where it was found"),
+    "stars": _("GitHub stars"),
+    "project": _("Project page"),
+    "organization": _("Earlier papers from its organisation"),
+    "submitter": _("Earlier papers from its submitter"),
+    "lateness": _("Time spent waiting"),
+    "no_votes": _("No voting at its source"),
 }
 _FACTS = {
-    "voted": _("Readers can vote for it"),
+    "voted": _("Voting at its source"),
     "upvotes": _("Votes"),
-    "upvotes_before": _("Votes half a day before"),
-    "burst": _("Votes that came implausibly fast"),
-    "hackernews": _("Points at Hacker News"),
+    "upvotes_before": _("Votes half a day earlier"),
+    "burst": _("Votes that came suspiciously fast"),
+    "hackernews": _("Points on Hacker News"),
     "comments": _("Comments"),
-    "points": _("Votes that count in the end"),
-    "stars": _("Stars of its code"),
+    "points": _("Votes as counted"),
+    "stars": _("GitHub stars"),
     "code": _("Published code"),
-    "project": _("A project page"),
+    "project": _("Project page"),
     "authors": _("Number of authors"),
-    "organization_record": _("Record of its organisation"),
-    "submitter_record": _("Record of who listed it"),
+    "organization_record": _("Track record of its organisation"),
+    "submitter_record": _("Track record of its submitter"),
     "age_hours": _("Hours since it was listed"),
-    "votes_age_hours": _("Hours from then to the last look at its votes"),
+    "votes_age_hours": _("Hours from listing to the last vote count"),
     "known_days": _("Days since we first saw it"),
-    "waited_days": _("Days for which it has waited"),
-    "level": _("What it takes to be among the best, as a logarithm of votes"),
-    "place": _("Place on the list of its day"),
-    "listed": _("Papers on that list"),
+    "waited_days": _("Days waiting"),
+    "level": _("Votes needed to be among the best (logarithm)"),
+    "place": _("Position on that day’s list"),
+    "listed": _("Papers on that day’s list"),
 }
 _DECIMALS = 3  # as pages write numbers
 _YES_OR_NO = ("voted", "code", "project")
@@ -77,4 +77,4 @@ def _plain(name: str) -> str:
 def _said(name: str, value: float) -> float | Message:
     if name in _YES_OR_NO:
         return _("yes") if value else _("no")
-    return _("not known") if name in _UNKNOWN_BELOW_0 and value < 0 else value
+    return _("unknown") if name in _UNKNOWN_BELOW_0 and value < 0 else value

@@ -110,7 +110,7 @@ def _asked(request: Request) -> tuple[SearchForm, Filters]:
     errors: dict[str, Message] = {}
     since, until = _day(given["from"], "from", errors), _day(given["to"], "to", errors)
     if since and until and since > until:
-        errors["to"] = _("This day is before the first one.")
+        errors["to"] = _("The end date is before the start date.")
     category = given["category"][:40]
     asked = SearchForm(given["q"][:LONGEST_QUERY], category, given["from"][:20], given["to"][:20], errors)
     return asked, Filters(category, since, until)
@@ -120,5 +120,5 @@ def _day(text: str, name: str, errors: dict[str, Message]) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        errors[name] = _("Please write the day like 2026-11-23.")
+        errors[name] = _("Enter the date like 2026-11-23.")
         return None

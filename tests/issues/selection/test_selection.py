@@ -121,9 +121,9 @@ def test_what_is_like_what_a_reader_liked_comes_first_and_says_like_what():
     )
     chosen = select(issue_of(*TEN), Preferences(papers=4), set(), taste)
     assert ids(chosen) == [TEN[6].id, TEN[0].id, TEN[7].id, TEN[1].id]
-    assert chosen.picks[0].why == "like “Sorting” that you asked for more of"
+    assert chosen.picks[0].why == "similar to “Sorting”, which you liked"
     assert chosen.picks[0].terms == {"trending": 0.3333, "affinity": 0.72}
-    assert chosen.picks[2].why == "like what you asked for more of"
+    assert chosen.picks[2].why == "similar to papers you liked"
 
 
 def test_what_a_reader_said_something_of_is_not_shown_again():
@@ -219,13 +219,13 @@ def test_an_empty_issue_is_skipped_by_its_own_reason():
 
 def test_the_reason_is_the_place_in_the_issue_and_what_the_reader_asked_for():
     first = issue_of(*TEN).papers[0]
-    assert reason_of(first, "daily", "") == "fastest rising today, 99 votes"
-    assert reason_of(first, "daily", "you follow graphs") == "fastest rising today, 99 votes · you follow graphs"
-    assert reason_of(first, "weekly", "") == "1st of the week, 99 votes"
+    assert reason_of(first, "daily", "") == "top of today’s ranking, 99 votes"
+    assert reason_of(first, "daily", "you follow graphs") == "top of today’s ranking, 99 votes · you follow graphs"
+    assert reason_of(first, "weekly", "") == "1st in this week’s ranking, 99 votes"
 
 
 @pytest.mark.parametrize(
     ("rank", "words"), [(2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (113, "113th"), (21, "21st")]
 )
 def test_places_are_counted_as_people_count(rank, words):
-    assert place_of(RankedPaper(rank, TEN[0], 1.0, ScoreTerms()), "daily") == f"{words} fastest rising today"
+    assert place_of(RankedPaper(rank, TEN[0], 1.0, ScoreTerms()), "daily") == f"{words} in today’s ranking"

@@ -133,7 +133,7 @@ def test_every_form_keeps_every_rule(papers: int, left_out: int, first: bool) ->
     assert broken(message) == []
     assert lint(message).failed == []
     text = parts_of(message).text
-    assert ("this is your first issue" in text) == first
+    assert ("This is your first issue" in text) == first
     assert f"{papers} paper{'s' * (papers > 1)} for Monday" in text
     assert ("left out" in text) == bool(left_out)
 

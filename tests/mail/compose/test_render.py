@@ -105,7 +105,7 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
     for shown in (words(parse(parts.html).all("body")[0]), parts.text):
         assert "Ada, Bo, Chi and 2 more · Institute of Examples · 20 November 2026" in shown
         assert "142 votes · 3 comments" in shown
-        assert "Why it is here: fastest rising today" in shown
+        assert "Why it’s here: top of today’s ranking" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
     found = [link for link in ParsedMessage(message).web_links() if "2611" in link or "github" in link]
     assert found[:-3] == [*links, "https://papers.example.org/papers/2611.00001"]
@@ -118,7 +118,7 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     card = RENDERER.card(bare, BRANDING)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
     assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\nMore like this:\n" in card.text
-    assert "\n\nWhy it is here: fastest rising today" in card.text
+    assert "\n\nWhy it’s here: top of today’s ranking" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 
@@ -153,7 +153,7 @@ def test_the_mail_says_why_it_is_short() -> None:
     parts = a_digest([a_paper()], note="Only one source answered today.", left_out=12)
     for shown in (words(parse(parts.html).all("body")[0]), parts.text):
         assert "Only one source answered today." in shown
-        assert "12 papers that you already got were left out." in shown
+        assert "We left out 12 papers you’d already received." in shown
     usual = a_digest([a_paper()])
     assert "left out" not in usual.html + usual.text
 
@@ -165,7 +165,7 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
     for selection, said in ((some, True), (all_new, False)):
         parts = parts_of(a_composer(issue).compose(a_draft(issue, selection)).envelope.message)
         for shown in (words(parse(parts.html).all("body")[0]), parts.text):
-            assert ("These are 10 of the 30 papers of the issue." in shown) is said
+            assert ("These are 10 of the 30 papers in this issue." in shown) is said
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
     [
         (ScoreTerms(upvotes=1.0), "▲ 1 vote"),
         (ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0), "▲ 31 votes, +12 since yesterday · 2 comments"),
-        (ScoreTerms(upvotes=31.0, gained=0.0, stars=1350.0), "▲ 31 votes · 1,350 stars"),
+        (ScoreTerms(upvotes=31.0, gained=0.0, stars=1350.0), "▲ 31 votes · 1,350 GitHub stars"),
         (ScoreTerms(upvotes=0.0, comments=1.0), "1 comment"),
     ],
 )
@@ -192,7 +192,7 @@ def test_a_digest_without_papers_is_not_made() -> None:
 
 def test_the_confirmation_is_minimal_and_says_what_silence_does() -> None:
     parts = parts_of_every_kind()[Kind.CONFIRMATION]
-    for said in ("72 hours", "If it was not you, ignore this: nothing more will come."):
+    for said in ("72 hours", "If this wasn’t you, ignore this email and you won’t be subscribed."):
         assert said in parts.html
         assert said in parts.text
     assert LINKS.confirm_url in parts.text

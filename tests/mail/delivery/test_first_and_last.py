@@ -22,7 +22,7 @@ from tests.support.smtp_server import KEEP_AND_HANG_UP, Phase
 
 __all__ = ["hands"]
 
-WELCOME = "this is your first issue"
+WELCOME = "This is your first issue"
 A_DAY = timedelta(days=1)
 
 
@@ -106,7 +106,7 @@ def test_who_leaves_gets_one_last_mail_that_says_how_to_come_back_and_to_be_eras
         hands.at = SEVEN + timedelta(hours=hours)
         hands.deliver()
     (mail,) = smtp_server.taken
-    assert opened(mail)["Subject"] == "You are unsubscribed from Daily Papers"
+    assert opened(mail)["Subject"] == "You’ve unsubscribed from Daily Papers"
     found = re.search(r"/preferences/(\S+)", text_of(mail))
     assert found is not None
     assert verify(Purpose.MANAGE, found[1], [SECRET]) == ada.id

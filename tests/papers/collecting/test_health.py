@@ -166,7 +166,7 @@ def run(source: str, outcome: SourceHealth, day: date = SATURDAY) -> Collected:
 def test_readers_are_told_why_an_issue_is_thin_and_nothing_when_it_is_not() -> None:
     now = datetime.combine(SATURDAY, LATE)
     quiet = [run("arxiv", SourceHealth.QUIET), run("huggingface", SourceHealth.QUIET)]
-    assert told_to_readers(quiet, now, thin=True) == ["arXiv and Hugging Face announced nothing (Saturday)."]
+    assert told_to_readers(quiet, now, thin=True) == ["No new papers from arXiv and Hugging Face (Saturday)."]
     assert told_to_readers(quiet, now, thin=False) == []
     assert told_to_readers([run("arxiv", SourceHealth.FRESH)], now, thin=True) == []
 
@@ -174,9 +174,12 @@ def test_readers_are_told_why_an_issue_is_thin_and_nothing_when_it_is_not() -> N
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (SourceHealth.FAILING, "Hacker News could not be read when this issue was made"),
-        (SourceHealth.STALE, "Hacker News had no new list when this issue was made; late papers come in the next one."),
-        (SourceHealth.PARTIAL, "Hacker News gave only a part of the list when this issue was made"),
+        (SourceHealth.FAILING, "We couldn’t read Hacker News when we made this issue."),
+        (
+            SourceHealth.STALE,
+            "Hacker News had no new list when we made this issue. Late papers will appear in the next one.",
+        ),
+        (SourceHealth.PARTIAL, "We got only part of the list from Hacker News when we made this issue."),
     ],
 )
 def test_what_went_wrong_is_always_told(outcome: SourceHealth, words: str) -> None:
@@ -187,7 +190,7 @@ def test_what_went_wrong_is_always_told(outcome: SourceHealth, words: str) -> No
 def test_a_source_not_read_for_a_day_counts_as_not_read_at_all() -> None:
     later = datetime.combine(SATURDAY, LATE) + timedelta(hours=25)
     (said,) = told_to_readers([run("arxiv", SourceHealth.FRESH)], later, thin=False)
-    assert "could not be read" in said
+    assert "We couldn’t read" in said
 
 
 @pytest.mark.parametrize("day", ["2024-05-28", "2024-12-18", "2025-01-10", "2025-06-10", "2025-09-30", "2026-01-15"])

@@ -121,8 +121,7 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
     for path in PATHS[source]:
         server.answers(path, BROKEN[fault](GOOD[source]))
     note = cut(engine, places(server.url))
-    assert note.startswith(f"{name_of(source)} ")
-    assert "when this issue was made" in note
+    assert f" {name_of(source)} when we made this issue. " in note
     assert listed(engine) >= {one for one in EVERYTHING if not FROM[source](one)}
     with read_only(engine) as connection:
         outcomes = {run.source: run.outcome for run in last_collections(connection)}
@@ -134,7 +133,8 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
 def test_a_source_that_cannot_be_reached_is_named(engine: Engine, server: Replay, source: str) -> None:
     note = cut(engine, places(server.url, down=source))
     assert (
-        note == f"{name_of(source)} could not be read when this issue was made; what is missing comes in a later one."
+        note
+        == f"We couldn’t read {name_of(source)} when we made this issue. Anything missing will appear in a later one."
     )
     assert listed(engine) == {one for one in EVERYTHING if not FROM[source](one)}
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.papers.ranking.backtest import Rules, replay
 from digest.papers.ranking.ranking import RankingWeights
 from digest.papers.ranking.recorded import read_folder

@@ -40,8 +40,8 @@ def test_late_is_what_was_listed_before_the_previous_cut_and_found_after(
 def test_the_words_are_those_of_a_person() -> None:
     assert [in_words(days) for days in (0, 1, 2)] == [
         "",
-        "listed yesterday, found today",
-        "listed 2 days ago, found today",
+        "listed yesterday, new to us today",
+        "listed 2 days ago, new to us today",
     ]
 
 
@@ -60,7 +60,7 @@ def test_a_paper_found_after_the_cut_is_in_the_next_issue_as_late_and_only_there
     assert [one.late_days for one in draft(engine, PLAN, MORNING + ONE_DAY)].count(1) == 1
     (late,) = [one for one in issue(engine, 1).papers if one.late_days]
     assert (late.paper.id, late.late_days) == ("2603.00009", 1)
-    assert place_of(late, "daily").endswith(" · listed yesterday, found today")
+    assert place_of(late, "daily").endswith(" · listed yesterday, new to us today")
     again = issue(engine, 2).papers
     assert "2603.00009" in {one.paper.id for one in again}  # still in the pool, for those who did not get it
     assert all(not one.late_days for one in again)

@@ -8,8 +8,7 @@ from digest.database.engine import read_only
 from digest.ledger.events import latest
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
-from digest.subscribers.opinion import FeedbackKind
-from digest.subscribers.opinions import opinions_of_one
+from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
 from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import Purpose, sign
 from tests.conftest import Clock
@@ -27,7 +26,7 @@ def ada(visit: Visit) -> Subscriber:
 
 def said(visit: Visit, reader: Subscriber) -> dict[str, FeedbackKind]:
     with read_only(visit.engine) as connection:
-        return {one.paper_id: one.said for one in opinions_of_one(connection, reader.id)}
+        return {one.paper_id: one.kind for one in feedback_by(connection, reader.id)}
 
 
 def link(visit: Visit, reader: Subscriber, word: str = "more", paper_id: str = PAPER) -> str:
@@ -46,7 +45,7 @@ def test_opening_a_link_shows_buttons_and_pressing_one_acts(visit: Visit, ada: S
     assert page.text.count('class="quiet" type="submit" name="say"') + page.text.count('class="quiet">') >= 2
     assert said(visit, ada) == {}
     answer = visit.browser.post(link(visit, ada, word), data={"say": word})
-    assert "Noted:" in answer.text
+    assert "Got it: " in answer.text or "Marked as read." in answer.text
     assert 'name="undo"' in answer.text
     assert said(visit, ada) == {PAPER: FeedbackKind(word)}
 
@@ -60,7 +59,7 @@ def test_undoing_and_changing_ones_mind(visit: Visit, ada: Subscriber) -> None:
     url = link(visit, ada)
     visit.browser.post(url, data={"say": "more"})
     assert 'value="more" aria-pressed="true"' in visit.browser.get(url).text
-    assert "Noted: already read" in visit.browser.post(url, data={"say": "read"}).text
+    assert "Marked as read" in visit.browser.post(url, data={"say": "read"}).text
     assert said(visit, ada) == {PAPER: FeedbackKind.READ}
     assert "Undone" in visit.browser.post(url, data={"undo": "yes"}).text
     assert said(visit, ada) == {}
@@ -84,7 +83,7 @@ def test_a_word_that_no_button_has_changes_nothing(visit: Visit, ada: Subscriber
     before = visit.everything()
     answer = visit.browser.post(link(visit, ada), data=form)
     assert answer.status_code == 400
-    assert 'role="alert">Please press one of the buttons.' in answer.text
+    assert 'role="alert">Use one of the buttons.' in answer.text
     assert visit.everything() == before
 
 
@@ -94,7 +93,7 @@ def test_an_unknown_paper_gets_a_friendly_page(visit: Visit, ada: Subscriber) ->
         for method in ("GET", "POST"):
             answer = visit.browser.request(method, link(visit, ada, paper_id=paper_id))
             assert answer.status_code == 404
-            assert "We do not know this paper" in answer.text
+            assert "We don’t have this paper" in answer.text
     assert visit.browser.get(link(visit, ada, "love")).status_code == 404
     assert visit.everything() == before
 
@@ -105,7 +104,7 @@ def test_a_link_of_last_year_says_so_and_changes_nothing(visit: Visit, ada: Subs
     for method in ("GET", "POST"):
         answer = visit.browser.request(method, url)
         assert answer.status_code == 410
-        assert "too old" in answer.text
+        assert "has expired" in answer.text
     assert said(visit, ada) == {}
 
 
@@ -184,7 +183,7 @@ def test_a_reason_for_leaving_is_asked_once_and_optional(visit: Visit, ada: Subs
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, ada)}"
     assert 'name="why" value="too many"' in visit.browser.post(url).text
     form = {"tell": "yes", "why": "too many", "words": "It was\r\ngood, though."}
-    assert "Thank you" in visit.browser.post(url, data=form).text
+    assert "Thanks for telling us" in visit.browser.post(url, data=form).text
     visit.browser.post(url, data=form)
     with read_only(visit.engine) as connection:
         reasons = [event.detail for event in latest(connection, 100) if event.what == subscriptions.SAID_WHY]

@@ -23,7 +23,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 def test_subscribing_queues_a_confirmation_and_drops_a_hint(visit: Visit) -> None:
     answer = visit.browser.post("/subscribe", data={"email": f" {ADDRESS} ", "zone": "Asia/Tokyo", "website": ""})
     assert answer.status_code == 200
-    assert "look into your inbox" in answer.text
+    assert "Check your inbox" in answer.text
     assert visit.queued() == ["confirmation"]
     assert len(visit.hints) == 1
     reader = visit.reader()
@@ -35,7 +35,7 @@ def test_a_bad_address_is_refused_at_its_field(visit: Visit) -> None:
     answer = visit.browser.post("/subscribe", data={"email": '<b>"ada'})
     assert answer.status_code == 400
     assert 'aria-describedby="email-wrong"' in answer.text
-    assert 'id="email-wrong">An email address has an @ in it' in answer.text
+    assert 'id="email-wrong">Enter an email address with an @' in answer.text
     assert 'value="&lt;b&gt;&#34;ada"' in answer.text, "what was typed is still there, and is not markup"
     assert visit.queued() == []
 
@@ -44,7 +44,7 @@ def test_a_form_without_an_address_asks_for_it(visit: Visit) -> None:
     for body in ({"data": {}}, {"json": {"email": ADDRESS}}, {"content": b"\xff\x00&%zz=%%%"}):
         answer = visit.browser.post("/subscribe", **body)
         assert answer.status_code == 400
-        assert "Please type your email address." in answer.text
+        assert "Enter your email address." in answer.text
 
 
 def test_a_slip_is_asked_about_and_can_be_insisted_on(visit: Visit) -> None:
@@ -95,7 +95,7 @@ def test_the_confirmation_page_has_a_button_and_the_button_confirms(visit: Visit
     assert page.status_code == 200
     assert "Yes, send me the papers" in page.text
     assert visit.reader().status is Status.PENDING
-    assert "You are subscribed" in visit.browser.post(f"/confirm/{token}").text
+    assert "You’re subscribed" in visit.browser.post(f"/confirm/{token}").text
     assert visit.reader().status is Status.CONFIRMED
 
 
@@ -105,7 +105,7 @@ def test_preferences_can_be_chosen_while_confirming(visit: Visit) -> None:
     form = {"topics": ["vision", "agents"], "papers": "3", "hour": "20", "zone": "Berlin", "frequency": "workdays"}
     wrong = visit.browser.post(f"/confirm/{token}", data=form | {"papers": "99"})
     assert wrong.status_code == 400
-    assert 'id="papers-wrong">Please give a number from 1 to 25.' in wrong.text
+    assert 'id="papers-wrong">Enter a number from 1 to 25.' in wrong.text
     assert 'href="#papers"' in wrong.text
     assert "<details open>" in wrong.text
     assert 'value="vision" checked' in wrong.text, "what was chosen is still there"
@@ -120,7 +120,7 @@ def test_a_used_link_says_that_it_worked(visit: Visit) -> None:
     link = f"/confirm/{visit.token(Purpose.CONFIRM, reader)}"
     for answer in (visit.browser.get(link), visit.browser.post(link)):
         assert answer.status_code == 200
-        assert "You are subscribed" in answer.text
+        assert "You’re subscribed" in answer.text
 
 
 def test_a_link_of_four_days_ago_offers_a_new_one(visit: Visit, clock: Clock) -> None:
@@ -132,7 +132,7 @@ def test_a_link_of_four_days_ago_offers_a_new_one(visit: Visit, clock: Clock) ->
         assert "Send me a new link" in answer.text
     assert visit.reader().status is Status.PENDING
     again = visit.browser.post(link, data={"again": "yes"})
-    assert "A new link is on the way" in again.text
+    assert "A new link is on its way" in again.text
     assert visit.queued() == ["confirmation", "confirmation"]
     assert visit.reader().status is Status.PENDING
 
@@ -200,9 +200,9 @@ def test_a_wrong_field_is_said_at_the_field_and_nothing_is_saved(visit: Visit) -
 
 def test_unsubscribing_and_coming_back_from_the_preferences(visit: Visit) -> None:
     link = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
-    assert "You are unsubscribed" in visit.browser.post(link, data={"action": "unsubscribe"}).text
+    assert "You’ve unsubscribed" in visit.browser.post(link, data={"action": "unsubscribe"}).text
     assert visit.reader().status is Status.UNSUBSCRIBED
-    assert "You are subscribed again" in visit.browser.post(link, data={"action": "resubscribe"}).text
+    assert "You’re subscribed again" in visit.browser.post(link, data={"action": "resubscribe"}).text
     assert visit.reader().status is Status.CONFIRMED
 
 
@@ -222,7 +222,7 @@ def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
     assert unsure.status_code == 400
     assert 'id="sure-wrong"' in unsure.text
     assert visit.reader() == reader
-    assert "is erased" in visit.browser.post(link, data={"action": "erase", "sure": "yes"}).text
+    assert "has been deleted" in visit.browser.post(link, data={"action": "erase", "sure": "yes"}).text
     assert ADDRESS not in repr(visit.everything())
     assert visit.browser.get(link).status_code == 404
     assert visit.browser.post(link, data={"papers": "3"}).status_code == 404
@@ -261,10 +261,10 @@ def test_one_click_works_from_anywhere_and_with_any_body(visit: Visit, headers: 
 
 def test_the_second_click_says_that_it_was_done(visit: Visit) -> None:
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
-    assert "You are unsubscribed" in visit.browser.post(url).text
+    assert "You’ve unsubscribed" in visit.browser.post(url).text
     second = visit.browser.post(url)
     assert second.status_code == 200
-    assert "You were already unsubscribed" in second.text
+    assert "You’d already unsubscribed" in second.text
 
 
 def test_unknown_and_erased_links_are_answered_like_any_other(visit: Visit) -> None:
@@ -288,7 +288,7 @@ def test_unknown_and_erased_links_are_answered_like_any_other(visit: Visit) -> N
 def test_a_slip_of_the_finger_can_be_undone_for_an_hour(visit: Visit, clock: Clock) -> None:
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
     assert 'name="undo"' in visit.browser.post(url).text
-    assert "You are subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text
+    assert "You’re subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text
     assert visit.reader().status is Status.CONFIRMED
     visit.browser.post(url)
     clock.move_to(START + timedelta(hours=2))
@@ -334,7 +334,7 @@ def test_a_wrong_token_gets_a_clear_page(visit: Visit, token: str) -> None:
             answer = visit.browser.request(method, f"/{page}/{token}")
             assert answer.status_code == 404
             assert "set-cookie" not in answer.headers
-            assert "This link does not work" in answer.text or "Nothing here" in answer.text
+            assert "This link doesn’t work" in answer.text or "Page not found" in answer.text
     assert visit.everything() == before
 
 

@@ -75,7 +75,7 @@ def test_readers_make_a_trending_list_of_their_own(lab: Lab) -> None:
     ada, bo = lab.subscribed("ada@example.org"), lab.subscribed("bo@example.org")
     lab.collect(0)
     assert "looked up" in lab.suggest(ada, paper="https://arxiv.org/abs/2611.09999v2")
-    assert "waits until it is looked up" in lab.suggest(ada, paper="")
+    assert "waiting to be looked up" in lab.suggest(ada, paper="")
     lab.arxiv.answers("/api/query", Reply(ATOM.format(ENTRY.format("2611.09999")).encode()))
     lab.collect(20)
     lab.suggest(bo, vote="2611.09999")
@@ -98,8 +98,8 @@ def test_a_paper_that_arxiv_does_not_know_is_refused_and_its_suggester_is_told(l
     lab.arxiv.answers("/api/query", Reply(ATOM.format("").encode()))
     lab.collect(20)
     page = lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
-    assert "not taken." in page
-    assert "arXiv knows no paper with this number" in page
+    assert "not accepted." in page
+    assert "arXiv has no paper with this number" in page
 
 
 def test_one_number_that_arxiv_cannot_read_spoils_no_other(lab: Lab) -> None:
@@ -120,7 +120,7 @@ def test_while_arxiv_is_away_suggestions_wait(lab: Lab) -> None:
     lab.suggest(ada, paper="2611.07777")
     lab.arxiv.answers("/api/query", Reply(b"gone", status=404))
     lab.collect(20)
-    assert "waits until it is looked up" in lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
+    assert "waiting to be looked up" in lab.browser.get(f"/suggest/{lab.token(Purpose.FEEDBACK, ada)}").text
 
 
 @pytest.mark.parametrize("typed", ["", "attention", "2413.00001", "<script>", "x" * 400])
@@ -140,9 +140,9 @@ def test_a_vote_can_be_given_and_taken_back_from_the_paper_of_a_mail(lab: Lab) -
     lab.collect(0)
     url = f"/feedback/{lab.token(Purpose.FEEDBACK, ada)}/more/2611.00001"
     assert 'name="vote" value="yes"' in lab.browser.get(url).text
-    assert "Your vote counts" in lab.browser.post(url, data={"vote": "yes"}).text
+    assert "has been counted" in lab.browser.post(url, data={"vote": "yes"}).text
     assert 'name="vote" value="no"' in lab.browser.get(url).text
-    assert "taken back" in lab.browser.post(url, data={"vote": "no"}).text
+    assert "has been removed" in lab.browser.post(url, data={"vote": "no"}).text
 
 
 def test_who_left_is_told_that_suggestions_are_for_readers(lab: Lab) -> None:
@@ -156,4 +156,4 @@ def test_where_the_operator_takes_none_there_is_no_such_page(visit: Visit) -> No
     for method in ("GET", "POST"):
         answer = visit.browser.request(method, f"/suggest/{visit.token(Purpose.FEEDBACK, ada)}")
         assert answer.status_code == 404
-        assert "not taken here" in answer.text
+        assert "take suggestions here" in answer.text

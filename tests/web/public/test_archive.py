@@ -61,11 +61,11 @@ def test_the_front_page_shows_the_ten_best_of_the_newest_issue(visit: Visit) -> 
 
 
 def test_before_the_first_issue_the_front_page_shows_what_came_in(visit: Visit) -> None:
-    assert "are being collected" in visit.browser.get("/").text
+    assert "collecting the first papers" in visit.browser.get("/").text
     store(visit, paper(1))
     page = visit.browser.get("/").text
     assert "Paper number 1" in page
-    assert "first issue is being prepared" in page
+    assert "preparing the first issue" in page
 
 
 def test_the_front_page_is_sent_again_only_when_it_changed(visit: Visit) -> None:
@@ -78,7 +78,7 @@ def test_the_front_page_is_sent_again_only_when_it_changed(visit: Visit) -> None
 
 
 def test_the_list_of_issues_is_newest_first(visit: Visit) -> None:
-    assert "There is no issue yet" in visit.browser.get("/issues").text
+    assert "There’s no issue yet" in visit.browser.get("/issues").text
     for days in (2, 0, 1):
         cut(visit, [paper(1)], TODAY - timedelta(days=days))
     days = re.findall(r'href="/issues/([\d-]+)"', visit.browser.get("/issues").text)
@@ -134,7 +134,7 @@ def test_a_cancelled_issue_explains_nothing(visit: Visit) -> None:
     issue = cut(visit, [paper(1)])
     with transaction(visit.engine) as connection:
         set_status(connection, issue, IssueStatus.CANCELLED)
-    assert "Why it stands" not in visit.browser.get("/papers/2511.00001").text
+    assert "Why it’s ranked here" not in visit.browser.get("/papers/2511.00001").text
 
 
 @pytest.mark.parametrize("number", ["2511.99999", "hep-th/9901001", "%00", "a%00b", "x" * 200, "..%2F..%2Fetc"])

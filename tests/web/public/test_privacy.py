@@ -36,27 +36,27 @@ def test_it_names_who_sends_who_carries_and_who_to_ask(visit: Visit) -> None:
         "postal_address": "1 Paper Street",
     }
     text = said(visit, **named)
-    assert "sent by papers@lab.example and hello@lab.example." in text
-    assert "carried by mail.example.net." in text
-    assert "Who to ask ask@lab.example 1 Paper Street" in text
+    assert "sent from papers@lab.example and hello@lab.example." in text
+    assert "delivered by mail.example.net." in text
+    assert "Contact ask@lab.example 1 Paper Street" in text
     assert "secret" not in text
     assert "user" not in text
 
 
 def test_it_says_only_what_is_so_here(visit: Visit) -> None:
     plain = said(visit)
-    assert "carried by" not in plain
-    assert "Answer any of our mails." in plain
+    assert "delivered by" not in plain
+    assert "Reply to any of our emails." in plain
     assert "vote" not in plain
-    assert "One last mail says how." in plain
+    assert "One last email explains how." in plain
     other = said(visit, sources="arxiv,readers", goodbye=False)
     assert "suggest or vote for" in other
-    assert "One last mail" not in other
+    assert "One last email" not in other
 
 
 def test_who_never_confirms_is_forgotten_when_it_says(visit: Visit) -> None:
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    found = re.search(r"forgotten after (\d+) days", said(visit))
+    found = re.search(r"delete your details after (\d+) days", said(visit))
     assert found is not None
     days = timedelta(days=int(found[1]))
     assert purge_pending(visit.engine, START + days - timedelta(minutes=1)) == 0

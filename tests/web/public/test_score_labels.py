@@ -6,7 +6,7 @@ from digest.web.public.score_labels import standing_of
 
 def test_parts_that_add_nothing_are_left_out_and_the_others_are_in_words():
     standing = standing_of(ScoreTerms(parts={"age": -0.79, "votes": 14.766, "code": -0.0004}, score=13.976))
-    assert standing.parts == (("What is usual at its age", -0.79), ("Its votes, against those of the best", 14.766))
+    assert standing.parts == (("Baseline for its age", -0.79), ("Votes, compared with the best papers", 14.766))
     assert ("Votes", 0.0) in standing.facts
 
 

@@ -56,7 +56,7 @@ def test_what_was_looked_for_is_marked(graphs: Visit) -> None:
 
 def test_nothing_found_says_what_to_try(graphs: Visit) -> None:
     page = graphs.browser.get("/search?q=zebra&category=cs.CL").text
-    assert "Nothing was found" in page
+    assert "No papers found" in page
     assert 'href="/search?q=zebra"' in page
     assert "https://arxiv.org/abs/2405.17247" in graphs.browser.get("/search?q=2405.17247").text
 
