@@ -16,15 +16,18 @@ class MessageKind:
 KINDS = {
     Kind.DIGEST: MessageKind(_("daily issue"), is_listed=True),
     Kind.WEEKLY: MessageKind(_("weekly issue"), is_listed=True),
-    Kind.CATCH_UP: MessageKind(_("issue after a pause"), is_listed=True),
+    Kind.CATCH_UP: MessageKind(_("catch-up issue"), is_listed=True),
     Kind.CONFIRMATION: MessageKind(
-        _("confirmation"), _("One click starts your daily papers. If it was not you, do nothing.")
+        _("confirmation"), _("Confirm to start getting your daily papers. If this wasn’t you, do nothing.")
     ),
     Kind.ALREADY: MessageKind(
-        _("subscribed already"), _("Nothing to do. Here is the way to your topics, your hour and a pause.")
+        _("already subscribed"),
+        _("There’s nothing to do. You can change your topics or delivery time, or pause, at any time."),
     ),
-    Kind.LINK: MessageKind(_("personal link"), _("Topics, hour, number of papers, a pause: all behind one link.")),
+    Kind.LINK: MessageKind(
+        _("personal link"), _("Topics, delivery time, number of papers, pausing: all in one place.")
+    ),
     Kind.GOODBYE: MessageKind(
-        _("goodbye"), _("No further issue will come. If that was a mistake, one press undoes it.")
+        _("goodbye"), _("You won’t get any more issues. If that was a mistake, you can undo it.")
     ),
 }

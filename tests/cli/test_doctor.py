@@ -153,7 +153,7 @@ def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_pat
     assert "workers' journal" not in findings()
     blocked = tmp_path / "file"
     blocked.write_text("")
-    found = findings(data_dir=blocked)["workers' journal"]
+    found = findings(data_dir=blocked, postfix_log="")["workers' journal"]
     assert (found["blocks"], "DIGEST_DATA_DIR" in found["advice"]) == (True, True)
 
 
