@@ -6,10 +6,15 @@ from itertools import product
 
 import pytest
 
+from digest.database.engine import transaction
+from digest.ledger import sending
 from digest.ledger.kinds import State
-from digest.mail.delivery.outcome import Outcome, Receipt, back_off, is_about_sender, next_state, receipt_of
+from digest.ledger.sending import MessageRecord
+from digest.mail.delivery.outcome import Outcome, Receipt, back_off, is_about_sender, next_state, receipt_of, record
 from digest.smtp import Phase, Reply
-from tests.support.scenario import MORNING
+from digest.subscribers.suppressions import is_suppressed
+from tests.ledger.test_deliveries import row_of
+from tests.support.scenario import MORNING, add_papers, add_reader, cut
 
 ACCEPTED, DEFERRED, REFUSED = Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED
 SENDER_ERROR, NOT_ATTEMPTED, UNCERTAIN = Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN
@@ -249,3 +254,30 @@ def test_messages_that_were_deferred_together_do_not_come_back_together():
     receipt = Receipt(7, DEFERRED, 451, "", "", MORNING)
     waits = {next_state(replace(receipt), 0, False, False, False, jitter).until for jitter in (0.0, 0.5, 0.999)}
     assert len(waits) == 3
+
+
+# --- recording ---
+
+
+def test_a_window_is_recorded_and_a_bad_address_suppressed(engine):
+    add_papers(engine, range(3))
+    for number in range(3):
+        add_reader(engine, f"reader{number}@example.com")
+    cut(engine)
+    with transaction(engine) as connection:
+        claims = {claim.id: claim for claim in sending.claim(connection, "me", 10, MORNING + timedelta(hours=1))}
+        marked = [MessageRecord(number, f"{number}@example.org", "a" * 64) for number in claims]
+        assert sending.mark_sending(connection, "me", marked) == set(claims)
+    replies = [(Phase.CONTENT, 250, "2.0.0 ok"), (Phase.RCPT, 550, "5.1.1 no such user"), (Phase.MAIL, 550, "5.7.1 no")]
+    receipts = [receipt_of(Reply(number, *reply, MORNING)) for number, reply in zip(claims, replies, strict=True)]
+    with transaction(engine) as connection:
+        record(connection, "me", receipts, claims, hold=False)
+    rows = [row_of(engine, number) for number in claims]
+    assert [(row.state, row.reply_code, row.attempts) for row in rows] == [
+        ("accepted", 250, 0),
+        ("refused", 550, 0),
+        ("queued", 550, 1),  # something was accepted, so the refusal counts against this message
+    ]
+    with transaction(engine) as connection:
+        suppressed = [is_suppressed(connection, claim.recipient) for claim in claims.values()]
+    assert suppressed == [False, True, False]
