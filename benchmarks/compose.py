@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from benchmarks.obvious import obvious_mails, rsa_key
 from digest.issues.issue import Issue
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.mail.compose.composer import IssueComposer
 from digest.mail.compose.dkim import load_signer
 from tests.mail.builders import DESK, a_paper, a_part, a_press, an_issue

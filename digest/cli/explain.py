@@ -110,8 +110,7 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
 
 def _explain_mail(engine: "Engine", issue: "Issue", address: str, changes: Mapping[str, float], as_json: bool) -> None:
     from digest.issues.explain import explain_list
-    from digest.issues.selection.history import CachedIssue
-    from digest.issues.selection.selection import Pool
+    from digest.issues.selection import CachedIssue, Pool
 
     found = explain_list(engine, CachedIssue(issue, Pool(issue)), key_of(address), changes)
     if found is None:

@@ -16,9 +16,7 @@ from digest.cli.commands import app
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, opinions
 from digest.issues.explain import BadWeight, Move, explain_list, with_weights
-from digest.issues.selection.history import CachedIssue
-from digest.issues.selection.selection import Pool
-from digest.issues.selection.stored import selection_as_json
+from digest.issues.selection import CachedIssue, Pool, selection_as_json
 from digest.issues.store import issue_by_id, issue_on
 from digest.ledger import deliveries as ledger
 from digest.ledger.queueing import queue_mail

@@ -10,7 +10,7 @@ from email.utils import parseaddr
 from functools import lru_cache
 
 from digest.issues.issue import Issue, IssueSettings
-from digest.issues.selection.selection import Selection
+from digest.issues.selection import Selection
 from digest.language import SOURCE
 from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.mail.compose.dkim import Signer, first_of_each_kind, named

@@ -9,8 +9,7 @@ from jinja2 import TemplateError
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.selection.history import CachedIssue
-from digest.issues.selection.selection import Pool
+from digest.issues.selection import CachedIssue, Pool
 from digest.issues.store import issue_by_id
 from digest.ledger.sending import message_of
 from digest.mail.compose.composer import IssueComposer, MailContext, OutgoingMessage, language_of, make_fragments, write

@@ -8,9 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from digest.issues.issue import Issue
-from digest.issues.selection.history import CachedIssue, SubscriberHistory, known_of, papers_for
-from digest.issues.selection.selection import Selection
-from digest.issues.selection.stored import selection_of
+from digest.issues.selection import CachedIssue, Selection, SubscriberHistory, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import LISTED, IssueStatus, Kind, SkipReason, Status
 from digest.mail.delivery.recipients import RecipientStatus, recipient_statuses
@@ -50,7 +48,7 @@ def choose(
     """
     choice = ClaimOutcome()
     standings = recipient_statuses(connection, claims)
-    known = known_of(connection, worker, claims, shelf_of)
+    known = histories(connection, worker, claims, shelf_of)
     for claim in claims:
         making(claim.id)
         found = standings[claim.id]

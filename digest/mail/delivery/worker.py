@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
-from digest.issues.selection.stored import selection_as_json
+from digest.issues.selection import selection_as_json
 from digest.ledger import deliveries, events, sending
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.mail.compose.dkim import Signer
 from digest.papers.paper import Paper
 from tests.mail.builders import DESK, READER, a_paper, a_part, a_press, an_issue
