@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import connect
 from digest.issues.publish import Plan
-from digest.issues.selection.history import IssueCache
+from digest.issues.selection import IssueCache
 from digest.language import Languages
 from digest.ledger.transitions import Recovered
 from digest.mail.compose.composer import Composer

@@ -106,8 +106,7 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
 
 def _explain_mail(engine: "Engine", issue: "Issue", address: str, changes: Mapping[str, float]) -> None:
     from digest.issues.explain import explain_list
-    from digest.issues.selection.history import CachedIssue
-    from digest.issues.selection.selection import Pool
+    from digest.issues.selection import CachedIssue, Pool
 
     explained = explain_list(engine, CachedIssue(issue, Pool(issue)), key_of(address), changes)
     if explained is None:

@@ -1,6 +1,6 @@
-"""Why a list is as it is: what a reader was sent, replayed from what is stored; and what other weights would do.
+"""Why a list is as it is: what a subscriber was sent, replayed from what is stored; and what other weights would do.
 
-Comes in: an issue, a recipient's key, changed weights. Goes out: plain values. Changes nothing.
+Nothing is changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
 from digest.issues.lists import ChosenList, chosen_list, got_before
-from digest.issues.selection.history import CachedIssue, SubscriberHistory, papers_for, since, tastes_of
-from digest.issues.selection.selection import Pool, Selection, SelectionWeights
+from digest.issues.selection import CachedIssue, Pool, Selection, SelectionWeights, SubscriberHistory, papers_for
+from digest.issues.selection.history import oldest_day, pool_profiles
+from digest.issues.selection.selection import NO_PROFILE
 from digest.ledger import events
 from digest.ledger.deliveries import AlreadySent, last_issue_mails
 from digest.ledger.kinds import SkipReason
@@ -23,12 +24,12 @@ from digest.subscribers.paper_feedback import all_feedback
 from digest.subscribers.store import by_key
 from digest.subscribers.subscriber import Preferences, event_subject
 
-_OF_READERS = tuple(one.name for one in fields(SelectionWeights))
+_OF_LISTS = tuple(weight.name for weight in fields(SelectionWeights))
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A paper's place in a list, from 1, before and after; None where it is not in it."""
+    """A paper's rank in a list, from 1, before and after; None outside the list."""
 
     paper_id: str
     before: int | None
@@ -37,30 +38,30 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A list that was chosen, whether it would be chosen again, and if not, what has changed since."""
+    """A list that was sent, whether it would be chosen again, and if not, what changed since."""
 
     chosen: ChosenList
-    same: bool | None  # None once the reader is erased: there is nothing to replay it with
+    same: bool | None  # None for a deleted subscriber, whose list cannot be replayed
     since_then: str
-    moves: tuple[Move, ...] = ()  # what other weights would have done
+    moves: tuple[Move, ...] = ()  # with other weights
 
 
 class BadWeight(ValueError):
-    """There is no weight of this name, or the issue's formula is not this program's; the message says which."""
+    """No weight has this name, or the issue was ranked by another formula; the message says which."""
 
 
-def explain_list(engine: Engine, shelf: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
-    """The very list that `recipient` was sent of an issue; None when none was begun. Raises BadWeight."""
-    other = _with_weights(shelf, changes)
+def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
+    """The list of an issue that `recipient` was sent; None where no message was begun. Raises BadWeight."""
+    other = _with_weights(cached, changes)
     with read_only(engine) as connection:
-        chosen = chosen_list(connection, shelf.issue.id, recipient)
+        chosen = chosen_list(connection, cached.issue.id, recipient)
         if chosen is None:
             return None
-        reader = by_key(connection, recipient)
-        if reader is None:
+        subscriber = by_key(connection, recipient)
+        if subscriber is None:
             return Explained(chosen, None, "the reader is erased")
-        again = _replay(connection, shelf, chosen, reader.preferences)
-        what_if = _replay(connection, other, chosen, reader.preferences)
+        again = _replay(connection, cached, chosen, subscriber.preferences)
+        what_if = _replay(connection, other, chosen, subscriber.preferences)
         changed = _changed_since(connection, recipient, chosen.due_at)
     moves = moved(_ids(chosen.selection), _ids(what_if)) if changes else ()
     same = _numbers(again) == _numbers(chosen.selection) or (
@@ -70,13 +71,13 @@ def explain_list(engine: Engine, shelf: CachedIssue, recipient: str, changes: Ma
 
 
 def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
-    """The issue, ranked by what was observed at its cut with other weights. Raises BadWeight.
+    """The issue as other weights would have ranked what was observed at its cut. Raises BadWeight.
 
-    Weights of readers' lists (issues/selection/selection.py) may be among `changes`; they change no rank.
+    Weights of subscribers' lists (issues/selection/selection.py) may be among `changes`; they change no rank.
     """
-    unknown = [name for name in changes if name not in issue.weights and name not in _OF_READERS]
+    unknown = [name for name in changes if name not in issue.weights and name not in _OF_LISTS]
     if unknown:
-        there = ", ".join((*sorted(issue.weights), *_OF_READERS))
+        there = ", ".join((*sorted(issue.weights), *_OF_LISTS))
         raise BadWeight(f"there is no weight {unknown[0]!r}; there are {there}")
     of_ranking = {name: value for name, value in changes.items() if name in issue.weights}
     if not of_ranking:
@@ -84,54 +85,54 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
-    papers = [replace(one, terms=ranking.rescore(one.terms, weights)) for one in issue.papers]
-    papers.sort(key=lambda one: (-one.terms.score, one.rank))
-    ranked = tuple(replace(one, rank=rank, score=one.terms.score) for rank, one in enumerate(papers, start=1))
+    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.papers]
+    papers.sort(key=lambda paper: (-paper.terms.score, paper.rank))
+    ranked = tuple(replace(paper, rank=rank, score=paper.terms.score) for rank, paper in enumerate(papers, start=1))
     return replace(issue, weights=weights.as_dict(), papers=ranked)
 
 
-def _with_weights(shelf: CachedIssue, changes: Mapping[str, float]) -> CachedIssue:
+def _with_weights(cached: CachedIssue, changes: Mapping[str, float]) -> CachedIssue:
     if not changes:
-        return shelf
-    issue = with_weights(shelf.issue, changes)
-    weights = SelectionWeights(**{name: value for name, value in changes.items() if name in _OF_READERS})
+        return cached
+    issue = with_weights(cached.issue, changes)
+    weights = SelectionWeights(**{name: value for name, value in changes.items() if name in _OF_LISTS})
     return CachedIssue(issue, Pool(issue, weights))
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
-    """Each paper that has another place in the second list, in its order, and then what fell out."""
-    places = {paper_id: place for place, paper_id in enumerate(before, start=1)}
-    found = [Move(paper_id, places.pop(paper_id, None), place) for place, paper_id in enumerate(after, start=1)]
-    gone = [Move(paper_id, place, None) for paper_id, place in places.items()]
-    return tuple(move for move in (*found, *gone) if move.before != move.after)
+    """Each paper whose rank differs in the second list, in its order, then the papers that dropped out."""
+    ranks = {paper_id: rank for rank, paper_id in enumerate(before, start=1)}
+    moves = [Move(paper_id, ranks.pop(paper_id, None), rank) for rank, paper_id in enumerate(after, start=1)]
+    gone = [Move(paper_id, rank, None) for paper_id, rank in ranks.items()]
+    return tuple(move for move in (*moves, *gone) if move.before != move.after)
 
 
 def _replay(
-    connection: Connection, shelf: CachedIssue, chosen: ChosenList, preferences: Preferences
+    connection: Connection, cached: CachedIssue, chosen: ChosenList, preferences: Preferences
 ) -> Selection | SkipReason:
-    """What would be chosen of what was known then, but for the preferences, which are as they are now."""
-    reader = chosen.subscriber_id
-    said = all_feedback(connection, [reader] if reader is not None else [])
-    then = {number: [one for one in opinions if one.at < chosen.due_at] for number, opinions in said.items()}
-    got = AlreadySent(got_before(connection, chosen, since(shelf.issue)))
-    last = last_issue_mails(connection, [chosen.recipient], shelf.issue.date).get(chosen.recipient)
-    spoke = {number: opinions for number, opinions in then.items() if opinions}
-    taste = tastes_of(connection, shelf, spoke).get(reader or 0)
-    return papers_for(
-        shelf, preferences, SubscriberHistory(got, taste, last) if taste else SubscriberHistory(got, last_mail=last)
-    )
+    """What would be chosen from what was known then, except for the preferences, which are as they are now."""
+    ids = [] if chosen.subscriber_id is None else [chosen.subscriber_id]
+    feedback = {
+        subscriber_id: before
+        for subscriber_id, given in all_feedback(connection, ids).items()
+        if (before := [item for item in given if item.at < chosen.due_at])
+    }
+    got = AlreadySent(got_before(connection, chosen, oldest_day(cached.issue)))
+    last = last_issue_mails(connection, [chosen.recipient], cached.issue.date).get(chosen.recipient)
+    profile = pool_profiles(connection, cached, feedback).get(chosen.subscriber_id or 0, NO_PROFILE)
+    return papers_for(cached, preferences, SubscriberHistory(got, profile, last))
 
 
 def _changed_since(connection: Connection, recipient: str, then: datetime) -> str:
-    """In words; when nothing of it was the reader's doing, the program or the fate of an earlier mail is left."""
+    """In words. Where the subscriber changed nothing, the program or the outcome of an earlier message is left."""
     happened = events.latest(connection, 1000, event_subject(recipient))
-    changes = [one for one in happened if one.what == "changed preferences" and one.at >= then]
+    changes = [event for event in happened if event.what == "changed preferences" and event.at >= then]
     if not changes:
         return (
             "an earlier mail to the reader has ended otherwise since, or this version of the program chooses otherwise"
         )
-    names = sorted({name for one in changes for name in one.detail.get("fields", [])})
-    return f"since then the reader changed {', '.join(names)} ({max(one.at for one in changes):%Y-%m-%d})"
+    names = sorted({name for event in changes for name in event.detail.get("fields", [])})
+    return f"since then the reader changed {', '.join(names)} ({max(event.at for event in changes):%Y-%m-%d})"
 
 
 def _of_earlier_version(chosen: ChosenList) -> bool:
@@ -139,7 +140,7 @@ def _of_earlier_version(chosen: ChosenList) -> bool:
 
 
 def _numbers(selection: Selection | SkipReason) -> list[Any]:
-    """What is to come out again: the papers, their points, how many were left out; the words are in some language."""
+    """What must come out again: the papers, their points, how many were left out. The words depend on the language."""
     if isinstance(selection, SkipReason):
         return []
     return [selection.left_out, *((pick.paper_id, pick.points) for pick in selection.picks)]

@@ -6,8 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, and_, or_, select
 
 from digest.database.tables import deliveries, issues
-from digest.issues.selection.selection import Selection
-from digest.issues.selection.stored import selection_of
+from digest.issues.selection import Selection, selection_of
 from digest.ledger.deliveries import MAY_ARRIVE, find
 from digest.ledger.kinds import LISTED, State
 

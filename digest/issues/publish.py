@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.issues.audience import Missed, Slot, also_due, distinct_slots, fan_out
 from digest.issues.issue import IssueSettings
-from digest.issues.profiles.affinities import keep_tastes
+from digest.issues.profiles import keep_profiles
 from digest.issues.store import (
     NewIssue,
     add_issue,
@@ -133,7 +133,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     issue_id = _store(connection, plan, DAILY, day, now, ranked, why_thin)
     if issue_id is None:
         return False
-    keep_tastes(connection, issue_id, [one.paper.id for one in ranked], now)
+    keep_profiles(connection, issue_id, [one.paper.id for one in ranked], now)
     slots = _slots(connection, plan, day)
     missed = _missed(connection, day)
     ids = {Kind.DIGEST: issue_id}
@@ -144,7 +144,7 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
         number = _store(connection, plan, issue_kind, day, now, its_papers, [])
         if number is not None:
             ids[kind] = number
-            keep_tastes(connection, number, [one.paper.id for one in its_papers], now)
+            keep_profiles(connection, number, [one.paper.id for one in its_papers], now)
     candidates = fan_out(connection, ids, day, slots, now, missed)
     for kind, count in candidates.items():
         set_candidates(connection, ids[kind], count)

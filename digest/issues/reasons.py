@@ -1,25 +1,28 @@
-"""Why a paper is in an issue, and in one reader's mail: only what its score is made of. Pure.
+"""Why a paper is in an issue, and why in one subscriber's message: nothing but what its score is made of. Pure.
 
-What comes out is not yet in anybody's language: selection puts the reason of a pick into words, a card its place.
+Messages are not yet translated: selection puts the reason of a pick into words, a card its rank.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from digest.issues.selection.interests import Interest, InterestKind
 from digest.language import Message, _, n_
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import lateness_text
 from digest.papers.topics import TOPICS
 from digest.text import short_title
 
+if TYPE_CHECKING:
+    from digest.issues.selection.interests import Interest
+
 OUTSIDE = _("from outside your interests")
 _LIKED_TITLE = 40  # characters
-_MOST = 2  # of what the reader asked for, in one reason
+_MOST = 2  # interests in one reason
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 
 
 def place_of(ranked: RankedPaper, kind: str) -> Message:
-    """Why a paper is in an issue of `kind` at all: the same for every reader."""
+    """Why a paper is in an issue of `kind` at all, the same for every subscriber."""
     place = _place(ranked.rank, kind)
     if votes := int(ranked.terms.upvotes):
         place = _("%(place)s, %(votes)s", place=place, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
@@ -27,19 +30,19 @@ def place_of(ranked: RankedPaper, kind: str) -> Message:
 
 
 def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
-    """Why a paper is in one reader's mail, for operators: its place in English, and what of it the reader was told."""
+    """Why a paper is in one subscriber's message, for operators: its rank in English, and the reason that was given."""
     return f"{place_of(ranked, kind)} · {why}" if why else place_of(ranked, kind)
 
 
-def why_of(wishes: Sequence[Interest], kin: str = "", close: bool = False) -> list[Message]:
-    """What of a paper its reader asked for: `wishes` that it matches, what says most first; empty for none.
+def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = False) -> list[Message]:
+    """What of a paper its subscriber asked for, the most specific first; empty for nothing.
 
-    `kin` is the title of a paper that they asked for more of and that it resembles; `close`: it is like what they
-    asked for more of, no single one being named.
+    `interests` are those that it matches, `neighbour` the title of the liked paper that it resembles; `close` says that
+    it resembles their liked papers without one to name.
     """
-    parts = [_follow(wish) for wish in wishes[:_MOST]]
-    if kin and len(parts) < _MOST:
-        parts.append(_("similar to “%(title)s”, which you liked", title=short_title(kin, _LIKED_TITLE)))
+    parts = [_follow(interest) for interest in interests[:_MOST]]
+    if neighbour and len(parts) < _MOST:
+        parts.append(_("similar to “%(title)s”, which you liked", title=short_title(neighbour, _LIKED_TITLE)))
     elif close and not parts:
         parts.append(_("similar to papers you liked"))
     return parts
@@ -53,14 +56,14 @@ def _place(rank: int, kind: str) -> Message:
     return _("%(place)s in today’s ranking", place=_ordinal(rank)) if rank > 1 else _("top of today’s ranking")
 
 
-def _follow(wish: Interest) -> Message:
-    match wish.about:
-        case InterestKind.TOPIC:
-            return _("you follow %(what)s", what=_TOPIC_NAMES.get(wish.word, wish.word))
-        case InterestKind.KEYWORD:
-            return _("matches your keyword “%(word)s”", word=wish.word)
+def _follow(interest: "Interest") -> Message:
+    match interest.kind:
+        case "topic":
+            return _("you follow %(what)s", what=_TOPIC_NAMES.get(interest.word, interest.word))
+        case "keyword":
+            return _("matches your keyword “%(word)s”", word=interest.word)
         case _:
-            return _("you follow %(what)s", what=wish.word)
+            return _("you follow %(what)s", what=interest.word)
 
 
 def _ordinal(number: int) -> Message:

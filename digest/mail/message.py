@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.issues.issue import Issue
-from digest.issues.selection.selection import Selection
+from digest.issues.selection import Selection
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import Kind
 from digest.smtp import Envelope

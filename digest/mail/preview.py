@@ -10,9 +10,7 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.selection.history import CachedIssue, known_of, papers_for
-from digest.issues.selection.selection import Pool
-from digest.issues.selection.stored import selection_of
+from digest.issues.selection import CachedIssue, Pool, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
 from digest.mail.compose.composer import compose_alone, compose_transactional
@@ -77,7 +75,7 @@ def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subsc
         kind = OF_ISSUE[issue.kind]
         queued = find(connection, kind, issue.date, subscriber.key)
         delivery = queued or _unqueued(kind, issue.id, issue.date, subscriber, now)
-        history = known_of(connection, "", [delivery], lambda _: cached)[delivery.id]
+        history = histories(connection, "", [delivery], lambda _: cached)[delivery.id]
     stored = delivery.selection
     selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
     if isinstance(selection, SkipReason):

@@ -12,8 +12,7 @@ from sqlalchemy import select
 from digest.database.engine import read_only
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
-from digest.issues.selection.history import IssueCache
-from digest.issues.selection.selection import Pick, Pool, PoolProfile, Selection
+from digest.issues.selection import IssueCache, Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.mail.compose.composer import Composer, compose_alone, render_fragments

@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries as table
 from digest.issues.publish import halt
-from digest.issues.selection.selection import Pick, Selection
-from digest.issues.selection.stored import selection_as_json, selection_of
+from digest.issues.selection import Pick, Selection, selection_as_json, selection_of
 from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State

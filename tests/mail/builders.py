@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.issues.issue import Issue
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE, Languages
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import OF_ISSUE, IssueStatus, Kind, Status

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
 from digest.issues.personal_data import export
-from digest.issues.profiles.summary import feedback_summary
+from digest.issues.profiles import feedback_summary
 from digest.papers.community import SuggestionState, settle, suggested_by, suggestion_of, votes_by
 from digest.papers.suggestion import BadSuggestion, suggested_id
 from digest.papers.topics import TOPICS, topic_with

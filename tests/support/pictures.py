@@ -24,7 +24,7 @@ from digest import clock
 from digest.database.engine import connect, read_only
 from digest.demo.sample import store_sample
 from digest.issues.issue import Issue
-from digest.issues.selection.selection import Pool, Selection
+from digest.issues.selection import Pool, Selection
 from digest.issues.store import issue_on
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from digest.issues.selection.history import IssueCache
+from digest.issues.selection import IssueCache
 from digest.mail.compose.composer import Composer
 from digest.mail.compose.context import MailContext
 from digest.mail.delivery.journal import Journal

@@ -13,8 +13,7 @@ from sqlalchemy import Engine, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries
-from digest.issues.selection.selection import Pick, Selection
-from digest.issues.selection.stored import selection_as_json
+from digest.issues.selection import Pick, Selection, selection_as_json
 from digest.issues.store import newest_issue
 from digest.run.processes import free_port
 from digest.subscribers.tokens import Purpose

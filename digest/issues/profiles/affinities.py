@@ -1,7 +1,7 @@
-"""At the cut: what readers said of papers → how near the papers of the new issue are to what they liked.
+"""At the cut: subscribers' feedback → how similar the papers of the new issue are to those they liked.
 
-Computed once an issue, in the process that cuts it, and kept with the issue: mail workers stay small, and a list can be
-replayed with the very numbers that it was made with.
+Computed once per issue, in the process that cuts it, and kept with the issue. So delivery workers stay small, and a
+list can be replayed with the numbers that it was made with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from digest.issues.profiles.profile import affinities, fit_space, profile_words
-from digest.issues.profiles.store import PaperAffinities, add_leanings, opinionated, texts_of
+from digest.issues.profiles.store import PaperAffinities, keep_affinities, subscribers_with_feedback, texts_of
 from digest.papers.store import papers_with
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback, all_feedback
 
@@ -19,61 +19,61 @@ if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
 
 _PAPERS = 4_000  # of the archive: enough to tell common words from telling ones (docs/interests.md)
-_AT_ONCE = 1_000  # readers
-_LATEST = 20  # liked papers of one reader that a paper may be said to be like
-_FAINT = 0.05  # what is less near is not kept
-_LIKE = 0.35  # from here on a paper may be said to be like another: the median of those that readers kept
+_AT_ONCE = 1_000  # subscribers
+_LATEST = 20  # liked papers of one subscriber that can be named as neighbours
+_FAINT = 0.05  # affinities below this are not kept
+_NEIGHBOUR = 0.35  # similarity from which a liked paper is named: the median of papers that subscribers kept
 
 
-def keep_tastes(connection: Connection, issue_id: int, paper_ids: Sequence[str], now: datetime) -> None:
-    """Compute and keep what readers' opinions mean for the papers of an issue. Without opinions this costs nothing."""
-    said = {
-        reader: leant
-        for reader, opinions in _all_opinions(connection).items()
-        if (leant := [one for one in opinions if one.kind is not FeedbackKind.READ])
-    }
-    if not said or not paper_ids:
+def keep_profiles(connection: Connection, issue_id: int, paper_ids: Sequence[str], now: datetime) -> None:
+    """Compute and keep what feedback means for the papers of an issue. Without feedback this costs nothing."""
+    feedback = _telling_feedback(connection)
+    if not feedback or not paper_ids:
         return
-    spoken_of = {one.paper_id for opinions in said.values() for one in opinions}
-    space = fit_space(texts_of(connection, spoken_of | set(paper_ids), _PAPERS))
-    pool, readers = list(paper_ids), list(said)
-    titles = {paper_id: paper.title for paper_id, paper in papers_with(connection, sorted(spoken_of)).items()}
-    for start in range(0, len(readers), _AT_ONCE):
-        some = {reader: said[reader] for reader in readers[start : start + _AT_ONCE]}
-        add_leanings(connection, issue_id, _leanings(space, some, pool, titles, now))
+    rated = {item.paper_id for given in feedback.values() for item in given}
+    space = fit_space(texts_of(connection, rated | set(paper_ids), _PAPERS))
+    titles = {paper_id: paper.title for paper_id, paper in papers_with(connection, sorted(rated)).items()}
+    pool, subscriber_ids = list(paper_ids), list(feedback)
+    for start in range(0, len(subscriber_ids), _AT_ONCE):
+        some = {subscriber_id: feedback[subscriber_id] for subscriber_id in subscriber_ids[start : start + _AT_ONCE]}
+        keep_affinities(connection, issue_id, _affinities(space, some, pool, titles, now))
 
 
-def _leanings(
+def _affinities(
     space: "Space",
-    said: Mapping[int, Sequence[PaperFeedback]],
+    feedback: Mapping[int, Sequence[PaperFeedback]],
     pool: list[str],
     titles: Mapping[str, str],
     now: datetime,
 ) -> dict[int, PaperAffinities]:
-    scores = affinities(space, list(said.values()), [pool] * len(said), now)
-    found: dict[int, PaperAffinities] = {}
-    for (reader, opinions), values in zip(said.items(), scores, strict=True):
-        liked = [one for one in opinions if one.kind is FeedbackKind.MORE and one.paper_id in titles][-_LATEST:]
-        near = affinities(space, [[one] for one in liked], [pool] * len(liked), now)
-        kin = _kin(pool, [(titles[one.paper_id], like) for one, like in zip(liked, near, strict=True)])
+    scores = affinities(space, list(feedback.values()), [pool] * len(feedback), now)
+    computed: dict[int, PaperAffinities] = {}
+    for (subscriber_id, given), values in zip(feedback.items(), scores, strict=True):
+        liked = [item for item in given if item.kind is FeedbackKind.MORE and item.paper_id in titles][-_LATEST:]
+        similarities = affinities(space, [[item] for item in liked], [pool] * len(liked), now)
+        by_title = [(titles[item.paper_id], near) for item, near in zip(liked, similarities, strict=True)]
         kept = {paper: round(value, 4) for paper, value in zip(pool, values, strict=True) if abs(value) >= _FAINT}
-        found[reader] = PaperAffinities(kept, kin, profile_words(space, opinions, now))
-    return found
+        words = profile_words(space, given, now)
+        computed[subscriber_id] = PaperAffinities(kept, _neighbours(pool, by_title), words)
+    return computed
 
 
-def _all_opinions(connection: Connection) -> Mapping[int, Sequence[PaperFeedback]]:
-    readers = opinionated(connection)
-    found: dict[int, Sequence[PaperFeedback]] = {}
-    for start in range(0, len(readers), _AT_ONCE):
-        found |= all_feedback(connection, readers[start : start + _AT_ONCE])
-    return found
+def _telling_feedback(connection: Connection) -> Mapping[int, Sequence[PaperFeedback]]:
+    """Feedback that says something about interests, by subscriber."""
+    subscriber_ids = subscribers_with_feedback(connection)
+    feedback: dict[int, Sequence[PaperFeedback]] = {}
+    for start in range(0, len(subscriber_ids), _AT_ONCE):
+        for subscriber_id, given in all_feedback(connection, subscriber_ids[start : start + _AT_ONCE]).items():
+            if telling := [item for item in given if item.kind is not FeedbackKind.READ]:
+                feedback[subscriber_id] = telling
+    return feedback
 
 
-def _kin(pool: Sequence[str], liked: Sequence[tuple[str, Sequence[float]]]) -> dict[str, str]:
-    """For each paper that is like one of the `liked`, the title of the one that is most like it."""
-    kin: dict[str, str] = {}
-    for place, paper in enumerate(pool):
-        best, title = max(((near[place], title) for title, near in liked), default=(0.0, ""))
-        if best >= _LIKE:
-            kin[paper] = title
-    return kin
+def _neighbours(pool: Sequence[str], liked: Sequence[tuple[str, Sequence[float]]]) -> dict[str, str]:
+    """For each paper that resembles a liked one, the title of the most similar."""
+    neighbours: dict[str, str] = {}
+    for index, paper in enumerate(pool):
+        best, title = max(((near[index], title) for title, near in liked), default=(0.0, ""))
+        if best >= _NEIGHBOUR:
+            neighbours[paper] = title
+    return neighbours

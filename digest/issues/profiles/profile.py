@@ -1,8 +1,7 @@
-"""What a reader said about papers → how much each paper of a pool is theirs.
+"""A subscriber's feedback on papers → how much they would like each paper of a pool. Pure.
 
-Comes in: opinions as stored, and the instant. Goes out: plain numbers and words. A profile is nothing that is kept: it
-is computed from the opinions each time, so deleting them resets it. Touches nothing; numpy is imported only where a
-reader has said something.
+A profile is never stored: it is computed from the feedback each time, so deleting that resets it. numpy is imported
+only where there is feedback. docs/interests.md explains the method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,51 +13,51 @@ from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
 
-HALF_LIFE = timedelta(days=180)  # after which an opinion weighs half
+HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
 LESS = 0.2  # what "less like this" weighs against "more like this" (Rocchio 1971; docs/interests.md)
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":
-    """The space of these papers (id → title, abstract and keywords), for everything below; once an issue."""
+    """The space of these papers (id → title, abstract and keywords), fitted once per issue."""
     from digest.issues.profiles.space import fit
 
     return fit(texts)
 
 
 def affinities(
-    space: "Space | None", readers: Sequence[Sequence[PaperFeedback]], pools: Sequence[Sequence[str]], now: datetime
+    space: "Space | None", feedback: Sequence[Sequence[PaperFeedback]], pools: Sequence[Sequence[str]], now: datetime
 ) -> list[list[float]]:
-    """For each reader's opinions and the pool of paper ids beside them: how much each paper is theirs, -1 to 1.
+    """The affinity of each paper, -1 to 1, for each subscriber's feedback and the pool of paper ids beside it.
 
-    The cosine between the paper and the mean of what they wanted more of minus LESS times the mean of what they wanted
-    less of; recent opinions weigh more. 0 says nothing: for readers without opinions, papers that the space does not
-    hold, or without a space. A pool given as the same object for all is looked up once.
+    It is the cosine between the paper and the mean of the liked papers minus LESS times the mean of the disliked ones;
+    recent feedback weighs more. It is 0 without feedback or a space, and for papers that the space does not hold. A
+    pool given as the same object for all is looked up once.
     """
-    spoke = [place for place, opinions in enumerate(readers) if opinions]
-    found = [[0.0] * len(pool) for pool in pools]
-    if space is None or not spoke:
-        return found
-    leanings = [_leaning(space, readers[place], now) for place in spoke]
-    for place, cosines in zip(spoke, space.likeness(leanings, [pools[place] for place in spoke]), strict=True):
-        found[place] = cosines
-    return found
+    given = [index for index, items in enumerate(feedback) if items]
+    scores = [[0.0] * len(pool) for pool in pools]
+    if space is None or not given:
+        return scores
+    profiles = [_weights(space, feedback[index], now) for index in given]
+    for index, cosines in zip(given, space.similarities(profiles, [pools[index] for index in given]), strict=True):
+        scores[index] = cosines
+    return scores
 
 
-def profile_words(space: "Space", opinions: Sequence[PaperFeedback], now: datetime, count: int = 12) -> list[str]:
-    """The strongest words of a reader's profile, for them to look at; empty where it holds none."""
-    return space.strongest_words(_leaning(space, opinions, now), count)
+def profile_words(space: "Space", feedback: Sequence[PaperFeedback], now: datetime, count: int = 12) -> list[str]:
+    """The strongest words of a profile; empty for a profile without papers."""
+    return space.strongest_words(_weights(space, feedback, now), count)
 
 
-def _leaning(space: "Space", opinions: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
-    """What each paper weighs in the profile: 1 in all for what they want more of, -LESS in all for the rest."""
+def _weights(space: "Space", feedback: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
+    """The weight of each paper in the profile: 1 in all for the liked papers, -LESS in all for the disliked."""
     fresh = {
-        one.paper_id: (one.kind is FeedbackKind.MORE, _freshness(now - one.at))
-        for one in opinions
-        if one.kind is not FeedbackKind.READ and one.paper_id in space.rows
+        item.paper_id: (item.kind is FeedbackKind.MORE, _freshness(now - item.at))
+        for item in feedback
+        if item.kind is not FeedbackKind.READ and item.paper_id in space.rows
     }
-    more = sum(weight for wanted, weight in fresh.values() if wanted)
-    less = sum(weight for wanted, weight in fresh.values() if not wanted)
-    return {paper: weight / more if wanted else -LESS * weight / less for paper, (wanted, weight) in fresh.items()}
+    more = sum(weight for liked, weight in fresh.values() if liked)
+    less = sum(weight for liked, weight in fresh.values() if not liked)
+    return {paper: weight / more if liked else -LESS * weight / less for paper, (liked, weight) in fresh.items()}
 
 
 def _freshness(age: timedelta) -> float:

@@ -1,8 +1,7 @@
-"""A space of papers: near each other lie papers about the same things, by their words alone.
+"""A space of papers in which papers about the same subject are close, by their words alone. Pure.
 
-Comes in: texts. Goes out: a vector for each paper, and how near papers are to what a reader leans to. Touches nothing;
-the same texts give the same numbers on the same machine. Import it only where a reader has said something: it brings
-numpy and scipy with it. docs/interests.md tells the method in plain words, and what was measured.
+The same texts give the same numbers on the same machine. Import it only where there is feedback: it brings numpy and
+scipy. docs/interests.md explains the method and has the measurements.
 """
 
 import re
@@ -18,68 +17,71 @@ from scipy import sparse
 
 Matrix = NDArray[np.float32]
 Sparse = Any  # scipy.sparse.csr_array of float32; scipy carries no types
-Leaning = Mapping[str, float]  # paper id → its weight in a profile; below 0 for what the reader wants less of
+ProfileWeights = Mapping[str, float]  # paper id → its weight in a profile; below 0 for disliked papers
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _SATURATION, _LENGTH = 1.2, 0.75  # BM25's k1 and b, as search engines ship them
-_RAREST = 2  # a word of a single paper says nothing about its likeness to another
-_WIDEST = 0.25  # of all papers: words that stand in more of them are "the", "we", "model"
-_FEW = 10  # papers that a word may always stand in: small collections keep their words
+_RAREST = 2  # papers: a rarer word says nothing about similarity
+_WIDEST = 0.25  # of all papers: words in more of them are "the", "we", "model"
+_FEW = 10  # papers that any word may be in, so that small collections keep their words
 _DIMENSIONS = 320
-_KIN = 10
-_PULL = 4.0  # what a paper's kin weigh in its place, against 1 for its own words
+_NEIGHBOURS = 10
+_PULL = 4.0  # weight of a paper's neighbours in its vector, against 1 for its own words
 _ROUNDS = 4  # of subspace iteration; more of them change nothing
 _SEED = 4
 _CELLS = 1_000_000  # of the largest dense block while fitting: 4 MB
-_NOTHING = 1e-6  # a vector shorter than this, beside vectors of length 1, is rounding
+_NOTHING = 1e-6  # vectors shorter than this are rounding errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Space:
-    """What was fitted. Papers are rows, in the order of `rows`."""
+    """A fitted space. Papers are rows, in the order of `rows`."""
 
     rows: dict[str, int]  # paper id → row
     vectors: Matrix  # papers × dimensions, of length 1; of length 0 where a text has no word in common with another
     words: Sparse  # papers × vocabulary, of length 1
     vocabulary: tuple[str, ...]
-    kin: Sparse  # papers × papers
+    neighbours: Sparse  # papers × papers
 
     @property
     def nbytes(self) -> int:
-        """What its numbers take in memory, without ids and words."""
-        tables = [array for table in (self.words, self.kin) for array in (table.data, table.indices, table.indptr)]
+        """Memory of its numbers, without ids and words."""
+        tables = [
+            array for table in (self.words, self.neighbours) for array in (table.data, table.indices, table.indptr)
+        ]
         return int(self.vectors.nbytes + sum(array.nbytes for array in tables))
 
-    def likeness(self, leanings: Sequence[Leaning], pools: Iterable[Sequence[str]]) -> list[list[float]]:
-        """For each leaning and the pool of papers beside it: the cosine of each paper with the profile, -1 to 1.
+    def similarities(self, profiles: Sequence[ProfileWeights], pools: Iterable[Sequence[str]]) -> list[list[float]]:
+        """The cosine of each paper with the profile, -1 to 1, for each profile and the pool beside it.
 
-        0 for papers that the space does not hold, and for a profile that holds none of its papers. A pool that is the
-        same object as the one before it is looked up once.
+        It is 0 for papers outside the space and for profiles without papers. A pool that is the same object as the one
+        before it is looked up once.
         """
-        profiles = _unit(self._mixture(leanings) @ self.vectors)
-        found, last, vectors = [], None, self.vectors[:0]
-        for profile, pool in zip(profiles, pools, strict=True):
+        directions = _unit(self._mixture(profiles) @ self.vectors)
+        cosines, last, vectors = [], None, self.vectors[:0]
+        for direction, pool in zip(directions, pools, strict=True):
             if pool is not last:
                 last, vectors = pool, self._vectors_of(pool)
-            found.append((vectors @ profile).tolist())
-        return found
+            cosines.append((vectors @ direction).tolist())
+        return cosines
 
-    def strongest_words(self, leaning: Leaning, count: int) -> list[str]:
-        """The words that weigh most in the papers of a profile and in their kin, strongest first."""
-        mixture = self._mixture([leaning])
-        weights = ((mixture + _PULL * (mixture @ self.kin)) @ self.words).toarray()[0]
+    def strongest_words(self, profile: ProfileWeights, count: int) -> list[str]:
+        """The words that weigh most in a profile's papers and their neighbours, strongest first."""
+        mixture = self._mixture([profile])
+        weights = ((mixture + _PULL * (mixture @ self.neighbours)) @ self.words).toarray()[0]
         strongest = np.argsort(-weights, kind="stable")[:count]
         return [self.vocabulary[word] for word in strongest if weights[word] > _NOTHING]
 
-    def _mixture(self, leanings: Sequence[Leaning]) -> Sparse:
+    def _mixture(self, profiles: Sequence[ProfileWeights]) -> Sparse:
         """Profiles × papers."""
-        known = [
-            [(self.rows[paper], weight) for paper, weight in one.items() if paper in self.rows] for one in leanings
+        placed = [
+            [(self.rows[paper], weight) for paper, weight in weighted.items() if paper in self.rows]
+            for weighted in profiles
         ]
-        ends = np.cumsum([0, *map(len, known)])
-        papers = np.array([row for one in known for row, _ in one], np.int32)
-        weights = np.array([weight for one in known for _, weight in one], np.float32)
-        return sparse.csr_array((weights, papers, ends), shape=(len(leanings), len(self.rows)))
+        ends = np.cumsum([0, *map(len, placed)])
+        papers = np.array([row for weighted in placed for row, _ in weighted], np.int32)
+        weights = np.array([weight for weighted in placed for _, weight in weighted], np.float32)
+        return sparse.csr_array((weights, papers, ends), shape=(len(profiles), len(self.rows)))
 
     def _vectors_of(self, pool: Sequence[str]) -> Matrix:
         rows = np.array([self.rows.get(paper, -1) for paper in pool], np.int32)
@@ -93,10 +95,10 @@ def fit(texts: Mapping[str, str]) -> Space:
     ids = sorted(texts)
     vocabulary, counts = _count(texts[paper] for paper in ids)
     words = _unit_rows(_bm25(counts))
-    kin = _find_kin(words)
+    neighbours = _find_neighbours(words)
     places = _unit(_principal(words))
-    vectors = _unit(places + _PULL * (kin @ places))
-    return Space({paper: row for row, paper in enumerate(ids)}, vectors, words, vocabulary, kin)
+    vectors = _unit(places + _PULL * (neighbours @ places))
+    return Space({paper: row for row, paper in enumerate(ids)}, vectors, words, vocabulary, neighbours)
 
 
 def words_of(text: str) -> list[str]:
@@ -105,7 +107,7 @@ def words_of(text: str) -> list[str]:
 
 
 def _count(texts: Iterable[str]) -> tuple[tuple[str, ...], Sparse]:
-    """The words that say something, and how often each stands in each text."""
+    """The telling words, and how often each is in each text."""
     numbers: dict[str, int] = {}
     columns, times, ends = array("i"), array("f"), array("i", [0])
     for text in texts:
@@ -134,12 +136,12 @@ def _bm25(counts: Sparse) -> Sparse:
     return sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
 
 
-def _find_kin(words: Sparse) -> Sparse:
+def _find_neighbours(words: Sparse) -> Sparse:
     """The graph of nearest neighbours by shared words: symmetric, and scaled so that a paper which is everybody's
     neighbour pulls little on each (D^-½ A D^-½; Zhou et al. 2003, Learning with Local and Global Consistency).
     """
     papers = words.shape[0]
-    count = min(_KIN, papers - 1)
+    count = min(_NEIGHBOURS, papers - 1)
     if count < 1:
         return sparse.csr_array((papers, papers), dtype=np.float32)
     step = max(_CELLS // papers, 1)

@@ -1,4 +1,4 @@
-"""What readers' opinions mean for the papers of an issue, computed at its cut and never changed."""
+"""Affinities of the papers of an issue, computed at its cut and never changed."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,65 +15,62 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class PaperAffinities:
-    """By paper id: how much the paper is a reader's, and the title of one that they liked and that it resembles.
-
-    `words`: the strongest of their profile.
-    """
+    """What one subscriber's feedback means for the papers of an issue, by paper id."""
 
     affinity: Mapping[str, float]
-    kin: Mapping[str, str]
-    words: Sequence[str] = ()
+    neighbours: Mapping[str, str]  # title of the liked paper that it resembles
+    words: Sequence[str] = ()  # the strongest of the profile
 
 
-def add_leanings(connection: Connection, issue_id: int, found: Mapping[int, PaperAffinities]) -> None:
-    """Keep what was computed for an issue, by the number of the reader."""
+def keep_affinities(connection: Connection, issue_id: int, by_subscriber: Mapping[int, PaperAffinities]) -> None:
     rows = [
         {
             "issue_id": issue_id,
-            "subscriber_id": reader,
-            "affinity": dict(one.affinity),
-            "kin": dict(one.kin),
-            "words": list(one.words),
+            "subscriber_id": subscriber_id,
+            "affinity": dict(affinities.affinity),
+            "kin": dict(affinities.neighbours),
+            "words": list(affinities.words),
         }
-        for reader, one in found.items()
+        for subscriber_id, affinities in by_subscriber.items()
     ]
     for start in range(0, len(rows), _AT_ONCE):
         connection.execute(insert(tastes), rows[start : start + _AT_ONCE])
 
 
-def leanings_of(connection: Connection, issue_id: int, readers: Collection[int]) -> dict[int, PaperAffinities]:
-    """What was kept for these readers; nobody is named of whom nothing is."""
-    columns = (tastes.c.subscriber_id, tastes.c.affinity, tastes.c.kin)
-    query = select(*columns).where(tastes.c.issue_id == issue_id, in_list(connection, tastes.c.subscriber_id, readers))
+def affinities_of(connection: Connection, issue_id: int, subscriber_ids: Collection[int]) -> dict[int, PaperAffinities]:
+    """The affinities kept for these subscribers; those without any are omitted."""
+    query = select(tastes.c.subscriber_id, tastes.c.affinity, tastes.c.kin)
+    query = query.where(tastes.c.issue_id == issue_id, in_list(connection, tastes.c.subscriber_id, subscriber_ids))
     return {row.subscriber_id: PaperAffinities(row.affinity, row.kin) for row in connection.execute(query)}
 
 
-def newest_words(connection: Connection, reader: int) -> tuple[str, ...]:
-    """The strongest words of a reader's profile at the last cut; empty where nothing was kept."""
-    query = select(tastes.c.words).where(tastes.c.subscriber_id == reader)
+def newest_words(connection: Connection, subscriber_id: int) -> tuple[str, ...]:
+    """The strongest words of a subscriber's profile at the last cut; empty without a profile."""
+    query = select(tastes.c.words).where(tastes.c.subscriber_id == subscriber_id)
     return tuple(connection.scalar(query.order_by(tastes.c.issue_id.desc()).limit(1)) or ())
 
 
-def kept_of_one(connection: Connection, reader: int) -> list[dict[str, Any]]:
-    """All that was kept about one reader, oldest first, for their own eyes."""
-    query = select(tastes).where(tastes.c.subscriber_id == reader).order_by(tastes.c.issue_id)
+def stored_profiles(connection: Connection, subscriber_id: int) -> list[dict[str, Any]]:
+    """Everything stored about one subscriber's profile, oldest first, for their export."""
+    query = select(tastes).where(tastes.c.subscriber_id == subscriber_id).order_by(tastes.c.issue_id)
     return [
         {name: value for name, value in row._mapping.items() if name != "subscriber_id"}
         for row in connection.execute(query)
     ]
 
 
-def opinionated(connection: Connection) -> list[int]:
-    """The confirmed readers who said something, by number."""
-    spoke = select(opinions.c.subscriber_id).distinct()
-    query = select(subscribers.c.id).where(subscribers.c.id.in_(spoke), subscribers.c.status == Status.CONFIRMED)
+def subscribers_with_feedback(connection: Connection) -> list[int]:
+    """The ids of the confirmed subscribers who gave feedback."""
+    with_feedback = select(opinions.c.subscriber_id).distinct()
+    confirmed = subscribers.c.status == Status.CONFIRMED
+    query = select(subscribers.c.id).where(subscribers.c.id.in_(with_feedback), confirmed)
     return list(connection.scalars(query.order_by(subscribers.c.id)))
 
 
 def texts_of(connection: Connection, paper_ids: Collection[str], newest: int) -> dict[str, str]:
     """Title, abstract and keywords of these papers and of the `newest` others, by id."""
     columns = (papers.c.id, papers.c.title, papers.c.abstract, papers.c.summary, papers.c.keywords)
-    asked = select(*columns).where(in_list(connection, papers.c.id, paper_ids))
+    wanted = select(*columns).where(in_list(connection, papers.c.id, paper_ids))
     latest = select(*columns).order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(newest)
-    rows = [*connection.execute(asked), *connection.execute(latest)]
+    rows = [*connection.execute(wanted), *connection.execute(latest)]
     return {row.id: f"{row.title} {row.abstract or row.summary} {' '.join(row.keywords)}" for row in rows}

@@ -1,1 +1,21 @@
-"""The papers of one subscriber's message."""
+"""Each subscriber's papers of an issue."""
+
+from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, histories, papers_for
+from digest.issues.selection.picks import Pick, Selection, selection_as_json, selection_of
+from digest.issues.selection.selection import Pool, PoolProfile, SelectionWeights, select
+
+__all__ = [
+    "CachedIssue",
+    "IssueCache",
+    "Pick",
+    "Pool",
+    "PoolProfile",
+    "Selection",
+    "SelectionWeights",
+    "SubscriberHistory",
+    "histories",
+    "papers_for",
+    "select",
+    "selection_as_json",
+    "selection_of",
+]

@@ -1,7 +1,7 @@
-"""A list that does not say the same thing twice: near duplicates, and long runs of one lab, are pushed down. Pure.
+"""Pushes near duplicates, and long runs of papers from one lab, down the list. Pure.
 
-Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): each next paper is the one with the best score after
-what is already in the list has lowered it.
+Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): the next paper is the
+one with the best score after the penalties for what the list already holds.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from digest.papers.paper import Paper
 
-_ALIKE = 0.6  # of the rare words of two titles; two versions of one report share more, two papers of one field less
+_ALIKE = 0.6  # Jaccard similarity of two titles' rare words: higher for versions of one report, lower within a field
 _FEWEST_WORDS = 3
 _RARE = 4  # titles of a pool that a word is in, or a tenth of them: "language models" makes no two papers alike
 _LAB_FREE = 2  # papers of one lab that cost nothing
@@ -20,7 +20,7 @@ _LAB_MOST = 3  # steps: the sixth costs no more than the fifth
 
 
 class Penalties(NamedTuple):
-    """By how much a paper was lowered: as a near duplicate, and for its lab."""
+    """Points taken off a paper's score."""
 
     near_duplicate: int
     same_lab: int
@@ -30,10 +30,10 @@ NO_PENALTIES = Penalties(0, 0)
 
 
 class Diversity:
-    """Which papers of a pool are alike. A place is a paper's position in `papers`."""
+    """Which papers of a pool repeat each other; papers are numbered from 0."""
 
     def __init__(self, papers: Sequence[Paper], near_duplicate: int, same_lab: int) -> None:
-        """What a near duplicate of a chosen paper costs, and each paper of a lab beyond the second."""
+        """Takes the points that a near duplicate costs, and each paper of a lab beyond the second."""
         titles = [frozenset(re.findall(r"\w+", paper.title.casefold())) for paper in papers]
         usual = Counter(word for words in titles for word in words)
         rare = {word for word, count in usual.items() if count <= max(_RARE, len(papers) // 10)}
@@ -49,58 +49,58 @@ class Diversity:
     def choose(
         self, scored: Sequence[tuple[int, int]], count: int, may_repeat: Set[int]
     ) -> list[tuple[int, Penalties]]:
-        """The `count` best of `scored` = (score, place), one after the other, and by how much each was lowered.
+        """The `count` best of `scored` (score, paper), best first, with their penalties.
 
-        Of equal ones the first in `scored` comes first. `may_repeat`: places whose lab the reader follows.
+        Ties keep the order of `scored`. `may_repeat`: papers of labs that the subscriber follows.
         """
-        best = [place for _score, place in scored[:count]]
-        if not self._repeats(best):  # then nothing is lowered that would have been chosen
-            return [(place, NO_PENALTIES) for place in best]
-        return self._one_by_one(scored, count, may_repeat)
+        best = [paper for _score, paper in scored[:count]]
+        if not self._repeats(best):  # then no penalty would change the list
+            return [(paper, NO_PENALTIES) for paper in best]
+        return self._with_penalties(scored, count, may_repeat)
 
-    def _repeats(self, places: Sequence[int]) -> bool:
-        """Whether two of them are alike, or too many of one lab."""
-        there, alike = set(places), self._alike
-        for place in places:
-            twins = alike(place)
-            if twins and not twins.isdisjoint(there):
+    def _repeats(self, papers: Sequence[int]) -> bool:
+        """Whether two are near duplicates, or too many from one lab."""
+        chosen, alike = set(papers), self._alike
+        for paper in papers:
+            twins = alike(paper)
+            if twins and not twins.isdisjoint(chosen):
                 return True
-        labs = [lab for place in places if (lab := self._labs[place])]
+        labs = [lab for paper in papers if (lab := self._labs[paper])]
         return len(labs) > _LAB_FREE and max(Counter(labs).values()) > _LAB_FREE
 
-    def _one_by_one(
+    def _with_penalties(
         self, scored: Sequence[tuple[int, int]], count: int, may_repeat: Set[int]
     ) -> list[tuple[int, Penalties]]:
-        left = {place: score for score, place in scored}
+        left = {paper: score for score, paper in scored}
         scores = left.copy()
         twins: set[int] = set()
         labs: Counter[str] = Counter()
         chosen: list[tuple[int, Penalties]] = []
         while left and len(chosen) < count:
-            place = max(left, key=left.__getitem__)
-            twin = self._duplicate if place in twins else 0
-            chosen.append((place, Penalties(twin, scores[place] - left.pop(place) - twin)))
-            new = self._alike(place) & left.keys() - twins
+            paper = max(left, key=left.__getitem__)
+            twin = self._duplicate if paper in twins else 0
+            chosen.append((paper, Penalties(twin, scores[paper] - left.pop(paper) - twin)))
+            new = self._alike(paper) & left.keys() - twins
             twins |= new
             _lower(left, new, self._duplicate)
-            lab = self._labs[place]
+            lab = self._labs[paper]
             labs[lab] += 1
             if lab and _LAB_FREE <= labs[lab] < _LAB_FREE + _LAB_MOST:
-                same = {one for one in left if self._labs[one] == lab}
+                same = {paper for paper in left if self._labs[paper] == lab}
                 _lower(left, same - may_repeat, self._step)
         return chosen
 
-    def _find_alike(self, place: int) -> frozenset[int]:
-        mine = self._words[place]
+    def _find_alike(self, paper: int) -> frozenset[int]:
+        mine = self._words[paper]
         if len(mine) < _FEWEST_WORDS:
             return frozenset()
         return frozenset(
             other
             for other, words in enumerate(self._words)
-            if other != place and len(mine & words) >= _ALIKE * len(mine | words)
+            if other != paper and len(mine & words) >= _ALIKE * len(mine | words)
         )
 
 
-def _lower(left: dict[int, int], places: Set[int], by: int) -> None:
-    for place in places:
-        left[place] -= by
+def _lower(left: dict[int, int], papers: Set[int], by: int) -> None:
+    for paper in papers:
+        left[paper] -= by

@@ -1,4 +1,4 @@
-"""What a subscriber already got and said, and the list that follows from it."""
+"""What subscribers already received and gave feedback on, and the papers that follow from it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.profiles.store import leanings_of
-from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
+from digest.issues.profiles import affinities_of
+from digest.issues.selection.picks import Selection
+from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile
 from digest.issues.store import issue_by_id
 from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
@@ -22,7 +23,7 @@ from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
 @dataclass(frozen=True, slots=True)
 class CachedIssue:
-    """An issue, ready to be chosen from."""
+    """An issue, ready to select from."""
 
     issue: Issue
     pool: Pool
@@ -44,74 +45,75 @@ class IssueCache:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberHistory:
-    """What decides a reader's list beside their preferences.
-
-    `last_mail`: the date of it, asked for after a pause and of who got no paper lately.
-    """
+    """What a subscriber's papers depend on besides their preferences."""
 
     got: AlreadySent
-    taste: PoolProfile = NO_PROFILE
-    last_mail: date | None = None
+    profile: PoolProfile = NO_PROFILE
+    last_message: date | None = None  # looked up after a pause, and where no paper was received lately
 
 
-def papers_for(shelf: CachedIssue, preferences: Preferences, known: SubscriberHistory) -> Selection | SkipReason:
-    """A reader's list of an issue. After a pause it is half as long again, of what was listed since their last mail."""
-    selection = _listed_for(shelf, preferences, known)
-    is_first = known.last_mail is None and not known.got.papers
+def papers_for(cached: CachedIssue, preferences: Preferences, history: SubscriberHistory) -> Selection | SkipReason:
+    """One subscriber's papers of an issue; after a pause half as many again, listed since their last message."""
+    selection = _select(cached, preferences, history)
+    is_first = history.last_message is None and not history.got.papers
     return replace(selection, first=True) if is_first and isinstance(selection, Selection) else selection
 
 
-def _listed_for(shelf: CachedIssue, preferences: Preferences, known: SubscriberHistory) -> Selection | SkipReason:
-    if shelf.issue.kind != IssueKind.CATCH_UP:
-        return shelf.pool.select(preferences, known.got.papers, known.taste)
+def _select(cached: CachedIssue, preferences: Preferences, history: SubscriberHistory) -> Selection | SkipReason:
+    if cached.issue.kind != IssueKind.CATCH_UP:
+        return cached.pool.select(preferences, history.got.papers, history.profile)
     longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
-    overlap = timedelta(days=shelf.issue.settings.overlap_days)
-    not_before = known.last_mail - overlap if known.last_mail else None
-    return shelf.pool.select(longer, known.got.papers, known.taste, not_before)
+    overlap = timedelta(days=cached.issue.settings.overlap_days)
+    not_before = history.last_message - overlap if history.last_message else None
+    return cached.pool.select(longer, history.got.papers, history.profile, not_before)
 
 
-def known_of(
-    connection: Connection, worker: str, claims: Sequence[Delivery], shelf_of: Callable[[int], CachedIssue]
+def histories(
+    connection: Connection, worker: str, claims: Sequence[Delivery], issue_with: Callable[[int], CachedIssue]
 ) -> dict[int, SubscriberHistory]:
-    """For each mail of an issue, by its number, what its reader got and said."""
-    mails = [claim for claim in claims if claim.issue_id is not None]
-    if not mails:
+    """The history behind each delivery of an issue, by delivery id."""
+    of_issues: dict[int, list[Delivery]] = {}
+    for claim in claims:
+        if claim.issue_id is not None:
+            of_issues.setdefault(claim.issue_id, []).append(claim)
+    if not of_issues:
         return {}
-    shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
-    got = already_sent(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
-    said = all_feedback(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
-    known: dict[int, SubscriberHistory] = {}
-    for issue_id, shelf in shelves.items():
-        theirs = [claim for claim in mails if claim.issue_id == issue_id]
-        readers = said.keys() & {one.subscriber_id for one in theirs}
-        tastes = tastes_of(connection, shelf, {reader: said[reader] for reader in readers})
-        after_pause = shelf.issue.kind == IssueKind.CATCH_UP
-        unsure = {one.recipient for one in theirs if after_pause or not got[one.recipient].papers}
-        last = last_issue_mails(connection, unsure, shelf.issue.date) if unsure else {}
-        known |= {
-            one.id: SubscriberHistory(
-                got[one.recipient], tastes.get(one.subscriber_id or 0, NO_PROFILE), last.get(one.recipient)
-            )
-            for one in theirs
-        }
-    return known
+    cached = {issue_id: issue_with(issue_id) for issue_id in of_issues}
+    deliveries = [claim for theirs in of_issues.values() for claim in theirs]
+    got = already_sent(connection, deliveries, worker, min(oldest_day(entry.issue) for entry in cached.values()))
+    feedback = all_feedback(
+        connection, {claim.subscriber_id for claim in deliveries if claim.subscriber_id is not None}
+    )
+    by_delivery: dict[int, SubscriberHistory] = {}
+    for issue_id, theirs in of_issues.items():
+        issue = cached[issue_id].issue
+        given = {id_: feedback[id_] for claim in theirs if (id_ := claim.subscriber_id) in feedback}
+        profiles = pool_profiles(connection, cached[issue_id], given)
+        after_pause = issue.kind == IssueKind.CATCH_UP
+        unsure = {claim.recipient for claim in theirs if after_pause or not got[claim.recipient].papers}
+        last = last_issue_mails(connection, unsure, issue.date) if unsure else {}
+        for claim in theirs:
+            profile = profiles.get(claim.subscriber_id or 0, NO_PROFILE)
+            by_delivery[claim.id] = SubscriberHistory(got[claim.recipient], profile, last.get(claim.recipient))
+    return by_delivery
 
 
-def tastes_of(
-    connection: Connection, shelf: CachedIssue, said: Mapping[int, Sequence[PaperFeedback]]
+def pool_profiles(
+    connection: Connection, cached: CachedIssue, feedback: Mapping[int, Sequence[PaperFeedback]]
 ) -> dict[int, PoolProfile]:
-    """What readers said, as it bears on an issue's pool: a whole batch at once."""
-    leanings = leanings_of(connection, shelf.issue.id, said) if said else {}
-    known = {reader: shelf.pool.ids & {one.paper_id for one in opinions} for reader, opinions in said.items()}
-    return {
-        reader: PoolProfile(leanings[reader].affinity, leanings[reader].kin, papers)
-        if reader in leanings
-        else PoolProfile(known=papers)
-        for reader, papers in known.items()
-    }
+    """What feedback means for an issue's pool, by subscriber."""
+    stored = affinities_of(connection, cached.issue.id, feedback) if feedback else {}
+    profiles = {}
+    for subscriber_id, given in feedback.items():
+        rated = cached.pool.index.keys() & {item.paper_id for item in given}
+        if affinities := stored.get(subscriber_id):
+            profiles[subscriber_id] = PoolProfile(affinities.affinity, affinities.neighbours, rated)
+        else:
+            profiles[subscriber_id] = PoolProfile(rated=rated)
+    return profiles
 
 
-def since(issue: Issue) -> date:
-    """No paper of `issue` can have been in a mail of an earlier day: they were first seen after that."""
+def oldest_day(issue: Issue) -> date:
+    """No message of an earlier day can hold a paper of `issue`: all were first seen after that."""
     days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.papers)])
     return issue.cut_at.date() - timedelta(days=days + 1)

@@ -1,6 +1,6 @@
-"""Which papers of a pool a reader's words are about: topics, categories, keywords, authors, labs; asked for or muted.
+"""Which papers of a pool match an interest or a muted topic or word. Pure.
 
-Pure. What matches a word is looked up once for all readers of the pool.
+Each interest is looked up once for all subscribers of the pool.
 """
 
 import re
@@ -14,12 +14,12 @@ from digest.papers.paper import Paper
 from digest.papers.topics import TOPICS, matches_topic
 from digest.subscribers.subscriber import Preferences
 
-_WHOLE_WORD = 4  # so short a word is matched whole: "rag" is not in "ragged"; "distil" is in "distillation"
+_WHOLE_WORD = 4  # words up to this length match whole words: "rag" is not in "ragged"; "distil" is in "distillation"
 _TOPICS = {topic.slug: topic for topic in TOPICS}
 
 
 class InterestKind(StrEnum):
-    """What a wish is about, what says most of a reader first. The words are names of score terms."""
+    """The most specific first. The values are names of score terms."""
 
     AUTHOR = "author"
     KEYWORD = "keyword"
@@ -29,68 +29,66 @@ class InterestKind(StrEnum):
 
 
 class Interest(NamedTuple):
-    """One thing that a reader asked for, or muted."""
+    """One thing that a subscriber follows or muted."""
 
-    about: InterestKind
+    kind: InterestKind
     word: str
 
 
-def asked_for(preferences: Preferences) -> list[Interest]:
-    """What a reader wants to see, what says most of them first; empty for the default reader."""
-    wants = preferences
-    if not (wants.topics or wants.keywords or wants.categories or wants.authors or wants.labs):
-        return []
-    said = (wants.authors, wants.keywords, wants.labs, wants.topics, wants.categories)
-    return [Interest(about, word) for about, words in zip(InterestKind, said, strict=True) for word in words]
+def interests_of(preferences: Preferences) -> list[Interest]:
+    """What a subscriber follows, the most specific first; empty by default."""
+    wanted = preferences
+    by_kind = (wanted.authors, wanted.keywords, wanted.labs, wanted.topics, wanted.categories)
+    return [Interest(kind, word) for kind, words in zip(InterestKind, by_kind, strict=True) for word in words]
 
 
-def muted(preferences: Preferences) -> list[Interest]:
-    """What a reader never wants to see."""
+def muted_by(preferences: Preferences) -> list[Interest]:
+    """What a subscriber never wants to see."""
     topics = (Interest(InterestKind.TOPIC, slug) for slug in preferences.muted_topics)
     return [*topics, *(Interest(InterestKind.KEYWORD, word) for word in preferences.muted_words)]
 
 
 class Catalogue:
-    """The papers of a pool by what readers may ask for. A place is a paper's position in `papers`, from 0."""
+    """The papers of a pool by what subscribers may follow; papers are numbered from 0."""
 
     def __init__(self, papers: Sequence[Paper]) -> None:
         self._papers = papers
-        self.places = lru_cache(maxsize=20_000)(self._places)
+        self.matches = lru_cache(maxsize=20_000)(self._find)
 
-    def _places(self, wish: Interest) -> tuple[int, ...]:
-        """Where the papers are that `wish` is about; for an unknown topic nowhere."""
-        return tuple(_MATCHES[wish.about](self, wish.word))
+    def _find(self, interest: Interest) -> tuple[int, ...]:
+        """The numbers of the papers that match; none for an unknown topic."""
+        return tuple(_MATCHES[interest.kind](self, interest.word))
 
     def by_topic(self, slug: str) -> Iterable[int]:
         """See papers/topics.py."""
         topic = _TOPICS.get(slug)
-        return [place for place, paper in enumerate(self._papers) if topic and matches_topic(paper, topic)]
+        return [index for index, paper in enumerate(self._papers) if topic and matches_topic(paper, topic)]
 
-    def by_category(self, name: str) -> Iterable[int]:
+    def by_category(self, category: str) -> Iterable[int]:
         """A category of arXiv's, or an archive with all its categories ("cs")."""
-        wanted = name.casefold()
+        wanted = category.casefold()
         return [
-            place
-            for place, categories in enumerate(self._categories)
-            if any(one == wanted or one.startswith(f"{wanted}.") for one in categories)
+            index
+            for index, categories in enumerate(self._categories)
+            if any(name == wanted or name.startswith(f"{wanted}.") for name in categories)
         ]
 
     def by_keyword(self, keyword: str) -> Iterable[int]:
-        """Words that begin with it, in all that is known of the paper's text; a short one must be a whole word."""
+        """Words that begin with it, anywhere in the text; a short one must be a whole word."""
         wanted = _folded(keyword)
-        found = _at_a_word(wanted)
-        return [place for place, text in enumerate(self._texts) if wanted in text and found(text)]
+        search = _at_a_word(wanted)
+        return [index for index, text in enumerate(self._texts) if wanted in text and search(text)]
 
     def by_author(self, name: str) -> Iterable[int]:
         """The whole name, whatever its accents and capitals."""
         wanted = _folded(name)
-        return [place for place, names in enumerate(self._authors) if wanted in names]
+        return [index for index, names in enumerate(self._authors) if wanted in names]
 
     def by_lab(self, name: str) -> Iterable[int]:
         """The organisation, or whole words of its name: "Google" is about "Google DeepMind" too."""
         wanted = _folded(name)
-        found = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)").search
-        return [place for place, lab in enumerate(self._labs) if wanted in lab and found(lab)]
+        search = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)").search
+        return [index for index, lab in enumerate(self._labs) if wanted in lab and search(lab)]
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -98,7 +96,7 @@ class Catalogue:
 
     @cached_property
     def _categories(self) -> list[list[str]]:
-        return [[one.casefold() for one in paper.categories] for paper in self._papers]
+        return [[category.casefold() for category in paper.categories] for paper in self._papers]
 
     @cached_property
     def _authors(self) -> list[set[str]]:
@@ -120,7 +118,7 @@ _MATCHES: dict[InterestKind, Callable[[Catalogue, str], Iterable[int]]] = {
 
 def _at_a_word(wanted: str) -> Callable[[str], object]:
     end = r"s?(?!\w)" if len(wanted) <= _WHOLE_WORD else ""
-    # What begins or ends with a sign, such as "C++", has no border of a word there.
+    # There is no word boundary beside a sign, as at the end of "C++".
     begin = r"(?<!\w)" if wanted[:1].isalnum() else ""
     return re.compile(begin + re.escape(wanted) + (end if wanted[-1:].isalnum() else "")).search
 
@@ -130,7 +128,7 @@ def _text(paper: Paper) -> str:
 
 
 def _folded(text: str) -> str:
-    """Without capitals and accents, with one space where hyphens, line breaks and spaces stood."""
+    """Lower case without accents, and single spaces for hyphens, line breaks and runs of spaces."""
     if not text.isascii():
-        text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+        text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
     return " ".join(text.casefold().replace("-", " ").split())

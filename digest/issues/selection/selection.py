@@ -1,79 +1,38 @@
-"""Issue × what the reader asked for and said × what they already got → the papers of their mail, each with its reason.
+"""Issue × interests and feedback × papers already received → the papers of one message, each with its reason. Pure.
 
-score = trending + what they asked for + affinity to what they liked − near duplicates − one lab again and again
-docs/selection.md tells of each term. Pure; the numbers are whole ten-thousandths, so that terms add up exactly.
+score = trending + interests + affinity − near duplicates − repeated labs
+docs/selection.md explains each term; `diversity.py` computes the two penalties.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
 from digest.issues.issue import Issue
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.selection.diversity import NO_PENALTIES, Diversity, Penalties
-from digest.issues.selection.interests import Catalogue, Interest, InterestKind, asked_for, muted
+from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
+from digest.issues.selection.picks import TRENDING, UNIT, Pick, Selection
 from digest.language import Language, Languages
 from digest.ledger.kinds import SkipReason
 from digest.papers.paper import Paper
 from digest.subscribers.subscriber import Preferences
 
-TRENDING, AFFINITY = "trending", "affinity"
-_UNIT = 10_000
-_SHORTLIST = 3  # times the length of the list: among so many of the best diversity may choose
-_CLOSE = 0.25  # an affinity that is worth a word
-
-
-class Pick(NamedTuple):
-    """One paper of one reader's mail; `why` says what of it they asked for, "" when it is there by its rank alone.
-
-    `points` are the names and values, in ten-thousandths, that its score is the sum of: trending first; none in a list
-    of an earlier version.
-    """
-
-    paper_id: str
-    why: str
-    points: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def terms(self) -> dict[str, float]:
-        """What the score is the sum of, by name."""
-        return {name: value / _UNIT for name, value in self.points}
-
-    @property
-    def score(self) -> float:
-        """The sum of the terms, exact to their four decimals."""
-        return sum(value for _name, value in self.points) / _UNIT
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The papers of one mail in order; `left_out` counts pool papers that this reader already got.
-
-    `language` is the reader's at the first composing, "" the issue's: a mail that is sent once more is the same mail.
-    `first`: the reader never got an issue before, and is welcomed in this one.
-    """
-
-    picks: tuple[Pick, ...]
-    left_out: int = 0
-    language: str = ""
-    first: bool = False
+AFFINITY = "affinity"
+_SHORTLIST = 3  # diversity chooses among this many times the length of the list
+_CLOSE = 0.25  # an affinity from here on is given as a reason
 
 
 @dataclass(frozen=True, slots=True)
 class PoolProfile:
-    """What a reader said of papers, as far as it concerns one pool; the papers are named by their ids.
+    """What a subscriber's feedback means for one pool, by paper id."""
 
-    `affinity`: how much a paper is like what they asked for more of, 0 to 1. `kin`: the title of the one that it
-    resembles most, where it does. `known`: papers that they said something of, and so need not be shown again.
-    """
-
-    affinity: Mapping[str, float] = field(default_factory=dict)
-    kin: Mapping[str, str] = field(default_factory=dict)
-    known: Set[str] = frozenset()
+    affinity: Mapping[str, float] = field(default_factory=dict)  # similarity to what they want more of, 0 to 1
+    neighbours: Mapping[str, str] = field(default_factory=dict)  # title of the liked paper that it resembles most
+    rated: Set[str] = frozenset()  # papers with feedback, which need not be shown again
 
 
 NO_PROFILE = PoolProfile()
@@ -81,7 +40,7 @@ NO_PROFILE = PoolProfile()
 
 @dataclass(frozen=True, slots=True)
 class SelectionWeights:
-    """What a match is worth beside the first place of the issue, which is worth 1; and what repetition costs."""
+    """What a match is worth where rank 1 of the issue is worth 1, and what repetition costs."""
 
     author: float = 1.2
     keyword: float = 0.8
@@ -93,194 +52,180 @@ class SelectionWeights:
     same_lab: float = 0.1
 
     def as_dict(self) -> dict[str, float]:
-        """By name."""
         return asdict(self)
 
 
 class Pool:
-    """The papers of an issue, ready to be chosen from for many readers: what matches a word is looked up once.
+    """The papers of an issue, ready to select from for many subscribers: each interest is looked up once.
 
-    The reasons are said in those of `languages` that readers chose, English alone when left out.
+    Papers are numbered by rank, from 0. Reasons are given in any of `languages`, in English alone by default.
     """
 
     def __init__(
         self, issue: Issue, weights: SelectionWeights | None = None, languages: Languages | None = None
     ) -> None:
-        ranked = sorted(issue.papers, key=lambda one: one.rank)
-        papers = [one.paper for one in ranked]
-        self._ids = [paper.id for paper in papers]
-        self._place = {paper_id: place for place, paper_id in enumerate(self._ids)}
-        self.ids = self._place.keys()
-        self._dates = [_date_of(paper) for paper in papers]
-        self._trending = [round(_UNIT / math.log2(1 + one.rank)) for one in ranked]
-        self._plain = [
-            Pick(paper_id, "", ((TRENDING, value),)) for paper_id, value in zip(self._ids, self._trending, strict=True)
-        ]
-        self._catalogue = Catalogue(papers)
-        self._worth = {name: round(value * _UNIT) for name, value in (weights or SelectionWeights()).as_dict().items()}
-        self._variety = Diversity(papers, self._worth["near_duplicate"], self._worth["same_lab"])
-        self._boost = lru_cache(maxsize=50_000)(self._boost_of)
-        self._wished = lru_cache(maxsize=50_000)(self._pick_of)
-        self._why = lru_cache(maxsize=50_000)(_reason_in)
-        self._outside = lru_cache(maxsize=None)(_outside_in)
+        ranked = sorted(issue.papers, key=lambda paper: paper.rank)
+        papers = [paper.paper for paper in ranked]
         self._issue = issue
         self._languages = languages or Languages()
+        self.paper_ids = [paper.id for paper in papers]
+        self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
+        self.trending = [round(UNIT / math.log2(1 + paper.rank)) for paper in ranked]
+        self.points = {name: round(value * UNIT) for name, value in (weights or SelectionWeights()).as_dict().items()}
+        self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
+        self.catalogue = Catalogue(papers)
+        self.boost = lru_cache(maxsize=50_000)(self._boost)
+        self.pick = lru_cache(maxsize=50_000)(self.new_pick)
+        self._why = lru_cache(maxsize=50_000)(_reason_in)
+        ids_and_points = zip(self.paper_ids, self.trending, strict=True)
+        self._by_rank = [Pick(paper_id, "", ((TRENDING, points),)) for paper_id, points in ids_and_points]
+        self._dates = [_date_of(paper) for paper in papers]
 
     def select(
         self,
         preferences: Preferences,
-        already_got: Set[str],
-        taste: PoolProfile = NO_PROFILE,
+        received: Set[str],
+        profile: PoolProfile = NO_PROFILE,
         not_before: date | None = None,
     ) -> Selection | SkipReason:
-        """The reader's papers, at most `preferences.papers`: the best by score, never one twice, never a muted one.
+        """At most `preferences.papers` papers, best first, without those received, muted or rated.
 
-        Who asked for nothing and said nothing gets the issue's ranking as it is. With `not_before`, papers that were
-        listed before that date do not count.
+        Without interests and feedback the order is the issue's. Papers listed before `not_before` do not count.
         """
-        if not self._ids:
+        if not self.paper_ids:
             return SkipReason.EMPTY_ISSUE
-        got = {self._place[paper_id] for paper_id in already_got if paper_id in self._place}
-        out = got | self._unwanted(preferences, taste, not_before)
-        wishes = asked_for(preferences)
-        if wishes or taste.affinity:
+        left_out = self._indexes(received)
+        excluded = left_out | self._indexes(profile.rated) | self._muted(preferences) | self._listed_before(not_before)
+        interests = interests_of(preferences)
+        if interests or profile.affinity:
             language = self._languages.get(self._issue.language_for(preferences.language))
-            picks = _Reader(self, preferences, wishes, taste, out, language).picks()
+            picks = _PersonalRanking(self, preferences, interests, profile, excluded, language).picks()
         else:
-            fresh = (pick for place, pick in enumerate(self._plain) if place not in out)
+            fresh = (pick for index, pick in enumerate(self._by_rank) if index not in excluded)
             picks = tuple(islice(fresh, preferences.papers))
-        return Selection(picks, len(got), preferences.language) if picks else SkipReason.NOTHING_NEW
+        return Selection(picks, len(left_out), preferences.language) if picks else SkipReason.NOTHING_NEW
 
-    def _unwanted(self, preferences: Preferences, taste: PoolProfile, not_before: date | None) -> set[int]:
-        """Places of what the reader muted, said something of, or has no use for by its date."""
-        places = {self._place[paper_id] for paper_id in taste.known if paper_id in self._place}
-        if preferences.muted_topics or preferences.muted_words:
-            for wish in muted(preferences):
-                places.update(self._catalogue.places(wish))
-        if not_before:
-            places.update(place for place, day in enumerate(self._dates) if day and day < not_before)
-        return places
+    def is_close(self, affinity: int) -> bool:
+        return affinity >= _CLOSE * self.points[AFFINITY] > 0
 
-    def _boost_of(self, wishes: tuple[Interest, ...]) -> tuple[int, tuple[tuple[str, int], ...]]:
-        """What these matches add, in all and by name; a second and third of a kind add a quarter each."""
-        abouts = [wish.about for wish in wishes]
-        terms = []
-        for about in dict.fromkeys(abouts):
-            more = min(abouts.count(about), 3) - 1
-            terms.append((str(about), self._worth[about] * (4 + more) // 4))
-        return sum(value for _name, value in terms), tuple(terms)
+    def _indexes(self, paper_ids: Iterable[str]) -> set[int]:
+        return {self.index[paper_id] for paper_id in paper_ids if paper_id in self.index}
 
-    def _pick_of(
-        self, place: int, wishes: tuple[Interest, ...], language: Language, affinity: int = 0, kin: str = ""
+    def _muted(self, preferences: Preferences) -> set[int]:
+        return {index for interest in muted_by(preferences) for index in self.catalogue.matches(interest)}
+
+    def _listed_before(self, not_before: date | None) -> set[int]:
+        if not_before is None:
+            return set()
+        return {index for index, day in enumerate(self._dates) if day and day < not_before}
+
+    def _boost(self, interests: tuple[Interest, ...]) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """Points of these matches, in all and by name; the second and third of a kind add a quarter each."""
+        kinds = [interest.kind for interest in interests]
+        terms = [(str(kind), self.points[kind] * (3 + min(kinds.count(kind), 3)) // 4) for kind in dict.fromkeys(kinds)]
+        return sum(points for _name, points in terms), tuple(terms)
+
+    def new_pick(
+        self, index: int, interests: tuple[Interest, ...], language: Language, affinity: int = 0, neighbour: str = ""
     ) -> Pick:
-        """A paper with what speaks for it."""
-        terms = [(TRENDING, self._trending[place]), *self._boost(wishes)[1]]
+        """A paper with the points and the reason for it."""
+        terms = [(TRENDING, self.trending[index]), *self.boost(interests)[1]]
         terms += [(AFFINITY, affinity)] if affinity else []
-        why = self._why(wishes, language, kin, self._is_close(affinity))
-        return Pick(self._ids[place], why, tuple(terms))
-
-    def _is_close(self, affinity: int) -> bool:
-        return affinity >= _CLOSE * self._worth[AFFINITY] > 0
+        why = self._why(interests, language, neighbour, self.is_close(affinity))
+        return Pick(self.paper_ids[index], why, tuple(terms))
 
 
-class _Reader:
-    """One reader's way through a pool."""
+class _PersonalRanking:
+    """The papers of a pool in the order of one subscriber's scores."""
 
     def __init__(
         self,
         pool: Pool,
         preferences: Preferences,
-        wishes: Sequence[Interest],
-        taste: PoolProfile,
-        out: Set[int],
+        interests: Sequence[Interest],
+        profile: PoolProfile,
+        excluded: Set[int],
         language: Language,
     ) -> None:
         self._pool = pool
+        self._preferences = preferences
+        self._neighbours = profile.neighbours
+        self._excluded = excluded
         self._language = language
-        self._wants = preferences
-        self._taste = taste
-        self._out = out
-        self._found: dict[int, tuple[Interest, ...]] = {}
-        for wish in wishes:
-            for place in pool._catalogue.places(wish):
-                if place not in out:
-                    self._found[place] = (*self._found.get(place, ()), wish)
-        self._affinity = self._affinities() if taste.affinity else {}
+        self._matches: dict[int, tuple[Interest, ...]] = {}
+        for interest in interests:
+            for index in pool.catalogue.matches(interest):
+                if index not in excluded:
+                    self._matches[index] = (*self._matches.get(index, ()), interest)
+        worth, indexes = pool.points[AFFINITY], pool.index
+        affinities = profile.affinity.items()
+        self._affinity = {indexes[id_]: round(value * worth) for id_, value in affinities if id_ in indexes}
 
     def picks(self) -> tuple[Pick, ...]:
-        """The list."""
-        count = self._wants.papers
-        best = sorted(self._scored())[: count * _SHORTLIST]
-        scored = [(-negative, place) for negative, place in best]
-        chosen = self._pool._variety.choose(scored, count, self._of_followed_labs())
-        outsider = self._outsider() if self._wants.surprise and self._found and count > 1 else None
-        if outsider is not None and all(place != outsider for place, _lowered in chosen):
+        count = self._preferences.papers
+        shortlist = [(-negative, index) for negative, index in sorted(self._scored())[: count * _SHORTLIST]]
+        chosen = self._pool.diversity.choose(shortlist, count, self._of_followed_labs())
+        outsider = self._outsider() if self._preferences.surprise and self._matches and count > 1 else None
+        if outsider is not None and all(index != outsider for index, _penalties in chosen):
             chosen = [*chosen[: count - 1], (outsider, NO_PENALTIES)]
-        return tuple([self._pick(place, lowered, place == outsider) for place, lowered in chosen])
+        return tuple([self._pick(index, penalties, index == outsider) for index, penalties in chosen])
 
     def _scored(self) -> list[tuple[int, int]]:
-        """Minus the score, and the place, of all that may be in the list, before diversity."""
-        trending, boost, affinity, found = self._pool._trending, self._pool._boost, self._affinity, self._found
-        if affinity:
-            rest = affinity.get
-            scored = [(-trending[place] - boost(wishes)[0] - rest(place, 0), place) for place, wishes in found.items()]
-            return scored + [(-trending[place] - rest(place, 0), place) for place in self._others()]
-        scored = [(-trending[place] - boost(wishes)[0], place) for place, wishes in found.items()]
-        # Of what has no more than its rank, only the first can be in the list.
-        others = islice(self._others(), self._wants.papers * (_SHORTLIST - 1))
-        return scored + [(-trending[place], place) for place in others]
+        """(Minus the score before diversity, index) of every paper that may be in the list."""
+        trending, boost, affinity = self._pool.trending, self._pool.boost, self._affinity.get
+        scored = [
+            (-trending[index] - boost(interests)[0] - affinity(index, 0), index)
+            for index, interests in self._matches.items()
+        ]
+        others = self._without_match()
+        if not self._affinity:  # then only the first few of the others can be in the list
+            others = islice(others, self._preferences.papers * (_SHORTLIST - 1))
+        return scored + [(-trending[index] - affinity(index, 0), index) for index in others]
 
-    def _others(self) -> Iterator[int]:
-        """What the reader did not ask for, and may get, by rank."""
-        found, out = self._found, self._out
-        return (place for place in range(len(self._pool._ids)) if place not in found and place not in out)
-
-    def _affinities(self) -> dict[int, int]:
-        worth, places = self._pool._worth[AFFINITY], self._pool._place
-        liked = self._taste.affinity.items()
-        return {places[paper_id]: round(value * worth) for paper_id, value in liked if paper_id in places}
+    def _without_match(self) -> Iterator[int]:
+        """What the subscriber did not ask for and may get, by rank."""
+        matches, excluded = self._matches, self._excluded
+        return (index for index in range(len(self._pool.paper_ids)) if index not in matches and index not in excluded)
 
     def _of_followed_labs(self) -> Set[int]:
-        if not self._wants.labs:
+        if not self._preferences.labs:
             return frozenset()
         return {
-            place for place, wishes in self._found.items() if any(wish.about is InterestKind.LAB for wish in wishes)
+            index
+            for index, interests in self._matches.items()
+            if any(interest.kind is InterestKind.LAB for interest in interests)
         }
 
     def _outsider(self) -> int | None:
-        """The best of what the reader neither asked for nor is like what they liked."""
-        pool, kin, affinity = self._pool, self._taste.kin, self._affinity
-        far = (place for place in self._others() if not pool._is_close(affinity.get(place, 0)))
-        return next((place for place in far if pool._ids[place] not in kin), None)
+        """The best paper that neither matches an interest nor resembles a liked paper."""
+        pool, affinity = self._pool, self._affinity
+        far = (index for index in self._without_match() if not pool.is_close(affinity.get(index, 0)))
+        return next((index for index in far if pool.paper_ids[index] not in self._neighbours), None)
 
-    def _pick(self, place: int, lowered: Penalties, surprise: bool) -> Pick:
-        pool, wishes = self._pool, self._found.get(place, ())
-        if self._affinity:
-            kin = self._taste.kin.get(pool._ids[place], "")
-            pick = pool._pick_of(place, wishes, self._language, self._affinity.get(place, 0), kin)
+    def _pick(self, index: int, penalties: Penalties, surprise: bool) -> Pick:
+        pool, interests, language = self._pool, self._matches.get(index, ()), self._language
+        if self._affinity:  # almost never the same for two subscribers, so not cached
+            neighbour = self._neighbours.get(pool.paper_ids[index], "")
+            pick = pool.new_pick(index, interests, language, self._affinity.get(index, 0), neighbour)
         else:
-            pick = pool._wished(place, wishes, self._language) if wishes else pool._plain[place]
+            pick = pool.pick(index, interests, language)
         if surprise:
-            pick = pick._replace(why=pool._outside(self._language))
-        if lowered is not NO_PENALTIES and any(lowered):
-            costs = [(name, -cost) for name, cost in lowered._asdict().items() if cost]
+            pick = pick._replace(why=language.say(OUTSIDE))
+        if any(penalties):
+            costs = [(name, -cost) for name, cost in penalties._asdict().items() if cost]
             pick = pick._replace(points=(*pick.points, *costs))
         return pick
 
 
 def select(
-    issue: Issue, preferences: Preferences, already_got: Set[str], taste: PoolProfile = NO_PROFILE
+    issue: Issue, preferences: Preferences, received: Set[str], profile: PoolProfile = NO_PROFILE
 ) -> Selection | SkipReason:
-    """One reader's papers of an issue; see Pool for many readers."""
-    return Pool(issue).select(preferences, already_got, taste)
+    """One subscriber's papers of an issue; for many subscribers build one Pool."""
+    return Pool(issue).select(preferences, received, profile)
 
 
-def _outside_in(language: Language) -> str:
-    return language.say(OUTSIDE)
-
-
-def _reason_in(wishes: tuple[Interest, ...], language: Language, kin: str, close: bool) -> str:
-    return " · ".join([language.say(part) for part in why_of(wishes, kin, close)])
+def _reason_in(interests: tuple[Interest, ...], language: Language, neighbour: str, close: bool) -> str:
+    return " · ".join([language.say(part) for part in why_of(interests, neighbour, close)])
 
 
 def _date_of(paper: Paper) -> date | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
 from digest.issues.issue import Issue
-from digest.issues.selection.history import IssueCache
+from digest.issues.selection import IssueCache
 from digest.language import SOURCE
 from digest.ledger.kinds import Kind
 from digest.ledger.sending import message_of

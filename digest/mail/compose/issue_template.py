@@ -10,7 +10,7 @@ from html import escape
 from itertools import chain
 from typing import NamedTuple
 
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.mail.compose.fragments import CardFragments, Fragments, LayoutFragments, layout_name
 from digest.mail.compose.headers import UnfitMessage, check_fields, frame, subject_value
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value

@@ -12,9 +12,15 @@ from sqlalchemy import Connection, Select, select
 from digest.database.dialect import in_list_param
 from digest.database.tables import issues as issues_table
 from digest.database.tables import subscribers, suppressions
-from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, known_of, papers_for
-from digest.issues.selection.selection import Selection
-from digest.issues.selection.stored import selection_of
+from digest.issues.selection import (
+    CachedIssue,
+    IssueCache,
+    Selection,
+    SubscriberHistory,
+    histories,
+    papers_for,
+    selection_of,
+)
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason, skip_reason
 from digest.mail.delivery.journal import Journal
@@ -55,7 +61,7 @@ def choose(
     """Decide for each claim; changes nothing. The claims must be committed: see already_sent()."""
     outcome = ClaimOutcome()
     statuses = recipient_statuses(connection, claims)
-    histories = known_of(connection, worker, claims, issues.get)
+    history_of = histories(connection, worker, claims, issues.get)
     for claim in claims:
         journal.making(claim.id)
         status = statuses[claim.id]
@@ -67,7 +73,7 @@ def choose(
         elif status.subscriber is not None and claim.issue_id is None:
             outcome.drafts.append(Draft(claim, status.subscriber))
         elif status.subscriber is not None and claim.issue_id is not None:
-            _choose_papers(claim, status.subscriber, issues.get(claim.issue_id), histories[claim.id], outcome)
+            _choose_papers(claim, status.subscriber, issues.get(claim.issue_id), history_of[claim.id], outcome)
     return outcome
 
 

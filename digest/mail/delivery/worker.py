@@ -16,8 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
-from digest.issues.selection.history import IssueCache
-from digest.issues.selection.stored import selection_as_json
+from digest.issues.selection import IssueCache, selection_as_json
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason

@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.issues.profiles.summary import feedback_summary
+from digest.issues.profiles import feedback_summary
 from digest.language import Message, _
 from digest.papers.paper import Paper
 from digest.papers.sources import suggestions

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from digest.database.engine import read_only, transaction
 from digest.database.tables import opinions, tastes
 from digest.issues.personal_data import export
-from digest.issues.profiles.summary import feedback_summary
+from digest.issues.profiles import feedback_summary
 from digest.subscribers import feedback
 from digest.subscribers.paper_feedback import FeedbackKind
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut

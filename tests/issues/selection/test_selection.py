@@ -127,7 +127,7 @@ def test_what_is_like_what_a_reader_liked_comes_first_and_says_like_what():
 
 
 def test_what_a_reader_said_something_of_is_not_shown_again():
-    chosen = select(issue_of(*TEN), Preferences(papers=2), {TEN[1].id}, PoolProfile(known={TEN[0].id}))
+    chosen = select(issue_of(*TEN), Preferences(papers=2), {TEN[1].id}, PoolProfile(rated={TEN[0].id}))
     assert ids(chosen) == [TEN[2].id, TEN[3].id]
     assert chosen.left_out == 1
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from digest.issues.issue import Issue
-from digest.issues.selection.selection import Selection
+from digest.issues.selection import Selection
 from digest.ledger.kinds import Kind
 from digest.lint.tree import parse
 from digest.mail.compose.cards import card_values, in_preheader, in_subject

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint import lint
 from digest.lint.message import ParsedMessage

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from digest.issues.issue import Issue
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint.message import ParsedMessage
 from digest.papers.paper import Observed, Paper

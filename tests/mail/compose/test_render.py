@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.ledger.kinds import Kind
 from digest.lint.message import ParsedMessage
 from digest.lint.tree import Element, parse

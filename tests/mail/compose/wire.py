@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from digest.issues.selection.selection import Pick, Selection
+from digest.issues.selection import Pick, Selection
 from digest.mail.compose.dkim import Signer
 from digest.papers.paper import Paper
 from tests.mail.builders import CONTEXT, LINKS, a_composer, a_draft, a_paper, an_issue

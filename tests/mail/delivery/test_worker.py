@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers as readers_table
-from digest.issues.selection.history import IssueCache
+from digest.issues.selection import IssueCache
 from digest.issues.store import issue_by_id
 from digest.ledger import deliveries, queueing
 from digest.ledger.kinds import Kind

@@ -1,0 +1,19 @@
+"""A thousand lists explained, and a thousand recorded subscribers ranked for, on the whole data."""
+
+import pytest
+
+from tests.issues.profiles.test_profile import check_real_subscribers
+from tests.issues.test_explain import ISSUES, check_lists
+from tests.issues.test_explain import journal as journal
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("papers_of", "lists"), [("made up", 1000), ("recorded", 250)])
+def test_of_a_thousand_lists_each_is_explained_as_it_was_sent(engine, request, journal, papers_of, lists):
+    shared_data = request.getfixturevalue("shared_data") if papers_of == "recorded" else None
+    check_lists(engine, shared_data, journal, ISSUES, subscribers=100, lists=lists)
+
+
+@pytest.mark.timeout(600)
+def test_a_thousand_real_subscribers_are_known_better_than_by_a_centroid(shared_data):
+    check_real_subscribers(shared_data / "interest", every=1)
