@@ -84,9 +84,9 @@ def judge(log: Sequence[Taken], readers: Mapping[str, int], keys: Sequence[bytes
 
 
 def _is_own(one: Taken, readers: Mapping[str, int], keys: Sequence[bytes]) -> bool:
-    number = readers.get(one.recipients)
+    token = verify(Purpose.UNSUBSCRIBE, one.token, keys)
     to_them = parseaddr(one.to)[1] == one.recipients
-    return number is not None and to_them and verify(Purpose.UNSUBSCRIBE, one.token, keys) == number
+    return token is not None and to_them and token.subscriber_id == readers.get(one.recipients)
 
 
 def _plain(value: object) -> str:

@@ -27,18 +27,19 @@ class PaperCard:
 
 
 def card(ranked: RankedPaper) -> PaperCard:
-    """A paper at its place in an issue."""
+    """A paper with its rank in an issue."""
     return paper_card(ranked.paper, ranked.rank, int(ranked.terms.get("upvotes", 0)))
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:
-    """A paper that stands in no issue (yet)."""
+    """A paper in a list."""
+    at = paper.listed_at or paper.published_at
     return PaperCard(
         path=page_of(paper),
         title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.summary or paper.abstract, EXCERPT),
         by=one_line(paper.organization) or authors(paper, 2),
-        day=_day(paper),
+        day=at.date() if at else None,
         rank=rank,
         votes=votes,
     )
@@ -64,7 +65,7 @@ def arxiv_page(text: str) -> str:
 def links(paper: Paper) -> list[tuple[str, Message]]:
     """Where else the paper can be read, as (address, words); only https addresses become links."""
     arxiv = arxiv_id(paper.id)
-    known = [
+    worded = [
         (arxiv_page(paper.id), _("arXiv")),
         (f"https://arxiv.org/pdf/{arxiv}" if arxiv else "", _("PDF")),
         (
@@ -74,9 +75,4 @@ def links(paper: Paper) -> list[tuple[str, Message]]:
         (paper.code_url, _("Code")),
         (paper.project_url, _("Project page")),
     ]
-    return [(address, words) for address, words in known if address.startswith("https://") and address.isprintable()]
-
-
-def _day(paper: Paper) -> date | None:
-    at = paper.listed_at or paper.published_at
-    return at.date() if at else None
+    return [(address, words) for address, words in worded if address.startswith("https://") and address.isprintable()]

@@ -1,4 +1,4 @@
-"""The numbers behind a paper's place → words for readers. Pure. docs/ranking.md tells what each number is."""
+"""The numbers behind a paper's rank → words. Pure. docs/ranking.md tells what each number is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,16 +59,16 @@ class ScoreLabels:
     facts: Lines
 
 
-def standing_of(terms: Mapping[str, float]) -> ScoreLabels:
+def score_labels(terms: Mapping[str, float]) -> ScoreLabels:
     """The terms of a score; parts that are nought to three decimals are left out, as they add nothing.
 
-    What an older formula knew keeps the name that it had there.
+    The terms of an older formula keep the names that they had there.
     """
     named = {name: value for name, value in terms.items() if name != "score"}
     parts = {name.removeprefix(CONTRIBUTION): named.pop(name) for name in terms if name.startswith(CONTRIBUTION)}
     return ScoreLabels(
         tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts.items() if round(value, _DECIMALS)),
-        tuple((_FACTS.get(name, _plain(name)), _said(name, value)) for name, value in named.items()),
+        tuple((_FACTS.get(name, _plain(name)), _in_words(name, value)) for name, value in named.items()),
     )
 
 
@@ -76,7 +76,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _said(name: str, value: float) -> float | Message:
+def _in_words(name: str, value: float) -> float | Message:
     if name in _YES_OR_NO:
         return _("yes") if value else _("no")
     return _("unknown") if name in _UNKNOWN_BELOW_0 and value < 0 else value
