@@ -24,7 +24,7 @@ from digest.web.site import EarlyAnswer, Site
 
 log = structlog.get_logger()
 
-# What a database says that is away, full, locked or read-only (PEP 249); anything else it says is a fault of ours.
+# Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 _DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 

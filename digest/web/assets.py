@@ -2,6 +2,7 @@
 
 import hashlib
 from os import PathLike, stat_result
+from pathlib import Path
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
@@ -28,6 +29,6 @@ class Assets(StaticFiles):
         self, full_path: "str | PathLike[str]", stat_result: stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         answer = super().file_response(full_path, stat_result, scope, status_code)
-        current = QueryParams(scope["query_string"]).get("v") in self._versions.values()
+        current = QueryParams(scope["query_string"]).get("v") == self._versions[Path(full_path).name]
         answer.headers["Cache-Control"] = f"public, {'max-age=31536000, immutable' if current else 'max-age=300'}"
         return answer

@@ -39,7 +39,7 @@ class LanguageChoice:
 
 
 def choose_language(request: Request, languages: Languages, default: str) -> LanguageChoice:
-    """Read it from the request. `default` is the tag of the operator's language."""
+    """The language for `request`. `default` is the tag of the operator's language."""
     code = request.query_params.get(PARAMETER, "")
     explicit = code in languages.codes
     if not explicit:

@@ -1,4 +1,4 @@
-"""What every endpoint needs: routes, the site's open resources and the posted form, as FastAPI dependencies."""
+"""Shared by all endpoints: routes, the site's open resources and the posted form, as FastAPI dependencies."""
 
 import hashlib
 import hmac
@@ -40,12 +40,12 @@ class Site:
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """What links are signed with, newest first."""
+        """The keys that sign links, newest first."""
         return self.settings.secret_keys
 
     @property
     def secret(self) -> bytes:
-        """What addresses are hashed with; it never changes."""
+        """The key that hashes addresses; it never changes."""
         return self.settings.secret_keys[-1]
 
     @property
@@ -57,7 +57,7 @@ class Site:
         return BackgroundTask(self.hint)
 
     def client_hash(self, request: Request) -> str:
-        """Who asked, for the record of consent: a keyed hash of the client's network address."""
+        """For the record of consent: a keyed hash of the client's network address."""
         host = request.client.host if request.client else ""
         return hmac.new(self.secret, b"client\0" + host.encode(), hashlib.sha256).hexdigest()[:32]
 

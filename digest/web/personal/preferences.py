@@ -104,7 +104,7 @@ def _show(
     )
 
 
-# --- the way out ---
+# --- unsubscribing ---
 
 
 @router.page("/u/{token}")

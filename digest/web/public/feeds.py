@@ -1,4 +1,4 @@
-"""The newest papers for feed readers: of all issues and of each topic, with the pages of topics beside them.
+"""The newest papers for feed readers: of all issues and of each topic, and the pages of topics.
 
 A feed is in English: its entries keep their ids, and feed readers send no language that somebody chose.
 """
@@ -25,7 +25,7 @@ _BEST, _BEST_FOR_TOPICS = 10, 50  # ranks of an issue that count
 _ISSUES = 14
 _ENTRIES = 50
 _PER_PAGE = 10
-_NEVER = datetime(2026, 1, 1, tzinfo=UTC)  # what a feed without entries says of its last change
+_NEVER = datetime(2026, 1, 1, tzinfo=UTC)  # the last change of a feed without entries
 _ATOM, _JSON = "application/atom+xml; charset=utf-8", "application/feed+json; charset=utf-8"
 
 router = PageRouter()

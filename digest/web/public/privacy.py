@@ -1,4 +1,4 @@
-"""What is stored of subscribers, for how long, and who to ask: true to the settings and to database/tables.py."""
+"""The data stored about subscribers, for how long, and the contact; true to the settings and database/tables.py."""
 
 from email.utils import parseaddr
 

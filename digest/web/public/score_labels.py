@@ -53,14 +53,14 @@ _UNKNOWN_BELOW_0 = ("upvotes_before",)
 
 @dataclass(frozen=True, slots=True)
 class ScoreLabels:
-    """What adds up to a score, and what that was computed from: words, and a number or more words."""
+    """The parts of a score, and the facts behind them: a label, and a number or words."""
 
     parts: Lines
     facts: Lines
 
 
 def score_labels(terms: Mapping[str, float]) -> ScoreLabels:
-    """The terms of a score; parts that are nought to three decimals are left out, as they add nothing.
+    """The terms of a score; parts that round to zero are left out.
 
     The terms of an older formula keep the names that they had there.
     """

@@ -39,7 +39,7 @@ class SearchForm:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all is looked for."""
+        """Whether every field is empty."""
         return not (self.words.strip() or self.category or self.since or self.until)
 
     def address(self, page: int) -> str:
@@ -65,7 +65,7 @@ def search_page(site: TheSite, request: Request) -> Response:
 
 
 def found_card(hit: Hit, query: Query, language: Language) -> PaperCard:
-    """The card of a paper that was found, with what was looked for marked in it."""
+    """The card of a paper that was found, with the matches marked."""
     terms, paper = [*query.wanted, *_apart(query.wanted)], hit.paper
     card = paper_card(paper, votes=hit.votes)
     text = one_line(paper.abstract or paper.summary)
@@ -84,7 +84,7 @@ def _as_html(pieces: list[Piece]) -> Markup:
 
 
 def _apart(terms: tuple[Term, ...]) -> list[Term]:
-    """The single words of phrases are marked as well, where the phrase is not found as such."""
+    """The single words of phrases, to be marked where the whole phrase does not occur."""
     return [Term((word,)) for term in terms if term.beginning for word in term.words[:-1]]
 
 
