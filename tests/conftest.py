@@ -168,14 +168,22 @@ def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
     server.end()
 
 
-@pytest.fixture
-def chromium() -> "Iterator[Browser]":
-    """A browser; mark its tests with `browser`."""
+@pytest.fixture(scope="module")
+def module_chromium() -> "Iterator[Browser]":
+    """A browser for the tests of one module: while it runs, Playwright keeps an event loop in this thread."""
     path = find_chromium()
     if not path:
         pytest.skip(MISSING)
     with running_chromium(path) as browser:
         yield browser
+
+
+@pytest.fixture
+def chromium(module_chromium: "Browser") -> "Iterator[Browser]":
+    """A browser that remembers nothing of other tests; mark its tests with `browser`."""
+    yield module_chromium
+    for context in module_chromium.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def running_chromium(path: str) -> "Iterator[Browser]":
-    """For one test at a time: while it runs, Playwright keeps an event loop in this thread."""
+    """While it runs, Playwright keeps an event loop in this thread: no test beside it may start its own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -31,9 +31,13 @@ def running_chromium(path: str) -> "Iterator[Browser]":
         browser.close()
 
 
-def violations(page: "Page") -> list[tuple[str, list[str]]]:
-    """What axe-core finds wrong with what is shown: the rule, and the elements."""
+COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome depends on the colour scheme
+
+
+def violations(page: "Page", *rules: str) -> list[tuple[str, list[str]]]:
+    """What axe-core finds wrong with what is shown, by these rules or all: the rule, and the elements."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+    options = {"runOnly": list(rules)} if rules else None
+    wrong = Axe().run(page, options=options).response["violations"]
+    return [(rule["id"], [node["html"] for node in rule["nodes"]][:3]) for rule in wrong]
