@@ -1,6 +1,6 @@
 """How soon a worker obeys: readers who unsubscribe while an issue goes out, then pause, resume and cancel.
 
-`python -m benchmarks.halting [--mails M] [--leave L] [--seconds S]`: PostgreSQL with fsync, Valkey, two
+`python -m benchmarks.halting [--mails M] [--leave L] [--seconds S] [--watch W]`: PostgreSQL with fsync, Valkey, two
 `digest worker`, a scheduler and the pages, all real. Readers leave by one-click (RFC 8058) just before their turn
 comes. A mail is late when the mail server has it more than five seconds after the answer 200. Exit code 1 when a
 promise is broken.
@@ -42,6 +42,7 @@ def _arguments() -> argparse.Namespace:
     ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each reader (10000)")
     ask.add_argument("--leave", type=int, default=500, help="readers who unsubscribe meanwhile (500)")
     ask.add_argument("--seconds", type=float, default=40.0, help="how long the mail server would make it last (40)")
+    ask.add_argument("--watch", type=float, default=PROMISED + 1, help="seconds to watch after pause and cancel (6)")
     return ask.parse_args()
 
 
@@ -93,11 +94,11 @@ class _Run:
         self._until(self.asked.mails // 2)
         self.server.linger()  # a command takes seconds to start: the issue must not end before the last one
         self._say("pause")
-        time.sleep(PROMISED + 1)
+        time.sleep(self.asked.watch)
         self._say("resume")
         self._until(self.server.taken() + 1)
         self._say("cancel")
-        time.sleep(PROMISED + 1)
+        time.sleep(self.asked.watch)
         processes.wait_until(lambda: not self.installation.is_busy(), seconds=60, every=0.5)
 
     def _say(self, command: str) -> None:

@@ -27,7 +27,7 @@ from digest.subscribers.subscriber import recipient_key
 
 SECRET = "a-secret-of-the-benchmarks-that-opens-nothing"
 PAPERS = 200
-WARM_UP = 2000  # readers of the issue before, for whom every process opens its connections
+_WARM_UP = 2000  # subscribers of the issue before, for whom every process opens its connections
 _DOMAINS = 20  # that readers' addresses belong to
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
 
@@ -58,13 +58,18 @@ _SUMMARY = (
 )
 
 
+def warm_up(subscribers: int) -> int:
+    """How many more subscribers a world of so many has, for the issue of the day before."""
+    return min(_WARM_UP, subscribers)
+
+
 def make_world(database: str, readers: int, today: date) -> None:
-    """Papers, readers 1 to `readers` for the issue of `today`, and some more for that of the day before."""
+    """Papers, subscribers 1 to `readers` for the issue of `today`, and some more for that of the day before."""
     engine = connect(database)
     add_papers(engine, today)
     engine.dispose()
     add_readers(database, range(1, readers + 1), today)
-    add_readers(database, range(readers + 1, readers + WARM_UP + 1), today - timedelta(days=1))
+    add_readers(database, range(readers + 1, readers + warm_up(readers) + 1), today - timedelta(days=1))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

@@ -24,13 +24,14 @@ from digest.settings import settings
 from digest.settings.sources import PREFIX
 from digest.smtp.relay import is_loopback
 from tests.support import servers
-from tests.support.chromium import MISSING, find_chromium, running_chromium
+from tests.support.chromium import MISSING, SharedChromium, find_chromium
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+LONG = {"processes", "browser"}  # markers
 Started = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -44,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("no deadline")
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", servers.room())
     config.pluginmanager.register(Tally(), "tally")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first, however the others are shuffled, so that none is left over at the end."""
+    items.sort(key=lambda item: not (LONG & {marker.name for marker in item.iter_markers()}))
 
 
 # --- every test ---
@@ -169,13 +176,19 @@ def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
     server.end()
 
 
-@pytest.fixture
-def chromium() -> "Iterator[Browser]":
-    """A browser; mark its tests with `browser`."""
+@pytest.fixture(scope="session")
+def shared_chromium() -> Iterator[SharedChromium]:
     path = find_chromium()
     if not path:
         pytest.skip(MISSING)
-    with running_chromium(path) as browser:
+    with SharedChromium(path) as shared:
+        yield shared
+
+
+@pytest.fixture
+def chromium(shared_chromium: SharedChromium) -> "Iterator[Browser]":
+    """A browser without any page open, started once a session; mark its tests with `browser`."""
+    with shared_chromium.browser() as browser:
         yield browser
 
 

@@ -38,8 +38,6 @@ HOURS = {  # hours around the cut, which is at 6 o'clock UTC, and those that a c
 SECOND, MINUTE, HOUR, A_DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-
-
 @dataclass(frozen=True)
 class Period:
     """The dates of a simulation, and what the clocks do in it."""
