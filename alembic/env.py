@@ -3,10 +3,10 @@
 from sqlalchemy import JSON, text
 
 from alembic import context
-from digest.database.columns import Instant
+from digest.database.dialect import Instant
 from digest.database.engine import connect
 from digest.database.tables import metadata
-from digest.papers.search.tables import INDEX
+from digest.papers.search import INDEX
 from digest.settings import settings
 
 # Any number will do, as long as nobody else takes it: two releases at once wait here for each other.

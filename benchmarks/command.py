@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.installation import progress
 from benchmarks.postfix_tools import ToolsMissing
-from benchmarks.servers import ServerMissing
 from benchmarks.timed import RoundFailed
+from tests.support.servers import ServerMissing
 
 Found = dict[str, Any]
 
@@ -24,7 +24,7 @@ def command(name: str, about: str | None) -> argparse.ArgumentParser:
     return ask
 
 
-def report(
+def run(
     asked: argparse.Namespace, measure: Callable[[argparse.Namespace], Found], keeps: Callable[[Found], bool]
 ) -> None:
     """Measure and print. Ends with 1 when a promise is broken or a round fails, with 3 when this machine lacks what

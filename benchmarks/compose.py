@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from benchmarks.obvious import obvious_mails, rsa_key
+from benchmarks.baseline import baseline_messages, rsa_key
 from digest.issues.issue import Issue
 from digest.issues.selection.selection import Pick, Selection
-from digest.mail.compose.composer import IssueComposer
 from digest.mail.compose.dkim import load_signer
-from tests.mail.builders import DESK, a_paper, a_part, a_press, an_issue
+from digest.mail.compose.issue_composer import IssueComposer
+from tests.mail.builders import CONTEXT, a_composer, a_draft, a_paper, an_issue
 
 ROUNDS = 5
 _PAPERS, _LIST = 50, 10
@@ -37,14 +37,14 @@ def main() -> None:
 def measure(mails: int, signed: bool) -> dict[str, float]:
     """Medians of five rounds, ours and the reference in turns."""
     key = rsa_key() if signed else None
-    desk = replace(DESK, signers=(load_signer("s1", key),)) if key else DESK
-    issue = an_issue([a_paper(number) for number in range(1, _PAPERS + 1)], desk=desk)
-    press = a_press(issue, desk)
-    (example,) = _ours(press, issue, 1)
+    context = replace(CONTEXT, signers=(load_signer("s1", key),)) if key else CONTEXT
+    issue = an_issue([a_paper(number) for number in range(1, _PAPERS + 1)], context=context)
+    composer = a_composer(issue, context)
+    (example,) = _ours(composer, issue, 1)
     ours, reference, ratios = [], [], []
     for _ in range(ROUNDS):
-        ours.append(_cpu_ms(_ours(press, issue, 10 * mails), 10 * mails))
-        reference.append(_cpu_ms(obvious_mails(example, key, mails), mails))
+        ours.append(_cpu_ms(_ours(composer, issue, 10 * mails), 10 * mails))
+        reference.append(_cpu_ms(baseline_messages(example, key, mails), mails))
         ratios.append(ours[-1] / reference[-1])
     return {
         "mails": 10 * mails * ROUNDS,
@@ -62,9 +62,9 @@ def _cpu_ms(made: Iterable[object], mails: int) -> float:
     return (time.process_time() - began) * 1000 / mails
 
 
-def _ours(press: IssueComposer, issue: Issue, mails: int) -> Iterator[bytes]:
+def _ours(composer: IssueComposer, issue: Issue, mails: int) -> Iterator[bytes]:
     for number in range(1, mails + 1):
-        yield press.write(a_part(issue, _selection(issue, number), number)).envelope.message
+        yield composer.compose(a_draft(issue, _selection(issue, number), number)).envelope.message
 
 
 def _selection(issue: Issue, number: int) -> Selection:

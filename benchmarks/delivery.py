@@ -1,9 +1,9 @@
-"""How fast an issue goes out, another list of ten papers for every reader, beside smtp-source -d in the same run.
+"""Measures how fast an issue goes out, with a different list for each subscriber, compared with smtp-source -d.
 
 `python -m benchmarks.delivery [--subscribers N] [--signed] [--rounds R] [--obvious] [--json]`: PostgreSQL with fsync,
 Valkey and Celery worker processes, all real. The clock runs from the first hint, workers warm, to the last receipt
 recorded; `ratio` is ours over the reference of the same round; speeds and ratios are medians over the rounds, memory
-is the worst. `lost` and `extra` come from the log of a judging mail server in a run that is not timed.
+is the worst. `lost` and `extra` come from the log of the recording mail server in a run that is not timed.
 """
 
 import argparse
@@ -12,32 +12,35 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from benchmarks.command import command, report
+from benchmarks.baseline import baseline_per_second, rsa_key
+from benchmarks.checked_run import CheckedRun, checked_run
+from benchmarks.command import command, run
 from benchmarks.installation import own_folder, progress
-from benchmarks.judged import Judged, judged_run
-from benchmarks.obvious import obvious_per_second, rsa_key
 from benchmarks.postfix_tools import Tools, find_tools
-from benchmarks.servers import Postgres, running_broker, running_postgres
+from benchmarks.servers import Postgres, running_postgres
 from benchmarks.timed import Round, Setup, timed_round
 from benchmarks.world import fan_out_seconds, make_world
+from tests.support.servers import own_broker
 
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    report(_arguments(), _measure, lambda found: not (found.get("lost") or found.get("extra")))
+    run(_arguments(), _measure, lambda found: not (found.get("lost") or found.get("extra")))
 
 
 def _arguments() -> argparse.Namespace:
     ask = command("delivery", __doc__)
-    ask.add_argument("--subscribers", type=int, default=100_000, help="readers, each with a mail of their own (100000)")
+    ask.add_argument(
+        "--subscribers", type=int, default=100_000, help="subscribers, each with a mail of their own (100000)"
+    )
     ask.add_argument("--signed", action="store_true", help="sign each mail with a 2048-bit RSA key")
     ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the medians are printed (5)")
     ask.add_argument("--processes", type=int, default=2, help="worker processes (2)")
     ask.add_argument("--sessions", type=int, default=10, help="connections of all processes (10), and of the reference")
     ask.add_argument("--obvious", action="store_true", help="also EmailMessage, dkimpy and sendmail, in each round")
-    ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the readers")
-    ask.add_argument("--unjudged", action="store_true", help="without the judged run; lost and extra are null")
-    ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N readers")
+    ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the subscribers")
+    ask.add_argument("--unjudged", action="store_true", help="without the checked run; lost and extra are null")
+    ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N subscribers")
     return ask.parse_args()
 
 
@@ -50,7 +53,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         if tools is None:
             seconds, rows = fan_out_seconds(postgres.make("fan_out"), asked.fan_out, today)
             return {"fan_out_rows": rows, "fan_out_seconds": round(seconds, 2)}
-        broker = stack.enter_context(running_broker())
+        broker = stack.enter_context(own_broker())
         key = folder / "s1.pem"
         key.write_bytes(rsa_key())
         each = asked.sessions // asked.processes
@@ -59,7 +62,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Benchmark:
-    """All rounds of one call. Each has a database of its own: a copy of one that was filled with readers before."""
+    """All rounds of one call. Each has a database of its own: a copy of one that was filled with subscribers before."""
 
     def __init__(self, asked: argparse.Namespace, setup: Setup, postgres: Postgres, tools: Tools, key: bytes) -> None:
         self._asked = asked
@@ -70,45 +73,47 @@ class _Benchmark:
         self._obvious: list[float] = []  # messages a second
 
     def run(self) -> dict[str, Any]:
-        readers = self._asked.subscribers
-        sizes = [readers // 10, readers] if self._asked.growth else [readers]
+        subscribers = self._asked.subscribers
+        sizes = [subscribers // 10, subscribers] if self._asked.growth else [subscribers]
         worlds = {size: self._world(size) for size in sizes}
-        judged = judged_run(self._setup, self._postgres.make("judged", worlds[readers]), readers, self._asked.unjudged)
+        checked = checked_run(
+            self._setup, self._postgres.make("checked", worlds[subscribers]), subscribers, not self._asked.unjudged
+        )
         rounds: dict[int, list[Round]] = {size: [] for size in sizes}
         for number in range(self._asked.rounds):
             for size in sizes:
-                progress(f"round {number + 1} of {self._asked.rounds}: {size} readers")
-                rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), judged))
-        return self._found(judged, rounds[readers]) | self._growth(rounds)
+                progress(f"round {number + 1} of {self._asked.rounds}: {size} subscribers")
+                rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), checked))
+        return self._found(checked, rounds[subscribers]) | self._growth(rounds)
 
-    def _world(self, readers: int) -> str:
-        progress(f"making a world of {readers} readers")
-        name = f"world_{readers}"
-        make_world(self._postgres.make(name), readers, self._setup.today)
+    def _world(self, subscribers: int) -> str:
+        progress(f"making a world of {subscribers} subscribers")
+        name = f"world_{subscribers}"
+        make_world(self._postgres.make(name), subscribers, self._setup.today)
         return name
 
-    def _round(self, readers: int, database: str, judged: Judged) -> Round:
+    def _round(self, subscribers: int, database: str, checked: CheckedRun) -> Round:
         with self._tools.sink() as port:
-            found = timed_round(self._setup, database, readers, self._tools, (port, judged.bytes_per_message))
+            found = timed_round(self._setup, database, subscribers, self._tools, (port, checked.bytes_per_message))
             if self._asked.obvious:
-                self._obvious.append(obvious_per_second(port, judged.example, self._key))
+                self._obvious.append(baseline_per_second(port, checked.example, self._key))
         return found
 
-    def _found(self, judged: Judged, rounds: list[Round]) -> dict[str, Any]:
+    def _found(self, checked: CheckedRun, rounds: list[Round]) -> dict[str, Any]:
         found: dict[str, Any] = {
             "messages_per_second": round(median(one.per_second for one in rounds)),
             "reference_per_second": round(median(one.reference for one in rounds)),
             "ratio": round(median(one.ratio for one in rounds), 3),
             "peak_rss_mb": round(max(one.peak_mb for one in rounds)),
-            "lost": judged.verdict and judged.verdict.lost,
-            "extra": judged.verdict and judged.verdict.extra,
-            "wrong_recipient": judged.verdict and judged.verdict.wrong_recipient,
+            "lost": checked.report and checked.report.lost,
+            "extra": checked.report and checked.report.extra,
+            "wrong_recipient": checked.report and checked.report.wrong_recipient,
             "subscribers": self._asked.subscribers,
-            "signed": b"\nDKIM-Signature:" in b"\n" + judged.example,
+            "signed": b"\nDKIM-Signature:" in b"\n" + checked.example,
             "rounds": len(rounds),
             "sessions": min(one.sessions for one in rounds),
-            "bytes_per_message": judged.bytes_per_message,
-            "different_lists": judged.different_lists,
+            "bytes_per_message": checked.bytes_per_message,
+            "different_lists": checked.different_lists,
             "worker_rss_growth": round(max(one.growth for one in rounds), 3),
             "ratios": [round(one.ratio, 3) for one in rounds],
         }
@@ -118,7 +123,7 @@ class _Benchmark:
         return found
 
     def _growth(self, rounds: dict[int, list[Round]]) -> dict[str, Any]:
-        """Time per mail with all readers over that with a tenth of them; smaller is better, 1 is no growth."""
+        """Time per message with all subscribers, divided by that with a tenth of them; smaller is better."""
         if not self._asked.growth:
             return {}
         few, many = (median(1 / one.per_second for one in some) for some in rounds.values())

@@ -1,4 +1,4 @@
-"""What an issue loses and doubles while workers, Redis or PostgreSQL are killed; the mail server's log is the judge.
+"""Counts lost and doubled messages while workers, Redis or PostgreSQL are killed, from the mail server's log.
 
 `python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
 PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
@@ -8,37 +8,43 @@ to the mail server that were open in what was killed. Exit code 1 when a promise
 """
 
 import argparse
+import os
+import random
+import signal
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
-from benchmarks.command import command, report
-from benchmarks.harm import FAULTS, Harm
-from benchmarks.installation import Installation, Judge, own_folder, progress, settings
-from benchmarks.judged import readers_of
-from benchmarks.servers import running_broker, running_postgres
+from benchmarks.checked_run import addresses_of
+from benchmarks.command import command, run
+from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
+from benchmarks.proc import connections_to
+from benchmarks.report import Report, read_log, report_on
+from benchmarks.servers import Postgres, running_postgres
 from benchmarks.timed import publish
-from benchmarks.verdict import Verdict, judge, read_log
 from benchmarks.world import SECRET, make_world
+from tests.support.servers import BrokerProcess, empty, own_broker
 
+FAULTS = ("kill", "flush", "redis", "postgres", "none")
 _WORKERS = 2  # `digest worker`
 _PROCESSES = 2  # of the pool of each
 _TICK = 0.05  # seconds
-_STILL = 10.0  # seconds without a mail, after which only those are left that wait
+_STILL = 10.0  # seconds without a message, after which only waiting ones are left
 
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    report(_arguments(), _measure, _keeps_the_promise)
+    run(_arguments(), _measure, _keeps_the_promise)
 
 
 def _arguments() -> argparse.Namespace:
     ask = command("faults", __doc__)
     ask.add_argument("--kills", type=int, default=20, help="how often the fault happens (20)")
-    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each reader (10000)")
+    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
     ask.add_argument("--policy", choices=("resend", "hold"), default="resend", help="DIGEST_IN_DOUBT (resend)")
     ask.add_argument("--fault", choices=FAULTS, default="kill", help="what happens (kill)")
     ask.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="at least so long between two (1)")
@@ -57,12 +63,12 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = stack.enter_context(own_folder(asked.keep))
         postgres = stack.enter_context(running_postgres())
-        broker = stack.enter_context(running_broker())
+        broker = stack.enter_context(own_broker())
         today = datetime.now(UTC).date()
         database = postgres.make("world")
-        progress(f"making a world of {asked.mails} readers")
+        progress(f"making a world of {asked.mails} subscribers")
         make_world(database, asked.mails, today)
-        server = Judge(folder, delay=_delay(asked), reset=asked.reset)
+        server = RecordingProcess(folder, delay=_delay(asked), reset=asked.reset)
         stack.callback(server.stop)
         others = {
             "in_doubt": asked.policy,
@@ -76,33 +82,94 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         publish(installation, today)
         for name in (*(f"worker-{number}" for number in range(_WORKERS)), "scheduler"):
             installation.start(name, name.partition("-")[0])
-        run = _Run(asked, installation, server, Harm(installation, postgres, broker, server.port, asked.down))
-        run.go()
+        issue = _Run(
+            asked, installation, server, FaultInjector(installation, postgres, broker, server.port, asked.down)
+        )
+        issue.go()
         installation.stop()
-        verdict = judge(list(read_log(server.log)), readers_of(asked.mails), [SECRET.encode()])
-        return _found(asked, verdict, run, installation)
+        log = report_on(list(read_log(server.log)), addresses_of(asked.mails), [SECRET.encode()])
+        return _found(asked, log, issue, installation)
 
 
 def _delay(asked: argparse.Namespace) -> float:
-    """Seconds that each answer takes, so that the mails last for all the kills."""
+    """The delay of each reply in seconds, so that the issue lasts for all the kills."""
     connections = _WORKERS * _PROCESSES * asked.connections
     return float(asked.kills * asked.every * connections / asked.mails)
+
+
+class FaultInjector:
+    """Causes faults in an installation that sends to `port`; servers stay down for `down` seconds."""
+
+    def __init__(
+        self, installation: Installation, postgres: Postgres, broker: BrokerProcess, port: int, down: float = 0.0
+    ) -> None:
+        self._installation = installation
+        self._postgres = postgres
+        self._broker = broker
+        self._port = port
+        self._down = down
+        self._random = random.Random(1)
+        self._parent_next = True
+
+    def faults(self) -> dict[str, Callable[[], int]]:
+        """Each fault, as a call that causes it and returns how many duplicates it may cause."""
+        return {"kill": self._kill, "flush": self._flush, "redis": self._redis, "postgres": self._kill_postgres}
+
+    def _kill(self) -> int:
+        """Send SIGKILL to the parent and to a pool process of a busy worker, in turn."""
+        busy = {
+            parent: busy_pool
+            for parent, pool in self._installation.workers().items()
+            if (busy_pool := [pid for pid in pool if connections_to(self._port, pid)])
+        }
+        if not busy:
+            return -1  # no process has a connection at present
+        parent = self._random.choice(sorted(busy))
+        if self._parent_next:  # its pool dies with it
+            victim, connections = parent, connections_to(self._port, parent, *busy[parent])
+        else:
+            victim = self._random.choice(sorted(busy[parent]))
+            connections = connections_to(self._port, victim)
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+        self._parent_next = not self._parent_next
+        return connections
+
+    def _flush(self) -> int:
+        empty(self._broker.url)
+        return 0
+
+    def _redis(self) -> int:
+        self._broker.kill()
+        time.sleep(self._down)
+        self._broker.start()
+        return 0
+
+    def _kill_postgres(self) -> int:
+        pools = [pid for pool in self._installation.workers().values() for pid in pool]
+        connections = connections_to(self._port, *pools)
+        self._postgres.kill()
+        time.sleep(self._down)
+        self._postgres.start()
+        return connections
 
 
 class _Run:
     """One issue going out, with faults on the way."""
 
-    def __init__(self, asked: argparse.Namespace, installation: Installation, server: Judge, harm: Harm) -> None:
+    def __init__(
+        self, asked: argparse.Namespace, installation: Installation, server: RecordingProcess, injector: FaultInjector
+    ) -> None:
         self._asked = asked
         self._installation = installation
         self._server = server
-        self._harm = harm.kinds().get(asked.fault, lambda: 0)
+        self._cause_fault = injector.faults().get(asked.fault, lambda: 0)
         self.done = 0  # faults
         self.bound = 0  # copies too many that they may have caused
         self.seconds = 0.0
 
     def go(self) -> None:
-        """Until the ledger has nothing more to do, or nothing moves."""
+        """Wait until the ledger is finished, or nothing moves."""
         began = last_move = last_fault = time.monotonic()
         taken = 0
         self._installation.hint(self._asked.mails)
@@ -113,21 +180,21 @@ class _Run:
                 taken, last_move = now_taken, time.monotonic()
             if self.done < self._asked.kills:
                 if self._is_time(taken) and time.monotonic() - last_fault >= self._asked.every:
-                    last_fault = self._do_harm(taken)
+                    last_fault = self._inject(taken)
             elif taken >= self._asked.mails // 2 and not self._is_busy():
                 break
             elif self._asked.reset and time.monotonic() - last_move > _STILL:
-                # What was reset waits for minutes, as it should: the clocks are moved instead.
+                # Messages answered by a reset rightly wait for minutes: the clocks are moved instead.
                 self._installation.jump(minutes=20)
                 last_move = time.monotonic()
         self.seconds = round(time.monotonic() - began, 1)
 
     def _is_time(self, taken: int) -> bool:
-        """Faults are spread over the mails, so that the last one still hits a run in its middle."""
+        """Faults are spread over the issue, so that the last one also comes before its end."""
         return bool(taken >= self._asked.mails * (self.done + 0.5) / (self._asked.kills + 1))
 
-    def _do_harm(self, taken: int) -> float:
-        may_double = self._harm()
+    def _inject(self, taken: int) -> float:
+        may_double = self._cause_fault()
         if may_double >= 0:
             self.done += 1
             self.bound += may_double
@@ -143,32 +210,32 @@ class _Run:
             return True  # the database is on its way up again
 
 
-def _found(asked: argparse.Namespace, verdict: Verdict, run: _Run, installation: Installation) -> dict[str, Any]:
+def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: Installation) -> dict[str, Any]:
     in_doubt, states = installation.in_doubt(), installation.states()
     return {
-        "kills": run.done,
+        "kills": issue.done,
         "mails": asked.mails,
-        # What the ledger holds back and reports is not lost: an operator decides.
-        "lost": len(set(verdict.lost_readers) - in_doubt),
-        "extra": verdict.extra,
-        "extra_bound": run.bound + verdict.resets if asked.policy == "resend" else 0,
-        "different_bytes": verdict.different_bytes,
-        "wrong_recipient": verdict.wrong_recipient,
-        "shared_message_ids": verdict.shared_message_ids,
-        "most_copies": verdict.most_copies,
+        # A delivery that the ledger reports as uncertain is not lost: an operator decides.
+        "lost": len(set(log.lost_subscribers) - in_doubt),
+        "extra": log.extra,
+        "extra_bound": issue.bound + log.resets if asked.policy == "resend" else 0,
+        "different_bytes": log.different_bytes,
+        "wrong_recipient": log.wrong_recipient,
+        "shared_message_ids": log.shared_message_ids,
+        "most_copies": log.most_copies,
         "in_doubt": len(in_doubt),
-        "in_doubt_bound": run.bound + verdict.resets if asked.policy == "hold" else 0,
+        "in_doubt_bound": issue.bound + log.resets if asked.policy == "hold" else 0,
         "fault": asked.fault,
         "policy": asked.policy,
-        "resets": verdict.resets,
-        "seconds": run.seconds,
-        "longest_stall": verdict.longest_stall,
+        "resets": log.resets,
+        "seconds": issue.seconds,
+        "longest_stall": log.longest_stall,
         "ledger": states,
     }
 
 
 def _keeps_the_promise(found: dict[str, Any]) -> bool:
-    """Nobody is skipped, nobody gets more than what was on the wire, and nothing is left over."""
+    """Every subscriber gets a message, copies only of what was on the wire, and the ledger is finished."""
     nothing = ("lost", "different_bytes", "wrong_recipient", "shared_message_ids")
     within = ("extra", "in_doubt")
     return (

@@ -1,4 +1,4 @@
-"""How soon a worker obeys: readers who unsubscribe while an issue goes out, then pause, resume and cancel.
+"""Measures how soon workers obey while an issue goes out: unsubscribing, then pause, resume and cancel.
 
 `python -m benchmarks.halting [--mails M] [--leave L] [--seconds S] [--watch W]`: PostgreSQL with fsync, Valkey, two
 `digest worker`, a scheduler and the pages, all real. Readers leave by one-click (RFC 8058) just before their turn
@@ -17,30 +17,31 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.command import command, report
-from benchmarks.installation import Installation, Judge, own_folder, progress, settings
-from benchmarks.servers import running_broker, running_postgres
+from benchmarks.command import command, run
+from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
+from benchmarks.report import LogLine, read_log
+from benchmarks.servers import running_postgres
 from benchmarks.timed import publish
-from benchmarks.verdict import Taken, read_log
 from benchmarks.world import SECRET, address, make_world
 from digest.run import processes
 from digest.subscribers.tokens import Purpose, sign
+from tests.support.servers import own_broker
 
 PROMISED = 5.0  # seconds
 _WORKERS, _PROCESSES, _CONNECTIONS = 2, 2, 4
-_AHEAD = 3000  # so near is the turn of who leaves
+_AHEAD = 3000  # a subscriber leaves up to this many messages before their turn
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    report(_arguments(), _measure, _keeps_the_promise)
+    run(_arguments(), _measure, _keeps_the_promise)
 
 
 def _arguments() -> argparse.Namespace:
     ask = command("halting", __doc__)
-    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each reader (10000)")
-    ask.add_argument("--leave", type=int, default=500, help="readers who unsubscribe meanwhile (500)")
+    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
+    ask.add_argument("--leave", type=int, default=500, help="subscribers who unsubscribe meanwhile (500)")
     ask.add_argument("--seconds", type=float, default=40.0, help="how long the mail server would make it last (40)")
     ask.add_argument("--watch", type=float, default=PROMISED + 1, help="seconds to watch after pause and cancel (6)")
     return ask.parse_args()
@@ -50,13 +51,13 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = stack.enter_context(own_folder(asked.keep))
         postgres = stack.enter_context(running_postgres())
-        broker = stack.enter_context(running_broker())
+        broker = stack.enter_context(own_broker())
         today = datetime.now(UTC).date()
         database = postgres.make("world")
-        progress(f"making a world of {asked.mails} readers")
+        progress(f"making a world of {asked.mails} subscribers")
         make_world(database, asked.mails, today)
         slowed = asked.seconds * _WORKERS * _PROCESSES * _CONNECTIONS / asked.mails
-        server = Judge(folder, delay=slowed)
+        server = RecordingProcess(folder, delay=slowed)
         stack.callback(server.stop)
         port = processes.free_port()
         sizes = {"worker_processes": _PROCESSES, "smtp_connections": _CONNECTIONS}
@@ -75,11 +76,11 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 @dataclass
 class _Run:
-    """One issue: readers leave during its first half; then it is paused, resumed and cancelled."""
+    """One issue: subscribers leave during its first half; then it is paused, resumed and cancelled."""
 
     asked: argparse.Namespace
     installation: Installation
-    server: Judge
+    server: RecordingProcess
     port: int
     left: dict[str, float] = field(default_factory=dict)  # address → instant of the 200, seconds since 1970
     answers: list[float] = field(default_factory=list)  # seconds from the request to the 200
@@ -92,7 +93,7 @@ class _Run:
         self._until(1)
         self._let_them_leave()
         self._until(self.asked.mails // 2)
-        self.server.linger()  # a command takes seconds to start: the issue must not end before the last one
+        self.server.slow_down()  # a command takes seconds to start: the issue must not end before the last one
         self._say("pause")
         time.sleep(self.asked.watch)
         self._say("resume")
@@ -114,26 +115,26 @@ class _Run:
         for number in range(self.asked.leave):
             due = self.asked.mails // 2 * number // self.asked.leave
             self._until(due)
-            reader = min(self.server.taken() + dice.randint(1, _AHEAD), self.asked.mails)
-            if address(reader) not in self.left:
-                self._leave(pages, reader)
+            subscriber = min(self.server.taken() + dice.randint(1, _AHEAD), self.asked.mails)
+            if address(subscriber) not in self.left:
+                self._leave(pages, subscriber)
 
-    def _leave(self, pages: http.client.HTTPConnection, reader: int) -> None:
-        token = sign(Purpose.UNSUBSCRIBE, reader, datetime.now(UTC), [SECRET.encode()])
+    def _leave(self, pages: http.client.HTTPConnection, subscriber: int) -> None:
+        token = sign(Purpose.UNSUBSCRIBE, subscriber, datetime.now(UTC), [SECRET.encode()])
         began = time.monotonic()
         pages.request("POST", f"/u/{token}", "List-Unsubscribe=One-Click", _FORM)
         answer = pages.getresponse()
         answer.read()
         assert answer.status == 200, answer.status
-        self.left[address(reader)] = time.time()
+        self.left[address(subscriber)] = time.time()
         self.answers.append(time.monotonic() - began)
 
     def _until(self, mails: int) -> None:
         if not processes.wait_until(lambda: self.server.taken() >= mails, seconds=self.asked.seconds * 3 + 60):
             raise RuntimeError(f"nothing moves: {self.installation.states()}")
 
-    def found(self, log: list[Taken], audit: dict[str, Any]) -> dict[str, Any]:
-        """What the mail server's log says of it."""
+    def found(self, log: list[LogLine], audit: dict[str, Any]) -> dict[str, Any]:
+        """The results, from the mail server's log."""
         after = [one.at - self.left[one.recipients] for one in log if one.recipients in self.left]
         times = sorted(one.at for one in log)
         return {

@@ -19,8 +19,7 @@ from benchmarks import world
 from benchmarks.proc import children
 from digest import clock, hints
 from digest.run import processes
-from digest.settings import Settings
-from digest.settings.sources import PREFIX
+from digest.settings import PREFIX, Settings
 
 _REPOSITORY = Path(__file__).parents[1]
 _WAITING = """
@@ -129,7 +128,7 @@ class Installation:
         return bool(row and row[0])
 
     def in_doubt(self) -> set[str]:
-        """The readers whose mail may have arrived, as the ledger reports them."""
+        """The subscribers whose mail may have arrived, as the ledger reports them."""
         query = b"SELECT email FROM deliveries JOIN subscribers s ON s.id = subscriber_id WHERE state = 'uncertain'"
         with psycopg.connect(self.settings["database_url"]) as connection:
             return {str(email) for (email,) in connection.execute(query)}
@@ -159,10 +158,10 @@ def settings(folder: Path, database: str, broker: str, smtp_port: int, **others:
     } | others
 
 
-class Judge:
-    """A judging mail server as a process of its own."""
+class RecordingProcess:
+    """The recording mail server as a process of its own."""
 
-    def __init__(self, folder: Path, name: str = "judge", **manner: float) -> None:
+    def __init__(self, folder: Path, name: str = "mail-server", **manner: float) -> None:
         self.log = folder / f"{name}.tsv"
         self.port = processes.free_port()
         self.log.touch()
@@ -170,16 +169,18 @@ class Judge:
         place = ["--port", str(self.port), "--log", str(self.log)]
         with (folder / f"{name}.log").open("ab") as output:
             self._process = processes.start(
-                [sys.executable, "-m", "benchmarks.judge", *place, *switches],
+                [sys.executable, "-m", "benchmarks.recording_server", *place, *switches],
                 environment=os.environ | {"PYTHONPATH": _python_path()},
                 output=output,
             )
         self._lines = self._read = 0
         if not processes.wait_until(lambda: processes.answers(self.port), seconds=20):
-            raise RuntimeError(f"the judge does not start: {(folder / f'{name}.log').read_text()[-500:]}")
+            raise RuntimeError(
+                f"the recording mail server does not start: {(folder / f'{name}.log').read_text()[-500:]}"
+            )
 
     def taken(self) -> int:
-        """How many messages it took up to now."""
+        """The number of messages taken."""
         with self.log.open("rb") as lines:
             lines.seek(self._read)
             while portion := lines.read(1 << 20):
@@ -188,11 +189,11 @@ class Judge:
         return self._lines
 
     def hurry(self) -> None:
-        """Answer without delay from now on."""
+        """Reply without delay from now on."""
         self._tell(signal.SIGUSR1)
 
-    def linger(self) -> None:
-        """Answer five times as slowly from now on."""
+    def slow_down(self) -> None:
+        """Take five times as long to reply from now on."""
         self._tell(signal.SIGUSR2)
 
     def _tell(self, number: signal.Signals) -> None:

@@ -27,7 +27,7 @@ from scipy import sparse
 
 from digest.issues.profiles.profile import affinities, fit_space
 from digest.issues.profiles.space import Sparse
-from digest.subscribers.opinion import FeedbackKind, PaperFeedback
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
 _BATCH, _TOP = 1000, 10
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)

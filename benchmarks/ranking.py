@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from digest.papers.paper import Observed, Paper, Votes
-from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.ranking import RankingWeights, rank
 
 ROUNDS = 5
 PROMISED_SECONDS = 2.0
@@ -25,14 +25,14 @@ _POOL_HOURS = 7 * 24
 
 def main() -> None:
     """Run the benchmark and print what it measured. Exit code 1 when the promise is broken."""
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--candidates", type=int, default=20_000)
-    ask.add_argument("--readings", type=int, default=3, help="looks at the votes of each paper")
-    ask.add_argument("--json", action="store_true", help="one JSON line")
-    asked = ask.parse_args()
-    found = measure(asked.candidates, asked.readings)
-    print(json.dumps(found) if asked.json else "\n".join(f"{name:20} {value}" for name, value in found.items()))
-    sys.exit(found["seconds"] > PROMISED_SECONDS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", type=int, default=20_000)
+    parser.add_argument("--readings", type=int, default=3, help="looks at the votes of each paper")
+    parser.add_argument("--json", action="store_true", help="one JSON line")
+    options = parser.parse_args()
+    results = measure(options.candidates, options.readings)
+    print(json.dumps(results) if options.json else "\n".join(f"{name:20} {value}" for name, value in results.items()))
+    sys.exit(results["seconds"] > PROMISED_SECONDS)
 
 
 def measure(candidates: int, readings: int) -> dict[str, float]:
@@ -41,7 +41,7 @@ def measure(candidates: int, readings: int) -> dict[str, float]:
     ours, reference = [], []
     for _ in range(ROUNDS):
         ours.append(_cpu_seconds(lambda: rank(pool, RankingWeights(), _NOW)))
-        reference.append(_cpu_seconds(lambda: sorted(pool, key=lambda one: -one.votes[-1].upvotes)))
+        reference.append(_cpu_seconds(lambda: sorted(pool, key=lambda observed: -observed.votes[-1].upvotes)))
     seconds, plain = statistics.median(ours), statistics.median(reference)
     return {
         "candidates": candidates,

@@ -15,9 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from digest.papers.ranking.backtest import Rules, replay
-from digest.papers.ranking.ranking import RankingWeights
-from digest.papers.ranking.recorded import Recorded, read_folder
+from digest.papers.backtest import Recorded, Rules, read_folder, replay
+from digest.papers.ranking import RankingWeights
 
 FRESH_DAYS = (1.5, 2.5, 3.1, 3.5, 4.5, 5.5, 7.0)
 LATENESS = (0.0, 0.3, 0.6)
@@ -30,27 +29,27 @@ _HOURS, _RECALL = (1.0, 9.0), (0.90, 1.0)
 
 def main() -> None:
     """Replay, score, print, and draw where asked to."""
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--data", type=Path, required=True)
-    ask.add_argument("--tool", type=Path, required=True, help="weekly_best.py")
-    ask.add_argument("--picture", type=Path)
-    ask.add_argument("--json", action="store_true")
-    asked = ask.parse_args()
-    recorded = read_folder(asked.data)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tool", type=Path, required=True, help="weekly_best.py")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    recorded = read_folder(options.data)
     points = []
     for fresh_days in FRESH_DAYS:
         for lateness in LATENESS:
             weights = replace(RankingWeights(), fresh_days=fresh_days, lateness=lateness)
-            points.append(_point(recorded, weights, asked.data / "votes.jsonl.gz", asked.tool))
+            points.append(_point(recorded, weights, options.data / "votes.jsonl.gz", options.tool))
             print(f"{fresh_days} days, lateness {lateness}", file=sys.stderr)
-    print(json.dumps(points) if asked.json else "\n".join(_table(points)))
-    if asked.picture:
-        asked.picture.write_text(_picture(points), encoding="utf-8")
+    print(json.dumps(points) if options.json else "\n".join(_table(points)))
+    if options.picture:
+        options.picture.write_text(_picture(points), encoding="utf-8")
 
 
 def _point(recorded: Recorded, weights: RankingWeights, votes: Path, tool: Path) -> dict[str, Any]:
     replayed = replay(recorded, Rules(weights, 7, 10), _FIRST, _LAST)
-    sent = [(one.paper.id, day.cut_at) for day in replayed if day.cut_at for one in day.sent]
+    sent = [(ranked.paper.id, day.cut_at) for day in replayed if day.cut_at for ranked in day.sent]
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps({"id": paper_id, "sent_at": at.isoformat()}) + "\n" for paper_id, at in sent)
         file.flush()
@@ -59,9 +58,9 @@ def _point(recorded: Recorded, weights: RankingWeights, votes: Path, tool: Path)
 
 
 def _score(tool: Path, votes: Path, sent: str, first: str, last: str) -> dict[str, Any]:
-    asked = [sys.executable, str(tool), str(votes), sent, "--from", first, "--to", last]
-    found: dict[str, Any] = json.loads(subprocess.run(asked, check=True, capture_output=True).stdout)
-    return found
+    command = [sys.executable, str(tool), str(votes), sent, "--from", first, "--to", last]
+    score: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return score
 
 
 def _table(points: list[dict[str, Any]]) -> list[str]:
@@ -95,13 +94,13 @@ def _picture(points: list[dict[str, Any]]) -> str:
 
 
 def _series(points: list[dict[str, Any]], lateness: float) -> str:
-    colour, place = _COLOURS[lateness], LATENESS.index(lateness)
+    colour, index = _COLOURS[lateness], LATENESS.index(lateness)
     scores = [point["scores"][1] for point in points if point["lateness"] == lateness]
     at = [(_x(score["mean_delay_hours"]), _y(score["recall_at_25"])) for score in scores]
     seen = [(x, y) for x, y in at if _TOP <= y <= _TOP + _HEIGHT]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in seen)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in seen)
-    legend = f'<text x="{_LEFT + 170 * place}" y="{_TOP + _HEIGHT + 45}" fill="{colour}">lateness {lateness}</text>'
+    legend = f'<text x="{_LEFT + 170 * index}" y="{_TOP + _HEIGHT + 45}" fill="{colour}">lateness {lateness}</text>'
     return f'<polyline points="{line}" fill="none" stroke="{colour}"/>{dots}{legend}'
 
 

@@ -1,6 +1,6 @@
 """One timed round: warm workers, an issue that is due, and the clock from the first hint to the last receipt recorded.
 
-Comes in: a database with readers. Goes out: messages a second beside smtp-source's, and the workers' memory.
+Comes in: a database with subscribers. Goes out: messages a second beside smtp-source's, and the workers' memory.
 """
 
 import time
@@ -71,20 +71,20 @@ class RoundFailed(Exception):
     """Not every mail was accepted in time; the message says what the ledger holds."""
 
 
-def timed_round(setup: Setup, database: str, readers: int, tools: Tools, sink: tuple[int, int]) -> Round:
-    """Deliver today's issue to all `readers` in `database`; `sink`: its port, the bytes of the reference's mails."""
+def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sink: tuple[int, int]) -> Round:
+    """Deliver today's issue to all `subscribers` in `database`. `sink`: its port, and the bytes of a message."""
     port, size = sink
     installation = setup.installation(database, port)
-    before = tools.messages_per_second(port, setup.sessions, readers, size)
+    before = tools.messages_per_second(port, setup.sessions, subscribers, size)
     memory = Memory()
     try:
         warm_up(installation, setup.today, world.warm_up(readers))
         publish(installation, setup.today)
-        per_second = _race(installation, readers, memory)
+        per_second = _race(installation, subscribers, memory)
         sessions = sum(connections_to(port, *pool) for pool in installation.workers().values())
     finally:
         installation.stop()
-    after = tools.messages_per_second(port, setup.sessions, readers, size)
+    after = tools.messages_per_second(port, setup.sessions, subscribers, size)
     progress(f"  {per_second:.0f}/s; smtp-source {before:.0f}/s before and {after:.0f}/s after")
     return Round(per_second, (before + after) / 2, memory.peak, memory.growth(), sessions)
 

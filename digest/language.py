@@ -57,6 +57,11 @@ def n_(one: str, many: str, /, num: int, **values: Any) -> Message:
     return Message(one, many, {"num": num, **values})
 
 
+def and_more(names: str, more: int) -> str:
+    """`names`, and how many more there are, if there are any: a Message then."""
+    return n_("%(names)s and %(num)s more", "%(names)s and %(num)s more", num=more, names=names) if more > 0 else names
+
+
 class Language:
     """One language. `code` is its BCP 47 tag, as in `lang="zh-CN"`; `translations` are those of its catalogue."""
 

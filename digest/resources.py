@@ -1,4 +1,4 @@
-"""Where templates, catalogues and migrations are: inside an installed wheel, or beside the package in a checkout."""
+"""Finds templates, catalogues and migrations, in an installed wheel or in a checkout."""
 
 from pathlib import Path
 

@@ -1,9 +1,10 @@
-"""Text that others wrote, made fit to stand in a mail: one line, no hidden controls, as long as its place allows."""
+"""Text that others wrote, made fit to show: on one line, without hidden controls, no longer than there is room."""
 
 import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
+from email.utils import parseaddr
 from itertools import accumulate
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -47,6 +48,12 @@ def cut(text: str, limit: int, room: float | None = None) -> str:
         return f"{head[: ends[-1]]} …"
     space = head.rfind(" ")
     return (head[:space] if space > len(head) // 2 else head).rstrip(" ,;:–—-") + "…"
+
+
+def domain_of(mailbox: str) -> str:
+    """The domain of an address or of `Name <address>`, as it is written."""
+    address = parseaddr(mailbox)[1] if any(mark in mailbox for mark in " <(") else mailbox
+    return address.rpartition("@")[2]
 
 
 def short_title(title: str, limit: int) -> str:

@@ -12,23 +12,24 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import connect
 from digest.issues.publish import Plan
+from digest.issues.selection.history import IssueCache
 from digest.language import Languages
-from digest.ledger.recovery import Recovered
-from digest.mail.compose.composer import MailContext, Senders, issue_settings
+from digest.ledger.transitions import Recovered
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
-from digest.mail.compose.render import Branding, Renderer
-from digest.mail.compose.writing import Writer
-from digest.mail.delivery import postfix_log
+from digest.mail.compose.render import Renderer
 from digest.mail.delivery.journal import Journal
+from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker
-from digest.mail.throttle.limits import Limits
-from digest.mail.throttle.rates import redis_rates
-from digest.mail.throttle.throttle import Throttle
-from digest.papers.collecting.collect import Source, remembered_by
-from digest.papers.ranking.ranking import RankingWeights
+from digest.mail.message import Branding, Senders
+from digest.mail.throttle import Limits, Rates, Throttle
+from digest.papers.collecting import remembered_by
+from digest.papers.community import Community
+from digest.papers.ranking import RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
-from digest.papers.subscriber_votes import StoredBallot
+from digest.papers.sources.source import Source
 from digest.resources import resource
 from digest.settings import Settings
 from digest.smtp import Sender
@@ -91,18 +92,11 @@ def plan(settings: Settings) -> Plan:
         cut=settings.cut_at,
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
-        weights=weights(settings),
+        weights=RankingWeights(),
         settings=issue_settings(
             look(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
         ),
         languages=languages(),
-    )
-
-
-def weights(settings: Settings) -> RankingWeights:
-    """What the operator decided about the ranking."""
-    return RankingWeights(
-        **{name: getattr(settings, f"ranking_{name}") for name in RankingWeights.__dataclass_fields__}
     )
 
 
@@ -113,7 +107,7 @@ def limits(settings: Settings) -> Limits:
 
 def flow(settings: Settings, database: Engine) -> Throttle:
     """Whether mail may be sent now, and how fast; one for each process."""
-    return Throttle(database, redis_rates(settings.redis_url.get_secret_value()), limits(settings))
+    return Throttle(database, Rates(settings.redis_url.get_secret_value()), limits(settings))
 
 
 def postman(settings: Settings, database: Engine) -> DeliveryWorker:
@@ -125,11 +119,12 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     if not relays:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
-    look_up = partial(postfix_log.look_up, settings.postfix_log) if settings.postfix_log else None
+    issues = IssueCache(database, languages())
     return DeliveryWorker(
         database,
-        Sender(relays, connections, messages, notes=journal),
-        Writer(database, desk(settings), journal, look_up),
+        Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
+        issues,
+        Composer(database, desk(settings), journal, issues),
         flow(settings, database),
         journal,
         name,
@@ -170,4 +165,4 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, places, remembered_by(database), StoredBallot(database))
+    return make_sources(settings.sources, places, remembered_by(database), Community(database))

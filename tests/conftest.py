@@ -20,9 +20,8 @@ from sqlalchemy import Engine
 from digest import clock as the_clock
 from digest.database.engine import connect
 from digest.run import processes
-from digest.settings import settings
-from digest.settings.sources import PREFIX
-from digest.smtp.relay import is_loopback
+from digest.settings import PREFIX, settings
+from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
 from tests.support.servers_used import Tally, ran_on
@@ -104,7 +103,7 @@ def counted_by_marker(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[servers.Postgres]:
+def postgres() -> Iterator[servers.Databases]:
     try:
         with servers.running_postgres() as server:
             yield server
@@ -125,7 +124,7 @@ def sqlite_url(request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: 
 
 
 @pytest.fixture
-def postgresql_url(request: pytest.FixtureRequest, postgres: servers.Postgres) -> Iterator[str]:
+def postgresql_url(request: pytest.FixtureRequest, postgres: servers.Databases) -> Iterator[str]:
     """A fresh, migrated PostgreSQL database."""
     ran_on(request, f"PostgreSQL {postgres.version}")
     with postgres.database(f"test_{uuid.uuid4().hex[:12]}") as url:
@@ -162,7 +161,7 @@ def broker() -> Iterator[servers.Broker]:
 def redis_url(request: pytest.FixtureRequest, broker: servers.Broker) -> str:
     """An empty Valkey or Redis, for DIGEST_REDIS_URL."""
     ran_on(request, broker.version)
-    servers.empty(broker)
+    servers.empty(broker.url)
     return broker.url
 
 

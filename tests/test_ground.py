@@ -14,7 +14,7 @@ import redis
 from sqlalchemy import Engine, text
 
 from digest.run import processes
-from tests.support.smtp_server import HANG_UP, KEEP_AND_HANG_UP, Phase, SmtpServer
+from tests.support.smtp_server import HANG_UP, KEEP_AND_HANG_UP, SmtpServer, Step
 
 MESSAGE = b"Subject: ten papers\r\n\r\n.one line that starts with a dot\r\n"
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -46,7 +46,7 @@ def test_the_mail_server_keeps_the_bytes_that_it_accepted(smtp_server: SmtpServe
 
 
 def test_the_mail_server_defers_one_recipient_once(smtp_server: SmtpServer, client: smtplib.SMTP) -> None:
-    smtp_server.answer(Phase.RCPT, "451 4.7.1 greylisted", to=ADA)
+    smtp_server.answer(Step.RCPT, "451 4.7.1 greylisted", to=ADA)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         client.sendmail("papers@example.org", [ADA], MESSAGE)
     client.sendmail("papers@example.org", [BOB], MESSAGE)
@@ -54,8 +54,8 @@ def test_the_mail_server_defers_one_recipient_once(smtp_server: SmtpServer, clie
     assert [taken.rcpt_tos for taken in smtp_server.taken] == [(BOB,), (ADA,)]
 
 
-@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.END])
-def test_the_mail_server_hangs_up_at_any_phase(smtp_server: SmtpServer, phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [Step.MAIL, Step.RCPT, Step.DATA, Step.END])
+def test_the_mail_server_hangs_up_at_any_phase(smtp_server: SmtpServer, phase: Step) -> None:
     smtp_server.answer(phase, HANG_UP)
     client = smtplib.SMTP(processes.LOOPBACK, smtp_server.port)
     with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -65,7 +65,7 @@ def test_the_mail_server_hangs_up_at_any_phase(smtp_server: SmtpServer, phase: P
 
 
 def test_the_mail_server_takes_a_message_and_hangs_up_before_it_answers(smtp_server: SmtpServer) -> None:
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     client = smtplib.SMTP(processes.LOOPBACK, smtp_server.port)
     with pytest.raises(smtplib.SMTPServerDisconnected):
         client.sendmail("papers@example.org", [ADA], MESSAGE)
@@ -97,7 +97,7 @@ def test_the_network_ends_at_this_machine() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
 def test_a_program_does_not_outlive_the_one_that_started_it() -> None:
     start_child = "processes.start([sys.executable, '-c', 'import time; time.sleep(60)'])"
-    code = f"import sys; from digest.programs import processes; print({start_child}.pid, flush=True); input()"
+    code = f"import sys; from digest.run import processes; print({start_child}.pid, flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         child = int(process.stdout.readline())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text import breakable
+from digest.text import breakable, domain_of
 
 BREAK = "\u200b"
 
@@ -30,3 +30,8 @@ def test_nothing_is_added_to_a_long_word_but_places_to_break(word):
     pieces = breakable(word).split(BREAK)
     assert "".join(pieces) == word
     assert max(map(len, pieces)) <= 14
+
+
+def test_the_domain_of_an_address_is_what_follows_the_last_at():
+    assert domain_of("Ada@Example.ORG") == "Example.ORG"
+    assert domain_of('"a@b"@example.org') == "example.org"

@@ -25,10 +25,9 @@ from digest import clock, wiring
 from digest.database.engine import read_only, transaction
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
-from digest.ledger import sweep
+from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
-from digest.papers.collecting.collect import ANY_TIME, collect_recent
-from digest.papers.store import last_collections
+from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
 from digest.settings import Settings
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MAILS_A_TASK
@@ -108,9 +107,7 @@ class Jobs:
 
     def _last_read(self) -> datetime:
         with read_only(self._engine) as connection:
-            return max(
-                (run.started_at for run in last_collections(connection)), default=datetime.min.replace(tzinfo=UTC)
-            )
+            return max((run.started_at for run in last_runs(connection)), default=datetime.min.replace(tzinfo=UTC))
 
     def sweep(self) -> None:
         """Derive from the ledger what is to be done, and hint the workers at it."""
@@ -118,9 +115,9 @@ class Jobs:
         wiring.recover(self.settings, self._engine)
         with transaction(self._engine) as connection:
             overdue = timedelta(hours=self.settings.overdue_hours)
-            expired = sweep.expire(connection, now, overdue, self.settings.max_attempts)
-            cancelled = sweep.skip_cancelled(connection, now)
-            due = sweep.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
+            expired = transitions.expire(connection, now, overdue, self.settings.max_attempts)
+            cancelled = transitions.skip_cancelled(connection, now)
+            due = deliveries.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
         if expired or cancelled:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from digest import clock
 from digest.cli.lookup import open_database
-from digest.cli.options import AsOf, Day, DryRun, Json, the_day, the_instant
-from digest.cli.output import answer, progress, table
+from digest.cli.options import AsOf, Day, DryRun, date_option, day_of
+from digest.cli.output import answer, progress, table, with_json
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
 
-    from digest.papers.collecting.backfill import Backfill
-    from digest.papers.collecting.collection import Collected
+    from digest.papers.collecting import Backfill, SourceRun
 
-From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Backfill: the first day.")]
-To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Backfill: the last day; yesterday.")]
-Again = Annotated[bool, typer.Option("--again", help="Backfill: also the days that were read whole before.")]
+From = Annotated[date | None, date_option("--from", "Backfill: first day.")]
+To = Annotated[date | None, date_option("--to", "Backfill: last day.", "yesterday")]
+Again = Annotated[bool, typer.Option("--again", help="Backfill: also read days that were read completely before.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's command to `app`."""
-    app.command(rich_help_panel="Papers and issues")(collect)
+    app.command(rich_help_panel="Papers and issues")(with_json(collect))
 
 
 def collect(
@@ -36,49 +36,47 @@ def collect(
     last: To = None,
     again: Again = False,
     dry_run: DryRun = False,
-    as_json: Json = False,
 ) -> None:
     """Read the sources for a date and store papers and votes. Exit code 1 when no source could be read.
 
-    With --from, read all days up to --to; Ctrl-C stops it, and the same command again goes on where it was.
+    With --from, reads every day up to --to. Ctrl-C stops it; the same command resumes.
     """
-    now = the_instant(as_of)
+    now = as_of or clock.now()
     if first is None and last is None and not again:
-        return _one_day(the_day(day, now), now, dry_run, as_json)
+        return _one_day(day_of(day, now), now, dry_run)
     if first is None or day is not None or as_of is not None:
-        raise typer.BadParameter("a backfill takes --from and --to, without --date and --as-of", param_hint="--from")
-    return _many_days(*_span(first, last, now), again, dry_run, as_json)
+        raise typer.BadParameter("a backfill takes --from and --to, not --date or --as-of", param_hint="--from")
+    return _many_days(*_span(first, last, now), again, dry_run)
 
 
-def _one_day(day: date, now: datetime, dry_run: bool, as_json: bool) -> None:
-    from digest.papers.collecting.collect import collect as run
+def _one_day(day: date, now: datetime, dry_run: bool) -> None:
+    from digest.papers.collecting import collect as run
 
     engine = _kept_by_nobody() if dry_run else _database()
     runs = run(engine, _sources(engine), day, now, progress)
-    answer(as_json, [asdict(one) for one in runs], lambda: _lines(runs))
-    if all(one.outcome == "failing" for one in runs):
-        progress("No source could be read; what was stored before is untouched.")
+    answer([asdict(run) for run in runs], lambda: _lines(runs))
+    if all(done.outcome == "failing" for done in runs):
+        progress("No source could be read; stored papers are unchanged.")
         sys.exit(1)
 
 
-def _many_days(first: date, last: date, again: bool, dry_run: bool, as_json: bool) -> None:
-    from digest import clock
-    from digest.papers.collecting import backfill
+def _many_days(first: date, last: date, again: bool, dry_run: bool) -> None:
+    from digest.papers.collecting import plan_backfill, run_backfill
 
     engine = open_database() if dry_run else _database()
-    todo = backfill.plan(engine, _sources(engine), first, last, again)
+    todo = plan_backfill(engine, _sources(engine), first, last, again)
     stopped = False
-    progress(f"{len(todo.steps)} lists to read, {todo.complete} read before.")
+    progress(f"{len(todo.steps)} lists to read; {todo.complete} were read before.")
     if not dry_run:
         try:
-            backfill.run(engine, todo, clock.now, settings().pool_days, progress)
+            run_backfill(engine, todo, clock.now, settings().pool_days, progress)
         except KeyboardInterrupt:
             stopped = True
     document = _document(todo, first, last, stopped)
-    answer(as_json, document, lambda: [_summary(document)])
+    answer(document, lambda: [_summary(document)])
     if todo.left and not dry_run:
-        said = "Stopped; what was read is kept." if stopped else "Not every list could be read."
-        progress(f"{said} The same command again goes on with the {todo.left} that are left.")
+        reason = "Stopped; nothing read so far is lost." if stopped else "Some lists could not be read."
+        progress(f"{reason} Run the same command again for the remaining {todo.left}.")
         sys.exit(1)
 
 
@@ -89,7 +87,7 @@ def _document(todo: "Backfill", first: date, last: date, stopped: bool) -> dict[
         "to": last,
         "planned": [{"day": step.day, "source": step.source.name} for step in todo.steps],
         "complete": todo.complete,
-        "read": [asdict(one) for one in runs],
+        "read": [asdict(run) for run in runs],
         "left": todo.left,
         "stopped": stopped,
     }
@@ -99,24 +97,23 @@ def _summary(document: dict[str, Any]) -> str:
     papers, new = (sum(run[name] for run in document["read"]) for name in ("papers", "new"))
     return (
         f"{document['from']} to {document['to']}: {len(document['read'])} lists read with {papers} papers, "
-        f"{new} of them new; {document['complete']} were complete before, {document['left']} are left."
+        f"{new} of them new; {document['complete']} were complete before, {document['left']} remain."
     )
 
 
-def _span(first: str, last: str | None, now: datetime) -> tuple[date, date]:
+def _span(begin: date, last: date | None, now: datetime) -> tuple[date, date]:
     from datetime import timedelta
 
-    begin = the_day(first, now)
-    end = the_day(last, now) if last else now.date() - timedelta(days=1)
+    end = last or now.date() - timedelta(days=1)
     if begin > end or end > now.date():
-        raise typer.BadParameter(f"{begin} to {end} is no span of days up to today", param_hint="--from")
+        raise typer.BadParameter(f"{begin} to {end} is not a span of days up to today", param_hint="--from")
     return begin, end
 
 
-def _lines(runs: Sequence["Collected"]) -> list[str]:
+def _lines(runs: Sequence["SourceRun"]) -> list[str]:
     heading = ("source", "outcome", "papers", "new", "unreadable", "")
     return table(
-        [heading, *((one.source, one.outcome, one.papers, one.new, len(one.unreadable), one.message) for one in runs)]
+        [heading, *((run.source, run.outcome, run.papers, run.new, len(run.unreadable), run.message) for run in runs)]
     )
 
 

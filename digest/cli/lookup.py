@@ -1,4 +1,4 @@
-"""What commands look up: the database, an issue by its date, a reader by their address."""
+"""Look-ups that commands share: the database, an issue by its date, a subscriber by their address."""
 
 from contextlib import ExitStack
 from datetime import date
@@ -29,7 +29,7 @@ def open_database() -> "Engine":
 
 
 def close_databases() -> None:
-    """Let go of what the command opened."""
+    """Close what the command opened."""
     _open.close()
 
 
@@ -42,27 +42,27 @@ def stored_issue(engine: "Engine", day: date, kind: IssueKind = IssueKind.DAILY)
         issue = issue_on(connection, kind, day)
         dates = issue_dates(connection, 3, kind)
     if issue is None:
-        there = ", ".join(str(one) for one in dates)
-        advice = f"The newest are {there}." if there else "Run: digest publish"
+        newest = ", ".join(map(str, dates))
+        advice = f"The newest are {newest}." if newest else "Run: digest publish"
         which = "" if kind is IssueKind.DAILY else f"{kind} "
         raise NotReady(f"There is no {which}issue of {day}. {advice}")
     return issue
 
 
-def known_reader(engine: "Engine", address: str) -> "Subscriber":
-    """The reader with this address. Raises NotReady when there is none."""
+def known_subscriber(engine: "Engine", address: str) -> "Subscriber":
+    """Raises NotReady when nobody has this address."""
     from digest.database.engine import read_only
     from digest.subscribers.store import by_key
 
     with read_only(engine) as connection:
-        reader = by_key(connection, key_of(address))
-    if reader is None:
-        raise NotReady(f"{address} is not a reader; digest subscribers list shows who is.")
-    return reader
+        subscriber = by_key(connection, key_of(address))
+    if subscriber is None:
+        raise NotReady(f"{address} is not subscribed. To list subscribers: digest subscribers list")
+    return subscriber
 
 
 def key_of(address: str) -> str:
-    """The recipient key of an address. Raises typer.BadParameter for one that is none."""
+    """The recipient key of an address. Raises typer.BadParameter for an invalid one."""
     from digest.subscribers.addresses import BadAddress, normalise
     from digest.subscribers.subscriber import recipient_key
 

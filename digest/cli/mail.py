@@ -1,28 +1,29 @@
-"""Commands that show a mail: preview, send-test."""
+"""The commands preview and send-test."""
 
 import sys
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.lookup import known_reader, open_database, stored_issue
-from digest.cli.options import Day, DryRun, the_day
+from digest.cli.lookup import known_subscriber, open_database, stored_issue
+from digest.cli.options import Day, DryRun, day_of
 from digest.cli.output import NotReady, progress
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.settings import settings
 
 if TYPE_CHECKING:
-    from digest.mail.compose.composer import MailContext
+    from digest.mail.compose.context import MailContext
 
 InLanguage = Annotated[
-    str | None, typer.Option(metavar="CODE", help="The default reader's language, as zh-CN; else the operator's.")
+    str | None, typer.Option(metavar="CODE", help="Language without --subscriber.", show_default="DIGEST_LANGUAGE")
 ]
 
 
 class Format(StrEnum):
-    """How a preview is shown."""
+    """Of a preview."""
 
     RAW = "raw"
     HTML = "html"
@@ -32,100 +33,94 @@ class Format(StrEnum):
 def add_to(app: typer.Typer) -> None:
     """Add this file's commands to `app`."""
     for command in (preview, send_test):
-        app.command(rich_help_panel="Mails")(command)
+        app.command(rich_help_panel="Deliveries")(command)
 
 
 def preview(
     day: Day = None,
-    subscriber: Annotated[
-        str | None, typer.Option(help="A reader's address; the default reader when left out.")
-    ] = None,
-    kind: Annotated[Kind, typer.Option(help="Which mail.")] = Kind.DIGEST,
+    subscriber: Annotated[str | None, typer.Option(help="Address.", show_default="someone without interests")] = None,
+    kind: Annotated[Kind, typer.Option(help="Kind of message.")] = Kind.DIGEST,
     language: InLanguage = None,
     format_: Annotated[Format, typer.Option("--format", help="The exact bytes, or one part.")] = Format.TEXT,
     open_: Annotated[
         bool,
-        typer.Option("--open", help="Show it in the browser: phone and desktop, light and dark, judged by lint."),
+        typer.Option("--open", help="Open it in a browser: phone and desktop, light and dark, with lint."),
     ] = False,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of showing it.")] = None,
 ) -> None:
-    """The exact mail of an issue for a reader; before it has begun, what it would be now."""
+    """Print the message that a subscriber was sent; before it was sent, the message as it would be now."""
     from digest.mail.preview import body_of
     from digest.mail.preview_page import preview_page
 
     if subscriber and language:
-        raise typer.BadParameter("a reader's mail is in the reader's own language", param_hint="--language")
+        raise typer.BadParameter("a subscriber's message is in the subscriber's own language", param_hint="--language")
     message = _message(day, subscriber, kind, language)
     if open_:
-        return _show_in_browser(preview_page(message), output)
-    shown = message if format_ is Format.RAW else body_of(message, format_.value).encode()
-    if output is None:
-        sys.stdout.buffer.write(shown)
-    else:
-        output.write_bytes(shown)
+        return _open_in_browser(preview_page(message))
+    sys.stdout.buffer.write(message if format_ is Format.RAW else body_of(message, format_.value).encode())
     return None
 
 
-def _message(day: str | None, subscriber: str | None, kind: Kind, language: str | None) -> bytes:
+def _message(day: date | None, subscriber: str | None, kind: Kind, language: str | None) -> bytes:
     from digest import clock, wiring
-    from digest.mail.preview import preview_letter, preview_message
+    from digest.mail.preview import preview_message, preview_transactional
 
     desk, now = wiring.desk(settings()), clock.now()
-    code = _known(language, desk)
-    reader = known_reader(open_database(), subscriber) if subscriber else None
+    code = _language_code(language, desk)
+    recipient = known_subscriber(open_database(), subscriber) if subscriber else None
     if kind not in LISTED:
-        return preview_letter(desk, kind, reader, now, code)
+        return preview_transactional(desk, kind, recipient, now, code)
     engine = open_database()
-    issue = stored_issue(engine, the_day(day, now), IssueKind(ISSUE_OF[kind]))
-    message = preview_message(engine, desk, issue, reader, now, code)
+    issue = stored_issue(engine, day_of(day), IssueKind(ISSUE_OF[kind]))
+    message = preview_message(engine, desk, issue, recipient, now, code)
     if message is None:
-        why = "this reader got all of it already" if issue.papers else f"it holds no papers. {issue.note}"
-        raise NotReady(f"No mail is made of the issue of {issue.date}: {why}")
+        why = "this subscriber already got all of its papers" if issue.papers else f"it has no papers. {issue.note}"
+        raise NotReady(f"The issue of {issue.date} makes no message: {why}")
     return message
 
 
-def _known(language: str | None, desk: "MailContext") -> str:
-    """The tag as it is written here, "" for none."""
+def _language_code(language: str | None, desk: "MailContext") -> str:
+    """The tag as the catalogues write it, "" for none."""
     codes = desk.renderer.languages.codes
     code = next((code for code in codes if code.lower() == (language or "").lower()), "")
     if language and not code:
-        raise typer.BadParameter(f"there is no {language!r}; there are {', '.join(codes)}", param_hint="--language")
+        available = ", ".join(codes)
+        raise typer.BadParameter(f"unknown language {language!r} (available: {available})", param_hint="--language")
     return code
 
 
-def _show_in_browser(page: str, output: Path | None) -> None:
+def _open_in_browser(page: str) -> None:
     import tempfile
     import webbrowser
 
-    file = output or Path(tempfile.mkdtemp(prefix="digest-preview-")) / "mail.html"
+    file = Path(tempfile.mkdtemp(prefix="digest-preview-")) / "message.html"
     file.write_text(page, encoding="utf-8")
     opened = webbrowser.open(file.resolve().as_uri())
-    progress(f"{'Shown in the browser' if opened else 'There is no browser here; open it in one'}: {file}")
+    progress(f"{'Opened in the browser' if opened else 'No browser found; open this file in one'}: {file}")
 
 
 def send_test(
-    address: Annotated[str, typer.Argument(help="Where to send it.")],
+    address: Annotated[str, typer.Argument(help="Recipient of the message.")],
     day: Day = None,
     language: InLanguage = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Send one issue's mail for the default reader to an address, past the ledger, and show the server's answer."""
+    """Send an issue to one address, bypassing the ledger, and print the server's reply."""
     from digest import clock, wiring
+    from digest.mail.delivery.outcome import Outcome, receipt_of
     from digest.mail.preview import test_envelope
-    from digest.smtp.envelope import Outcome
 
     if not settings().relays:
-        raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
+        raise NotReady("DIGEST_SMTP_URL is not set.")
     engine = open_database()
-    issue = stored_issue(engine, the_day(day, clock.now()))
+    issue = stored_issue(engine, day_of(day))
     desk = wiring.desk(settings())
-    envelope = test_envelope(engine, desk, issue, address, _known(language, desk), clock.now())
+    envelope = test_envelope(engine, desk, issue, address, _language_code(language, desk), clock.now())
     if envelope is None:
-        raise NotReady(f"The issue of {issue.date} holds no papers.")
+        raise NotReady(f"The issue of {issue.date} has no papers.")
     if dry_run:
         return progress(f"Would send {len(envelope.message)} bytes to {address}.")
     with wiring.sender(settings()) as sender:
-        receipt = sender.send([envelope], clock.now)[0]
+        receipt = receipt_of(sender.send([envelope], clock.now)[0])
     progress(f"{receipt.outcome}: {receipt.code or ''} {receipt.text}")
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)

@@ -1,10 +1,37 @@
-"""Where `digest` starts: runs the command, and turns what went wrong into one line and an exit code."""
+"""The command line: every command in the order of an operator's day, and what an error prints."""
 
 import sys
+from typing import Annotated
 
-from digest.cli.commands import app
+import typer
+
+from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
+from digest.cli.lookup import close_databases
 from digest.cli.output import NotReady, complain
 from digest.settings import SettingsError
+
+app = typer.Typer(
+    name="digest",
+    help="The daily email of trending papers, self-hosted. Start with: digest up",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _everywhere(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    from digest.logs import set_up_logs
+
+    set_up_logs(debug)
+    context.call_on_close(close_databases)
+
+
+for _group in (run, collect, issues, explain, search, pause, mail, lint, audit, backtest, subscribers):
+    _group.add_to(app)
 
 
 def main() -> None:
@@ -19,8 +46,8 @@ def main() -> None:
         complain(str(error), 3)
     except KeyboardInterrupt:
         complain("stopped", 1)
-    except Exception as error:  # noqa: BLE001 - the last edge: a traceback helps only who asked for it
-        complain(_in_words(error), 3 if _is_outage(error) else 1)
+    except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
+        complain(_error_line(error), 3 if _is_outage(error) else 1)
 
 
 def _is_outage(error: Exception) -> bool:
@@ -29,12 +56,12 @@ def _is_outage(error: Exception) -> bool:
     return isinstance(error, OperationalError | ProgrammingError | OSError)
 
 
-def _in_words(error: Exception) -> str:
-    said = (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
-    if "no such table" in said or 'relation "' in said:
-        return f"The database is not ready ({said}). Run: digest migrate"
+def _error_line(error: Exception) -> str:
+    problem = (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
+    if "no such table" in problem or 'relation "' in problem:
+        return f"The database is not ready ({problem}). Run: digest migrate"
     if isinstance(error, OSError):
-        return f"{said}. Check DIGEST_DATA_DIR and DIGEST_DATABASE_URL; digest doctor says more."
+        return f"{problem}. Check DIGEST_DATA_DIR and DIGEST_DATABASE_URL, or run: digest doctor"
     if _is_outage(error):
-        return f"The database cannot be used: {said}. Check DIGEST_DATABASE_URL; digest doctor says more."
-    return f"{type(error).__name__}: {said} (run again with --debug for the traceback)"
+        return f"The database cannot be used: {problem}. Check DIGEST_DATABASE_URL, or run: digest doctor"
+    return f"{type(error).__name__}: {problem} (run again with --debug for the traceback)"

@@ -1,37 +1,70 @@
-"""How the command line speaks: results on stdout, everything else on stderr, one JSON document with --json."""
+"""Output of commands: results on stdout, everything else on stderr, one JSON document with --json."""
 
+import functools
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from datetime import date, datetime
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_as_json: ContextVar[bool] = ContextVar("as_json", default=False)
+
 
 class NotReady(Exception):
-    """Something that the command needs is missing; the message says what to do. Exit code 3."""
+    """The command needs something that is missing; the message says what to do. Exit code 3."""
 
 
 def complain(message: str, code: int) -> NoReturn:
-    """Say what is wrong on stderr and exit with `code`."""
+    """Print an error and exit with `code`."""
     for line in message.splitlines():
         sys.stderr.write(f"digest: {line}\n")
     sys.exit(code)
 
 
 def progress(line: str) -> None:
-    """One line of progress on stderr."""
     typer.echo(line, err=True)
 
 
-def answer(as_json: bool, document: Any, lines: Callable[[], Iterable[str]]) -> None:
-    """The result: `document` as one JSON document, or `lines` for people."""
-    if as_json:
-        typer.echo(json.dumps(document, default=_plain, ensure_ascii=False))
+def with_json(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the option --json, which makes answer() print one document."""
+
+    @functools.wraps(command)
+    def run(as_json: bool = False, **options: Any) -> None:
+        _as_json.set(as_json)
+        command(**options)
+
+    signature = inspect.signature(command, eval_str=True)
+    option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    run.__annotations__ = command.__annotations__ | {"as_json": _Json}
+    return run
+
+
+def answer(document: Any, lines: Callable[[], Iterable[str]]) -> None:
+    """Print the result: `document` with --json, `lines` otherwise."""
+    if _as_json.get():
+        print_json(document)
     else:
         for line in lines():
             typer.echo(line)
+
+
+def report(document: Any, line: str) -> None:
+    """Print what a command did: `document` with --json, `line` on stderr otherwise."""
+    if _as_json.get():
+        print_json(document)
+    else:
+        progress(line)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(document, default=_plain, ensure_ascii=False))
 
 
 def table(rows: Sequence[Sequence[object]]) -> list[str]:
@@ -46,4 +79,4 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, frozenset | set | tuple):
         return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")

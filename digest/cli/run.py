@@ -8,25 +8,26 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import Json
-from digest.cli.output import NotReady, answer, progress
+from digest.cli.output import NotReady, answer, progress, with_json
 from digest.settings import settings
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's commands to `app`."""
     group = "Run"
-    for command in (up, web, worker, scheduler, migrate, init, doctor):
+    for command in (up, web, worker, scheduler, migrate, init, with_json(doctor)):
         app.command(rich_help_panel=group)(command)
 
 
 def up(
-    demo: Annotated[bool, typer.Option("--demo", help="Use a local inbox, demo readers and a fresh database.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Use a local inbox, demo subscribers and a fresh database.")
+    ] = False,
     once: Annotated[
-        bool, typer.Option("--once", help="The demo: wait for the mails, print one JSON line, exit.")
+        bool, typer.Option("--once", help="The demo: wait for the messages, print one JSON line, exit.")
     ] = False,
 ) -> None:
-    """Start everything on this machine: a small real installation, or the demo when no mail server is set."""
+    """Start everything on this machine: a small installation, or the demo if no mail server is set."""
     from digest.demo.run import demo as run_demo
     from digest.run.up import run_to_the_end
     from digest.run.up import up as run_up
@@ -60,13 +61,15 @@ def web(
 
 
 def worker(
-    processes: Annotated[int | None, typer.Option(min=1, help="How many processes; DIGEST_WORKER_PROCESSES.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="DIGEST_WORKER_PROCESSES")
+    ] = None,
 ) -> None:
-    """Deliver mails: Celery workers that take hints from Redis."""
+    """Deliver messages: Celery workers that take hints from Redis."""
     if not settings().redis_url.get_secret_value():
-        raise NotReady("DIGEST_REDIS_URL is not set. For one machine, digest up starts a Valkey of its own.")
+        raise NotReady("DIGEST_REDIS_URL is not set. On one machine, digest up starts its own Valkey.")
     if not settings().relays:
-        raise NotReady("DIGEST_SMTP_URL is not set, so there is nowhere to send mail to.")
+        raise NotReady("DIGEST_SMTP_URL is not set.")
     from celery.exceptions import SecurityWarning
 
     from workers.app import app as celery
@@ -82,14 +85,14 @@ def worker(
 
 
 def scheduler() -> None:
-    """Collect papers, cut the day's issue, and look after the ledger."""
+    """Collect papers, cut the day's issue, and sweep the ledger."""
     from workers.scheduler import run
 
     run(settings())
 
 
 def migrate() -> None:
-    """Bring the database to the tables of this version."""
+    """Upgrade the database to this version."""
     from digest.database.migrate import migrate as upgrade
 
     upgrade(settings().database)
@@ -97,9 +100,9 @@ def migrate() -> None:
 
 
 def init(
-    path: Annotated[Path, typer.Option("--file", help="Where to write.")] = Path(".env"),
+    path: Annotated[Path, typer.Option("--file", help="File to write.")] = Path(".env"),
 ) -> None:
-    """Write a .env with every setting, explained, and a fresh secret; an existing file is left alone."""
+    """Write a .env with every setting explained and a fresh secret; an existing file is never changed."""
     import secrets
 
     from digest.settings.reference import env_example
@@ -109,17 +112,15 @@ def init(
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
     except FileExistsError:
-        raise NotReady(
-            f"{path} is there already; nothing was changed. Remove it first, or give another --file."
-        ) from None
+        raise NotReady(f"{path} exists; nothing changed. Remove it first, or use another --file.") from None
     progress(f"Wrote {path}. Fill in what you need, then run: digest doctor")
 
 
-def doctor(as_json: Json = False) -> None:
-    """Say in words what works and what is still missing for real mail. Exit code 3 when something is."""
+def doctor() -> None:
+    """Check the installation and list what is missing for real email. Exit code 3 if anything is."""
     from digest.monitoring.doctor.examine import examine
 
     findings = examine(settings())
-    answer(as_json, [finding.as_dict() for finding in findings], lambda: [finding.line() for finding in findings])
+    answer([finding.as_dict() for finding in findings], lambda: [finding.line() for finding in findings])
     if any(finding.blocks for finding in findings):
         sys.exit(3)

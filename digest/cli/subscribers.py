@@ -1,60 +1,57 @@
-"""Commands about readers: subscribers list, add, import, export, show, erase, remove; suppressions list, add, lift."""
+"""The commands subscribers … and suppressions …"""
 
 import csv
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from digest.cli.lookup import key_of, known_reader, open_database
-from digest.cli.options import DryRun, Json
-from digest.cli.output import NotReady, answer, progress, table
+from digest.cli.lookup import key_of, known_subscriber, open_database
+from digest.cli.options import DryRun
+from digest.cli.output import NotReady, answer, print_json, progress, table, with_json
 from digest.ledger.kinds import Status
 from digest.settings import settings
 from digest.subscribers.subscriber import Preferences
 
-if TYPE_CHECKING:  # the help text should not wait for the database's library
-    pass
-
-subscribers = typer.Typer(help="Readers: list, add, import, export, show, erase.", no_args_is_help=True)
-suppressions = typer.Typer(help="Addresses that are never mailed.", no_args_is_help=True)
-Address = Annotated[str, typer.Argument(help="A mail address.")]
+subscribers = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
+suppressions = typer.Typer(help="Addresses that never get email.", no_args_is_help=True)
+Address = Annotated[str, typer.Argument(help="Email address.")]
 Consented = Annotated[
     str,
     typer.Option(
-        "--consented", help="Where these people confirmed, e.g. 'old list, 2026-03'; without it each is asked by mail."
+        "--consented", help="Source of their consent, e.g. 'old list, 2026-03'; without it each is asked to confirm."
     ),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's groups to `app`."""
-    app.add_typer(subscribers, name="subscribers", rich_help_panel="Readers")
-    app.add_typer(suppressions, name="suppressions", rich_help_panel="Readers")
+    app.add_typer(subscribers, name="subscribers", rich_help_panel="Subscribers")
+    app.add_typer(suppressions, name="suppressions", rich_help_panel="Subscribers")
 
 
 @subscribers.command("list")
-def list_(
-    status: Annotated[Status | None, typer.Option(help="Only those of one status.")] = None, as_json: Json = False
-) -> None:
-    """Every reader, with what they asked for."""
+@with_json
+def list_(status: Annotated[Status | None, typer.Option(help="Only this status.")] = None) -> None:
+    """List subscribers and their preferences."""
     from digest.database.engine import read_only
     from digest.subscribers.store import with_status
 
     with read_only(open_database()) as connection:
-        readers = with_status(connection, status)
+        listed = with_status(connection, status)
     rows = [("address", "status", "papers", "hour", "zone", "topics")]
-    for one in readers:
-        asked = one.preferences
-        rows.append((one.email, one.status, str(asked.papers), f"{asked.hour:02}", asked.zone, ",".join(asked.topics)))
-    answer(as_json, [asdict(one) for one in readers], lambda: table(rows))
+    for subscriber in listed:
+        wants = subscriber.preferences
+        about = (str(wants.papers), f"{wants.hour:02}", wants.zone, ",".join(wants.topics))
+        rows.append((subscriber.email, subscriber.status, *about))
+    answer([asdict(subscriber) for subscriber in listed], lambda: table(rows))
 
 
 @subscribers.command()
 def add(address: Address, consented: Consented = "", dry_run: DryRun = False) -> None:
-    """Sign up one address; it gets a confirmation mail, unless --consented says where it confirmed before."""
+    """Sign up one address. It is asked to confirm, unless --consented says where consent was given."""
     _import([address], consented, dry_run)
 
 
@@ -66,7 +63,7 @@ def import_(
     consented: Consented = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Sign up many addresses. Bad lines are named and change nothing; exit code 1 when there were any."""
+    """Sign up many addresses. Invalid lines are listed and skipped; exit code 1 when there were any."""
     with file.open(newline="", encoding="utf-8-sig") as opened:
         lines = list(csv.reader(opened))
     heading = [cell.strip().casefold() for cell in lines[0]] if lines else []
@@ -77,72 +74,73 @@ def import_(
 
 @subscribers.command()
 def export() -> None:
-    """Every reader as CSV on stdout."""
+    """Print every subscriber as CSV."""
     from digest.database.engine import read_only
     from digest.subscribers.store import with_status
 
     with read_only(open_database()) as connection:
-        readers = with_status(connection)
+        listed = with_status(connection)
     write = csv.writer(sys.stdout).writerow
-    asked = [field.name for field in fields(Preferences)]
-    write(["email", "status", *asked, "created_at", "confirmed_at"])
-    for one in readers:
-        wishes = [getattr(one.preferences, name) for name in asked]
-        row = (one.email, one.status, *wishes, one.created_at, one.consent.confirmed_at)
+    names = [field.name for field in fields(Preferences)]
+    write(["email", "status", *names, "created_at", "confirmed_at"])
+    for subscriber in listed:
+        values = [getattr(subscriber.preferences, name) for name in names]
+        row = (subscriber.email, subscriber.status, *values, subscriber.created_at, subscriber.consent.confirmed_at)
         write([_harmless(_cell(value)) for value in row])
 
 
 @subscribers.command()
 def show(address: Address) -> None:
-    """Everything that is stored about one reader, as JSON."""
-    from digest.subscribers.subscriptions import export as everything
+    """Print everything stored about one subscriber, as JSON."""
+    from digest.issues.personal_data import export as everything
 
     engine = open_database()
-    answer(True, everything(engine, known_reader(engine, address).id), list)
+    print_json(everything(engine, known_subscriber(engine, address).id))
 
 
 @subscribers.command()
-def remove(address: Address, dry_run: DryRun = False) -> None:
-    """Unsubscribe one reader."""
+def unsubscribe(address: Address, dry_run: DryRun = False) -> None:
+    """Unsubscribe one address; what is stored about it stays. To delete it: erase."""
     from digest import clock
-    from digest.subscribers.subscriptions import unsubscribe
+    from digest.subscribers.subscriptions import unsubscribe as end_subscription
 
     engine = open_database()
-    reader = known_reader(engine, address)
+    subscriber = known_subscriber(engine, address)
     if not dry_run:
-        unsubscribe(engine, reader.id, clock.now(), "operator")
+        end_subscription(engine, subscriber.id, clock.now(), "operator")
     progress(f"{address} {'would be' if dry_run else 'is'} unsubscribed.")
 
 
 @subscribers.command()
 def erase(address: Address, dry_run: DryRun = False) -> None:
-    """Forget one reader; the ledger keeps that there were mails, not for whom."""
+    """Delete one subscriber. The ledger keeps their deliveries, without the address."""
     from digest import clock
-    from digest.subscribers.subscriptions import erase as forget
+    from digest.subscribers.subscriptions import erase as delete
 
     engine = open_database()
-    reader = known_reader(engine, address)
+    subscriber = known_subscriber(engine, address)
     if not dry_run:
-        forget(engine, reader.id, clock.now())
-    progress(f"{address} {'would be' if dry_run else 'is'} erased.")
+        delete(engine, subscriber.id, clock.now())
+    progress(f"{address} {'would be' if dry_run else 'is'} deleted.")
 
 
 @suppressions.command("list")
-def list_suppressions(as_json: Json = False) -> None:
-    """Every suppressed address, by the hash that stands for it, with the reason."""
+@with_json
+def list_suppressions() -> None:
+    """List the suppressed addresses, each as a hash, with the reason."""
     from digest.database.engine import read_only
     from digest.subscribers.suppressions import all_suppressions
 
     with read_only(open_database()) as connection:
-        found = all_suppressions(connection)
+        listed = all_suppressions(connection)
     rows = [("key", "reason", "since", "detail")]
-    rows += [(one.key, one.reason, f"{one.created_at:%Y-%m-%d}", one.detail[:60]) for one in found]
-    answer(as_json, [asdict(one) for one in found], lambda: table(rows))
+    rows += [(row.key, row.reason, f"{row.created_at:%Y-%m-%d}", row.detail[:60]) for row in listed]
+    answer([asdict(row) for row in listed], lambda: table(rows))
 
 
 @suppressions.command("add")
 def suppress_address(address: Address, dry_run: DryRun = False) -> None:
-    """Never mail an address again."""
+    """Never send email to an address again."""
     from digest import clock
     from digest.database.engine import transaction
     from digest.subscribers.suppressions import SuppressionReason, suppress
@@ -156,7 +154,7 @@ def suppress_address(address: Address, dry_run: DryRun = False) -> None:
 
 @suppressions.command()
 def lift(address: Address, dry_run: DryRun = False) -> None:
-    """End the suppression of an address."""
+    """Allow email to a suppressed address again."""
     from digest.database.engine import transaction
     from digest.subscribers.suppressions import is_suppressed
     from digest.subscribers.suppressions import lift as end
@@ -180,13 +178,13 @@ def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
         progress(f"{address!r}: {problem}")
     wiring.hint(settings())()
     would = "would be " if dry_run else ""
-    progress(f"{report.new} {would}signed up, {report.known} known already, {len(report.bad)} bad.")
+    progress(f"{report.new} {would}signed up, {report.known} already there, {len(report.bad)} invalid.")
     if report.bad:
         sys.exit(1)
 
 
 def _cell(value: Any) -> str:
-    """One value in one cell: several with commas between, weekdays as Monday = 0, instants as ISO 8601."""
+    """A value as text: several separated by commas, weekdays as Monday = 0, instants as ISO 8601."""
     if isinstance(value, (tuple, frozenset)):
         return ", ".join(str(part) for part in (sorted(value) if isinstance(value, frozenset) else value))
     if isinstance(value, bool):
@@ -195,5 +193,5 @@ def _cell(value: Any) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    """A cell that a spreadsheet does not take for a formula."""
+    """A cell that no spreadsheet reads as a formula."""
     return "'" + cell if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,23 +1,10 @@
-"""What all tables are made of: names of constraints, instants, JSON, numbers; for SQLite and PostgreSQL alike."""
+"""What all tables are made of: names of constraints, partial indexes, numbers that are never used again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    DateTime,
-    Dialect,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    TypeDecorator,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, Index, MetaData, Table, text
+
+from digest.database.dialect import Id
 
 metadata = MetaData(
     naming_convention={
@@ -28,37 +15,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant; SQLite keeps it as naive UTC text, which sorts by time."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base's signature
-        if value is None or value.tzinfo is UTC:
-            return value
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Json = JSON().with_variant(JSONB(), "postgresql")
-Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
-
-
-def Code(length: int) -> String:  # noqa: N802 - stands where a type stands
-    """Text that programs compare: keys, states, zones. By its bytes, whatever the language of the database, whose rules
-    take PostgreSQL longer, and in a new version can spoil an index (wiki.postgresql.org/wiki/Locale_data_changes).
-    """
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:

@@ -14,7 +14,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from digest.database.columns import Code, Id, Instant, Json, metadata, partial_index, table
+from digest.database.columns import metadata, partial_index, table
+from digest.database.dialect import Code, Id, Instant, Json
 
 __all__ = ["metadata"]
 
@@ -67,12 +68,12 @@ collections = table(
     Column("source", Code(40), nullable=False),
     Column("day", Date, nullable=False),
     Column("started_at", Instant, nullable=False),
-    Column("outcome", Code(20), nullable=False),  # Outcome in papers/collecting/collection.py
+    Column("outcome", Code(20), nullable=False),  # SourceHealth in papers/collecting/runs.py
     Column("papers", Integer, nullable=False),
     Column("new", Integer, nullable=False),
     Column("unreadable", Json, nullable=False),  # [{"place", "reason"}]
     Column("message", Text, nullable=False),
-    Column("facts", Json, nullable=False),  # Facts in papers/collecting/collection.py
+    Column("facts", Json, nullable=False),  # ListFacts in papers/collecting/runs.py
     Index("ix_collections_source_started", "source", "started_at"),
     Index("ix_collections_source_day", "source", "day"),
 )

@@ -1,1 +1,1 @@
-"""The first run: a local mail server, three demo readers, and a bundled sample of papers."""
+"""The first run: a local mail server, three demo subscribers, and a bundled sample of papers."""

@@ -1,4 +1,4 @@
-"""Papers for the demo: live ones where the sources answer within seconds, else the bundled sample."""
+"""Papers for the demo: live if the sources answer within seconds, otherwise the bundled sample."""
 
 import socket
 import threading
@@ -11,47 +11,46 @@ from sqlalchemy import Engine
 from digest import wiring
 from digest.database.engine import read_only
 from digest.demo.sample import store_sample
-from digest.papers.collecting.collect import collect_recent
+from digest.papers.collecting import collect_recent
 from digest.papers.store import pool
 from digest.run import processes
 from digest.run.supervisor import say
 from digest.settings import Settings
 
 LIVE, BUNDLED = "live", "bundled"
-_PATIENCE = 6.0  # seconds for all sources together
-_PATIENCE_WITH_ONE = 3.0  # for one answer
-_ENOUGH = 40  # papers make an issue to look at; more come with the next collecting
+_SECONDS = 6.0  # for all sources together
+_ANSWER_SECONDS = 3.0
+_ENOUGH = 40  # papers for an issue worth looking at; the next reading brings more
 
 
 def fill(engine: Engine, own: Settings, now: datetime) -> str:
-    """Store papers and say where they came from: "live" or "bundled"."""
+    """Store papers; returns where they came from, "live" or "bundled"."""
     say(f"Reading {' and '.join(own.sources)} …")
-    found = _live(engine, own, now)
-    if found:
-        say(f"{found} papers came in.")
+    if papers := _live(engine, own, now):
+        say(f"{papers} papers read.")
         return LIVE
-    say("The sources cannot be reached from here: the bundled sample of papers takes their place.")
+    say("The sources cannot be reached; using the bundled sample.")
     store_sample(engine, now)
     return BUNDLED
 
 
 def _live(engine: Engine, own: Settings, now: datetime) -> int:
-    """How many papers the sources brought within the time that a demo has."""
-    # Collecting is patient and asks again; whoever waits for a demo is not. The threads die with the process.
+    """Read the sources for as long as a demo can wait; returns the number of papers."""
+    # Collecting retries for longer than someone watches a demo. The threads end with the process.
     answering: list[str] = []
-    asked = [threading.Thread(target=_ask, args=(url, answering), daemon=True) for url in _addresses(own)]
-    for one in asked:
-        one.start()
+    probes = [threading.Thread(target=_probe, args=(url, answering), daemon=True) for url in _addresses(own)]
+    for probe in probes:
+        probe.start()
     processes.wait_until(
-        lambda: bool(answering) or not any(one.is_alive() for one in asked), seconds=_PATIENCE_WITH_ONE
+        lambda: bool(answering) or not any(probe.is_alive() for probe in probes), seconds=_ANSWER_SECONDS
     )
     if not answering:
         return 0
-    hasty = own.model_copy(update={"source_timeout_seconds": _PATIENCE_WITH_ONE})
-    reader = threading.Thread(target=_collect, args=(engine, hasty, now), daemon=True)
-    reader.start()
+    hasty = own.model_copy(update={"source_timeout_seconds": _ANSWER_SECONDS})
+    collecting = threading.Thread(target=_collect, args=(engine, hasty, now), daemon=True)
+    collecting.start()
     processes.wait_until(
-        lambda: not reader.is_alive() or _stored(engine, own, now) >= _ENOUGH, seconds=_PATIENCE, every=0.2
+        lambda: not collecting.is_alive() or _stored(engine, own, now) >= _ENOUGH, seconds=_SECONDS, every=0.2
     )
     return _stored(engine, own, now)
 
@@ -61,10 +60,10 @@ def _addresses(own: Settings) -> list[str]:
     return [of_source[name] for name in own.sources if name in of_source]
 
 
-def _ask(url: str, answering: list[str]) -> None:
+def _probe(url: str, answering: list[str]) -> None:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    with suppress(OSError), socket.create_connection((parts.hostname, port), timeout=_PATIENCE_WITH_ONE):
+    with suppress(OSError), socket.create_connection((parts.hostname, port), timeout=_ANSWER_SECONDS):
         answering.append(url)
 
 

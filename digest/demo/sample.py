@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from digest.papers.collecting.collect import collect
+from digest.papers.collecting import collect
 from digest.papers.paper import Paper, Votes
 from digest.papers.sources.source import SourceResult
 

@@ -1,4 +1,4 @@
-"""What the demo does while its programs run: the database, papers, today's issue, the readers, their mails."""
+"""The steps of the demo while its programs run: database, papers, today's issue, subscribers, digests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ from digest import clock, wiring
 from digest.database.engine import read_only
 from digest.database.migrate import migrate
 from digest.demo import papers as demo_papers
-from digest.demo import readers
+from digest.demo import subscribers
 from digest.issues.publish import Published, publish
+from digest.ledger.deliveries import count_accepted
 from digest.ledger.kinds import Kind
-from digest.ledger.sweep import count_accepted
 from digest.run import processes
-from digest.run.maildir import mails
+from digest.run.maildir import messages
 from digest.run.parts import wait_for_port
 from digest.run.supervisor import StepFailed, Supervisor
 from digest.settings import Settings
 
-_PATIENCE = 30.0  # seconds for one mail, which usually takes one
+_MESSAGE_SECONDS = 30.0  # for one message, which usually takes one
 
 
 @contextmanager
@@ -35,28 +35,28 @@ def database(own: Settings) -> Iterator[Engine]:
 
 
 def publish_today(engine: Engine, own: Settings) -> tuple[str, Published]:
-    """Today's issue, and where its papers came from: "live" or "bundled". Raises StepFailed without any paper."""
+    """Today's issue, and where its papers came from: "live" or "bundled". Raises StepFailed without papers."""
     source = demo_papers.fill(engine, own, clock.now())
     issue = publish(engine, wiring.plan(own), clock.now().date(), clock.now())
     if not issue.papers:
-        raise StepFailed("the issue holds no paper")
+        raise StepFailed("the issue has no papers")
     return source, issue
 
 
 def sign_up(programs: Supervisor, own: Settings) -> None:
-    """Take the readers to their confirmed address. Raises StepFailed."""
+    """Sign up and confirm the demo subscribers. Raises StepFailed."""
     wait_for_port(programs, own.web_port)
-    with _told_with_logs(own):
-        readers.sign_up(own.public_url, _inbox(own), _PATIENCE, programs.check)
+    with _failing_with_logs(own):
+        subscribers.sign_up(own.public_url, _inbox(own), _MESSAGE_SECONDS, programs.check)
 
 
 def wait_for_digests(programs: Supervisor, own: Settings, engine: Engine) -> tuple[int, int]:
-    """How many digests the ledger has as accepted, and how many the mail server holds. Raises StepFailed."""
-    with _told_with_logs(own):
-        readers.wait_for_digests(_inbox(own), _PATIENCE, programs.check)
-    # The mail server has a mail a moment before the ledger knows.
-    processes.wait_until(lambda: _accepted(engine) >= len(readers.READERS), seconds=5)
-    return _accepted(engine), sum(mail.kind == Kind.DIGEST for mail in mails(_inbox(own)))
+    """The digests accepted by the ledger, and those in the inbox. Raises StepFailed."""
+    with _failing_with_logs(own):
+        subscribers.wait_for_digests(_inbox(own), _MESSAGE_SECONDS, programs.check)
+    # The mail server has a message a moment before the ledger records it.
+    processes.wait_until(lambda: _accepted(engine) >= len(subscribers.SUBSCRIBERS), seconds=5)
+    return _accepted(engine), sum(message.kind == Kind.DIGEST for message in messages(_inbox(own)))
 
 
 def _accepted(engine: Engine) -> int:
@@ -65,14 +65,14 @@ def _accepted(engine: Engine) -> int:
 
 
 @contextmanager
-def _told_with_logs(own: Settings) -> Iterator[None]:
+def _failing_with_logs(own: Settings) -> Iterator[None]:
     try:
         yield
-    except readers.LifeGotStuck as problem:
+    except subscribers.SignUpFailed as problem:
         raise StepFailed(f"{problem}; the logs are in {own.data_dir / 'logs'}") from None
 
 
 def _inbox(own: Settings) -> Path:
     if own.inbox_dir is None:
-        raise ValueError("the demo has an inbox")
+        raise ValueError("the demo needs an inbox")
     return own.inbox_dir

@@ -10,6 +10,7 @@ from digest.database.tables import issue_papers, issues, papers
 from digest.issues.store import ranked_in
 from digest.ledger.kinds import IssueStatus
 from digest.papers.paper import RankedPaper
+from digest.papers.score_terms import ScoreTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class IssueRank:
     rank: int
     of: int  # how many papers the issue holds
     score: float
-    terms: dict[str, float]
+    terms: ScoreTerms
 
 
 def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
@@ -37,7 +38,7 @@ def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
         return None
     last = select(issue_papers.c.rank).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank.desc())
     of = connection.execute(last.limit(1)).scalar_one()
-    return IssueRank(day=row.date, rank=row.rank, of=of, score=row.score, terms=row.terms)
+    return IssueRank(day=row.date, rank=row.rank, of=of, score=row.score, terms=ScoreTerms.from_dict(row.terms))
 
 
 @dataclass(frozen=True, slots=True)

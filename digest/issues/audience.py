@@ -24,8 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import Subquery
 from sqlalchemy.types import TypeEngine
 
-from digest.database.columns import Id
-from digest.database.dialect import as_rows, instant_in_rows, rows_of, sort_in_memory
+from digest.database.dialect import Id, as_rows, instant_in_rows, rows_of, sort_in_memory
 from digest.database.tables import deliveries, subscribers, suppressions
 from digest.ledger.kinds import LISTED, Kind, Status
 from digest.ledger.queueing import new_row

@@ -19,9 +19,9 @@ from digest.ledger import events
 from digest.ledger.deliveries import AlreadySent, last_issue_mails
 from digest.ledger.kinds import SkipReason
 from digest.papers.ranking import ranking
-from digest.subscribers.opinions import opinions_of
+from digest.subscribers.paper_feedback import all_feedback
 from digest.subscribers.store import by_key
-from digest.subscribers.subscriber import Preferences
+from digest.subscribers.subscriber import Preferences, event_subject
 
 _OF_READERS = tuple(one.name for one in fields(SelectionWeights))
 
@@ -85,8 +85,8 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
     papers = [replace(one, terms=ranking.rescore(one.terms, weights)) for one in issue.papers]
-    papers.sort(key=lambda one: (-one.terms["score"], one.rank))
-    ranked = tuple(replace(one, rank=rank, score=one.terms["score"]) for rank, one in enumerate(papers, start=1))
+    papers.sort(key=lambda one: (-one.terms.score, one.rank))
+    ranked = tuple(replace(one, rank=rank, score=one.terms.score) for rank, one in enumerate(papers, start=1))
     return replace(issue, weights=weights.as_dict(), papers=ranked)
 
 
@@ -111,7 +111,7 @@ def _replay(
 ) -> Selection | SkipReason:
     """What would be chosen of what was known then, but for the preferences, which are as they are now."""
     reader = chosen.subscriber_id
-    said = opinions_of(connection, [reader] if reader is not None else [])
+    said = all_feedback(connection, [reader] if reader is not None else [])
     then = {number: [one for one in opinions if one.at < chosen.due_at] for number, opinions in said.items()}
     got = AlreadySent(got_before(connection, chosen, since(shelf.issue)))
     last = last_issue_mails(connection, [chosen.recipient], shelf.issue.date).get(chosen.recipient)
@@ -124,7 +124,7 @@ def _replay(
 
 def _changed_since(connection: Connection, recipient: str, then: datetime) -> str:
     """In words; when nothing of it was the reader's doing, the program or the fate of an earlier mail is left."""
-    happened = events.latest(connection, 1000, f"subscriber:{recipient}")
+    happened = events.latest(connection, 1000, event_subject(recipient))
     changes = [one for one in happened if one.what == "changed preferences" and one.at >= then]
     if not changes:
         return (

@@ -1,21 +1,37 @@
 """An issue: the ranked pool of one date, frozen when cut. Plain values; touches nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from digest.language import SOURCE
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
 
-# The setting of a catch-up issue that says from how many days before their last mail on a reader missed something.
-OVERLAP = "overlap_days"
-_NOTE_IN = "note "  # and a language: the setting that keeps the note in it
+LONGEST_POOL = 30  # days; what the settings allow at most
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSettings:
+    """The operator's settings that an issue's messages depend on, frozen at its cut."""
+
+    title: str = ""
+    public_url: str = ""
+    postal_address: str = ""
+    contact: str = ""
+    sender: str = ""
+    reply_to: str = ""
+    link_key: str = ""  # name of the key that signs links; "" before issues recorded it: the newest key
+    dkim: tuple[str, ...] = ()  # selectors of the keys that sign
+    language: str = SOURCE  # of subscribers who chose none
+    pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut
+    overlap_days: int = 0  # a catch-up issue reaches back this many days before a subscriber's last message
+    notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What was decided at the cut. `weights` are the ranking's constants, `settings` those that show in mails."""
+    """What was decided at the cut. `weights` are the ranking's constants."""
 
     id: int
     kind: str  # one of IssueKind
@@ -24,7 +40,7 @@ class Issue:
     status: IssueStatus
     formula: str  # name and version of the ranking formula
     weights: dict[str, float]
-    settings: dict[str, str]
+    settings: IssueSettings
     candidates: int  # deliveries queued at the cut; what an audit disagrees with
     note: str  # why the issue is thin or empty, in English; "" when it is neither
     papers: tuple[RankedPaper, ...]
@@ -36,13 +52,8 @@ class Issue:
 
     def language_for(self, chosen: str) -> str:
         """The tag of the language of a mail: what its reader chose, or for "" what the operator had at the cut."""
-        return chosen or self.settings.get("language", SOURCE)
+        return chosen or self.settings.language
 
     def note_in(self, language: str) -> str:
         """The note in the language with this tag; in English where it was cut without that language."""
-        return self.settings.get(f"{_NOTE_IN}{language}", self.note)
-
-
-def noted(said: Mapping[str, str]) -> dict[str, str]:
-    """The settings that keep an issue's note in other languages; `said` by their tags."""
-    return {f"{_NOTE_IN}{code}": note for code, note in said.items()}
+        return self.settings.notes.get(language, self.note)

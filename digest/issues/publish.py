@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.issues.audience import Missed, Slot, also_due, distinct_slots, fan_out
-from digest.issues.issue import OVERLAP, noted
+from digest.issues.issue import IssueSettings
 from digest.issues.profiles.affinities import keep_tastes
 from digest.issues.store import (
     NewIssue,
@@ -27,13 +27,10 @@ from digest.issues.store import (
 from digest.language import SOURCE, Languages, Message, n_
 from digest.ledger import events
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
-from digest.papers.collecting.collection import Collected, SourceHealth
-from digest.papers.collecting.health import told_to_readers
+from digest.papers.collecting import SourceHealth, SourceRun, last_runs, source_notes
 from digest.papers.paper import Observed, RankedPaper
-from digest.papers.ranking.lateness import late_days
-from digest.papers.ranking.ranking import FORMULA, RankingWeights, rank
-from digest.papers.ranking.track_record import RECORD_DAYS, track_records
-from digest.papers.store import last_collections, past, pool
+from digest.papers.ranking import FORMULA, RECORD_DAYS, RankingWeights, late_days, rank, track_records
+from digest.papers.store import past, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = IssueKind.DAILY
@@ -54,7 +51,7 @@ class Plan:
     pool_days: int
     papers: int  # how many ranked papers an issue keeps
     weights: RankingWeights
-    settings: Mapping[str, str]
+    settings: IssueSettings
     languages: Languages = field(default_factory=Languages)
 
 
@@ -127,12 +124,12 @@ def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
     """Store the issues of a date and queue their mails; False when another scheduler was faster."""
     papers, previous_cut = _pool(connection, plan.pool_days, now), last_cut(connection, DAILY, day)
     ranked = _ranked(connection, plan, plan.weights, papers, now, previous_cut)
-    runs = last_collections(connection, now)
+    runs = last_runs(connection, now)
     failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
     if not ranked and (failing or not runs):
         raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
     surfaced = sum(one.first_seen_at > (previous_cut or now - timedelta(days=1)) for one in papers)
-    why_thin = told_to_readers(runs, now, thin=surfaced < _THIN)
+    why_thin = source_notes(runs, now, thin=surfaced < _THIN)
     issue_id = _store(connection, plan, DAILY, day, now, ranked, why_thin)
     if issue_id is None:
         return False
@@ -176,16 +173,15 @@ def _store(
 ) -> int | None:
     """The number of the new issue; None when there is one of this kind and date."""
     days = _SPECIAL.get(kind, plan.pool_days)
-    settings = dict(plan.settings) | {"pool_days": str(days)}
-    if kind is IssueKind.CATCH_UP:
-        settings[OVERLAP] = str(plan.pool_days)
     why = list(why_thin)
     if not ranked:
         why.insert(0, _none_listed(days))
     notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
     note = notes.pop(SOURCE, "")
+    overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
+    settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes)
     weights = _weights(kind, plan).as_dict()
-    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings | noted(notes), note), ranked)
+    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings, note), ranked)
 
 
 def _none_listed(days: int) -> Message:
@@ -207,7 +203,7 @@ def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
     ]
 
 
-def _in_words(failing: Sequence[Collected]) -> str:
+def _in_words(failing: Sequence[SourceRun]) -> str:
     """The same for the operator, with what went wrong."""
     return " ".join(f"{run.source} could not be read: {run.message}." for run in failing)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from digest.issues.selection.interests import Interest, InterestKind
 from digest.language import Message, _, n_
 from digest.papers.paper import RankedPaper
-from digest.papers.ranking.lateness import in_words
+from digest.papers.ranking import lateness_text
 from digest.papers.topics import TOPICS
 from digest.text import short_title
 
@@ -21,9 +21,9 @@ _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 def place_of(ranked: RankedPaper, kind: str) -> Message:
     """Why a paper is in an issue of `kind` at all: the same for every reader."""
     place = _place(ranked.rank, kind)
-    if votes := int(ranked.terms.get("upvotes", 0)):
+    if votes := int(ranked.terms.upvotes):
         place = _("%(place)s, %(votes)s", place=place, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
-    return _("%(place)s · %(late)s", place=place, late=in_words(ranked.late_days)) if ranked.late_days else place
+    return _("%(place)s · %(late)s", place=place, late=lateness_text(ranked.late_days)) if ranked.late_days else place
 
 
 def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:

@@ -9,11 +9,14 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from digest.database.dialect import insert_new
 from digest.database.tables import issue_papers, issues
-from digest.issues.issue import Issue
+from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.score_terms import ScoreTerms
 
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
+_PLAIN_SETTINGS = ("title", "public_url", "postal_address", "contact", "sender", "reply_to", "link_key", "language")
+_NOTE_IN = "note "  # and a language
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +28,44 @@ class NewIssue:
     cut_at: datetime
     formula: str
     weights: Mapping[str, float]
-    settings: Mapping[str, str]
+    settings: IssueSettings
     note: str
 
 
 def add_issue(connection: Connection, new: NewIssue, papers: Sequence[RankedPaper]) -> int | None:
     """Store an issue with its list; None when its date has one already, which stays as it is."""
-    row = asdict(new) | {"status": str(IssueStatus.RUNNING), "candidates": 0}
+    row = asdict(new) | {
+        "settings": settings_as_json(new.settings),
+        "status": str(IssueStatus.RUNNING),
+        "candidates": 0,
+    }
     added = insert_new(connection, issues).values(row).returning(issues.c.id)
     issue_id: int | None = connection.execute(added).scalar()
     if issue_id is not None and papers:
         connection.execute(insert(issue_papers), [_ranked_row(issue_id, ranked) for ranked in papers])
     return issue_id
+
+
+def settings_as_json(settings: IssueSettings) -> dict[str, str]:
+    """As every version stores them: text by name."""
+    plain = {name: getattr(settings, name) for name in _PLAIN_SETTINGS}
+    days = {"pool_days": str(settings.pool_days)}
+    if settings.overlap_days:
+        days["overlap_days"] = str(settings.overlap_days)
+    notes = {f"{_NOTE_IN}{language}": note for language, note in settings.notes.items()}
+    return plain | days | {"dkim": " ".join(settings.dkim)} | notes
+
+
+def settings_of(stored: Mapping[str, str]) -> IssueSettings:
+    """The settings that settings_as_json() gave, of this version or an earlier one, which had fewer."""
+    plain = {name: stored[name] for name in _PLAIN_SETTINGS if name in stored}
+    return IssueSettings(
+        **plain,
+        dkim=tuple(stored.get("dkim", "").split()),
+        pool_days=int(stored.get("pool_days", LONGEST_POOL)),
+        overlap_days=int(stored.get("overlap_days", 0)),
+        notes={name.removeprefix(_NOTE_IN): note for name, note in stored.items() if name.startswith(_NOTE_IN)},
+    )
 
 
 def set_candidates(connection: Connection, issue_id: int, candidates: int) -> None:
@@ -107,7 +136,13 @@ def ranked_in(row: Row[Any]) -> RankedPaper:
         stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
     for several in ("authors", "categories", "keywords"):
         stored[several] = tuple(stored[several])
-    return RankedPaper(rank=row.rank, paper=Paper(**stored), score=row.score, terms=row.terms, late_days=row.late_days)
+    return RankedPaper(
+        rank=row.rank,
+        paper=Paper(**stored),
+        score=row.score,
+        terms=ScoreTerms.from_dict(row.terms),
+        late_days=row.late_days,
+    )
 
 
 def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
@@ -118,7 +153,7 @@ def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
 
 def _issue(connection: Connection, row: Row[Any]) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
-    values = dict(row._mapping) | {"status": IssueStatus(row.status)}
+    values = dict(row._mapping) | {"status": IssueStatus(row.status), "settings": settings_of(row.settings)}
     return Issue(**values, papers=tuple(ranked_in(found) for found in connection.execute(query)))
 
 
@@ -132,7 +167,7 @@ def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
         "rank": ranked.rank,
         "paper_id": ranked.paper.id,
         "score": ranked.score,
-        "terms": ranked.terms,
+        "terms": ranked.terms.as_dict(),
         "paper": paper,
         "late_days": ranked.late_days,
     }

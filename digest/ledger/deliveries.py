@@ -1,9 +1,6 @@
-"""The ledger: one row is one mail to one recipient. Its states, and what may be done while nothing is on the wire.
+"""The ledger as it is read: one row is one message to one recipient.
 
-    queued → claimed → sending → accepted | refused | expired | skipped | quarantined
-A deferred mail is queued again with `next_attempt_at` and the last reply. A mail that may have arrived is `uncertain`
-instead, and is claimed and sent once more as the same bytes, or held (DIGEST_IN_DOUBT). What happens on the wire is in
-ledger/sending.py, what after a crash in ledger/recovery.py, docs/delivery.md tells of both.
+Its transitions are in sending.py and transitions.py; docs/delivery.md explains both.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,27 +9,26 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from digest.database.dialect import in_list, in_list_param
 from digest.database.tables import deliveries, issues
-from digest.ledger.kinds import LISTED, IssueStatus, Kind, SkipReason, State
+from digest.ledger.kinds import LISTED, IssueStatus, Kind, State
 
-# Longer than a mail server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes, we wait 10 for the reply
-# to the final dot), so that a worker which was only stopped cannot still be sending when its lease ends.
+# Longer than a mail server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes; we wait 10 for the reply
+# to the final dot), so that a worker that was only suspended cannot still be sending when its lease ends.
 LEASE = timedelta(minutes=20)
-MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 
-
-_OF_ISSUES = sorted(LISTED)
-# A paper in a mail of one of these states has reached its reader or still may.
+_LISTED = sorted(LISTED)
+HELD = (State.CLAIMED, State.SENDING)  # by a worker
+# A paper in a message of one of these states has reached its subscriber or still may.
 MAY_ARRIVE = (State.QUEUED, State.CLAIMED, State.SENDING, State.ACCEPTED, State.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One row of the ledger, as far as making the mail needs it."""
+    """The columns of a row that composing and sending need."""
 
     id: int
     kind: Kind
@@ -43,15 +39,15 @@ class Delivery:
     due_at: datetime
     attempts: int
     crashes: int
-    selection: dict[str, Any] | None  # as issues/selection/stored.py writes it; None before it was composed
-    sha256: str  # of the bytes that went on the wire last; "" before that
+    selection: dict[str, Any] | None  # see issues/selection/stored.py; None before it was composed
+    sha256: str  # of the bytes last sent; "" before that
     in_doubt: bool  # they may have arrived: only the same bytes may go again
     created_at: datetime
     message_id: str = ""  # without angle brackets; "" before it was composed
 
 
 def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> Delivery | None:
-    """The one mail with this name, if the ledger has it."""
+    """The delivery of this kind and occasion, if there is one."""
     named = (deliveries.c.kind == kind, deliveries.c.occasion == occasion.isoformat())
     query = select(*DELIVERY).where(*named, deliveries.c.recipient == recipient)
     row = connection.execute(query).one_or_none()
@@ -61,7 +57,7 @@ def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> 
 def is_waiting() -> ColumnElement[bool]:
     """Queued, or in doubt and neither held nor given up."""
     in_doubt = and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_(None))
-    # The first half is what the partial indexes say, word for word.
+    # The first half repeats the condition of the partial indexes, which PostgreSQL then uses.
     return and_(
         deliveries.c.state.in_([State.QUEUED, State.UNCERTAIN]), or_(deliveries.c.state == State.QUEUED, in_doubt)
     )
@@ -69,120 +65,126 @@ def is_waiting() -> ColumnElement[bool]:
 
 def is_due(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """Waiting, its time has come, and its issue (if it has one) is running."""
-    halted = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
-    may_go = or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(halted))
+    not_running = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
+    may_go = or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(not_running))
     return and_(is_waiting(), deliveries.c.next_attempt_at <= now, may_go)
 
 
-def waiting_state() -> ColumnElement[str]:
-    """The state that a mail goes back to which was certainly not sent this time."""
-    return case((deliveries.c.in_doubt, literal(str(State.UNCERTAIN))), else_=str(State.QUEUED))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AlreadySent:
-    """What one recipient has from us: ids of papers that arrived or still may, and whether more is being chosen."""
+    """The ids of papers that one recipient received or still may, and whether more are being chosen."""
 
     papers: set[str]
     being_chosen: bool = False
 
 
-def already_got(connection: Connection, claims: Sequence[Delivery], worker: str, since: date) -> dict[str, AlreadySent]:
-    """What the recipients' other mails of occasions from `since` on hold.
+def already_sent(
+    connection: Connection, claims: Sequence[Delivery], worker: str, since: date
+) -> dict[str, AlreadySent]:
+    """By recipient, the papers of their other deliveries of occasions from `since` on.
 
-    A mail that another worker has claimed holds papers that are not known yet (`being_chosen`). Claims are committed
-    before anything is chosen, so of two workers at least one sees the other's.
+    A delivery that another worker has claimed will hold papers that are not known yet (`being_chosen`). Claims are
+    committed before anything is chosen, so at least one of two workers sees the other's.
     """
-    asked = {
-        "recipients": list({one.recipient for one in claims}),
+    values = {
+        "recipients": list({claim.recipient for claim in claims}),
         "since": since.isoformat(),
         "me": worker,
-        "mine": [one.id for one in claims],
+        "mine": [claim.id for claim in claims],
     }
-    rows = connection.execute(_other_mails(connection.dialect.name), asked)
-    found = [(recipient, stored) for recipient, stored in rows]
-    waiting = {recipient for recipient, stored in found if stored is None}
-    got = {one.recipient: AlreadySent(set(), one.recipient in waiting) for one in claims}
-    for recipient, stored in found:
-        got[recipient].papers.update(pick[0] for pick in (stored or {"picks": []})["picks"])
-    return got
+    rows = connection.execute(_other_deliveries(connection.dialect.name), values).all()
+    sent = {claim.recipient: AlreadySent(set()) for claim in claims}
+    for recipient, selection in rows:
+        if selection is None:
+            sent[recipient].being_chosen = True
+        else:
+            sent[recipient].papers.update(pick[0] for pick in selection["picks"])
+    return sent
 
 
 @cache
-def _other_mails(dialect: str) -> Select[tuple[str, Any]]:
-    """The question of already_got(), built once: to build it takes longer than to ask it."""
+def _other_deliveries(dialect: str) -> Select[tuple[str, Any]]:
+    # Building this statement takes longer than running it.
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
     return select(deliveries.c.recipient, deliveries.c.selection).where(
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
         deliveries.c.occasion >= bindparam("since"),
         deliveries.c.state.in_(MAY_ARRIVE),
         or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
-        deliveries.c.kind.in_(_OF_ISSUES),
+        deliveries.c.kind.in_(_LISTED),
         ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
 
 
 def last_issue_mails(connection: Connection, recipients: Collection[str], before: date) -> dict[str, date]:
-    """The occasion of each recipient's last mail of an issue before a date; nobody is named who got none."""
+    """By recipient, the occasion of their last issue before a date; those without one are omitted."""
     query = (
         select(deliveries.c.recipient, func.max(deliveries.c.occasion))
         .where(
             in_list(connection, deliveries.c.recipient, recipients),
             deliveries.c.occasion < before.isoformat(),
             deliveries.c.state.in_(MAY_ARRIVE),
-            deliveries.c.kind.in_(_OF_ISSUES),
+            deliveries.c.kind.in_(_LISTED),
         )
         .group_by(deliveries.c.recipient)
     )
     return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
 
 
-# --- leaving without having been on the wire ---
+# --- what workers hold, and what waits for the operator ---
 
 
-def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
-    """Not made, for a named reason; final."""
-    _leave(connection, [delivery_id], state=State.SKIPPED, reason=str(reason), finished_at=now)
+def holders(connection: Connection) -> list[str]:
+    """The workers that hold deliveries, dead or alive."""
+    return list(connection.scalars(select(deliveries.c.worker).where(deliveries.c.state.in_(HELD)).distinct()))
 
 
-def quarantine(connection: Connection, delivery_id: int, reason: str, now: datetime) -> None:
-    """Set apart, since it cannot be made or kills who tries; an operator can look and retry."""
-    _leave(connection, [delivery_id], state=State.QUARANTINED, reason=reason[:80], finished_at=now)
+def held_by(connection: Connection, worker: str) -> dict[int, Delivery]:
+    """By id."""
+    query = select(*DELIVERY).where(deliveries.c.worker == worker, deliveries.c.state.in_(HELD))
+    return {row.id: delivery_of(row) for row in connection.execute(query)}
 
 
-def release(connection: Connection, delivery_ids: Collection[int], until: datetime) -> None:
-    """Claimed, but not begun: back to where it was."""
-    _leave(connection, delivery_ids, state=waiting_state(), next_attempt_at=until)
+def awaits_operator() -> ColumnElement[bool]:
+    """In doubt, and kept by DIGEST_IN_DOUBT=hold or given up."""
+    return and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_not(None))
 
 
-def _leave(connection: Connection, delivery_ids: Collection[int], **change: Any) -> None:
-    of_these = and_(in_list(connection, deliveries.c.id, delivery_ids), deliveries.c.state == State.CLAIMED)
-    connection.execute(update(deliveries).where(of_these).values(lease_until=None, worker="", **change))
+def due_count(connection: Connection, now: datetime, limit: int) -> int:
+    """How many deliveries could be claimed now; counting stops at `limit`."""
+    due = select(deliveries.c.id).where(is_due(now)).limit(limit)
+    return connection.execute(select(func.count()).select_from(due.subquery())).scalar_one()
 
 
-def found_at_server(connection: Connection, delivery_id: int, where: str, now: datetime) -> None:
-    """Claimed, in doubt, and found in the mail server's own log: it has arrived there."""
-    _leave(connection, [delivery_id], state=State.ACCEPTED, reply_text=where, finished_at=now)
+def count_uncertain(connection: Connection, issue_id: int | None = None) -> int:
+    """Those that wait for the operator, of all issues or of one."""
+    return _count(connection, awaits_operator(), issue_id)
 
 
-def give_back(connection: Connection, worker: str, now: datetime) -> int:
-    """What `worker`, alive and with nothing in hand, holds in the ledger: certainly not sent. Returns how many."""
-    held = and_(deliveries.c.worker == worker, deliveries.c.state.in_([State.CLAIMED, State.SENDING]))
-    back = (
-        update(deliveries).where(held).values(state=waiting_state(), next_attempt_at=now, lease_until=None, worker="")
-    )
-    return connection.execute(back).rowcount
+def count_quarantined(connection: Connection, issue_id: int | None = None) -> int:
+    return _count(connection, deliveries.c.state == State.QUARANTINED, issue_id)
+
+
+def count_accepted(connection: Connection, kind: Kind) -> int:
+    return _count(connection, and_(deliveries.c.kind == kind, deliveries.c.state == State.ACCEPTED))
+
+
+def _count(connection: Connection, which: ColumnElement[bool], issue_id: int | None = None) -> int:
+    query = select(func.count()).where(which)
+    return connection.execute(
+        query if issue_id is None else query.where(deliveries.c.issue_id == issue_id)
+    ).scalar_one()
 
 
 # --- rows to values ---
 
-_NAMES = [one.name for one in fields(Delivery)]
+_NAMES = [field.name for field in fields(Delivery)]
 _KIND = _NAMES.index("kind")
 DELIVERY = tuple(deliveries.c[name] for name in _NAMES)
 
 
 def delivery_of(row: Any) -> Delivery:
-    """A row with the columns DELIVERY, which are those of the class, in its order."""
+    """From a row of the columns DELIVERY."""
     values = list(row)
     values[_KIND] = Kind(values[_KIND])
     return Delivery(*values)

@@ -1,14 +1,18 @@
-"""The kinds of message, the states of a delivery, and the reasons not to send one. The words are stored."""
+"""Kinds of message, states of a delivery, reasons not to send one, and what is required of each kind.
 
+The values are stored in the database.
+"""
+
+from dataclasses import dataclass
 from enum import StrEnum
 
 
 class IssueKind(StrEnum):
-    """What an issue ranks. The words stand in the database."""
+    """What an issue ranks."""
 
     DAILY = "daily"  # the papers of the last days
-    WEEKLY = "weekly"  # a whole week anew, for those who get one mail a week
-    CATCH_UP = "catch-up"  # the last weeks, for those who come back from a pause
+    WEEKLY = "weekly"  # a whole week anew, for weekly subscribers
+    CATCH_UP = "catch-up"  # the last weeks, for subscribers whose pause has ended
 
 
 class IssueStatus(StrEnum):
@@ -20,7 +24,7 @@ class IssueStatus(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a reader stands; only confirmed ones are mailed issues."""
+    """Of a subscription; only confirmed subscribers receive issues."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -28,24 +32,19 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a mail is for. With the occasion and the recipient it names exactly one mail, ever."""
+    """What a message is for. There is only ever one delivery of a kind, an occasion and a recipient."""
 
     DIGEST = "digest"
     WEEKLY = "weekly"
-    CATCH_UP = "catch-up"  # in the place of a digest or a weekly, after a pause
+    CATCH_UP = "catch-up"  # instead of a digest or a weekly, after a pause
     CONFIRMATION = "confirmation"
-    ALREADY = "already"  # somebody signed up an address that is confirmed
-    LINK = "link"  # "mail me my link"
-    GOODBYE = "goodbye"  # after an unsubscription on a page of ours
-
-
-OF_ISSUE = {"daily": Kind.DIGEST, "weekly": Kind.WEEKLY, "catch-up": Kind.CATCH_UP}  # by the kind of the issue
-ISSUE_OF = {mail: issue for issue, mail in OF_ISSUE.items()}
-LISTED = frozenset(OF_ISSUE.values())  # what goes to the list; the others answer one person
+    ALREADY = "already"  # someone signed up an address that is already confirmed
+    LINK = "link"  # "email me my link"
+    GOODBYE = "goodbye"  # after unsubscribing on one of our pages
 
 
 class State(StrEnum):
-    """Where a delivery stands. An `uncertain` one may have arrived; it waits like a queued one until it is overdue."""
+    """Of a delivery. An `uncertain` one may have arrived; it waits like a queued one until it is overdue."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -59,13 +58,52 @@ class State(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Why a delivery that was due was not made. The words are stored in the ledger and shown by `digest audit`."""
+    """Why a due delivery was not sent, as the ledger stores it and `digest audit` shows it."""
 
-    NOTHING_NEW = "nothing new"  # the reader already got everything that the issue holds, or muted it
+    NOTHING_NEW = "nothing new"  # the subscriber already received or muted everything in the issue
     EMPTY_ISSUE = "empty issue"
     UNSUBSCRIBED = "unsubscribed"
     PAUSED = "paused by the reader"
     SUPPRESSED = "suppressed"
     CANCELLED = "issue cancelled"
     ERASED = "erased"
-    CHANGED = "no longer asked for"  # e.g. a confirmation for an address that has confirmed meanwhile
+    CHANGED = "no longer asked for"  # e.g. a confirmation of an address that has since been confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """What the ledger needs to know of a kind. The last check before the wire is generated from it (sending.py)."""
+
+    status: Status  # which the subscriber must have
+    issue: IssueKind | None = None  # None for a message that answers one person
+    heeds_pause: bool = False
+
+
+RULES = {
+    Kind.DIGEST: KindRule(Status.CONFIRMED, IssueKind.DAILY, heeds_pause=True),
+    Kind.WEEKLY: KindRule(Status.CONFIRMED, IssueKind.WEEKLY, heeds_pause=True),
+    Kind.CATCH_UP: KindRule(Status.CONFIRMED, IssueKind.CATCH_UP, heeds_pause=True),
+    Kind.CONFIRMATION: KindRule(Status.PENDING),
+    Kind.ALREADY: KindRule(Status.CONFIRMED),
+    Kind.LINK: KindRule(Status.CONFIRMED),
+    Kind.GOODBYE: KindRule(Status.UNSUBSCRIBED),
+}
+ISSUE_OF = {kind: rule.issue for kind, rule in RULES.items() if rule.issue is not None}
+OF_ISSUE: dict[str, Kind] = {issue: kind for kind, issue in ISSUE_OF.items()}
+LISTED = frozenset(ISSUE_OF)  # what goes to the list; the others answer one person
+
+
+def skip_reason(
+    kind: Kind, status: Status | None, suppressed: bool, issue_status: IssueStatus | None, paused: bool
+) -> SkipReason | None:
+    """Why a message must not be sent; None while it is wanted. An erased subscriber has no `status`."""
+    rule = RULES[kind]
+    if status is None:
+        return SkipReason.ERASED
+    if suppressed:
+        return SkipReason.SUPPRESSED
+    if issue_status is IssueStatus.CANCELLED:
+        return SkipReason.CANCELLED
+    if status is not rule.status:
+        return SkipReason.UNSUBSCRIBED if rule.status is Status.CONFIRMED else SkipReason.CHANGED
+    return SkipReason.PAUSED if paused and rule.heeds_pause else None

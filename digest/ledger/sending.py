@@ -1,12 +1,11 @@
-"""The ledger around the wire: claim, mark, record. Each is one statement for many mails.
+"""The transitions around the wire: claim, mark and record, each one statement for many deliveries.
 
-Whatever kills a worker between two of them, the row says what certainly did not happen and what may have
-(ledger/recovery.py).
+If a worker dies between two of them, the row says what certainly did not happen and what may have.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    Date,
     Integer,
     String,
     Text,
@@ -23,74 +23,82 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     update,
 )
 
-from digest.database.columns import Id, Instant, Json
-from digest.database.dialect import as_rows, database_now, instant_in_rows, rows_of, use_indexed_order
+from digest.database.dialect import (
+    Id,
+    Instant,
+    Json,
+    as_rows,
+    database_now,
+    instant_in_rows,
+    rows_of,
+    use_indexed_order,
+)
 from digest.database.tables import deliveries, issues, messages, subscribers, suppressions
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting
-from digest.ledger.kinds import IssueStatus, Kind, State, Status
-from digest.smtp.envelope import Receipt
+from digest.ledger.kinds import RULES, IssueStatus, State
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """What is remembered of a mail before it goes on the wire. `content`: the bytes, for a mail without an issue."""
+    """What the ledger keeps of a message before it goes on the wire."""
 
     delivery_id: int
     message_id: str
     sha256: str
+    due_day: date  # on which it is due where the subscriber lives; a pause is compared with it
     selection: str = "null"  # JSON
-    content: bytes = b""
+    content: bytes = b""  # of a message that belongs to no issue
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What a receipt means for its row. `until`: the next attempt, for a state that waits."""
+    """The next state of a delivery after one attempt."""
 
-    receipt: Receipt
+    delivery_id: int
     state: State
-    until: datetime | None = None
+    at: datetime
+    code: int | None = None  # of the mail server's reply
+    enhanced: str = ""
+    text: str = ""
+    until: datetime | None = None  # the next attempt, for a state that waits
     counts: bool = False  # as one of DIGEST_MAX_ATTEMPTS
     in_doubt: bool = False
 
 
 # --- claim ---
 
-_SUSPECTS = 25  # mails that one worker died with, claimed together
+_MAX_SUSPECTS = 25
 
 
 def claim(connection: Connection, worker: str, limit: int, now: datetime) -> list[Delivery]:
-    """Take up to `limit` due mails for `worker`: what somebody asked for just now first, then longest due first.
+    """Claim up to `limit` due deliveries: first what someone has just asked for, then what has been due for longest.
 
-    What a worker died with is taken when nothing else is due: a few together, since most of them were only near by, and
-    what two workers died with alone, so that it can harm no other.
+    Crash suspects come when nothing else is due: a few together after one crash, since most of them only happened to be
+    claimed, and alone after two, so that they cannot affect others.
     """
     use_indexed_order(connection)
-    asked_for, of_issues, suspect, deadly = _claims(connection.dialect.name)
-    asked = {"sender": worker, "now": now, **_clock(connection.dialect.name)}
-    taken = _claim(connection, asked_for, asked, limit)
-    if len(taken) < limit:
-        taken += _claim(connection, of_issues, asked, limit - len(taken))
-    taken = taken or _claim(connection, suspect, asked, min(limit, _SUSPECTS))
-    return taken or _claim(connection, deadly, asked, 1)
+    transactional, of_issues, suspects, repeat_suspects = _claims(connection.dialect.name)
+    values = {"sender": worker, "now": now, **_clock(connection.dialect.name)}
+    claims = _claim(connection, transactional, values, limit)
+    if len(claims) < limit:
+        claims += _claim(connection, of_issues, values, limit - len(claims))
+    claims = claims or _claim(connection, suspects, values, min(limit, _MAX_SUSPECTS))
+    return claims or _claim(connection, repeat_suspects, values, 1)
 
 
-def _claim(connection: Connection, statement: Any, asked: Mapping[str, Any], limit: int) -> list[Delivery]:
-    taken = connection.execute(statement, {**asked, "limit": limit}).all()
-    return sorted(map(delivery_of, taken), key=lambda one: (one.due_at, one.id))
+def _claim(connection: Connection, statement: Any, values: Mapping[str, Any], limit: int) -> list[Delivery]:
+    rows = connection.execute(statement, {**values, "limit": limit}).all()
+    return sorted(map(delivery_of, rows), key=lambda claim: (claim.due_at, claim.id))
 
 
 @cache
 def _claims(dialect: str) -> tuple[Any, Any, Any, Any]:
-    """For what somebody asked for just now, for an issue's mails, for what one worker died with, and more than one.
-
-    Built once: to build one takes as long as to claim a hundred mails.
-    """
+    # Building one of these statements takes as long as claiming a hundred deliveries.
     healthy = deliveries.c.crashes == 0
     return (
         _claim_of(dialect, and_(deliveries.c.issue_id.is_(None), healthy)),
@@ -120,14 +128,14 @@ def _claim_of(dialect: str, which: ColumnElement[bool]) -> Any:
 
 
 def _now_and_lease(dialect: str) -> tuple[Any, Any]:
-    """Now, and the end of a lease that begins now, in a statement that is built once."""
-    if dialect == "sqlite":  # it has no clock of its own: see _clock
+    """Now, and the end of a lease that begins now."""
+    if dialect == "sqlite":  # has no clock of its own: see _clock()
         return bindparam("at", type_=Instant()), bindparam("lease", type_=Instant())
     return database_now(dialect), database_now(dialect) + LEASE
 
 
 def _clock(dialect: str) -> dict[str, datetime]:
-    """The parameters that _now_and_lease() leaves open."""
+    """The parameters of _now_and_lease()."""
     now = database_now(dialect)
     return {"at": now, "lease": now + LEASE} if dialect == "sqlite" else {}
 
@@ -135,37 +143,41 @@ def _clock(dialect: str) -> dict[str, datetime]:
 # --- mark ---
 
 
-def mark_sending(connection: Connection, worker: str, composed: Sequence[MessageRecord]) -> set[int]:
-    """The last check before the wire, and the mark that the mails go on it, in one statement; which may go.
+def mark_sending(connection: Connection, worker: str, records: Sequence[MessageRecord]) -> set[int]:
+    """Check for the last time that messages may go, and mark those that may as being sent. Returns their ids.
 
-    May go: claimed by this worker, lease not over, the reader (still) wants it, not suppressed, issue running. Of what
-    goes the ledger keeps what would be a copy of it.
+    May go: claimed by this worker, lease not over, wanted (as in skip_reason()), issue running.
     """
     dialect = connection.dialect.name
     rows = [
-        {
-            "id": one.delivery_id,
-            "message_id": one.message_id,
-            "sha256": one.sha256,
-        }
-        for one in composed
+        {"id": row.delivery_id, "message_id": row.message_id, "sha256": row.sha256, "due_day": row.due_day.isoformat()}
+        for row in records
     ]
     values = {
-        "rows": as_rows(dialect, rows, selection=[one.selection for one in composed]),
+        "rows": as_rows(dialect, rows, selection=[row.selection for row in records]),
         "sender": worker,
         **_clock(dialect),
     }
     may_go = set(connection.execute(_mark(dialect), values).scalars())
-    kept = [{"delivery_id": one.delivery_id, "content": one.content} for one in composed if one.content]
-    if going := [row for row in kept if row["delivery_id"] in may_go]:
-        connection.execute(messages.delete().where(messages.c.delivery_id.in_([row["delivery_id"] for row in going])))
-        connection.execute(insert(messages), going)
+    _keep_content(connection, [row for row in records if row.content and row.delivery_id in may_go])
     return may_go
+
+
+def _keep_content(connection: Connection, records: Sequence[MessageRecord]) -> None:
+    """A message without an issue cannot be composed again, but a retry has to be the same bytes."""
+    if records:
+        ids = [row.delivery_id for row in records]
+        connection.execute(messages.delete().where(messages.c.delivery_id.in_(ids)))
+        connection.execute(
+            insert(messages), [{"delivery_id": row.delivery_id, "content": row.content} for row in records]
+        )
 
 
 @cache
 def _mark(dialect: str) -> Any:
-    given = rows_of(dialect, {"id": Id, "message_id": String(), "sha256": String(), "selection": Json})
+    given = rows_of(
+        dialect, {"id": Id, "message_id": String(), "sha256": String(), "due_day": Date(), "selection": Json}
+    )
     now, lease = _now_and_lease(dialect)
     return (
         update(deliveries)
@@ -174,7 +186,7 @@ def _mark(dialect: str) -> Any:
             deliveries.c.state == State.CLAIMED,
             deliveries.c.worker == bindparam("sender"),
             deliveries.c.lease_until > now,
-            _is_wanted(),
+            _is_wanted(given.c.due_day),
         )
         .values(
             state=State.SENDING,
@@ -187,14 +199,17 @@ def _mark(dialect: str) -> Any:
     )
 
 
-def _is_wanted() -> ColumnElement[bool]:
-    wanted_status = case(
-        (deliveries.c.kind == Kind.CONFIRMATION, literal(str(Status.PENDING))),
-        (deliveries.c.kind == Kind.GOODBYE, literal(str(Status.UNSUBSCRIBED))),
-        else_=str(Status.CONFIRMED),
-    )
+def _is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
+    """skip_reason() in SQL, from the same table; a paused issue has to wait as well."""
+    status = case({str(kind): str(rule.status) for kind, rule in RULES.items()}, value=deliveries.c.kind)
+    ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
+    paused_until = subscribers.c.paused_until
     return and_(
-        exists().where(subscribers.c.id == deliveries.c.subscriber_id, subscribers.c.status == wanted_status),
+        exists().where(
+            subscribers.c.id == deliveries.c.subscriber_id,
+            subscribers.c.status == status,
+            or_(deliveries.c.kind.in_(ignores_pause), paused_until.is_(None), paused_until <= due_day),
+        ),
         ~exists().where(suppressions.c.key == deliveries.c.recipient),
         or_(
             deliveries.c.issue_id.is_(None),
@@ -204,12 +219,12 @@ def _is_wanted() -> ColumnElement[bool]:
 
 
 def message_of(connection: Connection, delivery_id: int) -> bytes | None:
-    """The bytes that were kept of a mail without an issue."""
+    """The bytes of a message without an issue."""
     return connection.execute(select(messages.c.content).where(messages.c.delivery_id == delivery_id)).scalar()
 
 
 def forget_messages(connection: Connection) -> int:
-    """The kept bytes of mails that will not be repeated. Returns how many."""
+    """Delete the bytes of messages that will not be repeated. Returns how many."""
     needed = select(deliveries.c.id).where(
         deliveries.c.state.in_([State.SENDING, State.CLAIMED, State.UNCERTAIN]),
         deliveries.c.id == messages.c.delivery_id,
@@ -220,27 +235,26 @@ def forget_messages(connection: Connection) -> int:
 # --- record ---
 
 
-def record(connection: Connection, worker: str, answers: Sequence[DeliveryResult]) -> None:
-    """What the mail server said to each mail that `worker` holds; a row that it no longer holds stays as it is."""
-    if not answers:
+def record(connection: Connection, worker: str, results: Sequence[DeliveryResult]) -> None:
+    """Record the result of each delivery that `worker` still holds."""
+    if not results:
         return
     dialect = connection.dialect.name
-    rows = [_answered(answer) for answer in answers]
+    rows = [_row_of(result) for result in results]
     connection.execute(_record(dialect), {"rows": as_rows(dialect, rows), "sender": worker})
 
 
-def _answered(answer: DeliveryResult) -> dict[str, Any]:
-    receipt, waits = answer.receipt, answer.until is not None
+def _row_of(result: DeliveryResult) -> dict[str, Any]:
     return {
-        "id": receipt.delivery_id,
-        "state": answer.state,
-        "reply_code": receipt.code,
-        "reply_enhanced": receipt.enhanced,
-        "reply_text": receipt.text or None,  # nothing was said: what was said last time stays
-        "next_attempt_at": answer.until,
-        "finished_at": None if waits else receipt.at,
-        "tried": int(answer.counts),
-        "in_doubt": answer.in_doubt,
+        "id": result.delivery_id,
+        "state": result.state,
+        "reply_code": result.code,
+        "reply_enhanced": result.enhanced,
+        "reply_text": result.text or None,  # without a reply the last one stays
+        "next_attempt_at": result.until,
+        "finished_at": result.at if result.until is None else None,
+        "tried": int(result.counts),
+        "in_doubt": result.in_doubt,
     }
 
 

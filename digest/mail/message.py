@@ -1,14 +1,56 @@
-"""The plain values that pass between rendering, composing, sending and the ledger."""
+"""Plain values that rendering, composing and sending pass on."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from digest.issues.issue import Issue
+from digest.issues.selection.selection import Selection
+from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import Kind
+from digest.smtp import Envelope
+from digest.subscribers.subscriber import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Branding:
+    """The operator's name and addresses in every message. `public_url` ends without a slash."""
+
+    title: str
+    public_url: str
+    postal_address: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Senders of messages: `bulk` for issues, `transactional` for what someone has just asked for."""
+
+    bulk: str
+    transactional: str
+    reply_to: str
+    reverse_path: str  # envelope sender: bounces go there
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to compose: its delivery and subscriber and, for an issue, the papers chosen."""
+
+    delivery: Delivery
+    subscriber: Recipient
+    issue: Issue | None = None
+    selection: Selection | None = None
+
+    @property
+    def language(self) -> str:
+        """The language chosen with the papers, else the operator's at the cut. Only for an issue."""
+        assert self.issue is not None
+        return self.issue.language_for(self.selection.language if self.selection else "")
 
 
 @dataclass(frozen=True, slots=True)
 class MessageParts:
-    """A rendered mail: what a person reads. `html` has its styles inlined; lines end in \\n."""
+    """A rendered message: styles inlined in `html`, lines ending in \\n."""
 
     subject: str
     text: str
@@ -17,16 +59,25 @@ class MessageParts:
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """What the header section needs beside the letter. Addresses are bare, URLs plain ASCII."""
+    """Values of the header section except the subject. Addresses are bare, URLs plain ASCII."""
 
     sender: str  # From, as "Name <address>"
+    reply_to: str  # "" for the sender
     to: str
     date: datetime
     message_id: str  # without angle brackets
     kind: Kind
     occasion: str
-    list_domain: str  # right side of List-Id
     unsubscribe_url: str  # RFC 8058: https (http on loopback), takes the one-click POST
-    unsubscribe_mailto: str = ""
     archive_url: str = ""
-    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    envelope: Envelope
+    message_id: str
+    sha256: str
+
+    @classmethod
+    def of(cls, envelope: Envelope, message_id: str) -> "OutgoingMessage":
+        return cls(envelope, message_id, hashlib.sha256(envelope.message).hexdigest())

@@ -1,4 +1,4 @@
-"""One reader's mail of an issue without sending it: the bytes that went or would go."""
+"""Composes a message without sending it: the bytes that were sent or would be."""
 
 import email
 from dataclasses import replace
@@ -15,48 +15,52 @@ from digest.issues.selection.selection import Pool
 from digest.issues.selection.stored import selection_of
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
-from digest.mail.compose.composer import IssueComposer, MailContext, language_of, write
+from digest.mail.compose.composer import compose_alone, compose_transactional
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
+from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.store import stored_fragments
-from digest.mail.delivery.choose import Draft
-from digest.smtp.envelope import Envelope
+from digest.mail.message import Draft
+from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
-DEFAULT_READER = "reader@example.com"
-_NOBODY = 0  # no reader's number: the links of a preview open no reader's page
+_SAMPLE_ADDRESS = "reader@example.com"
+_NOBODY = 0  # the id of no subscriber, so that links in a preview open no page
 
 
 def preview_message(
-    engine: Engine, desk: MailContext, issue: Issue, reader: Subscriber | None, now: datetime, language: str = ""
+    engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes | None:
-    """The exact bytes for `reader`; None when no mail would be made. Without one, for the default reader, who gets it
-    in `language` (the issue's for "").
+    """Compose the message of an issue; None when the subscriber would get none.
 
-    The default reader's mail is made with the templates as they are now: it shows a designer their changes.
+    Without a subscriber it is for a sample subscriber, in `language` ("": the issue's), and from the current templates,
+    so that designers see their changes.
     """
-    part = _part(engine, desk, issue, reader or _default_reader(DEFAULT_READER, now, language), now)
-    if part is None:
+    draft = _draft(engine, context, issue, subscriber or _sample_subscriber(_SAMPLE_ADDRESS, now, language), now)
+    if draft is None:
         return None
     with read_only(engine) as connection:
-        stored = stored_fragments(connection, issue.id, language_of(issue, part.selection)) if reader else None
-    written = IssueComposer(issue, Fragments.from_json(stored), desk).write(part) if stored else write(part, desk)
-    return written.envelope.message
+        stored = stored_fragments(connection, issue.id, draft.language) if subscriber else None
+    if stored is None:
+        return compose_alone(draft, context).envelope.message
+    return IssueComposer(issue, Fragments.from_json(stored), context).compose(draft).envelope.message
 
 
-def preview_letter(
-    desk: MailContext, kind: Kind, reader: Subscriber | None, now: datetime, language: str = ""
+def preview_transactional(
+    context: MailContext, kind: Kind, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes:
-    """The same of a mail that belongs to no issue, as if it were due now; the operator's language for ""."""
-    whom = reader or _default_reader(DEFAULT_READER, now, language)
-    return write(Draft(_unqueued(kind, None, now.date(), whom, now), whom), desk).envelope.message
+    """Compose a message that belongs to no issue, as if due now. `language` "" is the operator's."""
+    recipient = subscriber or _sample_subscriber(_SAMPLE_ADDRESS, now, language)
+    draft = Draft(_unqueued(kind, None, now.date(), recipient, now), recipient)
+    return compose_transactional(draft, context).envelope.message
 
 
 def test_envelope(
-    engine: Engine, desk: MailContext, issue: Issue, address: str, language: str, now: datetime
+    engine: Engine, context: MailContext, issue: Issue, address: str, language: str, now: datetime
 ) -> Envelope | None:
-    """The default reader's mail, addressed to `address`; the ledger never hears of it. None for an empty issue."""
-    part = _part(engine, desk, issue, _default_reader(address, now, language), now)
-    return write(part, desk).envelope if part else None
+    """Compose a sample subscriber's message to `address`, outside the ledger. None for an empty issue."""
+    draft = _draft(engine, context, issue, _sample_subscriber(address, now, language), now)
+    return compose_alone(draft, context).envelope if draft else None
 
 
 def body_of(message: bytes, kind: str) -> str:
@@ -67,30 +71,30 @@ def body_of(message: bytes, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _part(engine: Engine, desk: MailContext, issue: Issue, reader: Subscriber, now: datetime) -> Draft | None:
-    shelf = CachedIssue(issue, Pool(issue, languages=desk.renderer.languages))
+def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber, now: datetime) -> Draft | None:
+    cached = CachedIssue(issue, Pool(issue, languages=context.renderer.languages))
     with read_only(engine) as connection:
         kind = OF_ISSUE[issue.kind]
-        queued = find(connection, kind, issue.date, reader.key)
-        delivery = queued or _unqueued(kind, issue.id, issue.date, reader, now)
-        known = known_of(connection, "", [delivery], lambda _: shelf)[delivery.id]
+        queued = find(connection, kind, issue.date, subscriber.key)
+        delivery = queued or _unqueued(kind, issue.id, issue.date, subscriber, now)
+        history = known_of(connection, "", [delivery], lambda _: cached)[delivery.id]
     stored = delivery.selection
-    selection = selection_of(stored) if stored else papers_for(shelf, reader.preferences, known)
+    selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
     if isinstance(selection, SkipReason):
         return None
-    if reader.id == _NOBODY:  # shows the mail of every day
+    if subscriber.id == _NOBODY:  # a preview is not a first issue
         selection = replace(selection, first=False)
-    return Draft(delivery, reader, issue, selection)
+    return Draft(delivery, subscriber, issue, selection)
 
 
-def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, now: datetime) -> Delivery:
+def _unqueued(kind: Kind, issue_id: int | None, day: date, subscriber: Subscriber, now: datetime) -> Delivery:
     return Delivery(
         id=0,
         kind=kind,
         occasion=day.isoformat(),
-        recipient=reader.key,
+        recipient=subscriber.key,
         issue_id=issue_id,
-        subscriber_id=reader.id,
+        subscriber_id=subscriber.id,
         due_at=now,
         attempts=0,
         crashes=0,
@@ -101,7 +105,7 @@ def _unqueued(kind: Kind, issue_id: int | None, day: date, reader: Subscriber, n
     )
 
 
-def _default_reader(address: str, now: datetime, language: str) -> Subscriber:
+def _sample_subscriber(address: str, now: datetime, language: str) -> Subscriber:
     consent = Consent(requested_at=now, requested_from="", form="preview")
-    wants = Preferences(language=language)
-    return Subscriber(_NOBODY, address, Status.CONFIRMED, wants, "", consent, created_at=now, changed_at=now)
+    preferences = Preferences(language=language)
+    return Subscriber(_NOBODY, address, Status.CONFIRMED, preferences, "", consent, created_at=now, changed_at=now)

@@ -1,4 +1,4 @@
-"""A mail → one page that shows it as phones and desktops do, in light and dark, with what the lint says. Pure."""
+"""An HTML page that shows a message as phones and desktops do, in light and dark, with its lint report."""
 
 import re
 from html import escape
@@ -8,7 +8,7 @@ from digest.lint.message import ParsedMessage
 
 _FRAMES = (("Phone, light", 390, False), ("Phone, dark", 390, True), ("Small phone, light", 320, False))
 _DESKTOP = (("Desktop, light", 720, False), ("Desktop, dark", 720, True))
-_ASKS_FOR_DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
+_DARK_QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
 _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0; padding: 24px; font: 16px/1.5 system-ui, sans-serif; }
@@ -23,37 +23,37 @@ pre { padding: 16px; border: 1px solid #767676; overflow-x: auto; }
 
 
 def preview_page(message: bytes) -> str:
-    """An HTML page that needs nothing else. Only the question for the scheme is answered in each frame's copy."""
-    mail, verdict = ParsedMessage(message), lint(message)
+    """Render the page. Frames show copies of the message in which only the query for dark mode is answered."""
+    parsed, report = ParsedMessage(message), lint(message)
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(mail.subject)}</title><style>{_STYLE}</style></head><body>
-<h1>{escape(mail.subject)}</h1>
-<p>From {escape(mail.field("From"))}, {len(message):,} bytes, {len(mail.html_on_the_wire):,} of them HTML.</p>
-{_judged(verdict)}
-<h2>As it looks</h2>
-<div class="row">{"".join(_frame(mail.html, *frame) for frame in _FRAMES)}</div>
-<div class="row">{"".join(_frame(mail.html, *frame) for frame in _DESKTOP)}</div>
-<h2>The text part</h2>
-<pre>{escape(mail.text)}</pre>
-<h2>The header</h2>
-<pre>{escape(mail.head.decode("ascii", "backslashreplace"))}</pre>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(parsed.subject)}</title><style>{_STYLE}</style></head><body>
+<h1>{escape(parsed.subject)}</h1>
+<p>From {escape(parsed.field("From"))}, {len(message):,} bytes, {len(parsed.html_on_the_wire):,} of them HTML.</p>
+{_rules(report)}
+<h2>Rendering</h2>
+<div class="row">{"".join(_frame(parsed.html, *frame) for frame in _FRAMES)}</div>
+<div class="row">{"".join(_frame(parsed.html, *frame) for frame in _DESKTOP)}</div>
+<h2>Text part</h2>
+<pre>{escape(parsed.text)}</pre>
+<h2>Headers</h2>
+<pre>{escape(parsed.head.decode("ascii", "backslashreplace"))}</pre>
 </body></html>
 """
 
 
-def _judged(verdict: LintReport) -> str:
+def _rules(report: LintReport) -> str:
     broken = "".join(
         f"<li><b>{escape(rule.id)}</b>: {escape('; '.join(problems))}. {escape(rule.remedy)}</li>"
-        for rule, problems in verdict.problems.items()
+        for rule, problems in report.problems.items()
     )
-    said = f"<p>It keeps {verdict.passed} of the {verdict.of} rules for a {verdict.kind} mail.</p>"
-    return f"{said}<ul>{broken}</ul>" if broken else said
+    summary = f"<p>It follows {report.passed} of the {report.of} rules for a {report.kind} message.</p>"
+    return f"{summary}<ul>{broken}</ul>" if broken else summary
 
 
 def _frame(html: str, name: str, width: int, dark: bool) -> str:
-    shown = _ASKS_FOR_DARK.sub("all" if dark else "not all", html)
+    answered = _DARK_QUERY.sub("all" if dark else "not all", html)
     scheme = "dark" if dark else "light"
     return (
         f'<figure><figcaption>{name}, {width} px</figcaption><iframe title="{name}" sandbox="allow-popups" '
-        f'style="width:{width}px;color-scheme:{scheme}" srcdoc="{escape(shown)}"></iframe></figure>'
+        f'style="width:{width}px;color-scheme:{scheme}" srcdoc="{escape(answered)}"></iframe></figure>'
     )

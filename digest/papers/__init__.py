@@ -1,1 +1,1 @@
-"""What comes in: papers and their votes, from the sources, ranked."""
+"""Papers and their votes: the sources, the archive, the search and the ranking."""

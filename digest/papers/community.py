@@ -1,33 +1,39 @@
-"""What readers bring together: the papers that they suggest, and one vote a reader for a paper.
+"""Papers that subscribers suggest, and their votes: one per subscriber and paper.
 
-Readers are known here by their recipient key, which names nobody and outlives erasure: one vote stays one vote.
+Subscribers appear by their recipient key, which identifies nobody and outlives the deletion of their data, so that one
+vote remains one vote.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, or_, select, update
 
 from digest.database.dialect import in_list, insert_new
+from digest.database.engine import read_only
 from digest.database.tables import papers, reader_votes, suggestions
-from digest.papers.paper import Votes
-from digest.papers.sources.suggestions import NAME
+from digest.papers.paper import Paper, Votes
+from digest.papers.sources.source_names import SUGGESTIONS
+from digest.papers.store import papers_with
+
+_WAITS_FOR = timedelta(days=30)
+_VOTED_WITHIN = timedelta(days=30)  # longer than any pool
 
 
 class SuggestionState(StrEnum):
-    """The words stand in the database."""
+    """Stored in the database."""
 
-    WAITING = "waiting"  # until it was looked up
+    WAITING = "waiting"  # not looked up yet
     LISTED = "listed"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A paper that a reader suggested; `message` says why it was refused."""
+    """A suggested paper; `message` is why it was refused."""
 
     paper_id: str
     recipient: str
@@ -36,32 +42,58 @@ class Suggestion:
     message: str = ""
 
 
+class Community:
+    """The suggestions and votes in a database, for the source "readers"."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def waiting(self, now: datetime) -> list[Suggestion]:
+        """Suggestions that were not looked up yet, oldest first."""
+        with read_only(self._engine) as connection:
+            return suggestions_in(connection, SuggestionState.WAITING, now - _WAITS_FOR, now)
+
+    def listed(self, day: date, now: datetime) -> list[Paper]:
+        """The papers suggested on `day` (UTC) and accepted, as of `now`, listed at the time of their suggestion."""
+        start = datetime.combine(day, time(), UTC)
+        end = min(now, start + timedelta(days=1) - timedelta(microseconds=1))
+        with read_only(self._engine) as connection:
+            accepted = suggestions_in(connection, SuggestionState.LISTED, start, end)
+            stored = papers_with(connection, [suggestion.paper_id for suggestion in accepted])
+        return [replace(stored[new.paper_id], listed_at=new.at) for new in accepted if new.paper_id in stored]
+
+    def votes(self, now: datetime, also: Collection[str]) -> list[Votes]:
+        """The votes as of `now` for papers of the archive and of `also` that received one in the last weeks."""
+        with read_only(self._engine) as connection:
+            return count_votes(connection, now - _VOTED_WITHIN, now, also)
+
+
 # --- votes ---
 
 
 def cast_vote(connection: Connection, paper_id: str, recipient: str, at: datetime) -> bool:
-    """One reader's vote for a paper; False when they had voted for it."""
+    """Store a subscriber's vote for a paper; False if they have voted for it before."""
     row = {"paper_id": paper_id, "recipient": recipient, "at": at}
     cast = insert_new(connection, reader_votes).values(row).returning(reader_votes.c.paper_id)
     return connection.execute(cast).scalar() is not None
 
 
 def take_vote_back(connection: Connection, paper_id: str, recipient: str) -> bool:
-    """Forget one reader's vote for a paper; False when there was none."""
-    theirs = (reader_votes.c.paper_id == paper_id) & (reader_votes.c.recipient == recipient)
-    return connection.execute(delete(reader_votes).where(theirs)).rowcount == 1
+    """Delete a subscriber's vote for a paper; False if there was none."""
+    vote = (reader_votes.c.paper_id == paper_id) & (reader_votes.c.recipient == recipient)
+    return connection.execute(delete(reader_votes).where(vote)).rowcount == 1
 
 
 def votes_by(connection: Connection, recipient: str) -> dict[str, datetime]:
-    """What one reader voted for, and when, newest first."""
+    """The papers that a subscriber voted for, and when, newest first."""
     query = select(reader_votes.c.paper_id, reader_votes.c.at).where(reader_votes.c.recipient == recipient)
     return {row.paper_id: row.at for row in connection.execute(query.order_by(reader_votes.c.at.desc()))}
 
 
-def counted(connection: Connection, since: datetime, until: datetime, also: Collection[str] = ()) -> list[Votes]:
-    """The votes for each paper that got one within [since, until], all of its votes counted, as of `until`.
+def count_votes(connection: Connection, since: datetime, until: datetime, also: Collection[str] = ()) -> list[Votes]:
+    """All votes, as of `until`, for each paper that has received one within [since, until].
 
-    Papers that are not in the archive are left out, but for those of `also`, which come into it just now.
+    Papers that are not in the archive are left out, except those of `also`, which are about to be added.
     """
     recent = select(reader_votes.c.paper_id).where(reader_votes.c.at.between(since, until))
     query = (
@@ -72,31 +104,31 @@ def counted(connection: Connection, since: datetime, until: datetime, also: Coll
         .group_by(reader_votes.c.paper_id)
         .order_by(reader_votes.c.paper_id)
     )
-    return [Votes(row.paper_id, NAME, until, row.upvotes) for row in connection.execute(query)]
+    return [Votes(row.paper_id, SUGGESTIONS, until, row.upvotes) for row in connection.execute(query)]
 
 
 # --- suggestions ---
 
 
 def keep_suggestion(connection: Connection, new: Suggestion) -> bool:
-    """Store a suggestion; False when somebody suggested the paper before, which stays as it is."""
-    kept = insert_new(connection, suggestions).values(_row(new)).returning(suggestions.c.paper_id)
-    return connection.execute(kept).scalar() is not None
+    """Store a suggestion; False, and nothing changes, if someone has suggested the paper before."""
+    insert = insert_new(connection, suggestions).values(_row(new)).returning(suggestions.c.paper_id)
+    return connection.execute(insert).scalar() is not None
 
 
 def replace_suggestion(connection: Connection, new: Suggestion) -> None:
-    """Store a suggestion of a paper that was refused before."""
+    """Store a new suggestion of a paper that was refused before."""
     connection.execute(update(suggestions).where(suggestions.c.paper_id == new.paper_id).values(_row(new)))
 
 
 def suggestion_of(connection: Connection, paper_id: str) -> Suggestion | None:
-    """What became of a suggested paper."""
+    """The suggestion of a paper, with its state."""
     row = connection.execute(select(suggestions).where(suggestions.c.paper_id == paper_id)).one_or_none()
     return _suggestion(row) if row else None
 
 
 def suggested_by(connection: Connection, recipient: str) -> list[Suggestion]:
-    """What one reader suggested, newest first."""
+    """The suggestions of a subscriber, newest first."""
     query = select(suggestions).where(suggestions.c.recipient == recipient).order_by(suggestions.c.at.desc())
     return [_suggestion(row) for row in connection.execute(query)]
 
@@ -104,17 +136,18 @@ def suggested_by(connection: Connection, recipient: str) -> list[Suggestion]:
 def suggestions_in(
     connection: Connection, state: SuggestionState, since: datetime, until: datetime
 ) -> list[Suggestion]:
-    """Those in `state` that were made within [since, until], oldest first."""
-    here = suggestions.c.at.between(since, until) & (suggestions.c.state == str(state))
-    return [_suggestion(row) for row in connection.execute(select(suggestions).where(here).order_by(suggestions.c.at))]
+    """The suggestions in `state` made within [since, until], oldest first."""
+    selected = suggestions.c.at.between(since, until) & (suggestions.c.state == str(state))
+    query = select(suggestions).where(selected).order_by(suggestions.c.at)
+    return [_suggestion(row) for row in connection.execute(query)]
 
 
 def settle(connection: Connection, listed: Collection[str], refused: Mapping[str, str]) -> None:
-    """Waiting suggestions of papers that a source listed are listed; those of `refused` are not, and why."""
+    """Mark waiting suggestions as listed, or as refused with the message in `refused`."""
     waiting = suggestions.c.state == str(SuggestionState.WAITING)
     if listed:
-        which = waiting & in_list(connection, suggestions.c.paper_id, listed)
-        connection.execute(update(suggestions).where(which).values(state=str(SuggestionState.LISTED)))
+        accepted = waiting & in_list(connection, suggestions.c.paper_id, listed)
+        connection.execute(update(suggestions).where(accepted).values(state=str(SuggestionState.LISTED)))
     for paper_id, message in refused.items():
         values = {"state": str(SuggestionState.REFUSED), "message": message}
         connection.execute(update(suggestions).where(waiting, suggestions.c.paper_id == paper_id).values(values))
@@ -122,7 +155,7 @@ def settle(connection: Connection, listed: Collection[str], refused: Mapping[str
 
 
 def forget_suggester(connection: Connection, recipient: str) -> None:
-    """The papers stay; who suggested them is forgotten."""
+    """Delete who suggested the papers; the papers stay."""
     connection.execute(update(suggestions).where(suggestions.c.recipient == recipient).values(recipient=""))
 
 

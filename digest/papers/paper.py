@@ -1,11 +1,12 @@
-"""A paper, what was observed about it, and the rules by which two records are the same paper.
-
-Comes in: identifiers and records from sources. Goes out: plain, frozen values. Touches nothing.
-"""
+"""A paper, the votes observed for it, and when two records are the same paper. Pure."""
 
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from digest.papers.score_terms import ScoreTerms
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d{4}\.\d{4,5}"
@@ -15,7 +16,7 @@ _ARXIV_ID = re.compile(rf"(?:arxiv:)?({NEW_STYLE}|{OLD_STYLE})(?:v\d+)?", re.IGN
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One publication, whatever source it came from; all text is readable plain text (papers/text/plaintext.py)."""
+    """A publication from any source. All text is readable plain text (papers/text/plaintext.py)."""
 
     id: str  # arXiv id without version, else "<source>:<id>"
     title: str
@@ -32,10 +33,29 @@ class Paper:
     code_url: str = ""
     project_url: str = ""
 
+    @property
+    def path(self) -> str:
+        """Of its page, behind the public address of the site."""
+        return f"/papers/{quote(self.id, safe='/:')}"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLinks:
+    """Where else a paper can be read; "" for a place that it does not have."""
+
+    arxiv: str
+    pdf: str
+    code: str
+    project: str
+
+
+COLUMNS = tuple(field.name for field in fields(Paper))
+LISTS = frozenset({"authors", "categories", "keywords"})
+
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """What one source showed of one paper at one instant."""
+    """The counts that one source showed for a paper at one instant."""
 
     paper_id: str
     source: str
@@ -47,7 +67,7 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A paper of our own archive with its votes over time, oldest first."""
+    """A paper in the archive with its votes over time, oldest first."""
 
     paper: Paper
     first_seen_at: datetime  # when this installation first saw it on a list
@@ -56,13 +76,13 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class RankedPaper:
-    """A scored paper and its place. `terms` holds every number that led to `score`, in the order of the formula."""
+    """A scored paper and its rank in an issue."""
 
     rank: int  # from 1
     paper: Paper  # as it was when it was ranked
     score: float
-    terms: dict[str, float]
-    late_days: int = 0  # it missed the issue that it belonged to by so many days (papers/ranking/lateness.py)
+    terms: ScoreTerms
+    late_days: int = 0  # how many days after its own issue it was found (papers/ranking/lateness.py)
 
 
 def arxiv_id(text: str) -> str | None:
@@ -73,16 +93,33 @@ def arxiv_id(text: str) -> str | None:
     return match.group(1) if match else None
 
 
-def merge(known: Paper, news: Paper) -> Paper:
-    """One record of the same paper from two: what `news` says wins where it says something.
+def arxiv_page(text: str) -> str:
+    """The page at arXiv of the paper whose identifier is in `text`; "" for none."""
+    arxiv = arxiv_id(text)
+    return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
+
+
+def links_of(paper: Paper) -> PaperLinks:
+    arxiv = arxiv_page(paper.id)
+    return PaperLinks(arxiv, arxiv.replace("/abs/", "/pdf/"), paper.code_url, paper.project_url)
+
+
+def merge(earlier: Paper, later: Paper) -> Paper:
+    """One record from two of the same paper: the later one wins wherever it has a value.
 
     The first listing and the first publication are kept, since ages count from them. Raises ValueError for two papers.
     """
-    if known.id != news.id:
-        raise ValueError(f"{known.id} and {news.id} are two papers")
-    said = {f.name: getattr(news, f.name) for f in fields(news) if getattr(news, f.name) not in ("", (), None)}
-    for first in ("published_at", "listed_at"):
-        both = [at for at in (getattr(known, first), getattr(news, first)) if at is not None]
-        if both:
-            said[first] = min(both)
-    return replace(known, **said)
+    if earlier.id != later.id:
+        raise ValueError(f"{earlier.id} and {later.id} are two papers")
+    changes = {name: getattr(later, name) for name in COLUMNS if getattr(later, name) not in ("", (), None)}
+    for name in ("published_at", "listed_at"):
+        instants = [at for at in (getattr(earlier, name), getattr(later, name)) if at is not None]
+        if instants:
+            changes[name] = min(instants)
+    return replace(earlier, **changes)
+
+
+def paper_from(row: Any) -> Paper:
+    """The paper in a row of the table `papers`."""
+    values: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
+    return Paper(**values | {name: tuple(values[name]) for name in LISTS})

@@ -1,4 +1,4 @@
-"""What a reader types to suggest a paper → its id, or words on what is wrong with it. Pure."""
+"""Reads what subscribers type to suggest a paper. Pure."""
 
 import re
 
@@ -6,7 +6,7 @@ from digest.language import Message, _
 from digest.papers.paper import arxiv_id
 
 _LONGEST = 300
-# Pages that show one arXiv paper and have its number in their address; a version, a query or a mark may follow.
+# Pages about an arXiv paper with its number in their address; a version, a query or a fragment may follow.
 _PAGES = re.compile(
     r"(?:https?://)?(?:www\.|export\.|ar5iv\.labs\.|browse\.)?"
     r"(?:arxiv\.org/(?:abs|pdf|html|ps)|huggingface\.co/papers|hf\.co/papers|alphaxiv\.org/(?:abs|pdf|overview))/"
@@ -16,13 +16,13 @@ _PAGES = re.compile(
 _MONTH = re.compile(r"\d\d(0[1-9]|1[0-2])")
 
 
-# Why a suggestion was refused, as it is stored: in English, and what arXiv itself says as it says it.
+# Why a suggestion was refused, as it is stored: in English, or in arXiv's own words.
 UNKNOWN = _("arXiv has no paper with this number.")
 ARXIV_SAYS = "arXiv says: "
 
 
 class BadSuggestion(ValueError):
-    """The text names no paper that we can look up. `words` are for the reader who typed it."""
+    """The text does not name a paper that can be looked up. `words` are for the subscriber who typed it."""
 
     def __init__(self, words: Message) -> None:
         super().__init__(words)
@@ -37,23 +37,23 @@ def suggested_id(text: str) -> str:
     if len(typed) > _LONGEST:
         raise BadSuggestion(_("That’s too long to be a paper’s address."))
     page = _PAGES.fullmatch(typed)
-    found = arxiv_id(page.group(1) if page else typed)
-    if found is None:
+    paper_id = arxiv_id(page.group(1) if page else typed)
+    if paper_id is None:
         raise BadSuggestion(
             _(
                 "We can’t find an arXiv paper in that. Enter a number such as 2405.17247, or the address"
                 " of its page on arxiv.org, huggingface.co or alphaxiv.org."
             )
         )
-    if found[0].isdigit() and not _MONTH.match(found):
+    if paper_id[0].isdigit() and not _MONTH.match(paper_id):
         raise BadSuggestion(
-            _("%(number)s isn’t an arXiv number. The first four digits should be a year and a month.", number=found)
+            _("%(number)s isn’t an arXiv number. The first four digits should be a year and a month.", number=paper_id)
         )
-    return found
+    return paper_id
 
 
 def refusal(stored: str) -> Message:
-    """The words of a refusal that was stored, so that they can be said in every language."""
+    """The message of a stored refusal, so that it can be shown in every language."""
     if stored.startswith(ARXIV_SAYS):
         return _("arXiv says: %(words)s", words=stored.removeprefix(ARXIV_SAYS))
     return UNKNOWN  # whatever its wording was when it was stored

@@ -1,4 +1,4 @@
-"""arXiv's categories (arxiv.org/category_taxonomy): what a reader may follow, and what was meant by a slip. Pure."""
+"""arXiv's categories (arxiv.org/category_taxonomy), which subscribers may follow. Pure."""
 
 import difflib
 
@@ -21,16 +21,16 @@ _CLASSES = {
     "quant-ph": "",
 }  # fmt: skip
 ARCHIVES = frozenset(_CLASSES)
-CATEGORIES = frozenset(f"{archive}.{one}" for archive, classes in _CLASSES.items() for one in classes.split())
+CATEGORIES = frozenset(f"{archive}.{name}" for archive, classes in _CLASSES.items() for name in classes.split())
 _BY_FOLDED = {name.casefold(): name for name in ARCHIVES | CATEGORIES}
 
 
-def known_category(text: str) -> str | None:
-    """The category or whole archive that somebody typed, as arXiv writes it; None for anything else."""
+def parse_category(text: str) -> str | None:
+    """The category or whole archive in `text`, as arXiv writes it, or None."""
     return _BY_FOLDED.get(text.strip().casefold())
 
 
-def near_category(text: str) -> str | None:
-    """The one that was probably meant."""
+def closest_category(text: str) -> str | None:
+    """The category that was probably meant by a misspelt one."""
     near = difflib.get_close_matches(text.strip().casefold()[:40], _BY_FOLDED, n=1, cutoff=0.5)
     return _BY_FOLDED[near[0]] if near else None

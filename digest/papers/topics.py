@@ -1,4 +1,4 @@
-"""The topics that a reader can follow, and which papers belong to them. One place for the list."""
+"""The topics that subscribers can follow, and the papers that belong to them."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from digest.papers.paper import Paper
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A field of interest: a paper belongs to it by a category, or by a word in its title, summary or keywords."""
+    """A topic: papers belong to it by category, or by a word in their title, summary or keywords."""
 
     slug: str
     name: Message
@@ -80,17 +80,14 @@ TOPIC_SLUGS = frozenset(topic.slug for topic in TOPICS)
 
 
 def topic_with(slug: str) -> Topic | None:
-    """The topic with this slug, None for any other text."""
     return next((topic for topic in TOPICS if topic.slug == slug), None)
 
 
 def topics_of(paper: Paper) -> tuple[Topic, ...]:
-    """The topics that `paper` is about."""
     return tuple(topic for topic in TOPICS if matches_topic(paper, topic))
 
 
 def matches_topic(paper: Paper, topic: Topic) -> bool:
-    """Whether `paper` is about `topic`."""
     if set(paper.categories) & set(topic.categories):
         return True
     text = f"{paper.title} {paper.summary} {' '.join(paper.keywords)}".casefold()

@@ -1,4 +1,4 @@
-"""Reads the demo's Maildir. Comes in: its folder. Goes out: mails as a reader's program would show them."""
+"""Reads the Maildir of the demo's mail server."""
 
 import mailbox
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
-    """One mail of the inbox."""
+    """One stored message."""
 
     key: str  # names the file; safe in an address
     sender: str
     to: str
     subject: str
-    kind: str  # digest.mail.message.Kind, "" when the mail does not say
+    kind: str  # digest.ledger.kinds.Kind, "" when the message does not say
     at: datetime  # when the mail server took it
     headers: tuple[tuple[str, str], ...]
     text: str
@@ -24,33 +24,33 @@ class InboxMessage:
     raw: bytes
 
 
-def mails(folder: Path) -> list[InboxMessage]:
-    """Every mail in `folder`, newest first; none when the folder is not there yet."""
+def messages(folder: Path) -> list[InboxMessage]:
+    """Every message in `folder`, newest first; none while the folder does not exist."""
     if not (folder / "new").is_dir():
         return []
     maildir = mailbox.Maildir(folder, create=False)
-    found = [_read(maildir, key) for key in maildir.keys()]  # noqa: SIM118 - iterating would parse every message
-    return sorted(found, key=lambda mail: (mail.at, mail.key), reverse=True)
+    stored = [_read(maildir, key) for key in maildir.keys()]  # noqa: SIM118 - iterating would parse every message
+    return sorted(stored, key=lambda message: (message.at, message.key), reverse=True)
 
 
-def mail(folder: Path, key: str) -> InboxMessage | None:
-    """The mail that `key` names, None when there is none."""
-    return next((one for one in mails(folder) if one.key == key), None)
+def message(folder: Path, key: str) -> InboxMessage | None:
+    """The message named by `key`, if there is one."""
+    return next((stored for stored in messages(folder) if stored.key == key), None)
 
 
 def _read(maildir: mailbox.Maildir, key: str) -> InboxMessage:
     raw = maildir.get_bytes(key)
-    message = message_from_bytes(raw, policy=policy.default)
+    parsed = message_from_bytes(raw, policy=policy.default)
     return InboxMessage(
         key=key,
-        sender=str(message["From"] or ""),
-        to=str(message["To"] or ""),
-        subject=str(message["Subject"] or ""),
-        kind=_kind(message),
+        sender=str(parsed["From"] or ""),
+        to=str(parsed["To"] or ""),
+        subject=str(parsed["Subject"] or ""),
+        kind=_kind(parsed),
         at=datetime.fromtimestamp(float(key.partition(".")[0]), UTC),
-        headers=tuple((name, str(value)) for name, value in message.items()),
-        text=_part(message, "plain"),
-        html=_part(message, "html"),
+        headers=tuple((name, str(value)) for name, value in parsed.items()),
+        text=_part(parsed, "plain"),
+        html=_part(parsed, "html"),
         raw=raw,
     )
 

@@ -1,6 +1,6 @@
-"""A local mail server that takes every mail, keeps it in a Maildir, and passes nothing on.
+"""A local mail server that stores every message in a Maildir and relays nothing.
 
-`python -m digest.run.mailserver --port PORT --dir FOLDER`; ready when it answers on the port.
+`python -m digest.run.mailserver --port PORT --dir FOLDER`
 """
 
 import argparse
@@ -14,14 +14,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from digest.run.processes import LOOPBACK
 
 
-class Keeper:
-    """Keeps each accepted message, byte for byte."""
-
+class MaildirHandler:
     def __init__(self, folder: Path) -> None:
         self._maildir = mailbox.Maildir(folder, create=True)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - SMTP's verb
-        """Called by aiosmtpd after the final dot."""
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         key = self._maildir.add(envelope.original_content or b"")
         return f"250 2.0.0 kept as {key}"
 
@@ -31,17 +28,16 @@ async def serve(port: int, folder: Path) -> None:
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    keeper = Keeper(folder)
+    handler = MaildirHandler(folder)
     server = await loop.create_server(
-        lambda: SMTP(keeper, hostname="localhost", enable_SMTPUTF8=True, loop=loop), LOOPBACK, port
+        lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True, loop=loop), LOOPBACK, port
     )
     await end.wait()
     server.close()
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="A local mail server that keeps every mail in a Maildir.")
+    parser = argparse.ArgumentParser(description="A local mail server that stores every message in a Maildir.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--dir", type=Path, required=True)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The parts of an installation as programs for the supervisor: the broker, and the service's own commands."""
+"""Starts the parts of an installation under the supervisor: the broker, web, worker, scheduler."""
 
 import fcntl
 import os
@@ -10,19 +10,19 @@ from pathlib import Path
 from digest.run import processes
 from digest.run.embedded import valkey_command
 from digest.run.supervisor import Supervisor
-from digest.settings.sources import PREFIX
+from digest.settings import PREFIX
 
-# Settings that may come from a file; what we hand on explicitly must not be contradicted by one.
+# Settings that may come from a *_FILE, which must not contradict an explicit value.
 _FROM_FILES = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY")
 
 
 class CannotStart(Exception):
-    """It cannot start; the message says what to do."""
+    """Something prevents the start; the message says what to do."""
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keeps a second supervisor out of the same data folder. Raises NotReady."""
+    """Prevents a second supervisor in the same data folder. Raises CannotStart."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "up.lock").open("w")
@@ -39,14 +39,14 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def child_environment(overrides: Mapping[str, object]) -> dict[str, str]:
-    """Our own environment, with settings (by field name) set for the children."""
+    """This process's environment plus `overrides`, settings by field name."""
     without = {f"{PREFIX}{name}_FILE" for name in _FROM_FILES if name.lower() in overrides}
     inherited = {name: value for name, value in os.environ.items() if name not in without}
     return inherited | {f"{PREFIX}{name.upper()}": str(value) for name, value in overrides.items()}
 
 
 def start_broker(programs: Supervisor, folder: Path) -> str:
-    """Start a Valkey of our own; its address once it answers. Raises NoBroker."""
+    """Start a Valkey; returns its address. Raises NoBroker."""
     port = processes.free_port()
     programs.start("valkey", valkey_command(port, folder), os.environ, others_rely_on_it=True)
     return f"redis://{processes.LOOPBACK}:{port}/0"
@@ -54,12 +54,12 @@ def start_broker(programs: Supervisor, folder: Path) -> str:
 
 def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
     """Start `digest <part>`: web, worker or scheduler."""
-    # -P: what lies in the current folder hides no module of ours.
+    # -P: a file in the current folder must not hide an installed module.
     programs.start(part, [sys.executable, "-P", "-m", "digest", part], environment)
 
 
 def wait_for_port(programs: Supervisor, port: int, seconds: float = 20.0) -> None:
-    """Until a program answers on `port`. Raises ProgramEnded, or NotReady when it takes too long."""
+    """Wait until a program answers on `port`. Raises ProgramEnded, or CannotStart after `seconds`."""
 
     def there() -> bool:
         programs.check()

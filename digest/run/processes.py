@@ -48,7 +48,7 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], *, patience: float = 10.0, by: signal.Signals = signal.SIGTERM) -> int:
-    """End `process` and whatever it started; killed after `patience` seconds. Returns its exit code."""
+    """End `process` and its children, by force after `patience` seconds. Returns its exit code."""
     ask_to_stop(process, by)
     return wait_for_end(process, patience)
 
@@ -60,9 +60,9 @@ def ask_to_stop(process: subprocess.Popen[bytes], by: signal.Signals = signal.SI
 
 
 def wait_for_end(process: subprocess.Popen[bytes], patience: float) -> int:
-    """The exit code of `process`, which was asked to stop; it is killed after `patience` seconds.
+    """Wait for `process` to stop; kills it after `patience` seconds. Returns its exit code.
 
-    Whatever it leaves behind in its group is killed too.
+    Also kills what is left of its process group.
     """
     try:
         process.wait(patience)
@@ -82,7 +82,7 @@ def free_port() -> int:
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on `port` now."""
+    """True if a server could listen on `port` now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -93,14 +93,14 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def answers(port: int) -> bool:
-    """Whether something accepts connections on `port` of this machine."""
+    """True if something accepts connections on `port` of this machine."""
     with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
         return True
     return False
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:
-    """Whether `condition` came true within `seconds`."""
+    """Wait for `condition`; False if it stayed false for `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -1,7 +1,4 @@
-"""Runs the programs of one installation: starts them, notices the end of one, restarts it, and stops them in order.
-
-Comes in: commands and environments. Goes out: their output, each line with its program's name, or one log file each.
-"""
+"""Runs the programs of one installation: starts them, restarts one that ended, and stops them in order."""
 
 import signal
 import subprocess
@@ -18,16 +15,16 @@ from digest.run import processes
 
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_WAIT = 60.0  # seconds between two restarts
-_PATIENCE = 30.0  # seconds to come to an end; a worker may have mails on the wire
-_HEALTHY_AFTER = 60.0  # seconds of life, after which the next end counts as the first
+_PATIENCE = 30.0  # seconds for a program to end; a worker may have messages on the wire
+_HEALTHY_AFTER = 60.0  # seconds; a program that ran longer restarts without delay
 
 
 class ProgramEnded(Exception):
-    """A program that is needed has ended; the message names it, with its last lines."""
+    """A required program ended; the message has its name and last lines."""
 
 
 class StepFailed(Exception):
-    """A step after the start did not work; the message says which."""
+    """A step after the start failed; the message says which."""
 
 
 @dataclass
@@ -43,15 +40,15 @@ class _Program:
 
 
 class Supervisor:
-    """With `logs`, each program writes to a file there and its end is final; without, its lines go to stderr."""
+    """With `logs`, each program logs to a file there and is not restarted; without, its lines go to stderr."""
 
     def __init__(self, logs: Path | None = None) -> None:
         self._logs = logs
         self._programs: list[_Program] = []
 
     def __enter__(self) -> Self:
-        # A terminal that closes and a service manager that stops us end the programs as Ctrl-C does. SIGINT is named
-        # too, since a shell that starts us in the background has it ignored.
+        # A closed terminal or a service manager stops the programs as Ctrl-C does. SIGINT is listed because a shell
+        # that starts this in the background ignores it.
         for number in _ENDS:
             signal.signal(number, signal.default_int_handler)
         return self
@@ -64,7 +61,7 @@ class Supervisor:
     def start(
         self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], others_rely_on_it: bool = False
     ) -> None:
-        """Start `command` as `name`. What others rely on is stopped after them."""
+        """Start `command` as `name`. A program that others rely on is stopped last."""
         process = self._launch(name, command, environment)
         program = _Program(name, command, environment, process, time.monotonic())
         program.others_rely_on_it = others_rely_on_it
@@ -78,7 +75,7 @@ class Supervisor:
                 raise ProgramEnded(f"{program.name} ended with {_in_words(code)}\n{self._last_lines(program.name)}")
 
     def tend(self) -> None:
-        """Report what has ended and start it again: at once, then after 1, 2, 4 … seconds, a minute at the most."""
+        """Restart programs that ended: at once, then after 1, 2, 4 … up to 60 seconds."""
         for program in self._programs:
             if program.restart_at is None and program.process.poll() is not None:
                 self._note_end(program)
@@ -86,7 +83,7 @@ class Supervisor:
                 self._restart(program)
 
     def stop(self) -> None:
-        """Stop every program, what others rely on last. Not to be interrupted; it takes seconds at the most."""
+        """Stop every program, those that others rely on last. Ignores signals meanwhile."""
         for number in _ENDS:
             signal.signal(number, signal.SIG_IGN)
         last_first = self._programs[::-1]
@@ -114,10 +111,10 @@ class Supervisor:
         wait = 0.0 if program.ends == 1 else min(2.0 ** (program.ends - 2), _LONGEST_WAIT)
         program.restart_at = time.monotonic() + wait
         code = _in_words(program.process.returncode)
-        say(f"{program.name} ended with {code}; it is started again in {wait:.0f} s")
+        say(f"{program.name} ended with {code}; it restarts in {wait:.0f} s")
 
     def _restart(self, program: _Program) -> None:
-        processes.stop(program.process)  # what it left behind
+        processes.stop(program.process)  # its children
         program.process = self._launch(program.name, program.command, program.environment)
         program.started_at, program.restart_at = time.monotonic(), None
 

@@ -1,7 +1,4 @@
-"""`digest up`: everything on one machine with one command, for a small real installation.
-
-Comes in: the settings. Goes out: web, worker, scheduler and what they need, running until Ctrl-C.
-"""
+"""`digest up`: web, worker, scheduler and what they need on one machine, until Ctrl-C."""
 
 import time
 from collections.abc import Callable
@@ -49,11 +46,11 @@ def up(settings: Settings) -> int:
 
 
 def _say_where(settings: Settings) -> None:
-    say(f"Pages for readers   {settings.public_url}/")
+    say(f"Pages               {settings.public_url}/")
     if urlsplit(settings.public_url).port != settings.web_port:
         say(f"  served here       http://{settings.web_host}:{settings.web_port}/, behind your TLS proxy")
-    say(f"Mails go through    {', '.join(f'{relay.host}:{relay.port}' for relay in settings.relays)}")
-    say(f"An issue is cut at  {settings.cut_at:%H:%M} UTC")
+    say(f"Mail server         {', '.join(f'{relay.host}:{relay.port}' for relay in settings.relays)}")
+    say(f"Daily cut           {settings.cut_at:%H:%M} UTC")
     say(f"Data in             {settings.data_dir.absolute()}")
-    say("Is all well?        digest doctor · digest audit")
+    say("Check with          digest doctor · digest audit")
     say("Stop with           Ctrl-C")

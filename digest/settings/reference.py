@@ -13,39 +13,47 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from digest.settings import Settings
-from digest.settings.sources import PREFIX
+from digest.settings.secrets import PREFIX
+from digest.settings.settings import GROUPS
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 
 _HEAD = """# Configuration
 
-Every setting is an environment variable; a file `.env` in the current folder is read too, and the environment wins.
-Nothing has to be set for a first run. `digest doctor` says what is still missing for real mail.
+Every setting is an environment variable. A file `.env` in the current folder is read as well; the environment wins.
+A first run needs no setting. `digest doctor` lists what is missing for real email.
 
-For a secret that lies in a file, add `_FILE` to the name: `DIGEST_SMTP_URL_FILE=/run/secrets/smtp_url`.
-A misspelt `DIGEST_…` variable is warned about at start; a wrong value stops the start with one line that says why.
+- To read a secret from a file, append `_FILE` to the name: `DIGEST_SMTP_URL_FILE=/run/secrets/smtp_url`.
+- Separate the items of a list by spaces.
+- A misspelt `DIGEST_…` variable is reported at start. A wrong value prevents the start, with one line that says why.
 
-*Generated from `digest/settings/settings.py` by `make docs`.*
+*Generated from `digest/settings/` by `make docs`.*
 """
 
-_ENV_HEAD = """# Every setting with its default. Take the `# ` from the front of what should differ.
-# Generated from digest/settings/settings.py by `make docs`.
+_ENV_HEAD = """# Every setting with its default. Remove the leading `# ` to change one. Separate the items of a list by spaces.
+# Generated from digest/settings/ by `make docs`.
 """
 
 
 def configuration() -> str:
     """The text of docs/configuration.md."""
-    return _HEAD + "".join(_section(name, field) for name, field in Settings.model_fields.items())
+    return _HEAD + "".join(
+        f"\n## {group.__doc__}\n" + "".join(_section(name, field) for name, field in group.model_fields.items())
+        for group in GROUPS
+    )
 
 
 def env_example() -> str:
     """The text of .env.example."""
-    return _ENV_HEAD + "".join(_example(name, field) for name, field in Settings.model_fields.items())
+    return _ENV_HEAD + "".join(
+        f"\n\n# --- {group.__doc__} ---\n"
+        + "".join(_example(name, field) for name, field in group.model_fields.items())
+        for group in GROUPS
+    )
 
 
 def files(root: Path) -> dict[Path, str]:
-    """What each generated file should hold."""
+    """The generated files and their contents."""
     return {root / "docs" / "configuration.md": configuration(), root / ".env.example": env_example()}
 
 
@@ -54,7 +62,7 @@ def main(arguments: list[str], root: Path = _ROOT) -> int:
     differing = [path for path, text in files(root).items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         for path in differing:
-            sys.stderr.write(f"{path.name} differs from digest/settings/settings.py: run `make docs`\n")
+            sys.stderr.write(f"{path.name} differs from digest/settings/: run `make docs`\n")
         return 1 if differing else 0
     for path in differing:
         path.write_text(files(root)[path])
@@ -64,7 +72,7 @@ def main(arguments: list[str], root: Path = _ROOT) -> int:
 def _section(name: str, field: FieldInfo) -> str:
     default = _default(field)
     facts = [f"Default: `{default}`" if default else "Default: empty", *_bounds(field)]
-    return f"\n## `{PREFIX}{name.upper()}`\n{field.description}\n\n{'. '.join(facts)}.\n"
+    return f"\n### `{PREFIX}{name.upper()}`\n{field.description}\n\n{'. '.join(facts)}.\n"
 
 
 def _example(name: str, field: FieldInfo) -> str:
@@ -74,8 +82,10 @@ def _example(name: str, field: FieldInfo) -> str:
 
 def _bounds(field: FieldInfo) -> list[str]:
     words: list[tuple[type[Any], str]] = [(Ge, "from"), (Gt, "more than"), (Le, "up to")]
-    said = [f"{word} {_value(kind, rule)}" for rule in field.metadata for kind, word in words if isinstance(rule, kind)]
-    return [" ".join(said).capitalize()] if said else []
+    limits = [
+        f"{word} {_value(kind, rule)}" for rule in field.metadata for kind, word in words if isinstance(rule, kind)
+    ]
+    return [" ".join(limits).capitalize()] if limits else []
 
 
 def _value(kind: type[Any], rule: Any) -> Any:
@@ -84,14 +94,12 @@ def _value(kind: type[Any], rule: Any) -> Any:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value is None:
+    if value in (None, {}):
         return ""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
-        return ",".join(value)
-    if isinstance(value, dict):
-        return ",".join(f"{key}={one}" for key, one in value.items())
+        return " ".join(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,81 +1,79 @@
-"""Sending windows of messages over a few open connections: the door to the only asynchronous code of the house.
+"""Sends windows of messages over a few open connections.
 
-Comes in: a window of envelopes. Goes out: one receipt for each. A connection that failed, timed out or was cancelled is
-closed and never used again. The loop runs on a thread of its own; what it does is in smtp_pool.py and smtp_session.py.
+A connection that failed, timed out or was cancelled is closed and never used again. The event loop runs on a thread of
+its own; nothing outside this package is asynchronous.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from digest.smtp.envelope import Envelope, Outcome, Receipt
-from digest.smtp.pool import ConnectionPool
-from digest.smtp.receipt import Phase
+from digest.smtp.envelope import Envelope, Reply
 from digest.smtp.relay import Relay
-from digest.smtp.window import NoObserver, SendObserver, SubmittedWindow, Timeouts
-from digest.smtp.wire import is_plain_address
+from digest.smtp.window import SendObserver, SubmittedWindow, Timeouts
 
-__all__ = ["SendObserver", "Sender", "Timeouts", "is_plain_address"]
-
-_USUAL = Timeouts()
-_NO_NOTES = NoObserver()
+_DEFAULT_TIMEOUTS = Timeouts()
 
 
 class Sender:
-    """Sends windows of messages over a few connections that it keeps open. Use as a context manager, or close() it."""
+    """Keeps its connections open between windows. Use it as a context manager, or close() it."""
 
     def __init__(
         self,
         relays: Sequence[Relay],
         connections: int = 4,
         messages_per_connection: int = 100,
-        timeouts: Timeouts = _USUAL,
-        notes: SendObserver = _NO_NOTES,
+        timeouts: Timeouts = _DEFAULT_TIMEOUTS,
+        observer: SendObserver | None = None,
+        is_about_sender: Callable[[Reply], bool] = lambda _reply: False,
     ) -> None:
-        """`notes` is told what is begun and answered. Raises ValueError without a relay: nowhere to send to."""
+        """`is_about_sender`: whether a reply rejects whatever we send; a few in a row stop all sending.
+
+        Raises ValueError without a relay.
+        """
+        # Here, because aiosmtplib is slow to load, and every command reads the settings, which import this package.
+        from digest.smtp.pool import ConnectionPool
+
         if not relays:
             raise ValueError("no mail server is set")
-        self._begin = timeouts.begin
-        self._pool = ConnectionPool(relays, connections, messages_per_connection, timeouts, notes)
+        self._begin_seconds = timeouts.begin
+        self._pool = ConnectionPool(relays, connections, messages_per_connection, timeouts, observer, is_about_sender)
         self._loop = new_loop()
-        self._open = True
-        self._door = threading.Lock()
+        self._is_open = True
+        self._open_lock = threading.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
         self._thread.start()
 
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
+    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Reply]]:
         """Send each message once, over the connections that all windows share. Returns at once, from any thread.
 
-        The result holds exactly one receipt for each envelope, in no particular order; it never is an exception.
+        The result has exactly one reply to each envelope, in no particular order; it is never an exception.
         """
-        problems = [_problem(envelope) for envelope in window]
-        fit = [envelope for envelope, problem in zip(window, problems, strict=True) if problem is None]
-        known = [_unfit(one, problem, now()) for one, problem in zip(window, problems, strict=True) if problem]
-        submitted = SubmittedWindow(fit, now, time.monotonic() + self._begin, known)
-        with self._door:
-            if self._open:
+        submitted = SubmittedWindow(window, now, time.monotonic() + self._begin_seconds)
+        with self._open_lock:
+            if self._is_open:
                 self._loop.call_soon_threadsafe(self._pool.submit, submitted)
-                return submitted.receipts
-        for turn in submitted.turns:
-            submitted.give(turn.unbegun("the sender is closed"))
-        return submitted.receipts
+                return submitted.replies
+        for message in submitted.messages:
+            submitted.resolve(message.not_attempted("the sender is closed"))
+        return submitted.replies
 
-    def send(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> list[Receipt]:
-        """Send each message once, and wait until it is known what became of them."""
+    def send(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> list[Reply]:
+        """Send each message once, and wait for all replies."""
         return self.submit(window, now).result()
 
     def close(self, patience: float = 20) -> None:
-        """Begin nothing more, wait `patience` seconds at most for what is on the wire, and end the thread."""
-        with self._door:
-            if not self._open:
+        """Begin nothing more, wait up to `patience` seconds for what is on the wire, and end the thread."""
+        with self._open_lock:
+            if not self._is_open:
                 return
-            self._open = False
-        self._run(self._pool.close(patience))
+            self._is_open = False
+        asyncio.run_coroutine_threadsafe(self._pool.close(patience), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -86,26 +84,11 @@ class Sender:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop where there is one: it halves the cost of a message."""
+    """uvloop if it is installed: it halves the cost of a message."""
     try:
         import uvloop
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def _problem(envelope: Envelope) -> Phase | None:
-    if not is_plain_address(envelope.forward_path):
-        return Phase.RCPT
-    return None if is_plain_address(envelope.reverse_path) else Phase.MAIL
-
-
-def _unfit(envelope: Envelope, problem: Phase, at: datetime) -> Receipt:
-    outcome = Outcome.REFUSED if problem is Phase.RCPT else Outcome.SENDER_ERROR
-    text = f"{problem}: this address cannot stand in an SMTP command"
-    return Receipt(envelope.delivery_id, outcome, None, "", text, at)

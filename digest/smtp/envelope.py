@@ -1,4 +1,4 @@
-"""What goes to a mail server, and what came of it."""
+"""Envelopes for a mail server, and its replies."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,39 +7,40 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA.
+    """An RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA.
 
-    `may_have_dots`: whether a line of it may begin with a dot; False spares the sender to search the message for them.
+    `may_have_dots`: whether a line may begin with a dot. False saves searching the message for such lines.
     """
 
-    delivery_id: int
+    id: int
     reverse_path: str
     forward_path: str
     message: bytes
     may_have_dots: bool = True
 
 
-class Outcome(StrEnum):
-    """What an attempt came to."""
+class Phase(StrEnum):
+    """The stage at which an attempt ended."""
 
-    ACCEPTED = "accepted"  # 2yz after the final dot
-    DEFERRED = "deferred"  # 4yz and 552: this message, later
-    REFUSED = "refused"  # other 5yz: this message, never
-    SENDER_ERROR = (
-        "sender error"  # nothing to do with the recipient: no connection, TLS, login, policy against the sender
-    )
-    NOT_ATTEMPTED = "not attempted"  # not one byte of this message was sent, and nothing was learned about it
-    UNCERTAIN = "uncertain"  # the connection ended after the message was on the wire and before the answer
+    WAITING = "waiting"  # no byte of this message was sent, and nothing was learned about it
+    SESSION = "connecting"  # connect, EHLO, TLS, AUTH
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"  # before 354
+    CONTENT = "message content"  # the message was on the wire
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the mail server answered to one attempt (RFC 5321 §4.2, RFC 3463)."""
+class Reply:
+    """The end of an attempt to send one envelope."""
 
-    delivery_id: int
-    outcome: Outcome
-    code: int | None  # three-digit reply
-    enhanced: str  # "5.1.1", "" where the server gave none
-    text: str  # the reply, one line, at most 500 characters
+    id: int  # of the envelope
+    phase: Phase
+    code: int | None  # None: the attempt ended without a reply, and `text` is the reason
+    text: str  # as the server sent it, lines joined by \n
     at: datetime
-    address_is_bad: bool = False  # the refusal says that this address cannot receive mail: suppress it
+
+    @property
+    def is_acceptance(self) -> bool:
+        """True if the server took responsibility. Only a reply to the final dot can do so (RFC 5321 §4.1.1.4)."""
+        return self.phase is Phase.CONTENT and self.code is not None and 200 <= self.code < 300

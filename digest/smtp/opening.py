@@ -1,4 +1,4 @@
-"""Opening a connection: aiosmtplib connects, negotiates TLS, greets and logs in. Which mail server is next."""
+"""Opens connections: chooses the mail server; aiosmtplib connects, negotiates TLS, greets and logs in."""
 
 import asyncio
 import socket
@@ -10,51 +10,54 @@ from typing import cast
 
 from aiosmtplib import SMTP, SMTPHeloError, SMTPResponseException
 
-from digest.smtp.receipt import Phase, Reply
+from digest.smtp.envelope import Phase
 from digest.smtp.relay import Relay, Security
 
-_PASSED_OVER = 30.0  # seconds
+_AVOIDED_SECONDS = 30.0
 
 
 class RelayState:
-    """One mail server, and how it went with it lately."""
+    """One mail server, its connections and its last failure."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        self.open = 0  # connections, also those being opened
+        self.open = 0  # connections, including those being opened
         self._opened = 0
         self._failed_at = -inf  # monotonic
         self._trust: ssl.SSLContext | None = None
 
     @property
     def is_avoided(self) -> bool:
-        """Whether it could not be reached in the last half minute."""
-        return time.monotonic() < self._failed_at + _PASSED_OVER
+        """True for half a minute after connecting failed."""
+        return time.monotonic() < self._failed_at + _AVOIDED_SECONDS
 
     @property
     def share(self) -> tuple[float, float]:
-        """How much of its weight it carries; the next connection goes where this is least."""
+        """Its load relative to its weight; the next connection goes where this is least."""
         return self.open / self.relay.weight, self._opened / self.relay.weight
 
     async def connect(self, seconds: float) -> tuple[asyncio.Transport, bool]:
-        """An open connection that is ready for MAIL, and whether it may be pipelined. Raises what aiosmtplib raises."""
+        """Open a connection that is ready for MAIL. Returns it, and whether it offers PIPELINING.
+
+        Raises what aiosmtplib raises.
+        """
         self._opened += 1
         began = time.monotonic()
         client = self._client(seconds)
         try:
             async with asyncio.timeout(seconds):
                 await client.connect()
-                if client.is_ehlo_or_helo_needed:  # it was said already where TLS or a login needed it
+                if client.is_ehlo_or_helo_needed:  # TLS or a login may have sent it already
                     await _greet(client)
-            transport = cast(asyncio.Transport | None, client.transport)  # uvloop's are none by inheritance
+            transport = cast(asyncio.Transport | None, client.transport)  # uvloop's do not inherit it
             if transport is None or transport.is_closing():
-                raise ConnectionError("it closed the connection after the greeting")
+                raise ConnectionError("the server closed the connection after the greeting")
         except BaseException:
             client.close()
             self._failed_at = time.monotonic()
-            self._trust = None  # perhaps the certificates of this machine have been renewed
+            self._trust = None  # the certificates of this machine may have been renewed
             raise
-        if self._failed_at < began:  # not when one that was opened beside it was turned away
+        if self._failed_at < began:  # a connection opened at the same time may have been turned away
             self._failed_at = -inf
         return transport, client.supports_extension("pipelining")
 
@@ -66,11 +69,11 @@ class RelayState:
             username=relay.username or None,
             password=relay.password or None,
             use_tls=relay.security is Security.TLS,
-            # True, not None: None would go on in clear text when STARTTLS was stripped from the greeting (RFC 3207).
+            # True, not None: None would continue in clear text if STARTTLS was stripped from the greeting (RFC 3207).
             start_tls=relay.security is Security.STARTTLS,
             tls_context=None if relay.security is Security.NONE else self._context(),
             timeout=seconds,
-            # aiosmtplib would ask the DNS for this machine's full name, which can take half a minute.
+            # aiosmtplib would look up this machine's full name in the DNS, which can take half a minute.
             local_hostname=socket.gethostname(),
         )
 
@@ -82,19 +85,18 @@ class RelayState:
 
 
 class RelayPool:
-    """The mail servers that share the mail by weight."""
+    """Mail servers that share the messages by weight."""
 
     def __init__(self, relays: Sequence[Relay]) -> None:
-        self._places = [RelayState(relay) for relay in relays]
+        self._states = [RelayState(relay) for relay in relays]
 
     @property
     def all_avoided(self) -> bool:
-        """Whether none could be reached lately."""
-        return all(place.is_avoided for place in self._places)
+        return all(state.is_avoided for state in self._states)
 
     def in_order(self) -> list[RelayState]:
-        """Where to try the next connection: by weight, those that could not be reached lately last."""
-        return sorted(self._places, key=lambda place: (place.is_avoided, *place.share))
+        """The order in which to try to connect: by weight, avoided servers last."""
+        return sorted(self._states, key=lambda state: (state.is_avoided, *state.share))
 
 
 async def _greet(client: SMTP) -> None:
@@ -106,11 +108,10 @@ async def _greet(client: SMTP) -> None:
         await client.helo()
 
 
-def trouble(relay: Relay, error: BaseException) -> Reply:
-    """Why a connection could not be opened; code 0 where the server did not say."""
-    where = f"{relay.host}:{relay.port}"
+def connect_problem(relay: Relay, error: BaseException) -> tuple[str, Phase, int | None]:
+    """Why a connection could not be opened: text, phase, and the server's reply code if there is one."""
     if isinstance(error, SMTPResponseException):
-        return Reply(Phase.SESSION, max(error.code, 0), error.message)
-    if isinstance(error, TimeoutError) and not str(error):
-        return Reply(Phase.SESSION, 0, f"{where} did not answer in time")
-    return Reply(Phase.SESSION, 0, f"{where}: {error or type(error).__name__}")
+        return error.message, Phase.SESSION, error.code if error.code > 0 else None
+    is_timeout = isinstance(error, TimeoutError) and not str(error)
+    problem = " did not answer in time" if is_timeout else f": {error or type(error).__name__}"
+    return f"{relay.host}:{relay.port}{problem}", Phase.SESSION, None

@@ -1,4 +1,4 @@
-"""The address of a mail server, as DIGEST_SMTP_URL gives it."""
+"""Mail servers and their URLs."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Security(StrEnum):
-    """How the connection is protected: never, by STARTTLS that must succeed (RFC 3207), or from the first byte."""
+    """No encryption, STARTTLS that must succeed (RFC 3207), or TLS from the first byte."""
 
     NONE = "smtp"
     STARTTLS = "smtp+starttls"
@@ -19,7 +19,7 @@ _PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """One mail server that takes our mail. `weight` is its share when there are several."""
+    """A mail server to send through. `weight`: its share, if there are several."""
 
     host: str
     port: int
@@ -28,9 +28,12 @@ class Relay:
     password: str = field(default="", repr=False)
     weight: int = 1
 
+    @property
+    def is_local(self) -> bool:
+        return is_loopback(self.host)
+
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine."""
     if host == "localhost":
         return True
     try:
@@ -40,7 +43,7 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_relay(url: str) -> Relay:
-    """A Relay from `smtp+starttls://user:password@host:587?weight=2`. Raises ValueError, never naming the password."""
+    """Parse `smtp+starttls://user:password@host:587?weight=2`. Raises ValueError, never quoting the password."""
     parts = urlsplit(url.strip())
     try:
         security = Security(parts.scheme)

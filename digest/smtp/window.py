@@ -1,4 +1,4 @@
-"""What waits to be sent: windows of messages, each of which gets exactly one receipt."""
+"""Windows of messages waiting to be sent. Each message gets exactly one reply."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -6,71 +6,55 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from digest.smtp.envelope import Envelope, Outcome, Receipt
+from digest.smtp.envelope import Envelope, Phase, Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. RFC 5321 §4.5.3.2.6: ten minutes for the reply to the final dot; giving up earlier makes doubles."""
+    """Seconds. RFC 5321 §4.5.3.2.6 asks for ten minutes after the final dot; giving up earlier causes duplicates."""
 
     connect: float = 30  # until the server is ready for mail: TCP, TLS, greeting, login
     command: float = 300
     final_reply: float = 600
     message: float = 660  # for one message in all, however slowly the server trickles
-    begin: float = 2  # a message whose turn has not come this long after its window was submitted is not begun
+    begin: float = 2  # a message that has waited this long since its window was submitted is not begun
 
 
 class SendObserver(Protocol):
-    """A record of what is on the wire, that outlives the process. Called on the sender's thread."""
+    """Keeps a record of messages on the wire outside this process. Called on the sender's thread."""
 
-    def began(self, delivery_id: int) -> None:
-        """Before the first byte of this message's content is written. If it raises, the message is not begun."""
+    def began(self, envelope_id: int) -> None:
+        """Called before the first byte of this message's content is written. If it raises, the message is not begun."""
         ...
 
-    def answered(self, receipt: Receipt) -> None:
-        """The outcome of a begun message is known; nothing else was begun on its connection since."""
+    def answered(self, reply: Reply) -> None:
+        """Called when the reply to a begun message is known, before its connection begins another."""
         ...
-
-
-class NoObserver:
-    """Nothing is remembered."""
-
-    def began(self, delivery_id: int) -> None:
-        """Nothing."""
-
-    def answered(self, receipt: Receipt) -> None:
-        """Nothing."""
 
 
 class SubmittedWindow:
-    """Messages that were submitted together. `receipts` is done when each has one."""
+    """Messages that were submitted together. `replies` is done when each has one."""
 
-    __slots__ = ("_given", "_size", "begin_until", "now", "receipts", "turns")
+    __slots__ = ("_resolved", "_size", "begin_until", "messages", "now", "replies")
 
-    def __init__(
-        self,
-        envelopes: Sequence[Envelope],
-        now: Callable[[], datetime],
-        begin_until: float,
-        given: Sequence[Receipt] = (),
-    ) -> None:
-        """`begin_until`: on the monotonic clock, in seconds; `given`: receipts that are known without sending."""
+    def __init__(self, envelopes: Sequence[Envelope], now: Callable[[], datetime], begin_until: float) -> None:
+        """`begin_until`: on the monotonic clock."""
         self.now = now
         self.begin_until = begin_until
-        self.turns = [PendingMessage(envelope, self) for envelope in envelopes]
-        self.receipts: Future[list[Receipt]] = Future()
-        self.receipts.set_running_or_notify_cancel()  # it cannot be cancelled: what is on the wire is on the wire
-        self._given = list(given)
-        self._size = len(given) + len(envelopes)
+        self.messages = [PendingMessage(envelope, self) for envelope in envelopes]
+        self.replies: Future[list[Reply]] = Future()
+        self.replies.set_running_or_notify_cancel()  # it cannot be cancelled: what is on the wire is on the wire
+        self._resolved: list[Reply] = []
+        self._size = len(envelopes)
         if not envelopes:
-            self.receipts.set_result(self._given)
+            self.replies.set_result(self._resolved)
 
-    def give(self, receipt: Receipt) -> None:
-        """The receipt of one of its messages."""
-        self._given.append(receipt)
-        if len(self._given) == self._size:
-            self.turns = []  # a circle of references would keep the messages until the next full garbage collection
-            self.receipts.set_result(self._given)
+    def resolve(self, reply: Reply) -> None:
+        """Take the reply to one of its messages."""
+        self._resolved.append(reply)
+        if len(self._resolved) == self._size:
+            self.messages = []  # a reference cycle would keep the messages until the next full garbage collection
+            self.replies.set_result(self._resolved)
 
 
 class PendingMessage:
@@ -83,58 +67,8 @@ class PendingMessage:
         self.window = window
         self.begun = False
 
-    def unbegun(self, why: str) -> Receipt:
-        """The receipt of a message of which not one byte was sent."""
-        return Receipt(self.envelope.delivery_id, Outcome.NOT_ATTEMPTED, None, "", why, self.window.now())
+    def reply(self, phase: Phase, code: int | None, text: str) -> Reply:
+        return Reply(self.envelope.id, phase, code, text, self.window.now())
 
-
-class Owner(Protocol):
-    """Who gives the messages out to the connections, and takes their receipts."""
-
-    def take(self, ahead: float) -> PendingMessage | None:
-        """The next message, that could be begun in `ahead` seconds."""
-        ...
-
-    def begin(self, turn: PendingMessage) -> str:
-        """Its content is about to be written; "", or why it must not be."""
-        ...
-
-    def settle(self, turn: PendingMessage, result: Receipt) -> None:
-        """What became of it."""
-        ...
-
-    def put_back(self, turn: PendingMessage) -> None:
-        """Nothing became of it, and not for its own sake."""
-        ...
-
-    def idle(self, session: "Connected") -> None:
-        """It has nothing to do."""
-        ...
-
-    def retire(self, session: "Connected") -> None:
-        """It had nothing to do for a long time."""
-        ...
-
-    def ended(self, session: "Connected") -> None:
-        """It takes no more messages."""
-        ...
-
-
-class Connected(Protocol):
-    """An open connection, as its owner sees it."""
-
-    def work(self) -> bool:
-        """Begin with what waits; whether there was something. Only while it is idle."""
-        ...
-
-    def leave(self) -> None:
-        """Say goodbye. Only while it is idle."""
-        ...
-
-    def withdraw(self, now: float) -> None:
-        """Give up a message that is not begun and would begin too late."""
-        ...
-
-    def end(self, problem: str) -> None:
-        """Hang up, at once and for good."""
-        ...
+    def not_attempted(self, reason: str) -> Reply:
+        return self.reply(Phase.WAITING, None, reason)

@@ -96,7 +96,7 @@ def board(engine: Engine, reader: Subscriber, now: datetime) -> Board:
         listed = community.suggestions_in(connection, SuggestionState.LISTED, since, now)
         voted = community.votes_by(connection, reader.key)
         papers = papers_with(connection, [one.paper_id for one in (*own, *listed)])
-        votes = {seen.paper_id: seen.upvotes for seen in community.counted(connection, since, now)}
+        votes = {seen.paper_id: seen.upvotes for seen in community.count_votes(connection, since, now)}
     listed.sort(key=lambda one: (-votes.get(one.paper_id, 0), one.paper_id))
     return Board(tuple(own[:20]), tuple(listed), papers, votes, frozenset(voted))
 

@@ -11,7 +11,7 @@ from digest.ledger import events
 from digest.subscribers import store
 from digest.subscribers.addresses import BadAddress, normalise
 from digest.subscribers.store import NewSubscriber
-from digest.subscribers.subscriber import Consent, Preferences, recipient_key
+from digest.subscribers.subscriber import Consent, Preferences, event_subject, recipient_key
 from digest.subscribers.subscriptions import RequestOrigin, subscribe
 
 
@@ -60,4 +60,4 @@ def _add_confirmed(connection: Connection, address: str, consented: str, now: da
     reader_id = store.add_pending(connection, NewSubscriber(address, key, Preferences(), consent))
     if reader_id is not None:
         store.set_confirmed(connection, reader_id, "import", now)
-        events.record(connection, now, f"subscriber:{key}", "imported", {"consented": consented})
+        events.record(connection, now, event_subject(key), "imported", {"consented": consented})

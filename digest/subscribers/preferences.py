@@ -12,7 +12,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.language import SOURCE, Message, _
-from digest.papers.taxonomy import known_category, near_category
+from digest.papers.taxonomy import closest_category, parse_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
 from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Frequency, Preferences
 
@@ -129,9 +129,9 @@ def _categories(asked: _Asked) -> tuple[str, ...]:
         return asked.current.categories
     typed = asked.one("categories", "").replace(",", " ").replace(";", " ").split()
     for text in typed:
-        if known_category(text) is None:
-            raise _Wrong(_no_category(text[:30], near_category(text)))
-    names = dict.fromkeys(name for name in map(known_category, typed) if name)
+        if parse_category(text) is None:
+            raise _Wrong(_no_category(text[:30], closest_category(text)))
+    names = dict.fromkeys(name for name in map(parse_category, typed) if name)
     return _not_too_many(tuple(names))
 
 

@@ -81,6 +81,11 @@ def recipient_key(email: str, secret: bytes) -> str:
     return hmac.new(secret, b"recipient\0" + email.casefold().encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def event_subject(key: str) -> str:
+    """What events about the subscriber with this recipient key are recorded under."""
+    return f"subscriber:{key}"
+
+
 def local_day(issue_date: date, cut: time, zone: str, hour: int) -> date:
     """The reader's own date on which they get the issue of `issue_date`, which is cut at `cut` UTC.
 

@@ -1,6 +1,6 @@
-"""What a reader can do: subscribe, confirm, change, unsubscribe, undo, ask for a link, see and erase what is stored.
+"""What subscribers can do about their subscription, one transaction an action. Messages are queued, never sent, here.
 
-Comes in: an engine, plain values, `now`. Goes out: rows and queued mails, one transaction an action. Sends nothing.
+Confirming queues an issue as well: issues/first_issue.py.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -11,23 +11,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.profiles.store import kept_of_one
-from digest.issues.store import newest_issue_id
 from digest.ledger import events
-from digest.ledger.kinds import IssueKind, Kind, Status
+from digest.ledger.kinds import Kind, Status
 from digest.ledger.queueing import count_mails, queue_mail
-from digest.papers.community import forget_suggester, suggested_by, votes_by
+from digest.papers.community import forget_suggester
 from digest.subscribers import store
-from digest.subscribers.opinions import opinions_of_one
 from digest.subscribers.store import NewSubscriber
-from digest.subscribers.subscriber import Consent, Frequency, Preferences, Subscriber, recipient_key
+from digest.subscribers.subscriber import Consent, Preferences, Subscriber, event_subject, recipient_key
 from digest.subscribers.suppressions import SuppressionReason, is_suppressed, lift, suppress
 
 # Against using the form to bomb somebody's inbox: at most one such mail in a day and three in a month.
 MAIL_LIMITS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))
 PENDING_FOR = timedelta(days=7)
-NEWEST_ISSUE_WITHIN = timedelta(hours=48)
-NEWEST_WEEKLY_WITHIN = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
 SAID_WHY = "said why they left"
 
@@ -70,22 +65,6 @@ def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind 
     store.request_again(connection, reader.id, consent)
     kind = Kind.ALREADY if reader.status is Status.CONFIRMED else Kind.CONFIRMATION
     return kind if _queue_within_limits(connection, kind, reader, consent.requested_at) else None
-
-
-def confirm(
-    engine: Engine, subscriber_id: int, confirmed_from: str, now: datetime, preferences: Preferences | None = None
-) -> Subscriber | None:
-    """A pending reader confirms and is due for the newest issue at once; doing it again changes nothing.
-
-    None for who unsubscribed meanwhile or was erased: an old link revives nobody.
-    """
-    with transaction(engine) as connection:
-        if store.set_confirmed(connection, subscriber_id, confirmed_from, now):
-            if preferences is not None:
-                store.set_preferences(connection, subscriber_id, preferences)
-            _welcome(connection, store.by_id(connection, subscriber_id), now)
-        reader = store.by_id(connection, subscriber_id)
-    return reader if reader and reader.status is Status.CONFIRMED else None
 
 
 def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
@@ -149,7 +128,7 @@ def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: da
         reader = store.by_id(connection, subscriber_id, lock=True)
         if reader is None or reader.status is not Status.UNSUBSCRIBED:
             return False
-        last = events.latest(connection, 1, _subject(reader.key))
+        last = events.latest(connection, 1, event_subject(reader.key))
         if last and last[0].what == SAID_WHY:
             return False
         _record(connection, reader.key, SAID_WHY, now, {"reason": reason, "words": words})
@@ -193,25 +172,6 @@ def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
         return store.by_id(connection, subscriber_id)
 
 
-def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
-    """Everything that is stored about a reader, as plain JSON values (GDPR Art. 15 and 20); None once erased."""
-    with read_only(engine) as connection:
-        reader = store.by_id(connection, subscriber_id)
-        if reader is None:
-            return None
-        happened = events.latest(connection, 10_000, _subject(reader.key))
-        return {
-            "subscriber": _plain(asdict(reader)),
-            "mails": _plain(store.ledger_of(connection, reader.key)),
-            "events": [_plain({"at": event.at, "what": event.what, "detail": event.detail}) for event in happened],
-            "opinions": [_plain(asdict(one)) for one in opinions_of_one(connection, reader.id)],
-            "tastes": kept_of_one(connection, reader.id),
-            "votes": [{"paper_id": voted, "at": _plain(at)} for voted, at in votes_by(connection, reader.key).items()],
-            "suggestions": [_plain(asdict(one)) for one in suggested_by(connection, reader.key)],
-            "suppressed": is_suppressed(connection, reader.key),
-        }
-
-
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Forget a reader; the ledger keeps that there were mails, not for whom. False when that was so already."""
     with transaction(engine) as connection:
@@ -221,7 +181,7 @@ def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
         erased = store.erase(connection, subscriber_id, reader.key)
         if erased:
             forget_suggester(connection, reader.key)
-            events.forget_detail(connection, _subject(reader.key), SAID_WHY)
+            events.forget_detail(connection, event_subject(reader.key), SAID_WHY)
             _record(connection, reader.key, "erased", now)
     return erased
 
@@ -243,37 +203,9 @@ def _queue_within_limits(connection: Connection, kind: Kind, reader: Subscriber,
     return queue_mail(connection, kind, today, reader.key, reader.id, due_at=now, now=now) is not None
 
 
-def _welcome(connection: Connection, reader: Subscriber | None, now: datetime) -> None:
-    if reader is None:
-        return
-    newest, kind = newest_issue_id(connection, now, NEWEST_ISSUE_WITHIN), Kind.DIGEST
-    if reader.preferences.frequency is Frequency.WEEKLY:
-        weekly = newest_issue_id(connection, now, NEWEST_WEEKLY_WITHIN, IssueKind.WEEKLY)
-        newest, kind = (weekly, Kind.WEEKLY) if weekly else (newest, kind)
-    if newest is not None:
-        issue_id, day = newest
-        queue_mail(connection, kind, day, reader.key, reader.id, due_at=now, now=now, issue_id=issue_id)
-    _record(connection, reader.key, "confirmed", now, {"first issue": newest[1].isoformat() if newest else ""})
-
-
 def _record(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any] | None = None) -> None:
-    events.record(connection, now, _subject(key), what, detail or {})
-
-
-def _subject(key: str) -> str:
-    return f"subscriber:{key}"
+    events.record(connection, now, event_subject(key), what, detail or {})
 
 
 def _changed(before: Preferences, after: Preferences) -> list[str]:
     return [name for name, value in asdict(after).items() if value != getattr(before, name)]
-
-
-def _plain(value: Any) -> Any:
-    """The same in what JSON knows."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, frozenset):
-        return sorted(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import quote
 
-from digest.language import Message, _
-from digest.mail.compose.cards import and_more
-from digest.papers.paper import Paper, RankedPaper, arxiv_id
+from digest.language import Message, _, and_more
+from digest.papers.paper import Paper, RankedPaper, links_of
 from digest.text import cut, one_line
 
 EXCERPT = 280
@@ -28,13 +26,13 @@ class PaperCard:
 
 def card(ranked: RankedPaper) -> PaperCard:
     """A paper at its place in an issue."""
-    return paper_card(ranked.paper, ranked.rank, int(ranked.terms.get("upvotes", 0)))
+    return paper_card(ranked.paper, ranked.rank, int(ranked.terms.upvotes))
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:
     """A paper that stands in no issue (yet)."""
     return PaperCard(
-        path=page_of(paper),
+        path=paper.path,
         title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.summary or paper.abstract, EXCERPT),
         by=one_line(paper.organization) or authors(paper, 2),
@@ -44,37 +42,24 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:
     )
 
 
-def page_of(paper: Paper) -> str:
-    """The path of a paper's own page."""
-    return f"/papers/{quote(paper.id, safe='/:')}"
-
-
 def authors(paper: Paper, most: int) -> str:
     """`Ada Lovelace, Alan Turing and 4 more`."""
     names = [one_line(name) for name in paper.authors]
     return and_more(", ".join(names[:most]), len(names) - most)
 
 
-def arxiv_page(text: str) -> str:
-    """The address at arXiv of the paper that `text` names by its id; "" when it names none."""
-    arxiv = arxiv_id(text)
-    return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
-
-
 def links(paper: Paper) -> list[tuple[str, Message]]:
     """Where else the paper can be read, as (address, words); only https addresses become links."""
-    arxiv = arxiv_id(paper.id)
-    known = [
-        (arxiv_page(paper.id), _("arXiv")),
-        (f"https://arxiv.org/pdf/{arxiv}" if arxiv else "", _("PDF")),
-        (
-            paper.url if not arxiv or "arxiv.org" not in paper.url else "",
-            _("Discussion and votes") if arxiv else _("The paper"),
-        ),
-        (paper.code_url, _("Code")),
-        (paper.project_url, _("Project page")),
+    known = links_of(paper)
+    elsewhere = paper.url if not known.arxiv or "arxiv.org" not in paper.url else ""
+    worded = [
+        (known.arxiv, _("arXiv")),
+        (known.pdf, _("PDF")),
+        (elsewhere, _("Discussion and votes") if known.arxiv else _("The paper")),
+        (known.code, _("Code")),
+        (known.project, _("Project page")),
     ]
-    return [(address, words) for address, words in known if address.startswith("https://") and address.isprintable()]
+    return [(address, words) for address, words in worded if address.startswith("https://") and address.isprintable()]
 
 
 def _day(paper: Paper) -> date | None:

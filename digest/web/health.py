@@ -9,8 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from digest import clock
 from digest.database.engine import read_only
 from digest.database.migrate import is_current
-from digest.mail.throttle.limits import EVERYTHING
-from digest.mail.throttle.store import current
+from digest.mail.pauses import EVERYTHING, current
 from digest.web.site import TheSite
 
 router = APIRouter()

@@ -7,8 +7,8 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.language import _
-from digest.ledger.kinds import Kind
-from digest.run.maildir import InboxMessage, mail, mails
+from digest.mail.kinds import KINDS
+from digest.run.maildir import InboxMessage, message, messages
 from digest.web.site import TheSite
 
 _SAFE = ["GET", "HEAD"]
@@ -17,17 +17,7 @@ _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-
-
-KINDS = {
-    Kind.DIGEST: _("daily issue"),
-    Kind.WEEKLY: _("weekly issue"),
-    Kind.CATCH_UP: _("catch-up issue"),
-    Kind.CONFIRMATION: _("confirmation"),
-    Kind.ALREADY: _("already subscribed"),
-    Kind.LINK: _("personal link"),
-    Kind.GOODBYE: _("goodbye"),
-}
+_LABELS = {kind: row.label for kind, row in KINDS.items()}
 
 
 def router(inbox_dir: Path) -> APIRouter:
@@ -37,7 +27,7 @@ def router(inbox_dir: Path) -> APIRouter:
 
     @routes.api_route("", methods=_SAFE, response_class=HTMLResponse)
     def show_inbox(site: TheSite) -> Response:
-        return site.pages.show("inbox", mails=mails(inbox_dir), kinds=KINDS)
+        return site.pages.show("inbox", mails=messages(inbox_dir), kinds=_LABELS)
 
     @routes.api_route("/{key}", methods=_SAFE, response_class=HTMLResponse)
     def show_mail(site: TheSite, key: str) -> Response:
@@ -56,7 +46,7 @@ def router(inbox_dir: Path) -> APIRouter:
 
 def _finder(inbox_dir: Path) -> Callable[[str], InboxMessage]:
     def find(key: str) -> InboxMessage:
-        found = mail(inbox_dir, key)
+        found = message(inbox_dir, key)
         if found is None:
             raise HTTPException(404, _("There’s no such email."))
         return found

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from tests.support.scenario import add_papers, add_reader, cut
 
 KEY = "a-secret-of-at-least-thirty-two-characters"

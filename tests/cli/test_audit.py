@@ -12,8 +12,7 @@ from digest.database.engine import transaction
 from digest.database.tables import deliveries
 from digest.issues.publish import halt
 from digest.ledger.kinds import IssueStatus
-from digest.mail.throttle.limits import EVERYTHING, Pause
-from digest.mail.throttle.store import set_pause
+from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from tests.cli.conftest import DATE
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -67,7 +66,7 @@ def test_rows_are_shown_in_words_and_page_by_page(run, three, engine):
 def test_an_issue_that_is_done_is_watched_for_one_line(run, three, engine):
     change(engine, state="accepted", finished_at=MORNING)
     done = run("audit", "--issue", DATE, "--watch", "--json")
-    assert done.stderr.splitlines() == ["3/3 accepted · 0 mails/s · done"]
+    assert done.stderr.splitlines() == ["3/3 accepted · 0 messages/s · done"]
     assert json.loads(done.stdout)["accepted"] == 3
 
 

@@ -1,4 +1,4 @@
-"""digest collect --from … --to …: it shows how far it is, can be stopped at any moment, and goes on where it was."""
+"""`digest collect --from … --to …` shows its progress, can be stopped at any time, and continues where it stopped."""
 
 import json
 import signal
@@ -10,32 +10,38 @@ from sqlalchemy import Engine, select
 
 from digest.database.engine import read_only
 from digest.database.tables import collections, papers, votes
-from digest.papers.collecting.backfill import first_seen
+from digest.papers.collecting import first_seen
 from tests.support.lists import PAPERS_A_DAY, list_of
 from tests.support.replay import Reply, json_reply, replaying
 
-FIRST, LAST = date(2026, 2, 2), date(2026, 2, 13)
-DAYS = 12
+FIRST, LAST = date(2026, 2, 2), date(2026, 2, 6)
+DAYS = 5
 NOW = datetime(2026, 3, 4, 6, tzinfo=UTC)
 SPAN = ("--from", str(FIRST), "--to", str(LAST))
 
 
 class Lists:
-    """The lists of all days, which can be made to hang or to fail from one day on."""
+    """The lists of all days, which can be made to hang or to fail from a day on."""
 
     def __init__(self, replay):
-        self.asked = []
+        self.requested = []
         self.hangs_from = self.fails_from = None
         replay.reply = self.reply
 
     def reply(self, target):
         day = date.fromisoformat(target.partition("date=")[2][:10])
-        self.asked.append(day)
+        self.requested.append(day)
         if self.hangs_from and day >= self.hangs_from:
             return Reply(b"[]", silent_seconds=60)
         if self.fails_from and day >= self.fails_from:
             return Reply(b"", status=404)
         return json_reply(list_of(day) if "p=0" in target else [])
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    """What is stored is tested on both databases in tests/papers/collecting."""
+    return sqlite_url
 
 
 @pytest.fixture
@@ -59,31 +65,31 @@ def test_a_backfill_reads_every_day_once_and_says_how_far_it_is(run, lists, engi
     done = run("collect", *SPAN, "--json")
     document = json.loads(done.stdout)
     assert (done.exit_code, document["left"], document["complete"], document["stopped"]) == (0, 0, 0, False)
-    assert lists.asked == [FIRST + timedelta(days=n) for n in range(DAYS)]  # Hacker News knows only of today
+    assert lists.requested == [FIRST + timedelta(days=n) for n in range(DAYS)]  # Hacker News knows only of today
     assert f"[{DAYS}/{DAYS}] {LAST} huggingface: {PAPERS_A_DAY} papers listed" in done.stderr
-    assert stored_days(engine) == lists.asked
+    assert stored_days(engine) == lists.requested
 
 
 def test_a_second_backfill_has_nothing_to_do_unless_it_is_told_again(run, lists, engine):
     run("collect", *SPAN)
-    lists.asked.clear()
+    lists.requested.clear()
     document = json.loads(run("collect", *SPAN, "--json").stdout)
-    assert (lists.asked, document["complete"], document["read"]) == ([], DAYS, [])
+    assert (lists.requested, document["complete"], document["read"]) == ([], DAYS, [])
     run("collect", *SPAN, "--again")
-    assert len(lists.asked) == DAYS
+    assert len(lists.requested) == DAYS
 
 
 def test_a_dry_run_says_what_would_be_read_and_reads_nothing(run, lists, engine):
     document = json.loads(run("collect", *SPAN, "--dry-run", "--json").stdout)
-    assert [one["day"] for one in document["planned"]] == [str(FIRST + timedelta(days=n)) for n in range(DAYS)]
-    assert (lists.asked, stored_days(engine)) == ([], [])
+    assert [planned["day"] for planned in document["planned"]] == [str(FIRST + timedelta(days=n)) for n in range(DAYS)]
+    assert (lists.requested, stored_days(engine)) == ([], [])
 
 
-def test_days_that_fail_are_left_for_the_next_time_and_a_source_that_is_down_is_not_pressed(run, lists, engine):
-    lists.fails_from = FIRST + timedelta(days=4)
+def test_failing_days_are_left_for_the_next_time_and_a_source_that_is_down_is_left_alone(run, lists, engine):
+    lists.fails_from = FIRST + timedelta(days=1)
     done = run("collect", *SPAN, "--json")
-    assert (done.exit_code, json.loads(done.stdout)["left"], len(lists.asked)) == (1, 8, 7)
-    assert "The same command again goes on with the 8 that are left." in done.stderr
+    assert (done.exit_code, json.loads(done.stdout)["left"], len(lists.requested)) == (1, 4, 4)
+    assert "Run the same command again for the remaining 4." in done.stderr
     lists.fails_from = None
     assert run("collect", *SPAN).exit_code == 0
     assert sorted(set(stored_days(engine))) == [FIRST + timedelta(days=n) for n in range(DAYS)]
@@ -92,21 +98,21 @@ def test_days_that_fail_are_left_for_the_next_time_and_a_source_that_is_down_is_
 @pytest.mark.processes
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_backfill_that_is_stopped_in_the_middle_keeps_what_it_read_and_goes_on(run, lists, engine, start_digest, how):
-    lists.hangs_from = FIRST + timedelta(days=5)
+    lists.hangs_from = FIRST + timedelta(days=2)
     process = start_digest("collect", *SPAN)
     deadline = time.monotonic() + 60
-    while lists.hangs_from not in lists.asked and time.monotonic() < deadline and process.poll() is None:
+    while lists.hangs_from not in lists.requested and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
-    assert lists.hangs_from in lists.asked
+    assert lists.hangs_from in lists.requested
     process.send_signal(how)
     code = process.wait(30)
     assert code == (1 if how is signal.SIGINT else -signal.SIGKILL)
-    kept = [FIRST + timedelta(days=n) for n in range(5)]
+    kept = [FIRST + timedelta(days=n) for n in range(2)]
     assert stored_days(engine) == kept
     lists.hangs_from = None
-    lists.asked.clear()
+    lists.requested.clear()
     assert run("collect", *SPAN).exit_code == 0
-    assert lists.asked == [FIRST + timedelta(days=n) for n in range(5, DAYS)]
+    assert lists.requested == [FIRST + timedelta(days=n) for n in range(2, DAYS)]
     assert stored_days(engine) == [FIRST + timedelta(days=n) for n in range(DAYS)]
 
 
@@ -136,6 +142,6 @@ def test_what_was_missed_within_the_pool_counts_as_seen_now():
         ("--from", "yesterday"),
     ],
 )
-def test_a_span_that_is_none_is_a_mistake_in_the_command(run, lists, wrong):
+def test_an_invalid_span_is_a_usage_error(run, lists, wrong):
     assert run("collect", *wrong).exit_code == 2
-    assert lists.asked == []
+    assert lists.requested == []

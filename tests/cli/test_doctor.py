@@ -11,10 +11,8 @@ from sqlalchemy import insert, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries, sent_days
-from digest.mail.throttle.limits import EVERYTHING, Pause
-from digest.mail.throttle.store import set_pause
-from digest.papers.collecting.collection import Collected, SourceHealth
-from digest.papers.store import record_collection
+from digest.mail.pauses import EVERYTHING, Pause, set_pause
+from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
 from tests.support.scenario import MORNING
 
@@ -73,11 +71,11 @@ def test_it_shows_what_is_paused_why_and_how_to_go_on(run, findings, engine):
         set_pause(connection, Pause(EVERYTHING, MORNING, until, "550 5.7.1 rejected by policy"))
         set_pause(connection, Pause("gmail.com", MORNING, None, "421 4.7.28 too fast"))
     found = findings()
-    said = "paused since 2026-03-04 06:00 UTC, tried again at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
+    said = "paused since 2026-03-04 06:00 UTC, next attempt at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
     assert (found["sending"]["said"], found["sending"]["blocks"]) == (said, True)
     assert "digest resume --sending" in found["sending"]["advice"]
-    assert found["mail to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
-    assert not found["mail to gmail.com"]["blocks"]
+    assert found["email to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
+    assert not found["email to gmail.com"]["blocks"]
     assert "digest resume --sending --domain gmail.com" in run("doctor").stdout
 
 
@@ -121,7 +119,7 @@ def test_a_key_that_cannot_sign_blocks(findings, tmp_path, content, said):
 
 
 def test_without_keys_it_says_who_signs(findings):
-    assert findings()["DKIM"]["said"] == "mails are not signed here; the mail server has to"
+    assert findings()["DKIM"]["said"] == "messages are not signed here; the mail server has to sign them"
 
 
 def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine):
@@ -129,48 +127,26 @@ def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine
     assert "warm-up" not in findings()
     assert findings(warm_up_from=date(2099, 1, 1))["warm-up"]["said"] == "begins on 2099-01-01"
     found = findings(warm_up_from=today - timedelta(days=2), warm_up_first_day=90)["warm-up"]
-    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 mails sent")
+    assert (found["well"], found["said"]) == (True, "day 3: 0 of 160 messages sent")
     change(engine, insert(sent_days).values(day=today, mails=160))
     found = findings()["warm-up"]
-    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 mails sent")
+    assert (found["well"], found["said"]) == (False, "day 3: 160 of 160 messages sent")
     assert "tomorrow" in found["advice"]
 
 
 def test_it_tells_what_becomes_of_mails_in_doubt_and_which_wait_for_the_operator(findings, issue, engine):
-    assert findings()["mails in doubt"]["said"].startswith("sent once more as the same bytes")
-    assert findings(in_doubt="hold")["mails in doubt"]["said"].startswith("held")
+    assert findings()["uncertain deliveries"]["said"].startswith("sent again as the same bytes")
+    assert findings(in_doubt="hold")["uncertain deliveries"]["said"].startswith("held")
     assert "quarantine" not in findings()
     change(engine, update(deliveries).values(state="uncertain", finished_at=MORNING))
-    found = findings()["mails in doubt"]
-    assert (found["well"], "1 wait for you" in found["said"], "retry --uncertain" in found["advice"]) == (
+    found = findings()["uncertain deliveries"]
+    assert (found["well"], "1 held" in found["said"], "retry --uncertain" in found["advice"]) == (
         False,
         True,
         True,
     )
     change(engine, update(deliveries).values(state="quarantined"))
-    assert findings()["quarantine"]["said"] == "1 mails are set apart"
-
-
-def test_the_mail_log_has_to_be_readable_and_of_the_server_that_takes_the_mails(findings, tmp_path):
-    assert "mail log" not in findings()
-    log = tmp_path / "mail.log"
-    found = findings(postfix_log=log)["mail log"]
-    assert (found["well"], found["blocks"], "No such file" in found["said"]) == (False, False, True)
-    assert "DIGEST_POSTFIX_LOG" in found["advice"]
-    log.write_text("")
-    assert findings()["mail log"]["well"]
-
-
-def test_a_mail_log_of_this_machine_says_nothing_of_another_machines_mails(engine, monkeypatch, tmp_path):
-    from digest.monitoring.doctor.sending import sending
-
-    log = tmp_path / "mail.log"
-    log.write_text("")
-    monkeypatch.setenv("DIGEST_MAIL_FROM", "papers@example.org")
-    monkeypatch.setenv("DIGEST_SMTP_URL", "smtps://user:password@mail.example.org:465")
-    monkeypatch.setenv("DIGEST_POSTFIX_LOG", str(log))
-    found = {one.what: one for one in sending(engine, settings(), MORNING)}["mail log"]
-    assert (found.well, "mail.example.org" in found.advice) == (False, True)
+    assert findings()["quarantine"]["said"] == "1 deliveries"
 
 
 def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_path):
@@ -191,7 +167,7 @@ def test_without_a_database_it_still_tells_the_rest(run, findings, monkeypatch):
 
 def collected(engine, source, outcome, message):
     with transaction(engine) as connection:
-        record_collection(connection, Collected(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))
+        record_run(connection, SourceRun(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))
 
 
 def test_doctor_says_of_each_source_how_it_is_and_why(findings, engine, clock):

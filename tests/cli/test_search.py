@@ -28,7 +28,7 @@ def ids(done):
 def test_search_finds_and_says_how_many(run, archive):
     assert set(ids(run("search", "graph", "--json"))) == {"1", "2"}
     assert "2 found" in run("search", "graph").stdout
-    assert "No paper was found" in run("search", "zebra").stdout
+    assert "No papers found" in run("search", "zebra").stdout
     assert ids(run("search", "graph", "-hash", "--json")) == ["1"]
 
 

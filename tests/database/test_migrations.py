@@ -7,7 +7,7 @@ from alembic import command
 from digest.database.engine import connect, read_only
 from digest.database.migrate import configuration, is_current, migrate
 from digest.database.tables import metadata, votes
-from digest.papers.search.tables import INDEX
+from digest.papers.search import INDEX
 from tests.support.scenario import add_papers
 
 BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers

@@ -1,4 +1,4 @@
-"""The parts of the demo: its mail server, its inbox, how its readers fill in forms, and the supervisor."""
+"""The parts of the demo: its mail server, its inbox, and the supervisor."""
 
 import os
 import signal
@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.demo.forms import first_form
 from digest.run import processes
-from digest.run.maildir import mail, mails
+from digest.run.maildir import message, messages
 from digest.run.parts import CannotStart, alone_in, child_environment
 from digest.run.supervisor import ProgramEnded, Supervisor
 
@@ -45,46 +44,17 @@ def test_the_mail_server_of_the_demo_keeps_each_message_byte_for_byte(tmp_path: 
             client.sendmail("digest@localhost", ["ada@example.com"], RAW.replace(b"Ten", b"Two"))
     finally:
         assert processes.stop(server) == 0
-    newest, oldest = mails(folder)
+    newest, oldest = messages(folder)
     assert (newest.subject, oldest.subject) == ("Two papers", "Ten papers")
     assert oldest.raw == RAW
     assert (oldest.kind, oldest.to) == ("digest", "ada@example.com")
     assert (oldest.text.strip(), oldest.html.strip()) == ("in words", "<p>in a frame</p>")
-    assert mail(folder, oldest.key) == oldest
+    assert message(folder, oldest.key) == oldest
 
 
 def test_an_inbox_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
-    assert mails(tmp_path / "inbox") == []
-    assert mail(tmp_path, "../../etc/passwd") is None
-
-
-def test_a_form_is_filled_in_as_a_browser_does_it() -> None:
-    page = """
-    <form action="/search"><input name="q"></form>
-    <form method="POST" action="/subscribe">
-      <input name="email"><input type="hidden" name="zone" value="UTC">
-      <input type="checkbox" name="topics" value="vision" checked><input type="checkbox" name="topics" value="agents">
-      <input type="radio" name="frequency" value="daily" checked><input type="radio" name="frequency" value="weekly">
-      <select name="hour"><option value="6">6</option><option value="7" selected>7</option></select>
-      <textarea name="keywords">graphs</textarea>
-      <button name="as_typed" value="x">go</button><input type="submit" name="go" value="go">
-    </form>
-    <form method="post" action="/other"><input name="last" value="1"></form>"""
-    form = first_form(page)
-    assert form
-    assert form.action == "/subscribe"
-    assert form.filled(email="ada@example.com", topics=["agents", "data"]) == {
-        "email": ["ada@example.com"],
-        "zone": ["UTC"],
-        "topics": ["agents", "data"],
-        "frequency": ["daily"],
-        "hour": ["7"],
-        "keywords": ["graphs"],
-    }
-
-
-def test_a_page_without_a_form_has_none() -> None:
-    assert first_form("<p>gone</p>") is None
+    assert messages(tmp_path / "inbox") == []
+    assert message(tmp_path, "../../etc/passwd") is None
 
 
 def python(code: str) -> list[str]:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.run import processes
 from tests.end_to_end.test_subscriber_life import at
 from tests.support.lists import daily_lists

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from digest import wiring
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.issues.audit import audit
-from digest.ledger.sweep import skip_cancelled
+from digest.ledger.transitions import skip_cancelled
 from digest.settings import settings
 from tests.support.scenario import DAY, MORNING, SECRET, add_papers, add_reader, cut
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from tests.support.replay import replaying
 
 DAYS = ("2024-05-28", "2024-12-18", "2025-01-10", "2025-06-10", "2025-09-30", "2026-01-15")

@@ -10,7 +10,7 @@ import redis
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.database.engine import read_only
 from digest.database.tables import issues
 from tests.end_to_end.test_subscriber_life import at

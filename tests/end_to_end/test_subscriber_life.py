@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.run import processes
 from tests.support.lists import daily_lists
 from tests.support.waiting import wait_for, workers_look_again

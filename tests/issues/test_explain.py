@@ -6,30 +6,29 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
 
 import pytest
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, opinions
 from digest.issues.explain import BadWeight, Move, explain_list, with_weights
-from digest.issues.selection.history import CachedIssue
+from digest.issues.selection.history import CachedIssue, IssueCache
 from digest.issues.selection.selection import Pool
 from digest.issues.selection.stored import selection_as_json
 from digest.issues.store import issue_by_id, issue_on
-from digest.ledger import deliveries as ledger
+from digest.ledger import transitions
 from digest.ledger.queueing import queue_mail
 from digest.ledger.sending import DeliveryResult, MessageRecord, claim, mark_sending, record
 from digest.mail.delivery.choose import choose
+from digest.mail.delivery.journal import Journal
 from digest.papers.paper import Paper, Votes
-from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.ranking import RankingWeights, rank
 from digest.papers.store import Listing, keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.ledger.test_deliveries import receipt
 from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
@@ -44,29 +43,31 @@ def shelf_of(issue):
     return CachedIssue(issue, Pool(issue, languages=LANGUAGES))
 
 
-def send_all(engine, now):
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "journal", "worker") as journal:
+        yield journal
+
+
+def send_all(engine, now, journal):
     """What workers do, without a mail server."""
 
-    @cache
-    def shelf(number):
-        with read_only(engine) as connection:
-            return shelf_of(issue_by_id(connection, number))
-
+    issues = IssueCache(engine, LANGUAGES)
     while True:
         with transaction(engine) as connection:
             claims = claim(connection, "worker", 500, now)
         if not claims:
             return
         with transaction(engine) as connection:
-            choice = choose(connection, "worker", claims, shelf, lambda _: None)
+            choice = choose(connection, "worker", claims, issues, journal)
             for number, reason in choice.skipped.items():
-                ledger.skip(connection, number, reason, now)
+                transitions.skip(connection, number, reason, now)
             parts = [
-                MessageRecord(one.delivery.id, "m@example.org", "a" * 64, selection_as_json(one.selection))
-                for one in choice.parts
+                MessageRecord(one.delivery.id, "m@example.org", "a" * 64, DAY, selection_as_json(one.selection))
+                for one in choice.drafts
             ]
             mark_sending(connection, "worker", parts)
-            answers = [DeliveryResult(receipt(one.delivery, "accepted", 250), "accepted") for one in choice.parts]
+            answers = [DeliveryResult(one.delivery.id, "accepted", now, 250) for one in choice.drafts]
             record(connection, "worker", answers)
 
 
@@ -125,7 +126,9 @@ def wants(dice):
 
 
 @pytest.mark.parametrize(("papers_of", "pairs"), [("made up", 1000), ("recorded", 250)])
-def test_of_a_thousand_lists_each_is_explained_as_it_was_sent_and_its_terms_add_up(engine, request, papers_of, pairs):
+def test_of_a_thousand_lists_each_is_explained_as_it_was_sent_and_its_terms_add_up(
+    engine, request, journal, papers_of, pairs
+):
     dice = random.Random(20260304)
     readers = [add_reader(engine, f"reader{number}@example.com", **wants(dice)) for number in range(READERS)]
     shared_data = request.getfixturevalue("shared_data") if papers_of == "recorded" else None
@@ -143,7 +146,7 @@ def test_of_a_thousand_lists_each_is_explained_as_it_was_sent_and_its_terms_add_
             ]
             connection.execute(insert(opinions), rows)
         cut(engine, day)
-        send_all(engine, now + AN_HOUR)
+        send_all(engine, now + AN_HOUR, journal)
     with read_only(engine) as connection:
         columns = (deliveries.c.issue_id, deliveries.c.recipient, deliveries.c.selection)
         sent = connection.execute(select(*columns).where(deliveries.c.state == "accepted")).all()
@@ -165,12 +168,12 @@ def test_of_a_thousand_lists_each_is_explained_as_it_was_sent_and_its_terms_add_
 
 
 @pytest.fixture
-def sent(engine):
+def sent(engine, journal):
     """One reader's mail, and its issue."""
     add_papers(engine, range(12))
     reader = add_reader(engine, "ada@example.com", papers=4, keywords=("number 7",))
     cut(engine)
-    send_all(engine, MORNING + AN_HOUR)
+    send_all(engine, MORNING + AN_HOUR, journal)
     with read_only(engine) as connection:
         return reader, issue_on(connection, "daily", DAY)
 

@@ -12,9 +12,8 @@ from digest.issues.publish import NothingToCut, date_to_cut, draft, publish
 from digest.issues.store import issue_on
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import Kind
-from digest.papers.collecting.collection import Collected, SourceHealth
-from digest.papers.ranking.ranking import RankingWeights
-from digest.papers.store import record_collection
+from digest.papers.collecting import SourceHealth, SourceRun, record_run
+from digest.papers.ranking import RankingWeights
 from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_reader, cut
 
 
@@ -36,7 +35,7 @@ def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
     assert done.papers == len(issue.papers) == 12
     assert issue.papers == draft(engine, PLAN, MORNING)
     assert issue.weights == RankingWeights().as_dict()
-    assert issue.papers[0].terms["upvotes"] == 200
+    assert issue.papers[0].terms.upvotes == 200
 
 
 def test_papers_of_days_long_past_are_not_in_the_pool(engine):
@@ -111,8 +110,8 @@ def test_after_a_late_cut_readers_are_due_at_once_and_not_a_day_later(engine):
 
 def read(engine, outcome):
     with transaction(engine) as connection:
-        run = Collected("huggingface", DAY, MORNING, outcome, 0, 0, (), "cannot be reached")
-        record_collection(connection, run)
+        run = SourceRun("huggingface", DAY, MORNING, outcome, 0, 0, (), "cannot be reached")
+        record_run(connection, run)
 
 
 def test_a_quiet_day_is_cut_too_and_says_why_it_is_empty(engine):

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from digest.database.engine import read_only
+from digest.issues import first_issue
 from digest.issues.audit import audit, audit_all
 from digest.issues.publish import halt
 from digest.issues.store import issue_on
@@ -112,13 +113,13 @@ def test_a_weekly_reader_who_confirms_gets_the_newest_weekly_issue_and_before_th
     add_papers(engine, range(5))
     first = add_reader(engine, "first@example.com", confirmed_at=None, **WEDNESDAYS)
     cut(engine)
-    subscriptions.confirm(engine, first.id, "", MORNING)
+    first_issue.confirm(engine, first.id, "", MORNING)
     assert kinds_for(engine, first) == [Kind.DIGEST]
     add_papers(engine, range(5, 10), seen_at=MORNING + 6 * A_DAY)
     add_reader(engine, "other@example.com", **WEDNESDAYS)
     cut(engine, DAY + 7 * A_DAY)
     second = add_reader(engine, "second@example.com", confirmed_at=None, **WEDNESDAYS)
-    subscriptions.confirm(engine, second.id, "", MORNING + 9 * A_DAY)
+    first_issue.confirm(engine, second.id, "", MORNING + 9 * A_DAY)
     assert kinds_for(engine, second, DAY + 7 * A_DAY) == [Kind.WEEKLY]
 
 

@@ -12,34 +12,38 @@ from sqlalchemy import select
 from digest.database.engine import read_only
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
+from digest.issues.selection.history import IssueCache
 from digest.issues.selection.selection import Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
-from digest.mail.compose.composer import IssueComposer, MailContext, language_of, make_fragments, write
+from digest.mail.compose.composer import Composer, compose_alone, render_fragments
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
+from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer
-from digest.mail.compose.writing import Writer
+from digest.mail.kinds import KINDS
+from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.subscribers.subscriber import Preferences
 from digest.text import columns, wrapped
 from tests.languages.pseudo import CODE, Main, pseudo_languages, words_outside
 from tests.mail.builders import (
-    DESK,
-    LOOK,
-    READER,
+    BRANDING,
+    CONTEXT,
+    LINKS,
+    a_draft,
     a_paper,
-    a_part,
     an_issue,
-    as_letter,
     every_message,
     everything_in,
+    parts_of,
 )
 from tests.support.scenario import add_papers, cut
 from tests.support.scenario import desk as english_desk
 
 RENDERER = Renderer(resource("templates"), Languages(resource("locale")))
-SPEAKING = replace(DESK, renderer=RENDERER)
+SPEAKING = replace(CONTEXT, renderer=RENDERER)
 ISSUE = an_issue([a_paper(1), a_paper(2)])
 
 
@@ -53,12 +57,13 @@ def body(message: bytes, kind: str) -> str:
     return str(part.get_content())
 
 
-def a_link_mail(desk: MailContext, code: str) -> bytes:
-    part = a_part(ISSUE, None)
-    preferences = replace(part.reader.preferences, language=code)
-    asked = replace(part.delivery, kind=Kind.LINK, issue_id=None)
-    return write(
-        replace(part, issue=None, reader=replace(part.reader, preferences=preferences), delivery=asked), desk
+def a_link_mail(context: MailContext, code: str) -> bytes:
+    draft = a_draft(ISSUE, None)
+    preferences = replace(draft.subscriber.preferences, language=code)
+    asked = replace(draft.delivery, kind=Kind.LINK, issue_id=None)
+    return compose_alone(
+        replace(draft, issue=None, subscriber=replace(draft.subscriber, preferences=preferences), delivery=asked),
+        context,
     ).envelope.message
 
 
@@ -76,7 +81,7 @@ def test_who_chose_none_gets_the_operators():
 
 def test_an_issue_is_rendered_in_each_language_that_is_needed():
     english, chinese = (
-        write(a_part(ISSUE, in_language(everything_in(ISSUE), code)), SPEAKING) for code in ("", "zh-CN")
+        compose_alone(a_draft(ISSUE, in_language(everything_in(ISSUE), code)), SPEAKING) for code in ("", "zh-CN")
     )
     assert "1 of 2" in body(english.envelope.message, "plain")
     assert "第 1 篇，共 2 篇" in body(chinese.envelope.message, "plain")
@@ -84,15 +89,14 @@ def test_an_issue_is_rendered_in_each_language_that_is_needed():
 
 
 def test_the_language_is_frozen_with_the_mail_and_with_the_issue():
-    issue = replace(ISSUE, settings=ISSUE.settings | {"language": "zh-CN"})
-    assert language_of(issue, everything_in(issue)) == "zh-CN"
-    assert language_of(issue, in_language(everything_in(issue), "en")) == "en"
-    old = {name: value for name, value in ISSUE.settings.items() if name != "language"}
-    assert language_of(replace(ISSUE, settings=old), None) == "en"
+    issue = replace(ISSUE, settings=replace(ISSUE.settings, language="zh-CN"))
+    assert a_draft(issue, everything_in(issue)).language == "zh-CN"
+    assert a_draft(issue, in_language(everything_in(issue), "en")).language == "en"
+    assert a_draft(ISSUE, None).language == "en"
 
 
 def test_fragments_of_an_earlier_version_are_joined_as_they_were():
-    made = make_fragments(ISSUE, SPEAKING)
+    made = render_fragments(ISSUE, SPEAKING)
     said = json.loads(made.to_json())
     assert said.pop("wording")
     assert said.pop("welcome")
@@ -108,17 +112,19 @@ class _NoJournal:
 def test_a_worker_keeps_the_fragments_of_each_language(engine):
     add_papers(engine, range(3))
     issue_id = cut(engine).issue_id
-    writer = Writer(engine, replace(english_desk(), renderer=RENDERER), _NoJournal())  # type: ignore[arg-type]
-    issue = writer.shelf(issue_id).issue
-    parts = [a_part(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
-    assert len(writer.write(parts).made) == 2
+    issues = IssueCache(engine, RENDERER.languages)
+    context = replace(english_desk(), renderer=RENDERER)
+    composer = Composer(engine, context, _NoJournal(), issues)  # type: ignore[arg-type]
+    issue = issues.get(issue_id).issue
+    drafts = [a_draft(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
+    assert len(composer.compose(drafts).messages) == 2
     with read_only(engine) as connection:
         kept = connection.execute(select(fragments.c.language).order_by(fragments.c.language)).scalars().all()
     assert kept == ["en", "zh-CN"]
 
 
 LIKED, LIKE_IT, FAR = "Zq liked", a_paper(9, title="Zqx"), a_paper(7, title="")
-EVERYTHING = {"upvotes": 31.0, "gained": 12.0, "comments": 2.0, "stars": 1350.0}
+EVERYTHING = ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0, stars=1350.0)
 WANTS = Preferences(language=CODE, keywords=("Zqx 1",), authors=("Ada Example",), topics=("graphs", "speech"), papers=9)
 
 
@@ -141,35 +147,30 @@ def an_issue_of_all_sorts(kind: str) -> Issue:
 @pytest.mark.parametrize("most", [1, 9])
 def test_nothing_in_a_digest_stays_english_in_another_language(kind, most, tmp_path):
     languages = pseudo_languages(tmp_path)
-    desk = replace(DESK, renderer=Renderer(resource("templates"), languages))
+    context = replace(CONTEXT, renderer=Renderer(resource("templates"), languages))
     issue = an_issue_of_all_sorts(kind)
     taste = PoolProfile({LIKE_IT.id: 0.9, "2611.00006": 0.5}, {LIKE_IT.id: LIKED})
     chosen = Pool(issue, languages=languages).select(replace(WANTS, papers=most), set(), taste)
     assert isinstance(chosen, Selection)
     chosen = replace(chosen, left_out=most - 1)
-    letter = as_letter(write(a_part(issue, chosen), desk).envelope.message)
+    parts = parts_of(compose_alone(a_draft(issue, chosen), context).envelope.message)
     said = ("Zqx", "Zqy", "Zq", "Ada Example", "Bo Sample", *(topic.name for topic in TOPICS), "speech", "graphs")
-    look = (LOOK.title, LOOK.postal_address, LOOK.contact, READER.address)
-    texts = [letter.subject, re.sub(r"https://\S+", "", letter.text), *Main(letter.html, "body").texts]
-    assert words_outside(texts, (*look, *said)) == []
-    assert letter.text.count("⟦") > 30
+    branding = (BRANDING.title, BRANDING.postal_address, BRANDING.contact, LINKS.address)
+    texts = [parts.subject, re.sub(r"https://\S+", "", parts.text), *Main(parts.html, "body").texts]
+    assert words_outside(texts, (*branding, *said)) == []
+    assert parts.text.count("⟦") > 30
     if most > 1:
         for reason in ("you follow", "matches your keyword", "which you liked", "from outside your interests"):
-            assert reason in " ".join(letter.text.split())
+            assert reason in " ".join(parts.text.split())
 
 
 def test_nothing_in_the_other_mails_stays_english_in_another_language(tmp_path):
     renderer = Renderer(resource("templates"), pseudo_languages(tmp_path), CODE)
-    own = (LOOK.title, LOOK.postal_address, LOOK.contact, READER.address)
-    for letter in (
-        renderer.link_letter(READER, LOOK),
-        renderer.already_letter(READER, LOOK),
-        renderer.confirmation_letter(READER, LOOK),
-        renderer.goodbye_letter(READER, LOOK),
-    ):
-        assert "⟦" in letter.subject
-        text = re.sub(r"https://\S+", "", letter.text)
-        assert words_outside([letter.subject, text, *Main(letter.html, "body").texts], own) == []
+    own = (BRANDING.title, BRANDING.postal_address, BRANDING.contact, LINKS.address)
+    for parts in (renderer.render(kind, LINKS, BRANDING) for kind, row in KINDS.items() if not row.is_listed):
+        assert "⟦" in parts.subject
+        text = re.sub(r"https://\S+", "", parts.text)
+        assert words_outside([parts.subject, text, *Main(parts.html, "body").texts], own) == []
 
 
 def test_a_reason_is_said_in_the_language_of_its_reader_and_stored_so():
@@ -183,18 +184,18 @@ def test_a_reason_is_said_in_the_language_of_its_reader_and_stored_so():
 
 
 def test_a_mail_in_chinese_is_the_same_bytes_again_whatever_was_translated_meanwhile():
-    part = a_part(ISSUE, Selection((Pick("2611.00002", "匹配关键词“Paper 2”"),), language="zh-CN"))
-    stored = make_fragments(ISSUE, SPEAKING, "zh-CN").to_json()
-    first = IssueComposer(ISSUE, Fragments.from_json(stored), SPEAKING).write(part)
+    draft = a_draft(ISSUE, Selection((Pick("2611.00002", "匹配关键词“Paper 2”"),), language="zh-CN"))
+    stored = render_fragments(ISSUE, SPEAKING, "zh-CN").to_json()
+    first = IssueComposer(ISSUE, Fragments.from_json(stored), SPEAKING).compose(draft)
     for renderer in (RENDERER, Renderer(resource("templates"))):
-        again = IssueComposer(ISSUE, Fragments.from_json(stored), replace(SPEAKING, renderer=renderer)).write(part)
+        again = IssueComposer(ISSUE, Fragments.from_json(stored), replace(SPEAKING, renderer=renderer)).compose(draft)
         assert again.envelope.message == first.envelope.message
     assert "匹配关键词" in body(first.envelope.message, "plain")
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_no_line_of_a_text_part_is_wider_than_a_terminal(kind):
-    text = as_letter(every_message("zh-CN")[kind]).text
+    text = parts_of(every_message("zh-CN")[kind]).text
     lines = [line for line in text.splitlines() if not line.startswith("https://")]
     assert max(map(columns, lines)) <= 76
 
@@ -213,4 +214,4 @@ def test_a_text_without_spaces_is_parted_between_its_characters(said):
 def test_the_words_of_welcome_are_in_the_readers_language():
     issue = an_issue([a_paper(1), a_paper(2)])
     first = replace(in_language(everything_in(issue), "zh-CN"), first=True)
-    assert "欢迎！这是您的第一期" in body(write(a_part(issue, first), SPEAKING).envelope.message, "plain")
+    assert "欢迎！这是您的第一期" in body(compose_alone(a_draft(issue, first), SPEAKING).envelope.message, "plain")

@@ -12,11 +12,10 @@ from digest.database.tables import deliveries as table
 from digest.issues.publish import halt
 from digest.issues.selection.selection import Pick, Selection
 from digest.issues.selection.stored import selection_as_json, selection_of
-from digest.ledger import deliveries, queueing, sending, sweep
+from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State
 from digest.ledger.sending import DeliveryResult, MessageRecord
-from digest.smtp.envelope import Outcome, Receipt
 from digest.subscribers import store
 from digest.subscribers.suppressions import SuppressionReason, suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
@@ -41,25 +40,27 @@ def row_of(engine, delivery_id):
         return connection.execute(select(table).where(table.c.id == delivery_id)).one()
 
 
-def receipt(claim, outcome, code=250):
-    return Receipt(claim.id, outcome, code, "", "said the server", LATER)
-
-
 def mark(engine, claim, sha256="a" * 64, selection=None, worker=ME):
     with transaction(engine) as connection:
         return sending.mark_sending(
             connection,
             worker,
-            [MessageRecord(claim.id, "id@example.org", sha256, selection_as_json(selection) if selection else "null")],
+            [
+                MessageRecord(
+                    claim.id, "id@example.org", sha256, DAY, selection_as_json(selection) if selection else "null"
+                )
+            ],
         )
 
 
-def answered(engine, claim, state, outcome, code=250, until=None, worker=ME):
-    told = DeliveryResult(
-        receipt(claim, outcome, code), state, until, counts=until is not None, in_doubt=state == "uncertain"
-    )
+def result(claim, state, code=250, until=None):
+    counts, in_doubt = until is not None, state == "uncertain"
+    return DeliveryResult(claim.id, state, LATER, code, "", "said the server", until, counts, in_doubt)
+
+
+def answered(engine, claim, state, code=250, until=None, worker=ME):
     with transaction(engine) as connection:
-        sending.record(connection, worker, [told])
+        sending.record(connection, worker, [result(claim, state, code, until)])
 
 
 def end_leases(engine):
@@ -113,7 +114,7 @@ def test_many_workers_at_once_claim_each_mail_once(engine):
 def test_accepting_ends_a_mail_with_its_receipt(claimed):
     engine, _reader, claim = claimed
     assert mark(engine, claim) == {claim.id}
-    answered(engine, claim, State.ACCEPTED, Outcome.ACCEPTED)
+    answered(engine, claim, State.ACCEPTED)
     row = row_of(engine, claim.id)
     assert (row.state, row.reply_code, row.reply_text, row.finished_at) == ("accepted", 250, "said the server", LATER)
 
@@ -121,7 +122,7 @@ def test_accepting_ends_a_mail_with_its_receipt(claimed):
 def test_a_deferred_mail_waits_and_is_not_in_doubt(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER + timedelta(minutes=5))
+    answered(engine, claim, State.QUEUED, 451, until=LATER + timedelta(minutes=5))
     with transaction(engine) as connection:
         assert sending.claim(connection, ME, 10, LATER) == []
         (again,) = sending.claim(connection, ME, 10, LATER + timedelta(minutes=5))
@@ -131,7 +132,7 @@ def test_a_deferred_mail_waits_and_is_not_in_doubt(claimed):
 def test_a_mail_in_doubt_waits_and_remembers_its_bytes(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, "b" * 64)
-    answered(engine, claim, State.UNCERTAIN, Outcome.UNCERTAIN, None, until=LATER)
+    answered(engine, claim, State.UNCERTAIN, None, until=LATER)
     with transaction(engine) as connection:
         (again,) = sending.claim(connection, ME, 10, LATER)
     assert (again.in_doubt, again.sha256, again.message_id) == (True, "b" * 64, "id@example.org")
@@ -140,7 +141,7 @@ def test_a_mail_in_doubt_waits_and_remembers_its_bytes(claimed):
 def test_an_answer_counts_only_from_the_worker_that_is_sending(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    answered(engine, claim, State.REFUSED, Outcome.REFUSED, 550, worker="another worker")
+    answered(engine, claim, State.REFUSED, 550, worker="another worker")
     assert row_of(engine, claim.id).state == State.SENDING
 
 
@@ -169,7 +170,7 @@ def test_a_mail_that_the_last_check_held_back_is_not_in_doubt(claimed):
     halt(engine, DAY, IssueStatus.PAUSED, LATER)
     assert mark(engine, claim) == set()
     with transaction(engine) as connection:
-        deliveries.release(connection, [claim.id], LATER)
+        transitions.requeue(connection, [claim.id], LATER)
     assert (row_of(engine, claim.id).state, row_of(engine, claim.id).sha256) == (State.QUEUED, "")
 
 
@@ -180,7 +181,7 @@ def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
         for reader in (pending, confirmed):
             queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
         claims = sending.claim(connection, ME, 10, LATER)
-        may_go = sending.mark_sending(connection, ME, [MessageRecord(one.id, "", "") for one in claims])
+        may_go = sending.mark_sending(connection, ME, [MessageRecord(one.id, "", "", DAY) for one in claims])
     assert may_go == {one.id for one in claims if one.subscriber_id == pending.id}
 
 
@@ -191,10 +192,10 @@ def test_mails_of_a_paused_issue_are_not_claimed_until_it_goes_on(engine):
     halt(engine, DAY, IssueStatus.PAUSED, MORNING)
     with transaction(engine) as connection:
         assert sending.claim(connection, ME, 10, LATER) == []
-        assert sweep.due_count(connection, LATER, 100) == 0
+        assert deliveries.due_count(connection, LATER, 100) == 0
     halt(engine, DAY, IssueStatus.RUNNING, MORNING)
     with transaction(engine) as connection:
-        assert sweep.due_count(connection, LATER, 100) == 1
+        assert deliveries.due_count(connection, LATER, 100) == 1
         assert len(sending.claim(connection, ME, 10, LATER)) == 1
 
 
@@ -204,13 +205,13 @@ CHOSEN = Selection((Pick("2603.00001", "you follow graphs"), Pick("2603.00000", 
 def got_by(engine, claim, worker="two", since=DAY):
     """What the reader of `claim` has, as another mail of theirs sees it."""
     with read_only(engine) as connection:
-        return deliveries.already_got(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
+        return deliveries.already_sent(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
 
 
 def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_leave_out(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, selection=CHOSEN)
-    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+    answered(engine, claim, State.QUEUED, 451, until=LATER)
     with transaction(engine) as connection:
         (again,) = sending.claim(connection, ME, 10, LATER)
     assert selection_of(again.selection) == CHOSEN
@@ -220,7 +221,7 @@ def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_le
 def test_what_was_never_going_to_arrive_is_not_counted_as_received(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim, selection=CHOSEN)
-    answered(engine, claim, State.REFUSED, Outcome.REFUSED, 550)
+    answered(engine, claim, State.REFUSED, 550)
     assert got_by(engine, claim) == AlreadySent(set())
 
 
@@ -242,11 +243,11 @@ def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repe
         queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
         (claim,) = sending.claim(connection, ME, 10, LATER)
         sending.mark_sending(
-            connection, ME, [MessageRecord(claim.id, "id@example.org", "a" * 64, content=b"the bytes")]
+            connection, ME, [MessageRecord(claim.id, "id@example.org", "a" * 64, DAY, content=b"the bytes")]
         )
         assert sending.forget_messages(connection) == 0
         assert sending.message_of(connection, claim.id) == b"the bytes"
-    answered(engine, claim, State.ACCEPTED, Outcome.ACCEPTED)
+    answered(engine, claim, State.ACCEPTED)
     with transaction(engine) as connection:
         assert sending.forget_messages(connection) == 1
         assert sending.message_of(connection, claim.id) is None
@@ -256,7 +257,7 @@ def test_what_somebody_asked_for_just_now_is_claimed_before_an_issue(claimed):
     engine, reader, _claim = claimed
     add_reader(engine, "ben@example.com")
     with transaction(engine) as connection:
-        deliveries.give_back(connection, ME, LATER)
+        transitions.requeue_held_by(connection, ME, LATER)
         queueing.queue_mail(connection, Kind.LINK, DAY, reader.key, reader.id, LATER, LATER)
         (first,) = sending.claim(connection, ME, 1, LATER)
     assert first.kind is Kind.LINK
@@ -266,8 +267,8 @@ def test_what_a_living_worker_holds_without_having_begun_it_is_given_back_at_onc
     engine, _reader, claim = claimed
     mark(engine, claim)
     with transaction(engine) as connection:
-        assert deliveries.give_back(connection, "two", LATER) == 0
-        assert deliveries.give_back(connection, ME, LATER) == 1
+        assert transitions.requeue_held_by(connection, "two", LATER) == 0
+        assert transitions.requeue_held_by(connection, ME, LATER) == 1
     assert (row_of(engine, claim.id).state, row_of(engine, claim.id).worker) == (State.QUEUED, "")
 
 
@@ -279,11 +280,11 @@ def test_many_mails_are_recorded_at_once_each_with_its_own_answer(engine):
     with transaction(engine) as connection:
         claims = sending.claim(connection, ME, 10, LATER)
         sending.mark_sending(
-            connection, ME, [MessageRecord(one.id, f"{one.id}@example.org", "a" * 64) for one in claims]
+            connection, ME, [MessageRecord(one.id, f"{one.id}@example.org", "a" * 64, DAY) for one in claims]
         )
         states = [State.ACCEPTED, State.REFUSED, State.QUEUED, State.UNCERTAIN]
         answers = [
-            DeliveryResult(receipt(one, Outcome.ACCEPTED, 200 + place), state, LATER if place > 1 else None)
+            result(one, state, 200 + place, LATER if place > 1 else None)
             for place, (one, state) in enumerate(zip(claims, states, strict=True))
         ]
         sending.record(connection, ME, answers)

@@ -7,9 +7,8 @@ import pytest
 from digest.database.engine import read_only, transaction
 from digest.issues.audit import audit as audit_of
 from digest.issues.publish import halt
-from digest.ledger import queueing, sending, sweep
+from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.kinds import IssueStatus, Kind, State
-from digest.smtp.envelope import Outcome
 from tests.ledger.test_deliveries import LATER, ME, answered, claimed, mark, row_of
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -27,8 +26,8 @@ def test_an_issue_that_could_not_be_sent_in_time_expires_and_is_counted(engine):
     issue = cut(engine)
     due = MORNING + timedelta(hours=1)
     with transaction(engine) as connection:
-        assert sweep.expire(connection, due + timedelta(hours=18), timedelta(hours=18), 12) == 0
-        assert sweep.expire(connection, due + timedelta(hours=18, seconds=1), timedelta(hours=18), 12) == 1
+        assert transitions.expire(connection, due + timedelta(hours=18), timedelta(hours=18), 12) == 0
+        assert transitions.expire(connection, due + timedelta(hours=18, seconds=1), timedelta(hours=18), 12) == 1
     found = audit(engine, issue.issue_id)
     assert (found.candidates, found.expired, found.unexplained) == (1, 1, 0)
 
@@ -36,15 +35,15 @@ def test_an_issue_that_could_not_be_sent_in_time_expires_and_is_counted(engine):
 def test_a_mail_that_was_deferred_too_often_expires(claimed):
     engine, _reader, claim = claimed
     mark(engine, claim)
-    answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+    answered(engine, claim, State.QUEUED, 451, until=LATER)
     with transaction(engine) as connection:
-        assert sweep.expire(connection, LATER, timedelta(hours=18), 2) == 0
-        assert sweep.expire(connection, LATER, timedelta(hours=18), 1) == 1
+        assert transitions.expire(connection, LATER, timedelta(hours=18), 2) == 0
+        assert transitions.expire(connection, LATER, timedelta(hours=18), 1) == 1
 
 
 def held_back(engine, claim):
     mark(engine, claim, "c" * 64)
-    answered(engine, claim, State.UNCERTAIN, Outcome.UNCERTAIN, None)
+    answered(engine, claim, State.UNCERTAIN, None)
 
 
 def test_what_is_held_back_waits_for_the_operator_and_then_goes_as_the_same_bytes_however_late_it_is(claimed):
@@ -52,10 +51,10 @@ def test_what_is_held_back_waits_for_the_operator_and_then_goes_as_the_same_byte
     held_back(engine, claim)
     much_later = LATER + timedelta(days=3)
     with transaction(engine) as connection:
-        assert sweep.due_count(connection, much_later, 10) == 0
-        assert sweep.count_uncertain(connection) == 1
-        assert sweep.retry_uncertain(connection, much_later) == 1
-        assert sweep.expire(connection, much_later, timedelta(hours=18), 12) == 0
+        assert deliveries.due_count(connection, much_later, 10) == 0
+        assert deliveries.count_uncertain(connection) == 1
+        assert transitions.retry_uncertain(connection, much_later) == 1
+        assert transitions.expire(connection, much_later, timedelta(hours=18), 12) == 0
         (again,) = sending.claim(connection, ME, 10, much_later)
     assert (again.in_doubt, again.sha256, again.due_at) == (True, "c" * 64, claim.due_at)
 
@@ -64,7 +63,7 @@ def test_a_retry_of_what_is_set_apart_leaves_alone_what_is_held_back(claimed):
     engine, _reader, claim = claimed
     held_back(engine, claim)
     with transaction(engine) as connection:
-        assert sweep.retry(connection, LATER) == 0
+        assert transitions.retry(connection, LATER) == 0
     assert row_of(engine, claim.id).state == State.UNCERTAIN
 
 
@@ -72,8 +71,8 @@ def test_a_confirmation_that_could_not_be_sent_for_a_day_expires(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
-        assert sweep.expire(connection, MORNING + timedelta(hours=24), timedelta(hours=1), 12) == 0
-        assert sweep.expire(connection, MORNING + timedelta(hours=25), timedelta(hours=1), 12) == 1
+        assert transitions.expire(connection, MORNING + timedelta(hours=24), timedelta(hours=1), 12) == 0
+        assert transitions.expire(connection, MORNING + timedelta(hours=25), timedelta(hours=1), 12) == 1
 
 
 def test_cancelling_skips_what_is_queued(engine):
@@ -82,7 +81,7 @@ def test_cancelling_skips_what_is_queued(engine):
     issue = cut(engine)
     halt(engine, DAY, IssueStatus.CANCELLED, MORNING)
     with transaction(engine) as connection:
-        assert sweep.skip_cancelled(connection, MORNING) == 1
+        assert transitions.skip_cancelled(connection, MORNING) == 1
     found = audit(engine, issue.issue_id)
     assert (found.skipped, found.unexplained) == ({"issue cancelled": 1}, 0)
 
@@ -99,9 +98,9 @@ def test_in_every_state_the_sums_of_an_audit_add_up(engine, state):
         if state != "claimed":
             mark(engine, claim)
         if state == "deferred":
-            answered(engine, claim, State.QUEUED, Outcome.DEFERRED, 451, until=LATER)
+            answered(engine, claim, State.QUEUED, 451, until=LATER)
         elif state in ("accepted", "refused"):
-            answered(engine, claim, State(state), Outcome(state))
+            answered(engine, claim, State(state))
     found = audit(engine, issue.issue_id).as_dict()
     assert found["candidates"] == 3
     assert found["unexplained"] == 0

@@ -10,9 +10,9 @@ import pytest
 from digest.ledger.kinds import LISTED, Kind
 from digest.lint import RULES, lint
 from digest.lint.message import MailKind, ParsedMessage
-from digest.mail.compose.headers import compose
+from digest.mail.compose.headers import message_bytes
 from digest.mail.message import MessageParts
-from tests.mail.builders import every_letter, every_message, headers
+from tests.mail.builders import every_message, headers, parts_of_every_kind
 
 Change = Callable[[str], str]
 DOCS = Path(__file__).parents[2] / "docs" / "mail-rules.md"
@@ -176,12 +176,12 @@ ON_THE_WIRE: list[tuple[str, Change]] = [
 
 
 def letter_of_a_digest() -> MessageParts:
-    return every_letter()[Kind.DIGEST]
+    return parts_of_every_kind()[Kind.DIGEST]
 
 
 def failed(letter: MessageParts) -> list[str]:
     way_out = ParsedMessage(every_message()[Kind.DIGEST]).ways_out()[0]
-    return lint(compose(letter, headers(unsubscribe_url=way_out))).failed
+    return lint(message_bytes(letter, headers(unsubscribe_url=way_out))).failed
 
 
 @pytest.mark.parametrize(("rule", "change"), IN_HTML, ids=lambda value: value if isinstance(value, str) else "")

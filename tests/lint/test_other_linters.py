@@ -11,7 +11,7 @@ import tinycss2
 
 from digest.ledger.kinds import Kind
 from digest.mail.message import MessageParts
-from tests.mail.builders import every_letter
+from tests.mail.builders import parts_of_every_kind
 
 STYLES = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
 INLINE = re.compile(r'\sstyle="([^"]*)"')
@@ -29,7 +29,7 @@ def css_errors(html: str) -> list[str]:
     return [one.message for one in (*rules, *inline) if one.type == "error"]
 
 
-@pytest.fixture(params=every_letter().items(), ids=lambda one: str(one[0]))
+@pytest.fixture(params=parts_of_every_kind().items(), ids=lambda one: str(one[0]))
 def html(request: pytest.FixtureRequest) -> str:
     found: tuple[Kind, MessageParts] = request.param
     return found[1].html
@@ -49,12 +49,12 @@ def test_a_parser_that_follows_css_finds_no_error(html):
     [("</table>", "</div></table>"), ("<body", "<p></body><body"), ("<!DOCTYPE html>", "")],
 )
 def test_they_would_find_what_is_broken(old, new):
-    html = every_letter()[Kind.DIGEST].html
+    html = parts_of_every_kind()[Kind.DIGEST].html
     broken = re.sub(re.escape(old), new, html, count=1, flags=re.IGNORECASE)
     assert broken != html
     assert html_errors(broken)
 
 
 def test_and_what_is_broken_in_styles():
-    html = every_letter()[Kind.DIGEST].html
+    html = parts_of_every_kind()[Kind.DIGEST].html
     assert css_errors(INLINE.sub(' style="color: red; } margin"', html, count=1))

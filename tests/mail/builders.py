@@ -1,4 +1,4 @@
-"""Sample values for mails, each with what a test wants to be different."""
+"""Sample values for messages, each with what a test wants to be different."""
 
 import email
 from collections.abc import Iterable
@@ -14,19 +14,22 @@ from digest.issues.selection.selection import Pick, Selection
 from digest.language import SOURCE, Languages
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import OF_ISSUE, IssueStatus, Kind, Status
-from digest.mail.compose.composer import IssueComposer, MailContext, Senders, issue_settings, make_fragments
-from digest.mail.compose.headers import compose, message_id
-from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
-from digest.mail.delivery.choose import Draft
-from digest.mail.message import Headers, MessageParts
+from digest.mail.compose.composer import render_fragments
+from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.headers import message_bytes
+from digest.mail.compose.issue_composer import IssueComposer
+from digest.mail.compose.render import Renderer, SubscriberLinks
+from digest.mail.kinds import KINDS
+from digest.mail.message import Branding, Draft, Headers, MessageParts, Senders
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.subscriber import Preferences, Recipient
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 TOKEN = "AbCdEf0123456789AbCdEf0123456789wxyz"
 SITE = "https://papers.example.org"
-LOOK = Branding("Daily Papers", SITE, "Example Lab, 1 Long Street, 12345 Town", "hello@example.org")
-READER = SubscriberLinks(
+BRANDING = Branding("Daily Papers", SITE, "Example Lab, 1 Long Street, 12345 Town", "hello@example.org")
+LINKS = SubscriberLinks(
     address="reader@example.com",
     manage_url=f"{SITE}/preferences/{TOKEN}",
     unsubscribe_url=f"{SITE}/u/{TOKEN}",
@@ -41,10 +44,10 @@ SENDERS = Senders(
     "Editors <hello@example.org>",
     "bounces@papers.example.org",
 )
-DESK = MailContext(RENDERER, LOOK, SENDERS, (SECRET,))
+CONTEXT = MailContext(RENDERER, BRANDING, SENDERS, (SECRET,))
 
 
-def a_paper(number: int = 1, **said: Any) -> Paper:
+def a_paper(number: int = 1, **changes: Any) -> Paper:
     paper = Paper(
         id=f"2611.{number:05}",
         title=f"Paper {number}: Sorting Very Long Lists Without Looking at Them",
@@ -55,28 +58,28 @@ def a_paper(number: int = 1, **said: Any) -> Paper:
         url=f"https://arxiv.org/abs/2611.{number:05}",
         code_url=f"https://github.com/example/sort{number}",
     )
-    return replace(paper, **said)
+    return replace(paper, **changes)
 
 
-def an_issue(papers: Iterable[Paper], note: str = "", desk: MailContext = DESK, kind: str = "daily") -> Issue:
+def an_issue(papers: Iterable[Paper], note: str = "", context: MailContext = CONTEXT, kind: str = "daily") -> Issue:
     ranked = tuple(
-        RankedPaper(place, paper, 10.0 / place, {"upvotes": 142.0 / place, "comments": 3.0})
-        for place, paper in enumerate(papers, start=1)
+        RankedPaper(rank, paper, 10.0 / rank, ScoreTerms(upvotes=142.0 / rank, comments=3.0))
+        for rank, paper in enumerate(papers, start=1)
     )
     cut_at = datetime(2026, 11, 23, 6, tzinfo=UTC)
-    frozen = issue_settings(desk.look, desk.senders, desk.keys, desk.signers)
+    frozen = issue_settings(context.branding, context.senders, context.link_keys, context.signers)
     return Issue(1, kind, date(2026, 11, 23), cut_at, IssueStatus.RUNNING, "test", {}, frozen, 1, note, ranked)
 
 
 def everything_in(issue: Issue, left_out: int = 0) -> Selection:
-    return Selection(tuple(Pick(place.paper.id, "") for place in issue.papers), left_out)
+    return Selection(tuple(Pick(ranked.paper.id, "") for ranked in issue.papers), left_out)
 
 
-def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: str = READER.address) -> Draft:
-    """The mail of the reader with this number."""
+def a_draft(issue: Issue, selection: Selection | None, number: int = 1, address: str = LINKS.address) -> Draft:
+    """A message to the subscriber with this number."""
     at = datetime(2026, 11, 23, 7, tzinfo=UTC)
     recipient = f"{number:032x}"
-    reader = Recipient(number, address, Status.CONFIRMED, Preferences())
+    subscriber = Recipient(number, address, Status.CONFIRMED, Preferences())
     delivery = Delivery(
         id=number,
         kind=OF_ISSUE[issue.kind],
@@ -92,21 +95,21 @@ def a_part(issue: Issue, selection: Selection | None, number: int = 1, address: 
         in_doubt=False,
         created_at=at,
     )
-    return Draft(delivery, reader, issue, selection)
+    return Draft(delivery, subscriber, issue, selection)
 
 
-def a_press(issue: Issue, desk: MailContext = DESK, language: str = SOURCE) -> IssueComposer:
-    return IssueComposer(issue, make_fragments(issue, desk, language), desk)
+def a_composer(issue: Issue, context: MailContext = CONTEXT, language: str = SOURCE) -> IssueComposer:
+    return IssueComposer(issue, render_fragments(issue, context, language), context)
 
 
 def digest_bytes(
     papers: Iterable[Paper], note: str = "", left_out: int = 0, kind: str = "daily", language: str = SOURCE
 ) -> bytes:
     issue = an_issue(papers, note, kind=kind)
-    return a_press(issue, language=language).write(a_part(issue, everything_in(issue, left_out))).envelope.message
+    return a_composer(issue, language=language).compose(a_draft(issue, everything_in(issue, left_out))).envelope.message
 
 
-def as_letter(message: bytes) -> MessageParts:
+def parts_of(message: bytes) -> MessageParts:
     """What a person reads of a message."""
     parsed = email.message_from_bytes(message, policy=default)
     assert isinstance(parsed, EmailMessage)
@@ -118,42 +121,39 @@ def as_letter(message: bytes) -> MessageParts:
 
 
 def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> MessageParts:
-    return as_letter(digest_bytes(papers, note, left_out))
+    return parts_of(digest_bytes(papers, note, left_out))
 
 
 def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
     renderer = RENDERER.speaking(language)
-    others = {
-        Kind.CONFIRMATION: renderer.confirmation_letter(READER, LOOK),
-        Kind.ALREADY: renderer.already_letter(READER, LOOK),
-        Kind.LINK: renderer.link_letter(READER, LOOK),
-        Kind.GOODBYE: renderer.goodbye_letter(READER, LOOK),
+    transactional = {
+        kind: message_bytes(renderer.render(kind, LINKS, BRANDING), headers(kind=kind))
+        for kind, row in KINDS.items()
+        if not row.is_listed
     }
     ten = [a_paper(number) for number in range(1, 11)]
     of_issues = {mail: digest_bytes(ten, left_out=3, kind=issue, language=language) for issue, mail in OF_ISSUE.items()}
-    return of_issues | {kind: compose(letter, headers(kind=kind)) for kind, letter in others.items()}
+    return of_issues | transactional
 
 
-def every_letter() -> dict[Kind, MessageParts]:
-    return {kind: as_letter(message) for kind, message in every_message().items()}
+def parts_of_every_kind() -> dict[Kind, MessageParts]:
+    return {kind: parts_of(message) for kind, message in every_message().items()}
 
 
-def headers(**said: Any) -> Headers:
+def headers(**changes: Any) -> Headers:
     values = Headers(
         sender="Daily Papers <digest@papers.example.org>",
         to="reader@example.com",
         date=datetime(2026, 11, 23, 7, tzinfo=UTC),
-        message_id=message_id(1, "recipient", "2026-11-23", Kind.DIGEST, "papers.example.org"),
+        message_id="digest.1@papers.example.org",
         kind=Kind.DIGEST,
         occasion="2026-11-23",
-        list_domain="papers.example.org",
-        unsubscribe_url=READER.unsubscribe_url,
-        unsubscribe_mailto="mailto:unsubscribe@papers.example.org",
-        archive_url=f"{SITE}/issues",
+        unsubscribe_url=LINKS.unsubscribe_url,
+        archive_url=f"{SITE}/issues" if KINDS[changes.get("kind", Kind.DIGEST)].is_listed else "",
         reply_to="Editors <hello@example.org>",
     )
-    return replace(values, **said)
+    return replace(values, **changes)
 
 
-def a_letter(**said: Any) -> MessageParts:
-    return replace(MessageParts("10 papers, 23 Nov", "Hello\n", "<!DOCTYPE html><p>Hello</p>\n"), **said)
+def message_parts(**changes: Any) -> MessageParts:
+    return replace(MessageParts("10 papers, 23 Nov", "Hello\n", "<!DOCTYPE html><p>Hello</p>\n"), **changes)

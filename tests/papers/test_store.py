@@ -1,29 +1,22 @@
 """The archive of papers and votes, on both databases."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
 from digest.database.engine import transaction
 from digest.database.tables import papers, votes
-from digest.papers.collecting.collection import Collected, ListFacts, SourceHealth
 from digest.papers.paper import Paper, Votes
-from digest.papers.ranking.track_record import Past
-from digest.papers.sources.source import Unreadable, Validator
+from digest.papers.ranking import Past
 from digest.papers.store import (
     Listing,
     keep_papers,
-    keep_validators,
     keep_votes,
-    last_collections,
-    last_complete,
     latest_papers,
     paper,
     past,
     pool,
-    record_collection,
-    validator,
     withdraw,
 )
 
@@ -35,18 +28,6 @@ PAPER = Paper("2605.00001", "A title", authors=("Ada", "Grace"), categories=("cs
 
 def listing(*listed: Paper, source: str = "huggingface", at: datetime = NOON) -> Listing:
     return Listing(source, at, listed)
-
-
-def run(day: date = DAY, at: datetime = NOON, **changed: object) -> Collected:
-    values = {
-        "source": "arxiv",
-        "outcome": SourceHealth.FRESH,
-        "papers": 1,
-        "new": 1,
-        "unreadable": (),
-        "message": "ok",
-    }
-    return Collected(day=day, started_at=at, **(values | changed))  # type: ignore[arg-type]
 
 
 def test_a_paper_comes_back_as_it_was(engine: Engine) -> None:
@@ -132,42 +113,6 @@ def test_an_unknown_paper_is_none(engine: Engine) -> None:
         assert paper(connection, "2605.99999") is None
 
 
-def test_the_last_run_of_each_source_comes_back_as_it_was(engine: Engine) -> None:
-    newest = run(outcome=SourceHealth.PARTIAL, unreadable=(Unreadable("record 2", "it has no id"),))
-    other = run(source="huggingface", outcome=SourceHealth.FAILING, message="cannot be reached")
-    with transaction(engine) as connection:
-        for one in (newest, run(at=NOON - HOUR), run(day=date(2026, 5, 27)), other):
-            record_collection(connection, one)
-        assert last_collections(connection) == [newest, other]
-
-
-def test_a_repeated_run_takes_the_place_of_the_first(engine: Engine) -> None:
-    with transaction(engine) as connection:
-        record_collection(connection, run(outcome=SourceHealth.FAILING))
-        record_collection(connection, run())
-        assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {NOON.date(): NOON}
-        record_collection(connection, run(facts=ListFacts(unchanged=True)))
-        assert last_collections(connection) == [run()]
-
-
-def test_a_failing_run_is_no_complete_one(engine: Engine) -> None:
-    with transaction(engine) as connection:
-        record_collection(connection, run(outcome=SourceHealth.FAILING))
-        record_collection(connection, run(day=date(2026, 5, 27), outcome=SourceHealth.PARTIAL))
-        record_collection(connection, run(day=date(2026, 5, 26), outcome=SourceHealth.QUIET))
-        assert last_complete(connection, "arxiv", date(2026, 5, 1)) == {date(2026, 5, 26): NOON}
-        assert last_complete(connection, "arxiv", date(2026, 5, 27)) == {}
-        assert last_complete(connection, "huggingface", date(2026, 5, 1)) == {}
-
-
-def test_a_validator_is_remembered_by_its_address(engine: Engine) -> None:
-    with transaction(engine) as connection:
-        keep_validators(connection, {"https://a": Validator('"1"')}, NOON)
-        keep_validators(connection, {"https://a": Validator('"2"', "then")}, NOON + HOUR)
-        assert validator(connection, "https://a") == Validator('"2"', "then")
-        assert validator(connection, "https://b") is None
-
-
 def test_votes_of_a_paper_that_nobody_listed_are_left_out(engine: Engine) -> None:
     with transaction(engine) as connection:
         keep_papers(connection, listing(PAPER))
@@ -198,21 +143,6 @@ def test_a_paper_that_is_put_on_a_list_long_after_it_was_first_seen_is_in_the_po
         keep_papers(connection, listing(Paper(PAPER.id, "A title", listed_at=listed), at=until))
         assert [one.paper.id for one in pool(connection, since, until)] == [PAPER.id]
         assert pool(connection, since, listed - timedelta(minutes=1)) == []
-
-
-def test_facts_of_a_list_come_back_as_they_were(engine: Engine) -> None:
-    facts = ListFacts(DAY, "2605.00009", ("2605.00001", "2605.00009"), {"cs.CL": 2}, unchanged=True)
-    with transaction(engine) as connection:
-        record_collection(connection, run(facts=facts))
-        assert last_collections(connection) == [run(facts=facts)]
-
-
-def test_a_backfill_of_old_days_does_not_hide_how_a_source_is_today(engine: Engine) -> None:
-    with transaction(engine) as connection:
-        record_collection(connection, run())
-        record_collection(connection, run(day=date(2026, 5, 1), at=NOON + HOUR))
-        assert last_collections(connection) == [run()]
-        assert last_collections(connection, NOON - HOUR) == []
 
 
 def test_the_past_is_each_voted_paper_with_the_most_votes_seen_by_then(engine: Engine) -> None:

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 
 from digest.database.engine import connect
 from digest.ledger.kinds import Kind
-from digest.run.maildir import mails
+from digest.mail.kinds import KINDS
+from digest.run.maildir import messages
 from digest.settings import Settings
 from digest.web.app import create_app
-from digest.web.inbox import KINDS
 
 HOSTILE = "<script>alert(1)</script>"
 RAW = (
@@ -54,7 +54,7 @@ def test_the_inbox_lists_each_mail_with_what_it_is(browser: TestClient) -> None:
 
 
 def test_a_mail_is_shown_with_headers_text_and_source(browser: TestClient, inbox: Path) -> None:
-    (kept,) = mails(inbox)
+    (kept,) = messages(inbox)
     page = browser.get(f"/inbox/{kept.key}").text
     for part in ("Daily Papers &lt;digest@localhost&gt;", "in words", "Feedback-ID", f"/inbox/{kept.key}/html"):
         assert part in page
@@ -65,7 +65,7 @@ def test_a_mail_is_shown_with_headers_text_and_source(browser: TestClient, inbox
 
 
 def test_the_html_of_a_mail_stands_in_a_sandbox(browser: TestClient, inbox: Path) -> None:
-    (kept,) = mails(inbox)
+    (kept,) = messages(inbox)
     shown = browser.get(f"/inbox/{kept.key}/html")
     policy = shown.headers["content-security-policy"]
     assert "default-src 'none'" in policy

@@ -15,10 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DIGEST_DATA_DIR")
-    found = settings()
-    assert found.database == f"sqlite:///{tmp_path / '.digest' / 'digest.sqlite'}"
-    assert found.relays == ()
-    assert found.list_domain == "localhost"
+    chosen = settings()
+    assert chosen.database == f"sqlite:///{tmp_path / '.digest' / 'digest.sqlite'}"
+    assert chosen.relays == ()
 
 
 @pytest.mark.parametrize(
@@ -78,9 +77,9 @@ def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_REDIS_URL", f"redis://:{PASSWORD}@cache/0")
     monkeypatch.setenv("DIGEST_SECRET_KEY", PASSWORD * 2)
     monkeypatch.setenv("DIGEST_MAIL_FROM", "papers@example.org")
-    found = settings()
-    assert found.relays[0].password == PASSWORD
-    for text in (repr(found), str(found), found.model_dump_json(), repr(found.relays)):
+    chosen = settings()
+    assert chosen.relays[0].password == PASSWORD
+    for text in (repr(chosen), str(chosen), chosen.model_dump_json(), repr(chosen.relays)):
         assert PASSWORD not in text
 
 
@@ -145,7 +144,7 @@ def test_postgres_addresses_as_hosting_companies_give_them_are_understood(monkey
 
 def test_the_generated_reference_is_up_to_date() -> None:
     for path, text in reference.files(ROOT).items():
-        assert path.read_text() == text, f"{path.name} differs from digest/settings/settings.py: run `make docs`"
+        assert path.read_text() == text, f"{path.name} differs from digest/settings/: run `make docs`"
 
 
 def test_the_reference_names_every_setting_and_a_drift_is_noticed(tmp_path: Path) -> None:
@@ -154,7 +153,7 @@ def test_the_reference_names_every_setting_and_a_drift_is_noticed(tmp_path: Path
     assert reference.main([], tmp_path) == 0
     assert reference.main(["--check"], tmp_path) == 0
     written = (tmp_path / "docs" / "configuration.md").read_text()
-    assert all(f"## `DIGEST_{name.upper()}`" in written for name in Settings.model_fields)
+    assert all(f"### `DIGEST_{name.upper()}`" in written for name in Settings.model_fields)
     (tmp_path / ".env.example").write_text("DIGEST_TITLE=other\n")
     assert reference.main(["--check"], tmp_path) == 1
 
@@ -164,3 +163,18 @@ def test_the_example_file_changes_nothing_when_it_is_copied(monkeypatch: pytest.
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text().replace("\n# DIGEST_", "\nDIGEST_"))
     monkeypatch.delenv("DIGEST_DATA_DIR")
     assert Settings().model_dump() | {"data_dir": None} == plain | {"data_dir": None}
+
+
+def test_a_list_is_separated_by_spaces_and_commas_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_ARXIV_CATEGORIES", "cs.LG  stat.ML")
+    monkeypatch.setenv("DIGEST_SOURCES", "arxiv, feeds")
+    monkeypatch.setenv("DIGEST_SMTP_DOMAIN_RATES", "gmail.com=20 *=50")
+    assert settings().arxiv_categories == ("cs.LG", "stat.ML")
+    assert settings().sources == ("arxiv", "feeds")
+    assert settings().smtp_domain_rates == {"gmail.com": 20.0, "*": 50.0}
+
+
+def test_the_reference_is_in_the_order_of_an_installation() -> None:
+    example = reference.env_example()
+    order = ["DIGEST_PUBLIC_URL", "DIGEST_DATABASE_URL", "DIGEST_MAIL_FROM", "DIGEST_SMTP_URL", "DIGEST_SOURCES"]
+    assert sorted(order, key=example.index) == order

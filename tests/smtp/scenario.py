@@ -1,12 +1,11 @@
-"""What the tests of the sender share: messages, a clock that stands, and how to send."""
+"""Messages, a clock that stands still, and how to send them."""
 
 from collections.abc import Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from digest.smtp import Sender, Timeouts
-from digest.smtp.envelope import Envelope, Outcome
-from digest.smtp.relay import Relay, Security
+from digest.mail.delivery.outcome import Outcome, is_about_sender, receipt_of
+from digest.smtp import Envelope, Relay, Security, Sender, Timeouts
 
 QUICK = Timeouts(connect=5, command=5, final_reply=5, message=10, begin=5)
 
@@ -33,20 +32,21 @@ def relay_of(server, security=Security.NONE, **more):
 
 
 @contextmanager
-def sending(*servers, connections=1, per_connection=100, timeouts=QUICK, notes=None):
+def sending(*servers, connections=1, per_connection=100, timeouts=QUICK, observer=None):
     """A sender to these servers; it is closed without patience."""
     relays = [server if isinstance(server, Relay) else relay_of(server) for server in servers]
-    sender = Sender(relays, connections, per_connection, timeouts, *([] if notes is None else [notes]))
+    sender = Sender(relays, connections, per_connection, timeouts, observer, is_about_sender)
     try:
         yield sender
     finally:
         sender.close(patience=0.5)
 
 
-def by_number(receipts):
-    found = {receipt.delivery_id: receipt for receipt in receipts}
-    assert len(found) == len(receipts), "more than one receipt for an envelope"
-    return found
+def by_number(replies):
+    """The receipts of these replies, by the number of their envelope."""
+    receipts = {reply.id: receipt_of(reply) for reply in replies}
+    assert len(receipts) == len(replies), "more than one reply to an envelope"
+    return receipts
 
 
 def send(server, *window, **how):
@@ -59,5 +59,10 @@ def outcomes(receipts):
     return {number: receipt.outcome for number, receipt in receipts.items()}
 
 
+def send_alone(sender, number):
+    """The receipt of one message."""
+    return by_number(sender.send([envelope(number)], now))[number]
+
+
 ACCEPTED, DEFERRED, REFUSED = Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED
-OURS, UNKNOWN, UNBEGUN = Outcome.SENDER_ERROR, Outcome.UNCERTAIN, Outcome.NOT_ATTEMPTED
+SENDER_ERROR, UNCERTAIN, NOT_ATTEMPTED = Outcome.SENDER_ERROR, Outcome.UNCERTAIN, Outcome.NOT_ATTEMPTED

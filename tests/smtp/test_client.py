@@ -5,16 +5,13 @@ import socket
 import ssl
 import threading
 import time
-from datetime import UTC, datetime
 
 import pytest
 
-from digest.smtp import Sender, Timeouts
-from digest.smtp.envelope import Envelope, Outcome
-from digest.smtp.relay import Relay, Security
-from tests.support.smtp_server import HANG_UP, KEEP_AND_HANG_UP, Phase
-
-QUICK = Timeouts(connect=5, command=5, final_reply=5, message=10, begin=5)
+from digest.mail.delivery.outcome import Outcome
+from digest.smtp import Relay, Security, Sender, Timeouts
+from tests.smtp.scenario import QUICK, by_number, envelope, now, outcomes, relay_of, send, send_alone
+from tests.support.smtp_server import HANG_UP, KEEP_AND_HANG_UP, Step
 
 
 @pytest.fixture(params=["pipelined", "one command at a time"], autouse=True)
@@ -23,27 +20,9 @@ def ways(request):
         request.getfixturevalue("smtp_server").pipelining = request.param == "pipelined"
 
 
-def now():
-    return datetime(2026, 3, 4, 7, tzinfo=UTC)
-
-
-def envelope(number, body=b"Hello\r\n"):
-    message = b"Subject: no. %d\r\n\r\n" % number + body
-    return Envelope(number, "bounces@example.org", f"reader{number}@example.com", message)
-
-
-def relay_of(server):
-    return Relay("127.0.0.1", server.port, Security.NONE)
-
-
-def send(server, *envelopes, connections=1, per_connection=100, timeouts=QUICK):
-    with Sender([relay_of(server)], connections, per_connection, timeouts) as sender:
-        return {receipt.delivery_id: receipt for receipt in sender.send(envelopes, now)}
-
-
 def test_each_message_of_a_window_goes_once_to_its_own_recipient(smtp_server):
     receipts = send(smtp_server, *(envelope(n) for n in range(25)), connections=4)
-    assert {n: receipt.outcome for n, receipt in receipts.items()} == dict.fromkeys(range(25), Outcome.ACCEPTED)
+    assert outcomes(receipts) == dict.fromkeys(range(25), Outcome.ACCEPTED)
     assert sorted(taken.rcpt_tos for taken in smtp_server.taken) == sorted(
         (f"reader{n}@example.com",) for n in range(25)
     )
@@ -62,16 +41,16 @@ def test_the_bytes_arrive_as_they_were_also_with_lines_that_begin_with_dots(smtp
 def test_connections_are_kept_between_windows_and_renewed_after_their_share(smtp_server):
     with Sender([relay_of(smtp_server)], 1, messages_per_connection=3, timeouts=QUICK) as sender:
         for number in range(7):
-            assert sender.send([envelope(number)], now)[0].outcome is Outcome.ACCEPTED
+            assert send_alone(sender, number).outcome is Outcome.ACCEPTED
     assert smtp_server.connections == 3
 
 
-@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.END])
+@pytest.mark.parametrize("phase", [Step.MAIL, Step.RCPT, Step.DATA, Step.END])
 @pytest.mark.parametrize(
     ("reply", "outcome"), [("451 4.3.0 later", Outcome.DEFERRED), ("550 5.1.1 never", Outcome.REFUSED)]
 )
 def test_a_reply_to_one_message_does_not_touch_the_next(smtp_server, phase, reply, outcome):
-    if phase is Phase.MAIL and outcome is Outcome.REFUSED:
+    if phase is Step.MAIL and outcome is Outcome.REFUSED:
         outcome = Outcome.SENDER_ERROR  # it has not heard the recipient yet
     smtp_server.answer(phase, reply)
     receipts = send(smtp_server, envelope(1), envelope(2))
@@ -81,12 +60,12 @@ def test_a_reply_to_one_message_does_not_touch_the_next(smtp_server, phase, repl
 
 
 def test_a_421_after_the_final_dot_is_certainly_not_accepted(smtp_server):
-    smtp_server.answer(Phase.END, "421 4.3.2 closing")
+    smtp_server.answer(Step.END, "421 4.3.2 closing")
     receipts = send(smtp_server, envelope(1), envelope(2))
     assert [receipts[n].outcome for n in (1, 2)] == [Outcome.DEFERRED, Outcome.ACCEPTED]
 
 
-@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.DATA])
+@pytest.mark.parametrize("phase", [Step.MAIL, Step.RCPT, Step.DATA])
 def test_a_connection_lost_before_the_message_is_not_in_doubt(smtp_server, phase):
     smtp_server.answer(phase, HANG_UP)
     receipts = send(smtp_server, envelope(1), envelope(2))
@@ -94,7 +73,7 @@ def test_a_connection_lost_before_the_message_is_not_in_doubt(smtp_server, phase
 
 
 def test_a_connection_lost_after_the_message_is_in_doubt(smtp_server):
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     receipts = send(smtp_server, envelope(1), envelope(2))
     assert [receipts[n].outcome for n in (1, 2)] == [Outcome.UNCERTAIN, Outcome.ACCEPTED]
     assert len(smtp_server.taken_for("reader1@example.com")) == 1
@@ -105,25 +84,24 @@ def test_a_server_that_cannot_be_reached_leaves_every_message_with_us():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with Sender([Relay("127.0.0.1", port, Security.NONE)], 3, timeouts=QUICK) as sender:
-        receipts = sender.send([envelope(n) for n in range(5)], now)
-    assert sorted(receipt.delivery_id for receipt in receipts) == list(range(5))
-    assert {receipt.outcome for receipt in receipts} == {Outcome.SENDER_ERROR}
-    assert all("connect" in receipt.text.lower() for receipt in receipts)
+        receipts = by_number(sender.send([envelope(n) for n in range(5)], now))
+    assert outcomes(receipts) == dict.fromkeys(range(5), Outcome.SENDER_ERROR)
+    assert all("connect" in receipt.text.lower() for receipt in receipts.values())
 
 
 def test_a_server_that_comes_back_is_used_again(smtp_server):
     with Sender([relay_of(smtp_server)], 2, timeouts=QUICK) as sender:
-        assert sender.send([envelope(1)], now)[0].outcome is Outcome.ACCEPTED
+        assert send_alone(sender, 1).outcome is Outcome.ACCEPTED
         smtp_server.stop()
-        assert sender.send([envelope(2)], now)[0].outcome is Outcome.SENDER_ERROR
+        assert send_alone(sender, 2).outcome is Outcome.SENDER_ERROR
         smtp_server.start()
-        assert sender.send([envelope(3)], now)[0].outcome is Outcome.ACCEPTED
+        assert send_alone(sender, 3).outcome is Outcome.ACCEPTED
 
 
 def test_where_starttls_was_stripped_nothing_is_sent(smtp_server):
     relay = Relay("127.0.0.1", smtp_server.port, Security.STARTTLS, "user", "password")
     with Sender([relay], 1, timeouts=QUICK) as sender:
-        (receipt,) = sender.send([envelope(1)], now)
+        receipt = send_alone(sender, 1)
     assert receipt.outcome is Outcome.SENDER_ERROR
     assert "STARTTLS" in receipt.text
     assert smtp_server.taken == []
@@ -136,7 +114,7 @@ def test_a_server_without_a_certificate_that_we_trust_gets_nothing():
         answering.start()
         relay = Relay("127.0.0.1", listening.getsockname()[1], Security.TLS)
         with Sender([relay], 1, timeouts=QUICK) as sender:
-            (receipt,) = sender.send([envelope(1)], now)
+            receipt = send_alone(sender, 1)
         answering.join(5)
     assert receipt.outcome is Outcome.SENDER_ERROR
 
@@ -148,7 +126,7 @@ def test_a_reply_that_never_comes_after_the_message_is_in_doubt_and_the_connecti
         silent.start()
         relay = Relay("127.0.0.1", listening.getsockname()[1], Security.NONE)
         with Sender([relay], 1, timeouts=Timeouts(5, 5, final_reply=0.3, message=5)) as sender:
-            outcomes = [sender.send([envelope(n)], now)[0].outcome for n in (1, 2)]
+            outcomes = [send_alone(sender, n).outcome for n in (1, 2)]
         silent.join(5)
     assert outcomes == [Outcome.UNCERTAIN, Outcome.UNCERTAIN]
     assert len(greeted) == 2
@@ -160,7 +138,7 @@ def test_a_server_that_trickles_before_it_is_ready_meets_the_deadline_for_connec
         slow.start()
         relay = Relay("127.0.0.1", listening.getsockname()[1], Security.NONE)
         with Sender([relay], 1, timeouts=Timeouts(0.5, 60, 60, 60, begin=5)) as sender:
-            (receipt,) = sender.send([envelope(1)], now)
+            receipt = send_alone(sender, 1)
         slow.join(5)
     assert receipt.outcome is Outcome.SENDER_ERROR
 

@@ -5,12 +5,11 @@ import time
 
 import pytest
 
-from digest import smtp
-from digest.smtp.relay import Security
+from digest.smtp import Security, Timeouts, client
 from tests.smtp.scenario import (
     ACCEPTED,
-    OURS,
-    UNKNOWN,
+    SENDER_ERROR,
+    UNCERTAIN,
     address,
     by_number,
     envelope,
@@ -21,7 +20,7 @@ from tests.smtp.scenario import (
     sending,
 )
 from tests.support.certificates import authority, served, signed
-from tests.support.raw_smtp import Act, RawSmtp, Step, says
+from tests.support.smtp_server import Act, SmtpServer, Step, Then
 
 BOTH = pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
 
@@ -29,7 +28,7 @@ BOTH = pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
 @pytest.fixture(params=["uvloop", "asyncio"], autouse=True)
 def loop(request, monkeypatch):
     if request.param == "asyncio":
-        monkeypatch.setattr(smtp, "new_loop", asyncio.new_event_loop)
+        monkeypatch.setattr(client, "new_loop", asyncio.new_event_loop)
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def trusted(monkeypatch, tmp_path):
 
 def server_with(identity, security, folder, **more):
     context = served(identity, folder)
-    return RawSmtp(**{"tls" if security is Security.TLS else "starttls": context}, **more)
+    return SmtpServer(**{"tls" if security is Security.TLS else "starttls": context}, **more)
 
 
 @BOTH
@@ -53,11 +52,11 @@ def test_mail_goes_to_a_server_with_a_certificate_that_we_trust(security, pipeli
         with sending(relay, connections=2, per_connection=30) as sender:
             receipts = by_number(sender.send(envelopes(range(100)), now))
         assert set(outcomes(receipts).values()) == {ACCEPTED}
-        assert server.said("AUTH") == server.connections >= 4
+        assert server.count("AUTH") == server.connections >= 4
         huge = envelope(1000, b"0123456789\r\n" * 100_000)
         with sending(relay) as sender:
             assert outcomes(by_number(sender.send([huge], now))) == {1000: ACCEPTED}
-        assert server.taken_for(address(1000)) == [huge.message]
+        assert [taken.content for taken in server.taken_for(address(1000))] == [huge.message]
 
 
 @BOTH
@@ -73,52 +72,52 @@ def test_nothing_goes_to_a_server_with_a_certificate_that_we_do_not_trust(securi
         relay = relay_of(server, security, username="user", password="secret")
         with sending(relay, connections=2) as sender:
             receipts = by_number(sender.send(envelopes(range(5)), now))
-        assert set(outcomes(receipts).values()) == {OURS}
+        assert set(outcomes(receipts).values()) == {SENDER_ERROR}
         assert "certificate" in receipts[0].text.lower()
-        assert (server.taken, server.said("MAIL"), server.said("AUTH")) == ([], 0, 0)
+        assert (server.taken, server.count("MAIL"), server.count("AUTH")) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("answer", [None, "454 4.7.0 TLS not available"])
 def test_nothing_goes_to_a_server_that_does_not_do_starttls(answer):
-    with RawSmtp(auth=True) as server:
+    with SmtpServer(auth=True) as server:
         if answer:  # offered, and then refused
-            server.always(Step.EHLO, says("250-mail.localhost\r\n250-AUTH PLAIN\r\n250 STARTTLS"))
+            server.always(Step.EHLO, "250-mail.localhost\r\n250-AUTH PLAIN\r\n250 STARTTLS")
         relay = relay_of(server, Security.STARTTLS, username="user", password="secret")
         with sending(relay) as sender:
             receipts = by_number(sender.send(envelopes(range(3)), now))
-        assert set(outcomes(receipts).values()) == {OURS}
-        assert (server.taken, server.said("MAIL"), server.said("AUTH")) == ([], 0, 0)
+        assert set(outcomes(receipts).values()) == {SENDER_ERROR}
+        assert (server.taken, server.count("MAIL"), server.count("AUTH")) == ([], 0, 0)
 
 
 def test_a_server_that_speaks_in_clear_where_tls_is_wanted_gets_nothing():
-    with RawSmtp() as server, sending(relay_of(server, Security.TLS)) as sender:
-        assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: OURS}
-        assert server.said("MAIL") == 0
+    with SmtpServer() as server, sending(relay_of(server, Security.TLS)) as sender:
+        assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: SENDER_ERROR}
+        assert server.count("MAIL") == 0
 
 
 @BOTH
 def test_a_connection_lost_over_tls_is_read_as_one_in_clear(security, trusted, tmp_path):
     with server_with(signed(trusted), security, tmp_path) as server:
-        server.once(Step.END, Act(say="", then="hang up", keep=True), to=address(1))
-        server.once(Step.RCPT, Act(say="", then="reset"), to=address(3))
+        server.answer(Step.END, Act(reply="", then=Then.HANG_UP, keep=True), to=address(1))
+        server.answer(Step.RCPT, Act(reply="", then=Then.RESET), to=address(3))
         with sending(relay_of(server, security)) as sender:
             receipts = by_number(sender.send(envelopes(range(5)), now))
-        assert outcomes(receipts) == {0: ACCEPTED, 1: UNKNOWN, 2: ACCEPTED, 3: OURS, 4: ACCEPTED}
+        assert outcomes(receipts) == {0: ACCEPTED, 1: UNCERTAIN, 2: ACCEPTED, 3: SENDER_ERROR, 4: ACCEPTED}
 
 
 def test_a_connection_that_ends_inside_a_large_message_over_tls_is_in_doubt(trusted, tmp_path):
-    # What has been encrypted and has not left cannot be seen from outside of the TLS transport.
+    # The TLS transport hides encrypted data that has not left yet.
     with server_with(signed(trusted), Security.TLS, tmp_path) as server:
-        server.once(Step.BODY, Act(say="", wait=0.2, then="reset"))
+        server.answer(Step.BODY, Act(reply="", wait=0.2, then=Then.RESET))
         with sending(relay_of(server, Security.TLS)) as sender:
             huge = envelope(1, b"0123456789\r\n" * 2_000_000)
-            assert outcomes(by_number(sender.send([huge], now))) == {1: UNKNOWN}
+            assert outcomes(by_number(sender.send([huge], now))) == {1: UNCERTAIN}
 
 
 def test_a_handshake_that_never_ends_is_bounded():
-    with RawSmtp() as server:
-        server.always(Step.CONNECT, Act(say="", wait=30))
+    with SmtpServer() as server:
+        server.always(Step.CONNECT, Act(reply="", wait=30))
         began = time.monotonic()
-        with sending(relay_of(server, Security.TLS), timeouts=smtp.Timeouts(connect=0.5, begin=5)) as sender:
-            assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: OURS}
+        with sending(relay_of(server, Security.TLS), timeouts=Timeouts(connect=0.5, begin=5)) as sender:
+            assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: SENDER_ERROR}
         assert time.monotonic() - began < 3

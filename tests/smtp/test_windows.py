@@ -1,4 +1,4 @@
-"""Windows of messages: who is begun and who is not, what is noted, and when a sender stops by itself."""
+"""Windows of messages: begun or declined, recorded, and halted when the server refuses everything."""
 
 import threading
 import time
@@ -6,17 +6,16 @@ from collections import Counter
 
 import pytest
 
+from digest.mail.delivery.outcome import receipt_of
 from digest.run import processes
-from digest.smtp import Sender, Timeouts, session
-from digest.smtp.relay import Relay, Security
+from digest.smtp import Envelope, Relay, Security, Sender, Timeouts, session
 from tests.smtp.scenario import (
     ACCEPTED,
     DEFERRED,
-    OURS,
+    NOT_ATTEMPTED,
     REFUSED,
-    UNBEGUN,
-    UNKNOWN,
-    Envelope,
+    SENDER_ERROR,
+    UNCERTAIN,
     address,
     by_number,
     envelope,
@@ -27,14 +26,14 @@ from tests.smtp.scenario import (
     send,
     sending,
 )
-from tests.support.raw_smtp import HANGS_UP, Act, RawSmtp, Step, Then, says
+from tests.support.smtp_server import HANG_UP, Act, SmtpServer, Step, Then
 
-POLICY = says("550 5.7.1 your domain is blocked")
+POLICY = "550 5.7.1 your domain is blocked"
 
 
 @pytest.fixture(params=["pipelined", "one command at a time"])
 def server(request):
-    with RawSmtp(pipelining=request.param == "pipelined") as server:
+    with SmtpServer(pipelining=request.param == "pipelined") as server:
         yield server
 
 
@@ -44,14 +43,14 @@ class Notebook:
     def __init__(self, server=None):
         self.calls, self._server = [], server
 
-    def began(self, delivery_id):
+    def began(self, number):
         assert threading.current_thread().name == "smtp"
         if self._server is not None:
-            assert not self._server.taken_for(address(delivery_id))
-        self.calls.append(("began", delivery_id))
+            assert not self._server.taken_for(address(number))
+        self.calls.append(("began", number))
 
-    def answered(self, receipt):
-        self.calls.append((receipt.outcome, receipt.delivery_id))
+    def answered(self, reply):
+        self.calls.append((receipt_of(reply).outcome, reply.id))
 
 
 # --- several windows ---
@@ -63,7 +62,7 @@ def test_windows_in_flight_share_the_connections_and_each_gets_its_own_receipts(
         for first, future in zip(range(0, 100, 20), submitted, strict=True):
             assert outcomes(by_number(future.result(5))) == dict.fromkeys(range(first, first + 20), ACCEPTED)
     assert server.connections == 3
-    assert Counter(recipients for recipients, _ in server.taken) == {(address(n),): 1 for n in range(100)}
+    assert Counter(taken.rcpt_tos for taken in server.taken) == {(address(n),): 1 for n in range(100)}
 
 
 def test_windows_may_be_submitted_from_many_threads(server):
@@ -99,7 +98,7 @@ def test_what_cannot_stand_in_a_command_is_not_sent_and_stops_no_other(server):
         Envelope(3, "bounces@example.org", "jürgen@example.com", b"x\r\n"),
         envelope(4),
     ]
-    assert outcomes(send(server, *window)) == {1: REFUSED, 2: OURS, 3: REFUSED, 4: ACCEPTED}
+    assert outcomes(send(server, *window)) == {1: REFUSED, 2: SENDER_ERROR, 3: REFUSED, 4: ACCEPTED}
     assert len(server.taken) == 1
     assert outcomes(send(server, window[0])) == {1: REFUSED}
 
@@ -108,45 +107,45 @@ def test_what_cannot_stand_in_a_command_is_not_sent_and_stops_no_other(server):
 
 
 def test_each_begun_message_is_noted_before_its_content_goes_and_when_its_answer_comes(server):
-    notes = Notebook(server)
-    server.once(Step.END, says("450 4.2.0 later"), to=address(2))
-    server.once(Step.RCPT, says("550 5.1.1 nobody"), to=address(3))
-    server.once(Step.END, HANGS_UP, to=address(4))
-    send(server, *envelopes(range(1, 7)), notes=notes)
-    answers = {1: ACCEPTED, 2: DEFERRED, 4: UNKNOWN, 5: ACCEPTED, 6: ACCEPTED}
-    assert notes.calls == [call for n, outcome in answers.items() for call in (("began", n), (outcome, n))]
+    notebook = Notebook(server)
+    server.answer(Step.END, "450 4.2.0 later", to=address(2))
+    server.answer(Step.RCPT, "550 5.1.1 nobody", to=address(3))
+    server.answer(Step.END, HANG_UP, to=address(4))
+    send(server, *envelopes(range(1, 7)), observer=notebook)
+    answers = {1: ACCEPTED, 2: DEFERRED, 4: UNCERTAIN, 5: ACCEPTED, 6: ACCEPTED}
+    assert notebook.calls == [call for n, outcome in answers.items() for call in (("began", n), (outcome, n))]
 
 
 def test_with_several_connections_at_most_one_message_of_each_is_begun_and_not_answered(server):
-    notes = Notebook()
-    send(server, *envelopes(range(200)), connections=4, notes=notes)
+    notebook = Notebook()
+    send(server, *envelopes(range(200)), connections=4, observer=notebook)
     begun = most = 0
-    for call, _ in notes.calls:
+    for call, _ in notebook.calls:
         begun += 1 if call == "began" else -1
         most = max(most, begun)
-    assert (begun, len(notes.calls)) == (0, 400)
+    assert (begun, len(notebook.calls)) == (0, 400)
     assert most <= 4
 
 
 def test_what_cannot_be_noted_is_not_begun(server):
     class Full(Notebook):
-        def began(self, delivery_id):
-            if delivery_id == 2:
+        def began(self, number):
+            if number == 2:
                 raise OSError("no space left")
-            super().began(delivery_id)
+            super().began(number)
 
-    receipts = send(server, *envelopes([1, 2, 3]), notes=Full())
-    assert outcomes(receipts) == {1: ACCEPTED, 2: UNBEGUN, 3: ACCEPTED}
+    receipts = send(server, *envelopes([1, 2, 3]), observer=Full())
+    assert outcomes(receipts) == {1: ACCEPTED, 2: NOT_ATTEMPTED, 3: ACCEPTED}
     assert "no space left" in receipts[2].text
     assert server.taken_for(address(2)) == []
 
 
 def test_an_answer_that_cannot_be_noted_is_still_an_answer(server):
     class Broken(Notebook):
-        def answered(self, receipt):
+        def answered(self, reply):
             raise IndexError("full")
 
-    assert outcomes(send(server, *envelopes([1, 2]), notes=Broken())) == {1: ACCEPTED, 2: ACCEPTED}
+    assert outcomes(send(server, *envelopes([1, 2]), observer=Broken())) == {1: ACCEPTED, 2: ACCEPTED}
 
 
 # --- not begun ---
@@ -158,8 +157,8 @@ def test_what_has_not_begun_in_time_is_not_begun_and_what_has_begun_is_not_cut(s
         began = time.monotonic()
         receipts = by_number(sender.send(envelopes(range(6)), now))
         assert time.monotonic() - began < 1.5
-    found = Counter(receipt.outcome for receipt in receipts.values())
-    assert set(found) == {ACCEPTED, UNBEGUN}
+    found = Counter(outcomes(receipts).values())
+    assert set(found) == {ACCEPTED, NOT_ATTEMPTED}
     assert 1 <= found[ACCEPTED] <= 3
     assert len(server.taken) == found[ACCEPTED]
 
@@ -168,18 +167,18 @@ def test_a_slow_server_does_not_cost_the_connection_of_each_window(server):
     server.always(Step.END, Act(wait=0.2))
     with sending(server, timeouts=Timeouts(5, 5, 5, 10, begin=0.5)) as sender:
         for _ in range(3):
-            assert UNBEGUN in outcomes(by_number(sender.send(envelopes(range(9)), now))).values()
+            assert NOT_ATTEMPTED in outcomes(by_number(sender.send(envelopes(range(9)), now))).values()
     # Only the very first window does not know how slow it is.
     assert server.connections <= 2
 
 
 def test_a_message_behind_a_stuck_one_is_given_up_in_time(server):
-    server.once(Step.END, Act(wait=1.2), to=address(1))
+    server.answer(Step.END, Act(wait=1.2), to=address(1))
     with sending(server, timeouts=Timeouts(5, 5, 5, 10, begin=0.4)) as sender:
         stuck = sender.submit([envelope(1)], now)
         time.sleep(0.05)
         behind = sender.submit([envelope(2)], now)
-        assert outcomes(by_number(behind.result(1))) == {2: UNBEGUN}
+        assert outcomes(by_number(behind.result(1))) == {2: NOT_ATTEMPTED}
         assert not stuck.done()
         assert outcomes(by_number(stuck.result(5))) == {1: ACCEPTED}
     assert server.taken_for(address(2)) == []
@@ -188,22 +187,22 @@ def test_a_message_behind_a_stuck_one_is_given_up_in_time(server):
 def test_a_server_that_is_slow_to_answer_commands_gets_mail_all_the_same(server):
     server.always(Step.RCPT, Act(wait=0.5))
     receipts = send(server, *envelopes([1, 2]), timeouts=Timeouts(5, 5, 5, 10, begin=0.3))
-    assert outcomes(receipts) == {1: ACCEPTED, 2: UNBEGUN}
+    assert outcomes(receipts) == {1: ACCEPTED, 2: NOT_ATTEMPTED}
 
 
 def test_a_connection_that_was_idle_for_long_is_closed_politely(server, monkeypatch):
-    monkeypatch.setattr(session, "_IDLE", 0.2)
+    monkeypatch.setattr(session, "_IDLE_SECONDS", 0.2)
     with sending(server) as sender:
         assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: ACCEPTED}
-        _until(lambda: server.said("QUIT") == 1)
+        _until(lambda: server.count("QUIT") == 1)
         assert outcomes(by_number(sender.send([envelope(2)], now))) == {2: ACCEPTED}
     assert server.connections == 2
 
 
 def test_a_connection_that_opens_too_slowly_leaves_the_window_unbegun_and_serves_the_next(server):
-    server.once(Step.CONNECT, Act(wait=0.5))
+    server.answer(Step.CONNECT, Act(wait=0.5))
     with sending(server, timeouts=Timeouts(5, 5, 5, 10, begin=0.3)) as sender:
-        assert outcomes(by_number(sender.send(envelopes([1, 2]), now))) == {1: UNBEGUN, 2: UNBEGUN}
+        assert outcomes(by_number(sender.send(envelopes([1, 2]), now))) == {1: NOT_ATTEMPTED, 2: NOT_ATTEMPTED}
         time.sleep(0.3)
         assert outcomes(by_number(sender.send([envelope(3)], now))) == {3: ACCEPTED}
     assert server.connections == 1
@@ -212,10 +211,10 @@ def test_a_connection_that_opens_too_slowly_leaves_the_window_unbegun_and_serves
 def test_a_server_that_is_known_not_to_answer_is_a_trouble_and_not_only_a_delay(server):
     server.always(Step.CONNECT, Act(wait=5))
     with sending(server, timeouts=Timeouts(0.5, 5, 5, 10, begin=0.3)) as sender:
-        assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: UNBEGUN}
+        assert outcomes(by_number(sender.send([envelope(1)], now))) == {1: NOT_ATTEMPTED}
         time.sleep(0.3)
         receipts = by_number(sender.send([envelope(2)], now))
-    assert outcomes(receipts) == {2: OURS}
+    assert outcomes(receipts) == {2: SENDER_ERROR}
     assert "did not answer in time" in receipts[2].text
 
 
@@ -227,14 +226,14 @@ def test_refusals_of_everything_stop_the_window_after_a_few_attempts(server, ste
     server.always(step, POLICY)
     with sending(server, connections=4) as sender:
         receipts = by_number(sender.send(envelopes(range(100)), now))
-        found = Counter(receipt.outcome for receipt in receipts.values())
-        assert set(found) == {OURS, UNBEGUN}
-        assert found[OURS] <= 4 + 3
+        found = Counter(outcomes(receipts).values())
+        assert set(found) == {SENDER_ERROR, NOT_ATTEMPTED}
+        assert found[SENDER_ERROR] <= 4 + 3
         # From now on one try decides.
-        again = Counter(receipt.outcome for receipt in sender.send(envelopes(range(100, 200)), now))
-        assert again == {OURS: 1, UNBEGUN: 99}
+        again = Counter(outcomes(by_number(sender.send(envelopes(range(100, 200)), now))).values())
+        assert again == {SENDER_ERROR: 1, NOT_ATTEMPTED: 99}
         server.behave()
-        assert {receipt.outcome for receipt in sender.send(envelopes(range(100)), now)} == {ACCEPTED}
+        assert set(outcomes(by_number(sender.send(envelopes(range(100)), now))).values()) == {ACCEPTED}
     assert server.at_once <= 4
 
 
@@ -242,41 +241,41 @@ def test_refusals_stop_what_other_windows_wait_for_too(server):
     server.always(Step.END, POLICY)
     with sending(server) as sender:
         first, second = sender.submit(envelopes(range(50)), now), sender.submit(envelopes(range(50, 100)), now)
-        found = Counter(receipt.outcome for future in (first, second) for receipt in future.result(5))
-    assert found == {OURS: 3, UNBEGUN: 97}
+        found = Counter(receipt_of(reply).outcome for future in (first, second) for reply in future.result(5))
+    assert found == {SENDER_ERROR: 3, NOT_ATTEMPTED: 97}
 
 
 def test_refusals_with_acceptances_between_them_stop_nothing(server):
     for number in range(0, 40, 2):
-        server.once(Step.END, POLICY, to=address(number))
+        server.answer(Step.END, POLICY, to=address(number))
     receipts = send(server, *envelopes(range(40)))
-    assert Counter(receipt.outcome for receipt in receipts.values()) == {OURS: 20, ACCEPTED: 20}
+    assert Counter(outcomes(receipts).values()) == {SENDER_ERROR: 20, ACCEPTED: 20}
 
 
 def test_refusals_of_recipients_stop_nothing(server):
-    server.always(Step.RCPT, says("550 5.1.1 nobody"))
+    server.always(Step.RCPT, "550 5.1.1 nobody")
     assert set(outcomes(send(server, *envelopes(range(30)))).values()) == {REFUSED}
 
 
 def test_a_login_that_fails_leaves_every_mail_with_us_and_is_not_repeated_by_each_connection():
-    with RawSmtp(auth=True) as server:
-        server.always(Step.AUTH, says("535 5.7.8 wrong password"))
+    with SmtpServer(auth=True) as server:
+        server.always(Step.AUTH, "535 5.7.8 wrong password")
         relay = relay_of(server, username="user", password="secret")
         with sending(relay, connections=4) as sender:
             for start in (0, 50, 100):
                 receipts = by_number(sender.send(envelopes(range(start, start + 50)), now))
-                assert set(outcomes(receipts).values()) == {OURS}
+                assert set(outcomes(receipts).values()) == {SENDER_ERROR}
                 assert {(receipt.code, receipt.enhanced) for receipt in receipts.values()} == {(535, "5.7.8")}
                 assert not any("secret" in receipt.text for receipt in receipts.values())
         assert server.connections <= 4 + 2
-        assert server.said("MAIL") == 0
+        assert server.count("MAIL") == 0
 
 
 # --- several mail servers ---
 
 
 def test_several_relays_share_the_connections_by_weight():
-    with RawSmtp() as big, RawSmtp() as small:
+    with SmtpServer() as big, SmtpServer() as small:
         for server in (big, small):
             server.always(Step.END, Act(wait=0.02))
         relays = [relay_of(big, weight=3), relay_of(small, weight=1)]
@@ -287,8 +286,8 @@ def test_several_relays_share_the_connections_by_weight():
 
 
 def test_a_relay_that_cannot_be_reached_is_passed_over():
-    with RawSmtp() as working:
-        with RawSmtp() as gone:
+    with SmtpServer() as working:
+        with SmtpServer() as gone:
             dead = relay_of(gone, weight=5)
         with sending(dead, relay_of(working), connections=3) as sender:
             for start in (0, 20):
@@ -299,9 +298,9 @@ def test_a_relay_that_cannot_be_reached_is_passed_over():
 
 
 def test_a_relay_that_goes_away_in_the_middle_of_the_work_is_replaced_by_the_other():
-    with RawSmtp() as working, RawSmtp() as going:
-        going.once(Step.MAIL, Act(), Act(say="", then=Then.RESET))
-        going.once(Step.CONNECT, Act(), *[HANGS_UP] * 20)
+    with SmtpServer() as working, SmtpServer() as going:
+        going.answer(Step.MAIL, Act(), Act(reply="", then=Then.RESET))
+        going.answer(Step.CONNECT, Act(), *[HANG_UP] * 20)
         with sending(relay_of(going), relay_of(working), connections=2) as sender:
             receipts = by_number(sender.send(envelopes(range(40)), now))
     assert sorted(outcomes(receipts).values()).count(ACCEPTED) >= 39
@@ -317,7 +316,7 @@ def test_a_connection_is_closed_politely_after_its_share(server, share):
         assert set(outcomes(by_number(sender.send(envelopes(range(10)), now))).values()) == {ACCEPTED}
         assert server.at_once == 1
     assert server.connections == -(-10 // share)
-    assert processes.wait_until(lambda: server.said("QUIT") == server.connections, seconds=5)
+    assert processes.wait_until(lambda: server.count("QUIT") == server.connections, seconds=5)
 
 
 def test_a_server_that_does_not_answer_to_quit_holds_nothing_up(server):
@@ -332,13 +331,13 @@ def test_closing_lets_what_is_on_the_wire_end_and_begins_nothing_more(server):
     server.always(Step.END, Act(wait=0.3))
     sender = Sender([relay_of(server)], 2)
     future = sender.submit(envelopes(range(10)), now)
-    _until(lambda: server.said("DATA") >= 2)
+    _until(lambda: server.count("DATA") >= 2)
     time.sleep(0.1)
     sender.close()
     receipts = by_number(future.result(0))
-    assert Counter(outcomes(receipts).values()) == {ACCEPTED: 2, UNBEGUN: 8}
+    assert Counter(outcomes(receipts).values()) == {ACCEPTED: 2, NOT_ATTEMPTED: 8}
     assert len(server.taken) == 2
-    assert outcomes(by_number(sender.send([envelope(11)], now))) == {11: UNBEGUN}
+    assert outcomes(by_number(sender.send([envelope(11)], now))) == {11: NOT_ATTEMPTED}
     sender.close()
 
 
@@ -346,10 +345,10 @@ def test_closing_without_patience_leaves_what_is_on_the_wire_in_doubt(server):
     server.always(Step.END, Act(wait=5))
     sender = Sender([relay_of(server)], 1)
     future = sender.submit(envelopes(range(3)), now)
-    _until(lambda: server.said("DATA") >= 1)
+    _until(lambda: server.count("DATA") >= 1)
     time.sleep(0.1)
     sender.close(patience=0.2)
-    assert outcomes(by_number(future.result(0))) == {0: UNKNOWN, 1: UNBEGUN, 2: UNBEGUN}
+    assert outcomes(by_number(future.result(0))) == {0: UNCERTAIN, 1: NOT_ATTEMPTED, 2: NOT_ATTEMPTED}
 
 
 def test_closing_while_a_connection_is_being_opened_waits_for_nothing(server):
@@ -360,7 +359,7 @@ def test_closing_while_a_connection_is_being_opened_waits_for_nothing(server):
     began = time.monotonic()
     sender.close()
     assert time.monotonic() - began < 2
-    assert set(outcomes(by_number(future.result(0))).values()) == {UNBEGUN}
+    assert set(outcomes(by_number(future.result(0))).values()) == {NOT_ATTEMPTED}
 
 
 def test_a_mail_server_may_be_given_by_its_name(server):

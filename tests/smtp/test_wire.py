@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.smtp.wire import Replies, Surprise, commands, is_plain_address, stuffed
+from digest.smtp.wire import ProtocolError, Replies, commands, dot_stuffed, is_plain_address
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 REPLY = st.tuples(st.integers(200, 599), st.lists(TEXT, min_size=1, max_size=4))
@@ -45,33 +45,33 @@ def test_a_reply_may_have_no_text(line):
         b"25\xb2 x\r\n",
     ],
 )
-def test_what_is_no_reply_is_a_surprise(wire):
-    with pytest.raises(Surprise):
+def test_what_is_no_reply_is_a_protocol_error(wire):
+    with pytest.raises(ProtocolError):
         list(Replies().feed(wire))
 
 
 @pytest.mark.parametrize(
     "wire", [b"2" * 9000, b"250 " + b"x" * 9000 + b"\r\n", b"250-x\r\n" * 101, b"250-" + b"x" * 9000]
 )
-def test_a_reply_without_end_is_a_surprise(wire):
-    with pytest.raises(Surprise):
+def test_a_reply_without_end_is_a_protocol_error(wire):
+    with pytest.raises(ProtocolError):
         list(Replies().feed(wire))
     reader = Replies()
-    with pytest.raises(Surprise):
-        [list(reader.feed(wire[place : place + 1])) for place in range(len(wire))]
+    with pytest.raises(ProtocolError):
+        [list(reader.feed(wire[index : index + 1])) for index in range(len(wire))]
 
 
-def test_what_was_good_before_a_surprise_is_told():
+def test_what_was_good_before_a_protocol_error_is_told():
     replies = Replies().feed(b"250 taken\r\nnonsense\r\n")
     assert next(replies) == (250, "taken")
-    with pytest.raises(Surprise):
+    with pytest.raises(ProtocolError):
         next(replies)
 
 
 @given(st.lists(st.sampled_from([b".", b"..", b"a", b"", b".b", b"\r\n"]), max_size=8))
 def test_dots_are_doubled_and_the_end_is_marked(parts):
     message = b"\r\n".join(parts)
-    wire = b"".join(stuffed(message))
+    wire = b"".join(dot_stuffed(message))
     assert wire.endswith(b"\r\n.\r\n") or wire == b".\r\n"
     body = wire.removesuffix(b".\r\n")
     assert b"\r\n.\r\n" not in body
@@ -79,8 +79,8 @@ def test_dots_are_doubled_and_the_end_is_marked(parts):
 
 
 def test_who_says_that_no_line_begins_with_a_dot_is_believed():
-    assert stuffed(b"a\r\n.b\r\n", may_have_dots=False) == (b"a\r\n.b\r\n", b".\r\n")
-    assert stuffed(b".a", may_have_dots=False) == (b".a", b"\r\n.\r\n")
+    assert dot_stuffed(b"a\r\n.b\r\n", may_have_dots=False) == (b"a\r\n.b\r\n", b".\r\n")
+    assert dot_stuffed(b".a", may_have_dots=False) == (b".a", b"\r\n.\r\n")
 
 
 @pytest.mark.parametrize("address", ["a@b.org", "first.last+tag@sub.example.com", "o'neil@example.ie"])

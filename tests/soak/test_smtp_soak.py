@@ -10,8 +10,8 @@ import pytest
 from digest.smtp import Timeouts
 from tests.smtp.scenario import (
     ACCEPTED,
-    UNBEGUN,
-    UNKNOWN,
+    NOT_ATTEMPTED,
+    UNCERTAIN,
     address,
     by_number,
     envelope,
@@ -20,48 +20,40 @@ from tests.smtp.scenario import (
     outcomes,
     sending,
 )
-from tests.support.raw_smtp import ANYBODY, HANGS_UP, RESETS, Act, RawSmtp, Step, Then, says
+from tests.support.smtp_server import ANYONE, HANG_UP, RESET, Act, SmtpServer, Step, Then
 
 pytestmark = pytest.mark.timeout(7200)
 
 
 def test_an_answer_after_599_seconds_is_an_acceptance_and_after_601_there_is_doubt():
-    with RawSmtp() as server:
-        server.once(Step.END, Act(wait=599), to=address(1))
-        server.once(Step.END, Act(wait=601), to=address(2))
+    with SmtpServer() as server:
+        server.answer(Step.END, Act(wait=599), to=address(1))
+        server.answer(Step.END, Act(wait=601), to=address(2))
         with sending(server, connections=2, timeouts=Timeouts()) as sender:
             began = time.monotonic()
             receipts = by_number(sender.send(envelopes([1, 2]), now))
             assert 598 < time.monotonic() - began < 605
-    assert outcomes(receipts) == {1: ACCEPTED, 2: UNKNOWN}
+    assert outcomes(receipts) == {1: ACCEPTED, 2: UNCERTAIN}
 
 
 def test_a_trickle_of_one_byte_in_ten_seconds_ends_after_eleven_minutes():
-    with RawSmtp() as server:
-        server.once(Step.END, Act(say="250-" + "slow" * 40, drip=10), to=address(1))
+    with SmtpServer() as server:
+        server.answer(Step.END, Act(reply="250-" + "slow" * 40, drip=10), to=address(1))
         with sending(server, connections=2, timeouts=Timeouts(final_reply=10_000)) as sender:
             began = time.monotonic()
             receipts = by_number(sender.send(envelopes([1, 2]), now))
             assert 655 < time.monotonic() - began < 670
-    assert outcomes(receipts) == {1: UNKNOWN, 2: ACCEPTED}
+    assert outcomes(receipts) == {1: UNCERTAIN, 2: ACCEPTED}
 
 
 FAULTS = [
-    *[
-        (step, says(reply))
-        for step in (Step.MAIL, Step.RCPT, Step.DATA, Step.END)
-        for reply in ("421 bye", "451 later")
-    ],
-    *[(step, act) for step in (Step.MAIL, Step.RCPT, Step.DATA, Step.BODY) for act in (HANGS_UP, RESETS)],
-    *[(Step.END, Act(say="", then=then, keep=keep)) for then in (Then.HANG_UP, Then.RESET) for keep in (True, False)],
-    *[
-        (step, says(reply))
-        for step in (Step.RCPT, Step.END)
-        for reply in ("550 5.1.1 nobody", "552 5.2.2 full", "what")
-    ],
+    *[(step, reply) for step in (Step.MAIL, Step.RCPT, Step.DATA, Step.END) for reply in ("421 bye", "451 later")],
+    *[(step, act) for step in (Step.MAIL, Step.RCPT, Step.DATA, Step.BODY) for act in (HANG_UP, RESET)],
+    *[(Step.END, Act(reply="", then=then, keep=keep)) for then in (Then.HANG_UP, Then.RESET) for keep in (True, False)],
+    *[(step, reply) for step in (Step.RCPT, Step.END) for reply in ("550 5.1.1 nobody", "552 5.2.2 full", "what")],
     (Step.END, Act(wait=2.5)),
     (Step.RCPT, Act(drip=0.3)),
-    (Step.CONNECT, says("421 4.7.0 too many")),
+    (Step.CONNECT, "421 4.7.0 too many"),
 ]
 
 
@@ -72,14 +64,14 @@ def test_random_faults_for_a_long_time(pipelining, request):
     dice = random.Random(5321)
     sent, copies, sizes = 0, Counter(), []
     timeouts = Timeouts(connect=5, command=2, final_reply=2, message=3, begin=2)
-    with RawSmtp(pipelining=pipelining) as server, sending(server, connections=8, timeouts=timeouts) as sender:
+    with SmtpServer(pipelining=pipelining) as server, sending(server, connections=8, timeouts=timeouts) as sender:
         while time.monotonic() < until:
             window = [envelope(number, b"x" * 15_000 + b"\r\n") for number in range(sent, sent + 500)]
             for one in window:
                 if dice.random() < 0.01:
                     step, act = dice.choice(FAULTS)
                     general = step in (Step.MAIL, Step.CONNECT)
-                    server.once(step, act, to=ANYBODY if general else one.forward_path)
+                    server.answer(step, act, to=ANYONE if general else one.forward_path)
             copies.update(_until_through(sender, server, window))
             sent += len(window)
             server.behave()
@@ -92,21 +84,21 @@ def test_random_faults_for_a_long_time(pipelining, request):
 def _until_through(sender, server, window):
     """The log says the same as the receipts, in each round."""
     found = Counter()
-    waiting = {one.delivery_id: one for one in window}
+    waiting = {one.id: one for one in window}
     while waiting:
-        before = Counter(recipients[0] for recipients, _ in server.taken)
+        before = Counter(taken.rcpt_tos[0] for taken in server.taken)
         halves = [list(waiting.values())[:250], list(waiting.values())[250:]]
         futures = [sender.submit(half, now) for half in halves]
-        receipts = by_number([receipt for future in futures for receipt in future.result(120)])
+        receipts = by_number([reply for future in futures for reply in future.result(120)])
         assert receipts.keys() == waiting.keys()
-        after = Counter(recipients[0] for recipients, _ in server.taken)
+        after = Counter(taken.rcpt_tos[0] for taken in server.taken)
         for number, receipt in receipts.items():
             new = after[address(number)] - before[address(number)]
-            assert new == (receipt.outcome is ACCEPTED) or (new == 1 and receipt.outcome is UNKNOWN)
+            assert new == (receipt.outcome is ACCEPTED) or (new == 1 and receipt.outcome is UNCERTAIN)
             found[receipt.outcome.name] += 1
-            if receipt.outcome not in (UNBEGUN, *_TEMPORARY):
+            if receipt.outcome not in (NOT_ATTEMPTED, *_TEMPORARY):
                 del waiting[number]
-    del server.taken[:], server.heard[:]
+    del server.taken[:], server.commands[:]
     return found
 
 

@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
+from digest.issues.personal_data import export
+from digest.issues.profiles.summary import feedback_summary
 from digest.papers.community import SuggestionState, settle, suggested_by, suggestion_of, votes_by
 from digest.papers.suggestion import BadSuggestion, suggested_id
 from digest.papers.topics import TOPICS, topic_with
 from digest.subscribers import community, feedback, subscriptions
 from digest.subscribers.community import NotTaken
-from digest.subscribers.opinion import FeedbackKind
+from digest.subscribers.paper_feedback import FeedbackKind
 from digest.subscribers.subscriber import Subscriber
 from tests.support.scenario import MORNING, add_papers, add_reader
 
@@ -28,11 +30,11 @@ def ada(engine: Engine) -> Subscriber:
 
 
 def test_what_a_reader_says_can_be_looked_at_changed_and_undone(engine: Engine, ada: Subscriber) -> None:
-    assert feedback.say(engine, ada.id, "2603.00001", FeedbackKind.LESS, MORNING)
-    assert feedback.say(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING + timedelta(minutes=1))
-    assert feedback.say(engine, ada.id, "2603.00002", FeedbackKind.READ, MORNING + timedelta(minutes=2))
-    taste = feedback.taste(engine, ada)
-    assert [(one.paper_id, one.said) for one in taste.opinions] == [
+    assert feedback.give(engine, ada.id, "2603.00001", FeedbackKind.LESS, MORNING)
+    assert feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING + timedelta(minutes=1))
+    assert feedback.give(engine, ada.id, "2603.00002", FeedbackKind.READ, MORNING + timedelta(minutes=2))
+    taste = feedback_summary(engine, ada)
+    assert [(one.paper_id, one.kind) for one in taste.feedback] == [
         ("2603.00002", FeedbackKind.READ),
         ("2603.00001", FeedbackKind.MORE),
     ]
@@ -40,15 +42,15 @@ def test_what_a_reader_says_can_be_looked_at_changed_and_undone(engine: Engine, 
     assert feedback.take_back(engine, ada.id, "2603.00001")
     assert not feedback.take_back(engine, ada.id, "2603.00001")
     assert feedback.forget_all(engine, ada.id, MORNING) == 1
-    assert feedback.taste(engine, ada).opinions == ()
+    assert feedback_summary(engine, ada).feedback == ()
 
 
 def test_nothing_is_said_of_papers_that_nobody_knows_or_by_readers_who_are_gone(
     engine: Engine, ada: Subscriber
 ) -> None:
-    assert not feedback.say(engine, ada.id, "1234.56789", FeedbackKind.MORE, MORNING)
+    assert not feedback.give(engine, ada.id, "1234.56789", FeedbackKind.MORE, MORNING)
     subscriptions.erase(engine, ada.id, MORNING)
-    assert not feedback.say(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING)
+    assert not feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING)
     assert not feedback.mute(engine, ada.id, VISION, MORNING)
 
 
@@ -57,7 +59,7 @@ def test_a_muted_topic_is_followed_no_longer_and_can_be_heard_again(engine: Engi
     assert not feedback.mute(engine, ada.id, VISION, MORNING)
     wishes = _again(engine, ada).preferences
     assert (wishes.topics, wishes.muted_topics) == (("agents",), ("vision",))
-    assert feedback.taste(engine, _again(engine, ada)).muted == (VISION,)
+    assert feedback_summary(engine, _again(engine, ada)).muted == (VISION,)
     assert feedback.unmute(engine, ada.id, VISION, MORNING)
     assert _again(engine, ada).preferences.muted_topics == ()
     assert topic_with("astrology") is None
@@ -167,7 +169,7 @@ def test_a_vote_is_for_a_paper_that_there_is(engine: Engine, ada: Subscriber) ->
 
 def test_the_export_holds_opinions_votes_and_suggestions(engine: Engine, ada: Subscriber) -> None:
     _said_everything(engine, ada)
-    stored = subscriptions.export(engine, ada.id)
+    stored = export(engine, ada.id)
     assert stored is not None
     assert stored["opinions"] == [{"paper_id": "2603.00001", "said": "more", "at": MORNING.isoformat()}]
     assert stored["votes"] == [{"paper_id": "2603.00002", "at": MORNING.isoformat()}]
@@ -188,7 +190,7 @@ def test_erasing_forgets_opinions_and_who_suggested_and_keeps_one_vote_one_vote(
         assert kept.recipient == ""
     again = add_reader(engine, "ada@example.org")
     assert community.has_voted(engine, again, "2603.00002"), "signing up again gives no second vote"
-    assert "Ghent" not in repr(subscriptions.export(engine, again.id))
+    assert "Ghent" not in repr(export(engine, again.id))
 
 
 def test_why_somebody_left_is_kept_once_and_only_of_who_left(engine: Engine, ada: Subscriber) -> None:
@@ -199,7 +201,7 @@ def test_why_somebody_left_is_kept_once_and_only_of_who_left(engine: Engine, ada
 
 
 def _said_everything(engine: Engine, reader: Subscriber) -> None:
-    feedback.say(engine, reader.id, "2603.00001", FeedbackKind.MORE, MORNING)
+    feedback.give(engine, reader.id, "2603.00001", FeedbackKind.MORE, MORNING)
     community.suggest(engine, reader.id, "2603.00002", MORNING, 5)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from digest.papers.taxonomy import ARCHIVES, CATEGORIES, known_category
+from digest.papers.taxonomy import ARCHIVES, CATEGORIES, parse_category
 from digest.subscribers.preferences import known_zone, parse_preferences
 from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Frequency, Preferences
 
@@ -72,7 +72,7 @@ def test_wishes_that_a_form_does_not_hold_stay_and_empty_ones_go() -> None:
 
 def test_every_archive_and_category_is_known_by_its_own_name() -> None:
     for name in ARCHIVES | CATEGORIES:
-        assert known_category(name.upper()) == name
+        assert parse_category(name.upper()) == name
     assert len(CATEGORIES) + sum(not any(c.startswith(f"{a}.") for c in CATEGORIES) for a in ARCHIVES) == 155
 
 

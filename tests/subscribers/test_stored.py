@@ -9,6 +9,8 @@ from sqlalchemy import Engine, select, update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
+from digest.issues import first_issue
+from digest.issues.personal_data import export
 from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.subscribers import store, subscriptions
@@ -20,7 +22,7 @@ from tests.support.page_actions import ADDRESS, DAY, HOUR, KEY, NOW, SECRET, con
 def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
     cut(engine, date(2026, 11, 23), NOW)
     found = confirmed(engine)
-    stored = subscriptions.export(engine, found.id)
+    stored = export(engine, found.id)
     assert stored is not None
     assert json.loads(json.dumps(stored)) == stored
     assert stored["subscriber"]["email"] == ADDRESS
@@ -37,7 +39,7 @@ def test_after_erasing_nothing_names_the_reader(engine: Engine) -> None:
         suppress(connection, KEY, SuppressionReason.REFUSED, f"550 <{ADDRESS}> unknown", NOW)
     assert subscriptions.erase(engine, found.id, NOW)
     assert not subscriptions.erase(engine, found.id, NOW)
-    assert subscriptions.export(engine, found.id) is None
+    assert export(engine, found.id) is None
     assert len(mails(engine)) == 2, "the ledger keeps that there were mails"
     assert ADDRESS not in dump(engine)
 
@@ -47,7 +49,7 @@ def test_signing_up_again_after_erasing_brings_no_second_copy(engine: Engine) ->
     found = confirmed(engine)
     subscriptions.erase(engine, found.id, NOW)
     subscribe(engine, NOW + HOUR)
-    subscriptions.confirm(engine, reader(engine).id, "", NOW + HOUR)
+    first_issue.confirm(engine, reader(engine).id, "", NOW + HOUR)
     assert [kind for kind, _ in mails(engine)] == ["confirmation", "digest"]
 
 

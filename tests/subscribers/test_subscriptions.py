@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
+from digest.issues import first_issue
 from digest.ledger.kinds import Kind, Status
 from digest.subscribers import store, subscriptions
 from digest.subscribers.subscriber import Frequency, Preferences, recipient_key
@@ -128,7 +129,7 @@ def test_an_issue_older_than_two_days_is_not_sent_to_who_confirms(engine: Engine
 def test_confirming_twice_is_the_same_as_once(engine: Engine) -> None:
     cut(engine, date(2026, 11, 23), NOW)
     first = confirmed(engine)
-    second = subscriptions.confirm(engine, first.id, "2" * 32, NOW + HOUR, Preferences(papers=1))
+    second = first_issue.confirm(engine, first.id, "2" * 32, NOW + HOUR, Preferences(papers=1))
     assert second == first
     assert happened(engine) == ["asked to subscribe", "confirmed"]
     assert len(mails(engine)) == 2
@@ -139,14 +140,14 @@ def test_confirming_at_once_from_several_places_makes_one_digest(engine: Engine)
     subscribe(engine)
     number = reader(engine).id
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: subscriptions.confirm(engine, number, "", NOW), range(8)))
+        list(threads.map(lambda _: first_issue.confirm(engine, number, "", NOW), range(8)))
     assert len(mails(engine)) == 2
     assert happened(engine).count("confirmed") == 1
 
 
 def test_preferences_can_come_with_the_confirmation(engine: Engine) -> None:
     subscribe(engine)
-    found = subscriptions.confirm(engine, reader(engine).id, "", NOW, Preferences(papers=3, hour=22))
+    found = first_issue.confirm(engine, reader(engine).id, "", NOW, Preferences(papers=3, hour=22))
     assert found is not None
     assert (found.preferences.papers, found.preferences.hour) == (3, 22)
 
@@ -154,7 +155,7 @@ def test_preferences_can_come_with_the_confirmation(engine: Engine) -> None:
 def test_an_old_link_does_not_revive_who_unsubscribed(engine: Engine) -> None:
     found = confirmed(engine)
     subscriptions.unsubscribe(engine, found.id, NOW, "test")
-    assert subscriptions.confirm(engine, found.id, "", NOW + HOUR) is None
+    assert first_issue.confirm(engine, found.id, "", NOW + HOUR) is None
     assert reader(engine).status is Status.UNSUBSCRIBED
 
 
@@ -163,7 +164,7 @@ def test_nobody_is_confirmed_by_the_number_of_an_erased_reader(engine: Engine) -
     subscriptions.erase(engine, found.id, NOW)
     subscribe(engine, address="eve@example.org")
     assert reader(engine, recipient_key("eve@example.org", SECRET)).id != found.id
-    assert subscriptions.confirm(engine, found.id, "", NOW) is None
+    assert first_issue.confirm(engine, found.id, "", NOW) is None
 
 
 def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:

@@ -6,9 +6,12 @@ from sqlalchemy import Engine, select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
+from digest.issues import first_issue
+from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue
 from digest.ledger import events
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers import store, subscriptions
 from digest.subscribers.subscriber import Preferences, Subscriber, recipient_key
 from digest.subscribers.subscriptions import RequestOrigin
@@ -34,7 +37,7 @@ def reader(engine: Engine, key: str = KEY) -> Subscriber:
 
 def confirmed(engine: Engine, now: datetime = NOW) -> Subscriber:
     subscribe(engine, now)
-    found = subscriptions.confirm(engine, reader(engine).id, "1" * 32, now)
+    found = first_issue.confirm(engine, reader(engine).id, "1" * 32, now)
     assert found is not None
     return found
 
@@ -52,8 +55,8 @@ def happened(engine: Engine, key: str = KEY) -> list[str]:
 
 
 def cut(engine: Engine, day: date, at: datetime) -> int:
-    papers = [RankedPaper(1, Paper("2405.17247", "A paper"), 1.0, {"upvotes": 3.0})]
+    papers = [RankedPaper(1, Paper("2405.17247", "A paper"), 1.0, ScoreTerms(upvotes=3.0))]
     with transaction(engine) as connection:
-        issue = add_issue(connection, NewIssue("daily", day, at, "f", {}, {}, ""), papers)
+        issue = add_issue(connection, NewIssue("daily", day, at, "f", {}, IssueSettings(), ""), papers)
     assert issue is not None
     return issue

@@ -28,14 +28,15 @@ from digest.issues.selection.selection import Pool, Selection
 from digest.issues.store import issue_on
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
-from digest.mail.compose.composer import MailContext, write
+from digest.mail.compose.composer import compose_alone
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.render import Renderer
-from digest.mail.delivery.choose import Draft
+from digest.mail.message import Draft
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import Preferences
 from digest.web.app import create_app
-from tests.mail.builders import DESK, a_part, as_letter
+from tests.mail.builders import CONTEXT, a_draft, parts_of
 from tests.support.chromium import MISSING, find_chromium, running_chromium
 from tests.support.scenario import cut
 from tests.support.servers import migrated_sqlite
@@ -119,20 +120,22 @@ def _pages(visit: Visit, issue: Issue) -> dict[str, str]:
 def mails(issue: Issue, language: str) -> dict[str, str]:
     """The HTML of every kind of mail, and of a first issue."""
     renderer = Renderer(resource("templates"), Languages(resource("locale")))
-    desk = replace(DESK, renderer=renderer, language=language)
+    context = replace(CONTEXT, renderer=renderer, language=language)
     chosen = Pool(issue).select(WISHES, frozenset())
     assert isinstance(chosen, Selection)
     selection = replace(chosen, language=language)
-    found = {str(mail): _html(a_part(replace(issue, kind=kind), selection), desk) for kind, mail in OF_ISSUE.items()}
-    found["first"] = _html(a_part(issue, replace(selection, first=True)), desk)
+    found = {
+        str(mail): _html(a_draft(replace(issue, kind=kind), selection), context) for kind, mail in OF_ISSUE.items()
+    }
+    found["first"] = _html(a_draft(issue, replace(selection, first=True)), context)
     for kind in set(Kind) - set(OF_ISSUE.values()):
-        part = a_part(issue, None)
-        found[str(kind)] = _html(replace(part, issue=None, delivery=replace(part.delivery, kind=kind)), desk)
+        draft = a_draft(issue, None)
+        found[str(kind)] = _html(replace(draft, issue=None, delivery=replace(draft.delivery, kind=kind)), context)
     return dict(sorted(found.items()))
 
 
-def _html(part: Draft, desk: MailContext) -> str:
-    return as_letter(write(part, desk).envelope.message).html
+def _html(draft: Draft, context: MailContext) -> str:
+    return parts_of(compose_alone(draft, context).envelope.message).html
 
 
 # --- the camera ---
@@ -213,7 +216,7 @@ def _anchor(name: str) -> str:
 
 
 def take_for_readme(folder: Path = README) -> None:
-    """The mail on a phone in both schemes, and the front page on a desk: their upper parts."""
+    """The mail on a phone in both schemes, and the front page on a context: their upper parts."""
     with running_chromium(str(find_chromium())) as browser, a_site() as (url, pages, issue):
         for way, file, height in (
             (Way(390), "mail-light.png", 1200),

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 from digest.database.engine import transaction
 from digest.issues.publish import Plan, Published, publish
 from digest.language import Languages
-from digest.mail.compose.composer import MailContext, Senders, issue_settings
-from digest.mail.compose.render import Branding, Renderer
+from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.render import Renderer
+from digest.mail.message import Branding, Senders
 from digest.papers.paper import Paper, Votes
-from digest.papers.ranking.ranking import RankingWeights
+from digest.papers.ranking import RankingWeights
 from digest.papers.store import Listing, keep_papers, keep_votes
 from digest.resources import resource
 from digest.subscribers import store

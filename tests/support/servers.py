@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL and Valkey processes, found or started once a session."""
+"""Real PostgreSQL and Valkey processes, for tests (once a session) and benchmarks."""
 
 import importlib.util
 import os
@@ -7,16 +7,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 import redis
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 
+from benchmarks.proc import children
 from digest.database.migrate import migrate
 from digest.run import processes
 from digest.run.embedded import NoBroker, valkey_command
@@ -26,17 +29,96 @@ POSTGRES_URL = os.environ.get("DIGEST_TEST_POSTGRES_URL", "")
 REDIS_URL = os.environ.get("DIGEST_TEST_REDIS_URL", "")
 
 _TEMPLATE = "digest_template"
+_TRIES = 50  # to start
 
 
 class ServerMissing(Exception):
-    """This machine has no such server; the message says what was looked for."""
+    """This machine lacks a server, or it does not start; the message says which."""
+
+
+class ServerProcess:
+    """A program that serves until it is stopped or killed, and can be started again."""
+
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, answers: Callable[[], bool], account: str | None = None
+    ) -> None:
+        self._command = command
+        self._log = log
+        self._answers = answers
+        self._account = account
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises ServerMissing."""
+        for _ in range(_TRIES):  # after a kill PostgreSQL refuses until the last of its children is gone
+            with self._log.open("ab") as log:
+                self._process = processes.start(self._command, output=log, account=self._account, end_by=signal.SIGINT)
+            if processes.wait_until(lambda: self._has_ended() or self._answers(), seconds=60) and not self._has_ended():
+                return
+            time.sleep(0.2)
+        raise ServerMissing(f"{self._command[0]} does not start: {self._log.read_text()[-500:]}")
+
+    def kill(self) -> None:
+        """Send SIGKILL to it and its children."""
+        assert self._process is not None
+        for pid in (self._process.pid, *children(self._process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            processes.stop(self._process, by=signal.SIGINT)  # on SIGTERM PostgreSQL waits for its clients to leave
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
 
 # --- PostgreSQL ---
 
 
+class PostgresProcess(ServerProcess):
+    """A cluster of our own, on a socket in `folder`."""
+
+    def __init__(self, binaries: Path, folder: Path, *options: str) -> None:
+        self._folder = folder
+        command = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "", *options]
+        super().__init__(command, folder / "log", self._takes_clients, _account())
+
+    def url_of(self, database: str) -> str:
+        """The address of one database."""
+        url = URL.create("postgresql", username="postgres", database=database, query={"host": str(self._folder)})
+        return url.render_as_string(hide_password=False)
+
+    def _takes_clients(self) -> bool:
+        with suppress(psycopg.OperationalError), psycopg.connect(self.url_of("postgres"), connect_timeout=5):
+            return True
+        return False
+
+
+P = TypeVar("P", bound=PostgresProcess)
+
+
+@contextmanager
+def own_postgres(kind: type[P], place: str, *options: str) -> Iterator[P]:
+    """A new cluster in a folder of `place`, served with these options of `postgres`. Raises ServerMissing."""
+    folder = _folder_of(_account(), place)
+    try:
+        binaries = _reachable(_postgres_binaries(), folder)
+        initdb_options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        _run_as_account([binaries / "initdb", "-D", folder / "data", *initdb_options])
+        server = kind(binaries, folder, *options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass(frozen=True)
-class Postgres:
+class Databases:
     """A running PostgreSQL with a migrated template database in it."""
 
     url: URL
@@ -58,22 +140,21 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres() -> Iterator[Databases]:
     """A PostgreSQL for the session: the one that DIGEST_TEST_POSTGRES_URL names, or our own. Raises ServerMissing."""
     if POSTGRES_URL:
-        with _with_template(make_url(POSTGRES_URL)) as server:
-            yield server
+        with _with_template(make_url(POSTGRES_URL)) as databases:
+            yield databases
         return
-    folder = _folder_of(_account(), room())
-    try:
-        with _own_postgres(_reachable(_postgres_binaries(), folder), folder) as url, _with_template(url) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        own_postgres(PostgresProcess, room(), "-F") as server,
+        _with_template(make_url(server.url_of("postgres"))) as databases,
+    ):
+        yield databases
 
 
 @contextmanager
-def _with_template(url: URL) -> Iterator[Postgres]:
+def _with_template(url: URL) -> Iterator[Databases]:
     admin = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
@@ -81,7 +162,7 @@ def _with_template(url: URL) -> Iterator[Postgres]:
             connection.execute(text(f"DROP DATABASE IF EXISTS {_TEMPLATE}"))
             connection.execute(text(f"CREATE DATABASE {_TEMPLATE}"))
         migrate(url.set(database=_TEMPLATE).render_as_string(hide_password=False))
-        yield Postgres(url, admin, version)
+        yield Databases(url, admin, version)
     finally:
         admin.dispose()
 
@@ -130,27 +211,6 @@ def _reachable(binaries: Path, folder: Path) -> Path:
         return copy / binaries.name
 
 
-@contextmanager
-def _own_postgres(binaries: Path, folder: Path) -> Iterator[URL]:
-    data = folder / "data"
-    _run_as_account([binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"])
-    command = [binaries / "postgres", "-D", data, "-k", folder, "-h", "", "-F"]
-    with (folder / "log").open("wb") as log:
-        server = processes.start(command, output=log, account=_account(), end_by=signal.SIGINT)
-    url = URL.create("postgresql", username="postgres", database="postgres", query={"host": str(folder)})
-    try:
-        if not processes.wait_until(lambda: _is_ready(folder), seconds=30):
-            raise ServerMissing(f"PostgreSQL did not start: {(folder / 'log').read_text()[-500:]}")
-        yield url
-    finally:
-        processes.stop(server, by=signal.SIGINT)  # SIGTERM would wait for every client to leave
-
-
-def _is_ready(folder: Path) -> bool:
-    pid_file = folder / "data" / "postmaster.pid"
-    return pid_file.exists() and pid_file.read_text().rstrip().endswith("ready")
-
-
 def _run_as_account(command: list[Any]) -> None:
     account = _account()
     as_account: dict[str, Any] = {"user": account, "group": "nogroup", "extra_groups": []} if account else {}
@@ -170,6 +230,30 @@ def migrated_sqlite(folder: Path) -> Path:
 # --- Valkey ---
 
 
+class BrokerProcess(ServerProcess):
+    """A Valkey or Redis of our own, which keeps nothing on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        port = processes.free_port()
+        self.url = f"redis://{processes.LOOPBACK}:{port}/0"
+        super().__init__(valkey_command(port, folder), folder / "log", lambda: processes.answers(port))
+
+
+@contextmanager
+def own_broker() -> Iterator[BrokerProcess]:
+    """A Valkey or Redis process. Raises ServerMissing."""
+    with tempfile.TemporaryDirectory(prefix="digest-valkey-") as folder:
+        try:
+            server = BrokerProcess(Path(folder))
+        except NoBroker as error:
+            raise ServerMissing(str(error)) from None
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @dataclass(frozen=True)
 class Broker:
     """A running Valkey or Redis."""
@@ -184,25 +268,13 @@ def running_broker() -> Iterator[Broker]:
     if REDIS_URL:
         yield Broker(REDIS_URL, _version_of(REDIS_URL))
         return
-    folder = Path(tempfile.mkdtemp(prefix="digest-valkey-"))
-    port = processes.free_port()
-    try:
-        server = processes.start(valkey_command(port, folder), output=subprocess.DEVNULL)
-    except NoBroker as error:
-        raise ServerMissing(str(error)) from None
-    try:
-        if not processes.wait_until(lambda: processes.answers(port), seconds=10):
-            raise ServerMissing("Valkey did not start")
-        url = f"redis://{processes.LOOPBACK}:{port}/0"
-        yield Broker(url, _version_of(url))
-    finally:
-        processes.stop(server)
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_broker() as server:
+        yield Broker(server.url, _version_of(server.url))
 
 
-def empty(broker: Broker) -> None:
-    """Forget everything that the broker holds."""
-    with redis.Redis.from_url(broker.url) as client:
+def empty(broker_url: str) -> None:
+    """Delete everything that the broker holds."""
+    with redis.Redis.from_url(broker_url) as client:
         client.flushall()
 
 

@@ -1,61 +1,65 @@
-"""Postmen for tests: real journals in the test's folder, and nothing that slows them down."""
+"""Workers for tests: real journals in the test's folder, and nothing that slows them down."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from digest.mail.compose.composer import MailContext
-from digest.mail.compose.writing import Writer
+from digest.issues.selection.history import IssueCache
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext
 from digest.mail.delivery.journal import Journal
-from digest.mail.delivery.worker import DeliveryWorker, SenderPort
-from digest.smtp.envelope import Envelope, Receipt
+from digest.mail.delivery.outcome import Receipt
+from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.throttle import Throttle
+from digest.smtp import Sender
 from tests.support.scenario import desk
 
 
-class Unlimited:
-    """Flow control that lets everything go."""
+class Unlimited(Throttle):
+    """Lets everything go, whatever the mail server says."""
 
-    def halted(self, now: datetime) -> str:
+    def __init__(self) -> None:
+        pass
+
+    def why_paused(self, now: datetime) -> str:
         return ""
 
-    def at_once(self, at_most: int) -> int:
-        return at_most
+    def claim_limit(self, limit: int) -> int:
+        return limit
 
     def admit(self, domains: Sequence[str], now: datetime) -> list[timedelta]:
         return [timedelta()] * len(domains)
 
-    def learn(self, answers: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+    def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime) -> None:
         pass
 
 
-@dataclass(frozen=True)
-class Shared:
-    """Connections that several postmen use one after another: who closes them is the test."""
+class Shared(Sender):
+    """Connections that several workers use one after another; the test closes them."""
 
-    sender: SenderPort
+    def __init__(self, sender: Sender) -> None:
+        self.submit = sender.submit  # type: ignore[method-assign]
 
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
-        return self.sender.submit(window, now)
-
-    def close(self) -> None:
+    def close(self, patience: float = 0) -> None:
         pass
 
 
 def postman(
     engine: Engine,
-    sender: SenderPort,
+    sender: Sender,
     folder: Path,
     now: Callable[[], datetime],
     name: str = "one",
     desk_: MailContext | None = None,
     hold: bool = False,
+    throttle: Throttle | None = None,
 ) -> DeliveryWorker:
     """One worker. Its journal is in `folder`, and gone when the postman is closed."""
     journal = Journal(folder, name)
-    return DeliveryWorker(
-        engine, Shared(sender), Writer(engine, desk_ or desk(), journal), Unlimited(), journal, name, hold, now
-    )
+    context = desk_ or desk()
+    issues = IssueCache(engine, context.renderer.languages)
+    composer = Composer(engine, context, journal, issues)
+    limits = throttle or Unlimited()
+    return DeliveryWorker(engine, Shared(sender), issues, composer, limits, journal, name, hold, now)

@@ -9,8 +9,7 @@ from sqlalchemy import Engine, create_engine
 from starlette.testclient import TestClient
 
 from digest.database.engine import connect, transaction
-from digest.mail.throttle.limits import EVERYTHING, Pause
-from digest.mail.throttle.store import set_pause
+from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers import subscriptions

@@ -11,8 +11,7 @@ import pytest
 
 from digest.database.engine import read_only
 from digest.ledger.kinds import Status
-from digest.subscribers.opinion import FeedbackKind
-from digest.subscribers.opinions import opinions_of_one
+from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.web.conftest import ADDRESS, START
@@ -144,7 +143,7 @@ def test_pausing_and_coming_back(subscribed, visit):
 def test_saying_what_one_thinks_of_a_paper_and_taking_it_back(subscribed, visit):
     def said():
         with read_only(visit.engine) as connection:
-            return [(one.paper_id, one.said) for one in opinions_of_one(connection, visit.reader().id)]
+            return [(one.paper_id, one.kind) for one in feedback_by(connection, visit.reader().id)]
 
     subscribed.follow(Purpose.FEEDBACK, f"/more/{PAPER}")
     assert said() == []

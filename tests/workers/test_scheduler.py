@@ -10,7 +10,7 @@ from digest.issues.audit import audit_all
 from digest.issues.store import issue_dates, newest_issue
 from digest.ledger.kinds import Status
 from digest.ledger.sending import claim
-from digest.papers.store import last_collections
+from digest.papers.collecting import last_runs
 from digest.settings import settings
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.replay import Reply, replaying
@@ -83,7 +83,7 @@ def test_when_no_source_can_be_read_the_issue_waits_and_the_source_is_not_presse
             cut_off.cut()
     assert dates(engine) == []
     with read_only(engine) as connection:
-        (run,) = last_collections(connection)
+        (run,) = last_runs(connection)
     assert at(6) <= run.started_at < at(6, 1)
     clock.move_to(at(6, 20))
     jobs.cut()
@@ -102,7 +102,7 @@ def test_a_source_that_never_answers_does_not_keep_the_issue_waiting(jobs, engin
     with read_only(engine) as connection:
         issue = newest_issue(connection)
     assert len(issue.papers) == 3
-    assert issue.note.startswith("Hugging Face could not be read when this issue was made")
+    assert issue.note.startswith("We couldn’t read Hugging Face when we made this issue")
 
 
 def test_a_reading_under_way_that_hangs_does_not_keep_the_issue_waiting_either(jobs, engine, clock, monkeypatch):

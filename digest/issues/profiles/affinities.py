@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from digest.issues.profiles.profile import affinities, fit_space, profile_words
 from digest.issues.profiles.store import PaperAffinities, add_leanings, opinionated, texts_of
 from digest.papers.store import papers_with
-from digest.subscribers.opinion import FeedbackKind, PaperFeedback
-from digest.subscribers.opinions import opinions_of
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback, all_feedback
 
 if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
@@ -31,7 +30,7 @@ def keep_tastes(connection: Connection, issue_id: int, paper_ids: Sequence[str],
     said = {
         reader: leant
         for reader, opinions in _all_opinions(connection).items()
-        if (leant := [one for one in opinions if one.said is not FeedbackKind.READ])
+        if (leant := [one for one in opinions if one.kind is not FeedbackKind.READ])
     }
     if not said or not paper_ids:
         return
@@ -54,7 +53,7 @@ def _leanings(
     scores = affinities(space, list(said.values()), [pool] * len(said), now)
     found: dict[int, PaperAffinities] = {}
     for (reader, opinions), values in zip(said.items(), scores, strict=True):
-        liked = [one for one in opinions if one.said is FeedbackKind.MORE and one.paper_id in titles][-_LATEST:]
+        liked = [one for one in opinions if one.kind is FeedbackKind.MORE and one.paper_id in titles][-_LATEST:]
         near = affinities(space, [[one] for one in liked], [pool] * len(liked), now)
         kin = _kin(pool, [(titles[one.paper_id], like) for one, like in zip(liked, near, strict=True)])
         kept = {paper: round(value, 4) for paper, value in zip(pool, values, strict=True) if abs(value) >= _FAINT}
@@ -66,7 +65,7 @@ def _all_opinions(connection: Connection) -> Mapping[int, Sequence[PaperFeedback
     readers = opinionated(connection)
     found: dict[int, Sequence[PaperFeedback]] = {}
     for start in range(0, len(readers), _AT_ONCE):
-        found |= opinions_of(connection, readers[start : start + _AT_ONCE])
+        found |= all_feedback(connection, readers[start : start + _AT_ONCE])
     return found
 
 

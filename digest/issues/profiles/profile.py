@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digest.subscribers.opinion import FeedbackKind, PaperFeedback
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
 if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
@@ -52,9 +52,9 @@ def profile_words(space: "Space", opinions: Sequence[PaperFeedback], now: dateti
 def _leaning(space: "Space", opinions: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
     """What each paper weighs in the profile: 1 in all for what they want more of, -LESS in all for the rest."""
     fresh = {
-        one.paper_id: (one.said is FeedbackKind.MORE, _freshness(now - one.at))
+        one.paper_id: (one.kind is FeedbackKind.MORE, _freshness(now - one.at))
         for one in opinions
-        if one.said is not FeedbackKind.READ and one.paper_id in space.rows
+        if one.kind is not FeedbackKind.READ and one.paper_id in space.rows
     }
     more = sum(weight for wanted, weight in fresh.values() if wanted)
     less = sum(weight for wanted, weight in fresh.values() if not wanted)

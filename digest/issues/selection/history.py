@@ -4,20 +4,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from digest.issues.issue import OVERLAP, Issue
+from digest.database.engine import read_only
+from digest.issues.issue import Issue
 from digest.issues.profiles.store import leanings_of
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection
-from digest.ledger.deliveries import AlreadySent, Delivery, already_got, last_issue_mails
+from digest.issues.store import issue_by_id
+from digest.language import Languages
+from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
-from digest.subscribers.opinion import PaperFeedback
-from digest.subscribers.opinions import opinions_of
+from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
-
-# Where an issue does not say how many days of papers it was made from: as many as the setting allows.
-_LONGEST_POOL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,20 @@ class CachedIssue:
 
     issue: Issue
     pool: Pool
+
+
+class IssueCache:
+    """The issues that one process works on. Each is read once: what a cut issue lists never changes."""
+
+    def __init__(self, engine: Engine, languages: Languages) -> None:
+        self._engine = engine
+        self._languages = languages
+        self.get = lru_cache(maxsize=4)(self._read)
+
+    def _read(self, issue_id: int) -> CachedIssue:
+        with read_only(self._engine) as connection:
+            issue = issue_by_id(connection, issue_id)
+        return CachedIssue(issue, Pool(issue, languages=self._languages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ def _listed_for(shelf: CachedIssue, preferences: Preferences, known: SubscriberH
     if shelf.issue.kind != IssueKind.CATCH_UP:
         return shelf.pool.select(preferences, known.got.papers, known.taste)
     longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
-    overlap = timedelta(days=int(shelf.issue.settings[OVERLAP]))
+    overlap = timedelta(days=shelf.issue.settings.overlap_days)
     not_before = known.last_mail - overlap if known.last_mail else None
     return shelf.pool.select(longer, known.got.papers, known.taste, not_before)
 
@@ -64,8 +78,8 @@ def known_of(
     if not mails:
         return {}
     shelves = {number: shelf_of(number) for number in {claim.issue_id for claim in mails} if number is not None}
-    got = already_got(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
-    said = opinions_of(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
+    got = already_sent(connection, mails, worker, min(since(shelf.issue) for shelf in shelves.values()))
+    said = all_feedback(connection, {claim.subscriber_id for claim in mails if claim.subscriber_id is not None})
     known: dict[int, SubscriberHistory] = {}
     for issue_id, shelf in shelves.items():
         theirs = [claim for claim in mails if claim.issue_id == issue_id]
@@ -99,6 +113,5 @@ def tastes_of(
 
 def since(issue: Issue) -> date:
     """No paper of `issue` can have been in a mail of an earlier day: they were first seen after that."""
-    pool_days = int(issue.settings.get("pool_days", _LONGEST_POOL))
-    days = max([pool_days, *(math.ceil(ranked.terms.get("known_days", 0)) for ranked in issue.papers)])
+    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.papers)])
     return issue.cut_at.date() - timedelta(days=days + 1)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 SHORTEST_RSA = 2048  # bits; RFC 8301 §3.2
 GOOD_LINE = 78
 
-# Every List- field is covered as well (RFC 8058 §4 asks for two of them).
+# Every List- field is covered too (RFC 8058 §4 asks for two of them).
 _COVERED = {
     "from",
     "to",
@@ -35,7 +35,7 @@ _COVERED = {
     "auto-submitted",
     "precedence",
 }
-# Listed once more than they occur: another one put into the message breaks the signature (RFC 6376 §8.15).
+# Listed once more than they occur, so that adding another breaks the signature (RFC 6376 §8.15).
 _ONCE_MORE = (
     "From",
     "To",
@@ -66,15 +66,15 @@ class Signer:
         """`rsa` or `ed25519`, as in the DNS."""
         return "rsa" if isinstance(self.key, RSAPrivateKey) else "ed25519"
 
-    def sign(self, said: bytes) -> bytes:
-        """The signature of the canonical header fields."""
+    def sign(self, canonical: bytes) -> bytes:
+        """The signature of canonical header fields."""
         if isinstance(self.key, RSAPrivateKey):
-            return self.key.sign(said, _PADDING, _SHA256)
-        return self.key.sign(hashlib.sha256(said).digest())  # RFC 8463 §3
+            return self.key.sign(canonical, _PADDING, _SHA256)
+        return self.key.sign(hashlib.sha256(canonical).digest())  # RFC 8463 §3
 
 
 def load_signer(selector: str, pem: bytes) -> Signer:
-    """The signer with a private key in PEM. Raises ValueError, in one line, for anything that cannot sign."""
+    """Load a private key in PEM. Raises ValueError, in one line, for anything that cannot sign."""
     if not _SELECTOR.fullmatch(selector):
         raise ValueError(f"{selector!r} cannot be a name in the DNS")
     try:
@@ -91,53 +91,53 @@ def load_signer(selector: str, pem: bytes) -> Signer:
 
 
 def first_of_each_kind(signers: Iterable[Signer]) -> tuple[Signer, ...]:
-    """Who signs a new mail: the first RSA key and the first Ed25519 key."""
+    """The first RSA key and the first Ed25519 key: those that sign a new message."""
     first: dict[str, Signer] = {}
-    for one in signers:
-        first.setdefault(one.kind, one)
+    for signer in signers:
+        first.setdefault(signer.kind, signer)
     return tuple(first.values())
 
 
 def named(signers: Iterable[Signer], selectors: Sequence[str]) -> tuple[Signer, ...]:
-    """The signers with these selectors, in this order. Raises ValueError when one is not there any more."""
-    known = {one.selector: one for one in signers}
-    if gone := [selector for selector in selectors if selector not in known]:
-        raise ValueError(f"the DKIM key {gone[0]} is not set any more")
-    return tuple(known[selector] for selector in selectors)
+    """Return the signers with these selectors, in this order. Raises ValueError when one is no longer set."""
+    by_selector = {signer.selector: signer for signer in signers}
+    if missing := [selector for selector in selectors if selector not in by_selector]:
+        raise ValueError(f"the DKIM key {missing[0]} is no longer set")
+    return tuple(by_selector[selector] for selector in selectors)
 
 
 def dns_record(signer: Signer) -> str:
-    """What the TXT record <selector>._domainkey.<domain> has to say."""
+    """The TXT record for <selector>._domainkey.<domain>."""
     public = signer.key.public_key()
     if isinstance(signer.key, RSAPrivateKey):
-        shown = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     else:
-        shown = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return f"v=DKIM1; k={signer.kind}; p={base64.b64encode(shown).decode()}"
+        encoded = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"v=DKIM1; k={signer.kind}; p={base64.b64encode(encoded).decode()}"
 
 
 def signatures(fields: Fields, body: bytes, domain: str, at: datetime, signers: Iterable[Signer]) -> Fields:
-    """The DKIM-Signature fields to put above `fields`, one for each signer.
+    """The DKIM-Signature fields to put above `fields`, one per signer.
 
     `body` must be its own relaxed canonical form (quoted_printable.py); `at` is the Date of the message.
     """
     covered = [(name, value) for name, value in fields if _is_covered(name)]
-    said = "".join([f"{name.lower()}:{' '.join(value.split())}\r\n" for name, value in covered])
+    canonical = "".join([f"{name.lower()}:{' '.join(value.split())}\r\n" for name, value in covered])
     names = _names(tuple(name for name, _ in covered))
     body_hash = base64.b64encode(hashlib.sha256(body).digest()).decode()
     return [
-        ("DKIM-Signature", _signature(one, said, f"d={domain};", int(at.timestamp()), names, body_hash))
-        for one in signers
+        ("DKIM-Signature", _signature(signer, canonical, f"d={domain}; t={int(at.timestamp())};", names, body_hash))
+        for signer in signers
     ]
 
 
-def _signature(signer: Signer, said: str, domain: str, at: int, names: str, body_hash: str) -> str:
+def _signature(signer: Signer, canonical: str, domain_and_time: str, names: str, body_hash: str) -> str:
     unsigned = (
-        f"v=1; a={signer.kind}-sha256; c=relaxed/relaxed; s={signer.selector};\r\n {domain} t={at};\r\n"
+        f"v=1; a={signer.kind}-sha256; c=relaxed/relaxed; s={signer.selector};\r\n {domain_and_time}\r\n"
         f" h={names};\r\n bh={body_hash};\r\n b="
     )
-    canonical = unsigned.replace("\r\n", "")
-    signature = base64.b64encode(signer.sign(f"{said}dkim-signature:{canonical}".encode("ascii"))).decode()
+    own = unsigned.replace("\r\n", "")
+    signature = base64.b64encode(signer.sign(f"{canonical}dkim-signature:{own}".encode("ascii"))).decode()
     first, rest = signature[:70], signature[70:]
     return unsigned + "\r\n ".join([first, *(rest[begin : begin + 72] for begin in range(0, len(rest), 72))])
 

@@ -1,13 +1,12 @@
-"""An issue → what its mails are joined from: cards and layout, rendered, inlined and encoded once.
+"""Cards and layouts of an issue, rendered, inlined and encoded once; its messages are joined from them.
 
-Plain data, stored with the issue, so that a mail is the same mail after the templates, or this code, have changed.
+They are stored with the issue, so that a retry is the same message after templates or code have changed.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 from jinja2 import TemplateError
 
@@ -15,10 +14,11 @@ from digest.issues.issue import Issue
 from digest.language import Language, _
 from digest.mail.compose.cards import in_preheader, in_subject
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
-from digest.mail.compose.render import MANY, Branding, CardTemplate, Renderer
+from digest.mail.compose.render import MANY, RenderedCard, Renderer
+from digest.mail.message import Branding
 from digest.papers.paper import RankedPaper
 
-# What a template may raise over one paper; an error of the machine, such as no memory, is not among them.
+# Errors of a template over one paper, as opposed to errors of the machine, such as running out of memory.
 _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 _WORDING = {
@@ -29,12 +29,10 @@ _WORDING = {
 
 _NO_WELCOME = (("",), ("",))
 
-_T = TypeVar("_T")
-
 
 @dataclass(frozen=True, slots=True)
-class FormFragments:
-    """A mail without its cards. `subject` is as it is, `text` and `html` are encoded for the wire."""
+class LayoutFragments:
+    """A message without its cards. `text` and `html` are encoded, `subject` is not."""
 
     subject: Pieces
     text: Pieces
@@ -43,7 +41,7 @@ class FormFragments:
 
 @dataclass(frozen=True, slots=True)
 class CardFragments:
-    """A paper in the mails of an issue; how it is named in a subject and in a preheader."""
+    """A paper in the messages of an issue, and its name in a subject and in a preheader."""
 
     text: Pieces
     html: Pieces
@@ -53,96 +51,96 @@ class CardFragments:
 
 @dataclass(frozen=True, slots=True)
 class Fragments:
-    """`forms` by form_name(), `cards` and `unfit` by the paper's id; `preheader` is for mails of few papers.
+    """`forms` by layout_name(), `cards` and `unfit` by the paper's id; `preheader` is for messages of few papers.
 
-    `wording` is what joining adds, in the language of the rest. `welcome` stands above the papers of a reader's first
-    issue, its text and its HTML.
+    Field names are stored: renaming one here or in the classes above breaks issues that are being sent.
     """
 
     preheader: str
-    forms: dict[str, FormFragments]
+    forms: dict[str, LayoutFragments]
     cards: dict[str, CardFragments]
     unfit: dict[str, str]  # why a paper's card could not be made
-    wording: dict[str, str]  # "also" begins a preheader, "place" is a paper's place in the mail
-    welcome: tuple[Pieces, Pieces]
+    wording: dict[str, str]  # "also" begins a preheader, "place" numbers a card
+    welcome: tuple[Pieces, Pieces]  # text and HTML, above the papers of a first issue
 
     def to_json(self) -> str:
-        """One line; the same for the same fragments."""
+        """Serialize to one line, always the same for the same fragments."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, stored: str) -> "Fragments":
-        """What to_json() gave."""
-        said = json.loads(stored)
-        forms = {name: FormFragments(**_tuples(form)) for name, form in said["forms"].items()}
-        cards = {paper: CardFragments(**_tuples(card)) for paper, card in said["cards"].items()}
-        text, html = said.get("welcome", _NO_WELCOME)
-        wording = said.get("wording", _WORDING)
-        return cls(said["preheader"], forms, cards, said["unfit"], wording, (tuple(text), tuple(html)))
+        values = json.loads(stored)
+        forms = {name: LayoutFragments(**_tuples(form)) for name, form in values["forms"].items()}
+        cards = {paper_id: CardFragments(**_tuples(card)) for paper_id, card in values["cards"].items()}
+        # Earlier versions stored no wording and no welcome.
+        text, html = values.get("welcome", _NO_WELCOME)
+        wording = values.get("wording", _WORDING)
+        return cls(values["preheader"], forms, cards, values["unfit"], wording, (tuple(text), tuple(html)))
 
 
-def form_name(papers: int, left_out: int, is_cut: bool) -> str:
-    """Which of the prepared forms a mail has: one paper or several; none, one or several left out; all or the first."""
-    counted = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
-    return f"{counted} cut" if is_cut else counted
+def layout_name(papers: int, left_out: int, is_cut: bool) -> str:
+    """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or a cut."""
+    counts = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
+    return f"{counts} cut" if is_cut else counts
 
 
-def fragments_of(issue: Issue, look: Branding, renderer: Renderer) -> Fragments:
-    """Render an issue in the language of `renderer`.
+def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragments:
+    """Render an issue in the language of `renderer`. A card that fails leaves the others alone.
 
-    A paper whose card cannot be made is `unfit` and in the way of no other.
-
-    Raises jinja2.TemplateError for templates that no mail can be made with.
+    Raises jinja2.TemplateError for templates that no message can be made with.
     """
-    drafts, unfit = _sorted_out(issue, lambda ranked: renderer.render_card(ranked, look, issue.kind))
-    *made, welcome = renderer.inlined(issue, [*drafts.values(), renderer.welcome()], look)
-    inlined = dict(zip(drafts, made, strict=True))
+    rendered, unfit = _rendered_cards(issue, branding, renderer)
+    *inlined, welcome = renderer.inlined(issue, [*rendered.values(), renderer.welcome()], branding)
+    papers = {ranked.paper.id: ranked for ranked in issue.papers}
     language = renderer.language
-    cards, not_encoded = _sorted_out(
-        issue, lambda ranked: _card(ranked, inlined[ranked.paper.id], language), set(inlined)
-    )
     return Fragments(
         preheader=quiet_preheader(issue, language),
         forms={
-            form_name(*shape): _form(renderer, issue, look, *shape)
+            layout_name(*shape): _layout(renderer, issue, branding, *shape)
             for shape in product((1, MANY), (0, 1, MANY), (False, True))
         },
-        cards=cards,
-        unfit=unfit | not_encoded,
+        cards={
+            paper_id: _card(papers[paper_id], card, language) for paper_id, card in zip(rendered, inlined, strict=True)
+        },
+        unfit=unfit,
         wording={name: language.say(words) for name, words in _WORDING.items()},
         welcome=(encoded_pieces(welcome.text), encoded_pieces(welcome.html)),
     )
 
 
-def _sorted_out(
-    issue: Issue, make: Callable[[RankedPaper], _T], among: set[str] | None = None
-) -> tuple[dict[str, _T], dict[str, str]]:
-    """What could be made of the issue's papers, and what was in the way of the others, by the paper's id."""
-    made: dict[str, _T] = {}
-    failed: dict[str, str] = {}
+def _rendered_cards(
+    issue: Issue, branding: Branding, renderer: Renderer
+) -> tuple[dict[str, RenderedCard], dict[str, str]]:
+    """Cards, and the errors of those that failed, by the paper's id."""
+    cards, unfit = {}, {}
     for ranked in issue.papers:
-        if among is None or ranked.paper.id in among:
-            try:
-                made[ranked.paper.id] = make(ranked)
-            except _UNFIT as problem:
-                failed[ranked.paper.id] = f"{type(problem).__name__}: {problem}"[:200]
-    return made, failed
+        try:
+            cards[ranked.paper.id] = renderer.card(ranked, branding, issue.kind)
+        except _UNFIT as problem:
+            unfit[ranked.paper.id] = f"{type(problem).__name__}: {problem}"[:200]
+    return cards, unfit
 
 
-def _form(renderer: Renderer, issue: Issue, look: Branding, papers: int, left_out: int, is_cut: bool) -> FormFragments:
-    letter = renderer.digest_form(issue, look, papers, left_out, is_cut)
-    return FormFragments(split(letter.subject), encoded_pieces(letter.text), encoded_pieces(letter.html))
+def _layout(
+    renderer: Renderer, issue: Issue, branding: Branding, papers: int, left_out: int, is_cut: bool
+) -> LayoutFragments:
+    parts = renderer.layout(issue, branding, papers, left_out, is_cut)
+    return LayoutFragments(split(parts.subject), encoded_pieces(parts.text), encoded_pieces(parts.html))
 
 
 def quiet_preheader(issue: Issue, language: Language) -> str:
-    """Of mails with too few papers to name them."""
+    """Preheader of messages with too few papers to name."""
     day = language.long_date(issue.date)
     return language.say(_("%(day)s: your papers, and why each one is here.", day=day))
 
 
-def _card(ranked: RankedPaper, card: CardTemplate, language: Language) -> CardFragments:
-    named = in_subject(ranked.paper, language), in_preheader(ranked.paper, language)
-    return CardFragments(encoded_pieces(card.text), encoded_pieces(card.html), *named)
+def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFragments:
+    return CardFragments(
+        encoded_pieces(card.text),
+        encoded_pieces(card.html),
+        in_subject(ranked.paper, language),
+        in_preheader(ranked.paper, language),
+    )
 
 
 def _tuples(stored: dict[str, Any]) -> dict[str, Any]:

@@ -1,102 +1,132 @@
-"""Claimed deliveries → what goes into each mail. What a mail was once begun with stays: a retry is the same mail."""
+"""What each claimed delivery is to contain. A retry repeats the selection of the first attempt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, select
 
-from digest.issues.issue import Issue
-from digest.issues.selection.history import CachedIssue, SubscriberHistory, known_of, papers_for
+from digest.database.dialect import in_list_param
+from digest.database.tables import issues as issues_table
+from digest.database.tables import subscribers, suppressions
+from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, known_of, papers_for
 from digest.issues.selection.selection import Selection
 from digest.issues.selection.stored import selection_of
 from digest.ledger.deliveries import Delivery
-from digest.ledger.kinds import LISTED, IssueStatus, Kind, SkipReason, Status
-from digest.mail.delivery.recipients import RecipientStatus, recipient_statuses
+from digest.ledger.kinds import IssueStatus, SkipReason, skip_reason
+from digest.mail.delivery.journal import Journal
+from digest.mail.message import Draft
+from digest.subscribers.store import READER, reader_of
 from digest.subscribers.subscriber import Recipient
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One mail to be written: for whom, and for a digest from which issue which papers."""
-
-    delivery: Delivery
-    reader: Recipient
-    issue: Issue | None = None
-    selection: Selection | None = None
 
 
 @dataclass(slots=True)
 class ClaimOutcome:
-    """What became of a claim: mails to write, mails nobody wants any more, mails that wait."""
+    """What became of claimed deliveries. Ids, except for the drafts."""
 
-    parts: list[Draft] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     skipped: dict[int, SkipReason] = field(default_factory=dict)
-    paused: list[int] = field(default_factory=list)  # with their issue; a resume makes them due at once
-    waiting: list[int] = field(default_factory=list)  # until another mail to the reader is chosen
+    paused: list[int] = field(default_factory=list)  # with their issue: due again as soon as it resumes
+    waiting: list[int] = field(default_factory=list)  # while another worker chooses for the same subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """What decides whether a delivery is still wanted."""
+
+    subscriber: Recipient | None  # None once erased
+    suppressed: bool
+    issue_status: IssueStatus | None  # None for a message that belongs to no issue
+
+    def skip_reason(self, claim: Delivery) -> SkipReason | None:
+        """Why the claim must not be sent any more; None while it is wanted."""
+        subscriber = self.subscriber
+        status = subscriber.status if subscriber else None
+        paused = subscriber is not None and _is_paused(subscriber, claim.due_at)
+        return skip_reason(claim.kind, status, self.suppressed, self.issue_status, paused)
 
 
 def choose(
-    connection: Connection,
-    worker: str,
-    claims: Sequence[Delivery],
-    shelf_of: Callable[[int], CachedIssue],
-    making: Callable[[int], None],
+    connection: Connection, worker: str, claims: Sequence[Delivery], issues: IssueCache, journal: Journal
 ) -> ClaimOutcome:
-    """Decide for each claim; changes nothing. The claims must be committed (already_got tells why).
-
-    `making` is told whose turn it is, by the number of the mail.
-    """
-    choice = ClaimOutcome()
-    standings = recipient_statuses(connection, claims)
-    known = known_of(connection, worker, claims, shelf_of)
+    """Decide for each claim; changes nothing. The claims must be committed: see already_sent()."""
+    outcome = ClaimOutcome()
+    statuses = recipient_statuses(connection, claims)
+    histories = known_of(connection, worker, claims, issues.get)
     for claim in claims:
-        making(claim.id)
-        found = standings[claim.id]
-        reason = skip_reason(claim, found)
+        journal.making(claim.id)
+        status = statuses[claim.id]
+        reason = status.skip_reason(claim)
         if reason is not None:
-            choice.skipped[claim.id] = reason
-        elif found.issue_status is IssueStatus.PAUSED:
-            choice.paused.append(claim.id)
-        elif found.reader is not None and claim.issue_id is None:
-            choice.parts.append(Draft(claim, found.reader))
-        elif found.reader is not None and claim.issue_id is not None:
-            _choose_papers(claim, found.reader, shelf_of(claim.issue_id), known[claim.id], choice)
-    return choice
+            outcome.skipped[claim.id] = reason
+        elif status.issue_status is IssueStatus.PAUSED:
+            outcome.paused.append(claim.id)
+        elif status.subscriber is not None and claim.issue_id is None:
+            outcome.drafts.append(Draft(claim, status.subscriber))
+        elif status.subscriber is not None and claim.issue_id is not None:
+            _choose_papers(claim, status.subscriber, issues.get(claim.issue_id), histories[claim.id], outcome)
+    return outcome
 
 
 def _choose_papers(
-    claim: Delivery, reader: Recipient, shelf: CachedIssue, known: SubscriberHistory, choice: ClaimOutcome
+    claim: Delivery, subscriber: Recipient, cached: CachedIssue, history: SubscriberHistory, outcome: ClaimOutcome
 ) -> None:
-    if claim.selection is None and known.got.being_chosen:
-        choice.waiting.append(claim.id)
+    if claim.selection is None and history.got.being_chosen:
+        outcome.waiting.append(claim.id)
         return
-    selection = selection_of(claim.selection) if claim.selection else papers_for(shelf, reader.preferences, known)
+    if claim.selection:
+        selection: Selection | SkipReason = selection_of(claim.selection)
+    else:
+        selection = papers_for(cached, subscriber.preferences, history)
     if isinstance(selection, SkipReason):
-        choice.skipped[claim.id] = selection
+        outcome.skipped[claim.id] = selection
         return
-    known.got.papers.update(pick.paper_id for pick in selection.picks)  # for another of the reader's mails here
-    choice.parts.append(Draft(claim, reader, shelf.issue, selection))
+    # Another of these claims may be for the same subscriber.
+    history.got.papers.update(pick.paper_id for pick in selection.picks)
+    outcome.drafts.append(Draft(claim, subscriber, cached.issue, selection))
 
 
-def skip_reason(claim: Delivery, found: RecipientStatus) -> SkipReason | None:
-    """Why this mail is not made any more; None while it is wanted."""
-    if found.reader is None:
-        return SkipReason.ERASED
-    if found.suppressed:
-        return SkipReason.SUPPRESSED
-    if found.issue_status is IssueStatus.CANCELLED:
-        return SkipReason.CANCELLED
-    if claim.kind is Kind.CONFIRMATION:
-        return None if found.reader.status is Status.PENDING else SkipReason.CHANGED
-    if claim.kind is Kind.GOODBYE:
-        return None if found.reader.status is Status.UNSUBSCRIBED else SkipReason.CHANGED
-    if found.reader.status is not Status.CONFIRMED:
-        return SkipReason.UNSUBSCRIBED
-    return SkipReason.PAUSED if claim.kind in LISTED and _is_paused(found.reader, claim.due_at) else None
+def due_day(subscriber: Recipient, due_at: datetime) -> date:
+    """The date where the subscriber lives, which a pause is compared with."""
+    return due_at.astimezone(ZoneInfo(subscriber.preferences.zone)).date()
 
 
-def _is_paused(reader: Recipient, due_at: datetime) -> bool:
-    until = reader.preferences.paused_until
-    return until is not None and due_at.astimezone(ZoneInfo(reader.preferences.zone)).date() < until
+def _is_paused(subscriber: Recipient, due_at: datetime) -> bool:
+    until = subscriber.preferences.paused_until
+    return until is not None and due_day(subscriber, due_at) < until
+
+
+# --- reading ---
+
+
+def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> dict[int, RecipientStatus]:
+    """By delivery id."""
+    of_subscribers, of_suppressions, of_issues = _queries(connection.dialect.name)
+    ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
+    rows = connection.execute(of_subscribers, {"given": list(ids)}).all()
+    by_id = {subscriber.id: subscriber for subscriber in map(reader_of, rows)}
+    suppressed = set(connection.scalars(of_suppressions, {"given": list({claim.recipient for claim in claims})}))
+    issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
+    issue_rows = connection.execute(of_issues, {"given": list(issue_ids)})
+    issue_statuses = {issue_id: IssueStatus(status) for issue_id, status in issue_rows}
+    return {
+        claim.id: RecipientStatus(
+            subscriber=by_id.get(claim.subscriber_id or 0),
+            suppressed=claim.recipient in suppressed,
+            issue_status=issue_statuses[claim.issue_id] if claim.issue_id is not None else None,
+        )
+        for claim in claims
+    }
+
+
+@cache
+def _queries(dialect: str) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    # Building these statements takes longer than running them.
+    return (
+        select(*READER).where(in_list_param(dialect, subscribers.c.id, "given")),
+        select(suppressions.c.key).where(in_list_param(dialect, suppressions.c.key, "given")),
+        select(issues_table.c.id, issues_table.c.status).where(in_list_param(dialect, issues_table.c.id, "given")),
+    )

@@ -1,9 +1,9 @@
-"""A worker's own record of what it began and what was answered, for whoever finds it dead.
+"""A worker's record of what it began to send and what was answered, read after the worker's death.
 
-One file a worker, locked as long as its process lives, preallocated and written through memory: a record costs no
-system call, and it is in the kernel's hands when the process is killed. It does not outlive its machine.
+Each worker has one file, locked while its process lives, preallocated and mapped into memory: a record costs no system
+call, and the kernel has it when the process is killed. It does not survive a crash of the machine.
 
-    8 bytes: the delivery that is being made (0: none, ALL: any that is claimed); then lines, ended by NUL:
+    8 bytes: the delivery being composed (0: none, ALL: any claimed one); then lines, ended by NUL:
     "B <id>" begun; "A <id> <outcome> <code> <enhanced> <bad address> <seconds> <text>" answered
 """
 
@@ -17,19 +17,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from digest.smtp.envelope import Outcome, Receipt
+from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
+from digest.smtp import Reply
 
-ALL = 2**63  # any of what is claimed may be what kills
-_SIZE = 4 * 1024 * 1024  # a task of 5,000 mails writes 600 kB
+ALL = 2**63  # any claimed delivery may be the one that crashes the worker
+_SIZE = 4 * 1024 * 1024  # a task of 5,000 deliveries writes 600 kB
 _HEAD = 8
-_LONGEST_TEXT = 200
+_MAX_TEXT = 200
 _SUFFIX = ".journal"
 _EARLIER_NAMES = {"OURS": "SENDER_ERROR", "UNBEGUN": "NOT_ATTEMPTED", "UNKNOWN": "UNCERTAIN"}  # before 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class JournalContent:
-    """What a journal says."""
+    """What a journal records."""
 
     making: int
     begun: set[int] = field(default_factory=set)  # and not answered
@@ -37,10 +38,10 @@ class JournalContent:
 
 
 class Journal:
-    """The journal of this process. `making` and `clear` are the postman's, `began` and `answered` the sender's."""
+    """The journal of this process. The worker calls `making` and `clear`; the sender calls `began` and `answered`."""
 
     def __init__(self, folder: Path, worker: str) -> None:
-        """Raises OSError when the folder cannot be written or the disk is full: then nothing may be sent."""
+        """Raises OSError if the folder cannot be written or the disk is full: then nothing may be sent."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._file = folder / f"{worker}{_SUFFIX}"
@@ -51,27 +52,27 @@ class Journal:
         self._memory = mmap.mmap(handle, _SIZE)
         self._handle = handle
         self._end = _HEAD
-        draft.rename(self._file)  # only now, locked, can anyone see it
+        draft.rename(self._file)  # visible to others only now that it is locked
 
     def making(self, delivery_id: int) -> None:
-        """What is made next; 0 when nothing is."""
+        """Record the delivery that is composed next; 0 for none."""
         self._memory[:_HEAD] = delivery_id.to_bytes(_HEAD, "little")
 
     def began(self, delivery_id: int) -> None:
-        """Before the first byte of this message's content."""
+        """Record that the content of a message is about to be sent."""
         self._append(b"B %d\n" % delivery_id)
 
-    def answered(self, receipt: Receipt) -> None:
-        """As soon as it is known what became of a begun message."""
-        self._append(_line(receipt))
+    def answered(self, reply: Reply) -> None:
+        """Record the reply to a begun message."""
+        self._append(_line(receipt_of(reply)))
 
     def clear(self) -> None:
-        """Everything in it stands in the ledger; nothing is on the wire."""
+        """Empty it: the ledger has everything, and nothing is on the wire."""
         self._memory[: self._end] = bytes(self._end)
         self._end = _HEAD
 
     def close(self) -> None:
-        """The process ends in good order."""
+        """Remove the file: the process ends normally."""
         self._file.unlink(missing_ok=True)
         self._memory.close()
         os.close(self._handle)
@@ -89,20 +90,19 @@ class Journal:
 
 
 def journals(folder: Path) -> list[Path]:
-    """The journals of this machine's workers, dead or alive."""
+    """The journals of all workers on this machine, dead or alive."""
     return sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
 
 
 def worker_of(journal: Path) -> str:
-    """Whose journal it is."""
     return journal.name.removesuffix(_SUFFIX)
 
 
 @contextmanager
 def left_behind(journal: Path) -> Iterator[JournalContent | None]:
-    """What the journal of a dead worker says; None when its worker lives, or somebody else is at it.
+    """Read the journal of a dead worker. Yields None if the worker lives, or someone else is reading it.
 
-    The file is removed at the end of the block, unless that raises.
+    The file is removed at the end of the block, unless the block raises.
     """
     try:
         handle = os.open(journal, os.O_RDONLY)
@@ -111,7 +111,7 @@ def left_behind(journal: Path) -> Iterator[JournalContent | None]:
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Somebody may have dealt with it between our opening it and our locking it.
+        # Someone may have removed it between our opening it and locking it.
         if os.fstat(handle).st_nlink:
             yield read(os.pread(handle, _SIZE, 0))
             journal.unlink()
@@ -124,7 +124,7 @@ def left_behind(journal: Path) -> Iterator[JournalContent | None]:
 
 
 def read(content: bytes) -> JournalContent:
-    """A journal's content → what it says. A last line that was cut off by the end counts as not written."""
+    """Parse a journal. An incomplete last line counts as not written."""
     begun: set[int] = set()
     answered: dict[int, Receipt] = {}
     for line in content[_HEAD:].split(b"\0", 1)[0].split(b"\n")[:-1]:
@@ -138,9 +138,9 @@ def read(content: bytes) -> JournalContent:
 
 
 def _line(receipt: Receipt) -> bytes:
-    text = receipt.text[:_LONGEST_TEXT].replace("\n", " ").replace("\0", " ")
-    said = f"{receipt.code or 0} {receipt.enhanced or '-'} {receipt.address_is_bad:d} {receipt.at.timestamp()} {text}\n"
-    return f"A {receipt.delivery_id} {receipt.outcome.name} {said}".encode()
+    text = receipt.text[:_MAX_TEXT].replace("\n", " ").replace("\0", " ")
+    reply = f"{receipt.code or 0} {receipt.enhanced or '-'} {receipt.address_is_bad:d} {receipt.at.timestamp()} {text}"
+    return f"A {receipt.delivery_id} {receipt.outcome.name} {reply}\n".encode()
 
 
 def _receipt(rest: str) -> Receipt:
@@ -157,7 +157,7 @@ def _receipt(rest: str) -> Receipt:
 
 
 def _allocate(handle: int) -> None:
-    # A file with holes would kill the process when the disk is full.
+    # Writing to a sparse file through memory would kill the process when the disk is full.
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, _SIZE)
     else:

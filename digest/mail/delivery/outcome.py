@@ -1,41 +1,195 @@
-"""A receipt and what is known of its mail → what the ledger is to say. Pure."""
+"""From the mail server's reply to the ledger: what a reply means, the next state of its delivery, and recording it.
 
-from datetime import datetime
+A reply's meaning is in its enhanced code (RFC 3463) if the server gives one, else in the reply code (RFC 5321 §4.2).
+"""
 
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from digest.ledger import sending
+from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import State
 from digest.ledger.sending import DeliveryResult
-from digest.mail.throttle import limits
-from digest.smtp.envelope import Outcome, Receipt
+from digest.smtp import Phase, Reply
+from digest.subscribers.suppressions import SuppressionReason, suppress
+
+_FIRST_WAIT = timedelta(minutes=5)
+_MAX_WAIT = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s
+_RECONNECT_WAIT = timedelta(minutes=1)
+
+_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
+# Of 5.1.x (addressing, RFC 3463 §3.2) these are about the sender's address, not the recipient's.
+_SENDER_ADDRESS = {"5.1.7", "5.1.8"}
+# RFC 5321 §4.5.3.1.10: 552 for too many recipients (5.5.3) is to be read as 452; 5.2.2 is a full mailbox.
+_TRY_LATER = {"5.2.2", "5.5.3"}
+# Security and policy (5.7.x), protocol (5.5.x), content (5.6.x), too big for the system (5.3.4).
+_ABOUT_SENDER = ("5.7.", "5.5.", "5.6.", "5.3.")
+# "Other or undefined": some servers use these for an unknown user.
+_UNDEFINED = {"5.3.0", "5.5.0"}
+# Login required or failed (RFC 4954 §6), and commands that we should not have sent.
+_SENDER_CODES = {500, 502, 503, 504, 530, 534, 535, 538}
+
+
+class Outcome(StrEnum):
+    """What an attempt means for its message."""
+
+    ACCEPTED = "accepted"  # 2yz after the final dot
+    DEFERRED = "deferred"  # 4yz and 552: this message, later
+    REFUSED = "refused"  # other 5yz: this message, never
+    SENDER_ERROR = "sender error"  # not about the recipient: no connection, TLS, login, policy against the sender
+    NOT_ATTEMPTED = "not attempted"  # no byte of this message was sent, and nothing was learned about it
+    UNCERTAIN = "uncertain"  # the connection ended after the message was on the wire and before the reply
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A reply, and what it means for its delivery."""
+
+    delivery_id: int
+    outcome: Outcome
+    code: int | None
+    enhanced: str  # "5.1.1", "" if the server gave none
+    text: str  # one line, up to 500 characters
+    at: datetime
+    address_is_bad: bool = False  # the refusal says that this address cannot receive email: suppress it
+
+
+# --- the meaning of a reply ---
+
+
+def receipt_of(reply: Reply) -> Receipt:
+    enhanced = _enhanced_code(reply)
+    outcome = _outcome(reply, enhanced)
+    text = reply.text if reply.code or reply.phase is Phase.WAITING else f"{reply.phase}: {reply.text}"
+    is_bad = outcome is Outcome.REFUSED and _is_about_address(reply, enhanced)
+    return Receipt(reply.id, outcome, reply.code, enhanced, _one_line(text), reply.at, is_bad)
+
+
+def is_about_sender(reply: Reply) -> bool:
+    """Whether the server rejects whatever we send, rather than this message."""
+    return _outcome(reply, _enhanced_code(reply)) is Outcome.SENDER_ERROR
+
+
+def _outcome(reply: Reply, enhanced: str) -> Outcome:
+    code = reply.code
+    if reply.phase is Phase.WAITING:
+        return Outcome.NOT_ATTEMPTED
+    if reply.phase is Phase.SESSION:
+        return Outcome.SENDER_ERROR
+    if reply.is_acceptance:
+        return Outcome.ACCEPTED
+    if code is None or not 400 <= code < 600:
+        return Outcome.UNCERTAIN if reply.phase is Phase.CONTENT else Outcome.SENDER_ERROR
+    if code < 500 or enhanced in _TRY_LATER:
+        return Outcome.DEFERRED
+    if _rejects_sender(reply, enhanced):
+        return Outcome.SENDER_ERROR
+    # 5.2.3: the message is too long for this mailbox, now and later.
+    return Outcome.DEFERRED if code == 552 and enhanced != "5.2.3" else Outcome.REFUSED
+
+
+def _rejects_sender(reply: Reply, enhanced: str) -> bool:
+    if reply.phase is Phase.MAIL and reply.code != 552:
+        return True  # the server has not seen the recipient yet
+    if reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS:
+        return True
+    return enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
+
+
+def _is_about_address(reply: Reply, enhanced: str) -> bool:
+    if enhanced:
+        return enhanced.startswith("5.1.") or enhanced == "5.2.1"
+    return reply.phase is Phase.RCPT and reply.code in (550, 551, 553)
+
+
+def _enhanced_code(reply: Reply) -> str:
+    match = _ENHANCED.match(reply.text) if reply.code else None
+    return match.group(1) if match else ""
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())[:500]
+    if line.isprintable():
+        return line
+    # A database takes no NUL, and control characters could move a terminal's cursor.
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+
+
+# --- the next state ---
 
 
 def next_state(
-    receipt: Receipt, attempts: int, in_doubt: bool, hold: bool, about_us: bool, dice: float
+    receipt: Receipt, attempts: int, in_doubt: bool, hold: bool, about_sender: bool, jitter: float
 ) -> DeliveryResult:
-    """What the receipt of one attempt means.
+    """The state of a delivery after one attempt.
 
-    `attempts` before this one; `in_doubt`: an earlier one may have arrived; `hold`: what is in doubt waits for the
-    operator; `about_us`: nobody's mail is taken now, so that this refusal says nothing of this one; `dice` in [0, 1).
+    `attempts`: before this one. `in_doubt`: an earlier one may have arrived. `hold`: a doubtful delivery waits for the
+    operator. `about_sender`: nothing is accepted at present, so a refusal says nothing about this message.
     """
-    later = receipt.at + limits.back_off(attempts + 1, dice)
     match receipt.outcome:
         case Outcome.ACCEPTED:
-            return DeliveryResult(receipt, State.ACCEPTED)
+            return _result(receipt, State.ACCEPTED)
         case Outcome.REFUSED:
-            return DeliveryResult(receipt, State.REFUSED)
-        case Outcome.UNCERTAIN:
-            return _doubt(receipt, None if hold else later, counts=True)
+            return _result(receipt, State.REFUSED)
+        case Outcome.UNCERTAIN if hold:
+            return _result(receipt, State.UNCERTAIN, None, counts=True)
         case Outcome.NOT_ATTEMPTED:
-            return _again(receipt, receipt.at, in_doubt, counts=False)
-        case Outcome.SENDER_ERROR if about_us or receipt.code is None:
-            return _again(receipt, receipt.at + limits.RECONNECT, in_doubt, counts=False)
+            wait, counts = timedelta(), False
+        case Outcome.SENDER_ERROR if about_sender or receipt.code is None:
+            wait, counts = _RECONNECT_WAIT, False
         case _:
-            return _again(receipt, later, in_doubt, counts=True)
+            wait, counts = back_off(attempts + 1, jitter), True
+    # A copy that was certainly not accepted leaves the doubt about an earlier one.
+    uncertain = in_doubt or receipt.outcome is Outcome.UNCERTAIN
+    return _result(receipt, State.UNCERTAIN if uncertain else State.QUEUED, receipt.at + wait, counts)
 
 
-def _again(receipt: Receipt, until: datetime, in_doubt: bool, counts: bool) -> DeliveryResult:
-    # This copy was certainly not accepted; what became of an earlier one is as unknown as before.
-    return _doubt(receipt, until, counts) if in_doubt else DeliveryResult(receipt, State.QUEUED, until, counts)
+def back_off(attempts: int, jitter: float) -> timedelta:
+    """The wait after the `attempts`-th deferral: 5, 10, 20, … up to 66 minutes, ± 10 % by `jitter` in [0, 1).
+
+    Without the jitter a thousand messages deferred together would come back together.
+    """
+    wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts - 1, 10)), _MAX_WAIT)
+    return wait * (0.9 + 0.2 * jitter)
 
 
-def _doubt(receipt: Receipt, until: datetime | None, counts: bool) -> DeliveryResult:
-    return DeliveryResult(receipt, State.UNCERTAIN, until, counts, in_doubt=True)
+def _result(receipt: Receipt, state: State, until: datetime | None = None, counts: bool = False) -> DeliveryResult:
+    return DeliveryResult(
+        receipt.delivery_id,
+        state,
+        receipt.at,
+        receipt.code,
+        receipt.enhanced,
+        receipt.text,
+        until=until,
+        counts=counts,
+        in_doubt=state is State.UNCERTAIN,
+    )
+
+
+# --- recording ---
+
+
+def record(
+    connection: Connection, worker: str, receipts: Sequence[Receipt], claims: Mapping[int, Delivery], hold: bool
+) -> None:
+    """Store the receipts of one window, and suppress addresses that cannot receive email.
+
+    `claims`: the deliveries as they were claimed, by id; a row that `worker` no longer holds stays as it is.
+    """
+    about_sender = not any(receipt.outcome is Outcome.ACCEPTED for receipt in receipts)
+    results = []
+    for receipt in receipts:
+        claim = claims[receipt.delivery_id]
+        jitter = random.random()  # noqa: S311 - not a secret
+        results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
+        if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
+            reply = f"{receipt.code} {receipt.text}"
+            suppress(connection, claim.recipient, SuppressionReason.REFUSED, reply, receipt.at)
+    sending.record(connection, worker, results)

@@ -1,6 +1,10 @@
-"""After the death of a worker: its journal, its token and its lease say what becomes of its mails.
+"""Recovers the deliveries that a dead worker held. The evidence, best first:
 
-Anybody may call it, often and at once: the scheduler with each sweep, a worker before it claims.
+- its journal says what it was working on, what it began to send and what was answered;
+- its lock is free, so the worker is gone: what it had only claimed was certainly not sent;
+- its lease is over: what it had begun to send may have arrived.
+
+The scheduler does this with each sweep and a worker before it claims; several may do it at the same time.
 """
 
 from dataclasses import asdict
@@ -11,41 +15,39 @@ import structlog
 from sqlalchemy import Engine
 
 from digest.database.engine import transaction
-from digest.ledger import recovery
-from digest.ledger.recovery import Recovered
+from digest.ledger import deliveries, transitions
+from digest.ledger.transitions import Recovered
 from digest.ledger.worker_lock import is_gone
 from digest.mail.delivery.journal import ALL, JournalContent, journals, left_behind, worker_of
-from digest.mail.delivery.record import record
+from digest.mail.delivery.outcome import record
 
 log = structlog.get_logger()
 
 
 def recover(engine: Engine, folder: Path, hold: bool, now: datetime) -> Recovered:
-    """Put in order what dead workers held. `folder` has this machine's journals; `hold`: what is in doubt waits for the
-    operator. Returns what went where.
-    """
+    """`folder` has this machine's journals; `hold`: what is in doubt waits for the operator."""
     recovered = Recovered()
     for journal in journals(folder):
-        with left_behind(journal) as found:
-            if found is not None:
-                recovered += _by_journal(engine, worker_of(journal), found, hold, now)
+        with left_behind(journal) as content:
+            if content is not None:
+                recovered += _by_journal(engine, worker_of(journal), content, hold, now)
     alive = {worker_of(journal) for journal in journals(folder)}
     with transaction(engine) as connection:
-        for worker in recovery.holders(connection):
-            # Whoever locks its journal on this machine lives, also when the database was away and lost its token.
+        for worker in deliveries.holders(connection):
+            # A worker that locks its journal here is alive, even if it lost its lock while the database was away.
             if worker not in alive and is_gone(connection, worker):
-                recovered += recovery.by_token(connection, worker, now)
-        recovered += recovery.by_lease(connection, hold, now)
+                recovered += transitions.recover_by_lock(connection, worker, now)
+        recovered += transitions.recover_by_lease(connection, hold, now)
     if recovered != Recovered():
-        log.warning("mails of a dead worker were put in order", **asdict(recovered))
+        log.warning("deliveries of a dead worker were recovered", **asdict(recovered))
     return recovered
 
 
-def _by_journal(engine: Engine, worker: str, found: JournalContent, hold: bool, now: datetime) -> Recovered:
-    blamed = None if found.making == ALL else [found.making]
+def _by_journal(engine: Engine, worker: str, content: JournalContent, hold: bool, now: datetime) -> Recovered:
+    suspects = None if content.making == ALL else [content.making]
     with transaction(engine) as connection:
-        mails = recovery.held_by(connection, worker)
-        receipts = [receipt for receipt in found.answered.values() if receipt.delivery_id in mails]
-        record(connection, worker, receipts, mails, hold)
-        others = recovery.by_journal(connection, worker, found.begun, blamed, hold, now)
+        claims = deliveries.held_by(connection, worker)
+        receipts = [receipt for receipt in content.answered.values() if receipt.delivery_id in claims]
+        record(connection, worker, receipts, claims, hold)
+        others = transitions.recover_by_journal(connection, worker, content.begun, suspects, hold, now)
         return others + Recovered(answered=len(receipts))

@@ -1,297 +1,285 @@
-"""The heart: claim → choose → write → mark → send → record, a window of mails at a time.
+"""Delivers what is due in five stages: claim, choose, compose, send, record.
 
-No transaction is open while a message is written or on the wire. While one window is on the wire the next is written;
-what came of the first is recorded in the transaction that marks the next but one. Whatever kills a worker between two
-steps, the ledger and its journal say what certainly did not happen and what may have (mail/delivery/recovery.py).
+No transaction is open while a message is composed or on the wire. Up to two windows of messages are on the wire while
+the next is composed; the replies to the first are recorded in the transaction that marks the next. If a worker dies
+between two steps, the ledger and its journal say what certainly did not happen and what may have (recovery.py).
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
+from digest.issues.selection.history import IssueCache
 from digest.issues.selection.stored import selection_as_json
-from digest.ledger import deliveries, events, sending
+from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
-from digest.mail.compose.composer import OutgoingMessage
-from digest.mail.compose.writing import Composed, Writer
-from digest.mail.delivery.choose import ClaimOutcome, Draft, choose, skip_reason
+from digest.mail.compose.composer import Composer
+from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
-from digest.mail.delivery.recipients import recipient_statuses
-from digest.mail.delivery.record import record
+from digest.mail.delivery.outcome import Receipt, receipt_of, record
 from digest.mail.delivery.recovery import recover
-from digest.mail.delivery.window_size import WindowSize
-from digest.mail.throttle.limits import MAX_WAIT, domain_of
-from digest.smtp.envelope import Envelope, Receipt
+from digest.mail.message import Draft, OutgoingMessage
+from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize
+from digest.smtp import Reply, Sender
+from digest.text import domain_of
 
 log = structlog.get_logger()
 
-CLAIM = 500
-_WINDOWS_A_CLAIM = 10
-_IN_FLIGHT = 2  # windows
-_PUT_BACK = timedelta(seconds=30)
-_AT_ONCE = timedelta()  # what is paused is not due, however early its next attempt
-
-
-class SenderPort(Protocol):
-    """What delivery needs of the mail server; smtp/client.py is the real one."""
-
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Receipt]]:
-        """Send each message once; one receipt for each envelope, sooner or later."""
-        ...
-
-    def close(self) -> None:
-        """Take leave of the mail server."""
-        ...
-
-
-class ThrottlePort(Protocol):
-    """What delivery needs of flow control; mail/throttle/throttle.py is the real one."""
-
-    def halted(self, now: datetime) -> str:
-        """Why nothing may be sent now, "" if it may."""
-        ...
-
-    def at_once(self, at_most: int) -> int:
-        """How many mails to claim at a time, so that none waits long in a worker's hands."""
-        ...
-
-    def admit(self, domains: Sequence[str], now: datetime) -> Sequence[timedelta]:
-        """How long each mail must wait; zero = go."""
-        ...
-
-    def learn(self, answers: Sequence[tuple[str, Receipt]], now: datetime) -> None:
-        """What the mail server said to mails for these domains."""
-        ...
+_MAX_CLAIM = 500
+_WINDOWS_PER_CLAIM = 10
+_MAX_IN_FLIGHT = 2  # windows
+_AT_ONCE = timedelta()  # a delivery of a paused issue is not claimed, however early it is due
+_SOON = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
 class RunStats:
-    """How many mails one call handled, and what became of them."""
+    """How many deliveries one call handled, and how they ended."""
 
     handled: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
-    more: bool = False  # the call ended by its limits; there may be more to do
+    more: bool = False  # the call ended at its limits; there may be more to do
 
-    def count(self, outcome: str, mails: int = 1) -> None:
-        """`mails` more of `outcome`."""
-        self.handled += mails
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + mails
+    def count(self, outcome: str, deliveries: int = 1) -> None:
+        self.handled += deliveries
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + deliveries
 
 
 class WindowInFlight:
-    """Mails that are on the wire together, by their number."""
+    """Messages that are on the wire together."""
 
-    def __init__(self, mails: dict[int, Draft], receipts: Future[list[Receipt]]) -> None:
-        self.mails = mails
-        self.receipts = receipts
+    def __init__(self, drafts: Iterable[Draft], replies: Future[list[Reply]]) -> None:
+        self.drafts = {draft.delivery.id: draft for draft in drafts}
+        self.replies = replies
         self._began = time.monotonic()
-        self._back: float | None = None
-        receipts.add_done_callback(self._note_time)
+        self._ended: float | None = None
+        replies.add_done_callback(self._note_time)
 
     def seconds(self) -> float:
-        """How long it took."""
-        return (self._back or time.monotonic()) - self._began
+        return (self._ended or time.monotonic()) - self._began
 
-    def _note_time(self, _receipts: Future[list[Receipt]]) -> None:
-        self._back = time.monotonic()
+    def _note_time(self, _replies: Future[list[Reply]]) -> None:
+        self._ended = time.monotonic()
 
 
 class DeliveryWorker:
-    """One worker process at work. `name` stands in the ledger for what it has claimed."""
+    """One worker process. The ledger has `name` on what it has claimed."""
 
     def __init__(
         self,
         engine: Engine,
-        sender: SenderPort,
-        writer: Writer,
-        paces: ThrottlePort,
+        sender: Sender,
+        issues: IssueCache,
+        composer: Composer,
+        throttle: Throttle,
         journal: Journal,
         name: str,
         hold: bool,
         now: Callable[[], datetime],
     ) -> None:
-        """`hold`: what may have arrived waits for the operator instead of being sent once more."""
+        """`hold`: a message that may have arrived waits for the operator instead of being sent once more."""
         self._engine = engine
         self._sender = sender
-        self._writer = writer
-        self._paces = paces
+        self._issues = issues
+        self._composer = composer
+        self._throttle = throttle
         self._journal = journal
         self._name = name
         self._hold = hold
         self._now = now
-        self._token = WorkerLock(engine, name)
-        self._pace = WindowSize()
+        self._lock = WorkerLock(engine, name)
+        self._window_size = WindowSize()
         self._in_flight: deque[WindowInFlight] = deque()
+        self._stats = RunStats()
 
-    def deliver_due(self, at_most: int, seconds: float = 20.0) -> RunStats:
-        """Work through what is due, until nothing is, or `at_most` mails were handled, or so many seconds are over."""
-        tally = RunStats()
-        until = time.monotonic() + seconds
-        self._token.hold()
-        self._tidy_up(tally)
+    def deliver_due(self, limit: int, seconds: float = 20.0) -> RunStats:
+        """Deliver what is due, up to about `limit` deliveries, until nothing is or the time is over."""
+        stats = self._stats = RunStats()
+        deadline = time.monotonic() + seconds
+        self._lock.hold()
+        self._settle()
         recover(self._engine, self._journal.folder, self._hold, self._now())
         try:
-            while self._work(at_most - tally.handled, tally):
-                tally.more = tally.handled >= at_most or time.monotonic() > until
-                if tally.more:
-                    break
+            while not stats.more and (claims := self.claim(limit - stats.handled)):
+                drafts = self.choose(claims)
+                while window := self._admit(drafts):
+                    self.send(self.compose(window))
+                stats.more = stats.handled >= limit or time.monotonic() > deadline
         finally:
-            self._tidy_up(tally)
-        if tally.handled:
-            log.info("mails handled", count=tally.handled, outcomes=tally.outcomes)
-        return tally
-
-    def _tidy_up(self, tally: RunStats) -> None:
-        """Record what is on the wire, and give back what is not: also after a call that failed."""
-        self._journal.making(0)
-        while self._in_flight:
-            self._record_and_mark([], tally)
-        retry_transaction(self._engine, lambda connection: deliveries.give_back(connection, self._name, self._now()))
-        self._journal.clear()
+            self._settle()
+        if stats.handled:
+            log.info("deliveries handled", count=stats.handled, outcomes=stats.outcomes)
+        return stats
 
     def close(self) -> None:
-        """The process ends in good order: nothing is in hand."""
+        """End in good order, with nothing claimed or on the wire."""
         self._sender.close()
-        self._token.release()
+        self._lock.release()
         self._journal.close()
 
-    def _work(self, at_most: int, tally: RunStats) -> bool:
-        """One claim; False when there is nothing to do, or nothing may be sent."""
-        if self._halted():
-            return False
-        limit = self._paces.at_once(min(CLAIM, at_most, self._pace.size * _WINDOWS_A_CLAIM))
+    # --- the stages ---
+
+    def claim(self, limit: int) -> list[Delivery]:
+        """Nothing while sending is paused."""
+        if self._throttle.why_paused(self._now()):
+            return []
+        limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size.messages * _WINDOWS_PER_CLAIM))
         with transaction(self._engine) as connection:
-            claims = sending.claim(connection, self._name, limit, self._now())
-        waiting = deque(self._choose(claims, tally).parts) if claims else deque[Draft]()
-        while waiting:
-            if self._halted():
-                self._put_back([part.delivery.id for part in waiting], _AT_ONCE, tally)
-                break
-            self._send(self._admitted(waiting, tally), tally)
-        return bool(claims)
+            return sending.claim(connection, self._name, limit, self._now())
 
-    def _halted(self) -> bool:
-        return bool(self._paces.halted(self._now()))
-
-    def _choose(self, claims: Sequence[Delivery], tally: RunStats) -> ClaimOutcome:
+    def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
+        """Choose the papers of each message; skip or requeue the claims that get none."""
         self._journal.making(ALL)
         with read_only(self._engine) as connection:
-            choice = choose(connection, self._name, claims, self._writer.shelf, self._journal.making)
+            outcome = choose(connection, self._name, claims, self._issues, self._journal)
         self._journal.making(0)
-        if choice.skipped:
+        if outcome.skipped:
             with transaction(self._engine) as connection:
-                for delivery_id, reason in choice.skipped.items():
-                    self._skip(connection, delivery_id, reason, tally)
-        self._put_back(choice.paused, _AT_ONCE, tally)
-        self._put_back(choice.waiting, _PUT_BACK, tally)
-        return choice
+                for delivery_id, reason in outcome.skipped.items():
+                    self._skip(connection, delivery_id, reason)
+        self._requeue(outcome.paused, _AT_ONCE)
+        self._requeue(outcome.waiting, _SOON)
+        return deque(outcome.drafts)
 
-    def _admitted(self, waiting: deque[Draft], tally: RunStats) -> list[Draft]:
-        """Those of the next window that may go now. The others wait their turn here, or a long time in the ledger."""
-        parts = [waiting.popleft() for _ in range(min(self._pace.size, len(waiting)))]
-        waits = self._paces.admit([domain_of(part.reader.email) for part in parts], self._now())
-        both = list(zip(parts, waits, strict=True))
-        for part, wait in both:
-            if wait > MAX_WAIT:
-                self._put_back([part.delivery.id], wait, tally)
-        soon = [(part, wait) for part, wait in both if timedelta() < wait <= MAX_WAIT]
-        waiting.extendleft(part for part, _wait in reversed(soon))
-        going = [part for part, wait in both if not wait]
-        if soon and not going:
-            time.sleep(min(wait for _part, wait in soon).total_seconds())
-        return going
+    def compose(self, drafts: Sequence[Draft]) -> list[tuple[Draft, OutgoingMessage]]:
+        """Compose the messages of a window; quarantine those that cannot be."""
+        composed = self._composer.compose(drafts)
+        if composed.unfit:
+            with transaction(self._engine) as connection:
+                for delivery_id, problem in composed.unfit.items():
+                    self._quarantine(connection, delivery_id, problem)
+        return composed.messages
 
-    def _send(self, parts: Sequence[Draft], tally: RunStats) -> None:
-        """Write a window while others are on the wire; mark it when the oldest of them is back; let it go."""
-        if not parts:
+    def send(self, messages: Sequence[tuple[Draft, OutgoingMessage]]) -> None:
+        """Check for the last time which messages are wanted, and submit those. The window that was sent first is
+        recorded in the same transaction.
+        """
+        if not messages:
             return
-        work = self._writer.write(parts)
-        self._set_apart(work, tally)
-        may_go = self._record_and_mark([_composed(part, written) for part, written in work.made], tally)
-        going = [(part, written) for part, written in work.made if part.delivery.id in may_go]
-        self._hold_back([part.delivery for part, _written in work.made if part.delivery.id not in may_go], tally)
+        may_go = self.record([_record_of(draft, message) for draft, message in messages])
+        going = [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
+        if len(going) < len(messages):
+            self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         if going:
-            receipts = self._sender.submit([written.envelope for _part, written in going], self._now)
-            self._in_flight.append(WindowInFlight({part.delivery.id: part for part, _written in going}, receipts))
+            replies = self._sender.submit([message.envelope for _draft, message in going], self._now)
+            self._in_flight.append(WindowInFlight((draft for draft, _message in going), replies))
 
-    def _record_and_mark(self, composed: Sequence[MessageRecord], tally: RunStats) -> set[int]:
-        """What came of the oldest window, once it is back, and the last check of the next one, in one transaction."""
-        due = len(self._in_flight) >= _IN_FLIGHT or not composed
-        oldest = self._in_flight[0] if self._in_flight and due else None
-        receipts = oldest.receipts.result() if oldest else []
+    def record(self, next_window: Sequence[MessageRecord] = ()) -> set[int]:
+        """Record the replies to the oldest window, if the wire has no room for the next, and mark the next as being
+        sent. Returns which of its messages may go.
+        """
+        is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not next_window
+        oldest = self._in_flight[0] if self._in_flight and is_due else None
+        receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
 
         def work(connection: Connection) -> set[int]:
             if oldest:
-                mails = {delivery_id: part.delivery for delivery_id, part in oldest.mails.items()}
-                record(connection, self._name, receipts, mails, self._hold)
-            return sending.mark_sending(connection, self._name, composed) if composed else set()
+                claims = {delivery_id: draft.delivery for delivery_id, draft in oldest.drafts.items()}
+                record(connection, self._name, receipts, claims, self._hold)
+            return sending.mark_sending(connection, self._name, next_window) if next_window else set()
 
         may_go = retry_transaction(self._engine, work)
         if oldest:
             self._in_flight.popleft()
-            self._learn(oldest, receipts, tally)
+            self._adapt(oldest, receipts)
         return may_go
 
-    def _learn(self, window: WindowInFlight, receipts: Sequence[Receipt], tally: RunStats) -> None:
-        self._pace.learn(window.seconds(), receipts)
-        said = [(domain_of(window.mails[receipt.delivery_id].reader.email), receipt) for receipt in receipts]
-        self._paces.learn(said, self._now())
+    # --- between the stages ---
+
+    def _settle(self) -> None:
+        """Record what is on the wire and requeue what is not, also after a call that failed."""
+        self._journal.making(0)
+        while self._in_flight:
+            self.record()
+        retry_transaction(
+            self._engine, lambda connection: transitions.requeue_held_by(connection, self._name, self._now())
+        )
+        self._journal.clear()
+
+    def _admit(self, drafts: deque[Draft]) -> list[Draft]:
+        """Take the next drafts that may go now. The others stay, or are requeued if their wait is long."""
+        while drafts:
+            if self._throttle.why_paused(self._now()):
+                self._requeue([draft.delivery.id for draft in drafts], _AT_ONCE)
+                drafts.clear()
+                break
+            window = [drafts.popleft() for _ in range(min(self._window_size.messages, len(drafts)))]
+            waits = self._throttle.admit([_destination(draft) for draft in window], self._now())
+            if not any(waits):
+                return window
+            if going := self._wait(drafts, list(zip(window, waits, strict=True))):
+                return going
+        return []
+
+    def _wait(self, drafts: deque[Draft], window: Sequence[tuple[Draft, timedelta]]) -> list[Draft]:
+        for draft, wait in window:
+            if wait > MAX_WAIT:
+                self._requeue([draft.delivery.id], wait)
+        soon = [(draft, wait) for draft, wait in window if timedelta() < wait <= MAX_WAIT]
+        drafts.extendleft(draft for draft, _wait in reversed(soon))
+        going = [draft for draft, wait in window if not wait]
+        if soon and not going:
+            time.sleep(min(wait for _draft, wait in soon).total_seconds())
+        return going
+
+    def _adapt(self, window: WindowInFlight, receipts: Sequence[Receipt]) -> None:
+        self._window_size.adapt(window.seconds(), receipts)
+        domains = [_destination(window.drafts[receipt.delivery_id]) for receipt in receipts]
+        self._throttle.record(list(zip(domains, receipts, strict=True)), self._now())
         for receipt in receipts:
-            tally.count(receipt.outcome)
+            self._stats.count(receipt.outcome)
 
-    def _hold_back(self, claims: Sequence[Delivery], tally: RunStats) -> None:
-        """What has changed since the claim is skipped or put back; what was set apart is neither."""
-        if not claims:
-            return
+    def _return(self, claims: Sequence[Delivery]) -> None:
+        """Skip or requeue what the last check refused, since it has changed after the choice."""
         with transaction(self._engine) as connection:
-            for claim_id, found in recipient_statuses(connection, claims).items():
-                claim = next(one for one in claims if one.id == claim_id)
-                reason = skip_reason(claim, found)
+            statuses = recipient_statuses(connection, claims)
+            for claim in claims:
+                reason = statuses[claim.id].skip_reason(claim)
                 if reason is not None:
-                    self._skip(connection, claim_id, reason, tally)
+                    self._skip(connection, claim.id, reason)
                 else:
-                    wait = _AT_ONCE if found.issue_status is IssueStatus.PAUSED else _PUT_BACK
-                    deliveries.release(connection, [claim_id], self._now() + wait)
-                    tally.count("put back")
+                    wait = _AT_ONCE if statuses[claim.id].issue_status is IssueStatus.PAUSED else _SOON
+                    transitions.requeue(connection, [claim.id], self._now() + wait)
+                    self._stats.count("requeued")
 
-    def _set_apart(self, work: Composed, tally: RunStats) -> None:
-        """What cannot be made is quarantined, what the mail server has already is accepted."""
-        if not work.unfit and not work.arrived:
-            return
-        with transaction(self._engine) as connection:
-            for delivery_id, problem in work.unfit.items():
-                log.error("a mail cannot be made and is set apart", delivery=delivery_id, problem=problem)
-                deliveries.quarantine(connection, delivery_id, problem, self._now())
-                said = {"problem": problem}
-                events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", said)
-                tally.count("quarantined")
-            for delivery_id, where in work.arrived.items():
-                deliveries.found_at_server(connection, delivery_id, where, self._now())
-                tally.count("found at the mail server")
+    def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
+        transitions.skip(connection, delivery_id, reason, self._now())
+        self._stats.count(f"skipped: {reason}")
 
-    def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason, tally: RunStats) -> None:
-        deliveries.skip(connection, delivery_id, reason, self._now())
-        tally.count(f"skipped: {reason}")
+    def _quarantine(self, connection: Connection, delivery_id: int, problem: str) -> None:
+        log.error("a message cannot be composed and is quarantined", delivery=delivery_id, problem=problem)
+        transitions.quarantine(connection, delivery_id, problem, self._now())
+        events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", {"problem": problem})
+        self._stats.count("quarantined")
 
-    def _put_back(self, delivery_ids: Sequence[int], wait: timedelta, tally: RunStats) -> None:
+    def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:
             with transaction(self._engine) as connection:
-                deliveries.release(connection, delivery_ids, self._now() + wait)
-            tally.count("put back", len(delivery_ids))
+                transitions.requeue(connection, delivery_ids, self._now() + wait)
+            self._stats.count("requeued", len(delivery_ids))
 
 
-def _composed(part: Draft, written: OutgoingMessage) -> MessageRecord:
-    content = written.envelope.message if part.issue is None else b""
-    selection = selection_as_json(part.selection) if part.selection else "null"
-    return MessageRecord(part.delivery.id, written.message_id, written.sha256, selection, content)
+def _destination(draft: Draft) -> str:
+    return domain_of(draft.subscriber.email).lower()
+
+
+def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
+    delivery = draft.delivery
+    return MessageRecord(
+        delivery.id,
+        message.message_id,
+        message.sha256,
+        due_day(draft.subscriber, delivery.due_at),
+        selection_as_json(draft.selection) if draft.selection else "null",
+        message.envelope.message if draft.issue is None else b"",
+    )

@@ -1,1 +1,7 @@
-"""How fast messages may be sent, and when not at all."""
+"""Whether messages may be sent now, and how fast."""
+
+from digest.mail.throttle.rates import Rates
+from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle, WindowSize
+from digest.mail.throttle.warm_up import sent_on
+
+__all__ = ["MAX_WAIT", "Limits", "Rates", "Throttle", "WindowSize", "sent_on"]

@@ -1,9 +1,10 @@
-"""The circuit breaker of all workers: one row in the database. One object for each process; not for several threads.
+"""The circuit breaker that all workers share: a pause of EVERYTHING. One object per process; not for several threads.
 
-It opens when the mail server takes no mail from us, whoever it is for. After a pause one worker tries one mail; an
-acceptance closes it, another failure opens it for longer. What it holds back stays in the ledger as it is.
+It opens after five failures in a row that are about us, whoever the messages are for. After the pause one worker tries
+one message: an acceptance closes it, another failure opens it for longer. Nobody is suppressed.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -11,86 +12,95 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import transaction
 from digest.ledger import events
-from digest.mail.throttle import store
-from digest.mail.throttle.limits import BREAKS_AT, EVERYTHING, Pause
-from digest.mail.throttle.responses import ResponseSummary, breaker_after
+from digest.mail import pauses
+from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
+from digest.mail.throttle.responses import ResponseSummary
 
 log = structlog.get_logger()
 
-SUBJECT = "sending"  # of its events
 BY_HAND = "resume by hand: digest resume --sending"
-# A worker that dies with the one mail, or has none to send, leaves the next try to another after this time.
-TRIAL = timedelta(minutes=1)
+# If a worker dies with the message of the trial, or has none to send, another may try after this time.
+_TRIAL = timedelta(minutes=1)
+# The mail server rejects us (5.7.x, 535, …): twice as long after each trial that failed.
+_FIRST_REFUSED, _MAX_REFUSED = timedelta(minutes=5), timedelta(hours=1)
+# It cannot be reached, fails at TLS, or says "not now": it may be restarting.
+_UNREACHABLE = timedelta(minutes=1)
 
 
 class Breaker:
-    """`known` is the row as it was read a moment ago, None when there is none."""
+    """`pause` is the row of EVERYTHING as it was read a moment ago, None if there is none."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._trial: datetime | None = None  # until then this process may try one mail
-        self._tried = False
+        self.trial: datetime | None = None  # until then this process may try one message, or waits for its reply
+        self._is_trying = False
 
-    @property
-    def trying(self) -> bool:
-        """Whether this process has a single mail to try, or waits for its answer."""
-        return self._trial is not None
-
-    def why_open(self, known: Pause | None, now: datetime) -> str:
-        """Why nothing may be sent, in words; "" when something may. The first to ask after a pause wins the trial."""
-        if known is not None and known.until is not None and known.until == self._trial and known.holds(now):
-            return "one mail is on its way to try the mail server again" if self._tried else ""
-        self._trial = None
-        if known is None or (not known.holds(now) and known.failures < BREAKS_AT):
+    def why_open(self, pause: Pause | None, now: datetime) -> str:
+        """For people; "" when messages may be sent. The first process to ask after a pause gets the trial."""
+        if pause is not None and pause.until is not None and pause.until == self.trial and pause.is_in_force(now):
+            return "one message is trying the mail server again" if self._is_trying else ""
+        self.trial = None
+        if pause is None or (not pause.is_in_force(now) and pause.failures < BREAKS_AT):
             return ""
-        if known.until is None:
-            return f"sending is stopped ({known.reason}); {BY_HAND}"
-        if not known.holds(now):
-            return "" if self._win_trial(known, now) else "another worker tries the mail server again"
-        return f"no mail is taken from us ({known.reason}); tried again at {clock(known.until)}; {BY_HAND}"
+        if pause.until is None:
+            return f"sending is paused ({pause.reason}); {BY_HAND}"
+        if not pause.is_in_force(now):
+            return "" if self._win_trial(pause, now) else "another worker is trying the mail server again"
+        return f"the mail server rejects our messages ({pause.reason}); next try at {clock(pause.until)}; {BY_HAND}"
 
-    def let_one_go(self, waits: list[timedelta]) -> None:
-        """In a trial: of the mails that may go, only the first one does."""
-        for place, wait in enumerate(waits):
-            if self._trial is None or wait:
+    def admit_one(self, waits: list[timedelta]) -> None:
+        """During a trial only the first message goes."""
+        for index, wait in enumerate(waits):
+            if self.trial is None or wait:
                 continue
-            if self._tried:
-                waits[place] = TRIAL
-            self._tried = True
+            if self._is_trying:
+                waits[index] = _TRIAL
+            self._is_trying = True
 
-    def has_to_learn(self, said: ResponseSummary) -> bool:
-        """Whether learn() would change anything; call it for each window."""
-        if self._trial is not None and said.heard:
-            self._tried = False  # an answer that says nothing of us: another mail may be tried at once
-        return said.failures > 0 or (said.accepted > 0 and self._trial is not None)
-
-    def learn(self, connection: Connection, said: ResponseSummary, now: datetime) -> None:
-        """What a window's answers say of us."""
-        if said.failures:
-            self._count(connection, said, now)
-        elif said.accepted and self._trial is not None:
-            if store.end_trial(connection, EVERYTHING, self._trial):
-                events.record(connection, now, SUBJECT, "resumed", {"by": "a mail that was accepted"})
-                log.info("the mail server takes our mail again")
-            self._trial = None
+    def record(self, connection: Connection, summary: ResponseSummary, now: datetime) -> None:
+        """Open or close, after the replies to a window with failures or during a trial."""
+        if summary.attempted:
+            self._is_trying = False  # if the reply says nothing about us, another message may be tried at once
+        if summary.failures:
+            self._count(connection, summary, now)
+        elif summary.accepted and self.trial is not None:
+            if pauses.end_trial(connection, EVERYTHING, self.trial):
+                subject = pauses.event_subject(EVERYTHING)
+                events.record(connection, now, subject, "resumed", {"by": "a mail that was accepted"})
+                log.info("the mail server accepts our messages again")
+            self.trial = None
 
     def _win_trial(self, ended: Pause, now: datetime) -> bool:
         with transaction(self._engine) as connection:
-            if not store.win_trial(connection, ended, now + TRIAL):
+            if not pauses.win_trial(connection, ended, now + _TRIAL):
                 return False
-        self._trial, self._tried = now + TRIAL, False
+        self.trial, self._is_trying = now + _TRIAL, False
         return True
 
-    def _count(self, connection: Connection, said: ResponseSummary, now: datetime) -> None:
-        known = store.locked(connection, EVERYTHING, now)
-        trying = self._trial is not None and known.until == self._trial
-        after = breaker_after(known, said, now, trying)
-        if after == known:
+    def _count(self, connection: Connection, summary: ResponseSummary, now: datetime) -> None:
+        before = pauses.locked(connection, EVERYTHING, now)
+        in_trial = self.trial is not None and before.until == self.trial
+        after = after_failures(before, summary, now, in_trial)
+        if after == before:
             return
-        self._trial = None
-        store.set_pause(connection, after)
-        if after.until is not None and after.holds(now):
-            _report(connection, after, known.failures >= BREAKS_AT, now)
+        self.trial = None
+        pauses.set_pause(connection, after)
+        if after.until is not None and after.is_in_force(now):
+            _report(connection, after, before.failures >= BREAKS_AT, now)
+
+
+def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_trial: bool) -> Pause:
+    """The row of EVERYTHING after a window with failures. `in_trial`: the window was the message of a trial."""
+    if before.is_in_force(now) and not in_trial:
+        return before  # messages that were on the wire when it opened
+    earlier = 0 if summary.accepted else before.failures
+    failures = earlier + summary.failures
+    if earlier < BREAKS_AT:  # several workers may notice at the same time
+        failures = min(failures, BREAKS_AT)
+    elif not summary.refused:
+        failures = earlier
+    until = now + _length(failures, summary.refused) if failures >= BREAKS_AT else NOT_PAUSED
+    return replace(before, since=now, until=until, reason=summary.reply, failures=failures)
 
 
 def clock(instant: datetime) -> str:
@@ -98,15 +108,23 @@ def clock(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _report(connection: Connection, opened: Pause, again: bool, now: datetime) -> None:
-    """One alarm, however often it is tried in vain after that."""
-    until = clock(opened.until) if opened.until else ""
+def _length(failures: int, refused: bool) -> timedelta:
+    if not refused:
+        return _UNREACHABLE
+    length: timedelta = min(_FIRST_REFUSED * 2 ** min(failures - BREAKS_AT, 10), _MAX_REFUSED)
+    return length
+
+
+def _report(connection: Connection, pause: Pause, again: bool, now: datetime) -> None:
+    """Raise one alarm, however many trials fail after it."""
+    until = clock(pause.until) if pause.until else ""
     if again:
-        log.warning("the mail server still takes no mail from us", reply=opened.reason, next=f"tried again at {until}")
+        log.warning("the mail server still rejects our messages", reply=pause.reason, next=f"next try at {until}")
         return
-    events.record(connection, now, SUBJECT, "stopped", {"reason": opened.reason, "until": until})
+    subject = pauses.event_subject(EVERYTHING)
+    events.record(connection, now, subject, "stopped", {"reason": pause.reason, "until": until})
     log.error(
-        "the mail server takes no mail from us: sending is stopped; nothing is lost, and nobody is suppressed",
-        reply=opened.reason,
-        next=f"tried again at {until}; {BY_HAND}",
+        "the mail server rejects our messages: sending is paused; nothing is lost, and nobody is suppressed",
+        reply=pause.reason,
+        next=f"next try at {until}; {BY_HAND}",
     )

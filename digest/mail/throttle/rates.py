@@ -1,48 +1,47 @@
-"""The rates that all workers share: token buckets in Redis, or in this process while Redis does not answer.
+"""Sending rates that all workers share: token buckets in Redis. Not for several threads.
 
-A bucket holds the mails of one second (at least one). A mail that finds it empty, and has to wait for longer than the
-bucket's patience, is given its turn in the line, so that mails which are put back do not return all at once. What Redis
-forgets costs one bucketful. Not for several threads.
+A bucket holds the messages of one second (at least one). A message that has to wait longer than the bucket's patience
+gets its turn in a queue, so that requeued messages do not return all at once. If Redis loses its data, one more
+bucketful is sent; while it does not answer, what draws on a rate waits.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import redis
 import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from digest.mail.throttle.limits import Bucket, Take
-
 log = structlog.get_logger()
 
 BURST_SECONDS = 1.0
-# Turns are given out so far ahead; who comes after that is spread over the second half. The ledger's rows that wait are
-# looked at so often.
-LINE_SECONDS = 300.0
+# Turns are given out this far ahead; the rest is spread over the second half, and asks again then.
+QUEUE_SECONDS = 300.0
+WAIT_WITHOUT_REDIS = 30.0
 _TIMEOUT_SECONDS = 1.0
-_AGAIN_AFTER_SECONDS = 5.0
-_TELL_AGAIN_SECONDS = 60.0
-_MOST_BUCKETS = 10_000
+_RECONNECT_SECONDS = 5.0
+_LOG_SECONDS = 60.0
+_NOWHERE = "redis://127.0.0.1:0"  # nothing can listen there: without an address Redis is always away
 
-# The same as Buckets.take, in microseconds of the server's clock. KEYS: buckets; ARGV: how long the line is, for each
-# bucket the time from one mail to the next, what it may be ahead and its patience, then each mail's buckets, as "1 3".
-_SCRIPT = """
+# In microseconds of the server's clock. `full`: when the bucket is full again (GCRA's theoretical arrival time);
+# `line`: the next turn in the queue. KEYS: buckets; ARGV: the length of the queue, for each bucket the time between two
+# messages, how far a burst may be ahead of that and the patience, then the buckets of each message, as "1 3".
+SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local line_length = tonumber(ARGV[1])
-local every, ahead, patience, full, line, asking = {}, {}, {}, {}, {}, {}
+local every, ahead, patience, full, line, waiting = {}, {}, {}, {}, {}, {}
 for i, key in ipairs(KEYS) do
     every[i], ahead[i], patience[i] = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
     local a, b = string.match(redis.call('GET', key) or '', '(%d+) (%d+)')
-    full[i], line[i], asking[i] = tonumber(a or now), tonumber(b or now), 0
+    full[i], line[i], waiting[i] = tonumber(a or now), tonumber(b or now), 0
 end
 
 local function turn(i)
-    local soon = full[i] - ahead[i] + asking[i] * every[i]
-    asking[i] = asking[i] + 1
+    local soon = full[i] - ahead[i] + waiting[i] * every[i]
+    waiting[i] = waiting[i] + 1
     if soon <= now + patience[i] then return soon end
     local at = math.max(line[i], full[i] - ahead[i], now + patience[i])
     if at > now + line_length then at = now + line_length / 2 end
@@ -73,119 +72,64 @@ return waits
 """
 
 
-@dataclass(slots=True)
-class _Level:
-    """Seconds. `full`: when it is full again (GCRA's theoretical arrival time); `line`: the next turn to give out."""
+class Bucket(NamedTuple):
+    """A rate that all workers keep together."""
 
-    full: float
-    line: float
-    every: float = 0.0
-    ahead: float = 0.0
-    patience: float = 0.0
-    asking: int = 0  # mails of this window that wait
-
-    def is_empty(self, at: float) -> bool:
-        return self.full - self.ahead > at + 1e-6
-
-    def turn(self, at: float) -> float:
-        soon = self.full - self.ahead + self.asking * self.every
-        self.asking += 1
-        if soon <= at + self.patience:
-            return soon
-        turn = max(self.line, self.full - self.ahead, at + self.patience)
-        if turn > at + LINE_SECONDS:
-            turn = at + LINE_SECONDS / 2
-        self.line = turn + self.every
-        return turn
+    name: str
+    rate: float  # messages a second
+    patience: float = 0.0  # seconds that a message may wait with its worker and ask again
 
 
-class Buckets:
-    """Buckets of one process."""
-
-    def __init__(self) -> None:
-        self._levels: dict[str, _Level] = {}
-
-    def take(self, buckets: Sequence[Bucket], mails: Sequence[Sequence[int]], at: float) -> list[float]:
-        """As Take, `at` an instant in seconds."""
-        if len(self._levels) > _MOST_BUCKETS:
-            self._levels = {name: one for name, one in self._levels.items() if max(one.full, one.line) > at}
-        levels = [self._level(bucket, at) for bucket in buckets]
-        return [_take_one([levels[place] for place in mail], at) for mail in mails]
-
-    def _level(self, bucket: Bucket, at: float) -> _Level:
-        level = self._levels.setdefault(bucket.name, _Level(at, at))
-        level.every, level.ahead, level.patience = _pace(bucket)
-        level.asking = 0
-        return level
-
-
-def _take_one(levels: Sequence[_Level], at: float) -> float:
-    if empty := [level for level in levels if level.is_empty(at)]:
-        return max(level.turn(at) for level in empty) - at
-    for level in levels:
-        level.full = max(level.full, at) + level.every
-    return 0.0
-
-
-def _pace(bucket: Bucket) -> tuple[float, float, float]:
-    """Seconds: from one mail to the next, how far ahead of that a burst may be, and the patience."""
-    every = 1 / bucket.rate
-    return every, max(BURST_SECONDS - every, 0.0), bucket.patience
-
-
-def local_rates(now: Callable[[], float] = time.monotonic) -> Take:
-    """Rates of this process alone."""
-    kept = Buckets()
-
-    def take(buckets: Sequence[Bucket], mails: Sequence[Sequence[int]]) -> list[float]:
-        return kept.take(buckets, mails, now())
-
-    return take
-
-
-def redis_rates(redis_url: str) -> Take:
-    """Rates of all workers on the same Redis; without a URL, of this process alone."""
-    return RedisRates(redis_url) if redis_url else local_rates()
-
-
-class RedisRates:
-    """Buckets in Redis, one round trip a window. While it does not answer, each process keeps to the rates alone."""
+class Rates:
+    """The buckets of one process, one round trip per window."""
 
     def __init__(self, redis_url: str, now: Callable[[], float] = time.monotonic) -> None:
         self._client = redis.Redis.from_url(
-            redis_url,
+            redis_url or _NOWHERE,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        self._script = self._client.register_script(_SCRIPT)
-        self._alone = local_rates(now)
+        self._script = self._client.register_script(SCRIPT)
         self._now = now
-        self._again_at = self._tell_at = float("-inf")
+        self._reconnect_at = self._log_at = float("-inf")
 
-    def __call__(self, buckets: Sequence[Bucket], mails: Sequence[Sequence[int]]) -> list[float]:
-        """See Take."""
-        if self._now() < self._again_at:
-            return self._alone(buckets, mails)
+    @property
+    def is_away(self) -> bool:
+        """Whether Redis did not answer a moment ago."""
+        return self._now() < self._reconnect_at
+
+    def take(self, buckets: Sequence[Bucket], messages: Sequence[Sequence[int]]) -> list[float]:
+        """Seconds that each message has to wait; 0 = it may go now.
+
+        A message names the buckets that it draws on by their index, and goes when none of them is empty.
+        """
+        if self.is_away:
+            return [WAIT_WITHOUT_REDIS] * len(messages)
         try:
-            return self._take(buckets, mails)
+            return self._take(buckets, messages)
         except (redis.RedisError, OSError) as problem:
-            self._again_at = self._now() + _AGAIN_AFTER_SECONDS
-            self._tell(problem)
-            return self._alone(buckets, mails)
+            self._reconnect_at = self._now() + _RECONNECT_SECONDS
+            self._log(problem)
+            return [WAIT_WITHOUT_REDIS] * len(messages)
 
     def close(self) -> None:
-        """Close the connections."""
         self._client.close()
 
-    def _take(self, buckets: Sequence[Bucket], mails: Sequence[Sequence[int]]) -> list[float]:
+    def _take(self, buckets: Sequence[Bucket], messages: Sequence[Sequence[int]]) -> list[float]:
         paces = [1e6 * seconds for bucket in buckets for seconds in _pace(bucket)]
-        drawn = [" ".join(str(place + 1) for place in mail) for mail in mails]
+        draws = [" ".join(str(index + 1) for index in indexes) for indexes in messages]
         keys = [f"digest:rate:{bucket.name}" for bucket in buckets]
-        waits: list[int] = self._script(keys=keys, args=[1e6 * LINE_SECONDS, *paces, *drawn])
+        waits: list[int] = self._script(keys=keys, args=[1e6 * QUEUE_SECONDS, *paces, *draws])
         return [wait / 1e6 for wait in waits]
 
-    def _tell(self, problem: Exception) -> None:
-        if self._now() >= self._tell_at:
-            self._tell_at = self._now() + _TELL_AGAIN_SECONDS
-            log.warning("no Redis: each worker keeps to the sending rates by itself", problem=str(problem))
+    def _log(self, problem: Exception) -> None:
+        if self._now() >= self._log_at:
+            self._log_at = self._now() + _LOG_SECONDS
+            log.warning("Redis does not answer: messages with a sending rate wait", problem=str(problem))
+
+
+def _pace(bucket: Bucket) -> tuple[float, float, float]:
+    """Seconds between two messages, how far ahead of that a burst may be, and the patience."""
+    every = 1 / bucket.rate
+    return every, max(BURST_SECONDS - every, 0.0), bucket.patience

@@ -1,12 +1,12 @@
-"""Whether mail may be sent now, and how fast. One object for each worker process; not for several threads.
+"""Whether messages may be sent now, how fast, and how many at a time. One object per worker process and thread.
 
-All workers see the same: pauses and the days of a warm-up are in the database, rates behind the port Take. What another
-process changes is seen within a second; as long as all is well, nothing is written.
+All workers see the same: pauses and the days of a warm-up are in the database, rates in Redis. A change by another
+process is seen within a second; as long as all is well, nothing is written.
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
@@ -14,121 +14,171 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
-from digest.mail.throttle import store
+from digest.mail import pauses
+from digest.mail.delivery.outcome import Outcome, Receipt
+from digest.mail.pauses import EVERYTHING, Pause
+from digest.mail.throttle import warm_up
 from digest.mail.throttle.breaker import Breaker, clock
-from digest.mail.throttle.limits import EVERYTHING, MAX_WAIT, Bucket, Limits, Pause, Take, day_limit
-from digest.mail.throttle.responses import ResponseSummary, domain_after, lesson
-from digest.smtp.envelope import Receipt
+from digest.mail.throttle.rates import Bucket, Rates
+from digest.mail.throttle.responses import ResponseSummary, summarize
 
 log = structlog.get_logger()
 
+MAX_WAIT = timedelta(seconds=5)  # a message that has to wait for longer is requeued
+
+_MAX_WINDOW = 50
+# Two windows are in flight, and a message is begun within two seconds or not at all.
+_SLOW_SECONDS, _FAST_SECONDS = 1.0, 0.5
+_TROUBLE = (Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED)
 _ZERO = timedelta(0)
 _FRESH = timedelta(seconds=1)
-_SHORTEST_WAIT = timedelta(milliseconds=50)  # shorter ones would make windows of one mail
-_LOOK_AGAIN = timedelta(hours=1)  # at a domain that is paused until somebody resumes it
-# After its pause a domain gets one mail a second, twice as many with each success, until that is no limit any more.
+_MIN_WAIT = timedelta(milliseconds=50)  # shorter ones would make windows of one message
+_BY_HAND_WAIT = timedelta(hours=1)  # for a domain that is paused until someone resumes it
+# After its pause a domain gets one message a second, and twice as many with each success.
 _FIRST_RATE, _FULL_RATE = 1.0, 100.0
+# Gmail asks for ten minutes without a message (support.google.com/a/answer/14229414); twice as long each time it
+# repeats that.
+_FIRST_DOMAIN_PAUSE, _MAX_DOMAIN_PAUSE = timedelta(minutes=10), timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the database said at an instant."""
+class Limits:
+    """What the operator allows. Rates are messages a second of all workers together; 0 means no limit."""
+
+    rate: float = 0.0
+    domain_rates: Mapping[str, float] = field(default_factory=dict)  # "*" applies to any other domain on its own
+    warm_up_from: date | None = None
+    warm_up_first_day: int = 500
+
+    def domain_rate(self, domain: str) -> float:
+        return self.domain_rates.get(domain) or self.domain_rates.get("*", 0.0)
+
+    def day_limit(self, day: date) -> int | None:
+        """How many messages a day (UTC) of a warm-up takes, a third more each day. None: no limit."""
+        if self.warm_up_from is None or day < self.warm_up_from:
+            return None
+        days = min((day - self.warm_up_from).days, 100)  # by then the limit is astronomical
+        return round(self.warm_up_first_day * (4 / 3) ** days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """Of the database."""
 
     at: datetime
     everything: Pause | None
     domains: dict[str, Pause]
-    sent: int  # mails of the day, in a warm-up
+    sent: int  # messages of the day, in a warm-up
 
 
 class Throttle:
-    """A worker asks halted() before it claims and before each window, then admit(), and tells learn() the answers."""
+    """A worker asks why_paused() before it claims and before each window, then admit(), and passes record() the
+    receipts.
+    """
 
-    def __init__(self, engine: Engine, take: Take, limits: Limits, dice: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, engine: Engine, rates: Rates, limits: Limits, jitter: Callable[[], float] = random.random
+    ) -> None:
         self._engine = engine
-        self._take = take
+        self._rates = rates
         self._limits = limits
-        self._dice = dice
+        self._jitter = jitter
         self._breaker = Breaker(engine)
-        self._seen: _Seen | None = None
-        self._slow: dict[str, float] = {}  # domains after a pause, with their mails a second
+        self._latest: _Snapshot | None = None
+        self._slow: dict[str, float] = {}  # domains after a pause, with their messages a second
         self._no_limits = not (limits.rate or limits.domain_rates or limits.warm_up_from)
 
     # --- before sending ---
 
-    def halted(self, now: datetime) -> str:
-        """Why nothing may be sent now, in words; "" when something may."""
-        seen = self._look(now)
-        why = self._breaker.why_open(seen.everything, now)
-        if self._breaker.trying:
-            self._seen = None
-        limit = day_limit(self._limits, _day(now))
-        if not why and limit is not None and seen.sent >= limit:
-            return f"the {limit} mails of this day of the warm-up are sent; it goes on at {clock(_midnight(now))}"
-        return why
+    def why_paused(self, now: datetime) -> str:
+        """Why nothing may be sent now, for people; "" when something may."""
+        snapshot = self._snapshot(now)
+        if why := self._why_open(snapshot.everything, now):
+            return why
+        if self._no_limits:
+            return ""
+        limit = self._limits.day_limit(_day(now))
+        if limit is not None and snapshot.sent >= limit:
+            return f"the {limit} messages of this day of the warm-up are sent; it goes on at {clock(_midnight(now))}"
+        return (
+            "Redis, which keeps the sending rate, does not answer" if self._limits.rate and self._rates.is_away else ""
+        )
+
+    def claim_limit(self, limit: int) -> int:
+        """How many deliveries to claim: with a rate for all, no more than may go before one has to be requeued."""
+        rate = self._limits.rate
+        return max(1, min(limit, int(rate * MAX_WAIT.total_seconds()))) if rate else limit
 
     def admit(self, domains: Sequence[str], now: datetime) -> list[timedelta]:
-        """How long each mail of a window must wait, zero = go now. A mail that waits has drawn on no rate: ask again
-        for it after a short wait; for a longer one than PATIENCE put it back.
+        """How long each message of a window must wait; zero = it goes now.
+
+        A message that waits has drawn on no rate: ask again for it after a wait up to MAX_WAIT, requeue it for a longer
+        one.
         """
-        seen = self._look(now)
-        if self._no_limits and not (seen.domains or self._slow or self._breaker.trying):
+        snapshot = self._snapshot(now)
+        if self._no_limits and not (snapshot.domains or self._slow or self._breaker.trial):
             return [_ZERO] * len(domains)
-        waits = [self._paused(seen.domains.get(domain), now) for domain in domains]
+        waits = [self._until_resumed(snapshot.domains.get(domain), now) for domain in domains]
         self._wait_for_rates(domains, waits)
-        self._breaker.let_one_go(waits)
+        self._breaker.admit_one(waits)
         self._wait_for_tomorrow(waits, now)
         return waits
 
-    def at_once(self, at_most: int) -> int:
-        """How many mails to claim at a time: with a rate for all, no more than may go while one is patient."""
-        rate = self._limits.rate
-        return max(1, min(at_most, int(rate * MAX_WAIT.total_seconds()))) if rate else at_most
-
     # --- after sending ---
 
-    def learn(self, answers: Sequence[tuple[str, Receipt]], now: datetime) -> None:
-        """What a window's receipts say: the destination domain and the receipt of each of its mails."""
-        said = lesson(answers)
-        self._speed_up(said)
-        mended = self._mended(said, now)
-        untaken = said.not_taken if day_limit(self._limits, _day(now)) is not None else 0
-        if not (self._breaker.has_to_learn(said) or said.slow_down or mended or untaken):
+    def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+        """Adapt to the receipts of a window, each with its destination domain."""
+        summary = summarize(responses)
+        self._speed_up(summary)
+        recovered = self._recovered(summary, now)
+        unsent = summary.not_accepted if self._limits.warm_up_from is not None else 0
+        is_about_us = bool(summary.failures) or self._breaker.trial is not None
+        if not (is_about_us or summary.slow_down or recovered or unsent):
             return
         with transaction(self._engine) as connection:
-            if untaken:
-                store.give_back_to_day(connection, _day(now), untaken)
-            if mended:
-                store.forget_mended(connection, mended, now)
-            self._breaker.learn(connection, said, now)
-            for domain in sorted(said.slow_down):
-                self._pause_domain(connection, domain, said.slow_down[domain], now)
-        self._seen = None
+            if unsent:
+                warm_up.give_back(connection, _day(now), unsent)
+            if recovered:
+                pauses.forget_failures(connection, recovered, now)
+            if is_about_us:
+                self._breaker.record(connection, summary, now)
+            for domain in sorted(summary.slow_down):
+                self._pause_domain(connection, domain, summary.slow_down[domain], now)
+        self._latest = None
+
+    def _why_open(self, pause: Pause | None, now: datetime) -> str:
+        if pause is None and self._breaker.trial is None:
+            return ""
+        why = self._breaker.why_open(pause, now)
+        if self._breaker.trial is not None:
+            self._latest = None
+        return why
 
     # --- destinations and rates ---
 
-    def _paused(self, pause: Pause | None, now: datetime) -> timedelta:
-        if pause is None or not pause.holds(now):
+    def _until_resumed(self, pause: Pause | None, now: datetime) -> timedelta:
+        if pause is None or not pause.is_in_force(now):
             return _ZERO
-        left = pause.until - now if pause.until is not None else _LOOK_AGAIN
-        return left * (1 + 0.1 * self._dice())
+        left = pause.until - now if pause.until is not None else _BY_HAND_WAIT
+        return left * (1 + 0.1 * self._jitter())
 
     def _wait_for_rates(self, domains: Sequence[str], waits: list[timedelta]) -> None:
-        """One question for the whole window; mails that wait anyway are left out of it."""
-        places: dict[Bucket, int] = {}
-        drawn: list[tuple[int, list[int]]] = []
-        for mail, domain in enumerate(domains):
-            if not waits[mail] and (buckets := self._buckets(domain)):
-                drawn.append((mail, [places.setdefault(bucket, len(places)) for bucket in buckets]))
-        if not drawn:
+        """One round trip for the window; messages that wait anyway are left out of it."""
+        indexes: dict[Bucket, int] = {}
+        draws: list[tuple[int, list[int]]] = []
+        for message, domain in enumerate(domains):
+            if not waits[message] and (buckets := self._buckets(domain)):
+                draws.append((message, [indexes.setdefault(bucket, len(indexes)) for bucket in buckets]))
+        if not draws:
             return
-        seconds = self._take(list(places), [mine for _, mine in drawn])
-        for (mail, _), wait in zip(drawn, seconds, strict=True):
-            waits[mail] = max(timedelta(seconds=wait), _SHORTEST_WAIT) if wait else _ZERO
+        seconds = self._rates.take(list(indexes), [drawn for _, drawn in draws])
+        for (message, _), wait in zip(draws, seconds, strict=True):
+            waits[message] = max(timedelta(seconds=wait), _MIN_WAIT) if wait else _ZERO
 
     def _buckets(self, domain: str) -> list[Bucket]:
         rate, domain_rate = self._limits.rate, self._rate_of(domain)
         buckets = [Bucket("all", rate, MAX_WAIT.total_seconds())] if rate else []
-        # Who waits for a destination steps aside at once, so that mails to others get past.
+        # Without patience: messages to a slow destination are requeued at once, and those to others overtake them.
         return [*buckets, Bucket(f"to:{domain}", domain_rate)] if domain_rate else buckets
 
     def _rate_of(self, domain: str) -> float:
@@ -136,59 +186,91 @@ class Throttle:
         slow = self._slow.get(domain, 0.0)
         return min(limit, slow) if limit and slow else limit or slow
 
-    def _speed_up(self, said: ResponseSummary) -> None:
-        for domain in (said.took & self._slow.keys()) - said.slow_down.keys():
+    def _speed_up(self, summary: ResponseSummary) -> None:
+        for domain in (summary.accepting & self._slow.keys()) - summary.slow_down.keys():
             self._slow[domain] *= 2
             if self._slow[domain] >= (self._limits.domain_rate(domain) or _FULL_RATE):
                 del self._slow[domain]
 
     def _pause_domain(self, connection: Connection, domain: str, reply: str, now: datetime) -> None:
-        known = store.locked(connection, domain, now)
-        after = domain_after(known, reply, now)
-        if after == known or after.until is None:
+        before = pauses.locked(connection, domain, now)
+        after = pause_after_complaint(before, reply, now)
+        if after == before or after.until is None:
             return
-        store.set_pause(connection, after)
+        pauses.set_pause(connection, after)
         until = clock(after.until)
-        events.record(connection, now, f"domain:{domain}"[:80], "paused", {"reason": reply, "until": until})
-        log.warning("a destination wants fewer mails; its mails wait", domain=domain, reply=reply, until=until)
+        events.record(connection, now, pauses.event_subject(domain), "paused", {"reason": reply, "until": until})
+        log.warning("a destination wants fewer messages and is paused", domain=domain, reply=reply, until=until)
 
-    def _mended(self, said: ResponseSummary, now: datetime) -> set[str]:
-        """Scopes with failures that a success ends."""
-        seen = self._look(now)
-        mended = {one for one in said.took & seen.domains.keys() if not seen.domains[one].holds(now)}
-        if said.accepted and seen.everything is not None and not seen.everything.holds(now):
-            mended.add(EVERYTHING)
-        return mended - said.slow_down.keys()
+    def _recovered(self, summary: ResponseSummary, now: datetime) -> set[str]:
+        """Scopes whose failures a success ends."""
+        snapshot = self._snapshot(now)
+        domains = {
+            domain
+            for domain in summary.accepting & snapshot.domains.keys()
+            if not snapshot.domains[domain].is_in_force(now)
+        }
+        if summary.accepted and snapshot.everything is not None and not snapshot.everything.is_in_force(now):
+            domains.add(EVERYTHING)
+        return domains - summary.slow_down.keys()
 
     # --- the warm-up ---
 
     def _wait_for_tomorrow(self, waits: list[timedelta], now: datetime) -> None:
-        """Mails are counted before they go, so that all workers together never exceed the day's limit."""
-        limit = day_limit(self._limits, _day(now))
-        go = [mail for mail, wait in enumerate(waits) if not wait]
-        if limit is None or not go:
+        """Messages are counted before they go, so that all workers together never exceed the day's limit."""
+        limit = self._limits.day_limit(_day(now))
+        going = [message for message, wait in enumerate(waits) if not wait]
+        if limit is None or not going:
             return
         with transaction(self._engine) as connection:
-            granted = store.take_from_day(connection, _day(now), len(go), limit)
-        for mail in go[granted:]:
-            waits[mail] = (_midnight(now) - now) + timedelta(minutes=10 * self._dice())
-        self._seen = None
+            granted = warm_up.reserve(connection, _day(now), len(going), limit)
+        for message in going[granted:]:
+            waits[message] = (_midnight(now) - now) + timedelta(minutes=10 * self._jitter())
+        self._latest = None
 
     # --- what the database says ---
 
-    def _look(self, now: datetime) -> _Seen:
-        if self._seen is None or abs(now - self._seen.at) >= _FRESH:
-            self._seen = self._read(now)
-            for domain, pause in self._seen.domains.items():
-                self._slow[domain] = _FIRST_RATE if pause.holds(now) else self._slow.get(domain, _FIRST_RATE)
-        return self._seen
+    def _snapshot(self, now: datetime) -> _Snapshot:
+        if self._latest is None or abs(now - self._latest.at) >= _FRESH:
+            self._latest = self._read(now)
+            for domain, pause in self._latest.domains.items():
+                self._slow[domain] = _FIRST_RATE if pause.is_in_force(now) else self._slow.get(domain, _FIRST_RATE)
+        return self._latest
 
-    def _read(self, now: datetime) -> _Seen:
+    def _read(self, now: datetime) -> _Snapshot:
         day = _day(now)
         with read_only(self._engine) as connection:
-            known = {pause.scope: pause for pause in store.all_pauses(connection)}
-            sent = store.sent_on(connection, day) if day_limit(self._limits, day) is not None else 0
-        return _Seen(now, known.pop(EVERYTHING, None), known, sent)
+            by_scope = {pause.scope: pause for pause in pauses.all_pauses(connection)}
+            sent = warm_up.sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
+        return _Snapshot(now, by_scope.pop(EVERYTHING, None), by_scope, sent)
+
+
+class WindowSize:
+    """How many messages the next window of a worker holds.
+
+    A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
+    take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.
+    """
+
+    def __init__(self) -> None:
+        self.messages = 1
+
+    def adapt(self, seconds: float, receipts: Sequence[Receipt]) -> None:
+        """To how long the last window took and what became of it."""
+        if any(receipt.outcome in _TROUBLE for receipt in receipts):
+            self.messages = 1
+        elif seconds > _SLOW_SECONDS:
+            self.messages = max(1, self.messages // 2)
+        elif seconds < _FAST_SECONDS:
+            self.messages = min(_MAX_WINDOW, self.messages * 2)
+
+
+def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
+    """The row of a domain that wants fewer messages. Replies during its pause do not make it longer."""
+    if before.is_in_force(now):
+        return before
+    until = now + min(_FIRST_DOMAIN_PAUSE * 2 ** min(before.failures, 10), _MAX_DOMAIN_PAUSE)
+    return replace(before, since=now, until=until, reason=reply, failures=before.failures + 1)
 
 
 def _day(now: datetime) -> date:

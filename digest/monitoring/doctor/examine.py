@@ -1,10 +1,9 @@
-"""What works and what is still missing for real mail, in words. Reads and connects; changes nothing."""
+"""Checks an installation without changing it: settings, database, Redis, mail servers."""
 
 import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
-from email.utils import parseaddr
 
 import redis
 from sqlalchemy import Engine
@@ -17,13 +16,14 @@ from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
 from digest.settings import Settings, unknown_variables
-from digest.smtp.relay import Relay, Security
+from digest.smtp import Relay, Security
+from digest.text import domain_of
 
 _TIMEOUT_SECONDS = 10
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Every finding, in the order in which an operator would mend them."""
+    """Every finding, in the order in which an operator would fix them."""
     engine = wiring.engine(settings)
     try:
         return [
@@ -40,23 +40,23 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     for name in unknown_variables():
-        yield Finding("settings", False, f"{name} is not a setting", "Look for a misspelling in docs/configuration.md.")
+        yield Finding("settings", False, f"{name} is not a setting", "Check the spelling in docs/configuration.md.")
     secret = bool(settings.secret_key.get_secret_value())
     yield Finding(
         "secret key",
         secret,
         "set" if secret else f"generated, in {settings.data_dir / 'secret_key'}",
-        "" if secret else "Set DIGEST_SECRET_KEY, the same on every machine: readers' links depend on it.",
+        "" if secret else "Set DIGEST_SECRET_KEY, the same on every machine; links in emails depend on it.",
     )
     public = settings.public_url.startswith("https://")
     yield Finding(
         "public address",
         public,
         settings.public_url,
-        "" if public else "Set DIGEST_PUBLIC_URL to the https:// address under which readers reach the pages.",
+        "" if public else "Set DIGEST_PUBLIC_URL to the https:// address of the pages.",
         blocks=not public,
     )
-    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    domain = domain_of(settings.mail_from)
     real = domain != "localhost"
     yield Finding(
         "sender",
@@ -70,7 +70,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         "postal address",
         postal,
         settings.postal_address or "not set",
-        "" if postal else "Set DIGEST_POSTAL_ADDRESS; many countries require it in each mail.",
+        "" if postal else "Set DIGEST_POSTAL_ADDRESS; many countries require it in every email.",
     )
 
 
@@ -81,7 +81,9 @@ def _database(engine: Engine, settings: Settings) -> Finding:
             current = is_current(connection)
     except (SQLAlchemyError, OSError) as error:
         said = str(getattr(error, "orig", None) or error).splitlines()[0]
-        return Finding("database", False, f"{where}: {said}", "Check DIGEST_DATABASE_URL and its rights.", blocks=True)
+        return Finding(
+            "database", False, f"{where}: {said}", "Check DIGEST_DATABASE_URL and its permissions.", blocks=True
+        )
     if not current:
         return Finding(
             "database",
@@ -90,18 +92,22 @@ def _database(engine: Engine, settings: Settings) -> Finding:
             "Run: digest migrate (digest up does so by itself)",
             blocks=True,
         )
-    advice = "" if settings.database_url.get_secret_value() else "SQLite is good for 10,000 readers on one machine."
+    advice = (
+        ""
+        if settings.database_url.get_secret_value()
+        else "SQLite is suitable for up to 10,000 subscribers on one machine."
+    )
     return Finding("database", True, where, advice)
 
 
 def _redis(url: str) -> Finding:
     if not url:
-        return Finding("redis", False, "not set", "digest up starts a Valkey of its own; else set DIGEST_REDIS_URL.")
+        return Finding("redis", False, "not set", "digest up starts its own Valkey; otherwise set DIGEST_REDIS_URL.")
     try:
         with contextlib.closing(redis.Redis.from_url(url, socket_connect_timeout=_TIMEOUT_SECONDS)) as client:
             client.ping()
     except redis.RedisError as error:
-        return Finding("redis", False, str(error), "Check DIGEST_REDIS_URL; mails wait meanwhile.", blocks=True)
+        return Finding("redis", False, str(error), "Check DIGEST_REDIS_URL; deliveries wait meanwhile.", blocks=True)
     return Finding("redis", True, "answers")
 
 
@@ -118,7 +124,7 @@ def _mail_servers(settings: Settings) -> Iterator[Finding]:
         what = f"mail server {relay.host}:{relay.port}"
         problem = _greet(relay)
         yield Finding(
-            what, not problem, problem or "takes our login", blocks=bool(problem), advice=_mail_advice(problem)
+            what, not problem, problem or "accepts the login", blocks=bool(problem), advice=_mail_advice(problem)
         )
 
 
@@ -127,7 +133,7 @@ def _mail_advice(problem: str) -> str:
 
 
 def _greet(relay: Relay) -> str:
-    """Connect and log in as the sender will, with the standard library; what went wrong, or ""."""
+    """Connect and log in as the sender would. The problem, or ""."""
     context = ssl.create_default_context()
     connect: Callable[[], smtplib.SMTP] = (
         (lambda: smtplib.SMTP_SSL(relay.host, relay.port, timeout=_TIMEOUT_SECONDS, context=context))

@@ -1,4 +1,4 @@
-"""One thing that the doctor looked at."""
+"""One result of a check."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`said` is how it is, `advice` what to do about it."""
+    """`said` is the state, `advice` what to do about it."""
 
     what: str
     well: bool
     said: str
     advice: str = ""
-    blocks: bool = False  # real mail cannot go out like this
+    blocks: bool = False  # real email cannot go out
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

@@ -1,9 +1,8 @@
-"""What decides whether mail goes out: pauses, the warm-up, keys, mails in doubt and where they are looked up."""
+"""Checks of sending: DKIM keys, the journal, pauses, the warm-up, uncertain and quarantined deliveries."""
 
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -12,20 +11,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import wiring
 from digest.database.engine import read_only
-from digest.ledger import sweep
+from digest.ledger import deliveries
 from digest.mail.compose.dkim import dns_record, load_signer
-from digest.mail.delivery.postfix_log import look_up
-from digest.mail.throttle import store
-from digest.mail.throttle.limits import EVERYTHING, Pause, day_limit
+from digest.mail.pauses import EVERYTHING, Pause, current
+from digest.mail.throttle import sent_on
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
-from digest.smtp.relay import is_loopback
+from digest.text import domain_of
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
-    """Every finding; those about the database are left out when it does not answer."""
+    """Every finding; without a database, only those about this machine."""
     yield from _keys(settings)
-    yield from _postfix_log(settings)
     yield from _journal(wiring.journal_folder(settings))
     try:
         with read_only(engine) as connection:
@@ -45,7 +42,7 @@ def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     if not settings.dkim_keys:
-        yield Finding("DKIM", True, "mails are not signed here; the mail server has to")
+        yield Finding("DKIM", True, "messages are not signed here; the mail server has to sign them")
     for selector, file in settings.dkim_keys.items():
         try:
             signer = load_signer(selector, file.read_bytes())
@@ -62,27 +59,13 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 def _sending_domains(settings: Settings) -> list[str]:
     senders = (settings.mail_from, settings.transactional_from)
-    return sorted({parseaddr(one)[1].rpartition("@")[2] for one in senders if one})
-
-
-def _postfix_log(settings: Settings) -> Iterator[Finding]:
-    if settings.postfix_log is None:
-        return
-    try:
-        look_up(settings.postfix_log, (), at_most_bytes=4096)
-    except OSError as error:
-        said, _, advice = str(error).partition(". ")
-        yield Finding("mail log", False, said, f"{advice} Mails in doubt are sent once more without it.")
-        return
-    elsewhere = [relay.host for relay in settings.relays if not is_loopback(relay.host)]
-    advice = f"It says nothing of mails that go to {elsewhere[0]}." if elsewhere else ""
-    yield Finding("mail log", not elsewhere, f"{settings.postfix_log} can be read", advice)
+    return sorted({domain_of(sender) for sender in senders if sender})
 
 
 def _journal(folder: Path) -> Iterator[Finding]:
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        advice = "Workers need it; let their user write there, or set DIGEST_DATA_DIR."
+        advice = "Workers need it: give their user write permission, or set DIGEST_DATA_DIR."
         yield Finding("workers' journal", False, f"{folder} cannot be written", advice, blocks=True)
 
 
@@ -90,19 +73,19 @@ def _journal(folder: Path) -> Iterator[Finding]:
 
 
 def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
-    found = store.current(connection, now)
+    found = current(connection, now)
     if not any(pause.scope == EVERYTHING for pause in found):
         yield Finding("sending", True, "not paused")
     for pause in found:
         everything = pause.scope == EVERYTHING
-        what = "sending" if everything else f"mail to {pause.scope}"
+        what = "sending" if everything else f"email to {pause.scope}"
         by_hand = "digest resume --sending" + ("" if everything else f" --domain {pause.scope}")
-        advice = f"Once that is mended: {by_hand}" if everything else f"By hand: {by_hand}"
+        advice = f"Once that is fixed: {by_hand}" if everything else f"By hand: {by_hand}"
         yield Finding(what, False, f"paused {_span(pause)}: {pause.reason}", advice, blocks=everything)
 
 
 def _span(pause: Pause) -> str:
-    until = f"tried again at {_minute(pause.until)}" if pause.until else "until it is resumed"
+    until = f"next attempt at {_minute(pause.until)}" if pause.until else "until it is resumed"
     return f"since {_minute(pause.since)}, {until}"
 
 
@@ -110,29 +93,33 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
     first, today = settings.warm_up_from, now.astimezone(UTC).date()
     if first is None:
         return
-    limit = day_limit(wiring.limits(settings), today)
+    limit = wiring.limits(settings).day_limit(today)
     if limit is None:
         yield Finding("warm-up", True, f"begins on {first}")
         return
-    sent = store.sent_on(connection, today)
-    said = f"day {(today - first).days + 1}: {sent} of {limit} mails sent"
-    advice = "" if sent < limit else "The rest waits for tomorrow (UTC); DIGEST_WARM_UP_FROM, DIGEST_WARM_UP_FIRST_DAY."
+    sent = sent_on(connection, today)
+    said = f"day {(today - first).days + 1}: {sent} of {limit} messages sent"
+    advice = (
+        ""
+        if sent < limit
+        else "The rest waits until tomorrow (UTC). See DIGEST_WARM_UP_FROM and DIGEST_WARM_UP_FIRST_DAY."
+    )
     yield Finding("warm-up", sent < limit, said, advice)
 
 
 def _in_doubt(connection: Connection, settings: Settings) -> Finding:
-    policy = "held" if settings.in_doubt == "hold" else "sent once more as the same bytes"
-    held = sweep.count_uncertain(connection)
+    policy = "held" if settings.in_doubt == "hold" else "sent again as the same bytes"
+    held = deliveries.count_uncertain(connection)
     if not held:
-        return Finding("mails in doubt", True, f"{policy} (DIGEST_IN_DOUBT)")
-    advice = "Look: digest audit --rows. Send once more: digest retry --uncertain"
-    return Finding("mails in doubt", False, f"{policy} (DIGEST_IN_DOUBT); {held} wait for you", advice)
+        return Finding("uncertain deliveries", True, f"{policy} (DIGEST_IN_DOUBT)")
+    advice = "List: digest audit --rows. Send again: digest retry --uncertain"
+    return Finding("uncertain deliveries", False, f"{policy} (DIGEST_IN_DOUBT); {held} held", advice)
 
 
 def _quarantined(connection: Connection) -> Iterator[Finding]:
-    if count := sweep.count_quarantined(connection):
+    if count := deliveries.count_quarantined(connection):
         yield Finding(
-            "quarantine", False, f"{count} mails are set apart", "Look: digest audit --rows. Then: digest retry"
+            "quarantine", False, f"{count} deliveries", "List: digest audit --rows. Queue again: digest retry"
         )
 
 

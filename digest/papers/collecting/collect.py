@@ -1,8 +1,8 @@
-"""Run the sources and keep what they list. One source that fails never stops another, nor one record the rest."""
+"""Runs the sources and stores what they list. One failing source or bad record never stops the rest."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -10,46 +10,16 @@ from threading import Thread
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.papers.collecting.collection import COMPLETE, Collected, SourceHealth
-from digest.papers.collecting.health import Judgement, judge
-from digest.papers.collecting.history import before
+from digest.papers.collecting.health import rate
+from digest.papers.collecting.runs import COMPLETE, SourceHealth, SourceRun
+from digest.papers.collecting.store import history, keep_validators, last_complete, record_run
 from digest.papers.community import settle
-from digest.papers.sources.source import (
-    Remembered,
-    Source,
-    SourceResult,
-    SourceUnavailable,
-    Validator,
-    has_past_days,
-    shows_votes,
-)
-from digest.papers.store import (
-    Listing,
-    keep_papers,
-    keep_validators,
-    keep_votes,
-    last_complete,
-    record_collection,
-    validator,
-    withdraw,
-)
-
-__all__ = [
-    "ANY_TIME",
-    "Collected",
-    "Source",
-    "SourceAnswer",
-    "SourceHealth",
-    "ask",
-    "collect",
-    "collect_recent",
-    "remembered_by",
-    "store",
-]
+from digest.papers.sources.source import Source, SourceResult, SourceUnavailable, has_past_days, shows_votes
+from digest.papers.store import Listing, keep_papers, keep_votes, withdraw
 
 Progress = Callable[[str], None]
-# Days of the pool before yesterday: their papers still gain votes, so these are observed each hour (a little less, so
-# that a reading each half hour does not miss it by a second); a list without votes can only have gained a late paper.
+# Papers of earlier days in the pool still gain votes, so these are observed every hour (a little less, so that a run
+# every half hour does not miss it by a second). A list without votes can only have gained a late paper.
 _VOTES_AGAIN = timedelta(minutes=50)
 _LIST_AGAIN = timedelta(hours=3)
 _GIVE_UP_AFTER = 2  # failing days of one source in a row
@@ -61,17 +31,17 @@ def _silence(_line: str) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """What a source said of one day, or why it said nothing."""
+    """A source's result for one day, or the problem that it had instead."""
 
     source: str
     day: date
-    findings: SourceResult
+    result: SourceResult
     problem: str = ""
 
 
 def collect(
     engine: Engine, sources: Sequence[Source], day: date, now: datetime, progress: Progress = _silence
-) -> tuple[Collected, ...]:
+) -> tuple[SourceRun, ...]:
     """Read the list of `day` from every source, as observed at `now`. The same `now` again changes nothing."""
     return tuple(store(engine, ask(source, day, now), now, progress) for source in sources)
 
@@ -83,80 +53,64 @@ def collect_recent(
     pool_days: int,
     progress: Progress = _silence,
     patience: float = ANY_TIME,
-) -> tuple[Collected, ...]:
-    """Read today and yesterday, and of the other days of the pool those whose votes are to be observed again.
+) -> tuple[SourceRun, ...]:
+    """Read today, yesterday, and the other days of the pool whose votes are due, from all sources at once.
 
-    All sources at once; after `patience` seconds what came is stored, and a source that has not answered for today is
-    recorded as failing.
+    After `patience` seconds, a source without an answer for today is recorded as failing.
     """
-    until = time.monotonic() + patience
-    answers: SimpleQueue[SourceAnswer | str] = SimpleQueue()
-    days = {source.name: _days(engine, source, now, pool_days) for source in sources}
+    deadline = time.monotonic() + patience
+    answers: SimpleQueue[SourceAnswer | None] = SimpleQueue()
     for source in sources:
-        Thread(target=_ask_all, args=(source, days[source.name], now, answers), daemon=True).start()
-    done = [store(engine, answer, now, progress) for answer in _until(until, answers, len(sources))]
-    answered = {(run.source, run.day) for run in done}
+        days = _due_days(engine, source, now, pool_days)
+        Thread(target=_ask_all, args=(source, days, now, answers), daemon=True).start()
+    runs = [store(engine, answer, now, progress) for answer in _until(deadline, answers, len(sources))]
+    answered = {(run.source, run.day) for run in runs}
     for source in sources:
         if (source.name, now.date()) not in answered:
             silent = SourceAnswer(source.name, now.date(), SourceResult(), f"no answer within {patience:.0f} seconds")
-            done.append(store(engine, silent, now, progress))
+            runs.append(store(engine, silent, now, progress))
     order = [source.name for source in sources]
-    return tuple(sorted(done, key=lambda run: (order.index(run.source), -run.day.toordinal())))
+    return tuple(sorted(runs, key=lambda run: (order.index(run.source), -run.day.toordinal())))
 
 
 def ask(source: Source, day: date, now: datetime) -> SourceAnswer:
-    """What the source says; nothing that it raises goes further."""
+    """The source's answer; catches whatever the source raises."""
     try:
         return SourceAnswer(source.name, day, source.fetch(day, now))
-    except SourceUnavailable as problem:
-        return SourceAnswer(source.name, day, SourceResult(), str(problem))
+    except SourceUnavailable as error:
+        problem = str(error)
     except Exception as error:  # noqa: BLE001 - a source may be another package's, and must not stop the others
-        said = (str(error).splitlines() or [""])[0][:200]
-        return SourceAnswer(
-            source.name, day, SourceResult(), f"the source itself failed: {type(error).__name__}: {said}"
-        )
+        message = (str(error).splitlines() or [""])[0][:200]
+        problem = f"the source itself failed: {type(error).__name__}: {message}"
+    return SourceAnswer(source.name, day, SourceResult(), problem)
 
 
 def store(
     engine: Engine, answer: SourceAnswer, now: datetime, progress: Progress = _silence, seen_at: datetime | None = None
-) -> Collected:
-    """Keep what a source said, and how it went. `seen_at`: when its papers count as first seen, if not `now`."""
-    source, day, findings = answer.source, answer.day, answer.findings
+) -> SourceRun:
+    """Store an answer and the run that brought it. `seen_at`: when its papers count as first seen, if not `now`."""
+    source, day, result = answer.source, answer.day, answer.result
     with transaction(engine) as connection:
         if answer.problem:
-            verdict = Judgement(SourceHealth.FAILING, answer.problem)
+            run = SourceRun(source, day, now, SourceHealth.FAILING, 0, 0, (), answer.problem)
         else:
-            verdict = judge(source, day, now, findings, before(connection, source, day, now))
-        new = keep_papers(connection, Listing(source, seen_at or now, findings.papers))
-        keep_votes(connection, findings.votes)
-        withdraw(connection, findings.withdrawn, now)
-        settle(connection, [paper.id for paper in findings.papers], findings.refused)
-        unreadable = tuple(findings.unreadable)
-        run = Collected(
-            source, day, now, verdict.outcome, verdict.papers, new, unreadable, verdict.message, verdict.facts
-        )
-        record_collection(connection, run)
-        if verdict.outcome in COMPLETE:
+            run = rate(source, day, now, result, history(connection, source, day, now))
+        run = replace(run, new=keep_papers(connection, Listing(source, seen_at or now, result.papers)))
+        keep_votes(connection, result.votes)
+        withdraw(connection, result.withdrawn, now)
+        settle(connection, [paper.id for paper in result.papers], result.refused)
+        record_run(connection, run)
+        if run.outcome in COMPLETE:
             # Otherwise "unchanged" would hide next time what could not be read this time.
-            keep_validators(connection, findings.validators, now)
-    progress(f"{source} {day}: {verdict.message}")
+            keep_validators(connection, result.validators, now)
+    progress(f"{source} {day}: {run.message}")
     return run
 
 
-def remembered_by(engine: Engine) -> Remembered:
-    """What servers said last, looked up in the database."""
+def _due_days(engine: Engine, source: Source, now: datetime, pool_days: int) -> list[date]:
+    """The days to read now, newest first, so that what matters most arrives soonest.
 
-    def look(url: str) -> Validator | None:
-        with read_only(engine) as connection:
-            return validator(connection, url)
-
-    return look
-
-
-def _days(engine: Engine, source: Source, now: datetime, pool_days: int) -> list[date]:
-    """Newest first, so that what matters most is there soonest.
-
-    The pool begins in the middle of one more day, whose later papers are still in it. Unread, it is left alone.
+    The pool begins in the middle of one more day, whose later papers are still in it. That day is only read again.
     """
     if not has_past_days(source):
         return [now.date()]
@@ -164,12 +118,13 @@ def _days(engine: Engine, source: Source, now: datetime, pool_days: int) -> list
     with read_only(engine) as connection:
         read = last_complete(connection, source.name, pool[-1])
     again = _VOTES_AGAIN if shows_votes(source) else _LIST_AGAIN
-    unread = [day for day in pool[:-1] if day not in read]
-    return [day for day in pool if day in pool[:2] or day in unread or (day in read and now - read[day] >= again)]
+    return [
+        day for day in pool if day in pool[:2] or (day != pool[-1] if day not in read else now - read[day] >= again)
+    ]
 
 
-def _ask_all(source: Source, days: Sequence[date], now: datetime, answers: "SimpleQueue[SourceAnswer | str]") -> None:
-    """In a thread of its own; the source's name at the end says that no more comes."""
+def _ask_all(source: Source, days: Sequence[date], now: datetime, answers: "SimpleQueue[SourceAnswer | None]") -> None:
+    """Put the answers in the queue, and None after the last one. Runs in a thread of its own."""
     failures = 0
     for day in days:
         answer = ask(source, day, now)
@@ -177,17 +132,17 @@ def _ask_all(source: Source, days: Sequence[date], now: datetime, answers: "Simp
         failures = failures + 1 if answer.problem else 0
         if failures == _GIVE_UP_AFTER:
             break
-    answers.put(source.name)
+    answers.put(None)
 
 
-def _until(until: float, answers: "SimpleQueue[SourceAnswer | str]", sources: int) -> Iterator[SourceAnswer]:
-    """The answers as they come, until all sources have ended or time is up."""
+def _until(deadline: float, answers: "SimpleQueue[SourceAnswer | None]", sources: int) -> Iterator[SourceAnswer]:
+    """The answers as they arrive, until every source has finished or time is up."""
     while sources:
         try:
-            answer = answers.get(timeout=max(0.0, until - time.monotonic()))
+            answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
         except Empty:
             return
-        if isinstance(answer, SourceAnswer):
+        if answer:
             yield answer
         else:
             sources -= 1

@@ -1,137 +1,108 @@
-"""Is a source fresh, quiet, stale, partial or failing? Judged from what it listed, what it listed before, and what was
-to be expected of the day. Pure: values in, a word and a sentence out.
-"""
+"""Rates one run of a source: fresh, quiet, stale, partial or failing, by its earlier lists and the calendar. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from statistics import median
 
 from digest.language import Message, _
-from digest.papers.collecting.announcement_calendar import Expected, expected
-from digest.papers.collecting.collection import Collected, ListFacts, SourceHealth, name_of
-from digest.papers.paper import Paper
+from digest.papers.collecting.runs import History, ListFacts, SourceHealth, SourceRun, source_title
+from digest.papers.sources.announcement_calendar import Expected, expected
 from digest.papers.sources.source import SourceResult
 
-SAMPLE = 20  # ids of a list that are kept to tell it from the next one
-_A_LIST = 5  # papers; fewer do not make a list that could be compared
-_THE_SAME = 0.8  # of the list before: it is the same list (two Hugging Face lists of 521 in a row shared nothing)
+SAMPLE_SIZE = 20  # ids of a list that are kept to tell it from the next one
+_COMPARABLE = 5  # papers; shorter lists are not compared
+_SAME_LIST = 0.8  # of the list before; of 521 Hugging Face lists, no two in a row had a paper in common
 _ENOUGH_DAYS = 5  # of history before counts are compared
 _THIN = 4  # times fewer papers than usual; 9 of 521 Hugging Face lists, most of them after US holidays
-_BIG_CATEGORY = 10  # papers a day; in a smaller one a day without any is nothing odd
-_LOST_TOUCH = timedelta(hours=24)  # since the last reading
+_BIG_CATEGORY = 10  # papers a day; a smaller category may well have none on a given day
+_OUT_OF_TOUCH = timedelta(hours=24)  # since the last run
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What is known of a source's earlier lists, each as it stood at this hour of its own day."""
-
-    same_day: Collected | None = None  # the last usable run for the same day
-    counts: Sequence[int] = ()  # papers of the earlier days that had some, newest first
-    facts: Sequence[ListFacts] = ()  # of those days, newest first
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The state of a source, in a word and in words for the operator."""
-
-    outcome: SourceHealth
-    message: str
-    facts: ListFacts = field(default_factory=ListFacts)
-    papers: int = 0
-
-
-def judge(source: str, day: date, now: datetime, findings: SourceResult, before: Before) -> Judgement:
-    """How the run went that brought `findings` for the list of `day` at `now`."""
-    facts, papers = facts_of(findings), len(findings.papers)
-    if findings.unchanged and before.same_day:
-        kept = before.same_day
-        facts = ListFacts(kept.facts.dated, kept.facts.newest, kept.facts.sample, kept.facts.categories, unchanged=True)
-        papers = kept.papers
-    lacking = _lacking(findings)
-    if lacking:
-        return Judgement(SourceHealth.PARTIAL, "; ".join([_listed(papers), *lacking]), facts, papers)
-    if not papers and findings.votes:
-        return Judgement(SourceHealth.FRESH, f"votes of {_counted(len(findings.votes), 'paper')}", facts)
-    today = expected(source, day)
-    outcome, problem = _compared(day, now, papers, facts, before, today)
-    if papers:
-        unchanged = "nothing changed since it was last read" if facts.unchanged else ""
-        return Judgement(outcome, "; ".join(filter(None, [_listed(papers), unchanged, problem])), facts, papers)
-    return Judgement(outcome, problem, facts)
+def rate(source: str, day: date, now: datetime, result: SourceResult, history: History) -> SourceRun:
+    """The run that brought `result` for the list of `day` at `now`."""
+    run = SourceRun(
+        source, day, now, SourceHealth.FRESH, len(result.papers), 0, tuple(result.unreadable), "", facts_of(result)
+    )
+    if result.unchanged and history.same_day:
+        facts = replace(history.same_day.facts, unchanged=True)
+        run = replace(run, facts=facts, papers=history.same_day.papers)
+    listed = f"{_count(run.papers, 'paper')} listed"
+    missing = [f"{_count(len(run.unreadable), 'record')} could not be read"] if run.unreadable else []
+    missing += [result.incomplete] if result.incomplete else []
+    if missing:
+        return replace(run, outcome=SourceHealth.PARTIAL, message="; ".join([listed, *missing]))
+    if not run.papers and result.votes:
+        return replace(run, message=f"votes of {_count(len(result.votes), 'paper')}")
+    outcome, problem = _compared(run, history.earlier, expected(source, day))
+    if run.papers:
+        unchanged = "nothing changed since it was last read" if run.facts.unchanged else ""
+        problem = "; ".join(filter(None, [listed, unchanged, problem]))
+    return replace(run, outcome=outcome, message=problem)
 
 
-def facts_of(findings: SourceResult) -> ListFacts:
-    """What is worth keeping of a list to compare the next one with."""
-    ids = [paper.id for paper in findings.papers]
-    first = Counter(paper.categories[0] for paper in findings.papers if paper.categories)
+def facts_of(result: SourceResult) -> ListFacts:
+    """The properties of a list that the next one is compared with."""
+    ids = [paper.id for paper in result.papers]
+    primary = Counter(paper.categories[0] for paper in result.papers if paper.categories)
     return ListFacts(
-        dated=findings.dated,
-        newest=max((one for one in ids if one[:1].isdigit()), default=""),
+        dated=result.dated,
+        newest=max((paper_id for paper_id in ids if paper_id[:1].isdigit()), default=""),
         sample=sample_of(ids),
-        categories=dict(first.most_common(12)),
-        unchanged=findings.unchanged,
+        categories=dict(primary.most_common(12)),
+        unchanged=result.unchanged,
     )
 
 
 def sample_of(ids: Sequence[str]) -> tuple[str, ...]:
-    """Twenty ids of a list, chosen by their hashes: a fair sample, and of the same list always the same one."""
-    return tuple(sorted(set(ids), key=lambda one: sha256(one.encode()).digest())[:SAMPLE])
+    """Twenty ids of a list, chosen by their hashes: a fair sample, and always the same for the same list."""
+    return tuple(sorted(set(ids), key=lambda paper_id: sha256(paper_id.encode()).digest())[:SAMPLE_SIZE])
 
 
-def overlap(earlier: ListFacts, papers: Sequence[Paper] | Sequence[str]) -> float:
-    """The share of an earlier list that this one lists again, estimated from the earlier one's sample; 0 to 1."""
-    listed = {one if isinstance(one, str) else one.id for one in papers}
-    return sum(one in listed for one in earlier.sample) / len(earlier.sample) if earlier.sample else 0.0
+def overlap(earlier: ListFacts, ids: Sequence[str]) -> float:
+    """The share of an earlier list that is listed again, estimated from that list's sample; 0 to 1."""
+    return len(set(earlier.sample) & set(ids)) / len(earlier.sample) if earlier.sample else 0.0
 
 
-def told_to_readers(runs: Sequence[Collected], now: datetime, thin: bool) -> list[Message]:
-    """Why an issue cut at `now` may lack papers, in a sentence a reason; of quiet days only when it is `thin`."""
-    names: dict[tuple[SourceHealth, str], list[str]] = {}
+def source_notes(runs: Sequence[SourceRun], now: datetime, thin: bool) -> list[Message]:
+    """Why an issue cut at `now` may lack papers, one sentence per reason. Quiet days count only for a `thin` issue."""
+    titles: dict[tuple[SourceHealth, str], list[str]] = {}
     for run in runs:
-        names.setdefault(_wrong(run, now, thin), []).append(name_of(run.source))
-    return [said for wrong, several in names.items() for said in _to_readers(*wrong, several)]
+        titles.setdefault(_problem(run, now, thin), []).append(source_title(run.source))
+    return [note for problem, sources in titles.items() for note in _notes(*problem, sources)]
 
 
-def lost_touch(run: Collected, now: datetime) -> bool:
-    """Whether the last reading is so long ago that it says nothing of today."""
-    return now - run.started_at > _LOST_TOUCH
+def lost_touch(run: SourceRun, now: datetime) -> bool:
+    """True for a run too old to show how the source is today."""
+    return now - run.started_at > _OUT_OF_TOUCH
 
 
-def _lacking(findings: SourceResult) -> list[str]:
-    skipped = len(findings.unreadable)
-    problems = [f"{_counted(skipped, 'record')} could not be read"] if skipped else []
-    return [*problems, *filter(None, [findings.incomplete])]
-
-
-def _compared(
-    day: date, now: datetime, papers: int, facts: ListFacts, before: Before, today: Expected
-) -> tuple[SourceHealth, str]:
-    """The list against the calendar and against the lists before."""
-    last = before.facts[0] if before.facts else None
-    is_current = day == now.date()
-    if facts.dated and facts.dated < day and not today.why_none and is_current:
+def _compared(run: SourceRun, earlier: Sequence[SourceRun], today: Expected) -> tuple[SourceHealth, str]:
+    """The list compared with the calendar and with the lists before."""
+    facts, now, is_current = run.facts, run.started_at, run.day == run.started_at.date()
+    if facts.dated and facts.dated < run.day and not today.why_none and is_current:
         return _late(now, today, f"the list is still that of {facts.dated:%A}, {facts.dated:%Y-%m-%d}")
-    if not papers:
+    if not run.papers:
         return _empty(now, today, facts)
-    if is_current and last and papers >= _A_LIST:
-        if _same_list(last, facts):
+    if is_current and earlier and run.papers >= _COMPARABLE:
+        last = earlier[0].facts
+        if overlap(last, facts.sample) >= _SAME_LIST:  # equal lists have equal samples
             return _late(now, today, "the list is still that of the day before")
         if today.ids_grow and facts.newest and facts.newest <= last.newest:
             return _late(now, today, f"nothing on the list is newer than {last.newest} of the day before")
     if is_current and not today.short and today.by and now >= today.by:
-        thin = "; ".join(_thin(papers, facts, before))
+        thin = "; ".join(_thin(run, earlier))
         if thin:
             return SourceHealth.PARTIAL, thin
     return SourceHealth.FRESH, ""
 
 
-def _late(now: datetime, today: Expected, said: str) -> tuple[SourceHealth, str]:
+def _late(now: datetime, today: Expected, reason: str) -> tuple[SourceHealth, str]:
     if today.by and now < today.by:
-        return SourceHealth.QUIET, f"{said}; the next is expected by {today.by:%H:%M} UTC"
-    return SourceHealth.STALE, f"{said}; late papers come tomorrow"
+        return SourceHealth.QUIET, f"{reason}; the next is expected by {today.by:%H:%M} UTC"
+    return SourceHealth.STALE, f"{reason}; late papers come tomorrow"
 
 
 def _empty(now: datetime, today: Expected, facts: ListFacts) -> tuple[SourceHealth, str]:
@@ -146,36 +117,27 @@ def _empty(now: datetime, today: Expected, facts: ListFacts) -> tuple[SourceHeal
     return SourceHealth.STALE, f"nothing was listed, though it was expected by {today.by:%H:%M} UTC"
 
 
-def _same_list(last: ListFacts, facts: ListFacts) -> bool:
-    """Most of the sample of the one is in the sample of the other: samples of equal lists are equal."""
-    return bool(last.sample) and overlap(last, facts.sample) >= _THE_SAME
-
-
-def _thin(papers: int, facts: ListFacts, before: Before) -> Iterator[str]:
-    if len(before.counts) < _ENOUGH_DAYS:
+def _thin(run: SourceRun, earlier: Sequence[SourceRun]) -> Iterator[str]:
+    if len(earlier) < _ENOUGH_DAYS:
         return
-    usual = median(before.counts)
-    if papers < usual / _THIN:
+    usual = median(previous.papers for previous in earlier)
+    if run.papers < usual / _THIN:
         yield f"usually {usual:.0f} by this time of day"
-    for category in sorted(_usual_categories(before.facts) - set(facts.categories)):
+    counts = [previous.facts.categories for previous in earlier if previous.facts.categories]
+    for category in sorted(_big_categories(counts) - set(run.facts.categories)):
         yield f"nothing of {category}"
 
 
-def _usual_categories(facts: Sequence[ListFacts]) -> set[str]:
-    """Categories with many papers on most days, where the source tells of categories at all."""
-    told = [one.categories for one in facts if one.categories]
-    if len(told) < _ENOUGH_DAYS:
+def _big_categories(counts: Sequence[Mapping[str, int]]) -> set[str]:
+    """Categories with many papers on most days; none for a source that gives no categories."""
+    if len(counts) < _ENOUGH_DAYS:
         return set()
-    names = {name for categories in told for name in categories}
-    return {name for name in names if median(_counts(told, name)) >= _BIG_CATEGORY}
+    names = {name for count in counts for name in count}
+    return {name for name in names if median(count.get(name, 0) for count in counts) >= _BIG_CATEGORY}
 
 
-def _counts(told: Sequence[Mapping[str, int]], name: str) -> list[int]:
-    return [categories.get(name, 0) for categories in told]
-
-
-def _wrong(run: Collected, now: datetime, thin: bool) -> tuple[SourceHealth, str]:
-    """What is worth telling of a run, and of a quiet one why; FRESH for nothing."""
+def _problem(run: SourceRun, now: datetime, thin: bool) -> tuple[SourceHealth, str]:
+    """The problem that subscribers are told about, with the reason for a quiet day; FRESH when there is none."""
     if run.outcome is SourceHealth.FAILING or lost_touch(run, now):
         return SourceHealth.FAILING, ""
     if run.outcome is SourceHealth.QUIET:
@@ -184,7 +146,7 @@ def _wrong(run: Collected, now: datetime, thin: bool) -> tuple[SourceHealth, str
     return run.outcome, ""
 
 
-def _to_readers(outcome: SourceHealth, why: str, sources: Sequence[str]) -> Iterator[Message]:
+def _notes(outcome: SourceHealth, why: str, sources: Sequence[str]) -> Iterator[Message]:
     match outcome:
         case SourceHealth.FAILING:
             yield _(
@@ -206,9 +168,5 @@ def _to_readers(outcome: SourceHealth, why: str, sources: Sequence[str]) -> Iter
             yield _("No new papers from %(sources)s (%(why)s).", sources=sources, why=why)
 
 
-def _listed(papers: int) -> str:
-    return f"{_counted(papers, 'paper')} listed"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

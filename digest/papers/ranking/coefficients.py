@@ -1,15 +1,12 @@
-"""The fitted constants of the ranking. Pure.
-
-Ages are knots; between two of them a coefficient goes straight in the logarithm of the age.
-"""
+"""The fitted constants of the ranking. Between two ages a coefficient is linear in the logarithm of the age."""
 
 import math
 from bisect import bisect_right
 
-KNOTS = (3.0, 8.0, 16.0, 30.0, 60.0, 120.0)  # hours from the listing to the latest look at the votes
-GROWTH = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)  # what the logarithm of the votes gains after each, rounded means of 2025
+KNOTS = (3.0, 8.0, 16.0, 30.0, 60.0, 120.0)  # hours from the listing to the latest observation of the votes
+GROWTH = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)  # how much the logarithm of the votes grows after each; rounded means of 2025
 
-# Logistic regression by benchmarks/fit_ranking.py, which writes this table: the odds of being among the week's best.
+# The odds of being among the week's best, by logistic regression. benchmarks/fit_ranking.py writes this table.
 CHANCE: dict[str, tuple[float, ...]] = {
     "age": (-2.35, -1.91, -1.81, 0.06, -0.37, -0.79),
     "votes": (0.04, 0.83, 1.33, 7.12, 6.37, 11.29),
@@ -29,12 +26,12 @@ _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)
 
 
 def between_knots(age_hours: float) -> tuple[tuple[int, float], ...]:
-    """The one or two knots around an age, each with its share; the shares add up to 1."""
-    at = math.log(max(0.0, age_hours) + 2)
-    after = bisect_right(_LOGARITHMS, at)
+    """The one or two knots around an age with their shares, which add up to 1."""
+    logarithm = math.log(max(0.0, age_hours) + 2)
+    after = bisect_right(_LOGARITHMS, logarithm)
     if after == 0:
         return ((0, 1.0),)
     if after == len(_LOGARITHMS):
         return ((after - 1, 1.0),)
-    share = (at - _LOGARITHMS[after - 1]) / (_LOGARITHMS[after] - _LOGARITHMS[after - 1])
+    share = (logarithm - _LOGARITHMS[after - 1]) / (_LOGARITHMS[after] - _LOGARITHMS[after - 1])
     return ((after - 1, 1 - share), (after, share))

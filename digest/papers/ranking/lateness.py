@@ -1,4 +1,4 @@
-"""Papers that were found too late for the issue they belonged to. Pure."""
+"""Papers that were found too late for their own issue. Pure."""
 
 from datetime import datetime
 
@@ -7,10 +7,10 @@ from digest.papers.paper import Observed
 
 
 def late_days(observed: Observed, previous_cut: datetime | None) -> int:
-    """How many days a paper comes late in the issue after `previous_cut`; 0 when it does not.
+    """The number of days that a paper is late in the issue after `previous_cut`.
 
-    It was listed before that cut and first seen after it: it missed that issue and is carried into this one. In the
-    next it is no longer late, since it was seen before that one's previous cut. Before the first issue nothing is late.
+    A late paper was listed before that cut and first seen after it, so that it missed that issue and is in this one. It
+    is not late again in the next issue. Without an issue before, nothing is late.
     """
     listed, seen = observed.paper.listed_at, observed.first_seen_at
     if previous_cut is None or listed is None or not listed <= previous_cut < seen:
@@ -18,8 +18,8 @@ def late_days(observed: Observed, previous_cut: datetime | None) -> int:
     return max(1, (seen.date() - listed.date()).days)
 
 
-def in_words(days: int) -> str:
-    """What a reader is told, "" of a paper that is not late."""
+def lateness_text(days: int) -> str:
+    """The note for subscribers; "" for a paper that is not late."""
     if not days:
         return ""
     if days == 1:

@@ -1,41 +1,40 @@
-"""Papers and their votes over time → scored papers; every term of the score is kept. Pure.
+"""Scores papers by their votes over time, and keeps every term of the score. Pure.
 
-The score is the logarithm of the odds that a paper will be among the 25 best of its week, as a sum: what its votes
-say by now, what is known of it before many have voted, and what waiting has cost it. docs/ranking.md explains each
-term; papers/ranking/coefficients.py has the fitted constants.
+The score is the logarithm of the odds that a paper will be among the 25 best of its week. It is a sum: the votes so
+far, what is known before many have voted, and the cost of waiting. docs/ranking.md explains each term;
+papers/ranking/coefficients.py has the fitted constants.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking.coefficients import CHANCE, GROWTH, between_knots
-from digest.papers.ranking.signals import Signals, evidence, hours, readings
+from digest.papers.ranking.signals import Signals, hours, readings, signals_of
 from digest.papers.ranking.track_record import WEEK_BEST, TrackRecords
+from digest.papers.score_terms import ScoreTerms
 
 FORMULA = "odds of the week's best, 1"
-CONTRIBUTION = "from_"  # terms whose names start so add up to the score; all others are what they were computed from
 
-_COMPUTED = (CONTRIBUTION, "points", "score")
 _BEST_A_DAY = WEEK_BEST // 5  # lists are made on five days of the week
-_USUAL_AUTHORS = 6  # where the authors are not known
-_UNVOTED = -100.0  # below every paper that somebody could vote on
-_STALE = -30.0  # below every fresh one that has any chance
-_NEAR = 1.5  # so far below the level, in logarithms of votes, a young paper begins to be in the running
-_YOUTH_HOURS = 24.0  # what is known of a paper besides its votes fades with this age, as the votes begin to speak
+_USUAL_AUTHORS = 6  # for papers without authors
+_UNVOTED = -100.0  # below every paper that can be voted on
+_STALE = -30.0  # below every fresh paper with a chance
+_NEAR = 1.5  # how far below the level, in logarithms of votes, a young paper is in the running
+_YOUTH_HOURS = 24.0  # signals other than votes fade with this age, as votes accumulate
 
 
 @dataclass(frozen=True, slots=True)
 class RankingWeights:
-    """What the operator decides; stored with every issue that used it.
+    """The operator's choices, stored with every issue that used them.
 
-    `lateness` is taken off for each day since a paper was first seen; after `fresh_days` it only fills places that
-    nothing else wants. `comment_votes` is what a comment counts beside a vote, the first one apart, which is mostly the
-    submitter's; `bursts` the share of implausibly fast votes that is not counted, from 0 to 1. The others multiply a
-    fitted part of the formula: 1 as fitted, 0 leaves it out.
+    `lateness` is subtracted for each day since a paper was first seen; after `fresh_days` the paper only fills ranks
+    that no fresher paper takes. `comment_votes` is how many votes a comment is worth, except the first, which is mostly
+    the submitter's. `bursts` is the share of implausibly fast votes to ignore, from 0 to 1. The others multiply a part
+    of the formula: 1 is as fitted, 0 leaves it out.
     """
 
     lateness: float = 0.3
@@ -44,137 +43,133 @@ class RankingWeights:
     bursts: float = 0.5
     pace: float = 1.0
     community: float = 1.0  # code, stars, project page
-    records: float = 1.0  # of the organisation and of who listed the paper
-    hackernews: float = 0.1  # votes that a point there is worth
+    records: float = 1.0  # of the organisation and of the submitter
+    hackernews: float = 0.1  # how many votes a point is worth
 
     def as_dict(self) -> dict[str, float]:
-        """By name, for storing."""
         return asdict(self)
 
 
 def rank(
     pool: Iterable[Observed], weights: RankingWeights, now: datetime, records: TrackRecords | None = None
 ) -> tuple[RankedPaper, ...]:
-    """The pool, best first. Papers with equal scores stand in the order of their listing, newest first, then by id."""
+    """The pool, best first; equal scores by listing, newest first, then by id."""
     papers = list(pool)
     scored = list(zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True))
-    scored.sort(key=lambda pair: (-pair[0]["score"], pair[0]["age_hours"], pair[1].paper.id))
+    scored.sort(key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id))
     return tuple(
-        RankedPaper(rank=place, paper=observed.paper, score=said["score"], terms=said)
-        for place, (said, observed) in enumerate(scored, start=1)
+        RankedPaper(number, observed.paper, terms.score, terms)
+        for number, (terms, observed) in enumerate(scored, start=1)
     )
 
 
-def rescore(terms: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
-    """The terms as they would be with other weights, from nothing but what was stored; with the same, the very same.
+def rescore(terms: ScoreTerms, weights: RankingWeights) -> ScoreTerms:
+    """The terms with other weights, computed from the stored terms alone; the same weights give the same terms.
 
-    A paper's place on its day's list and the level of the pool stay as they were stored. Raises ValueError for terms
-    of another formula.
+    A paper's rank on its day's list and the level of the pool stay as stored. Raises ValueError for terms of another
+    formula.
     """
-    inputs = {name: value for name, value in terms.items() if not name.startswith(_COMPUTED)}
-    try:
-        parts = _contributions(inputs, weights)
-    except KeyError as missing:
-        raise ValueError(f"these terms are of another formula: they have no {missing}") from None
-    named = {CONTRIBUTION + name: value for name, value in parts.items()}
-    return inputs | {"points": _points(inputs, weights)} | named | {"score": sum(parts.values())}
+    if terms.earlier:
+        raise ValueError("these terms are of another formula")
+    parts = _contributions(terms, weights)
+    return replace(terms, points=_points(terms, weights), parts=parts, score=sum(parts.values()))
 
 
 def _scored(
     papers: Sequence[Observed], weights: RankingWeights, now: datetime, records: TrackRecords
-) -> list[dict[str, float]]:
+) -> list[ScoreTerms]:
     read_at = readings(papers)
-    found = [evidence(observed, now, read_at) for observed in papers]
-    known = [_inputs(observed, one, now, records) for observed, one in zip(papers, found, strict=True)]
-    points = [_points(inputs, weights) for inputs in known]
-    days = [one.listed_at.date() if one.voted else None for one in found]
-    level = _level(known, points, len(set(days) - {None}))
-    places = _places(days, points)
+    signals = [signals_of(observed, now, read_at) for observed in papers]
+    pool = [_inputs(*pair, now, records) for pair in zip(papers, signals, strict=True)]
+    points = [_points(terms, weights) for terms in pool]
+    days = [paper.listed_at.date() if paper.voted else None for paper in signals]
+    level = _level(pool, points, len(set(days) - {None}))
+    ranks = _list_ranks(days, points)
     sizes = Counter(days)
     return [
-        rescore(
-            inputs | {"level": level, "place": places[day, counted], "listed": float(sizes[day] if day else 0)}, weights
-        )
-        for inputs, counted, day in zip(known, points, days, strict=True)
+        rescore(replace(terms, level=level, place=ranks[day, votes], listed=float(sizes[day] if day else 0)), weights)
+        for terms, votes, day in zip(pool, points, days, strict=True)
     ]
 
 
-def _inputs(observed: Observed, one: Signals, now: datetime, records: TrackRecords) -> dict[str, float]:
-    """What is known of one paper by itself, as plain numbers."""
+def _inputs(observed: Observed, signals: Signals, now: datetime, records: TrackRecords) -> ScoreTerms:
+    """The inputs of a paper's score that do not depend on other papers."""
     paper = observed.paper
-    return {
-        "voted": float(one.voted),
-        "upvotes": float(one.upvotes),
-        "upvotes_before": -1.0 if one.upvotes_before is None else float(one.upvotes_before),
-        "burst": one.burst,
-        "hackernews": float(one.hackernews),
-        "comments": float(one.comments),
-        "stars": float(one.stars),
-        "code": float(bool(paper.code_url)),
-        "project": float(bool(paper.project_url)),
-        "authors": float(len(paper.authors) or _USUAL_AUTHORS),
-        "organization_record": records.organizations.get(paper.organization, 0.0),
-        "submitter_record": records.submitters.get(paper.submitter, 0.0),
-        "age_hours": hours(now - one.listed_at),
-        "votes_age_hours": one.votes_age_hours,
-        "known_days": max(0.0, hours(now - observed.first_seen_at)) / 24,
-        "waited_days": max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
-    }
+    return ScoreTerms(
+        voted=float(signals.voted),
+        upvotes=float(signals.upvotes),
+        upvotes_before=-1.0 if signals.upvotes_before is None else float(signals.upvotes_before),
+        burst=signals.burst,
+        hackernews=float(signals.hackernews),
+        comments=float(signals.comments),
+        stars=float(signals.stars),
+        code=float(bool(paper.code_url)),
+        project=float(bool(paper.project_url)),
+        authors=float(len(paper.authors) or _USUAL_AUTHORS),
+        organization_record=records.organizations.get(paper.organization, 0.0),
+        submitter_record=records.submitters.get(paper.submitter, 0.0),
+        age_hours=hours(now - signals.listed_at),
+        votes_age_hours=signals.votes_age_hours,
+        known_days=max(0.0, hours(now - observed.first_seen_at)) / 24,
+        waited_days=max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
+        gained=None if signals.gained is None else float(signals.gained),
+    )
 
 
 def _surfaced_at(observed: Observed, now: datetime) -> datetime:
-    """When it was first seen, or put on a list that people vote on after that."""
+    """When the paper was first seen, or put on a list that people vote on, whichever is later."""
     listed = observed.paper.listed_at
     return max(observed.first_seen_at, listed) if listed and listed <= now else observed.first_seen_at
 
 
-def _points(known: Mapping[str, float], weights: RankingWeights) -> float:
-    """The votes that count: less what burst in, plus what comments and points elsewhere are worth."""
-    comments = weights.comment_votes * max(0.0, known["comments"] - 1)
-    elsewhere = weights.hackernews * known["hackernews"]
-    return max(0.0, known["upvotes"] - weights.bursts * known["burst"]) + comments + elsewhere
+def _points(terms: ScoreTerms, weights: RankingWeights) -> float:
+    """The votes that count: without bursts, and with what comments and points elsewhere are worth."""
+    comments = weights.comment_votes * max(0.0, terms.comments - 1)
+    elsewhere = weights.hackernews * terms.hackernews
+    return max(0.0, terms.upvotes - weights.bursts * terms.burst) + comments + elsewhere
 
 
-def _level(known: Sequence[Mapping[str, float]], points: Sequence[float], list_days: int) -> float:
-    """What it takes to be among the best of the pool, in logarithms of votes: what the 5th paper for each list day may
-    end with, so the 25th of a week.
+def _level(pool: Sequence[ScoreTerms], points: Sequence[float], list_days: int) -> float:
+    """The logarithm of the votes needed to be among the best of the pool.
+
+    It is what the 5th paper for each list day, so the 25th of a week, may end with.
     """
-    hoped = sorted(
+    expected = sorted(
         (
-            math.log1p(counted) + sum(share * GROWTH[knot] for knot, share in between_knots(one["votes_age_hours"]))
-            for one, counted in zip(known, points, strict=True)
-            if one["voted"]
+            math.log1p(votes) + sum(share * GROWTH[knot] for knot, share in between_knots(terms.votes_age_hours))
+            for terms, votes in zip(pool, points, strict=True)
+            if terms.voted
         ),
         reverse=True,
     )
-    return hoped[min(_BEST_A_DAY * list_days, len(hoped)) - 1] if hoped else 0.0
+    return expected[min(_BEST_A_DAY * list_days, len(expected)) - 1] if expected else 0.0
 
 
-def _places(days: Sequence[date | None], points: Sequence[float]) -> dict[tuple[date | None, float], float]:
-    """By list day and points, the place on that day's list, from 1; equal points share the better place."""
-    places: dict[tuple[date | None, float], float] = {}
-    placed: Counter[date | None] = Counter()
-    for day, counted in sorted(zip(days, points, strict=True), key=lambda pair: -pair[1]):
-        placed[day] += 1
-        places.setdefault((day, counted), float(placed[day]))
-    return places
+def _list_ranks(days: Sequence[date | None], points: Sequence[float]) -> dict[tuple[date | None, float], float]:
+    """By list day and points, the rank on that day's list, from 1; equal points share the better rank."""
+    ranks: dict[tuple[date | None, float], float] = {}
+    counts: Counter[date | None] = Counter()
+    for day, votes in sorted(zip(days, points, strict=True), key=lambda pair: -pair[1]):
+        counts[day] += 1
+        ranks.setdefault((day, votes), float(counts[day]))
+    return ranks
 
 
-def _contributions(known: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
-    """What each part adds to the score, in the order of the formula."""
-    waited = known["waited_days"]
-    late = -weights.lateness * waited + (_STALE if waited > weights.fresh_days else 0.0)
-    if not known["voted"]:
-        return {"no_votes": _UNVOTED, "lateness": late}
-    told = signals(known, weights)
-    at_knots = between_knots(known["votes_age_hours"])
+def _contributions(terms: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
+    """The parts that add up to the score, in the order of the formula."""
+    waited = terms.waited_days
+    lateness = -weights.lateness * waited + (_STALE if waited > weights.fresh_days else 0.0)
+    if not terms.voted:
+        return {"no_votes": _UNVOTED, "lateness": lateness}
+    values = features(terms, weights)
+    at_knots = between_knots(terms.votes_age_hours)
     by_age = {name: sum(share * CHANCE[name][knot] for knot, share in at_knots) for name in ("age", "votes")}
     factors = _factors(weights)
     return {
         "age": by_age["age"],
-        "votes": by_age["votes"] * told.pop("votes"),
-        **{name: factors.get(name, 1.0) * CHANCE[name][0] * value for name, value in told.items()},
-        "lateness": late,
+        "votes": by_age["votes"] * values.pop("votes"),
+        **{name: factors.get(name, 1.0) * CHANCE[name][0] * value for name, value in values.items()},
+        "lateness": lateness,
     }
 
 
@@ -187,21 +182,21 @@ def _factors(weights: RankingWeights) -> dict[str, float]:
     }
 
 
-def signals(known: Mapping[str, float], weights: RankingWeights) -> dict[str, float]:
-    """The numbers that the fitted coefficients multiply, by name; the formula and its fitting share them."""
-    above = math.log1p(_points(known, weights)) - known["level"]
-    before = known["upvotes_before"]
-    youth = math.exp(-known["votes_age_hours"] / _YOUTH_HOURS)
+def features(terms: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
+    """The values that the fitted coefficients multiply, by name. benchmarks/fit_ranking.py fits them."""
+    above = math.log1p(_points(terms, weights)) - terms.level
+    before = terms.upvotes_before
+    youth = math.exp(-terms.votes_age_hours / _YOUTH_HOURS)
     return {
         "votes": above,
         "near": youth * max(0.0, above + _NEAR),
-        "pace": max(0.0, math.log1p(known["upvotes"]) - math.log1p(before)) if before >= 0 else 0.0,
-        "place": youth * math.log(known["place"] / _BEST_A_DAY),
-        "list": youth * math.log(known["listed"] / WEEK_BEST),
-        "authors": youth * math.log(known["authors"] / _USUAL_AUTHORS),
-        "code": youth * known["code"],
-        "stars": youth * math.log1p(known["stars"]),
-        "project": youth * known["project"],
-        "organization": youth * known["organization_record"],
-        "submitter": youth * known["submitter_record"],
+        "pace": max(0.0, math.log1p(terms.upvotes) - math.log1p(before)) if before >= 0 else 0.0,
+        "place": youth * math.log(terms.place / _BEST_A_DAY),
+        "list": youth * math.log(terms.listed / WEEK_BEST),
+        "authors": youth * math.log(terms.authors / _USUAL_AUTHORS),
+        "code": youth * terms.code,
+        "stars": youth * math.log1p(terms.stars),
+        "project": youth * terms.project,
+        "organization": youth * terms.organization_record,
+        "submitter": youth * terms.submitter_record,
     }

@@ -1,19 +1,19 @@
-"""How the papers of an organisation, or of who puts papers on the list, did in the weeks before. Pure."""
+"""Track records of organisations and submitters from earlier weeks. Pure."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-WEEK_BEST = 25  # what the ranking foretells: being among so many of the ISO week in which a paper was first seen
-RECORD_DAYS = 365  # how far back it looks
-_LEAST_PAPERS = 60  # weeks with fewer papers say little
-_PRIOR_PAPERS = 4.0  # a name starts with so many average papers
+WEEK_BEST = 25  # the ranking predicts being among this many of the ISO week in which a paper was first seen
+RECORD_DAYS = 365  # how far back the records go
+_MIN_PAPERS = 60  # weeks with fewer papers say little
+_PRIOR_PAPERS = 4.0  # every name starts with this many average papers
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A paper of an earlier week and the most votes it was seen with."""
+    """A paper of an earlier week, with the most votes observed."""
 
     organization: str
     submitter: str
@@ -23,28 +23,28 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class TrackRecords:
-    """By name, how far its papers ended above (or below) the average paper, in logarithms of votes, shrunk to 0."""
+    """By name, how far its papers ended above the average paper, in logarithms of votes, shrunk towards 0."""
 
     organizations: Mapping[str, float] = field(default_factory=dict)
     submitters: Mapping[str, float] = field(default_factory=dict)
 
 
 def track_records(past: Iterable[Past], now: datetime) -> TrackRecords:
-    """The records at `now`: only ISO weeks that are over count, each against its own 25th best paper."""
+    """The records at `now`, from complete ISO weeks, each measured against its own 25th best paper."""
     weeks: dict[tuple[int, int], list[Past]] = {}
-    for one in past:
-        weeks.setdefault(_week(one.first_seen_at), []).append(one)
+    for paper in past:
+        weeks.setdefault(_week(paper.first_seen_at), []).append(paper)
     this_week = _week(now)
-    told = [
-        (one, excess)
+    excesses = [
+        (paper, excess)
         for week, papers in sorted(weeks.items())
-        if week < this_week and len(papers) >= _LEAST_PAPERS
-        for one, excess in _against_the_best(papers)
+        if week < this_week and len(papers) >= _MIN_PAPERS
+        for paper, excess in _above_the_25th(papers)
     ]
-    average = sum(excess for _, excess in told) / len(told) if told else 0.0
+    average = sum(excess for _, excess in excesses) / len(excesses) if excesses else 0.0
     return TrackRecords(
-        _shrunk((one.organization, excess - average) for one, excess in told),
-        _shrunk((one.submitter, excess - average) for one, excess in told),
+        _shrunk((paper.organization, excess - average) for paper, excess in excesses),
+        _shrunk((paper.submitter, excess - average) for paper, excess in excesses),
     )
 
 
@@ -53,14 +53,14 @@ def _week(at: datetime) -> tuple[int, int]:
     return year, week
 
 
-def _against_the_best(papers: list[Past]) -> list[tuple[Past, float]]:
-    level = math.log1p(sorted((one.upvotes for one in papers), reverse=True)[WEEK_BEST - 1])
-    return [(one, math.log1p(one.upvotes) - level) for one in papers]
+def _above_the_25th(papers: list[Past]) -> list[tuple[Past, float]]:
+    level = math.log1p(sorted((paper.upvotes for paper in papers), reverse=True)[WEEK_BEST - 1])
+    return [(paper, math.log1p(paper.upvotes) - level) for paper in papers]
 
 
-def _shrunk(told: Iterable[tuple[str, float]]) -> dict[str, float]:
+def _shrunk(excesses: Iterable[tuple[str, float]]) -> dict[str, float]:
     sums: dict[str, tuple[float, int]] = {}
-    for name, excess in told:
+    for name, excess in excesses:
         if name:
             total, count = sums.get(name, (0.0, 0))
             sums[name] = (total + excess, count + 1)

@@ -1,1 +1,28 @@
-"""Finding papers by words and by similarity."""
+"""Search over titles, authors and abstracts: the index, queries, excerpts, and papers that are similar."""
+
+from digest.papers.search.archive import Filters, Hit, Results, search
+from digest.papers.search.excerpt import Piece, excerpt, marked
+from digest.papers.search.index import index_all, index_papers
+from digest.papers.search.query import LONGEST_QUERY, Query, Term, parse_query
+from digest.papers.search.similar import papers_like
+from digest.papers.search.tables import ADDITIONS, INDEX, paper_words
+
+__all__ = [
+    "ADDITIONS",
+    "INDEX",
+    "LONGEST_QUERY",
+    "Filters",
+    "Hit",
+    "Piece",
+    "Query",
+    "Results",
+    "Term",
+    "excerpt",
+    "index_all",
+    "index_papers",
+    "marked",
+    "paper_words",
+    "papers_like",
+    "parse_query",
+    "search",
+]

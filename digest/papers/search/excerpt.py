@@ -1,4 +1,4 @@
-"""A text and a query → the part of the text that answers it, with the words found marked. Pure."""
+"""Cuts the part of a text that matches a query, and marks the matching words. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -8,33 +8,33 @@ from digest.papers.search.tokenizer import Word, words_of
 
 
 class Piece(NamedTuple):
-    """A stretch of text, and whether it was looked for."""
+    """A piece of text, and whether it matches."""
 
     text: str
-    found: bool
+    is_match: bool
 
 
 def marked(text: str, terms: Iterable[Term]) -> list[Piece]:
     """The whole of `text`, in pieces."""
-    return _pieces(text, _places(text, terms), 0, len(text))
+    return _pieces(text, _matches(text, terms), 0, len(text))
 
 
 def excerpt(text: str, terms: Iterable[Term], limit: int) -> list[Piece]:
-    """At most about `limit` characters of `text`: from its beginning, or around what was found when that is further on.
+    """About `limit` characters of `text` at most: from its beginning, or around the matches if they come later.
 
-    Cut at words, with an ellipsis at each cut.
+    Cut between words, with an ellipsis at each cut.
     """
-    places = _places(text, terms)
-    start = _start(text, places, limit)
+    matches = _matches(text, terms)
+    start = _start(text, matches, limit)
     end = _word_end(text, start + limit)
-    pieces = _pieces(text, places, start, end)
+    pieces = _pieces(text, matches, start, end)
     before = [Piece("… ", False)] if start else []
     after = [Piece(" …", False)] if end < len(text) else []
     return [*before, *pieces, *after]
 
 
-def _places(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
-    """Where the terms stand, [start, end) in order and apart."""
+def _matches(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
+    """The positions of the terms, [start, end), in order and without overlap."""
     words = list(words_of(text))
     covered: list[tuple[int, int]] = []
     for term in terms:
@@ -51,9 +51,9 @@ def _is(run: Sequence[Word], term: Term) -> bool:
     return ends and tuple(front) == term.words[:-1]
 
 
-def _joined(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _joined(matches: list[tuple[int, int]]) -> list[tuple[int, int]]:
     joined: list[tuple[int, int]] = []
-    for start, end in places:
+    for start, end in matches:
         if joined and start <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
@@ -61,14 +61,14 @@ def _joined(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _start(text: str, places: list[tuple[int, int]], limit: int) -> int:
-    """Where the stretch of `limit` characters begins that holds the most places; the first such."""
-    if len(text) <= limit or not places or places[0][1] <= limit // 2:
+def _start(text: str, matches: list[tuple[int, int]], limit: int) -> int:
+    """The start of the first `limit` characters with the most matches."""
+    if len(text) <= limit or not matches or matches[0][1] <= limit // 2:
         return 0
-    best = max(places, key=lambda place: sum(place[0] <= start < place[0] + limit * 3 // 4 for start, _ in places))
-    wished = min(max(0, best[0] - limit // 6), len(text) - limit)
-    space = text.find(" ", wished, best[0]) if wished else -1
-    return space + 1 if space >= 0 else wished
+    best = max(matches, key=lambda match: sum(match[0] <= start < match[0] + limit * 3 // 4 for start, _ in matches))
+    ideal = min(max(0, best[0] - limit // 6), len(text) - limit)
+    space = text.find(" ", ideal, best[0]) if ideal else -1
+    return space + 1 if space >= 0 else ideal
 
 
 def _word_end(text: str, end: int) -> int:
@@ -78,10 +78,10 @@ def _word_end(text: str, end: int) -> int:
     return space if end - space < 30 and space > 0 else end
 
 
-def _pieces(text: str, places: list[tuple[int, int]], start: int, end: int) -> list[Piece]:
+def _pieces(text: str, matches: list[tuple[int, int]], start: int, end: int) -> list[Piece]:
     pieces, done = [], start
-    for place in places:
-        first, last = max(place[0], done), min(place[1], end)
+    for match in matches:
+        first, last = max(match[0], done), min(match[1], end)
         if first < last:
             pieces += [Piece(text[done:first], False), Piece(text[first:last], True)]
             done = last

@@ -1,4 +1,4 @@
-"""What somebody typed into the search field → what is looked for. Pure; any text is a query.
+"""Parses the text of a search. Pure; any text is a query.
 
 `plain words` (all of them, in any order), `"an exact phrase"`, `-without`, and an arXiv id or address, whose paper
 comes first. A hyphenated word is a phrase, and the last word may be the beginning of a longer one.
@@ -8,21 +8,20 @@ import re
 from dataclasses import dataclass
 
 from digest.papers.paper import NEW_STYLE, OLD_STYLE
-from digest.papers.search.tokenizer import STOP_WORDS, fold, is_unspaced, stem, words_of
+from digest.papers.search.tokenizer import STOPS, fold, is_unspaced, words_of
 
-LONGEST_QUERY = 400  # characters; the rest is not read
+LONGEST_QUERY = 400  # characters; the rest is ignored
 MOST_TERMS = 24
 _SHORTEST_BEGINNING = 3
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»「」『』＂", '"'))
 _PART = re.compile(r'([-−]?)(?:"([^"]*)"?|([^\s"]+))')
 _ARXIV = re.compile(rf"(?<!\d)(?:{NEW_STYLE}|(?<![a-z-]){OLD_STYLE})(?=v\d+|\.pdf|[/?#,;)]|\.?$)", re.IGNORECASE)
-_OWN_ID = re.compile(r"[a-z0-9-]{1,20}:[^\s\"/]+")  # of a paper that is not on arXiv
-_STOPS = frozenset(map(stem, STOP_WORDS))
+_OWN_ID = re.compile(r"[a-z0-9-]{1,20}:[^\s\"/]+")  # a paper that is not on arXiv
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that stand side by side."""
+    """Words that occur side by side."""
 
     words: tuple[str, ...]
     beginning: str = ""  # what the last word may also begin with
@@ -30,42 +29,41 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for."""
+    """A parsed search."""
 
     wanted: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
-    paper_id: str = ""  # of the paper that was named by its id or address
+    paper_id: str = ""  # of the paper whose id or address was typed
 
 
 def parse_query(text: str) -> Query:
-    """The query that `text` means. Never raises."""
     text = text[:LONGEST_QUERY].translate(_QUOTES).strip()
     wanted: list[Term] = []
     without: list[Term] = []
     paper_id = text if _OWN_ID.fullmatch(text) else ""
     for minus, quoted, plain in _PART.findall(text):
-        if not minus and not paper_id and (named := _ARXIV.search(plain)):
-            paper_id = named.group()
+        if not minus and not paper_id and (match := _ARXIV.search(plain)):
+            paper_id = match.group()
         elif (term := _term(quoted or plain, exact=bool(quoted or minus))) is not None:
             (without if minus else wanted).append(term)
     return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id)
 
 
 def _term(text: str, exact: bool) -> Term | None:
-    found = list(words_of(text))
-    if len(found) > 1 and found[-1].end == found[-2].end:
-        found.pop()  # the last character of a script without spaces stands in the pair before it, too
-    if not found:
+    parsed = list(words_of(text))
+    if len(parsed) > 1 and parsed[-1].end == parsed[-2].end:
+        parsed.pop()  # the last character of a script without spaces is already in the pair before it
+    if not parsed:
         return None
-    last = text[found[-1].start : found[-1].end]
-    words = tuple(word.text for word in found)
+    last = text[parsed[-1].start : parsed[-1].end]
+    words = tuple(word.text for word in parsed)
     if is_unspaced(last):
-        return Term(words, fold(last))  # such a character is stored together with the one after it
+        return Term(words, fold(last))  # such a character is indexed together with the one after it
     return Term(words, "" if exact or len(last) < _SHORTEST_BEGINNING else fold(last))
 
 
 def _telling(terms: list[Term]) -> tuple[Term, ...]:
-    """The terms without those that say nothing, if others remain; only the last keeps its beginning."""
-    telling = [term for term in terms if len(term.words) > 1 or term.words[0] not in _STOPS] or terms
+    """The terms without stop words, if others remain; only the last keeps its beginning."""
+    telling = [term for term in terms if len(term.words) > 1 or term.words[0] not in STOPS] or terms
     ended = [term if is_unspaced(term.beginning) else Term(term.words) for term in telling[:-1]]
     return tuple(dict.fromkeys([*ended, *telling[-1:]]))[:MOST_TERMS]

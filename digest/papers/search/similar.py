@@ -1,19 +1,25 @@
-"""Papers like another one: what shares the words that set it apart. The same on both databases."""
+"""Papers similar to another one: those that share the words that set it apart. The same on both databases."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, func, select, text
 
 from digest.database.tables import papers
-from digest.papers.paper import Paper
-from digest.papers.search.similarity import characteristic, words_in
+from digest.papers.paper import Paper, paper_from
 from digest.papers.search.tables import paper_words
-from digest.papers.store import paper_in
+from digest.papers.search.tokenizer import STOPS, words_of
 
-_SHARED = 3  # words at least, of up to likeness.MOST_WORDS
+MOST_WORDS = 20
+_TITLE_WEIGHT = 3  # times; a paper's title tells what it is about
+_MAX_COUNT = 4  # of one word: more repetitions tell nothing more
+_TOO_COMMON = 0.3  # of all papers
+_RARE = 0.02  # of all papers; rarer words count no more, or the oddest word would decide alone
+_MIN_SHARED = 3  # words in common
 
-# Each word is looked up in the index by itself, so that no paper has to be opened.
+# Each word is looked up in the index by itself, so that no paper has to be read.
 _PAPERS_WITH = {
     "sqlite": """SELECT word.key AS word, count(*) AS papers
         FROM json_each(:words) AS word JOIN paper_index ON paper_index MATCH '"' || word.key || '"'
@@ -22,7 +28,7 @@ _PAPERS_WITH = {
         FROM jsonb_each(CAST(:words AS jsonb)) AS word
         JOIN paper_words ON paper_words.words @@ CAST('''' || word.key || '''' AS tsquery) GROUP BY word.key""",
 }
-_LIKEST = {
+_MOST_SIMILAR = {
     "sqlite": """SELECT paper_words.paper_id, sum(word.value) AS weight
         FROM json_each(:words) AS word JOIN paper_index ON paper_index MATCH '"' || word.key || '"'
         JOIN paper_words ON paper_words.id = paper_index.rowid
@@ -39,11 +45,11 @@ _LIKEST = {
 
 
 def papers_like(connection: Connection, paper: Paper, limit: int) -> list[Paper]:
-    """The papers of the archive that share the most of what sets `paper` apart, likest first."""
+    """The papers of the archive most similar to `paper`, most similar first."""
     counts = words_in(paper)
-    among = connection.execute(select(func.count()).select_from(paper_words)).scalar_one()
-    weights = characteristic(counts, _papers_with(connection, counts), among)
-    return _likest(connection, paper.id, weights, limit) if weights else []
+    total = connection.execute(select(func.count()).select_from(paper_words)).scalar_one()
+    weights = characteristic(counts, _papers_with(connection, counts), total)
+    return _most_similar(connection, paper.id, weights, limit) if weights else []
 
 
 def _papers_with(connection: Connection, words: Mapping[str, float]) -> dict[str, int]:
@@ -51,15 +57,42 @@ def _papers_with(connection: Connection, words: Mapping[str, float]) -> dict[str
     return {row.word: row.papers for row in connection.execute(query, {"words": json.dumps(words)})}
 
 
-def _likest(connection: Connection, paper_id: str, weights: Mapping[str, float], limit: int) -> list[Paper]:
-    query = text(_LIKEST[connection.dialect.name])
-    given = {
-        # In steps of a thousandth of a whole number, sums are the same in any order.
+def _most_similar(connection: Connection, paper_id: str, weights: Mapping[str, float], limit: int) -> list[Paper]:
+    query = text(_MOST_SIMILAR[connection.dialect.name])
+    parameters = {
+        # As whole thousandths, sums are the same in any order.
         "words": json.dumps({word: round(weight * 1000) for word, weight in weights.items()}),
         "paper_id": paper_id,
-        "shared": min(_SHARED, len(weights)),
+        "shared": min(_MIN_SHARED, len(weights)),
         "limit": limit,
     }
-    order = [row.paper_id for row in connection.execute(query, given)]
-    found = {row.id: paper_in(row) for row in connection.execute(select(papers).where(papers.c.id.in_(order)))}
-    return [found[like] for like in order]
+    order = [row.paper_id for row in connection.execute(query, parameters)]
+    rows = connection.execute(select(papers).where(papers.c.id.in_(order)))
+    similar = {row.id: paper_from(row) for row in rows}
+    return [similar[similar_id] for similar_id in order]
+
+
+def words_in(paper: Paper) -> dict[str, float]:
+    """Counts each word of the paper, up to _MAX_COUNT; words in the title count more."""
+    counts = Counter(word.text for word in words_of(f"{paper.summary}\n{paper.abstract}\n{' '.join(paper.keywords)}"))
+    for word in words_of(paper.title):
+        counts[word.text] += _TITLE_WEIGHT
+    return {
+        word: float(min(count, _MAX_COUNT))
+        for word, count in counts.items()
+        if len(word) > 1 and word not in STOPS and not word.isdecimal()
+    }
+
+
+def characteristic(counts: Mapping[str, float], papers_with: Mapping[str, int], papers: int) -> dict[str, float]:
+    """The most telling words of words_in() with their weights (tf-idf), heaviest first.
+
+    `papers_with` is how many of all `papers` contain a word. Words in no other paper are left out: they find none.
+    """
+    weights = {
+        word: count * math.log(papers / max(papers_with[word], _RARE * papers))
+        for word, count in counts.items()
+        if 1 < papers_with.get(word, 0) <= max(_TOO_COMMON * papers, 2)
+    }
+    heaviest = sorted(weights, key=lambda word: (-weights[word], word))[:MOST_WORDS]
+    return {word: weights[word] for word in heaviest}

@@ -1,14 +1,15 @@
-"""The search index: one table, and what each database adds to it that SQLAlchemy has no words for.
+"""The search index: one table, and what each database adds to it beyond SQLAlchemy.
 
 On PostgreSQL `words` is a tsvector under a GIN index. On SQLite it is a JSON list of three texts (title, authors,
-abstract), which triggers carry over to the FTS5 table `paper_index` (https://sqlite.org/fts5.html, contentless tables).
-Migrations take no notice of names that begin with `paper_index`.
+abstract), which triggers copy to the FTS5 table `paper_index` (https://sqlite.org/fts5.html, contentless tables).
+Migrations ignore names that begin with `paper_index`.
 """
 
 from sqlalchemy import DDL, Column, ForeignKey, Table, Text, UniqueConstraint, event
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from digest.database.columns import Code, Id, metadata
+from digest.database.columns import metadata
+from digest.database.dialect import Code, Id
 
 INDEX = "paper_index"
 
@@ -23,7 +24,7 @@ paper_words = Table(
     sqlite_autoincrement=True,
 )
 
-# The words are folded already (papers/search/tokenizer.py); `ascii` takes every character beyond ASCII for a letter.
+# The words are already folded (papers/search/tokenizer.py); `ascii` treats every character beyond ASCII as a letter.
 _FTS5 = "CREATE VIRTUAL TABLE paper_index USING fts5(title, authors, abstract, content='', tokenize='ascii')"
 _ADD = """INSERT INTO paper_index(rowid, title, authors, abstract) VALUES (new.id,
  json_extract(new.words, '$[0]'), json_extract(new.words, '$[1]'), json_extract(new.words, '$[2]'));"""

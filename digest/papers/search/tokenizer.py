@@ -1,7 +1,7 @@
-"""Text → the words by which it is found. Pure, so that both databases hold the same words; docs/decisions/0011.
+"""Splits text into the words by which it is found. Pure, so that both databases have the same words (decision 11).
 
-A word is a run of letters and digits, without case, diacritics and plural endings. Scripts that put no spaces between
-words are cut into overlapping pairs of characters, as Lucene's CJKAnalyzer does.
+A word is a run of letters and digits without case, diacritics and plural endings. Scripts without spaces between words
+are cut into overlapping pairs of characters, as Lucene's CJKAnalyzer does.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-LONGEST = 64  # characters of a word; what is longer is cut
+LONGEST = 64  # characters of a word; longer words are cut
 # Thai to Khmer, kana, Han, Hangul.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
@@ -19,23 +19,22 @@ _UNSPACED = (
 _ACCENTS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0"
 )
-_VOWEL_SIGNS = "\u0900-\u0963\u0966-\u0dff"  # of the Indic scripts: no letters by Unicode, and yet within words
+_VOWEL_SIGNS = "\u0900-\u0963\u0966-\u0dff"  # of the Indic scripts: not letters in Unicode, but part of words
 _RUN = re.compile(f"([{_UNSPACED}]+)|(?:[^\\W_{_UNSPACED}]|[{_ACCENTS}{_VOWEL_SIGNS}])+")
 _ASCII_RUN = re.compile("()[0-9A-Za-z]+|(?!)()")
 _ACCENT = re.compile(f"[{_ACCENTS}]")
 _NO_LETTER = re.compile(f"[^\\w{_VOWEL_SIGNS}{_UNSPACED}]|_")
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 
-# What says nothing about a paper; left out of a query that also holds other words.
-_SAID_EVERYWHERE = (
+# Words that say nothing about a paper, left out of a query that has other words as well.
+_COMMON = (
     "a an and are as at be by can do for from has have how i in into is it its more not of on or our such than that the"
     " their these they this to use using via was we what when where which with"
 )
-STOP_WORDS = frozenset(_SAID_EVERYWHERE.split())
 
 
 class Word(NamedTuple):
-    """A folded word and where it stands in the text: [start, end)."""
+    """A folded word and its position in the text: [start, end)."""
 
     text: str
     start: int
@@ -53,7 +52,7 @@ def words_of(text: str) -> Iterator[Word]:
 
 @lru_cache(maxsize=50_000)
 def fold(run: str) -> str:
-    """`run` without case and diacritics; "" when nothing is left of it."""
+    """`run` without case and diacritics; "" when nothing is left."""
     if run.isascii():
         return run.lower()[:LONGEST]
     bare = _ACCENT.sub("", unicodedata.normalize("NFKD", run.casefold())).casefold().translate(_LETTERS)
@@ -62,9 +61,9 @@ def fold(run: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def stem(folded: str) -> str:
-    """The word without its plural ending: `losses` and `loss`, `studies` and `study`, `images` and `image` are one.
+    """The word without its plural ending: `losses` becomes `loss`, `studies` `study`, `images` `imag` like `image`.
 
-    Gentler than Porter's (1980), which makes one word of `generate`, `general` and `generation`.
+    Gentler than Porter's (1980), which turns `generate`, `general` and `generation` into the same word.
     """
     while len(folded) > 3 and folded.isascii():
         if folded.endswith("ies") and len(folded) > 4:
@@ -77,13 +76,16 @@ def stem(folded: str) -> str:
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether it is of a script that puts no spaces between words."""
+    """True for characters of scripts without spaces between words."""
     return re.fullmatch(f"[{_UNSPACED}]", character) is not None
 
 
 def _pairs(run: str, start: int) -> Iterator[Word]:
-    """Each character with its neighbour; the last one alone, so that every character begins a word."""
-    for place in range(len(run)):
-        pair = run[place : place + 2]
+    """Each character with the next one; the last one alone, so that every character begins a word."""
+    for index in range(len(run)):
+        pair = run[index : index + 2]
         if folded := fold(pair):
-            yield Word(folded, start + place, start + place + len(pair))
+            yield Word(folded, start + index, start + index + len(pair))
+
+
+STOPS = frozenset(map(stem, _COMMON.split()))

@@ -1,23 +1,22 @@
-"""Hacker News, a signal: how the stories that link to arXiv stand there now. It lists no papers of its own.
+"""Hacker News: the current points of stories that link to arXiv. A signal only; it lists no papers.
 
-Search over stories by date, https://hn.algolia.com/api (10,000 requests an hour for each address, no key). A title
-there is the submitter's, and no abstract comes with it, so that a paper which no other source listed is not made up
-from a story: its points are dropped until it is known.
+Search over stories by date, https://hn.algolia.com/api (10,000 requests an hour per address, no key). A story's
+title is its submitter's, and there is no abstract, so no paper is made from a story: its points are dropped until
+another source lists the paper.
 """
 
 import json
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from digest.papers.paper import Votes, arxiv_id
-from digest.papers.sources.fetch import Fetcher, RequestPolicy
+from digest.papers.sources.fetch import Fetcher
 from digest.papers.sources.reading import count_of
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
-LOOK_BACK = timedelta(days=14)  # stories older than that gain hardly a point
-PAGE = 1000  # the most that the server gives; two weeks have a few hundred
+MAX_AGE = timedelta(days=14)  # older stories hardly gain points
+PAGE_SIZE = 1000  # the server's limit; two weeks have a few hundred
 
 
 class HackerNews:
@@ -33,52 +32,49 @@ class HackerNews:
     def fetch(self, day: date, now: datetime) -> SourceResult:  # noqa: ARG002 - points are as they are now
         """Points and comments of the papers linked in the last two weeks. Raises SourceUnavailable."""
         answer = self._fetcher.get(self._address(now))
-        found = _document(answer.body, answer.cut)
-        findings = SourceResult()
+        document = _document(answer.body, answer.cut)
+        result = SourceResult()
         votes: dict[str, Votes] = {}
-        for number, story in enumerate(found["hits"], start=1):
-            read = _votes(story, now)
-            if isinstance(read, str):
-                findings.unreadable.append(Unreadable(f"story {number}", read))
-            elif read:
-                votes[read.paper_id] = _better([read, *filter(None, [votes.get(read.paper_id)])])
-        findings.votes = list(votes.values())
-        there = count_of(found.get("nbHits")) or 0
-        if there > len(found["hits"]):
-            findings.incomplete = f"Hacker News gave {len(found['hits'])} of {there} stories"
-        return findings
+        for number, story in enumerate(document["hits"], start=1):
+            story_votes = _votes(story, now)
+            if isinstance(story_votes, str):
+                result.unreadable.append(Unreadable(f"story {number}", story_votes))
+            elif story_votes:
+                # Of several stories about a paper the best counts: a sum would count voters twice.
+                earlier = votes.get(story_votes.paper_id, story_votes)
+                votes[story_votes.paper_id] = max(story_votes, earlier, key=_by_points)
+        result.votes = list(votes.values())
+        total = count_of(document.get("nbHits")) or 0
+        if total > len(document["hits"]):
+            result.incomplete = f"Hacker News gave {len(document['hits'])} of {total} stories"
+        return result
 
     def _address(self, now: datetime) -> str:
         query = {
             "query": "arxiv.org",
             "restrictSearchableAttributes": "url",
             "tags": "story",
-            "numericFilters": f"created_at_i>{int((now - LOOK_BACK).timestamp())}",
-            "hitsPerPage": PAGE,
+            "numericFilters": f"created_at_i>{int((now - MAX_AGE).timestamp())}",
+            "hitsPerPage": PAGE_SIZE,
         }
         return f"{self._base}/api/v1/search_by_date?{urlencode(query)}"
 
 
-def manners(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """How the search wants to be asked."""
-    return RequestPolicy(contact, timeout_seconds, spacing_seconds=1.0, accept="application/json")
-
-
 def _document(body: bytes, cut: str) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         raise SourceUnavailable(cut or "the answer is not JSON to its end") from None
-    if not isinstance(found, dict) or not isinstance(found.get("hits"), list):
+    if not isinstance(document, dict) or not isinstance(document.get("hits"), list):
         raise SourceUnavailable("the answer is not a list of stories")
-    return found
+    return document
 
 
 def _votes(story: Any, now: datetime) -> Votes | str | None:
-    """What a story says of a paper, None when it links to none, or in words why it cannot be read."""
+    """The votes of a story, None if it links to no paper, or why it cannot be read."""
     if not isinstance(story, dict):
         return "it is not an object"
-    paper_id = _linked(story.get("url"))
+    paper_id = _linked_paper(story.get("url"))
     if paper_id is None:
         return None
     points = count_of(story.get("points"))
@@ -87,12 +83,11 @@ def _votes(story: Any, now: datetime) -> Votes | str | None:
     return Votes(paper_id, HackerNews.name, now, points, count_of(story.get("num_comments")) or 0)
 
 
-def _linked(url: Any) -> str | None:
+def _linked_paper(url: Any) -> str | None:
     if not isinstance(url, str) or len(url) > 500:
         return None
     return arxiv_id(url.partition("?")[0].partition("#")[0].strip().rstrip("/"))
 
 
-def _better(several: Iterable[Votes]) -> Votes:
-    """A paper linked several times is one: the story with the most points counts, not the sum, which repeats voters."""
-    return max(several, key=lambda votes: (votes.upvotes, votes.comments))
+def _by_points(votes: Votes) -> tuple[int, int]:
+    return votes.upvotes, votes.comments

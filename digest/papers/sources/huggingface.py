@@ -1,6 +1,6 @@
-"""Hugging Face Daily Papers: GET {base}/api/daily_papers?date=… → papers of that list day with their votes.
+"""Hugging Face Daily Papers: GET {base}/api/daily_papers?date=… lists the papers of a day with their votes.
 
-The answer for a date comes sorted by votes. The outer `publishedAt` is arXiv's instant shifted by the US Eastern
+The list is sorted by votes. The outer `publishedAt` is arXiv's instant shifted by the US Eastern
 offset, so neither it nor the position is read; ages count from `paper.submittedOnDailyAt`.
 """
 
@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import quote
 
 from digest.papers.paper import Paper, Votes, arxiv_id
-from digest.papers.sources.fetch import Fetcher, FetchResponse, RequestPolicy
+from digest.papers.sources.fetch import Fetcher, FetchResponse
 from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
 from digest.papers.sources.records import as_object, records
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
-PAGE = 50  # the server's own page; it gives no more at once, whatever limit is asked for
-_MOST_PAGES = 20
+PAGE_SIZE = 50  # the server's own limit, whatever limit is requested
+SPACING_SECONDS = 0.2  # 500 requests in five minutes are allowed without an account
+_MAX_PAGES = 20
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -33,81 +34,72 @@ class HuggingFace:
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
         """The list of `day`. Raises SourceUnavailable when not even its first page can be read."""
-        findings, seen = SourceResult(), set[str]()
-        for page in range(_MOST_PAGES):
+        result = SourceResult()
+        for page in range(_MAX_PAGES):
             url = self._address(day, page)
             try:
                 answer = self._fetcher.get(url, None if page else self._remembered(url))
                 if answer.unchanged:
                     return SourceResult(unchanged=True)
-                found, missing = _listed(answer)
+                page_records, missing = _page(answer)
             except SourceUnavailable as problem:
                 if page == 0:
                     raise
-                findings.incomplete = f"page {page + 1} of the list: {problem}"
-                return findings
-            findings.incomplete = missing
-            added = _read_page(found, day, now, findings, seen)
-            if missing or len(found) < PAGE or not added:
+                result.incomplete = f"page {page + 1} of the list: {problem}"
+                return result
+            result.incomplete = missing
+            added = _add_page(result, page_records, day, now)
+            if missing or len(page_records) < PAGE_SIZE or not added:
                 break
-        if page == 0 and not findings.incomplete and not findings.unreadable:
-            # Of a list of several pages each can change by itself, so only a single one is asked for conditionally.
-            findings.validators = _worth_keeping(url, answer.validator)
-        return findings
+        if page == 0 and not result.incomplete and not result.unreadable:
+            # The pages of a longer list can change separately, so only a single page is requested conditionally.
+            result.validators = {url: answer.validator} if answer.validator != Validator() else {}
+        return result
 
     def _address(self, day: date, page: int) -> str:
-        return f"{self._base}/api/daily_papers?date={day.isoformat()}&limit={PAGE}&p={page}"
+        return f"{self._base}/api/daily_papers?date={day.isoformat()}&limit={PAGE_SIZE}&p={page}"
 
 
-def manners(contact: str, timeout_seconds: float) -> RequestPolicy:
-    """How the API wants to be asked: anonymous callers have 500 requests in five minutes."""
-    return RequestPolicy(contact, timeout_seconds, spacing_seconds=0.2, accept="application/json")
-
-
-def _listed(answer: FetchResponse) -> tuple[list[Any], str]:
-    found = records(answer.body)
-    if found is None:
+def _page(answer: FetchResponse) -> tuple[list[Any], str]:
+    page = records(answer.body)
+    if page is None:
         raise SourceUnavailable(answer.cut or "the answer is not a list of papers")
-    return found[0], answer.cut or found[1]
+    return page[0], answer.cut or page[1]
 
 
-def _worth_keeping(url: str, validator: Validator) -> dict[str, Validator]:
-    return {url: validator} if validator.etag or validator.last_modified else {}
-
-
-def _read_page(found: list[Any], day: date, now: datetime, findings: SourceResult, seen: set[str]) -> bool:
-    """Add what the records say to `findings`; whether any was not `seen` before."""
-    added = False
-    for number, record in enumerate(found, start=1):
-        item = as_object(record)
-        read = _paper(item, day) if item else "it is not an object"
-        if isinstance(read, str):
-            findings.unreadable.append(Unreadable(_place(item, day, number), read))
-        elif read.id not in seen:
-            added = True
-            seen.add(read.id)
-            if _is_withdrawn(item or {}):
-                findings.withdrawn.append(read.id)
+def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -> bool:
+    """Add the records of a page; whether any paper was not in the result yet."""
+    ids = {paper.id for paper in result.papers} | set(result.withdrawn)
+    before = len(ids)
+    for number, record in enumerate(page, start=1):
+        item = as_object(record) or {}
+        paper = _paper(item, day) if item else "it is not an object"
+        if isinstance(paper, str):
+            result.unreadable.append(Unreadable(_position(item, day, number), paper))
+        elif paper.id not in ids:
+            ids.add(paper.id)
+            if _inner(item).get("withdrawnAt") or item.get("withdrawnAt"):
+                result.withdrawn.append(paper.id)
                 continue
-            findings.papers.append(read)
-            findings.votes.extend(_votes(item or {}, read.id, now))
-    return added
+            result.papers.append(paper)
+            result.votes.extend(_votes(item, paper.id, now))
+    return len(ids) > before
 
 
 def _paper(item: dict[str, Any], day: date) -> Paper | str:
-    """The paper, or in words why it cannot be read."""
+    """The paper, or why it cannot be read."""
     inner = _inner(item)
     own_id = inner.get("id")
     if not isinstance(own_id, str):
         return "it has no id"
-    known = arxiv_id(own_id)
-    if known is None and not _FOREIGN_ID.fullmatch(own_id):
+    on_arxiv = arxiv_id(own_id)
+    if on_arxiv is None and not _FOREIGN_ID.fullmatch(own_id):
         return f"{own_id[:60]!r} is not an id"
     title = text_of(inner.get("title")) or text_of(item.get("title"))
     if not title:
         return "it has no title"
     return Paper(
-        id=known or f"huggingface:{own_id}",
+        id=on_arxiv or f"huggingface:{own_id}",
         title=title,
         abstract=text_of(inner.get("summary")) or text_of(item.get("summary")),
         summary=text_of(inner.get("ai_summary")) or text_of(item.get("ai_summary")),
@@ -117,14 +109,10 @@ def _paper(item: dict[str, Any], day: date) -> Paper | str:
         keywords=tuple(_texts(inner.get("ai_keywords") or item.get("ai_keywords"))),
         published_at=instant_of(inner.get("publishedAt")),
         listed_at=instant_of(inner.get("submittedOnDailyAt")) or datetime.combine(day, time(), UTC),
-        url=f"https://arxiv.org/abs/{known}" if known else f"https://huggingface.co/papers/{quote(own_id)}",
+        url=f"https://arxiv.org/abs/{on_arxiv}" if on_arxiv else f"https://huggingface.co/papers/{quote(own_id)}",
         code_url=web_address_of(inner.get("githubRepo") or item.get("githubRepo")),
         project_url=web_address_of(inner.get("projectPage") or item.get("projectPage")),
     )
-
-
-def _is_withdrawn(item: dict[str, Any]) -> bool:
-    return bool(_inner(item).get("withdrawnAt") or item.get("withdrawnAt"))
 
 
 def _votes(item: dict[str, Any], paper_id: str, now: datetime) -> Iterator[Votes]:
@@ -143,8 +131,7 @@ def _inner(item: dict[str, Any]) -> dict[str, Any]:
 
 def _authors(value: Any) -> Iterator[str]:
     for author in value if isinstance(value, list) else ():
-        shown = author.get("name") if isinstance(author, dict) and author.get("hidden") is not True else author
-        name = text_of(shown)
+        name = text_of(author.get("name") if isinstance(author, dict) and author.get("hidden") is not True else author)
         if name:
             yield name
 
@@ -156,7 +143,7 @@ def _organization(value: Any) -> str:
 
 
 def _submitter(value: Any) -> str:
-    """The account's name, which stays when its owner changes how they are called."""
+    """The account's name, which stays the same when its owner changes the displayed name."""
     return text_of(value.get("name") or value.get("user")) if isinstance(value, dict) else text_of(value)
 
 
@@ -164,6 +151,6 @@ def _texts(value: Any) -> Iterator[str]:
     yield from filter(None, map(text_of, value if isinstance(value, list) else ()))
 
 
-def _place(item: dict[str, Any] | None, day: date, number: int) -> str:
-    own_id = _inner(item).get("id") if item else None
+def _position(item: dict[str, Any], day: date, number: int) -> str:
+    own_id = _inner(item).get("id")
     return f"{day}, record {number}" + (f" ({text_of(own_id)[:60]})" if isinstance(own_id, str) else "")

@@ -1,4 +1,4 @@
-"""Small readers of what sources send: text, instants, counts and addresses that may be missing, odd or hostile."""
+"""Reads values that sources send: text, instants, counts and addresses that may be missing, odd or hostile."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from digest.papers.text.plaintext import plaintext
 
-_MOST = 10**9  # a database's integer ends soon after; no paper has so many votes
+_MAX_COUNT = 10**9  # close to the limit of a database integer; no paper has as many votes
 
 
 def text_of(value: Any) -> str:
@@ -15,16 +15,16 @@ def text_of(value: Any) -> str:
 
 
 def count_of(value: Any) -> int | None:
-    """A count, also when it came as digits; None when it is not one."""
+    """A count, also when it is written as digits, or None."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT else None
 
 
 def instant_of(value: Any) -> datetime | None:
-    """An aware instant from ISO 8601; without a zone it is UTC. None when it is not one, or before there was arXiv."""
+    """An aware instant from ISO 8601, in UTC without a time zone; None for anything else, or before arXiv existed."""
     if not isinstance(value, str):
         return None
     try:

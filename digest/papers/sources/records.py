@@ -1,7 +1,7 @@
-"""The bytes of a JSON answer → its records, whole or not.
+"""Reads the records in a JSON answer, even a broken one.
 
-Answers have come as a list, wrapped in {"status", "data"}, with records written as Python reprs inside JSON strings,
-and cut off in the middle; every record that is whole is read.
+Answers have been seen as a list, wrapped in {"status", "data"}, with records as Python reprs inside JSON strings, and
+cut off in the middle. Every whole record is read.
 """
 
 import ast
@@ -17,17 +17,17 @@ _GAP = re.compile(r"[\s,]*")
 
 
 def records(body: bytes) -> tuple[list[Any], str] | None:
-    """The records of an answer and why there may be more of them ("" when it was whole); None when it is no list."""
+    """The records of an answer, and why there may be more ("" if it is whole); None if it is not a list."""
     text = body.decode("utf-8-sig", errors="replace")
     try:
-        found = _unwrapped(json.loads(text))
+        document = _unwrapped(json.loads(text))
     except (ValueError, RecursionError):
-        return _whole_ones(text)
-    return None if found is None else (found, "")
+        return _whole_records(text)
+    return None if document is None else (document, "")
 
 
 def as_object(record: Any) -> dict[str, Any] | None:
-    """A record as an object, also when it came as the text of one (JSON or a Python repr)."""
+    """A record as an object, also when it is the text of one (JSON or a Python repr)."""
     if isinstance(record, str):
         record = _parsed(record)
     return record if isinstance(record, dict) else None
@@ -39,19 +39,19 @@ def _unwrapped(document: Any) -> list[Any] | None:
     return document if isinstance(document, list) else None
 
 
-def _whole_ones(text: str) -> tuple[list[Any], str] | None:
-    """What stands before the place where the document stops being JSON."""
+def _whole_records(text: str) -> tuple[list[Any], str] | None:
+    """The records before the place where the document stops being JSON."""
     wrapper = re.match(rf'\s*\{{.{{0,500}}?"(?:{"|".join(_WRAPPERS)})"\s*:\s*(?=\[)|\s*(?=\[)', text, re.DOTALL)
     if wrapper is None:
         return None
-    found, position = [], wrapper.end() + 1
+    whole, position = [], wrapper.end() + 1
     try:
         while True:
             gap = _GAP.match(text, position)
             record, position = _DECODER.raw_decode(text, gap.end() if gap else position)
-            found.append(record)
+            whole.append(record)
     except (ValueError, RecursionError):
-        return (found, "the answer ends in the middle of a record") if found else None
+        return (whole, "the answer ends in the middle of a record") if whole else None
 
 
 def _parsed(text: str) -> Any:
@@ -63,7 +63,7 @@ def _parsed(text: str) -> Any:
         pass  # then perhaps a repr
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape inside is the sender's affair
+            warnings.simplefilter("ignore")  # about odd escapes in the text
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None

@@ -1,23 +1,19 @@
-"""The sources by name: plain values → sources ready to be asked."""
+"""Makes the sources by name from plain values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from digest.papers.community import Community
 from digest.papers.sources import arxiv, hackernews, huggingface, source_names, suggestions
-from digest.papers.sources.feeds import source
+from digest.papers.sources.feeds import Feeds
 from digest.papers.sources.fetch import Fetcher, RequestPolicy
 from digest.papers.sources.source import Remembered, Source
-from digest.papers.sources.suggestions import Ballot
-
-
-def _nothing(_url: str) -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAddresses:
-    """Where the sources are, and how they are asked."""
+    """The addresses of the sources, and how to ask them."""
 
     huggingface_url: str
     arxiv_url: str
@@ -31,73 +27,63 @@ class SourceAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a source of another package is made with; docs/sources.md describes it."""
+    """Passed to the sources of other packages (docs/sources.md)."""
 
     contact: str
     timeout_seconds: float
     remembered: Remembered
 
     def fetcher(self, base: str, spacing_seconds: float = 1.0, accept: str = "*/*") -> Fetcher:
-        """A client for `base` that keeps `spacing_seconds` between two requests."""
+        """A client for `base` that waits `spacing_seconds` between requests."""
         return Fetcher(base, RequestPolicy(self.contact, self.timeout_seconds, spacing_seconds, accept))
 
 
 def make_sources(
-    names: Sequence[str], places: SourceAddresses, remembered: Remembered = _nothing, ballot: Ballot | None = None
+    names: Sequence[str],
+    addresses: SourceAddresses,
+    remembered: Remembered = lambda _url: None,
+    community: Community | None = None,
 ) -> list[Source]:
-    """The sources called `names`, in that order; `ballot` is what readers said. Raises ValueError for a name that is
-    none, for one whose package breaks, and for "readers" without a ballot.
+    """The sources with these names, in that order. Raises ValueError for an unknown name, for a package that fails, and
+    for "readers" without a community.
     """
-    return [_make(name, places, remembered, ballot) for name in names]
+    tools = Tools(addresses.contact, addresses.timeout_seconds, remembered)
+    return [_make(name, addresses, tools, community) for name in names]
 
 
-def _make(name: str, places: SourceAddresses, remembered: Remembered, ballot: Ballot | None) -> Source:
-    if name == suggestions.NAME and ballot is not None:
-        return suggestions.Readers(places.arxiv_url, _arxiv_api(places), ballot)
-    if name in _OWN:
-        return _OWN[name](places, remembered)
+def _make(name: str, addresses: SourceAddresses, tools: Tools, community: Community | None) -> Source:
+    match name:
+        case "huggingface":
+            fetcher = tools.fetcher(addresses.huggingface_url, huggingface.SPACING_SECONDS, "application/json")
+            return huggingface.HuggingFace(addresses.huggingface_url, fetcher, tools.remembered)
+        case "arxiv":
+            urls = (addresses.arxiv_url, addresses.arxiv_feed_url)
+            fetchers = (_arxiv_api(addresses), tools.fetcher(urls[1], arxiv.SPACING_SECONDS, arxiv.ACCEPT))
+            return arxiv.Arxiv(urls, addresses.arxiv_categories, fetchers, tools.remembered)
+        case "hackernews":
+            fetcher = tools.fetcher(addresses.hackernews_url, accept="application/json")
+            return hackernews.HackerNews(addresses.hackernews_url, fetcher)
+        case "feeds":
+            return Feeds(addresses.feeds, lambda url: tools.fetcher(url, spacing_seconds=0), tools.remembered)
+        case suggestions.NAME if community is not None:
+            return suggestions.Suggestions(addresses.arxiv_url, _arxiv_api(addresses), community)
+    return _made_by_package(name, tools)
+
+
+@lru_cache(maxsize=4)
+def _arxiv_api(addresses: SourceAddresses) -> Fetcher:
+    """One client for both sources that ask it: arXiv wants a pause between any two requests."""
+    policy = RequestPolicy(addresses.contact, addresses.timeout_seconds, arxiv.SPACING_SECONDS, arxiv.ACCEPT)
+    return Fetcher(addresses.arxiv_url, policy)
+
+
+def _made_by_package(name: str, tools: Tools) -> Source:
     point = source_names.added().get(name)
     if point is None:
         raise ValueError(f"{name!r} is not a paper source; there are {', '.join(source_names.names())}")
     try:
-        made: Source = point.load()(Tools(places.contact, places.timeout_seconds, remembered))
+        made: Source = point.load()(tools)
     except Exception as problem:
-        said = str(problem) or type(problem).__name__
-        raise ValueError(f"the paper source {name!r} ({point.value}) cannot be used: {said}") from problem
+        reason = str(problem) or type(problem).__name__
+        raise ValueError(f"the paper source {name!r} ({point.value}) cannot be used: {reason}") from problem
     return made
-
-
-def _huggingface(places: SourceAddresses, remembered: Remembered) -> Source:
-    manners = huggingface.manners(places.contact, places.timeout_seconds)
-    return huggingface.HuggingFace(places.huggingface_url, Fetcher(places.huggingface_url, manners), remembered)
-
-
-def _arxiv(places: SourceAddresses, remembered: Remembered) -> Source:
-    manners = arxiv.manners(places.contact, places.timeout_seconds)
-    addresses = (places.arxiv_url, places.arxiv_feed_url)
-    fetchers = (_arxiv_api(places), Fetcher(places.arxiv_feed_url, manners))
-    return arxiv.Arxiv(addresses, places.arxiv_categories, fetchers, remembered)
-
-
-@lru_cache(maxsize=4)
-def _arxiv_api(places: SourceAddresses) -> Fetcher:
-    """One for both that ask it: arXiv wants a pause between any two requests."""
-    return Fetcher(places.arxiv_url, arxiv.manners(places.contact, places.timeout_seconds))
-
-
-def _hackernews(places: SourceAddresses, _remembered: Remembered) -> Source:
-    manners = hackernews.manners(places.contact, places.timeout_seconds)
-    return hackernews.HackerNews(places.hackernews_url, Fetcher(places.hackernews_url, manners))
-
-
-def _feeds(places: SourceAddresses, remembered: Remembered) -> Source:
-    manners = RequestPolicy(places.contact, places.timeout_seconds)
-    return source.Feeds(places.feeds, lambda url: Fetcher(url, manners), remembered)
-
-
-_OWN: dict[str, Callable[[SourceAddresses, Remembered], Source]] = {
-    "huggingface": _huggingface,
-    "arxiv": _arxiv,
-    "hackernews": _hackernews,
-    "feeds": _feeds,
-}

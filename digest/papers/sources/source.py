@@ -1,4 +1,4 @@
-"""What every source answers: papers it lists for a date, what it showed of their votes, and what could not be read."""
+"""The interface of every source: the papers it lists for a date, their votes, and what could not be read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from digest.papers.paper import Paper, Votes
 
 
 class SourceUnavailable(Exception):
-    """The source gave no usable answer; the message says what happened in one line."""
+    """The source gave no usable answer; the message says why on one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that was skipped: where it stood and why, in words for the operator."""
+    """A record that was skipped: where it was and why, for the operator."""
 
     place: str
     reason: str
@@ -22,7 +22,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """What a server said of the version it sent, given back to it with the next request (RFC 9110 §8.8, §13)."""
+    """A server's marks of the version it sent, sent back with the next request (RFC 9110 §8.8, §13)."""
 
     etag: str = ""
     last_modified: str = ""
@@ -34,38 +34,36 @@ Remembered = Callable[[str], Validator | None]
 
 @dataclass(slots=True)
 class SourceResult:
-    """One run of one source. `unchanged` = the source said 304: nothing changed since it was last read whole."""
+    """A source's result for a day. `unchanged`: nothing has changed since it was last read to its end (304)."""
 
     papers: list[Paper] = field(default_factory=list)
-    votes: list[Votes] = field(default_factory=list)  # those of papers that nobody listed are left out
-    withdrawn: list[str] = field(default_factory=list)  # ids of papers that are no longer to be shown
-    dated: date | None = None  # the day that the list itself says it is of, where it says so
+    votes: list[Votes] = field(default_factory=list)  # votes for papers that no source lists are dropped
+    withdrawn: list[str] = field(default_factory=list)  # ids of papers not to be shown any longer
+    dated: date | None = None  # the date that the list itself gives, if any
     unreadable: list[Unreadable] = field(default_factory=list)
     unchanged: bool = False
-    refused: dict[str, str] = field(default_factory=dict)  # suggested papers that there are not: id → why, for readers
-    incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had come
-    validators: dict[str, Validator] = field(default_factory=dict)  # by address; kept once the papers are stored
+    refused: dict[str, str] = field(default_factory=dict)  # suggested papers that do not exist: id → why
+    incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had arrived
+    validators: dict[str, Validator] = field(default_factory=dict)  # by address; stored together with the papers
 
 
 class Source(Protocol):
-    """A place that papers come from.
+    """A source of papers.
 
-    Two attributes may be left out: `past_days` = False when it can only say how things are now, so that it is never
-    asked for an earlier day; `shows_votes` = False when it brings none, so that earlier days are read again less often.
+    Two attributes are optional. `past_days` = False: the source only knows the present and is never asked for an
+    earlier day. `shows_votes` = False: it has no votes, so earlier days are read again less often.
     """
 
     name: str
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
-        """Papers that the source lists for `day`, as observed at `now`. Raises SourceUnavailable."""
+        """The list of `day`, as observed at `now`. Raises SourceUnavailable."""
         ...
 
 
 def has_past_days(source: Source) -> bool:
-    """Whether the source can be asked for a day before today."""
     return bool(getattr(source, "past_days", True))
 
 
 def shows_votes(source: Source) -> bool:
-    """Whether reading a day again observes votes."""
     return bool(getattr(source, "shows_votes", True))

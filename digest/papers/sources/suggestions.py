@@ -1,102 +1,64 @@
-"""What readers suggest: papers looked up at arXiv once, listed from when they were suggested; and readers' votes.
+"""Papers that subscribers suggest, looked up at arXiv once and listed from their suggestion on; and subscribers' votes.
 
-With DIGEST_SOURCES=arxiv,readers a lab that nobody else votes for has a trending list of its own.
+With DIGEST_SOURCES=arxiv,readers a lab whose papers nobody else votes for has a trending list of its own.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
-from urllib.parse import urlencode
 
-from digest.papers.paper import Paper, Votes
-from digest.papers.sources.arxiv_xml import ArxivDocument, document
-from digest.papers.sources.fetch import Fetcher, Refused
+from digest.papers.community import Community, Suggestion
+from digest.papers.sources import source_names
+from digest.papers.sources.arxiv import ApiError, ask_api
+from digest.papers.sources.fetch import Fetcher
 from digest.papers.sources.source import SourceResult, SourceUnavailable
 from digest.papers.suggestion import ARXIV_SAYS, UNKNOWN
 
-NAME = "readers"
-_AT_ONCE = 50  # ids in one question to the API
+NAME = source_names.SUGGESTIONS
+_BATCH = 50  # ids in one query to the API
 
 
-class Suggested(NamedTuple):
-    """A paper that a reader suggested, and when."""
-
-    paper_id: str
-    at: datetime
-
-
-class Ballot(Protocol):
-    """What readers said, as the database has it (papers/subscriber_votes.py)."""
-
-    def waiting(self, now: datetime) -> Sequence[Suggested]:
-        """Suggestions that were not looked up yet."""
-        ...
-
-    def listed(self, day: date, now: datetime) -> Sequence[Paper]:
-        """The papers that were suggested on `day` and accepted, with `listed_at` the instant of it."""
-        ...
-
-    def votes(self, now: datetime, also: Sequence[str]) -> Sequence[Votes]:
-        """Readers' votes as of `now`, for papers of the archive and for those of `also`."""
-        ...
-
-
-class Readers:
+class Suggestions:
     """The source "readers"."""
 
     name = NAME
 
-    def __init__(self, arxiv_url: str, fetcher: Fetcher, ballot: Ballot) -> None:
+    def __init__(self, arxiv_url: str, fetcher: Fetcher, community: Community) -> None:
         self._api = arxiv_url
         self._fetcher = fetcher
-        self._ballot = ballot
+        self._community = community
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
-        """The papers that were suggested on `day`; today also all that wait, and the votes.
+        """The papers suggested on `day`; today also all that wait, and the votes.
 
-        Where arXiv does not answer, what waits goes on waiting, and the findings say so.
+        While arXiv does not answer, suggestions keep waiting, and the result says so.
         """
-        findings = SourceResult(papers=list(self._ballot.listed(day, now)))
+        result = SourceResult(papers=self._community.listed(day, now))
         if day == now.date():
-            self._look_up(list(self._ballot.waiting(now)), findings)
-            findings.votes = list(self._ballot.votes(now, [paper.id for paper in findings.papers]))
-        return findings
+            self._look_up(self._community.waiting(now), result)
+            result.votes = self._community.votes(now, [paper.id for paper in result.papers])
+        return result
 
-    def _look_up(self, waiting: list[Suggested], findings: SourceResult) -> None:
+    def _look_up(self, waiting: list[Suggestion], result: SourceResult) -> None:
         try:
-            for start in range(0, len(waiting), _AT_ONCE):
-                self._ask(waiting[start : start + _AT_ONCE], findings)
+            for start in range(0, len(waiting), _BATCH):
+                self._ask(waiting[start : start + _BATCH], result)
         except SourceUnavailable as problem:
-            findings.incomplete = f"suggestions wait for arXiv: {problem}"
+            result.incomplete = f"suggestions wait for arXiv: {problem}"
 
-    def _ask(self, some: list[Suggested], findings: SourceResult) -> None:
+    def _ask(self, batch: list[Suggestion], result: SourceResult) -> None:
+        query = {"id_list": ",".join(suggestion.paper_id for suggestion in batch), "max_results": len(batch)}
         try:
-            found = self._answer(some)
-        except Refused as refused:
-            said = document(refused.body).problem
-            if not said:
-                raise
-            if len(some) == 1:
-                findings.refused[some[0].paper_id] = f"{ARXIV_SAYS}{said}"[:300]
+            page = ask_api(self._fetcher, self._api, query)
+        except ApiError as error:
+            if len(batch) == 1:
+                result.refused[batch[0].paper_id] = f"{ARXIV_SAYS}{error.reason}"[:300]
                 return
-            for one in some:  # one that arXiv cannot read spoils the answer for all
-                self._ask([one], findings)
+            for suggestion in batch:  # a single id that arXiv cannot read spoils the answer for all
+                self._ask([suggestion], result)
             return
-        papers = {entry.paper.id: entry.paper for entry in found.entries if entry.paper}
-        for one in some:
-            if one.paper_id in papers:
-                findings.papers.append(replace(papers[one.paper_id], listed_at=one.at))
-            elif not found.cut:
-                findings.refused[one.paper_id] = str(UNKNOWN)
-
-    def _answer(self, some: list[Suggested]) -> ArxivDocument:
-        query = {"id_list": ",".join(one.paper_id for one in some), "max_results": len(some)}
-        answer = self._fetcher.get(f"{self._api}/api/query?{urlencode(query)}")
-        found = document(answer.body)
-        found.cut = answer.cut or found.cut
-        if found.problem:
-            raise Refused(f"{ARXIV_SAYS}{found.problem}", answer.body)
-        if not found.is_feed:
-            raise SourceUnavailable(found.cut or "the answer is not a list of papers")
-        return found
+        papers = {entry.paper.id: entry.paper for entry in page.entries if entry.paper}
+        for suggestion in batch:
+            if suggestion.paper_id in papers:
+                result.papers.append(replace(papers[suggestion.paper_id], listed_at=suggestion.at))
+            elif not page.cut:
+                result.refused[suggestion.paper_id] = str(UNKNOWN)

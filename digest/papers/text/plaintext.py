@@ -7,8 +7,7 @@ import html
 import re
 import unicodedata
 
-from digest.papers.text.latex.convert import from_latex
-from digest.papers.text.latex.symbols import script, words
+from digest.papers.text.latex import from_latex, script, words
 
 LONGEST = 20_000  # characters; a text that is longer is no abstract, and is cut
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")

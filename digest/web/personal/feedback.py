@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues.profiles.summary import feedback_summary
 from digest.language import Message, _
 from digest.papers.paper import Paper
 from digest.papers.sources import suggestions
@@ -19,8 +20,7 @@ from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
 from digest.subscribers import community, feedback, subscriptions
 from digest.subscribers.community import NotTaken
-from digest.subscribers.opinion import FeedbackKind
-from digest.subscribers.opinions import opinion_of
+from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, verify
 from digest.web.cards import paper_card
@@ -99,7 +99,7 @@ def _do(
     word = one(form, "say") or linked
     if word not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
         raise NotTaken(_("Use one of the buttons."))
-    feedback.say(site.engine, reader.id, paper.id, FeedbackKind(word), now)
+    feedback.give(site.engine, reader.id, paper.id, FeedbackKind(word), now)
     return NOTED[FeedbackKind(word)], ("undo", "yes")
 
 
@@ -136,7 +136,7 @@ def _show(
     error: str = "",
 ) -> Response:
     with read_only(site.engine) as connection:
-        opinion = opinion_of(connection, reader.id, paper.id)
+        opinion = feedback_on(connection, reader.id, paper.id)
     votes = suggestions.NAME in site.settings.sources
     return site.speaking_to(reader).pages.show(
         "feedback",
@@ -144,7 +144,7 @@ def _show(
         card=paper_card(paper),
         words=WORDS,
         said=said,
-        now_said=opinion.said if opinion else None,
+        now_said=opinion.kind if opinion else None,
         topics_here=[topic for topic in topics_of(paper) if topic.slug not in reader.preferences.muted_topics],
         told=told,
         undo=undo,
@@ -186,7 +186,7 @@ def change_taste(site: TheSite, token: str, form: Posted) -> Response:
 
 
 def _show_taste(site: Site, token: str, reader: Subscriber, told: str = "", error: str = "") -> Response:
-    taste = feedback.taste(site.engine, reader)
+    taste = feedback_summary(site.engine, reader)
     cards = {paper_id: paper_card(paper) for paper_id, paper in taste.papers.items()}
     return site.speaking_to(reader).pages.show(
         "taste",

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
+from digest.issues.personal_data import export
 from digest.language import _
 from digest.ledger.kinds import Status
 from digest.papers.sources import suggestions
@@ -171,7 +172,7 @@ def _show(
 
 
 def _export(site: Site, reader: Subscriber) -> Response:
-    stored = subscriptions.export(site.engine, reader.id)
+    stored = export(site.engine, reader.id)
     headers = {"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'}
     return JSONResponse(stored, headers=headers) if stored is not None else _no_such_link(site)
 

@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues import first_issue
 from digest.issues.store import newest_issue
 from digest.language import _
 from digest.ledger.kinds import Status
@@ -99,7 +100,7 @@ def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Respon
     if isinstance(wishes, dict):
         fields = fields_typed(form, fields_of(reader.preferences, now))
         return site.speaking_to(reader).pages.show("confirm", 400, fields=fields, errors=wishes)
-    confirmed = subscriptions.confirm(site.engine, reader.id, site.client_hash(request), now, wishes)
+    confirmed = first_issue.confirm(site.engine, reader.id, site.client_hash(request), now, wishes)
     site = site.speaking_to(reader)
     return _confirmed(site, BackgroundTask(site.hint)) if confirmed else _over(site)
 

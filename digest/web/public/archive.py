@@ -9,10 +9,11 @@ from digest.issues.archive import days_in, latest_place, months_of_issues
 from digest.issues.store import issue_on
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.search.similar import papers_like
+from digest.papers.paper import arxiv_page
+from digest.papers.search import papers_like
 from digest.papers.store import paper as paper_with_id
 from digest.web.caching import same_for_all
-from digest.web.cards import arxiv_page, authors, card, links, page_of, paper_card
+from digest.web.cards import authors, card, links, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.public.score_labels import standing_of
 from digest.web.public.structured import article, collection
@@ -52,7 +53,7 @@ def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.
     shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
     public_url = site.settings.public_url
     canonical = public_url + issue.path
-    listed = [(ranked, public_url + page_of(ranked.paper)) for ranked in shown]
+    listed = [(ranked, public_url + ranked.paper.path) for ranked in shown]
     answer = site.pages.show(
         "issue",
         issue=issue,
@@ -77,7 +78,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
     if known is None:
         return _unknown(site, paper_id)
     paper = known.paper
-    canonical = site.settings.public_url + page_of(paper)
+    canonical = site.settings.public_url + paper.path
     answer = site.pages.show(
         "paper",
         paper=paper,

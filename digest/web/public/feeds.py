@@ -16,7 +16,7 @@ from digest.language import _
 from digest.papers.topics import TOPICS, Topic, matches_topic
 from digest.text import one_line
 from digest.web.caching import same_for_all
-from digest.web.cards import UNTITLED, card, page_of
+from digest.web.cards import UNTITLED, card
 from digest.web.paging import page_asked, pages_of
 from digest.web.public.feed import Feed, FeedEntry, as_atom, as_json
 from digest.web.site import Site, TheSite
@@ -117,7 +117,7 @@ def _entry(public_url: str, one: Appearance) -> FeedEntry:
     paper = one.ranked.paper
     return FeedEntry(
         id=_tag(public_url, f"paper/{quote(paper.id, safe='/:')}"),
-        url=public_url + page_of(paper),
+        url=public_url + paper.path,
         title=one_line(paper.title) or UNTITLED,
         summary=one_line(paper.summary),
         text=one_line(paper.abstract),

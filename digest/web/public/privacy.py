@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 
 from digest.papers.sources import suggestions
 from digest.settings import Settings
-from digest.smtp.relay import is_loopback
 from digest.subscribers.subscriptions import PENDING_FOR, UNDO_WITHIN
 from digest.subscribers.tokens import CONFIRM_FOR
 from digest.web.site import Site, TheSite
@@ -42,4 +41,4 @@ def _senders(settings: Settings) -> list[str]:
 
 def _carriers(settings: Settings) -> list[str]:
     """The mail servers of others; each mail names them in its header too."""
-    return list(dict.fromkeys(relay.host for relay in settings.relays if not is_loopback(relay.host)))
+    return list(dict.fromkeys(relay.host for relay in settings.relays if not relay.is_local))

@@ -1,10 +1,9 @@
 """The numbers behind a paper's place → words for readers. Pure. docs/ranking.md tells what each number is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from digest.language import Message, _
-from digest.papers.ranking.ranking import CONTRIBUTION
+from digest.papers.score_terms import ScoreTerms
 
 Lines = tuple[tuple[str, "float | Message"], ...]
 
@@ -59,16 +58,15 @@ class ScoreLabels:
     facts: Lines
 
 
-def standing_of(terms: Mapping[str, float]) -> ScoreLabels:
+def standing_of(terms: ScoreTerms) -> ScoreLabels:
     """The terms of a score; parts that are nought to three decimals are left out, as they add nothing.
 
     What an older formula knew keeps the name that it had there.
     """
-    named = {name: value for name, value in terms.items() if name != "score"}
-    parts = {name.removeprefix(CONTRIBUTION): named.pop(name) for name in terms if name.startswith(CONTRIBUTION)}
+    parts = [(name, value) for name, value in terms.parts.items() if round(value, _DECIMALS)]
     return ScoreLabels(
-        tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts.items() if round(value, _DECIMALS)),
-        tuple((_FACTS.get(name, _plain(name)), _said(name, value)) for name, value in named.items()),
+        tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts),
+        tuple((_FACTS.get(name, _plain(name)), _said(name, value)) for name, value in terms.facts.items()),
     )
 
 

@@ -7,14 +7,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from digest.database.engine import read_only
-from digest.language import Language, Message, _
-from digest.mail.compose.cards import and_more
-from digest.papers.paper import Paper
-from digest.papers.search.excerpt import Piece, excerpt, marked
-from digest.papers.search.query import LONGEST_QUERY, Query, Term, parse_query
-from digest.papers.search.search import Filters, Hit, search
+from digest.language import Language, Message, _, and_more
+from digest.papers.paper import Paper, arxiv_page
+from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
 from digest.text import one_line
-from digest.web.cards import arxiv_page, authors, paper_card
+from digest.web.cards import authors, paper_card
 from digest.web.paging import page_asked, pages_of
 from digest.web.site import TheSite
 
@@ -98,7 +95,7 @@ def _apart(terms: tuple[Term, ...]) -> list[Term]:
 def _by(paper: Paper, terms: list[Term], language: Language) -> list[Piece]:
     """The authors who were looked for, else the first ones, and how many more there are."""
     names = [one_line(name) for name in paper.authors]
-    sought = [name for name in names if any(piece.found for piece in marked(name, terms))][:_NAMES]
+    sought = [name for name in names if any(piece.is_match for piece in marked(name, terms))][:_NAMES]
     if not sought:
         return marked(one_line(paper.organization) or language.say(authors(paper, 2)), terms)
     # The words around the names are found nowhere, even if somebody looks for "more".

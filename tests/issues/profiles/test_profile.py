@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks import interests
 from digest.issues.profiles.profile import HALF_LIFE, affinities, fit_space, profile_words
-from digest.subscribers.opinion import FeedbackKind, PaperFeedback
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 from tests.support.scenario import MORNING
 
 SUBJECTS = {

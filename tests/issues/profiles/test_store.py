@@ -7,8 +7,10 @@ from sqlalchemy import insert, select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import opinions, tastes
-from digest.subscribers import feedback, subscriptions
-from digest.subscribers.opinion import FeedbackKind
+from digest.issues.personal_data import export
+from digest.issues.profiles.summary import feedback_summary
+from digest.subscribers import feedback
+from digest.subscribers.paper_feedback import FeedbackKind
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
 GRAPHS = "spectral clustering of graph nodes by message passing over edges in community networks"
@@ -57,11 +59,11 @@ def test_only_readers_who_said_something_have_a_taste(engine, issue):
 
 def test_a_reader_can_look_at_the_words_of_their_profile_until_they_forget_what_they_said(engine, issue):
     _published, fond = issue
-    words = feedback.taste(engine, fond).words
+    words = feedback_summary(engine, fond).words
     assert words
     assert set(words) <= set(GRAPHS.split()) | {"graphs"}
-    exported = subscriptions.export(engine, fond.id)
+    exported = export(engine, fond.id)
     assert exported is not None
     assert exported["tastes"][0]["words"] == list(words)
     feedback.forget_all(engine, fond.id, MORNING)
-    assert feedback.taste(engine, fond).words == ()
+    assert feedback_summary(engine, fond).words == ()

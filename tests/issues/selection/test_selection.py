@@ -8,18 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, IssueSettings
 from digest.issues.reasons import OUTSIDE, place_of, reason_of
 from digest.issues.selection.selection import Pool, PoolProfile, Selection, SelectionWeights, select
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.papers.paper import RankedPaper
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.subscriber import Preferences
 from tests.support.scenario import DAY, MORNING, paper
 
 
 def issue_of(*papers):
-    ranked = tuple(RankedPaper(n, one, 100.0 - n, {"upvotes": 100.0 - n}) for n, one in enumerate(papers, start=1))
-    return Issue(1, "daily", DAY, MORNING, IssueStatus.RUNNING, "test", {}, {}, 0, "", ranked)
+    ranked = [
+        RankedPaper(rank, paper, 100.0 - rank, ScoreTerms(upvotes=100.0 - rank)) for rank, paper in enumerate(papers, 1)
+    ]
+    return Issue(1, "daily", DAY, MORNING, IssueStatus.RUNNING, "test", {}, IssueSettings(), 0, "", tuple(ranked))
 
 
 TEN = [paper(number) for number in range(10)]
@@ -225,4 +228,4 @@ def test_the_reason_is_the_place_in_the_issue_and_what_the_reader_asked_for():
     ("rank", "words"), [(2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (113, "113th"), (21, "21st")]
 )
 def test_places_are_counted_as_people_count(rank, words):
-    assert place_of(RankedPaper(rank, TEN[0], 1.0, {}), "daily") == f"{words} in today’s ranking"
+    assert place_of(RankedPaper(rank, TEN[0], 1.0, ScoreTerms()), "daily") == f"{words} in today’s ranking"

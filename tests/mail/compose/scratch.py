@@ -1,4 +1,4 @@
-"""One reader's digest the obvious way: every template rendered for this reader alone, with values and no holes."""
+"""One subscriber's digest the obvious way: every template rendered for them alone, without placeholders."""
 
 from typing import Any
 
@@ -10,58 +10,60 @@ from digest.mail.compose.cards import card_values, in_preheader, in_subject
 from digest.mail.compose.fragments import _WORDING, quiet_preheader
 from digest.mail.compose.issue_template import REASON, REASON_ROOM, SHORTEST_PREHEADER
 from digest.mail.compose.render import (
-    Branding,
+    RenderedCard,
     Renderer,
     SubscriberLinks,
-    _digest_values,
+    _common_values,
+    _issue_values,
     counted_papers,
-    told_cut,
-    told_left_out,
+    cut_notice,
+    left_out_notice,
 )
-from digest.mail.message import MessageParts
+from digest.mail.message import Branding, MessageParts
 from digest.text import cut, one_line, wrapped
 
 
 def from_scratch(
-    renderer: Renderer, issue: Issue, selection: Selection, reader: SubscriberLinks, look: Branding
+    renderer: Renderer, issue: Issue, selection: Selection, links: SubscriberLinks, branding: Branding
 ) -> tuple[MessageParts, str]:
-    """The letter, and its preheader."""
+    """The message, and its preheader."""
     language = renderer.language
-    ranked = {place.paper.id: place for place in issue.papers}
+    ranked = {row.paper.id: row for row in issue.papers}
     papers = [ranked[pick.paper_id].paper for pick in selection.picks]
     cards = dict.fromkeys(("html", "text"), "")
     if selection.first:
         welcome = {
-            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"reader": reader})
+            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"reader": links})
             for name, ending in (("html", "html"), ("text", "txt"))
         }
         cards = {"html": welcome["html"].strip() + "\n", "text": welcome["text"].strip("\n") + "\n\n"}
     for number, pick in enumerate(selection.picks, start=1):
         why = f"· {cut(pick.why, REASON, REASON_ROOM)}"
-        common = card_values(ranked[pick.paper_id], look.public_url, language)
+        common = card_values(ranked[pick.paper_id], branding.public_url, language)
         position = language.say(_WORDING["place"]).format(number=number, count=len(papers))
-        common |= {"position": position, "feedback": reader.feedback_url}
-        said = {"html": f" {why}" if pick.why else "", "text": f"\n{wrapped(why)}" if pick.why else ""}
+        common |= {"position": position, "feedback": links.feedback_url}
+        reason = {"html": f" {why}" if pick.why else "", "text": f"\n{wrapped(why)}" if pick.why else ""}
         for kind, ending in (("html", "html"), ("text", "txt")):
             template = renderer._templates.get_template(f"email/digest/card.{ending}")
-            cards[kind] += template.render(common | {"why": said[kind]}).strip("\n") + "\n"
+            cards[kind] += template.render(common | {"why": reason[kind]}).strip("\n") + "\n"
     others = "; ".join(in_preheader(paper, language) for paper in papers[1:4])
     preheader = language.say(_WORDING["also"]) + others
     if len(papers) == 1 or len("Also: " + others) < SHORTEST_PREHEADER:
         preheader = quiet_preheader(issue, language)
     many, left_out = str(len(papers)), selection.left_out
     is_cut = len(issue.papers) > len(papers) + left_out
-    values = _digest_values(issue, look, language) | {
+    values = _issue_values(issue, branding, language) | {
         "papers": counted_papers(len(papers), language, many),
         "more": str(len(papers) - 1) if len(papers) > 1 else "",
-        "left_out": told_left_out(left_out, language, language.number(left_out)),
-        "cut": told_cut(len(papers), len(issue.papers), language, many) if is_cut else "",
+        "left_out": left_out_notice(left_out, language, language.number(left_out)),
+        "cut": cut_notice(len(papers), len(issue.papers), language, many) if is_cut else "",
         "title": in_subject(papers[0], language),
         "preheader": preheader,
     }
-    shown = one_line(renderer._render(Kind.DIGEST, "subject.txt", values | {"reader": reader, "look": look}))
-    letter = renderer._letter(Kind.DIGEST, values, cards, reader, look, shown_subject=shown)
-    return MessageParts(shown, letter.text, letter.html), preheader
+    shown = one_line(renderer._render("digest/subject.txt", values | {"reader": links, "look": branding}))
+    values |= _common_values(links, branding) | {"subject": shown}
+    parts = renderer._message(Kind.DIGEST, values, RenderedCard(cards["html"], cards["text"]))
+    return MessageParts(shown, parts.text, parts.html), preheader
 
 
 def shown(html: str) -> list[Any]:

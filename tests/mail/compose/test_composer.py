@@ -15,24 +15,28 @@ from digest.issues.selection.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint import lint
 from digest.lint.message import ParsedMessage
-from digest.mail.compose.composer import IssueComposer, MailContext, make_fragments, write
+from digest.mail.compose.composer import compose_alone, render_fragments
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.headers import UnfitMessage
-from digest.mail.compose.render import Branding, Renderer, SubscriberLinks
+from digest.mail.compose.issue_composer import IssueComposer
+from digest.mail.compose.render import Renderer, SubscriberLinks
+from digest.mail.message import Branding
+from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (
-    DESK,
+    BRANDING,
+    CONTEXT,
     LANGUAGES,
-    LOOK,
     RENDERER,
     SECRET,
     TEMPLATES,
+    a_composer,
+    a_draft,
     a_paper,
-    a_part,
-    a_press,
     an_issue,
-    as_letter,
     everything_in,
+    parts_of,
 )
 from tests.mail.compose.rfc_parser import an_ed25519_signer, an_rsa_signer, holds
 from tests.mail.compose.scratch import from_scratch, shown
@@ -65,8 +69,8 @@ PAPERS = [
 ]
 ISSUE = an_issue(PAPERS)
 IDS = [paper.id for paper in PAPERS]
-PRESSES = {code: a_press(ISSUE, language=code) for code in LANGUAGES.codes}
-PRESS = PRESSES[SOURCE]
+COMPOSERS = {code: a_composer(ISSUE, language=code) for code in LANGUAGES.codes}
+COMPOSER = COMPOSERS[SOURCE]
 SELECTIONS = st.builds(
     lambda ids, whys, left_out, first: Selection(
         tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out, first=first
@@ -78,13 +82,13 @@ SELECTIONS = st.builds(
 )
 
 
-def links(address: str, number: int, look: Branding = LOOK) -> SubscriberLinks:
+def links(address: str, number: int, branding: Branding = BRANDING) -> SubscriberLinks:
     at = datetime(2026, 11, 23, 7, tzinfo=UTC)
     return SubscriberLinks(
         address,
-        f"{look.public_url}/preferences/{sign(Purpose.MANAGE, number, at, [SECRET])}",
-        f"{look.public_url}/u/{sign(Purpose.UNSUBSCRIBE, number, at, [SECRET])}",
-        feedback_url=f"{look.public_url}/feedback/{sign(Purpose.FEEDBACK, number, at, [SECRET])}",
+        f"{branding.public_url}/preferences/{sign(Purpose.MANAGE, number, at, [SECRET])}",
+        f"{branding.public_url}/u/{sign(Purpose.UNSUBSCRIBE, number, at, [SECRET])}",
+        feedback_url=f"{branding.public_url}/feedback/{sign(Purpose.FEEDBACK, number, at, [SECRET])}",
     )
 
 
@@ -93,9 +97,9 @@ def links(address: str, number: int, look: Branding = LOOK) -> SubscriberLinks:
 def test_a_joined_mail_is_what_rendering_it_for_one_reader_would_give(
     selection: Selection, address: str, number: int, code: str
 ) -> None:
-    message = PRESSES[code].write(a_part(ISSUE, selection, number, address)).envelope.message
-    expected, _ = from_scratch(RENDERER.speaking(code), ISSUE, selection, links(address, number), LOOK)
-    joined = as_letter(message)
+    message = COMPOSERS[code].compose(a_draft(ISSUE, selection, number, address)).envelope.message
+    expected, _ = from_scratch(RENDERER.speaking(code), ISSUE, selection, links(address, number), BRANDING)
+    joined = parts_of(message)
     assert joined.text == expected.text
     assert shown(joined.html) == shown(expected.html)
     assert joined.subject == expected.subject
@@ -107,14 +111,14 @@ def test_a_joined_mail_is_what_rendering_it_for_one_reader_would_give(
 @pytest.mark.parametrize("url", ["https://p.example/a&b", "https://" + "long." * 8 + "example/" + "x" * 43 + "/y" * 20])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_unusual_public_urls_and_addresses_break_no_rule(url: str, address: str) -> None:
-    look = replace(LOOK, public_url=url)
-    desk = replace(DESK, look=look)
-    issue = an_issue([a_paper(number) for number in range(1, 4)], desk=desk)
+    branding = replace(BRANDING, public_url=url)
+    context = replace(CONTEXT, branding=branding)
+    issue = an_issue([a_paper(number) for number in range(1, 4)], context=context)
     selection = everything_in(issue)
-    message = a_press(issue, desk).write(a_part(issue, selection, 7, address)).envelope.message
-    expected, preheader = from_scratch(RENDERER, issue, selection, links(address, 7, look), look)
-    assert as_letter(message).text == expected.text
-    assert shown(as_letter(message).html) == shown(expected.html)
+    message = a_composer(issue, context).compose(a_draft(issue, selection, 7, address)).envelope.message
+    expected, preheader = from_scratch(RENDERER, issue, selection, links(address, 7, branding), branding)
+    assert parts_of(message).text == expected.text
+    assert shown(parts_of(message).html) == shown(expected.html)
     assert [found for found in broken(message) if "columns" not in found] == []
     assert preheader in expected.html
 
@@ -125,20 +129,20 @@ def test_unusual_public_urls_and_addresses_break_no_rule(url: str, address: str)
 def test_every_form_keeps_every_rule(papers: int, left_out: int, first: bool) -> None:
     issue = an_issue([a_paper(number) for number in range(1, papers + 1)])
     selection = replace(everything_in(issue, left_out), first=first)
-    message = a_press(issue).write(a_part(issue, selection)).envelope.message
+    message = a_composer(issue).compose(a_draft(issue, selection)).envelope.message
     assert broken(message) == []
     assert lint(message).failed == []
-    text = as_letter(message).text
+    text = parts_of(message).text
     assert ("This is your first issue" in text) == first
     assert f"{papers} paper{'s' * (papers > 1)} for Monday" in text
     assert ("left out" in text) == bool(left_out)
 
 
-EVERYTHING = {"upvotes": 12345.0, "gained": 1234.0, "comments": 1234.0, "stars": 123456.0}
+EVERYTHING = ScoreTerms(upvotes=12345.0, gained=1234.0, comments=1234.0, stars=123456.0)
 
 
 @pytest.mark.parametrize("code", LANGUAGES.codes)
-@pytest.mark.parametrize("repeated", [*(letter * 9 + " " for letter in "a語🤗é&='\"<"), "é", "a/", "a/bbbbbbbbbbbbbb"])
+@pytest.mark.parametrize("repeated", [*(parts * 9 + " " for parts in "a語🤗é&='\"<"), "é", "a/", "a/bbbbbbbbbbbbbb"])
 def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(repeated: str, code: str) -> None:
     said = repeated * 200
     links = {name: f"https://code.example/{name}".ljust(53, "=") for name in ("url", "code_url", "project_url")}
@@ -149,8 +153,8 @@ def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(repeated: str,
     issue = an_issue(papers, note=said)
     late = tuple(replace(one, terms=EVERYTHING, late_days=12) for one in issue.papers)
     issue = replace(issue, papers=late)
-    message = a_press(issue, language=code).write(
-        a_part(
+    message = a_composer(issue, language=code).compose(
+        a_draft(
             issue, Selection(tuple(Pick(paper.id, said) for paper in papers), 1000), address="=" * 240 + "@a.example"
         )
     )
@@ -163,7 +167,7 @@ def test_each_readers_links_are_their_own() -> None:
     selection = Selection((Pick(IDS[0], ""),))
     for number in (1, 2, 2**32 - 1):
         mail = ParsedMessage(
-            PRESS.write(a_part(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message
+            COMPOSER.compose(a_draft(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message
         )
         tokens = set(re.findall(r"/(?:u|preferences|feedback)/([\w-]{32})\b", " ".join(mail.web_links())))
         opened = {(purpose, verify(purpose, token, [SECRET])) for token in tokens for purpose in Purpose}
@@ -180,20 +184,20 @@ def poisoned(folder: Path) -> MailContext:
     shutil.copytree(TEMPLATES, folder)
     card = folder / "email" / "digest" / "card.html"
     card.write_text('{% if title == "Poison" %}{{ 1 // 0 }}{% endif %}' + card.read_text(encoding="utf-8"), "utf-8")
-    return replace(DESK, renderer=Renderer(folder))
+    return replace(CONTEXT, renderer=Renderer(folder))
 
 
 def test_a_paper_whose_card_cannot_be_made_harms_no_other(tmp_path: Path) -> None:
-    desk = poisoned(tmp_path / "templates")
+    context = poisoned(tmp_path / "templates")
     issue = an_issue([a_paper(1), a_paper(2, title="Poison"), a_paper(3), a_paper(4, title="lone \ud800 surrogate")])
-    fragments = make_fragments(issue, desk)
+    fragments = render_fragments(issue, context)
     assert set(fragments.cards) == {"2611.00001", "2611.00003", "2611.00004"}
     assert fragments.unfit == {"2611.00002": "ZeroDivisionError: integer division or modulo by zero"}
-    press = IssueComposer(issue, Fragments.from_json(fragments.to_json()), desk)
-    assert press.write(a_part(issue, Selection((Pick("2611.00001", ""), Pick("2611.00003", "")))))
+    composer = IssueComposer(issue, Fragments.from_json(fragments.to_json()), context)
+    assert composer.compose(a_draft(issue, Selection((Pick("2611.00001", ""), Pick("2611.00003", "")))))
     for ids in (["2611.00002"], ["2611.00001", "2611.00002"]):
         with pytest.raises(UnfitMessage, match=r"no card of 2611\.00002: ZeroDivisionError"):
-            press.write(a_part(issue, Selection(tuple(Pick(one, "") for one in ids))))
+            composer.compose(a_draft(issue, Selection(tuple(Pick(one, "") for one in ids))))
 
 
 @pytest.mark.parametrize(
@@ -211,23 +215,23 @@ def test_a_paper_whose_card_cannot_be_made_harms_no_other(tmp_path: Path) -> Non
 )
 def test_a_mail_that_cannot_be_made_says_so(address: str, selection: Selection | None) -> None:
     with pytest.raises(UnfitMessage):
-        PRESS.write(a_part(ISSUE, selection, 1, address))
+        COMPOSER.compose(a_draft(ISSUE, selection, 1, address))
 
 
 def test_a_press_writes_the_mails_of_its_issue_only() -> None:
     other = replace(ISSUE, id=2)
     with pytest.raises(UnfitMessage, match="another issue"):
-        PRESS.write(a_part(other, everything_in(other)))
+        COMPOSER.compose(a_draft(other, everything_in(other)))
 
 
 # --- the same mail, whatever has changed since ---
 
 
 SIGNERS = (an_rsa_signer(), an_ed25519_signer())
-SIGNING = replace(DESK, signers=SIGNERS)
-OF_TODAY = an_issue([a_paper(number) for number in range(1, 12)], desk=SIGNING)
-PART = a_part(OF_TODAY, Selection((Pick("2611.00003", "you follow “<&>”"), Pick("2611.00001", "")), 2))
-STORED = make_fragments(OF_TODAY, SIGNING).to_json()
+SIGNING = replace(CONTEXT, signers=SIGNERS)
+OF_TODAY = an_issue([a_paper(number) for number in range(1, 12)], context=SIGNING)
+DRAFT = a_draft(OF_TODAY, Selection((Pick("2611.00003", "you follow “<&>”"), Pick("2611.00001", "")), 2))
+STORED = render_fragments(OF_TODAY, SIGNING).to_json()
 NEW_KEY = b"another key of at least thirty-two characters"
 
 
@@ -242,10 +246,10 @@ CHANGES: dict[str, Callable[[Path], MailContext]] = {
     "nothing": lambda folder: SIGNING,
     "templates": lambda folder: replace(SIGNING, renderer=edited(folder)),
     "public address": lambda folder: replace(
-        SIGNING, look=replace(LOOK, public_url="https://new.example", title="New")
+        SIGNING, branding=replace(BRANDING, public_url="https://new.example", title="New")
     ),
     "sender": lambda folder: replace(SIGNING, senders=replace(SIGNING.senders, bulk="new@new.example", reply_to="")),
-    "link key": lambda folder: replace(SIGNING, keys=(NEW_KEY, SECRET)),
+    "link key": lambda folder: replace(SIGNING, link_keys=(NEW_KEY, SECRET)),
     "DKIM key": lambda folder: replace(SIGNING, signers=(an_rsa_signer("new"), an_ed25519_signer("newer"), *SIGNERS)),
     "order of DKIM keys": lambda folder: replace(SIGNING, signers=SIGNERS[::-1]),
 }
@@ -253,47 +257,47 @@ CHANGES: dict[str, Callable[[Path], MailContext]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_retry_is_the_same_mail_byte_for_byte(change: str, tmp_path: Path) -> None:
-    first = IssueComposer(OF_TODAY, Fragments.from_json(STORED), SIGNING).write(PART)
-    desk = CHANGES[change](tmp_path / "templates")
-    again = IssueComposer(OF_TODAY, Fragments.from_json(STORED), desk).write(PART)
+    first = IssueComposer(OF_TODAY, Fragments.from_json(STORED), SIGNING).compose(DRAFT)
+    context = CHANGES[change](tmp_path / "templates")
+    again = IssueComposer(OF_TODAY, Fragments.from_json(STORED), context).compose(DRAFT)
     assert (again.sha256, again.message_id) == (first.sha256, first.message_id)
     assert again.envelope.message == first.envelope.message
     assert holds(first.envelope.message, SIGNERS, "papers.example.org")
 
 
 def test_the_changes_would_show_in_the_mails_of_a_new_issue(tmp_path: Path) -> None:
-    first = IssueComposer(OF_TODAY, Fragments.from_json(STORED), SIGNING).write(PART)
+    first = IssueComposer(OF_TODAY, Fragments.from_json(STORED), SIGNING).compose(DRAFT)
     for name, change in CHANGES.items():
-        desk = change(tmp_path / name)
-        issue = an_issue([a_paper(number) for number in range(1, 12)], desk=desk)
-        again = write(replace(PART, issue=issue), desk)
+        context = change(tmp_path / name)
+        issue = an_issue([a_paper(number) for number in range(1, 12)], context=context)
+        again = compose_alone(replace(DRAFT, issue=issue), context)
         assert (again.sha256 == first.sha256) == (name == "nothing"), name
 
 
 @pytest.mark.parametrize(
-    ("desk", "said"),
+    ("context", "said"),
     [
-        (replace(SIGNING, keys=(NEW_KEY,)), "secret key that signs the links of this issue is not set any more"),
-        (replace(SIGNING, signers=SIGNERS[:1]), "the DKIM key ed1 is not set any more"),
+        (replace(SIGNING, link_keys=(NEW_KEY,)), "secret key that signs the links of this issue is no longer set"),
+        (replace(SIGNING, signers=SIGNERS[:1]), "the DKIM key ed1 is no longer set"),
     ],
     ids=["link key", "DKIM key"],
 )
-def test_without_the_key_that_signed_it_a_mail_is_not_made(desk: MailContext, said: str) -> None:
+def test_without_the_key_that_signed_it_a_mail_is_not_made(context: MailContext, said: str) -> None:
     with pytest.raises(UnfitMessage, match=said):
-        IssueComposer(OF_TODAY, Fragments.from_json(STORED), desk)
+        IssueComposer(OF_TODAY, Fragments.from_json(STORED), context)
 
 
 def test_fragments_are_plain_text_and_the_same_each_time() -> None:
-    assert make_fragments(OF_TODAY, SIGNING).to_json() == STORED
+    assert render_fragments(OF_TODAY, SIGNING).to_json() == STORED
     assert STORED.isascii()
     assert "\n" not in STORED
     assert Fragments.from_json(STORED).to_json() == STORED
 
 
 def test_an_issue_of_an_earlier_version_is_signed_with_the_first_key() -> None:
-    settings = {name: said for name, said in OF_TODAY.settings.items() if name not in ("link_key", "dkim")}
+    settings = replace(OF_TODAY.settings, link_key="", dkim=())
     issue = replace(OF_TODAY, settings=settings)
     message = (
-        IssueComposer(issue, Fragments.from_json(STORED), SIGNING).write(replace(PART, issue=issue)).envelope.message
+        IssueComposer(issue, Fragments.from_json(STORED), SIGNING).compose(replace(DRAFT, issue=issue)).envelope.message
     )
     assert b"DKIM-Signature" not in message

@@ -10,19 +10,19 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from digest.ledger.kinds import ISSUE_OF, LISTED, Kind
 from digest.mail.compose.dkim import Signer, dns_record, first_of_each_kind, load_signer, named
-from digest.mail.compose.headers import compose
+from digest.mail.compose.headers import message_bytes
 from tests.mail.builders import (
-    DESK,
-    LOOK,
-    READER,
+    BRANDING,
+    CONTEXT,
+    LINKS,
     RENDERER,
-    a_letter,
+    a_composer,
+    a_draft,
     a_paper,
-    a_part,
-    a_press,
     an_issue,
     everything_in,
     headers,
+    message_parts,
 )
 from tests.mail.compose.rfc_parser import an_ed25519_signer, an_rsa_key, an_rsa_signer, holds, pem, verdicts
 
@@ -32,16 +32,10 @@ BOTH = (an_rsa_signer(), an_ed25519_signer())
 
 def signed(kind: Kind = Kind.DIGEST, signers: tuple[Signer, ...] = BOTH) -> bytes:
     if kind in LISTED:
-        desk = replace(DESK, signers=signers)
-        issue = an_issue([a_paper(number) for number in range(1, 4)], desk=desk, kind=ISSUE_OF[kind])
-        return a_press(issue, desk).write(a_part(issue, everything_in(issue))).envelope.message
-    letters = {
-        Kind.CONFIRMATION: RENDERER.confirmation_letter,
-        Kind.ALREADY: RENDERER.already_letter,
-        Kind.LINK: RENDERER.link_letter,
-        Kind.GOODBYE: RENDERER.goodbye_letter,
-    }
-    return compose(letters[kind](READER, LOOK), headers(kind=kind), signers)
+        context = replace(CONTEXT, signers=signers)
+        issue = an_issue([a_paper(number) for number in range(1, 4)], context=context, kind=ISSUE_OF[kind])
+        return a_composer(issue, context).compose(a_draft(issue, everything_in(issue))).envelope.message
+    return message_bytes(RENDERER.render(kind, LINKS, BRANDING), headers(kind=kind), signers)
 
 
 def tags(message: bytes) -> list[dict[str, str]]:
@@ -80,8 +74,8 @@ def test_without_a_key_there_is_no_signature() -> None:
 
 def test_a_second_signing_gives_the_same_bytes() -> None:
     assert signed() == signed()
-    later = compose(a_letter(), headers(date=headers().date + timedelta(seconds=1)), BOTH)
-    assert later != compose(a_letter(), headers(), BOTH)
+    later = message_bytes(message_parts(), headers(date=headers().date + timedelta(seconds=1)), BOTH)
+    assert later != message_bytes(message_parts(), headers(), BOTH)
 
 
 FIELDS = [
@@ -149,7 +143,7 @@ def test_what_servers_on_the_way_may_change_breaks_nothing() -> None:
 
 
 def test_the_domain_is_that_of_the_sender_of_this_mail() -> None:
-    message = compose(a_letter(), headers(sender="Ünlike <a@other.example>"), BOTH)
+    message = message_bytes(message_parts(), headers(sender="Ünlike <a@other.example>"), BOTH)
     assert [one["d"] for one in tags(message)] == ["other.example"] * 2
     assert holds(message, BOTH, "other.example")
 
@@ -165,7 +159,7 @@ def test_the_first_key_of_each_kind_signs_and_the_others_wait() -> None:
     assert first_of_each_kind((*BOTH, *others)) == BOTH
     assert first_of_each_kind((others[1], *BOTH)) == (others[1], BOTH[0])
     assert named((*BOTH, *others), ["ed2", "rsa1"]) == (others[1], BOTH[0])
-    with pytest.raises(ValueError, match="the DKIM key gone is not set any more"):
+    with pytest.raises(ValueError, match="the DKIM key gone is no longer set"):
         named(BOTH, ["rsa1", "gone"])
 
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.ledger.kinds import Kind
-from digest.mail.compose.headers import UnfitMessage, compose, message_id
+from digest.mail.compose.headers import UnfitMessage, message_bytes, message_id
 from digest.text import one_line
-from tests.mail.builders import a_letter, every_letter, headers
+from tests.mail.builders import a_draft, a_paper, an_issue, headers, message_parts, parts_of_every_kind
 
 FIELDS = [
     "From",
@@ -90,7 +90,7 @@ def assert_sound(raw: bytes, fields: list[str] = FIELDS) -> None:
 
 
 def test_the_header_section_of_a_digest() -> None:
-    raw = compose(a_letter(), headers())
+    raw = message_bytes(message_parts(), headers())
     assert_sound(raw)
     expected = {
         "From": "Daily Papers <digest@papers.example.org>",
@@ -110,13 +110,12 @@ def test_the_header_section_of_a_digest() -> None:
 
 
 def test_what_one_person_asked_for_is_no_mail_of_a_list() -> None:
-    raw = compose(a_letter(), headers(kind=Kind.LINK, unsubscribe_mailto=""))
+    raw = message_bytes(message_parts(), headers(kind=Kind.LINK))
     assert_sound(raw, [name for name in FIELDS if name not in ("List-Id", "List-Archive", "Precedence")])
-    assert "mailto" not in field(raw, "List-Unsubscribe")
 
 
 def test_without_an_archive_none_is_named_and_replies_go_to_the_sender() -> None:
-    raw = compose(a_letter(), headers(reply_to="", archive_url=""))
+    raw = message_bytes(message_parts(), headers(reply_to="", archive_url=""))
     assert_sound(raw, [name for name in FIELDS if name != "List-Archive"])
     assert field(raw, "Reply-To") == field(raw, "From")
 
@@ -124,14 +123,14 @@ def test_without_an_archive_none_is_named_and_replies_go_to_the_sender() -> None
 @pytest.mark.parametrize("length", [40, 70, 78, 79, 200, 900])
 def test_a_list_unsubscribe_of_any_length_stays_plain(length: int) -> None:
     url = "https://papers.example.org/u/".ljust(length, "x")
-    raw = compose(a_letter(), headers(unsubscribe_url=url))
-    assert field(raw, "List-Unsubscribe") == f"<{url}>,\r\n <mailto:unsubscribe@papers.example.org>"
+    raw = message_bytes(message_parts(), headers(unsubscribe_url=url))
+    assert field(raw, "List-Unsubscribe") == f"<{url}>"
     assert_sound(raw)
 
 
 @pytest.mark.parametrize("subject", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_subject_brings_no_header_and_stays_readable(subject: str) -> None:
-    raw = compose(a_letter(subject=subject), headers())
+    raw = message_bytes(message_parts(subject=subject), headers())
     assert_sound(raw)
     assert parsed(raw)["Subject"] == one_line(subject)[:250]
 
@@ -139,7 +138,7 @@ def test_a_hostile_subject_brings_no_header_and_stays_readable(subject: str) -> 
 @settings(max_examples=500, deadline=None)
 @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=300).filter(one_line))
 def test_any_subject_survives(subject: str) -> None:
-    raw = compose(a_letter(subject=subject), headers())
+    raw = message_bytes(message_parts(subject=subject), headers())
     assert_sound(raw)
     decoded = make_header(decode_header(field(raw, "Subject").replace("\r\n", "")))
     assert str(decoded) == one_line(subject)[:250]
@@ -148,7 +147,7 @@ def test_any_subject_survives(subject: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=400))
 def test_any_text_survives(text: str) -> None:
-    raw = compose(a_letter(text=text, html=f"<p>{text}</p>"), headers())
+    raw = message_bytes(message_parts(text=text, html=f"<p>{text}</p>"), headers())
     assert_sound(raw)
     lines = re.sub("\r\n?", "\n", text)
     plain, html = (part.get_payload(decode=True) for part in parsed(raw).walk() if not part.is_multipart())
@@ -159,16 +158,16 @@ def test_any_text_survives(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_every_letter_comes_out_as_it_went_in(kind: Kind) -> None:
-    letter = every_letter()[kind]
-    message = parsed(compose(letter, headers(kind=kind)))
+def test_every_message_comes_out_as_it_went_in(kind: Kind) -> None:
+    parts = parts_of_every_kind()[kind]
+    message = parsed(message_bytes(parts, headers(kind=kind)))
     assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     assert text is not None
     assert html is not None
-    assert message["Subject"] == letter.subject
-    assert text.get_content().replace("\r\n", "\n") == letter.text
-    assert html.get_content().replace("\r\n", "\n") == letter.html
+    assert message["Subject"] == parts.subject
+    assert text.get_content().replace("\r\n", "\n") == parts.text
+    assert html.get_content().replace("\r\n", "\n") == parts.html
     assert all(not part.defects for part in message.walk())
 
 
@@ -182,7 +181,7 @@ def test_awkward_lines_of_a_body_survive_and_stay_short() -> None:
         + "From here " * 30
         + "\n--\n"
     )
-    raw = compose(a_letter(text=text), headers())
+    raw = message_bytes(message_parts(text=text), headers())
     assert_sound(raw)
     assert b"\nFrom " not in raw
     body = parsed(raw).get_body(("plain",))
@@ -194,7 +193,7 @@ def test_awkward_lines_of_a_body_survive_and_stay_short() -> None:
 @settings(deadline=None)
 def test_a_line_of_any_length_and_end_stays_short(length: int, end: str, after: str) -> None:
     text = "x" * length + end + after
-    raw = compose(a_letter(text=text), headers())
+    raw = message_bytes(message_parts(text=text), headers())
     assert_sound(raw)
     body = parsed(raw).get_body(("plain",))
     assert body is not None
@@ -202,10 +201,10 @@ def test_a_line_of_any_length_and_end_stays_short(length: int, end: str, after: 
 
 
 def test_the_same_values_give_the_same_bytes_and_another_mail_another_boundary() -> None:
-    letter = every_letter()[Kind.DIGEST]
-    assert compose(letter, headers()) == compose(letter, headers())
-    other = compose(letter, headers(message_id="other@papers.example.org"))
-    assert parsed(other).get_boundary() != parsed(compose(letter, headers())).get_boundary()
+    parts = parts_of_every_kind()[Kind.DIGEST]
+    assert message_bytes(parts, headers()) == message_bytes(parts, headers())
+    other = message_bytes(parts, headers(message_id="other@papers.example.org"))
+    assert parsed(other).get_boundary() != parsed(message_bytes(parts, headers())).get_boundary()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +221,7 @@ def test_the_same_values_give_the_same_bytes_and_another_mail_another_boundary()
     ],
 )
 def test_the_senders_name_survives(sender: str, name: str) -> None:
-    raw = compose(a_letter(), headers(sender=sender))
+    raw = message_bytes(message_parts(), headers(sender=sender))
     assert_sound(raw)
     phrase, address = parseaddr(field(raw, "From").replace("\r\n", ""))
     assert (str(make_header(decode_header(phrase))) if "=?utf-8" in phrase else phrase) == name
@@ -247,8 +246,6 @@ def test_the_senders_name_survives(sender: str, name: str) -> None:
         {"unsubscribe_url": ""},
         {"unsubscribe_url": "https://a.example/u/" + "x" * 1000},
         {"archive_url": "https://a.example/\r\n"},
-        {"list_domain": "a b"},
-        {"list_domain": ""},
         {"occasion": "2026-11-23\r\nX: y"},
         {"message_id": "no-at-sign"},
         {"message_id": "a@b>\r\nX: y"},
@@ -258,24 +255,30 @@ def test_the_senders_name_survives(sender: str, name: str) -> None:
 )
 def test_values_that_do_not_fit_a_header_make_no_message(wrong: dict[str, Any]) -> None:
     with pytest.raises(UnfitMessage):
-        compose(a_letter(), replace(headers(), **wrong))
+        message_bytes(message_parts(), replace(headers(), **wrong))
 
 
 @pytest.mark.parametrize("wrong", [{"subject": ""}, {"subject": "\u200b\0"}, {"text": "\ud800"}, {"html": "\udfff"}])
-def test_a_letter_that_cannot_be_written_makes_no_message(wrong: dict[str, str]) -> None:
+def test_parts_that_cannot_be_encoded_make_no_message(wrong: dict[str, str]) -> None:
     with pytest.raises(UnfitMessage):
-        compose(a_letter(**wrong), headers())
+        message_bytes(message_parts(**wrong), headers())
 
 
 def test_message_ids_differ_with_each_part_and_name_nobody() -> None:
-    usual = (7, "0123abcd", "2026-11-23", Kind.DIGEST, "papers.example.org")
-    others = [(8, *usual[1:]), (7, "9999", *usual[2:]), (*usual[:2], "2026-11-24", *usual[3:])]
-    ids = {message_id(*values) for values in (usual, *others, (*usual[:3], Kind.LINK, usual[4]))}
+    usual = a_draft(an_issue([a_paper()]), None).delivery
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"id": 8},
+        {"recipient": "9999"},
+        {"occasion": "2026-11-24"},
+        {"kind": Kind.LINK},
+    )
+    deliveries = [replace(usual, **change) for change in changes]
+    ids = {message_id(delivery, "papers.example.org") for delivery in [*deliveries, usual]}
     assert len(ids) == 5
-    assert message_id(*usual) == message_id(*usual)
     assert all(re.fullmatch(r"(digest|link)\.[0-9a-f]{32}@papers\.example\.org", value) for value in ids)
 
 
 def test_the_date_is_the_instant_given_in_its_own_offset() -> None:
-    raw = compose(a_letter(), headers(date=datetime(2026, 2, 1, 5, 6, 7, tzinfo=UTC)))
+    raw = message_bytes(message_parts(), headers(date=datetime(2026, 2, 1, 5, 6, 7, tzinfo=UTC)))
     assert field(raw, "Date") == "Sun, 01 Feb 2026 05:06:07 +0000"

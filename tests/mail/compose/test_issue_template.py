@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from digest.mail.compose.composer import IssueComposer, make_fragments
+from digest.mail.compose.composer import render_fragments
 from digest.mail.compose.headers import UnfitMessage
+from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer
-from digest.smtp.envelope import Envelope
-from tests.mail.builders import DESK, TEMPLATES, a_paper, a_part, a_press, an_issue, everything_in
+from digest.smtp import Envelope
+from tests.mail.builders import CONTEXT, TEMPLATES, a_composer, a_draft, a_paper, an_issue, everything_in
 
 ISSUE = an_issue([a_paper(number) for number in range(1, 4)])
 
 
-def mail_of(press: IssueComposer) -> Envelope:
-    return press.write(a_part(ISSUE, everything_in(ISSUE))).envelope
+def mail_of(composer: IssueComposer) -> Envelope:
+    return composer.compose(a_draft(ISSUE, everything_in(ISSUE))).envelope
 
 
 @pytest.mark.parametrize("places", [0, 2])
@@ -24,18 +25,18 @@ def test_a_template_needs_one_place_for_its_cards(places: int, tmp_path: Path) -
     templates = shutil.copytree(TEMPLATES, tmp_path / "templates")
     body = templates / "email" / "digest" / "body.txt"
     body.write_text(body.read_text("utf-8").replace("{{ cards }}", "{{ cards }}\n" * places), "utf-8")
-    with pytest.raises(UnfitMessage, match=f"one place for its cards, and has {places}"):
-        a_press(ISSUE, replace(DESK, renderer=Renderer(templates)))
+    with pytest.raises(UnfitMessage, match=f"one place for the cards and has {places}"):
+        a_composer(ISSUE, replace(CONTEXT, renderer=Renderer(templates)))
 
 
 def test_the_sender_looks_for_dots_in_no_mail_of_fragments_without_them() -> None:
-    assert not mail_of(a_press(ISSUE)).may_have_dots
+    assert not mail_of(a_composer(ISSUE)).may_have_dots
 
 
 @pytest.mark.parametrize("before", ["", "a line\r\n"])
 def test_the_sender_looks_for_dots_where_a_fragment_of_another_version_has_one(before: str) -> None:
-    fragments = make_fragments(ISSUE, DESK)
+    fragments = render_fragments(ISSUE, CONTEXT)
     name, card = next(iter(fragments.cards.items()))
     dotted = replace(card, text=(f"{before}.{card.text[0]}", *card.text[1:]))
-    press = IssueComposer(ISSUE, replace(fragments, cards=fragments.cards | {name: dotted}), DESK)
-    assert mail_of(press).may_have_dots
+    composer = IssueComposer(ISSUE, replace(fragments, cards=fragments.cards | {name: dotted}), CONTEXT)
+    assert mail_of(composer).may_have_dots

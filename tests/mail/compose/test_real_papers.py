@@ -16,11 +16,11 @@ from digest.issues.selection.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint.message import ParsedMessage
 from digest.papers.paper import Observed, Paper
-from digest.papers.ranking.ranking import RankingWeights, rank
+from digest.papers.ranking import RankingWeights, rank
 from digest.papers.sources.fetch import FetchResponse
 from digest.papers.sources.huggingface import HuggingFace
 from digest.papers.text.plaintext import plaintext
-from tests.mail.builders import LANGUAGES, a_paper, a_part, a_press, an_issue
+from tests.mail.builders import LANGUAGES, a_composer, a_draft, a_paper, an_issue
 from tests.mail.rules import broken
 
 DAYS = ("2024-05-28", "2024-12-18", "2025-01-10", "2025-06-10", "2025-09-30", "2026-01-15")
@@ -43,10 +43,10 @@ def issue_of_day(folder: Path, day: str) -> Issue:
 
 def mails(issue: Issue, size: int, language: str = SOURCE) -> Iterable[bytes]:
     """All papers of an issue, in mails of `size`, each with a reason."""
-    press = a_press(issue, language=language)
+    composer = a_composer(issue, language=language)
     for start in range(0, len(issue.papers), size):
         picks = tuple(Pick(ranked.paper.id, WHY) for ranked in issue.papers[start : start + size])
-        yield press.write(a_part(issue, Selection(picks, start))).envelope.message
+        yield composer.compose(a_draft(issue, Selection(picks, start))).envelope.message
 
 
 def html_size(message: bytes) -> int:

@@ -15,22 +15,23 @@ from digest.lint.message import ParsedMessage
 from digest.lint.tree import Element, parse
 from digest.mail.compose.headers import UnfitMessage
 from digest.papers.paper import Paper
+from digest.papers.score_terms import ScoreTerms
 from tests.mail import builders
 from tests.mail.builders import (
+    BRANDING,
     LANGUAGES,
-    LOOK,
-    READER,
+    LINKS,
     RENDERER,
+    a_composer,
     a_digest,
+    a_draft,
     a_paper,
-    a_part,
-    a_press,
     an_issue,
-    as_letter,
     digest_bytes,
-    every_letter,
     every_message,
     everything_in,
+    parts_of,
+    parts_of_every_kind,
 )
 from tests.mail.rules import broken
 
@@ -71,17 +72,17 @@ def test_hostile_text_in_every_field_breaks_no_rule_and_stays_text(title: str, c
     message = digest_bytes([hostile, a_paper(2)], note=title, language=code)
     found = [problem for problem in broken(message) if not problem.startswith(("text-left-over", "addresses"))]
     assert found == []
-    letter = as_letter(message)
-    assert "49" not in letter.html + letter.text
-    assert not re.search("[\u202a-\u202e\u2066-\u2069\0\x1b\x85]", letter.html + letter.text + letter.subject)
+    parts = parts_of(message)
+    assert "49" not in parts.html + parts.text
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\0\x1b\x85]", parts.html + parts.text + parts.subject)
 
 
 def test_markup_in_a_title_is_shown_as_it_was_written() -> None:
-    letter = a_digest([a_paper(title="Why <b> & {{7*7}} matter")])
-    shown = [words(h2) for h2 in parse(letter.html).all("h2")]
+    parts = a_digest([a_paper(title="Why <b> & {{7*7}} matter")])
+    shown = [words(h2) for h2 in parse(parts.html).all("h2")]
     assert shown == [" Why <b> & {{7*7}} matter"]
-    assert "Why <b> & {{7*7}} matter" in letter.text
-    assert letter.subject == "Why <b> & {{7*7}} matter, 23 Nov"
+    assert "Why <b> & {{7*7}} matter" in parts.text
+    assert parts.subject == "Why <b> & {{7*7}} matter, 23 Nov"
 
 
 def test_links_of_sources_that_are_not_plain_https_are_left_out() -> None:
@@ -100,8 +101,8 @@ def test_links_of_sources_that_are_not_plain_https_are_left_out() -> None:
 
 def test_a_card_shows_what_is_known_of_its_paper() -> None:
     message = digest_bytes([a_paper(authors=("Ada", "Bo", "Chi", "Dee", "Eve"))])
-    letter = as_letter(message)
-    for shown in (words(parse(letter.html).all("body")[0]), letter.text):
+    parts = parts_of(message)
+    for shown in (words(parse(parts.html).all("body")[0]), parts.text):
         assert "Ada, Bo, Chi and 2 more · Institute of Examples · 20 November 2026" in shown
         assert "142 votes · 3 comments" in shown
         assert "Why it’s here: top of today’s ranking" in shown
@@ -113,8 +114,8 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
 
 def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     issue = an_issue([Paper(id="elsewhere:7/ä?", title="Bare")])
-    bare = replace(issue.papers[0], terms={})
-    card = RENDERER.render_card(bare, LOOK)
+    bare = replace(issue.papers[0], terms=ScoreTerms())
+    card = RENDERER.card(bare, BRANDING)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
     assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\nMore like this:\n" in card.text
     assert "\n\nWhy it’s here: top of today’s ranking" in card.text
@@ -134,23 +135,23 @@ def test_a_long_abstract_ends_at_a_sentence_or_a_word_with_an_ellipsis() -> None
 
 
 def test_a_summary_is_preferred_to_the_abstract() -> None:
-    letter = a_digest([a_paper(summary="In short.", abstract="At length.")])
-    assert "In short." in letter.text
-    assert "At length." not in letter.text + letter.html
+    parts = a_digest([a_paper(summary="In short.", abstract="At length.")])
+    assert "In short." in parts.text
+    assert "At length." not in parts.text + parts.html
 
 
 def test_the_picks_decide_which_papers_come_in_which_order() -> None:
     issue = an_issue([a_paper(number) for number in range(1, 6)])
     selection = Selection((Pick("2611.00004", "you like it"), Pick("2611.00002", "")))
-    letter = as_letter(a_press(issue).write(a_part(issue, selection)).envelope.message)
-    assert [words(h2)[:9].strip() for h2 in parse(letter.html).all("h2")] == ["Paper 4:", "Paper 2:"]
-    assert re.findall(r"^Paper \d", letter.text, re.MULTILINE) == ["Paper 4", "Paper 2"]
-    assert letter.subject == "Paper 4 and 1 more, 23 Nov"
+    parts = parts_of(a_composer(issue).compose(a_draft(issue, selection)).envelope.message)
+    assert [words(h2)[:9].strip() for h2 in parse(parts.html).all("h2")] == ["Paper 4:", "Paper 2:"]
+    assert re.findall(r"^Paper \d", parts.text, re.MULTILINE) == ["Paper 4", "Paper 2"]
+    assert parts.subject == "Paper 4 and 1 more, 23 Nov"
 
 
 def test_the_mail_says_why_it_is_short() -> None:
-    letter = a_digest([a_paper()], note="Only one source answered today.", left_out=12)
-    for shown in (words(parse(letter.html).all("body")[0]), letter.text):
+    parts = a_digest([a_paper()], note="Only one source answered today.", left_out=12)
+    for shown in (words(parse(parts.html).all("body")[0]), parts.text):
         assert "Only one source answered today." in shown
         assert "We left out 12 papers you’d already received." in shown
     usual = a_digest([a_paper()])
@@ -162,23 +163,23 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
     some = Selection(tuple(Pick(place.paper.id, "") for place in issue.papers[:10]), left_out=5)
     all_new = Selection(some.picks, left_out=20)
     for selection, said in ((some, True), (all_new, False)):
-        letter = as_letter(a_press(issue).write(a_part(issue, selection)).envelope.message)
-        for shown in (words(parse(letter.html).all("body")[0]), letter.text):
+        parts = parts_of(a_composer(issue).compose(a_draft(issue, selection)).envelope.message)
+        for shown in (words(parse(parts.html).all("body")[0]), parts.text):
             assert ("These are 10 of the 30 papers in this issue." in shown) is said
 
 
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        ({"upvotes": 1.0}, "▲ 1 vote"),
-        ({"upvotes": 31.0, "gained": 12.0, "comments": 2.0}, "▲ 31 votes, +12 since yesterday · 2 comments"),
-        ({"upvotes": 31.0, "gained": 0.0, "stars": 1350.0}, "▲ 31 votes · 1,350 GitHub stars"),
-        ({"upvotes": 0.0, "comments": 1.0}, "1 comment"),
+        (ScoreTerms(upvotes=1.0), "▲ 1 vote"),
+        (ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0), "▲ 31 votes, +12 since yesterday · 2 comments"),
+        (ScoreTerms(upvotes=31.0, gained=0.0, stars=1350.0), "▲ 31 votes · 1,350 GitHub stars"),
+        (ScoreTerms(upvotes=0.0, comments=1.0), "1 comment"),
     ],
 )
-def test_votes_are_told_with_their_movement(terms: dict[str, float], said: str) -> None:
+def test_votes_are_told_with_their_movement(terms: ScoreTerms, said: str) -> None:
     ranked = replace(an_issue([a_paper()]).papers[0], terms=terms)
-    card = RENDERER.render_card(ranked, LOOK)
+    card = RENDERER.card(ranked, BRANDING)
     assert f"\n{said}\n" in card.text
     assert said in card.html.replace('<span aria-hidden="true">▲ </span>', "▲ ").replace("\u00a0", " ")
 
@@ -186,22 +187,22 @@ def test_votes_are_told_with_their_movement(terms: dict[str, float], said: str) 
 def test_a_digest_without_papers_is_not_made() -> None:
     issue = an_issue([a_paper()])
     with pytest.raises(UnfitMessage, match="without papers"):
-        a_press(issue).write(a_part(issue, Selection(())))
+        a_composer(issue).compose(a_draft(issue, Selection(())))
 
 
 def test_the_confirmation_is_minimal_and_says_what_silence_does() -> None:
-    letter = every_letter()[Kind.CONFIRMATION]
+    parts = parts_of_every_kind()[Kind.CONFIRMATION]
     for said in ("72 hours", "If this wasn’t you, ignore this email and you won’t be subscribed."):
-        assert said in letter.html
-        assert said in letter.text
-    assert READER.confirm_url in letter.text
-    assert READER.manage_url not in letter.text + letter.html
+        assert said in parts.html
+        assert said in parts.text
+    assert LINKS.confirm_url in parts.text
+    assert LINKS.manage_url not in parts.text + parts.html
 
 
 def test_postal_address_and_contact_are_shown_only_where_set() -> None:
-    bare = RENDERER.link_letter(READER, replace(LOOK, postal_address="", contact=""))
+    bare = RENDERER.render(Kind.LINK, LINKS, replace(BRANDING, postal_address="", contact=""))
     assert "Questions" not in bare.html + bare.text
-    full = every_letter()[Kind.LINK]
+    full = parts_of_every_kind()[Kind.LINK]
     for part in (full.html, full.text):
         assert "Example Lab, 1 Long Street, 12345 Town" in part
         assert "hello@example.org" in part
@@ -254,6 +255,6 @@ def test_the_subject_begins_with_the_first_paper(title: str, subject: str) -> No
 
 def test_everything_in_an_issue_of_one_paper_is_one_paper() -> None:
     issue = an_issue([a_paper()])
-    letter = as_letter(a_press(issue).write(a_part(issue, everything_in(issue))).envelope.message)
-    assert "1 paper for Monday, 23 November 2026" in letter.text
-    assert letter.subject == "Paper 1, 23 Nov"
+    parts = parts_of(a_composer(issue).compose(a_draft(issue, everything_in(issue))).envelope.message)
+    assert "1 paper for Monday, 23 November 2026" in parts.text
+    assert parts.subject == "Paper 1, 23 Nov"

@@ -10,7 +10,7 @@ from pathlib import Path
 from digest.issues.selection.selection import Pick, Selection
 from digest.mail.compose.dkim import Signer
 from digest.papers.paper import Paper
-from tests.mail.builders import DESK, READER, a_paper, a_part, a_press, an_issue
+from tests.mail.builders import CONTEXT, LINKS, a_composer, a_draft, a_paper, an_issue
 from tests.mail.compose.rfc_parser import holds
 from tests.mail.compose.test_headers import FIELDS, field
 from tests.mail.hostile import ATTACKS, titles
@@ -43,15 +43,15 @@ def hostile_papers(shared_data: Path | None) -> list[Paper]:
 def mails(papers: list[Paper], signers: tuple[Signer, ...], count: int, seed: int = 1) -> Iterator[Mailed]:
     """Lists of another length, order and reasons for each reader."""
     dice = random.Random(seed)
-    desk = replace(DESK, signers=signers)
-    issue = an_issue(papers, note=dice.choice(ATTACKS), desk=desk)
-    press = a_press(issue, desk)
+    context = replace(CONTEXT, signers=signers)
+    issue = an_issue(papers, note=dice.choice(ATTACKS), context=context)
+    composer = a_composer(issue, context)
     whys = ("", "", "you follow graph learning", *ATTACKS)
     for number in range(1, count + 1):
         picks = tuple(Pick(paper.id, dice.choice(whys)) for paper in dice.sample(papers, dice.randint(1, 25)))
-        address = dice.choice((READER.address, f"a=b+{number}@x.example", f"o'{number}&co@x.example"))
-        part = a_part(issue, Selection(picks, dice.choice((0, 1, 1000))), number, address)
-        yield Mailed(address, press.write(part).envelope.message)
+        address = dice.choice((LINKS.address, f"a=b+{number}@x.example", f"o'{number}&co@x.example"))
+        draft = a_draft(issue, Selection(picks, dice.choice((0, 1, 1000))), number, address)
+        yield Mailed(address, composer.compose(draft).envelope.message)
 
 
 def wrong(mailed: Mailed, signers: tuple[Signer, ...]) -> list[str]:
@@ -59,7 +59,7 @@ def wrong(mailed: Mailed, signers: tuple[Signer, ...]) -> list[str]:
     message = mailed.message
     head, _, body = message.partition(b"\r\n\r\n")
     names = re.findall(rb"^([!-9;-~]+):", head, re.MULTILINE)
-    # Not by its Content-Type: an attack may say that in the text part.
+    # Not by its Content-Type: an attack may say that in the text draft.
     html = re.split(rb"^--=_.*\r\n", body, flags=re.MULTILINE)[2].partition(b"\r\n\r\n")[2]
     checks = {
         "not ASCII": message.isascii(),

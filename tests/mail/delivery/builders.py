@@ -9,8 +9,8 @@ import pytest
 
 from digest.database.engine import read_only
 from digest.issues.audit import audit
-from digest.smtp import Sender, Timeouts
-from digest.smtp.relay import Relay, Security
+from digest.mail.delivery.outcome import is_about_sender
+from digest.smtp import Relay, Security, Sender, Timeouts
 from tests.support.scenario import MORNING
 from tests.support.workers import postman
 
@@ -25,7 +25,7 @@ class Hands:
     def __init__(self, engine, server, folder):
         self.engine, self.server, self.folder, self.at = engine, server, folder, SEVEN
         relay = Relay("127.0.0.1", server.port, Security.NONE)
-        self.sender = Sender([relay], 3, timeouts=Timeouts(5, 5, 5, 10))
+        self.sender = Sender([relay], 3, timeouts=Timeouts(5, 5, 5, 10), is_about_sender=is_about_sender)
 
     def deliver(self, name="one", desk_=None):
         with closing(postman(self.engine, self.sender, self.folder, lambda: self.at, name, desk_, self.hold)) as one:

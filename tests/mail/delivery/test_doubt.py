@@ -8,17 +8,17 @@ from sqlalchemy import func, update
 
 from digest.database.engine import transaction
 from digest.database.tables import fragments
-from digest.ledger import sweep
+from digest.ledger import transitions
 from tests.mail.delivery.builders import hands as hands
 from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
-from tests.support.smtp_server import KEEP_AND_HANG_UP, Phase
+from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 
 def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, engine, smtp_server):
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     assert hands.audit(issue).uncertain == 1
     hands.at += timedelta(minutes=10)
@@ -33,7 +33,7 @@ def test_a_doubt_is_not_lifted_by_a_copy_that_was_certainly_not_taken(hands, eng
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, then)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP, then)
     for _ in range(3):
         hands.deliver()
         hands.at += timedelta(minutes=20)
@@ -46,12 +46,12 @@ def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_mo
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     hands.at += timedelta(hours=20)
     with transaction(engine) as connection:
-        assert sweep.expire(connection, hands.at, timedelta(hours=18), 12) == 1
-        assert sweep.expire(connection, hands.at, timedelta(hours=18), 12) == 0
+        assert transitions.expire(connection, hands.at, timedelta(hours=18), 12) == 1
+        assert transitions.expire(connection, hands.at, timedelta(hours=18), 12) == 0
     assert hands.deliver().handled == 0
     assert (hands.audit(issue).uncertain, hands.audit(issue).unexplained) == (1, 0)
     assert len(smtp_server.taken) == 1
@@ -61,7 +61,7 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     hands.at += timedelta(minutes=10)
     with transaction(engine) as connection:  # as if somebody had mended a word in what is stored
@@ -71,7 +71,7 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
     assert len(smtp_server.taken) == 1
     assert hands.audit(issue).quarantined == 1
     with transaction(engine) as connection:  # which an operator can overrule, knowing that it may be a second copy
-        assert sweep.retry(connection, hands.at) == 1
+        assert transitions.retry(connection, hands.at) == 1
     hands.deliver()
     assert hands.audit(issue).accepted == 1
 
@@ -81,10 +81,10 @@ def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_
     add_papers(engine, range(3))
     readers = [add_reader(engine, f"{name}@example.com") for name in ("ada", "bo")]
     issue = cut(engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP, to=readers[0].email)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP, to=readers[0].email)
     hands.deliver(desk_=desk())
     hands.at += timedelta(minutes=10)
-    hands.deliver(desk_=replace(desk(), keys=(another, SECRET)))
+    hands.deliver(desk_=replace(desk(), link_keys=(another, SECRET)))
     first, second = smtp_server.taken_for(readers[0].email)
     assert first.content == second.content
     assert hands.audit(issue).accepted == len(readers)
@@ -92,6 +92,6 @@ def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_
     add_papers(engine, range(3, 6), seen_at=hands.at)
     tomorrow = cut(engine, DAY + timedelta(days=1))
     hands.at += timedelta(days=1)
-    hands.deliver(desk_=replace(desk(), keys=(another,)))
+    hands.deliver(desk_=replace(desk(), link_keys=(another,)))
     found = hands.audit(tomorrow)
     assert (found.quarantined, len(smtp_server.taken)) == (len(readers), 3)

@@ -18,7 +18,7 @@ from digest.subscribers.suppressions import SuppressionReason, suppress
 from digest.subscribers.tokens import Purpose, verify
 from tests.mail.delivery.builders import SEVEN, hands, opened
 from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
-from tests.support.smtp_server import KEEP_AND_HANG_UP, Phase
+from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 __all__ = ["hands"]
 
@@ -50,7 +50,7 @@ def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, sm
         [True, False, False],
         [True, False],
     ]
-    assert f"{desk().look.public_url}/preferences/" in text_of(mails["ada"][0]).partition("Paper number")[0]
+    assert f"{desk().branding.public_url}/preferences/" in text_of(mails["ada"][0]).partition("Paper number")[0]
     with read_only(engine) as connection:
         stored = find(connection, Kind.DIGEST, DAY, ada.key)
     assert stored is not None
@@ -61,7 +61,7 @@ def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, sm
 def test_a_first_issue_that_is_tried_again_is_the_same_mail_whatever_came_between(hands, engine, smtp_server):
     ada = add_reader(engine, "ada@example.com")
     issue_after(0, engine)
-    smtp_server.answer(Phase.END, KEEP_AND_HANG_UP)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     with transaction(engine) as connection:
         arrived = queueing.new_row(Kind.DIGEST, DAY - A_DAY, SEVEN) | {"recipient": ada.key, "subscriber_id": ada.id}
@@ -156,7 +156,9 @@ def test_the_last_check_before_the_wire_knows_who_wants_a_goodbye(engine, meanwh
     if meanwhile:
         meanwhile(engine, ada)
     with transaction(engine) as connection:
-        may_go = sending.mark_sending(connection, "one", [sending.MessageRecord(claim.id, "x@y", "", None, b"mail")])
+        may_go = sending.mark_sending(
+            connection, "one", [sending.MessageRecord(claim.id, "x@y", "", DAY, content=b"mail")]
+        )
     assert may_go == (set() if meanwhile else {claim.id})
 
 

@@ -1,6 +1,8 @@
 """What changes between the cut and the mail: readers leave, issues are paused."""
 
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,10 +10,11 @@ from digest.database.engine import transaction
 from digest.issues.publish import halt
 from digest.ledger.kinds import IssueStatus
 from digest.subscribers import store
+from digest.subscribers.subscriptions import change_preferences
 from tests.mail.delivery.builders import SEVEN
 from tests.mail.delivery.builders import hands as hands
 from tests.support.scenario import DAY, add_papers, add_reader, cut
-from tests.support.workers import postman
+from tests.support.workers import Unlimited, postman
 
 
 @pytest.mark.parametrize("gone", ["unsubscribed", "erased"])
@@ -56,3 +59,21 @@ def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_res
     halt(engine, DAY, IssueStatus.RUNNING, hands.at)
     hands.deliver()
     assert hands.audit(issue).accepted == len(smtp_server.taken) == 20
+
+
+def test_a_subscriber_who_pauses_after_their_papers_were_chosen_gets_no_message(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    subscriber = add_reader(engine, "ada@example.com")
+    issue = cut(engine)
+
+    class PausesAfterTheChoice(Unlimited):
+        def admit(self, domains, now):
+            paused = replace(subscriber.preferences, paused_until=DAY + timedelta(days=1))
+            change_preferences(engine, subscriber.id, paused, now)
+            return super().admit(domains, now)
+
+    throttle = PausesAfterTheChoice()
+    with closing(postman(engine, hands.sender, hands.folder, lambda: hands.at, throttle=throttle)) as worker:
+        worker.deliver_due(10)
+    assert smtp_server.taken == []
+    assert hands.audit(issue).skipped == {"paused by the reader": 1}

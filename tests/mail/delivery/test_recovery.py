@@ -9,16 +9,16 @@ from sqlalchemy import update
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import deliveries as table
-from digest.ledger import sending, sweep
+from digest.ledger import deliveries, sending, transitions
 from digest.ledger.kinds import State
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.recovery import recover
-from digest.smtp.envelope import Outcome, Receipt
+from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import LATER, row_of
-from tests.support.scenario import add_papers, add_reader, cut
+from tests.support.scenario import DAY, add_papers, add_reader, cut
 
 WORKER = "host:1:dead"
 
@@ -47,11 +47,11 @@ class Work:
 
     def mark(self, *mails):
         with transaction(self.engine) as connection:
-            composed = [MessageRecord(mail.id, f"{mail.id}@example.org", "a" * 64) for mail in mails]
+            composed = [MessageRecord(mail.id, f"{mail.id}@example.org", "a" * 64, DAY) for mail in mails]
             assert len(sending.mark_sending(connection, WORKER, composed)) == len(mails)
 
-    def answered(self, mail, outcome, code=250, bad=False):
-        self.journal.answered(Receipt(mail.id, outcome, code, "", "said the server", LATER, bad))
+    def answered(self, mail, code, text="said the server"):
+        self.journal.answered(Reply(mail.id, Phase.CONTENT, code, text, LATER))
 
     def die(self, with_journal=False):
         self.journal._memory.close()
@@ -78,8 +78,8 @@ def test_each_mail_goes_where_the_journal_says(work):
     work.mark(accepted, refused, on_the_wire, waiting)
     for mail in (accepted, refused, on_the_wire):
         work.journal.began(mail.id)
-    work.answered(accepted, Outcome.ACCEPTED)
-    work.answered(refused, Outcome.REFUSED, 550, bad=True)
+    work.answered(accepted, 250)
+    work.answered(refused, 550, "5.1.1 no such user")
     work.journal.making(making.id)
     work.die()
     assert work.recover() == {"answered": 2, "in_doubt": 1, "queued": 3}
@@ -109,7 +109,7 @@ def test_under_the_policy_hold_what_was_on_the_wire_waits_for_the_operator(work)
     assert work.recover(hold=True) == {"in_doubt": 1, "queued": 5}
     assert mail.id not in {one.id for one in work.claim("two")}
     with transaction(work.engine) as connection:
-        assert sweep.retry_uncertain(connection, LATER) == 1
+        assert transitions.retry_uncertain(connection, LATER) == 1
     assert [one.id for one in work.claim("two")] == [mail.id]
 
 
@@ -147,7 +147,7 @@ def test_a_mail_that_kills_its_workers_is_set_apart_after_three_and_no_other_is(
         work.die()
         work.recover()
     with read_only(work.engine) as connection:
-        assert sweep.count_quarantined(connection) == 1
+        assert deliveries.count_quarantined(connection) == 1
     assert row_of(work.engine, poison.id).state == State.QUARANTINED
     assert row_of(work.engine, poison.id).reason == "3 workers died with it"
 

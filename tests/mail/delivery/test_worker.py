@@ -8,10 +8,11 @@ from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers as readers_table
+from digest.issues.selection.history import IssueCache
 from digest.issues.store import issue_by_id
-from digest.ledger import queueing, sweep
+from digest.ledger import deliveries, queueing
 from digest.ledger.kinds import Kind
-from digest.mail.compose.writing import Writer
+from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.mail.preview import preview_message
@@ -21,9 +22,8 @@ from digest.subscribers.suppressions import all_suppressions
 from tests.mail.delivery.builders import SEVEN, opened, papers_in
 from tests.mail.delivery.builders import hands as hands
 from tests.smtp.scenario import relay_of
-from tests.support.raw_smtp import RawSmtp
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut, desk
-from tests.support.smtp_server import Phase
+from tests.support.smtp_server import SmtpServer, Step
 from tests.support.workers import Unlimited
 
 
@@ -31,13 +31,16 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
     add_papers(engine, range(10))
     add_reader(engine, "ada@example.com")
     cut(engine)
-    with RawSmtp() as server:
+    with SmtpServer() as server:
         journal = Journal(tmp_path / "journal", "one")
-        writer, sender = Writer(engine, desk(), journal), Sender([relay_of(server)], 3)
-        worker = DeliveryWorker(engine, sender, writer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN)
+        issues, context = IssueCache(engine, desk().renderer.languages), desk()
+        composer, sender = Composer(engine, context, journal, issues), Sender([relay_of(server)], 3)
+        worker = DeliveryWorker(
+            engine, sender, issues, composer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN
+        )
         worker.deliver_due(10)
         worker.close()
-        assert server.said("QUIT") == server.connections == 1
+        assert server.count("QUIT") == server.connections == 1
 
 
 def test_a_paper_that_is_listed_long_after_it_was_mailed_is_not_mailed_again(hands, engine, smtp_server):
@@ -166,7 +169,7 @@ def test_a_deferred_mail_comes_back_when_its_time_has_come(hands, engine, smtp_s
     add_papers(engine, range(3))
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.answer(Phase.RCPT, "451 4.7.1 greylisted", to="ada@example.com")
+    smtp_server.answer(Step.RCPT, "451 4.7.1 greylisted", to="ada@example.com")
     hands.deliver()
     assert hands.audit(issue).deferred == 1
     hands.at += timedelta(minutes=4)
@@ -182,7 +185,7 @@ def test_an_address_that_does_not_exist_is_suppressed_and_no_other(hands, engine
     gone = add_reader(engine, "gone@example.com")
     add_reader(engine, "ada@example.com")
     issue = cut(engine)
-    smtp_server.always(Phase.RCPT, "550 5.1.1 no such user", to="gone@example.com")
+    smtp_server.always(Step.RCPT, "550 5.1.1 no such user", to="gone@example.com")
     hands.deliver()
     with read_only(engine) as connection:
         assert [one.key for one in all_suppressions(connection)] == [gone.key]
@@ -196,7 +199,7 @@ def test_a_refusal_of_us_suppresses_nobody_and_loses_nothing(hands, engine, smtp
     for number in range(5):
         add_reader(engine, f"reader{number}@example.com")
     issue = cut(engine)
-    smtp_server.always(Phase.END, "550 5.7.26 <reader0@example.com>: unauthenticated mail is not accepted")
+    smtp_server.always(Step.END, "550 5.7.26 <reader0@example.com>: unauthenticated mail is not accepted")
     hands.deliver()
     with read_only(engine) as connection:
         assert all_suppressions(connection) == []
@@ -246,4 +249,4 @@ def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     path = "/confirm/" if kind is Kind.CONFIRMATION else "/preferences/"
     assert f"https://papers.example.org{path}" in opened(taken).get_body(("plain",)).get_content()
     with read_only(engine) as connection:
-        assert sweep.count_accepted(connection, kind) == 1
+        assert deliveries.count_accepted(connection, kind) == 1

@@ -1,4 +1,4 @@
-"""Waiting grows and has an end; what the answers of a window say of us, of a destination, and of neither."""
+"""The warm-up, and what the replies to a window say about us, about a destination, and about neither."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -7,43 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.throttle.limits import (
-    BREAKS_AT,
-    EVERYTHING,
-    NOT_PAUSED,
-    Bucket,
-    Limits,
-    Pause,
-    back_off,
-    day_limit,
-    domain_of,
-    without_addresses,
-)
-from digest.mail.throttle.rates import LINE_SECONDS, Buckets
-from digest.mail.throttle.responses import breaker_after, domain_after, is_rate_limit, lesson
-from digest.smtp.envelope import Outcome, Receipt
-from digest.smtp.receipt import Phase, Reply, broken, receipt
+from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
+from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
+from digest.mail.throttle import Limits
+from digest.mail.throttle.breaker import after_failures
+from digest.mail.throttle.responses import is_rate_limit, summarize, without_addresses
+from digest.mail.throttle.throttle import pause_after_complaint
+from digest.smtp import Phase, Reply
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def test_the_wait_doubles_from_five_minutes_and_stays_at_most_an_hour_and_six_minutes():
-    minutes = [round(back_off(attempts, 0.5) / timedelta(minutes=1)) for attempts in range(1, 8)]
-    assert minutes == [5, 10, 20, 40, 66, 66, 66]
-    assert back_off(10_000, 0.5) == timedelta(minutes=66)
-
-
-def test_mails_that_were_deferred_together_do_not_come_back_together():
-    assert back_off(1, 0.0) < back_off(1, 0.5) < back_off(1, 0.999)
-
-
 # --- destinations, the warm-up ---
-
-
-def test_the_destination_is_what_is_right_of_the_last_at_in_small_letters():
-    assert domain_of("Ada@Example.ORG") == "example.org"
-    assert domain_of('"a@b"@example.org') == "example.org"
 
 
 def test_a_domain_has_its_own_rate_else_that_of_any_other_else_none():
@@ -54,69 +30,69 @@ def test_a_domain_has_its_own_rate_else_that_of_any_other_else_none():
 
 def test_a_warm_up_takes_a_third_more_each_day():
     limits = Limits(warm_up_from=date(2026, 11, 20), warm_up_first_day=500)
-    days = [day_limit(limits, date(2026, 11, day)) for day in range(19, 25)]
+    days = [limits.day_limit(date(2026, 11, day)) for day in range(19, 25)]
     assert days == [None, 500, 667, 889, 1185, 1580]
-    assert day_limit(Limits(), date(2026, 11, 20)) is None
+    assert Limits().day_limit(date(2026, 11, 20)) is None
 
 
 @given(st.dates(date(2026, 1, 1), date(9999, 12, 31)), st.integers(10, 1_000_000))
 def test_a_warm_up_never_takes_less_on_a_later_day(day, first):
     limits = Limits(warm_up_from=date(2026, 1, 1), warm_up_first_day=first)
     later = min(day, date(9999, 12, 30)) + timedelta(days=1)
-    assert first <= day_limit(limits, day) <= day_limit(limits, later)
+    assert first <= limits.day_limit(day) <= limits.day_limit(later)
 
 
 # --- what answers say ---
 
-ACCEPTED = Reply(Phase.CONTENT, 250, "2.0.0 ok")
-POLICY = Reply(Phase.MAIL, 550, "5.7.1 <news@example.org> is not allowed to send")
-NO_USER = Reply(Phase.RCPT, 550, "5.1.1 no such user")
-TOO_FAST = Reply(Phase.CONTENT, 421, "4.7.28 Gmail has detected an unusual rate of mail")
+ACCEPTED = Reply(0, Phase.CONTENT, 250, "2.0.0 ok", NOW)
+POLICY = Reply(0, Phase.MAIL, 550, "5.7.1 <news@example.org> is not allowed to send", NOW)
+NO_USER = Reply(0, Phase.RCPT, 550, "5.1.1 no such user", NOW)
+TOO_FAST = Reply(0, Phase.CONTENT, 421, "4.7.28 Gmail has detected an unusual rate of mail", NOW)
 
 
 def said_by(*replies):
     """The lesson of a window with one reply for each mail; a string is a connection that broke."""
-    return lesson([("example.org", answer(number, reply)) for number, reply in enumerate(replies)])
+    return summarize([("example.org", answer(number, reply)) for number, reply in enumerate(replies)])
 
 
 def answer(number, reply):
     at = NOW + timedelta(milliseconds=number)
     if isinstance(reply, str):
-        return broken(number, Phase.SESSION, reply, at)
-    return receipt(number, reply, at)
+        return receipt_of(Reply(number, Phase.SESSION, None, reply, at))
+    return receipt_of(replace(reply, id=number, at=at))
 
 
 def test_refusals_of_us_count_since_the_last_acceptance():
     said = said_by(POLICY, ACCEPTED, POLICY, POLICY, NO_USER)
-    assert (said.failures, said.refused, said.accepted, said.not_taken) == (2, True, 1, 4)
+    assert (said.failures, said.refused, said.accepted, said.not_accepted) == (2, True, 1, 4)
     assert said.reply == "550 5.7.1 <…> is not allowed to send"
 
 
 def test_answers_are_read_in_the_order_in_which_they_came():
     early, late = answer(0, POLICY), answer(1, ACCEPTED)
-    assert lesson([("a.org", late), ("a.org", early)]).failures == 0
-    assert lesson([("a.org", replace(late, at=NOW)), ("a.org", replace(early, at=NOW + MINUTE))]).failures == 1
+    assert summarize([("a.org", late), ("a.org", early)]).failures == 0
+    assert summarize([("a.org", replace(late, at=NOW)), ("a.org", replace(early, at=NOW + MINUTE))]).failures == 1
 
 
 def test_a_connection_that_failed_counts_once_for_all_mails_that_were_to_share_it():
     said = said_by(*["connection refused"] * 50)
-    assert (said.failures, said.refused, said.not_taken) == (1, False, 50)
+    assert (said.failures, said.refused, said.not_accepted) == (1, False, 50)
 
 
 def test_a_server_that_says_not_now_to_the_session_counts_like_one_that_cannot_be_reached():
-    said = said_by(*[Reply(Phase.SESSION, 421, "4.3.2 too many connections")] * 50)
+    said = said_by(*[Reply(0, Phase.SESSION, 421, "4.3.2 too many connections", NOW)] * 50)
     assert (said.failures, said.refused) == (1, False)
 
 
-@pytest.mark.parametrize("reply", [ACCEPTED, NO_USER, Reply(Phase.RCPT, 451, "4.3.0 later"), TOO_FAST])
+@pytest.mark.parametrize("reply", [ACCEPTED, NO_USER, Reply(0, Phase.RCPT, 451, "4.3.0 later", NOW), TOO_FAST])
 def test_what_is_about_a_reader_or_a_destination_is_not_about_us(reply):
     assert said_by(*[reply] * 20).failures == 0
 
 
 def test_a_mail_that_was_not_begun_says_nothing():
     unbegun = Receipt(1, Outcome.NOT_ATTEMPTED, None, "", "", NOW)
-    said = lesson([("example.org", unbegun)])
-    assert (said.heard, said.failures, said.accepted, said.not_taken) == (0, 0, 0, 1)
+    said = summarize([("example.org", unbegun)])
+    assert (said.attempted, said.failures, said.accepted, said.not_accepted) == (0, 0, 0, 1)
 
 
 RATE_LIMITS = [
@@ -136,7 +112,7 @@ RATE_LIMITS = [
 
 @pytest.mark.parametrize(("code", "text", "limited"), RATE_LIMITS)
 def test_a_destination_that_wants_fewer_mails_is_told_from_one_that_wants_this_one_later(code, text, limited):
-    assert is_rate_limit(receipt(1, Reply(Phase.RCPT, code, text), NOW)) is limited
+    assert is_rate_limit(receipt_of(Reply(1, Phase.RCPT, code, text, NOW))) is limited
 
 
 @pytest.mark.parametrize(
@@ -156,9 +132,9 @@ def test_a_reply_is_kept_without_addresses(reply, clean):
 CLOSED = Pause(EVERYTHING, NOW, NOT_PAUSED, "", 0)
 
 
-def open_for(known, said, trying=False):
-    after = breaker_after(known, said, NOW, trying)
-    return (after.until - NOW) / MINUTE if after.holds(NOW) else 0
+def open_for(known, said, in_trial=False):
+    after = after_failures(known, said, NOW, in_trial)
+    return (after.until - NOW) / MINUTE if after.is_in_force(NOW) else 0
 
 
 def test_five_refusals_in_a_row_open_the_breaker_for_five_minutes_and_four_do_not():
@@ -175,7 +151,7 @@ def test_however_many_find_out_at_once_the_first_pause_is_five_minutes():
 def test_each_mail_tried_in_vain_doubles_the_pause_up_to_an_hour():
     known, minutes = replace(CLOSED, failures=4), []
     for _ in range(6):
-        known = breaker_after(known, said_by(POLICY), NOW, trying=True)
+        known = after_failures(known, said_by(POLICY), NOW, in_trial=True)
         minutes.append((known.until - NOW) / MINUTE)
     assert minutes == [5, 10, 20, 40, 60, 60]
 
@@ -183,16 +159,16 @@ def test_each_mail_tried_in_vain_doubles_the_pause_up_to_an_hour():
 def test_a_server_that_cannot_be_reached_is_tried_each_minute_however_long_it_lasts():
     known, minutes = replace(CLOSED, failures=4), []
     for _ in range(3):
-        known = breaker_after(known, said_by("connection refused"), NOW, trying=True)
+        known = after_failures(known, said_by("connection refused"), NOW, in_trial=True)
         minutes.append((known.until - NOW) / MINUTE)
     assert (minutes, known.failures) == ([1, 1, 1], BREAKS_AT)
 
 
 def test_what_was_on_its_way_when_it_opened_does_not_lengthen_the_pause():
     known = Pause(EVERYTHING, NOW, NOW + 5 * MINUTE, "550", BREAKS_AT)
-    assert breaker_after(known, said_by(POLICY), NOW, trying=False) == known
+    assert after_failures(known, said_by(POLICY), NOW, in_trial=False) == known
     by_hand = replace(known, until=None)
-    assert breaker_after(by_hand, said_by(POLICY), NOW, trying=False) == by_hand
+    assert after_failures(by_hand, said_by(POLICY), NOW, in_trial=False) == by_hand
 
 
 replies = st.sampled_from([ACCEPTED, POLICY, NO_USER, TOO_FAST, "connection refused"])
@@ -206,10 +182,10 @@ def test_the_breaker_opens_only_after_five_failures_without_an_acceptance_among_
         for reply in window:
             in_a_row = 0 if reply is ACCEPTED else in_a_row + (reply is POLICY or isinstance(reply, str))
         if said.failures:
-            known = breaker_after(known, said, NOW, trying=False)
+            known = after_failures(known, said, NOW, in_trial=False)
         elif said.accepted:
             known = CLOSED
-        if known.holds(NOW):
+        if known.is_in_force(NOW):
             assert in_a_row >= BREAKS_AT
             return
 
@@ -220,71 +196,8 @@ def test_the_breaker_opens_only_after_five_failures_without_an_acceptance_among_
 def test_a_domain_that_wants_less_rests_ten_minutes_and_twice_as_long_each_time_up_to_two_hours():
     known, now, minutes = Pause("gmail.com", NOW, NOT_PAUSED, "", 0), NOW, []
     for _ in range(6):
-        known = domain_after(known, "421 4.7.28", now)
+        known = pause_after_complaint(known, "421 4.7.28", now)
         minutes.append((known.until - now) / MINUTE)
-        assert domain_after(known, "421 4.7.28", now + MINUTE) == known  # was on its way
+        assert pause_after_complaint(known, "421 4.7.28", now + MINUTE) == known  # was on its way
         now = known.until
     assert minutes == [10, 20, 40, 80, 120, 120]
-
-
-# --- rates ---
-
-
-def test_a_bucket_holds_a_second_of_mails_and_fills_at_its_rate():
-    buckets = Buckets()
-    assert buckets.take([Bucket("all", 10)], [[0]] * 12, 0.0) == pytest.approx([0] * 10 + [0.1, 0.2])
-    assert sum(wait == 0 for wait in buckets.take([Bucket("all", 10)], [[0]] * 12, 0.5)) == 5
-
-
-def test_a_slow_rate_still_lets_one_mail_go():
-    buckets = Buckets()
-    assert buckets.take([Bucket("all", 0.5)], [[0]] * 2, 0.0) == pytest.approx([0, 2])
-
-
-def test_a_mail_that_waits_for_one_bucket_draws_on_no_other():
-    buckets = Buckets()
-    wanted = [Bucket("all", 4), Bucket("to:slow.org", 1)]
-    waits = buckets.take(wanted, [[0, 1], [0, 1], [0, 1], [0], [0], [0], [0]], 0.0)
-    assert [wait == 0 for wait in waits] == [True, False, False, True, True, True, False]
-
-
-def test_mails_that_wait_are_given_turns_one_after_the_other_within_the_length_of_the_line():
-    buckets = Buckets()
-    turns = [wait for _ in range(200) for wait in buckets.take([Bucket("all", 10)], [[0]] * 50, 0.0)][10:]
-    assert turns[:2900] == sorted(turns[:2900])
-    assert max(turns) <= LINE_SECONDS
-    assert all(turns.count(turn) < 8 for turn in turns[::500])
-
-
-def test_who_waits_at_hand_may_ask_again_and_again_and_is_told_the_same():
-    buckets = Buckets()
-    wanted = [Bucket("all", 10, patience=5)]
-    for asked in (0.0, 0.01, 0.02):
-        waits = [wait for wait in buckets.take(wanted, [[0]] * 30, asked) if wait]
-        assert max(waits) < 3.01
-
-
-def test_who_would_wait_for_longer_than_that_stands_in_the_line_behind_those_who_do_not():
-    buckets = Buckets()
-    wanted = [Bucket("all", 1, patience=5)]
-    assert buckets.take(wanted, [[0]] * 9, 0.0) == pytest.approx([0, 1, 2, 3, 4, 5, 5, 6, 7])
-    assert buckets.take(wanted, [[0]] * 8, 0.0) == pytest.approx([1, 2, 3, 4, 5, 8, 9, 10])
-
-
-windows = st.lists(st.tuples(st.floats(0.001, 2), st.integers(1, 60)), min_size=1, max_size=30)
-
-
-@given(windows, st.floats(0.2, 200))
-def test_no_more_mails_go_than_the_rate_and_one_bucketful(steps, rate):
-    buckets, at, went = Buckets(), 0.0, 0
-    for pause, mails in steps:
-        at += pause
-        went += buckets.take([Bucket("all", rate)], [[0]] * mails, at).count(0.0)
-    assert went <= rate * (at - steps[0][0]) + max(rate, 1) + 0.01
-
-
-@given(st.floats(0.2, 200))
-def test_who_always_has_mails_gets_the_whole_rate(rate):
-    buckets = Buckets()
-    went = sum(buckets.take([Bucket("all", rate)], [[0]] * 50, step * 0.1).count(0.0) for step in range(101))
-    assert went >= rate * 10 * 0.99 - 1

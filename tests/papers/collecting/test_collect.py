@@ -13,11 +13,11 @@ from sqlalchemy import Engine, select
 from digest.database.engine import read_only
 from digest.database.tables import metadata
 from digest.demo.sample import Bundled, sample_papers, sample_votes, store_sample
-from digest.papers.collecting.collect import SourceHealth, collect, collect_recent, remembered_by
+from digest.papers.collecting import SourceHealth, collect, collect_recent, last_runs, remembered_by
 from digest.papers.paper import Paper, Votes
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source, SourceResult, SourceUnavailable, Unreadable, Validator
-from digest.papers.store import last_collections, paper, pool
+from digest.papers.store import paper, pool
 from tests.support.replay import Replay, Reply, json_reply, replaying
 
 NOW = datetime(2026, 5, 28, 9, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_what_a_source_lists_is_stored_with_its_votes(engine: Engine) -> None:
     assert (done.outcome, done.papers, done.new, done.message) == (SourceHealth.FRESH, 2, 2, "2 papers listed")
     with read_only(engine) as connection:
         observed = pool(connection, NOW, NOW)
-        assert last_collections(connection) == [done]
+        assert last_runs(connection) == [done]
     assert [(one.paper.id, one.votes[0].upvotes) for one in observed] == [(ONE.id, 3), (TWO.id, 3)]
 
 
@@ -282,7 +282,7 @@ def test_the_sample_is_stored_as_one_more_source(engine: Engine) -> None:
     store_sample(engine, NOW)
     with read_only(engine) as connection:
         observed = pool(connection, NOW, NOW)
-        (done,) = last_collections(connection)
+        (done,) = last_runs(connection)
     assert (done.source, done.outcome, done.papers) == (Bundled.name, SourceHealth.FRESH, len(sample_papers()))
     assert len(observed) == len(sample_papers())
     assert all(one.votes[0].source == "bundled" for one in observed)

@@ -1,4 +1,4 @@
-"""How a source is, judged from plain values, and replayed on real days."""
+"""The health of a source, from plain values and on real days."""
 
 import gzip
 import json
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.papers.collecting.announcement_calendar import expected, holiday
-from digest.papers.collecting.collection import Collected, ListFacts, SourceHealth
-from digest.papers.collecting.health import Before, Judgement, facts_of, judge, overlap, sample_of, told_to_readers
+from digest.papers.collecting import SourceHealth, SourceRun, source_notes
+from digest.papers.collecting.health import facts_of, overlap, rate, sample_of
+from digest.papers.collecting.runs import History, ListFacts
 from digest.papers.paper import Paper
+from digest.papers.sources.announcement_calendar import expected, holiday
 from digest.papers.sources.fetch import Fetcher, RequestPolicy
 from digest.papers.sources.huggingface import HuggingFace
 from digest.papers.sources.source import SourceResult, Unreadable
@@ -25,16 +26,20 @@ def papers(first: int, number: int, category: str = "cs.CL") -> list[Paper]:
     return [Paper(f"2605.{one:05}", "A title", categories=(category,)) for one in range(first, first + number)]
 
 
-def judged(
-    findings: SourceResult, day: date = THURSDAY, at: time = LATE, before: Before | None = None, source: str = "arxiv"
-) -> Judgement:
-    return judge(source, day, datetime.combine(day, at), findings, before or Before())
+def rated(
+    result: SourceResult, day: date = THURSDAY, at: time = LATE, before: History | None = None, source: str = "arxiv"
+) -> SourceRun:
+    return rate(source, day, datetime.combine(day, at), result, before or History())
 
 
-def usual(*counts: int, category: str = "cs.CL") -> Before:
-    """Earlier lists, newest first, each with ids of its own that are older than those of the one after it."""
-    lists = [papers(50_000 - 1000 * back, count, category) for back, count in enumerate(counts)]
-    return Before(counts=counts, facts=[facts_of(SourceResult(one)) for one in lists])
+def after(*lists: list[Paper]) -> History:
+    """The history of a source with these earlier lists, newest first."""
+    return History(earlier=[rated(SourceResult(listed), THURSDAY - timedelta(days=1)) for listed in lists])
+
+
+def usual(*counts: int, category: str = "cs.CL") -> History:
+    """Earlier lists, newest first, each with ids of its own that are older than those of the next one."""
+    return after(*(papers(50_000 - 1000 * back, count, category) for back, count in enumerate(counts)))
 
 
 @pytest.mark.parametrize(
@@ -67,59 +72,49 @@ def test_holidays_fall_on_their_weekdays_every_year() -> None:
 
 
 def test_an_empty_saturday_is_quiet_and_says_why() -> None:
-    done = judged(SourceResult(dated=SATURDAY), SATURDAY)
+    done = rated(SourceResult(dated=SATURDAY), SATURDAY)
     assert (done.outcome, done.message) == (SourceHealth.QUIET, "nothing was announced (Saturday)")
 
 
 def test_an_empty_list_is_quiet_until_it_was_expected_and_stale_after() -> None:
-    assert judged(SourceResult(), at=EARLY).message == "nothing is listed yet; it is expected by 06:00 UTC"
-    assert judged(SourceResult(), at=EARLY).outcome is SourceHealth.QUIET
-    assert judged(SourceResult(), at=LATE).outcome is SourceHealth.STALE
+    assert rated(SourceResult(), at=EARLY).message == "nothing is listed yet; it is expected by 06:00 UTC"
+    assert rated(SourceResult(), at=EARLY).outcome is SourceHealth.QUIET
+    assert rated(SourceResult(), at=LATE).outcome is SourceHealth.STALE
 
 
 def test_of_a_source_without_a_calendar_an_empty_list_is_quiet_at_any_time() -> None:
     for day in (THURSDAY, SATURDAY):
-        assert judged(SourceResult(), day, source="feeds").outcome is SourceHealth.QUIET
+        assert rated(SourceResult(), day, source="feeds").outcome is SourceHealth.QUIET
 
 
 def test_a_list_that_says_it_is_of_an_earlier_day_is_stale() -> None:
-    done = judged(SourceResult(papers(1, 9), dated=date(2026, 5, 27)))
+    done = rated(SourceResult(papers(1, 9), dated=date(2026, 5, 27)))
     assert done.outcome is SourceHealth.STALE
     assert done.message.endswith("the list is still that of Wednesday, 2026-05-27; late papers come tomorrow")
-    assert judged(SourceResult(papers(1, 9), dated=THURSDAY)).outcome is SourceHealth.FRESH
-    assert judged(SourceResult(dated=date(2026, 5, 29)), SATURDAY).outcome is SourceHealth.QUIET
+    assert rated(SourceResult(papers(1, 9), dated=THURSDAY)).outcome is SourceHealth.FRESH
+    assert rated(SourceResult(dated=date(2026, 5, 29)), SATURDAY).outcome is SourceHealth.QUIET
 
 
 def test_the_same_list_as_yesterday_is_stale_whatever_date_it_bears() -> None:
-    before = Before(counts=(90,), facts=[facts_of(SourceResult(papers(1, 90)))])
-    assert judged(SourceResult(papers(1, 90), dated=THURSDAY), before=before).outcome is SourceHealth.STALE
-    assert judged(SourceResult(papers(91, 90), dated=THURSDAY), before=before).outcome is SourceHealth.FRESH
+    before = after(papers(1, 90))
+    assert rated(SourceResult(papers(1, 90), dated=THURSDAY), before=before).outcome is SourceHealth.STALE
+    assert rated(SourceResult(papers(91, 90), dated=THURSDAY), before=before).outcome is SourceHealth.FRESH
     some_again = SourceResult(papers(60, 90), dated=THURSDAY)  # cross-lists stand on several lists
-    assert judged(some_again, before=before).outcome is SourceHealth.FRESH
+    assert rated(some_again, before=before).outcome is SourceHealth.FRESH
 
 
 def test_an_arxiv_list_without_a_newer_paper_is_stale_and_another_is_not() -> None:
-    before = Before(counts=(30,), facts=[facts_of(SourceResult(papers(900, 30)))])
-    findings = SourceResult(papers(100, 40))
-    assert "newer than 2605.00929" in judged(findings, before=before).message
-    assert judged(findings, before=before, source="huggingface").outcome is SourceHealth.FRESH
+    before = after(papers(900, 30))
+    result = SourceResult(papers(100, 40))
+    assert "newer than 2605.00929" in rated(result, before=before).message
+    assert rated(result, before=before, source="huggingface").outcome is SourceHealth.FRESH
 
 
 def test_an_unchanged_list_is_as_it_was_and_over_an_expected_day_stale() -> None:
-    earlier = Collected(
-        "arxiv",
-        THURSDAY,
-        datetime.combine(THURSDAY, EARLY),
-        SourceHealth.FRESH,
-        7,
-        7,
-        (),
-        "",
-        ListFacts(newest="2605.00007"),
-    )
-    done = judged(SourceResult(unchanged=True), before=Before(same_day=earlier))
+    earlier = rated(SourceResult(papers(1, 7)), at=EARLY)
+    done = rated(SourceResult(unchanged=True), before=History(same_day=earlier))
     assert (done.outcome, done.papers, done.facts.unchanged) == (SourceHealth.FRESH, 7, True)
-    new_day = judged(SourceResult(unchanged=True), before=usual(90, 80))
+    new_day = rated(SourceResult(unchanged=True), before=usual(90, 80))
     assert (new_day.outcome, new_day.message) == (
         SourceHealth.STALE,
         "nothing changed since the day before; late papers come tomorrow",
@@ -128,26 +123,24 @@ def test_an_unchanged_list_is_as_it_was_and_over_an_expected_day_stale() -> None
 
 def test_far_fewer_papers_than_usual_are_a_part_of_the_list() -> None:
     before = usual(100, 110, 90, 120, 80)
-    thin = judged(SourceResult(papers(60_000, 20)), before=before)
+    thin = rated(SourceResult(papers(60_000, 20)), before=before)
     assert (thin.outcome, thin.message) == (SourceHealth.PARTIAL, "20 papers listed; usually 100 by this time of day")
-    assert judged(SourceResult(papers(60_000, 26)), before=before).outcome is SourceHealth.FRESH
+    assert rated(SourceResult(papers(60_000, 26)), before=before).outcome is SourceHealth.FRESH
     assert (
-        judged(SourceResult(papers(60_000, 20)), before=usual(100, 110)).outcome is SourceHealth.FRESH
+        rated(SourceResult(papers(60_000, 20)), before=usual(100, 110)).outcome is SourceHealth.FRESH
     )  # too little history
-    assert (
-        judged(SourceResult(papers(60_000, 20)), at=EARLY, before=before).outcome is SourceHealth.FRESH
-    )  # it is early
+    assert rated(SourceResult(papers(60_000, 20)), at=EARLY, before=before).outcome is SourceHealth.FRESH  # it is early
 
 
 def test_a_big_category_that_is_missing_is_named() -> None:
     lists = [papers(50_000 - 1000 * n, 60) + papers(80_000 - 1000 * n, 40, "cs.AI") for n in range(6)]
-    before = Before(counts=[100] * 6, facts=[facts_of(SourceResult(one)) for one in lists])
-    done = judged(SourceResult(papers(90_000, 80)), before=before)
+    before = after(*lists)
+    done = rated(SourceResult(papers(90_000, 80)), before=before)
     assert (done.outcome, done.message) == (SourceHealth.PARTIAL, "80 papers listed; nothing of cs.AI")
 
 
 def test_what_could_not_be_read_is_partial_before_all_else() -> None:
-    done = judged(SourceResult(papers(1, 2), unreadable=[Unreadable("record 3", "no id")], incomplete="page 2 failed"))
+    done = rated(SourceResult(papers(1, 2), unreadable=[Unreadable("record 3", "no id")], incomplete="page 2 failed"))
     assert done.outcome is SourceHealth.PARTIAL
     assert done.message == "2 papers listed; 1 record could not be read; page 2 failed"
 
@@ -159,16 +152,16 @@ def test_a_sample_is_the_same_for_the_same_list_in_any_order() -> None:
     assert overlap(ListFacts(), ids) == 0.0
 
 
-def run(source: str, outcome: SourceHealth, day: date = SATURDAY) -> Collected:
-    return Collected(source, day, datetime.combine(day, LATE), outcome, 0, 0, (), "")
+def run(source: str, outcome: SourceHealth, day: date = SATURDAY) -> SourceRun:
+    return SourceRun(source, day, datetime.combine(day, LATE), outcome, 0, 0, (), "")
 
 
 def test_readers_are_told_why_an_issue_is_thin_and_nothing_when_it_is_not() -> None:
     now = datetime.combine(SATURDAY, LATE)
     quiet = [run("arxiv", SourceHealth.QUIET), run("huggingface", SourceHealth.QUIET)]
-    assert told_to_readers(quiet, now, thin=True) == ["No new papers from arXiv and Hugging Face (Saturday)."]
-    assert told_to_readers(quiet, now, thin=False) == []
-    assert told_to_readers([run("arxiv", SourceHealth.FRESH)], now, thin=True) == []
+    assert source_notes(quiet, now, thin=True) == ["No new papers from arXiv and Hugging Face (Saturday)."]
+    assert source_notes(quiet, now, thin=False) == []
+    assert source_notes([run("arxiv", SourceHealth.FRESH)], now, thin=True) == []
 
 
 @pytest.mark.parametrize(
@@ -183,14 +176,14 @@ def test_readers_are_told_why_an_issue_is_thin_and_nothing_when_it_is_not() -> N
     ],
 )
 def test_what_went_wrong_is_always_told(outcome: SourceHealth, words: str) -> None:
-    (said,) = told_to_readers([run("hackernews", outcome)], datetime.combine(SATURDAY, LATE), thin=False)
-    assert said.startswith(words)
+    (note,) = source_notes([run("hackernews", outcome)], datetime.combine(SATURDAY, LATE), thin=False)
+    assert note.startswith(words)
 
 
 def test_a_source_not_read_for_a_day_counts_as_not_read_at_all() -> None:
     later = datetime.combine(SATURDAY, LATE) + timedelta(hours=25)
-    (said,) = told_to_readers([run("arxiv", SourceHealth.FRESH)], later, thin=False)
-    assert "We couldn’t read" in said
+    (note,) = source_notes([run("arxiv", SourceHealth.FRESH)], later, thin=False)
+    assert "We couldn’t read" in note
 
 
 @pytest.mark.parametrize("day", ["2024-05-28", "2024-12-18", "2025-01-10", "2025-06-10", "2025-09-30", "2026-01-15"])
@@ -198,8 +191,8 @@ def test_recorded_days_malformed_or_full_pages_are_fresh(shared_data: Path, day:
     now = datetime.fromisoformat(f"{day}T12:00:00+00:00")
     with replaying(shared_data) as server:
         source = HuggingFace(server.url, Fetcher(server.url, RequestPolicy()))
-        findings = source.fetch(now.date(), now)
-    assert judge("huggingface", now.date(), now, findings, Before()).outcome is SourceHealth.FRESH
+        result = source.fetch(now.date(), now)
+    assert rate("huggingface", now.date(), now, result, History()).outcome is SourceHealth.FRESH
 
 
 def test_two_years_of_real_lists_raise_few_alarms_and_miss_no_empty_day(shared_data: Path) -> None:
@@ -209,17 +202,14 @@ def test_two_years_of_real_lists_raise_few_alarms_and_miss_no_empty_day(shared_d
             listed[date.fromisoformat(record["date"])].append(Paper(record["id"], record["title"]))
     days = sorted(listed)
     outcomes: dict[SourceHealth, list[date]] = defaultdict(list)
-    history: list[ListFacts] = []
-    counts: list[int] = []
+    earlier: list[SourceRun] = []
     for number in range((days[-1] - days[0]).days + 1):
         day = days[0] + timedelta(days=number)
         now = datetime.combine(day, time(18), UTC)
-        found = SourceResult(listed.get(day, []))
-        done = judge("huggingface", day, now, found, Before(None, counts[-20:][::-1], history[-20:][::-1]))
-        outcomes[done.outcome].append(day)
-        if found.papers:
-            counts.append(len(found.papers))
-            history.append(done.facts)
+        run = rate("huggingface", day, now, SourceResult(listed.get(day, [])), History(None, earlier[-20:][::-1]))
+        outcomes[run.outcome].append(day)
+        if run.papers:
+            earlier.append(run)
     assert all(day not in listed for day in outcomes[SourceHealth.QUIET] + outcomes[SourceHealth.STALE])
     assert all(day.weekday() < 5 for day in outcomes[SourceHealth.STALE])  # the weekdays without a list, and only these
     assert date(2026, 5, 26) in outcomes[SourceHealth.STALE]

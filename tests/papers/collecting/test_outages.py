@@ -10,10 +10,9 @@ from sqlalchemy import Engine
 
 from digest.database.engine import connect, read_only
 from digest.issues.publish import publish
-from digest.papers.collecting.collect import collect_recent
-from digest.papers.collecting.collection import SourceHealth, name_of
+from digest.papers.collecting import SourceHealth, collect_recent, last_runs, source_title
 from digest.papers.sources.registry import SourceAddresses, make_sources
-from digest.papers.store import last_collections, pool
+from digest.papers.store import pool
 from tests.support.lists import list_of
 from tests.support.replay import Replay, Reply, json_reply, replaying
 from tests.support.scenario import PLAN
@@ -37,7 +36,7 @@ GOOD = {
     "feeds": json_reply([{"id": "2605.08888", "title": "Eight", "listed_at": "2026-05-28T01:00:00Z"}]),
 }
 BROKEN = {
-    "slow": lambda _good: Reply(b"late", silent_seconds=5),
+    "slow": lambda _good: Reply(b"late", silent_seconds=2),
     "dripping": lambda good: Reply(good.body[:20], drip=True),
     "asks to wait": lambda _good: Reply(status=429, headers={"Retry-After": "3600"}),
     "an error": lambda _good: Reply(b"oops", status=500),
@@ -71,22 +70,18 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-def places(url: str, down: str = "") -> SourceAddresses:
-    of = {source: closed_port() if source == down else url for source in SOURCES}
+def addresses(url: str, timeout_seconds: float = 20) -> SourceAddresses:
     return SourceAddresses(
-        of["huggingface"],
-        of["arxiv"],
-        of["arxiv"],
-        ("cs.AI",),
-        timeout_seconds=1.5,
-        hackernews_url=of["hackernews"],
-        feeds=(f"{of['feeds']}/own.json",),
+        url, url, url, ("cs.AI",), timeout_seconds=timeout_seconds, hackernews_url=url, feeds=(f"{url}/own.json",)
     )
 
 
-def cut(engine: Engine, where: SourceAddresses) -> str:
-    """Read the sources as the scheduler does before a cut, and cut; what readers are told."""
-    collect_recent(engine, make_sources(SOURCES, where), NOW, 1, patience=20)
+def cut(engine: Engine, url: str, broken: str = "", broken_url: str = "") -> str:
+    """Read the sources as the scheduler does before a cut, and cut. Returns the note for subscribers."""
+    sources = make_sources([source for source in SOURCES if source != broken], addresses(url))
+    if broken:  # only it runs into its time-out
+        sources += make_sources([broken], addresses(broken_url or url, timeout_seconds=0.5))
+    collect_recent(engine, sources, NOW, 1, patience=20)
     return publish(engine, PLAN, NOW.date(), NOW + timedelta(seconds=20)).note
 
 
@@ -109,7 +104,7 @@ FROM: dict[str, Callable[[str], bool]] = {
 
 
 def test_when_all_answer_nothing_is_missing_and_nothing_is_said(engine: Engine, server: Replay) -> None:
-    assert cut(engine, places(server.url)) == ""
+    assert cut(engine, server.url) == ""
     assert listed(engine) == EVERYTHING
 
 
@@ -120,28 +115,26 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
 ) -> None:
     for path in PATHS[source]:
         server.answers(path, BROKEN[fault](GOOD[source]))
-    note = cut(engine, places(server.url))
-    assert f" {name_of(source)} when we made this issue. " in note
+    note = cut(engine, server.url, source)
+    assert f" {source_title(source)} when we made this issue. " in note
     assert listed(engine) >= {one for one in EVERYTHING if not FROM[source](one)}
     with read_only(engine) as connection:
-        outcomes = {run.source: run.outcome for run in last_collections(connection)}
+        outcomes = {run.source: run.outcome for run in last_runs(connection)}
     assert outcomes.pop(source) in (SourceHealth.FAILING, SourceHealth.PARTIAL)
     assert set(outcomes.values()) == {SourceHealth.FRESH}
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_source_that_cannot_be_reached_is_named(engine: Engine, server: Replay, source: str) -> None:
-    note = cut(engine, places(server.url, down=source))
-    assert (
-        note
-        == f"We couldn’t read {name_of(source)} when we made this issue. Anything missing will appear in a later one."
-    )
+    note = cut(engine, server.url, source, closed_port())
+    read = f"We couldn’t read {source_title(source)} when we made this issue."
+    assert note == f"{read} Anything missing will appear in a later one."
     assert listed(engine) == {one for one in EVERYTHING if not FROM[source](one)}
 
 
 def test_a_short_wait_that_a_busy_source_asks_for_is_kept(engine: Engine, server: Replay) -> None:
     busy = Reply(status=429, headers={"Retry-After": "0"})
     server.answers(PATHS["huggingface"][0], busy, GOOD["huggingface"])
-    assert cut(engine, places(server.url)) == ""
+    assert cut(engine, server.url) == ""
     assert json.loads(GOOD["huggingface"].body)
     assert listed(engine) == EVERYTHING

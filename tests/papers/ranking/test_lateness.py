@@ -11,7 +11,7 @@ from digest.issues.publish import DAILY, draft, publish
 from digest.issues.reasons import place_of
 from digest.issues.store import issue_on
 from digest.papers.paper import Observed, Paper
-from digest.papers.ranking.lateness import in_words, late_days
+from digest.papers.ranking import late_days, lateness_text
 from tests.support.scenario import DAY, MORNING, PLAN, add_papers
 
 ONE_DAY = timedelta(days=1)
@@ -38,7 +38,7 @@ def test_late_is_what_was_listed_before_the_previous_cut_and_found_after(
 
 
 def test_the_words_are_those_of_a_person() -> None:
-    assert [in_words(days) for days in (0, 1, 2)] == [
+    assert [lateness_text(days) for days in (0, 1, 2)] == [
         "",
         "listed yesterday, new to us today",
         "listed 2 days ago, new to us today",

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.papers.paper import Observed, Votes
-from digest.papers.ranking.ranking import CONTRIBUTION, RankingWeights, rank, rescore
-from digest.papers.ranking.track_record import TrackRecords
+from digest.papers.ranking import RankingWeights, TrackRecords, rank, rescore
+from digest.papers.score_terms import ScoreTerms
 from tests.support.scenario import MORNING, paper
 
 WEIGHTS = RankingWeights()
@@ -26,7 +26,7 @@ def order(*pool: Observed, weights: RankingWeights = WEIGHTS, records: TrackReco
     return [int(one.paper.id[-5:]) for one in rank(pool, weights, MORNING, records)]
 
 
-def terms_of(*pool: Observed, weights: RankingWeights = WEIGHTS) -> dict[str, float]:
+def terms_of(*pool: Observed, weights: RankingWeights = WEIGHTS) -> ScoreTerms:
     """The terms of the first paper of the pool."""
     return next(one.terms for one in rank(pool, weights, MORNING) if one.paper.id == pool[0].paper.id)
 
@@ -70,14 +70,13 @@ def test_of_equal_votes_the_younger_paper_stands_higher():
 @given(pools, weights)
 def test_the_stored_terms_add_up_to_the_score(pool, weights):
     for one in rank(pool, weights, MORNING):
-        parts = [value for name, value in one.terms.items() if name.startswith(CONTRIBUTION)]
-        assert one.score == one.terms["score"] == sum(parts)
+        assert one.score == one.terms.score == sum(one.terms.parts.values())
 
 
 @given(pools, weights)
 def test_from_what_was_stored_the_very_same_score_is_computed_again(pool, weights):
     for one in rank(pool, weights, MORNING):
-        stored = json.loads(json.dumps(one.terms))
+        stored = ScoreTerms.from_dict(json.loads(json.dumps(one.terms.as_dict())))
         assert rescore(stored, weights) == stored == one.terms
 
 
@@ -92,7 +91,7 @@ def test_other_weights_give_what_they_would_have_given(pool, weights, others):
 
 def test_terms_of_another_formula_are_refused_in_words():
     with pytest.raises(ValueError, match="another formula"):
-        rescore({"upvotes": 3.0, "points": 4.0, "decay": 2.0, "score": 2.0}, WEIGHTS)
+        rescore(ScoreTerms.from_dict({"upvotes": 3.0, "points": 4.0, "decay": 2.0, "score": 2.0}), WEIGHTS)
 
 
 def test_papers_without_votes_rank_below_voted_ones_newest_first():
@@ -116,7 +115,7 @@ def test_a_paper_that_waited_long_only_fills_places_that_no_fresher_one_takes():
 
 def test_each_day_of_waiting_costs_what_the_operator_says():
     costs = [
-        terms_of(observed(41, 20, 48), weights=RankingWeights(lateness=cost))["from_lateness"] for cost in (0.0, 0.5)
+        terms_of(observed(41, 20, 48), weights=RankingWeights(lateness=cost)).parts["lateness"] for cost in (0.0, 0.5)
     ]
     assert costs == [0, pytest.approx(-1.0, abs=0.01)]
 
@@ -132,15 +131,15 @@ def test_a_burst_is_counted_in_part_and_says_so():
         return replace(one, votes=tuple(votes))
 
     sudden, steady = terms_of(seen(2, 2, 2, 2, 300)), terms_of(seen(100, 150, 200, 250, 300))
-    assert sudden["burst"] == pytest.approx(298 - 50 - 7.5)
-    assert sudden["points"] == 300 - sudden["burst"] / 2
-    assert (steady["burst"], steady["points"]) == (0, 300)
+    assert sudden.burst == pytest.approx(298 - 50 - 7.5)
+    assert sudden.points == 300 - sudden.burst / 2
+    assert (steady.burst, steady.points) == (0, 300)
     assert order(seen(2, 2, 2, 2, 300), observed(42, 250)) == [42, 41]
-    assert terms_of(seen(2, 2, 2, 2, 300), weights=replace(WEIGHTS, bursts=0))["points"] == 300
+    assert terms_of(seen(2, 2, 2, 2, 300), weights=replace(WEIGHTS, bursts=0)).points == 300
 
 
 def test_comments_count_as_parts_of_votes_but_for_the_submitters_own():
-    assert [terms_of(observed(41, 10, comments=count))["points"] for count in (0, 1, 5)] == [10, 10, 11]
+    assert [terms_of(observed(41, 10, comments=count)).points for count in (0, 1, 5)] == [10, 10, 11]
 
 
 def test_who_did_well_before_starts_higher():
@@ -151,7 +150,7 @@ def test_who_did_well_before_starts_higher():
 
 def test_a_long_list_makes_each_of_its_papers_less_likely():
     def crowded(papers: int) -> float:
-        return terms_of(observed(41, 10), *(observed(number, 0) for number in range(papers)))["from_list"]
+        return terms_of(observed(41, 10), *(observed(number, 0) for number in range(papers))).parts["list"]
 
     assert crowded(80) < 0 < crowded(10)
 

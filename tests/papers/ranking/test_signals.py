@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.papers.paper import Observed, Votes
-from digest.papers.ranking.signals import evidence, readings
-from digest.papers.ranking.track_record import Past, track_records
+from digest.papers.ranking import Past, track_records
+from digest.papers.ranking.signals import readings, signals_of
 from tests.support.scenario import MORNING, paper
 
 HOUR = timedelta(hours=1)
@@ -22,37 +22,37 @@ def of(*votes: Votes, listed_at: datetime | None = MORNING - 20 * HOUR) -> Obser
 
 
 def test_only_the_latest_observation_of_each_source_counts():
-    assert evidence(of(seen(40), seen(2, 9, "lab"), seen(90, 5)), MORNING).upvotes == 42
+    assert signals_of(of(seen(40), seen(2, 9, "lab"), seen(90, 5)), MORNING).upvotes == 42
 
 
 def test_a_page_that_shows_no_comments_takes_none_back():
-    found = evidence(of(seen(9, 2, comments=4, stars=7), seen(10)), MORNING)
+    found = signals_of(of(seen(9, 2, comments=4, stars=7), seen(10)), MORNING)
     assert (found.upvotes, found.comments, found.stars) == (10, 4, 7)
 
 
 def test_the_pace_is_measured_over_half_a_day_or_more():
-    assert evidence(of(seen(3, 13), seen(8, 11), seen(20)), MORNING).upvotes_before == 3
-    assert evidence(of(seen(8, 11), seen(20)), MORNING).upvotes_before is None
+    assert signals_of(of(seen(3, 13), seen(8, 11), seen(20)), MORNING).upvotes_before == 3
+    assert signals_of(of(seen(8, 11), seen(20)), MORNING).upvotes_before is None
 
 
 def test_a_second_source_that_begins_late_is_no_burst():
-    assert evidence(of(seen(3, 5), seen(4), seen(900, 0, "hackernews")), MORNING).burst == 0
+    assert signals_of(of(seen(3, 5), seen(4), seen(900, 0, "hackernews")), MORNING).burst == 0
 
 
 def test_a_listing_in_the_future_counts_as_now():
-    assert evidence(of(seen(5), listed_at=MORNING + 3 * HOUR), MORNING).votes_age_hours == 0
+    assert signals_of(of(seen(5), listed_at=MORNING + 3 * HOUR), MORNING).votes_age_hours == 0
 
 
 def test_where_only_the_date_is_known_the_readings_around_the_first_sight_say_the_hour():
     dated = Observed(paper(1, listed_at=MIDNIGHT), MIDNIGHT + 4 * HOUR, (seen(5),))
-    assert evidence(dated, MORNING, [MIDNIGHT + 3 * HOUR]).listed_at == pytest.approx(
+    assert signals_of(dated, MORNING, [MIDNIGHT + 3 * HOUR]).listed_at == pytest.approx(
         MIDNIGHT + 3.3 * HOUR, abs=timedelta(seconds=1)
     )
-    assert evidence(dated, MORNING, [MIDNIGHT - 9 * HOUR]).listed_at == MIDNIGHT + 1.2 * HOUR
+    assert signals_of(dated, MORNING, [MIDNIGHT - 9 * HOUR]).listed_at == MIDNIGHT + 1.2 * HOUR
 
 
 def test_without_a_listing_a_paper_counts_from_when_it_was_first_seen():
-    assert evidence(of(listed_at=None), MORNING).listed_at == MORNING - 20 * HOUR
+    assert signals_of(of(listed_at=None), MORNING).listed_at == MORNING - 20 * HOUR
 
 
 def test_readings_are_the_instants_of_all_observations():

@@ -10,11 +10,7 @@ from sqlalchemy import Engine, delete, func, select
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import metadata, papers
 from digest.papers.paper import Paper, Votes
-from digest.papers.search.index import index_all
-from digest.papers.search.query import parse_query
-from digest.papers.search.search import Filters, search
-from digest.papers.search.similar import papers_like
-from digest.papers.search.tables import paper_words
+from digest.papers.search import Filters, index_all, paper_words, papers_like, parse_query, search
 from digest.papers.search.tokenizer import words_of
 from digest.papers.store import Listing, keep_papers, keep_votes, withdraw
 

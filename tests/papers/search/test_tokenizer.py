@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.papers.paper import Paper
-from digest.papers.search.excerpt import excerpt, marked
-from digest.papers.search.query import LONGEST_QUERY, Query, Term, parse_query
-from digest.papers.search.similarity import MOST_WORDS, characteristic, words_in
+from digest.papers.search import LONGEST_QUERY, Query, Term, excerpt, marked, parse_query
+from digest.papers.search.similar import MOST_WORDS, characteristic, words_in
 from digest.papers.search.tokenizer import LONGEST, fold, stem, words_of
 
 
@@ -96,8 +95,8 @@ def test_marking_loses_nothing_and_marks_what_was_sought(parts: list[str]) -> No
     text = " ".join(parts)
     pieces = marked(text, SOUGHT)
     assert "".join(piece.text for piece in pieces) == text
-    assert {_words(piece.text) for piece in pieces if piece.found} <= {"Graphs", "neural nets"}
-    assert any(piece.found for piece in pieces) == ("Graphs" in parts or "neural nets" in _words(text))
+    assert {_words(piece.text) for piece in pieces if piece.is_match} <= {"Graphs", "neural nets"}
+    assert any(piece.is_match for piece in pieces) == ("Graphs" in parts or "neural nets" in _words(text))
 
 
 def _words(text: str) -> str:
@@ -110,7 +109,7 @@ def test_an_excerpt_is_short_and_shows_what_was_found(before: int, after: int) -
     text = "filler " * before + "graph" + " filler" * after
     pieces = excerpt(text, SOUGHT, 120)
     assert sum(len(piece.text) for piece in pieces) <= 130
-    assert [piece.text for piece in pieces if piece.found] == ["graph"]
+    assert [piece.text for piece in pieces if piece.is_match] == ["graph"]
     plain = "".join(piece.text for piece in pieces).removeprefix("… ").removesuffix(" …")
     assert plain in text
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.papers.sources.arxiv import Arxiv, manners
-from digest.papers.sources.arxiv_xml import document, says_withdrawn
-from digest.papers.sources.fetch import Fetcher, Ticking
+from digest.papers.sources.arxiv import Arxiv
+from digest.papers.sources.arxiv_xml import announces_withdrawal, document
+from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Validator
 from tests.support.replay import Replay, Reply, replaying
 
@@ -27,7 +27,7 @@ def server() -> Iterator[Replay]:
 
 
 def fetch(server: Replay, day: date, today: date, remembered: Validator | None = None) -> SourceResult:
-    fetcher = Fetcher(server.url, manners("", 20), Ticking(sleep=lambda _seconds: None))
+    fetcher = Fetcher(server.url, RequestPolicy(), Ticking(sleep=lambda _seconds: None))
     arxiv = Arxiv((server.url, server.url), ("cs.AI", "cs.CL"), (fetcher, fetcher), lambda _url: remembered)
     return arxiv.fetch(day, datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
 
@@ -140,7 +140,7 @@ def test_a_replacement_or_a_deleted_entry_takes_a_paper_back(server: Replay) -> 
     ],
 )
 def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
-    assert says_withdrawn(said)
+    assert announces_withdrawal(said)
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,15 @@ def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
     ],
 )
 def test_other_things_may_be_withdrawn(said: str) -> None:
-    assert not says_withdrawn(said)
+    assert not announces_withdrawal(said)
 
 
 def test_no_real_abstract_is_taken_for_a_withdrawal(shared_data: Path) -> None:
     with gzip.open(shared_data / "arxiv" / "listings_2026-04_2026-05.jsonl.gz", "rt", encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines]
     assert len(records) > 10_000
-    assert [
-        one["id"] for one in records if says_withdrawn(one["summary"]) or says_withdrawn(one["comment"] or "")
-    ] == []
+    texts = (text for record in records for text in (record["summary"], record["comment"] or ""))
+    assert [text for text in texts if announces_withdrawal(text)] == []
 
 
 def test_a_feed_of_the_day_before_says_so(server: Replay) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from digest.papers.paper import Votes
-from digest.papers.sources.feeds.source import Feeds
+from digest.papers.sources.feeds import Feeds
 from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Validator
 from tests.support.replay import Replay, Reply, json_reply, replaying

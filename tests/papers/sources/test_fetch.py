@@ -7,8 +7,8 @@ from email.utils import format_datetime
 import httpx2
 import pytest
 
-from digest.papers.sources.addresses import Origin, is_public_address, redirect_problem
 from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse, Refused, RequestPolicy, Ticking
+from digest.papers.sources.fetch.addresses import Origin, is_public_address, redirect_problem
 from digest.papers.sources.source import SourceUnavailable, Validator
 from tests.support.replay import Replay, Reply, replaying
 
@@ -212,7 +212,7 @@ def test_where_a_name_really_led_is_checked_after_connecting(
     """A name may be public when it is looked up and inside the network when it is connected to."""
     with replaying() as inside:
         server.answers("/x", Reply(status=302, headers={"Location": f"{inside.url}/secret"}))
-        monkeypatch.setattr("digest.papers.sources.addresses._addresses", lambda _place: ["93.184.216.34"])
+        monkeypatch.setattr("digest.papers.sources.fetch.addresses._addresses", lambda _place: ["93.184.216.34"])
         with pytest.raises(SourceUnavailable, match="leads to 127"):
             fetcher(server, time).get(f"{server.url}/x")
         assert inside.asked == []

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.papers.collecting.collect import SourceHealth, collect
+from digest.papers.collecting import SourceHealth, collect
 from digest.papers.paper import Paper, Votes
-from digest.papers.sources.fetch import Fetcher, Ticking
-from digest.papers.sources.hackernews import HackerNews, manners
+from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
+from digest.papers.sources.hackernews import HackerNews
 from digest.papers.sources.source import SourceUnavailable
 from digest.papers.store import Listing, keep_papers, paper
 from tests.support.replay import Replay, Reply, json_reply, replaying
@@ -30,7 +30,7 @@ def server() -> Iterator[Replay]:
 
 
 def source(server: Replay) -> HackerNews:
-    return HackerNews(server.url, Fetcher(server.url, manners("", 20), Ticking(sleep=lambda _seconds: None)))
+    return HackerNews(server.url, Fetcher(server.url, RequestPolicy(), Ticking(sleep=lambda _seconds: None)))
 
 
 def story(url: Any, points: Any = 5, comments: Any = 2) -> dict[str, Any]:

@@ -35,10 +35,10 @@ def in_order(pieces: list[str], text: str) -> bool:
     """Whether the pieces stand in the text one after the other."""
     at = 0
     for piece in pieces:
-        found = text.find(piece, at)
-        if found < 0:
+        start = text.find(piece, at)
+        if start < 0:
             return False
-        at = found + len(piece)
+        at = start + len(piece)
     return True
 
 
@@ -76,7 +76,7 @@ def test_mathematics_becomes_characters_and_keeps_its_numbers(pieces: list[tuple
 @given(st.lists(st.sampled_from(sorted(SYMBOLS)), min_size=1, max_size=8))
 def test_symbols_become_the_characters_that_they_stand_for(commands: list[str]) -> None:
     shown = plaintext(f"$ {' '.join(commands)} $")
-    assert shown.replace(" ", "") == "".join(SYMBOLS[one] for one in commands)
+    assert shown.replace(" ", "") == "".join(SYMBOLS[command] for command in commands)
 
 
 @given(
@@ -149,8 +149,8 @@ def test_awkward_real_records_are_the_same_paper_through_every_door(shared_data:
         assert isinstance(as_json, Item)
         assert isinstance(as_atom, Item)
         assert from_arxiv.paper
-        said = {(one.id, one.title, one.abstract) for one in (as_json.paper, as_atom.paper, from_arxiv.paper)}
-        assert len(said) == 1
+        papers = as_json.paper, as_atom.paper, from_arxiv.paper
+        assert len({(paper.id, paper.title, paper.abstract) for paper in papers}) == 1
         check(as_json)
         bare = re.sub(
             r"\$[^$]*\$|\\[A-Za-z]+|\{[^{}]*\}|\S*\\\S*|https?://\S+|&[a-z]+;|<[^>]*>", " ", record["summary"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from digest.papers.sources.fetch import Fetcher, Ticking
-from digest.papers.sources.huggingface import HuggingFace, manners
+from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
+from digest.papers.sources.huggingface import HuggingFace
 from digest.papers.sources.source import SourceUnavailable, Validator
 from tests.support.replay import Replay, Reply, json_reply, replaying
 
@@ -25,7 +25,7 @@ def server() -> Iterator[Replay]:
 
 
 def source(server: Replay, remembered: Validator | None = None) -> HuggingFace:
-    fetcher = Fetcher(server.url, manners("", 20), Ticking(sleep=lambda _seconds: None))
+    fetcher = Fetcher(server.url, RequestPolicy(), Ticking(sleep=lambda _seconds: None))
     return HuggingFace(server.url, fetcher, lambda _url: remembered)
 
 

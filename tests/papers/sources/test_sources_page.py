@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only
-from digest.papers.collecting.collect import SourceHealth, collect
+from digest.papers.collecting import SourceHealth, collect
 from digest.papers.sources import source_names
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.store import paper, pool

@@ -69,10 +69,36 @@ def test_prose_stays_as_it_is(prose: str) -> None:
         ("Fig.~3, Section~2, 14{,}056 (x)~\\cite{y}", "Fig. 3, Section 2, 14,056 (x) [y]"),
         (r"Spearman \r{ho} and \k{appa}", "Spearman ρ and κ"),
         (r"$a \neq b$, $x \not= y$, $\ell_2$", "a ≠ b, x ≠ y, ℓ₂"),
+        (r"$\sqrt\frac{a}{b}$, $\frac12$, $\hat\alpha\beta$, $x^\mathbb{R}$", "√(a/b), 1/2, α̂β, x^ℝ"),
+        (r"$\hat{\mbox{\boldmath $u$}}=1$ and $a \text{ if $b$}$", "û=1 and a if b"),
+        (r"{\sim}300 from {\Delta}G, 360{\deg} and {\model} but {a} and L_{\text{exec}}",
+         "∼300 from ΔG, 360deg and model but {a} and L_exec"),
+        (r"\textbf {spaced} \operatorname*{argmax} \cite[p. 3]{a_b} \name*{x}", "spaced argmax [a_b] name x"),
+        (r"\textcolor[rgb]{1,0,0}{red} \footnote{see \url{http://a.b/100\%}}", "red (see http://a.b/100%)"),
+        (r"\begin{itemize} \item one \end{itemize} 中\alpha中 \LaTeX{}", "• one 中α中 LaTeX"),
     ],
 )  # fmt: skip
 def test_latex_becomes_readable(latex: str, readable: str) -> None:
     assert plaintext(latex) == readable
+
+
+@pytest.mark.parametrize(
+    ("broken", "readable"),
+    [
+        (r"a \textbf{bold that is cut of", "a {bold that is cut of"),
+        (r"\hrefhttp://a.b}{Page} and \method{Name", "hrefhttp://a.b}{Page} and method {Name"),
+        (r"a lone $ and a } and a { and 5\% of \$", "a lone $ and a } and a { and 5% of $"),
+        (r"$\tilde{O(n)$ and $\frac{a}$", "tilde {O(n) and frac a"),
+        (r"\(x_1 and \[ and \) end\\", "x₁ and [ and end"),
+        (r"$\frac{a}{b$ c} $x$", "frac a{b c} x"),
+        (r"\textbf{costs US$5} or $x$", "costs US$5 or x"),
+        (r"x^\end{y} \hat\end \sqrt[3 \cite[a", "x^ hat √([)3 [a"),
+        (r"{\(x\)} and {$x$} and {}", "{x} and {x} and {}"),
+        ("\\", "\\"),
+    ],
+)
+def test_broken_latex_keeps_its_words(broken: str, readable: str) -> None:
+    assert plaintext(broken) == readable
 
 
 @pytest.mark.parametrize(
@@ -139,6 +165,12 @@ def test_what_is_plain_already_is_not_changed_again(text: str) -> None:
         "[~",
         "\\href{",
         "\\sqrt[",
+        "\\frac{",
+        "\\text{",
+        "$\\mbox{$",
+        "x^\\text",
+        "$a{",
+        "{$}",
     ],
 )
 def test_hostile_repetition_is_read_to_its_end(piece: str) -> None:

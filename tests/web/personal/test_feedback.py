@@ -8,8 +8,7 @@ from digest.database.engine import read_only
 from digest.ledger.events import latest
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
-from digest.subscribers.opinion import FeedbackKind
-from digest.subscribers.opinions import opinions_of_one
+from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
 from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import Purpose, sign
 from tests.conftest import Clock
@@ -27,7 +26,7 @@ def ada(visit: Visit) -> Subscriber:
 
 def said(visit: Visit, reader: Subscriber) -> dict[str, FeedbackKind]:
     with read_only(visit.engine) as connection:
-        return {one.paper_id: one.said for one in opinions_of_one(connection, reader.id)}
+        return {one.paper_id: one.kind for one in feedback_by(connection, reader.id)}
 
 
 def link(visit: Visit, reader: Subscriber, word: str = "more", paper_id: str = PAPER) -> str:

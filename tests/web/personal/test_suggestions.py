@@ -11,7 +11,7 @@ from digest import wiring
 from digest.database.engine import read_only
 from digest.issues.publish import publish
 from digest.issues.store import issue_on
-from digest.papers.collecting.collect import collect
+from digest.papers.collecting import collect
 from digest.papers.store import paper as paper_with_id
 from digest.settings import Settings
 from digest.subscribers import subscriptions

@@ -8,9 +8,11 @@ from sqlalchemy import insert
 
 from digest.database.engine import transaction
 from digest.database.tables import papers
+from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, set_status
 from digest.ledger.kinds import IssueStatus
 from digest.papers.paper import Paper, RankedPaper
+from digest.papers.score_terms import ScoreTerms
 from digest.web.cards import authors, links, paper_card
 from tests.web.conftest import START, Visit
 
@@ -23,12 +25,13 @@ def paper(number: int, title: str = "", **facts: object) -> Paper:
 
 
 def cut(visit: Visit, listed: list[Paper], day: date = TODAY, kind: str = "daily") -> int:
+    stored = [{"upvotes": 100 / rank, "decay": 2.5, "score": 10 / rank} for rank in range(1, len(listed) + 1)]
     ranked = [
-        RankedPaper(place, one, 10 / place, {"upvotes": 100.0 / place, "decay": 2.5, "score": 10 / place})
-        for place, one in enumerate(listed, 1)
+        RankedPaper(rank, paper, 10 / rank, ScoreTerms.from_dict(terms))
+        for rank, (paper, terms) in enumerate(zip(listed, stored, strict=True), 1)
     ]
     with transaction(visit.engine) as connection:
-        issue = add_issue(connection, NewIssue(kind, day, START, "f", {}, {}, ""), ranked)
+        issue = add_issue(connection, NewIssue(kind, day, START, "f", {}, IssueSettings(), ""), ranked)
     assert issue is not None
     return issue
 

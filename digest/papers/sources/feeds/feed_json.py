@@ -1,4 +1,4 @@
-"""One JSON record of an operator's own list → a paper. The fields are those of docs/sources.md."""
+"""Reads a JSON record of an operator's own list as a paper. docs/sources.md lists its fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from digest.papers.sources.reading import count_of, instant_of, text_of, web_add
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A paper of a list, what the list says of its votes, and whether it was taken back."""
+    """A paper on a list with its votes there, and whether it was withdrawn."""
 
     paper: Paper
     upvotes: int | None = None
@@ -20,7 +20,7 @@ class Item:
 
 
 def item_of(record: Any) -> Item | str:
-    """The paper of a record, or in words why it is none."""
+    """The item in a record, or why there is none."""
     if not isinstance(record, dict):
         return "it is not a JSON object"
     url = web_address_of(record.get("url"))
@@ -31,20 +31,25 @@ def item_of(record: Any) -> Item | str:
     title = text_of(record.get("title"))
     if not title and not withdrawn:
         return "it has no title"
-    return Item(_paper(record, paper_id, title, url), count_of(record.get("votes")), _comments(record), withdrawn)
+    return Item(
+        _paper(record, paper_id, title, url),
+        count_of(record.get("votes")),
+        count_of(record.get("comments")) or 0,
+        withdrawn,
+    )
 
 
-def id_of(said: list[Any]) -> str | None:
-    """The paper's id: an arXiv id or address among what is `said`, else a hash of the first of it; None of nothing."""
-    texts = [text.strip() for text in said if isinstance(text, str) and text.strip()]
-    known = next(filter(None, map(arxiv_id, texts)), None)
-    if known or not texts:
-        return known
+def id_of(candidates: list[Any]) -> str | None:
+    """The first arXiv id or address among the candidates, else a hash of the first of them; None without any."""
+    texts = [text.strip() for text in candidates if isinstance(text, str) and text.strip()]
+    paper_id = next(filter(None, map(arxiv_id, texts)), None)
+    if paper_id or not texts:
+        return paper_id
     return f"feeds:{sha256(texts[0].encode(errors='replace')).hexdigest()[:24]}"
 
 
 def page_of(paper_id: str, url: str) -> str:
-    """The canonical page of a paper: arXiv's of all its versions, else the address that the list gives."""
+    """The canonical page of a paper: arXiv's for all versions, else the address on the list."""
     return url if paper_id.startswith("feeds:") else f"https://arxiv.org/abs/{paper_id}"
 
 
@@ -66,10 +71,6 @@ def _paper(record: dict[str, Any], paper_id: str, title: str, url: str) -> Paper
     )
 
 
-def _comments(record: dict[str, Any]) -> int:
-    return count_of(record.get("comments")) or 0
-
-
 def _texts(value: Any) -> Iterator[str]:
-    several = [value] if isinstance(value, str) else value
-    yield from filter(None, map(text_of, several if isinstance(several, list) else ()))
+    values = [value] if isinstance(value, str) else value
+    yield from filter(None, map(text_of, values if isinstance(values, list) else ()))

@@ -1,7 +1,7 @@
 """The operator's own lists: files or web addresses with JSON, JSON Lines, Atom or RSS (docs/sources.md).
 
-A paper belongs to the day of its date (`listed_at`, else `published_at`); one without a date to the day on which it is
-read. So a list may hold everything that ever was on it, and an issue still takes only what is new.
+A paper belongs to the day of its date (`listed_at`, else `published_at`), or without a date to the day on which it is
+read. So a list may keep everything that was ever on it: an issue only takes what is new.
 """
 
 import json
@@ -21,7 +21,7 @@ from digest.papers.sources.source import Remembered, SourceResult, SourceUnavail
 
 @dataclass(slots=True)
 class _Lists:
-    """All lists as they were at one instant."""
+    """The contents of all lists at one instant."""
 
     at: datetime
     items: list[Item] = field(default_factory=list)
@@ -38,24 +38,24 @@ class Feeds:
 
     def __init__(
         self,
-        places: Sequence[str],
+        addresses: Sequence[str],
         fetcher: Callable[[str], Fetcher],
         remembered: Remembered = lambda _url: None,
     ) -> None:
-        """`places`: paths of files, or http and https addresses; `fetcher` makes a client for one of these."""
-        self._places = tuple(places)
+        """`addresses`: paths of files, or http and https addresses; `fetcher` makes a client for one of them."""
+        self._addresses = tuple(addresses)
         self._fetcher = fetcher
         self._remembered = remembered
         self._lists: _Lists | None = None
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
-        """The papers dated `day`, with the others' withdrawals. Raises SourceUnavailable when no list can be read."""
-        if self._lists is None or self._lists.at != now:  # the days of one collecting are read in one go
+        """The papers dated `day`, and all withdrawals. Raises SourceUnavailable when no list can be read."""
+        if self._lists is None or self._lists.at != now:  # all days of one run are read at once
             self._lists = self._read(now)
         lists = self._lists
-        if lists.problems and len(lists.problems) == len(self._places):
+        if lists.problems and len(lists.problems) == len(self._addresses):
             raise SourceUnavailable("; ".join(lists.problems))
-        if lists.unchanged and lists.unchanged == len(self._places):
+        if lists.unchanged and lists.unchanged == len(self._addresses):
             return SourceResult(unchanged=True)
         items = [item for item in lists.items if _day_of(item, now) == day]
         return SourceResult(
@@ -69,33 +69,33 @@ class Feeds:
 
     def _read(self, now: datetime) -> _Lists:
         lists = _Lists(now)
-        for place in self._places:
+        for address in self._addresses:
             try:
-                answer = self._answer(place)
+                answer = self._answer(address)
                 lists.unchanged += answer.unchanged
-                found = [] if answer.unchanged else list(_items(answer.body))
+                items = [] if answer.unchanged else list(_items(answer.body))
             except SourceUnavailable as problem:
-                lists.problems.append(f"{place}: {problem}")
+                lists.problems.append(f"{address}: {problem}")
                 continue
-            lists.items += [one for one in found if isinstance(one, Item)]
-            wrong = [(number, one) for number, one in enumerate(found, start=1) if isinstance(one, str)]
-            lists.unreadable += [Unreadable(f"{place}, record {number}", reason) for number, reason in wrong]
+            lists.items += [item for item in items if isinstance(item, Item)]
+            skipped = [(number, item) for number, item in enumerate(items, start=1) if isinstance(item, str)]
+            lists.unreadable += [Unreadable(f"{address}, record {number}", reason) for number, reason in skipped]
             if answer.cut:
-                lists.problems.append(f"{place}: {answer.cut}")
-            elif not wrong and answer.validator != Validator():
-                lists.validators[place] = answer.validator
+                lists.problems.append(f"{address}: {answer.cut}")
+            elif not skipped and answer.validator != Validator():
+                lists.validators[address] = answer.validator
         return lists
 
-    def _answer(self, place: str) -> FetchResponse:
-        if place.startswith(("http://", "https://")):
-            # Conditionally only a single list: of several, one that is unchanged would be missing among the others.
-            return self._fetcher(place).get(place, self._remembered(place) if len(self._places) == 1 else None)
-        return _file(place)
+    def _answer(self, address: str) -> FetchResponse:
+        if address.startswith(("http://", "https://")):
+            # Only a single list is requested conditionally: among several, an unchanged one would be missing.
+            return self._fetcher(address).get(address, self._remembered(address) if len(self._addresses) == 1 else None)
+        return _file(address)
 
 
-def _file(place: str) -> FetchResponse:
+def _file(name: str) -> FetchResponse:
     try:
-        path = Path(place)
+        path = Path(name)
         if not stat.S_ISREG(path.stat().st_mode):
             raise SourceUnavailable("not a file")
         with path.open("rb") as file:
@@ -108,7 +108,7 @@ def _file(place: str) -> FetchResponse:
 
 
 def _items(body: bytes) -> Iterator[Item | str]:
-    """Every record of a list, as an item or in words why it is none. Raises SourceUnavailable when it is no list."""
+    """Every record of a list as an item, or why it is not one. Raises SourceUnavailable when it is not a list."""
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"<":
         yield from xml_items(body)

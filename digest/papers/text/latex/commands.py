@@ -1,191 +1,188 @@
-"""LaTeX commands that take arguments: each says what it stands for, and where reading goes on after it."""
+"""LaTeX commands: what they take, what they say with it, and the parser that knows them."""
 
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple
 
-from digest.papers.text.latex import symbols as known
-from digest.papers.text.latex.symbols import blackboard, script
+from pylatexenc.latexwalker import LatexToken, LatexWalker
+from pylatexenc.macrospec import LatexContextDb, MacroSpec, ParsedMacroArgs, SpecialsSpec
 
+from digest.papers.text.latex.symbols import (
+    ACCENTS,
+    CITED,
+    DECORATIONS,
+    DRESS,
+    DROPPED,
+    LETTERS,
+    PLAIN,
+    SECOND,
+    SWITCHES,
+    blackboard,
+    script,
+)
+
+Node = Any  # pylatexenc has no types
+_RUN = re.compile(r"[^\\${}^_]+")
+_NAME = re.compile(r"[A-Za-z]+|.", re.DOTALL)
+_BRACED_COMMAND = re.compile(r"\\([A-Za-z]+)\s*(?=\{)")
 _SHORT = re.compile(r"\w+|[\d.,]+")
+_BRACES = re.compile(r"(?:(?<=[A-Za-z\]])|(?<=[^\\]\}))\*?(?=\{)")
+_LOOSE_BRACES = re.compile(r"\s*\*?(?=\{)")
+_TOKEN = re.compile(r"\s*(?:\*(?=\{))?(?![\s}&$]|\\[()\[\]{}]|\\end(?![A-Za-z]))(?=.)")
+_SCRIPT = re.compile(r"\s*(?![\s}&$]|\\[()\[\]{}]|\\end(?![A-Za-z]))(?=.)")
+_SPACE, _SPACE_IN_WORD = re.compile(" ?"), re.compile("(?: (?=[a-z]))?")
+_LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|[^\W\d_]|\\[^\W\d_](?![A-Za-z]))")
+_OPTION = re.compile(r"(?:\[((?:[^]{}$\\]|\\[^])]|\{[^]{}$]*\}){0,58})\](?=\{))?")
+_NOTHING, _NEVER = re.compile(""), re.compile("(?!)")
+# What an argument of each kind looks like, in prose and in mathematics.
+_ARGUMENT = {
+    "[": (_OPTION, _OPTION),
+    "?": (_BRACES, _BRACES),
+    "u": (_BRACES, _BRACES),
+    "{": (_LOOSE_BRACES, _TOKEN),
+    "m": (_TOKEN, _TOKEN),
+    "^": (_NEVER, _SCRIPT),
+    "'": (_LETTER, _NEVER),
+    " ": (_SPACE, _NOTHING),
+    "-": (_SPACE_IN_WORD, _NOTHING),
+}
 
 
-class Part(NamedTuple):
-    """The part of the text that is being read: up to where, how deep inside of groups, and whether it is maths."""
+class Command(NamedTuple):
+    """A command with its arguments, one character each.
 
-    stop: int
-    depth: int
-    maths: bool
+    "[" an option, "?" braces, "u" braces around an address or a key, "m" whatever TeX takes: braces, a command or
+    a character, "{" braces in prose and whatever TeX takes in mathematics, " " the space that ends the name,
+    "-" the same if the word goes on after it.
+    """
 
-    def inner(self, stop: int, maths: bool) -> "Part":
-        """A part inside of this one."""
-        return Part(stop, self.depth + 1, maths)
-
-
-class Group(NamedTuple):
-    """An argument, [start, stop), and where reading goes on after it."""
-
-    start: int
-    stop: int
-    then: int
-
-
-Read = tuple[str, int]  # what was read, and where reading goes on
-
-
-class Reader(Protocol):
-    """What a command needs of its reader (papers/text/latex/convert.py)."""
-
-    text: str
-
-    def inside(self, group: Group, part: Part, maths: bool) -> str: ...
-    def group(self, at: int, part: Part) -> Group | None: ...
-    def argument(self, at: int, part: Part) -> Group | None: ...
-    def past_option(self, at: int) -> int: ...
-    def symbol(self, name: str, at: int, part: Part) -> Read: ...
-
-
-Command = Callable[[Reader, str, int, Part], Read]  # its name, and where it ends
-
-
-def _plain(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.group(at, part)
-    return (reader.inside(group, part, maths=False), group.then) if group else ("", at)
-
-
-def _dress(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.argument(at, part) if part.maths else reader.group(at, part)
-    return (reader.inside(group, part, part.maths), group.then) if group else ("", at)
-
-
-def _blackboard(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.argument(at, part)
-    return (blackboard(reader.inside(group, part, maths=True)), group.then) if group else ("", at)
-
-
-def _nothing(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.group(at, part)
-    return "", group.then if group else at
-
-
-def _switch(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    # "{\em word}": the space only ends the name of the command.
-    spaced = not part.maths and reader.text.startswith(" ", at)
-    return "", at + 1 if spaced else at
-
-
-def _second(reader: Reader, name: str, at: int, part: Part) -> Read:
-    first = reader.group(reader.past_option(at), part)
-    second = reader.group(first.then, part) if first else None
-    return (reader.inside(second, part, part.maths), second.then) if second else _plain(reader, name, at, part)
-
-
-def _cited(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.group(reader.past_option(at), part)
-    return (f"[{reader.text[group.start : group.stop]}]", group.then) if group else ("", at)
-
-
-def _footnote(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.group(at, part)
-    return (f" ({reader.inside(group, part, maths=False).strip()})", group.then) if group else ("", at)
-
-
-def _url(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.group(at, part)
-    return (_address(reader, group), group.then) if group else ("", at)
-
-
-def _href(reader: Reader, name: str, at: int, part: Part) -> Read:
-    address = reader.group(at, part)
-    shown = reader.group(address.then, part) if address else None
-    if not address or not shown:
-        return _url(reader, name, at, part)
-    said, target = reader.inside(shown, part, maths=False).strip(), _address(reader, address)
-    return (said if target in said else f"{said} ({target})".lstrip()), shown.then
-
-
-def _script(reader: Reader, name: str, at: int, part: Part) -> Read:
-    group = reader.group(at, part)
-    mark = "_" if name == "textsubscript" else "^"
-    return (script(reader.inside(group, part, maths=False), mark), group.then) if group else ("", at)
-
-
-def _fraction(reader: Reader, name: str, at: int, part: Part) -> Read:
-    above = reader.argument(at, part)
-    below = reader.argument(above.then, part) if above else None
-    if not above or not below:
-        return reader.symbol(name, at, part)
-    pair = [reader.inside(group, part, maths=True).strip() for group in (above, below)]
-    if name in ("binom", "tbinom", "dbinom"):
-        return f"({pair[0]} choose {pair[1]})", below.then
-    return "/".join(map(_bracketed, pair)), below.then
-
-
-def _root(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    inside = reader.past_option(at)
-    group = reader.argument(inside, part)
-    if not group:
-        return "√", at
-    degree = script(reader.text[at + 1 : inside - 1], "^") if inside > at else ""
-    return f"{degree}√{_bracketed(reader.inside(group, part, maths=True).strip())}", group.then
-
-
-def _decorated(reader: Reader, name: str, at: int, part: Part) -> Read:
-    group = reader.argument(at, part)
-    said = reader.inside(group, part, maths=True).strip() if group else ""
-    if not group or not said:
-        return reader.symbol(name, at, part)
-    if len(said) == 1:
-        return unicodedata.normalize("NFC", said + known.DECORATIONS[name]), group.then
-    return f"{name}({said})", group.then
-
-
-def _stacked(reader: Reader, name: str, at: int, part: Part) -> Read:
-    extra = reader.argument(at, part)
-    base = reader.argument(extra.then, part) if extra else None
-    if not extra or not base:
-        return reader.symbol(name, at, part)
-    mark = "_" if name == "underset" else "^"
-    said = reader.inside(base, part, maths=True)
-    return said + script(reader.inside(extra, part, maths=True), mark), base.then
-
-
-def _modulo(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.argument(at, part)
-    return (f" (mod {reader.inside(group, part, maths=True).strip()})", group.then) if group else (" mod ", at)
-
-
-def _negated(reader: Reader, _name: str, at: int, part: Part) -> Read:
-    group = reader.argument(at, part)
-    said = reader.inside(group, part, maths=True).strip() if group and part.maths else ""
-    return (unicodedata.normalize("NFC", said + "\u0338"), group.then) if group and said else ("not", at)
-
-
-def _address(reader: Reader, group: Group) -> str:
-    return re.sub(r"\\([%#&_~{}])", r"\1", reader.text[group.start : group.stop]).strip()
+    arguments: str
+    maths: bool | None  # whether the arguments are mathematics; None: as what stands around them
+    render: Callable[..., str | None]  # of the arguments that are there; None: the name of the command says it
 
 
 def _bracketed(text: str) -> str:
-    return text if _SHORT.fullmatch(text) else f"({text})"
+    return text.strip() if _SHORT.fullmatch(text.strip()) else f"({text.strip()})"
+
+
+def _fraction(above: str = "", below: str | None = None) -> str | None:
+    return None if below is None else f"{_bracketed(above)}/{_bracketed(below)}"
+
+
+def _binomial(above: str = "", below: str | None = None) -> str | None:
+    return None if below is None else f"({above.strip()} choose {below.strip()})"
+
+
+def _root(degree: str = "", radicand: str | None = None) -> str:
+    return "√" if radicand is None else f"{script(degree, '^')}√{_bracketed(radicand)}"
+
+
+def _stacked(mark: str, extra: str = "", base: str | None = None) -> str | None:
+    return None if base is None else base + script(extra, mark)
+
+
+def _decorated(name: str, text: str = "") -> str | None:
+    text = text.strip()
+    if len(text) == 1:
+        return unicodedata.normalize("NFC", text + DECORATIONS[name])
+    return f"{name}({text})" if text else None
+
+
+def _linked(address: str = "", shown: str | None = None) -> str:
+    shown = address if shown is None else shown.strip()
+    return shown if address in shown else f"{shown} ({address})".lstrip()
+
+
+def _negated(text: str = "") -> str:
+    return unicodedata.normalize("NFC", text.strip() + "\u0338") if text.strip() else "not"
 
 
 COMMANDS: dict[str, Command] = {
-    **dict.fromkeys(known.PLAIN, _plain),
-    **dict.fromkeys(known.DRESS, _dress),
-    **dict.fromkeys(known.DROPPED, _nothing),
-    **dict.fromkeys(known.SWITCHES, _switch),
-    **dict.fromkeys(known.SECOND, _second),
-    **dict.fromkeys(known.CITED, _cited),
-    **dict.fromkeys(known.DECORATIONS, _decorated),
-    **dict.fromkeys(("frac", "tfrac", "dfrac", "nicefrac", "binom", "tbinom", "dbinom"), _fraction),
-    **dict.fromkeys(("overset", "underset", "stackrel"), _stacked),
-    **dict.fromkeys(("textsuperscript", "textsubscript", "sup"), _script),
-    "mathbb": _blackboard,
-    "footnote": _footnote,
-    "url": _url,
-    "href": _href,
-    "sqrt": _root,
-    "pmod": _modulo,
-    "not": _negated,
+    **dict.fromkeys(PLAIN, Command("{", False, lambda text="": text)),
+    **dict.fromkeys(DRESS, Command("{", None, lambda text="": text)),
+    **dict.fromkeys(DROPPED, Command("?", None, lambda _="": "")),
+    **dict.fromkeys(SWITCHES, Command(" ", None, lambda: "")),
+    **dict.fromkeys(
+        SECOND, Command("[??", None, lambda _="", first="", second=None: first if second is None else second)
+    ),
+    **dict.fromkeys(CITED, Command("[u", None, lambda _="", key=None: "" if key is None else f"[{key}]")),
+    **{name: Command("m", True, partial(_decorated, name)) for name in DECORATIONS},
+    **dict.fromkeys(("frac", "tfrac", "dfrac", "nicefrac"), Command("mm", True, _fraction)),
+    **dict.fromkeys(("binom", "tbinom", "dbinom"), Command("mm", True, _binomial)),
+    **dict.fromkeys(("overset", "stackrel"), Command("mm", True, partial(_stacked, "^"))),
+    **dict.fromkeys(("textsuperscript", "sup"), Command("?", False, lambda text="": script(text, "^"))),
+    "underset": Command("mm", True, partial(_stacked, "_")),
+    "textsubscript": Command("?", False, lambda text="": script(text, "_")),
+    "mathbb": Command("m", True, lambda text="": blackboard(text)),
+    "footnote": Command("?", False, lambda text="": f" ({text.strip()})" if text else ""),
+    "url": Command("u", None, lambda address="": address),
+    "href": Command("u?", False, _linked),
+    "sqrt": Command("[m", True, _root),
+    "pmod": Command("m", True, lambda text="": f" (mod {text.strip()})" if text else " mod "),
+    "not": Command("{", None, _negated),
 }
+
+
+class _Arguments:
+    """Reads the arguments that are there: fewer than the command wants when the text has fewer."""
+
+    def __init__(self, kinds: str, maths: bool | None = None) -> None:
+        self.kinds, self.maths = kinds, maths
+
+    def parse_args(self, w: LatexWalker, pos: int, parsing_state: Any = None) -> tuple[ParsedMacroArgs, int, int]:
+        inner = parsing_state if self.maths is None else parsing_state.sub_context(in_math_mode=self.maths)
+        arguments: list[Node | str] = []
+        at = pos
+        for kind in self.kinds:
+            begin = _ARGUMENT[kind][parsing_state.in_math_mode].match(w.s, at)
+            if not begin:
+                break
+            at = begin.end()
+            if kind == "[":
+                arguments.append(begin[1] or "")
+            elif kind not in " -":
+                node, start, length = self._argument(w, at, inner)
+                arguments.append(w.s[start + 1 : start + length - 1] if kind == "u" else node)
+                at = start + length
+        return ParsedMacroArgs(arguments), pos, at - pos
+
+    def _argument(self, walker: LatexWalker, at: int, parsing_state: Any) -> tuple[Node, int, int]:
+        command = _BRACED_COMMAND.match(walker.s, at)  # "x^\text{T}"
+        if not command or command[1] not in COMMANDS:
+            return walker.get_latex_expression(at, parsing_state=parsing_state)  # type: ignore[no-any-return]
+        (node,), start, length = walker.get_latex_nodes(at, read_max_nodes=1, parsing_state=parsing_state)
+        return node, start, length
+
+
+class _Walker(LatexWalker):  # type: ignore[misc]
+    def get_token(self, pos: int, *args: Any, environments: bool = True, **kwargs: Any) -> LatexToken:
+        # Only an argument is read with environments=False; everything else may come many characters at once.
+        if environments and (run := _RUN.match(self.s, pos)):
+            return LatexToken("char", run.group(), pos=pos, len=run.end() - pos, pre_space="")
+        token = super().get_token(pos, *args, environments=False, **kwargs)
+        if token.tok != "macro":
+            return token
+        # "\alpha和" ends after its last ASCII letter, and the space after a name may belong to the prose.
+        name = _NAME.match(token.arg).group()  # type: ignore[union-attr]
+        return LatexToken("macro", name, pos=token.pos, len=1 + len(name), pre_space=token.pre_space)
+
+
+def _context() -> LatexContextDb:
+    macros = [MacroSpec(name, _Arguments(command.arguments, command.maths)) for name, command in COMMANDS.items()]
+    macros += [MacroSpec(name, _Arguments("-?")) for name in LETTERS]
+    macros += [MacroSpec(name, _Arguments("'")) for name in ACCENTS if not name.isalpha()]
+    context = LatexContextDb()
+    context.add_context_category("digest", macros, specials=[SpecialsSpec(c, _Arguments("^")) for c in "^_"])
+    context.set_unknown_macro_spec(MacroSpec("", _Arguments("?")))
+    return context
+
+
+_CONTEXT = _context()
+
+
+def parsed(text: str) -> list[Node]:
+    """The nodes of a text whose braces and marks of mathematics are in order."""
+    nodes: list[Node] = _Walker(text, latex_context=_CONTEXT, tolerant_parsing=False).get_latex_nodes()[0]
+    return nodes

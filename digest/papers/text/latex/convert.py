@@ -1,207 +1,101 @@
 """LaTeX in prose and mathematics → readable Unicode text. What is not understood stays, so that nothing is lost."""
 
 import re
+from typing import NamedTuple
 
-from digest.papers.text.latex import symbols as known
-from digest.papers.text.latex.commands import COMMANDS, Group, Part, Read
-from digest.papers.text.latex.symbols import accented, script, symbol
+from pylatexenc.latexwalker import (
+    LatexCharsNode,
+    LatexGroupNode,
+    LatexMathNode,
+    LatexSpecialsNode,
+    LatexWalkerError,
+)
 
-_NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
+from digest.papers.text.latex.commands import COMMANDS, Node, parsed
+from digest.papers.text.latex.symbols import ACCENTS, PLAIN, accented, script, symbol
+
 _DEEPEST = 40
 _LONGEST_MATHS = 1500
-_NAME = re.compile(r"[A-Za-z]+")
-_SPECIAL = re.compile(r"[\\${]")
-_ACCENTED = re.compile(r"\{\\?([^\W\d_])\}|\\?([^\W\d_])")
+_SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
+_BACKSLASH = "\\\0"  # a command of our own; no text has a NUL any more
+_LITERAL = {mark: re.sub(r"(.)", r"\\\1", mark) for mark in ("$", "$$", "{", "}", "%")}
+_LITERAL |= {f"\\{c}": _BACKSLASH + c for c in ("(", ")", "[", "]", "")}
+_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "{": "}"}
+_PROSE_NAME = rf"\\(?:{'|'.join(sorted(PLAIN))})\s*\*?"
+_PROSE_COMMAND = re.compile(_PROSE_NAME + "$")
+_FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x$}$"
+    mark: re.compile(rf"((?:{_PROSE_NAME}\{{(?:[^{{}}$]|\$[^{{}}$]*\$)*+\}}|{inside})*+){closing}", re.DOTALL)
+    for mark, inside, closing in (
+        ("$", r"\\.|[^\\$]", r"\$"),
+        ("$$", r"\\.|[^\\$]|\$(?!\$)", r"\$\$"),
+        ("\\(", r"\\[^)]|[^\\]", r"\\\)"),
+        ("\\[", r"\\[^]]|[^\\]", r"\\\]"),
+    )
+}
+_NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
+_FOLLOWED = re.compile(r"(?:\*?\\?\{)?[^\W_]"), re.compile(r"(?:\*?\\?\{)?[^\W_]|\\[^{}]")  # in prose, in mathematics
 _POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
-_SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", "")}
-_CLOSING = {"(": "\\)", "[": "\\]"}
-_GROUPED = known.SWITCHES | known.PLAIN | known.LETTERS.keys() | known.ACCENTS.keys()
+_SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", ""), "\0": "\\"}
+_UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
 
 
 def from_latex(text: str) -> str:
     """The text without its LaTeX. Never raises; takes time in proportion to the length."""
     if "\\" not in text and "$" not in text:
         return text
-    return _Reader(text).read(0, Part(len(text), 0, maths=False))
+    try:
+        return _text(parsed(_well_formed(text)))
+    except LatexWalkerError:
+        return text
 
 
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._closing = _matching_braces(text)
-
-    def read(self, start: int, part: Part) -> str:
-        """What [start, part.stop) says."""
-        if part.depth > _DEEPEST:
-            return self.text[start : part.stop]
-        return self._maths(start, part) if part.maths else self._prose(start, part)
-
-    def _prose(self, at: int, part: Part) -> str:
-        """Text with commands and islands of mathematics."""
-        out = []
-        while special := _SPECIAL.search(self.text, at, part.stop):
-            out.append(self.text[at : special.start()])
-            read = {"\\": self._command, "$": self._dollar, "{": self._braces}[special.group()]
-            said, at = read(special.start(), part)
-            out.append(said)
-        return "".join(out) + self.text[at : part.stop]
-
-    def _maths(self, at: int, part: Part) -> str:
-        out = []
-        while at < part.stop:
-            said, at = self._maths_token(at, part)
-            out.append(said)
-        return "".join(out)
-
-    def _maths_token(self, at: int, part: Part) -> Read:
-        c = self.text[at]
-        if c == "\\":
-            return self._command(at, part)
-        if c in "^_":
-            group = self.argument(at + 1, part)
-            return (script(self.inside(group, part, maths=True), c), group.then) if group else (c, at + 1)
-        if c == "{" and (group := self.group(at, part)):
-            return self.inside(group, part, maths=True), group.then
-        return " " if c == "~" else c, at + 1
-
-    def _dollar(self, at: int, part: Part) -> Read:
-        mark = "$$" if self.text.startswith("$$", at) else "$"
-        start = at + len(mark)
-        end = _next_dollar(self.text, mark, start, min(part.stop, start + _LONGEST_MATHS))
-        after = self.text[end + len(mark) : end + len(mark) + 1]
-        if end > start and _is_maths(self.text[start:end], after):
-            # Space inside of the dollars shows only where the prose would grow together without it.
-            said = self.read(start, part.inner(end, maths=True))
-            said = said if self.text[max(0, at - 1) : at].isalnum() else said.lstrip()
-            return said if after.isalnum() else said.rstrip(), end + len(mark)
-        return mark, start
-
-    def _braces(self, at: int, part: Part) -> Read:
-        """Braces around a command only group; others are part of the prose."""
-        group = self.group(at, part)
-        if group and self.text.startswith("\\", at + 1):
-            name = _NAME.match(self.text, at + 2)
-            if self.text[at + 2] in known.ACCENTS or (name and name.group() in _GROUPED):
-                return self.inside(group, part, maths=False), group.then
-        if group and self.text[max(0, at - 1) : at].isalpha() and self.text[group.start : group.stop].isalnum():
-            return self.text[group.start : group.stop], group.then  # "Allo{SR}"
-        return "{", at + 1
-
-    def _command(self, at: int, part: Part) -> Read:
-        name = _NAME.match(self.text, at + 1, part.stop)
-        if name:
-            return self._named(name.group(), name.end(), part)
-        if at + 1 >= part.stop:
-            return "\\", at + 1
-        sign = self.text[at + 1]
-        if sign in _CLOSING:
-            end = self.text.find(_CLOSING[sign], at + 2, min(part.stop, at + _LONGEST_MATHS))
-            if end > 0:
-                return self.read(at + 2, part.inner(end, maths=True)).strip(), end + 2
-        if part.maths:
-            return "‖" if sign == "|" else _SIGNS.get(sign, sign), at + 2
-        if sign in known.ACCENTS:
-            return self._accent(sign, at, part)
-        return _SIGNS.get(sign, "\\" + sign), at + 2
-
-    def _accent(self, sign: str, at: int, part: Part) -> Read:
-        after = at + 2
-        if sign == "'" and self.text[max(0, at - 1) : at].isalpha() and _POSSESSIVE.match(self.text, after):
-            return "'", after
-        found = _ACCENTED.match(self.text, after, part.stop)
-        composed = accented(found.group(1) or found.group(2), known.ACCENTS[sign]) if found else None
-        return (composed, found.end()) if found and composed else (sign, after)
-
-    def _named(self, name: str, at: int, part: Part) -> Read:
-        if self.text.startswith("*{", at):
-            at += 1
-        if name in COMMANDS:
-            return COMMANDS[name](self, name, at, part)
-        if name in known.ACCENTS and not part.maths:
-            group = self.group(at, part)
-            if group:
-                return self._accented_group(name, group, part), group.then
-        return self.symbol(name, at, part)
-
-    def _accented_group(self, name: str, group: Group, part: Part) -> str:
-        inner = self.text[group.start : group.stop]
-        letter = inner.removeprefix("\\")
-        composed = accented(letter, known.ACCENTS[name]) if len(letter) == 1 else None
-        # "\r{ho}" is what a careless program made of "\rho".
-        return composed or (symbol(name + inner) if inner.isalpha() else None) or self.inside(group, part, maths=False)
-
-    def symbol(self, name: str, at: int, part: Part) -> Read:
-        """A command that stands for a symbol, a word, or nothing that we know: then its name."""
-        said = symbol(name)
-        if said is None and len(name) == 1 and not part.maths:
-            return "\\" + name, at  # a regular expression, an escape sequence
-        if self.text.startswith("{}", at):
-            at += 2
-        elif name in known.LETTERS and self.text.startswith(" ", at) and self.text[at + 1 : at + 2].islower():
-            at += 1  # "\o re" is one word
-        if said is not None and not (said.isascii() and said.isalpha()):
-            return said, at
-        return self._spaced(said or name, name, at, part)
-
-    def _spaced(self, word: str, name: str, at: int, part: Part) -> Read:
-        """A word for a command, apart from its neighbours: "n\\log n", "\\name{x}"."""
-        before = self.text[max(0, at - len(name) - 2) : max(0, at - len(name) - 1)]
-        after = self.text[at : at + 2].lstrip("{")[:1]
-        left = " " if part.maths and before.isalnum() else ""
-        right = " " if after.isalnum() or (part.maths and after == "\\") else ""
-        group = self.group(at, part)
-        if group is None:
-            return left + word + right, at
-        return left + word + right + self.inside(group, part, part.maths), group.then
-
-    # Arguments.
-
-    def inside(self, group: Group, part: Part, maths: bool) -> str:
-        """What an argument says."""
-        return self.read(group.start, part.inner(group.stop, maths))
-
-    def group(self, at: int, part: Part) -> Group | None:
-        """The braces at `at`, if they close within the part."""
-        stop = self._closing.get(at, part.stop)
-        return Group(at + 1, stop, stop + 1) if stop < part.stop else None
-
-    def argument(self, at: int, part: Part) -> Group | None:
-        """Braces, a command, or one character, as TeX takes the argument of ^ or \\frac."""
-        while at < part.stop and self.text[at] == " ":
-            at += 1
-        if at >= part.stop or self.text[at] in "}&":
-            return None
-        if self.text[at] == "{":
-            return self.group(at, part)
-        if self.text[at] != "\\":
-            return Group(at, at + 1, at + 1)
-        name = _NAME.match(self.text, at + 1, part.stop)
-        stop = name.end() if name else min(at + 2, part.stop)
-        if name and name.group() in COMMANDS and (own := self.group(stop, part)):
-            stop = own.then  # "x^\text{T}"
-        return Group(at, stop, stop)
-
-    def past_option(self, at: int) -> int:
-        """Where an optional [argument] at `at` ends."""
-        end = self.text.find("]", at, at + 60) if self.text.startswith("[", at) else -1
-        return end + 1 if end > 0 else at
+class _Opened(NamedTuple):
+    piece: int
+    mark: str
+    maths: bool  # whether mathematics stands in it
+    end: int  # where mathematics closes; braces close at the next "}"
 
 
-def _matching_braces(text: str) -> dict[int, int]:
-    closing, open_ones = {}, []
-    for found in re.finditer(r"\\.|[{}]", text, re.DOTALL):
-        if found.group() == "{":
-            open_ones.append(found.start())
-        elif found.group() == "}" and open_ones:
-            closing[open_ones.pop()] = found.start()
-    return closing
+def _well_formed(text: str) -> str:
+    """The text with whatever opens or closes nothing made literal, so that all of it can be parsed."""
+    pieces: list[str] = []
+    opened: list[_Opened] = []
+    at = 0
+    while token := _SYNTAX.search(text, at):
+        start, mark = token.start(), token.group()
+        pieces.append(text[at:start])
+        closed = next((depth for depth, opening in enumerate(opened) if opening.end == start), None)
+        if mark == "}" and opened and opened[-1].mark == "{":
+            closed = len(opened) - 1
+        if closed is not None:
+            pieces[opened[closed].piece] = opened[closed].mark
+            mark = _CLOSING[opened[closed].mark]
+            del opened[closed:]
+            pieces.append(mark)
+        else:
+            mark = "$$" if text.startswith("$$", start) else mark
+            maths = bool(opened) and opened[-1].maths
+            if mark in _CLOSING and len(opened) < _DEEPEST and (inside := _opening(text, start, mark, opened)):
+                opened.append(_Opened(len(pieces), mark, *inside))
+            pieces.append(mark[1] if maths and mark in _UNPAIRED else _LITERAL.get(mark, mark))
+        at = start + len(mark)
+    return "".join(pieces) + text[at:]
 
 
-def _next_dollar(text: str, mark: str, start: int, stop: int) -> int:
-    end = text.find(mark, start, stop)
-    while end > 0 and text[end - 1] == "\\":
-        end = text.find(mark, end + 1, stop)
-    return end
+def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[bool, int] | None:
+    """Whether mathematics begins after the mark, and where it ends; None if the mark opens nothing."""
+    maths = bool(opened) and opened[-1].maths
+    if mark == "{":
+        return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
+    begin = start + len(mark)
+    stop = begin + _LONGEST_MATHS
+    if maths or text.find(_CLOSING[mark], begin, stop) < 0 or not (formula := _FORMULA[mark].match(text, begin, stop)):
+        return None
+    bare = re.sub(r"\\.", "", formula[1])
+    if opened and bare.count("}") > bare.count("{"):
+        return None  # the group around it ends first
+    after = text[formula.end() : formula.end() + 1]
+    return (True, formula.end(1)) if mark[0] == "\\" or _is_maths(formula[1], after) else None
 
 
 def _is_maths(inside: str, after: str) -> bool:
@@ -226,3 +120,96 @@ def _is_maths(inside: str, after: str) -> bool:
     if inside[0].isspace() and words:
         return False
     return not lopsided and (longest < 4 or " " not in core) and not (after.isalnum() and longest > 3)
+
+
+def _text(nodes: list[Node]) -> str:
+    return "".join(map(_node_text, nodes))
+
+
+def _node_text(node: Node) -> str:
+    maths = node.parsing_state.in_math_mode
+    match node:
+        case LatexCharsNode():
+            return str(node.chars.replace("~", " ") if maths else node.chars)
+        case LatexGroupNode():
+            return _group(node)
+        case LatexMathNode():
+            return _formula(node)
+        case LatexSpecialsNode():
+            given = _arguments(node)
+            return script(given[0], node.specials_chars) if given else str(node.specials_chars)
+    return _macro(node) if node.macroname.isascii() and node.macroname.isalpha() else _sign(node)
+
+
+def _arguments(node: Node) -> list[str]:
+    return [_argument(argument) for argument in node.nodeargd.argnlist] if node.nodeargd else []
+
+
+def _argument(argument: Node | str) -> str:
+    if isinstance(argument, str):
+        return re.sub(r"\\([%#&_~{}$])", r"\1", argument).strip()
+    return _text(argument.nodelist) if isinstance(argument, LatexGroupNode) else _node_text(argument)
+
+
+def _before(node: Node) -> str:
+    return str(node.parsing_state.s[max(0, node.pos - 1) : node.pos])
+
+
+def _group(group: Node) -> str:
+    """Braces around a command or in a word only group; others are part of the prose."""
+    text, before = _text(group.nodelist), _before(group)
+    inside = group.parsing_state.s[group.pos + 1 : group.pos + group.len - 1]
+    first: str = getattr(group.nodelist[0], "macroname", "") if group.nodelist else ""
+    if group.parsing_state.in_math_mode or (before.isalpha() and inside.isalnum()):  # "Allo{SR}"
+        return text
+    grouping = first in ACCENTS or _is_command(first)
+    return text if grouping and (before not in ("^", "_") or text.isalnum() or len(text) == 1) else f"{{{text}}}"
+
+
+def _is_command(name: str) -> bool:
+    """Whether the name is one of LaTeX, and not of a regular expression ("\\w") or an escape sequence."""
+    return name.isalpha() and (len(name) > 1 or symbol(name) is not None)
+
+
+def _formula(node: Node) -> str:
+    # Space inside of the marks shows only where the prose would grow together without it.
+    end = node.pos + node.len
+    text, dollars = _text(node.nodelist), node.delimiters[0][0] == "$"
+    text = text if dollars and _before(node).isalnum() else text.lstrip()
+    return text if dollars and node.parsing_state.s[end : end + 1].isalnum() else text.rstrip()
+
+
+def _sign(node: Node) -> str:
+    sign: str = node.macroname
+    given = "".join(_arguments(node))
+    if node.parsing_state.in_math_mode:
+        return "‖" if sign == "|" else _SIGNS.get(sign, sign)
+    if sign not in ACCENTS:
+        return _SIGNS.get(sign, "\\" + sign)
+    if sign == "'" and _before(node).isalpha() and _POSSESSIVE.match(node.parsing_state.s, node.pos + 2):
+        return "'" + given
+    return accented(given.removeprefix("\\"), ACCENTS[sign]) or sign + given
+
+
+def _macro(node: Node) -> str:
+    name, maths = node.macroname, node.parsing_state.in_math_mode
+    given = _arguments(node)
+    text = COMMANDS[name].render(*given) if name in COMMANDS else None
+    if text is None and name in ACCENTS and given and not maths:
+        # "\r{ho}" is what a careless program made of "\rho".
+        text = accented(given[0].removeprefix("\\"), ACCENTS[name])
+        text = text or (symbol(name + given[0]) if given[0].isalpha() else None) or given[0]
+    return _word(node, "".join(given)) if text is None else text
+
+
+def _word(node: Node, given: str) -> str:
+    """A symbol, or the name of an unknown command, apart from its neighbours: "n\\log n", "\\name{x}"."""
+    name, maths = node.macroname, node.parsing_state.in_math_mode
+    meaning = symbol(name)
+    if meaning is None and len(name) == 1 and not maths:
+        return f"\\{name}{{{given}}}" if given else f"\\{name}"  # a regular expression, an escape sequence
+    if meaning is not None and not (meaning.isascii() and meaning.isalpha()):
+        return meaning + given
+    left = " " if maths and _before(node).isalnum() else ""
+    right = " " if _FOLLOWED[maths].match(node.parsing_state.s, node.pos + 1 + len(name)) else ""
+    return left + (meaning or name) + right + given

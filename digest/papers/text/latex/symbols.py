@@ -34,89 +34,25 @@ SWITCHES = words(
     "allowbreak nobreak relax hfill rmfamily sffamily scshape upshape"
 )
 DECORATIONS = {
-    "bar": "\u0304",
-    "overline": "\u0305",
-    "hat": "\u0302",
-    "widehat": "\u0302",
-    "tilde": "\u0303",
-    "widetilde": "\u0303",
-    "vec": "\u20d7",
-    "dot": "\u0307",
-    "ddot": "\u0308",
-    "check": "\u030c",
-    "breve": "\u0306",
-    "acute": "\u0301",
-    "grave": "\u0300",
-    "mathring": "\u030a",
-}
-ACCENTS = {
-    "'": "\u0301",
-    "`": "\u0300",
-    "^": "\u0302",
-    '"': "\u0308",
-    "~": "\u0303",
-    "=": "\u0304",
-    ".": "\u0307",
-    "u": "\u0306",
-    "v": "\u030c",
-    "H": "\u030b",
-    "c": "\u0327",
-    "k": "\u0328",
-    "r": "\u030a",
-    "d": "\u0323",
-    "b": "\u0331",
-}
-LETTERS = {
-    "o": "ø",
-    "O": "Ø",
-    "l": "ł",
-    "L": "Ł",
-    "ss": "ß",
-    "ae": "æ",
-    "AE": "Æ",
-    "oe": "œ",
-    "OE": "Œ",
-    "aa": "å",
-    "AA": "Å",
-    "i": "ı",
-    "j": "ȷ",
-    "dh": "ð",
-    "DH": "Ð",
-    "th": "þ",
-    "TH": "Þ",
-    "ng": "ŋ",
-}
+    "bar": "\u0304", "overline": "\u0305", "hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303",
+    "widetilde": "\u0303", "vec": "\u20d7", "dot": "\u0307", "ddot": "\u0308", "check": "\u030c",
+    "breve": "\u0306", "acute": "\u0301", "grave": "\u0300", "mathring": "\u030a",
+}  # fmt: skip
+ACCENTS = dict(
+    zip(
+        "'`^\"~=.uvHckrdb",
+        "\u0301\u0300\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
+        strict=True,
+    )
+)
+LETTERS = words("o O l L ss ae AE oe OE aa AA i j dh DH th TH ng")
+# Only what pylatexenc does not know, or knows as a character that is read less well.
 _SYMBOLS = {
-    "epsilon": "ε",
-    "phi": "φ",
-    "prime": "′",
-    "quad": " ",
-    "qquad": " ",
-    "xspace": "",
-    "newline": " ",
-    "par": " ",
-    "item": " • ",
-    "S": "§",
-    "P": "¶",
-    "LaTeX": "LaTeX",
-    "TeX": "TeX",
-    "degree": "°",
-    "checkmark": "✓",
-    "textrightarrow": "→",
-    "textgreater": ">",
-    "textless": "<",
-    "lbrace": "{",
-    "rbrace": "}",
-    "eg": "e.g.",
-    "ie": "i.e.",
-    "colon": ":",
-    "lVert": "‖",
-    "rVert": "‖",
-    "lvert": "|",
-    "rvert": "|",
-    "coloneqq": "≔",
-    "bmod": "mod",
-}
+    **dict.fromkeys(("quad", "qquad", "newline", "par"), " "),
+    "epsilon": "ε", "phi": "φ", "prime": "′", "xspace": "", "item": " • ", "S": "§", "P": "¶", "LaTeX": "LaTeX",
+    "TeX": "TeX", "degree": "°", "checkmark": "✓", "textgreater": ">", "textless": "<", "eg": "e.g.", "ie": "i.e.",
+    "colon": ":", "coloneqq": "≔", "bmod": "mod",
+}  # fmt: skip
 _BLACKBOARD = str.maketrans("CHNPQRZ", "ℂℍℕℙℚℝℤ")
 _ABOVE = dict(
     zip(
@@ -134,9 +70,8 @@ _CONTEXT = get_default_latex_context_db()
 @cache
 def symbol(name: str) -> str | None:
     """The characters that a command without argument stands for; None for one that is not known."""
-    for table in (_SYMBOLS, LETTERS):
-        if name in table:
-            return table[name]
+    if name in _SYMBOLS:
+        return _SYMBOLS[name]
     meaning = getattr(_CONTEXT.get_macro_spec(name), "simplify_repl", None)
     # Anything longer is not a symbol but layout, or today's date.
     return meaning if isinstance(meaning, str) and 1 <= len(meaning.strip()) <= 2 else None
@@ -165,4 +100,4 @@ def accented(letter: str, accent: str) -> str | None:
     """One letter with an accent; None when the two make no letter that exists."""
     letter = {"ı": "i", "ȷ": "j"}.get(letter, letter)
     together = unicodedata.normalize("NFC", letter + accent)
-    return together if len(together) == 1 else None
+    return together if len(letter) == len(together) == 1 else None

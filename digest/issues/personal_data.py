@@ -1,0 +1,50 @@
+"""Everything that is stored about one subscriber (GDPR Art. 15 and 20)."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Engine
+
+from digest.database.engine import read_only
+from digest.issues.profiles.store import kept_of_one
+from digest.ledger import events
+from digest.papers.community import suggested_by, votes_by
+from digest.subscribers import store
+from digest.subscribers.paper_feedback import feedback_by
+from digest.subscribers.subscriber import event_subject
+from digest.subscribers.suppressions import is_suppressed
+
+
+def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
+    """Everything that is stored about a subscriber, as plain JSON values; None once deleted."""
+    with read_only(engine) as connection:
+        subscriber = store.by_id(connection, subscriber_id)
+        if subscriber is None:
+            return None
+        key = subscriber.key
+        happened = events.latest(connection, 10_000, event_subject(key))
+        stored = {
+            "subscriber": asdict(subscriber),
+            "mails": store.ledger_of(connection, key),
+            "events": [{"at": event.at, "what": event.what, "detail": event.detail} for event in happened],
+            "opinions": [
+                {"paper_id": feedback.paper_id, "said": feedback.kind, "at": feedback.at}
+                for feedback in feedback_by(connection, subscriber.id)
+            ],
+            "tastes": kept_of_one(connection, subscriber.id),
+            "votes": [{"paper_id": voted, "at": at} for voted, at in votes_by(connection, key).items()],
+            "suggestions": [asdict(suggestion) for suggestion in suggested_by(connection, key)],
+            "suppressed": is_suppressed(connection, key),
+        }
+        return {name: _plain(value) for name, value in stored.items()}
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON knows."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,201 @@
+"""Every change of a delivery's state, one function each; claim, mark and record stand in sending.py.
+
+    queued → claimed → sending → accepted | refused | expired | skipped | quarantined
+
+A deferred delivery is queued again with `next_attempt_at` and the last reply. One that may have arrived is `uncertain`
+instead: the same bytes are claimed and sent once more, or wait for the operator (DIGEST_IN_DOUBT=hold).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, select, update
+
+from digest.database.dialect import database_now, in_list
+from digest.database.tables import deliveries, issues
+from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
+from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
+
+MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
+BY_HAND = "sent once more by hand"  # the reason of a delivery that is tried again however late it is
+_LISTED = sorted(LISTED)
+_TOO_LATE_TO_HELP = timedelta(days=1)  # someone who asked for a link has asked again or given up
+
+
+def _move(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
+    """Change these deliveries, which no worker holds from then on. Returns how many."""
+    statement = update(deliveries).where(which).values(lease_until=None, worker="", **change)
+    return connection.execute(statement).rowcount
+
+
+def _back() -> ColumnElement[str]:
+    """The state of a delivery that was certainly not sent this time."""
+    return case((deliveries.c.in_doubt, literal(str(State.UNCERTAIN))), else_=str(State.QUEUED))
+
+
+# --- by the worker that claimed it ---
+
+
+def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
+    """Final: the delivery is not wanted any more."""
+    _move(connection, _claimed(connection, [delivery_id]), state=State.SKIPPED, reason=str(reason), finished_at=now)
+
+
+def quarantine(connection: Connection, delivery_id: int, reason: str, now: datetime) -> None:
+    """For a message that cannot be composed; an operator can retry it."""
+    which = _claimed(connection, [delivery_id])
+    _move(connection, which, state=State.QUARANTINED, reason=reason[:80], finished_at=now)
+
+
+def requeue(connection: Connection, delivery_ids: Collection[int], at: datetime) -> None:
+    """Return claimed deliveries to the queue; they are due again `at`."""
+    _move(connection, _claimed(connection, delivery_ids), state=_back(), next_attempt_at=at)
+
+
+def requeue_held_by(connection: Connection, worker: str, now: datetime) -> int:
+    """Return everything that a live worker holds while nothing of it is on the wire. Returns how many."""
+    which = and_(deliveries.c.worker == worker, deliveries.c.state.in_(HELD))
+    return _move(connection, which, state=_back(), next_attempt_at=now)
+
+
+def _claimed(connection: Connection, delivery_ids: Collection[int]) -> ColumnElement[bool]:
+    return and_(in_list(connection, deliveries.c.id, delivery_ids), deliveries.c.state == State.CLAIMED)
+
+
+# --- after a worker died ---
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How many deliveries of dead workers went where."""
+
+    answered: int = 0  # the reply was in the journal
+    queued: int = 0  # certainly not sent
+    in_doubt: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Recovered") -> "Recovered":
+        return Recovered(
+            self.answered + other.answered,
+            self.queued + other.queued,
+            self.in_doubt + other.in_doubt,
+            self.quarantined + other.quarantined,
+        )
+
+
+def recover_by_journal(
+    connection: Connection,
+    worker: str,
+    begun: Collection[int],
+    suspects: Collection[int] | None,
+    hold: bool,
+    now: datetime,
+) -> Recovered:
+    """Recover from the journal of a dead worker, whose replies are recorded already.
+
+    `begun`: on the wire without a reply. `suspects`: what it was working on when it died (None: any that it had
+    claimed). Nothing else was sent.
+    """
+    mine = deliveries.c.worker == worker
+    was_begun = and_(mine, deliveries.c.state == State.SENDING, deliveries.c.id.in_(begun))
+    in_doubt = _doubt(connection, was_begun, hold, now)
+    blamed = mine if suspects is None else and_(mine, deliveries.c.id.in_(suspects))
+    queued, quarantined = _requeue_suspects(connection, and_(blamed, deliveries.c.state == State.CLAIMED), now)
+    unaffected = requeue_held_by(connection, worker, now)
+    return Recovered(0, queued + unaffected, in_doubt, quarantined)
+
+
+def recover_by_lock(connection: Connection, worker: str, now: datetime) -> Recovered:
+    """Recover what a worker had only claimed whose lock and journal are gone; any of it may be to blame."""
+    which = and_(deliveries.c.worker == worker, deliveries.c.state == State.CLAIMED)
+    queued, quarantined = _requeue_suspects(connection, which, now)
+    return Recovered(queued=queued, quarantined=quarantined)
+
+
+def recover_by_lease(connection: Connection, hold: bool, now: datetime) -> Recovered:
+    """Recover what no worker can still be sending: a lease lasts longer than any SMTP conversation."""
+    is_over = deliveries.c.lease_until < database_now(connection.dialect.name)
+    queued, quarantined = _requeue_suspects(connection, and_(deliveries.c.state == State.CLAIMED, is_over), now)
+    in_doubt = _doubt(connection, and_(deliveries.c.state == State.SENDING, is_over), hold, now)
+    return Recovered(queued=queued, in_doubt=in_doubt, quarantined=quarantined)
+
+
+def _requeue_suspects(connection: Connection, which: ColumnElement[bool], now: datetime) -> tuple[int, int]:
+    """How many were requeued, and how many quarantined because too many workers died with them."""
+    crashes = deliveries.c.crashes + 1
+    reason = f"{MAX_CRASHES} workers died with it"
+    too_many = and_(which, crashes >= MAX_CRASHES)
+    quarantined = _move(connection, too_many, state=State.QUARANTINED, reason=reason, finished_at=now, crashes=crashes)
+    return _move(connection, which, state=_back(), next_attempt_at=now, crashes=crashes), quarantined
+
+
+def _doubt(connection: Connection, which: ColumnElement[bool], hold: bool, now: datetime) -> int:
+    return _move(
+        connection,
+        which,
+        state=State.UNCERTAIN,
+        in_doubt=True,
+        attempts=deliveries.c.attempts + 1,
+        next_attempt_at=now,
+        reason="held: it may have arrived" if hold else "",
+        finished_at=now if hold else None,
+    )
+
+
+# --- by the scheduler and the operator ---
+
+
+def expire(connection: Connection, now: datetime, overdue: timedelta, max_attempts: int) -> int:
+    """Give up deliveries that have been due for longer than `overdue`, or were deferred `max_attempts` times.
+
+    Those that may have arrived stay uncertain, and are not tried again. Returns how many.
+    """
+    too_late = and_(deliveries.c.kind.in_(_LISTED), deliveries.c.due_at < now - overdue)
+    too_late_to_help = and_(deliveries.c.kind.not_in(_LISTED), deliveries.c.due_at < now - _TOO_LATE_TO_HELP)
+    in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
+    state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
+    which = and_(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)
+    return _move(connection, which, state=state, reason="overdue", finished_at=now)
+
+
+def skip_cancelled(connection: Connection, now: datetime) -> int:
+    """Skip the queued deliveries of cancelled issues. Returns how many."""
+    cancelled = select(issues.c.id).where(issues.c.status == IssueStatus.CANCELLED)
+    which = and_(deliveries.c.state == State.QUEUED, deliveries.c.issue_id.in_(cancelled))
+    return _move(connection, which, state=State.SKIPPED, reason=str(SkipReason.CANCELLED), finished_at=now)
+
+
+def retry(connection: Connection, now: datetime, issue_id: int | None = None) -> int:
+    """Queue quarantined deliveries again, all or those of one issue. Returns how many.
+
+    They are composed anew: a subscriber may get a second message if an earlier copy was in doubt.
+    """
+    return _move(
+        connection,
+        _of_issue(deliveries.c.state == State.QUARANTINED, issue_id),
+        state=State.QUEUED,
+        reason="",
+        crashes=0,
+        attempts=0,
+        sha256="",
+        in_doubt=False,
+        next_attempt_at=now,
+        due_at=now,
+        finished_at=None,
+    )
+
+
+def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None = None) -> int:
+    """Send deliveries that were held or given up in doubt once more, as the same bytes. Returns how many.
+
+    A subscriber whose first copy arrived gets a second, unless their mail server drops repeated Message-IDs (Exchange
+    does within an hour).
+    """
+    which = _of_issue(awaits_operator(), issue_id)
+    return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
+
+
+def _of_issue(which: ColumnElement[bool], issue_id: int | None) -> ColumnElement[bool]:
+    return which if issue_id is None else and_(which, deliveries.c.issue_id == issue_id)

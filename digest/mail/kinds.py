@@ -1,0 +1,33 @@
+"""Label, preheader and sender of each kind of message. Its templates are in templates/email/<kind>."""
+
+from dataclasses import dataclass
+
+from digest.language import Message, _
+from digest.ledger.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKind:
+    label: Message  # in the demo's inbox
+    preheader: Message | None = None  # None for issues, where it names papers
+    is_listed: bool = False  # from the bulk sender, with List-Id; the others answer one person
+
+
+KINDS = {
+    Kind.DIGEST: MessageKind(_("daily issue"), is_listed=True),
+    Kind.WEEKLY: MessageKind(_("weekly issue"), is_listed=True),
+    Kind.CATCH_UP: MessageKind(_("catch-up issue"), is_listed=True),
+    Kind.CONFIRMATION: MessageKind(
+        _("confirmation"), _("Confirm to start getting your daily papers. If this wasn’t you, do nothing.")
+    ),
+    Kind.ALREADY: MessageKind(
+        _("already subscribed"),
+        _("There’s nothing to do. You can change your topics or delivery time, or pause, at any time."),
+    ),
+    Kind.LINK: MessageKind(
+        _("personal link"), _("Topics, delivery time, number of papers, pausing: all in one place.")
+    ),
+    Kind.GOODBYE: MessageKind(
+        _("goodbye"), _("You won’t get any more issues. If that was a mistake, you can undo it.")
+    ),
+}

@@ -1,0 +1,113 @@
+"""Pauses of all sending or of one destination, as all workers see them: by an operator, or by the throttle.
+
+A row also counts failures in a row, so it may stay after its pause has ended.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, delete, or_, select, update
+
+from digest.database.dialect import insert_or_change
+from digest.database.engine import read_only, transaction
+from digest.database.tables import pauses
+from digest.ledger import events
+
+EVERYTHING = "*"  # the scope of a pause of all sending: by the circuit breaker or by hand
+BREAKS_AT = 5  # failures in a row
+NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of a row that only counts failures
+_COLUMNS = (pauses.c.scope, pauses.c.since, pauses.c.until, pauses.c.reason, pauses.c.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing is sent to `scope`, a destination domain or EVERYTHING."""
+
+    scope: str
+    since: datetime
+    until: datetime | None  # None: until it is resumed by hand
+    reason: str  # the mail server's reply without addresses, or the operator's words
+    failures: int = 0  # in a row
+
+    def is_in_force(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
+
+# --- by hand ---
+
+
+def pause_by_hand(engine: Engine, scope: str, reason: str, now: datetime) -> None:
+    """Workers see it within a second."""
+    with transaction(engine) as connection:
+        set_pause(connection, Pause(scope, now, None, reason))
+        events.record(connection, now, event_subject(scope), "stopped", {"reason": reason, "until": ""})
+
+
+def resume(engine: Engine, scope: str, now: datetime) -> bool:
+    """End a pause, whatever caused it; False if nothing was paused."""
+    paused = pause_of(engine, scope, now) is not None
+    with transaction(engine) as connection:
+        if clear(connection, scope) and paused:
+            events.record(connection, now, event_subject(scope), "resumed", {"by": "hand"})
+    return paused
+
+
+def pause_of(engine: Engine, scope: str, now: datetime) -> Pause | None:
+    """The pause in force in `scope`."""
+    with read_only(engine) as connection:
+        return next((pause for pause in current(connection, now) if pause.scope == scope), None)
+
+
+def event_subject(scope: str) -> str:
+    return "sending" if scope == EVERYTHING else f"domain:{scope}"[:80]
+
+
+# --- stored ---
+
+
+def current(connection: Connection, now: datetime) -> list[Pause]:
+    """The pauses in force: of all sending first, then of domains by name."""
+    in_force = or_(pauses.c.until.is_(None), pauses.c.until > now)
+    return [Pause(*row) for row in connection.execute(select(*_COLUMNS).where(in_force).order_by(pauses.c.scope))]
+
+
+def all_pauses(connection: Connection) -> list[Pause]:
+    """Every row, including those that only count failures or wait for a success."""
+    return [Pause(*row) for row in connection.execute(select(*_COLUMNS))]
+
+
+def set_pause(connection: Connection, pause: Pause) -> None:
+    """Pause a scope, or change its pause."""
+    row = {"since": pause.since, "until": pause.until, "reason": pause.reason[:500], "failures": pause.failures}
+    connection.execute(insert_or_change(connection, pauses, ["scope"], row).values(scope=pause.scope, **row))
+
+
+def clear(connection: Connection, scope: str) -> bool:
+    """End a pause and forget its failures; False if there was no row."""
+    return connection.execute(delete(pauses).where(pauses.c.scope == scope)).rowcount == 1
+
+
+def locked(connection: Connection, scope: str, now: datetime) -> Pause:
+    """The row of a scope, locked until the transaction ends. Lock several in the order of their names."""
+    nothing = {"scope": scope, "since": now, "until": NOT_PAUSED, "reason": "", "failures": 0}
+    row = insert_or_change(connection, pauses, ["scope"], {"scope": scope}).values(nothing).returning(*_COLUMNS)
+    return Pause(*connection.execute(row).one())
+
+
+def forget_failures(connection: Connection, scopes: Collection[str], now: datetime) -> None:
+    """After a success. Neither ends a pause in force nor closes a breaker that waits for the message of its trial."""
+    counting = or_(pauses.c.scope != EVERYTHING, pauses.c.failures < BREAKS_AT)
+    connection.execute(delete(pauses).where(pauses.c.scope.in_(scopes), pauses.c.until <= now, counting))
+
+
+def win_trial(connection: Connection, ended: Pause, until: datetime) -> bool:
+    """Take the right to try one message after a pause; False if another worker has it."""
+    same = (pauses.c.scope == ended.scope, pauses.c.until == ended.until, pauses.c.failures == ended.failures)
+    return connection.execute(update(pauses).where(*same).values(until=until)).rowcount == 1
+
+
+def end_trial(connection: Connection, scope: str, until: datetime) -> bool:
+    """End the pause after a successful trial; False if that trial is not in force any more."""
+    mine = (pauses.c.scope == scope, pauses.c.until == until)
+    return connection.execute(delete(pauses).where(*mine)).rowcount == 1

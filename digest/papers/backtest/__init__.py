@@ -1,0 +1,6 @@
+"""Recorded days, replayed with the ranking as it is now."""
+
+from digest.papers.backtest.recorded import Recorded, read_folder
+from digest.papers.backtest.replay import Archive, ReplayedDay, Rules, cut_of, replay
+
+__all__ = ["Archive", "Recorded", "ReplayedDay", "Rules", "cut_of", "read_folder", "replay"]

@@ -1,0 +1,104 @@
+"""Replays recorded days: what a subscriber to every issue would have received, and when, with today's ranking.
+
+There is one issue per list day, cut when that day's list was first read, from nothing but what was observed by then.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from digest.papers.backtest.recorded import Recorded
+from digest.papers.paper import Observed, Paper, RankedPaper, Votes
+from digest.papers.ranking import RECORD_DAYS, Past, RankingWeights, TrackRecords, rank, track_records
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedDay:
+    """A day with the papers sent, best first, or the reason why there was no issue."""
+
+    day: date
+    cut_at: datetime | None
+    sent: tuple[RankedPaper, ...]
+    pool: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of a replay: the weights, how long papers stay in the pool, and how many are sent a day."""
+
+    weights: RankingWeights
+    pool_days: float
+    per_day: int
+
+
+def replay(recorded: Recorded, rules: Rules, first: date, last: date) -> Iterator[ReplayedDay]:
+    """Every day from `first` to `last`, both included; no paper is sent twice."""
+    archive = Archive(recorded)
+    sent_ids: set[str] = set()
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        cut_at = cut_of(recorded, day)
+        if cut_at is None:
+            yield ReplayedDay(day, None, (), 0, _why_none(recorded, day))
+            continue
+        pool = archive.pool(cut_at, rules.pool_days)
+        ranked = rank(pool, rules.weights, cut_at, archive.records(cut_at))
+        sent = [ranked_paper for ranked_paper in ranked if ranked_paper.paper.id not in sent_ids][: rules.per_day]
+        sent_ids.update(ranked_paper.paper.id for ranked_paper in sent)
+        yield ReplayedDay(day, cut_at, tuple(sent), len(pool), "" if sent else "nothing new was on the lists")
+
+
+def cut_of(recorded: Recorded, day: date) -> datetime | None:
+    """When the list of `day` was first read on that day (UTC)."""
+    return min((at for at in recorded.read_at.get(day, ()) if at.date() == day), default=None)
+
+
+def _why_none(recorded: Recorded, day: date) -> str:
+    later = recorded.read_at.get(day, ())
+    if later:
+        return f"its list was first read on {min(later).date()}"
+    if day in recorded.list_days:
+        return "its votes were not recorded"
+    return "no lists are made on weekends" if day.weekday() >= 5 else "no list was recorded"
+
+
+class Archive:
+    """The recorded papers and votes as they were known at an instant that moves forward."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded = recorded
+        self._seen = sorted((at, paper_id) for paper_id, at in recorded.first_seen.items())
+        self._instants = [at for at, _ in self._seen]
+        self._records: tuple[tuple[int, int], TrackRecords] | None = None
+
+    def pool(self, cut_at: datetime, pool_days: float) -> list[Observed]:
+        """The papers first seen in the `pool_days` before, with the votes observed by then."""
+        return [
+            Observed(self._paper(paper_id, cut_at), at, self._votes(paper_id, cut_at))
+            for at, paper_id in self._between(cut_at - timedelta(days=pool_days), cut_at)
+        ]
+
+    def records(self, cut_at: datetime) -> TrackRecords:
+        """The track records of this ISO week, as of its first cut."""
+        week = cut_at.isocalendar()[:2]
+        if self._records is None or self._records[0] != week:
+            self._records = week, track_records(self._past(cut_at), cut_at)
+        return self._records[1]
+
+    def _past(self, cut_at: datetime) -> Iterator[Past]:
+        for at, paper_id in self._between(cut_at - timedelta(days=RECORD_DAYS), cut_at):
+            paper, votes = self._paper(paper_id, cut_at), self._votes(paper_id, cut_at)
+            yield Past(paper.organization, paper.submitter, at, max(observation.upvotes for observation in votes))
+
+    def _between(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, str]]:
+        return self._seen[bisect_right(self._instants, since) : bisect_right(self._instants, until)]
+
+    def _paper(self, paper_id: str, cut_at: datetime) -> Paper:
+        paper = self._recorded.papers.get(paper_id)
+        return paper if paper and self._recorded.first_listed_at[paper_id] <= cut_at else Paper(paper_id, paper_id)
+
+    def _votes(self, paper_id: str, cut_at: datetime) -> tuple[Votes, ...]:
+        votes = self._recorded.votes[paper_id]
+        return tuple(votes[: bisect_right(votes, cut_at, key=lambda observation: observation.observed_at)])

@@ -1,0 +1,124 @@
+"""SQL for the runs of the sources, and for what their servers said about the versions they sent."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select
+
+from digest.database.dialect import insert_or_change
+from digest.database.engine import read_only
+from digest.database.tables import collections, validators
+from digest.papers.collecting.runs import COMPLETE, History, ListFacts, SourceHealth, SourceRun
+from digest.papers.sources.source import Remembered, Unreadable, Validator
+
+HISTORY_DAYS = 28
+
+
+def record_run(connection: Connection, run: SourceRun) -> None:
+    """Store a run. The same run again replaces it, unless all it says is that nothing changed."""
+    same = (
+        (collections.c.source == run.source)
+        & (collections.c.day == run.day)
+        & (collections.c.started_at == run.started_at)
+    )
+    if run.facts.unchanged and connection.execute(select(collections.c.id).where(same)).first():
+        return
+    connection.execute(delete(collections).where(same))
+    row = asdict(run) | {"outcome": str(run.outcome), "unreadable": [asdict(record) for record in run.unreadable]}
+    facts = asdict(run.facts) | {"dated": run.facts.dated and run.facts.dated.isoformat()}
+    row["facts"] = {name: value for name, value in facts.items() if value}
+    connection.execute(insert(collections).values(row))
+
+
+def last_runs(connection: Connection, until: datetime | None = None) -> list[SourceRun]:
+    """Each source's latest run for its latest day, up to `until`, by source name."""
+    newest = func.row_number().over(
+        partition_by=collections.c.source,
+        order_by=(collections.c.day.desc(), collections.c.started_at.desc(), collections.c.id.desc()),
+    )
+    runs = select(collections, newest.label("number"))
+    if until is not None:
+        runs = runs.where(collections.c.started_at <= until, collections.c.day <= until.date())
+    ranked = runs.subquery()
+    query = select(ranked).where(ranked.c.number == 1).order_by(ranked.c.source)
+    return [_run(row) for row in connection.execute(query)]
+
+
+def last_complete(connection: Connection, source: str, since: date) -> dict[date, datetime]:
+    """When the list of each day from `since` on was last read to its end."""
+    query = (
+        select(collections.c.day, func.max(collections.c.started_at).label("at"))
+        .where(collections.c.source == source, collections.c.day >= since)
+        .where(collections.c.outcome.in_(map(str, COMPLETE)))
+        .group_by(collections.c.day)
+    )
+    return {row.day: row.at for row in connection.execute(query)}
+
+
+def history(connection: Connection, source: str, day: date, now: datetime) -> History:
+    """The earlier runs of `source`, each as it stood when its own day was as old as `day` is at `now`."""
+    same_day = (
+        select(collections)
+        .where(_usable(source), collections.c.day == day, collections.c.started_at <= now)
+        .order_by(collections.c.started_at.desc(), collections.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(same_day).one_or_none()
+    ids = _runs_of_earlier_days(connection, source, day, now) if day == now.date() else []
+    earlier = select(collections).where(collections.c.id.in_(ids)).order_by(collections.c.day.desc())
+    return History(_run(row) if row else None, [_run(run) for run in connection.execute(earlier)])
+
+
+def _runs_of_earlier_days(connection: Connection, source: str, day: date, now: datetime) -> list[int]:
+    """The ids of each earlier day's last run up to this time of the day."""
+    age, since = now - datetime.combine(day, time(), UTC), timedelta(days=HISTORY_DAYS)
+    query = (
+        select(collections.c.id, collections.c.day, collections.c.started_at)
+        .where(_usable(source), collections.c.day < day, collections.c.papers > 0)
+        .where(collections.c.day >= day - since, collections.c.started_at >= now - since)
+        .order_by(collections.c.started_at, collections.c.id)
+    )
+    latest = {
+        row.day: row.id
+        for row in connection.execute(query)
+        if row.started_at <= datetime.combine(row.day, time(), UTC) + age
+    }
+    return list(latest.values())
+
+
+def _usable(source: str) -> ColumnElement[bool]:
+    return (collections.c.source == source) & (collections.c.outcome != str(SourceHealth.FAILING))
+
+
+def keep_validators(connection: Connection, values: Mapping[str, Validator], fetched_at: datetime) -> None:
+    """Store the validators by address, in the transaction that stores the papers they came with."""
+    rows = [{"url": url, **asdict(value), "fetched_at": fetched_at} for url, value in values.items() if len(url) <= 500]
+    if rows:
+        connection.execute(insert_or_change(connection, validators, ["url"]), rows)
+
+
+def remembered_by(engine: Engine) -> Remembered:
+    """A lookup of stored validators, for the sources."""
+
+    def validator(url: str) -> Validator | None:
+        with read_only(engine) as connection:
+            query = select(validators.c.etag, validators.c.last_modified).where(validators.c.url == url)
+            row = connection.execute(query).one_or_none()
+        return Validator(row.etag, row.last_modified) if row else None
+
+    return validator
+
+
+def _run(row: Row[Any]) -> SourceRun:
+    values = {name: row._mapping[name] for name in SourceRun.__dataclass_fields__}
+    facts = {name: row.facts[name] for name in ListFacts.__dataclass_fields__ if name in row.facts}
+    if "dated" in facts:
+        facts["dated"] = date.fromisoformat(facts["dated"])
+    values |= {
+        "outcome": SourceHealth(row.outcome),
+        "unreadable": tuple(Unreadable(**record) for record in row.unreadable),
+        "facts": ListFacts(**facts | {"sample": tuple(facts.get("sample", ()))}),
+    }
+    return SourceRun(**values)

@@ -1,0 +1,65 @@
+"""Every number that led to a paper's score, and how it is stored. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+CONTRIBUTION = "from_"  # stored names that start so are parts that add up to the score
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTerms:
+    """What a score was computed from, in the order of the formula, and the parts that add up to it.
+
+    docs/ranking.md explains each number. Yes and no are 1 and 0.
+    """
+
+    voted: float = 0.0
+    upvotes: float = 0.0
+    upvotes_before: float = -1.0  # below 0: not known
+    burst: float = 0.0
+    hackernews: float = 0.0
+    comments: float = 0.0
+    stars: float = 0.0
+    code: float = 0.0
+    project: float = 0.0
+    authors: float = 0.0
+    organization_record: float = 0.0
+    submitter_record: float = 0.0
+    age_hours: float = 0.0
+    votes_age_hours: float = 0.0
+    known_days: float = 0.0
+    waited_days: float = 0.0
+    level: float = 0.0
+    place: float = 0.0
+    listed: float = 0.0
+    points: float = 0.0
+    parts: Mapping[str, float] = field(default_factory=dict)
+    score: float = 0.0
+    gained: float | None = None  # votes of the last day, which the score does not count; None: not known
+    earlier: Mapping[str, float] = field(default_factory=dict)  # all that another formula stored, without parts
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What the score was computed from, by its stored name."""
+        if self.earlier:
+            return {name: value for name, value in self.earlier.items() if name not in ("score", "gained")}
+        return {name: getattr(self, name) for name in _FACTS}
+
+    def as_dict(self) -> dict[str, float]:
+        """For storing and for JSON, in the order of the formula."""
+        parts = {CONTRIBUTION + name: value for name, value in self.parts.items()}
+        gained = {} if self.gained is None else {"gained": self.gained}
+        return self.facts | gained | parts | {"score": self.score}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, float]) -> "ScoreTerms":
+        """The terms that as_dict() gave, of this version's formula or another."""
+        parts = {name.removeprefix(CONTRIBUTION): stored[name] for name in stored if name.startswith(CONTRIBUTION)}
+        others = {name: value for name, value in stored.items() if not name.startswith(CONTRIBUTION)}
+        values = {name: value for name, value in others.items() if name in _NUMBERS}
+        is_other_formula = others.keys() - {"gained"} != _NUMBERS - {"gained"}
+        return cls(**values, parts=parts, earlier=others if is_other_formula else {})
+
+
+_NUMBERS = {term.name for term in fields(ScoreTerms)} - {"parts", "earlier"}
+_FACTS = tuple(term.name for term in fields(ScoreTerms) if term.name in _NUMBERS - {"score", "gained"})

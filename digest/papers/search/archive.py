@@ -1,0 +1,182 @@
+"""Searches the archive by words and by id."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from digest.database.tables import papers, votes
+from digest.papers.paper import Paper, paper_from
+from digest.papers.search.query import Query, Term
+from digest.papers.search.tables import INDEX, paper_words
+
+# The weight of a word in the title, among the authors, and in the abstract.
+_TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
+_TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B, A
+_TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
+_BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
+_FIRST = 1e6  # relevance of the paper whose id was typed
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Limits on the papers to search; dates are those of listing, else of publication, in UTC."""
+
+    category: str = ""  # "cs.CL", or "cs" for all that begin with "cs."
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    paper: Paper
+    votes: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One page of hits."""
+
+    hits: tuple[Hit, ...]
+    total: int
+    any_word: bool = False  # no paper has all the words; these have some
+
+
+def search(connection: Connection, query: Query, filters: Filters, limit: int, offset: int = 0) -> Results:
+    """Best first: by relevance (bm25, ts_rank_cd), then votes, then date; all papers for a query without words.
+
+    If no paper has all the words, those with any of them.
+    """
+    results = _page(connection, _matching(connection, query, "AND"), filters, limit, offset)
+    word_count = sum(len(term.words) for term in query.wanted)
+    if results.total or word_count < 2:
+        return results
+    loose = _page(connection, _matching(connection, _single_words(query), "OR"), filters, limit, offset)
+    return Results(loose.hits, loose.total, any_word=loose.total > 0)
+
+
+def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
+    joined = matching.join(papers, papers.c.id == matching.c.paper_id)
+    selected = _selected(connection.dialect.name, filters)
+    total = connection.execute(select(func.count()).select_from(joined).where(selected)).scalar_one()
+    if offset >= total:
+        return Results((), total)
+    upvotes = func.coalesce(
+        select(func.max(votes.c.upvotes)).where(votes.c.paper_id == papers.c.id).scalar_subquery(), 0
+    ).label("most_upvotes")
+    query = (
+        select(papers, upvotes, matching.c.relevance)
+        .select_from(joined)
+        .where(selected)
+        .order_by(matching.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    hits = (Hit(paper_from(row), row.most_upvotes, row.relevance) for row in connection.execute(query))
+    return Results(tuple(hits), total)
+
+
+def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
+    """The papers that match, as (paper_id, relevance)."""
+    dialect = connection.dialect.name
+    if query.wanted:
+        matching = _containing(dialect, query.wanted, operator)
+    else:
+        matching = select(paper_words.c.paper_id, literal(0.0).label("relevance"))
+        matching = matching.where(~true()) if query.paper_id else matching
+    if query.without:
+        excluded = _containing(dialect, query.without, "OR").subquery()
+        matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
+    if not query.paper_id:
+        return matching.subquery("matching")
+    by_id = select(papers.c.id.label("paper_id"), literal(_FIRST).label("relevance"))
+    both = union_all(by_id.where(papers.c.id == query.paper_id), matching).subquery()
+    best = func.max(both.c.relevance).label("relevance")
+    return select(both.c.paper_id, best).group_by(both.c.paper_id).subquery("matching")
+
+
+def _containing(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[Any]:
+    """The papers with these terms. Relevance is a whole number, so that votes decide between almost equal papers."""
+    expression = _expression(dialect, terms, operator)
+    if dialect == "postgresql":
+        wanted = cast(literal(expression), TSQUERY)
+        rank = func.ts_rank_cd(literal_column(f"'{_TS_WEIGHTS}'::real[]"), paper_words.c.words, wanted, _BY_LENGTH)
+        relevance = func.round(rank * _TS_STEPS).label("relevance")
+        return select(paper_words.c.paper_id, relevance).where(paper_words.c.words.op("@@")(wanted))
+    index = table(INDEX, column("rowid"))
+    bm25 = func.bm25(literal_column(INDEX), _TITLE, _AUTHORS, _ABSTRACT)  # the smaller the better
+    return (
+        select(paper_words.c.paper_id, func.round(-bm25).label("relevance"))
+        .select_from(index.join(paper_words, paper_words.c.id == index.c.rowid))
+        .where(literal_column(INDEX).op("MATCH")(expression))
+    )
+
+
+def _expression(dialect: str, terms: tuple[Term, ...], operator: str) -> str:
+    """The terms in the database's query language. Words are only letters and digits, so nothing needs escaping."""
+    if dialect == "postgresql":
+        return {"AND": " & ", "OR": " | "}[operator].join(map(_tsquery, terms))
+    return f" {operator} ".join(map(_fts5, terms))
+
+
+def _fts5(term: Term) -> str:
+    exact = '"' + " ".join(term.words) + '"'
+    if not term.beginning:
+        return exact
+    return f'({exact} OR "{" ".join([*term.words[:-1], term.beginning])}"*)'
+
+
+def _tsquery(term: Term) -> str:
+    *front, last = (f"'{word}'" for word in term.words)
+    if term.beginning:
+        last = f"({last} | '{term.beginning}':*)"
+    return "(" + " <-> ".join([*front, last]) + ")"
+
+
+def _single_words(query: Query) -> Query:
+    """The query with every word as a term of its own."""
+    words = [Term((word,)) for term in query.wanted for word in term.words[:-1]]
+    words += [Term(term.words[-1:], term.beginning) for term in query.wanted]
+    return replace(query, wanted=tuple(dict.fromkeys(words)))
+
+
+def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
+    selected: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
+    if filters.category:
+        each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
+        category = each(papers.c.categories).table_valued("value").c.value
+        below = category.startswith(f"{filters.category}.", autoescape=True)
+        selected &= exists(select(1).where(or_(category == filters.category, below)))
+    if filters.since:
+        selected &= _listed_at() >= _midnight(filters.since)
+    if filters.until:
+        selected &= _listed_at() < _midnight(filters.until) + _DAY
+    return selected
+
+
+def _listed_at() -> ColumnElement[datetime]:
+    return func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)

@@ -1,0 +1,125 @@
+"""The settings of sending: senders, the mail server, how fast, and what to do in doubt."""
+
+from datetime import date
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from digest.settings.papers import words
+from digest.smtp import Relay, parse_relay
+
+
+class SenderSettings(BaseSettings):
+    """Senders"""
+
+    mail_from: str = Field("Daily Papers <digest@localhost>", description="Sender of the issues, `Name <address>`.")
+    transactional_from: str = Field(
+        "",
+        description="Sender of confirmations and other emails that someone just asked for, to keep their reputation apart from bulk mail. Empty: the same as `DIGEST_MAIL_FROM`.",
+    )
+    reply_to: str = Field("", description="Address for replies. Empty: the sender.")
+    bounce_address: str = Field(
+        "",
+        description="Envelope sender, which receives delivery failure reports. Empty: the address in `DIGEST_MAIL_FROM`.",
+    )
+    dkim_keys: Annotated[dict[str, Path], NoDecode] = Field(
+        {},
+        description="DKIM keys as `selector=file`; each file holds a private key in PEM, RSA (2048 bits) or Ed25519. The first key of each kind signs; the others repeat messages that they signed before. Empty: the mail server has to sign.",
+    )
+    goodbye: bool = Field(
+        True,
+        description="Send one last email to someone who unsubscribes on a page; it confirms that and offers a way back. Never sent after a one-click unsubscribe in a mail program, nor to a suppressed address.",
+    )
+
+    @field_validator("mail_from", "transactional_from", "reply_to", "bounce_address")
+    @classmethod
+    def _mail_address(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        if value and (not address.isascii() or "@" not in address or not value.isprintable()):
+            raise ValueError("use an address such as Daily Papers <papers@example.org>")
+        return value
+
+    @field_validator("dkim_keys", mode="before")
+    @classmethod
+    def _key_files(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split()]
+        if any(not selector or not file for selector, _, file in pairs):
+            raise ValueError("write selector=file, separated by spaces")
+        return {selector: Path(file) for selector, _, file in pairs}
+
+
+class SmtpSettings(BaseSettings):
+    """Mail server"""
+
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="The mail server: `smtp+starttls://user:password@host:587` or `smtps://user:password@host:465`; `smtp://` on this machine only. Several share the load by `?weight=`. Empty: no email goes out; `digest up` shows it in a local inbox instead.",
+    )
+    smtp_connections: int = Field(
+        4,
+        ge=1,
+        le=50,
+        description="Connections that each worker process opens to the mail server. When a worker is killed, up to this many subscribers get a message twice.",
+    )
+    smtp_messages_per_connection: int = Field(
+        100, ge=1, le=100000, description="Messages after which a connection is closed and opened anew."
+    )
+    smtp_rate: float = Field(
+        0.0, ge=0, le=100000, description="Messages a second, all workers together. 0: as fast as the server accepts."
+    )
+    smtp_domain_rates: Annotated[dict[str, float], NoDecode] = Field(
+        {},
+        description="Messages a second to one destination, all workers together: `gmail.com=20 outlook.com=5 *=50`, where `*` is any other domain. Empty: no limit.",
+    )
+    warm_up_from: date | None = Field(
+        None,
+        description="First day on which a new sending domain sends, `YYYY-MM-DD`. From then on the messages a day are limited, with a third more each day, until the limit exceeds what there is to send; the rest waits for the next day. Empty: no limit.",
+    )
+    warm_up_first_day: int = Field(500, ge=10, le=1000000, description="Messages on the first day of a warm-up.")
+    max_attempts: int = Field(
+        12, ge=1, le=100, description="A delivery that the server deferred this many times is given up."
+    )
+    in_doubt: str = Field(
+        "resend",
+        pattern="^(resend|hold)$",
+        description="Policy for a message that may have arrived, because the connection or the worker died before the reply: `resend` sends the same bytes once more, as mail servers do; `hold` keeps it for `digest retry --uncertain`.",
+    )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _relays(cls, value: SecretStr) -> SecretStr:
+        for url in value.get_secret_value().split():
+            parse_relay(url)
+        return value
+
+    @field_validator("smtp_domain_rates", mode="before")
+    @classmethod
+    def _rates(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.lower().partition("=") for part in words(value)]
+        if any(not domain or not _is_rate(rate) for domain, _, rate in pairs):
+            raise ValueError("write gmail.com=20 outlook.com=5 *=50 (messages a second, more than 0)")
+        return {domain: float(rate) for domain, _, rate in pairs}
+
+    @field_validator("warm_up_from", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return value or None
+
+    @property
+    def relays(self) -> tuple[Relay, ...]:
+        """The mail servers; empty when none is set."""
+        return tuple(parse_relay(url) for url in self.smtp_url.get_secret_value().split())
+
+
+def _is_rate(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False

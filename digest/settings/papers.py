@@ -1,0 +1,101 @@
+"""The settings of papers and issues: sources, the pool, the cut."""
+
+from datetime import time
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from digest.papers.sources import source_names
+from digest.settings.installation import web_address
+
+
+class SourceSettings(BaseSettings):
+    """Paper sources"""
+
+    sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        source_names.DEFAULT,
+        description=f"Where papers come from: any of {' '.join(source_names.OWN)}, or a name that an installed package adds (docs/sources.md). With `readers`, subscribers can suggest papers and vote through their own links.",
+    )
+    huggingface_url: str = Field(
+        "https://huggingface.co", description="Base address of the Hugging Face Daily Papers API."
+    )
+    arxiv_url: str = Field("https://export.arxiv.org", description="Base address of the arXiv export API.")
+    arxiv_feed_url: str = Field("https://rss.arxiv.org", description="Base address of the arXiv announcement feeds.")
+    arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("cs.AI", "cs.CL", "cs.CV", "cs.LG"), description="arXiv categories to read."
+    )
+    hackernews_url: str = Field(
+        "https://hn.algolia.com",
+        description="Base address of the Hacker News search; points and comments there count as a signal for papers that another source lists.",
+    )
+    feeds: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Your own lists for the source `feeds`: files or web addresses, in JSON, JSON Lines, Atom or RSS (docs/sources.md).",
+    )
+    collect_minutes: int = Field(
+        30,
+        ge=5,
+        le=60,
+        description="Minutes between two readings of the sources. Each reading observes the votes of today's and yesterday's papers; the rest of the pool is observed hourly.",
+    )
+    source_timeout_seconds: float = Field(
+        20.0, gt=0, le=300, description="Seconds that one answer of a source may take in total."
+    )
+
+    @field_validator("sources", "arxiv_categories", "feeds", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        return tuple(words(value)) if isinstance(value, str) else value
+
+    @field_validator("sources")
+    @classmethod
+    def _sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = source_names.names()
+        if unknown := [name for name in value if name not in names]:
+            raise ValueError(f"unknown source {unknown[0]!r} (available: {', '.join(names)})")
+        return value
+
+    @field_validator("feeds")
+    @classmethod
+    def _feeds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            scheme, colon, _ = address.partition("://")
+            if colon and (scheme not in ("http", "https") or not urlsplit(address).hostname):
+                raise ValueError(f"{address!r} is neither a file nor an http:// or https:// address")
+        return value
+
+    @field_validator("huggingface_url", "arxiv_url", "arxiv_feed_url", "hackernews_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return web_address(value)
+
+
+class CutSettings(BaseSettings):
+    """Issues"""
+
+    cut_at: time = Field(time(6, 0), description="When the day's issue is cut, UTC, `HH:MM`.")
+    pool_days: int = Field(
+        7, ge=1, le=30, description="An issue ranks the papers first seen within this many days before the cut."
+    )
+    issue_papers: int = Field(
+        200,
+        ge=1,
+        le=2000,
+        description="Ranked papers that an issue keeps; each subscriber's list is chosen from these.",
+    )
+    overdue_hours: int = Field(
+        18, ge=1, le=240, description="An issue that could not be sent this many hours after it was due is given up."
+    )
+    sweep_seconds: int = Field(
+        15,
+        ge=1,
+        le=300,
+        description="Seconds between two sweeps of the scheduler. A delivery whose hint was lost waits up to this long.",
+    )
+
+
+def words(text: str) -> list[str]:
+    """The parts of a list, separated by spaces; commas are accepted as well."""
+    return text.replace(",", " ").split()

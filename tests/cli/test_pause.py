@@ -1,0 +1,146 @@
+"""Holding mails back and letting them go on: what the commands say, and that the ledger obeys at once."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import update
+
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries
+from digest.ledger import events
+from digest.ledger.deliveries import due_count
+from digest.mail import pauses
+from digest.mail.pauses import EVERYTHING, Pause
+from tests.cli.conftest import DATE
+from tests.support.scenario import MORNING
+
+NOW = datetime.now(UTC)
+
+
+def due(engine):
+    with read_only(engine) as connection:
+        return due_count(connection, NOW, 100)
+
+
+def paused(engine):
+    with read_only(engine) as connection:
+        return {one.scope: (one.until, one.reason) for one in pauses.current(connection, datetime.now(UTC))}
+
+
+def set_pause(engine, scope, reason, until=None):
+    with transaction(engine) as connection:
+        pauses.set_pause(connection, Pause(scope, NOW, until, reason))
+
+
+# --- an issue ---
+
+
+def test_pause_resume_and_cancel_say_what_they_did(run, issue):
+    assert "is paused" in run("pause", "--date", DATE).stderr
+    assert "Nothing changed: the issue of 2026-03-04 is paused" in run("pause", "--date", DATE).stderr
+    assert "would be running" in run("resume", "--date", DATE, "--dry-run").stderr
+    assert "is running" in run("resume", "--date", DATE).stderr
+    assert "is cancelled" in run("cancel", "--date", DATE).stderr
+    assert "Nothing changed: the issue of 2026-03-04 is cancelled" in run("resume", "--date", DATE).stderr
+    assert "Nothing would change" in run("pause", "--date", DATE, "--dry-run").stderr
+
+
+def test_they_say_the_same_as_a_document(run, issue):
+    said = json.loads(run("pause", "--date", DATE, "--dry-run", "--json").stdout)
+    assert said == {"issue": DATE, "was": "running", "status": "paused", "dry_run": True}
+    said = json.loads(run("pause", "--date", DATE, "--json").stdout)
+    assert said == {"issue": DATE, "was": "running", "status": "paused", "dry_run": False}
+    assert json.loads(run("pause", "--date", DATE, "--json").stdout)["was"] == "paused"
+
+
+def test_from_the_moment_a_command_returns_no_mail_of_the_issue_is_due(run, issue, engine):
+    assert due(engine) == 1
+    run("pause", "--date", DATE, "--dry-run")
+    assert due(engine) == 1
+    run("pause", "--date", DATE)
+    assert due(engine) == 0
+    run("resume", "--date", DATE)
+    assert due(engine) == 1
+    run("cancel", "--date", DATE)
+    assert due(engine) == 0
+
+
+# --- all sending ---
+
+
+def test_all_sending_is_paused_by_hand_and_resumed(run, engine):
+    assert "would be paused" in run("pause", "--sending", "--dry-run").stderr
+    assert paused(engine) == {}
+    done = run("pause", "--sending", "--reason", "the provider asked us to")
+    assert "All sending is paused. To resume: digest resume --sending" in done.stderr
+    assert paused(engine) == {EVERYTHING: (None, "the provider asked us to")}
+    assert "would resume" in run("resume", "--sending", "--dry-run").stderr
+    assert EVERYTHING in paused(engine)
+    assert "resumes. Reason of the pause: the provider asked us to" in run("resume", "--sending").stderr
+    assert paused(engine) == {}
+    assert "All sending is not paused." in run("resume", "--sending").stderr
+    with read_only(engine) as connection:
+        assert [one.what for one in events.latest(connection, 9, "sending")] == ["resumed", "stopped"]
+
+
+def test_mail_to_one_destination_is_paused_and_the_rest_goes_on(run, engine):
+    said = json.loads(run("pause", "--sending", "--domain", "Example.com", "--json").stdout)
+    assert said == {"scope": "example.com", "paused": True, "reason": "paused by the operator", "dry_run": False}
+    assert list(paused(engine)) == ["example.com"]
+    assert "All sending is not paused." in run("resume", "--sending").stderr
+    said = json.loads(run("resume", "--sending", "--domain", "example.com", "--json").stdout)
+    assert (said["paused"], said["was"]["reason"]) == (False, "paused by the operator")
+    assert paused(engine) == {}
+
+
+def test_what_a_mail_servers_refusals_paused_goes_on_by_hand(run, engine):
+    until = datetime(2099, 1, 1, tzinfo=UTC)
+    set_pause(engine, EVERYTHING, "550 5.7.1 rejected by policy", until)
+    said = json.loads(run("resume", "--sending", "--json").stdout)
+    assert said["was"]["reason"] == "550 5.7.1 rejected by policy"
+    assert paused(engine) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pause", "--sending", "--date", DATE), "not both"),
+        (("resume", "--sending", "--date", DATE), "not both"),
+        (("pause", "--reason", "because"), "needs --sending"),
+        (("resume", "--domain", "example.com"), "needs --sending"),
+    ],
+)
+def test_options_that_contradict_each_other_change_nothing(run, issue, engine, arguments, said):
+    done = run(*arguments)
+    assert (done.exit_code, said in done.stderr) == (2, True)
+    assert paused(engine) == {}
+    assert due(engine) == 1
+
+
+# --- again ---
+
+
+def change(engine, **values):
+    with transaction(engine) as connection:
+        connection.execute(update(deliveries).values(values))
+
+
+def test_quarantined_mails_are_queued_again_composed_anew(run, issue, engine):
+    change(engine, state="quarantined", finished_at=MORNING, sha256="a" * 64)
+    assert "1 quarantined deliveries would be queued again" in run("retry", "--dry-run").stderr
+    assert due(engine) == 0
+    assert json.loads(run("retry", "--json").stdout) == {"mails": 1, "uncertain": False, "dry_run": False}
+    assert "0 quarantined deliveries are queued again" in run("retry", "--date", DATE).stderr
+
+
+def test_what_was_held_in_doubt_goes_once_more_as_the_same_bytes_when_the_operator_says_so(run, issue, engine):
+    change(engine, state="uncertain", in_doubt=True, finished_at=MORNING, sha256="a" * 64)
+    assert json.loads(run("retry", "--json").stdout)["mails"] == 0
+    said = json.loads(run("retry", "--uncertain", "--dry-run", "--json").stdout)
+    assert said == {"mails": 1, "uncertain": True, "dry_run": True}
+    assert due(engine) == 0
+    assert "1 uncertain deliveries are queued again" in run("retry", "--uncertain", "--date", DATE).stderr
+    with read_only(engine) as connection:
+        (row,) = connection.execute(deliveries.select())
+    assert (row.state, row.finished_at, row.sha256) == ("uncertain", None, "a" * 64)

@@ -1,0 +1,100 @@
+"""What readers said, as stored: the last of each paper, whole batches at once."""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine, event
+
+from digest.database.engine import read_only, transaction
+from digest.papers import community
+from digest.papers.community import Suggestion, SuggestionState
+from digest.subscribers import paper_feedback, store
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
+from tests.support.scenario import MORNING, add_papers, add_reader
+
+
+def test_the_last_word_on_a_paper_counts(engine: Engine) -> None:
+    reader = add_reader(engine, "ada@example.org")
+    later = MORNING + timedelta(hours=1)
+    with transaction(engine) as connection:
+        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
+        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.READ, later))
+        assert paper_feedback.feedback_on(connection, reader.id, "2603.00001") == PaperFeedback(
+            "2603.00001", FeedbackKind.READ, later
+        )
+        assert paper_feedback.feedback_on(connection, reader.id, "2603.00002") is None
+
+
+def test_a_batch_of_readers_is_one_query(engine: Engine) -> None:
+    numbers = [add_reader(engine, f"reader{n}@example.org").id for n in range(20)]
+    with transaction(engine) as connection:
+        for number in numbers[1:]:
+            paper_feedback.keep(connection, number, PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING))
+            paper_feedback.keep(
+                connection, number, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING - timedelta(days=1))
+            )
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    with read_only(engine) as connection:
+        found = paper_feedback.all_feedback(connection, numbers)
+    assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
+    assert set(found) == set(numbers[1:]), "who said nothing is left out"
+    assert [(one.paper_id, one.kind) for one in found[numbers[5]]] == [
+        ("2603.00001", FeedbackKind.MORE),
+        ("2603.00002", FeedbackKind.LESS),
+    ]
+    with read_only(engine) as connection:
+        assert paper_feedback.all_feedback(connection, []) == {}
+
+
+def test_what_was_said_can_be_forgotten_one_by_one_and_whole(engine: Engine) -> None:
+    ada, bo = add_reader(engine, "ada@example.org"), add_reader(engine, "bo@example.org")
+    with transaction(engine) as connection:
+        for reader in (ada, bo):
+            for n in range(3):
+                paper_feedback.keep(connection, reader.id, PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING))
+        assert paper_feedback.take_back(connection, ada.id, "2603.00000")
+        assert not paper_feedback.take_back(connection, ada.id, "2603.00000")
+        assert paper_feedback.forget_all(connection, ada.id) == 2
+        assert set(paper_feedback.all_feedback(connection, [ada.id, bo.id])) == {bo.id}
+
+
+def test_a_reader_has_one_vote_for_a_paper(engine: Engine) -> None:
+    add_papers(engine, range(1, 3))
+    with transaction(engine) as connection:
+        assert community.cast_vote(connection, "2603.00001", "ada", MORNING)
+        assert not community.cast_vote(connection, "2603.00001", "ada", MORNING + timedelta(hours=1))
+        assert community.cast_vote(connection, "2603.00001", "bo", MORNING + timedelta(hours=2))
+        assert community.cast_vote(connection, "9901.00001", "bo", MORNING), "one that is not in the archive (yet)"
+        counted = [
+            community.count_votes(connection, MORNING, MORNING + timedelta(hours=hours)) for hours in (-1, 0, 1, 2)
+        ]
+        assert [[(one.paper_id, one.upvotes) for one in votes] for votes in counted] == [
+            [],
+            [("2603.00001", 1)],
+            [("2603.00001", 1)],
+            [("2603.00001", 2)],
+        ]
+        assert community.take_vote_back(connection, "2603.00001", "ada")
+        assert not community.take_vote_back(connection, "2603.00001", "ada")
+        assert list(community.votes_by(connection, "bo")) == ["2603.00001", "9901.00001"]
+
+
+def test_only_waiting_suggestions_are_settled(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        for number, state in enumerate(("waiting", "waiting", "listed", "refused"), start=1):
+            new = Suggestion(f"2603.0000{number}", "ada", MORNING, SuggestionState(state), "")
+            assert community.keep_suggestion(connection, new)
+            assert not community.keep_suggestion(connection, new)
+        community.cast_vote(connection, "2603.00002", "ada", MORNING)
+        community.settle(connection, ["2603.00001", "2603.00004"], {"2603.00002": "No.", "2603.00003": "No."})
+        found = {one.paper_id[-1]: str(one.state) for one in community.suggested_by(connection, "ada")}
+        assert found == {"1": "listed", "2": "refused", "3": "listed", "4": "refused"}
+        assert community.votes_by(connection, "ada") == {}, "a paper that there is not has no votes"
+
+
+def test_erasing_takes_the_opinions_along(engine: Engine) -> None:
+    reader = add_reader(engine, "ada@example.org")
+    with transaction(engine) as connection:
+        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
+        store.erase(connection, reader.id, reader.key)
+        assert paper_feedback.all_feedback(connection, [reader.id]) == {}
