@@ -78,7 +78,7 @@ def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sin
     before = tools.messages_per_second(port, setup.sessions, subscribers, size)
     memory = Memory()
     try:
-        warm_up(installation, setup.today, world.warm_up(readers))
+        warm_up(installation, setup.today, world.warm_up(subscribers))
         publish(installation, setup.today)
         per_second = _race(installation, subscribers, memory)
         sessions = sum(connections_to(port, *pool) for pool in installation.workers().values())
