@@ -48,8 +48,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, however the others are shuffled, so that none is left over at the end."""
-    items.sort(key=lambda item: not (LONG & {marker.name for marker in item.iter_markers()}))
+    """Long tests first, however the others are shuffled, so that none is left over at the end.
+
+    Each of the worker processes starts with an equal part of the list, so each part begins with its share of them.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if LONG & {marker.name for marker in item.iter_markers()}]
+    chosen = set(long)
+    short = [item for item in items if item not in chosen]
+    size = -(-len(items) // workers)
+    items.clear()
+    for number in range(workers):
+        share = long[number::workers]
+        count = size - len(share)
+        items += share + short[:count]
+        del short[:count]
+    items += short
 
 
 # --- every test ---
