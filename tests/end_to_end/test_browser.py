@@ -165,7 +165,7 @@ def test_from_the_front_page_to_the_last_mail(ada, clock, redis_url):
 
     ada.follow(ada.mail("5 Mar").get_by_role("link", name="Preferences"))
     ada.page.get_by_label("Papers per email").fill("2")
-    ada.page.get_by_label("Hour").select_option("15")
+    ada.page.get_by_label("Delivery time").select_option("15")
     ada.page.get_by_label("Keywords").fill("x" * 100)
     ada.press("Save")
     assert ada.page.locator("[aria-invalid=true]").count() == 1
