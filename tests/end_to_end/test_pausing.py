@@ -15,6 +15,7 @@ from digest.issues.audit import audit
 from digest.ledger.transitions import skip_cancelled
 from digest.settings import settings
 from tests.support.scenario import DAY, MORNING, SECRET, add_papers, add_reader, cut
+from tests.support.waiting import wait_for
 
 SUBSCRIBERS = 600
 A_SECOND = 60  # mails, so that the issue takes ten seconds
@@ -80,6 +81,16 @@ def stands_still(server):
     assert count < SUBSCRIBERS
 
 
+def results(engine, issue):
+    with read_only(engine) as connection:
+        return audit(connection, issue.issue_id)
+
+
+def at_hand(result):
+    """How many messages the worker has claimed."""
+    return result.claimed + result.sending
+
+
 def test_a_worker_obeys_pause_resume_and_cancel_within_seconds(engine, issue, at_work, smtp_server):
     goes_on(smtp_server)
     digest("pause", "--date", DAY.isoformat())
@@ -97,9 +108,9 @@ def test_a_worker_obeys_pause_resume_and_cancel_within_seconds(engine, issue, at
     stands_still(smtp_server)
 
     assert set(Counter(recipient for message in smtp_server.taken for recipient in message.rcpt_tos).values()) == {1}
+    wait_for(lambda: not at_hand(results(engine, issue)), 10, "the end of what was being sent")
     with transaction(engine) as connection:
         skip_cancelled(connection, MORNING)
-    with read_only(engine) as connection:
-        result = audit(connection, issue.issue_id)
+    result = results(engine, issue)
     assert result.accepted == len(smtp_server.taken)
     assert result.skipped == {"issue cancelled": SUBSCRIBERS - result.accepted}

@@ -27,7 +27,7 @@ PUBLISHERS = 10
 PUBLISH = f"""
 import os
 from digest import wiring
-from digest.cli.commands import app
+from digest.cli.main import app
 from digest.issues import publish
 for _ in range({PUBLISHERS}):
     if os.fork() == 0:
