@@ -1,8 +1,9 @@
 """Debian's Chromium for tests, driven by Playwright."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,39 @@ def running_chromium(path: str) -> "Iterator[Browser]":
 
 
 COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome depends on the colour scheme
+
+
+class SharedChromium:
+    """One Chromium for many tests.
+
+    Playwright's event loop counts as running in this thread from start to end, and no test in between could run
+    another; so it is taken away while no browser is in use.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SharedChromium":
+        self._browser = self._stack.enter_context(running_chromium(self._path))
+        self._loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        return self
+
+    @contextmanager
+    def browser(self) -> "Iterator[Browser]":
+        """The browser; its pages are closed at the end."""
+        asyncio._set_running_loop(self._loop)
+        try:
+            yield self._browser
+            for context in self._browser.contexts:
+                context.close()
+        finally:
+            asyncio._set_running_loop(None)
+
+    def __exit__(self, *_error: object) -> None:
+        asyncio._set_running_loop(self._loop)
+        self._stack.close()
 
 
 def violations(page: "Page", *rules: str) -> list[tuple[str, list[str]]]:
