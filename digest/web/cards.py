@@ -15,7 +15,7 @@ UNTITLED = _("Untitled")
 class PaperCard:
     """One paper in a list."""
 
-    path: str  # of its own page
+    path: str  # of the paper's page
     title: str
     excerpt: str
     by: str  # its organisation, else its first authors
@@ -50,7 +50,7 @@ def authors(paper: Paper, most: int) -> str:
 
 
 def links(paper: Paper) -> list[tuple[str, Message]]:
-    """Where else the paper can be read, as (address, words); only https addresses become links."""
+    """Links to the paper elsewhere, as (address, words); https only."""
     urls = links_of(paper)
     elsewhere = paper.url if not urls.arxiv or "arxiv.org" not in paper.url else ""
     worded = [

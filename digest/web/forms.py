@@ -1,4 +1,4 @@
-"""Posted fields → values; preferences ↔ what stands in the fields of their form."""
+"""Posted fields to values, and preferences to the fields of their form and back."""
 
 from datetime import date, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stands between the network and the endpoints: size limit, cross-site forms, security headers, the access log."""
+"""Protects the endpoints: size limit, cross-site forms, security headers, the access log."""
 
 import re
 import time
@@ -63,7 +63,7 @@ class Guard:
         await self._app(scope, _replayed(body, receive), send)
 
     def _is_foreign(self, scope: Scope) -> bool:
-        """Whether a browser says that another site posts this. /u/ is exempt: mail providers post there (RFC 8058)."""
+        """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058)."""
         headers = Headers(scope=scope)
         site = headers.get("sec-fetch-site")
         if site is not None:
@@ -74,7 +74,7 @@ class Guard:
 
 
 def add_security_headers(headers: MutableHeaders, path: str, method: str) -> None:
-    """What every answer says to browsers. An answer that set a header itself keeps it."""
+    """Add the security headers. A header that a response sets itself stays."""
     personal = bool(PERSONAL.match(path))
     frames = "frame-src 'self'; " if path.startswith("/inbox") else ""
     headers.setdefault("Content-Security-Policy", _POLICY.format(frames=frames))
@@ -87,7 +87,7 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
 
 
 def redacted(path: str) -> str:
-    """A path as it may stand in a log: whoever has a personal link acts as its subscriber."""
+    """A path without its token, for the log: anyone with a personal link can act as its subscriber."""
     return PERSONAL.sub(r"/\1/…", path)
 
 

@@ -10,7 +10,7 @@ from digest.mail.kinds import KINDS
 from digest.run.maildir import InboxMessage, message, messages
 from digest.web.site import PageRouter, TheSite
 
-# The message stands in a sandboxed frame: it runs nothing and loads nothing, but its links can be followed.
+# The message is shown in a sandboxed frame: nothing in it runs or loads, but its links work.
 _MESSAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"

@@ -1,4 +1,4 @@
-"""Behind a subscriber's own links: preferences, a pause, what is stored, and the way out."""
+"""Pages behind a subscriber's own links: preferences, a pause, stored data, unsubscribing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ router = PageRouter()
 
 @router.page("/preferences/{token}")
 def preferences_page(link: ManageLink) -> Response:
-    """What the subscriber gets, and when."""
+    """The subscriber's preferences."""
     return _show(link)
 
 
@@ -110,7 +110,7 @@ def _show(
 
 @router.page("/u/{token}")
 def unsubscribe_page(site: TheSite, token: str) -> Response:
-    """One button, the same for every token but for the language. Opening the page changes nothing."""
+    """Shows one button. Opening the page changes nothing, and apart from the language it is the same for every token."""
     link = open_link(site, Purpose.UNSUBSCRIBE, token)
     return (link or site).pages.show("unsubscribe")
 
@@ -135,7 +135,7 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
 
 
 def _keep_reason(pages: Pages, link: PersonalLink | None, form: Form) -> Response:
-    """Whoever asks learns nothing of the subscriber: every link is thanked alike."""
+    """Thanks for any token alike, so that the answer reveals nothing about the subscriber."""
     why, words = value(form, "why"), value(form, "words").replace("\r\n", "\n")
     errors: Errors = {}
     if why not in REASONS and (why or not words):

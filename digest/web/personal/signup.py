@@ -1,6 +1,6 @@
-"""The way in: the front page with its one field, the confirmation link, and "email me my link".
+"""Signing up: the front page with its one field, the confirmation link, and "email me my link".
 
-Whatever address somebody types, subscribed or not, the answer is the same; what is true of it, only its inbox learns.
+The answer never reveals whether an address is subscribed; only its inbox shows that.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ def front_page(site: TheSite, request: Request) -> Response:
 
 @router.page("/subscribe")
 def to_the_form(site: TheSite) -> Response:
-    """Who comes back to the address of the form's answer, by a bookmark or a reload, finds the form."""
+    """Shows the form again after a reload or a bookmark of the answer."""
     return RedirectResponse(site.pages.at("/"), 303)
 
 
@@ -96,7 +96,7 @@ def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Respon
 
 @router.page("/manage")
 def manage_page(site: TheSite) -> Response:
-    """For who lost the link to their preferences."""
+    """The form for a lost link to one's preferences."""
     return site.pages.show("manage", **_EMPTY)
 
 
@@ -128,7 +128,7 @@ def _address(site: Site, form: Form, page: str) -> str:
 
 
 def _is_a_program(form: Form) -> bool:
-    """Whether the honeypot holds something: people do not see that field, programs fill it in."""
+    """True if the honeypot is filled in: people do not see that field, programs fill in every one."""
     return bool(value(form, "website"))
 
 

@@ -1,4 +1,4 @@
-"""Where subscribers suggest papers and vote for them, by their own link and without an account."""
+"""Subscribers suggest papers and vote for them through their own links."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What search engines ask for: robots.txt and the sitemap."""
+"""For search engines: robots.txt and the sitemap."""
 
 from collections.abc import Iterable
 from urllib.parse import quote

@@ -49,7 +49,7 @@ def topics_page(site: TheSite, request: Request) -> Response:
 
 @router.page("/topics/{slug}")
 def topic_page(site: TheSite, request: Request, topic: TheTopic) -> Response:
-    """What the last issues had on one topic."""
+    """The papers of recent issues on one topic."""
     page = page_number(request)
     with read_only(site.engine) as connection:
         newest = _newest(connection, topic)

@@ -36,7 +36,7 @@ class SearchForm:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every field is empty."""
+        """True if every field is empty."""
         return not (self.words.strip() or self.category or self.since or self.until)
 
     def address(self, page: int) -> str:

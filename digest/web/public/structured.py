@@ -35,6 +35,6 @@ def collection(day: date, ranked: list[tuple[RankedPaper, str]], address: str, t
         "datePublished": day.isoformat(),
         "mainEntity": {
             "@type": "ItemList",
-            "itemListElement": [{"@type": "ListItem", "position": one.rank, "url": page} for one, page in ranked],
+            "itemListElement": [{"@type": "ListItem", "position": paper.rank, "url": page} for paper, page in ranked],
         },
     }
