@@ -109,7 +109,7 @@ class Pages:
         return environment
 
     def at(self, path: str) -> str:
-        """A link to a page of this site or to another part of the current one, such as `?page=2`; keeps the chosen language."""
+        """A link within this site, or within the current page such as `?page=2`; keeps the chosen language."""
         return self._choice.kept(self._root + path if path.startswith("/") else path)
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:

@@ -28,7 +28,7 @@ ADDRESS = "ada@example.com"
 
 @pytest.fixture
 def service(sqlite_url, redis_url, clock, start_digest, monkeypatch, tmp_path):
-    """Pages, worker and a mail server whose inbox is a page; the address of the pages."""
+    """Starts pages, worker and a mail server with a web inbox; yields the address of the pages."""
     smtp_port, web_port = processes.free_port(), processes.free_port()
     url = f"http://127.0.0.1:{web_port}"
     inbox = tmp_path / "inbox"
@@ -65,7 +65,7 @@ def _shows(page):
 
 
 class Person:
-    """Somebody with a browser who looks at pages and mails, and keeps pictures of them."""
+    """Someone with a browser who visits pages and messages and takes pictures of them."""
 
     def __init__(self, browser, url):
         self._context = browser.new_context(viewport={"width": 1100, "height": 900}, java_script_enabled=False)
@@ -87,7 +87,7 @@ class Person:
         assert text in content, content
 
     def mail(self, subject, number=1):
-        """Open the newest of at least `number` mails with this subject, and look at its HTML."""
+        """Open the HTML of the newest of at least `number` messages with this subject."""
         deadline = time.monotonic() + 60
         while True:
             self.open("/inbox")
@@ -102,7 +102,7 @@ class Person:
         return frame
 
     def follow(self, link):
-        """Click a link in a mail, which opens another tab, and go on there."""
+        """Click a link in a message, which opens a new tab, and continue there."""
         with self._context.expect_page() as opened:
             link.click()
         self.page.close()

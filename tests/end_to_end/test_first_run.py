@@ -95,7 +95,7 @@ def test_a_data_folder_that_cannot_be_written_is_reported_in_one_line(closed: di
 
 @pytest.fixture
 def replay() -> Iterator[str]:
-    """A server that answers as the Hugging Face API does, with twelve papers for whatever date is asked for."""
+    """A server that answers as the Hugging Face API does, with twelve papers for any date."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""What an operator installs: the wheel, and the Procfile on PostgreSQL and Redis."""
+"""An operator's installation: the wheel, and the Procfile on PostgreSQL and Redis."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Pausing, resuming and cancelling while mails go out: a worker obeys within seconds, and nobody is lost or doubled."""
+"""Pausing, resuming and cancelling during an issue: workers obey within seconds, and no delivery is lost or doubled."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from tests.support.scenario import DAY, MORNING, SECRET, add_papers, add_reader,
 from tests.support.waiting import wait_for
 
 SUBSCRIBERS = 600
-A_SECOND = 60  # mails, so that the issue takes ten seconds
+A_SECOND = 60  # messages, so that the issue takes ten seconds
 PROMISED = 5.0  # seconds
 
 
@@ -63,7 +63,7 @@ def digest(*arguments):
 
 
 def goes_on(server):
-    """More mails arrive, and soon."""
+    """More messages arrive soon."""
     before, until = len(server.taken), time.monotonic() + PROMISED
     while len(server.taken) < before + 10:
         assert time.monotonic() < until, "nothing moves"
@@ -71,7 +71,7 @@ def goes_on(server):
 
 
 def stands_still(server):
-    """Soon no more mails arrive: none for as long as forty would take."""
+    """No message arrives for as long as forty would take."""
     count, since, until = len(server.taken), time.monotonic(), time.monotonic() + PROMISED
     while time.monotonic() < since + 40 / A_SECOND:
         assert time.monotonic() < until, "it goes on"
@@ -87,7 +87,7 @@ def results(engine, issue):
 
 
 def at_hand(result):
-    """How many messages the worker has claimed."""
+    """Number of messages that the worker has claimed."""
     return result.claimed + result.sending
 
 

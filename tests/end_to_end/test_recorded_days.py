@@ -33,7 +33,7 @@ def contributions(terms):
 
 
 def listed(shared_data, day):
-    """The papers of a recorded answer, read in the simplest way: ids and titles as they stand there."""
+    """The papers of a recorded answer, ids and titles as recorded."""
     answer = json.loads((shared_data / "hf" / "raw_days" / f"{day}.json").read_text())
     records = answer["data"] if isinstance(answer, dict) else answer
     papers = [(ast.literal_eval(record) if isinstance(record, str) else record)["paper"] for record in records]

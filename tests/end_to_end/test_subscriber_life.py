@@ -47,7 +47,7 @@ class Life:
         assert len(self.server.taken) == self.mails_read
 
     def digest(self, *arguments):
-        """What the command line does; in this process, since each start of another costs a second."""
+        """Run a command in this process, since starting another takes a second."""
         return CliRunner().invoke(app, arguments)
 
     def audit(self, day):
@@ -104,7 +104,7 @@ def _answers(browser):
 def test_from_signing_up_to_leaving(life):
     wait_for(lambda: life.digest("audit", "--issue", WEDNESDAY.isoformat()).exit_code == 0, 60, "the issue")
 
-    # Signing up: one field, and a mail that asks whether it was them.
+    # Signing up: one field, and a message that asks for confirmation.
     assert life.browser.post("/subscribe", data={"email": ADDRESS}).status_code == 200
     confirmation = life.next_mail()
     confirm = link(confirmation, "confirm")

@@ -185,5 +185,5 @@ def check_period(engine, schedulers, clock, period):
 
 
 def shown_in(zone: str, instant: datetime) -> datetime:
-    """What a clock on the wall shows."""
+    """Local time without a zone."""
     return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""Ten thousand mails of hostile papers, each read and verified by dkimpy."""
+"""Ten thousand messages of hostile papers, each parsed and verified by dkimpy."""
 
 from pathlib import Path
 

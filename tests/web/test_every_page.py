@@ -40,7 +40,7 @@ def test_axe_finds_nothing_wrong_with_any_page(chromium, shown):
 
 
 def faults(page):
-    """What axe finds in the light, and in the dark by the rules that see colours."""
+    """The findings of axe: every rule in the light scheme, those about colours in the dark one."""
     page.emulate_media(color_scheme="light")
     found = violations(page)
     page.emulate_media(color_scheme="dark")
@@ -161,7 +161,7 @@ def test_from_the_front_page_every_link_leads_somewhere_and_back(filled, lang):
 
 
 def _links(path, page):
-    """The links of a page to pages of ours, but for those to itself in each language."""
+    """The links of a page within the site, except those to itself in each language."""
     found = re.findall(r'<a[^>]* href="([^"#]+)"(?! hreflang)', page)
     links = [urljoin(path, one.replace("&amp;", "&")).removeprefix("http://127.0.0.1:8000") for one in found]
     return list(dict.fromkeys(one for one in links if one.startswith("/") and not urlsplit(one).netloc))

@@ -1,4 +1,4 @@
-"""What stands between the network and the endpoints, and the pages when something is wrong."""
+"""The protection of the endpoints, and the error pages."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be checked of the looks without eyes: contrast, landmarks, labels."""
+"""The checkable part of the appearance: contrast, landmarks, labels."""
 
 import re
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""Which endpoint answers does not depend on the order in which the routers were added."""
+"""The endpoint that answers does not depend on the order of the routers."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def app(visit: Visit, settings: Settings, tmp_path: Path) -> FastAPI:
 
 
 def endpoints(app: FastAPI, method: str) -> dict[str, str]:
-    """What answers at each path: the name of the endpoint, "" for none."""
+    """The name of the endpoint that answers at each path, "" for none."""
     names: list[str] = []
 
     async def noting(scope: Scope, receive: Receive, send: Send) -> None:

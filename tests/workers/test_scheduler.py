@@ -1,4 +1,4 @@
-"""What the schedules do, with a real database and a local server in the place of the source."""
+"""The schedules, with a real database and a local server as the source."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What the worker promises of Celery: it carries hints, and nothing relies on its memory."""
+"""Celery only carries hints: nothing relies on its memory."""
 
 import pytest
 

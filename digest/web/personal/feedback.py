@@ -85,7 +85,7 @@ def give_feedback(link: FeedbackLink, paper: ThePaper, kind: FeedbackKind, form:
 
 
 def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tuple[Message, tuple[str, str]]:
-    """Apply the pressed button; returns a notice, and the name and value of the button that undoes it. Raises NotTaken."""
+    """Apply the pressed button; returns a notice and the button that undoes it (name, value). Raises NotTaken."""
     engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
     if topic := topic_with(value(form, "mute")):
         feedback.mute(engine, subscriber_id, topic, now)

@@ -110,7 +110,7 @@ def _show(
 
 @router.page("/u/{token}")
 def unsubscribe_page(site: TheSite, token: str) -> Response:
-    """Shows one button. Opening the page changes nothing, and apart from the language it is the same for every token."""
+    """Shows one button. Opening the page changes nothing; only its language depends on the token."""
     link = open_link(site, Purpose.UNSUBSCRIBE, token)
     return (link or site).pages.show("unsubscribe")
 

@@ -1,4 +1,4 @@
-"""Links of a mail's papers, the page of taste, the reason for leaving: as a browser without scripts sees them."""
+"""Feedback links, the page of all feedback and the reason for leaving, as a browser without scripts sees them."""
 
 from datetime import timedelta
 
@@ -117,7 +117,7 @@ def test_other_links_and_other_keys_open_no_feedback(visit: Visit, ada: Subscrib
 
 
 def test_a_feedback_link_leads_to_nothing_else_of_its_reader(visit: Visit, ada: Subscriber) -> None:
-    """A mail is forwarded with its links."""
+    """A forwarded message has the links of its first recipient."""
     for page in (link(visit, ada), f"/feedback/{visit.token(Purpose.FEEDBACK, ada)}"):
         for answer in (visit.browser.get(page), visit.browser.post(page)):
             assert "/preferences/" not in answer.text

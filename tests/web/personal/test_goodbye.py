@@ -1,4 +1,4 @@
-"""Which ways out are followed by a goodbye mail."""
+"""The ways of unsubscribing that are confirmed by a last message."""
 
 from dataclasses import replace
 

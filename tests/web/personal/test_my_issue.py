@@ -1,4 +1,4 @@
-"""The page that a mail leads to: an issue as it was mailed to one reader."""
+"""An issue on the web as it was sent to one subscriber."""
 
 import pytest
 

@@ -347,7 +347,7 @@ def test_links_open_only_what_they_are_for(visit: Visit) -> None:
 
 
 def test_the_page_that_unsubscribes_holds_no_other_link(visit: Visit) -> None:
-    """Whoever has an unsubscribe link (a mail provider, a forwarded mail) must not come to the preferences by it."""
+    """An unsubscribe link, which mail providers and forwarded messages have, must not open the preferences."""
     reader = visit.subscribed()
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
     for page in (visit.browser.get(url), visit.browser.post(url), visit.browser.post(url)):
