@@ -51,7 +51,7 @@ def nothing_changes(visit: Visit, settings: Settings, links: Sequence[str], time
 
 
 async def knock(app: FastAPI, links: Sequence[str], times: int) -> set[int]:
-    """Sends many requests and returns their answers; straight to the app, since a client of HTTP would take most of the time."""
+    """Send many requests straight to the app, since an HTTP client would take most of the time."""
     statuses: set[int] = set()
 
     async def listen(message: dict[str, object]) -> None:
