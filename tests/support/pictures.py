@@ -216,7 +216,7 @@ def _anchor(name: str) -> str:
 
 
 def take_for_readme(folder: Path = README) -> None:
-    """The mail on a phone in both schemes, and the front page on a context: their upper parts."""
+    """The mail on a phone in both schemes, and the front page on a desktop: their upper parts."""
     with running_chromium(str(find_chromium())) as browser, a_site() as (url, pages, issue):
         for way, file, height in (
             (Way(390), "mail-light.png", 1200),
