@@ -8,7 +8,7 @@ from digest.database.engine import transaction
 from digest.issues.store import newest_issue_id
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, Kind, Status
-from digest.ledger.queueing import queue_mail
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import store
 from digest.subscribers.subscriber import Frequency, Preferences, Subscriber, event_subject
 
@@ -42,6 +42,6 @@ def _queue_newest_issue(connection: Connection, subscriber_id: int, now: datetim
         newest, kind = (weekly, Kind.WEEKLY) if weekly else (newest, kind)
     if newest is not None:
         issue_id, day = newest
-        queue_mail(connection, kind, day, subscriber.key, subscriber.id, due_at=now, now=now, issue_id=issue_id)
+        queue_delivery(connection, NewDelivery(kind, day, subscriber.key, subscriber.id, now, issue_id), now)
     detail = {"first issue": newest[1].isoformat() if newest else ""}
     events.record(connection, now, event_subject(subscriber.key), "confirmed", detail)

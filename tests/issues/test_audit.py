@@ -11,7 +11,7 @@ from digest.issues.audit import audit, audit_all, explained, outlook
 from digest.issues.publish import halt
 from digest.ledger.deliveries import LEASE
 from digest.ledger.kinds import IssueStatus, Kind
-from digest.ledger.queueing import queue_mail
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import store
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -125,7 +125,7 @@ def test_the_troubled_mails_stand_first_and_can_be_read_page_by_page(engine):
 def test_mails_without_an_issue_are_explained_too(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
-        queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+        queue_delivery(connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING)
     with read_only(engine) as connection:
         (others,) = audit_all(connection)
     assert (others.issue, others.issue_id, others.queued) == (None, None, 1)

@@ -18,7 +18,7 @@ from digest.issues.explain import BadWeight, Move, explain_list, with_weights
 from digest.issues.selection import CachedIssue, IssueCache, Pool, selection_as_json
 from digest.issues.store import issue_by_id, issue_on
 from digest.ledger import transitions
-from digest.ledger.queueing import queue_mail
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.ledger.sending import DeliveryResult, MessageRecord, claim, mark_sending, record
 from digest.mail.delivery.choose import choose
 from digest.mail.delivery.journal import Journal
@@ -264,6 +264,6 @@ def test_a_mail_that_was_not_begun_has_no_list(engine):
     done = cut(engine)
     reader = add_reader(engine, "ada@example.com")
     with transaction(engine) as connection:
-        queue_mail(connection, "digest", DAY, reader.key, reader.id, MORNING, MORNING, issue_id=done.issue_id)
+        queue_delivery(connection, NewDelivery("digest", DAY, reader.key, reader.id, MORNING, done.issue_id), MORNING)
         issue = issue_by_id(connection, done.issue_id)
     assert explain_list(engine, shelf_of(issue), reader.key, {}) is None
