@@ -48,6 +48,14 @@ class Message(str):
         return self.key, self.many, self.values
 
 
+class UserError(ValueError):
+    """An error of the person who uses the service; `words` tell them what is wrong."""
+
+    def __init__(self, words: Message) -> None:
+        super().__init__(words)
+        self.words = words
+
+
 def _(text: str, /, **values: Any) -> Message:
     """Mark `text` for translation; `%(name)s` in it stands for a value: words, a number, a date, a list; `%%` for %."""
     return Message(text, "", values)

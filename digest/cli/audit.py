@@ -108,8 +108,8 @@ def _watch(engine: "Engine", day: date, kind: IssueKind) -> None:
             paused = [pause for pause in current(connection, clock.now()) if pause.scope == EVERYTHING]
         seen.append((started, sums.accepted))
         halted = f"all sending is paused: {paused[0].reason}" if paused else left.halted
-        _show(_watch_line(sums, left, _speed(seen), clock.now(), halted), last=not left.mails)
-        if not left.mails:
+        _show(_watch_line(sums, left, _speed(seen), clock.now(), halted), last=not left.deliveries)
+        if not left.deliveries:
             return
         time.sleep(max(1.0, _CALM * (time.monotonic() - started)))
 
@@ -126,20 +126,20 @@ def _watch_line(sums: "Audit", left: "Outlook", speed: float, now: datetime, hal
     parts = [f"{sums.accepted}/{sums.candidates} accepted", f"{speed:.0f} messages/s"]
     for count, what in ((sums.deferred, "deferred"), (sums.refused, "refused"), (sums.uncertain, "in doubt")):
         parts += [f"{count} {what}"] if count else []
-    parts.append(halted if halted and left.mails else _expected_end(left, speed, now))
+    parts.append(halted if halted and left.deliveries else _expected_end(left, speed, now))
     return " · ".join(parts)
 
 
 def _expected_end(left: "Outlook", speed: float, now: datetime) -> str:
     """When the last mail will be done: not before it is due, and not before those in front of it are."""
-    if not left.mails:
+    if not left.deliveries:
         return "done"
     last = left.last_attempt_at or now
     if speed:
-        last = max(last, now + timedelta(seconds=left.mails / speed))
+        last = max(last, now + timedelta(seconds=left.deliveries / speed))
     elif last <= now:
-        return f"{left.mails} to come"
-    return f"{left.mails} to come, the last about {last:%Y-%m-%d %H:%M} UTC"
+        return f"{left.deliveries} to come"
+    return f"{left.deliveries} to come, the last about {last:%Y-%m-%d %H:%M} UTC"
 
 
 def _show(line: str, last: bool) -> None:

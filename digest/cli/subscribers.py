@@ -178,7 +178,7 @@ def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
         progress(f"{address!r}: {problem}")
     wiring.hint(settings())()
     would = "would be " if dry_run else ""
-    progress(f"{report.new} {would}signed up, {report.known} already there, {len(report.bad)} invalid.")
+    progress(f"{report.new} {would}signed up, {report.already_there} already there, {len(report.bad)} invalid.")
     if report.bad:
         sys.exit(1)
 

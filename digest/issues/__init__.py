@@ -1,1 +1,1 @@
-"""What goes out today: the issue, frozen when cut, and each reader's selection from it."""
+"""Issues, frozen when they are cut, and each subscriber's selection from them."""

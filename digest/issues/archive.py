@@ -1,10 +1,10 @@
-"""Past issues as the pages and feeds show them: by month, by paper, and where a paper stood."""
+"""Past issues for the pages and feeds: by month, by paper, and the rank of a paper."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, ScalarSelect, Select, func, select
 
 from digest.database.tables import issue_papers, issues, papers
 from digest.issues.store import ranked_in
@@ -15,7 +15,7 @@ from digest.papers.score_terms import ScoreTerms
 
 @dataclass(frozen=True, slots=True)
 class IssueRank:
-    """A paper's place in one issue, with every number that led to it."""
+    """A paper's rank in one issue, with every number that led to it."""
 
     day: date
     rank: int
@@ -25,34 +25,31 @@ class IssueRank:
 
 
 def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
-    """The place in the newest issue that holds the paper; None when none does."""
+    """Return a paper's rank in the newest issue that contains it."""
+    columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
     query = (
-        select(issues.c.id, issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
+        _shown(select(*columns, _count_papers().label("of")))
         .join(issues, issues.c.id == issue_papers.c.issue_id)
-        .where(issue_papers.c.paper_id == paper_id, issues.c.kind == "daily", issues.c.status != IssueStatus.CANCELLED)
+        .where(issue_papers.c.paper_id == paper_id)
         .order_by(issues.c.date.desc())
         .limit(1)
     )
     row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    last = select(issue_papers.c.rank).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank.desc())
-    of = connection.execute(last.limit(1)).scalar_one()
-    return IssueRank(day=row.date, rank=row.rank, of=of, score=row.score, terms=ScoreTerms.from_dict(row.terms))
+    return IssueRank(row.date, row.rank, row.of, row.score, ScoreTerms.from_dict(row.terms)) if row else None
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One line of the list of issues."""
+    """A line in the list of issues."""
 
     date: date
     papers: int
-    best: str  # title of the first
+    best: str  # title of the first paper
 
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """A paper in the first issue that had it among its best."""
+    """A paper in the first issue that ranked it among the best."""
 
     ranked: RankedPaper
     day: date
@@ -60,18 +57,17 @@ class Appearance:
 
 
 def months_of_issues(connection: Connection) -> list[date]:
-    """The first days of the months that have issues, newest first."""
+    """Return the first days of the months that have issues, newest first."""
     days = connection.execute(_shown(select(issues.c.date)).order_by(issues.c.date.desc())).scalars()
     return list(dict.fromkeys(day.replace(day=1) for day in days))
 
 
 def days_in(connection: Connection, month: date) -> list[Day]:
-    """The issues of the month that begins with `month`, newest first."""
+    """Return the issues of the month that begins with `month`, newest first."""
     after = (month + timedelta(days=32)).replace(day=1)
-    first, every = issue_papers.alias(), issue_papers.alias()
-    counted = select(func.count()).select_from(every).where(every.c.issue_id == issues.c.id).scalar_subquery()
+    first = issue_papers.alias()
     query = (
-        _shown(select(issues.c.date, counted.label("papers"), first.c.paper))
+        _shown(select(issues.c.date, _count_papers().label("papers"), first.c.paper))
         .outerjoin(first, (first.c.issue_id == issues.c.id) & (first.c.rank == 1))
         .where(issues.c.date >= month, issues.c.date < after)
         .order_by(issues.c.date.desc())
@@ -80,9 +76,9 @@ def days_in(connection: Connection, month: date) -> list[Day]:
 
 
 def appearances(connection: Connection, best: int, issues_back: int) -> list[Appearance]:
-    """The papers of the newest issues, each in the first issue that had it among the `best`; newest issue first.
+    """Return the papers of the newest issues, each in the first issue that ranked it among the `best`; newest first.
 
-    What an issue shows never changes afterwards, nor where a paper stands here.
+    The result for an issue never changes, since its list is frozen.
     """
     newest = _shown(select(issues.c.id, issues.c.date, issues.c.cut_at)).order_by(issues.c.date.desc())
     window = connection.execute(newest.limit(issues_back)).all()
@@ -92,10 +88,10 @@ def appearances(connection: Connection, best: int, issues_back: int) -> list[App
     for row in connection.execute(select(issue_papers).where(*shown).order_by(issue_papers.c.rank)):
         ranked[row.issue_id].append(ranked_in(row))
     return [
-        Appearance(one, issue.date, issue.cut_at)
+        Appearance(paper, issue.date, issue.cut_at)
         for issue in window
-        for one in ranked[issue.id]
-        if first[one.paper.id] == issue.date
+        for paper in ranked[issue.id]
+        if first[paper.paper.id] == issue.date
     ]
 
 
@@ -110,17 +106,19 @@ def _first_days(connection: Connection, best: int, paper_ids: Select[Any]) -> di
 
 
 def newest_cut(connection: Connection) -> datetime | None:
-    """When the newest issue was cut."""
-    return connection.execute(
-        _shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)
-    ).scalar_one_or_none()
+    return connection.execute(_shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)).scalar()
 
 
 def newest_paper_ids(connection: Connection, limit: int) -> list[str]:
-    """The ids of the papers seen first most recently."""
+    """Return the ids of the papers that were first seen most recently."""
     query = select(papers.c.id).where(papers.c.withdrawn_at.is_(None))
     query = query.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
     return list(connection.execute(query).scalars())
+
+
+def _count_papers() -> ScalarSelect[int]:
+    counted = issue_papers.alias()
+    return select(func.count()).select_from(counted).where(counted.c.issue_id == issues.c.id).scalar_subquery()
 
 
 def _shown(query: Select[Any]) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""Who gets an issue, and of which kind: readers by zone and hour, and the one statement that queues their mails."""
+"""The subscribers who get an issue, by zone and hour, and the one statement that queues their deliveries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from digest.subscribers.subscriber import WORKDAYS, Frequency
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Readers of one zone and hour, and when and on which day of theirs they are due."""
+    """The subscribers of one zone and hour, with their local date and the instant at which they are due."""
 
     zone: str
     hour: int
@@ -42,29 +42,25 @@ class Slot:
 
 
 def distinct_slots(connection: Connection) -> list[tuple[str, int]]:
-    """The zones and hours that confirmed readers ask for."""
+    """Return the zones and hours of confirmed subscribers."""
     query = select(subscribers.c.zone, subscribers.c.hour).where(subscribers.c.status == Status.CONFIRMED).distinct()
     return [(zone, hour) for zone, hour in connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """From which date on a reader who was paused got no issue, to have missed enough for a catch-up."""
+    """The dates since which paused subscribers must have had no issue to get a catch-up."""
 
     days: date
-    weeks: date  # for those who do not want every workday's issue
+    weeks: date  # for those who skip workdays or get the weekly issue
 
 
 def also_due(connection: Connection, slots: Sequence[Slot], missed: Missed | None) -> list[Kind]:
-    """For which kinds of issue, beside the day's own, there are readers: a weekly one, a catch-up."""
-    wanted = [(Kind.WEEKLY, _is_weekly())] + ([(Kind.CATCH_UP, _comes_back(missed))] if missed else [])
+    """Return the kinds of issue, in addition to the daily one, that some subscriber gets: weekly, catch-up."""
+    conditions = [(Kind.WEEKLY, _is_weekly())] + ([(Kind.CATCH_UP, _comes_back(missed))] if missed else [])
     rows = {"rows": as_rows(connection.dialect.name, [_row(slot) for slot in slots])}
-    found = []
-    for kind, which in wanted:
-        query, _slots = _audience(connection.dialect.name, subscribers.c.id)
-        if connection.execute(query.where(which).limit(1), rows).first():
-            found.append(kind)
-    return found
+    query, _slots = _audience(connection.dialect.name, subscribers.c.id)
+    return [kind for kind, condition in conditions if connection.execute(query.where(condition).limit(1), rows).first()]
 
 
 def fan_out(
@@ -75,13 +71,12 @@ def fan_out(
     now: datetime,
     missed: Missed | None = None,
 ) -> dict[Kind, int]:
-    """Queue one mail for everyone who is confirmed, not suppressed, and wants one on their day; how many of each kind.
+    """Queue a delivery for everyone who is confirmed, not suppressed and due; return how many of each kind.
 
-    `issue_ids` are the issues of the day by the kind of their mails. Who wants one a week gets the weekly issue, who
-    comes back from a pause the catch-up, all others the digest, and so do all where there is no other issue: one
-    INSERT … SELECT, joined to the few slots, so that nobody who changes anything meanwhile is left out or queued
-    twice. To be called once, in the transaction that stores the issues: there is no mail of theirs before, and to look
-    for each takes PostgreSQL long (docs/decisions/0017).
+    Weekly subscribers get the weekly issue, those whose pause ended the catch-up, all others the digest; so does
+    everyone for whose kind `issue_ids` has no issue. It is one INSERT … SELECT, joined to the few slots, so that a
+    subscriber who changes something meanwhile is neither left out nor queued twice. Call it once, in the transaction
+    that stores the issues: a check for existing deliveries would take PostgreSQL long (docs/decisions/0017).
     """
     dialect = connection.dialect.name
     fixed = new_row(Kind.DIGEST, day, now)
@@ -90,12 +85,12 @@ def fan_out(
     query = query.add_columns(
         slot.c.due_at,
         slot.c.due_at.label("first_attempt"),
-        _by_reader({kind: str(kind) for kind in issue_ids}, missed, String()).label("kind"),
-        _by_reader(issue_ids, missed, Id).label("issue"),
+        _by_kind({kind: str(kind) for kind in issue_ids}, missed, String()).label("kind"),
+        _by_kind(issue_ids, missed, Id).label("issue"),
         *(literal(value, deliveries.c[name].type) for name, value in fixed.items()),
     )
     # The ledger's largest index begins with the key: neighbours in it are now also queued, claimed and answered
-    # together, which spares PostgreSQL a third of the work, here and with every mail.
+    # together, which saves PostgreSQL a third of the work, here and for every delivery.
     query = query.order_by(subscribers.c.key)
     columns = ["recipient", "subscriber_id", "due_at", "next_attempt_at", "kind", "issue_id", *fixed]
     new = insert(deliveries).from_select(columns, query)
@@ -103,12 +98,12 @@ def fan_out(
     sort_in_memory(connection)
     # Without the option SQLAlchemy drops the count of an INSERT.
     queued = connection.execute(new, {"rows": rows}, execution_options={"preserve_rowcount": True}).rowcount
-    others = {kind: _count(connection, number) for kind, number in issue_ids.items() if kind is not Kind.DIGEST}
+    others = {kind: _count(connection, issue_id) for kind, issue_id in issue_ids.items() if kind is not Kind.DIGEST}
     return others | {Kind.DIGEST: queued - sum(others.values())}
 
 
 def _audience(dialect: str, *columns: Any) -> tuple[Select[Any], Subquery]:
-    """Who gets a mail, and the slots that they are joined to."""
+    """Return the query for the subscribers who are due, and the slots that it joins."""
     slot = rows_of(dialect, _SLOT | {"due_at": instant_in_rows(dialect)})
     due = (
         select(*columns)
@@ -123,8 +118,8 @@ def _audience(dialect: str, *columns: Any) -> tuple[Select[Any], Subquery]:
     return due, slot
 
 
-def _by_reader(values: Mapping[Kind, Any], missed: Missed | None, kind: TypeEngine[Any]) -> ColumnElement[Any]:
-    """What a row gets that differs from reader to reader by the kind of their mail."""
+def _by_kind(values: Mapping[Kind, Any], missed: Missed | None, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Return the value for the kind of issue that a subscriber gets."""
     whens = []
     if Kind.CATCH_UP in values and missed:
         whens.append((_comes_back(missed), literal(values[Kind.CATCH_UP], kind)))
@@ -139,16 +134,16 @@ def _is_weekly() -> ColumnElement[bool]:
 
 
 def _comes_back(missed: Missed) -> ColumnElement[bool]:
-    """Whose pause ended lately, without one mail of an issue for so long."""
+    """Match subscribers without an issue since their pause, which ended recently."""
     seldom = or_(_is_weekly(), subscribers.c.weekdays.bitwise_and(_WORKDAYS) != _WORKDAYS)
     since = case((seldom, literal(missed.weeks, Date())), else_=literal(missed.days, Date()))
     occasion = case((seldom, missed.weeks.isoformat()), else_=missed.days.isoformat())
-    got_one = exists().where(
+    has_issue = exists().where(
         deliveries.c.recipient == subscribers.c.key,
         deliveries.c.kind.in_(sorted(LISTED)),
         deliveries.c.occasion >= occasion,
     )
-    return and_(subscribers.c.paused_until > since, ~got_one)
+    return and_(subscribers.c.paused_until > since, ~has_issue)
 
 
 def _count(connection: Connection, issue_id: int) -> int:

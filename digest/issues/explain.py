@@ -1,7 +1,4 @@
-"""Why a list is as it is: what a subscriber was sent, replayed from what is stored; and what other weights would do.
-
-Nothing is changed.
-"""
+"""Explains the list that a subscriber was sent by replaying it from stored data, also with other weights. Read-only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -51,7 +48,7 @@ class BadWeight(ValueError):
 
 
 def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
-    """The list of an issue that `recipient` was sent; None where no message was begun. Raises BadWeight."""
+    """Explain the list of an issue that `recipient` was sent; None if no message was begun. Raises BadWeight."""
     other = _with_weights(cached, changes)
     with read_only(engine) as connection:
         chosen = chosen_list(connection, cached.issue.id, recipient)
@@ -59,7 +56,7 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
             return None
         subscriber = by_key(connection, recipient)
         if subscriber is None:
-            return Explained(chosen, None, "the reader is erased")
+            return Explained(chosen, None, "the subscriber was deleted")
         again = _replay(connection, cached, chosen, subscriber.preferences)
         what_if = _replay(connection, other, chosen, subscriber.preferences)
         changed = _changed_since(connection, recipient, chosen.due_at)
@@ -71,7 +68,7 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
 
 
 def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
-    """The issue as other weights would have ranked what was observed at its cut. Raises BadWeight.
+    """Rank what was observed at an issue's cut with other weights. Raises BadWeight.
 
     Weights of subscribers' lists (issues/selection/selection.py) may be among `changes`; they change no rank.
     """
@@ -100,7 +97,7 @@ def _with_weights(cached: CachedIssue, changes: Mapping[str, float]) -> CachedIs
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
-    """Each paper whose rank differs in the second list, in its order, then the papers that dropped out."""
+    """Return the papers whose rank differs in the second list, in its order, then those that dropped out."""
     ranks = {paper_id: rank for rank, paper_id in enumerate(before, start=1)}
     moves = [Move(paper_id, ranks.pop(paper_id, None), rank) for rank, paper_id in enumerate(after, start=1)]
     gone = [Move(paper_id, rank, None) for paper_id, rank in ranks.items()]
@@ -110,7 +107,7 @@ def moved(before: Sequence[str], after: Sequence[str]) -> tuple[Move, ...]:
 def _replay(
     connection: Connection, cached: CachedIssue, chosen: ChosenList, preferences: Preferences
 ) -> Selection | SkipReason:
-    """What would be chosen from what was known then, except for the preferences, which are as they are now."""
+    """Choose again from the data of that time, but with today's preferences."""
     ids = [] if chosen.subscriber_id is None else [chosen.subscriber_id]
     feedback = {
         subscriber_id: before
@@ -124,15 +121,13 @@ def _replay(
 
 
 def _changed_since(connection: Connection, recipient: str, then: datetime) -> str:
-    """In words. Where the subscriber changed nothing, the program or the outcome of an earlier message is left."""
-    happened = events.latest(connection, 1000, event_subject(recipient))
-    changes = [event for event in happened if event.what == "changed preferences" and event.at >= then]
+    """Say what may have changed the list; without changed preferences only two causes are left."""
+    latest = events.latest(connection, 1000, event_subject(recipient))
+    changes = [event for event in latest if event.what == "changed preferences" and event.at >= then]
     if not changes:
-        return (
-            "an earlier mail to the reader has ended otherwise since, or this version of the program chooses otherwise"
-        )
+        return "the outcome of an earlier message has changed since, or this version of the program chooses differently"
     names = sorted({name for event in changes for name in event.detail.get("fields", [])})
-    return f"since then the reader changed {', '.join(names)} ({max(event.at for event in changes):%Y-%m-%d})"
+    return f"since then the subscriber changed {', '.join(names)} ({max(event.at for event in changes):%Y-%m-%d})"
 
 
 def _of_earlier_version(chosen: ChosenList) -> bool:
@@ -140,7 +135,7 @@ def _of_earlier_version(chosen: ChosenList) -> bool:
 
 
 def _numbers(selection: Selection | SkipReason) -> list[Any]:
-    """What must come out again: the papers, their points, how many were left out. The words depend on the language."""
+    """Return what a replay must reproduce. Reasons are left out, since they depend on the language."""
     if isinstance(selection, SkipReason):
         return []
     return [selection.left_out, *((pick.paper_id, pick.points) for pick in selection.picks)]

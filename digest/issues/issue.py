@@ -31,7 +31,7 @@ class IssueSettings:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What was decided at the cut. `weights` are the ranking's constants."""
+    """A ranked pool and everything else that was decided at its cut."""
 
     id: int
     kind: str  # one of IssueKind
@@ -39,7 +39,7 @@ class Issue:
     cut_at: datetime
     status: IssueStatus
     formula: str  # name and version of the ranking formula
-    weights: dict[str, float]
+    weights: dict[str, float]  # constants of the ranking
     settings: IssueSettings
     candidates: int  # deliveries queued at the cut; what an audit disagrees with
     note: str  # why the issue is thin or empty, in English; "" when it is neither
@@ -47,13 +47,13 @@ class Issue:
 
     @property
     def path(self) -> str:
-        """Of its page, behind the public address of the site."""
+        """The path of its page, after the public address of the site."""
         return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")
 
     def language_for(self, chosen: str) -> str:
-        """The tag of the language of a mail: what its reader chose, or for "" what the operator had at the cut."""
+        """Return the language of a message: the subscriber's, or for "" the operator's at the cut."""
         return chosen or self.settings.language
 
     def note_in(self, language: str) -> str:
-        """The note in the language with this tag; in English where it was cut without that language."""
+        """Return the note in a language, in English if the issue was cut without that language."""
         return self.settings.notes.get(language, self.note)

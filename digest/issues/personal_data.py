@@ -16,17 +16,17 @@ from digest.subscribers.suppressions import is_suppressed
 
 
 def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
-    """Everything that is stored about a subscriber, as plain JSON values; None once deleted."""
+    """Return everything stored about a subscriber as plain JSON values; None once deleted."""
     with read_only(engine) as connection:
         subscriber = store.by_id(connection, subscriber_id)
         if subscriber is None:
             return None
         key = subscriber.key
-        happened = events.latest(connection, 10_000, event_subject(key))
+        recorded = events.latest(connection, 10_000, event_subject(key))
         stored = {
             "subscriber": asdict(subscriber),
             "mails": store.ledger_of(connection, key),
-            "events": [{"at": event.at, "what": event.what, "detail": event.detail} for event in happened],
+            "events": [{"at": event.at, "what": event.what, "detail": event.detail} for event in recorded],
             "opinions": [
                 {"paper_id": feedback.paper_id, "said": feedback.kind, "at": feedback.at}
                 for feedback in feedback_by(connection, subscriber.id)
@@ -40,7 +40,6 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """The same in what JSON knows."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,6 @@
-"""Cutting the issue: rank the pool, freeze it, queue one delivery for every reader who is due; and halting it.
+"""Cutting an issue: rank the pool, freeze it and queue a delivery for each subscriber who is due; and pausing it.
 
-Beside the day's own issue there is a weekly one on dates on which somebody gets it, and a catch-up on dates on which
-somebody comes back from a pause.
+A date also has a weekly issue if it is due for someone, and a catch-up issue if someone's pause has ended.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ from digest.issues.store import (
 from digest.language import SOURCE, Languages, Message, n_
 from digest.ledger import events
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
-from digest.papers.collecting import SourceHealth, SourceRun, last_runs, source_notes
+from digest.papers.collecting import SourceHealth, last_runs, source_notes
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking import FORMULA, RECORD_DAYS, RankingWeights, late_days, rank, track_records
 from digest.papers.store import past, pool
@@ -36,28 +35,25 @@ from digest.subscribers.subscriber import due_instant, local_day
 DAILY = IssueKind.DAILY
 WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
 CATCH_UP_DAYS = 30  # the longest pause that the form offers
-MISSED_DAYS = 3  # issues without one mail that are made good by a catch-up
-_THIN = 10  # papers that surfaced since the cut before; with fewer, readers are told why
+MISSED_DAYS = 3  # issues that a subscriber must have missed in a row to get a catch-up
+_THIN = 10  # papers since the last cut; with fewer, the issue says why
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an operator decided about issues. `settings` are those that show in the mails, frozen with the issue.
-
-    In all `languages` it is said why an issue is thin.
-    """
+    """The operator's decisions about issues. Messages depend on `settings`, which are frozen with the issue."""
 
     cut: time  # UTC
     pool_days: int
     papers: int  # how many ranked papers an issue keeps
     weights: RankingWeights
     settings: IssueSettings
-    languages: Languages = field(default_factory=Languages)
+    languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The issue of a date. `created` is False when it had been cut before; then nothing was changed."""
+    """The issue of a date. `created` is False if it was cut before; then nothing was changed."""
 
     date: date
     issue_id: int
@@ -65,123 +61,125 @@ class Published:
     papers: int
     candidates: int
     note: str
-    also: Mapping[str, int]  # mails of the weekly issue and of the catch-up of this date, by their kind
+    also: Mapping[str, int]  # deliveries of the weekly and the catch-up issue of this date, by kind
 
 
 class NothingToCut(Exception):
-    """There is not one paper, and it is not known whether there should be; the message says why. Nothing was stored."""
+    """There are no papers, perhaps because a source failed; the message says why. Nothing was stored."""
 
 
 def date_to_cut(now: datetime, cut: time) -> date | None:
-    """The date whose issue should be there by now, None before today's cut.
+    """Return today once its cut is due, otherwise None.
 
-    Only today's: a date that passed while no scheduler ran is not cut afterwards; its papers are in the next pool.
+    A date that passed while no scheduler ran is not cut afterwards; its papers are in the next pool.
     """
     return now.date() if now.time() >= cut else None
 
 
 def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
-    """Cut the issue of `day` at `now`, once: a second call, or a second scheduler, finds it and changes nothing.
+    """Cut the issue of `day` at `now`; a second call, also from another scheduler, changes nothing.
 
     Raises NothingToCut when there are no papers and a source failed or was never read: an empty issue would stay empty
-    when the source is back. Without papers on a quiet day the issue is cut, empty, and says so.
+    when the source is back. On a quiet day without papers the issue is empty and says so.
     """
     with transaction(engine) as connection:
-        created = issue_id_on(connection, DAILY, day) is None and _cut(connection, plan, day, now)
+        created = issue_id_on(connection, DAILY, day) is None and _Cut(connection, plan, day, now).make()
         issue = issue_on(connection, DAILY, day)
-        also = {str(kind): found.candidates for kind in _SPECIAL if (found := issue_on(connection, kind, day))}
+        also = {str(kind): special.candidates for kind in _DAYS if (special := issue_on(connection, kind, day))}
     if issue is None:
         raise RuntimeError(f"the issue of {day} was neither there nor could it be cut")
     return Published(day, issue.id, created, len(issue.papers), issue.candidates, issue.note, also)
 
 
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
-    """The list that an issue cut at `now` would hold; nothing is stored."""
+    """Return the list that an issue cut at `now` would have; nothing is stored."""
     with read_only(engine) as connection:
-        pool_ = _pool(connection, plan.pool_days, now)
-        return _ranked(connection, plan, plan.weights, pool_, now, last_cut(connection, DAILY, now.date()))
+        cut = _Cut(connection, plan, now.date(), now)
+        return cut.rank(DAILY, cut.papers(DAILY), last_cut(connection, DAILY, now.date()))
 
 
-def _pool(connection: Connection, days: int, now: datetime) -> list[Observed]:
-    return pool(connection, now - timedelta(days=days), now)
+_DAYS = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: CATCH_UP_DAYS}  # of papers
 
 
-def _ranked(
-    connection: Connection,
-    plan: Plan,
-    weights: RankingWeights,
-    papers: Sequence[Observed],
-    now: datetime,
-    previous_cut: datetime | None,
-) -> tuple[RankedPaper, ...]:
-    records = track_records(past(connection, now - timedelta(days=RECORD_DAYS), now), now)
-    late = {one.paper.id: days for one in papers if (days := late_days(one, previous_cut))}
-    ranked = rank(papers, weights, now, records)[: plan.papers]
-    return tuple(replace(one, late_days=late[one.paper.id]) if one.paper.id in late else one for one in ranked)
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """One cut of the issues of a date, in one transaction."""
 
+    connection: Connection
+    plan: Plan
+    day: date
+    now: datetime
 
-def _cut(connection: Connection, plan: Plan, day: date, now: datetime) -> bool:
-    """Store the issues of a date and queue their mails; False when another scheduler was faster."""
-    papers, previous_cut = _pool(connection, plan.pool_days, now), last_cut(connection, DAILY, day)
-    ranked = _ranked(connection, plan, plan.weights, papers, now, previous_cut)
-    runs = last_runs(connection, now)
-    failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
-    if not ranked and (failing or not runs):
-        raise NothingToCut(_in_words(failing) or "No source was ever read. Run: digest collect")
-    surfaced = sum(one.first_seen_at > (previous_cut or now - timedelta(days=1)) for one in papers)
-    why_thin = source_notes(runs, now, thin=surfaced < _THIN)
-    issue_id = _store(connection, plan, DAILY, day, now, ranked, why_thin)
-    if issue_id is None:
-        return False
-    keep_profiles(connection, issue_id, [one.paper.id for one in ranked], now)
-    slots = _slots(connection, plan, day)
-    missed = _missed(connection, day)
-    ids = {Kind.DIGEST: issue_id}
-    for kind in also_due(connection, slots, missed):
-        issue_kind = IssueKind(ISSUE_OF[kind])
-        papers = _pool(connection, _SPECIAL[issue_kind], now)
-        its_papers = _ranked(connection, plan, _weights(issue_kind, plan), papers, now, None)
-        number = _store(connection, plan, issue_kind, day, now, its_papers, [])
-        if number is not None:
-            ids[kind] = number
-            keep_profiles(connection, number, [one.paper.id for one in its_papers], now)
-    candidates = fan_out(connection, ids, day, slots, now, missed)
-    for kind, count in candidates.items():
-        set_candidates(connection, ids[kind], count)
-    said = {"papers": len(ranked), "candidates": candidates, "failing": _in_words(failing)}
-    events.record(connection, now, f"issue:{day}", "cut", said)
-    return True
+    def make(self) -> bool:
+        """Store the issues and queue their deliveries; False if another scheduler was faster."""
+        papers, previous_cut = self.papers(DAILY), last_cut(self.connection, DAILY, self.day)
+        ranked = self.rank(DAILY, papers, previous_cut)
+        runs = last_runs(self.connection, self.now)
+        failing = " ".join(
+            f"{run.source} could not be read: {run.message}." for run in runs if run.outcome is SourceHealth.FAILING
+        )
+        if not ranked and (failing or not runs):
+            raise NothingToCut(failing or "No source was ever read. Run: digest collect")
+        recent = sum(paper.first_seen_at > (previous_cut or self.now - timedelta(days=1)) for paper in papers)
+        issue_id = self.store(DAILY, ranked, source_notes(runs, self.now, thin=recent < _THIN))
+        if issue_id is None:
+            return False
+        slots, missed, ids = self.slots(), self.missed(), {Kind.DIGEST: issue_id}
+        for kind in also_due(self.connection, slots, missed):
+            issue_kind = IssueKind(ISSUE_OF[kind])
+            special_id = self.store(issue_kind, self.rank(issue_kind, self.papers(issue_kind), None), [])
+            if special_id is not None:
+                ids[kind] = special_id
+        candidates = fan_out(self.connection, ids, self.day, slots, self.now, missed)
+        for kind, count in candidates.items():
+            set_candidates(self.connection, ids[kind], count)
+        detail = {"papers": len(ranked), "candidates": candidates, "failing": failing}
+        events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
+        return True
 
+    def papers(self, kind: IssueKind) -> list[Observed]:
+        start = self.now - timedelta(days=_DAYS.get(kind, self.plan.pool_days))
+        return pool(self.connection, start, self.now)
 
-_SPECIAL = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: CATCH_UP_DAYS}  # days of papers
+    def rank(
+        self, kind: IssueKind, papers: Sequence[Observed], previous_cut: datetime | None
+    ) -> tuple[RankedPaper, ...]:
+        records = track_records(past(self.connection, self.now - timedelta(days=RECORD_DAYS), self.now), self.now)
+        late = {observed.paper.id: late_days(observed, previous_cut) for observed in papers}
+        ranked = rank(papers, self.weights(kind), self.now, records)[: self.plan.papers]
+        return tuple(replace(paper, late_days=late[paper.paper.id]) for paper in ranked)
 
+    def weights(self, kind: IssueKind) -> RankingWeights:
+        """Return weights that do not favour the last days of the weeks that a special issue covers."""
+        if kind not in _DAYS:
+            return self.plan.weights
+        return replace(self.plan.weights, lateness=0.0, fresh_days=float(_DAYS[kind] + 1))
 
-def _weights(kind: IssueKind, plan: Plan) -> RankingWeights:
-    """What looks back on a whole span of days does not count against a paper that it came early in it."""
-    days = _SPECIAL.get(kind)
-    return replace(plan.weights, lateness=0.0, fresh_days=float(days + 1)) if days else plan.weights
+    def store(self, kind: IssueKind, ranked: Sequence[RankedPaper], why_thin: Sequence[Message]) -> int | None:
+        """Store an issue with its subscribers' profiles; None if its date has an issue of this kind already."""
+        plan, days = self.plan, _DAYS.get(kind, self.plan.pool_days)
+        why = [*why_thin] if ranked else [_none_listed(days), *why_thin]
+        notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
+        note = notes.pop(SOURCE, "")
+        overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
+        settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes)
+        new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
+        issue_id = add_issue(self.connection, new, ranked)
+        if issue_id is not None:
+            keep_profiles(self.connection, issue_id, [paper.paper.id for paper in ranked], self.now)
+        return issue_id
 
+    def missed(self) -> Missed | None:
+        """Return since when paused subscribers must have had no issue; None while there are too few issues."""
+        dates = issue_dates(self.connection, MISSED_DAYS, before=self.day)
+        return Missed(dates[-1], self.day - timedelta(days=WEEK_DAYS)) if len(dates) == MISSED_DAYS else None
 
-def _store(
-    connection: Connection,
-    plan: Plan,
-    kind: IssueKind,
-    day: date,
-    now: datetime,
-    ranked: Sequence[RankedPaper],
-    why_thin: Sequence[Message],
-) -> int | None:
-    """The number of the new issue; None when there is one of this kind and date."""
-    days = _SPECIAL.get(kind, plan.pool_days)
-    why = list(why_thin)
-    if not ranked:
-        why.insert(0, _none_listed(days))
-    notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
-    note = notes.pop(SOURCE, "")
-    overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
-    settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes)
-    weights = _weights(kind, plan).as_dict()
-    return add_issue(connection, NewIssue(kind, day, now, FORMULA, weights, settings, note), ranked)
+    def slots(self) -> list[Slot]:
+        day, cut = self.day, self.plan.cut
+        return [
+            Slot(zone, hour, local_day(day, cut, zone, hour), due_instant(day, cut, zone, hour))
+            for zone, hour in distinct_slots(self.connection)
+        ]
 
 
 def _none_listed(days: int) -> Message:
@@ -190,32 +188,13 @@ def _none_listed(days: int) -> Message:
     )
 
 
-def _missed(connection: Connection, day: date) -> Missed | None:
-    """Since when a paused reader got nothing to have missed enough; None while there are too few issues."""
-    dates = issue_dates(connection, MISSED_DAYS, before=day)
-    return Missed(dates[-1], day - timedelta(days=WEEK_DAYS)) if len(dates) == MISSED_DAYS else None
-
-
-def _slots(connection: Connection, plan: Plan, day: date) -> list[Slot]:
-    return [
-        Slot(zone, hour, local_day(day, plan.cut, zone, hour), due_instant(day, plan.cut, zone, hour))
-        for zone, hour in distinct_slots(connection)
-    ]
-
-
-def _in_words(failing: Sequence[SourceRun]) -> str:
-    """The same for the operator, with what went wrong."""
-    return " ".join(f"{run.source} could not be read: {run.message}." for run in failing)
-
-
 def halt(engine: Engine, day: date, status: IssueStatus, now: datetime, kind: IssueKind = DAILY) -> bool | None:
-    """Pause, resume or cancel an issue; False when it already was so (or is cancelled), None when there is none."""
+    """Pause, resume or cancel an issue; False if nothing changed, None if there is no such issue."""
     with transaction(engine) as connection:
         issue = issue_on(connection, kind, day)
         if issue is None:
             return None
         changed = set_status(connection, issue.id, status)
         if changed:
-            said = {} if kind is DAILY else {"kind": kind}
-            events.record(connection, now, f"issue:{day}", str(status), said)
+            events.record(connection, now, f"issue:{day}", str(status), {} if kind is DAILY else {"kind": kind})
         return changed

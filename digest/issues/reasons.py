@@ -1,4 +1,4 @@
-"""Why a paper is in an issue, and why in one subscriber's message: nothing but what its score is made of. Pure.
+"""Reasons for a paper in an issue and in one subscriber's message, which name the terms of its score. Pure.
 
 Messages are not yet translated: selection puts the reason of a pick into words, a card its rank.
 """
@@ -22,23 +22,23 @@ _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 
 
 def place_of(ranked: RankedPaper, kind: str) -> Message:
-    """Why a paper is in an issue of `kind` at all, the same for every subscriber."""
-    place = _place(ranked.rank, kind)
+    """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber."""
+    text = _rank_text(ranked.rank, kind)
     if votes := int(ranked.terms.upvotes):
-        place = _("%(place)s, %(votes)s", place=place, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
-    return _("%(place)s · %(late)s", place=place, late=lateness_text(ranked.late_days)) if ranked.late_days else place
+        text = _("%(place)s, %(votes)s", place=text, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
+    return _("%(place)s · %(late)s", place=text, late=lateness_text(ranked.late_days)) if ranked.late_days else text
 
 
 def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
-    """Why a paper is in one subscriber's message, for operators: its rank in English, and the reason that was given."""
+    """Return the reason for a paper in one subscriber's message, for operators: its rank, then the reason given."""
     return f"{place_of(ranked, kind)} · {why}" if why else place_of(ranked, kind)
 
 
 def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = False) -> list[Message]:
-    """What of a paper its subscriber asked for, the most specific first; empty for nothing.
+    """Return the subscriber's reasons for a paper, the most specific first; empty if only its rank counts.
 
-    `interests` are those that it matches, `neighbour` the title of the liked paper that it resembles; `close` says that
-    it resembles their liked papers without one to name.
+    `interests` match it, `neighbour` is the title of the liked paper that it resembles; with `close` it resembles their
+    liked papers, but none enough to be named.
     """
     parts = [_follow(interest) for interest in interests[:_MOST]]
     if neighbour and len(parts) < _MOST:
@@ -48,7 +48,7 @@ def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = F
     return parts
 
 
-def _place(rank: int, kind: str) -> Message:
+def _rank_text(rank: int, kind: str) -> Message:
     if kind == "weekly":
         return _("%(place)s in this week’s ranking", place=_ordinal(rank))
     if kind == "catch-up":

@@ -21,7 +21,7 @@ _NOTE_IN = "note "  # and a language
 
 @dataclass(frozen=True, slots=True)
 class NewIssue:
-    """What is decided at the cut, before the database gives it a number."""
+    """An issue before the database gives it a number."""
 
     kind: str
     date: date
@@ -33,7 +33,7 @@ class NewIssue:
 
 
 def add_issue(connection: Connection, new: NewIssue, papers: Sequence[RankedPaper]) -> int | None:
-    """Store an issue with its list; None when its date has one already, which stays as it is."""
+    """Store an issue with its list; None if its date has an issue of this kind already, which stays as it is."""
     row = asdict(new) | {
         "settings": settings_as_json(new.settings),
         "status": str(IssueStatus.RUNNING),
@@ -47,7 +47,7 @@ def add_issue(connection: Connection, new: NewIssue, papers: Sequence[RankedPape
 
 
 def settings_as_json(settings: IssueSettings) -> dict[str, str]:
-    """As every version stores them: text by name."""
+    """Return the settings as every version stores them: text by name."""
     plain = {name: getattr(settings, name) for name in _PLAIN_SETTINGS}
     days = {"pool_days": str(settings.pool_days)}
     if settings.overlap_days:
@@ -57,7 +57,7 @@ def settings_as_json(settings: IssueSettings) -> dict[str, str]:
 
 
 def settings_of(stored: Mapping[str, str]) -> IssueSettings:
-    """The settings that settings_as_json() gave, of this version or an earlier one, which had fewer."""
+    """Read what settings_as_json() of this version or an earlier one wrote."""
     plain = {name: stored[name] for name in _PLAIN_SETTINGS if name in stored}
     return IssueSettings(
         **plain,
@@ -69,7 +69,7 @@ def settings_of(stored: Mapping[str, str]) -> IssueSettings:
 
 
 def set_candidates(connection: Connection, issue_id: int, candidates: int) -> None:
-    """Remember how many deliveries were queued at the cut."""
+    """Store how many deliveries were queued at the cut."""
     connection.execute(update(issues).where(issues.c.id == issue_id).values(candidates=candidates))
 
 
@@ -82,23 +82,22 @@ def set_status(connection: Connection, issue_id: int, status: IssueStatus) -> bo
 
 
 def issue_by_id(connection: Connection, issue_id: int) -> Issue:
-    """The issue with this number. Raises sqlalchemy.exc.NoResultFound."""
+    """Read an issue. Raises sqlalchemy.exc.NoResultFound."""
     return _issue(connection, connection.execute(select(issues).where(issues.c.id == issue_id)).one())
 
 
 def issue_on(connection: Connection, kind: str, day: date) -> Issue | None:
-    """The issue of `day`, if it was cut."""
+    """Read the issue of `day`; None if it was not cut."""
     row = connection.execute(select(issues).where(issues.c.kind == kind, issues.c.date == day)).one_or_none()
     return _issue(connection, row) if row else None
 
 
 def issue_id_on(connection: Connection, kind: str, day: date) -> int | None:
-    """The number of the issue of `day`, without its list."""
     return connection.execute(select(issues.c.id).where(issues.c.kind == kind, issues.c.date == day)).scalar()
 
 
 def newest_issue(connection: Connection) -> Issue | None:
-    """The issue with the latest date that holds papers and was not cancelled."""
+    """Read the issue with the latest date that has papers and was not cancelled."""
     row = connection.execute(_newest(select(issues))).one_or_none()
     return _issue(connection, row) if row else None
 
@@ -106,23 +105,22 @@ def newest_issue(connection: Connection) -> Issue | None:
 def newest_issue_id(
     connection: Connection, now: datetime, within: timedelta, kind: str = IssueKind.DAILY
 ) -> tuple[int, date] | None:
-    """Number and date of the newest issue of a kind that holds papers, when it was cut at most `within` ago."""
+    """Return number and date of the newest issue of a kind that has papers, if it was cut at most `within` ago."""
     query = _newest(select(issues.c.id, issues.c.date), kind).where(issues.c.cut_at > now - within)
     row = connection.execute(query).one_or_none()
     return (row.id, row.date) if row else None
 
 
 def last_cut(connection: Connection, kind: str, before: date) -> datetime | None:
-    """When the newest issue of an earlier date was cut."""
+    """Return when the newest issue of an earlier date was cut."""
     query = select(func.max(issues.c.cut_at)).where(issues.c.kind == kind, issues.c.date < before)
-    found: datetime | None = connection.execute(query).scalar()
-    return found
+    return connection.execute(query).scalar()
 
 
 def issue_dates(
     connection: Connection, limit: int, kind: str = IssueKind.DAILY, before: date | None = None
 ) -> list[date]:
-    """The dates of the issues of a kind, newest first; with `before`, of earlier ones."""
+    """Return the dates of the issues of a kind, newest first; with `before`, only earlier ones."""
     query = select(issues.c.date).where(issues.c.kind == kind).order_by(issues.c.date.desc()).limit(limit)
     if before is not None:
         query = query.where(issues.c.date < before)
@@ -130,12 +128,12 @@ def issue_dates(
 
 
 def ranked_in(row: Row[Any]) -> RankedPaper:
-    """The paper that a row of `issue_papers` holds."""
+    """Convert a row of `issue_papers`."""
     stored = dict(row.paper)
     for instant in _INSTANTS:
         stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
-    for several in ("authors", "categories", "keywords"):
-        stored[several] = tuple(stored[several])
+    for name in ("authors", "categories", "keywords"):
+        stored[name] = tuple(stored[name])
     return RankedPaper(
         rank=row.rank,
         paper=Paper(**stored),
@@ -146,15 +144,15 @@ def ranked_in(row: Row[Any]) -> RankedPaper:
 
 
 def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
-    holds_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
-    kept = query.where(issues.c.kind == kind, issues.c.status != IssueStatus.CANCELLED, holds_papers)
+    has_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
+    kept = query.where(issues.c.kind == kind, issues.c.status != IssueStatus.CANCELLED, has_papers)
     return kept.order_by(issues.c.date.desc()).limit(1)
 
 
 def _issue(connection: Connection, row: Row[Any]) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
     values = dict(row._mapping) | {"status": IssueStatus(row.status), "settings": settings_of(row.settings)}
-    return Issue(**values, papers=tuple(ranked_in(found) for found in connection.execute(query)))
+    return Issue(**values, papers=tuple(ranked_in(paper) for paper in connection.execute(query)))
 
 
 def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:

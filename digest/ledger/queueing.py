@@ -1,5 +1,6 @@
 """Putting mails into the ledger: once each, whoever asks how often."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -10,28 +11,31 @@ from digest.database.tables import deliveries, issues
 from digest.ledger.kinds import Kind, State
 
 
-def queue_mail(
-    connection: Connection,
-    kind: Kind,
-    occasion: date,
-    recipient: str,
-    subscriber_id: int | None,
-    due_at: datetime,
-    now: datetime,
-    issue_id: int | None = None,
-) -> int | None:
-    """Queue one mail; None when the ledger already has it. A mail of an issue counts among the issue's candidates."""
-    row = new_row(kind, occasion, now) | {
-        "recipient": recipient,
-        "subscriber_id": subscriber_id,
-        "due_at": due_at,
-        "next_attempt_at": due_at,
-        "issue_id": issue_id,
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery before it is queued; the ledger holds one of each kind, occasion and recipient."""
+
+    kind: Kind
+    occasion: date
+    recipient: str
+    subscriber_id: int | None
+    due_at: datetime
+    issue_id: int | None = None
+
+
+def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime) -> int | None:
+    """Queue a delivery and count it among its issue's candidates; None when the ledger already has it."""
+    row = new_row(delivery.kind, delivery.occasion, now) | {
+        "recipient": delivery.recipient,
+        "subscriber_id": delivery.subscriber_id,
+        "due_at": delivery.due_at,
+        "next_attempt_at": delivery.due_at,
+        "issue_id": delivery.issue_id,
     }
     new = insert_new(connection, deliveries).values(row).returning(deliveries.c.id)
     delivery_id: int | None = connection.execute(new).scalar()
-    if delivery_id is not None and issue_id is not None:
-        more = update(issues).where(issues.c.id == issue_id).values(candidates=issues.c.candidates + 1)
+    if delivery_id is not None and delivery.issue_id is not None:
+        more = update(issues).where(issues.c.id == delivery.issue_id).values(candidates=issues.c.candidates + 1)
         connection.execute(more)
     return delivery_id
 

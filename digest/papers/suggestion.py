@@ -2,7 +2,7 @@
 
 import re
 
-from digest.language import Message, _
+from digest.language import Message, UserError, _
 from digest.papers.paper import arxiv_id
 
 _LONGEST = 300
@@ -21,12 +21,8 @@ UNKNOWN = _("arXiv has no paper with this number.")
 ARXIV_SAYS = "arXiv says: "
 
 
-class BadSuggestion(ValueError):
-    """The text does not name a paper that can be looked up. `words` are for the subscriber who typed it."""
-
-    def __init__(self, words: Message) -> None:
-        super().__init__(words)
-        self.words = words
+class BadSuggestion(UserError):
+    """The text does not name a paper that can be looked up."""
 
 
 def suggested_id(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Who gets it: readers, what they asked for, and the links by which they change it."""
+"""Subscribers, what they asked for, and the links with which they change it."""

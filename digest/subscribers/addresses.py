@@ -1,11 +1,11 @@
-"""What a reader types → one address that a mail server can be told, or words on what is wrong with it. Pure."""
+"""Turns what people type into an address that mail servers take, or says what is wrong with it. Pure."""
 
 import re
 from email.utils import parseaddr
 
 from email_validator import EmailNotValidError, validate_email
 
-from digest.language import Message, _
+from digest.language import Message, UserError, _
 
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its angle brackets
 MAX_LOCAL = 64  # §4.5.3.1.1
@@ -46,18 +46,14 @@ _TOO_LONG = _(
 _UNLIKE = _("That doesn’t look like a working email address. Please check it.")
 
 
-class BadAddress(ValueError):
-    """The text is no address that we mail. `words` are a sentence or two for the reader who typed it."""
-
-    def __init__(self, words: Message) -> None:
-        super().__init__(words)
-        self.words = words
+class BadAddress(UserError):
+    """The text is not an address that we send to."""
 
 
 def normalise(text: str) -> str:
-    """The address in ASCII, domain in lower case and as A-labels (RFC 5890); the local part as typed.
+    """Return the address in ASCII: the local part as typed, the domain in lower case as A-labels (RFC 5890).
 
-    Raises BadAddress. Whether the mailbox exists, only the confirmation mail can tell.
+    Raises BadAddress. Only the confirmation email can show that the mailbox exists.
     """
     _refuse_early(text)
     try:
@@ -74,14 +70,13 @@ def normalise(text: str) -> str:
 
 
 def suggestion(address: str) -> str | None:
-    """The address that was probably meant, where the domain is a well-known slip of the finger."""
+    """Return the address that was probably meant when the domain is a common typing error."""
     local, _, domain = address.rpartition("@")
-    meant = _SLIPS.get(domain)
-    return f"{local}@{meant}" if meant else None
+    return f"{local}@{_SLIPS[domain]}" if domain in _SLIPS else None
 
 
 def _refuse_early(text: str) -> None:
-    """What deserves plainer words than the validator's."""
+    """Reject what can be explained better than by the validator."""
     if not text:
         raise BadAddress(_("Enter your email address."))
     if len(text) > 4 * MAX_ADDRESS:
@@ -100,7 +95,7 @@ def _refuse_early(text: str) -> None:
 
 
 def _what_is_wrong(text: str) -> Message:
-    """Of what the validator refuses the usual slips; its own words are English only."""
+    """Name the common mistakes among those that the validator rejects; its own messages are in English only."""
     local, _at, domain = text.rpartition("@")
     if len(local) > MAX_LOCAL or len(text) > MAX_ADDRESS:
         return _TOO_LONG

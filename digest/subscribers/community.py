@@ -1,6 +1,6 @@
-"""What a confirmed reader can do for all: suggest a paper, and vote for one.
+"""Suggesting papers and voting for them, which only confirmed subscribers can do.
 
-A suggestion is looked up at arXiv by the next run of the sources (papers/sources/suggestions.py); until then it waits.
+The next run of the sources looks a suggestion up at arXiv (papers/sources/suggestions.py); until then it waits.
 """
 
 from dataclasses import dataclass
@@ -9,34 +9,31 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
-from digest.language import Message, _
+from digest.language import Message, UserError, _
 from digest.ledger.kinds import Status
 from digest.papers import community
 from digest.papers.community import Suggestion, SuggestionState
 from digest.papers.paper import Paper
-from digest.papers.store import paper as known_paper
+from digest.papers.store import paper as stored_paper
 from digest.papers.store import papers_with
 from digest.papers.suggestion import BadSuggestion, refusal, suggested_id
 from digest.subscribers import store
 from digest.subscribers.subscriber import Subscriber
 
-# A mail has ten papers: nobody alone fills half of it, and nobody reads more of them within an hour than a mail holds.
+# An issue has ten papers by default, and 25 at most: one subscriber's suggestions can't fill more than half of it, and
+# few people read more papers than that within an hour.
 SUGGESTIONS_A_DAY = 5
 VOTES_AN_HOUR = 25
 SHOWN_DAYS = 14
 
 
-class NotTaken(Exception):
-    """A suggestion or vote that does not count; `words` say why, for the reader."""
-
-    def __init__(self, words: Message) -> None:
-        super().__init__(words)
-        self.words = words
+class NotTaken(UserError):
+    """The suggestion or vote does not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What a reader sees of the community. `votes` counts by paper; `voted` are the reader's own."""
+    """The page of suggestions, as one subscriber sees it. `votes` counts by paper; `voted` are their own."""
 
     own: tuple[Suggestion, ...]
     listed: tuple[Suggestion, ...]  # of the last days, most votes first
@@ -46,95 +43,95 @@ class Board:
 
 
 def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_days: int) -> Message:
-    """Take the paper that `text` names, with its suggester's vote. Returns what becomes of it, for the reader.
-
-    Raises NotTaken.
-    """
+    """Accept the paper that `text` names with its suggester's vote, and return the confirmation. Raises NotTaken."""
     try:
         paper_id = suggested_id(text)
     except BadSuggestion as problem:
         raise NotTaken(problem.words) from None
     with transaction(engine) as connection:
-        reader = _confirmed(connection, subscriber_id)
-        before = community.suggestion_of(connection, paper_id)
-        if before is not None and before.state is not SuggestionState.REFUSED:
-            _vote(connection, reader, paper_id, now)
+        subscriber = _confirmed(connection, subscriber_id)
+        earlier = community.suggestion_of(connection, paper_id)
+        if earlier is not None and earlier.state is not SuggestionState.REFUSED:
+            _vote(connection, subscriber, paper_id, now)
             return _("This paper has already been suggested. We’ve added your vote.")
-        if before is not None and now - before.at < timedelta(days=1):
-            raise NotTaken(refusal(before.message))
-        _not_too_many(connection, reader, now)
-        return _take(connection, reader, paper_id, now, pool_days)
+        if earlier is not None and now - earlier.at < timedelta(days=1):
+            raise NotTaken(refusal(earlier.message))
+        _limit_suggestions(connection, subscriber, now)
+        return _suggest_new(connection, subscriber, paper_id, now, now - timedelta(days=pool_days))
 
 
 def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> None:
-    """A reader's one vote for a paper of the archive or one that waits; again changes nothing. Raises NotTaken."""
+    """Vote once for a paper of the archive or one that waits to be looked up. Raises NotTaken."""
     with transaction(engine) as connection:
-        reader = _confirmed(connection, subscriber_id)
-        if not papers_with(connection, [paper_id]) and not _waits(connection, paper_id):
+        subscriber = _confirmed(connection, subscriber_id)
+        suggestion = community.suggestion_of(connection, paper_id)
+        waiting = suggestion is not None and suggestion.state is SuggestionState.WAITING
+        if not waiting and not papers_with(connection, [paper_id]):
             raise NotTaken(_("This paper isn’t in our archive."))
-        _vote(connection, reader, paper_id, now)
+        _vote(connection, subscriber, paper_id, now)
 
 
 def take_vote_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
     """Undo a vote; False when there was none."""
     with transaction(engine) as connection:
-        reader = store.by_id(connection, subscriber_id)
-        return reader is not None and community.take_vote_back(connection, paper_id, reader.key)
+        subscriber = store.by_id(connection, subscriber_id)
+        return subscriber is not None and community.take_vote_back(connection, paper_id, subscriber.key)
 
 
-def has_voted(engine: Engine, reader: Subscriber, paper_id: str) -> bool:
-    """Whether a reader's vote for a paper counts."""
+def has_voted(engine: Engine, subscriber: Subscriber, paper_id: str) -> bool:
     with read_only(engine) as connection:
-        return paper_id in community.votes_by(connection, reader.key)
+        return paper_id in community.votes_by(connection, subscriber.key)
 
 
-def board(engine: Engine, reader: Subscriber, now: datetime) -> Board:
-    """What the page of suggestions shows."""
+def board(engine: Engine, subscriber: Subscriber, now: datetime) -> Board:
     since = now - timedelta(days=SHOWN_DAYS)
     with read_only(engine) as connection:
-        own = community.suggested_by(connection, reader.key)
+        own = community.suggested_by(connection, subscriber.key)
         listed = community.suggestions_in(connection, SuggestionState.LISTED, since, now)
-        voted = community.votes_by(connection, reader.key)
-        papers = papers_with(connection, [one.paper_id for one in (*own, *listed)])
-        votes = {seen.paper_id: seen.upvotes for seen in community.count_votes(connection, since, now)}
-    listed.sort(key=lambda one: (-votes.get(one.paper_id, 0), one.paper_id))
+        voted = community.votes_by(connection, subscriber.key)
+        papers = papers_with(connection, [suggestion.paper_id for suggestion in (*own, *listed)])
+        votes = {count.paper_id: count.upvotes for count in community.count_votes(connection, since, now)}
+    listed.sort(key=lambda suggestion: (-votes.get(suggestion.paper_id, 0), suggestion.paper_id))
     return Board(tuple(own[:20]), tuple(listed), papers, votes, frozenset(voted))
 
 
-def _take(connection: Connection, reader: Subscriber, paper_id: str, now: datetime, pool_days: int) -> Message:
-    state, said = SuggestionState.WAITING, _("Thanks. We’re looking it up on arXiv and will list it within the hour.")
-    known = known_paper(connection, paper_id)
-    if known is not None:  # a source listed it, so there is nothing to look up
-        if known.first_seen_at < now - timedelta(days=pool_days):
-            raise NotTaken(
-                _(
-                    "We listed this paper on %(day)s. Issues only contain new papers, and every"
-                    " subscriber could get it then.",
-                    day=known.first_seen_at.date(),
-                )
+def _suggest_new(
+    connection: Connection, subscriber: Subscriber, paper_id: str, now: datetime, pool_start: datetime
+) -> Message:
+    paper = stored_paper(connection, paper_id)
+    if paper is not None and paper.first_seen_at < pool_start:
+        raise NotTaken(
+            _(
+                "We listed this paper on %(day)s. Issues only contain new papers, and every"
+                " subscriber could get it then.",
+                day=paper.first_seen_at.date(),
             )
-        state, said = SuggestionState.LISTED, _("Thanks. The paper is listed, with your vote.")
-    _vote(connection, reader, paper_id, now)
-    new = Suggestion(paper_id, reader.key, now, state)
-    if not community.keep_suggestion(connection, new):
-        community.replace_suggestion(connection, new)
-    return said
+        )
+    _vote(connection, subscriber, paper_id, now)
+    # A paper that a source listed need not be looked up.
+    state = SuggestionState.LISTED if paper else SuggestionState.WAITING
+    suggestion = Suggestion(paper_id, subscriber.key, now, state)
+    if not community.keep_suggestion(connection, suggestion):
+        community.replace_suggestion(connection, suggestion)
+    if paper:
+        return _("Thanks. The paper is listed, with your vote.")
+    return _("Thanks. We’re looking it up on arXiv and will list it within the hour.")
 
 
-def _vote(connection: Connection, reader: Subscriber, paper_id: str, now: datetime) -> None:
-    given = community.votes_by(connection, reader.key)
-    if paper_id in given:
+def _vote(connection: Connection, subscriber: Subscriber, paper_id: str, now: datetime) -> None:
+    votes = community.votes_by(connection, subscriber.key)
+    if paper_id in votes:
         return
-    if sum(at > now - timedelta(hours=1) for at in given.values()) >= VOTES_AN_HOUR:
+    if sum(at > now - timedelta(hours=1) for at in votes.values()) >= VOTES_AN_HOUR:
         raise NotTaken(
             _("You can cast up to %(most)s votes an hour. Please come back a little later.", most=VOTES_AN_HOUR)
         )
-    community.cast_vote(connection, paper_id, reader.key, now)
+    community.cast_vote(connection, paper_id, subscriber.key, now)
 
 
-def _not_too_many(connection: Connection, reader: Subscriber, now: datetime) -> None:
-    own = community.suggested_by(connection, reader.key)
-    if sum(one.at > now - timedelta(days=1) for one in own) >= SUGGESTIONS_A_DAY:
+def _limit_suggestions(connection: Connection, subscriber: Subscriber, now: datetime) -> None:
+    own = community.suggested_by(connection, subscriber.key)
+    if sum(suggestion.at > now - timedelta(days=1) for suggestion in own) >= SUGGESTIONS_A_DAY:
         raise NotTaken(
             _(
                 "You can suggest up to %(most)s papers a day, so that everyone’s suggestions get seen.",
@@ -143,14 +140,9 @@ def _not_too_many(connection: Connection, reader: Subscriber, now: datetime) -> 
         )
 
 
-def _waits(connection: Connection, paper_id: str) -> bool:
-    found = community.suggestion_of(connection, paper_id)
-    return found is not None and found.state is SuggestionState.WAITING
-
-
 def _confirmed(connection: Connection, subscriber_id: int) -> Subscriber:
-    """The reader, whom nobody else changes until the transaction ends, so that the limits hold."""
-    reader = store.by_id(connection, subscriber_id, lock=True)
-    if reader is None or reader.status is not Status.CONFIRMED:
+    """Return the subscriber, locked until the transaction ends, so that two requests cannot exceed a limit."""
+    subscriber = store.by_id(connection, subscriber_id, lock=True)
+    if subscriber is None or subscriber.status is not Status.CONFIRMED:
         raise NotTaken(_("Only subscribers can suggest papers and vote. You’re not subscribed at the moment."))
-    return reader
+    return subscriber

@@ -1,4 +1,4 @@
-"""What the feedback links of a message do, one transaction an action. Each can be undone."""
+"""The actions behind a message's feedback links, each in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from digest.subscribers.subscriber import Preferences, event_subject
 
 
 def give(engine: Engine, subscriber_id: int, paper_id: str, kind: FeedbackKind, now: datetime) -> bool:
-    """Keep feedback on a paper in place of earlier feedback. False for an unknown paper or subscriber."""
+    """Store feedback on a paper in place of earlier feedback. False for an unknown paper or subscriber."""
     with transaction(engine) as connection:
         subscriber = store.by_id(connection, subscriber_id, lock=True)
         if subscriber is None or not papers_with(connection, [paper_id]):

@@ -1,34 +1,34 @@
-"""Signing up many addresses at once: each asked by mail, or confirmed already somewhere else."""
+"""Signing up many addresses at once; each is sent a confirmation email unless it was confirmed elsewhere."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.subscribers import store
 from digest.subscribers.addresses import BadAddress, normalise
-from digest.subscribers.store import NewSubscriber
 from digest.subscribers.subscriber import Consent, Preferences, event_subject, recipient_key
 from digest.subscribers.subscriptions import RequestOrigin, subscribe
 
 
 @dataclass(slots=True)
 class Report:
-    """What an import came to; `bad` = address and problem."""
+    """Counts of an import, and each rejected text with its problem."""
 
     new: int = 0
-    known: int = 0
+    already_there: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
 
 
 def import_addresses(
     engine: Engine, addresses: Iterable[str], consented: str, now: datetime, secret: bytes, dry_run: bool = False
 ) -> Report:
-    """Sign up each address. With `consented`, which says where they confirmed, they are confirmed at once and get the
-    next issue; without it each gets a confirmation mail. An address that is known stays as it is.
+    """Sign up each address that is not stored yet.
+
+    With `consented`, which says where they confirmed, addresses are confirmed at once; without it each is asked.
     """
     report = Report()
     for text in addresses:
@@ -38,10 +38,10 @@ def import_addresses(
             report.bad.append((text, str(problem)))
             continue
         with read_only(engine) as connection:
-            known = store.by_key(connection, recipient_key(address, secret)) is not None
-        report.known += known
-        report.new += not known
-        if not known and not dry_run:
+            is_new = store.by_key(connection, recipient_key(address, secret)) is None
+        report.new += is_new
+        report.already_there += not is_new
+        if is_new and not dry_run:
             _add(engine, address, consented, now, secret)
     return report
 
@@ -50,14 +50,10 @@ def _add(engine: Engine, address: str, consented: str, now: datetime, secret: by
     if not consented:
         subscribe(engine, address, RequestOrigin(form="import", client_hash=""), now, secret)
         return
-    with transaction(engine) as connection:
-        _add_confirmed(connection, address, consented, now, secret)
-
-
-def _add_confirmed(connection: Connection, address: str, consented: str, now: datetime, secret: bytes) -> None:
     key = recipient_key(address, secret)
     consent = Consent(requested_at=now, requested_from="", form=f"import: {consented}"[:40])
-    reader_id = store.add_pending(connection, NewSubscriber(address, key, Preferences(), consent))
-    if reader_id is not None:
-        store.set_confirmed(connection, reader_id, "import", now)
-        events.record(connection, now, event_subject(key), "imported", {"consented": consented})
+    with transaction(engine) as connection:
+        subscriber_id = store.add_pending(connection, address, key, Preferences(), consent)
+        if subscriber_id is not None:
+            store.set_confirmed(connection, subscriber_id, "import", now)
+            events.record(connection, now, event_subject(key), "imported", {"consented": consented})

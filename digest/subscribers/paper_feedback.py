@@ -12,7 +12,7 @@ from digest.database.tables import opinions
 
 
 class FeedbackKind(StrEnum):
-    """The values are stored, and part of links."""
+    """Stored values, which are also part of links."""
 
     MORE = "more"  # more like this
     LESS = "less"
@@ -51,7 +51,6 @@ def forget_all(connection: Connection, subscriber_id: int) -> int:
 
 
 def feedback_on(connection: Connection, subscriber_id: int, paper_id: str) -> PaperFeedback | None:
-    """One subscriber's feedback on one paper."""
     given = feedback_by(connection, subscriber_id)
     return next((feedback for feedback in given if feedback.paper_id == paper_id), None)
 

@@ -1,7 +1,7 @@
-"""Readers: their status, preferences and consent. Transitions of the status live here and nowhere else."""
+"""Subscribers: their status, preferences and consent. Only this module changes a status."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,27 +14,18 @@ from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Consent, Frequency, Preferences, Recipient, Subscriber
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubscriber:
-    """Somebody who asked to be a reader, before the database gives them a number."""
-
-    email: str  # normalised
-    key: str
-    preferences: Preferences
-    consent: Consent
-
-
-def add_pending(connection: Connection, new: NewSubscriber) -> int | None:
-    """Store a pending reader; None when the address is there already, in whatever status."""
-    at = new.consent.requested_at
+def add_pending(
+    connection: Connection, address: str, key: str, preferences: Preferences, consent: Consent
+) -> int | None:
+    """Store a pending subscriber with a normalised address; None if the address is stored already."""
     row = {
-        "email": new.email,
-        "key": new.key,
+        "email": address,
+        "key": key,
         "status": str(Status.PENDING),
-        **_preferences_row(new.preferences),
-        **_request_row(new.consent),
-        "created_at": at,
-        "changed_at": at,
+        **_preferences_row(preferences),
+        **_request_row(consent),
+        "created_at": consent.requested_at,
+        "changed_at": consent.requested_at,
     }
     added = insert_new(connection, subscribers).values(row).returning(subscribers.c.id)
     subscriber_id: int | None = connection.execute(added).scalar()
@@ -42,106 +33,104 @@ def add_pending(connection: Connection, new: NewSubscriber) -> int | None:
 
 
 def by_id(connection: Connection, subscriber_id: int, lock: bool = False) -> Subscriber | None:
-    """The reader with this number. With `lock`, nobody else changes them until the transaction ends."""
-    return _one(connection, subscribers.c.id == subscriber_id, lock)
+    """Read a subscriber; with `lock`, no other transaction can change them until this one ends."""
+    return _read(connection, subscribers.c.id == subscriber_id, lock)
 
 
 def by_key(connection: Connection, key: str, lock: bool = False) -> Subscriber | None:
-    """The reader with this recipient key. With `lock`, nobody else changes them until the transaction ends."""
-    return _one(connection, subscribers.c.key == key, lock)
+    """Read a subscriber by recipient key; with `lock`, no other transaction can change them until this one ends."""
+    return _read(connection, subscribers.c.key == key, lock)
 
 
 def with_status(connection: Connection, status: Status | None = None) -> list[Subscriber]:
-    """All readers, or those of one status, in the order of their coming."""
+    """Return all subscribers, or those with one status, oldest first."""
     query = select(subscribers).order_by(subscribers.c.id)
     if status is not None:
         query = query.where(subscribers.c.status == status)
     return [_subscriber(row) for row in connection.execute(query)]
 
 
-# --- transitions: each is one conditional statement, and says whether it changed anything ---
+# --- transitions: each is one conditional statement, and returns whether it changed anything ---
 
 
 def request_again(connection: Connection, subscriber_id: int, consent: Consent) -> bool:
-    """A reader who is not confirmed asked (again): pending by this new request, with their old preferences."""
+    """Make a subscriber who is not confirmed pending by a new request; their preferences stay."""
     values = {"status": str(Status.PENDING), **_request_row(consent), "changed_at": consent.requested_at}
     return _change(connection, subscriber_id, (Status.PENDING, Status.UNSUBSCRIBED), values)
 
 
 def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: str, now: datetime) -> bool:
-    """A pending reader confirmed; nobody else is revived."""
+    """Confirm a pending subscriber; those who unsubscribed stay unsubscribed."""
     values = {"status": str(Status.CONFIRMED), "confirmed_at": now, "confirmed_from": confirmed_from, "changed_at": now}
     return _change(connection, subscriber_id, (Status.PENDING,), values)
 
 
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
-    """A pending or confirmed reader wants no mail."""
     values = {"status": str(Status.UNSUBSCRIBED), "changed_at": now}
     return _change(connection, subscriber_id, (Status.PENDING, Status.CONFIRMED), values)
 
 
 def undo_unsubscribe(connection: Connection, subscriber_id: int, now: datetime, since: datetime | None) -> bool:
-    """Back to confirmed, for who had confirmed; with `since`, only when they unsubscribed at or after it."""
-    change = update(subscribers).where(
-        subscribers.c.id == subscriber_id,
-        subscribers.c.status == str(Status.UNSUBSCRIBED),
-        subscribers.c.confirmed_at.is_not(None),
+    """Confirm subscribers again who had confirmed; with `since`, only those who unsubscribed at or after it."""
+    recently = [] if since is None else [subscribers.c.changed_at >= since]
+    values = {"status": str(Status.CONFIRMED), "changed_at": now}
+    return _change(
+        connection, subscriber_id, (Status.UNSUBSCRIBED,), values, subscribers.c.confirmed_at.is_not(None), *recently
     )
-    if since is not None:
-        change = change.where(subscribers.c.changed_at >= since)
-    return connection.execute(change.values(status=str(Status.CONFIRMED), changed_at=now)).rowcount == 1
 
 
-def set_preferences(connection: Connection, subscriber_id: int, preferences: Preferences) -> bool:
-    """What the reader asks for from now on. `changed_at` stays: it tells of the status."""
+def set_preferences(connection: Connection, subscriber_id: int, preferences: Preferences) -> None:
+    """Replace a subscriber's preferences. `changed_at` stays, since it belongs to the status."""
     change = update(subscribers).where(subscribers.c.id == subscriber_id)
-    return connection.execute(change.values(_preferences_row(preferences))).rowcount == 1
+    connection.execute(change.values(_preferences_row(preferences)))
 
 
-def _change(connection: Connection, subscriber_id: int, only_from: tuple[Status, ...], values: dict[str, Any]) -> bool:
-    from_there = subscribers.c.status.in_([str(status) for status in only_from])
-    change = update(subscribers).where(subscribers.c.id == subscriber_id, from_there)
+def _change(
+    connection: Connection, subscriber_id: int, before: tuple[Status, ...], values: dict[str, Any], *conditions: Any
+) -> bool:
+    has_status = subscribers.c.status.in_([str(status) for status in before])
+    change = update(subscribers).where(subscribers.c.id == subscriber_id, has_status, *conditions)
     return connection.execute(change.values(values)).rowcount == 1
 
 
-# --- forgetting ---
+# --- deletion ---
 
 
 def purge_pending(connection: Connection, before: datetime) -> int:
-    """Forget who never confirmed and last asked before `before`. Returns how many."""
-    gone = (subscribers.c.status == str(Status.PENDING)) & (subscribers.c.requested_at < before)
-    _unlink(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(gone)))
-    return connection.execute(delete(subscribers).where(gone)).rowcount
+    """Delete those who never confirmed and last asked before `before`; return how many."""
+    expired = (subscribers.c.status == str(Status.PENDING)) & (subscribers.c.requested_at < before)
+    _unlink(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
+    return connection.execute(delete(subscribers).where(expired)).rowcount
 
 
 def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
-    """Forget one reader. The ledger keeps its rows, which name nobody; what mail servers said may hold the address."""
+    """Delete a subscriber. The ledger keeps its rows without the replies of servers, which may contain the address."""
     _unlink(connection, deliveries.c.recipient == key)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
 
 
-def _unlink(connection: Connection, which: Any) -> None:
-    connection.execute(delete(messages).where(messages.c.delivery_id.in_(select(deliveries.c.id).where(which))))
-    connection.execute(update(deliveries).where(which).values(subscriber_id=None, reply_text=""))
+def _unlink(connection: Connection, condition: Any) -> None:
+    connection.execute(delete(messages).where(messages.c.delivery_id.in_(select(deliveries.c.id).where(condition))))
+    connection.execute(update(deliveries).where(condition).values(subscriber_id=None, reply_text=""))
 
 
-# --- what is stored about a reader ---
+# --- export ---
 
-_TOLD = ("kind", "occasion", "state", "reason", "due_at", "finished_at", "created_at", "selection", "reply_text")
+_EXPORTED = ("kind", "occasion", "state", "reason", "due_at", "finished_at", "created_at", "selection", "reply_text")
 
 
 def ledger_of(connection: Connection, key: str) -> list[dict[str, Any]]:
-    """Every mail of one recipient as the ledger knows it, oldest first, for the reader's own eyes."""
-    query = select(*(deliveries.c[name] for name in _TOLD)).where(deliveries.c.recipient == key)
+    """Return what the ledger stores about each delivery to a recipient, oldest first."""
+    query = select(*(deliveries.c[name] for name in _EXPORTED)).where(deliveries.c.recipient == key)
     return [dict(row._mapping) for row in connection.execute(query.order_by(deliveries.c.id))]
 
 
 # --- rows to values ---
 
 
-def _one(connection: Connection, which: Any, lock: bool = False) -> Subscriber | None:
-    query = select(subscribers).where(which)
+def _read(connection: Connection, condition: Any, lock: bool) -> Subscriber | None:
+    query = select(subscribers).where(condition)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return _subscriber(row) if row else None
 
@@ -152,38 +141,37 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         email=row.email,
         key=row.key,
         status=Status(row.status),
-        preferences=_preferences([getattr(row, name) for name in _WANTS]),
+        preferences=_preferences([getattr(row, name) for name in _PREFERENCES]),
         consent=Consent(row.requested_at, row.requested_from, row.form, row.confirmed_at, row.confirmed_from),
         created_at=row.created_at,
         changed_at=row.changed_at,
     )
 
 
-_WANTS = [one.name for one in fields(Preferences)]
-# What a Reader is made of, in this order.
-READER = (
+_PREFERENCES = [field.name for field in fields(Preferences)]
+RECIPIENT = (
     subscribers.c.id,
     subscribers.c.email,
     subscribers.c.status,
-    *(subscribers.c[name] for name in _WANTS),
+    *(subscribers.c[name] for name in _PREFERENCES),
 )
 
 
-def reader_of(row: Row[Any]) -> Recipient:
-    """The reader in a row with the columns READER; for the files of store/ only."""
+def recipient_of(row: Row[Any]) -> Recipient:
+    """Convert a row with the columns RECIPIENT."""
     values: list[Any] = list(row)
-    number, email, status, *wants = values
-    return Recipient(number, email, Status(status), _preferences(wants))
+    subscriber_id, email, status, *preferences = values
+    return Recipient(subscriber_id, email, Status(status), _preferences(preferences))
 
 
 def _preferences(columns: Sequence[Any]) -> Preferences:
-    """From what the columns hold, in the order of the class."""
-    lists, (surprise, papers, frequency, weekdays, *when) = columns[: len(_SEVERAL)], columns[len(_SEVERAL) :]
+    """Convert the values of the columns, which are in the order of the class."""
+    lists, (surprise, papers, frequency, weekdays, *when) = columns[: len(_LISTS)], columns[len(_LISTS) :]
     values: list[Any] = [*map(tuple, lists), surprise, papers, Frequency(frequency), _weekdays(weekdays), *when]
     return Preferences(*values)
 
 
-_SEVERAL = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
+_LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
 
 
 @cache
@@ -193,7 +181,7 @@ def _weekdays(bits: int) -> frozenset[int]:
 
 def _preferences_row(preferences: Preferences) -> dict[str, Any]:
     return {
-        **{name: list(getattr(preferences, name)) for name in _SEVERAL},
+        **{name: list(getattr(preferences, name)) for name in _LISTS},
         "surprise": preferences.surprise,
         "papers": preferences.papers,
         "frequency": str(preferences.frequency),
@@ -206,7 +194,7 @@ def _preferences_row(preferences: Preferences) -> dict[str, Any]:
 
 
 def _request_row(consent: Consent) -> dict[str, Any]:
-    """A request is not yet consent: what confirmed an earlier one does not count for it."""
+    """Return the columns of a new request, which the confirmation of an earlier one does not confirm."""
     return {
         "requested_at": consent.requested_at,
         "requested_from": consent.requested_from,

@@ -1,4 +1,4 @@
-"""Addresses that are never mailed, kept as recipient keys so that erasing a reader does not revive them."""
+"""Addresses that never get a message, kept as recipient keys so that deleting a subscriber does not lift them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +11,13 @@ from digest.database.tables import suppressions
 
 
 class SuppressionReason(StrEnum):
-    """Why an address is never mailed."""
-
     REFUSED = "refused"  # the mail server said that the address cannot receive mail
     OPERATOR = "operator"
-    ASKED = "asked"  # who got a confirmation mail that they never asked for, and wants no other
+    ASKED = "asked"  # someone else signed them up, and they want no further confirmation email
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """One suppressed address."""
-
     key: str
     reason: str
     detail: str
@@ -36,7 +32,7 @@ def suppress(connection: Connection, key: str, reason: SuppressionReason, detail
 
 
 def lift(connection: Connection, key: str, only: SuppressionReason | None = None) -> bool:
-    """End a suppression, with `only` one that has this reason; False when there was none."""
+    """End a suppression, or only one with a given reason; False when there was none."""
     change = delete(suppressions).where(suppressions.c.key == key)
     if only is not None:
         change = change.where(suppressions.c.reason == str(only))
@@ -44,11 +40,10 @@ def lift(connection: Connection, key: str, only: SuppressionReason | None = None
 
 
 def is_suppressed(connection: Connection, key: str) -> bool:
-    """Whether the address behind `key` is never mailed."""
     return connection.execute(select(suppressions.c.key).where(suppressions.c.key == key)).first() is not None
 
 
 def all_suppressions(connection: Connection) -> list[Suppression]:
-    """Every suppression, newest first."""
+    """Return every suppression, newest first."""
     query = select(suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
     return [Suppression(*row) for row in connection.execute(query.order_by(suppressions.c.created_at.desc()))]

@@ -1,4 +1,4 @@
-"""What an operator reads of an issue's mails: sums, every troubled row in words, and what is still to come."""
+"""Audits for operators: sums, the reason for every problem, and the deliveries still to come."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from digest.issues.audit import audit, audit_all, explained, outlook
 from digest.issues.publish import halt
 from digest.ledger.deliveries import LEASE
 from digest.ledger.kinds import IssueStatus, Kind
-from digest.ledger.queueing import queue_mail
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import store
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -84,48 +84,48 @@ REPLY = {"reply_code": 451, "reply_enhanced": "4.7.1", "reply_text": "4.7.1 Grey
         ),
     ],
 )
-def test_every_row_says_in_words_why_it_stands_where_it_stands(engine, issue, values, why):
+def test_every_row_explains_its_state(engine, issue, values, why):
     change(engine, **values)
     (row,) = rows(engine, issue)
     assert (row.why, row.state, row.address) == (why, values.get("state", "queued"), "ada@example.com")
 
 
-def test_what_was_accepted_needs_no_words(engine, issue):
+def test_accepted_deliveries_are_not_listed(engine, issue):
     change(engine, state="accepted")
     assert rows(engine, issue) == []
 
 
-def test_a_halted_issue_is_why_its_mails_wait(engine, issue):
+def test_deliveries_wait_because_their_issue_is_paused_or_cancelled(engine, issue):
     halt(engine, DAY, IssueStatus.PAUSED, MORNING)
     assert rows(engine, issue)[0].why == "the issue is paused; due 2026-03-04 07:00 UTC"
     halt(engine, DAY, IssueStatus.CANCELLED, MORNING)
     assert rows(engine, issue)[0].why == "the issue is cancelled: skipped at the next sweep"
 
 
-def test_of_a_reader_who_was_erased_only_the_beginning_of_the_key_is_shown(engine, issue):
+def test_of_a_deleted_subscriber_only_the_beginning_of_the_key_is_shown(engine, issue):
     with transaction(engine) as connection:
-        reader = store.with_status(connection)[0]
-        store.erase(connection, reader.id, reader.key)
+        subscriber = store.with_status(connection)[0]
+        store.erase(connection, subscriber.id, subscriber.key)
     (row,) = rows(engine, issue)
-    assert (row.address, row.recipient) == (None, reader.key[:8])
+    assert (row.address, row.recipient) == (None, subscriber.key[:8])
 
 
-def test_the_troubled_mails_stand_first_and_can_be_read_page_by_page(engine):
+def test_problems_come_first_and_can_be_read_page_by_page(engine):
     add_papers(engine, range(3))
-    readers = [add_reader(engine, f"reader{number}@example.com") for number in range(4)]
+    subscribers = [add_reader(engine, f"reader{number}@example.com") for number in range(4)]
     issue = cut(engine)
     with transaction(engine) as connection:
-        for reader, state in zip(readers[1:], ("skipped", "refused", "quarantined"), strict=True):
-            connection.execute(update(deliveries).where(deliveries.c.recipient == reader.key).values(state=state))
+        for subscriber, state in zip(subscribers[1:], ("skipped", "refused", "quarantined"), strict=True):
+            connection.execute(update(deliveries).where(deliveries.c.recipient == subscriber.key).values(state=state))
     states = ["quarantined", "refused", "queued", "skipped"]
     assert [row.state for row in rows(engine, issue)] == states
     assert [rows(engine, issue, limit=1, offset=number)[0].state for number in range(4)] == states
 
 
-def test_mails_without_an_issue_are_explained_too(engine):
-    reader = add_reader(engine, "ada@example.com", confirmed_at=None)
+def test_deliveries_without_an_issue_are_explained_too(engine):
+    subscriber = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
-        queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+        queue_delivery(connection, NewDelivery(Kind.CONFIRMATION, DAY, subscriber.key, subscriber.id, MORNING), MORNING)
     with read_only(engine) as connection:
         (others,) = audit_all(connection)
     assert (others.issue, others.issue_id, others.queued) == (None, None, 1)
@@ -153,8 +153,8 @@ def test_the_document_of_an_audit_has_the_agreed_keys_and_no_others(engine, issu
         ({"state": "skipped"}, 0),
     ],
 )
-def test_what_is_still_to_come_is_what_waits_or_is_in_a_workers_hands(engine, issue, values, to_come):
+def test_waiting_and_claimed_deliveries_are_still_to_come(engine, issue, values, to_come):
     change(engine, **values)
     with read_only(engine) as connection:
-        found = outlook(connection, issue.issue_id)
-    assert (found.mails, found.last_attempt_at) == (to_come, SEVEN if to_come else None)
+        left = outlook(connection, issue.issue_id)
+    assert (left.deliveries, left.last_attempt_at) == (to_come, SEVEN if to_come else None)

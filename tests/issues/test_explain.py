@@ -1,4 +1,4 @@
-"""Whatever list was sent to whomever: explain gives that very list, and its numbers add up."""
+"""Explain gives every list exactly as it was sent, and its numbers add up."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ from digest.issues.explain import BadWeight, Move, explain_list, with_weights
 from digest.issues.selection import CachedIssue, IssueCache, Pool, selection_as_json
 from digest.issues.store import issue_by_id, issue_on
 from digest.ledger import transitions
-from digest.ledger.queueing import queue_mail
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.ledger.sending import DeliveryResult, MessageRecord, claim, mark_sending, record
 from digest.mail.delivery.choose import choose
 from digest.mail.delivery.journal import Journal
@@ -31,13 +31,13 @@ from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, 
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 ISSUES, PAPERS_A_DAY = 12, 12
+# Made-up papers consist of these, and subscribers follow them.
 WORDS = ("attention", "diffusion", "agents", "robot", "speech", "protein", "graph", "safety", "benchmark", "rag")
 LABS = ("An Institute", "Another Lab", "A Company", "")
 NAMES = ("Ada Lovelace", "Alan Turing", "Grace Hopper", "Emmy Noether")
-"""What made-up papers are made of, and readers ask for."""
 
 
-def shelf_of(issue):
+def cached(issue):
     return CachedIssue(issue, Pool(issue, languages=LANGUAGES))
 
 
@@ -48,8 +48,7 @@ def journal(tmp_path):
 
 
 def send_all(engine, now, journal):
-    """What workers do, without a mail server."""
-
+    """Record every due delivery as accepted, without a mail server."""
     issues = IssueCache(engine, LANGUAGES)
     while True:
         with transaction(engine) as connection:
@@ -60,13 +59,13 @@ def send_all(engine, now, journal):
             choice = choose(connection, "worker", claims, issues, journal)
             for number, reason in choice.skipped.items():
                 transitions.skip(connection, number, reason, now)
-            parts = [
-                MessageRecord(one.delivery.id, "m@example.org", "a" * 64, DAY, selection_as_json(one.selection))
-                for one in choice.drafts
+            messages = [
+                MessageRecord(draft.delivery.id, "m@example.org", "a" * 64, DAY, selection_as_json(draft.selection))
+                for draft in choice.drafts
             ]
-            mark_sending(connection, "worker", parts)
-            answers = [DeliveryResult(one.delivery.id, "accepted", now, 250) for one in choice.drafts]
-            record(connection, "worker", answers)
+            mark_sending(connection, "worker", messages)
+            results = [DeliveryResult(draft.delivery.id, "accepted", now, 250) for draft in choice.drafts]
+            record(connection, "worker", results)
 
 
 def made_up(dice, day):
@@ -90,15 +89,21 @@ def recorded(shared_data, day):
     with gzip.open(shared_data / "hf" / "daily_papers.jsonl.gz", "rt") as lines:
         by_day = {}
         for line in lines:
-            one = json.loads(line)
-            by_day.setdefault(one["date"], []).append(one)
+            row = json.loads(line)
+            by_day.setdefault(row["date"], []).append(row)
     dates = sorted(by_day)[-ISSUES:]
-    found = by_day[dates[(day - DAY).days]][: 2 * PAPERS_A_DAY]
     at = datetime.combine(day, datetime.min.time(), tzinfo=UTC)
-    known = ((one, str(one.get("organization") or ""), tuple(map(str, one.get("authors") or ()))) for one in found)
     return [
-        Paper(one["id"], one["title"], one.get("summary") or "", "", names, lab, listed_at=at)
-        for one, lab, names in known
+        Paper(
+            row["id"],
+            row["title"],
+            row.get("summary") or "",
+            "",
+            tuple(map(str, row.get("authors") or ())),
+            str(row.get("organization") or ""),
+            listed_at=at,
+        )
+        for row in by_day[dates[(day - DAY).days]][: 2 * PAPERS_A_DAY]
     ]
 
 
@@ -132,18 +137,20 @@ def test_each_list_is_explained_as_it_was_sent_and_its_terms_add_up(engine, requ
 def check_lists(engine, shared_data, journal, issues, subscribers, lists):
     """Cut and send issues, recorded or made up, and explain some of the lists; a soak explains a thousand."""
     dice = random.Random(20260304)
-    readers = [add_reader(engine, f"reader{number}@example.com", **wants(dice)) for number in range(subscribers)]
+    subscribers = [add_reader(engine, f"reader{number}@example.com", **wants(dice)) for number in range(subscribers)]
     for number in range(issues):
         day = DAY + number * A_DAY
         now = MORNING + number * A_DAY
         papers = recorded(shared_data, day) if shared_data else made_up(dice, day)
         with transaction(engine) as connection:
             keep_papers(connection, Listing("huggingface", now - AN_HOUR, papers))
-            keep_votes(connection, [Votes(one.id, "huggingface", now - AN_HOUR, dice.randint(0, 90)) for one in papers])
-            said = {(dice.choice(readers).id, dice.choice(papers).id) for _ in range(10)}
+            keep_votes(
+                connection, [Votes(paper.id, "huggingface", now - AN_HOUR, dice.randint(0, 90)) for paper in papers]
+            )
+            feedback = {(dice.choice(subscribers).id, dice.choice(papers).id) for _ in range(10)}
             rows = [
                 {"subscriber_id": who, "paper_id": what, "said": dice.choice(("more", "less", "read")), "at": now}
-                for who, what in said
+                for who, what in feedback
             ]
             connection.execute(insert(opinions), rows)
         cut(engine, day)
@@ -151,12 +158,12 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
     with read_only(engine) as connection:
         columns = (deliveries.c.issue_id, deliveries.c.recipient, deliveries.c.selection)
         sent = connection.execute(select(*columns).where(deliveries.c.state == "accepted")).all()
-        shelves = {number: shelf_of(issue_by_id(connection, number)) for number in {row.issue_id for row in sent}}
-    assert {shelf.issue.kind for shelf in shelves.values()} == {"daily", "weekly"}
+        issues_by_id = {number: cached(issue_by_id(connection, number)) for number in {row.issue_id for row in sent}}
+    assert {cached_issue.issue.kind for cached_issue in issues_by_id.values()} == {"daily", "weekly"}
     assert len(sent) >= lists
     named = 0
     for row in dice.sample(sent, lists):
-        explained = explain_list(engine, shelves[row.issue_id], row.recipient, {})
+        explained = explain_list(engine, issues_by_id[row.issue_id], row.recipient, {})
         assert json.loads(selection_as_json(explained.chosen.selection)) == row.selection
         assert explained.same, (explained, row)
         for pick in explained.chosen.selection.picks:
@@ -170,39 +177,39 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
 
 @pytest.fixture
 def sent(engine, journal):
-    """One reader's mail, and its issue."""
+    """A subscriber who was sent a message, and its issue."""
     add_papers(engine, range(12))
-    reader = add_reader(engine, "ada@example.com", papers=4, keywords=("number 7",))
+    subscriber = add_reader(engine, "ada@example.com", papers=4, keywords=("number 7",))
     cut(engine)
     send_all(engine, MORNING + AN_HOUR, journal)
     with read_only(engine) as connection:
-        return reader, issue_on(connection, "daily", DAY)
+        return subscriber, issue_on(connection, "daily", DAY)
 
 
-def test_what_the_reader_changed_since_is_named(engine, sent):
-    reader, issue = sent
-    assert explain_list(engine, shelf_of(issue), reader.key, {}).same
-    other = replace(reader.preferences, papers=3, keywords=())
-    subscriptions.change_preferences(engine, reader.id, other, MORNING + 2 * A_DAY)
-    explained = explain_list(engine, shelf_of(issue), reader.key, {})
+def test_what_the_subscriber_changed_since_is_named(engine, sent):
+    subscriber, issue = sent
+    assert explain_list(engine, cached(issue), subscriber.key, {}).same
+    other = replace(subscriber.preferences, papers=3, keywords=())
+    subscriptions.change_preferences(engine, subscriber.id, other, MORNING + 2 * A_DAY)
+    explained = explain_list(engine, cached(issue), subscriber.key, {})
     assert not explained.same
-    assert explained.since_then == "since then the reader changed keywords, papers (2026-03-06)"
+    assert explained.since_then == "since then the subscriber changed keywords, papers (2026-03-06)"
     assert len(explained.chosen.selection.picks) == 4
 
 
-def test_of_who_was_erased_the_list_is_still_explained(engine, sent):
-    reader, issue = sent
-    subscriptions.erase(engine, reader.id, MORNING)
-    explained = explain_list(engine, shelf_of(issue), reader.key, {})
+def test_the_list_of_a_deleted_subscriber_is_still_explained(engine, sent):
+    subscriber, issue = sent
+    subscriptions.erase(engine, subscriber.id, MORNING)
+    explained = explain_list(engine, cached(issue), subscriber.key, {})
     assert (explained.same, len(explained.chosen.selection.picks)) == (None, 4)
 
 
 def test_a_list_of_an_earlier_version_has_no_terms_and_is_shown_all_the_same(engine, sent):
-    reader, issue = sent
+    subscriber, issue = sent
     old = {"picks": [[f"2603.{number:05}", ""] for number in range(4)], "left_out": 0}
     with transaction(engine) as connection:
         connection.execute(deliveries.update().values(selection=old))
-    explained = explain_list(engine, shelf_of(issue), reader.key, {})
+    explained = explain_list(engine, cached(issue), subscriber.key, {})
     assert [pick.paper_id for pick in explained.chosen.selection.picks] == [f"2603.{number:05}" for number in range(4)]
     assert not explained.same
 
@@ -217,16 +224,16 @@ def test_other_weights_rank_the_frozen_pool_as_the_cut_would_have(engine):
         observed = pool(connection, MORNING - 5 * A_DAY, MORNING)
     other = with_weights(issue, {"fresh_days": 30, "lateness": 0})
     assert other.papers == rank(observed, RankingWeights(fresh_days=30, lateness=0), MORNING)
-    assert [one.paper.id for one in other.papers] != [one.paper.id for one in issue.papers]
+    assert [ranked.paper.id for ranked in other.papers] != [ranked.paper.id for ranked in issue.papers]
     with pytest.raises(BadWeight, match="no weight 'gravitas'; there are "):
         with_weights(issue, {"gravitas": 1.5})
     with pytest.raises(BadWeight, match="does not know"):
         with_weights(replace(issue, formula="of an earlier version"), {"lateness": 1})
 
 
-def test_another_weight_shows_what_would_move_in_a_readers_list(engine, sent):
-    reader, issue = sent
-    moves = explain_list(engine, shelf_of(issue), reader.key, {"keyword": 0.2}).moves
+def test_another_weight_shows_what_would_move_in_a_subscribers_list(engine, sent):
+    subscriber, issue = sent
+    moves = explain_list(engine, cached(issue), subscriber.key, {"keyword": 0.2}).moves
     assert Move("2603.00007", 1, 3) in moves
 
 
@@ -259,11 +266,13 @@ def test_the_command_shows_the_list_its_terms_and_what_would_move(engine, sent, 
     assert run("--subscriber", "eve@example.com").exit_code != 0
 
 
-def test_a_mail_that_was_not_begun_has_no_list(engine):
+def test_a_message_that_was_not_begun_has_no_list(engine):
     add_papers(engine, range(3))
     done = cut(engine)
-    reader = add_reader(engine, "ada@example.com")
+    subscriber = add_reader(engine, "ada@example.com")
     with transaction(engine) as connection:
-        queue_mail(connection, "digest", DAY, reader.key, reader.id, MORNING, MORNING, issue_id=done.issue_id)
+        queue_delivery(
+            connection, NewDelivery("digest", DAY, subscriber.key, subscriber.id, MORNING, done.issue_id), MORNING
+        )
         issue = issue_by_id(connection, done.issue_id)
-    assert explain_list(engine, shelf_of(issue), reader.key, {}) is None
+    assert explain_list(engine, cached(issue), subscriber.key, {}) is None

@@ -22,10 +22,10 @@ def stored(engine, day=DAY):
         return issue_on(connection, "daily", day)
 
 
-def due_of(engine, reader, day=DAY):
+def due_of(engine, subscriber, day=DAY):
     with read_only(engine) as connection:
-        found = find(connection, Kind.DIGEST, day, reader.key)
-    return found.due_at if found else None
+        delivery = find(connection, Kind.DIGEST, day, subscriber.key)
+    return delivery.due_at if delivery else None
 
 
 def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
@@ -43,7 +43,7 @@ def test_papers_of_days_long_past_are_not_in_the_pool(engine):
     add_papers(engine, range(3), seen_at=long_ago, listed_at=long_ago)
     add_papers(engine, range(3, 5), seen_at=MORNING - timedelta(days=4, hours=23))
     cut(engine)
-    assert [one.paper.id for one in stored(engine).papers] == ["2603.00003", "2603.00004"]
+    assert [ranked.paper.id for ranked in stored(engine).papers] == ["2603.00003", "2603.00004"]
 
 
 def test_what_comes_after_the_cut_changes_nothing(engine):
@@ -56,20 +56,22 @@ def test_what_comes_after_the_cut_changes_nothing(engine):
     assert stored(engine) == before
 
 
-def test_ten_publishers_at_once_make_one_issue_and_one_mail_a_reader(engine):
+def test_ten_publishers_at_once_make_one_issue_and_one_mail_a_subscriber(engine):
     add_papers(engine, range(5))
     for number in range(7):
         add_reader(engine, f"reader{number}@example.com")
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(lambda _: publish(engine, PLAN, DAY, MORNING), range(10)))
-    assert sum(one.created for one in results) == 1
-    assert {(one.issue_id, one.papers, one.candidates) for one in results} == {(results[0].issue_id, 5, 7)}
+    assert sum(published.created for published in results) == 1
+    assert {(published.issue_id, published.papers, published.candidates) for published in results} == {
+        (results[0].issue_id, 5, 7)
+    }
     with read_only(engine) as connection:
         assert len(connection.execute(select(issues)).all()) == 1
         assert len(connection.execute(select(deliveries)).all()) == 7
 
 
-def test_each_reader_is_due_at_their_own_hour_in_their_own_zone(engine):
+def test_each_subscriber_is_due_at_their_own_hour_in_their_own_zone(engine):
     add_papers(engine, range(3))
     default = add_reader(engine, "default@example.com")
     tokyo = add_reader(engine, "tokyo@example.com", zone="Asia/Tokyo", hour=20)
@@ -80,7 +82,7 @@ def test_each_reader_is_due_at_their_own_hour_in_their_own_zone(engine):
     assert due_of(engine, new_york) == datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def test_only_who_is_confirmed_and_wants_a_mail_that_day_is_a_candidate(engine):
+def test_only_confirmed_subscribers_who_are_due_that_day_are_candidates(engine):
     add_papers(engine, range(3))
     wanted = add_reader(engine, "daily@example.com")
     wednesdays = add_reader(engine, "wednesdays@example.com", weekdays=frozenset({2}))
@@ -90,10 +92,10 @@ def test_only_who_is_confirmed_and_wants_a_mail_that_day_is_a_candidate(engine):
     add_reader(engine, "paused@example.com", paused_until=DAY + timedelta(days=1))
     done = cut(engine)
     assert done.candidates == 3
-    assert all(due_of(engine, reader) for reader in (wanted, wednesdays, back))
+    assert all(due_of(engine, subscriber) for subscriber in (wanted, wednesdays, back))
 
 
-def test_the_weekday_is_the_readers_own(engine):
+def test_the_weekday_is_the_subscribers_own(engine):
     """At 20 o'clock UTC on Wednesday it is Thursday in Auckland, where the issue is read on Thursday morning."""
     add_papers(engine, range(3))
     thursdays = add_reader(engine, "akl@example.com", zone="Pacific/Auckland", weekdays=frozenset({3}))
@@ -101,11 +103,11 @@ def test_the_weekday_is_the_readers_own(engine):
     assert due_of(engine, thursdays) == datetime(2026, 3, 4, 18, tzinfo=UTC)
 
 
-def test_after_a_late_cut_readers_are_due_at_once_and_not_a_day_later(engine):
+def test_after_a_late_cut_subscribers_are_due_at_once_and_not_a_day_later(engine):
     add_papers(engine, range(3))
-    reader = add_reader(engine, "ada@example.com")
+    subscriber = add_reader(engine, "ada@example.com")
     cut(engine, now=MORNING + timedelta(hours=9))
-    assert due_of(engine, reader) == MORNING + timedelta(hours=1)
+    assert due_of(engine, subscriber) == MORNING + timedelta(hours=1)
 
 
 def read(engine, outcome):

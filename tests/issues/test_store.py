@@ -72,7 +72,7 @@ def message(engine, subscriber):
         ((60, 1), "▲ 31 votes\n"),  # nobody looked a day ago
     ],
 )
-def test_a_message_tells_how_many_votes_came_since_yesterday(engine, hours_ago, words):
+def test_a_message_says_how_many_votes_were_cast_since_yesterday(engine, hours_ago, words):
     subscriber = add_reader(engine, "ada@example.org")
     add_papers(engine, range(1), seen_at=MORNING - timedelta(hours=hours_ago[0]))
     counts = (*range(19, 18 + len(hours_ago)), 31)

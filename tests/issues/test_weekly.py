@@ -1,4 +1,4 @@
-"""One mail a week, ranked anew; one mail after a pause; and never a paper twice, whatever the kind of the mail."""
+"""One message a week with its own ranking, one after a pause, and never a paper twice in any of them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,9 +23,11 @@ A_DAY = timedelta(days=1)
 WEDNESDAYS = {"frequency": Frequency.WEEKLY, "weekdays": frozenset({DAY.weekday()})}
 
 
-def kinds_for(engine, reader, day=DAY):
+def kinds_for(engine, subscriber, day=DAY):
     with read_only(engine) as connection:
-        return [kind for kind in (Kind.DIGEST, Kind.WEEKLY, Kind.CATCH_UP) if find(connection, kind, day, reader.key)]
+        return [
+            kind for kind in (Kind.DIGEST, Kind.WEEKLY, Kind.CATCH_UP) if find(connection, kind, day, subscriber.key)
+        ]
 
 
 def stored(engine, kind, day=DAY):
@@ -34,7 +36,7 @@ def stored(engine, kind, day=DAY):
 
 
 def live(hands, engine, first, days):
-    """Days with five new papers each, an issue, and its mails."""
+    """Add five papers a day, cut an issue and deliver it."""
     for number in range(days):
         day = first + number * A_DAY
         at = MORNING + (day - DAY)
@@ -47,7 +49,7 @@ def live(hands, engine, first, days):
 # --- weekly ---
 
 
-def test_a_weekly_issue_is_cut_on_the_days_of_weekly_readers_and_ranks_the_whole_week(engine):
+def test_a_weekly_issue_is_cut_on_the_days_of_weekly_subscribers_and_ranks_the_whole_week(engine):
     add_papers(engine, range(3), seen_at=MORNING - 6 * A_DAY)
     add_papers(engine, range(3, 6), seen_at=MORNING - 8 * A_DAY, listed_at=MORNING - 8 * A_DAY)
     add_papers(engine, range(6, 9))
@@ -55,8 +57,8 @@ def test_a_weekly_issue_is_cut_on_the_days_of_weekly_readers_and_ranks_the_whole
     done = cut(engine)
     assert (done.candidates, dict(done.also)) == (1, {"weekly": 1})
     assert (kinds_for(engine, weekly), kinds_for(engine, daily)) == ([Kind.WEEKLY], [Kind.DIGEST])
-    found = stored(engine, IssueKind.WEEKLY)
-    assert {one.paper.id for one in found.papers} == {f"2603.{number:05}" for number in (0, 1, 2, 6, 7, 8)}
+    issue = stored(engine, IssueKind.WEEKLY)
+    assert {ranked.paper.id for ranked in issue.papers} == {f"2603.{number:05}" for number in (0, 1, 2, 6, 7, 8)}
     cut(engine, DAY + A_DAY)
     assert stored(engine, IssueKind.WEEKLY, DAY + A_DAY) is None
     assert kinds_for(engine, weekly, DAY + A_DAY) == []
@@ -66,30 +68,30 @@ def test_a_weekly_mail_says_so_and_holds_the_best_of_the_week(hands, engine, smt
     add_reader(engine, "ada@example.com", papers=8, **WEDNESDAYS)
     live(hands, engine, DAY - 6 * A_DAY, 7)
     (mail,) = smtp_server.taken_for("ada@example.com")
-    said = opened(mail)
-    assert said["Subject"].startswith("Week’s best 4 Mar: Paper number ")
-    assert said["List-Unsubscribe"]
-    assert said["Precedence"] == "bulk"
-    assert f"2026-03-04/{IssueKind.WEEKLY}" in said.get_body(("html",)).get_content()
-    assert "in this week’s ranking" in said.get_body(("plain",)).get_content()
+    message = opened(mail)
+    assert message["Subject"].startswith("Week’s best 4 Mar: Paper number ")
+    assert message["List-Unsubscribe"]
+    assert message["Precedence"] == "bulk"
+    assert f"2026-03-04/{IssueKind.WEEKLY}" in message.get_body(("html",)).get_content()
+    assert "The week’s best, " in message.get_body(("plain",)).get_content()
     assert len(papers_in(mail)) == 8
 
 
-def test_who_changes_from_daily_to_weekly_and_back_gets_no_paper_twice(hands, engine, smtp_server):
-    reader = add_reader(engine, "ada@example.com", papers=4)
+def test_changing_from_daily_to_weekly_and_back_brings_no_paper_twice(hands, engine, smtp_server):
+    subscriber = add_reader(engine, "ada@example.com", papers=4)
     for number in range(15):
         day = DAY + (number - 14) * A_DAY
         add_papers(engine, range(8 * number, 8 * number + 8), seen_at=MORNING + (day - DAY) - timedelta(hours=1))
         if number in (4, 10):
             wants = {"papers": 4} | (WEDNESDAYS if number == 4 else {})
-            subscriptions.change_preferences(engine, reader.id, type(reader.preferences)(**wants), hands.at)
+            subscriptions.change_preferences(engine, subscriber.id, type(subscriber.preferences)(**wants), hands.at)
         cut(engine, day)
         hands.at = MORNING + (day - DAY) + timedelta(hours=1)
         hands.deliver()
-    mails = [papers_in(one) for one in smtp_server.taken_for("ada@example.com")]
-    assert [len(one) for one in mails] == [4] * (4 + 1 + 5)
-    got = [paper for one in mails for paper in one]
-    assert len(set(got)) == len(got)
+    lists = [papers_in(mail) for mail in smtp_server.taken_for("ada@example.com")]
+    assert [len(papers) for papers in lists] == [4] * (4 + 1 + 5)
+    received = [paper for papers in lists for paper in papers]
+    assert len(set(received)) == len(received)
 
 
 def test_a_weekly_issue_is_paused_resumed_cancelled_and_audited_by_its_kind(hands, engine, smtp_server):
@@ -104,12 +106,12 @@ def test_a_weekly_issue_is_paused_resumed_cancelled_and_audited_by_its_kind(hand
     hands.deliver()
     assert len(smtp_server.taken) == 2
     with read_only(engine) as connection:
-        audits = {one.issue: one for one in audit_all(connection)}
+        audits = {sums.issue: sums for sums in audit_all(connection)}
         assert audit(connection, stored(engine, IssueKind.WEEKLY).id) == audits["2026-03-04 weekly"]
-    assert {(one.candidates, one.accepted, one.unexplained) for one in audits.values()} == {(1, 1, 0)}
+    assert {(sums.candidates, sums.accepted, sums.unexplained) for sums in audits.values()} == {(1, 1, 0)}
 
 
-def test_a_weekly_reader_who_confirms_gets_the_newest_weekly_issue_and_before_there_is_one_the_days(engine):
+def test_a_weekly_subscriber_who_confirms_gets_the_newest_weekly_issue_and_before_there_is_one_the_days(engine):
     add_papers(engine, range(5))
     first = add_reader(engine, "first@example.com", confirmed_at=None, **WEDNESDAYS)
     cut(engine)
@@ -126,12 +128,12 @@ def test_a_weekly_reader_who_confirms_gets_the_newest_weekly_issue_and_before_th
 # --- after a pause ---
 
 
-def pause(engine, reader, until, now):
-    subscriptions.change_preferences(engine, reader.id, replace(reader.preferences, paused_until=until), now)
+def pause(engine, subscriber, until, now):
+    subscriptions.change_preferences(engine, subscriber.id, replace(subscriber.preferences, paused_until=until), now)
 
 
 @pytest.mark.parametrize(("days", "by_hand"), [(7, False), (7, True), (2, False), (2, True)])
-def test_after_a_pause_one_mail_brings_the_best_of_what_was_missed(hands, engine, smtp_server, days, by_hand):
+def test_after_a_pause_one_message_has_the_best_of_the_missed_papers(hands, engine, smtp_server, days, by_hand):
     ada, ben = add_reader(engine, "ada@example.com", papers=4), add_reader(engine, "ben@example.com", papers=4)
     first = DAY - (days + 1) * A_DAY
     live(hands, engine, first, 1)
@@ -157,24 +159,24 @@ def test_after_a_pause_one_mail_brings_the_best_of_what_was_missed(hands, engine
     assert kinds_for(engine, ada, DAY + A_DAY) == [Kind.DIGEST]
 
 
-def test_what_stood_in_no_missed_issue_is_not_in_a_catch_up(hands, engine, smtp_server):
-    reader = add_reader(engine, "ada@example.com", papers=25)
+def test_papers_of_no_missed_issue_are_not_in_a_catch_up(hands, engine, smtp_server):
+    subscriber = add_reader(engine, "ada@example.com", papers=25)
     add_papers(engine, range(5), seen_at=MORNING - 16 * A_DAY, listed_at=MORNING - 16 * A_DAY)
     add_papers(engine, range(35, 36), seen_at=MORNING - 4 * A_DAY)
     add_papers(engine, range(5, 35), seen_at=MORNING - 9 * A_DAY, listed_at=MORNING - 9 * A_DAY)
     cut(engine, DAY - 9 * A_DAY)
     hands.at = MORNING - 9 * A_DAY + timedelta(hours=1)
     hands.deliver()
-    pause(engine, reader, DAY, hands.at)
+    pause(engine, subscriber, DAY, hands.at)
     for number in (3, 2, 1, 0):
         cut(engine, DAY - number * A_DAY)
     hands.at = MORNING + timedelta(hours=1)
     hands.deliver()
-    first, second = (set(papers_in(one)) for one in smtp_server.taken_for("ada@example.com"))
+    first, second = (set(papers_in(mail)) for mail in smtp_server.taken_for("ada@example.com"))
     assert second == set(range(5, 36)) - first
 
 
-def test_a_weekly_reader_comes_back_to_a_catch_up_only_after_a_week_missed(hands, engine):
+def test_a_weekly_subscriber_comes_back_to_a_catch_up_only_after_a_week_missed(hands, engine):
     long = add_reader(engine, "long@example.com", **WEDNESDAYS)
     short = add_reader(engine, "short@example.com", **WEDNESDAYS)
     for week, day in enumerate((DAY - 14 * A_DAY, DAY - 7 * A_DAY, DAY)):

@@ -14,6 +14,7 @@ from digest.issues.selection import Pick, Selection, selection_as_json, selectio
 from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State
+from digest.ledger.queueing import NewDelivery
 from digest.ledger.sending import DeliveryResult, MessageRecord
 from digest.subscribers import store
 from digest.subscribers.suppressions import SuppressionReason, suppress
@@ -71,7 +72,9 @@ def test_a_mail_is_queued_once_however_often_it_is_asked_for(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         first, second = (
-            queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+            queueing.queue_delivery(
+                connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+            )
             for _ in range(2)
         )
     assert first is not None
@@ -178,7 +181,9 @@ def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
     confirmed = add_reader(engine, "ben@example.com")
     with transaction(engine) as connection:
         for reader in (pending, confirmed):
-            queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+            queueing.queue_delivery(
+                connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+            )
         claims = sending.claim(connection, ME, 10, LATER)
         may_go = sending.mark_sending(connection, ME, [MessageRecord(one.id, "", "", DAY) for one in claims])
     assert may_go == {one.id for one in claims if one.subscriber_id == pending.id}
@@ -239,7 +244,9 @@ def test_while_another_worker_chooses_for_the_same_reader_that_is_seen(claimed):
 def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repeated(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
-        queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+        queueing.queue_delivery(
+            connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+        )
         (claim,) = sending.claim(connection, ME, 10, LATER)
         sending.mark_sending(
             connection, ME, [MessageRecord(claim.id, "id@example.org", "a" * 64, DAY, content=b"the bytes")]
@@ -257,7 +264,7 @@ def test_what_somebody_asked_for_just_now_is_claimed_before_an_issue(claimed):
     add_reader(engine, "ben@example.com")
     with transaction(engine) as connection:
         transitions.requeue_held_by(connection, ME, LATER)
-        queueing.queue_mail(connection, Kind.LINK, DAY, reader.key, reader.id, LATER, LATER)
+        queueing.queue_delivery(connection, NewDelivery(Kind.LINK, DAY, reader.key, reader.id, LATER), LATER)
         (first,) = sending.claim(connection, ME, 1, LATER)
     assert first.kind is Kind.LINK
 

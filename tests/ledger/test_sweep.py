@@ -9,6 +9,7 @@ from digest.issues.audit import audit as audit_of
 from digest.issues.publish import halt
 from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.kinds import IssueStatus, Kind, State
+from digest.ledger.queueing import NewDelivery
 from tests.ledger.test_deliveries import LATER, ME, answered, claimed, mark, row_of
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -70,7 +71,9 @@ def test_a_retry_of_what_is_set_apart_leaves_alone_what_is_held_back(claimed):
 def test_a_confirmation_that_could_not_be_sent_for_a_day_expires(engine):
     reader = add_reader(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
-        queueing.queue_mail(connection, Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING, MORNING)
+        queueing.queue_delivery(
+            connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+        )
         assert transitions.expire(connection, MORNING + timedelta(hours=24), timedelta(hours=1), 12) == 0
         assert transitions.expire(connection, MORNING + timedelta(hours=25), timedelta(hours=1), 12) == 1
 

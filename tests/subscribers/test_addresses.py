@@ -1,4 +1,4 @@
-"""What readers type, and two public collections of good and bad addresses."""
+"""Addresses as people type them, and two public collections of good and bad ones."""
 
 import json
 from pathlib import Path

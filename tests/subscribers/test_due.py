@@ -1,4 +1,4 @@
-"""When a reader is due: at their hour, one issue for each of their days, whatever the clocks do."""
+"""Issues are due at the subscriber's hour, one on each of their days, whatever the clocks do."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,15 +14,15 @@ ZONES = (
 )  # fmt: skip
 
 
-def test_a_reader_is_due_at_their_hour_after_the_cut():
+def test_a_subscriber_is_due_at_their_hour_after_the_cut():
     assert due_instant(date(2026, 1, 15), CUT, "America/New_York", 7) == datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
-def test_a_reader_whose_hour_is_before_the_cut_is_due_the_next_day():
+def test_a_subscriber_whose_hour_is_before_the_cut_is_due_the_next_day():
     assert due_instant(date(2026, 1, 15), CUT, "UTC", 5) == datetime(2026, 1, 16, 5, tzinfo=UTC)
 
 
-def test_a_reader_whose_hour_is_the_cut_is_due_at_once():
+def test_a_subscriber_whose_hour_is_the_cut_is_due_at_once():
     assert due_instant(date(2026, 1, 15), CUT, "UTC", 6) == datetime(2026, 1, 15, 6, tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""What a reader says of papers, suggests and votes for: each is undone, bounded, exported and erased."""
+"""Feedback, suggestions and votes of a subscriber: each can be undone, is limited, exported and deleted."""
 
 from datetime import timedelta
 
@@ -26,39 +26,37 @@ def ada(engine: Engine) -> Subscriber:
     return add_reader(engine, "ada@example.org", topics=("vision", "agents"))
 
 
-# --- opinions ---
+# --- feedback ---
 
 
-def test_what_a_reader_says_can_be_looked_at_changed_and_undone(engine: Engine, ada: Subscriber) -> None:
+def test_feedback_can_be_seen_changed_and_undone(engine: Engine, ada: Subscriber) -> None:
     assert feedback.give(engine, ada.id, "2603.00001", FeedbackKind.LESS, MORNING)
     assert feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING + timedelta(minutes=1))
     assert feedback.give(engine, ada.id, "2603.00002", FeedbackKind.READ, MORNING + timedelta(minutes=2))
-    taste = feedback_summary(engine, ada)
-    assert [(one.paper_id, one.kind) for one in taste.feedback] == [
+    summary = feedback_summary(engine, ada)
+    assert [(item.paper_id, item.kind) for item in summary.feedback] == [
         ("2603.00002", FeedbackKind.READ),
         ("2603.00001", FeedbackKind.MORE),
     ]
-    assert taste.liked == ((VISION, 1),), "only what they want more of says what they like"
+    assert summary.liked == ((VISION, 1),), "only papers they want more of count as liked"
     assert feedback.take_back(engine, ada.id, "2603.00001")
     assert not feedback.take_back(engine, ada.id, "2603.00001")
     assert feedback.forget_all(engine, ada.id, MORNING) == 1
     assert feedback_summary(engine, ada).feedback == ()
 
 
-def test_nothing_is_said_of_papers_that_nobody_knows_or_by_readers_who_are_gone(
-    engine: Engine, ada: Subscriber
-) -> None:
+def test_no_feedback_is_taken_on_unknown_papers_or_from_deleted_subscribers(engine: Engine, ada: Subscriber) -> None:
     assert not feedback.give(engine, ada.id, "1234.56789", FeedbackKind.MORE, MORNING)
     subscriptions.erase(engine, ada.id, MORNING)
     assert not feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING)
     assert not feedback.mute(engine, ada.id, VISION, MORNING)
 
 
-def test_a_muted_topic_is_followed_no_longer_and_can_be_heard_again(engine: Engine, ada: Subscriber) -> None:
+def test_a_muted_topic_is_no_longer_followed_and_can_be_unmuted(engine: Engine, ada: Subscriber) -> None:
     assert feedback.mute(engine, ada.id, VISION, MORNING)
     assert not feedback.mute(engine, ada.id, VISION, MORNING)
-    wishes = _again(engine, ada).preferences
-    assert (wishes.topics, wishes.muted_topics) == (("agents",), ("vision",))
+    preferences = _again(engine, ada).preferences
+    assert (preferences.topics, preferences.muted_topics) == (("agents",), ("vision",))
     assert feedback_summary(engine, _again(engine, ada)).muted == (VISION,)
     assert feedback.unmute(engine, ada.id, VISION, MORNING)
     assert _again(engine, ada).preferences.muted_topics == ()
@@ -98,7 +96,7 @@ def test_numbers_and_addresses_name_a_paper(typed: str, paper_id: str) -> None:
         "2405.17247\n2405.17248",
     ],
 )
-def test_anything_else_is_answered_in_words(typed: str) -> None:
+def test_anything_else_is_rejected(typed: str) -> None:
     with pytest.raises(BadSuggestion):
         suggested_id(typed)
 
@@ -108,10 +106,10 @@ def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Su
     bo = add_reader(engine, "bo@example.org")
     assert "already been suggested" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
     with read_only(engine) as connection:
-        found = suggestion_of(connection, "2603.99999")
-        assert found is not None
-        assert (found.state, found.recipient) == (SuggestionState.WAITING, ada.key)
-        assert [list(votes_by(connection, reader.key)) for reader in (ada, bo)] == [["2603.99999"]] * 2
+        suggestion = suggestion_of(connection, "2603.99999")
+        assert suggestion is not None
+        assert (suggestion.state, suggestion.recipient) == (SuggestionState.WAITING, ada.key)
+        assert [list(votes_by(connection, subscriber.key)) for subscriber in (ada, bo)] == [["2603.99999"]] * 2
 
 
 def test_a_known_paper_is_listed_at_once_unless_it_is_old(engine: Engine, ada: Subscriber) -> None:
@@ -119,7 +117,7 @@ def test_a_known_paper_is_listed_at_once_unless_it_is_old(engine: Engine, ada: S
     with pytest.raises(NotTaken, match="We listed this paper on"):
         community.suggest(engine, ada.id, "2603.00002", MORNING + timedelta(days=6), 5)
     board = community.board(engine, ada, MORNING)
-    assert [one.paper_id for one in board.listed] == ["2603.00001"]
+    assert [suggestion.paper_id for suggestion in board.listed] == ["2603.00001"]
     assert board.votes == {"2603.00001": 1}
 
 
@@ -143,11 +141,11 @@ def test_bursts_of_suggestions_and_votes_are_bounded(engine: Engine, ada: Subscr
         community.vote(engine, ada.id, f"2603.{number:05}", later)
     with pytest.raises(NotTaken, match="an hour"):
         community.vote(engine, ada.id, "2603.00040", later + timedelta(minutes=59))
-    community.vote(engine, ada.id, "2603.00001", later + timedelta(minutes=59))  # was there: no other vote
+    community.vote(engine, ada.id, "2603.00001", later + timedelta(minutes=59))  # voted before: no second vote
     community.vote(engine, ada.id, "2603.00040", later + timedelta(minutes=61))
 
 
-def test_only_subscribed_readers_suggest_and_vote(engine: Engine, ada: Subscriber) -> None:
+def test_only_confirmed_subscribers_suggest_and_vote(engine: Engine, ada: Subscriber) -> None:
     subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
     with pytest.raises(NotTaken, match="not subscribed"):
         community.suggest(engine, ada.id, "2603.00001", MORNING, 5)
@@ -155,7 +153,7 @@ def test_only_subscribed_readers_suggest_and_vote(engine: Engine, ada: Subscribe
         community.vote(engine, ada.id, "2603.00001", MORNING)
 
 
-def test_a_vote_is_for_a_paper_that_there_is(engine: Engine, ada: Subscriber) -> None:
+def test_a_vote_is_for_a_paper_of_the_archive(engine: Engine, ada: Subscriber) -> None:
     with pytest.raises(NotTaken, match="isn’t in our archive"):
         community.vote(engine, ada.id, "1234.56789", MORNING)
     community.vote(engine, ada.id, "2603.00001", MORNING)
@@ -167,19 +165,19 @@ def test_a_vote_is_for_a_paper_that_there_is(engine: Engine, ada: Subscriber) ->
 # --- what is stored ---
 
 
-def test_the_export_holds_opinions_votes_and_suggestions(engine: Engine, ada: Subscriber) -> None:
-    _said_everything(engine, ada)
+def test_the_export_holds_feedback_votes_and_suggestions(engine: Engine, ada: Subscriber) -> None:
+    _give_feedback_and_suggest(engine, ada)
     stored = export(engine, ada.id)
     assert stored is not None
     assert stored["opinions"] == [{"paper_id": "2603.00001", "said": "more", "at": MORNING.isoformat()}]
     assert stored["votes"] == [{"paper_id": "2603.00002", "at": MORNING.isoformat()}]
-    assert [(one["paper_id"], one["state"]) for one in stored["suggestions"]] == [("2603.00002", "listed")]
+    assert [(row["paper_id"], row["state"]) for row in stored["suggestions"]] == [("2603.00002", "listed")]
 
 
-def test_erasing_forgets_opinions_and_who_suggested_and_keeps_one_vote_one_vote(
+def test_deleting_a_subscriber_deletes_feedback_and_suggester_and_allows_no_second_vote(
     engine: Engine, ada: Subscriber
 ) -> None:
-    _said_everything(engine, ada)
+    _give_feedback_and_suggest(engine, ada)
     subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
     assert subscriptions.say_why(engine, ada.id, "other", "I am Ada of Ghent.", MORNING)
     subscriptions.erase(engine, ada.id, MORNING)
@@ -193,19 +191,19 @@ def test_erasing_forgets_opinions_and_who_suggested_and_keeps_one_vote_one_vote(
     assert "Ghent" not in repr(export(engine, again.id))
 
 
-def test_why_somebody_left_is_kept_once_and_only_of_who_left(engine: Engine, ada: Subscriber) -> None:
+def test_the_reason_for_leaving_is_recorded_once_and_only_after_leaving(engine: Engine, ada: Subscriber) -> None:
     assert not subscriptions.say_why(engine, ada.id, "no time", "", MORNING)
     subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
     assert subscriptions.say_why(engine, ada.id, "no time", "", MORNING)
     assert not subscriptions.say_why(engine, ada.id, "too many", "", MORNING)
 
 
-def _said_everything(engine: Engine, reader: Subscriber) -> None:
-    feedback.give(engine, reader.id, "2603.00001", FeedbackKind.MORE, MORNING)
-    community.suggest(engine, reader.id, "2603.00002", MORNING, 5)
+def _give_feedback_and_suggest(engine: Engine, subscriber: Subscriber) -> None:
+    feedback.give(engine, subscriber.id, "2603.00001", FeedbackKind.MORE, MORNING)
+    community.suggest(engine, subscriber.id, "2603.00002", MORNING, 5)
 
 
-def _again(engine: Engine, reader: Subscriber) -> Subscriber:
-    found = subscriptions.find(engine, reader.id)
-    assert found is not None
-    return found
+def _again(engine: Engine, subscriber: Subscriber) -> Subscriber:
+    again = subscriptions.find(engine, subscriber.id)
+    assert again is not None
+    return again

@@ -1,4 +1,4 @@
-"""What readers said, as stored: the last of each paper, whole batches at once."""
+"""Stored feedback: the latest on each paper, read in batches."""
 
 from datetime import timedelta
 
@@ -12,19 +12,19 @@ from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 from tests.support.scenario import MORNING, add_papers, add_reader
 
 
-def test_the_last_word_on_a_paper_counts(engine: Engine) -> None:
-    reader = add_reader(engine, "ada@example.org")
+def test_the_latest_feedback_on_a_paper_counts(engine: Engine) -> None:
+    subscriber = add_reader(engine, "ada@example.org")
     later = MORNING + timedelta(hours=1)
     with transaction(engine) as connection:
-        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
-        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.READ, later))
-        assert paper_feedback.feedback_on(connection, reader.id, "2603.00001") == PaperFeedback(
+        paper_feedback.keep(connection, subscriber.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
+        paper_feedback.keep(connection, subscriber.id, PaperFeedback("2603.00001", FeedbackKind.READ, later))
+        assert paper_feedback.feedback_on(connection, subscriber.id, "2603.00001") == PaperFeedback(
             "2603.00001", FeedbackKind.READ, later
         )
-        assert paper_feedback.feedback_on(connection, reader.id, "2603.00002") is None
+        assert paper_feedback.feedback_on(connection, subscriber.id, "2603.00002") is None
 
 
-def test_a_batch_of_readers_is_one_query(engine: Engine) -> None:
+def test_a_batch_of_subscribers_is_one_query(engine: Engine) -> None:
     numbers = [add_reader(engine, f"reader{n}@example.org").id for n in range(20)]
     with transaction(engine) as connection:
         for number in numbers[1:]:
@@ -32,13 +32,13 @@ def test_a_batch_of_readers_is_one_query(engine: Engine) -> None:
             paper_feedback.keep(
                 connection, number, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING - timedelta(days=1))
             )
-    asked: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     with read_only(engine) as connection:
-        found = paper_feedback.all_feedback(connection, numbers)
-    assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
-    assert set(found) == set(numbers[1:]), "who said nothing is left out"
-    assert [(one.paper_id, one.kind) for one in found[numbers[5]]] == [
+        feedback = paper_feedback.all_feedback(connection, numbers)
+    assert len([statement for statement in statements if statement.startswith("SELECT")]) == 1
+    assert set(feedback) == set(numbers[1:]), "subscribers without feedback are omitted"
+    assert [(item.paper_id, item.kind) for item in feedback[numbers[5]]] == [
         ("2603.00001", FeedbackKind.MORE),
         ("2603.00002", FeedbackKind.LESS),
     ]
@@ -46,29 +46,30 @@ def test_a_batch_of_readers_is_one_query(engine: Engine) -> None:
         assert paper_feedback.all_feedback(connection, []) == {}
 
 
-def test_what_was_said_can_be_forgotten_one_by_one_and_whole(engine: Engine) -> None:
+def test_feedback_can_be_deleted_paper_by_paper_and_all_at_once(engine: Engine) -> None:
     ada, bo = add_reader(engine, "ada@example.org"), add_reader(engine, "bo@example.org")
     with transaction(engine) as connection:
-        for reader in (ada, bo):
+        for subscriber in (ada, bo):
             for n in range(3):
-                paper_feedback.keep(connection, reader.id, PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING))
+                feedback = PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING)
+                paper_feedback.keep(connection, subscriber.id, feedback)
         assert paper_feedback.take_back(connection, ada.id, "2603.00000")
         assert not paper_feedback.take_back(connection, ada.id, "2603.00000")
         assert paper_feedback.forget_all(connection, ada.id) == 2
         assert set(paper_feedback.all_feedback(connection, [ada.id, bo.id])) == {bo.id}
 
 
-def test_a_reader_has_one_vote_for_a_paper(engine: Engine) -> None:
+def test_a_subscriber_has_one_vote_for_a_paper(engine: Engine) -> None:
     add_papers(engine, range(1, 3))
     with transaction(engine) as connection:
         assert community.cast_vote(connection, "2603.00001", "ada", MORNING)
         assert not community.cast_vote(connection, "2603.00001", "ada", MORNING + timedelta(hours=1))
         assert community.cast_vote(connection, "2603.00001", "bo", MORNING + timedelta(hours=2))
-        assert community.cast_vote(connection, "9901.00001", "bo", MORNING), "one that is not in the archive (yet)"
+        assert community.cast_vote(connection, "9901.00001", "bo", MORNING), "a paper that is not in the archive (yet)"
         counted = [
             community.count_votes(connection, MORNING, MORNING + timedelta(hours=hours)) for hours in (-1, 0, 1, 2)
         ]
-        assert [[(one.paper_id, one.upvotes) for one in votes] for votes in counted] == [
+        assert [[(count.paper_id, count.upvotes) for count in votes] for votes in counted] == [
             [],
             [("2603.00001", 1)],
             [("2603.00001", 1)],
@@ -87,14 +88,16 @@ def test_only_waiting_suggestions_are_settled(engine: Engine) -> None:
             assert not community.keep_suggestion(connection, new)
         community.cast_vote(connection, "2603.00002", "ada", MORNING)
         community.settle(connection, ["2603.00001", "2603.00004"], {"2603.00002": "No.", "2603.00003": "No."})
-        found = {one.paper_id[-1]: str(one.state) for one in community.suggested_by(connection, "ada")}
-        assert found == {"1": "listed", "2": "refused", "3": "listed", "4": "refused"}
-        assert community.votes_by(connection, "ada") == {}, "a paper that there is not has no votes"
+        states = {
+            suggested.paper_id[-1]: str(suggested.state) for suggested in community.suggested_by(connection, "ada")
+        }
+        assert states == {"1": "listed", "2": "refused", "3": "listed", "4": "refused"}
+        assert community.votes_by(connection, "ada") == {}, "a paper that does not exist has no votes"
 
 
-def test_erasing_takes_the_opinions_along(engine: Engine) -> None:
-    reader = add_reader(engine, "ada@example.org")
+def test_deleting_a_subscriber_deletes_their_feedback(engine: Engine) -> None:
+    subscriber = add_reader(engine, "ada@example.org")
     with transaction(engine) as connection:
-        paper_feedback.keep(connection, reader.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
-        store.erase(connection, reader.id, reader.key)
-        assert paper_feedback.all_feedback(connection, [reader.id]) == {}
+        paper_feedback.keep(connection, subscriber.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
+        store.erase(connection, subscriber.id, subscriber.key)
+        assert paper_feedback.all_feedback(connection, [subscriber.id]) == {}

@@ -33,11 +33,11 @@ def test_a_full_form_becomes_preferences() -> None:
         weekdays=frozenset({4}),
         zone="Asia/Tokyo",
         hour=18,
-        paused_until=date(2026, 12, 1),  # seven days from the reader's own Tuesday
+        paused_until=date(2026, 12, 1),  # seven days from the subscriber's own Tuesday
     )
 
 
-def test_wishes_and_mutes_become_preferences() -> None:
+def test_interests_and_mutes_become_preferences() -> None:
     form = {
         "categories": ["CS.cl, math; hep-TH  cs.CL"],
         "authors": ["Ada Lovelace, ada lovelace, 李明"],
@@ -56,7 +56,7 @@ def test_wishes_and_mutes_become_preferences() -> None:
     )
 
 
-def test_wishes_that_a_form_does_not_hold_stay_and_empty_ones_go() -> None:
+def test_interests_stay_when_absent_from_the_form_and_go_when_empty() -> None:
     current = Preferences(
         categories=("cs.CL",),
         authors=("Ada Lovelace",),
@@ -76,7 +76,7 @@ def test_every_archive_and_category_is_known_by_its_own_name() -> None:
     assert len(CATEGORIES) + sum(not any(c.startswith(f"{a}.") for c in CATEGORIES) for a in ARCHIVES) == 155
 
 
-def test_absent_fields_keep_what_the_reader_has() -> None:
+def test_absent_fields_keep_what_the_subscriber_has() -> None:
     current = Preferences(
         topics=("vision",),
         keywords=("rag",),
@@ -139,14 +139,14 @@ def test_frequencies_are_sets_of_days(value: str, days: frozenset[int]) -> None:
         ({"pause": ["until"], "pause_until": ["2028-01-01"]}, "pause", "within a year"),
     ],
 )
-def test_a_wrong_field_is_named_with_words(form: Form, field: str, word: str) -> None:
+def test_a_wrong_field_gets_a_message(form: Form, field: str, word: str) -> None:
     errors = parse_preferences(form, NOW)
     assert isinstance(errors, dict)
     assert list(errors) == [field]
     assert word in errors[field]
 
 
-def test_all_wrong_fields_are_named_at_once() -> None:
+def test_all_wrong_fields_get_a_message_at_once() -> None:
     errors = parse_preferences({"papers": ["x"], "hour": ["x"], "zone": ["x"]}, NOW)
     assert isinstance(errors, dict)
     assert set(errors) == {"papers", "hour", "zone"}

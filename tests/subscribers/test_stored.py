@@ -1,4 +1,4 @@
-"""What is stored about readers, shown to them and forgotten, on both databases."""
+"""Everything stored about subscribers can be exported and deleted, on both databases."""
 
 import json
 from datetime import date
@@ -19,10 +19,10 @@ from digest.subscribers.suppressions import SuppressionReason, suppress
 from tests.support.page_actions import ADDRESS, DAY, HOUR, KEY, NOW, SECRET, confirmed, cut, mails, reader, subscribe
 
 
-def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
+def test_a_subscriber_can_see_everything_that_is_stored(engine: Engine) -> None:
     cut(engine, date(2026, 11, 23), NOW)
-    found = confirmed(engine)
-    stored = export(engine, found.id)
+    subscriber = confirmed(engine)
+    stored = export(engine, subscriber.id)
     assert stored is not None
     assert json.loads(json.dumps(stored)) == stored
     assert stored["subscriber"]["email"] == ADDRESS
@@ -31,29 +31,29 @@ def test_a_reader_can_see_everything_that_is_stored(engine: Engine) -> None:
     assert [event["what"] for event in stored["events"]] == ["confirmed", "asked to subscribe"]
 
 
-def test_after_erasing_nothing_names_the_reader(engine: Engine) -> None:
+def test_after_a_deletion_nothing_names_the_subscriber(engine: Engine) -> None:
     cut(engine, date(2026, 11, 23), NOW)
-    found = confirmed(engine)
+    subscriber = confirmed(engine)
     with transaction(engine) as connection:
         connection.execute(update(deliveries).values(reply_text=f"250 ok {ADDRESS}"))
         suppress(connection, KEY, SuppressionReason.REFUSED, f"550 <{ADDRESS}> unknown", NOW)
-    assert subscriptions.erase(engine, found.id, NOW)
-    assert not subscriptions.erase(engine, found.id, NOW)
-    assert export(engine, found.id) is None
-    assert len(mails(engine)) == 2, "the ledger keeps that there were mails"
+    assert subscriptions.erase(engine, subscriber.id, NOW)
+    assert not subscriptions.erase(engine, subscriber.id, NOW)
+    assert export(engine, subscriber.id) is None
+    assert len(mails(engine)) == 2, "the ledger keeps the deliveries"
     assert ADDRESS not in dump(engine)
 
 
-def test_signing_up_again_after_erasing_brings_no_second_copy(engine: Engine) -> None:
+def test_signing_up_again_after_a_deletion_brings_no_second_copy(engine: Engine) -> None:
     cut(engine, date(2026, 11, 23), NOW)
-    found = confirmed(engine)
-    subscriptions.erase(engine, found.id, NOW)
+    subscriber = confirmed(engine)
+    subscriptions.erase(engine, subscriber.id, NOW)
     subscribe(engine, NOW + HOUR)
     first_issue.confirm(engine, reader(engine).id, "", NOW + HOUR)
     assert [kind for kind, _ in mails(engine)] == ["confirmation", "digest"]
 
 
-def test_who_never_confirms_is_forgotten_after_a_week(engine: Engine) -> None:
+def test_subscribers_who_never_confirm_are_deleted_after_a_week(engine: Engine) -> None:
     subscribe(engine)
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY) == 0
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
@@ -62,36 +62,36 @@ def test_who_never_confirms_is_forgotten_after_a_week(engine: Engine) -> None:
         assert connection.execute(select(deliveries.c.subscriber_id)).scalar_one() is None
 
 
-def test_confirmed_and_unsubscribed_readers_are_not_forgotten(engine: Engine) -> None:
-    found = confirmed(engine)
+def test_confirmed_and_unsubscribed_subscribers_are_not_purged(engine: Engine) -> None:
+    subscriber = confirmed(engine)
     subscribe(engine, address="eve@example.org")
     subscriptions.unsubscribe(engine, reader(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
     assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
     with read_only(engine) as connection:
         left = store.with_status(connection)
-        assert [one.id for one in store.with_status(connection, Status.CONFIRMED)] == [found.id]
-    assert sorted(one.status for one in left) == [Status.CONFIRMED, Status.UNSUBSCRIBED]
+        assert [row.id for row in store.with_status(connection, Status.CONFIRMED)] == [subscriber.id]
+    assert sorted(row.status for row in left) == [Status.CONFIRMED, Status.UNSUBSCRIBED]
 
 
 def test_no_event_holds_an_address(engine: Engine) -> None:
-    found = confirmed(engine)
+    subscriber = confirmed(engine)
     subscribe(engine, NOW + HOUR)
     subscriptions.mail_link(engine, ADDRESS, NOW, SECRET)
     subscriptions.mail_link(engine, "nobody@example.org", NOW, SECRET)
-    subscriptions.unsubscribe(engine, found.id, NOW, "test")
-    subscriptions.resubscribe(engine, found.id, NOW)
-    subscriptions.erase(engine, found.id, NOW)
+    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
+    subscriptions.resubscribe(engine, subscriber.id, NOW)
+    subscriptions.erase(engine, subscriber.id, NOW)
     with read_only(engine) as connection:
         logged = repr(events.latest(connection, 100))
     assert logged.count("Event(") == 8
     assert "example.org" not in logged
 
 
-def test_nothing_is_stored_when_a_part_of_it_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_stored_when_queueing_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(subscriptions, "queue_mail", full)
+    monkeypatch.setattr(subscriptions, "queue_delivery", full)
     with pytest.raises(OSError, match="disk full"):
         subscribe(engine)
     with read_only(engine) as connection:

@@ -1,4 +1,4 @@
-"""What readers can do, on both databases."""
+"""Actions on a subscription, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -33,9 +33,10 @@ from tests.support.page_actions import (
 
 def test_a_new_address_is_pending_and_asked_to_confirm(engine: Engine) -> None:
     subscribe(engine, wishes=Preferences(zone="Asia/Tokyo"))
-    found = reader(engine)
-    assert (found.email, found.status, found.preferences.zone) == (ADDRESS, Status.PENDING, "Asia/Tokyo")
-    assert (found.consent.requested_at, found.consent.form, found.consent.confirmed_at) == (NOW, "web 1", None)
+    subscriber = reader(engine)
+    assert (subscriber.email, subscriber.status, subscriber.preferences.zone) == (ADDRESS, Status.PENDING, "Asia/Tokyo")
+    consent = subscriber.consent
+    assert (consent.requested_at, consent.form, consent.confirmed_at) == (NOW, "web 1", None)
     assert mails(engine) == [("confirmation", "2026-11-23")]
     assert happened(engine) == ["asked to subscribe"]
 
@@ -62,7 +63,7 @@ def test_three_confirmation_mails_in_a_month_are_the_most(engine: Engine) -> Non
     assert len(mails(engine)) == 4
 
 
-def test_requests_at_once_make_one_reader_and_one_mail(engine: Engine) -> None:
+def test_requests_at_once_make_one_subscriber_and_one_mail(engine: Engine) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: subscribe(engine), range(16)))
     assert mails(engine) == [("confirmation", "2026-11-23")]
@@ -70,11 +71,11 @@ def test_requests_at_once_make_one_reader_and_one_mail(engine: Engine) -> None:
         assert len(store.with_status(connection)) == 1
 
 
-def test_upper_and_lower_case_are_one_reader(engine: Engine) -> None:
+def test_upper_and_lower_case_are_one_subscriber(engine: Engine) -> None:
     subscribe(engine, address="Ada@example.org")
     subscribe(engine, address="ada@example.org")
     with read_only(engine) as connection:
-        assert [found.email for found in store.with_status(connection)] == ["Ada@example.org"]
+        assert [subscriber.email for subscriber in store.with_status(connection)] == ["Ada@example.org"]
 
 
 def test_a_confirmed_address_is_told_so_by_mail_and_stays_as_it_is(engine: Engine) -> None:
@@ -86,13 +87,13 @@ def test_a_confirmed_address_is_told_so_by_mail_and_stays_as_it_is(engine: Engin
     assert len(mails(engine)) == 2
 
 
-def test_an_unsubscribed_reader_who_asks_again_is_pending_with_their_old_preferences(engine: Engine) -> None:
-    found = confirmed(engine)
-    subscriptions.change_preferences(engine, found.id, Preferences(papers=2), NOW)
-    subscriptions.unsubscribe(engine, found.id, NOW, "test")
+def test_an_unsubscribed_subscriber_who_asks_again_is_pending_with_their_old_preferences(engine: Engine) -> None:
+    subscriber = confirmed(engine)
+    subscriptions.change_preferences(engine, subscriber.id, Preferences(papers=2), NOW)
+    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
     subscribe(engine, NOW + 2 * DAY, wishes=Preferences(papers=25))
     again = reader(engine)
-    assert (again.id, again.status, again.preferences.papers) == (found.id, Status.PENDING, 2)
+    assert (again.id, again.status, again.preferences.papers) == (subscriber.id, Status.PENDING, 2)
     assert again.consent.confirmed_at is None
     assert mails(engine)[-1] == ("confirmation", "2026-11-25")
 
@@ -112,12 +113,13 @@ def test_a_suppressed_address_gets_nothing(engine: Engine) -> None:
 def test_confirming_starts_the_mails_with_the_newest_issue(engine: Engine) -> None:
     cut(engine, date(2026, 11, 22), NOW - 27 * HOUR)
     issue = cut(engine, date(2026, 11, 23), NOW - 3 * HOUR)
-    found = confirmed(engine)
-    assert (found.status, found.consent.confirmed_at, found.consent.confirmed_from) == (Status.CONFIRMED, NOW, "1" * 32)
+    subscriber = confirmed(engine)
+    consent = subscriber.consent
+    assert (subscriber.status, consent.confirmed_at, consent.confirmed_from) == (Status.CONFIRMED, NOW, "1" * 32)
     assert mails(engine)[1:] == [("digest", "2026-11-23")]
     with read_only(engine) as connection:
         row = connection.execute(select(deliveries).where(deliveries.c.kind == Kind.DIGEST)).one()
-    assert (row.issue_id, row.due_at, row.recipient, row.subscriber_id) == (issue, NOW, KEY, found.id)
+    assert (row.issue_id, row.due_at, row.recipient, row.subscriber_id) == (issue, NOW, KEY, subscriber.id)
 
 
 def test_an_issue_older_than_two_days_is_not_sent_to_who_confirms(engine: Engine) -> None:
@@ -147,24 +149,24 @@ def test_confirming_at_once_from_several_places_makes_one_digest(engine: Engine)
 
 def test_preferences_can_come_with_the_confirmation(engine: Engine) -> None:
     subscribe(engine)
-    found = first_issue.confirm(engine, reader(engine).id, "", NOW, Preferences(papers=3, hour=22))
-    assert found is not None
-    assert (found.preferences.papers, found.preferences.hour) == (3, 22)
+    subscriber = first_issue.confirm(engine, reader(engine).id, "", NOW, Preferences(papers=3, hour=22))
+    assert subscriber is not None
+    assert (subscriber.preferences.papers, subscriber.preferences.hour) == (3, 22)
 
 
 def test_an_old_link_does_not_revive_who_unsubscribed(engine: Engine) -> None:
-    found = confirmed(engine)
-    subscriptions.unsubscribe(engine, found.id, NOW, "test")
-    assert first_issue.confirm(engine, found.id, "", NOW + HOUR) is None
+    subscriber = confirmed(engine)
+    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
+    assert first_issue.confirm(engine, subscriber.id, "", NOW + HOUR) is None
     assert reader(engine).status is Status.UNSUBSCRIBED
 
 
-def test_nobody_is_confirmed_by_the_number_of_an_erased_reader(engine: Engine) -> None:
-    found = confirmed(engine)
-    subscriptions.erase(engine, found.id, NOW)
+def test_nobody_is_confirmed_by_the_number_of_an_erased_subscriber(engine: Engine) -> None:
+    subscriber = confirmed(engine)
+    subscriptions.erase(engine, subscriber.id, NOW)
     subscribe(engine, address="eve@example.org")
-    assert reader(engine, recipient_key("eve@example.org", SECRET)).id != found.id
-    assert first_issue.confirm(engine, found.id, "", NOW) is None
+    assert reader(engine, recipient_key("eve@example.org", SECRET)).id != subscriber.id
+    assert first_issue.confirm(engine, subscriber.id, "", NOW) is None
 
 
 def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:
@@ -181,7 +183,7 @@ def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:
 
 
 def test_changed_preferences_are_kept_and_noted_by_field(engine: Engine) -> None:
-    found = confirmed(engine)
+    subscriber = confirmed(engine)
     wishes = Preferences(
         topics=("vision",),
         keywords=("rag",),
@@ -198,16 +200,16 @@ def test_changed_preferences_are_kept_and_noted_by_field(engine: Engine) -> None
         hour=23,
         paused_until=date(2026, 12, 24),
     )
-    assert subscriptions.change_preferences(engine, found.id, wishes, NOW)
+    assert subscriptions.change_preferences(engine, subscriber.id, wishes, NOW)
     assert reader(engine).preferences == wishes
-    subscriptions.change_preferences(engine, found.id, wishes, NOW)
+    subscriptions.change_preferences(engine, subscriber.id, wishes, NOW)
     assert happened(engine).count("changed preferences") == 1
 
 
 def test_unsubscribing_twice_is_noted_once(engine: Engine) -> None:
-    found = confirmed(engine)
-    assert subscriptions.unsubscribe(engine, found.id, NOW, "one-click")
-    assert not subscriptions.unsubscribe(engine, found.id, NOW, "one-click")
+    subscriber = confirmed(engine)
+    assert subscriptions.unsubscribe(engine, subscriber.id, NOW, "one-click")
+    assert not subscriptions.unsubscribe(engine, subscriber.id, NOW, "one-click")
     assert reader(engine).status is Status.UNSUBSCRIBED
     assert happened(engine).count("unsubscribed") == 1
 
@@ -222,17 +224,17 @@ def test_undo_brings_back_who_had_confirmed_and_nobody_else(engine: Engine) -> N
 
 
 def test_undo_is_bound_to_its_time(engine: Engine) -> None:
-    found = confirmed(engine)
-    subscriptions.unsubscribe(engine, found.id, NOW, "test")
-    assert not subscriptions.resubscribe(engine, found.id, NOW + 2 * HOUR, within=HOUR)
-    assert subscriptions.resubscribe(engine, found.id, NOW + HOUR, within=HOUR)
+    subscriber = confirmed(engine)
+    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
+    assert not subscriptions.resubscribe(engine, subscriber.id, NOW + 2 * HOUR, within=HOUR)
+    assert subscriptions.resubscribe(engine, subscriber.id, NOW + HOUR, within=HOUR)
     assert reader(engine).status is Status.CONFIRMED
 
 
 # --- mail me my link ---
 
 
-def test_a_link_is_mailed_to_confirmed_readers_once_a_day(engine: Engine) -> None:
+def test_a_link_is_mailed_to_confirmed_subscribers_once_a_day(engine: Engine) -> None:
     confirmed(engine)
     for hour in range(3):
         subscriptions.mail_link(engine, ADDRESS, NOW + hour * HOUR, SECRET)
@@ -273,7 +275,7 @@ def test_never_mail_again_can_be_undone_by_the_same_link_and_confirms_nobody(eng
 
 
 def test_undoing_never_lifts_what_a_mail_server_or_an_operator_suppressed(engine: Engine) -> None:
-    found = confirmed(engine)
+    subscriber = confirmed(engine)
     with transaction(engine) as connection:
         suppress(connection, KEY, SuppressionReason.REFUSED, "550 5.1.1", NOW)
-    assert not subscriptions.allow_asking(engine, found.id, NOW)
+    assert not subscriptions.allow_asking(engine, subscriber.id, NOW)

@@ -16,7 +16,6 @@ from digest.papers.ranking import RankingWeights
 from digest.papers.store import Listing, keep_papers, keep_votes
 from digest.resources import resource
 from digest.subscribers import store
-from digest.subscribers.store import NewSubscriber
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber, recipient_key
 
 DAY = date(2026, 3, 4)  # a Wednesday
@@ -73,9 +72,9 @@ def add_reader(
     """A confirmed subscriber, or a pending one with `confirmed_at=None`; the rest are preferences."""
     asked_at = MORNING - timedelta(days=4)
     consent = Consent(requested_at=asked_at, requested_from="", form="test")
-    new = NewSubscriber(email, recipient_key(email, SECRET), Preferences(**preferences), consent)  # type: ignore[arg-type]
+    chosen = Preferences(**preferences)  # type: ignore[arg-type]
     with transaction(engine) as connection:
-        number = store.add_pending(connection, new)
+        number = store.add_pending(connection, email, recipient_key(email, SECRET), chosen, consent)
         assert number is not None
         if confirmed_at is not None:
             store.set_confirmed(connection, number, "", confirmed_at)

@@ -27,7 +27,7 @@ def fit_space(texts: Mapping[str, str]) -> "Space":
 def affinities(
     space: "Space | None", feedback: Sequence[Sequence[PaperFeedback]], pools: Sequence[Sequence[str]], now: datetime
 ) -> list[list[float]]:
-    """The affinity of each paper, -1 to 1, for each subscriber's feedback and the pool of paper ids beside it.
+    """Return the affinity of each paper, -1 to 1, for each subscriber's feedback and pool of paper ids.
 
     It is the cosine between the paper and the mean of the liked papers minus LESS times the mean of the disliked ones;
     recent feedback weighs more. It is 0 without feedback or a space, and for papers that the space does not hold. A

@@ -52,7 +52,7 @@ class Space:
         return int(self.vectors.nbytes + sum(array.nbytes for array in tables))
 
     def similarities(self, profiles: Sequence[ProfileWeights], pools: Iterable[Sequence[str]]) -> list[list[float]]:
-        """The cosine of each paper with the profile, -1 to 1, for each profile and the pool beside it.
+        """Return the cosine of each paper of a pool with its profile, -1 to 1, for each profile and pool.
 
         It is 0 for papers outside the space and for profiles without papers. A pool that is the same object as the one
         before it is looked up once.

@@ -15,7 +15,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class PaperAffinities:
-    """What one subscriber's feedback means for the papers of an issue, by paper id."""
+    """One subscriber's affinity to the papers of an issue, by paper id."""
 
     affinity: Mapping[str, float]
     neighbours: Mapping[str, str]  # title of the liked paper that it resembles

@@ -1,4 +1,4 @@
-"""What a subscriber's feedback comes to, for the page that shows it."""
+"""Summary of a subscriber's feedback, for the page that shows it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class FeedbackSummary:
 
     feedback: tuple[PaperFeedback, ...]  # newest first
     papers: dict[str, Paper]  # those of them that are (still) in the archive, by id
-    liked: tuple[tuple[Topic, int], ...]  # topics of what they want more of, with the number of papers, most first
+    liked: tuple[tuple[Topic, int], ...]  # topics of liked papers, with their number, most first
     words: tuple[str, ...]  # the strongest of their profile at the last cut; none without feedback
     muted: tuple[Topic, ...]
     muted_words: tuple[str, ...]

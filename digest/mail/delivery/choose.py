@@ -25,7 +25,7 @@ from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason, skip_reason
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Draft
-from digest.subscribers.store import READER, reader_of
+from digest.subscribers.store import RECIPIENT, recipient_of
 from digest.subscribers.subscriber import Recipient
 
 
@@ -113,7 +113,7 @@ def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> di
     of_subscribers, of_suppressions, of_issues = _queries(connection.dialect.name)
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
     rows = connection.execute(of_subscribers, {"given": list(ids)}).all()
-    by_id = {subscriber.id: subscriber for subscriber in map(reader_of, rows)}
+    by_id = {subscriber.id: subscriber for subscriber in map(recipient_of, rows)}
     suppressed = set(connection.scalars(of_suppressions, {"given": list({claim.recipient for claim in claims})}))
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
     issue_rows = connection.execute(of_issues, {"given": list(issue_ids)})
@@ -132,7 +132,7 @@ def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> di
 def _queries(dialect: str) -> tuple[Select[Any], Select[Any], Select[Any]]:
     # Building these statements takes longer than running them.
     return (
-        select(*READER).where(in_list_param(dialect, subscribers.c.id, "given")),
+        select(*RECIPIENT).where(in_list_param(dialect, subscribers.c.id, "given")),
         select(suppressions.c.key).where(in_list_param(dialect, suppressions.c.key, "given")),
         select(issues_table.c.id, issues_table.c.status).where(in_list_param(dialect, issues_table.c.id, "given")),
     )

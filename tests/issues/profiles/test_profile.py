@@ -1,4 +1,4 @@
-"""Knowing the reader: kin of what they liked before strangers, from stored opinions alone."""
+"""Profiles: papers that resemble liked ones rank above others, from stored feedback alone."""
 
 import subprocess
 import sys
@@ -66,24 +66,24 @@ def less(*papers, at=MORNING):
     return [PaperFeedback(paper, FeedbackKind.LESS, at) for paper in papers]
 
 
-def affinity(space, opinions, pool=POOL, now=MORNING):
-    (found,) = affinities(space, [opinions], [pool], now)
-    return dict(zip(pool, found, strict=True))
+def affinity(space, feedback, pool=POOL, now=MORNING):
+    (scores,) = affinities(space, [feedback], [pool], now)
+    return dict(zip(pool, scores, strict=True))
 
 
-def mean_of(found, subject):
-    return sum(found[f"{subject}-{number}"] for number in range(PAPERS)) / PAPERS
+def mean_of(scores, subject):
+    return sum(scores[f"{subject}-{number}"] for number in range(PAPERS)) / PAPERS
 
 
 def test_the_kin_of_a_liked_paper_rank_before_strangers(space):
-    found = affinity(space, more("graph-1", "graph-4"))
-    best = sorted(found, key=found.__getitem__, reverse=True)[:PAPERS]
+    scores = affinity(space, more("graph-1", "graph-4"))
+    best = sorted(scores, key=scores.__getitem__, reverse=True)[:PAPERS]
     assert {paper.split("-")[0] for paper in best} == {"graph"}
 
 
 def test_several_interests_are_all_served(space):
-    found = affinity(space, more("graph-1", "speech-1"))
-    assert min(mean_of(found, "graph"), mean_of(found, "speech")) > mean_of(found, "robot") + 0.2
+    scores = affinity(space, more("graph-1", "speech-1"))
+    assert min(mean_of(scores, "graph"), mean_of(scores, "speech")) > mean_of(scores, "robot") + 0.2
 
 
 def test_less_like_this_pushes_its_kin_down_and_leaves_the_rest_in_front(space):
@@ -94,26 +94,26 @@ def test_less_like_this_pushes_its_kin_down_and_leaves_the_rest_in_front(space):
 
 
 def test_who_only_said_less_gets_that_below_everything_else(space):
-    found = affinity(space, less("robot-3"))
-    assert mean_of(found, "robot") < -0.3
-    assert mean_of(found, "graph") > mean_of(found, "robot") + 0.3
+    scores = affinity(space, less("robot-3"))
+    assert mean_of(scores, "robot") < -0.3
+    assert mean_of(scores, "graph") > mean_of(scores, "robot") + 0.3
 
 
 def test_a_recent_opinion_weighs_more_than_an_old_one(space):
     long_ago = MORNING - 2 * HALF_LIFE
-    found = affinity(space, [*more("graph-1", at=long_ago), *more("speech-1")])
-    assert mean_of(found, "speech") > mean_of(found, "graph") > mean_of(found, "robot")
+    scores = affinity(space, [*more("graph-1", at=long_ago), *more("speech-1")])
+    assert mean_of(scores, "speech") > mean_of(scores, "graph") > mean_of(scores, "robot")
 
 
 def test_age_alone_changes_nothing(space):
-    opinions = more("graph-1", "speech-1")
-    later = affinity(space, opinions, now=MORNING + timedelta(days=365))
-    assert later == pytest.approx(affinity(space, opinions), abs=1e-6)
+    feedback = more("graph-1", "speech-1")
+    later = affinity(space, feedback, now=MORNING + timedelta(days=365))
+    assert later == pytest.approx(affinity(space, feedback), abs=1e-6)
 
 
 def test_a_clock_that_lags_behind_an_opinion_does_not_blow_it_up(space):
-    opinions = more("graph-1", at=MORNING + timedelta(days=40_000))
-    assert affinity(space, opinions) == affinity(space, more("graph-1"))
+    feedback = more("graph-1", at=MORNING + timedelta(days=40_000))
+    assert affinity(space, feedback) == affinity(space, more("graph-1"))
 
 
 def test_the_last_word_about_a_paper_counts(space):
@@ -133,18 +133,18 @@ def test_the_last_word_about_a_paper_counts(space):
     )
 )
 @settings(deadline=None)
-def test_a_batch_is_the_same_as_one_by_one_to_the_bit_and_within_bounds(space, readers):
-    together = affinities(space, readers, [POOL] * len(readers), MORNING)
-    apart = [affinities(space, [opinions], [list(POOL)], MORNING)[0] for opinions in readers]
+def test_a_batch_is_the_same_as_one_by_one_to_the_bit_and_within_bounds(space, subscribers):
+    together = affinities(space, subscribers, [POOL] * len(subscribers), MORNING)
+    apart = [affinities(space, [feedback], [list(POOL)], MORNING)[0] for feedback in subscribers]
     assert together == apart
-    assert all(-1.0001 <= number <= 1.0001 for found in together for number in found)
+    assert all(-1.0001 <= number <= 1.0001 for scores in together for number in scores)
 
 
-def test_each_reader_may_have_a_pool_of_their_own(space):
+def test_each_subscriber_may_have_a_pool_of_their_own(space):
     pools = [["graph-2", "robot-2"], ["robot-2"], []]
-    found = affinities(space, [more("graph-1")] * 3, pools, MORNING)
-    assert [len(one) for one in found] == [2, 1, 0]
-    assert found[0][1] == pytest.approx(found[1][0], abs=1e-6)
+    scores = affinities(space, [more("graph-1")] * 3, pools, MORNING)
+    assert [len(values) for values in scores] == [2, 1, 0]
+    assert scores[0][1] == pytest.approx(scores[1][0], abs=1e-6)
 
 
 def test_the_same_papers_give_the_same_numbers_in_whatever_order_they_come(space):
@@ -176,22 +176,22 @@ HOSTILE = [
 def test_hostile_texts_are_places_like_others(copies):
     texts = {f"{number}-{copy}": text for number, text in enumerate(HOSTILE) for copy in range(copies)}
     hostile = fit_space(texts)
-    found = affinity(hostile, [*more(*texts), *less("0-0")], list(texts))
-    assert all(-1.0001 <= number <= 1.0001 for number in found.values())
-    assert found["0-0"] == 0.0  # an empty text is like nothing
+    scores = affinity(hostile, [*more(*texts), *less("0-0")], list(texts))
+    assert all(-1.0001 <= number <= 1.0001 for number in scores.values())
+    assert scores["0-0"] == 0.0  # an empty text is like nothing
     profile_words(hostile, more(*texts), MORNING)
 
 
 @pytest.mark.parametrize("texts", [{}, {"a": "graph"}, {"a": "graph node", "b": "graph node"}, {"a": "", "b": ""}])
 def test_tiny_collections_work(texts):
-    found = affinity(fit_space(texts), more("a"), ["a", "b", "c"])
-    assert found["c"] == 0.0
-    assert all(abs(number) <= 1.0001 for number in found.values())
+    scores = affinity(fit_space(texts), more("a"), ["a", "b", "c"])
+    assert scores["c"] == 0.0
+    assert all(abs(number) <= 1.0001 for number in scores.values())
 
 
 def test_papers_that_are_all_the_same_are_all_as_near():
-    found = affinity(fit_space({str(n): "graph node edge" for n in range(9)}), more("3"), [*map(str, range(9))])
-    assert found == pytest.approx(dict.fromkeys(found, 1.0), abs=1e-4)
+    scores = affinity(fit_space({str(n): "graph node edge" for n in range(9)}), more("3"), [*map(str, range(9))])
+    assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=1e-4)
 
 
 def test_a_process_in_which_nobody_said_anything_never_imports_numpy():

@@ -1,4 +1,4 @@
-"""What readers said decides how near the papers of the next issue are to them, on both databases."""
+"""Feedback decides the affinity to the papers of the next issue, on both databases."""
 
 from datetime import timedelta
 
@@ -19,11 +19,11 @@ SPEECH = "speech transcription of acoustic phonemes with a microphone and the vo
 
 @pytest.fixture
 def issue(engine):
-    """Readers of graphs and of nothing, and an issue in which speech has the most votes."""
+    """Return an issue in which speech has the most votes, and a subscriber who likes graphs."""
     yesterday = MORNING - timedelta(days=1)
     add_papers(engine, range(100, 106), seen_at=yesterday, abstract=GRAPHS, title="Graphs and their nodes")
     add_papers(engine, range(110, 116), seen_at=yesterday, abstract=SPEECH, title="Speech and its phonemes")
-    for number in range(200, 300):  # what stands in a quarter of all papers tells nothing
+    for number in range(200, 300):  # a word in a quarter of all papers says nothing
         add_papers(
             engine, range(number, number + 1), seen_at=yesterday, title="Another", abstract=f"subject{number // 3}"
         )
@@ -33,21 +33,21 @@ def issue(engine):
     fond = add_reader(engine, "ada@example.com")
     add_reader(engine, "ben@example.com")
     with transaction(engine) as connection:
-        said = {
+        kinds = {
             "00100": FeedbackKind.MORE,
             "00101": FeedbackKind.MORE,
             "00110": FeedbackKind.LESS,
             "00111": FeedbackKind.READ,
         }
         rows = [
-            {"subscriber_id": fond.id, "paper_id": f"2603.{paper}", "said": one, "at": MORNING}
-            for paper, one in said.items()
+            {"subscriber_id": fond.id, "paper_id": f"2603.{paper}", "said": kind, "at": MORNING}
+            for paper, kind in kinds.items()
         ]
         connection.execute(insert(opinions), rows)
     return cut(engine), fond
 
 
-def test_only_readers_who_said_something_have_a_taste(engine, issue):
+def test_only_subscribers_with_feedback_have_a_profile(engine, issue):
     published, fond = issue
     with read_only(engine) as connection:
         (row,) = connection.execute(select(tastes)).all()
@@ -57,7 +57,7 @@ def test_only_readers_who_said_something_have_a_taste(engine, issue):
     assert set(row.kin.values()) == {"Graphs and their nodes"}
 
 
-def test_a_reader_can_look_at_the_words_of_their_profile_until_they_forget_what_they_said(engine, issue):
+def test_a_subscriber_sees_the_words_of_their_profile_until_they_delete_their_feedback(engine, issue):
     _published, fond = issue
     words = feedback_summary(engine, fond).words
     assert words

@@ -8,7 +8,7 @@ from digest.database.engine import read_only, transaction
 from digest.issues.publish import halt
 from digest.ledger import sending
 from digest.ledger.kinds import ISSUE_OF, RULES, IssueStatus, SkipReason, Status
-from digest.ledger.queueing import queue_mail
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.ledger.sending import MessageRecord
 from digest.mail.delivery.choose import due_day, recipient_statuses
 from digest.subscribers import store
@@ -26,7 +26,9 @@ def queue_every_kind(engine, subscriber, issue_ids):
     with transaction(engine) as connection:
         for kind in RULES:
             for day, issue_id in issue_ids.items() if kind in ISSUE_OF else [(DAY, None)]:
-                queue_mail(connection, kind, day, subscriber.key, subscriber.id, DUE, MORNING, issue_id)
+                queue_delivery(
+                    connection, NewDelivery(kind, day, subscriber.key, subscriber.id, DUE, issue_id), MORNING
+                )
 
 
 def change(engine, subscriber, status, paused_until, is_suppressed):

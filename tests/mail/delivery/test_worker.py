@@ -12,6 +12,7 @@ from digest.issues.selection import IssueCache
 from digest.issues.store import issue_by_id
 from digest.ledger import deliveries, queueing
 from digest.ledger.kinds import Kind
+from digest.ledger.queueing import NewDelivery
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.worker import DeliveryWorker
@@ -242,7 +243,7 @@ def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     with transaction(engine) as connection:
         if kind is Kind.GOODBYE:
             set_unsubscribed(connection, reader.id, SEVEN)
-        queueing.queue_mail(connection, kind, DAY, reader.key, reader.id, SEVEN, SEVEN)
+        queueing.queue_delivery(connection, NewDelivery(kind, DAY, reader.key, reader.id, SEVEN), SEVEN)
     hands.deliver()
     (taken,) = smtp_server.taken
     assert opened(taken)["From"] == "Daily Papers <hello@example.org>"
