@@ -50,10 +50,6 @@ class Issue:
         """Of its page, behind the public address of the site."""
         return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")
 
-    def language_for(self, chosen: str) -> str:
-        """The tag of the language of a mail: what its reader chose, or for "" what the operator had at the cut."""
-        return chosen or self.settings.language
-
     def note_in(self, language: str) -> str:
         """The note in the language with this tag; in English where it was cut without that language."""
         return self.settings.notes.get(language, self.note)
