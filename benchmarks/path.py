@@ -22,7 +22,7 @@ import digest
 from benchmarks.command import command, run
 from benchmarks.installation import own_folder
 from benchmarks.servers import running_postgres
-from benchmarks.world import SECRET, add_papers, add_readers, cut
+from benchmarks.world import SECRET, add_papers, add_subscribers, cut
 from digest import wiring
 from digest.database.engine import transaction
 from digest.database.tables import deliveries, subscribers
@@ -31,7 +31,7 @@ from digest.settings import Settings
 from tests.support.smtp_server import SmtpServer
 
 _ROOT = Path(digest.__file__).parent
-_READERS = 40  # the message to the last of them is traced
+_SUBSCRIBERS = 40  # the message to the last of them is traced
 _TOPICS = ["vision"]  # which every second of them follows, and so does the last
 MOST_FILES = 25
 
@@ -40,12 +40,12 @@ def main() -> None:
     run(
         command("path", __doc__).parse_args(),
         _measure,
-        lambda found: found["delivered"] == 1 and found["count"] <= MOST_FILES,
+        lambda result: result["delivered"] == 1 and result["count"] <= MOST_FILES,
     )
 
 
 class Trace:
-    """The files whose functions run between the begin of a claim and the end of the record stage that follows."""
+    """The files whose functions run from the start of a claim until its replies are recorded."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
@@ -79,10 +79,10 @@ class Trace:
             self.files.add(frame.f_code.co_filename)
 
 
-def _measure(asked: argparse.Namespace) -> dict[str, Any]:
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     trace = Trace()
     with ExitStack() as stack:
-        folder = stack.enter_context(own_folder(asked.keep))
+        folder = stack.enter_context(own_folder(arguments.keep))
         database = stack.enter_context(running_postgres()).make("path")
         server = stack.enter_context(SmtpServer())
         settings = Settings(
@@ -100,13 +100,17 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
         trace.watch(worker)
         delivered = worker.deliver_due(1).handled
     paths = trace.paths()
-    return {"delivered": delivered, "count": len(paths), "files": paths if asked.json else "\n  ".join(["", *paths])}
+    return {
+        "delivered": delivered,
+        "count": len(paths),
+        "files": paths if arguments.json else "\n  ".join(["", *paths]),
+    }
 
 
 def _fill(engine: Engine, database: str, settings: Settings) -> None:
     today = datetime.now(UTC).date()
     add_papers(engine, today)
-    add_readers(database, range(1, _READERS + 1), today)
+    add_subscribers(database, range(1, _SUBSCRIBERS + 1), today)
     with transaction(engine) as connection:
         connection.execute(update(subscribers).where(subscribers.c.id % 2 == 0).values(topics=_TOPICS, keywords=[]))
     cut(engine, settings, today)
@@ -118,7 +122,7 @@ def _deliver_all_but_one(engine: Engine, worker: DeliveryWorker) -> None:
         due = connection.execute(select(deliveries.c.next_attempt_at).where(deliveries.c.id == last)).scalar_one()
         later = update(deliveries).where(deliveries.c.id == last).values(next_attempt_at=due + timedelta(days=9))
         connection.execute(later)
-    worker.deliver_due(_READERS)
+    worker.deliver_due(_SUBSCRIBERS)
     with transaction(engine) as connection:
         connection.execute(update(deliveries).where(deliveries.c.id == last).values(next_attempt_at=due))
 

@@ -71,7 +71,7 @@ def test_a_weekly_mail_says_so_and_holds_the_best_of_the_week(hands, engine, smt
     assert said["List-Unsubscribe"]
     assert said["Precedence"] == "bulk"
     assert f"2026-03-04/{IssueKind.WEEKLY}" in said.get_body(("html",)).get_content()
-    assert "of the week, " in said.get_body(("plain",)).get_content()
+    assert "in this week’s ranking" in said.get_body(("plain",)).get_content()
     assert len(papers_in(mail)) == 8
 
 

@@ -104,7 +104,7 @@ def test_anything_else_is_answered_in_words(typed: str) -> None:
 
 
 def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Subscriber) -> None:
-    assert "looked up" in community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
+    assert "looking it up" in community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
     bo = add_reader(engine, "bo@example.org")
     assert "already been suggested" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
     with read_only(engine) as connection:
@@ -126,10 +126,10 @@ def test_a_known_paper_is_listed_at_once_unless_it_is_old(engine: Engine, ada: S
 def test_a_refused_paper_says_why_and_may_be_tried_again_after_a_day(engine: Engine, ada: Subscriber) -> None:
     community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
     with transaction(engine) as connection:
-        settle(connection, [], {"2603.99999": "arXiv knows no such paper."})
-    with pytest.raises(NotTaken, match="knows no such paper"):
+        settle(connection, [], {"2603.99999": "arXiv has no paper with this number."})
+    with pytest.raises(NotTaken, match="no paper with this number"):
         community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(hours=1), 5)
-    assert "looked up" in community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(days=2), 5)
+    assert "looking it up" in community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(days=2), 5)
 
 
 def test_bursts_of_suggestions_and_votes_are_bounded(engine: Engine, ada: Subscriber) -> None:

@@ -1,4 +1,4 @@
-"""A small world for tests: papers, readers and issues in a database, with fitting values for what a test leaves out."""
+"""A small world for tests: papers, subscribers and issues in a database; what a test leaves out gets fitting values."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,9 +39,9 @@ def desk() -> MailContext:
     return MailContext(Renderer(resource("templates"), LANGUAGES), LOOK, SENDERS, (SECRET,))
 
 
-def paper(number: int, **said: object) -> Paper:
+def paper(number: int, **fields: object) -> Paper:
     """A paper; `number` makes it distinct."""
-    known = Paper(
+    default = Paper(
         id=f"2603.{number:05}",
         title=f"Paper number {number}",
         abstract=f"What paper {number} found out.",
@@ -50,16 +50,17 @@ def paper(number: int, **said: object) -> Paper:
         listed_at=MORNING - timedelta(hours=6),
         url=f"https://arxiv.org/abs/2603.{number:05}",
     )
-    return replace(known, **said)  # type: ignore[arg-type]
+    return replace(default, **fields)  # type: ignore[arg-type]
 
 
 def add_papers(
-    engine: Engine, numbers: range, seen_at: datetime = MORNING - timedelta(hours=1), **said: object
+    engine: Engine, numbers: range, seen_at: datetime = MORNING - timedelta(hours=1), **fields: object
 ) -> None:
     """Papers with fewer votes the higher their number."""
-    papers = [paper(number, **said) for number in numbers]
+    papers = [paper(number, **fields) for number in numbers]
     votes = [
-        Votes(one.id, "huggingface", seen_at, max(0, 200 - number)) for number, one in zip(numbers, papers, strict=True)
+        Votes(listed.id, "huggingface", seen_at, max(0, 200 - number))
+        for number, listed in zip(numbers, papers, strict=True)
     ]
     with transaction(engine) as connection:
         keep_papers(connection, Listing("huggingface", seen_at, papers))
@@ -67,20 +68,20 @@ def add_papers(
 
 
 def add_reader(
-    engine: Engine, email: str, confirmed_at: datetime | None = MORNING - timedelta(days=3), **asked: object
+    engine: Engine, email: str, confirmed_at: datetime | None = MORNING - timedelta(days=3), **preferences: object
 ) -> Subscriber:
-    """A confirmed reader, or a pending one with `confirmed_at=None`; `asked` are preferences."""
+    """A confirmed subscriber, or a pending one with `confirmed_at=None`; the rest are preferences."""
     asked_at = MORNING - timedelta(days=4)
     consent = Consent(requested_at=asked_at, requested_from="", form="test")
-    new = NewSubscriber(email, recipient_key(email, SECRET), Preferences(**asked), consent)  # type: ignore[arg-type]
+    new = NewSubscriber(email, recipient_key(email, SECRET), Preferences(**preferences), consent)  # type: ignore[arg-type]
     with transaction(engine) as connection:
         number = store.add_pending(connection, new)
         assert number is not None
         if confirmed_at is not None:
             store.set_confirmed(connection, number, "", confirmed_at)
-        reader = store.by_id(connection, number)
-    assert reader is not None
-    return reader
+        subscriber = store.by_id(connection, number)
+    assert subscriber is not None
+    return subscriber
 
 
 def cut(engine: Engine, day: date = DAY, now: datetime | None = None, plan: Plan = PLAN) -> Published:
