@@ -15,8 +15,8 @@ from dataclasses import replace
 from benchmarks.baseline import baseline_messages, rsa_key
 from digest.issues.issue import Issue
 from digest.issues.selection import Pick, Selection
+from digest.mail.compose.composer import IssueComposer
 from digest.mail.compose.dkim import load_signer
-from digest.mail.compose.issue_composer import IssueComposer
 from tests.mail.builders import CONTEXT, a_composer, a_draft, a_paper, an_issue
 
 ROUNDS = 5

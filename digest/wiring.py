@@ -22,7 +22,7 @@ from digest.mail.compose.render import Renderer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
-from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting import remembered_by
@@ -123,13 +123,10 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
-        issues,
         Composer(database, desk(settings), journal, issues),
         flow(settings, database),
         journal,
-        name,
-        hold=settings.in_doubt == "hold",
-        now=clock.now,
+        WorkerSettings(name, settings.in_doubt == "hold", clock.now),
     )
 
 

@@ -50,10 +50,6 @@ class Issue:
         """The path of its page, after the public address of the site."""
         return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")
 
-    def language_for(self, chosen: str) -> str:
-        """Return the language of a message: the subscriber's, or for "" the operator's at the cut."""
-        return chosen or self.settings.language
-
     def note_in(self, language: str) -> str:
         """Return the note in a language, in English if the issue was cut without that language."""
         return self.settings.notes.get(language, self.note)

@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from digest.database.dialect import in_list, in_list_param
-from digest.database.tables import deliveries, issues
-from digest.ledger.kinds import LISTED, IssueStatus, Kind, State
+from digest.database.tables import deliveries, issues, subscribers, suppressions
+from digest.ledger.kinds import LISTED, RULES, IssueStatus, Kind, SkipReason, State, Status
 
 # Longer than a mail server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes; we wait 10 for the reply
 # to the final dot), so that a worker that was only suspended cannot still be sending when its lease ends.
@@ -68,6 +68,47 @@ def is_due(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     not_running = select(issues.c.id).where(issues.c.status != IssueStatus.RUNNING)
     may_go = or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.not_in(not_running))
     return and_(is_waiting(), deliveries.c.next_attempt_at <= now, may_go)
+
+
+# --- whether a claimed delivery is still wanted ---
+
+
+def skip_reason(
+    kind: Kind, status: Status | None, suppressed: bool, issue_status: IssueStatus | None, paused: bool
+) -> SkipReason | None:
+    """Why a message must not be sent; None while it is wanted. An erased subscriber has no `status`."""
+    rule = RULES[kind]
+    if status is None:
+        return SkipReason.ERASED
+    if suppressed:
+        return SkipReason.SUPPRESSED
+    if issue_status is IssueStatus.CANCELLED:
+        return SkipReason.CANCELLED
+    if status is not rule.status:
+        return SkipReason.UNSUBSCRIBED if rule.status is Status.CONFIRMED else SkipReason.CHANGED
+    return SkipReason.PAUSED if paused and rule.heeds_pause else None
+
+
+def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
+    """skip_reason() in SQL, from the same table; a paused issue has to wait as well."""
+    status = case({str(kind): str(rule.status) for kind, rule in RULES.items()}, value=deliveries.c.kind)
+    ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
+    paused_until = subscribers.c.paused_until
+    return and_(
+        exists().where(
+            subscribers.c.id == deliveries.c.subscriber_id,
+            subscribers.c.status == status,
+            or_(deliveries.c.kind.in_(ignores_pause), paused_until.is_(None), paused_until <= due_day),
+        ),
+        ~exists().where(suppressions.c.key == deliveries.c.recipient),
+        or_(
+            deliveries.c.issue_id.is_(None),
+            exists().where(issues.c.id == deliveries.c.issue_id, issues.c.status == IssueStatus.RUNNING),
+        ),
+    )
+
+
+# --- what a recipient has received ---
 
 
 @dataclass(slots=True)

@@ -91,19 +91,3 @@ RULES = {
 ISSUE_OF = {kind: rule.issue for kind, rule in RULES.items() if rule.issue is not None}
 OF_ISSUE: dict[str, Kind] = {issue: kind for kind, issue in ISSUE_OF.items()}
 LISTED = frozenset(ISSUE_OF)  # what goes to the list; the others answer one person
-
-
-def skip_reason(
-    kind: Kind, status: Status | None, suppressed: bool, issue_status: IssueStatus | None, paused: bool
-) -> SkipReason | None:
-    """Why a message must not be sent; None while it is wanted. An erased subscriber has no `status`."""
-    rule = RULES[kind]
-    if status is None:
-        return SkipReason.ERASED
-    if suppressed:
-        return SkipReason.SUPPRESSED
-    if issue_status is IssueStatus.CANCELLED:
-        return SkipReason.CANCELLED
-    if status is not rule.status:
-        return SkipReason.UNSUBSCRIBED if rule.status is Status.CONFIRMED else SkipReason.CHANGED
-    return SkipReason.PAUSED if paused and rule.heeds_pause else None

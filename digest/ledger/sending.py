@@ -19,11 +19,8 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    case,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -38,9 +35,9 @@ from digest.database.dialect import (
     rows_of,
     use_indexed_order,
 )
-from digest.database.tables import deliveries, issues, messages, subscribers, suppressions
-from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting
-from digest.ledger.kinds import RULES, IssueStatus, State
+from digest.database.tables import deliveries, messages
+from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting, is_wanted
+from digest.ledger.kinds import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +183,7 @@ def _mark(dialect: str) -> Any:
             deliveries.c.state == State.CLAIMED,
             deliveries.c.worker == bindparam("sender"),
             deliveries.c.lease_until > now,
-            _is_wanted(given.c.due_day),
+            is_wanted(given.c.due_day),
         )
         .values(
             state=State.SENDING,
@@ -196,25 +193,6 @@ def _mark(dialect: str) -> Any:
             selection=given.c.selection,
         )
         .returning(deliveries.c.id)
-    )
-
-
-def _is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
-    """skip_reason() in SQL, from the same table; a paused issue has to wait as well."""
-    status = case({str(kind): str(rule.status) for kind, rule in RULES.items()}, value=deliveries.c.kind)
-    ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
-    paused_until = subscribers.c.paused_until
-    return and_(
-        exists().where(
-            subscribers.c.id == deliveries.c.subscriber_id,
-            subscribers.c.status == status,
-            or_(deliveries.c.kind.in_(ignores_pause), paused_until.is_(None), paused_until <= due_day),
-        ),
-        ~exists().where(suppressions.c.key == deliveries.c.recipient),
-        or_(
-            deliveries.c.issue_id.is_(None),
-            exists().where(issues.c.id == deliveries.c.issue_id, issues.c.status == IssueStatus.RUNNING),
-        ),
     )
 
 

@@ -1,6 +1,5 @@
 """Plain values that rendering, composing and sending pass on."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,12 +40,6 @@ class Draft:
     issue: Issue | None = None
     selection: Selection | None = None
 
-    @property
-    def language(self) -> str:
-        """The language chosen with the papers, else the operator's at the cut. Only for an issue."""
-        assert self.issue is not None
-        return self.issue.language_for(self.selection.language if self.selection else "")
-
 
 @dataclass(frozen=True, slots=True)
 class MessageParts:
@@ -76,8 +69,4 @@ class Headers:
 class OutgoingMessage:
     envelope: Envelope
     message_id: str
-    sha256: str
-
-    @classmethod
-    def of(cls, envelope: Envelope, message_id: str) -> "OutgoingMessage":
-        return cls(envelope, message_id, hashlib.sha256(envelope.message).hexdigest())
+    sha256: str  # of the bytes, which a retry has to repeat

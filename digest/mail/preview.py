@@ -13,10 +13,9 @@ from digest.issues.issue import Issue
 from digest.issues.selection import CachedIssue, Pool, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
-from digest.mail.compose.composer import compose_alone, compose_transactional
+from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional, language_of
 from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
-from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.store import stored_fragments
 from digest.mail.message import Draft
 from digest.smtp import Envelope
@@ -38,7 +37,7 @@ def preview_message(
     if draft is None:
         return None
     with read_only(engine) as connection:
-        stored = stored_fragments(connection, issue.id, draft.language) if subscriber else None
+        stored = stored_fragments(connection, issue.id, language_of(draft)) if subscriber else None
     if stored is None:
         return compose_alone(draft, context).envelope.message
     return IssueComposer(issue, Fragments.from_json(stored), context).compose(draft).envelope.message

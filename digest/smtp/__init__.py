@@ -1,10 +1,9 @@
 """An SMTP client that knows nothing of Digest: envelopes in, replies out."""
 
 from digest.smtp.client import Sender
-from digest.smtp.envelope import Envelope, Phase, Reply
+from digest.smtp.connection import is_plain_address
 from digest.smtp.relay import Relay, Security, is_loopback, parse_relay
-from digest.smtp.window import SendObserver, Timeouts
-from digest.smtp.wire import is_plain_address
+from digest.smtp.submission import Envelope, Phase, Reply, SendObserver, Timeouts
 
 __all__ = [
     "Envelope",

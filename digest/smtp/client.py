@@ -13,9 +13,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from digest.smtp.envelope import Envelope, Reply
 from digest.smtp.relay import Relay
-from digest.smtp.window import SendObserver, SubmittedWindow, Timeouts
+from digest.smtp.submission import Envelope, Reply, SendObserver, SubmittedWindow, Timeouts
 
 _DEFAULT_TIMEOUTS = Timeouts()
 

@@ -10,8 +10,8 @@ from typing import cast
 
 from aiosmtplib import SMTP, SMTPHeloError, SMTPResponseException
 
-from digest.smtp.envelope import Phase
 from digest.smtp.relay import Relay, Security
+from digest.smtp.submission import Phase
 
 _AVOIDED_SECONDS = 30.0
 

@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from digest.smtp.envelope import Envelope, Phase, Reply
+from digest.smtp.connection import is_plain_address
 from digest.smtp.opening import RelayPool, RelayState, connect_problem
 from digest.smtp.relay import Relay
 from digest.smtp.session import Session
-from digest.smtp.window import PendingMessage, SendObserver, SubmittedWindow, Timeouts
-from digest.smtp.wire import is_plain_address
+from digest.smtp.submission import Envelope, PendingMessage, Phase, Reply, SendObserver, SubmittedWindow, Timeouts
 
 # After this many refusals in a row that are about us, not about a message, the rest are not even tried.
 _HALTS_AT = 3
@@ -177,7 +176,7 @@ class ConnectionPool:
             if not session.start_next():
                 self._idle.append(session)
                 break
-        while len(self._openings) < min(len(self._waiting), self._max_openings()):
+        while len(self._openings) < len(self._waiting) and len(self._openings) < self._max_openings():
             opening = asyncio.get_running_loop().create_task(self._open())
             self._openings.add(opening)
             opening.add_done_callback(self._opened)
@@ -242,7 +241,7 @@ def _resolve(
 
 
 def _invalid_address(envelope: Envelope) -> Phase | None:
-    """The command that one of the addresses cannot stand in."""
+    """The command that would be invalid with one of the addresses."""
     if not is_plain_address(envelope.forward_path):
         return Phase.RCPT
     return None if is_plain_address(envelope.reverse_path) else Phase.MAIL

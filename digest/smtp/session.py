@@ -10,10 +10,17 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
-from digest.smtp.envelope import Phase, Reply
-from digest.smtp.transport import BufferedConnection, Deadline
-from digest.smtp.window import PendingMessage, Timeouts
-from digest.smtp.wire import PHASES, ExpectedReply, ProtocolError, Replies, commands, dot_stuffed
+from digest.smtp.connection import (
+    PHASES,
+    BufferedConnection,
+    Deadline,
+    ExpectedReply,
+    ProtocolError,
+    Replies,
+    commands,
+    dot_stuffed,
+)
+from digest.smtp.submission import PendingMessage, Phase, Reply, Timeouts
 
 if TYPE_CHECKING:
     from digest.smtp.pool import ConnectionPool

@@ -15,10 +15,9 @@ from digest.issues.issue import Issue
 from digest.issues.selection import IssueCache, Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
-from digest.mail.compose.composer import Composer, compose_alone, render_fragments
+from digest.mail.compose.composer import Composer, IssueComposer, compose_alone, language_of, render_fragments
 from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
-from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS
 from digest.papers.score_terms import ScoreTerms
@@ -89,9 +88,9 @@ def test_an_issue_is_rendered_in_each_language_that_is_needed():
 
 def test_the_language_is_frozen_with_the_mail_and_with_the_issue():
     issue = replace(ISSUE, settings=replace(ISSUE.settings, language="zh-CN"))
-    assert a_draft(issue, everything_in(issue)).language == "zh-CN"
-    assert a_draft(issue, in_language(everything_in(issue), "en")).language == "en"
-    assert a_draft(ISSUE, None).language == "en"
+    assert language_of(a_draft(issue, everything_in(issue))) == "zh-CN"
+    assert language_of(a_draft(issue, in_language(everything_in(issue), "en"))) == "en"
+    assert language_of(a_draft(ISSUE, None)) == "en"
 
 
 def test_fragments_of_an_earlier_version_are_joined_as_they_were():

@@ -11,7 +11,7 @@ from digest.mail.compose.composer import Composer
 from digest.mail.compose.context import MailContext
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import Receipt
-from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.throttle import Throttle
 from digest.smtp import Sender
 from tests.support.scenario import desk
@@ -29,8 +29,8 @@ class Unlimited(Throttle):
     def claim_limit(self, limit: int) -> int:
         return limit
 
-    def admit(self, domains: Sequence[str], now: datetime) -> list[timedelta]:
-        return [timedelta()] * len(domains)
+    def admit(self, addresses: Sequence[str], now: datetime) -> list[timedelta]:
+        return [timedelta()] * len(addresses)
 
     def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime) -> None:
         pass
@@ -62,4 +62,5 @@ def postman(
     issues = IssueCache(engine, context.renderer.languages)
     composer = Composer(engine, context, journal, issues)
     limits = throttle or Unlimited()
-    return DeliveryWorker(engine, Shared(sender), issues, composer, limits, journal, name, hold, now)
+    settings = WorkerSettings(name, hold, now)
+    return DeliveryWorker(engine, Shared(sender), composer, limits, journal, settings)

@@ -40,6 +40,7 @@ class Selection:
     first: bool = False  # the subscriber's first issue ever, which welcomes them
 
 
+@lru_cache(maxsize=1_000)  # subscribers with the same interests, or none, mostly get the same list
 def selection_as_json(selection: Selection) -> str:
     """For each pick [paper, why, trending, name of another term, its value, …], values in points.
 

@@ -67,7 +67,7 @@ class Pool:
         ranked = sorted(issue.papers, key=lambda paper: paper.rank)
         papers = [paper.paper for paper in ranked]
         self._issue = issue
-        self._languages = languages or Languages()
+        self._language = lru_cache(maxsize=100)((languages or Languages()).get)
         self.paper_ids = [paper.id for paper in papers]
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
         self.trending = [round(UNIT / math.log2(1 + paper.rank)) for paper in ranked]
@@ -77,6 +77,7 @@ class Pool:
         self.boost = lru_cache(maxsize=50_000)(self._boost)
         self.pick = lru_cache(maxsize=50_000)(self.new_pick)
         self._why = lru_cache(maxsize=50_000)(_reason_in)
+        self.outside = lru_cache(maxsize=100)(lambda language: language.say(OUTSIDE))
         ids_and_points = zip(self.paper_ids, self.trending, strict=True)
         self._by_rank = [Pick(paper_id, "", ((TRENDING, points),)) for paper_id, points in ids_and_points]
         self._dates = [_date_of(paper) for paper in papers]
@@ -98,7 +99,7 @@ class Pool:
         excluded = left_out | self._indexes(profile.rated) | self._muted(preferences) | self._listed_before(not_before)
         interests = interests_of(preferences)
         if interests or profile.affinity:
-            language = self._languages.get(self._issue.language_for(preferences.language))
+            language = self._language(preferences.language or self._issue.settings.language)
             picks = _PersonalRanking(self, preferences, interests, profile, excluded, language).picks()
         else:
             fresh = (pick for index, pick in enumerate(self._by_rank) if index not in excluded)
@@ -210,7 +211,7 @@ class _PersonalRanking:
         else:
             pick = pool.pick(index, interests, language)
         if surprise:
-            pick = pick._replace(why=language.say(OUTSIDE))
+            pick = pick._replace(why=pool.outside(language))
         if any(penalties):
             costs = [(name, -cost) for name, cost in penalties._asdict().items() if cost]
             pick = pick._replace(points=(*pick.points, *costs))

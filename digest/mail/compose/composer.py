@@ -1,5 +1,6 @@
 """Drafts → the exact bytes and envelopes of messages. Deterministic: the same draft gives the same bytes."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,13 +12,24 @@ from digest.database.engine import read_only, transaction
 from digest.issues.issue import Issue
 from digest.issues.selection import IssueCache
 from digest.language import SOURCE
-from digest.ledger.kinds import Kind
+from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.ledger.sending import message_of
-from digest.mail.compose.context import MailContext, frozen_branding
+from digest.mail.compose.context import MailContext, frozen_branding, frozen_context
 from digest.mail.compose.dkim import first_of_each_kind
 from digest.mail.compose.fragments import Fragments, fragments_of
-from digest.mail.compose.headers import message_bytes, message_id
-from digest.mail.compose.issue_composer import IssueComposer
+from digest.mail.compose.headers import (
+    UnfitMessage,
+    address_value,
+    boundary_for,
+    check_fields,
+    date_value,
+    header_fields,
+    message_bytes,
+    message_id,
+    mime_fields,
+    signed,
+)
+from digest.mail.compose.issue_template import Encoded, IssueTemplate, encoded_address, url_start
 from digest.mail.compose.render import SubscriberLinks
 from digest.mail.compose.store import keep_fragments, stored_fragments
 from digest.mail.delivery.journal import Journal
@@ -25,6 +37,86 @@ from digest.mail.message import Draft, Headers, OutgoingMessage
 from digest.smtp import Envelope, is_plain_address
 from digest.subscribers.tokens import Purpose, sign
 from digest.text import domain_of
+
+_TOKEN_LENGTH = 32
+_LINKS = {  # by their placeholders
+    "manage_url": ("preferences", Purpose.MANAGE),
+    "unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
+    "feedback": ("feedback", Purpose.FEEDBACK),
+}
+
+
+class IssueComposer:
+    """Composes the messages of one issue in one language, thousands a second.
+
+    Prepares what is the same for all subscribers once; each message then costs a few joins.
+    """
+
+    def __init__(self, issue: Issue, fragments: Fragments, context: MailContext) -> None:
+        """Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
+        frozen = frozen_context(issue, context)
+        public_url = frozen.branding.public_url
+        boundary = boundary_for(f"issue {issue.id} of {issue.date}")
+        self._issue_id = issue.id
+        self._reverse_path = frozen.senders.reverse_path
+        self._link_keys = frozen.link_keys
+        self._signers = frozen.signers
+        self._domain = domain_of(frozen.senders.bulk)
+        self._unsubscribe_url = f"{public_url}/u/"
+        self._urls = {name: url_start(f"{public_url}/{path}/", _TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
+        self._template = IssueTemplate(fragments, boundary)
+        self._date = lru_cache(maxsize=1_000)(date_value)
+        self._fields = [*header_fields("A subject", self._sample_headers(issue, frozen)), *mime_fields(boundary)]
+        check_fields(self._fields)
+
+    def compose(self, draft: Draft) -> OutgoingMessage:
+        """Raises UnfitMessage for a message that cannot be made."""
+        delivery, selection = draft.delivery, draft.selection
+        if delivery.issue_id != self._issue_id:
+            raise UnfitMessage("the message belongs to another issue")
+        if selection is None or not selection.picks:
+            raise UnfitMessage("a digest without papers is not sent")
+        address = address_value(draft.subscriber.email)
+        tokens = {
+            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._link_keys)
+            for name, (_, purpose) in _LINKS.items()
+        }
+        name = message_id(delivery, self._domain)
+        own = {
+            "To": address,
+            "Subject": self._template.subject(selection.picks[0].paper_id, len(selection.picks)).header,
+            "Date": self._date(delivery.due_at),
+            "Message-ID": f"<{name}>",
+            "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens['unsubscribe_url']}>",
+        }
+        fields = [(name, own.get(name, value)) for name, value in self._fields]
+        body = self._template.body(selection, {"address": encoded_address(address), **self._links(tokens)})
+        message = signed(fields, body, self._domain, delivery.due_at, self._signers)
+        envelope = Envelope(
+            delivery.id, self._reverse_path, draft.subscriber.email, message, self._template.may_have_dots
+        )
+        return _outgoing(envelope, name)
+
+    def _links(self, tokens: dict[str, str]) -> dict[str, Encoded]:
+        links = {}
+        for name, token in tokens.items():
+            start, end = self._urls[name], token.encode()
+            links[name] = Encoded(start.text + end, start.html + end)
+        return links
+
+    def _sample_headers(self, issue: Issue, frozen: MailContext) -> Headers:
+        """Headers for the fields that all subscribers share; the others are replaced in each message."""
+        return Headers(
+            sender=frozen.senders.bulk,
+            reply_to=frozen.senders.reply_to,
+            to="reader@example.com",
+            date=issue.cut_at,
+            message_id=f"sample@{self._domain}",
+            kind=OF_ISSUE[issue.kind],
+            occasion=issue.date.isoformat(),
+            unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
+            archive_url=f"{frozen.branding.public_url}/issues",
+        )
 
 
 @dataclass(slots=True)
@@ -42,7 +134,7 @@ class Composer:
         self._engine = engine
         self._context = context
         self._journal = journal
-        self._issues = issues
+        self.issues = issues
         self._issue_composer = lru_cache(maxsize=8)(self._new_issue_composer)
 
     def compose(self, drafts: Sequence[Draft]) -> Composed:
@@ -63,10 +155,10 @@ class Composer:
     def _message(self, draft: Draft) -> OutgoingMessage:
         delivery = draft.delivery
         if draft.issue is not None:
-            return self._issue_composer(draft.issue.id, draft.language).compose(draft)
+            return self._issue_composer(draft.issue.id, language_of(draft)).compose(draft)
         if delivery.in_doubt and (stored := self._stored_message(delivery.id)):
             envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
-            return OutgoingMessage.of(envelope, delivery.message_id)
+            return _outgoing(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
 
     def _stored_message(self, delivery_id: int) -> bytes | None:
@@ -74,7 +166,7 @@ class Composer:
             return message_of(connection, delivery_id)
 
     def _new_issue_composer(self, issue_id: int, language: str) -> IssueComposer:
-        issue = self._issues.get(issue_id).issue
+        issue = self.issues.get(issue_id).issue
         with read_only(self._engine) as connection:
             stored = stored_fragments(connection, issue_id, language)
         if stored is None:
@@ -93,6 +185,17 @@ def _check(message: OutgoingMessage, draft: Draft) -> None:
         raise ValueError("an earlier attempt may have arrived, and the message would now differ")
 
 
+def _outgoing(envelope: Envelope, message_id: str) -> OutgoingMessage:
+    return OutgoingMessage(envelope, message_id, hashlib.sha256(envelope.message).hexdigest())
+
+
+def language_of(draft: Draft) -> str:
+    """The language chosen with the papers, else the operator's at the cut. Only for an issue."""
+    assert draft.issue is not None
+    chosen = draft.selection.language if draft.selection else ""
+    return chosen or draft.issue.settings.language
+
+
 def render_fragments(issue: Issue, context: MailContext, language: str = SOURCE) -> Fragments:
     """Render the fragments of `issue` in one language. Raises jinja2.TemplateError."""
     return fragments_of(issue, frozen_branding(issue), context.renderer.speaking(language))
@@ -105,7 +208,7 @@ def compose_alone(draft: Draft, context: MailContext) -> OutgoingMessage:
     """
     if draft.issue is None:
         return compose_transactional(draft, context)
-    fragments = render_fragments(draft.issue, context, draft.language)
+    fragments = render_fragments(draft.issue, context, language_of(draft))
     return IssueComposer(draft.issue, fragments, context).compose(draft)
 
 
@@ -127,7 +230,7 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
     parts = renderer.render(delivery.kind, links, context.branding)
     message = message_bytes(parts, headers, first_of_each_kind(context.signers))
     envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message)
-    return OutgoingMessage.of(envelope, headers.message_id)
+    return _outgoing(envelope, headers.message_id)
 
 
 def _links(draft: Draft, context: MailContext) -> SubscriberLinks:

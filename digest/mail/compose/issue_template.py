@@ -11,9 +11,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from digest.issues.selection import Pick, Selection
-from digest.mail.compose.fragments import CardFragments, Fragments, LayoutFragments, layout_name
+from digest.mail.compose.fragments import SHAPES, CardFragments, Fragments, LayoutFragments, layout_name
 from digest.mail.compose.headers import UnfitMessage, check_fields, frame, subject_value
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value
+from digest.mail.compose.render import MANY
 from digest.text import cut, one_line, wrapped
 
 REASON, REASON_ROOM = 90, 240  # longest reason in characters and in bytes: two reasons in Chinese
@@ -46,9 +47,11 @@ class IssueTemplate:
         self._unfit = fragments.unfit
         self._frame = frame(boundary)
         self._pool = len(fragments.cards) + len(fragments.unfit)
-        self._subjects = {name: layout.subject for name, layout in fragments.forms.items()}
+        forms = fragments.forms
+        layouts = {shape: forms[name] for shape in SHAPES if (name := layout_name(*shape)) in forms}
+        self._subjects = {shape: layout.subject for shape, layout in layouts.items()}
         self._layouts = {
-            name: (_around_cards(layout.text), _around_cards(layout.html)) for name, layout in fragments.forms.items()
+            shape: (_around_cards(layout.text), _around_cards(layout.html)) for shape, layout in layouts.items()
         }
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
         self._welcome_text, self._welcome_html = map(Segments, fragments.welcome)
@@ -69,7 +72,7 @@ class IssueTemplate:
         html["subject"] = self.subject(picks[0].paper_id, count).html
         html["preheader"] = self._preheader(cards)
         is_cut = self._pool > count + selection.left_out
-        text_around, html_around = self._layouts[layout_name(count, selection.left_out, is_cut)]
+        text_around, html_around = self._layouts[min(count, MANY), min(selection.left_out, MANY), is_cut]
         before_text, before_html, end = self._frame
         texts = [before_text, *text_around.above.filled(text)]
         htmls = [before_html, *html_around.above.filled(html)]
@@ -102,7 +105,7 @@ class IssueTemplate:
         """Raises UnfitMessage for a paper without a card, or words that would add a header field."""
         (card,) = self._cards_of([Pick(paper_id, "")])
         values = {"title": card.subject, "more": str(count - 1)}
-        pieces = list(self._subjects[layout_name(count, 0, is_cut=False)])
+        pieces = list(self._subjects[min(count, MANY), 0, False])
         pieces[1::2] = [values[name] for name in pieces[1::2]]
         line = one_line("".join(pieces))
         header = subject_value(line)

@@ -21,8 +21,8 @@ from digest.issues.selection import (
     papers_for,
     selection_of,
 )
-from digest.ledger.deliveries import Delivery
-from digest.ledger.kinds import IssueStatus, SkipReason, skip_reason
+from digest.ledger.deliveries import Delivery, skip_reason
+from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Draft
 from digest.subscribers.store import RECIPIENT, recipient_of

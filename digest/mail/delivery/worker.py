@@ -1,4 +1,4 @@
-"""Delivers what is due in five stages: claim, choose, compose, send, record.
+"""Delivers what is due in five stages: claim, choose, compose, record, send.
 
 No transaction is open while a message is composed or on the wire. Up to two windows of messages are on the wire while
 the next is composed; the replies to the first are recorded in the transaction that marks the next. If a worker dies
@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
-from digest.issues.selection import IssueCache, selection_as_json
+from digest.issues.selection import selection_as_json
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
@@ -30,7 +30,6 @@ from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
 from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize
 from digest.smtp import Reply, Sender
-from digest.text import domain_of
 
 log = structlog.get_logger()
 
@@ -39,6 +38,8 @@ _WINDOWS_PER_CLAIM = 10
 _MAX_IN_FLIGHT = 2  # windows
 _AT_ONCE = timedelta()  # a delivery of a paused issue is not claimed, however early it is due
 _SOON = timedelta(seconds=30)
+
+ComposedMessages = Sequence[tuple[Draft, OutgoingMessage]]
 
 
 @dataclass(slots=True)
@@ -71,32 +72,38 @@ class WindowInFlight:
         self._ended = time.monotonic()
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """`name`: no other process ever has it. `hold`: a message that may have arrived waits for the operator instead of
+    being sent once more.
+    """
+
+    name: str
+    hold: bool
+    now: Callable[[], datetime]
+
+
 class DeliveryWorker:
-    """One worker process. The ledger has `name` on what it has claimed."""
+    """One worker process. The ledger has its name on what it has claimed."""
 
     def __init__(
         self,
         engine: Engine,
         sender: Sender,
-        issues: IssueCache,
         composer: Composer,
         throttle: Throttle,
         journal: Journal,
-        name: str,
-        hold: bool,
-        now: Callable[[], datetime],
+        settings: WorkerSettings,
     ) -> None:
-        """`hold`: a message that may have arrived waits for the operator instead of being sent once more."""
         self._engine = engine
         self._sender = sender
-        self._issues = issues
         self._composer = composer
         self._throttle = throttle
         self._journal = journal
-        self._name = name
-        self._hold = hold
-        self._now = now
-        self._lock = WorkerLock(engine, name)
+        self._name = settings.name
+        self._hold = settings.hold
+        self._now = settings.now
+        self._lock = WorkerLock(engine, settings.name)
         self._window_size = WindowSize()
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
@@ -112,7 +119,8 @@ class DeliveryWorker:
             while not stats.more and (claims := self.claim(limit - stats.handled)):
                 drafts = self.choose(claims)
                 while window := self._admit(drafts):
-                    self.send(self.compose(window))
+                    if messages := self.compose(window):
+                        self.send(self.record(messages))
                 stats.more = stats.handled >= limit or time.monotonic() > deadline
         finally:
             self._settle()
@@ -140,7 +148,7 @@ class DeliveryWorker:
         """Choose the papers of each message; skip or requeue the claims that get none."""
         self._journal.making(ALL)
         with read_only(self._engine) as connection:
-            outcome = choose(connection, self._name, claims, self._issues, self._journal)
+            outcome = choose(connection, self._name, claims, self._composer.issues, self._journal)
         self._journal.making(0)
         if outcome.skipped:
             with transaction(self._engine) as connection:
@@ -150,7 +158,7 @@ class DeliveryWorker:
         self._requeue(outcome.waiting, _SOON)
         return deque(outcome.drafts)
 
-    def compose(self, drafts: Sequence[Draft]) -> list[tuple[Draft, OutgoingMessage]]:
+    def compose(self, drafts: Sequence[Draft]) -> ComposedMessages:
         """Compose the messages of a window; quarantine those that cannot be."""
         composed = self._composer.compose(drafts)
         if composed.unfit:
@@ -159,39 +167,34 @@ class DeliveryWorker:
                     self._quarantine(connection, delivery_id, problem)
         return composed.messages
 
-    def send(self, messages: Sequence[tuple[Draft, OutgoingMessage]]) -> None:
-        """Check for the last time which messages are wanted, and submit those. The window that was sent first is
-        recorded in the same transaction.
+    def record(self, messages: ComposedMessages = ()) -> ComposedMessages:
+        """Record the replies to the oldest window, if the wire has no room for another, and mark `messages` as being
+        sent, in one transaction. Returns those that may go after this last check.
         """
-        if not messages:
-            return
-        may_go = self.record([_record_of(draft, message) for draft, message in messages])
-        going = [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
-        if len(going) < len(messages):
-            self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
-        if going:
-            replies = self._sender.submit([message.envelope for _draft, message in going], self._now)
-            self._in_flight.append(WindowInFlight((draft for draft, _message in going), replies))
-
-    def record(self, next_window: Sequence[MessageRecord] = ()) -> set[int]:
-        """Record the replies to the oldest window, if the wire has no room for the next, and mark the next as being
-        sent. Returns which of its messages may go.
-        """
-        is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not next_window
+        is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not messages
         oldest = self._in_flight[0] if self._in_flight and is_due else None
         receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
+        records = [_record_of(draft, message) for draft, message in messages]
 
         def work(connection: Connection) -> set[int]:
             if oldest:
                 claims = {delivery_id: draft.delivery for delivery_id, draft in oldest.drafts.items()}
                 record(connection, self._name, receipts, claims, self._hold)
-            return sending.mark_sending(connection, self._name, next_window) if next_window else set()
+            return sending.mark_sending(connection, self._name, records) if records else set()
 
         may_go = retry_transaction(self._engine, work)
         if oldest:
             self._in_flight.popleft()
             self._adapt(oldest, receipts)
-        return may_go
+        if len(may_go) < len(messages):
+            self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
+        return [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
+
+    def send(self, messages: ComposedMessages) -> None:
+        """Submit a window; its replies are recorded while later ones are on the wire."""
+        if messages:
+            replies = self._sender.submit([message.envelope for _draft, message in messages], self._now)
+            self._in_flight.append(WindowInFlight((draft for draft, _message in messages), replies))
 
     # --- between the stages ---
 
@@ -213,7 +216,7 @@ class DeliveryWorker:
                 drafts.clear()
                 break
             window = [drafts.popleft() for _ in range(min(self._window_size.messages, len(drafts)))]
-            waits = self._throttle.admit([_destination(draft) for draft in window], self._now())
+            waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now())
             if not any(waits):
                 return window
             if going := self._wait(drafts, list(zip(window, waits, strict=True))):
@@ -233,8 +236,8 @@ class DeliveryWorker:
 
     def _adapt(self, window: WindowInFlight, receipts: Sequence[Receipt]) -> None:
         self._window_size.adapt(window.seconds(), receipts)
-        domains = [_destination(window.drafts[receipt.delivery_id]) for receipt in receipts]
-        self._throttle.record(list(zip(domains, receipts, strict=True)), self._now())
+        addresses = [window.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
+        self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
         for receipt in receipts:
             self._stats.count(receipt.outcome)
 
@@ -266,10 +269,6 @@ class DeliveryWorker:
             with transaction(self._engine) as connection:
                 transitions.requeue(connection, delivery_ids, self._now() + wait)
             self._stats.count("requeued", len(delivery_ids))
-
-
-def _destination(draft: Draft) -> str:
-    return domain_of(draft.subscriber.email).lower()
 
 
 def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:

@@ -21,6 +21,7 @@ from digest.mail.throttle import warm_up
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
+from digest.text import domain_of
 
 log = structlog.get_logger()
 
@@ -109,15 +110,15 @@ class Throttle:
         rate = self._limits.rate
         return max(1, min(limit, int(rate * MAX_WAIT.total_seconds()))) if rate else limit
 
-    def admit(self, domains: Sequence[str], now: datetime) -> list[timedelta]:
+    def admit(self, addresses: Sequence[str], now: datetime) -> list[timedelta]:
         """How long each message of a window must wait; zero = it goes now.
 
         A message that waits has drawn on no rate: ask again for it after a wait up to MAX_WAIT, requeue it for a longer
         one.
         """
-        snapshot = self._snapshot(now)
-        if self._no_limits and not (snapshot.domains or self._slow or self._breaker.trial):
-            return [_ZERO] * len(domains)
+        if self._no_limits and self._is_calm(now):
+            return [_ZERO] * len(addresses)
+        domains, snapshot = [_destination(address) for address in addresses], self._snapshot(now)
         waits = [self._until_resumed(snapshot.domains.get(domain), now) for domain in domains]
         self._wait_for_rates(domains, waits)
         self._breaker.admit_one(waits)
@@ -127,8 +128,10 @@ class Throttle:
     # --- after sending ---
 
     def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime) -> None:
-        """Adapt to the receipts of a window, each with its destination domain."""
-        summary = summarize(responses)
+        """Adapt to the receipts of a window, each with the address that it is about."""
+        if self._is_calm(now) and all(receipt.outcome is Outcome.ACCEPTED for _address, receipt in responses):
+            return
+        summary = summarize([(_destination(address), receipt) for address, receipt in responses])
         self._speed_up(summary)
         recovered = self._recovered(summary, now)
         unsent = summary.not_accepted if self._limits.warm_up_from is not None else 0
@@ -230,6 +233,11 @@ class Throttle:
 
     # --- what the database says ---
 
+    def _is_calm(self, now: datetime) -> bool:
+        """Return True if nothing is paused, being tried or recovering from that."""
+        snapshot = self._snapshot(now)
+        return not (snapshot.everything or snapshot.domains or self._slow or self._breaker.trial)
+
     def _snapshot(self, now: datetime) -> _Snapshot:
         if self._latest is None or abs(now - self._latest.at) >= _FRESH:
             self._latest = self._read(now)
@@ -271,6 +279,10 @@ def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
         return before
     until = now + min(_FIRST_DOMAIN_PAUSE * 2 ** min(before.failures, 10), _MAX_DOMAIN_PAUSE)
     return replace(before, since=now, until=until, reason=reply, failures=before.failures + 1)
+
+
+def _destination(address: str) -> str:
+    return domain_of(address).lower()
 
 
 def _day(now: datetime) -> date:

@@ -15,11 +15,10 @@ from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint import lint
 from digest.lint.message import ParsedMessage
-from digest.mail.compose.composer import compose_alone, render_fragments
+from digest.mail.compose.composer import IssueComposer, compose_alone, render_fragments
 from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.headers import UnfitMessage
-from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.message import Branding
 from digest.papers.score_terms import ScoreTerms

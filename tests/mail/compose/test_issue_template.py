@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.mail.compose.composer import render_fragments
+from digest.mail.compose.composer import IssueComposer, render_fragments
 from digest.mail.compose.headers import UnfitMessage
-from digest.mail.compose.issue_composer import IssueComposer
 from digest.mail.compose.render import Renderer
 from digest.smtp import Envelope
 from tests.mail.builders import CONTEXT, TEMPLATES, a_composer, a_draft, a_paper, an_issue, everything_in

@@ -15,7 +15,7 @@ from digest.ledger.kinds import Kind
 from digest.ledger.queueing import NewDelivery
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
-from digest.mail.delivery.worker import DeliveryWorker
+from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.preview import preview_message
 from digest.smtp import Sender
 from digest.subscribers.store import set_unsubscribed
@@ -36,9 +36,8 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
         journal = Journal(tmp_path / "journal", "one")
         issues, context = IssueCache(engine, desk().renderer.languages), desk()
         composer, sender = Composer(engine, context, journal, issues), Sender([relay_of(server)], 3)
-        worker = DeliveryWorker(
-            engine, sender, issues, composer, Unlimited(), journal, "one", hold=False, now=lambda: SEVEN
-        )
+        settings = WorkerSettings("one", hold=False, now=lambda: SEVEN)
+        worker = DeliveryWorker(engine, sender, composer, Unlimited(), journal, settings)
         worker.deliver_due(10)
         worker.close()
         assert server.count("QUIT") == server.connections == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.smtp.wire import ProtocolError, Replies, commands, dot_stuffed, is_plain_address
+from digest.smtp.connection import ProtocolError, Replies, commands, dot_stuffed, is_plain_address
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 REPLY = st.tuples(st.integers(200, 599), st.lists(TEXT, min_size=1, max_size=4))
