@@ -65,7 +65,7 @@ ROOMS = {
     ),
     "throttle": Room(
         ("digest/mail/throttle", "digest/mail/pauses.py"),
-        _tests("mail/throttle", "throttle", "limits", "responses", "rates_asked", "shared_throttle"),
+        _tests("mail/throttle", "throttle", "limits", "pauses", "shared_throttle", "rates"),
     ),
     "outcome": Room(("digest/mail/delivery/outcome.py",), ("tests/mail/delivery/test_outcome.py",)),
 }
