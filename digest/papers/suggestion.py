@@ -22,7 +22,7 @@ ARXIV_SAYS = "arXiv says: "
 
 
 class BadSuggestion(ValueError):
-    """The text does not name a paper that can be looked up. `words` are for the subscriber who typed it."""
+    """The text does not name a paper that can be looked up. `words` is the message for the subscriber."""
 
     def __init__(self, words: Message) -> None:
         super().__init__(words)
@@ -56,4 +56,4 @@ def refusal(stored: str) -> Message:
     """The message of a stored refusal, so that it can be shown in every language."""
     if stored.startswith(ARXIV_SAYS):
         return _("arXiv says: %(words)s", words=stored.removeprefix(ARXIV_SAYS))
-    return UNKNOWN  # whatever its wording was when it was stored
+    return UNKNOWN  # the wording may have changed since it was stored

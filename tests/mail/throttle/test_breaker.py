@@ -42,7 +42,7 @@ def work(engine, database_url, smtp_server, redis_url, monkeypatch):
     settings.cache_clear()
 
     def deliver():
-        with closing(wiring.postman(settings(), engine)) as postman:
+        with closing(wiring.delivery_worker(settings(), engine)) as postman:
             for _ in range(20):
                 postman.deliver_due(5000)
 

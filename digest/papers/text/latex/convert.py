@@ -1,4 +1,4 @@
-"""LaTeX in prose and mathematics → readable Unicode text. What is not understood stays, so that nothing is lost."""
+"""Converts LaTeX in prose and mathematics to readable Unicode. Unknown commands stay, so that nothing is lost."""
 
 import re
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from digest.papers.text.latex.symbols import ACCENTS, PLAIN, accented, script, s
 _DEEPEST = 40
 _LONGEST_MATHS = 1500
 _SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
-_BACKSLASH = "\\\0"  # a command of our own; no text has a NUL any more
+_BACKSLASH = "\\\0"  # our own command; NULs were removed from the text
 _LITERAL = {mark: re.sub(r"(.)", r"\\\1", mark) for mark in ("$", "$$", "{", "}", "%")}
 _LITERAL |= {f"\\{c}": _BACKSLASH + c for c in ("(", ")", "[", "]", "")}
 _CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "{": "}"}
@@ -34,7 +34,7 @@ _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x
 }
 _NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
 _FOLLOWED = re.compile(r"(?:\*?\\?\{)?[^\W_]"), re.compile(r"(?:\*?\\?\{)?[^\W_]|\\[^{}]")  # in prose, in mathematics
-_POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
+_POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t" was escaped by a program; it has no accent
 _SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", ""), "\0": "\\"}
 _UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
 
@@ -52,12 +52,12 @@ def from_latex(text: str) -> str:
 class _Opened(NamedTuple):
     piece: int
     mark: str
-    maths: bool  # whether mathematics stands in it
+    maths: bool  # whether it contains mathematics
     end: int  # where mathematics closes; braces close at the next "}"
 
 
 def _well_formed(text: str) -> str:
-    """The text with whatever opens or closes nothing made literal, so that all of it can be parsed."""
+    """The text with unmatched delimiters escaped, so that all of it can be parsed."""
     pieces: list[str] = []
     opened: list[_Opened] = []
     at = 0
@@ -83,7 +83,7 @@ def _well_formed(text: str) -> str:
 
 
 def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[bool, int] | None:
-    """Whether mathematics begins after the mark, and where it ends; None if the mark opens nothing."""
+    """Whether the mark opens mathematics, and where that ends (-1: at its brace); None if it opens nothing."""
     maths = bool(opened) and opened[-1].maths
     if mark == "{":
         return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
@@ -99,7 +99,7 @@ def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[b
 
 
 def _is_maths(inside: str, after: str) -> bool:
-    """Whether what stands between two dollars is a formula, and not prose between two prices or variables."""
+    """True for a formula between two dollars, False for prose between two prices or variables."""
     core = inside.strip()
     if not core:
         return False
@@ -156,7 +156,7 @@ def _before(node: Node) -> str:
 
 
 def _group(group: Node) -> str:
-    """Braces around a command or in a word only group; others are part of the prose."""
+    """Remove braces around a command or in a word, which only group; others are part of the prose."""
     text, before = _text(group.nodelist), _before(group)
     inside = group.parsing_state.s[group.pos + 1 : group.pos + group.len - 1]
     first: str = getattr(group.nodelist[0], "macroname", "") if group.nodelist else ""
