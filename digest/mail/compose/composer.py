@@ -1,4 +1,4 @@
-"""Drafts → the exact bytes and envelopes of messages. Deterministic: the same draft gives the same bytes."""
+"""Turns drafts into envelopes. The same draft always gives the same bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from digest.text import domain_of
 
 @dataclass(slots=True)
 class Composed:
-    """Messages composed; `unfit` has the reason, by delivery, for each that cannot be."""
+    """The composed messages; `unfit` has, by delivery, the reason why a message could not be composed."""
 
     messages: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
     unfit: dict[int, str] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def render_fragments(issue: Issue, context: MailContext, language: str = SOURCE)
 
 
 def compose_alone(draft: Draft, context: MailContext) -> OutgoingMessage:
-    """Compose one message without stored fragments: its issue is rendered for it alone.
+    """Compose one message from freshly rendered fragments.
 
     Raises jinja2.TemplateError or UnfitMessage.
     """

@@ -32,7 +32,7 @@ _LINKS = {  # by their placeholders
 
 
 class IssueComposer:
-    """Prepares what is the same for all subscribers once; each message then costs a few joins."""
+    """Prepares the parts that all subscribers share, so that each message costs only a few joins."""
 
     def __init__(self, issue: Issue, fragments: Fragments, context: MailContext) -> None:
         """Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
@@ -87,7 +87,7 @@ class IssueComposer:
         return links
 
     def _sample_headers(self, issue: Issue, frozen: MailContext) -> Headers:
-        """Headers for the fields that all subscribers share; the others are replaced in each message."""
+        """The header fields that all subscribers share; the others are replaced in each message."""
         return Headers(
             sender=frozen.senders.bulk,
             reply_to=frozen.senders.reply_to,

@@ -19,7 +19,7 @@ class BrokenXml(ValueError):
 
 
 class _Chunks(io.BytesIO):
-    """Large chunks: expat scans a token that never ends again with every chunk."""
+    """Large chunks, because expat rescans an unfinished token with every chunk."""
 
     def read(self, _size: int | None = None) -> bytes:
         return super().read(1_000_000)

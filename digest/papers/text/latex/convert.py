@@ -167,12 +167,12 @@ def _group(group: Node) -> str:
 
 
 def _is_command(name: str) -> bool:
-    """Whether the name is one of LaTeX, and not of a regular expression ("\\w") or an escape sequence."""
+    """True for the name of a LaTeX command, False for a regular expression ("\\w") or an escape sequence."""
     return name.isalpha() and (len(name) > 1 or symbol(name) is not None)
 
 
 def _formula(node: Node) -> str:
-    # Space inside of the marks shows only where the prose would grow together without it.
+    # Keep the space inside the delimiters only where the prose would run together without it.
     end = node.pos + node.len
     text, dollars = _text(node.nodelist), node.delimiters[0][0] == "$"
     text = text if dollars and _before(node).isalnum() else text.lstrip()
@@ -196,14 +196,14 @@ def _macro(node: Node) -> str:
     given = _arguments(node)
     text = COMMANDS[name].render(*given) if name in COMMANDS else None
     if text is None and name in ACCENTS and given and not maths:
-        # "\r{ho}" is what a careless program made of "\rho".
+        # Some program has turned "\rho" into "\r{ho}".
         text = accented(given[0].removeprefix("\\"), ACCENTS[name])
         text = text or (symbol(name + given[0]) if given[0].isalpha() else None) or given[0]
     return _word(node, "".join(given)) if text is None else text
 
 
 def _word(node: Node, given: str) -> str:
-    """A symbol, or the name of an unknown command, apart from its neighbours: "n\\log n", "\\name{x}"."""
+    """A symbol or unknown command, separated from its neighbours: "n\\log n", "\\name{x}"."""
     name, maths = node.macroname, node.parsing_state.in_math_mode
     meaning = symbol(name)
     if meaning is None and len(name) == 1 and not maths:
