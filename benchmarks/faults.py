@@ -1,10 +1,10 @@
 """Counts lost and doubled messages while workers, Redis or PostgreSQL are killed, from the mail server's log.
 
 `python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
-PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
-they end, as a supervisor does. Kills (SIGKILL) hit worker parents and pool processes in turn, spread over the whole
-run: the mail server is slowed so that it outlasts them. `extra_bound` is the sum, over the kills, of the connections
-to the mail server that were open in what was killed. Exit code 1 when a promise is broken.
+PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler are all real, and restarted when
+they end, as by a supervisor. Kills (SIGKILL) hit worker parents and pool processes in turn, spread over the whole
+run, for which the mail server is slowed down. `extra_bound` is the sum, over the kills, of the connections
+to the mail server that the killed processes had open. Exit code 1 if a promise is broken.
 """
 
 import argparse
@@ -33,7 +33,7 @@ FAULTS = ("kill", "flush", "redis", "postgres", "none")
 _WORKERS = 2  # `digest worker`
 _PROCESSES = 2  # of the pool of each
 _TICK = 0.05  # seconds
-_STILL = 10.0  # seconds without a message, after which only waiting ones are left
+_STILL = 10.0  # after so many seconds without a message, the rest must be waiting for a retry
 
 
 def main() -> None:
@@ -44,13 +44,13 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     ask = command("faults", __doc__)
     ask.add_argument("--kills", type=int, default=20, help="how often the fault happens (20)")
-    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
+    ask.add_argument("--mails", type=int, default=10_000, help="messages of the issue, one per subscriber (10000)")
     ask.add_argument("--policy", choices=("resend", "hold"), default="resend", help="DIGEST_IN_DOUBT (resend)")
     ask.add_argument("--fault", choices=FAULTS, default="kill", help="what happens (kill)")
     ask.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="at least so long between two (1)")
     ask.add_argument("--down", type=float, default=3.0, help="seconds until Redis or PostgreSQL is started again (3)")
     ask.add_argument("--connections", type=int, default=4, help="of each process of a pool; there are 4 of those (4)")
-    ask.add_argument("--reset", type=float, default=0.0, help="share of the mails taken but answered by a reset (0)")
+    ask.add_argument("--reset", type=float, default=0.0, help="share of messages taken but answered by a reset (0)")
     ask.add_argument("--sweep", type=int, default=2, help="DIGEST_SWEEP_SECONDS (2)")
     ask.add_argument("--patience", type=float, default=120, help="seconds without a mail until the run is ended (120)")
     asked = ask.parse_args()
@@ -92,7 +92,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _delay(asked: argparse.Namespace) -> float:
-    """The delay of each reply in seconds, so that the issue lasts for all the kills."""
+    """The delay of each reply in seconds that makes the issue last until the last kill."""
     connections = _WORKERS * _PROCESSES * asked.connections
     return float(asked.kills * asked.every * connections / asked.mails)
 
@@ -155,7 +155,7 @@ class FaultInjector:
 
 
 class _Run:
-    """One issue going out, with faults on the way."""
+    """One issue, with faults while it is sent."""
 
     def __init__(
         self, asked: argparse.Namespace, installation: Installation, server: RecordingProcess, injector: FaultInjector
@@ -165,11 +165,11 @@ class _Run:
         self._server = server
         self._cause_fault = injector.faults().get(asked.fault, lambda: 0)
         self.done = 0  # faults
-        self.bound = 0  # copies too many that they may have caused
+        self.bound = 0  # the most extra copies that they may have caused
         self.seconds = 0.0
 
     def go(self) -> None:
-        """Wait until the ledger is finished, or nothing moves."""
+        """Wait until the ledger is finished or nothing is sent any more."""
         began = last_move = last_fault = time.monotonic()
         taken = 0
         self._installation.hint(self._asked.mails)
@@ -184,7 +184,7 @@ class _Run:
             elif taken >= self._asked.mails // 2 and not self._is_busy():
                 break
             elif self._asked.reset and time.monotonic() - last_move > _STILL:
-                # Messages answered by a reset rightly wait for minutes: the clocks are moved instead.
+                # Messages whose connection was reset wait for minutes, so the clocks are moved.
                 self._installation.jump(minutes=20)
                 last_move = time.monotonic()
         self.seconds = round(time.monotonic() - began, 1)
@@ -198,7 +198,7 @@ class _Run:
         if may_double >= 0:
             self.done += 1
             self.bound += may_double
-            progress(f"{self._asked.fault} {self.done} of {self._asked.kills} after {taken} mails")
+            progress(f"{self._asked.fault} {self.done} of {self._asked.kills} after {taken} messages")
         if self.done == self._asked.kills:
             self._server.hurry()
         return time.monotonic()
@@ -207,7 +207,7 @@ class _Run:
         try:
             return self._installation.is_busy(held=self._asked.policy == "hold")
         except psycopg.OperationalError:
-            return True  # the database is on its way up again
+            return True  # the database is still starting
 
 
 def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: Installation) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: In
     return {
         "kills": issue.done,
         "mails": asked.mails,
-        # A delivery that the ledger reports as uncertain is not lost: an operator decides.
+        # A delivery that the ledger reports as uncertain is not lost, because an operator decides about it.
         "lost": len(set(log.lost_subscribers) - in_doubt),
         "extra": log.extra,
         "extra_bound": issue.bound + log.resets if asked.policy == "resend" else 0,
@@ -235,7 +235,7 @@ def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: In
 
 
 def _keeps_the_promise(found: dict[str, Any]) -> bool:
-    """Every subscriber gets a message, copies only of what was on the wire, and the ledger is finished."""
+    """True if every subscriber has a message, copies are only of messages on the wire, and the ledger is finished."""
     nothing = ("lost", "different_bytes", "wrong_recipient", "shared_message_ids")
     within = ("extra", "in_doubt")
     return (

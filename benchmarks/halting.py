@@ -1,8 +1,8 @@
-"""Measures how soon workers obey while an issue goes out: unsubscribing, then pause, resume and cancel.
+"""Measures how soon workers obey an unsubscription, a pause, a resume and a cancellation while an issue is sent.
 
 `python -m benchmarks.halting [--mails M] [--leave L] [--seconds S]`: PostgreSQL with fsync, Valkey, two
-`digest worker`, a scheduler and the pages, all real. Readers leave by one-click (RFC 8058) just before their turn
-comes. A mail is late when the mail server has it more than five seconds after the answer 200. Exit code 1 when a
+`digest worker`, a scheduler and the pages, all real. Subscribers use one-click unsubscribe (RFC 8058) just before their
+turn. A message is late if the mail server gets it more than five seconds after the 200. Exit code 1 if a
 promise is broken.
 """
 
@@ -29,7 +29,7 @@ from tests.support.servers import own_broker
 
 PROMISED = 5.0  # seconds
 _WORKERS, _PROCESSES, _CONNECTIONS = 2, 2, 4
-_AHEAD = 3000  # a subscriber leaves up to this many messages before their turn
+_AHEAD = 3000  # a subscriber unsubscribes up to this many messages before their turn
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     ask = command("halting", __doc__)
-    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
+    ask.add_argument("--mails", type=int, default=10_000, help="messages of the issue, one per subscriber (10000)")
     ask.add_argument("--leave", type=int, default=500, help="subscribers who unsubscribe meanwhile (500)")
     ask.add_argument("--seconds", type=float, default=40.0, help="how long the mail server would make it last (40)")
     return ask.parse_args()
@@ -75,7 +75,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 @dataclass
 class _Run:
-    """One issue: subscribers leave during its first half; then it is paused, resumed and cancelled."""
+    """One issue: subscribers unsubscribe during its first half, then it is paused, resumed and cancelled."""
 
     asked: argparse.Namespace
     installation: Installation
@@ -84,10 +84,10 @@ class _Run:
     left: dict[str, float] = field(default_factory=dict)  # address → instant of the 200, seconds since 1970
     answers: list[float] = field(default_factory=list)  # seconds from the request to the 200
     began: dict[str, float] = field(default_factory=dict)  # command → instant
-    said: dict[str, float] = field(default_factory=dict)  # command → instant of its end
+    ended: dict[str, float] = field(default_factory=dict)  # command → instant of its end
 
     def go(self) -> None:
-        """Until the issue is cancelled, and nothing waits any more."""
+        """Run until the issue is cancelled and nothing is waiting."""
         self.installation.hint(self.asked.mails)
         self._until(1)
         self._let_them_leave()
@@ -104,17 +104,17 @@ class _Run:
     def _say(self, command: str) -> None:
         self.began[command] = time.time()
         self.installation.digest(command)
-        self.said[command] = time.time()
-        progress(f"{command} after {self.server.taken()} mails")
+        self.ended[command] = time.time()
+        progress(f"{command} after {self.server.taken()} messages")
 
     def _let_them_leave(self) -> None:
-        """One after another, spread over the first half of the issue, each shortly before their turn."""
-        dice = random.Random(1)
+        """Unsubscribe one after another during the first half of the issue, each shortly before their turn."""
+        chance = random.Random(1)
         pages = http.client.HTTPConnection(processes.LOOPBACK, self.port, timeout=30)
         for number in range(self.asked.leave):
             due = self.asked.mails // 2 * number // self.asked.leave
             self._until(due)
-            subscriber = min(self.server.taken() + dice.randint(1, _AHEAD), self.asked.mails)
+            subscriber = min(self.server.taken() + chance.randint(1, _AHEAD), self.asked.mails)
             if address(subscriber) not in self.left:
                 self._leave(pages, subscriber)
 
@@ -143,9 +143,9 @@ class _Run:
             "latest_after_leaving": round(max([0.0, *after]), 2),
             "late": sum(wait > PROMISED for wait in after),
             "answer_p99_ms": round(sorted(self.answers)[len(self.answers) * 99 // 100] * 1000),
-            "pause_seconds": _lasted(times, self.said["pause"], self.began["resume"]),
-            "resume_seconds": round(times[bisect_right(times, self.said["resume"])] - self.said["resume"], 2),
-            "cancel_seconds": _lasted(times, self.said["cancel"], times[-1] + 1),
+            "pause_seconds": _lasted(times, self.ended["pause"], self.began["resume"]),
+            "resume_seconds": round(times[bisect_right(times, self.ended["resume"])] - self.ended["resume"], 2),
+            "cancel_seconds": _lasted(times, self.ended["cancel"], times[-1] + 1),
             "taken": len(log),
             "extra": len(log) - len({one.recipients for one in log}),
             "unexplained": audit["unexplained"],
@@ -153,10 +153,10 @@ class _Run:
         }
 
 
-def _lasted(times: list[float], said: float, until: float) -> float:
-    """Seconds from `said` to the last mail before `until`."""
+def _lasted(times: list[float], given: float, until: float) -> float:
+    """Seconds from `given` to the last message before `until`."""
     last = times[bisect_left(times, until) - 1]
-    return round(max(last - said, 0.0), 2)
+    return round(max(last - given, 0.0), 2)
 
 
 def _keeps_the_promise(found: dict[str, Any]) -> bool:

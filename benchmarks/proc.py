@@ -1,16 +1,16 @@
-"""What Linux tells of processes: their children, their memory, and their connections to a port of this machine."""
+"""Reads from /proc the children, the memory and the connections of processes (Linux)."""
 
 from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
-_MEBIBYTE = 1024  # of the kB that /proc counts in
-# TCP states in which something may be on its way: ESTABLISHED, and CLOSE_WAIT (the other side said goodbye).
+_MEBIBYTE = 1024  # kB, the unit of /proc
+# TCP states in which a message may be on the wire: ESTABLISHED, and CLOSE_WAIT (the other side has closed).
 _OPEN = {"01", "08"}
 
 
 def children(pid: int) -> list[int]:
-    """The processes that `pid` started and that live; none when it is gone."""
+    """The living children of `pid`; none if it has ended."""
     with suppress(OSError):
         tasks = list((_PROC / str(pid) / "task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -18,7 +18,7 @@ def children(pid: int) -> list[int]:
 
 
 def connections_to(port: int, *pids: int) -> int:
-    """How many open TCP connections to `port` these processes hold, at this instant."""
+    """The number of TCP connections to `port` that these processes have open now."""
     sockets = _sockets_to(port)
     return sum(_socket_of(descriptor) in sockets for pid in pids for descriptor in _descriptors(pid))
 
@@ -27,8 +27,8 @@ def memory_mb(pid: int) -> tuple[float, float]:
     """Resident memory of a process now and at its peak, in MiB; zeros when it is gone."""
     with suppress(OSError):
         lines = (_PROC / str(pid) / "status").read_text().splitlines()
-        said = dict(line.split(":", 1) for line in lines)
-        return tuple(int(said.get(name, "0").split()[0]) / _MEBIBYTE for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+        fields = dict(line.split(":", 1) for line in lines)
+        return tuple(int(fields.get(name, "0").split()[0]) / _MEBIBYTE for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
     return 0.0, 0.0
 
 

@@ -1,6 +1,6 @@
-"""A world of any size: an issue's worth of made-up papers, and readers who each get another list of ten.
+"""Fills a database with made-up papers and any number of subscribers, who each get a different list of ten.
 
-Comes in: an empty database and a number. Goes out: confirmed readers, and issues cut by the real `publish`.
+The issues are cut by the real `publish`.
 """
 
 import itertools
@@ -27,11 +27,11 @@ from digest.subscribers.subscriber import recipient_key
 
 SECRET = "a-secret-of-the-benchmarks-that-opens-nothing"
 PAPERS = 200
-WARM_UP = 2000  # readers of the issue before, for whom every process opens its connections
-_DOMAINS = 20  # that readers' addresses belong to
+WARM_UP = 2000  # subscribers of the previous issue, which warms up every process
+_DOMAINS = 20  # of the subscribers' addresses
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
 
-# Each word is in four papers or so: five of them match about twenty papers, of which the ten best are a reader's list.
+# Each word is in about four papers: five words match about twenty papers, of which the best ten form a list.
 _KEYWORDS = 5
 _LIST = 10
 _NOT_ASKED_FOR = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
@@ -49,7 +49,7 @@ _SUBJECTS = """
     segmentation self-supervised semantic simulation sketch sparse spectral speech splatting stereo stochastic streaming
     structure summarization symbolic synthesis table tactile temporal tensor texture theorem token topology tracking
     transfer translation tree uncertainty unlearning variational video watermark weather
-""".split()  # noqa: SIM905 - as a list it would be 156 lines
+""".split()  # noqa: SIM905 - a list would take 156 lines
 # Titles and summaries are as long as those of real papers: 77 and 203 characters, the medians.
 _TITLE = "{0} for {1}: Learning Scalable Foundation Models with Adaptive {2}"
 _SUMMARY = (
@@ -58,22 +58,22 @@ _SUMMARY = (
 )
 
 
-def make_world(database: str, readers: int, today: date) -> None:
-    """Papers, readers 1 to `readers` for the issue of `today`, and some more for that of the day before."""
+def make_world(database: str, subscribers: int, today: date) -> None:
+    """Add papers, subscribers 1 to `subscribers` for the issue of `today`, and more for that of the day before."""
     engine = connect(database)
     add_papers(engine, today)
     engine.dispose()
-    add_readers(database, range(1, readers + 1), today)
-    add_readers(database, range(readers + 1, readers + WARM_UP + 1), today - timedelta(days=1))
+    add_subscribers(database, range(1, subscribers + 1), today)
+    add_subscribers(database, range(subscribers + 1, subscribers + WARM_UP + 1), today - timedelta(days=1))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
 
-def fan_out_seconds(database: str, readers: int, today: date) -> tuple[float, int]:
-    """How long it takes to cut an issue for `readers` in several zones at several hours, and how many mails."""
+def fan_out_seconds(database: str, subscribers: int, today: date) -> tuple[float, int]:
+    """The seconds it takes to cut an issue for `subscribers` in several zones, and the number of deliveries."""
     engine = connect(database)
     add_papers(engine, today)
-    add_readers(database, range(1, readers + 1), today, spread=True)
+    add_subscribers(database, range(1, subscribers + 1), today, spread=True)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     began = monotonic()
@@ -84,7 +84,7 @@ def fan_out_seconds(database: str, readers: int, today: date) -> tuple[float, in
 
 
 def address(number: int) -> str:
-    """The address of reader `number`."""
+    """The address of subscriber `number`."""
     return f"reader{number}@lab{number % _DOMAINS}.example.org"
 
 
@@ -98,10 +98,10 @@ def add_papers(engine: Engine, today: date) -> None:
         keep_votes(connection, votes)
 
 
-def add_readers(database: str, numbers: range, day: date, spread: bool = False) -> None:
-    """Confirmed readers who want mails on the weekday of `day` alone; each with other keywords.
+def add_subscribers(database: str, numbers: range, day: date, spread: bool = False) -> None:
+    """Add confirmed subscribers who want an issue only on the weekday of `day`, each with different keywords.
 
-    They are due at 0:00 UTC; with `spread`, in several zones at several hours, as real readers are.
+    They are due at 0:00 UTC; with `spread`, in several zones and at several times, as in a real installation.
     """
     columns = [column.name for column in subscribers.columns]
     with psycopg.connect(database) as connection, connection.cursor() as cursor:
@@ -112,7 +112,7 @@ def add_readers(database: str, numbers: range, day: date, spread: bool = False) 
 
 
 def cut(engine: Engine, settings: Settings, day: date) -> Published:
-    """The issue of `day`, whose mails are due at once, whatever the time of day."""
+    """Cut the issue of `day`; its deliveries are due at once."""
     return publish(engine, replace(wiring.plan(settings), cut=time(0)), day, datetime.now(UTC))
 
 
@@ -169,12 +169,12 @@ def _reader_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[str, 
 
 
 def _different_wishes(seed: int) -> Iterator[list[str]]:
-    """Keywords, none of which lead to a list of papers that was there before, in whatever order."""
-    dice, seen = random.Random(seed), set()
+    """Keywords that give each subscriber a different set of papers."""
+    chance, seen = random.Random(seed), set()
     texts = [f"{paper.title} {paper.summary}".casefold() for paper in _papers(datetime.now(UTC))]
     places = {word: {place for place, text in enumerate(texts) if word in text} for word in _SUBJECTS}
     while True:
-        words = dice.sample(_SUBJECTS, _KEYWORDS)
+        words = chance.sample(_SUBJECTS, _KEYWORDS)
         asked_for = sorted(set().union(*(places[word] for word in words)))[:_LIST]
         others = (place for place in range(PAPERS) if place not in asked_for)
         papers = frozenset([*asked_for, *itertools.islice(others, _LIST - len(asked_for))])

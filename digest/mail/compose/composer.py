@@ -85,11 +85,11 @@ class Composer:
 
 
 def _check(message: OutgoingMessage, draft: Draft) -> None:
-    """Raises ValueError for what must not be sent."""
+    """Raises ValueError for a message that must not be sent."""
     if not is_plain_address(message.envelope.forward_path):
         raise ValueError("the address does not fit into an SMTP command")
     if draft.delivery.in_doubt and draft.delivery.sha256 != message.sha256:
-        # The first copy may have arrived; one that differs would be a second message to the subscriber.
+        # The first copy may have arrived, and one that differs would look like a second message.
         raise ValueError("an earlier attempt may have arrived, and the message would now differ")
 
 
