@@ -190,7 +190,7 @@ class _Run:
         self.seconds = round(time.monotonic() - began, 1)
 
     def _is_time(self, taken: int) -> bool:
-        """Faults are spread over the issue, so that the last one also comes before its end."""
+        """Faults are spread over the issue, so that the last also happens before its end."""
         return bool(taken >= self._asked.mails * (self.done + 0.5) / (self._asked.kills + 1))
 
     def _inject(self, taken: int) -> float:

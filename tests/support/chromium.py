@@ -32,7 +32,7 @@ def running_chromium(path: str) -> "Iterator[Browser]":
 
 
 def violations(page: "Page") -> list[tuple[str, list[str]]]:
-    """What axe-core finds wrong with what is shown: the rule, and the elements."""
+    """The rules that the page breaks by axe-core, with the elements."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]

@@ -186,14 +186,14 @@ def _account() -> str | None:
 
 
 def room() -> str:
-    """Where tests keep files: in memory where there is enough of it, since what they write need not outlive them."""
+    """The folder for test files, in memory if there is enough of it."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30
     return str(memory) if roomy else "/tmp"
 
 
 def _folder_of(account: str | None, place: str = "/tmp") -> Path:
-    # A short path: the name of a socket has 107 characters at the most.
+    # A short path, because a socket's name has at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="digest-pg-", dir=place))
     if account:
         os.chown(folder, pwd.getpwnam(account).pw_uid, -1)

@@ -1,4 +1,4 @@
-"""A mail server that takes no mail from us, whoever it is for: few attempts, nobody suppressed, one alarm."""
+"""If a mail server refuses everything, there are few attempts, one alarm and no suppression."""
 
 import threading
 from contextlib import closing
