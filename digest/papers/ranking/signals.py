@@ -9,7 +9,7 @@ from itertools import pairwise
 from digest.papers.paper import Observed, Votes
 
 _HACKERNEWS = "hackernews"
-PACE_HOURS = 12.0  # the pace is measured over at least half a day, so that one continent's night is no slow-down
+PACE_HOURS = 12.0  # the pace is measured over at least half a day, so that a continent's night weighs less
 # Faster growth between two observations is a burst. In 2025 no paper on Hugging Face Daily Papers came near it.
 BURST_FLOOR = 50.0
 BURST_VOTES_AN_HOUR = 15.0

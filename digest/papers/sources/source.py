@@ -22,7 +22,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """What identifies the version that a server sent (RFC 9110 §8.8, §13); sent back with the next request."""
+    """The identifiers of the version that a server sent (RFC 9110 §8.8, §13), for the next request."""
 
     etag: str = ""
     last_modified: str = ""

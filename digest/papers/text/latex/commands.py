@@ -53,7 +53,7 @@ _ARGUMENT = {
 class Command(NamedTuple):
     """A command with its arguments, one character each.
 
-    "[" an option, "?" braces, "u" braces around an address or a key, "m" whatever TeX takes: braces, a command or
+    "[" an option, "?" braces, "u" braces around an address or a key, "m" anything TeX takes: braces, a command or
     a character, "{" braces in prose and whatever TeX takes in mathematics, " " the space that ends the name,
     "-" the same if the word goes on after it.
     """

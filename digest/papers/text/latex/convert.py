@@ -83,7 +83,7 @@ def _well_formed(text: str) -> str:
 
 
 def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[bool, int] | None:
-    """Whether the mark opens mathematics, and where that ends (-1: at its brace); None if it opens nothing."""
+    """(is mathematics, its end or -1 for a brace) after an opening mark; None if the mark opens nothing."""
     maths = bool(opened) and opened[-1].maths
     if mark == "{":
         return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
