@@ -24,13 +24,13 @@ setup: .venv/.installed ## the environment, in .venv
 .venv/.dev: .venv/.installed requirements-dev.lock
 	@$(PYTHON) .ci/environment.py requirements-dev.lock && : > $@
 
-demo: setup ## first run: starts everything, sends an issue to a local inbox (ARGS=--once exits after the mails)
+demo: setup ## first run: starts everything, sends an issue to a local inbox (ARGS=--once exits after the messages)
 	@$(BIN)/digest up --demo $(ARGS)
 
 test: .venv/.dev ## all tests; says what ran on which server, and what was skipped for want of one
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-soak: .venv/.dev ## what takes an hour: real time-outs, random faults, ten thousand mails (ARGS="--soak-minutes 60")
+soak: .venv/.dev ## what takes an hour: real time-outs, random faults, ten thousand messages (ARGS="--soak-minutes 60")
 	@$(BIN)/python -m pytest tests/soak --soak $(ARGS)
 
 check: lint types test ## what CI runs: lint, types, imports, tests
@@ -48,13 +48,13 @@ bench: .venv/.dev ## every benchmark, small, as ratios to a reference in the sam
 	@for run in $(BENCHMARKS); do \
 	  echo "benchmarks.$$run" >&2; $(BIN)/python -m benchmarks.$$run $(ARGS) || [ $$? = 3 ] || exit 1; done
 
-screenshots: .venv/.dev ## pictures of every page and mail, side by side, in SCREENSHOTS=screenshots
+screenshots: .venv/.dev ## pictures of every page and email, side by side, in SCREENSHOTS=screenshots
 	@$(BIN)/python -m tests.support.pictures $(SCREENSHOTS)
 
 # No header with the time of day, so that nothing changes when no text has changed.
 BABEL := $(BIN)/pybabel --quiet
 
-messages: .venv/.dev ## collect the texts for readers into locale/ (docs/languages.md)
+messages: .venv/.dev ## collect the texts for subscribers into locale/ (docs/languages.md)
 	@$(BABEL) extract -F pyproject.toml -k n_:1,2 -c Translators: -s --omit-header --no-location --sort-output -o locale/digest.pot digest templates
 	@$(BABEL) update -D digest -i locale/digest.pot -d locale --ignore-pot-creation-date
 

@@ -14,7 +14,7 @@ MIGRATION_LOCK = 4_207_219_417
 
 
 def render_item(kind, item, autogen_context):
-    """How our own types are spelt in a migration."""
+    """Write our own column types in a migration."""
     if kind == "type" and isinstance(item, Instant):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, JSON):

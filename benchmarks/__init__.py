@@ -1,1 +1,1 @@
-"""Timings, each as a ratio to a reference in the same run: on a shared machine absolute times mean little."""
+"""Benchmarks. Each gives a ratio to a reference in the same run, because absolute times vary between machines."""

@@ -21,7 +21,7 @@ _SENDER = "bounces@example.org"
 def baseline_per_second(port: int, example: bytes, key: bytes, messages: int = 200) -> float:
     """Messages a second, each built, signed with the RSA key (PEM) and sent to the server on `port`.
 
-    The text comes from `example`, one of our messages: the baseline gets rendering for nothing.
+    The text is that of `example`, one of our messages, so the baseline does not have to render it.
     """
     return asyncio.run(_send_all(port, baseline_messages(example, key, messages), messages))
 

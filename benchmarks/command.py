@@ -1,4 +1,4 @@
-"""What the commands of the benchmarks have in common: --keep, --json, exit codes."""
+"""The options and exit codes that all benchmarks share."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def command(name: str, about: str | None) -> argparse.ArgumentParser:
 def run(
     options: argparse.Namespace, measure: Callable[[argparse.Namespace], Results], keeps: Callable[[Results], bool]
 ) -> None:
-    """Measure and print. Ends with 1 when a promise is broken or a round fails, with 3 when this machine lacks what
+    """Measure and print. Exits with 1 if a promise is broken or a round fails, with 3 if this machine lacks what
     is needed.
     """
     try:

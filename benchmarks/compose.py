@@ -1,8 +1,8 @@
-"""What one mail costs to make, beside the obvious way: EmailMessage, and dkimpy where it is signed.
+"""Measures the CPU time to compose a message, compared with EmailMessage and, for signed messages, dkimpy.
 
-`python -m benchmarks.compose [--mails N] [--signed] [--json]` makes N digests of ten papers, another list for each
-reader, ours and the reference in turns, and prints milliseconds of CPU a mail and their ratio (ours / reference;
-smaller is better). The reference is given its words and renders nothing.
+`python -m benchmarks.compose [--mails N] [--signed] [--json]` composes N digests of ten papers, with a different list
+for each subscriber, alternating with the reference. It prints milliseconds of CPU per message and their ratio (ours /
+reference; smaller is better). The reference gets its text ready-made and renders nothing.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _PAPERS, _LIST = 50, 10
 def main() -> None:
     """Run the benchmark and print what it measured."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--mails", type=int, default=100, help="mails of a reference round; of ours ten times more")
+    ask.add_argument("--mails", type=int, default=100, help="messages per round of the reference (ours: ten times)")
     ask.add_argument("--signed", action="store_true", help="sign each with a 2048-bit RSA key")
     ask.add_argument("--json", action="store_true", help="one JSON line")
     asked = ask.parse_args()
@@ -68,7 +68,7 @@ def _ours(composer: IssueComposer, issue: Issue, mails: int) -> Iterator[bytes]:
 
 
 def _selection(issue: Issue, number: int) -> Selection:
-    """Another list of ten for each reader."""
+    """A different list of ten for each subscriber."""
     chosen = [issue.papers[(number * 7 + place * 3) % _PAPERS] for place in range(_LIST)]
     return Selection(tuple(Pick(ranked.paper.id, "") for ranked in chosen))
 

@@ -66,7 +66,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Benchmark:
-    """All rounds of one call. Each has a database of its own: a copy of one that was filled with subscribers before."""
+    """All rounds of one call. Each uses its own copy of a database that was filled with subscribers before."""
 
     def __init__(self, options: argparse.Namespace, setup: Setup, postgres: Postgres, tools: Tools, key: bytes) -> None:
         self._options = options

@@ -1,10 +1,10 @@
 """Counts lost and doubled messages while workers, Redis or PostgreSQL are killed, from the mail server's log.
 
 `python -m benchmarks.faults [--kills N] [--mails M] [--policy resend|hold] [--fault kill|flush|redis|postgres|none]`.
-PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler, all real, all started again when
-they end, as a supervisor does. Kills (SIGKILL) hit worker parents and pool processes in turn, spread over the whole
-run: the mail server is slowed so that it outlasts them. `extra_bound` is the sum, over the kills, of the connections
-to the mail server that were open in what was killed. Exit code 1 when a promise is broken.
+PostgreSQL with fsync, Valkey, two `digest worker` with their pools and a scheduler are all real, and restarted when
+they end, as by a supervisor. Kills (SIGKILL) hit worker parents and pool processes in turn, spread over the whole
+run, for which the mail server is slowed down. `extra_bound` is the sum, over the kills, of the connections
+to the mail server that the killed processes had open. Exit code 1 if a promise is broken.
 """
 
 import argparse
@@ -33,7 +33,7 @@ FAULTS = ("kill", "flush", "redis", "postgres", "none")
 _WORKERS = 2  # `digest worker`
 _PROCESSES = 2  # of the pool of each
 _TICK = 0.05  # seconds
-_STILL = 10.0  # seconds without a message, after which only waiting ones are left
+_STILL = 10.0  # after so many seconds without a message, the rest must be waiting for a retry
 
 
 def main() -> None:
@@ -161,7 +161,7 @@ class FaultInjector:
 
 
 class _Run:
-    """One issue going out, with faults on the way."""
+    """One issue, with faults while it is sent."""
 
     def __init__(
         self, options: argparse.Namespace, installation: Installation, server: RecordingProcess, injector: FaultInjector
@@ -171,11 +171,11 @@ class _Run:
         self._server = server
         self._cause_fault = injector.faults().get(options.fault, lambda: 0)
         self.done = 0  # faults
-        self.bound = 0  # copies too many that they may have caused
+        self.bound = 0  # the most extra copies that they may have caused
         self.seconds = 0.0
 
     def go(self) -> None:
-        """Wait until the ledger is finished, or nothing moves."""
+        """Wait until the ledger is finished or nothing is sent any more."""
         began = last_move = last_fault = time.monotonic()
         taken = 0
         self._installation.hint(self._options.mails)
@@ -213,7 +213,7 @@ class _Run:
         try:
             return self._installation.is_busy(held=self._options.policy == "hold")
         except psycopg.OperationalError:
-            return True  # the database is on its way up again
+            return True  # the database is still starting
 
 
 def _results(options: argparse.Namespace, log: Report, issue: _Run, installation: Installation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fits the constants of the ranking on what was recorded before 2026, and writes digest/papers/ranking/coefficients.py.
+"""Fits the constants of the ranking to votes observed before 2026 and writes digest/papers/ranking/coefficients.py.
 
 python -m benchmarks.fit_ranking --data DIR [--check]
 
@@ -20,7 +20,7 @@ from digest.papers.ranking import WEEK_BEST, RankingWeights, coefficients, featu
 from digest.papers.ranking.coefficients import CHANCE, KNOTS, between_knots
 from digest.papers.score_terms import ScoreTerms
 
-FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed again and again
+FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed repeatedly
 POOL_DAYS = 7.6  # Monday's papers are in the pool of the next Monday too
 RIDGE = 0.2
 _LEAST_PAPERS = 60  # in a week, as the score counts them

@@ -1,4 +1,4 @@
-"""Measures how soon workers obey while an issue goes out: unsubscribing, then pause, resume and cancel.
+"""Measures how soon workers obey an unsubscription, a pause, a resume and a cancellation while an issue is sent.
 
 `python -m benchmarks.halting [--mails M] [--leave L] [--seconds S] [--watch W]`: PostgreSQL with fsync, Valkey, two
 `digest worker`, a scheduler and the pages, all real. Subscribers leave by one-click (RFC 8058) just before their turn
@@ -29,7 +29,7 @@ from tests.support.servers import own_broker
 
 PROMISED = 5.0  # seconds
 _WORKERS, _PROCESSES, _CONNECTIONS = 2, 2, 4
-_AHEAD = 3000  # a subscriber leaves up to this many messages before their turn
+_AHEAD = 3000  # a subscriber unsubscribes up to this many messages before their turn
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -76,7 +76,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 @dataclass
 class _Run:
-    """One issue: subscribers leave during its first half; then it is paused, resumed and cancelled."""
+    """One issue: subscribers unsubscribe during its first half, then it is paused, resumed and cancelled."""
 
     options: argparse.Namespace
     installation: Installation
@@ -109,13 +109,13 @@ class _Run:
         progress(f"{command} after {self.server.taken()} mails")
 
     def _let_them_leave(self) -> None:
-        """One after another, spread over the first half of the issue, each shortly before their turn."""
-        dice = random.Random(1)
+        """Unsubscribe one after another during the first half of the issue, each shortly before their turn."""
+        chance = random.Random(1)
         pages = http.client.HTTPConnection(processes.LOOPBACK, self.port, timeout=30)
         for number in range(self.options.leave):
             due = self.options.mails // 2 * number // self.options.leave
             self._until(due)
-            subscriber = min(self.server.taken() + dice.randint(1, _AHEAD), self.options.mails)
+            subscriber = min(self.server.taken() + chance.randint(1, _AHEAD), self.options.mails)
             if address(subscriber) not in self.left:
                 self._leave(pages, subscriber)
 

@@ -1,4 +1,4 @@
-"""One installation under measurement: its settings, its processes, and what its ledger still has to do."""
+"""The installation that is measured: its settings, processes and ledger."""
 
 import os
 import shutil
@@ -36,8 +36,8 @@ def progress(line: str) -> None:
 
 @contextmanager
 def own_folder(keep: bool = False) -> Iterator[Path]:
-    """A temporary folder as the working directory, so that no .env beside the sources is read; no DIGEST_ variable
-    of whoever runs the benchmark is seen either.
+    """Use a temporary working directory, so that no .env next to the sources is read, and remove DIGEST_ variables
+    of the caller.
     """
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
@@ -55,12 +55,12 @@ def own_folder(keep: bool = False) -> Iterator[Path]:
 
 @dataclass
 class Installation:
-    """Processes of `digest` with one set of settings; `start` them, `tend` them as a supervisor does, `stop` them."""
+    """Processes of `digest` with the same settings. `tend` restarts them as a supervisor does."""
 
     folder: Path
     settings: Mapping[str, Any]  # name of the setting without its prefix → value
     programs: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-    may_jump: bool = False  # a clock that can be moved is looked up in a file at each use
+    may_jump: bool = False  # a clock that can be moved is read from a file at each use
 
     def __post_init__(self) -> None:
         self._clock = self.folder / "clock"
@@ -77,7 +77,7 @@ class Installation:
             self.programs[name] = processes.start(self._command(part), environment=self._environment(), output=log)
 
     def digest(self, *arguments: str) -> bytes:
-        """Run a command of `digest` to its end; what it prints."""
+        """Run a command of `digest` and return its output."""
         command = self._command(*arguments)
         return subprocess.run(command, env=self._environment(), check=True, capture_output=True).stdout
 
@@ -89,12 +89,12 @@ class Installation:
         return os.environ | ours | ({clock.CLOCK_FILE: str(self._clock)} if self.may_jump else {})
 
     def jump(self, minutes: int) -> None:
-        """Move the clock of all its processes, if it `may_jump`, for mails that wait for their next attempt."""
+        """Move the clock of all processes, if it `may_jump`, to the next attempt of deferred messages."""
         self._ahead += timedelta(minutes=minutes)
         clock.move_to(datetime.now(UTC) + self._ahead, self._clock)
 
     def tend(self) -> None:
-        """Start again whatever has ended."""
+        """Restart the processes that have ended."""
         for name, process in self.programs.items():
             if process.poll() is not None:
                 self.start(name, name.partition("-")[0])
@@ -117,35 +117,35 @@ class Installation:
         return {pid: children(pid) for pid in alive}
 
     def hint(self, mails: int) -> None:
-        """What the sweep of the scheduler does when so many mails are due: one hint a task, 32 at the most."""
+        """Hint the workers as the scheduler's sweep would: at most 32 times."""
         hints.hint(self.settings["redis_url"], min(32, -(-mails // 500)))
 
     def is_busy(self, held: bool = False) -> bool:
-        """Whether the ledger has something to do yet; with `held`, mails in doubt are left for an operator."""
+        """True if messages are left to send; with `held`, uncertain ones do not count."""
         with psycopg.connect(self.settings["database_url"], autocommit=True) as connection:
             return self.asks(connection, held)
 
     def asks(self, connection: "psycopg.Connection[Any]", held: bool = False) -> bool:
-        """The same over a connection that is open."""
+        """The same over an open connection."""
         in_doubt = "FALSE" if held else "finished_at IS NULL"
         row = connection.execute((_WAITING % in_doubt).encode()).fetchone()
         return bool(row and row[0])
 
     def in_doubt(self) -> set[str]:
-        """The subscribers whose mail may have arrived, as the ledger reports them."""
+        """The subscribers whose message is uncertain, by the ledger."""
         query = b"SELECT email FROM deliveries JOIN subscribers s ON s.id = subscriber_id WHERE state = 'uncertain'"
         with psycopg.connect(self.settings["database_url"]) as connection:
             return {str(email) for (email,) in connection.execute(query)}
 
     def states(self) -> dict[str, int]:
-        """How many mails of issues are in which state."""
+        """The number of messages in each state."""
         query = b"SELECT state, count(*) FROM deliveries WHERE issue_id IS NOT NULL GROUP BY state"
         with psycopg.connect(self.settings["database_url"]) as connection:
             return {str(state): int(count) for state, count in connection.execute(query)}
 
 
 def settings(folder: Path, database: str, broker: str, smtp_port: int, **others: Any) -> dict[str, Any]:
-    """The settings of an installation that sends to a mail server on this machine, and reads no source."""
+    """Settings with a mail server on this machine and without sources."""
     return {
         "data_dir": folder / "data",
         "database_url": database,
@@ -163,7 +163,7 @@ def settings(folder: Path, database: str, broker: str, smtp_port: int, **others:
 
 
 class RecordingProcess:
-    """The recording mail server as a process of its own."""
+    """The recording mail server, as a process."""
 
     def __init__(self, folder: Path, name: str = "mail-server", **manner: float) -> None:
         self.log = folder / f"{name}.tsv"

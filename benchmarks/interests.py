@@ -1,9 +1,9 @@
-"""How well a reader is known by five papers, and what that costs, beside the TF-IDF centroid in the same run.
+"""Measures how well five liked papers predict a subscriber's interests, compared with a TF-IDF centroid.
 
 `python -m benchmarks.interests --data DIR [--rounds N] [--json]` reads documents.jsonl.gz (`{id, text}`) and
-tasks.jsonl.gz (`{liked, pool, relevant}`: ids) in DIR. Each task is a reader: its pool is ranked from what they liked,
-and NDCG@10 judges by what they kept. Nothing is learned from the tasks. Prints microseconds of CPU a reader, for
-profile and scores, ours in batches of 1,000 and the reference reader by reader: medians of N rounds in turns.
+tasks.jsonl.gz (`{liked, pool, relevant}`: ids) in DIR. Each task is a subscriber: the pool is ranked by their likes,
+and NDCG@10 compares it with what they kept. Nothing is learned from the tasks. Prints microseconds of CPU for each
+subscriber's scores, ours in batches of 1,000, the reference one by one: medians of N alternating rounds.
 """
 
 import argparse
@@ -39,7 +39,7 @@ Documents = dict[str, str]  # id → text
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A reader: what they liked, and a pool in which they kept the relevant ones."""
+    """A subscriber: the papers they liked, and a pool of which they kept the relevant ones."""
 
     liked: list[str]
     pool: list[str]
@@ -47,7 +47,7 @@ class Task:
 
 
 def main() -> None:
-    """Run the benchmark and print what it measured. Ends with 3 where DIR does not hold the data."""
+    """Run the benchmark and print what it measured. Exits with 3 if DIR lacks the data."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder with documents and tasks")
     ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts")
@@ -66,8 +66,8 @@ def main() -> None:
 
 
 def _on_one_core() -> None:
-    """Start anew with one thread for OpenBLAS, which reads that when it is loaded: on a busy machine its threads spin,
-    and both sides would be charged for waiting.
+    """Restart with one thread for OpenBLAS, which reads that setting when loaded: on a busy machine its threads spin,
+    and the wait would count as CPU time.
     """
     if "OPENBLAS_NUM_THREADS" not in os.environ:
         command = [sys.executable, "-m", "benchmarks.interests", *sys.argv[1:]]
@@ -132,7 +132,7 @@ def _ndcg_of(scores: Sequence[float], task: Task) -> float:
 
 class Centroid:
     """The reference: cosine with the mean of the liked TF-IDF rows, as scikit-learn weighs them (sublinear, smoothed,
-    l2), reader by reader.
+    l2), for one subscriber at a time.
     """
 
     def __init__(self, documents: Documents) -> None:

@@ -95,7 +95,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         engine = wiring.engine(settings)
         stack.callback(engine.dispose)
         _fill(engine, database, settings)
-        worker = stack.enter_context(closing(wiring.postman(settings, engine)))
+        worker = stack.enter_context(closing(wiring.delivery_worker(settings, engine)))
         _deliver_all_but_one(engine, worker)
         trace.watch(worker)
         delivered = worker.deliver_due(1).handled

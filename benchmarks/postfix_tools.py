@@ -1,4 +1,4 @@
-"""smtp-sink and smtp-source, which Postfix is measured with: found on this machine, or unpacked without installing."""
+"""Postfix's smtp-sink and smtp-source: those of this machine, or unpacked without installing."""
 
 import os
 import shutil
@@ -13,28 +13,28 @@ from time import monotonic
 from digest.run import processes
 
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec/postfix")
-_MESSAGES = (5_000, 50_000)  # of one reference run: fewer measure its start, more of the same says no more
+_MESSAGES = (5_000, 50_000)  # of one reference run: with fewer, its start dominates
 
 
 class ToolsMissing(Exception):
-    """They are not here and cannot be fetched; the message says what to install."""
+    """The tools are missing and cannot be fetched; the message says what to install."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Where the two programs are, and the libraries they need ("" when those are installed)."""
+    """The folders of the two programs and of their libraries ("" if those are installed)."""
 
     folder: Path
     libraries: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
-        """With which they start."""
+        """The environment of the programs."""
         return os.environ | {"LD_LIBRARY_PATH": self.libraries} if self.libraries else dict(os.environ)
 
     @contextmanager
     def sink(self) -> Iterator[int]:
-        """A server that takes every mail and keeps none; its port."""
+        """Run a server that accepts and discards every message. Yields its port."""
         port = processes.free_port()
         account = ["-u", "nobody"] if os.geteuid() == 0 else []
         command: list[str | Path] = [self.folder / "smtp-sink", *account, f"127.0.0.1:{port}", "1000"]
@@ -47,7 +47,7 @@ class Tools:
             processes.stop(sink)
 
     def messages_per_second(self, port: int, sessions: int, messages: int, size: int) -> float:
-        """How fast smtp-source hands `messages` of `size` bytes over `sessions` connections to the server on `port`."""
+        """The rate at which smtp-source sends `messages` of `size` bytes to `port` over `sessions` connections."""
         count = min(max(messages, _MESSAGES[0]), _MESSAGES[1])
         numbers = ["-s", str(sessions), "-m", str(count), "-l", str(size)]
         command: list[str | Path] = [self.folder / "smtp-source", "-d", *numbers, f"127.0.0.1:{port}"]
@@ -57,7 +57,7 @@ class Tools:
 
 
 def find_tools() -> Tools:
-    """The tools of this machine, or those of Debian's package. Raises ToolsMissing."""
+    """The tools of this machine, or of Debian's package. Raises ToolsMissing."""
     search = os.pathsep.join([os.environ.get("PATH", ""), *_PLACES])
     if found := shutil.which("smtp-source", path=search):
         return Tools(Path(found).parent)

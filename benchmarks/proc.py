@@ -1,4 +1,4 @@
-"""What Linux tells of processes: their children, their memory, and their connections to a port of this machine."""
+"""Reads from /proc the children, the memory and the connections of processes (Linux)."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +10,7 @@ _OPEN = {"01", "08"}
 
 
 def children(pid: int) -> list[int]:
-    """The processes that `pid` started and that live; none when it is gone."""
+    """The living children of `pid`; none if it has ended."""
     with suppress(OSError):
         tasks = list((_PROC / str(pid) / "task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -18,7 +18,7 @@ def children(pid: int) -> list[int]:
 
 
 def connections_to(port: int, *pids: int) -> int:
-    """How many open TCP connections to `port` these processes hold, at this instant."""
+    """The number of TCP connections to `port` that these processes have open now."""
     sockets = _sockets_to(port)
     return sum(_socket_of(descriptor) in sockets for pid in pids for descriptor in _descriptors(pid))
 

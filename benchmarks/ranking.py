@@ -1,7 +1,7 @@
-"""What ranking a large pool costs, beside sorting the same papers by plain votes.
+"""Measures the time to rank a large pool, compared with sorting the same papers by votes.
 
-`python -m benchmarks.ranking [--candidates N] [--readings N] [--json]` makes papers with so many looks at the votes of
-each, ranks them, and prints seconds of CPU (the median of five rounds, ours and the reference in turns) and the ratio.
+`python -m benchmarks.ranking [--candidates N] [--readings N] [--json]` makes papers with several observations of the
+votes of each, ranks them, and prints seconds of CPU (medians of five rounds) and the ratio to the reference.
 The promise is 20,000 candidates within 2 s.
 """
 

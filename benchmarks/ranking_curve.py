@@ -1,8 +1,8 @@
-"""The recall-delay curve of the ranking: how much of each week's best a reader gets, and how late.
+"""The recall-delay curve of the ranking: the share of each week's best that a subscriber gets, and the delay.
 
 `python -m benchmarks.ranking_curve --data DIR --tool weekly_best.py [--picture FILE.svg] [--json]` replays the recorded
-days from May 2025 on for several values of `fresh_days` and `lateness`, scores each replay with the tool, and prints
-both windows: 2025, on which the constants were fitted, and 2026, which they never saw.
+days from May 2025 for several values of `fresh_days` and `lateness`, scores each replay with the tool, and prints
+both windows: 2025, to which the constants were fitted, and 2026, which was not used for fitting.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _HOURS, _RECALL = (1.0, 9.0), (0.90, 1.0)
 
 
 def main() -> None:
-    """Replay, score, print, and draw where asked to."""
+    """Replay, score, print, and draw with --picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tool", type=Path, required=True, help="weekly_best.py")

@@ -1,4 +1,4 @@
-"""A mail server that records each message before it replies 250.
+"""An SMTP server that records each message before it replies 250.
 
 `python -m benchmarks.recording_server --port PORT --log FILE` keeps no message, and appends one line for each
 (report.py reads them). It can be slow, and reset the connection after the final dot. SIGUSR1 ends the delay of its

@@ -1,4 +1,4 @@
-"""Reads from the mail server's log, never from our database, what was lost, doubled or sent to the wrong person."""
+"""Counts lost, duplicate and misaddressed messages from the mail server's log, never from our database."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -33,7 +33,7 @@ class Report:
     most_copies: int  # to one subscriber
     different_bytes: int  # copies that differ from the subscriber's first
     wrong_recipient: int  # RCPT, To and unsubscribe link do not all belong to one subscriber
-    shared_message_ids: int  # ids that messages to two subscribers have in common
+    shared_message_ids: int  # ids that messages to two subscribers share
     resets: int  # taken, but the connection was reset instead of a reply
     bytes_per_message: int
     longest_stall: float  # seconds between two messages
@@ -46,7 +46,7 @@ def as_line(taken: LogLine) -> str:
 
 
 def read_log(file: Path) -> Iterator[LogLine]:
-    """The messages taken, in order. An incomplete last line was not recorded, and so not answered either."""
+    """The messages taken, in order. An incomplete last line is ignored: its message got no reply."""
     with file.open(encoding="utf-8", newline="\n") as lines:
         for line in lines:
             if line.endswith("\n"):
@@ -55,7 +55,7 @@ def read_log(file: Path) -> Iterator[LogLine]:
 
 
 def report_on(log: Sequence[LogLine], subscribers: Mapping[str, int], keys: Sequence[bytes]) -> Report:
-    """Check a run that owes one message to each of `subscribers` (address → number); `keys` sign their links."""
+    """Check a run that should send one message to each of `subscribers` (address → number). `keys` sign their links."""
     first: dict[str, LogLine] = {}
     copies: dict[str, int] = {}
     recipient_of_id: dict[str, str] = {}

@@ -8,7 +8,7 @@ import psycopg
 from digest.database.migrate import migrate
 from tests.support.servers import PostgresProcess, own_postgres
 
-_MEMORY = "256MB"  # shared_buffers: the default is for a small machine of long ago
+_MEMORY = "256MB"  # shared_buffers: the default is meant for much smaller machines
 
 
 class Postgres(PostgresProcess):
@@ -25,6 +25,6 @@ class Postgres(PostgresProcess):
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL with everything except its memory at the defaults. Raises ServerMissing."""
+    """A PostgreSQL with default settings, except for memory. Raises ServerMissing."""
     with own_postgres(Postgres, "/tmp", "-c", f"shared_buffers={_MEMORY}") as server:
         yield server

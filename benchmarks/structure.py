@@ -1,4 +1,4 @@
-"""Measures how the code is built: `python -m benchmarks.structure`. tests/test_structure.py holds it to limits."""
+"""Measures the structure of the code: `python -m benchmarks.structure`. tests/test_structure.py enforces limits."""
 
 import argparse
 import ast
@@ -31,7 +31,7 @@ class Structure:
 
 
 def measure(root: Path = ROOT) -> Structure:
-    """What the packages below `root` are like."""
+    """The figures of the packages below `root`."""
     files = {path: path.read_text(encoding="utf-8") for path in _files(root)}
     trees = {path: ast.parse(text) for path, text in files.items()}
     functions = [
@@ -72,7 +72,7 @@ def _fillers(text: str) -> int:
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Without `self` and `cls`."""
+    """The number of parameters without `self` and `cls`."""
     arguments = node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     return sum(argument is not None and argument.arg not in ("self", "cls") for argument in every)

@@ -1,6 +1,6 @@
-"""One timed round: warm workers, an issue that is due, and the clock from the first hint to the last receipt recorded.
+"""Times one round: with warm workers, from the first hint for an issue to its last recorded receipt.
 
-Comes in: a database with subscribers. Goes out: messages a second beside smtp-source's, and the workers' memory.
+Takes a database with subscribers. Returns messages per second for ours and for smtp-source, and the workers' memory.
 """
 
 import time
@@ -18,33 +18,33 @@ from benchmarks.postfix_tools import Tools
 from benchmarks.proc import connections_to, memory_mb
 from digest.database.engine import connect
 
-_POLL = 0.1  # seconds; the clock stops so much too late at the most
-_PATIENCE = 120.0  # seconds beyond the slowest pace, then the round has failed
+_POLL = 0.1  # seconds; the clock stops up to this much too late
+_PATIENCE = 120.0  # seconds added to the time at the slowest rate; then the round has failed
 _SLOWEST = 50.0  # messages a second
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What all runs share."""
+    """The resources that all runs share."""
 
     folder: Path
     broker: str
     today: date
     processes: int
     connections: int  # of each process
-    key: Path | None  # with which mails are signed
+    key: Path | None  # signs the messages
 
     @property
     def sessions(self) -> int:
-        """Connections in all."""
+        """The total number of connections."""
         return self.processes * self.connections
 
     def installation(self, database: str, smtp_port: int) -> Installation:
-        """One that delivers from `database` to the mail server on `smtp_port`."""
+        """An installation that delivers from `database` to the mail server on `smtp_port`."""
         others: dict[str, Any] = {
             "worker_processes": self.processes,
             "smtp_connections": self.connections,
-            "smtp_messages_per_connection": 100_000,  # smtp-source -d does not connect anew either
+            "smtp_messages_per_connection": 100_000,  # smtp-source -d does not reconnect either
         }
         if self.key:
             others["dkim_keys"] = f"s1={self.key}"
@@ -53,7 +53,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round measured."""
+    """The measurements of one round."""
 
     per_second: float
     reference: float  # messages a second of smtp-source, the mean of before and after
@@ -63,12 +63,12 @@ class Round:
 
     @property
     def ratio(self) -> float:
-        """Ours over the reference."""
+        """Our rate divided by the reference's."""
         return self.per_second / self.reference
 
 
 class RoundFailed(Exception):
-    """Not every mail was accepted in time; the message says what the ledger holds."""
+    """Not every message was accepted in time; the exception's text lists the states in the ledger."""
 
 
 def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sink: tuple[int, int]) -> Round:
@@ -99,7 +99,7 @@ def warm_up(installation: Installation, today: date, mails: int) -> None:
 
 
 def publish(installation: Installation, day: date) -> int:
-    """Cut an issue; how many mails are due."""
+    """Cut an issue. Returns the number of due messages."""
     engine = connect(installation.settings["database_url"])
     try:
         return world.cut(engine, installation.read_settings(), day).candidates
@@ -108,19 +108,19 @@ def publish(installation: Installation, day: date) -> int:
 
 
 def wait(installation: Installation, mails: int) -> None:
-    """Until the ledger has nothing to do. Raises RoundFailed."""
+    """Wait until nothing is left to send. Raises RoundFailed."""
     _wait(installation, mails, Memory())
 
 
 class Memory:
-    """The memory of the workers, looked at once a second."""
+    """The memory of the workers, sampled once a second."""
 
     def __init__(self) -> None:
         self.peak = 0.0  # MiB
         self._samples: list[tuple[float, dict[int, float]]] = []  # instant, process → MiB
 
     def look(self, workers: Mapping[int, list[int]]) -> None:
-        """Take a sample, unless the last one is less than a second old."""
+        """Take a sample unless the last is less than a second old."""
         now = time.monotonic()
         if self._samples and now - self._samples[-1][0] < 1:
             return
@@ -148,7 +148,7 @@ def _wait(installation: Installation, mails: int, memory: Memory) -> None:
     with psycopg.connect(installation.settings["database_url"], autocommit=True) as connection:
         while installation.asks(connection):
             if time.monotonic() > until:
-                raise RoundFailed(f"mails are left over: {installation.states()}")
+                raise RoundFailed(f"messages are left: {installation.states()}")
             memory.look(installation.workers())
             time.sleep(_POLL)
     memory.look(installation.workers())

@@ -49,7 +49,7 @@ _SUBJECTS = """
     segmentation self-supervised semantic simulation sketch sparse spectral speech splatting stereo stochastic streaming
     structure summarization symbolic synthesis table tactile temporal tensor texture theorem token topology tracking
     transfer translation tree uncertainty unlearning variational video watermark weather
-""".split()  # noqa: SIM905 - as a list it would be 156 lines
+""".split()  # noqa: SIM905 - a list would take 156 lines
 # Titles and summaries are as long as those of real papers: 77 and 203 characters, the medians.
 _TITLE = "{0} for {1}: Learning Scalable Foundation Models with Adaptive {2}"
 _SUMMARY = (
@@ -117,7 +117,7 @@ def add_subscribers(database: str, numbers: range, day: date, spread: bool = Fal
 
 
 def cut(engine: Engine, settings: Settings, day: date) -> Published:
-    """The issue of `day`, whose mails are due at once, whatever the time of day."""
+    """Cut the issue of `day`; its deliveries are due at once."""
     return publish(engine, replace(wiring.plan(settings), cut=time(0)), day, datetime.now(UTC))
 
 

@@ -12,12 +12,12 @@ CLOCK_FILE = "DIGEST_CLOCK_FILE"
 
 
 def now() -> datetime:
-    """The current instant in UTC, shifted by what the clock file says."""
+    """The current instant in UTC, shifted by the seconds in the clock file."""
     return datetime.now(UTC) + _shift()
 
 
 def move_to(instant: datetime, file: Path) -> None:
-    """Make `now()` answer `instant` (and go on from there) in every process whose DIGEST_CLOCK_FILE is `file`."""
+    """Set `now()` to `instant`, from which it runs on, in every process whose DIGEST_CLOCK_FILE is `file`."""
     seconds = (instant - datetime.now(UTC)).total_seconds()
     part = file.with_suffix(".part")
     part.write_text(repr(seconds))

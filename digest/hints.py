@@ -1,4 +1,4 @@
-"""The port by which anyone tells the workers to look at the ledger. Hints may get lost, or doubled."""
+"""Tells workers through Redis to check the ledger. A hint may get lost or arrive twice."""
 
 import threading
 from functools import cache
@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-if TYPE_CHECKING:  # Celery takes half a second to import, which a page that nobody hints from need not wait for
+if TYPE_CHECKING:  # Celery takes half a second to import; pages that send no hint skip that
     from celery import Celery
 
 log = structlog.get_logger()
 
 DELIVER = "digest.deliver"  # the task's name; workers/tasks.py has the task
 QUEUE = "digest"
-# A hint that nobody took is worth nothing after the next sweep.
+# The next sweep replaces a hint that no worker took.
 _EXPIRES_SECONDS = 30
 
 _one_at_a_time = threading.Lock()
 
 
 def hint(redis_url: str, times: int = 1) -> bool:
-    """Tell `times` workers that mails are due; False when Redis cannot be reached, which costs seconds and no mail."""
+    """Hint `times` workers at due messages. False if Redis is unreachable, which delays messages but loses none."""
     if not redis_url:
         return False
     producer = _producer(redis_url)
@@ -30,14 +30,13 @@ def hint(redis_url: str, times: int = 1) -> bool:
         for _ in range(times):
             producer.send_task(DELIVER, queue=QUEUE, ignore_result=True, retry=False, expires=_EXPIRES_SECONDS)
     except OperationalError as problem:
-        log.warning("no hint to the workers; the next sweep will find the mails", problem=str(problem))
+        log.warning("no hint to the workers; the next sweep will find the messages", problem=str(problem))
         return False
     return True
 
 
 def _producer(redis_url: str) -> "Celery":
-    # Two threads that import Celery for the first time at once get half of it (its package makes its names as they are
-    # asked for), so the first one goes alone.
+    # Celery creates its names lazily: two threads that import it at the same time may both get a partial module.
     with _one_at_a_time:
         return _make_producer(redis_url)
 

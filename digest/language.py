@@ -1,8 +1,8 @@
 """What people read, in their language: translated texts, dates, numbers and lists. Pure but for its catalogues.
 
-The texts in the code and in the templates are English and are their own keys (GNU gettext). A translation is a file
-`locale/<language>/LC_MESSAGES/digest.po`, read when it is first needed; how a language writes dates, numbers and lists
-is from the CLDR, by way of Babel. docs/languages.md tells how a language is added.
+Texts in code and templates are English and are their own keys (GNU gettext). A translation is a file
+`locale/<language>/LC_MESSAGES/digest.po`, read on first use. Formats of dates, numbers and lists come from the CLDR,
+through Babel. docs/how-to/add-a-language.md explains how to add a language.
 """
 
 import re
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Babel is imported where it is used: a process that only joins messages, and a command without texts, stay without it.
 
-SOURCE = "en"  # the language that the texts are written in
-_CLDR_NAMES = {SOURCE: "en_001"}  # English as the world writes it: day before month, "A, B and C"
+SOURCE = "en"  # the language of the texts in the code
+_CLDR_NAMES = {SOURCE: "en_001"}  # international English: day before month, "A, B and C"
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
 _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
 
@@ -31,12 +31,11 @@ _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
 class Message(str):
     """A text for people that is not yet translated: the string itself is the English, with its values filled in.
 
-    Rooms that know of no language return these; at the edge Language.say() translates them, and so does a template
-    that prints one. What is cut from it or joined to it is a plain string, and stays English.
+    Cutting or joining a Message gives a plain string, which stays English.
     """
 
     key: str
-    many: str  # the key of the plural; "" where there is none
+    many: str  # the key of the plural, "" without one
     values: Mapping[str, Any]
 
     def __new__(cls, key: str, many: str, values: Mapping[str, Any]) -> "Message":
@@ -57,17 +56,17 @@ class UserError(ValueError):
 
 
 def _(text: str, /, **values: Any) -> Message:
-    """Mark `text` for translation; `%(name)s` in it stands for a value: words, a number, a date, a list; `%%` for %."""
+    """Mark `text` for translation. `%(name)s` is a value (a text, number, date or list), `%%` a percent sign."""
     return Message(text, "", values)
 
 
-def n_(one: str, many: str, /, num: int, **values: Any) -> Message:
-    """The same for what depends on the number `num`, which stands in the text as `%(num)s`."""
-    return Message(one, many, {"num": num, **values})
+def n_(singular: str, plural: str, /, num: int, **values: Any) -> Message:
+    """Mark a text that depends on `num`, its value `%(num)s`."""
+    return Message(singular, plural, {"num": num, **values})
 
 
 def and_more(names: str, more: int) -> str:
-    """`names`, and how many more there are, if there are any: a Message then."""
+    """`names`, followed by the number of further names if there are any."""
     return n_("%(names)s and %(num)s more", "%(names)s and %(num)s more", num=more, names=names) if more > 0 else names
 
 
@@ -91,7 +90,7 @@ class Language:
 
     @cached_property
     def name(self) -> str:
-        """What the language calls itself."""
+        """The language's own name."""
         # Translators: the name of your language, in your language.
         return self.pgettext("name of this language", "English")
 
@@ -153,7 +152,7 @@ _ENGLISH = Language(SOURCE, NullTranslations())
 
 
 class Languages:
-    """The languages below `folder`, and English. Each catalogue is read once, when it is first asked for."""
+    """English, and the languages with a catalogue below `folder`. A catalogue is read on first use."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -168,7 +167,7 @@ class Languages:
     def negotiate(self, header: str, default: str) -> str:
         """The tag that fits an Accept-Language header best; `default` when none does.
 
-        Where only the first part of a tag fits, as `zh-TW` for `zh-CN`, that is taken too: it is nearer than English.
+        If only the primary language matches, as `zh-TW` and `zh-CN`, it counts: it is nearer than English.
         """
         from babel import negotiate_locale
 
@@ -184,10 +183,10 @@ class Languages:
 
 
 def speak(environment: "Environment", language: Language) -> None:
-    """Let the templates of `environment` speak `language`, which they know by that name.
+    """Make the templates of `environment` use `language`, also as a variable of that name.
 
-    With autoescape a translation is taken as HTML, as the template is, and the values in it are escaped. A Message that
-    a template prints is translated first, and the values of a text are put into words as those of a Message are.
+    With autoescape, translations are HTML like the template, and their values are escaped. A Message is translated
+    when it is printed, and values are formatted as those of a Message are.
     """
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
@@ -205,7 +204,7 @@ def _with_values_in_words(translate: Any, language: Language) -> Callable[..., A
 
     @pass_context
     def translated(context: "Context", /, *texts: Any, **values: Any) -> Any:
-        if not isinstance(texts[-1], str):  # the number that chooses the plural
+        if not isinstance(texts[-1], str):  # the number that selects the plural form
             values.setdefault("num", texts[-1])
         words = {name: _in_words(value, language) for name, value in values.items()}
         return context.call(translate, *texts, **words)

@@ -12,10 +12,10 @@ def set_up_logs(debug: bool = False) -> None:
     """Send our logs, and those of the libraries, to stderr. Raises SettingsError."""
     level = logging.DEBUG if debug else logging.getLevelNamesMapping()[settings().log_level.upper()]
     logging.basicConfig(level=max(level, logging.INFO), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    # Their information is about every request and every tick.
+    # At level info they log every request and every tick.
     for chatty in ("httpx2", "httpcore2", "alembic", "mail.log", "kombu", "celery.redirected"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # It warns of each tick that came while the one before still ran, which is how a long reading of the sources looks.
+    # It warns of each tick that is skipped because the last one is still running, as a slow reading of sources does.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     shown = (
         structlog.processors.JSONRenderer()

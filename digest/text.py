@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit to show: on one line, without hidden controls, no longer than there is room."""
+"""Cleans, shortens and wraps foreign text."""
 
 import re
 import textwrap
@@ -9,23 +9,22 @@ from itertools import accumulate
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-# Direction overrides, lone surrogates, and what Unicode keeps for internal use (it marks placeholders).
+# Direction overrides, lone surrogates, and noncharacters, which mark our placeholders.
 _TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0), *range(0xD800, 0xE000))
 _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
 
-_LONGEST_LINE = 75  # columns, so that quoted-printable need not break a line again
-# Where scripts without spaces may be parted: after each wide character, but not before a mark that closes, and not
-# behind one that opens.
+_LONGEST_LINE = 75  # columns, so that quoted-printable does not wrap a line again
+# Scripts without spaces may break after each wide character, except before closing and after opening punctuation.
 _WIDE = "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f"
 _WIDE += "\uff01-\uff60\uffe0-\uffe6\U0001f000-\U0001faff\U00020000-\U0003fffd"
 _OPENING, _CLOSING = r"“‘（《〈「『【(\[", r"”’）》〉」』】)\],.;:!?，。、；：！？…"
 _UNPARTED = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}]+)?[{_CLOSING}]*")
 
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<! al)(?<! vs)[.!?…][\"”’)]?(?=\s)|[。！？]")
-_TOO_WIDE = re.compile(r"[!-~\u00c0-\u04ff]{24,}")  # more letters than a title has in a line on a narrow telephone
-_PIECE = re.compile(r".{0,13}[/-]|.{1,14}")  # of the widest letters; it ends behind a slash or a hyphen if it can
+_TOO_WIDE = re.compile(r"[!-~\u00c0-\u04ff]{24,}")  # more letters than fit in a title line on a narrow phone
+_PIECE = re.compile(r".{0,13}[/-]|.{1,14}")  # of the widest letters; it ends after a slash or hyphen if possible
 _COSTS = {b"&": 5, b"<": 4, b">": 4, b"=": 3}
-_WIRE_BYTES = 1.3  # what a character may cost in quoted-printable UTF-8, on average, before its text is cut shorter
+_WIRE_BYTES = 1.3  # average cost of a character in quoted-printable UTF-8 above which the text is cut shorter
 
 
 def one_line(text: str) -> str:
@@ -34,10 +33,10 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, limit: int, room: float | None = None) -> str:
-    """At most `limit` characters of one_line(text), ended at a sentence or a word, with an ellipsis where cut.
+    """one_line(text), cut at a sentence or word to at most `limit` characters, with an ellipsis.
 
-    Scripts whose characters take many bytes are cut earlier, so that a mail stays below what Gmail clips: about `room`
-    bytes of encoded HTML are there.
+    Gmail clips long messages, so scripts whose characters take many bytes are cut earlier: to about `room` bytes of
+    encoded HTML.
     """
     line, room = one_line(text), limit * _WIRE_BYTES if room is None else room
     if len(line) <= limit and wire_cost(line) <= room:
@@ -51,13 +50,13 @@ def cut(text: str, limit: int, room: float | None = None) -> str:
 
 
 def domain_of(mailbox: str) -> str:
-    """The domain of an address or of `Name <address>`, as it is written."""
+    """The domain of an address or of `Name <address>`, in its original case."""
     address = parseaddr(mailbox)[1] if any(mark in mailbox for mark in " <(") else mailbox
     return address.rpartition("@")[2]
 
 
 def short_title(title: str, limit: int) -> str:
-    """A title for a subject line: what stands before its colon, else its first words; without pictographs."""
+    """A title for a subject line: the part before its colon, or its first words, without pictographs."""
     line = "".join(c for c in one_line(title) if unicodedata.category(c) not in ("So", "Co", "Cn"))
     line = " ".join(re.sub(r"([!?])[!?]+", r"\1", line).split())
     name = line.partition(": ")[0]
@@ -65,7 +64,7 @@ def short_title(title: str, limit: int) -> str:
 
 
 def wrapped(text: str) -> str:
-    """`text` in lines of at most 75 columns, of which a wide character, such as a Chinese one, takes two."""
+    """`text` in lines of at most 75 columns; a wide character, such as a Chinese one, takes two."""
     if columns(text) == len(text):
         return textwrap.fill(text, _LONGEST_LINE, break_on_hyphens=False)
     lines, line = [], ""
@@ -73,7 +72,7 @@ def wrapped(text: str) -> str:
         if columns(line + part) > _LONGEST_LINE:
             lines.append(line.rstrip())
             line = part.lstrip()
-            while columns(line) > _LONGEST_LINE:  # what has no place to be parted at
+            while columns(line) > _LONGEST_LINE:  # nothing to break at
                 end = next(at for at in range(len(line), 0, -1) if columns(line[:at]) <= _LONGEST_LINE)
                 lines.append(line[:end])
                 line = line[end:]
@@ -83,30 +82,31 @@ def wrapped(text: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns `text` takes where all letters are equally wide (Unicode Standard Annex 11)."""
-    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+    """The columns that `text` takes in a monospaced font (Unicode Standard Annex 11)."""
+    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def unbroken(text: str) -> str:
-    """`text` that a line break never parts."""
+    """`text` with non-breaking spaces."""
     return text.replace(" ", "\u00a0")
 
 
 def breakable(text: str) -> str:
-    """`text` with invisible places to break in words and addresses that are wider than a telephone, which would make
-    the whole mail as wide. By characters: Gmail, Outlook and Yahoo know no style for it (caniemail.com).
+    """`text` with zero-width spaces in words and addresses wider than a phone, which would widen the whole message.
+
+    Gmail, Outlook and Yahoo do not support a style for this (caniemail.com).
     """
     return _TOO_WIDE.sub(lambda word: "\u200b".join(_PIECE.findall(word[0])), text)
 
 
 def _fitting(line: str, limit: int, room: float) -> int:
-    """How many leading characters fit in `limit` characters and `room` wire bytes."""
+    """The number of leading characters that fit in `limit` characters and `room` wire bytes."""
     costs = list(accumulate(wire_cost(character) for character in line[:limit]))
     return bisect_right(costs, room)
 
 
 def wire_cost(text: str) -> int:
-    """How many bytes of encoded HTML `text` takes."""
+    """The bytes of encoded HTML that `text` takes."""
     encoded = text.encode()
     longer = sum(encoded.count(c) * (cost - 1) for c, cost in _COSTS.items())
     return len(encoded) + longer + 2 * sum(byte > 127 for byte in encoded)

@@ -1,4 +1,4 @@
-"""Settings → the plain values and open resources that the rooms take. Used by the edges: cli, web, workers, demo."""
+"""Turns settings into the plain values and open resources that the rooms take. Only the edges use it."""
 
 import os
 import secrets
@@ -36,17 +36,14 @@ from digest.smtp import Sender
 
 
 def engine(settings: Settings) -> Engine:
-    """The database."""
     return connect(settings.database)
 
 
-def look(settings: Settings) -> Branding:
-    """What shows of the operator in mails."""
+def branding(settings: Settings) -> Branding:
     return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
 
 
 def senders(settings: Settings) -> Senders:
-    """Who mails come from."""
     return Senders(
         bulk=settings.mail_from,
         transactional=settings.transactional_from or settings.mail_from,
@@ -55,11 +52,10 @@ def senders(settings: Settings) -> Senders:
     )
 
 
-def desk(settings: Settings) -> MailContext:
-    """What writing a mail needs."""
+def mail_context(settings: Settings) -> MailContext:
     return MailContext(
         Renderer(resource("templates"), languages()),
-        look(settings),
+        branding(settings),
         senders(settings),
         settings.secret_keys,
         signers(settings),
@@ -68,12 +64,12 @@ def desk(settings: Settings) -> MailContext:
 
 
 def languages() -> Languages:
-    """The languages that mails and pages can be in."""
+    """The languages of messages and pages."""
     return Languages(resource("locale"))
 
 
 def signers(settings: Settings) -> tuple[Signer, ...]:
-    """The DKIM keys. Raises ValueError, in one line, for a file that cannot be read or holds no fitting key."""
+    """The DKIM keys. Raises ValueError, on one line, for a file that cannot be read or holds no usable key."""
     return tuple(_signer(selector, file) for selector, file in settings.dkim_keys.items())
 
 
@@ -87,32 +83,32 @@ def _signer(selector: str, file: Path) -> Signer:
 
 
 def plan(settings: Settings) -> Plan:
-    """What the operator decided about issues."""
+    """The operator's choices for every issue."""
     return Plan(
         cut=settings.cut_at,
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
         weights=RankingWeights(),
         settings=issue_settings(
-            look(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
+            branding(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
         ),
         languages=languages(),
     )
 
 
 def limits(settings: Settings) -> Limits:
-    """How fast the operator allows to send."""
+    """The operator's sending limits."""
     return Limits(settings.smtp_rate, settings.smtp_domain_rates, settings.warm_up_from, settings.warm_up_first_day)
 
 
-def flow(settings: Settings, database: Engine) -> Throttle:
-    """Whether mail may be sent now, and how fast; one for each process."""
+def throttle(settings: Settings, database: Engine) -> Throttle:
+    """The throttle of this process."""
     return Throttle(database, Rates(settings.redis_url.get_secret_value()), limits(settings))
 
 
-def postman(settings: Settings, database: Engine) -> DeliveryWorker:
-    """One worker process at work, under a name that no other process ever has. Raises ValueError without a mail server,
-    OSError when its journal cannot be written.
+def delivery_worker(settings: Settings, database: Engine) -> DeliveryWorker:
+    """A delivery worker with a unique name. Raises ValueError without a mail server, OSError if it cannot write its
+    journal.
     """
     name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
     relays, connections, messages = settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection
@@ -123,36 +119,36 @@ def postman(settings: Settings, database: Engine) -> DeliveryWorker:
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
-        Composer(database, desk(settings), journal, issues),
-        flow(settings, database),
+        Composer(database, mail_context(settings), journal, issues),
+        throttle(settings, database),
         journal,
         WorkerSettings(name, settings.in_doubt == "hold", clock.now),
     )
 
 
 def journal_folder(settings: Settings) -> Path:
-    """Where this machine's workers keep their journals."""
+    """The folder of this machine's worker journals."""
     return settings.data_dir.absolute() / "journal"
 
 
 def recover(settings: Settings, database: Engine) -> Recovered:
-    """Put in order what dead workers held."""
+    """Recover the deliveries of workers that died."""
     return recover_now(database, journal_folder(settings), settings.in_doubt == "hold", clock.now())
 
 
 def sender(settings: Settings) -> Sender:
-    """Connections to the mail server, for a mail that the ledger does not know. Raises ValueError when none is set."""
+    """Connections for a message outside the ledger. Raises ValueError when no mail server is set."""
     return Sender(settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection)
 
 
 def hint(settings: Settings) -> partial[bool]:
-    """The port by which the workers are told to look at the ledger."""
+    """The function that tells workers to check the ledger."""
     return partial(hints.hint, settings.redis_url.get_secret_value())
 
 
 def sources(settings: Settings, database: Engine) -> list[Source]:
-    """The paper sources that the operator chose."""
-    places = SourceAddresses(
+    """The configured paper sources."""
+    addresses = SourceAddresses(
         settings.huggingface_url,
         settings.arxiv_url,
         settings.arxiv_feed_url,
@@ -162,4 +158,4 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, places, remembered_by(database), Community(database))
+    return make_sources(settings.sources, addresses, remembered_by(database), Community(database))

@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A busy machine is no fault of a property: tests measure no time (pytest-timeout ends what hangs).
+    # A busy machine must not fail a property test (pytest-timeout ends what hangs).
     hypothesis.settings.register_profile("no deadline", deadline=None)
     hypothesis.settings.load_profile("no deadline")
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", servers.room())
@@ -71,11 +71,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No setting of whoever runs the tests is seen, and nothing is written outside of the test's folder."""
+    """Hide the caller's settings, and write only to the test's folder."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)  # a .env beside the sources is not read either
+    monkeypatch.chdir(tmp_path)  # a .env next to the sources is not read either
     settings.cache_clear()
     yield
     settings.cache_clear()
@@ -108,7 +108,7 @@ def _loopback_only(original: Callable[[socket.socket, Any], Any]) -> Callable[[s
 
 @pytest.fixture(autouse=True)
 def counted_by_marker(request: pytest.FixtureRequest) -> None:
-    """Tests that drive a browser are counted as such."""
+    """Mark the tests that drive a browser."""
     if request.node.get_closest_marker("browser"):
         ran_on(request, "a browser")
 
@@ -181,7 +181,7 @@ def redis_url(request: pytest.FixtureRequest, broker: servers.Broker) -> str:
 
 @pytest.fixture
 def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
-    """A mail server that keeps what it takes; see tests/support/smtp_server.py for how to make it refuse."""
+    """A mail server that keeps what it accepts; tests/support/smtp_server.py explains how to make it refuse."""
     ran_on(request, "a real SMTP server")
     server = SmtpServer()
     server.start()
@@ -247,7 +247,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder with recorded real data, beside the checkout."""
+    """The folder with recorded real data, next to the checkout."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the recorded data is not on this machine")

@@ -1,4 +1,4 @@
-"""The servers that other tests stand on do what those tests rely on."""
+"""The test servers do what other tests rely on."""
 
 import asyncio
 import os

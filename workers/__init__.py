@@ -1,1 +1,1 @@
-"""Celery and APScheduler: what runs when."""
+"""The Celery tasks and the schedule."""

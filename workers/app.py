@@ -1,4 +1,4 @@
-"""The Celery application: hints come in, and each process keeps one postman with its connections."""
+"""The Celery application. Each process keeps one delivery worker and its connections."""
 
 import gc
 
@@ -9,7 +9,7 @@ from digest.hints import QUEUE
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.settings import settings
 
-# Far above the length of any task, which is a minute: Redis gives a hint out again after this time.
+# Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
 VISIBILITY_SECONDS = 3600
 
 app = Celery("digest", broker=settings().redis_url.get_secret_value(), include=["workers.tasks"])
@@ -23,11 +23,11 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=False,  # the sweep brings another hint; a task that kills its worker must not come back
     worker_prefetch_multiplier=1,
-    worker_cancel_long_running_tasks_on_connection_loss=False,  # a mail on the wire is worth more than a hint
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # a message on the wire matters more than a hint
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,  # for ever: a worker outlives any outage of Redis
+    broker_connection_max_retries=None,  # forever: a worker survives any outage of Redis
     broker_transport_options={
         "visibility_timeout": VISIBILITY_SECONDS,
         "health_check_interval": 25,
@@ -40,23 +40,23 @@ app.conf.update(
 
 
 class Process:
-    """What one worker process keeps open; made on its first task, never shared through a fork."""
+    """The state of one worker process, created by its first task so that no connection is shared through a fork."""
 
-    postman: DeliveryWorker | None = None
+    worker: DeliveryWorker | None = None
 
 
-def postman() -> DeliveryWorker:
-    """This process's postman. Raises ValueError when no mail server is set."""
-    if Process.postman is None:
-        Process.postman = wiring.postman(settings(), wiring.engine(settings()))
-        # What is there now stays for good; looking for garbage in it again and again would take a tenth of the time.
+def delivery_worker() -> DeliveryWorker:
+    """This process's delivery worker. Raises ValueError when no mail server is set."""
+    if Process.worker is None:
+        Process.worker = wiring.delivery_worker(settings(), wiring.engine(settings()))
+        # The objects that exist now stay alive; scanning them for garbage again and again would take 10 % of the time.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(20_000)  # new objects: those of a claim die with it
-    return Process.postman
+        gc.set_threshold(20_000)  # new objects: a claim's objects are freed with it
+    return Process.worker
 
 
 @signals.worker_process_shutdown.connect
 def _say_goodbye(**_about: object) -> None:
-    if Process.postman is not None:
-        Process.postman.close()
+    if Process.worker is not None:
+        Process.worker.close()

@@ -1,14 +1,14 @@
-"""Every schedule of the service, on this page. Ticks in UTC; what is due is read from the database, not remembered.
+"""Every schedule of the service. Ticks are in UTC; jobs read from the database what is due and remember nothing.
 
-| what    | when             | when it runs late                                                               |
-|---------|------------------|---------------------------------------------------------------------------------|
-| collect | every 30 minutes | runs once: today, yesterday, and each hour the pool's other days                |
-| cut     | each minute      | cuts today's issue if its time has come, with what the sources gave in a minute |
-|         |                  | (PATIENCE_SECONDS); a date that passed is not cut any more                      |
-| sweep   | every 15 seconds | recovers what died, expires what is overdue, hints the workers at what is due   |
-| tidy    | each hour        | forgets sign-ups that were never confirmed, and what need not be repeated       |
+| job     | when             | what it does, also when it runs late                                        |
+|---------|------------------|-----------------------------------------------------------------------------|
+| collect | every 30 minutes | reads today and yesterday, and each hour the pool's other days              |
+| cut     | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources  |
+|         |                  | (PATIENCE_SECONDS); a past date is never cut                                |
+| sweep   | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers  |
+| tidy    | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a retry |
 
-Two schedulers do no harm: the database lets only one of them cut the issue, and hints may be doubled.
+Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
 
 import math
@@ -30,13 +30,13 @@ from digest.ledger.sending import forget_messages
 from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
 from digest.settings import Settings
 from digest.subscribers.subscriptions import purge_pending
-from workers.tasks import MAILS_A_TASK
+from workers.tasks import MESSAGES_A_TASK
 
 log = structlog.get_logger()
 MOST_HINTS = 32
-# Before a cut the sources are read again, unless that was done so short a time ago.
+# Sources read within this time are not read again before a cut.
 FRESH_ENOUGH = timedelta(minutes=10)
-# How long a cut waits in all for the sources, however many are slow: after that it goes on with what there is.
+# A cut waits this long for all sources together, then uses what they have returned.
 PATIENCE_SECONDS = 60.0
 
 
@@ -46,11 +46,11 @@ def run(settings: Settings) -> None:
 
 
 def schedule(jobs: "Jobs") -> BlockingScheduler:
-    """The schedules of the table above; jobs live in memory, and a late one runs once."""
+    """The schedules above. Jobs live in memory, and one that is late runs once."""
     scheduler = BlockingScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
-    now = datetime.now(UTC)  # ticks follow the machine's clock, also where a simulation has moved ours
+    now = datetime.now(UTC)  # ticks follow the machine's clock even if a simulation moves ours
     scheduler.add_job(jobs.collect, "interval", minutes=jobs.settings.collect_minutes, next_run_time=now)
     scheduler.add_job(jobs.cut, "cron", second=0, next_run_time=now)
     scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)
@@ -60,7 +60,7 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
 
 
 class Jobs:
-    """What the schedules do. Each reads the clock and the database anew."""
+    """The scheduled jobs. Each reads the clock and the database again."""
 
     def __init__(self, settings: Settings, database: Engine) -> None:
         self.settings = settings
@@ -68,7 +68,7 @@ class Jobs:
         self._one_reading = threading.Lock()
 
     def collect(self) -> None:
-        """Read the sources; what they say now is another observation of the votes."""
+        """Read the sources, which also observes the votes."""
         with self._one_reading:
             self._collect()
 
@@ -77,7 +77,7 @@ class Jobs:
         collect_recent(self._engine, sources, clock.now(), self.settings.pool_days, patience=patience)
 
     def _read_for_the_cut(self) -> None:
-        """Read the sources unless that was just done; a reading that is under way is waited for."""
+        """Read the sources unless that was just done. Waits for a reading that is under way."""
         until = time.monotonic() + PATIENCE_SECONDS
         if not self._one_reading.acquire(timeout=PATIENCE_SECONDS):
             log.warning("the issue does not wait any longer for the sources", seconds=PATIENCE_SECONDS)
@@ -98,7 +98,7 @@ class Jobs:
                 return
         self._read_for_the_cut()
         try:
-            # Now, and not as it was before the reading: what was first seen in it belongs to the pool.
+            # The time after the reading, so that papers first seen in it belong to the pool.
             cut = publish(self._engine, wiring.plan(self.settings), day, clock.now())
         except NothingToCut as reason:
             log.warning("no issue yet; tried again each minute", date=str(day), reason=str(reason))
@@ -110,21 +110,21 @@ class Jobs:
             return max((run.started_at for run in last_runs(connection)), default=datetime.min.replace(tzinfo=UTC))
 
     def sweep(self) -> None:
-        """Derive from the ledger what is to be done, and hint the workers at it."""
+        """Recover, expire and skip deliveries, and hint the workers at what is due."""
         now = clock.now()
         wiring.recover(self.settings, self._engine)
         with transaction(self._engine) as connection:
             overdue = timedelta(hours=self.settings.overdue_hours)
             expired = transitions.expire(connection, now, overdue, self.settings.max_attempts)
             cancelled = transitions.skip_cancelled(connection, now)
-            due = deliveries.due_count(connection, now, MAILS_A_TASK * MOST_HINTS)
+            due = deliveries.due_count(connection, now, MESSAGES_A_TASK * MOST_HINTS)
         if expired or cancelled:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:
-            wiring.hint(self.settings)(math.ceil(due / MAILS_A_TASK))
+            wiring.hint(self.settings)(math.ceil(due / MESSAGES_A_TASK))
 
     def tidy(self) -> None:
-        """Forget who never confirmed, and the bytes of mails that will not be repeated."""
+        """Delete unconfirmed sign-ups, and the bytes of messages that will not be sent again."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_messages(connection)

@@ -1,18 +1,17 @@
-"""The tasks. A task is a hint to look at the ledger; what it finds there decides what it does."""
+"""The Celery tasks. A task is only a hint: the ledger decides what is delivered."""
 
 from digest import wiring
 from digest.hints import DELIVER
 from digest.settings import settings
-from workers.app import app, postman
+from workers.app import app, delivery_worker
 
-# A task ends after so many mails or seconds and drops the next hint, so that a worker is never long without a look
-# around.
-MAILS_A_TASK = 5000
+# A task ends at these limits and drops the next hint, so that a worker can react to a shutdown.
+MESSAGES_A_TASK = 5000
 SECONDS_A_TASK = 20.0
 
 
 @app.task(name=DELIVER)
 def deliver() -> None:
     """Deliver what is due."""
-    if postman().deliver_due(MAILS_A_TASK, SECONDS_A_TASK).more:
+    if delivery_worker().deliver_due(MESSAGES_A_TASK, SECONDS_A_TASK).more:
         wiring.hint(settings())()

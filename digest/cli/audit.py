@@ -1,4 +1,4 @@
-"""The command audit: the sums of an issue, every delivery that was not accepted, and live progress."""
+"""The command audit: an issue's totals, the deliveries that were not accepted, and live progress."""
 
 import sys
 import time
@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
 
     from digest.issues.audit import Audit, AuditRow, Outlook
 
-_SPEED_SECONDS = 10  # the span over which the speed is measured
-_CALM = 10  # counting takes up to a tenth of the time, however large the issue
+_SPEED_SECONDS = 10  # the period over which the rate is measured
+_CALM = 10  # counting takes at most 10 % of the time, even for large issues
 
 
 def add_to(app: typer.Typer) -> None:
@@ -115,7 +115,7 @@ def _watch(engine: "Engine", day: date, kind: IssueKind) -> None:
 
 
 def _speed(seen: "deque[tuple[float, int]]") -> float:
-    """Messages a second accepted lately, from the counts at several instants."""
+    """The recent rate of accepted messages per second, from the counts at several instants."""
     while len(seen) > 2 and seen[0][0] < seen[-1][0] - _SPEED_SECONDS:
         seen.popleft()
     (first, before), (last, now) = seen[0], seen[-1]

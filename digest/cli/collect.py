@@ -125,7 +125,7 @@ def _database() -> "Engine":
 
 
 def _kept_by_nobody() -> "Engine":
-    """A database that is gone with this process, with everything in it."""
+    """A temporary database, deleted when this process ends."""
     from digest.database.engine import connect
     from digest.database.tables import metadata
 

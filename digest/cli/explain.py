@@ -1,4 +1,4 @@
-"""The command explain: every number behind an issue, or behind one reader's mail, and what other weights would do."""
+"""The command explain: every number behind an issue or a subscriber's list, and the effect of other weights."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -98,7 +98,7 @@ def _issue_lines(issue: "Issue", changes: Mapping[str, float], moves: "tuple[Mov
         for r, terms in shown
     ]
     yield from table(rows)
-    yield from _what_if_lines(changes, [one for one in moves if (one.after or limit) <= limit])
+    yield from _what_if_lines(changes, [move for move in moves if (move.after or limit) <= limit])
 
 
 # --- one subscriber's list ---

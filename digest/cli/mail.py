@@ -64,23 +64,23 @@ def _message(day: date | None, subscriber: str | None, kind: Kind, language: str
     from digest import clock, wiring
     from digest.mail.preview import preview_message, preview_transactional
 
-    desk, now = wiring.desk(settings()), clock.now()
-    code = _language_code(language, desk)
+    context, now = wiring.mail_context(settings()), clock.now()
+    code = _language_code(language, context)
     recipient = known_subscriber(open_database(), subscriber) if subscriber else None
     if kind not in LISTED:
-        return preview_transactional(desk, kind, recipient, now, code)
+        return preview_transactional(context, kind, recipient, now, code)
     engine = open_database()
     issue = stored_issue(engine, day_of(day), IssueKind(ISSUE_OF[kind]))
-    message = preview_message(engine, desk, issue, recipient, now, code)
+    message = preview_message(engine, context, issue, recipient, now, code)
     if message is None:
         why = "this subscriber already got all of its papers" if issue.papers else f"it has no papers. {issue.note}"
         raise NotReady(f"The issue of {issue.date} makes no message: {why}")
     return message
 
 
-def _language_code(language: str | None, desk: "MailContext") -> str:
+def _language_code(language: str | None, context: "MailContext") -> str:
     """The tag as the catalogues write it, "" for none."""
-    codes = desk.renderer.languages.codes
+    codes = context.renderer.languages.codes
     code = next((code for code in codes if code.lower() == (language or "").lower()), "")
     if language and not code:
         available = ", ".join(codes)
@@ -113,8 +113,8 @@ def send_test(
         raise NotReady("DIGEST_SMTP_URL is not set.")
     engine = open_database()
     issue = stored_issue(engine, day_of(day))
-    desk = wiring.desk(settings())
-    envelope = test_envelope(engine, desk, issue, address, _language_code(language, desk), clock.now())
+    context = wiring.mail_context(settings())
+    envelope = test_envelope(engine, context, issue, address, _language_code(language, context), clock.now())
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} has no papers.")
     if dry_run:

@@ -52,11 +52,11 @@ def web(
         create_app(wiring.engine(chosen), chosen, wiring.hint(chosen)),
         host=host or chosen.web_host,
         port=chosen.web_port if port is None else port,
-        access_log=False,  # it would show the tokens of readers' links; the app logs requests itself
+        access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself
         log_level="warning",
         forwarded_allow_ips=chosen.forwarded_allow_ips,
         server_header=False,
-        timeout_keep_alive=75,  # longer than a proxy in front keeps its side open
+        timeout_keep_alive=75,  # longer than a proxy keeps an idle connection
     )
 
 
@@ -76,7 +76,7 @@ def worker(
 
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
-        warnings.simplefilter("ignore", SecurityWarning)  # a page of it, where one line says the same
+        warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
         progress("running as root; a user of its own is better for a real installation")
     count = processes or settings().worker_processes
     progress(f"{count} worker processes take hints from Redis")

@@ -25,7 +25,7 @@ Like = Annotated[str | None, typer.Option(metavar="PAPER_ID", help="Papers simil
 
 def add_to(app: typer.Typer) -> None:
     """Add this file's command to `app`."""
-    # -word excludes a word and must not be read as options; -h would match inside one.
+    # -word excludes a word and is not an option; click would read -h inside such a word as one.
     app.command(
         rich_help_panel="Papers and issues",
         context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
@@ -43,7 +43,7 @@ def search(
     """Find papers by words, authors or id, or papers similar to one."""
     from digest.database.engine import read_only
     from digest.papers.search import Filters, parse_query
-    from digest.papers.search import search as look
+    from digest.papers.search import search as search_papers
 
     if like is not None:
         if words:
@@ -54,7 +54,7 @@ def search(
     filters = Filters(category, since, until)
     text = words[0] if len(words) == 1 else " ".join(f'"{word}"' if " " in word else word for word in words)
     with read_only(open_database()) as connection:
-        results = look(connection, parse_query(text), filters, limit)
+        results = search_papers(connection, parse_query(text), filters, limit)
     document = {"query": text, "total": results.total, "any_word": results.any_word}
     return answer(document | {"papers": [_hit_document(hit) for hit in results.hits]}, lambda: _lines(results))
 

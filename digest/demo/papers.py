@@ -20,7 +20,7 @@ from digest.settings import Settings
 LIVE, BUNDLED = "live", "bundled"
 _SECONDS = 6.0  # for all sources together
 _ANSWER_SECONDS = 3.0
-_ENOUGH = 40  # papers for an issue worth looking at; the next reading brings more
+_ENOUGH = 40  # papers, enough for an issue; the next reading brings more
 
 
 def fill(engine: Engine, own: Settings, now: datetime) -> str:
@@ -35,8 +35,8 @@ def fill(engine: Engine, own: Settings, now: datetime) -> str:
 
 
 def _live(engine: Engine, own: Settings, now: datetime) -> int:
-    """Read the sources for as long as a demo can wait; returns the number of papers."""
-    # Collecting retries for longer than someone watches a demo. The threads end with the process.
+    """Read the sources within the time that a demo can wait. Returns the number of papers."""
+    # Collecting may retry for longer than a demo can wait. The threads end with the process.
     answering: list[str] = []
     probes = [threading.Thread(target=_probe, args=(url, answering), daemon=True) for url in _addresses(own)]
     for probe in probes:

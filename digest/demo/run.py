@@ -19,7 +19,7 @@ from digest.settings import Settings
 class Result:
     """Printed by `--once`; the keys are compared across versions."""
 
-    accepted: int  # digests, not confirmations, by the ledger
+    accepted: int  # digests accepted, without confirmations
     inbox: int  # digests in the mail server's inbox
     seconds: float
     papers: int  # in the issue

@@ -31,7 +31,7 @@ def sample_papers() -> list[Paper]:
 
 
 def sample_votes(observed_at: datetime) -> list[Votes]:
-    """Their votes of the day they were listed, as if observed at `observed_at`."""
+    """Their votes on the day of their listing, as if observed at `observed_at`."""
     return [
         Votes(
             record["id"], Bundled.name, observed_at, record["upvotes"], record.get("comments", 0), record.get("stars")
@@ -41,7 +41,7 @@ def sample_votes(observed_at: datetime) -> list[Votes]:
 
 
 def store_sample(engine: Engine, now: datetime) -> None:
-    """Put the sample into the archive as if it had come in at `now`."""
+    """Store the sample as if it had been collected at `now`."""
     collect(engine, [Bundled()], now.date(), now)
 
 

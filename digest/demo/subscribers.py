@@ -59,7 +59,7 @@ def sign_up(pages: str, inbox: Path, seconds: float, while_waiting: Callable[[],
 
 
 def wait_for_digests(inbox: Path, seconds: float, while_waiting: Callable[[], None]) -> None:
-    """Until everyone has their first digest. Raises SignUpFailed."""
+    """Wait until everyone has their first digest. Raises SignUpFailed."""
     for subscriber in SUBSCRIBERS:
         _wait_for(inbox, subscriber, Kind.DIGEST, seconds, while_waiting)
 

@@ -1,1 +1,1 @@
-"""How it gets there: rendering, composing, sending, recording."""
+"""Composes messages, sends them and records what became of them."""

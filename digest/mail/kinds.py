@@ -9,8 +9,8 @@ from digest.ledger.kinds import Kind
 @dataclass(frozen=True, slots=True)
 class MessageKind:
     label: Message  # in the demo's inbox
-    preheader: Message | None = None  # None for issues, where it names papers
-    is_listed: bool = False  # from the bulk sender, with List-Id; the others answer one person
+    preheader: Message | None = None  # None for issues, whose preheader names papers
+    is_listed: bool = False  # from the bulk sender, with List-Id; others answer one person's request
 
 
 KINDS = {

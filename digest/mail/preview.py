@@ -1,4 +1,4 @@
-"""Composes a message without sending it: the bytes that were sent or would be."""
+"""Composes a message for a preview or a test, outside the ledger."""
 
 import email
 from dataclasses import replace
@@ -28,7 +28,7 @@ _NOBODY = 0  # the id of no subscriber, so that links in a preview open no page
 def preview_message(
     engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes | None:
-    """Compose the message of an issue; None when the subscriber would get none.
+    """Compose the message of an issue; None if the subscriber gets none.
 
     Without a subscriber it is for a sample subscriber, in `language` ("": the issue's), and from the current templates,
     so that designers see their changes.

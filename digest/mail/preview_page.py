@@ -23,7 +23,7 @@ pre { padding: 16px; border: 1px solid #767676; overflow-x: auto; }
 
 
 def preview_page(message: bytes) -> str:
-    """Render the page. Frames show copies of the message in which only the query for dark mode is answered."""
+    """Render the page. Its frames show copies of the message with the dark-mode query already decided."""
     parsed, report = ParsedMessage(message), lint(message)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(parsed.subject)}</title><style>{_STYLE}</style></head><body>

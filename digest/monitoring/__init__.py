@@ -1,1 +1,1 @@
-"""What an operator checks."""
+"""Checks for operators."""

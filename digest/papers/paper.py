@@ -41,7 +41,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class PaperLinks:
-    """Where else a paper can be read; "" for a place that it does not have."""
+    """Other pages about a paper; "" for those it does not have."""
 
     arxiv: str
     pdf: str

@@ -8,7 +8,7 @@ CONTRIBUTION = "from_"  # stored names that start so are parts that add up to th
 
 @dataclass(frozen=True, slots=True)
 class ScoreTerms:
-    """What a score was computed from, in the order of the formula, and the parts that add up to it.
+    """The inputs of a score, in the order of the formula, and the parts that add up to it.
 
     docs/ranking.md explains each number. Yes and no are 1 and 0.
     """
@@ -40,7 +40,7 @@ class ScoreTerms:
 
     @property
     def facts(self) -> dict[str, float]:
-        """What the score was computed from, by its stored name."""
+        """The inputs of the score, by their stored names."""
         if self.earlier:
             return {name: value for name, value in self.earlier.items() if name not in ("score", "gained")}
         return {name: getattr(self, name) for name in _FACTS}

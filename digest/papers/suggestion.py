@@ -52,4 +52,4 @@ def refusal(stored: str) -> Message:
     """The message of a stored refusal, so that it can be shown in every language."""
     if stored.startswith(ARXIV_SAYS):
         return _("arXiv says: %(words)s", words=stored.removeprefix(ARXIV_SAYS))
-    return UNKNOWN  # whatever its wording was when it was stored
+    return UNKNOWN  # the wording may have changed since it was stored

@@ -31,6 +31,6 @@ def parse_category(text: str) -> str | None:
 
 
 def closest_category(text: str) -> str | None:
-    """The category that was probably meant by a misspelt one."""
+    """The category closest to a misspelt one."""
     near = difflib.get_close_matches(text.strip().casefold()[:40], _BY_FOLDED, n=1, cutoff=0.5)
     return _BY_FOLDED[near[0]] if near else None

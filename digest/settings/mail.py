@@ -1,4 +1,4 @@
-"""The settings of sending: senders, the mail server, how fast, and what to do in doubt."""
+"""The settings of sending: senders, mail server, rates, and the policy for uncertain messages."""
 
 from datetime import date
 from email.utils import parseaddr
@@ -31,7 +31,7 @@ class SenderSettings(BaseSettings):
     )
     goodbye: bool = Field(
         True,
-        description="Send one last email to someone who unsubscribes on a page; it confirms that and offers a way back. Never sent after a one-click unsubscribe in a mail program, nor to a suppressed address.",
+        description="Send one last email to someone who unsubscribes on a page; it confirms that and has a link to subscribe again. Never sent after a one-click unsubscribe in an email client, nor to a suppressed address.",
     )
 
     @field_validator("mail_from", "transactional_from", "reply_to", "bounce_address")

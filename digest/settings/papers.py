@@ -16,7 +16,7 @@ class SourceSettings(BaseSettings):
 
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         source_names.DEFAULT,
-        description=f"Where papers come from: any of {' '.join(source_names.OWN)}, or a name that an installed package adds (docs/sources.md). With `readers`, subscribers can suggest papers and vote through their own links.",
+        description=f"Sources of papers: any of {' '.join(source_names.OWN)}, or a name that an installed package adds (docs/sources.md). With `readers`, subscribers can suggest papers and vote through their own links.",
     )
     huggingface_url: str = Field(
         "https://huggingface.co", description="Base address of the Hugging Face Daily Papers API."

@@ -31,8 +31,8 @@ class SecretFiles(PydanticBaseSettingsSource):
             raise SettingsError(f"{variable}: cannot read {path} ({error.strerror})") from error
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def generated_secret(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""digest audit: sums, rows in words, and progress while an issue goes out."""
+"""digest audit: totals, rows, and progress while an issue is sent."""
 
 import json
 import threading

@@ -40,7 +40,7 @@ class Lists:
 
 @pytest.fixture
 def database_url(sqlite_url):
-    """What is stored is tested on both databases in tests/papers/collecting."""
+    """tests/papers/collecting checks the stored papers on both databases."""
     return sqlite_url
 
 

@@ -1,4 +1,4 @@
-"""digest doctor: what works, and what stands in the way of real mail, in words."""
+"""digest doctor: what works, and what is missing for real email."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,7 @@ from tests.support.scenario import MORNING
 
 @pytest.fixture
 def findings(run, monkeypatch):
-    """What the doctor says with these settings, by name."""
+    """The doctor's findings with these settings, by name."""
 
     def findings(**values):
         for name, value in values.items():

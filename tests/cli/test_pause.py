@@ -1,4 +1,4 @@
-"""Holding mails back and letting them go on: what the commands say, and that the ledger obeys at once."""
+"""digest pause, resume, cancel and retry: their output and their effect on the ledger."""
 
 import json
 from datetime import UTC, datetime

@@ -46,7 +46,7 @@ def at_work(engine, database_url, smtp_server, redis_url, monkeypatch):
     enough = threading.Event()
 
     def work():
-        with closing(wiring.postman(settings(), engine)) as postman:
+        with closing(wiring.delivery_worker(settings(), engine)) as postman:
             while not enough.wait(0.1):
                 postman.deliver_due(5000)
 

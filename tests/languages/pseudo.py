@@ -1,4 +1,4 @@
-"""A language in which every translated text stands in marks: what stands outside of them was never translated."""
+"""A language that puts every translated text in marks, so that text outside them was never translated."""
 
 import re
 from html.parser import HTMLParser
@@ -35,7 +35,7 @@ def pseudo_languages(folder: Path) -> Languages:
 
 
 def unmarked(text: str) -> str:
-    """`text` without what stands in marks, also where marks are within marks."""
+    """`text` without the marked parts, which may be nested."""
     while (less := _MARKED.sub("", text)) != text:
         text = less
     return text

@@ -35,7 +35,7 @@ def keys(found: Catalog) -> set[Key]:
 
 
 def extracted(to: Path) -> set[Key]:
-    """What `make messages` collects, by its own command."""
+    """The catalogue that the command of `make messages` collects."""
     command = re.search(r"\$\(BABEL\) (extract .*?) -o locale/digest\.pot", (ROOT / "Makefile").read_text())
     assert command is not None
     CommandLineInterface().run(["pybabel", "--quiet", *command[1].split(), "-o", str(to), "digest", "templates"])
@@ -65,7 +65,7 @@ def test_every_text_is_translated_and_keeps_its_values(code):
 
 
 def fields(text: str) -> set[str]:
-    """The values that stand in a text, and the tags."""
+    """The placeholders and tags of a text."""
     return set(re.findall(r"%\(\w+\)[sd]|\{\w+\}|</?\w+>", text))
 
 

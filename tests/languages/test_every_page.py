@@ -51,7 +51,7 @@ def marked(visit: Visit, settings: Settings, tmp_path: Path) -> TestClient:
 
 
 def fill(visit: Visit) -> None:
-    """Papers whose own words stand in marks, with all that can be said of a paper, and two months of issues."""
+    """Papers with every field set and their own texts in marks, and two months of issues."""
     said = {"title": "⟦T⟧", "authors": ("⟦A⟧",) * 50, "summary": "⟦S⟧", "abstract": "⟦B⟧", "categories": ("cs.CV",)}
     said |= {"code_url": "https://code.example", "project_url": "https://project.example"}
     for back in (40, 1, 0):

@@ -1,4 +1,4 @@
-"""Mails in the reader's language; one that is sent again is the same mail whatever was changed meanwhile."""
+"""Messages are in the subscriber's language, and a retry is the same message whatever has changed since."""
 
 import email
 import json
@@ -127,7 +127,7 @@ WANTS = Preferences(language=CODE, keywords=("Zqx 1",), authors=("Ada Example",)
 
 
 def an_issue_of_all_sorts(kind: str) -> Issue:
-    """Whose cards and reasons hold every word that there is."""
+    """Papers whose cards and reasons contain every translatable text."""
     alone = {"authors": ("Bo Sample",)}
     papers = [
         a_paper(1, title="Zqx 1", authors=("Ada Example",) * 5, project_url="https://zq.example/p"),

@@ -1,4 +1,4 @@
-"""What of a Jinja2 template a reader would see in English whatever their language. Pure: source in, findings out.
+"""Finds text in a Jinja2 template that stays English in every language. Pure: source in, findings out.
 
 A text node, a spoken attribute or a string in an expression counts when it holds words and is not handed to gettext.
 """

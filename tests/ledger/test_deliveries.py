@@ -207,7 +207,7 @@ CHOSEN = Selection((Pick("2603.00001", "you follow graphs"), Pick("2603.00000", 
 
 
 def got_by(engine, claim, worker="two", since=DAY):
-    """What the reader of `claim` has, as another mail of theirs sees it."""
+    """The history of the subscriber of `claim`, as their next message sees it."""
     with read_only(engine) as connection:
         return deliveries.already_sent(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
 

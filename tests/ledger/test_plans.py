@@ -1,4 +1,4 @@
-"""How PostgreSQL goes about the ledger's statements."""
+"""PostgreSQL's plans for the ledger's statements."""
 
 from datetime import timedelta
 

@@ -109,7 +109,7 @@ def digest_bytes(
 
 
 def parts_of(message: bytes) -> MessageParts:
-    """What a person reads of a message."""
+    """The text of a message as a person reads it."""
     parsed = email.message_from_bytes(message, policy=default)
     assert isinstance(parsed, EmailMessage)
     text, html = (parsed.get_body((kind,)) for kind in ("plain", "html"))

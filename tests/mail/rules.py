@@ -1,4 +1,4 @@
-"""What is wrong with a mail of ours: the rules that every mail is judged by, and two that we keep beside them."""
+"""Checks our messages by the rules of lint and two stricter rules."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ VOID = {"meta", "br", "img", "hr"}
 
 
 def broken(raw: bytes) -> list[str]:
-    """What is wrong with a message, as `rule: words`; empty for one that is fit to send."""
+    """The problems of a message as `rule: text`; empty if it is fit to send."""
     judged = [f"{rule.id}: {found}" for rule, problems in lint(raw).problems.items() for found in problems]
     mail = ParsedMessage(raw)
     return [*judged, *_addresses_in_sentences(mail), *_left_open(mail)]

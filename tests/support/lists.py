@@ -24,7 +24,7 @@ def daily_lists() -> Iterator[str]:
 
 
 def list_of(day: date) -> list[dict[str, object]]:
-    """What is listed for `day`: none twice on two days."""
+    """The papers listed for `day`; days share no paper."""
     return [_item(day, number) for number in range(PAPERS_A_DAY)]
 
 

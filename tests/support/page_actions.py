@@ -1,4 +1,4 @@
-"""One reader for tests of what readers do, and short words for the actions."""
+"""A subscriber, and short names for their actions on the pages."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -56,7 +56,7 @@ NOT_READY = 3
 
 @dataclass(frozen=True)
 class Way:
-    """How something is looked at."""
+    """The viewport and theme of a picture."""
 
     width: int
     scheme: str = "light"
@@ -156,7 +156,7 @@ def looking(browser: "Browser", way: Way, **more: Any) -> "Iterator[Page]":
 
 
 def take_all(folder: Path) -> int:
-    """All pictures, and an index.html that shows them side by side. How many there are."""
+    """Take all pictures and write an index.html with them. Returns their number."""
     folder.mkdir(parents=True, exist_ok=True)
     shots: dict[str, list[Way]] = {}
     with running_chromium(str(find_chromium())) as browser, a_site() as (url, pages, issue):
@@ -233,7 +233,7 @@ def take_for_readme(folder: Path = README) -> None:
 
 
 def say(words: str) -> None:
-    """Progress, for who waits."""
+    """Print progress."""
     sys.stderr.write(f"{words}\n")
 
 

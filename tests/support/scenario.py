@@ -34,7 +34,7 @@ PLAN = Plan(CUT, 5, 200, RankingWeights(), issue_settings(LOOK, SENDERS, (SECRET
 
 
 def desk() -> MailContext:
-    """What writing a mail needs."""
+    """A context for composing."""
     return MailContext(Renderer(resource("templates"), LANGUAGES), LOOK, SENDERS, (SECRET,))
 
 

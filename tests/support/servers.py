@@ -186,7 +186,7 @@ def _account() -> str | None:
 
 
 def room() -> str:
-    """Where tests keep files: in memory where there is enough of it, since what they write need not outlive them."""
+    """The folder for test files, in memory if there is enough of it."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30
     return str(memory) if roomy else "/tmp"

@@ -43,7 +43,7 @@ class Then(StrEnum):
 
 @dataclass(frozen=True)
 class Act:
-    """What the server does at a step. `reply`: None for the usual one, "" for none."""
+    """The server's behaviour at a step. `reply`: None for the usual reply, "" for no reply."""
 
     reply: str | None = None
     wait: float = 0.0  # seconds before the reply
@@ -108,11 +108,11 @@ class SmtpServer:
         self._always.clear()
 
     def taken_for(self, recipient: str) -> list[Taken]:
-        """What was accepted for one address, in order."""
+        """The messages accepted for an address, in order."""
         return [message for message in self.taken if recipient in message.rcpt_tos]
 
     def count(self, verb: str) -> int:
-        """How often a command was received."""
+        """The number of times that a command was received."""
         return sum(line.upper().startswith(verb) for line in self.commands)
 
     def __enter__(self) -> Self:

@@ -56,7 +56,7 @@ def postman(
     hold: bool = False,
     throttle: Throttle | None = None,
 ) -> DeliveryWorker:
-    """One worker. Its journal is in `folder`, and gone when the postman is closed."""
+    """One worker. Its journal is in `folder`, and deleted when the worker is closed."""
     journal = Journal(folder, name)
     context = desk_ or desk()
     issues = IssueCache(engine, context.renderer.languages)

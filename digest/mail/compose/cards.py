@@ -1,4 +1,4 @@
-"""Words and links on the card of a paper. Foreign text passes digest/text.py."""
+"""The texts and links on a paper's card. Foreign text passes digest/text.py."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
 
-# Gmail clips encoded HTML beyond about 100 kB. With these limits 25 papers stay below it whatever they hold, in any
-# language: the excerpt is cut shorter where the rest of a card takes much.
+# Gmail clips encoded HTML beyond about 100 kB. These limits keep any 25 papers below that in every language: the
+# excerpt is cut shorter if the rest of a card is long.
 TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
 _ROOM = 1_620  # bytes of encoded HTML for the words and links of a card, without the subscriber's own reason
 _SHORTEST_EXCERPT = 60  # bytes
@@ -49,7 +49,7 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
         "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS],
         "place": say(place_of(ranked, kind)),
     }
-    # Feedback links are about as long as the one to the paper's page.
+    # A feedback link is about as long as the link to the paper's page.
     room = _ROOM - _taken(values) - _breaks(title) - len(_FEEDBACK_WORDS) * wire_cost(own_page)
     return values | {
         "excerpt": _excerpt(paper, room),
@@ -86,12 +86,12 @@ def _breaks(text: str) -> int:
 
 
 def in_subject(paper: Paper, language: Language) -> str:
-    """The paper's name where it is the first of a message."""
+    """The paper's name in a subject."""
     return short_title(paper.title, IN_SUBJECT) or language.say(_UNTITLED)
 
 
 def in_preheader(paper: Paper, language: Language) -> str:
-    """The paper's name where it is one of the next."""
+    """The paper's name in a preheader."""
     return short_title(paper.title, IN_PREHEADER) or language.say(_UNTITLED)
 
 
@@ -102,19 +102,19 @@ def _worded(links: PaperLinks) -> list[tuple[Message, str]]:
 
 
 def safe_url(url: str) -> str:
-    """`url` if it is a plain https address that needs no encoding, and not too long, else ""."""
+    """`url` if it is a short https address that needs no encoding, else ""."""
     fits = wire_cost(url[: LONGEST_URL + 1]) <= LONGEST_URL
     return url if fits and _PLAIN_URL.fullmatch(url) else ""
 
 
 def _byline(paper: Paper) -> list[str]:
-    """`First, Second, Third and 4 more`, and the organisation, as far as the paper names them."""
+    """`First, Second, Third and 4 more`, then the organisation, if known."""
     names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
     return [words for words in (names, cut(paper.organization, ORGANIZATION)) if words]
 
 
 def _counts(terms: ScoreTerms) -> list[Message]:
-    """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`: those above zero."""
+    """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, without zeros."""
     votes, gained, comments, stars = map(int, (terms.upvotes, terms.gained or 0, terms.comments, terms.stars))
     counts = []
     if votes:

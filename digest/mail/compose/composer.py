@@ -1,4 +1,4 @@
-"""Drafts → the exact bytes and envelopes of messages. Deterministic: the same draft gives the same bytes."""
+"""Turns drafts into envelopes. The same draft always gives the same bytes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ class IssueComposer:
 
 @dataclass(slots=True)
 class Composed:
-    """Messages composed; `unfit` has the reason, by delivery, for each that cannot be."""
+    """The composed messages; `unfit` has, by delivery, the reason why a message could not be composed."""
 
     messages: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
     unfit: dict[int, str] = field(default_factory=dict)
@@ -177,11 +177,11 @@ class Composer:
 
 
 def _check(message: OutgoingMessage, draft: Draft) -> None:
-    """Raises ValueError for what must not be sent."""
+    """Raises ValueError for a message that must not be sent."""
     if not is_plain_address(message.envelope.forward_path):
         raise ValueError("the address does not fit into an SMTP command")
     if draft.delivery.in_doubt and draft.delivery.sha256 != message.sha256:
-        # The first copy may have arrived; one that differs would be a second message to the subscriber.
+        # The first copy may have arrived, and one that differs would look like a second message.
         raise ValueError("an earlier attempt may have arrived, and the message would now differ")
 
 
@@ -202,7 +202,7 @@ def render_fragments(issue: Issue, context: MailContext, language: str = SOURCE)
 
 
 def compose_alone(draft: Draft, context: MailContext) -> OutgoingMessage:
-    """Compose one message without stored fragments: its issue is rendered for it alone.
+    """Compose one message from freshly rendered fragments.
 
     Raises jinja2.TemplateError or UnfitMessage.
     """

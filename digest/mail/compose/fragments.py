@@ -18,7 +18,7 @@ from digest.mail.compose.render import MANY, RenderedCard, Renderer
 from digest.mail.message import Branding
 from digest.papers.paper import RankedPaper
 
-# Errors of a template over one paper, as opposed to errors of the machine, such as running out of memory.
+# Errors of a template with one paper, as opposed to errors of the machine, such as running out of memory.
 _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 _WORDING = {
@@ -59,7 +59,7 @@ class Fragments:
     preheader: str
     forms: dict[str, LayoutFragments]
     cards: dict[str, CardFragments]
-    unfit: dict[str, str]  # why a paper's card could not be made
+    unfit: dict[str, str]  # why a paper's card could not be rendered
     wording: dict[str, str]  # "also" begins a preheader, "place" numbers a card
     welcome: tuple[Pieces, Pieces]  # text and HTML, above the papers of a first issue
 
@@ -83,15 +83,15 @@ SHAPES: tuple[Shape, ...] = tuple(product((1, MANY), (0, 1, MANY), (False, True)
 
 
 def layout_name(papers: int, left_out: int, is_cut: bool) -> str:
-    """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or a cut."""
+    """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or part of it."""
     counts = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
     return f"{counts} cut" if is_cut else counts
 
 
 def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragments:
-    """Render an issue in the language of `renderer`. A card that fails leaves the others alone.
+    """Render an issue in the language of `renderer`. A card that fails does not affect the others.
 
-    Raises jinja2.TemplateError for templates that no message can be made with.
+    Raises jinja2.TemplateError for templates from which no message can be composed.
     """
     rendered, unfit = _rendered_cards(issue, branding, renderer)
     *inlined, welcome = renderer.inlined(issue, [*rendered.values(), renderer.welcome()], branding)

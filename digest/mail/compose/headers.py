@@ -77,7 +77,7 @@ def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
 
 def _list_fields(headers: Headers) -> list[tuple[str, str]]:
     domain = domain_of(headers.sender)
-    # Subscribers filter by List-Id: what they have just asked for belongs in their inbox.
+    # Subscribers filter by List-Id, and a message that they have just asked for belongs in the inbox.
     is_listed = KINDS[headers.kind].is_listed
     if not headers.unsubscribe_url.startswith(("https://", "http://")):
         raise UnfitMessage("the unsubscribe address is not a web address (RFC 8058)")
@@ -136,7 +136,7 @@ def _encoded_words(line: str) -> str:
 
 
 def address_value(address: str) -> str:
-    """One bare address. Nothing that passes can add a header field."""
+    """A bare address that cannot add a header field."""
     if not _ADDRESS.fullmatch(address) or len(address) > LONGEST_ADDRESS:
         raise UnfitMessage("an address is not one plain ASCII address")
     return address
@@ -155,7 +155,7 @@ def _message_id(value: str) -> str:
 
 
 def _uri(url: str) -> str:
-    """On one line, however long: RFC 2369 §2 allows neither spaces nor encoding inside the brackets."""
+    """On one line of any length: RFC 2369 §2 allows neither spaces nor encoding inside the brackets."""
     return f"<{_token('a list address', url)}>"
 
 
@@ -166,7 +166,7 @@ def _token(what: str, value: str) -> str:
 
 
 def check_fields(fields: Fields) -> None:
-    """Let another parser read the header section: it must find exactly these fields, each once."""
+    """Check with another parser that the header section has exactly these fields, each once."""
     try:
         head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
     except UnicodeEncodeError:

@@ -17,7 +17,7 @@ from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_
 from digest.mail.compose.render import MANY
 from digest.text import cut, one_line, wrapped
 
-REASON, REASON_ROOM = 90, 240  # longest reason in characters and in bytes: two reasons in Chinese
+REASON, REASON_ROOM = 90, 240  # the longest reason, in characters and in bytes (two reasons in Chinese)
 SHORTEST_PREHEADER = 40
 _IN_PREHEADER = 3  # papers that it names
 _SIMPLE = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]{,70}")  # addresses that need no encoding
@@ -95,7 +95,7 @@ class IssueTemplate:
             raise UnfitMessage(f"no card of {paper_id}: {self._unfit.get(paper_id, 'not in the issue')}") from None
 
     def _preheader(self, cards: Sequence["_Card"]) -> bytes:
-        """Names the papers after the one in the subject."""
+        """The preheader, which names the papers after the one in the subject."""
         named = cards[1 : 1 + _IN_PREHEADER]
         if sum([card.preheader_length + 2 for card in named]) + 4 < SHORTEST_PREHEADER:
             return self._quiet_preheader
@@ -160,7 +160,7 @@ class _Card:
 
 
 def _may_have_dots(fragments: Fragments) -> bool:
-    """Check for lines that begin with a dot: other versions may have stored some. This version never encodes one."""
+    """Check for lines that begin with a dot. This version encodes none, but others may have stored some."""
     rendered: list[LayoutFragments | CardFragments] = [*fragments.forms.values(), *fragments.cards.values()]
     texts = chain(*((fragment.text, fragment.html) for fragment in rendered), fragments.welcome)
     return any(literal.startswith(".") or "\n." in literal for pieces in texts for literal in pieces)

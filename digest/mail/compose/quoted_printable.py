@@ -10,7 +10,7 @@ from collections.abc import Iterator
 SOFT = b"=\r\n"  # a line break that the decoder removes
 LONGEST = 76
 
-# U+FDD0 … U+FDEF are for internal use: no text may hold them, and digest/text.py removes them.
+# U+FDD0 … U+FDEF are noncharacters: no text should have them, and digest/text.py removes them.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _PLACEHOLDER = re.compile(f"(?:<!--)?{_OPEN}([a-z_]+){_CLOSE}(?:-->)?")
 _TO_ENCODE = re.compile(rb"[^\n -<>-~]| (?=\n|\Z)|(?<= ) ")
@@ -19,12 +19,12 @@ Pieces = tuple[str, ...]  # literal, name of a placeholder, literal, …, litera
 
 
 def placeholder(name: str) -> str:
-    """Mark the place of a value that differs between subscribers."""
+    """A placeholder for a value that differs between subscribers."""
     return f"{_OPEN}{name}{_CLOSE}"
 
 
 def row_placeholder(name: str) -> str:
-    """The same between rows of an HTML table, where only a comment is allowed."""
+    """A placeholder between rows of an HTML table, where only a comment is allowed."""
     return f"<!--{placeholder(name)}-->"
 
 

@@ -26,7 +26,7 @@ from digest.mail.message import Branding, MessageParts
 from digest.papers.paper import RankedPaper
 from digest.text import breakable, cut, one_line, short_title, unbroken, wrapped
 
-# After the preheader, so that mail clients do not fill the preview with the first words of the message.
+# Follows the preheader, so that email clients do not add the first words of the message to it.
 SPACER = "\u034f\u200c\u00a0" * 40
 MANY = 2  # stands for any number above one
 
@@ -39,7 +39,7 @@ class SubscriberLinks:
     manage_url: str
     unsubscribe_url: str
     confirm_url: str = ""
-    feedback_url: str = ""  # in issues; followed by a verdict and a paper, or by the issue
+    feedback_url: str = ""  # in issues; followed by the kind of feedback and a paper, or by the issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Renderer:
         self._templates.filters.update(wrap=wrapped, short=short_title, unbroken=unbroken, breakable=breakable)
         self._inliner = CSSInliner(
             extra_css=(templates / "email" / "base.css").read_text(encoding="utf-8"),
-            inline_style_tags=False,  # what is in <style> (dark mode, narrow screens) stays there
+            inline_style_tags=False,  # <style> (dark mode, narrow screens) stays
             keep_style_tags=True,
             minify_css=True,
             load_remote_stylesheets=False,
@@ -110,7 +110,7 @@ class Renderer:
     def card(self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY) -> RenderedCard:
         differing = {name: placeholder(name) for name in ("position", "why", "feedback")}
         card = self._card("card", card_values(ranked, branding.public_url, self.language, kind) | differing)
-        (card.html + card.text).encode()  # raises for a lone surrogate, which would fail all cards in inlined()
+        (card.html + card.text).encode()  # raises for a lone surrogate, with which inlined() would fail for all cards
         return RenderedCard(card.html, card.text + "\n")
 
     def welcome(self) -> RenderedCard:

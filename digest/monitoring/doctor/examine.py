@@ -80,9 +80,9 @@ def _database(engine: Engine, settings: Settings) -> Finding:
         with read_only(engine) as connection:
             current = is_current(connection)
     except (SQLAlchemyError, OSError) as error:
-        said = str(getattr(error, "orig", None) or error).splitlines()[0]
+        state = str(getattr(error, "orig", None) or error).splitlines()[0]
         return Finding(
-            "database", False, f"{where}: {said}", "Check DIGEST_DATABASE_URL and its permissions.", blocks=True
+            "database", False, f"{where}: {state}", "Check DIGEST_DATABASE_URL and its permissions.", blocks=True
         )
     if not current:
         return Finding(

@@ -1,24 +1,24 @@
 """One result of a check."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`said` is the state, `advice` what to do about it."""
+    """The state of one thing, and advice if it needs any."""
 
     what: str
     well: bool
-    said: str
+    state: str
     advice: str = ""
     blocks: bool = False  # real email cannot go out
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
-        return asdict(self)
+        return {"what": self.what, "well": self.well, "said": self.state, "advice": self.advice, "blocks": self.blocks}
 
     def line(self) -> str:
         """For people."""
         mark = "ok     " if self.well else ("MISSING" if self.blocks else "note   ")
-        return f"{mark} {self.what}: {self.said}" + (f"\n        → {self.advice}" if self.advice else "")
+        return f"{mark} {self.what}: {self.state}" + (f"\n        → {self.advice}" if self.advice else "")

@@ -43,7 +43,7 @@ def _source(name: str, run: SourceRun | None, now: datetime) -> Finding:
     if run is None:
         return Finding(what, False, "never read", "The scheduler reads it; or run: digest collect")
     read = f"list of {run.day:%A %Y-%m-%d}, read {run.started_at:%Y-%m-%d %H:%M} UTC"
-    said = f"{run.outcome}. {source_title(name)}, {read}: {run.message}"
+    state = f"{run.outcome}. {source_title(name)}, {read}: {run.message}"
     if lost_touch(run, now):
-        return Finding(what, False, said, "That is long ago. Is the scheduler running? Or run: digest collect")
-    return Finding(what, run.outcome not in _ADVICE, said, _ADVICE.get(run.outcome, ""))
+        return Finding(what, False, state, "That is long ago. Is the scheduler running? Or run: digest collect")
+    return Finding(what, run.outcome not in _ADVICE, state, _ADVICE.get(run.outcome, ""))

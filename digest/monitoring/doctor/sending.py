@@ -26,7 +26,7 @@ def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
     yield from _journal(wiring.journal_folder(settings))
     try:
         with read_only(engine) as connection:
-            found = [
+            findings = [
                 *_pauses(connection, now),
                 *_warm_up(connection, settings, now),
                 _in_doubt(connection, settings),
@@ -34,10 +34,10 @@ def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
             ]
     except SQLAlchemyError:
         return
-    yield from found
+    yield from findings
 
 
-# --- what is on this machine ---
+# --- this machine ---
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
@@ -47,14 +47,14 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         try:
             signer = load_signer(selector, file.read_bytes())
         except (OSError, ValueError) as error:
-            said = f"{file}: {getattr(error, 'strerror', None) or error}"
-            yield Finding(f"DKIM key {selector}", False, said, "Check DIGEST_DKIM_KEYS.", blocks=True)
+            state = f"{file}: {getattr(error, 'strerror', None) or error}"
+            yield Finding(f"DKIM key {selector}", False, state, "Check DIGEST_DKIM_KEYS.", blocks=True)
             continue
         private = not file.stat().st_mode & 0o077
         kind = f"RSA, {signer.key.key_size} bits" if isinstance(signer.key, RSAPrivateKey) else "Ed25519"
-        said = f"{kind}, {file}" + ("" if private else f"; others can read it: chmod 600 {file}")
+        state = f"{kind}, {file}" + ("" if private else f"; others can read it: chmod 600 {file}")
         names = " and ".join(f"{selector}._domainkey.{domain}" for domain in _sending_domains(settings))
-        yield Finding(f"DKIM key {selector}", private, said, f"In the DNS, TXT of {names}: {dns_record(signer)}")
+        yield Finding(f"DKIM key {selector}", private, state, f"In the DNS, TXT of {names}: {dns_record(signer)}")
 
 
 def _sending_domains(settings: Settings) -> list[str]:
@@ -63,20 +63,20 @@ def _sending_domains(settings: Settings) -> list[str]:
 
 
 def _journal(folder: Path) -> Iterator[Finding]:
-    there = next(one for one in (folder, *folder.parents) if one.exists())
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         advice = "Workers need it: give their user write permission, or set DIGEST_DATA_DIR."
         yield Finding("workers' journal", False, f"{folder} cannot be written", advice, blocks=True)
 
 
-# --- what the database says ---
+# --- the database ---
 
 
 def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
-    found = current(connection, now)
-    if not any(pause.scope == EVERYTHING for pause in found):
+    pauses = current(connection, now)
+    if not any(pause.scope == EVERYTHING for pause in pauses):
         yield Finding("sending", True, "not paused")
-    for pause in found:
+    for pause in pauses:
         everything = pause.scope == EVERYTHING
         what = "sending" if everything else f"email to {pause.scope}"
         by_hand = "digest resume --sending" + ("" if everything else f" --domain {pause.scope}")
@@ -98,13 +98,13 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
         yield Finding("warm-up", True, f"begins on {first}")
         return
     sent = sent_on(connection, today)
-    said = f"day {(today - first).days + 1}: {sent} of {limit} messages sent"
+    state = f"day {(today - first).days + 1}: {sent} of {limit} messages sent"
     advice = (
         ""
         if sent < limit
         else "The rest waits until tomorrow (UTC). See DIGEST_WARM_UP_FROM and DIGEST_WARM_UP_FIRST_DAY."
     )
-    yield Finding("warm-up", sent < limit, said, advice)
+    yield Finding("warm-up", sent < limit, state, advice)
 
 
 def _in_doubt(connection: Connection, settings: Settings) -> Finding:

@@ -1,6 +1,6 @@
 """Replays recorded days: what a subscriber to every issue would have received, and when, with today's ranking.
 
-There is one issue per list day, cut when that day's list was first read, from nothing but what was observed by then.
+There is one issue per list day, cut when that day's list was first read, from what was observed by then.
 """
 
 from bisect import bisect_right
@@ -51,7 +51,7 @@ def replay(recorded: Recorded, rules: Rules, first: date, last: date) -> Iterato
 
 
 def cut_of(recorded: Recorded, day: date) -> datetime | None:
-    """When the list of `day` was first read on that day (UTC)."""
+    """The time at which the list of `day` was first read on that day (UTC)."""
     return min((at for at in recorded.read_at.get(day, ()) if at.date() == day), default=None)
 
 

@@ -39,7 +39,7 @@ class Backfill:
 
 
 def plan_backfill(engine: Engine, sources: Sequence[Source], first: date, last: date, again: bool = False) -> Backfill:
-    """The lists from `first` to `last`, both included, that were not yet read to their end after their day was over.
+    """The lists from `first` to `last`, both included, that were not yet read completely after their day was over.
 
     With `again`, all of them. A source that can only be asked about today has none.
     """
@@ -56,7 +56,7 @@ def plan_backfill(engine: Engine, sources: Sequence[Source], first: date, last: 
 def run_backfill(
     engine: Engine, backfill: Backfill, clock: Callable[[], datetime], pool_days: int, progress: Callable[[str], None]
 ) -> None:
-    """Read what is planned, storing each list as it arrives. A source that fails for several days is skipped."""
+    """Read the planned lists, storing each as it arrives. A source that fails for several days is skipped."""
     failures: dict[str, int] = {}
     for number, step in enumerate(backfill.steps, start=1):
         name, now = step.source.name, clock()
@@ -69,10 +69,10 @@ def run_backfill(
 
 
 def first_seen(day: date, now: datetime, pool_days: int) -> datetime:
-    """When the papers of a past list count as first seen.
+    """The time at which the papers of a past list count as first seen.
 
-    For a day that is still in the pool: now, so that the next issue has what was missed. For an older day: at its end,
-    so that a month of history does not flood the next issue. Votes always count from now, when they were observed.
+    For a day that is still in the pool: now, so that the next issue has what was missed. For an older day: its end,
+    so that a month of history does not flood the next issue. Votes always count from now, when they are observed.
     """
     return now if day >= (now - timedelta(days=pool_days)).date() else _end_of(day) - timedelta(seconds=1)
 

@@ -101,16 +101,16 @@ def store(
         settle(connection, [paper.id for paper in result.papers], result.refused)
         record_run(connection, run)
         if run.outcome in COMPLETE:
-            # Otherwise "unchanged" would hide next time what could not be read this time.
+            # Otherwise the next "unchanged" would hide what could not be read this time.
             keep_validators(connection, result.validators, now)
     progress(f"{source} {day}: {run.message}")
     return run
 
 
 def _due_days(engine: Engine, source: Source, now: datetime, pool_days: int) -> list[date]:
-    """The days to read now, newest first, so that what matters most arrives soonest.
+    """The days to read now, newest first, because those matter most.
 
-    The pool begins in the middle of one more day, whose later papers are still in it. That day is only read again.
+    The pool starts partway through one more day. That day is read again, but never for the first time.
     """
     if not has_past_days(source):
         return [now.date()]
@@ -124,7 +124,7 @@ def _due_days(engine: Engine, source: Source, now: datetime, pool_days: int) -> 
 
 
 def _ask_all(source: Source, days: Sequence[date], now: datetime, answers: "SimpleQueue[SourceAnswer | None]") -> None:
-    """Put the answers in the queue, and None after the last one. Runs in a thread of its own."""
+    """Put the answers in the queue, then None. Runs in its own thread."""
     failures = 0
     for day in days:
         answer = ask(source, day, now)

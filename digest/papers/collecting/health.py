@@ -12,7 +12,7 @@ from digest.papers.collecting.runs import History, ListFacts, SourceHealth, Sour
 from digest.papers.sources.announcement_calendar import Expected, expected
 from digest.papers.sources.source import SourceResult
 
-SAMPLE_SIZE = 20  # ids of a list that are kept to tell it from the next one
+SAMPLE_SIZE = 20  # ids kept of a list, to tell it from the next
 _COMPARABLE = 5  # papers; shorter lists are not compared
 _SAME_LIST = 0.8  # of the list before; of 521 Hugging Face lists, no two in a row had a paper in common
 _ENOUGH_DAYS = 5  # of history before counts are compared
@@ -57,7 +57,7 @@ def facts_of(result: SourceResult) -> ListFacts:
 
 
 def sample_of(ids: Sequence[str]) -> tuple[str, ...]:
-    """Twenty ids of a list, chosen by their hashes: a fair sample, and always the same for the same list."""
+    """Twenty ids of a list, chosen by their hashes, so that equal lists have equal samples."""
     return tuple(sorted(set(ids), key=lambda paper_id: sha256(paper_id.encode()).digest())[:SAMPLE_SIZE])
 
 

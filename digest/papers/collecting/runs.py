@@ -53,7 +53,7 @@ class SourceRun:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The earlier runs of a source, each the last before this time of its own day."""
+    """A source's earlier runs: for each day, the last one before this time of day."""
 
     same_day: SourceRun | None = None  # the last usable run for the same day
     earlier: Sequence[SourceRun] = ()  # of earlier days that had papers, newest first

@@ -1,4 +1,4 @@
-"""SQL for the runs of the sources, and for what their servers said about the versions they sent."""
+"""SQL for the runs of the sources and the validators of their answers."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,7 +17,7 @@ HISTORY_DAYS = 28
 
 
 def record_run(connection: Connection, run: SourceRun) -> None:
-    """Store a run. The same run again replaces it, unless all it says is that nothing changed."""
+    """Store a run. A repeated run replaces it, unless it only reports that nothing changed."""
     same = (
         (collections.c.source == run.source)
         & (collections.c.day == run.day)
@@ -47,7 +47,7 @@ def last_runs(connection: Connection, until: datetime | None = None) -> list[Sou
 
 
 def last_complete(connection: Connection, source: str, since: date) -> dict[date, datetime]:
-    """When the list of each day from `since` on was last read to its end."""
+    """The time of the last complete reading, for each day from `since` on."""
     query = (
         select(collections.c.day, func.max(collections.c.started_at).label("at"))
         .where(collections.c.source == source, collections.c.day >= since)

@@ -1,4 +1,4 @@
-"""Papers that were found too late for their own issue. Pure."""
+"""Papers first seen too late for their own issue. Pure."""
 
 from datetime import datetime
 

@@ -117,13 +117,13 @@ def _inputs(observed: Observed, signals: Signals, now: datetime, records: TrackR
 
 
 def _surfaced_at(observed: Observed, now: datetime) -> datetime:
-    """When the paper was first seen, or put on a list that people vote on, whichever is later."""
+    """The time at which the paper was first seen or put on a list that people vote on, whichever is later."""
     listed = observed.paper.listed_at
     return max(observed.first_seen_at, listed) if listed and listed <= now else observed.first_seen_at
 
 
 def _points(terms: ScoreTerms, weights: RankingWeights) -> float:
-    """The votes that count: without bursts, and with what comments and points elsewhere are worth."""
+    """The votes that count: without bursts, plus the worth of comments and of points elsewhere."""
     comments = weights.comment_votes * max(0.0, terms.comments - 1)
     elsewhere = weights.hackernews * terms.hackernews
     return max(0.0, terms.upvotes - weights.bursts * terms.burst) + comments + elsewhere
@@ -132,7 +132,7 @@ def _points(terms: ScoreTerms, weights: RankingWeights) -> float:
 def _level(pool: Sequence[ScoreTerms], points: Sequence[float], list_days: int) -> float:
     """The logarithm of the votes needed to be among the best of the pool.
 
-    It is what the 5th paper for each list day, so the 25th of a week, may end with.
+    The 5th paper for each list day, that is the 25th of a week, may end with as many.
     """
     expected = sorted(
         (

@@ -9,7 +9,7 @@ from itertools import pairwise
 from digest.papers.paper import Observed, Votes
 
 _HACKERNEWS = "hackernews"
-PACE_HOURS = 12.0  # the pace is measured over at least half a day, which has day and night on some continent
+PACE_HOURS = 12.0  # the pace is measured over at least half a day, so that a continent's night weighs less
 # Faster growth between two observations is a burst. In 2025 no paper on Hugging Face Daily Papers came near it.
 BURST_FLOOR = 50.0
 BURST_VOTES_AN_HOUR = 15.0
@@ -71,7 +71,7 @@ def hours(span: timedelta) -> float:
 
 
 def _listed_at(observed: Observed, read_at: Sequence[datetime]) -> datetime:
-    """When the paper was listed. Some sources only give the date, as midnight, and some give nothing."""
+    """The time of listing. Some sources give only the date, as midnight, and some give nothing."""
     listed, first_seen = observed.paper.listed_at, observed.first_seen_at
     if listed is not None and listed.time() != time():
         return listed

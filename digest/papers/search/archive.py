@@ -33,7 +33,7 @@ _TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
 _TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B, A
 _TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
 _BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
-_FIRST = 1e6  # relevance of the paper whose id was typed
+_FIRST = 1e6  # of the paper whose id was typed
 _DAY = timedelta(days=1)
 
 

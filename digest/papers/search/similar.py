@@ -1,4 +1,4 @@
-"""Papers similar to another one: those that share the words that set it apart. The same on both databases."""
+"""Finds papers that share a paper's distinctive words. Both databases give the same result."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from digest.papers.search.tokenizer import STOPS, words_of
 
 MOST_WORDS = 20
 _TITLE_WEIGHT = 3  # times; a paper's title tells what it is about
-_MAX_COUNT = 4  # of one word: more repetitions tell nothing more
+_MAX_COUNT = 4  # of a word: further repetitions add nothing
 _TOO_COMMON = 0.3  # of all papers
 _RARE = 0.02  # of all papers; rarer words count no more, or the oddest word would decide alone
 _MIN_SHARED = 3  # words in common
@@ -85,7 +85,7 @@ def words_in(paper: Paper) -> dict[str, float]:
 
 
 def characteristic(counts: Mapping[str, float], papers_with: Mapping[str, int], papers: int) -> dict[str, float]:
-    """The most telling words of words_in() with their weights (tf-idf), heaviest first.
+    """The most distinctive words of words_in() with their weights (tf-idf), heaviest first.
 
     `papers_with` is how many of all `papers` contain a word. Words in no other paper are left out: they find none.
     """

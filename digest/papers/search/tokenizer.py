@@ -1,4 +1,4 @@
-"""Splits text into the words by which it is found. Pure, so that both databases have the same words (decision 11).
+"""Splits text into words for the index. Pure, so that both databases have the same words (decision 11).
 
 A word is a run of letters and digits without case, diacritics and plural endings. Scripts without spaces between words
 are cut into overlapping pairs of characters, as Lucene's CJKAnalyzer does.

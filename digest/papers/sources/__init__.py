@@ -1,1 +1,1 @@
-"""One file a source; `source.py` is the small interface they share."""
+"""The paper sources, one module each, with the shared interface in `source.py`."""

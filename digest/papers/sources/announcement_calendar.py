@@ -22,9 +22,9 @@ class Expected:
     """Expectations of a list day. `why_none` is the reason why there is no list, or ""."""
 
     why_none: str = ""
-    by: datetime | None = None  # when it should be there; None for a source without a calendar
-    short: bool = False  # there is a list, but a short one
-    ids_grow: bool = False  # each list holds a newer arXiv id than the one before
+    by: datetime | None = None  # the time by which it is expected; None without a calendar
+    short: bool = False  # the list is shorter than usual
+    ids_grow: bool = False  # each list has a newer arXiv id than the previous list
 
 
 def expected(source: str, day: date) -> Expected:
@@ -39,7 +39,7 @@ def holiday(day: date) -> str:
 
 
 def _arxiv(day: date) -> Expected:
-    # The evening of a Friday or Saturday announces nothing; those would be the lists of Saturday and Sunday.
+    # Nothing is announced on Friday and Saturday evening, so Saturday and Sunday have no list.
     why_none = _weekend(day) or holiday(day - _DAY)
     return Expected(why_none, _at(day, time(6)), ids_grow=True)
 

@@ -54,12 +54,12 @@ class Arxiv:
         return result
 
     def _announced(self, day: date) -> tuple[SourceResult, bool]:
-        """The feed's papers, and whether the feed is an answer for `day`."""
+        """The feed's papers, and whether the feed is for `day`."""
         url = f"{self._feed}/rss/{'+'.join(self._categories)}"
         try:
             answer = self._feed_fetcher.get(url, self._remembered(url))
         except SourceUnavailable:
-            return SourceResult(), False  # the API is the other way to the same papers
+            return SourceResult(), False  # the API has the same papers
         if answer.unchanged:
             return SourceResult(unchanged=True), True
         feed = document(answer.body)
@@ -106,7 +106,7 @@ class Arxiv:
 
 
 class ApiError(SourceUnavailable):
-    """The API rejected a query; `reason` is what arXiv gives as the reason."""
+    """The API rejected a query for `reason`, in arXiv's words."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -148,7 +148,7 @@ def _empty_without_reason(result: SourceResult, day: date) -> bool:
 
 
 def _add(result: SourceResult, page: SourceResult) -> bool:
-    """Add a page to the result; whether it has a paper that was not there yet."""
+    """Add a page to the result. Returns whether it had a new paper."""
     ids = {paper.id for paper in result.papers}
     new = [paper for paper in page.papers if paper.id not in ids]
     result.papers += new

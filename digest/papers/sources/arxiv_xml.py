@@ -11,7 +11,7 @@ from digest.papers.sources.xml import BrokenXml, authors, categories, elements, 
 
 # "arXiv:2508.13426v1 Announce Type: cross \nAbstract: …" stands before the abstract in feeds.
 _ANNOUNCEMENT = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*([a-z-]+)\s+(?:Abstract:\s*)?", re.IGNORECASE)
-# Only where the text begins with it: abstracts also speak of drugs and other things that were withdrawn.
+# Only at the start of the text: abstracts also mention drugs and other things that were withdrawn.
 _WORK = r"(?:paper|article|submission|manuscript|preprint|work|version)"
 _WITHDRAWN = re.compile(
     rf"\W*(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:withdrawn|retracted)"
@@ -28,12 +28,12 @@ class ArxivDocument:
     """A document's contents. `problem` is arXiv's own error message; `cut` is why the document is not whole."""
 
     entries: list["ArxivEntry"] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)  # ids of entries that were taken away (RFC 6721)
+    deleted: list[str] = field(default_factory=list)  # ids of deleted entries (RFC 6721)
     dated: date | None = None  # of a feed: the announcement
-    total: int | None = None  # of the API: how many there are in all
+    total: int | None = None  # of the API: the total
     problem: str = ""
     cut: str = ""
-    is_feed: bool = False  # a list at all, perhaps an empty one
+    is_feed: bool = False  # it is a list, perhaps an empty list
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def document(body: bytes) -> ArxivDocument:
 
 
 def _readable(body: bytes) -> bytes:
-    """The body without the bytes and characters that a careless title can bring and that would end the document."""
+    """The body without bytes and characters that are invalid in XML, which some titles contain."""
     if _OTHER_ENCODING.match(body.lstrip()[:200]):
         return body
     return _FORBIDDEN.sub("", body.decode("utf-8-sig", errors="replace")).encode()

@@ -40,7 +40,7 @@ class HackerNews:
             if isinstance(story_votes, str):
                 result.unreadable.append(Unreadable(f"story {number}", story_votes))
             elif story_votes:
-                # Of several stories about a paper the best counts: a sum would count voters twice.
+                # Only the best of several stories about a paper counts, because a sum would count voters twice.
                 earlier = votes.get(story_votes.paper_id, story_votes)
                 votes[story_votes.paper_id] = max(story_votes, earlier, key=_by_points)
         result.votes = list(votes.values())

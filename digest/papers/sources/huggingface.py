@@ -68,7 +68,7 @@ def _page(answer: FetchResponse) -> tuple[list[Any], str]:
 
 
 def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -> bool:
-    """Add the records of a page; whether any paper was not in the result yet."""
+    """Add the records of a page. Returns whether it had a new paper."""
     ids = {paper.id for paper in result.papers} | set(result.withdrawn)
     before = len(ids)
     for number, record in enumerate(page, start=1):

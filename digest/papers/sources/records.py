@@ -40,7 +40,7 @@ def _unwrapped(document: Any) -> list[Any] | None:
 
 
 def _whole_records(text: str) -> tuple[list[Any], str] | None:
-    """The records before the place where the document stops being JSON."""
+    """The records before the point where the document stops being JSON."""
     wrapper = re.match(rf'\s*\{{.{{0,500}}?"(?:{"|".join(_WRAPPERS)})"\s*:\s*(?=\[)|\s*(?=\[)', text, re.DOTALL)
     if wrapper is None:
         return None

@@ -22,19 +22,19 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """A server's marks of the version it sent, sent back with the next request (RFC 9110 §8.8, §13)."""
+    """The identifiers of the version that a server sent (RFC 9110 §8.8, §13), for the next request."""
 
     etag: str = ""
     last_modified: str = ""
 
 
-# The validator of an address, if one was remembered.
+# The validator stored for an address, if any.
 Remembered = Callable[[str], Validator | None]
 
 
 @dataclass(slots=True)
 class SourceResult:
-    """A source's result for a day. `unchanged`: nothing has changed since it was last read to its end (304)."""
+    """A source's result for a day. `unchanged`: nothing has changed since the last complete reading (304)."""
 
     papers: list[Paper] = field(default_factory=list)
     votes: list[Votes] = field(default_factory=list)  # votes for papers that no source lists are dropped
@@ -43,7 +43,7 @@ class SourceResult:
     unreadable: list[Unreadable] = field(default_factory=list)
     unchanged: bool = False
     refused: dict[str, str] = field(default_factory=dict)  # suggested papers that do not exist: id → why
-    incomplete: str = ""  # why not everything was read, e.g. a page that failed after others had arrived
+    incomplete: str = ""  # why the result is incomplete, e.g. a later page that failed
     validators: dict[str, Validator] = field(default_factory=dict)  # by address; stored together with the papers
 
 

@@ -1,6 +1,6 @@
-"""Papers that subscribers suggest, looked up at arXiv once and listed from their suggestion on; and subscribers' votes.
+"""Subscribers' suggestions, looked up at arXiv once and listed on the day of the suggestion, and subscribers' votes.
 
-With DIGEST_SOURCES=arxiv,readers a lab whose papers nobody else votes for has a trending list of its own.
+With DIGEST_SOURCES=arxiv,readers a lab gets a trending list from its own subscribers' votes.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ class Suggestions:
         self._community = community
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
-        """The papers suggested on `day`; today also all that wait, and the votes.
+        """The papers suggested on `day`; for today also all waiting suggestions, and the votes.
 
         While arXiv does not answer, suggestions keep waiting, and the result says so.
         """
@@ -53,7 +53,7 @@ class Suggestions:
             if len(batch) == 1:
                 result.refused[batch[0].paper_id] = f"{ARXIV_SAYS}{error.reason}"[:300]
                 return
-            for suggestion in batch:  # a single id that arXiv cannot read spoils the answer for all
+            for suggestion in batch:  # a single unreadable id makes arXiv reject the whole query
                 self._ask([suggestion], result)
             return
         papers = {entry.paper.id: entry.paper for entry in page.entries if entry.paper}

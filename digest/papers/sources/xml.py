@@ -19,7 +19,7 @@ class BrokenXml(ValueError):
 
 
 class _Chunks(io.BytesIO):
-    """Large chunks: expat scans a token that never ends again with every chunk."""
+    """Large chunks, because expat rescans an unfinished token with every chunk."""
 
     def read(self, _size: int | None = None) -> bytes:
         return super().read(1_000_000)
@@ -49,7 +49,7 @@ def texts(element: Element, *names: str) -> list[str]:
 
 
 def authors(entry: Element, separator: str) -> list[str]:
-    """The names of `author` elements and those in `creator` elements, where a separator (a pattern) divides them."""
+    """The names in `author` elements, and those in `creator` elements, split by the pattern `separator`."""
     names = []
     for child in entry:
         if local_name(child) == "author":

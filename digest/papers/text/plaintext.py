@@ -9,7 +9,7 @@ import unicodedata
 
 from digest.papers.text.latex import from_latex, script, words
 
-LONGEST = 20_000  # characters; a text that is longer is no abstract, and is cut
+LONGEST = 20_000  # characters; longer than any abstract, so the rest is cut
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _TAG = re.compile(
     r"<(?P<end>/?)(?P<name>[A-Za-z][\w:-]{0,40})"
@@ -46,7 +46,7 @@ def _without_entities(text: str) -> str:
 
 
 def _without_controls(text: str) -> str:
-    """Without what shows nothing or turns the text around: controls, bidi marks, zero widths, lone surrogates."""
+    """Remove invisible characters: controls, bidi marks, zero widths and lone surrogates."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(text, at) for at in range(len(text)))
@@ -64,7 +64,7 @@ def _shown(text: str, at: int) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """Known tags go, when each opening one has its closing one; <sub> and <sup> become sub- and superscripts."""
+    """Remove known tags that are properly closed; <sub> and <sup> become sub- and superscripts."""
     if "<" not in text:
         return text
     tags = list(_TAG.finditer(text))
@@ -97,7 +97,7 @@ def _script_tag(out: list[str], begun: list[int], name: str, ends: bool) -> None
 
 
 def _pairs(tags: list[tuple[str, bool]]) -> set[int]:
-    """The places of tags that open and close in good order."""
+    """The positions of properly nested tags."""
     paired: set[int] = set()
     opened: list[tuple[str, int]] = []
     for number, (name, ends) in enumerate(tags):
@@ -111,8 +111,8 @@ def _pairs(tags: list[tuple[str, bool]]) -> set[int]:
 
 
 def _typeset(text: str) -> str:
-    """TeX's quotation marks and dashes; those of `--options` and of addresses stay."""
+    """Convert TeX's quotation marks and dashes, except in `--options` and addresses."""
     text = _QUOTED.sub(r"“\1”", text)
-    parts = _URL.split(text)  # every second one is an address
+    parts = _URL.split(text)  # every second part is an address
     parts[::2] = [_DASH.sub("–", _LONG_DASH.sub("—", part)) for part in parts[::2]]
     return "".join(parts)

@@ -52,7 +52,7 @@ def an_ed25519_signer(selector: str = "ed1") -> Signer:
 
 
 def verdicts(message: bytes, signers: Sequence[Signer], domain: str) -> list[bool]:
-    """What dkimpy says to each signature of a message, top one first; a malformed one is an exception."""
+    """dkimpy's verdict on each signature, top first. Raises an exception for a malformed signature."""
     records = {f"{one.selector}._domainkey.{domain}.".encode(): dns_record(one).encode() for one in signers}
     count = message.partition(b"\r\n\r\n")[0].count(b"DKIM-Signature:")
     return [dkim.DKIM(message).verify(idx=at, dnsfunc=lambda name, timeout: records[name]) for at in range(count)]

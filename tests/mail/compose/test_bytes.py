@@ -1,4 +1,4 @@
-"""The wire, with a few hundred mails; tests/soak/test_wire.py does it with ten thousand."""
+"""Messages on the wire, a few hundred; tests/soak/test_wire.py does it with ten thousand."""
 
 from pathlib import Path
 

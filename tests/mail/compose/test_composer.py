@@ -1,4 +1,4 @@
-"""Mails joined from fragments: the same as rendered for one reader alone, and the same again after anything changed."""
+"""Joining fragments gives the same message as rendering it alone, whatever has changed since."""
 
 import re
 import shutil

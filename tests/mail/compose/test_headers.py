@@ -1,4 +1,4 @@
-"""Messages, byte by byte: nothing that a server refuses, a mail program misreads, or an author could smuggle in."""
+"""Header bytes: valid for servers and email clients, and safe from injected fields."""
 
 import email
 import re
@@ -76,7 +76,7 @@ def field(raw: bytes, name: str) -> str:
 
 
 def assert_sound(raw: bytes, fields: list[str] = FIELDS) -> None:
-    """What is true of every message, read without the email package."""
+    """Rules for every message, checked without the email package."""
     assert raw.isascii()
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", raw)
     head = head_of(raw)

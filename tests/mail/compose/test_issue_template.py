@@ -1,4 +1,4 @@
-"""What joining asks of the fragments: a place for the cards, and whether a line begins with a dot."""
+"""Fragments must have a placeholder for the cards and no line that begins with a dot."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every mail of ours, made of real papers of every recorded day, keeps every rule and stays small."""
+"""Messages with the papers of every recorded day keep every rule and stay small."""
 
 import gzip
 import json
@@ -42,7 +42,7 @@ def issue_of_day(folder: Path, day: str) -> Issue:
 
 
 def mails(issue: Issue, size: int, language: str = SOURCE) -> Iterable[bytes]:
-    """All papers of an issue, in mails of `size`, each with a reason."""
+    """All papers of an issue in messages of `size`, each with a reason."""
     composer = a_composer(issue, language=language)
     for start in range(0, len(issue.papers), size):
         picks = tuple(Pick(ranked.paper.id, WHY) for ranked in issue.papers[start : start + size])

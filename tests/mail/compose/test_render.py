@@ -1,4 +1,4 @@
-"""Letters: what they say, what they never do, and the rules of a mail that can be read everywhere."""
+"""Rendered messages: their texts, and the rules that keep them readable everywhere."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Mails of an issue of hostile papers, and what must be true of each on the wire."""
+"""Messages of an issue with hostile papers, and the rules that each must keep on the wire."""
 
 import json
 import random
@@ -22,7 +22,7 @@ _POST = re.compile(rb"^List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", r
 
 @dataclass(frozen=True)
 class Mailed:
-    """A mail, and whom it is for."""
+    """A message and its recipient."""
 
     address: str
     message: bytes
@@ -55,7 +55,7 @@ def mails(papers: list[Paper], signers: tuple[Signer, ...], count: int, seed: in
 
 
 def wrong(mailed: Mailed, signers: tuple[Signer, ...]) -> list[str]:
-    """What is wrong with a mail, read without the email package; nothing for a sound one."""
+    """The faults of a message, found without the email package."""
     message = mailed.message
     head, _, body = message.partition(b"\r\n\r\n")
     names = re.findall(rb"^([!-9;-~]+):", head, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Postmen on one engine and a real mail server, for the tests of delivery."""
+"""Delivery workers on one engine and a real mail server."""
 
 import email
 from contextlib import closing
@@ -18,7 +18,7 @@ SEVEN = MORNING + timedelta(hours=1)
 
 
 class Hands:
-    """Postmen on one engine and one mail server, with a clock that a test moves."""
+    """Delivery workers with a clock that a test moves."""
 
     hold = False
 

@@ -1,4 +1,4 @@
-"""Mails of which nobody knows whether they arrived, through a real mail server, on SQLite and PostgreSQL."""
+"""Uncertain deliveries, with a real mail server, on SQLite and PostgreSQL."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A reader's first issue welcomes them; the last mail says goodbye, to nobody who does not want it."""
+"""The first issue welcomes a subscriber, and the goodbye email goes only to those who should get it."""
 
 import re
 from datetime import timedelta
@@ -41,7 +41,7 @@ def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, sm
     issue_after(0, engine)
     hands.deliver()
     add_reader(engine, "ben@example.com")
-    for days in (1, 40):  # the second time nothing of the pool was in a mail of theirs
+    for days in (1, 40):  # by the second time they had got none of the pool's papers
         issue_after(days, engine)
         hands.at = SEVEN + days * A_DAY
         hands.deliver()
@@ -87,7 +87,7 @@ def test_the_default_reader_of_a_preview_is_not_new(engine):
 
 
 def left(engine):
-    """A reader who has left on a page of ours."""
+    """A subscriber who has unsubscribed on a page."""
     ada = add_reader(engine, "ada@example.com")
     assert subscriptions.unsubscribe(engine, ada.id, SEVEN, "unsubscribe page", goodbye=True)
     return ada

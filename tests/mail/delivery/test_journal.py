@@ -1,4 +1,4 @@
-"""A worker's journal: what it holds after the worker's death, and who may read it."""
+"""A worker's journal: its content after the worker's death, and its file permissions."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What changes between the cut and the mail: readers leave, issues are paused."""
+"""Changes between cut and delivery: subscribers unsubscribe, issues are paused."""
 
 from contextlib import closing
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the mail server's replies mean, and the next state of their deliveries."""
+"""The outcome of each reply, and the next state of its delivery."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -29,7 +29,7 @@ def work(engine, tmp_path):
 
 
 class Work:
-    """Six mails, claimed by a worker; a test says how far it came with them, and lets it die."""
+    """Six deliveries claimed by a worker, which a test lets die at a chosen stage."""
 
     def __init__(self, engine, folder):
         self.engine, self.folder = engine, folder

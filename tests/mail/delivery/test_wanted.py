@@ -1,4 +1,4 @@
-"""Whether a message is wanted: the choice decides in Python, the last check in SQL, from one table of kinds."""
+"""The choice in Python and the last check in SQL agree on which messages are wanted."""
 
 from dataclasses import replace
 from datetime import timedelta

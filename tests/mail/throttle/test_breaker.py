@@ -1,4 +1,4 @@
-"""A mail server that takes no mail from us, whoever it is for: few attempts, nobody suppressed, one alarm."""
+"""If a mail server refuses everything, there are few attempts, one alarm and no suppression."""
 
 import threading
 from contextlib import closing
@@ -42,7 +42,7 @@ def work(engine, database_url, smtp_server, redis_url, monkeypatch):
     settings.cache_clear()
 
     def deliver():
-        with closing(wiring.postman(settings(), engine)) as postman:
+        with closing(wiring.delivery_worker(settings(), engine)) as postman:
             for _ in range(20):
                 postman.deliver_due(5000)
 

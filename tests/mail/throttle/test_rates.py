@@ -39,7 +39,7 @@ def rates(redis_url):
 
 
 def send_for(seconds, workers, domains=("example.org",) * 5):
-    """How many mails the workers may send, who always have more; waiting between two windows, as they would."""
+    """The number of messages that busy workers may send, with their waits between windows."""
     end, went = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         for worker in workers:
@@ -49,7 +49,7 @@ def send_for(seconds, workers, domains=("example.org",) * 5):
 
 
 def postman(flow, clock, mails, seconds):
-    """Mails that went by destination, and those put back, of one who keeps to the rules of admit() for so long."""
+    """The messages sent, by destination, and those requeued, by a worker that obeys admit()."""
     waiting, went, put_back, end = deque(mails), Counter(), 0, clock.at + seconds
     while waiting and clock.at < end:
         window = [waiting.popleft() for _ in range(min(50, len(waiting)))]
@@ -184,7 +184,7 @@ EACH_EXAMPLE_FLUSHES = hypothesis_settings(suppress_health_check=[HealthCheck.fu
 
 @pytest.fixture
 def timed(redis_url):
-    """Full buckets at each call, as a function of what is asked for and when."""
+    """A function that takes from the buckets at a given time."""
     clock = Clock()
     with closing(TimedRates(redis_url, clock)) as rates, redis.Redis.from_url(redis_url) as client:
 

@@ -51,7 +51,7 @@ TOO_FAST = Reply(0, Phase.CONTENT, 421, "4.7.28 Gmail has detected an unusual ra
 
 
 def said_by(*replies):
-    """The lesson of a window with one reply for each mail; a string is a connection that broke."""
+    """The summary of a window with one reply per message; a string is a broken connection."""
     return summarize([("example.org", answer(number, reply)) for number, reply in enumerate(replies)])
 
 

@@ -38,7 +38,7 @@ def after(*lists: list[Paper]) -> History:
 
 
 def usual(*counts: int, category: str = "cs.CL") -> History:
-    """Earlier lists, newest first, each with ids of its own that are older than those of the next one."""
+    """Earlier lists, newest first, with different ids that grow from list to list."""
     return after(*(papers(50_000 - 1000 * back, count, category) for back, count in enumerate(counts)))
 
 
@@ -99,7 +99,7 @@ def test_the_same_list_as_yesterday_is_stale_whatever_date_it_bears() -> None:
     before = after(papers(1, 90))
     assert rated(SourceResult(papers(1, 90), dated=THURSDAY), before=before).outcome is SourceHealth.STALE
     assert rated(SourceResult(papers(91, 90), dated=THURSDAY), before=before).outcome is SourceHealth.FRESH
-    some_again = SourceResult(papers(60, 90), dated=THURSDAY)  # cross-lists stand on several lists
+    some_again = SourceResult(papers(60, 90), dated=THURSDAY)  # cross-lists are on several lists
     assert rated(some_again, before=before).outcome is SourceHealth.FRESH
 
 

@@ -1,4 +1,4 @@
-"""Whatever one source does, the issue is cut with what the others gave, and says which one was missing."""
+"""If a source fails, the issue is cut from the others and names the missing source."""
 
 import json
 import socket
@@ -49,7 +49,7 @@ BROKEN = {
 
 @pytest.fixture
 def engine(sqlite_url: str) -> Iterator[Engine]:
-    """What is told and cut is the same on every database; what is stored has its tests elsewhere."""
+    """One database is enough here; other tests cover the stored rows."""
     engine = connect(sqlite_url)
     yield engine
     engine.dispose()

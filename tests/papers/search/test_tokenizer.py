@@ -100,7 +100,7 @@ def test_marking_loses_nothing_and_marks_what_was_sought(parts: list[str]) -> No
 
 
 def _words(text: str) -> str:
-    """What stands between the words of a phrase does not count."""
+    """Punctuation between the words of a phrase does not count."""
     return " ".join(re.findall(r"[\w-]+", text))
 
 

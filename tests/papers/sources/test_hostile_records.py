@@ -32,7 +32,7 @@ def letters_and_digits(text: str) -> str:
 
 
 def in_order(pieces: list[str], text: str) -> bool:
-    """Whether the pieces stand in the text one after the other."""
+    """True if the pieces are in the text, in this order."""
     at = 0
     for piece in pieces:
         start = text.find(piece, at)

@@ -1,4 +1,4 @@
-"""docs/sources.md: what it shows works as it stands there."""
+"""The examples in docs/sources.md work as printed."""
 
 import re
 import sys

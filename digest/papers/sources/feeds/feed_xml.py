@@ -11,7 +11,7 @@ from digest.papers.sources.xml import BrokenXml, authors, categories, children, 
 
 
 def items(body: bytes) -> Iterator[Item | str]:
-    """Every entry as an item, or why it is not one; the last of them may be about a document that breaks off.
+    """Every entry as an item, or the reason why it is not; the last reason may be a truncated document.
 
     Raises SourceUnavailable when the document is not a feed.
     """
@@ -28,7 +28,7 @@ def items(body: bytes) -> Iterator[Item | str]:
                 yield Item(Paper(deleted, ""), withdrawn=True) if deleted else "a deleted entry does not say which"
     except BrokenXml as problem:
         if is_feed:
-            yield f"the XML cannot be read beyond this place ({problem})"
+            yield f"the XML cannot be read beyond this point ({problem})"
     if not is_feed:
         raise SourceUnavailable("neither Atom nor RSS")
 

@@ -108,7 +108,7 @@ def _file(name: str) -> FetchResponse:
 
 
 def _items(body: bytes) -> Iterator[Item | str]:
-    """Every record of a list as an item, or why it is not one. Raises SourceUnavailable when it is not a list."""
+    """Every record as an item, or the reason why it is not. Raises SourceUnavailable for what is not a list."""
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"<":
         yield from xml_items(body)

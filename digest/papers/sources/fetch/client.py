@@ -27,7 +27,7 @@ MAX_RETRIES = 2
 CONNECT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 30.0
 _BACK_OFF_SECONDS = (0.5, 2.0)
-_JUST_BEFORE = 0.1  # seconds: what fails so near the deadline failed because of it
+_JUST_BEFORE = 0.1  # seconds: a failure this near the deadline is due to it
 _BROKEN = "the connection broke before the answer was complete"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
@@ -166,7 +166,7 @@ class Fetcher:
             if response.status_code in _REDIRECTS and "location" in response.headers:
                 return str(httpx2.URL(url).join(response.headers["location"]))
             answer = self._read(response, url, bool(validator.etag or validator.last_modified), deadline)
-            # A body without a length looks whole when its connection is ended, and we have just ended it.
+            # Without a length, a body looks complete once the connection ends, and we have just ended it.
             return replace(answer, cut=self._too_slow(), validator=Validator()) if guard.ended else answer
 
     def _keep_distance(self, url: str, deadline: float) -> None:
@@ -219,7 +219,7 @@ class Fetcher:
 
 
 class _Guard:
-    """Watches the socket of one request: ends it in time, however slowly bytes arrive, and checks where it leads.
+    """Watches the socket of a request: ends it at the deadline, however slowly bytes arrive, and checks its address.
 
     The address is checked again after connecting, because a name can resolve differently the second time.
     """

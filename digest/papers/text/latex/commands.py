@@ -1,4 +1,4 @@
-"""LaTeX commands: what they take, what they say with it, and the parser that knows them."""
+"""LaTeX commands, their arguments and replacements, and the parser that knows them."""
 
 import re
 import unicodedata
@@ -36,7 +36,7 @@ _SPACE, _SPACE_IN_WORD = re.compile(" ?"), re.compile("(?: (?=[a-z]))?")
 _LETTER = re.compile(r"(?=\{\\?[^\W\d_]\}|[^\W\d_]|\\[^\W\d_](?![A-Za-z]))")
 _OPTION = re.compile(r"(?:\[((?:[^]{}$\\]|\\[^])]|\{[^]{}$]*\}){0,58})\](?=\{))?")
 _NOTHING, _NEVER = re.compile(""), re.compile("(?!)")
-# What an argument of each kind looks like, in prose and in mathematics.
+# The pattern of each kind of argument, in prose and in mathematics.
 _ARGUMENT = {
     "[": (_OPTION, _OPTION),
     "?": (_BRACES, _BRACES),
@@ -53,14 +53,14 @@ _ARGUMENT = {
 class Command(NamedTuple):
     """A command with its arguments, one character each.
 
-    "[" an option, "?" braces, "u" braces around an address or a key, "m" whatever TeX takes: braces, a command or
+    "[" an option, "?" braces, "u" braces around an address or a key, "m" anything TeX takes: braces, a command or
     a character, "{" braces in prose and whatever TeX takes in mathematics, " " the space that ends the name,
     "-" the same if the word goes on after it.
     """
 
     arguments: str
-    maths: bool | None  # whether the arguments are mathematics; None: as what stands around them
-    render: Callable[..., str | None]  # of the arguments that are there; None: the name of the command says it
+    maths: bool | None  # whether the arguments are mathematics; None: like the surrounding text
+    render: Callable[..., str | None]  # of the arguments present; None: see the name of the command
 
 
 def _bracketed(text: str) -> str:
@@ -126,7 +126,7 @@ COMMANDS: dict[str, Command] = {
 
 
 class _Arguments:
-    """Reads the arguments that are there: fewer than the command wants when the text has fewer."""
+    """Reads the arguments that are present, which may be fewer than the command takes."""
 
     def __init__(self, kinds: str, maths: bool | None = None) -> None:
         self.kinds, self.maths = kinds, maths
@@ -158,7 +158,7 @@ class _Arguments:
 
 class _Walker(LatexWalker):  # type: ignore[misc]
     def get_token(self, pos: int, *args: Any, environments: bool = True, **kwargs: Any) -> LatexToken:
-        # Only an argument is read with environments=False; everything else may come many characters at once.
+        # Only arguments are read with environments=False; everything else may be many characters at once.
         if environments and (run := _RUN.match(self.s, pos)):
             return LatexToken("char", run.group(), pos=pos, len=run.end() - pos, pre_space="")
         token = super().get_token(pos, *args, environments=False, **kwargs)
@@ -183,6 +183,6 @@ _CONTEXT = _context()
 
 
 def parsed(text: str) -> list[Node]:
-    """The nodes of a text whose braces and marks of mathematics are in order."""
+    """The nodes of a text with balanced braces and mathematics delimiters."""
     nodes: list[Node] = _Walker(text, latex_context=_CONTEXT, tolerant_parsing=False).get_latex_nodes()[0]
     return nodes

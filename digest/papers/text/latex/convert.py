@@ -1,4 +1,4 @@
-"""LaTeX in prose and mathematics → readable Unicode text. What is not understood stays, so that nothing is lost."""
+"""Converts LaTeX in prose and mathematics to readable Unicode. Unknown commands stay, so that nothing is lost."""
 
 import re
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from digest.papers.text.latex.symbols import ACCENTS, PLAIN, accented, script, s
 _DEEPEST = 40
 _LONGEST_MATHS = 1500
 _SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
-_BACKSLASH = "\\\0"  # a command of our own; no text has a NUL any more
+_BACKSLASH = "\\\0"  # our own command; NULs were removed from the text
 _LITERAL = {mark: re.sub(r"(.)", r"\\\1", mark) for mark in ("$", "$$", "{", "}", "%")}
 _LITERAL |= {f"\\{c}": _BACKSLASH + c for c in ("(", ")", "[", "]", "")}
 _CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "{": "}"}
@@ -34,7 +34,7 @@ _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x
 }
 _NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
 _FOLLOWED = re.compile(r"(?:\*?\\?\{)?[^\W_]"), re.compile(r"(?:\*?\\?\{)?[^\W_]|\\[^{}]")  # in prose, in mathematics
-_POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t", escaped by a program, is no accent
+_POSSESSIVE = re.compile(r"(?:s|t|d|m|ll|re|ve)(?![A-Za-z])")  # "don\'t" was escaped by a program; it has no accent
 _SIGNS = {**{c: c for c in "%&#$_{}"}, **dict.fromkeys(" ,;:\\", " "), **dict.fromkeys("!-/@", ""), "\0": "\\"}
 _UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
 
@@ -52,12 +52,12 @@ def from_latex(text: str) -> str:
 class _Opened(NamedTuple):
     piece: int
     mark: str
-    maths: bool  # whether mathematics stands in it
+    maths: bool  # whether it contains mathematics
     end: int  # where mathematics closes; braces close at the next "}"
 
 
 def _well_formed(text: str) -> str:
-    """The text with whatever opens or closes nothing made literal, so that all of it can be parsed."""
+    """The text with unmatched delimiters escaped, so that all of it can be parsed."""
     pieces: list[str] = []
     opened: list[_Opened] = []
     at = 0
@@ -83,7 +83,7 @@ def _well_formed(text: str) -> str:
 
 
 def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[bool, int] | None:
-    """Whether mathematics begins after the mark, and where it ends; None if the mark opens nothing."""
+    """(is mathematics, its end or -1 for a brace) after an opening mark; None if the mark opens nothing."""
     maths = bool(opened) and opened[-1].maths
     if mark == "{":
         return maths and not _PROSE_COMMAND.search(text[max(0, start - 30) : start]), -1
@@ -99,7 +99,7 @@ def _opening(text: str, start: int, mark: str, opened: list[_Opened]) -> tuple[b
 
 
 def _is_maths(inside: str, after: str) -> bool:
-    """Whether what stands between two dollars is a formula, and not prose between two prices or variables."""
+    """True for a formula between two dollars, False for prose between two prices or variables."""
     core = inside.strip()
     if not core:
         return False
@@ -156,7 +156,7 @@ def _before(node: Node) -> str:
 
 
 def _group(group: Node) -> str:
-    """Braces around a command or in a word only group; others are part of the prose."""
+    """Remove braces around a command or in a word, which only group; others are part of the prose."""
     text, before = _text(group.nodelist), _before(group)
     inside = group.parsing_state.s[group.pos + 1 : group.pos + group.len - 1]
     first: str = getattr(group.nodelist[0], "macroname", "") if group.nodelist else ""
@@ -167,12 +167,12 @@ def _group(group: Node) -> str:
 
 
 def _is_command(name: str) -> bool:
-    """Whether the name is one of LaTeX, and not of a regular expression ("\\w") or an escape sequence."""
+    """True for the name of a LaTeX command, False for a regular expression ("\\w") or an escape sequence."""
     return name.isalpha() and (len(name) > 1 or symbol(name) is not None)
 
 
 def _formula(node: Node) -> str:
-    # Space inside of the marks shows only where the prose would grow together without it.
+    # Keep the space inside the delimiters only where the prose would run together without it.
     end = node.pos + node.len
     text, dollars = _text(node.nodelist), node.delimiters[0][0] == "$"
     text = text if dollars and _before(node).isalnum() else text.lstrip()
@@ -196,14 +196,14 @@ def _macro(node: Node) -> str:
     given = _arguments(node)
     text = COMMANDS[name].render(*given) if name in COMMANDS else None
     if text is None and name in ACCENTS and given and not maths:
-        # "\r{ho}" is what a careless program made of "\rho".
+        # Some program has turned "\rho" into "\r{ho}".
         text = accented(given[0].removeprefix("\\"), ACCENTS[name])
         text = text or (symbol(name + given[0]) if given[0].isalpha() else None) or given[0]
     return _word(node, "".join(given)) if text is None else text
 
 
 def _word(node: Node, given: str) -> str:
-    """A symbol, or the name of an unknown command, apart from its neighbours: "n\\log n", "\\name{x}"."""
+    """A symbol or unknown command, separated from its neighbours: "n\\log n", "\\name{x}"."""
     name, maths = node.macroname, node.parsing_state.in_math_mode
     meaning = symbol(name)
     if meaning is None and len(name) == 1 and not maths:

@@ -1,4 +1,4 @@
-"""What LaTeX commands stand for: symbols, accents, scripts, and which commands only dress their argument. Tables."""
+"""Tables of LaTeX commands: symbols, accents, scripts, and commands that only style their argument."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Commands whose argument is all that counts. Those of PLAIN hold prose even inside of mathematics.
+# Commands that only style their argument. The argument of those in PLAIN is prose even within mathematics.
 PLAIN = words(
     "text textbf textit textsc textsf textrm texttt textsl textup textmd textnormal emph mbox hbox makebox fbox "
     "underline uline uwave sout st hl gls Gls glspl ac acp acs acl acf title abstract caption centerline "
@@ -46,7 +46,7 @@ ACCENTS = dict(
     )
 )
 LETTERS = words("o O l L ss ae AE oe OE aa AA i j dh DH th TH ng")
-# Only what pylatexenc does not know, or knows as a character that is read less well.
+# Only symbols that pylatexenc does not know, or renders as a less readable character.
 _SYMBOLS = {
     **dict.fromkeys(("quad", "qquad", "newline", "par"), " "),
     "epsilon": "ε", "phi": "φ", "prime": "′", "xspace": "", "item": " • ", "S": "§", "P": "¶", "LaTeX": "LaTeX",
@@ -69,7 +69,7 @@ _CONTEXT = get_default_latex_context_db()
 
 @cache
 def symbol(name: str) -> str | None:
-    """The characters that a command without argument stands for; None for one that is not known."""
+    """The characters for a command without arguments; None for an unknown command."""
     if name in _SYMBOLS:
         return _SYMBOLS[name]
     meaning = getattr(_CONTEXT.get_macro_spec(name), "simplify_repl", None)
@@ -92,12 +92,12 @@ def script(text: str, mark: str) -> str:
 
 
 def blackboard(text: str) -> str:
-    """ℝ for R, and so on for the letters that have such a form everywhere."""
+    """ℝ for R, and likewise for other letters that fonts commonly have."""
     return text.translate(_BLACKBOARD) if len(text) == 1 else text
 
 
 def accented(letter: str, accent: str) -> str | None:
-    """One letter with an accent; None when the two make no letter that exists."""
+    """A letter with an accent; None if Unicode has no such letter."""
     letter = {"ı": "i", "ȷ": "j"}.get(letter, letter)
     together = unicodedata.normalize("NFC", letter + accent)
     return together if len(letter) == len(together) == 1 else None
