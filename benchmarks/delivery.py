@@ -25,47 +25,51 @@ from tests.support.servers import own_broker
 
 def main() -> None:
     """Run the benchmark and print what it measured."""
-    run(_arguments(), _measure, lambda found: not (found.get("lost") or found.get("extra")))
+    run(_arguments(), _measure, lambda results: not (results.get("lost") or results.get("extra")))
 
 
 def _arguments() -> argparse.Namespace:
-    ask = command("delivery", __doc__)
-    ask.add_argument(
+    parser = command("delivery", __doc__)
+    parser.add_argument(
         "--subscribers", type=int, default=100_000, help="subscribers, each with a mail of their own (100000)"
     )
-    ask.add_argument("--signed", action="store_true", help="sign each mail with a 2048-bit RSA key")
-    ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the medians are printed (5)")
-    ask.add_argument("--processes", type=int, default=2, help="worker processes (2)")
-    ask.add_argument("--sessions", type=int, default=10, help="connections of all processes (10), and of the reference")
-    ask.add_argument("--obvious", action="store_true", help="also EmailMessage, dkimpy and sendmail, in each round")
-    ask.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the subscribers")
-    ask.add_argument("--unjudged", action="store_true", help="without the checked run; lost and extra are null")
-    ask.add_argument("--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N subscribers")
-    return ask.parse_args()
+    parser.add_argument("--signed", action="store_true", help="sign each mail with a 2048-bit RSA key")
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the medians are printed (5)")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes (2)")
+    parser.add_argument(
+        "--sessions", type=int, default=10, help="connections of all processes (10), and of the reference"
+    )
+    parser.add_argument("--obvious", action="store_true", help="also EmailMessage, dkimpy and sendmail, in each round")
+    parser.add_argument("--growth", action="store_true", help="also the time per mail at a tenth of the subscribers")
+    parser.add_argument("--unjudged", action="store_true", help="without the checked run; lost and extra are null")
+    parser.add_argument(
+        "--fan-out", type=int, metavar="N", help="only this: seconds to queue an issue for N subscribers"
+    )
+    return parser.parse_args()
 
 
-def _measure(asked: argparse.Namespace) -> dict[str, Any]:
-    tools = None if asked.fan_out else find_tools()
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    tools = None if options.fan_out else find_tools()
     with ExitStack() as stack:
-        folder = stack.enter_context(own_folder(asked.keep))
+        folder = stack.enter_context(own_folder(options.keep))
         postgres = stack.enter_context(running_postgres())
         today = datetime.now(UTC).date()
         if tools is None:
-            seconds, rows = fan_out_seconds(postgres.make("fan_out"), asked.fan_out, today)
+            seconds, rows = fan_out_seconds(postgres.make("fan_out"), options.fan_out, today)
             return {"fan_out_rows": rows, "fan_out_seconds": round(seconds, 2)}
         broker = stack.enter_context(own_broker())
         key = folder / "s1.pem"
         key.write_bytes(rsa_key())
-        each = asked.sessions // asked.processes
-        setup = Setup(folder, broker.url, today, asked.processes, each, key if asked.signed else None)
-        return _Benchmark(asked, setup, postgres, tools, key.read_bytes()).run()
+        each = options.sessions // options.processes
+        setup = Setup(folder, broker.url, today, options.processes, each, key if options.signed else None)
+        return _Benchmark(options, setup, postgres, tools, key.read_bytes()).run()
 
 
 class _Benchmark:
     """All rounds of one call. Each has a database of its own: a copy of one that was filled with subscribers before."""
 
-    def __init__(self, asked: argparse.Namespace, setup: Setup, postgres: Postgres, tools: Tools, key: bytes) -> None:
-        self._asked = asked
+    def __init__(self, options: argparse.Namespace, setup: Setup, postgres: Postgres, tools: Tools, key: bytes) -> None:
+        self._options = options
         self._setup = setup
         self._postgres = postgres
         self._tools = tools
@@ -73,18 +77,18 @@ class _Benchmark:
         self._obvious: list[float] = []  # messages a second
 
     def run(self) -> dict[str, Any]:
-        subscribers = self._asked.subscribers
-        sizes = [subscribers // 10, subscribers] if self._asked.growth else [subscribers]
+        subscribers = self._options.subscribers
+        sizes = [subscribers // 10, subscribers] if self._options.growth else [subscribers]
         worlds = {size: self._world(size) for size in sizes}
         checked = checked_run(
-            self._setup, self._postgres.make("checked", worlds[subscribers]), subscribers, not self._asked.unjudged
+            self._setup, self._postgres.make("checked", worlds[subscribers]), subscribers, not self._options.unjudged
         )
         rounds: dict[int, list[Round]] = {size: [] for size in sizes}
-        for number in range(self._asked.rounds):
+        for number in range(self._options.rounds):
             for size in sizes:
-                progress(f"round {number + 1} of {self._asked.rounds}: {size} subscribers")
+                progress(f"round {number + 1} of {self._options.rounds}: {size} subscribers")
                 rounds[size].append(self._round(size, self._postgres.make("timed", worlds[size]), checked))
-        return self._found(checked, rounds[subscribers]) | self._growth(rounds)
+        return self._results(checked, rounds[subscribers]) | self._growth(rounds)
 
     def _world(self, subscribers: int) -> str:
         progress(f"making a world of {subscribers} subscribers")
@@ -94,39 +98,42 @@ class _Benchmark:
 
     def _round(self, subscribers: int, database: str, checked: CheckedRun) -> Round:
         with self._tools.sink() as port:
-            found = timed_round(self._setup, database, subscribers, self._tools, (port, checked.bytes_per_message))
-            if self._asked.obvious:
+            results = timed_round(self._setup, database, subscribers, self._tools, (port, checked.bytes_per_message))
+            if self._options.obvious:
                 self._obvious.append(baseline_per_second(port, checked.example, self._key))
-        return found
+        return results
 
-    def _found(self, checked: CheckedRun, rounds: list[Round]) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "messages_per_second": round(median(one.per_second for one in rounds)),
-            "reference_per_second": round(median(one.reference for one in rounds)),
-            "ratio": round(median(one.ratio for one in rounds), 3),
-            "peak_rss_mb": round(max(one.peak_mb for one in rounds)),
+    def _results(self, checked: CheckedRun, rounds: list[Round]) -> dict[str, Any]:
+        results: dict[str, Any] = {
+            "messages_per_second": round(median(measured.per_second for measured in rounds)),
+            "reference_per_second": round(median(measured.reference for measured in rounds)),
+            "ratio": round(median(measured.ratio for measured in rounds), 3),
+            "peak_rss_mb": round(max(measured.peak_mb for measured in rounds)),
             "lost": checked.report and checked.report.lost,
             "extra": checked.report and checked.report.extra,
             "wrong_recipient": checked.report and checked.report.wrong_recipient,
-            "subscribers": self._asked.subscribers,
+            "subscribers": self._options.subscribers,
             "signed": b"\nDKIM-Signature:" in b"\n" + checked.example,
             "rounds": len(rounds),
-            "sessions": min(one.sessions for one in rounds),
+            "sessions": min(measured.sessions for measured in rounds),
             "bytes_per_message": checked.bytes_per_message,
             "different_lists": checked.different_lists,
-            "worker_rss_growth": round(max(one.growth for one in rounds), 3),
-            "ratios": [round(one.ratio, 3) for one in rounds],
+            "worker_rss_growth": round(max(measured.growth for measured in rounds), 3),
+            "ratios": [round(measured.ratio, 3) for measured in rounds],
         }
         if self._obvious:
             ratios = [ours.per_second / theirs for ours, theirs in zip(rounds, self._obvious, strict=False)]
-            found |= {"obvious_per_second": round(median(self._obvious), 1), "obvious_ratio": round(median(ratios), 1)}
-        return found
+            results |= {
+                "obvious_per_second": round(median(self._obvious), 1),
+                "obvious_ratio": round(median(ratios), 1),
+            }
+        return results
 
     def _growth(self, rounds: dict[int, list[Round]]) -> dict[str, Any]:
         """Time per message with all subscribers, divided by that with a tenth of them; smaller is better."""
-        if not self._asked.growth:
+        if not self._options.growth:
             return {}
-        few, many = (median(1 / one.per_second for one in some) for some in rounds.values())
+        few, many = (median(1 / measured.per_second for measured in some) for some in rounds.values())
         return {"time_per_mail_growth": round(many / few, 3)}
 
 

@@ -42,59 +42,65 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    ask = command("faults", __doc__)
-    ask.add_argument("--kills", type=int, default=20, help="how often the fault happens (20)")
-    ask.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
-    ask.add_argument("--policy", choices=("resend", "hold"), default="resend", help="DIGEST_IN_DOUBT (resend)")
-    ask.add_argument("--fault", choices=FAULTS, default="kill", help="what happens (kill)")
-    ask.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="at least so long between two (1)")
-    ask.add_argument("--down", type=float, default=3.0, help="seconds until Redis or PostgreSQL is started again (3)")
-    ask.add_argument("--connections", type=int, default=4, help="of each process of a pool; there are 4 of those (4)")
-    ask.add_argument("--reset", type=float, default=0.0, help="share of the mails taken but answered by a reset (0)")
-    ask.add_argument("--sweep", type=int, default=2, help="DIGEST_SWEEP_SECONDS (2)")
-    ask.add_argument("--patience", type=float, default=120, help="seconds without a mail until the run is ended (120)")
-    asked = ask.parse_args()
-    if asked.fault == "none":
-        asked.kills = 0
-    return asked
+    parser = command("faults", __doc__)
+    parser.add_argument("--kills", type=int, default=20, help="how often the fault happens (20)")
+    parser.add_argument("--mails", type=int, default=10_000, help="mails of the issue, one for each subscriber (10000)")
+    parser.add_argument("--policy", choices=("resend", "hold"), default="resend", help="DIGEST_IN_DOUBT (resend)")
+    parser.add_argument("--fault", choices=FAULTS, default="kill", help="what happens (kill)")
+    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="at least so long between two (1)")
+    parser.add_argument(
+        "--down", type=float, default=3.0, help="seconds until Redis or PostgreSQL is started again (3)"
+    )
+    parser.add_argument(
+        "--connections", type=int, default=4, help="of each process of a pool; there are 4 of those (4)"
+    )
+    parser.add_argument("--reset", type=float, default=0.0, help="share of the mails taken but answered by a reset (0)")
+    parser.add_argument("--sweep", type=int, default=2, help="DIGEST_SWEEP_SECONDS (2)")
+    parser.add_argument(
+        "--patience", type=float, default=120, help="seconds without a mail until the run is ended (120)"
+    )
+    options = parser.parse_args()
+    if options.fault == "none":
+        options.kills = 0
+    return options
 
 
-def _measure(asked: argparse.Namespace) -> dict[str, Any]:
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
-        folder = stack.enter_context(own_folder(asked.keep))
+        folder = stack.enter_context(own_folder(options.keep))
         postgres = stack.enter_context(running_postgres())
         broker = stack.enter_context(own_broker())
         today = datetime.now(UTC).date()
         database = postgres.make("world")
-        progress(f"making a world of {asked.mails} subscribers")
-        make_world(database, asked.mails, today)
-        server = RecordingProcess(folder, delay=_delay(asked), reset=asked.reset)
+        progress(f"making a world of {options.mails} subscribers")
+        make_world(database, options.mails, today)
+        server = RecordingProcess(folder, delay=_delay(options), reset=options.reset)
         stack.callback(server.stop)
         others = {
-            "in_doubt": asked.policy,
+            "in_doubt": options.policy,
             "worker_processes": _PROCESSES,
-            "smtp_connections": asked.connections,
-            "sweep_seconds": asked.sweep,
+            "smtp_connections": options.connections,
+            "sweep_seconds": options.sweep,
         }
         chosen = settings(folder, database, broker.url, server.port, **others)
-        installation = Installation(folder, chosen, may_jump=bool(asked.reset))
+        installation = Installation(folder, chosen, may_jump=bool(options.reset))
         stack.callback(installation.stop)
         publish(installation, today)
         for name in (*(f"worker-{number}" for number in range(_WORKERS)), "scheduler"):
             installation.start(name, name.partition("-")[0])
         issue = _Run(
-            asked, installation, server, FaultInjector(installation, postgres, broker, server.port, asked.down)
+            options, installation, server, FaultInjector(installation, postgres, broker, server.port, options.down)
         )
         issue.go()
         installation.stop()
-        log = report_on(list(read_log(server.log)), addresses_of(asked.mails), [SECRET.encode()])
-        return _found(asked, log, issue, installation)
+        log = report_on(list(read_log(server.log)), addresses_of(options.mails), [SECRET.encode()])
+        return _results(options, log, issue, installation)
 
 
-def _delay(asked: argparse.Namespace) -> float:
+def _delay(options: argparse.Namespace) -> float:
     """The delay of each reply in seconds, so that the issue lasts for all the kills."""
-    connections = _WORKERS * _PROCESSES * asked.connections
-    return float(asked.kills * asked.every * connections / asked.mails)
+    connections = _WORKERS * _PROCESSES * options.connections
+    return float(options.kills * options.every * connections / options.mails)
 
 
 class FaultInjector:
@@ -158,12 +164,12 @@ class _Run:
     """One issue going out, with faults on the way."""
 
     def __init__(
-        self, asked: argparse.Namespace, installation: Installation, server: RecordingProcess, injector: FaultInjector
+        self, options: argparse.Namespace, installation: Installation, server: RecordingProcess, injector: FaultInjector
     ) -> None:
-        self._asked = asked
+        self._options = options
         self._installation = installation
         self._server = server
-        self._cause_fault = injector.faults().get(asked.fault, lambda: 0)
+        self._cause_fault = injector.faults().get(options.fault, lambda: 0)
         self.done = 0  # faults
         self.bound = 0  # copies too many that they may have caused
         self.seconds = 0.0
@@ -172,18 +178,18 @@ class _Run:
         """Wait until the ledger is finished, or nothing moves."""
         began = last_move = last_fault = time.monotonic()
         taken = 0
-        self._installation.hint(self._asked.mails)
-        while time.monotonic() - last_move < self._asked.patience:
+        self._installation.hint(self._options.mails)
+        while time.monotonic() - last_move < self._options.patience:
             time.sleep(_TICK)
             self._installation.tend()
             if (now_taken := self._server.taken()) > taken:
                 taken, last_move = now_taken, time.monotonic()
-            if self.done < self._asked.kills:
-                if self._is_time(taken) and time.monotonic() - last_fault >= self._asked.every:
+            if self.done < self._options.kills:
+                if self._is_time(taken) and time.monotonic() - last_fault >= self._options.every:
                     last_fault = self._inject(taken)
-            elif taken >= self._asked.mails // 2 and not self._is_busy():
+            elif taken >= self._options.mails // 2 and not self._is_busy():
                 break
-            elif self._asked.reset and time.monotonic() - last_move > _STILL:
+            elif self._options.reset and time.monotonic() - last_move > _STILL:
                 # Messages answered by a reset rightly wait for minutes: the clocks are moved instead.
                 self._installation.jump(minutes=20)
                 last_move = time.monotonic()
@@ -191,42 +197,42 @@ class _Run:
 
     def _is_time(self, taken: int) -> bool:
         """Faults are spread over the issue, so that the last one also comes before its end."""
-        return bool(taken >= self._asked.mails * (self.done + 0.5) / (self._asked.kills + 1))
+        return bool(taken >= self._options.mails * (self.done + 0.5) / (self._options.kills + 1))
 
     def _inject(self, taken: int) -> float:
         may_double = self._cause_fault()
         if may_double >= 0:
             self.done += 1
             self.bound += may_double
-            progress(f"{self._asked.fault} {self.done} of {self._asked.kills} after {taken} mails")
-        if self.done == self._asked.kills:
+            progress(f"{self._options.fault} {self.done} of {self._options.kills} after {taken} mails")
+        if self.done == self._options.kills:
             self._server.hurry()
         return time.monotonic()
 
     def _is_busy(self) -> bool:
         try:
-            return self._installation.is_busy(held=self._asked.policy == "hold")
+            return self._installation.is_busy(held=self._options.policy == "hold")
         except psycopg.OperationalError:
             return True  # the database is on its way up again
 
 
-def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: Installation) -> dict[str, Any]:
+def _results(options: argparse.Namespace, log: Report, issue: _Run, installation: Installation) -> dict[str, Any]:
     in_doubt, states = installation.in_doubt(), installation.states()
     return {
         "kills": issue.done,
-        "mails": asked.mails,
+        "mails": options.mails,
         # A delivery that the ledger reports as uncertain is not lost: an operator decides.
         "lost": len(set(log.lost_subscribers) - in_doubt),
         "extra": log.extra,
-        "extra_bound": issue.bound + log.resets if asked.policy == "resend" else 0,
+        "extra_bound": issue.bound + log.resets if options.policy == "resend" else 0,
         "different_bytes": log.different_bytes,
         "wrong_recipient": log.wrong_recipient,
         "shared_message_ids": log.shared_message_ids,
         "most_copies": log.most_copies,
         "in_doubt": len(in_doubt),
-        "in_doubt_bound": issue.bound + log.resets if asked.policy == "hold" else 0,
-        "fault": asked.fault,
-        "policy": asked.policy,
+        "in_doubt_bound": issue.bound + log.resets if options.policy == "hold" else 0,
+        "fault": options.fault,
+        "policy": options.policy,
         "resets": log.resets,
         "seconds": issue.seconds,
         "longest_stall": log.longest_stall,
@@ -234,14 +240,14 @@ def _found(asked: argparse.Namespace, log: Report, issue: _Run, installation: In
     }
 
 
-def _keeps_the_promise(found: dict[str, Any]) -> bool:
+def _keeps_the_promise(results: dict[str, Any]) -> bool:
     """Every subscriber gets a message, copies only of what was on the wire, and the ledger is finished."""
     nothing = ("lost", "different_bytes", "wrong_recipient", "shared_message_ids")
     within = ("extra", "in_doubt")
     return (
-        not any(found[name] for name in nothing)
-        and all(found[name] <= found[f"{name}_bound"] for name in within)
-        and set(found["ledger"]) <= {"accepted", "uncertain"}
+        not any(results[name] for name in nothing)
+        and all(results[name] <= results[f"{name}_bound"] for name in within)
+        and set(results["ledger"]) <= {"accepted", "uncertain"}
     )
 
 

@@ -30,7 +30,7 @@ _WAITING = """
 
 
 def progress(line: str) -> None:
-    """One line for who watches."""
+    """Print a line for whoever watches."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -72,7 +72,7 @@ class Installation:
         return Settings(**as_text)
 
     def start(self, name: str, part: str) -> None:
-        """Start `digest <part>`, to be known as `name`."""
+        """Start `digest <part>`, under the name `name`."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.programs[name] = processes.start(self._command(part), environment=self._environment(), output=log)
 
@@ -109,7 +109,11 @@ class Installation:
 
     def workers(self) -> dict[int, list[int]]:
         """The living workers: process of each `digest worker` → its pool."""
-        alive = [one.pid for name, one in self.programs.items() if name.startswith("worker") and one.poll() is None]
+        alive = [
+            program.pid
+            for name, program in self.programs.items()
+            if name.startswith("worker") and program.poll() is None
+        ]
         return {pid: children(pid) for pid in alive}
 
     def hint(self, mails: int) -> None:
@@ -166,10 +170,10 @@ class RecordingProcess:
         self.port = processes.free_port()
         self.log.touch()
         switches = [text for switch, value in manner.items() for text in (f"--{switch}", str(value))]
-        place = ["--port", str(self.port), "--log", str(self.log)]
+        address = ["--port", str(self.port), "--log", str(self.log)]
         with (folder / f"{name}.log").open("ab") as output:
             self._process = processes.start(
-                [sys.executable, "-m", "benchmarks.recording_server", *place, *switches],
+                [sys.executable, "-m", "benchmarks.recording_server", *address, *switches],
                 environment=os.environ | {"PYTHONPATH": _python_path()},
                 output=output,
             )

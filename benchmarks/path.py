@@ -21,7 +21,7 @@ import digest
 from benchmarks.command import command, run
 from benchmarks.installation import own_folder
 from benchmarks.servers import running_postgres
-from benchmarks.world import SECRET, add_papers, add_readers, cut
+from benchmarks.world import SECRET, add_papers, add_subscribers, cut
 from digest import wiring
 from digest.database.engine import transaction
 from digest.database.tables import deliveries
@@ -105,7 +105,7 @@ def _measure(asked: argparse.Namespace) -> dict[str, Any]:
 def _fill(engine: Engine, database: str, settings: Settings) -> None:
     today = datetime.now(UTC).date()
     add_papers(engine, today)
-    add_readers(database, range(1, _READERS + 1), today)
+    add_subscribers(database, range(1, _READERS + 1), today)
     cut(engine, settings, today)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _MEBIBYTE = 1024  # of the kB that /proc counts in
-# TCP states in which something may be on its way: ESTABLISHED, and CLOSE_WAIT (the other side said goodbye).
+# TCP states in which something may be on its way: ESTABLISHED, and CLOSE_WAIT (the other side fields goodbye).
 _OPEN = {"01", "08"}
 
 
@@ -27,20 +27,20 @@ def memory_mb(pid: int) -> tuple[float, float]:
     """Resident memory of a process now and at its peak, in MiB; zeros when it is gone."""
     with suppress(OSError):
         lines = (_PROC / str(pid) / "status").read_text().splitlines()
-        said = dict(line.split(":", 1) for line in lines)
-        return tuple(int(said.get(name, "0").split()[0]) / _MEBIBYTE for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+        fields = dict(line.split(":", 1) for line in lines)
+        return tuple(int(fields.get(name, "0").split()[0]) / _MEBIBYTE for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
     return 0.0, 0.0
 
 
 def _sockets_to(port: int) -> set[str]:
-    found = set()
+    sockets = set()
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
                 _, _, remote, state, *rest = line.split()
                 if state in _OPEN and int(remote.rpartition(":")[2], 16) == port:
-                    found.add(f"socket:[{rest[5]}]")
-    return found
+                    sockets.add(f"socket:[{rest[5]}]")
+    return sockets
 
 
 def _descriptors(pid: int) -> list[Path]:

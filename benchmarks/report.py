@@ -84,9 +84,9 @@ def report_on(log: Sequence[LogLine], subscribers: Mapping[str, int], keys: Sequ
 
 
 def _is_own(line: LogLine, subscribers: Mapping[str, int], keys: Sequence[bytes]) -> bool:
-    number = subscribers.get(line.recipients)
+    token = verify(Purpose.UNSUBSCRIBE, line.token, keys)
     is_addressed = parseaddr(line.to)[1] == line.recipients
-    return number is not None and is_addressed and verify(Purpose.UNSUBSCRIBE, line.token, keys) == number
+    return token is not None and is_addressed and token.subscriber_id == subscribers.get(line.recipients)
 
 
 def _plain(value: object) -> str:

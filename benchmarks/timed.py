@@ -78,7 +78,7 @@ def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sin
     before = tools.messages_per_second(port, setup.sessions, subscribers, size)
     memory = Memory()
     try:
-        warm_up(installation, setup.today)
+        warm_up(installation, setup.today, world.warm_up(subscribers))
         publish(installation, setup.today)
         per_second = _race(installation, subscribers, memory)
         sessions = sum(connections_to(port, *pool) for pool in installation.workers().values())
@@ -89,13 +89,13 @@ def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sin
     return Round(per_second, (before + after) / 2, memory.peak, memory.growth(), sessions)
 
 
-def warm_up(installation: Installation, today: date) -> None:
-    """Start everything, and deliver yesterday's issue to the subscribers who want that alone."""
+def warm_up(installation: Installation, today: date, mails: int) -> None:
+    """Start everything, and deliver yesterday's issue to the `mails` subscribers who want that alone."""
     publish(installation, today - timedelta(days=1))
     installation.start("worker", "worker")
     installation.start("scheduler", "scheduler")
-    installation.hint(world.WARM_UP)
-    wait(installation, world.WARM_UP)
+    installation.hint(mails)
+    wait(installation, mails)
 
 
 def publish(installation: Installation, day: date) -> int:

@@ -1,6 +1,6 @@
-"""A world of any size: an issue's worth of made-up papers, and readers who each get another list of ten.
+"""A world of any size: an issue's worth of made-up papers, and subscribers who each get another list of ten.
 
-Comes in: an empty database and a number. Goes out: confirmed readers, and issues cut by the real `publish`.
+Comes in: an empty database and a number. Goes out: confirmed subscribers, and issues cut by the real `publish`.
 """
 
 import itertools
@@ -27,14 +27,14 @@ from digest.subscribers.subscriber import recipient_key
 
 SECRET = "a-secret-of-the-benchmarks-that-opens-nothing"
 PAPERS = 200
-WARM_UP = 2000  # readers of the issue before, for whom every process opens its connections
-_DOMAINS = 20  # that readers' addresses belong to
+_WARM_UP = 2000  # subscribers of the issue before, for whom every process opens its connections
+_DOMAINS = 20  # that subscribers' addresses belong to
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
 
-# Each word is in four papers or so: five of them match about twenty papers, of which the ten best are a reader's list.
+# Each word is in four papers or so: five match about twenty papers, of which the ten best are a subscriber's list.
 _KEYWORDS = 5
 _LIST = 10
-_NOT_ASKED_FOR = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
+_NOT_CHOSEN = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
 _SUBJECTS = """
     alignment attention audio autoregressive bandit bayesian benchmark bilevel calibration captioning causal chemistry
     clustering compiler compression consistency contrastive convex curriculum decoding denoising depth diffusion
@@ -58,22 +58,27 @@ _SUMMARY = (
 )
 
 
-def make_world(database: str, readers: int, today: date) -> None:
-    """Papers, readers 1 to `readers` for the issue of `today`, and some more for that of the day before."""
+def warm_up(subscribers: int) -> int:
+    """How many more subscribers a world of so many has, for the issue of the day before."""
+    return min(_WARM_UP, subscribers)
+
+
+def make_world(database: str, count: int, today: date) -> None:
+    """Papers, subscribers 1 to `count` for the issue of `today`, and some more for that of the day before."""
     engine = connect(database)
     add_papers(engine, today)
     engine.dispose()
-    add_readers(database, range(1, readers + 1), today)
-    add_readers(database, range(readers + 1, readers + WARM_UP + 1), today - timedelta(days=1))
+    add_subscribers(database, range(1, count + 1), today)
+    add_subscribers(database, range(count + 1, count + warm_up(count) + 1), today - timedelta(days=1))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
 
-def fan_out_seconds(database: str, readers: int, today: date) -> tuple[float, int]:
-    """How long it takes to cut an issue for `readers` in several zones at several hours, and how many mails."""
+def fan_out_seconds(database: str, count: int, today: date) -> tuple[float, int]:
+    """Seconds to cut an issue for `count` subscribers in several zones at several hours, and the number of messages."""
     engine = connect(database)
     add_papers(engine, today)
-    add_readers(database, range(1, readers + 1), today, spread=True)
+    add_subscribers(database, range(1, count + 1), today, spread=True)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     began = monotonic()
@@ -84,7 +89,7 @@ def fan_out_seconds(database: str, readers: int, today: date) -> tuple[float, in
 
 
 def address(number: int) -> str:
-    """The address of reader `number`."""
+    """The address of subscriber `number`."""
     return f"reader{number}@lab{number % _DOMAINS}.example.org"
 
 
@@ -92,21 +97,21 @@ def add_papers(engine: Engine, today: date) -> None:
     """The pool, first seen on the day before yesterday."""
     seen_at = datetime.combine(today - timedelta(days=2), time(0), tzinfo=UTC) + timedelta(hours=12)
     papers = _papers(seen_at)
-    votes = [Votes(paper.id, "huggingface", seen_at, PAPERS - place) for place, paper in enumerate(papers)]
+    votes = [Votes(paper.id, "huggingface", seen_at, PAPERS - rank) for rank, paper in enumerate(papers)]
     with transaction(engine) as connection:
         keep_papers(connection, Listing("huggingface", seen_at, papers))
         keep_votes(connection, votes)
 
 
-def add_readers(database: str, numbers: range, day: date, spread: bool = False) -> None:
-    """Confirmed readers who want mails on the weekday of `day` alone; each with other keywords.
+def add_subscribers(database: str, numbers: range, day: date, spread: bool = False) -> None:
+    """Confirmed subscribers who want messages on the weekday of `day` alone; each with other keywords.
 
-    They are due at 0:00 UTC; with `spread`, in several zones at several hours, as real readers are.
+    They are due at 0:00 UTC; with `spread`, in several zones at several hours, as real ones are.
     """
     columns = [column.name for column in subscribers.columns]
     with psycopg.connect(database) as connection, connection.cursor() as cursor:
         with cursor.copy(f"COPY subscribers ({', '.join(columns)}) FROM STDIN".encode()) as copy:
-            for row in _reader_rows(numbers, day, spread):
+            for row in _subscriber_rows(numbers, day, spread):
                 copy.write_row([row[name] for name in columns])
         cursor.execute("SELECT setval(pg_get_serial_sequence('subscribers', 'id'), max(id)) FROM subscribers")
 
@@ -137,26 +142,26 @@ def _paper(number: int, seen_at: datetime) -> Paper:
     )
 
 
-def _reader_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[str, Any]]:
-    asked_at = datetime.combine(day - timedelta(days=30), time(0), tzinfo=UTC)
+def _subscriber_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[str, Any]]:
+    requested_at = datetime.combine(day - timedelta(days=30), time(0), tzinfo=UTC)
     same = {
         "status": "confirmed",
-        **dict.fromkeys(_NOT_ASKED_FOR, "[]"),
+        **dict.fromkeys(_NOT_CHOSEN, "[]"),
         "surprise": True,
         "frequency": "daily",
         "papers": _LIST,
         "weekdays": 1 << day.weekday() if not spread else 127,
         "paused_until": None,
         "language": "",
-        "requested_at": asked_at,
+        "requested_at": requested_at,
         "requested_from": "",
         "form": "benchmark",
-        "confirmed_at": asked_at,
+        "confirmed_at": requested_at,
         "confirmed_from": "",
-        "created_at": asked_at,
-        "changed_at": asked_at,
+        "created_at": requested_at,
+        "changed_at": requested_at,
     }
-    for number, words in zip(numbers, _different_wishes(numbers.start), strict=False):
+    for number, words in zip(numbers, _different_interests(numbers.start), strict=False):
         email = address(number)
         yield same | {
             "id": number,
@@ -168,16 +173,16 @@ def _reader_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[str, 
         }
 
 
-def _different_wishes(seed: int) -> Iterator[list[str]]:
+def _different_interests(seed: int) -> Iterator[list[str]]:
     """Keywords, none of which lead to a list of papers that was there before, in whatever order."""
-    dice, seen = random.Random(seed), set()
+    generator, seen = random.Random(seed), set()
     texts = [f"{paper.title} {paper.summary}".casefold() for paper in _papers(datetime.now(UTC))]
-    places = {word: {place for place, text in enumerate(texts) if word in text} for word in _SUBJECTS}
+    ranks = {word: {rank for rank, text in enumerate(texts) if word in text} for word in _SUBJECTS}
     while True:
-        words = dice.sample(_SUBJECTS, _KEYWORDS)
-        asked_for = sorted(set().union(*(places[word] for word in words)))[:_LIST]
-        others = (place for place in range(PAPERS) if place not in asked_for)
-        papers = frozenset([*asked_for, *itertools.islice(others, _LIST - len(asked_for))])
+        words = generator.sample(_SUBJECTS, _KEYWORDS)
+        matching = sorted(set().union(*(ranks[word] for word in words)))[:_LIST]
+        others = (rank for rank in range(PAPERS) if rank not in matching)
+        papers = frozenset([*matching, *itertools.islice(others, _LIST - len(matching))])
         if papers not in seen:
             seen.add(papers)
             yield words

@@ -1,4 +1,4 @@
-"""What readers read, in their language: translated texts, dates, numbers and lists. Pure but for its catalogues.
+"""What people read, in their language: translated texts, dates, numbers and lists. Pure but for its catalogues.
 
 The texts in the code and in the templates are English and are their own keys (GNU gettext). A translation is a file
 `locale/<language>/LC_MESSAGES/digest.po`, read when it is first needed; how a language writes dates, numbers and lists
@@ -11,6 +11,7 @@ from datetime import date
 from functools import cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
 
-# Babel is imported where it is used: a process that only joins mails, and a command without texts, stay without it.
+# Babel is imported where it is used: a process that only joins messages, and a command without texts, stay without it.
 
 SOURCE = "en"  # the language that the texts are written in
 _CLDR_NAMES = {SOURCE: "en_001"}  # English as the world writes it: day before month, "A, B and C"
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
-_MOST_WISHES = 20  # of an Accept-Language header; browsers send up to ten
+_MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
 
 
 class Message(str):
-    """A text for readers that is not yet translated: the string itself is the English, with its values filled in.
+    """A text for people that is not yet translated: the string itself is the English, with its values filled in.
 
     Rooms that know of no language return these; at the edge Language.say() translates them, and so does a template
     that prints one. What is cut from it or joined to it is a plain string, and stays English.
@@ -156,34 +157,25 @@ class Languages:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        found = sorted(path.parts[-3] for path in folder.glob("*/LC_MESSAGES/digest.po")) if folder else []
-        self.codes = (SOURCE, *(name.replace("_", "-") for name in found))
+        names = sorted(path.parts[-3] for path in folder.glob("*/LC_MESSAGES/digest.po")) if folder else []
+        self.codes = (SOURCE, *(name.replace("_", "-") for name in names))
         self._read = lru_cache(maxsize=None)(self._read_catalogue)
 
     def get(self, code: str) -> Language:
-        """The language with this tag; English for one that is not (any more) there, since a mail must be made."""
+        """The language with this tag; English for one that is not (any more) there, since a message must be made."""
         return self._read(code) if code in self.codes else _ENGLISH
 
-    def wanted(self, header: str, otherwise: str) -> str:
-        """The tag that fits an Accept-Language header best, by RFC 4647 §3.4 (lookup); `otherwise` when none does.
+    def negotiate(self, header: str, default: str) -> str:
+        """The tag that fits an Accept-Language header best; `default` when none does.
 
         Where only the first part of a tag fits, as `zh-TW` for `zh-CN`, that is taken too: it is nearer than English.
         """
-        for tag in _wishes(header):
-            if tag == "*":
-                break
-            found = self._looked_up(tag)
-            if found:
-                return found
-        return otherwise
+        from babel import negotiate_locale
 
-    def _looked_up(self, tag: str) -> str:
-        folded = {code.lower(): code for code in self.codes}
-        parts = tag.lower().split("-")
-        for length in range(len(parts), 0, -1):
-            if code := folded.get("-".join(parts[:length])):
-                return code
-        return next((code for low, code in folded.items() if low.split("-")[0] == parts[0]), "")
+        codes = {code.partition("-")[0].lower(): code for code in reversed(self.codes)}
+        codes |= {code.lower(): code for code in self.codes}
+        tag = negotiate_locale(takewhile(lambda tag: tag != "*", _accepted(header)), codes, sep="-")
+        return codes[tag.lower()] if tag else default
 
     def _read_catalogue(self, code: str) -> Language:
         if self._folder is None or code == SOURCE:
@@ -232,11 +224,11 @@ def _translations(path: Path) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
-def _wishes(header: str) -> list[str]:
+def _accepted(header: str) -> list[str]:
     """The tags of an Accept-Language header, the most wanted first (RFC 9110 §12.5.4)."""
-    matches = [_TAG.fullmatch(part) for part in header.split(",", _MOST_WISHES)[:_MOST_WISHES]]
+    matches = [_TAG.fullmatch(part) for part in header.split(",", _MOST_TAGS)[:_MOST_TAGS]]
     weighed = [(float(match[2] or 1), match[1]) for match in matches if match]
-    return [tag for weight, tag in sorted(weighed, key=lambda wish: -wish[0]) if weight > 0]
+    return [tag for weight, tag in sorted(weighed, key=lambda pair: -pair[0]) if weight > 0]
 
 
 def _filled(text: str, values: Mapping[str, Any], language: Language) -> str:

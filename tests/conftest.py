@@ -23,13 +23,14 @@ from digest.run import processes
 from digest.settings import PREFIX, settings
 from digest.smtp import is_loopback
 from tests.support import servers
-from tests.support.chromium import MISSING, find_chromium, running_chromium
+from tests.support.chromium import MISSING, SharedChromium, find_chromium
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+LONG = {"processes", "browser"}  # markers
 Started = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -43,6 +44,26 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("no deadline")
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", servers.room())
     config.pluginmanager.register(Tally(), "tally")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first, however the others are shuffled, so that none is left over at the end.
+
+    Each of the worker processes starts with an equal part of the list, so each part begins with its share of them.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if LONG & {marker.name for marker in item.iter_markers()}]
+    chosen = set(long)
+    short = [item for item in items if item not in chosen]
+    size = -(-len(items) // workers)
+    items.clear()
+    for number in range(workers):
+        share = long[number::workers]
+        count = size - len(share)
+        items += share + short[:count]
+        del short[:count]
+    items += short
 
 
 # --- every test ---
@@ -168,13 +189,19 @@ def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
     server.end()
 
 
-@pytest.fixture
-def chromium() -> "Iterator[Browser]":
-    """A browser; mark its tests with `browser`."""
+@pytest.fixture(scope="session")
+def shared_chromium() -> Iterator[SharedChromium]:
     path = find_chromium()
     if not path:
         pytest.skip(MISSING)
-    with running_chromium(path) as browser:
+    with SharedChromium(path) as shared:
+        yield shared
+
+
+@pytest.fixture
+def chromium(shared_chromium: SharedChromium) -> "Iterator[Browser]":
+    """A browser without any page open, started once a session; mark its tests with `browser`."""
+    with shared_chromium.browser() as browser:
         yield browser
 
 

@@ -1,4 +1,4 @@
-"""Signed links, without a table: which reader, for which purpose, since when.
+"""Signed links, without a table: which subscriber, for which purpose, since when.
 
 24 bytes → 32 characters of base64url: key id 1, subscriber 4, hours since 2020 3, HMAC-SHA256 cut to 16.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -29,14 +30,25 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     MANAGE = "manage"
     UNSUBSCRIBE = "unsubscribe"
-    FEEDBACK = "feedback"  # to say what the reader thinks of papers, and to suggest some
+    FEEDBACK = "feedback"  # to say what the subscriber thinks of papers, and to suggest some
+
+
+class VerifiedToken(NamedTuple):
+    """What a token says: whose it is, and the hour in which it was signed."""
+
+    subscriber_id: int
+    issued: datetime
+
+    def has_expired(self, max_age: timedelta, now: datetime) -> bool:
+        """Hours are kept, so a token may live up to an hour longer."""
+        return now >= self.issued + max_age + _HOUR
 
 
 def sign(purpose: Purpose, subscriber_id: int, issued: datetime, keys: Sequence[bytes]) -> str:
     """The token for a link, signed with the first key. The same arguments give the same text, byte for byte."""
     hours = (issued - _EPOCH) // _HOUR
-    said = _mark(keys[0]) + subscriber_id.to_bytes(4, "big") + hours.to_bytes(3, "big")
-    return base64.urlsafe_b64encode(said + _mac(keys[0], purpose, said)).decode("ascii")
+    signed = _mark(keys[0]) + subscriber_id.to_bytes(4, "big") + hours.to_bytes(3, "big")
+    return base64.urlsafe_b64encode(signed + _mac(keys[0], purpose, signed)).decode("ascii")
 
 
 def key_id(key: bytes) -> str:
@@ -49,33 +61,25 @@ def key_named(keys: Sequence[bytes], name: str) -> bytes | None:
     return next((key for key in keys if key_id(key) == name), None)
 
 
-def verify(
-    purpose: Purpose, token: str, keys: Sequence[bytes], now: datetime | None = None, max_age: timedelta | None = None
-) -> int | None:
-    """The reader's number, when one of `keys` signed this for `purpose`; None for anything else, however malformed.
-
-    With `now` and `max_age` an older link is None too. Hours are kept, so it may live up to an hour longer.
-    """
+def verify(purpose: Purpose, token: str, keys: Sequence[bytes]) -> VerifiedToken | None:
+    """What a token says, when one of `keys` signed it for `purpose`; None for anything else, however malformed."""
     # b64decode skips characters that it does not know: without this check one token would have many texts.
     if not _TEXT.fullmatch(token):
         return None
     raw = base64.urlsafe_b64decode(token)
-    said, mac = raw[:8], raw[8:]
-    if not any(_signed_by(key, purpose, said, mac) for key in keys):
+    signed, mac = raw[:8], raw[8:]
+    if not any(_signed_by(key, purpose, signed, mac) for key in keys):
         return None
-    issued = _EPOCH + int.from_bytes(said[5:], "big") * _HOUR
-    if now is not None and max_age is not None and now >= issued + max_age + _HOUR:
-        return None
-    return int.from_bytes(said[1:5], "big")
+    return VerifiedToken(int.from_bytes(signed[1:5], "big"), _EPOCH + int.from_bytes(signed[5:], "big") * _HOUR)
 
 
-def _signed_by(key: bytes, purpose: Purpose, said: bytes, mac: bytes) -> bool:
-    return said[:1] == _mark(key) and hmac.compare_digest(mac, _mac(key, purpose, said))
+def _signed_by(key: bytes, purpose: Purpose, signed: bytes, mac: bytes) -> bool:
+    return signed[:1] == _mark(key) and hmac.compare_digest(mac, _mac(key, purpose, signed))
 
 
-def _mac(key: bytes, purpose: Purpose, said: bytes) -> bytes:
+def _mac(key: bytes, purpose: Purpose, signed: bytes) -> bytes:
     mac = _begun(key, purpose).copy()
-    mac.update(said)
+    mac.update(signed)
     return mac.finalize()[:16]
 
 

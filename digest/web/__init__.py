@@ -1,1 +1,1 @@
-"""Pages for readers, served by uvicorn."""
+"""Pages for everybody and for subscribers, served by uvicorn."""

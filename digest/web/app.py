@@ -1,4 +1,4 @@
-"""The web process: pages for readers. Comes in: engine, settings, the hint port. Goes out: the app. Sends no mail."""
+"""The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no messages itself."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from digest.language import Languages
+from digest.language import Languages, Message
 from digest.resources import resource
 from digest.settings import Settings
 from digest.web import health, inbox
@@ -20,11 +20,11 @@ from digest.web.guard import Guard, add_security_headers
 from digest.web.pages import Pages
 from digest.web.personal import feedback, my_issue, preferences, signup, suggestions
 from digest.web.public import archive, discovery, feeds, privacy, search
-from digest.web.site import Site
+from digest.web.site import EarlyAnswer, Site
 
 log = structlog.get_logger()
 
-# What a database says that is away, full, locked or read-only (PEP 249); anything else it says is a fault of ours.
+# Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 _DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 
@@ -40,12 +40,10 @@ def create_app(
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     app.state.site = Site(engine, settings, pages, hint)
-    app.include_router(assets.routes())
-    # What was sent goes before feedback, whose addresses hold any two words.
-    for readers_own in (signup, preferences, my_issue, feedback, suggestions):
-        app.include_router(readers_own.router)
-    for for_all in (health, search, feeds, discovery, archive, privacy):
-        app.include_router(for_all.router)
+    app.mount("/static", assets)
+    personal = (signup, preferences, feedback, my_issue, suggestions)
+    for room in (*personal, health, search, feeds, discovery, archive, privacy):
+        app.include_router(room.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     app.add_middleware(
@@ -56,10 +54,14 @@ def create_app(
 
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
+    def early(_request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, EarlyAnswer)
+        return problem.answer
+
     def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
-        said = _own_words(problem)
-        answer = pages.for_request(request).refuse(problem.status_code, said)
+        detail = problem.detail if isinstance(problem.detail, Message) else ""  # else the framework's own phrase
+        answer = pages.for_request(request).refuse(problem.status_code, detail)
         answer.headers.update(problem.headers or {})
         return answer
 
@@ -74,16 +76,11 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         add_security_headers(answer.headers, request.scope["path"], request.method)
         return answer
 
+    app.add_exception_handler(EarlyAnswer, early)
     app.add_exception_handler(HTTPException, refused)
     for kind in _DATABASE_AWAY:
         app.add_exception_handler(kind, database_away)
     app.add_exception_handler(Exception, broken)
-
-
-def _own_words(problem: HTTPException) -> str:
-    """What an endpoint of ours said; "" for the phrase that the framework fills in."""
-    ours = problem.status_code == 404 and problem.detail != "Not Found"
-    return problem.detail if ours else ""
 
 
 def _cause(problem: Exception) -> str:

@@ -25,18 +25,19 @@ class PaperCard:
 
 
 def card(ranked: RankedPaper) -> PaperCard:
-    """A paper at its place in an issue."""
+    """A paper with its rank in an issue."""
     return paper_card(ranked.paper, ranked.rank, int(ranked.terms.upvotes))
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:
-    """A paper that stands in no issue (yet)."""
+    """A paper in a list."""
+    at = paper.listed_at or paper.published_at
     return PaperCard(
         path=paper.path,
         title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.summary or paper.abstract, EXCERPT),
         by=one_line(paper.organization) or authors(paper, 2),
-        day=_day(paper),
+        day=at.date() if at else None,
         rank=rank,
         votes=votes,
     )
@@ -50,18 +51,13 @@ def authors(paper: Paper, most: int) -> str:
 
 def links(paper: Paper) -> list[tuple[str, Message]]:
     """Where else the paper can be read, as (address, words); only https addresses become links."""
-    known = links_of(paper)
-    elsewhere = paper.url if not known.arxiv or "arxiv.org" not in paper.url else ""
+    urls = links_of(paper)
+    elsewhere = paper.url if not urls.arxiv or "arxiv.org" not in paper.url else ""
     worded = [
-        (known.arxiv, _("arXiv")),
-        (known.pdf, _("PDF")),
-        (elsewhere, _("Discussion and votes") if known.arxiv else _("The paper")),
-        (known.code, _("Code")),
-        (known.project, _("Project page")),
+        (urls.arxiv, _("arXiv")),
+        (urls.pdf, _("PDF")),
+        (elsewhere, _("Discussion and votes") if urls.arxiv else _("The paper")),
+        (urls.code, _("Code")),
+        (urls.project, _("Project page")),
     ]
     return [(address, words) for address, words in worded if address.startswith("https://") and address.isprintable()]
-
-
-def _day(paper: Paper) -> date | None:
-    at = paper.listed_at or paper.published_at
-    return at.date() if at else None

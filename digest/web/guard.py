@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = structlog.get_logger()
 
 MAX_BODY = 16_384
-SAFE = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {frames}form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -53,7 +53,7 @@ class Guard:
             log.info("request", method=scope["method"], path=redacted(scope["path"]), status=status, ms=took)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in SAFE and not scope["path"].startswith("/u/") and self._is_foreign(scope):
+        if scope["method"] not in SAFE_METHODS and not scope["path"].startswith("/u/") and self._is_foreign(scope):
             await self._refuse(Request(scope), 403)(scope, receive, send)
             return
         body = await _whole_body(scope, receive)
@@ -81,13 +81,13 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # Browsers that know no Sec-Fetch-Site send "Origin: null" from a page with no-referrer: elsewhere same-origin does.
     headers.setdefault("Referrer-Policy", "no-referrer" if personal else "same-origin")
-    headers.setdefault("Cache-Control", "no-store" if personal or method not in SAFE else "no-cache")
+    headers.setdefault("Cache-Control", "no-store" if personal or method not in SAFE_METHODS else "no-cache")
     if personal:
         headers.setdefault("X-Robots-Tag", "noindex")
 
 
 def redacted(path: str) -> str:
-    """A path as it may stand in a log: whoever has a personal link acts as its reader."""
+    """A path as it may stand in a log: whoever has a personal link acts as its subscriber."""
     return PERSONAL.sub(r"/\1/…", path)
 
 

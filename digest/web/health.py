@@ -1,7 +1,7 @@
-"""For load balancers and supervisors: does the process live, and can it serve readers."""
+"""For load balancers and supervisors: does the process live, and can it serve pages."""
 
 import redis
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -10,29 +10,29 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.database.migrate import is_current
 from digest.mail.pauses import EVERYTHING, current
-from digest.web.site import TheSite
+from digest.web.site import PageRouter, TheSite
 
-router = APIRouter()
+router = PageRouter()
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"])
+@router.page("/healthz")
 def health() -> Response:
     """The process answers."""
     return JSONResponse({"status": "ok"})
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"])
+@router.page("/readyz")
 def readiness(site: TheSite) -> Response:
     """Database reachable and at the newest migration. Redis and a pause of all sending are told of; pages go on."""
     database = _database(site.engine)
     ready = database == "ok"
-    said = {
+    report = {
         "status": "ready" if ready else "not ready",
         "database": database,
         "redis": _redis(site.settings.redis_url.get_secret_value()),
         "sending": _sending(site.engine) if ready else "unknown",
     }
-    return JSONResponse(said, 200 if ready else 503)
+    return JSONResponse(report, 200 if ready else 503)
 
 
 def _database(engine: Engine) -> str:
@@ -46,10 +46,10 @@ def _database(engine: Engine) -> str:
 def _sending(engine: Engine) -> str:
     try:
         with read_only(engine) as connection:
-            everything = [one for one in current(connection, clock.now()) if one.scope == EVERYTHING]
+            paused = any(pause.scope == EVERYTHING for pause in current(connection, clock.now()))
     except DBAPIError:
         return "unknown"
-    return "paused" if everything else "ok"  # why is for the operator alone: digest doctor
+    return "paused" if paused else "ok"  # why is for the operator alone: digest doctor
 
 
 def _redis(url: str) -> str:

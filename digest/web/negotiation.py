@@ -12,7 +12,7 @@ from digest.web.guard import PERSONAL
 PARAMETER = "lang"
 
 
-class Way(NamedTuple):
+class Translation(NamedTuple):
     """The same page in another language: the tag, what the language calls itself, and the query, such as `?lang=en`."""
 
     code: str
@@ -26,7 +26,7 @@ class LanguageChoice:
 
     language: Language
     explicit: bool = False
-    ways: tuple[Way, ...] = ()
+    translations: tuple[Translation, ...] = ()
     path: str = ""  # of a page that search engines may know in every language
 
     def kept(self, path: str) -> str:
@@ -34,18 +34,22 @@ class LanguageChoice:
         if not self.explicit:
             return path
         before, hash_sign, fragment = path.partition("#")
-        joined = "&" if "?" in before else "?"
-        return f"{before}{joined}{PARAMETER}={self.language.code}{hash_sign}{fragment}"
+        separator = "&" if "?" in before else "?"
+        return f"{before}{separator}{PARAMETER}={self.language.code}{hash_sign}{fragment}"
 
 
-def choose_language(request: Request, languages: Languages, otherwise: str) -> LanguageChoice:
-    """Read it from the request. `otherwise` is the tag of the operator's language."""
-    asked = request.query_params.get(PARAMETER, "")
-    explicit = asked in languages.codes
-    code = asked if explicit else languages.wanted(request.headers.get("accept-language", ""), otherwise)
+def choose_language(request: Request, languages: Languages, default: str) -> LanguageChoice:
+    """The language for `request`. `default` is the tag of the operator's language."""
+    code = request.query_params.get(PARAMETER, "")
+    explicit = code in languages.codes
+    if not explicit:
+        code = languages.negotiate(request.headers.get("accept-language", ""), default)
     if request.method not in ("GET", "HEAD"):  # the answer to a form has no address of its own
         return LanguageChoice(languages.get(code), explicit)
-    others = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
-    ways = (Way(tag, languages.get(tag).name, "?" + urlencode([*others, (PARAMETER, tag)])) for tag in languages.codes)
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
+    translations = tuple(
+        Translation(tag, languages.get(tag).name, "?" + urlencode([*query, (PARAMETER, tag)]))
+        for tag in languages.codes
+    )
     path = "" if PERSONAL.match(request.url.path) else request.url.path
-    return LanguageChoice(languages.get(code), explicit, tuple(ways), path)
+    return LanguageChoice(languages.get(code), explicit, translations, path)

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.background import BackgroundTask
 
-from digest.language import Language, Languages, _, speak
+from digest.language import SOURCE, Language, Languages, _, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
@@ -114,11 +114,15 @@ class Pages:
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:
         """The page `name`; `after` runs once the answer is out."""
-        choice = self._choice if status == HTTPStatus.OK else replace(self._choice, ways=())
+        choice = self._choice if status == HTTPStatus.OK else replace(self._choice, translations=())
         template = self._in_language(choice.language.code).get_template(f"{name}.html")
         page = template.render(values, at=self.at, choice=choice)
         headers = {"Vary": "Accept-Language", "Content-Language": choice.language.code}
         return HTMLResponse(page, status, headers, background=after)
+
+    def render(self, name: str, **values: Any) -> str:
+        """A document for programs, which is in English for everybody."""
+        return self._in_language(SOURCE).get_template(name).render(values)
 
     def say(
         self, heading: str, *paragraphs: str, status: int = 200, after: BackgroundTask | None = None

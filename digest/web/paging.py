@@ -5,7 +5,7 @@ from fastapi import HTTPException, Request
 from digest.language import _
 
 
-def page_asked(request: Request) -> int:
+def page_number(request: Request) -> int:
     """The page that is asked for, from 1. Raises HTTPException 404 for what is no number of a page."""
     text = request.query_params.get("page", "1")
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 5 and int(text) > 0):

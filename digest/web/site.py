@@ -1,25 +1,34 @@
-"""What every endpoint needs: the site's open resources and the posted form, as FastAPI dependencies."""
+"""Shared by all endpoints: routes, the site's open resources and the posted form, as FastAPI dependencies."""
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.types import DecoratedCallable
 from sqlalchemy import Engine
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
+from digest.papers.sources import suggestions
 from digest.settings import Settings
-from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Recipient, Subscriber
-from digest.subscribers.tokens import Purpose, verify
+from digest.subscribers.preferences import Form
 from digest.web.pages import Pages
+
+
+class PageRouter(APIRouter):
+    """Routes of pages."""
+
+    def page(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:
+        """GET and HEAD, which FastAPI does not add by itself."""
+        return self.api_route(path, methods=["GET", "HEAD"])
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The web process. `hint` tells the workers that mails are queued; it may fail silently.
+    """The web process. `hint` tells the workers that messages are queued; it may fail silently.
 
     An endpoint gets `pages` in the language of its request.
     """
@@ -29,29 +38,36 @@ class Site:
     pages: Pages
     hint: Callable[[], object]
 
-    def reader(self, purpose: Purpose, token: str) -> Subscriber | None:
-        """Whose link this is, however old it is; None for anything that no key signed, and once erased."""
-        number = verify(purpose, token, self.keys)
-        return subscriptions.find(self.engine, number) if number is not None else None
-
-    def speaking_to(self, reader: Recipient | None) -> "Site":
-        """The same in the language that a reader chose, unless the address names one."""
-        return replace(self, pages=self.pages.speaking(reader.preferences.language)) if reader else self
-
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """What links are signed with, newest first."""
+        """The keys that sign links, newest first."""
         return self.settings.secret_keys
 
     @property
     def secret(self) -> bytes:
-        """What addresses are hashed with; it never changes."""
+        """The key that hashes addresses; it never changes."""
         return self.settings.secret_keys[-1]
 
+    @property
+    def takes_suggestions(self) -> bool:
+        return suggestions.NAME in self.settings.sources
+
+    def hint_later(self) -> BackgroundTask:
+        """The hint, once the answer is out."""
+        return BackgroundTask(self.hint)
+
     def client_hash(self, request: Request) -> str:
-        """Who asked, for the record of consent: a keyed hash of the client's network address."""
+        """For the record of consent: a keyed hash of the client's network address."""
         host = request.client.host if request.client else ""
         return hmac.new(self.secret, b"client\0" + host.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+class EarlyAnswer(Exception):
+    """Ends an endpoint, from wherever it is raised, with this answer."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 async def _site(request: Request) -> Site:
@@ -59,13 +75,13 @@ async def _site(request: Request) -> Site:
     return replace(site, pages=site.pages.for_request(request))
 
 
-async def _posted(request: Request) -> Mapping[str, list[str]]:
+async def _posted(request: Request) -> Form:
     """The text fields of a form in either encoding; files are refused. Any other content type is an empty form."""
     async with request.form(max_files=0, max_fields=200, max_part_size=16_384) as form:
         return {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
 
 
-async def _posted_anything(request: Request) -> Mapping[str, list[str]]:
+async def _posted_anything(request: Request) -> Form:
     """The same, where a body that cannot be read must not get in the way."""
     try:
         return await _posted(request)
@@ -74,10 +90,5 @@ async def _posted_anything(request: Request) -> Mapping[str, list[str]]:
 
 
 TheSite = Annotated[Site, Depends(_site)]
-Posted = Annotated[Mapping[str, list[str]], Depends(_posted)]
-PostedAnything = Annotated[Mapping[str, list[str]], Depends(_posted_anything)]
-
-
-def one(form: Mapping[str, list[str]], name: str) -> str:
-    """The field's value without spaces around it; "" when it is absent."""
-    return (form.get(name) or [""])[-1].strip(" ")
+Posted = Annotated[Form, Depends(_posted)]
+PostedAnything = Annotated[Form, Depends(_posted_anything)]

@@ -87,7 +87,7 @@ def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path, capfd
         )
         assert processes.wait_until(started_twice, seconds=10)
     said = capfd.readouterr().err
-    assert "worker ended with exit code 1; it is started again in 0 s" in said
+    assert "worker ended with exit code 1; it restarts in 0 s" in said
     assert "worker    | at work" in said
 
 

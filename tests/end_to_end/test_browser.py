@@ -1,4 +1,4 @@
-"""A reader's life in a real browser, with the demo's inbox as the mail program, and JavaScript switched off.
+"""A subscriber's life in a real browser, with the demo's inbox as the mail program, and JavaScript switched off.
 
 Screenshots of each step are kept in the folder that SCREENSHOTS names.
 """
@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from digest.cli.main import app
 from digest.run import processes
-from tests.end_to_end.test_subscriber_life import at, wait_for
+from tests.end_to_end.test_subscriber_life import at
 from tests.support.lists import daily_lists
+from tests.support.waiting import wait_for, workers_look_again
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -82,8 +83,8 @@ class Person:
         self.page.goto(self.url + path)
 
     def reads(self, text):
-        found = self.page.inner_text("main")
-        assert text in found, found
+        content = self.page.inner_text("main")
+        assert text in content, content
 
     def mail(self, subject, number=1):
         """Open the newest of at least `number` mails with this subject, and look at its HTML."""
@@ -94,7 +95,7 @@ class Person:
             if mails.count() >= number:
                 break
             assert time.monotonic() < deadline, f"{mails.count()} mails “{subject}” came, not {number}"
-            time.sleep(0.3)
+            time.sleep(0.1)
         mails.first.click()
         frame = self.page.frame_locator("iframe")
         frame.locator("h1").wait_for()
@@ -127,7 +128,7 @@ def papers_in(frame):
     return set(frame.locator("h2").all_inner_texts())
 
 
-def test_from_the_front_page_to_the_last_mail(ada, clock):
+def test_from_the_front_page_to_the_last_mail(ada, clock, redis_url):
     ada.open("/")
     ada.page.get_by_label("Your email address").fill("not an address")
     ada.press("Subscribe")
@@ -158,13 +159,13 @@ def test_from_the_front_page_to_the_last_mail(ada, clock):
     assert len(second) == 10
     assert not first & second
 
-    ada.follow(mail.get_by_role("link", name="View in browser"))
+    ada.follow(mail.get_by_role("link", name="View in browser").first)
     ada.picture("the-same-on-the-web")
     assert set(ada.page.locator(".card .title").all_inner_texts()) == second
 
     ada.follow(ada.mail("5 Mar").get_by_role("link", name="Preferences"))
     ada.page.get_by_label("Papers per email").fill("2")
-    ada.page.get_by_label("Hour").select_option("15")
+    ada.page.get_by_label("Delivery time").select_option("15")
     ada.page.get_by_label("Keywords").fill("x" * 100)
     ada.press("Save")
     assert ada.page.locator("[aria-invalid=true]").count() == 1
@@ -193,7 +194,7 @@ def test_from_the_front_page_to_the_last_mail(ada, clock):
     saturday = friday + timedelta(days=1)
     clock.move_to(at(saturday, 16))
     _cut(saturday)
-    time.sleep(4)  # several sweeps
+    workers_look_again(redis_url)
     ada.open("/inbox")
     assert ada.page.get_by_role("link", name=re.compile("7 Mar")).count() == 0
 

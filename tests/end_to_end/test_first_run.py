@@ -31,12 +31,19 @@ def closed() -> dict[str, str]:
     return dict(os.environ) | sources | {"DIGEST_WEB_PORT": str(processes.free_port())}
 
 
-def test_without_sources_three_readers_get_the_bundled_papers(
+def test_without_sources_three_subscribers_get_the_bundled_papers_and_what_is_configured_is_left_alone(
     closed: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     ran_on(request, "Celery worker processes")
+    real = tmp_path / "real.sqlite"
+    closed |= {
+        "DIGEST_DATABASE_URL": f"sqlite:///{real}",
+        "DIGEST_SMTP_URL": f"smtp://{processes.LOOPBACK}:{processes.free_port()}",
+        "DIGEST_REDIS_URL": f"redis://{processes.LOOPBACK}:{processes.free_port()}",
+    }
     done = subprocess.run([*DIGEST, "up", "--once"], env=closed, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert not real.exists()
     (line,) = done.stdout.splitlines()
     result = json.loads(line)
     assert set(result) == {"accepted", "inbox", "seconds", "papers", "source"}
@@ -62,33 +69,21 @@ def test_with_a_source_that_answers_the_papers_are_live(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_stops_every_program(closed: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
-    with (tmp_path / "said").open("wb") as said:
-        demo = processes.start([*DIGEST, "up", "--demo"], environment=closed, output=said)
+    with (tmp_path / "output").open("wb") as output:
+        demo = processes.start([*DIGEST, "up", "--demo"], environment=closed, output=output)
     try:
-        assert processes.wait_until(lambda: "Stop with Ctrl-C" in _text(tmp_path / "said"), seconds=90)
+        assert processes.wait_until(lambda: "Ctrl-C" in _text(tmp_path / "output"), seconds=90)
         running = _left_behind(tmp_path)
         assert len(running) >= len(PARTS)
         demo.send_signal(number)
         assert demo.wait(30) == 0
     finally:
         processes.stop(demo)
-    assert len(_text(tmp_path / "said").strip().splitlines()) <= 20
+    assert len(_text(tmp_path / "output").strip().splitlines()) <= 20
     assert _left_behind(tmp_path) == []
 
 
-def test_the_demo_never_touches_what_is_configured(closed: dict[str, str], tmp_path: Path) -> None:
-    real = tmp_path / "real.sqlite"
-    closed |= {
-        "DIGEST_DATABASE_URL": f"sqlite:///{real}",
-        "DIGEST_SMTP_URL": f"smtp://{processes.LOOPBACK}:{processes.free_port()}",
-        "DIGEST_REDIS_URL": f"redis://{processes.LOOPBACK}:{processes.free_port()}",
-    }
-    done = subprocess.run([*DIGEST, "up", "--once"], env=closed, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not real.exists()
-
-
-def test_a_data_folder_that_cannot_be_written_is_said_in_one_line(closed: dict[str, str], tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_written_is_reported_in_one_line(closed: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     closed["DIGEST_DATA_DIR"] = str(tmp_path / "file")
     done = subprocess.run([*DIGEST, "up", "--once"], env=closed, capture_output=True, text=True, check=False)
@@ -104,10 +99,10 @@ def replay() -> Iterator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            day = parse_qs(asked.query).get("date", ["2026-11-23"])[0]
-            known = asked.path == "/api/daily_papers" and parse_qs(asked.query).get("p", ["0"])[0] == "0"
-            body = json.dumps([_item(number, day) for number in range(12)] if known else []).encode()
+            target = urlsplit(self.path)
+            day = parse_qs(target.query).get("date", ["2026-11-23"])[0]
+            listed = target.path == "/api/daily_papers" and parse_qs(target.query).get("p", ["0"])[0] == "0"
+            body = json.dumps([_item(number, day) for number in range(12)] if listed else []).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -117,7 +112,7 @@ def replay() -> Iterator[str]:
         def log_message(self, *_arguments: Any) -> None: ...
 
     server = ThreadingHTTPServer((processes.LOOPBACK, 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"http://{processes.LOOPBACK}:{server.server_port}"
     server.shutdown()
@@ -145,15 +140,15 @@ def _digests(inbox: Path) -> list[Path]:
 
 def _left_behind(folder: Path) -> list[str]:
     """Running programs, other than `digest up`, that have this test's folder in their environment or command."""
-    found = []
+    running = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             about = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
         except OSError:
             continue
         if f"{folder}/data/demo".encode() in about:
-            found.append(process.name)
-    return found
+            running.append(process.name)
+    return running
 
 
 def _text(file: Path) -> str:

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 from digest.run import processes
-from tests.end_to_end.test_subscriber_life import wait_for
 from tests.support.servers_used import ran_on
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 

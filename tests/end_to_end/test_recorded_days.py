@@ -36,7 +36,7 @@ def listed(shared_data, day):
     """The papers of a recorded answer, read in the simplest way: ids and titles as they stand there."""
     answer = json.loads((shared_data / "hf" / "raw_days" / f"{day}.json").read_text())
     records = answer["data"] if isinstance(answer, dict) else answer
-    papers = [(ast.literal_eval(one) if isinstance(one, str) else one)["paper"] for one in records]
+    papers = [(ast.literal_eval(record) if isinstance(record, str) else record)["paper"] for record in records]
     return {paper["id"]: paper for paper in papers}
 
 
@@ -50,13 +50,13 @@ def test_a_recorded_day_is_stored_whole_ranked_and_explained(run, shared_data, d
     assert (published["created"], published["papers"]) == (True, len(expected))
 
     explained = run("explain", "--date", day, "--json")["papers"]
-    assert {one["paper"] for one in explained} == set(expected)
-    assert [one["rank"] for one in explained] == list(range(1, len(expected) + 1))
-    for one in explained:
-        terms = one["terms"]
-        assert terms["upvotes"] == expected[one["paper"]].get("upvotes", 0)
-        assert one["score"] == terms["score"] == pytest.approx(contributions(terms))
-    scores = [one["score"] for one in explained]
+    assert {card["paper"] for card in explained} == set(expected)
+    assert [card["rank"] for card in explained] == list(range(1, len(expected) + 1))
+    for card in explained:
+        terms = card["terms"]
+        assert terms["upvotes"] == expected[card["paper"]].get("upvotes", 0)
+        assert card["score"] == terms["score"] == pytest.approx(contributions(terms))
+    scores = [card["score"] for card in explained]
     assert scores == sorted(scores, reverse=True)
 
 

@@ -1,9 +1,8 @@
-"""A reader's life, over HTTP and SMTP only: real web, worker and scheduler processes, and the one clock moved."""
+"""A subscriber's life, over HTTP and SMTP only: real web, worker and scheduler processes, and the one clock moved."""
 
 import email
 import json
 import re
-import time
 from datetime import UTC, date, datetime, timedelta
 from email.policy import default
 
@@ -14,6 +13,7 @@ from typer.testing import CliRunner
 from digest.cli.main import app
 from digest.run import processes
 from tests.support.lists import daily_lists
+from tests.support.waiting import wait_for, workers_look_again
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 
@@ -26,10 +26,10 @@ def at(day, hour, minute=0):
 
 
 class Life:
-    """The running service, and what a reader and an operator can do from outside."""
+    """The running service, and what a subscriber and an operator can do from outside."""
 
-    def __init__(self, start, clock, server, url):
-        self.clock, self.server, self.url = clock, server, url
+    def __init__(self, start, clock, server, url, redis_url):
+        self.clock, self.server, self.url, self.redis_url = clock, server, url, redis_url
         self.mails_read = 0
         self.browser = httpx2.Client(base_url=url, timeout=20)
         for part in ("web", "scheduler", "worker"):
@@ -41,9 +41,9 @@ class Life:
         self.mails_read += 1
         return email.message_from_bytes(self.server.taken[self.mails_read - 1].content, policy=default)
 
-    def no_more_mail(self, seconds=5):
-        """Nothing more comes, though the sweep has run meanwhile."""
-        time.sleep(seconds)
+    def no_more_mail(self):
+        """Nothing more comes, though the worker looks at the ledger again."""
+        workers_look_again(self.redis_url)
         assert len(self.server.taken) == self.mails_read
 
     def digest(self, *arguments):
@@ -53,23 +53,16 @@ class Life:
     def audit(self, day):
         done = self.digest("audit", "--issue", day.isoformat(), "--json")
         assert done.exit_code == 0, done.output
-        found = json.loads(done.stdout)
-        assert found["unexplained"] == 0
-        return {name: count for name, count in found.items() if count and name not in ("issue", "unexplained")}
-
-
-def wait_for(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
-        time.sleep(0.1)
+        counts = json.loads(done.stdout)
+        assert counts["unexplained"] == 0
+        return {name: count for name, count in counts.items() if count and name not in ("issue", "unexplained")}
 
 
 def link(message, path):
     text = message.get_body(("plain",)).get_content()
-    found = re.search(rf"http://[^/\s]+(/{path}/[\w-]+)", text)
-    assert found, text
-    return found.group(1)
+    address = re.search(rf"http://[^/\s]+(/{path}/[\w-]+)", text)
+    assert address, text
+    return address.group(1)
 
 
 def papers_in(message):
@@ -95,7 +88,7 @@ def life(database_url, redis_url, smtp_server, clock, start_digest, monkeypatch)
     clock.move_to(at(WEDNESDAY, 9))
     with daily_lists() as lists:
         monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", lists)
-        life = Life(start_digest, clock, smtp_server, url)
+        life = Life(start_digest, clock, smtp_server, url, redis_url)
         wait_for(lambda: _answers(life.browser), 30, "the front page")
         yield life
         life.browser.close()
@@ -141,8 +134,8 @@ def test_from_signing_up_to_leaving(life):
 
     # Two papers at another hour.
     preferences = link(second, "preferences")
-    asked = {"papers": "2", "frequency": "daily", "hour": "15", "zone": "UTC", "topics": [], "keywords": ""}
-    assert life.browser.post(preferences, data=asked).status_code == 200
+    choice = {"papers": "2", "frequency": "daily", "hour": "15", "zone": "UTC", "topics": [], "keywords": ""}
+    assert life.browser.post(preferences, data=choice).status_code == 200
     friday = thursday + timedelta(days=1)
     life.clock.move_to(at(friday, 8))
     life.digest("collect", "--date", friday.isoformat())
@@ -165,4 +158,4 @@ def test_from_signing_up_to_leaving(life):
     assert life.digest("publish").exit_code == 0
     life.no_more_mail()
     assert life.audit(saturday) == {}
-    assert [one.rcpt_tos for one in life.server.taken] == [(ADDRESS,)] * 4
+    assert [message.rcpt_tos for message in life.server.taken] == [(ADDRESS,)] * 4

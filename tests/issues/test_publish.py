@@ -139,9 +139,7 @@ def test_with_papers_a_failing_source_does_not_stop_the_issue_and_is_named(engin
     add_papers(engine, range(3))
     read(engine, SourceHealth.FAILING)
     note = cut(engine).note
-    assert note == (
-        "We couldn’t read Hugging Face when we made this issue. Anything missing will appear in a later one."
-    )
+    assert note == "We couldn’t read Hugging Face when we made this issue. Anything missing will appear in a later one."
     assert stored(engine).note_in("zh-CN").startswith("制作本期时无法读取 Hugging Face")
     assert stored(engine).note_in("en") == stored(engine).note_in("tlh") == note
 

@@ -52,6 +52,8 @@ def test_a_number_chooses_its_plural():
         ("en-GB,zh-CN;q=0.9", "en"),
         ("en;q=0.3, zh-Hans;q=0.7", "zh-CN"),
         ("ZH-cn", "zh-CN"),
+        ("zh-TW, en", "zh-CN"),
+        ("zh-Hant-HK", "zh-CN"),
         ("de, fr;q=0.9", "en"),
         ("de, zh;q=0.1", "zh-CN"),
         ("zh-CN;q=0, en;q=0.1", "en"),
@@ -61,11 +63,11 @@ def test_a_number_chooses_its_plural():
     ],
 )
 def test_the_language_is_what_the_browser_asks_for(header, code):
-    assert LANGUAGES.wanted(header, otherwise="en") == code
+    assert LANGUAGES.negotiate(header, default="en") == code
 
 
 def test_what_nobody_speaks_is_the_operators():
-    assert LANGUAGES.wanted("de", otherwise="zh-CN") == "zh-CN"
+    assert LANGUAGES.negotiate("de", default="zh-CN") == "zh-CN"
     assert LANGUAGES.get("tlh") is ENGLISH
 
 

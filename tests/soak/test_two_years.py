@@ -1,13 +1,13 @@
-"""The two years of tests/end_to_end/test_two_years.py, on SQLite."""
+"""The simulation of tests/end_to_end/test_two_years.py over two whole years, on both databases."""
 
 import pytest
 
-from tests.end_to_end.test_two_years import check_two_years, readers, schedulers
+from tests.end_to_end.test_two_years import TWO_YEARS, check_period, schedulers, subscribers_everywhere
 
-__all__ = ["readers", "schedulers"]  # fixtures
+__all__ = ["schedulers", "subscribers_everywhere"]  # fixtures
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_on_sqlite_too_no_reader_misses_a_day(engine, schedulers, readers, clock):
-    check_two_years(engine, schedulers, clock)
+@pytest.mark.parametrize("period", [TWO_YEARS], ids=["two years"])
+def test_in_two_years_no_subscriber_misses_a_day(engine, schedulers, subscribers_everywhere, clock, period):
+    check_period(engine, schedulers, clock, period)

@@ -125,7 +125,7 @@ def test_a_refused_paper_says_why_and_may_be_tried_again_after_a_day(engine: Eng
     community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
     with transaction(engine) as connection:
         settle(connection, [], {"2603.99999": "arXiv has no paper with this number."})
-    with pytest.raises(NotTaken, match="has no paper with this number"):
+    with pytest.raises(NotTaken, match="no paper with this number"):
         community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(hours=1), 5)
     assert "looking it up" in community.suggest(engine, ada.id, "2603.99999", MORNING + timedelta(days=2), 5)
 

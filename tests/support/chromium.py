@@ -1,8 +1,9 @@
 """Debian's Chromium for tests, driven by Playwright."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def running_chromium(path: str) -> "Iterator[Browser]":
-    """For one test at a time: while it runs, Playwright keeps an event loop in this thread."""
+    """While it runs, Playwright keeps an event loop in this thread: no test beside it may start its own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -31,9 +32,46 @@ def running_chromium(path: str) -> "Iterator[Browser]":
         browser.close()
 
 
-def violations(page: "Page") -> list[tuple[str, list[str]]]:
-    """What axe-core finds wrong with what is shown: the rule, and the elements."""
+COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome depends on the colour scheme
+
+
+class SharedChromium:
+    """One Chromium for many tests.
+
+    Playwright's event loop counts as running in this thread from start to end, and no test in between could run
+    another; so it is taken away while no browser is in use.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SharedChromium":
+        self._browser = self._stack.enter_context(running_chromium(self._path))
+        self._loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        return self
+
+    @contextmanager
+    def browser(self) -> "Iterator[Browser]":
+        """The browser; its pages are closed at the end."""
+        asyncio._set_running_loop(self._loop)
+        try:
+            yield self._browser
+            for context in self._browser.contexts:
+                context.close()
+        finally:
+            asyncio._set_running_loop(None)
+
+    def __exit__(self, *_error: object) -> None:
+        asyncio._set_running_loop(self._loop)
+        self._stack.close()
+
+
+def violations(page: "Page", *rules: str) -> list[tuple[str, list[str]]]:
+    """What axe-core finds wrong with what is shown, by these rules or all: the rule, and the elements."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+    options = {"runOnly": list(rules)} if rules else None
+    wrong = Axe().run(page, options=options).response["violations"]
+    return [(rule["id"], [node["html"] for node in rule["nodes"]][:3]) for rule in wrong]

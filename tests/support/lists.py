@@ -54,8 +54,8 @@ def _item(day: date, number: int) -> dict[str, object]:
 
 class _Lists(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        asked = parse_qs(urlsplit(self.path).query)
-        listed = list_of(date.fromisoformat(asked["date"][0])) if asked.get("p", ["0"]) == ["0"] else []
+        query = parse_qs(urlsplit(self.path).query)
+        listed = list_of(date.fromisoformat(query["date"][0])) if query.get("p", ["0"]) == ["0"] else []
         body = json.dumps(listed).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -63,4 +63,4 @@ class _Lists(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_said: object) -> None: ...
+    def log_message(self, *_arguments: object) -> None: ...

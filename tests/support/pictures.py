@@ -124,14 +124,14 @@ def mails(issue: Issue, language: str) -> dict[str, str]:
     chosen = Pool(issue).select(WISHES, frozenset())
     assert isinstance(chosen, Selection)
     selection = replace(chosen, language=language)
-    found = {
+    messages = {
         str(mail): _html(a_draft(replace(issue, kind=kind), selection), context) for kind, mail in OF_ISSUE.items()
     }
-    found["first"] = _html(a_draft(issue, replace(selection, first=True)), context)
+    messages["first"] = _html(a_draft(issue, replace(selection, first=True)), context)
     for kind in set(Kind) - set(OF_ISSUE.values()):
         draft = a_draft(issue, None)
-        found[str(kind)] = _html(replace(draft, issue=None, delivery=replace(draft.delivery, kind=kind)), context)
-    return dict(sorted(found.items()))
+        messages[str(kind)] = _html(replace(draft, issue=None, delivery=replace(draft.delivery, kind=kind)), context)
+    return dict(sorted(messages.items()))
 
 
 def _html(draft: Draft, context: MailContext) -> str:

@@ -1,4 +1,4 @@
-"""A small world for tests: papers, readers and issues in a database, with fitting values for what a test leaves out."""
+"""A small world for tests: papers, subscribers and issues in a database; what a test leaves out gets fitting values."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -38,9 +38,9 @@ def desk() -> MailContext:
     return MailContext(Renderer(resource("templates"), LANGUAGES), LOOK, SENDERS, (SECRET,))
 
 
-def paper(number: int, **said: object) -> Paper:
+def paper(number: int, **fields: object) -> Paper:
     """A paper; `number` makes it distinct."""
-    known = Paper(
+    default = Paper(
         id=f"2603.{number:05}",
         title=f"Paper number {number}",
         abstract=f"What paper {number} found out.",
@@ -49,16 +49,17 @@ def paper(number: int, **said: object) -> Paper:
         listed_at=MORNING - timedelta(hours=6),
         url=f"https://arxiv.org/abs/2603.{number:05}",
     )
-    return replace(known, **said)  # type: ignore[arg-type]
+    return replace(default, **fields)  # type: ignore[arg-type]
 
 
 def add_papers(
-    engine: Engine, numbers: range, seen_at: datetime = MORNING - timedelta(hours=1), **said: object
+    engine: Engine, numbers: range, seen_at: datetime = MORNING - timedelta(hours=1), **fields: object
 ) -> None:
     """Papers with fewer votes the higher their number."""
-    papers = [paper(number, **said) for number in numbers]
+    papers = [paper(number, **fields) for number in numbers]
     votes = [
-        Votes(one.id, "huggingface", seen_at, max(0, 200 - number)) for number, one in zip(numbers, papers, strict=True)
+        Votes(listed.id, "huggingface", seen_at, max(0, 200 - number))
+        for number, listed in zip(numbers, papers, strict=True)
     ]
     with transaction(engine) as connection:
         keep_papers(connection, Listing("huggingface", seen_at, papers))
@@ -66,20 +67,21 @@ def add_papers(
 
 
 def add_reader(
-    engine: Engine, email: str, confirmed_at: datetime | None = MORNING - timedelta(days=3), **asked: object
+    engine: Engine, email: str, confirmed_at: datetime | None = MORNING - timedelta(days=3), **preferences: object
 ) -> Subscriber:
-    """A confirmed reader, or a pending one with `confirmed_at=None`; `asked` are preferences."""
+    """A confirmed subscriber, or a pending one with `confirmed_at=None`; the rest are preferences."""
     asked_at = MORNING - timedelta(days=4)
     consent = Consent(requested_at=asked_at, requested_from="", form="test")
-    preferences = Preferences(**asked)  # type: ignore[arg-type]
+    key = recipient_key(email, SECRET)
+    chosen = Preferences(**preferences)  # type: ignore[arg-type]
     with transaction(engine) as connection:
-        number = store.add_pending(connection, email, recipient_key(email, SECRET), preferences, consent)
+        number = store.add_pending(connection, email, key, chosen, consent)
         assert number is not None
         if confirmed_at is not None:
             store.set_confirmed(connection, number, "", confirmed_at)
-        reader = store.by_id(connection, number)
-    assert reader is not None
-    return reader
+        subscriber = store.by_id(connection, number)
+    assert subscriber is not None
+    return subscriber
 
 
 def cut(engine: Engine, day: date = DAY, now: datetime | None = None, plan: Plan = PLAN) -> Published:

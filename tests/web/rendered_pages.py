@@ -29,9 +29,8 @@ TITLES = (
 )
 
 
-def fill(engine: Engine) -> date:
-    """Papers of odd kinds, and the issues of three days; the date of the newest."""
-    today = START.date()
+def fill(engine: Engine) -> None:
+    """Papers of odd kinds, and the issues of three days, the newest of START."""
     for back in (2, 1, 0):
         morning = START - timedelta(days=back, hours=4)
         first = 100 * back
@@ -46,11 +45,13 @@ def fill(engine: Engine) -> date:
                 organization="A laboratory",
                 code_url="https://github.com/example/code",
             )
-        cut(engine, today - timedelta(days=back), morning)
-    return today
+        cut(engine, START.date() - timedelta(days=back), morning)
 
 
-def places(visit: Visit, today: date) -> dict[str, str]:
+TODAY = START.date()
+
+
+def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
     """Every kind of page by its name: the path that shows it to a reader."""
     reader = visit.subscribed()
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
@@ -58,7 +59,7 @@ def places(visit: Visit, today: date) -> dict[str, str]:
     return {
         "front": "/",
         "issues": "/issues",
-        "issue": f"/issues/{today}",
+        "issue": f"/issues/{day}",
         "paper": "/papers/2603.00000",
         "manage": "/manage",
         "privacy": "/privacy",

@@ -9,10 +9,10 @@ import pytest
 
 from digest.demo.sample import store_sample
 from digest.web.app import create_app
-from tests.support.chromium import violations
+from tests.support.chromium import COLOURS, violations
 from tests.support.scenario import cut
 from tests.web.conftest import START
-from tests.web.rendered_pages import answers, fill, in_chinese, places, serving
+from tests.web.rendered_pages import answers, in_chinese, places, serving
 
 pytestmark = [pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 WIDTHS = (320, 390, 640, 1280)
@@ -20,26 +20,31 @@ LARGEST = 20_000  # bytes of HTML and CSS, before images
 
 
 @pytest.fixture
-def shown(visit, settings):
+def shown(filled, settings):
     """The pages of a site with content, by name, and the address of that site."""
-    today = fill(visit.engine)
-    with serving(create_app(visit.engine, settings, lambda: None)) as url:
-        yield url, places(visit, today)
+    with serving(create_app(filled.engine, settings, lambda: None)) as url:
+        yield url, places(filled)
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong_with_any_page(chromium, shown, scheme):
+def test_axe_finds_nothing_wrong_with_any_page(chromium, shown):
     url, pages = shown
-    context = chromium.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
     wrong = {}
-    page = context.new_page()
     for path in (*pages.values(), *in_chinese(pages)):
         page.goto(url + path)
-        if found := violations(page):
+        if found := faults(page):
             wrong[path] = found
     assert wrong == {}
+
+
+def faults(page):
+    """What axe finds in the light, and in the dark by the rules that see colours."""
+    page.emulate_media(color_scheme="light")
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    return found + violations(page, *COLOURS)
 
 
 @pytest.mark.browser
@@ -47,51 +52,53 @@ def test_axe_finds_nothing_wrong_with_any_page(chromium, shown, scheme):
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_axe_finds_nothing_wrong_with_the_answer_to_any_form(chromium, shown, visit, lang):
     url, _ = shown
-    said = answers(visit, lang)
-    for scheme, width in (("light", 320), ("dark", 390)):
-        page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
-        page.goto(f"{url}/manage")
-        wrong = {}
-        for name, html in said.items():
-            page.set_content(html)  # its styles come from the address that was opened
-            if found := violations(page):
-                wrong[name] = found
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                wrong[name] = "wide"
-        page.close()
-        assert wrong == {}
+    page = chromium.new_page(viewport={"width": WIDTHS[0], "height": 800})
+    page.goto(f"{url}/manage")
+    wrong = {}
+    for name, html in answers(visit, lang).items():
+        page.set_content(html)  # its styles come from the address that was opened
+        if found := faults(page) + too_wide(page, *WIDTHS[:2]):
+            wrong[name] = found
+    assert wrong == {}
+
+
+def too_wide(page, *widths):
+    """The screens on which the page scrolls sideways."""
+    wide = []
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(width)
+    return wide
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
 def test_no_page_scrolls_sideways_on_any_screen(chromium, shown):
     url, pages = shown
-    wide = []
-    for width in WIDTHS:
-        page = chromium.new_page(viewport={"width": width, "height": 800})
-        for path in (*pages.values(), *(in_chinese(pages) if width == WIDTHS[0] else ())):
-            page.goto(url + path)
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                wide.append((path, width))
-        page.close()
-    assert wide == []
+    page, wide = chromium.new_page(), {}
+    for path in (*pages.values(), *in_chinese(pages)):
+        page.goto(url + path)
+        if widths := too_wide(page, *WIDTHS):
+            wide[path] = widths
+    assert wide == {}
 
 
 @pytest.mark.browser
 def test_no_page_runs_a_script_of_others_or_breaks_its_own_policy(chromium, shown):
     url, pages = shown
     page = chromium.new_page()
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
+    requests, complaints = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
     for path in pages.values():
         page.goto(url + path)
-    assert [one for one in asked if not one.startswith(url)] == []
-    assert [one for one in said if "404" not in one] == []  # the console names the page that is not there
+    assert [address for address in requests if not address.startswith(url)] == []
+    assert [text for text in complaints if "404" not in text] == []  # the console names the page that is not there
 
 
-def test_head_tells_of_a_page_what_get_does(visit):
-    pages = places(visit, fill(visit.engine))
+def test_head_tells_of_a_page_what_get_does(filled):
+    visit, pages = filled, places(filled)
     for path in (*pages.values(), *in_chinese(pages)):
         whole, head = visit.browser.get(path), visit.browser.head(path)
         assert (head.status_code, head.content) == (whole.status_code, b"")
@@ -101,13 +108,13 @@ def test_head_tells_of_a_page_what_get_does(visit):
 
 
 @pytest.mark.parametrize("name", ["front", "issues", "issue", "paper", "topics", "topic", "search", "empty search"])
-def test_one_can_subscribe_wherever_there_are_papers(visit, name):
-    page = visit.browser.get(places(visit, fill(visit.engine))[name])
+def test_one_can_subscribe_wherever_there_are_papers(filled, name):
+    page = filled.browser.get(places(filled)[name])
     assert page.text.count('action="/subscribe"') == 1
 
 
-def test_every_page_is_small(visit):
-    assert too_large(visit, places(visit, fill(visit.engine))) == {}
+def test_every_page_is_small(filled):
+    assert too_large(filled, places(filled)) == {}
 
 
 def test_so_are_pages_of_real_papers(visit):
@@ -129,9 +136,9 @@ def too_large(visit, pages):
 
 
 @pytest.mark.parametrize("lang", ["", "?lang=zh-CN"])
-def test_from_the_front_page_every_link_leads_somewhere_and_back(visit, lang):
-    today = fill(visit.engine)
-    places(visit, today)
+def test_from_the_front_page_every_link_leads_somewhere_and_back(filled, lang):
+    visit = filled
+    places(filled)
     waiting, seen, broken = deque([f"/{lang}"]), {f"/{lang}"}, []
     while waiting and len(seen) < 400:
         path = waiting.popleft()

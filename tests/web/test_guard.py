@@ -127,6 +127,9 @@ def test_the_style_sheet_can_be_kept_for_long(visit: Visit) -> None:
     assert "immutable" not in visit.browser.get("/static/digest.css?v=older").headers["cache-control"]
     again = visit.browser.get(address[1], headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    other = re.search(r"icon\.svg\?v=(\w+)", visit.browser.get("/").text)
+    assert other
+    assert "immutable" not in visit.browser.get(f"/static/digest.css?v={other[1]}").headers["cache-control"]
     for name in ("..%2Fbase.html", "base.html", "nothing.css"):
         assert visit.browser.get(f"/static/{name}").status_code == 404
 

@@ -5,7 +5,7 @@ import pytest
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.web.conftest import ADDRESS
-from tests.web.rendered_pages import fill, serving
+from tests.web.rendered_pages import serving
 
 pytestmark = [
     pytest.mark.browser,
@@ -35,10 +35,9 @@ HERE = """() => {
 
 
 @pytest.fixture
-def site(visit, settings):
+def site(filled, settings):
     """The address of a site with content."""
-    fill(visit.engine)
-    with serving(create_app(visit.engine, settings, lambda: None)) as url:
+    with serving(create_app(filled.engine, settings, lambda: None)) as url:
         yield url
 
 

@@ -15,7 +15,7 @@ from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.web.conftest import ADDRESS, START
-from tests.web.rendered_pages import fill, serving
+from tests.web.rendered_pages import serving
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,14 +33,13 @@ PATHS = {
 PLAIN = "main form button[type=submit]:not([name])"  # what sends a form that has one thing to do
 
 
-class Reader:
+class Visitor:
     """Somebody who speaks one language, at a browser that runs no script."""
 
     def __init__(self, browser, url, visit, language):
-        self._context = browser.new_context(
+        self.page = browser.new_page(
             java_script_enabled=False, locale=language, viewport={"width": 390, "height": 800}, accept_downloads=True
         )
-        self.page = self._context.new_page()
         self._url, self._visit, self._language = url, visit, language
 
     def open(self, path):
@@ -71,17 +70,11 @@ class Reader:
         assert message.inner_text().strip()
         assert self.page.locator(f"[aria-describedby*='{field}-wrong']").count() == 1
 
-    def leave(self):
-        self._context.close()
-
 
 @pytest.fixture
-def somebody(chromium, visit, settings, language):
-    fill(visit.engine)
-    with serving(create_app(visit.engine, settings, lambda: None)) as url:
-        one = Reader(chromium, url, visit, language)
-        yield one
-        one.leave()
+def somebody(chromium, filled, settings, language):
+    with serving(create_app(filled.engine, settings, lambda: None)) as url:
+        yield Visitor(chromium, url, filled, language)
 
 
 @pytest.fixture

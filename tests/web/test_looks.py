@@ -17,8 +17,8 @@ TEXT += [("rust", "wash"), ("ink", "wash"), ("on-blue", "blue")]
 
 
 def palettes() -> list[dict[str, str]]:
-    blocks = re.findall(r":root \{(.*?)\}", STYLES, re.DOTALL)[:2]
-    return [dict(re.findall(r"--([\w-]+): #([0-9a-f]{6});", block)) for block in blocks]
+    blocks = re.findall(r":root\{(.*?)\}", STYLES, re.DOTALL)[:2]
+    return [dict(re.findall(r"--([\w-]+):#([0-9a-f]{6})", block)) for block in blocks]
 
 
 def luminance(colour: str) -> float:

@@ -73,13 +73,14 @@ def test_a_date_that_passed_while_nobody_looked_is_not_cut_afterwards(jobs, engi
     assert dates(engine) == [DAY + timedelta(days=3), DAY]
 
 
-def test_when_no_source_answers_the_issue_waits_and_the_source_is_not_pressed(jobs, engine, clock, monkeypatch):
-    monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", "http://127.0.0.1:9")
-    settings.cache_clear()
-    cut_off = Jobs(settings(), engine)
-    for minute in range(5):
-        clock.move_to(at(6, minute))
-        cut_off.cut()
+def test_when_no_source_can_be_read_the_issue_waits_and_the_source_is_not_pressed(jobs, engine, clock, monkeypatch):
+    with replaying() as without_lists:
+        monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", without_lists.url)
+        settings.cache_clear()
+        cut_off = Jobs(settings(), engine)
+        for minute in range(5):
+            clock.move_to(at(6, minute))
+            cut_off.cut()
     assert dates(engine) == []
     with read_only(engine) as connection:
         (run,) = last_runs(connection)
@@ -101,7 +102,7 @@ def test_a_source_that_never_answers_does_not_keep_the_issue_waiting(jobs, engin
     with read_only(engine) as connection:
         issue = newest_issue(connection)
     assert len(issue.papers) == 3
-    assert issue.note.startswith("Hugging Face could not be read when this issue was made")
+    assert issue.note.startswith("We couldn’t read Hugging Face when we made this issue")
 
 
 def test_a_reading_under_way_that_hangs_does_not_keep_the_issue_waiting_either(jobs, engine, clock, monkeypatch):
@@ -120,8 +121,8 @@ def test_the_sweep_expires_what_is_overdue(jobs, engine, clock):
     clock.move_to(at(7) + timedelta(hours=18, minutes=1))
     jobs.sweep()
     with read_only(engine) as connection:
-        found = audit_all(connection)[0]
-    assert (found.expired, found.unexplained) == (1, 0)
+        issue = audit_all(connection)[0]
+    assert (issue.expired, issue.unexplained) == (1, 0)
 
 
 def test_the_sweep_hints_the_workers_at_what_is_due_and_only_then(jobs, engine, clock, redis_url, monkeypatch):
@@ -160,16 +161,16 @@ def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
     from digest.subscribers.store import with_status
 
     with read_only(engine) as connection:
-        assert [one.status for one in with_status(connection)] == [Status.CONFIRMED]
+        assert [subscriber.status for subscriber in with_status(connection)] == [Status.CONFIRMED]
 
 
 def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
     made = schedule(jobs)
     assert str(made.timezone) == "UTC"
-    found = {job.func.__name__: job for job in made.get_jobs()}
-    assert set(found) == {"collect", "cut", "sweep", "tidy"}
-    made_by = made._job_defaults
-    assert (made_by["coalesce"], made_by["max_instances"], made_by["misfire_grace_time"]) == (True, 1, None)
+    jobs_by_name = {job.func.__name__: job for job in made.get_jobs()}
+    assert set(jobs_by_name) == {"collect", "cut", "sweep", "tidy"}
+    defaults = made._job_defaults
+    assert (defaults["coalesce"], defaults["max_instances"], defaults["misfire_grace_time"]) == (True, 1, None)
 
 
 def test_two_schedulers_cut_one_issue(jobs, engine, database_url, clock):

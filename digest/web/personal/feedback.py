@@ -1,202 +1,181 @@
-"""Behind the links of a mail's papers: more like this, less, already read; and what that has told us so far.
+"""Behind the links of a message's papers: more like this, less, already read; and all feedback so far.
 
-Opening a link only shows buttons. A token is for one reader and not for one paper. Whoever has it can say something of
-any paper of the archive, which the reader sees on their page of taste and can undo, and can see the lists that were
-mailed to the reader (sent.py). It opens nothing else of theirs.
+Opening a link only shows buttons.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import Depends, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from digest import clock
 from digest.database.engine import read_only
 from digest.issues.profiles import feedback_summary
 from digest.language import Message, _
 from digest.papers.paper import Paper
-from digest.papers.sources import suggestions
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
-from digest.subscribers import community, feedback, subscriptions
+from digest.subscribers import community, feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
-from digest.subscribers.subscriber import Subscriber
-from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, verify
+from digest.subscribers.preferences import Form
 from digest.web.cards import paper_card
-from digest.web.site import Posted, Site, TheSite, one
+from digest.web.forms import value
+from digest.web.personal.links import FeedbackLink, PersonalLink
+from digest.web.site import EarlyAnswer, PageRouter, Posted
 
-WORDS = {
+LABELS = {
     FeedbackKind.MORE: _("More like this"),
     FeedbackKind.LESS: _("Less like this"),
     FeedbackKind.READ: _("Already read"),
 }
-NOTED = {
+_NOTICES = {
     FeedbackKind.MORE: _("Got it: more papers like this."),
     FeedbackKind.LESS: _("Got it: fewer papers like this. We won’t send you this one again."),
     FeedbackKind.READ: _("Marked as read. We won’t send you this paper again."),
 }
 
-router = APIRouter()
+router = PageRouter()
 
 
-def reader_of(site: Site, token: str) -> Subscriber | Response:
-    """The reader whose feedback link this is, or the page that says why it opens nothing."""
-    reader = site.reader(Purpose.FEEDBACK, token)
-    if reader is None:
-        return site.pages.show("lost", 404)
-    if verify(Purpose.FEEDBACK, token, site.keys, clock.now(), FEEDBACK_FOR) is None:
-        return site.speaking_to(reader).pages.say(
-            _("This link has expired"), _("Nothing has changed. Use the links in a more recent email."), status=410
-        )
-    return reader
+class _FeedbackKinds(Convertor[FeedbackKind]):
+    """Keeps these routes apart from others below the same link."""
+
+    regex = "|".join(FeedbackKind)
+
+    def convert(self, value: str) -> FeedbackKind:
+        return FeedbackKind(value)
+
+    def to_string(self, value: FeedbackKind) -> str:
+        return str(value)
+
+
+register_url_convertor("feedback", _FeedbackKinds())
 
 
 # --- one paper ---
 
 
-@router.api_route("/feedback/{token}/{said}/{paper_id:path}", methods=["GET", "HEAD"])
-def paper_page(site: TheSite, token: str, said: str, paper_id: str) -> Response:
-    """The paper, and a button for each thing that can be said of it."""
-    found = _found(site, token, said, paper_id)
-    return found if isinstance(found, Response) else _show(site, token, *found, said=FeedbackKind(said))
+def _paper(link: FeedbackLink, paper_id: str) -> Paper:
+    with read_only(link.site.engine) as connection:
+        papers = papers_with(connection, [paper_id]) if len(paper_id) <= 80 and paper_id.isprintable() else {}
+    if paper_id not in papers:
+        text = _("It isn’t in our archive, or no longer is, so we couldn’t save your feedback. Nothing has changed.")
+        raise EarlyAnswer(link.pages.say(_("We don’t have this paper"), text, status=404))
+    return papers[paper_id]
 
 
-@router.post("/feedback/{token}/{said}/{paper_id:path}")
-def answer(site: TheSite, token: str, said: str, paper_id: str, form: Posted) -> Response:
-    """Do what the pressed button says; without a word, what the link says."""
-    found = _found(site, token, said, paper_id)
-    if isinstance(found, Response):
-        return found
-    reader, paper = found
+ThePaper = Annotated[Paper, Depends(_paper)]
+
+
+@router.page("/feedback/{token}/{kind:feedback}/{paper_id:path}")
+def feedback_page(link: FeedbackLink, paper: ThePaper, kind: FeedbackKind) -> Response:
+    """The paper, and a button for each kind of feedback."""
+    return _show_paper(link, paper, kind)
+
+
+@router.post("/feedback/{token}/{kind:feedback}/{paper_id:path}")
+def give_feedback(link: FeedbackLink, paper: ThePaper, kind: FeedbackKind, form: Posted) -> Response:
+    """Do what the pressed button says; without one, what the link says."""
     try:
-        told, undo = _do(site, reader, paper, form, FeedbackKind(said), clock.now())
+        notice, undo = _do(link, paper, form, kind)
     except NotTaken as problem:
-        return _show(site, token, reader, paper, said=FeedbackKind(said), error=problem.words)
-    reader = subscriptions.find(site.engine, reader.id) or reader
-    return _show(site, token, reader, paper, said=FeedbackKind(said), told=told, undo=undo)
+        return _show_paper(link, paper, kind, error=problem.words)
+    return _show_paper(link.reloaded(), paper, kind, notice=notice, undo=undo)
 
 
-def _do(
-    site: Site, reader: Subscriber, paper: Paper, form: Mapping[str, list[str]], linked: FeedbackKind, now: datetime
-) -> tuple[Message, tuple[str, str]]:
+def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tuple[Message, tuple[str, str]]:
     """What was done, in words, and the name and value of the button that undoes it. Raises NotTaken."""
-    if topic := topic_with(one(form, "mute")):
-        feedback.mute(site.engine, reader.id, topic, now)
+    engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
+    if topic := topic_with(value(form, "mute")):
+        feedback.mute(engine, subscriber_id, topic, now)
         return _("We won’t send you papers on %(topic)s any more.", topic=topic.name), ("unmute", topic.slug)
-    if topic := topic_with(one(form, "unmute")):
-        feedback.unmute(site.engine, reader.id, topic, now)
-        return _heard_again(topic), ("mute", topic.slug)
-    if one(form, "vote") == "yes" and suggestions.NAME in site.settings.sources:
-        community.vote(site.engine, reader.id, paper.id, now)
+    if topic := topic_with(value(form, "unmute")):
+        return _unmute(link, topic), ("mute", topic.slug)
+    if value(form, "vote") == "yes" and link.site.takes_suggestions:
+        community.vote(engine, subscriber_id, paper.id, now)
         return _("Your vote has been counted."), ("vote", "no")
-    if one(form, "vote") == "no":
-        community.take_vote_back(site.engine, reader.id, paper.id)
+    if value(form, "vote") == "no":
+        community.take_vote_back(engine, subscriber_id, paper.id)
         return _("Your vote has been removed."), ("vote", "yes")
-    if one(form, "undo"):
-        feedback.take_back(site.engine, reader.id, paper.id)
+    if value(form, "undo"):
+        feedback.take_back(engine, subscriber_id, paper.id)
         return _("Undone. We’ve removed your feedback on this paper."), ("", "")
-    word = one(form, "say") or linked
-    if word not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
+    pressed = value(form, "say") or kind
+    if pressed not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
         raise NotTaken(_("Use one of the buttons."))
-    feedback.give(site.engine, reader.id, paper.id, FeedbackKind(word), now)
-    return NOTED[FeedbackKind(word)], ("undo", "yes")
+    feedback.give(engine, subscriber_id, paper.id, FeedbackKind(pressed), now)
+    return _NOTICES[FeedbackKind(pressed)], ("undo", "yes")
 
 
-def _heard_again(topic: Topic) -> Message:
+def _unmute(link: PersonalLink, topic: Topic) -> Message:
+    feedback.unmute(link.site.engine, link.subscriber.id, topic, clock.now())
     return _("We may send you papers on %(topic)s again.", topic=topic.name)
 
 
-def _found(site: Site, token: str, said: str, paper_id: str) -> tuple[Subscriber, Paper] | Response:
-    reader = reader_of(site, token)
-    if isinstance(reader, Response):
-        return reader
-    if said not in set(FeedbackKind):
-        raise HTTPException(404)
-    with read_only(site.engine) as connection:
-        known = len(paper_id) <= 80 and paper_id.isprintable() and papers_with(connection, [paper_id])
-    if not known:
-        return site.speaking_to(reader).pages.say(
-            _("We don’t have this paper"),
-            _("It isn’t in our archive, or no longer is, so we couldn’t save your feedback. Nothing has changed."),
-            status=404,
-        )
-    return reader, known[paper_id]
-
-
-def _show(
-    site: Site,
-    token: str,
-    reader: Subscriber,
+def _show_paper(
+    link: PersonalLink,
     paper: Paper,
-    *,
-    said: FeedbackKind,
-    told: str = "",
+    kind: FeedbackKind,
+    notice: str = "",
     undo: tuple[str, str] = ("", ""),
     error: str = "",
 ) -> Response:
-    with read_only(site.engine) as connection:
-        opinion = feedback_on(connection, reader.id, paper.id)
-    votes = suggestions.NAME in site.settings.sources
-    return site.speaking_to(reader).pages.show(
+    with read_only(link.site.engine) as connection:
+        given = feedback_on(connection, link.subscriber.id, paper.id)
+    votes = link.site.takes_suggestions
+    return link.show(
         "feedback",
         400 if error else 200,
         card=paper_card(paper),
-        words=WORDS,
-        said=said,
-        now_said=opinion.kind if opinion else None,
-        topics_here=[topic for topic in topics_of(paper) if topic.slug not in reader.preferences.muted_topics],
-        told=told,
+        labels=LABELS,
+        kind=kind,
+        given=given.kind if given else None,
+        topics_here=[topic for topic in topics_of(paper) if topic.slug not in link.subscriber.preferences.muted_topics],
+        notice=notice,
         undo=undo,
         error=error,
         votes=votes,
-        voted=votes and community.has_voted(site.engine, reader, paper.id),
-        token=token,
+        voted=votes and community.has_voted(link.site.engine, link.subscriber, paper.id),
     )
 
 
-# --- taste ---
+# --- all of it ---
 
 
-@router.api_route("/feedback/{token}", methods=["GET", "HEAD"])
-def taste_page(site: TheSite, token: str) -> Response:
-    """What we know of a reader's taste."""
-    reader = reader_of(site, token)
-    return reader if isinstance(reader, Response) else _show_taste(site, token, reader)
+@router.page("/feedback/{token}")
+def my_feedback_page(link: FeedbackLink) -> Response:
+    """A subscriber's feedback, and what we make of it."""
+    return _show_all(link)
 
 
 @router.post("/feedback/{token}")
-def change_taste(site: TheSite, token: str, form: Posted) -> Response:
-    """Forget one opinion, or all; hear of a topic again."""
-    reader = reader_of(site, token)
-    if isinstance(reader, Response):
-        return reader
-    told, error, now = "", "", clock.now()
-    if paper_id := one(form, "forget"):
-        forgotten = feedback.take_back(site.engine, reader.id, paper_id)
-        told = _("Undone.") if forgotten else _("There’s nothing to undo.")
-    elif topic := topic_with(one(form, "unmute")):
-        feedback.unmute(site.engine, reader.id, topic, now)
-        told = _heard_again(topic)
-    elif one(form, "action") == "reset" and one(form, "sure") == "yes":
-        told = _("Feedback cleared (%(count)s).", count=feedback.forget_all(site.engine, reader.id, now))
-    elif one(form, "action") == "reset":
+def change_feedback(link: FeedbackLink, form: Posted) -> Response:
+    """Forget the feedback on one paper, or all of it; unmute a topic."""
+    engine, subscriber_id = link.site.engine, link.subscriber.id
+    notice, error = "", ""
+    if paper_id := value(form, "forget"):
+        forgotten = feedback.take_back(engine, subscriber_id, paper_id)
+        notice = _("Undone.") if forgotten else _("There’s nothing to undo.")
+    elif topic := topic_with(value(form, "unmute")):
+        notice = _unmute(link, topic)
+    elif value(form, "action") == "reset" and value(form, "sure") == "yes":
+        notice = _("Feedback cleared (%(count)s).", count=feedback.forget_all(engine, subscriber_id, clock.now()))
+    elif value(form, "action") == "reset":
         error = _("Tick the box to confirm. This can’t be undone.")
-    return _show_taste(site, token, subscriptions.find(site.engine, reader.id) or reader, told=told, error=error)
+    return _show_all(link.reloaded(), notice, error)
 
 
-def _show_taste(site: Site, token: str, reader: Subscriber, told: str = "", error: str = "") -> Response:
-    taste = feedback_summary(site.engine, reader)
-    cards = {paper_id: paper_card(paper) for paper_id, paper in taste.papers.items()}
-    return site.speaking_to(reader).pages.show(
-        "taste",
+def _show_all(link: PersonalLink, notice: str = "", error: str = "") -> Response:
+    summary = feedback_summary(link.site.engine, link.subscriber)
+    return link.show(
+        "my_feedback",
         400 if error else 200,
-        taste=taste,
-        liked=[_("%(topic)s (%(papers)s)", topic=topic.name, papers=count) for topic, count in taste.liked],
-        cards=cards,
-        words=WORDS,
-        told=told,
+        summary=summary,
+        liked=[_("%(topic)s (%(papers)s)", topic=topic.name, papers=count) for topic, count in summary.liked],
+        cards={paper_id: paper_card(paper) for paper_id, paper in summary.papers.items()},
+        labels=LABELS,
+        notice=notice,
         errors={"sure": error} if error else {},
-        suggesting=suggestions.NAME in site.settings.sources,
-        token=token,
+        suggesting=link.site.takes_suggestions,
     )

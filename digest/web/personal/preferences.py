@@ -1,23 +1,23 @@
-"""Behind a reader's own links: preferences, a pause, what is stored, and the way out."""
+"""Behind a subscriber's own links: preferences, a pause, what is stored, and the way out."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
-from digest.issues.personal_data import export
+from digest.issues import personal_data
 from digest.language import _
 from digest.ledger.kinds import Status
-from digest.papers.sources import suggestions
 from digest.subscribers import subscriptions
-from digest.subscribers.preferences import Errors, parse_preferences
-from digest.subscribers.subscriber import Subscriber
+from digest.subscribers.preferences import Errors, Form, parse_preferences
 from digest.subscribers.tokens import Purpose, sign
-from digest.web.forms import fields_of, fields_typed
-from digest.web.site import Posted, PostedAnything, Site, TheSite, one
+from digest.web.forms import fields_of, fields_typed, value
+from digest.web.pages import Pages
+from digest.web.personal.links import ManageLink, PersonalLink, open_link
+from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
 
 # Why somebody leaves: the word in the log of events, and what the page says.
 REASONS = {
@@ -29,174 +29,135 @@ REASONS = {
 }
 LONGEST_WORDS = 500
 
-router = APIRouter()
+router = PageRouter()
 
 
-@router.api_route("/preferences/{token}", methods=["GET", "HEAD"])
-def preferences_page(site: TheSite, token: str) -> Response:
-    """What the reader gets, and when."""
-    reader = site.reader(Purpose.MANAGE, token)
-    return _show(site, reader, clock.now()) if reader else _no_such_link(site)
+@router.page("/preferences/{token}")
+def preferences_page(link: ManageLink) -> Response:
+    """What the subscriber gets, and when."""
+    return _show(link)
 
 
 @router.post("/preferences/{token}")
-def change(site: TheSite, token: str, form: Posted) -> Response:
+def change(link: ManageLink, form: Posted) -> Response:
     """Save, or do what the pressed button says."""
-    now = clock.now()
-    reader = site.reader(Purpose.MANAGE, token)
-    if reader is None:
-        return _no_such_link(site)
-    match one(form, "action"):
+    engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
+    match value(form, "action"):
         case "unsubscribe":
-            subscriptions.unsubscribe(site.engine, reader.id, now, "preferences page", site.settings.goodbye)
-            said = _("You’ve unsubscribed. We won’t send you any more issues.")
-            return _show(site, site.reader(Purpose.MANAGE, token), now, said=said, after=BackgroundTask(site.hint))
+            subscriptions.unsubscribe(engine, subscriber_id, now, "preferences page", link.site.settings.goodbye)
+            notice = _("You’ve unsubscribed. We won’t send you any more issues.")
+            return _show(link.reloaded(), notice, after=link.site.hint_later())
         case "resubscribe":
-            subscriptions.resubscribe(site.engine, reader.id, now)
-            return _show(site, site.reader(Purpose.MANAGE, token), now, said=_("You’re subscribed again."))
+            subscriptions.resubscribe(engine, subscriber_id, now)
+            return _show(link.reloaded(), _("You’re subscribed again."))
         case "export":
-            return _export(site, reader)
+            return _export(link)
         case "erase":
-            return _erase(site, reader, form, now)
+            return _erase(link, form)
         case _:
-            return _save(site, reader, form, now)
+            return _save(link, form)
 
 
-@router.api_route("/u/{token}", methods=["GET", "HEAD"])
+def _save(link: PersonalLink, form: Form) -> Response:
+    now, before = clock.now(), link.subscriber.preferences
+    preferences = parse_preferences(form, now, before, link.pages.languages.codes)
+    if isinstance(preferences, dict):
+        return _show(link, fields=fields_typed(form, fields_of(before, now)), errors=preferences)
+    subscriptions.change_preferences(link.site.engine, link.subscriber.id, preferences, now)
+    return _show(link.reloaded(), _("Saved. Your changes apply from the next issue."))
+
+
+def _export(link: PersonalLink) -> Response:
+    stored = personal_data.export(link.reloaded().site.engine, link.subscriber.id)
+    return JSONResponse(stored, headers={"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'})
+
+
+def _erase(link: PersonalLink, form: Form) -> Response:
+    if value(form, "sure") != "yes":
+        return _show(link, errors={"sure": _("Tick the box to confirm. Deleted data can’t be recovered.")})
+    subscriptions.erase(link.site.engine, link.subscriber.id, clock.now())
+    return link.pages.say(
+        _("Your data has been deleted"),
+        _("We won’t send you any more emails, and the links in older emails no longer work."),
+    )
+
+
+def _show(
+    link: PersonalLink,
+    notice: str = "",
+    fields: Mapping[str, Any] | None = None,
+    errors: Errors | None = None,
+    after: BackgroundTask | None = None,
+) -> Response:
+    subscriber, now = link.subscriber, clock.now()
+    return link.show(
+        "preferences",
+        400 if errors else 200,
+        after,
+        email=subscriber.email,
+        subscribed=subscriber.status is Status.CONFIRMED,
+        may_return=subscriber.status is Status.UNSUBSCRIBED and subscriber.consent.confirmed_at is not None,
+        feedback_token=sign(Purpose.FEEDBACK, subscriber.id, now, link.site.keys),
+        suggesting=link.site.takes_suggestions,
+        fields=fields or fields_of(subscriber.preferences, now),
+        errors=errors or {},
+        notice=notice,
+    )
+
+
+# --- unsubscribing ---
+
+
+@router.page("/u/{token}")
 def unsubscribe_page(site: TheSite, token: str) -> Response:
     """One button, the same for every token but for the language. Opening the page changes nothing."""
-    return site.speaking_to(site.reader(Purpose.UNSUBSCRIBE, token)).pages.show("unsubscribe")
+    link = open_link(site, Purpose.UNSUBSCRIBE, token)
+    return (link or site).pages.show("unsubscribe")
 
 
 @router.post("/u/{token}")
 def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     """RFC 8058 §3.2 one-click, and the page's own buttons. Always 200, never a redirect or a cookie.
 
-    A token that nobody has (any more) is answered like any other: there will be no further mail for it.
+    A token that nobody has (any more) is answered like any other: there will be no further message for it.
     """
-    reader, now = site.reader(Purpose.UNSUBSCRIBE, token), clock.now()
-    site = site.speaking_to(reader)
-    if one(form, "undo") and "List-Unsubscribe" not in form:
-        return _undo(site, reader, now)
-    if one(form, "tell") and "List-Unsubscribe" not in form:
-        return _keep_reason(site, reader, form, now)
-    by_program = "List-Unsubscribe" in form
-    how, goodbye = ("one-click", False) if by_program else ("unsubscribe page", site.settings.goodbye)
-    first = reader is None or subscriptions.unsubscribe(site.engine, reader.id, now, how, goodbye)
-    return _unsubscribed(site, first, after=BackgroundTask(site.hint) if first and goodbye else None)
+    link = open_link(site, Purpose.UNSUBSCRIBE, token)
+    pages = (link or site).pages
+    one_click = "List-Unsubscribe" in form
+    if value(form, "undo") and not one_click:
+        return _undo(pages, link)
+    if value(form, "tell") and not one_click:
+        return _keep_reason(pages, link, form)
+    how, goodbye = ("one-click", False) if one_click else ("unsubscribe page", site.settings.goodbye)
+    first = link is None or subscriptions.unsubscribe(site.engine, link.subscriber.id, clock.now(), how, goodbye)
+    after = site.hint_later() if first and goodbye else None
+    return pages.show("unsubscribed", after=after, first=first, reasons=REASONS, why="", words="", errors={})
 
 
-def _unsubscribed(
-    site: Site,
-    first: bool,
-    *,
-    why: str = "",
-    words: str = "",
-    errors: Errors | None = None,
-    after: BackgroundTask | None = None,
-) -> Response:
-    return site.pages.show(
-        "unsubscribed",
-        400 if errors else 200,
-        after,
-        first=first,
-        reasons=REASONS,
-        why=why,
-        words=words,
-        errors=errors or {},
-    )
-
-
-def _keep_reason(site: Site, reader: Subscriber | None, form: Mapping[str, list[str]], now: datetime) -> Response:
-    """Whoever asks learns nothing of the reader: every link is thanked alike."""
-    why, words = one(form, "why"), one(form, "words").replace("\r\n", "\n")
+def _keep_reason(pages: Pages, link: PersonalLink | None, form: Form) -> Response:
+    """Whoever asks learns nothing of the subscriber: every link is thanked alike."""
+    why, words = value(form, "why"), value(form, "words").replace("\r\n", "\n")
     errors: Errors = {}
     if why not in REASONS and (why or not words):
         errors["why"] = _("Choose a reason, or write a few words.")
     if len(words) > LONGEST_WORDS:
         errors["words"] = _("That’s %(count)s characters. The limit is %(most)s.", count=len(words), most=LONGEST_WORDS)
     if errors:
-        return _unsubscribed(site, first=True, why=why, words=words, errors=errors)
-    if reader is not None:
-        subscriptions.say_why(site.engine, reader.id, why, words, now)
-    return site.pages.say(
-        _("Thanks for telling us"), _("Your answer helps us improve. We won’t send you any more issues.")
-    )
+        return pages.show("unsubscribed", 400, first=True, reasons=REASONS, why=why, words=words, errors=errors)
+    if link is not None:
+        subscriptions.say_why(link.site.engine, link.subscriber.id, why, words, clock.now())
+    return pages.say(_("Thanks for telling us"), _("Your answer helps us improve. We won’t send you any more issues."))
 
 
-def _undo(site: Site, reader: Subscriber | None, now: datetime) -> Response:
-    if reader is None:
-        return _too_late(site)
-    if subscriptions.resubscribe(site.engine, reader.id, now, within=subscriptions.UNDO_WITHIN):
-        return _undone(site)
-    if subscriptions.allow_asking(site.engine, reader.id, now):
-        return site.pages.say(_("We can email you again"), _("You can sign up on the home page whenever you like."))
-    return _too_late(site)
-
-
-def _save(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
-    wishes = parse_preferences(form, now, reader.preferences, site.pages.languages.codes)
-    if isinstance(wishes, dict):
-        return _show(site, reader, now, form=form, errors=wishes)
-    subscriptions.change_preferences(site.engine, reader.id, wishes, now)
-    said = _("Saved. Your changes apply from the next issue.")
-    return _show(site, subscriptions.find(site.engine, reader.id), now, said=said)
-
-
-def _show(
-    site: Site,
-    reader: Subscriber | None,
-    now: datetime,
-    *,
-    said: str = "",
-    after: BackgroundTask | None = None,
-    form: Mapping[str, list[str]] | None = None,
-    errors: Errors | None = None,
-) -> Response:
-    if reader is None:
-        return _no_such_link(site)
-    fields = fields_of(reader.preferences, now)
-    return site.speaking_to(reader).pages.show(
-        "preferences",
-        400 if errors else 200,
-        after,
-        email=reader.email,
-        subscribed=reader.status is Status.CONFIRMED,
-        may_return=reader.status is Status.UNSUBSCRIBED and reader.consent.confirmed_at is not None,
-        feedback_token=sign(Purpose.FEEDBACK, reader.id, now, site.keys),
-        suggesting=suggestions.NAME in site.settings.sources,
-        fields=fields_typed(form, fields) if form is not None else fields,
-        errors=errors or {},
-        said=said,
-    )
-
-
-def _export(site: Site, reader: Subscriber) -> Response:
-    stored = export(site.engine, reader.id)
-    headers = {"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'}
-    return JSONResponse(stored, headers=headers) if stored is not None else _no_such_link(site)
-
-
-def _erase(site: Site, reader: Subscriber, form: Mapping[str, list[str]], now: datetime) -> Response:
-    if one(form, "sure") != "yes":
-        return _show(site, reader, now, errors={"sure": _("Tick the box to confirm. Deleted data can’t be recovered.")})
-    subscriptions.erase(site.engine, reader.id, now)
-    return site.speaking_to(reader).pages.say(
-        _("Your data has been deleted"),
-        _("We won’t send you any more emails, and the links in older emails no longer work."),
-    )
-
-
-def _no_such_link(site: Site) -> Response:
-    return site.pages.show("lost", 404)
-
-
-def _undone(site: Site) -> Response:
-    return site.pages.say(_("You’re subscribed again"), _("Nothing has changed. Your next issue will arrive as usual."))
-
-
-def _too_late(site: Site) -> Response:
-    return site.pages.say(
+def _undo(pages: Pages, link: PersonalLink | None) -> Response:
+    if link is not None:
+        engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
+        if subscriptions.resubscribe(engine, subscriber_id, now, within=subscriptions.UNDO_WITHIN):
+            text = _("Nothing has changed. Your next issue will arrive as usual.")
+            return pages.say(_("You’re subscribed again"), text)
+        if subscriptions.allow_asking(engine, subscriber_id, now):
+            return pages.say(_("We can email you again"), _("You can sign up on the home page whenever you like."))
+    return pages.say(
         _("It’s too late to undo this here"),
         _("To come back, open your preferences from any of our emails, or sign up again on the home page."),
         status=410,

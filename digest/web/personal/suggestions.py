@@ -1,65 +1,65 @@
-"""Where readers suggest papers and vote for them, by their own link and without an account."""
+"""Where subscribers suggest papers and vote for them, by their own link and without an account."""
 
-from fastapi import APIRouter, HTTPException, Response
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Response
 
 from digest import clock
 from digest.language import _
-from digest.papers.sources import suggestions
 from digest.papers.suggestion import refusal
 from digest.subscribers import community
 from digest.subscribers.community import NotTaken
-from digest.subscribers.subscriber import Subscriber
 from digest.web.cards import paper_card
-from digest.web.personal.feedback import reader_of
-from digest.web.site import Posted, Site, TheSite, one
+from digest.web.forms import value
+from digest.web.personal.links import PersonalLink, feedback_link
+from digest.web.site import PageRouter, Posted, TheSite
 
-router = APIRouter()
+router = PageRouter()
 
 
-@router.api_route("/suggest/{token}", methods=["GET", "HEAD"])
-def suggest_page(site: TheSite, token: str) -> Response:
-    """One field, what became of the reader's own suggestions, and what others suggested."""
-    reader = _reader(site, token)
-    return reader if isinstance(reader, Response) else _show(site, token, reader)
+def _suggesting_link(site: TheSite, token: str) -> PersonalLink:
+    if not site.takes_suggestions:
+        raise HTTPException(404, _("We don’t take suggestions here. This digest only lists papers from its sources."))
+    return feedback_link(site, token)
+
+
+SuggestingLink = Annotated[PersonalLink, Depends(_suggesting_link)]
+
+
+@router.page("/suggest/{token}")
+def suggest_page(link: SuggestingLink) -> Response:
+    """One field, what became of the subscriber's own suggestions, and what others suggested."""
+    return _show(link)
 
 
 @router.post("/suggest/{token}")
-def suggest(site: TheSite, token: str, form: Posted) -> Response:
+def suggest(link: SuggestingLink, form: Posted) -> Response:
     """Take a suggestion or a vote, or a vote back."""
-    reader = _reader(site, token)
-    if isinstance(reader, Response):
-        return reader
-    typed, now = one(form, "paper"), clock.now()
+    engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
+    typed = value(form, "paper")
     try:
         if "vote" in form:
-            community.vote(site.engine, reader.id, one(form, "vote"), now)
-            told = _("Your vote has been counted.")
+            community.vote(engine, subscriber_id, value(form, "vote"), now)
+            notice = _("Your vote has been counted.")
         elif "unvote" in form:
-            community.take_vote_back(site.engine, reader.id, one(form, "unvote"))
-            told = _("Your vote has been removed.")
+            community.take_vote_back(engine, subscriber_id, value(form, "unvote"))
+            notice = _("Your vote has been removed.")
         else:
-            told = community.suggest(site.engine, reader.id, typed, now, site.settings.pool_days)
+            notice = community.suggest(engine, subscriber_id, typed, now, link.site.settings.pool_days)
     except NotTaken as problem:
-        return _show(site, token, reader, typed=typed, error=problem.words)
-    return _show(site, token, reader, told=told)
+        return _show(link, typed=typed, error=problem.words)
+    return _show(link, notice=notice)
 
 
-def _reader(site: Site, token: str) -> Subscriber | Response:
-    if suggestions.NAME not in site.settings.sources:
-        raise HTTPException(404, _("We don’t take suggestions here. This digest only lists papers from its sources."))
-    return reader_of(site, token)
-
-
-def _show(site: Site, token: str, reader: Subscriber, *, typed: str = "", told: str = "", error: str = "") -> Response:
-    board = community.board(site.engine, reader, clock.now())
-    return site.speaking_to(reader).pages.show(
+def _show(link: PersonalLink, *, typed: str = "", notice: str = "", error: str = "") -> Response:
+    board = community.board(link.site.engine, link.subscriber, clock.now())
+    return link.show(
         "suggest",
         400 if error else 200,
         board=board,
         cards={paper_id: paper_card(paper) for paper_id, paper in board.papers.items()},
         refusal=refusal,
         typed=typed[:300],
-        told=told,
+        notice=notice,
         error=error,
-        token=token,
     )

@@ -4,30 +4,30 @@ from collections.abc import Iterable
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from digest.database.engine import read_only
 from digest.issues.archive import newest_paper_ids
 from digest.issues.store import issue_dates
 from digest.papers.topics import TOPICS
 from digest.web.caching import same_for_all
-from digest.web.site import TheSite
+from digest.web.site import PageRouter, TheSite
 
 _ISSUES, _PAPERS = 5_000, 20_000  # a sitemap may hold 50,000 addresses (https://www.sitemaps.org/protocol.html)
 _PRIVATE = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/console", "/inbox", "/search")
 
-router = APIRouter()
+router = PageRouter()
 
 
-@router.api_route("/robots.txt", methods=["GET", "HEAD"])
+@router.page("/robots.txt")
 def robots(site: TheSite, request: Request) -> Response:
-    """Everything may be read but what belongs to one reader (RFC 9309)."""
+    """Everything may be read but what belongs to one subscriber (RFC 9309)."""
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in _PRIVATE)]
     lines += ["", f"Sitemap: {site.settings.public_url}/sitemap.xml", ""]
     return same_for_all(request, Response("\n".join(lines), media_type="text/plain; charset=utf-8"))
 
 
-@router.api_route("/sitemap.xml", methods=["GET", "HEAD"])
+@router.page("/sitemap.xml")
 def sitemap(site: TheSite, request: Request) -> Response:
     """The pages that are open to everybody; of the papers the newest."""
     with read_only(site.engine) as connection:

@@ -1,31 +1,26 @@
-"""What is stored of readers, for how long, and who to ask: true to the settings and to database/tables.py."""
+"""The data stored about subscribers, for how long, and the contact; true to the settings and database/tables.py."""
 
 from email.utils import parseaddr
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
-from digest.papers.sources import suggestions
 from digest.settings import Settings
 from digest.subscribers.subscriptions import PENDING_FOR, UNDO_WITHIN
 from digest.subscribers.tokens import CONFIRM_FOR
-from digest.web.site import Site, TheSite
+from digest.web.site import PageRouter, TheSite
 
-router = APIRouter()
+router = PageRouter()
 
 
-@router.api_route("/privacy", methods=["GET", "HEAD"])
+@router.page("/privacy")
 def privacy(site: TheSite) -> Response:
     """The same for everybody."""
-    return _page(site)
-
-
-def _page(site: Site) -> Response:
     settings = site.settings
     return site.pages.show(
         "privacy",
         senders=site.pages.language.join(_senders(settings)),
         carriers=site.pages.language.join(_carriers(settings)),
-        suggesting=suggestions.NAME in settings.sources,
+        suggesting=site.takes_suggestions,
         goodbye=settings.goodbye,
         confirm_hours=int(CONFIRM_FOR.total_seconds() // 3600),
         undo_minutes=int(UNDO_WITHIN.total_seconds() // 60),
@@ -34,11 +29,11 @@ def _page(site: Site) -> Response:
 
 
 def _senders(settings: Settings) -> list[str]:
-    """The addresses that mails come from, each once."""
+    """The addresses that messages come from, each once."""
     mailboxes = (settings.mail_from, settings.transactional_from)
     return list(dict.fromkeys(parseaddr(mailbox)[1] for mailbox in mailboxes if mailbox))
 
 
 def _carriers(settings: Settings) -> list[str]:
-    """The mail servers of others; each mail names them in its header too."""
+    """The mail servers of others; each message names them in its header too."""
     return list(dict.fromkeys(relay.host for relay in settings.relays if not relay.is_local))

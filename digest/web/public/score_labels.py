@@ -1,4 +1,4 @@
-"""The numbers behind a paper's place → words for readers. Pure. docs/ranking.md tells what each number is."""
+"""The numbers behind a paper's rank → words. Pure. docs/ranking.md tells what each number is."""
 
 from dataclasses import dataclass
 
@@ -52,21 +52,21 @@ _UNKNOWN_BELOW_0 = ("upvotes_before",)
 
 @dataclass(frozen=True, slots=True)
 class ScoreLabels:
-    """What adds up to a score, and what that was computed from: words, and a number or more words."""
+    """The parts of a score, and the facts behind them: a label, and a number or words."""
 
     parts: Lines
     facts: Lines
 
 
-def standing_of(terms: ScoreTerms) -> ScoreLabels:
-    """The terms of a score; parts that are nought to three decimals are left out, as they add nothing.
+def score_labels(terms: ScoreTerms) -> ScoreLabels:
+    """The terms of a score; parts that round to zero are left out.
 
-    What an older formula knew keeps the name that it had there.
+    The terms of an older formula keep the names that they had there.
     """
     parts = [(name, value) for name, value in terms.parts.items() if round(value, _DECIMALS)]
     return ScoreLabels(
         tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts),
-        tuple((_FACTS.get(name, _plain(name)), _said(name, value)) for name, value in terms.facts.items()),
+        tuple((_FACTS.get(name, _plain(name)), _in_words(name, value)) for name, value in terms.facts.items()),
     )
 
 
@@ -74,7 +74,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _said(name: str, value: float) -> float | Message:
+def _in_words(name: str, value: float) -> float | Message:
     if name in _YES_OR_NO:
         return _("yes") if value else _("no")
     return _("unknown") if name in _UNKNOWN_BELOW_0 and value < 0 else value

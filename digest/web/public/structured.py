@@ -1,4 +1,4 @@
-"""Pages → schema.org, as JSON-LD. A data block is no script: the CSP lets it stand. Pure."""
+"""Pages → schema.org, as JSON-LD. The CSP allows a data block, since it is not a script. Pure."""
 
 from datetime import date
 from typing import Any

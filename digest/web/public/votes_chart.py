@@ -12,16 +12,16 @@ _MOST_POINTS = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
+class VotesChart:
     """What the template draws."""
 
     line: str  # `points` of a polyline
     area: str  # `points` of a polygon: the line, closed along the bottom
     last: tuple[float, float]
-    said: Message  # the same in a sentence
+    words: Message  # the same in a sentence
 
 
-def plot_of(votes: Sequence[Votes]) -> Plot | None:
+def votes_chart(votes: Sequence[Votes]) -> VotesChart | None:
     """The votes of all sources together at each observation; None when they were seen at less than two instants."""
     seen = _thinned(_totals(votes))
     if len(seen) < 2 or not seen[-1][1]:
@@ -37,14 +37,14 @@ def plot_of(votes: Sequence[Votes]) -> Plot | None:
     ]
     line = " ".join(f"{x:g},{y:g}" for x, y in points)
     area = f"{EDGE},{HEIGHT - EDGE} {line} {WIDTH - EDGE},{HEIGHT - EDGE}"
-    said = _(
+    words = _(
         "From %(first)s on %(start)s to %(last)s on %(end)s.",
         first=_counted(first),
         start=_moment(start),
         last=_counted(last),
         end=_moment(end),
     )
-    return Plot(line, area, points[-1], said)
+    return VotesChart(line, area, points[-1], words)
 
 
 def _totals(votes: Sequence[Votes]) -> list[tuple[datetime, int]]:

@@ -69,7 +69,7 @@ def test_the_settings_take_the_name_of_an_installed_source_and_name_what_there_i
     monkeypatch.setenv("DIGEST_SOURCES", "acme,arxiv")
     assert Settings().sources == ("acme", "arxiv")
     monkeypatch.setenv("DIGEST_SOURCES", "acme,nowhere")
-    with pytest.raises(ValueError, match="'nowhere'; choose from huggingface, arxiv, hackernews, feeds, readers, acme"):
+    with pytest.raises(ValueError, match=r"'nowhere' \(available: huggingface, arxiv, .*, readers, acme\)"):
         Settings()
 
 

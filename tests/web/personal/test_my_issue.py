@@ -3,7 +3,7 @@
 import pytest
 
 from digest.subscribers.tokens import Purpose
-from tests.web.conftest import Visit
+from tests.web.conftest import START, Visit
 from tests.web.rendered_pages import fill, send_list
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
@@ -31,7 +31,8 @@ def test_what_was_not_mailed_is_not_there(visit: Visit, rest: str) -> None:
 
 
 def test_a_mail_that_is_not_begun_has_no_list_and_nobody_sees_that_of_another(visit: Visit) -> None:
-    day = fill(visit.engine)
+    day = START.date()
+    fill(visit.engine)
     path = f"/feedback/{visit.token(Purpose.FEEDBACK, visit.subscribed())}/issues/{day}"
     assert visit.browser.get(path).status_code == 404
     send_list(visit)

@@ -7,7 +7,7 @@ import pytest
 from digest.database.engine import transaction
 from digest.papers.paper import Paper, Votes
 from digest.papers.store import Listing, keep_papers, keep_votes
-from digest.web.public.votes_chart import plot_of
+from digest.web.public.votes_chart import votes_chart
 from tests.web.conftest import START, Visit
 from tests.web.public.test_archive import LISTED
 
@@ -125,12 +125,12 @@ def test_votes_of_several_sources_are_added_up() -> None:
     def seen(source: str, hour: int, upvotes: int) -> Votes:
         return Votes("x", source, LISTED.replace(hour=hour), upvotes)
 
-    plot = plot_of([seen("a", 8, 1), seen("b", 9, 5), seen("a", 10, 3)])
-    assert plot is not None
-    assert plot.said.startswith("From 1 vote on 22 November 2026, 08:00 UTC to 8 votes")
-    assert [point.split(",")[0] for point in plot.line.split()] == ["6", "160", "314"]
-    assert plot_of([seen("a", 8, 1)]) is None
-    many = plot_of([Votes("x", "a", LISTED.replace(minute=n // 20, second=n % 20), n) for n in range(900)])
+    chart = votes_chart([seen("a", 8, 1), seen("b", 9, 5), seen("a", 10, 3)])
+    assert chart is not None
+    assert chart.words.startswith("From 1 vote on 22 November 2026, 08:00 UTC to 8 votes")
+    assert [point.split(",")[0] for point in chart.line.split()] == ["6", "160", "314"]
+    assert votes_chart([seen("a", 8, 1)]) is None
+    many = votes_chart([Votes("x", "a", LISTED.replace(minute=n // 20, second=n % 20), n) for n in range(900)])
     assert many is not None
     assert len(many.line.split()) < 60
 

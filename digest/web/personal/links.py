@@ -1,0 +1,82 @@
+"""Personal links: whose they are, and the pages behind them in that person's language."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Response
+from starlette.background import BackgroundTask
+
+from digest import clock
+from digest.language import _
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Subscriber
+from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, VerifiedToken, verify
+from digest.web.pages import Pages
+from digest.web.site import EarlyAnswer, Site, TheSite
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalLink:
+    """A link that somebody opened, and the subscriber whom it was made for."""
+
+    site: Site
+    text: str
+    token: VerifiedToken
+    subscriber: Subscriber
+
+    @property
+    def pages(self) -> Pages:
+        """In the subscriber's language, unless the address names one."""
+        return self.site.pages.speaking(self.subscriber.preferences.language)
+
+    def has_expired(self, max_age: timedelta) -> bool:
+        return self.token.has_expired(max_age, clock.now())
+
+    def reloaded(self) -> "PersonalLink":
+        """The same after a change. Raises EarlyAnswer once the subscriber's data has been deleted."""
+        subscriber = subscriptions.find(self.site.engine, self.subscriber.id)
+        if subscriber is None:
+            raise _lost(self.site)
+        return replace(self, subscriber=subscriber)
+
+    def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> Response:
+        """The page `name`, whose links can go on to other pages behind this link."""
+        return self.pages.show(name, status, after, token=self.text, **values)
+
+
+def open_link(site: Site, purpose: Purpose, text: str) -> PersonalLink | None:
+    """However old the link is; None for anything that no key signed, and once the subscriber's data is deleted."""
+    token = verify(purpose, text, site.keys)
+    subscriber = subscriptions.find(site.engine, token.subscriber_id) if token else None
+    return PersonalLink(site, text, token, subscriber) if token and subscriber else None
+
+
+def feedback_link(site: TheSite, token: str) -> PersonalLink:
+    """Raises EarlyAnswer with the page that says why the link opens nothing.
+
+    Such a token is for one subscriber, not for one paper: whoever has it can give feedback on any paper of the archive,
+    which the subscriber sees and can undo, and can see the lists that the subscriber was sent. It opens nothing else.
+    """
+    link = open_link(site, Purpose.FEEDBACK, token)
+    if link is None:
+        raise _lost(site)
+    if link.has_expired(FEEDBACK_FOR):
+        title, words = _("This link has expired"), _("Nothing has changed. Use the links in a more recent email.")
+        raise EarlyAnswer(link.pages.say(title, words, status=410))
+    return link
+
+
+def _manage_link(site: TheSite, token: str) -> PersonalLink:
+    link = open_link(site, Purpose.MANAGE, token)
+    if link is None:
+        raise _lost(site)
+    return link
+
+
+def _lost(site: Site) -> EarlyAnswer:
+    return EarlyAnswer(site.pages.show("lost", 404))
+
+
+FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
+ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
