@@ -98,7 +98,11 @@ def fan_out(
     sort_in_memory(connection)
     # Without the option SQLAlchemy drops the count of an INSERT.
     queued = connection.execute(new, {"rows": rows}, execution_options={"preserve_rowcount": True}).rowcount
-    others = {kind: _count(connection, issue_id) for kind, issue_id in issue_ids.items() if kind is not Kind.DIGEST}
+    others = {
+        kind: connection.execute(select(func.count()).where(deliveries.c.issue_id == issue_id)).scalar_one()
+        for kind, issue_id in issue_ids.items()
+        if kind is not Kind.DIGEST
+    }
     return others | {Kind.DIGEST: queued - sum(others.values())}
 
 
@@ -144,11 +148,6 @@ def _comes_back(missed: Missed) -> ColumnElement[bool]:
         deliveries.c.occasion >= occasion,
     )
     return and_(subscribers.c.paused_until > since, ~has_issue)
-
-
-def _count(connection: Connection, issue_id: int) -> int:
-    query = select(func.count()).where(deliveries.c.issue_id == issue_id)
-    return connection.execute(query).scalar_one()
 
 
 _WORKDAYS = sum(1 << day for day in WORKDAYS)

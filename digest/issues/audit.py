@@ -33,7 +33,7 @@ class Audit:
 
     @property
     def unexplained(self) -> int:
-        """Candidates without a row; anything but 0 means that the ledger is damaged."""
+        """Return candidates without a row; anything but 0 means that the ledger is damaged."""
         finished = self.accepted + self.refused + self.expired + self.quarantined + self.uncertain
         waiting = self.queued + self.deferred + self.claimed + self.sending
         return self.candidates - finished - waiting - sum(self.skipped.values())

@@ -47,7 +47,7 @@ class Issue:
 
     @property
     def path(self) -> str:
-        """The path of its page, after the public address of the site."""
+        """Return the path of its page, after the public address of the site."""
         return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")
 
     def note_in(self, language: str) -> str:

@@ -67,7 +67,7 @@ def _follow(interest: "Interest") -> Message:
 
 
 def _ordinal(number: int) -> Message:
-    """`1st`, `2nd`, `3rd`, `4th`."""
+    """Return `1st`, `2nd`, `3rd`, `4th`, …"""
     teen = number % 100 in (11, 12, 13)
     match 0 if teen else number % 10:
         case 1:

@@ -11,7 +11,7 @@ MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its
 MAX_LOCAL = 64  # §4.5.3.1.1
 
 # RFC 5321 §4.1.2 dot-string and host name. Quoted local parts, comments and address literals are left out on purpose:
-# nobody subscribes with one, and each has been a way to smuggle something into an SMTP command.
+# they are not in use, and each has been a way to smuggle something into an SMTP command.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")

@@ -56,12 +56,12 @@ def feedback_on(connection: Connection, subscriber_id: int, paper_id: str) -> Pa
 
 
 def feedback_by(connection: Connection, subscriber_id: int) -> tuple[PaperFeedback, ...]:
-    """One subscriber's feedback, oldest first."""
+    """Return one subscriber's feedback, oldest first."""
     return all_feedback(connection, [subscriber_id]).get(subscriber_id, ())
 
 
 def all_feedback(connection: Connection, subscriber_ids: Collection[int]) -> dict[int, tuple[PaperFeedback, ...]]:
-    """Feedback by subscriber, oldest first; subscribers without any are omitted."""
+    """Return feedback by subscriber, oldest first; subscribers without any are omitted."""
     if not subscriber_ids:
         return {}
     query = select(opinions).where(in_list(connection, opinions.c.subscriber_id, subscriber_ids))

@@ -48,7 +48,7 @@ def journal(tmp_path):
 
 
 def send_all(engine, now, journal):
-    """Record every due delivery as accepted, without a mail server."""
+    """Record due deliveries as accepted, without a mail server."""
     issues = IssueCache(engine, LANGUAGES)
     while True:
         with transaction(engine) as connection:

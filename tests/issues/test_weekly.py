@@ -73,7 +73,7 @@ def test_a_weekly_mail_says_so_and_holds_the_best_of_the_week(hands, engine, smt
     assert message["List-Unsubscribe"]
     assert message["Precedence"] == "bulk"
     assert f"2026-03-04/{IssueKind.WEEKLY}" in message.get_body(("html",)).get_content()
-    assert "The week’s best, " in message.get_body(("plain",)).get_content()
+    assert "in this week’s ranking" in message.get_body(("plain",)).get_content()
     assert len(papers_in(mail)) == 8
 
 

@@ -72,9 +72,10 @@ def add_reader(
     """A confirmed subscriber, or a pending one with `confirmed_at=None`; the rest are preferences."""
     asked_at = MORNING - timedelta(days=4)
     consent = Consent(requested_at=asked_at, requested_from="", form="test")
+    key = recipient_key(email, SECRET)
     chosen = Preferences(**preferences)  # type: ignore[arg-type]
     with transaction(engine) as connection:
-        number = store.add_pending(connection, email, recipient_key(email, SECRET), chosen, consent)
+        number = store.add_pending(connection, email, key, chosen, consent)
         assert number is not None
         if confirmed_at is not None:
             store.set_confirmed(connection, number, "", confirmed_at)

@@ -59,7 +59,7 @@ def _affinities(
 
 
 def _telling_feedback(connection: Connection) -> Mapping[int, Sequence[PaperFeedback]]:
-    """Feedback that says something about interests, by subscriber."""
+    """Return the feedback that says something about interests, by subscriber."""
     subscriber_ids = subscribers_with_feedback(connection)
     feedback: dict[int, Sequence[PaperFeedback]] = {}
     for start in range(0, len(subscriber_ids), _AT_ONCE):
@@ -70,7 +70,7 @@ def _telling_feedback(connection: Connection) -> Mapping[int, Sequence[PaperFeed
 
 
 def _neighbours(pool: Sequence[str], liked: Sequence[tuple[str, Sequence[float]]]) -> dict[str, str]:
-    """For each paper that resembles a liked one, the title of the most similar."""
+    """Return the title of the most similar liked paper for each paper that resembles one."""
     neighbours: dict[str, str] = {}
     for index, paper in enumerate(pool):
         best, title = max(((near[index], title) for title, near in liked), default=(0.0, ""))

@@ -18,7 +18,7 @@ LESS = 0.2  # what "less like this" weighs against "more like this" (Rocchio 197
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":
-    """The space of these papers (id → title, abstract and keywords), fitted once per issue."""
+    """Fit the space of these papers (id → title, abstract and keywords), once per issue."""
     from digest.issues.profiles.space import fit
 
     return fit(texts)
@@ -44,12 +44,12 @@ def affinities(
 
 
 def profile_words(space: "Space", feedback: Sequence[PaperFeedback], now: datetime, count: int = 12) -> list[str]:
-    """The strongest words of a profile; empty for a profile without papers."""
+    """Return the strongest words of a profile; empty for a profile without papers."""
     return space.strongest_words(_weights(space, feedback, now), count)
 
 
 def _weights(space: "Space", feedback: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
-    """The weight of each paper in the profile: 1 in all for the liked papers, -LESS in all for the disliked."""
+    """Return papers' weights in the profile, which add up to 1 for liked papers and to -LESS for disliked ones."""
     fresh = {
         item.paper_id: (item.kind is FeedbackKind.MORE, _freshness(now - item.at))
         for item in feedback

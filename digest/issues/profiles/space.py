@@ -45,7 +45,7 @@ class Space:
 
     @property
     def nbytes(self) -> int:
-        """Memory of its numbers, without ids and words."""
+        """Return the memory of its numbers, without ids and words."""
         tables = [
             array for table in (self.words, self.neighbours) for array in (table.data, table.indices, table.indptr)
         ]
@@ -66,14 +66,14 @@ class Space:
         return cosines
 
     def strongest_words(self, profile: ProfileWeights, count: int) -> list[str]:
-        """The words that weigh most in a profile's papers and their neighbours, strongest first."""
+        """Return the words that weigh most in a profile's papers and their neighbours, strongest first."""
         mixture = self._mixture([profile])
         weights = ((mixture + _PULL * (mixture @ self.neighbours)) @ self.words).toarray()[0]
         strongest = np.argsort(-weights, kind="stable")[:count]
         return [self.vocabulary[word] for word in strongest if weights[word] > _NOTHING]
 
     def _mixture(self, profiles: Sequence[ProfileWeights]) -> Sparse:
-        """Profiles × papers."""
+        """Return profiles × papers."""
         placed = [
             [(self.rows[paper], weight) for paper, weight in weighted.items() if paper in self.rows]
             for weighted in profiles
@@ -91,23 +91,23 @@ class Space:
 
 
 def fit(texts: Mapping[str, str]) -> Space:
-    """The space of these papers: id → text, in any order. Some thousand papers take seconds (docs/interests.md)."""
+    """Fit the space of these papers: id → text, in any order. Some thousand papers take seconds (docs/interests.md)."""
     ids = sorted(texts)
     vocabulary, counts = _count(texts[paper] for paper in ids)
     words = _unit_rows(_bm25(counts))
     neighbours = _find_neighbours(words)
-    places = _unit(_principal(words))
-    vectors = _unit(places + _PULL * (neighbours @ places))
+    positions = _unit(_principal(words))
+    vectors = _unit(positions + _PULL * (neighbours @ positions))
     return Space({paper: row for row, paper in enumerate(ids)}, vectors, words, vocabulary, neighbours)
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, without case: letters and digits, with the hyphens and apostrophes inside them."""
+    """Return the words of a text, without case: letters and digits, with hyphens and apostrophes inside them."""
     return _WORD.findall(text.casefold())
 
 
 def _count(texts: Iterable[str]) -> tuple[tuple[str, ...], Sparse]:
-    """The telling words, and how often each is in each text."""
+    """Return the telling words, and how often each is in each text."""
     numbers: dict[str, int] = {}
     columns, times, ends = array("i"), array("f"), array("i", [0])
     for text in texts:
@@ -125,7 +125,7 @@ def _count(texts: Iterable[str]) -> tuple[tuple[str, ...], Sparse]:
 
 
 def _bm25(counts: Sparse) -> Sparse:
-    """Weights of words as Lucene computes them (Robertson and Zaragoza 2009, §3)."""
+    """Weight words as Lucene computes them (Robertson and Zaragoza 2009, §3)."""
     papers, lengths = counts.shape[0], counts.sum(axis=1)
     spread = np.bincount(counts.indices, minlength=counts.shape[1])
     rarity = np.log1p((papers - spread + 0.5) / (spread + 0.5))
@@ -137,8 +137,8 @@ def _bm25(counts: Sparse) -> Sparse:
 
 
 def _find_neighbours(words: Sparse) -> Sparse:
-    """The graph of nearest neighbours by shared words: symmetric, and scaled so that a paper which is everybody's
-    neighbour pulls little on each (D^-½ A D^-½; Zhou et al. 2003, Learning with Local and Global Consistency).
+    """Return the symmetric graph of nearest neighbours by shared words. It is scaled so that a paper with many
+    neighbours pulls little on each (D^-½ A D^-½; Zhou et al. 2003, Learning with Local and Global Consistency).
     """
     papers = words.shape[0]
     count = min(_NEIGHBOURS, papers - 1)
@@ -157,7 +157,7 @@ def _find_neighbours(words: Sparse) -> Sparse:
 
 
 def _nearest(block: Sparse, start: int, count: int) -> tuple[NDArray[np.int32], Matrix]:
-    """The neighbours of some papers, and how near they are, one after the other; themselves left out."""
+    """Return the neighbours of some papers, without themselves, and their similarities, as two flat arrays."""
     cosines = block.toarray()
     own = np.arange(len(cosines))
     cosines[own, start + own] = -1
@@ -166,7 +166,7 @@ def _nearest(block: Sparse, start: int, count: int) -> tuple[NDArray[np.int32], 
 
 
 def _principal(words: Sparse) -> Matrix:
-    """The papers in the dimensions in which they differ most: a truncated singular value decomposition (latent
+    """Return the papers in the dimensions in which they differ most: a truncated singular value decomposition (latent
     semantic analysis), by subspace iteration from a fixed seed (Halko, Martinsson and Tropp 2011, algorithm 4.4).
     """
     papers = words.shape[0]
@@ -177,12 +177,12 @@ def _principal(words: Sparse) -> Matrix:
         basis = np.linalg.qr(_covary(words, basis))[0]
     strengths, turn = np.linalg.eigh(basis.T @ _covary(words, basis))
     best = slice(None, -wanted - 1, -1)  # eigh sorts upwards
-    places: Matrix = (basis @ turn[:, best]) * np.sqrt(np.maximum(strengths[best], 0))
-    return places
+    positions: Matrix = (basis @ turn[:, best]) * np.sqrt(np.maximum(strengths[best], 0))
+    return positions
 
 
 def _covary(words: Sparse, basis: Matrix) -> Matrix:
-    """words · wordsᵀ · basis, a few columns at a time: the vocabulary is far longer than the list of papers."""
+    """Compute words · wordsᵀ · basis, a few columns at a time: the vocabulary is far longer than the list of papers."""
     step = max(_CELLS // max(words.shape[1], 1), 1)
     parts = [words @ (words.T @ basis[:, start : start + step]) for start in range(0, basis.shape[1], step)]
     return np.hstack(parts) if parts else basis
@@ -194,7 +194,7 @@ def _unit_rows(weights: Sparse) -> Sparse:
 
 
 def _unit(vectors: Matrix) -> Matrix:
-    """Rows of length 1; those of no length stay 0."""
+    """Scale rows to length 1; those of no length stay 0."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     lengths[lengths <= _NOTHING] = np.inf
     scaled: Matrix = vectors / lengths
