@@ -31,7 +31,7 @@ class MailKind(StrEnum):
 class Scope(StrEnum):
     """What a rule looks at; where a mail has no such part, its rules do not apply."""
 
-    ANY = "every mail"
+    ANY = "every message"
     HTML = "with HTML"
     TEXT = "with text"
     BOTH = "with both"
