@@ -1,4 +1,4 @@
-"""What all tables are made of: names of constraints, partial indexes, numbers that are never used again."""
+"""The parts of all tables: names of constraints, partial indexes, numbers that are never used again."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ metadata = MetaData(
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
-    """An index of the rows of which `where` holds."""
+    """Make an index of the rows that match `where`."""
     return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 def table(name: str, *parts: Any) -> Table:
     """A table of `metadata`."""
-    # AUTOINCREMENT: the number of an erased reader is never given to another, whose links it would open.
+    # AUTOINCREMENT: the number of a deleted subscriber is never used again: their links would open it.
     numbered = any(isinstance(part, Column) and part.name == "id" and part.type is Id for part in parts)
     return Table(name, metadata, *parts, sqlite_autoincrement=numbered)

@@ -1,4 +1,4 @@
-"""What differs between SQLite and PostgreSQL: types of columns, and the few statements."""
+"""Hides the differences between SQLite and PostgreSQL: types of columns, and a few statements."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +59,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 Id = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
 
 
-def Code(length: int) -> String:  # noqa: N802 - stands where a type stands
+def Code(length: int) -> String:  # noqa: N802 - used like a type
     """Text that programs compare: keys, states, zones. By its bytes, whatever the language of the database, whose rules
     take PostgreSQL longer, and in a new version can spoil an index (wiki.postgresql.org/wiki/Locale_data_changes).
     """
@@ -67,23 +67,25 @@ def Code(length: int) -> String:  # noqa: N802 - stands where a type stands
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
-    """An INSERT that leaves a row alone which is already there; add `.values()` and `.returning()` as usual."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    """Make an INSERT that leaves an existing row as it is; add `.values()` and `.returning()` as usual."""
+    return _insert(connection, table).on_conflict_do_nothing()
 
 
 def insert_or_change(
     connection: Connection, table: Table, key: Sequence[str], changed: Mapping[str, Any] | None = None
 ) -> Any:
-    """An INSERT that changes the row with this `key` which is already there: all else to what is given, or only
+    """Make an INSERT that updates an existing row with this `key`: all other columns, or only
     `changed`. Either way the row is locked. Add `.values()` and `.returning()` as usual.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
+    statement = _insert(connection, table)
     if changed is None:
         kept = {*key, *table.primary_key.columns.keys()}
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
     return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def database_now(dialect: str) -> Any:
@@ -109,8 +111,8 @@ def use_indexed_order(connection: Connection) -> None:
 
 
 def in_list(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:
-    """Whether `column` is one of many values. On PostgreSQL they are one parameter, so that the statement is the same
-    for any number of them, and parsed and planned once.
+    """Compare `column` with many values. On PostgreSQL they are a single parameter, so that the statement is the same
+    for any number of them, and is parsed and planned once.
     """
     if connection.dialect.name == "sqlite":
         return column.in_(values)
@@ -118,7 +120,7 @@ def in_list(connection: Connection, column: ColumnElement[T], values: Collection
 
 
 def in_list_param(dialect: str, column: ColumnElement[T], name: str) -> ColumnElement[bool]:
-    """among() for a statement that is built once: whether `column` is in the list that is the parameter `name`."""
+    """Do the same in a statement that is built once: the list is the parameter `name`."""
     if dialect == "sqlite":
         return column.in_(bindparam(name, expanding=True))
     return column == any_(bindparam(name, type_=ARRAY(column.type)))
@@ -143,7 +145,7 @@ def instant_in_rows(dialect: str) -> Any:
 
 
 def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], **ready: Sequence[str]) -> str:
-    """What the parameter `rows` of rows_of() takes. `ready`: further columns, whose values are JSON texts already."""
+    """Encode the parameter `rows` of rows_of(). `ready`: further columns, whose values are JSON already."""
     texts = [_encoder(dialect).encode(row)[:-1] for row in rows]
     for name, values in ready.items():
         texts = [f'{text}, "{name}": {value}' for text, value in zip(texts, values, strict=True)]
@@ -160,5 +162,5 @@ def _stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 
 def _sqlite_text(instant: datetime) -> str:
-    """As tables.Instant stores it."""
+    """Format it as Instant stores it."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

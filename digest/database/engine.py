@@ -21,7 +21,7 @@ T = TypeVar("T")
 def connect(url: str) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`. Raises ValueError for any other database.
 
-    Its errors leave out the values of a statement, among which there may be a reader's address.
+    Its errors leave out the values of a statement, which may contain a subscriber's address.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -69,7 +69,7 @@ def read_only(engine: Engine) -> Iterator[Connection]:
 
 
 def _json(stored: bytes) -> Any:
-    # Most of what readers could ask for they do not: five empty lists a reader, thousands of readers a second.
+    # Most lists of preferences are empty: five for each subscriber, thousands of subscribers a second.
     return [] if stored == b"[]" else json.loads(str(stored, "utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Bringing the database to the tables that this version of the code expects."""
+"""Upgrades the database to the tables that this version of the code expects."""
 
 from functools import cache
 
@@ -17,12 +17,12 @@ def migrate(database: str, revision: str = "head") -> None:
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the database has exactly the tables that this code expects."""
+    """Tell if the database has exactly the tables that this code expects."""
     return MigrationContext.configure(connection).get_current_revision() == _head()
 
 
 def configuration(database: str) -> Config:
-    """What alembic needs to know: where the migrations are, and which database."""
+    """Tell alembic the folder of the migrations, and the database."""
     config = Config()
     config.set_main_option("script_location", str(resource("alembic")).replace("%", "%%"))
     config.attributes["database"] = database

@@ -40,7 +40,7 @@ papers = table(
     Column("sources", Json, nullable=False),  # names of the sources that showed it
     Column("first_seen_at", Instant, nullable=False, index=True),
     Column("last_seen_at", Instant, nullable=False),
-    Column("withdrawn_at", Instant),  # when a source first said that the paper was taken back
+    Column("withdrawn_at", Instant),  # when a source first reported the paper as withdrawn
 )
 
 votes = table(
@@ -53,7 +53,7 @@ votes = table(
     Column("stars", Integer),
 )
 
-# What a source last sent for an address, so that the next request can be conditional (RFC 9110 §13).
+# The validators of the last answer for each address, for conditional requests (RFC 9110 §13).
 validators = table(
     "validators",
     Column("url", Code(500), primary_key=True),
@@ -139,7 +139,7 @@ subscribers = table(
     CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
 )
 
-# The last that a reader said of a paper; no foreign key to papers: what was said outlives a paper that was withdrawn.
+# The last feedback of a subscriber on a paper; without a foreign key, so that it outlives a withdrawn paper.
 opinions = table(
     "opinions",
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
@@ -149,18 +149,18 @@ opinions = table(
     CheckConstraint("said IN ('more', 'less', 'read')", name="said"),
 )
 
-# What opinions mean for the papers of an issue, as it was at the cut.
+# The effect of feedback on the papers of an issue, as of the cut.
 tastes = table(
     "tastes",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("affinity", Json, nullable=False),  # {paper id: -1 to 1}
     Column("kin", Json, nullable=False),  # {paper id: title of a liked paper}
-    Column("words", Json, nullable=False),  # the strongest of the reader's profile, for them to look at
+    Column("words", Json, nullable=False),  # the strongest of the subscriber's profile, to show to them
 )
 
-# One vote a reader; `recipient` is recipient_key(), so that erasing and signing up again gives no second one.
-# No foreign key to papers: who suggests a paper votes for it, also while it is still looked up.
+# A single vote per subscriber: `recipient` is recipient_key(), the same after deleting and subscribing again.
+# No foreign key to papers: suggesting a paper is a vote for it, even before the paper is looked up.
 reader_votes = table(
     "reader_votes",
     Column("paper_id", Code(80), primary_key=True),
@@ -168,14 +168,14 @@ reader_votes = table(
     Column("at", Instant, nullable=False),
 )
 
-# Papers that readers suggested: looked up at their source before they are listed.
+# Papers that subscribers suggested: looked up at their source before they are listed.
 suggestions = table(
     "suggestions",
     Column("paper_id", Code(80), primary_key=True),
     Column("recipient", Code(32), nullable=False, index=True),  # "" once erased
     Column("at", Instant, nullable=False),
     Column("state", Code(10), nullable=False),
-    Column("message", Text, nullable=False),  # why it was refused, in words
+    Column("message", Text, nullable=False),  # why it was refused
     CheckConstraint("state IN ('waiting', 'listed', 'refused')", name="state"),
 )
 
@@ -187,7 +187,7 @@ suppressions = table(
     Column("created_at", Instant, nullable=False),
 )
 
-# The ledger: one row is one mail to one recipient. Transitions live in ledger/deliveries.py and nowhere else.
+# The ledger: each row is a message to a recipient. All transitions are in digest/ledger.
 deliveries = table(
     "deliveries",
     Column("id", Id, primary_key=True),
@@ -195,7 +195,7 @@ deliveries = table(
     Column("occasion", Code(20), nullable=False),  # ISO date
     Column("recipient", Code(32), nullable=False),  # recipient_key()
     # No foreign keys: issues are never deleted (checking it a million times is a third of a fan-out), and the ledger
-    # outlives its readers.
+    # outlives its subscribers.
     Column("issue_id", Id),
     Column("subscriber_id", Id),  # null once erased
     Column("due_at", Instant, nullable=False),
@@ -203,7 +203,9 @@ deliveries = table(
     Column("state", Code(20), nullable=False),
     Column("reason", Code(80), nullable=False),  # of a skip, expiry or quarantine
     Column("attempts", Integer, nullable=False),  # answers that said "later"
-    Column("crashes", Integer, nullable=False),  # workers that died holding it, so that a deadly mail is bounded
+    Column(
+        "crashes", Integer, nullable=False
+    ),  # workers that died with it, so that a message that kills workers is stopped
     Column("worker", Code(80), nullable=False),  # who claimed it
     Column("lease_until", Instant),  # by the database's clock
     Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag, "first": true?}
@@ -215,13 +217,13 @@ deliveries = table(
     Column("reply_text", Text, nullable=False),
     Column("finished_at", Instant),
     Column("created_at", Instant, nullable=False),
-    # The recipient comes first, so that this is also the way to all mails of one reader.
+    # The recipient comes first, so that this index also finds all messages to a subscriber.
     UniqueConstraint("recipient", "kind", "occasion"),
     CheckConstraint(
         "state IN ('queued','claimed','sending','accepted','refused','expired','skipped','quarantined','uncertain')",
         name="state",
     ),
-    # What somebody asked for just now is claimed before an issue's mails, and so has an index of its own.
+    # Messages that a person requested are claimed before those of an issue, and so have an index of their own.
     # Thousands are due at the same instant: without `id` each claim would sort them all.
     partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
     partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
@@ -230,7 +232,7 @@ deliveries = table(
     Index("ix_deliveries_issue", "issue_id", postgresql_using="brin"),
 )
 
-# An issue's rendered cards and layout in one language: a retry after a change of the templates is the same mail.
+# An issue's rendered cards and layout in one language: a retry after a change of the templates sends the same message.
 fragments = table(
     "fragments",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
@@ -238,24 +240,24 @@ fragments = table(
     Column("content", Text, nullable=False),  # JSON of Fragments in mail/compose/fragments.py
 )
 
-# The bytes of a mail without an issue while it may have to be repeated.
+# The bytes of a message without an issue, while it may have to be sent again.
 messages = table(
     "messages",
     Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("content", LargeBinary, nullable=False),
 )
 
-# Where no mail is sent at present, and why: scope is a destination domain, or "*" for all (the circuit breaker).
+# Destinations that get no messages at present, with the reason: scope is a domain, or "*" for all (circuit breaker).
 pauses = table(
     "pauses",
     Column("scope", Code(254), primary_key=True),
     Column("since", Instant, nullable=False),
     Column("until", Instant),  # null: until the operator resumes it
-    Column("reason", Text, nullable=False),  # the reply of the server, or what the operator said
+    Column("reason", Text, nullable=False),  # the reply of the server, or the operator's reason
     Column("failures", Integer, nullable=False),  # in a row; 0 after a success
 )
 
-# How many mails a day took, for the warm-up of a new sending domain.
+# The number of messages a day, for the warm-up of a new sending domain.
 sent_days = table(
     "sent_days",
     Column("day", Date, primary_key=True),

@@ -7,9 +7,8 @@ from itertools import pairwise
 
 from digest.lint.message import ALL, BULK, SPACERS, ParsedMessage, Rule, Scope, excerpt, loose
 from digest.lint.tree import Element, pixels
-from digest.text import columns
 
-# What 16 mail programs show (caniemail.com, 2026-05).
+# Shown by 16 email programs (caniemail.com, 2026-05).
 _ELEMENTS = re.compile(
     "html|head|meta|title|style|body|div|span|p|a|strong|b|em|i|sub|sup|small|code|pre|blockquote|del|address|"
     "h[1-6]|ul|ol|li|table|tbody|tr|td|hr|br|img"
@@ -18,8 +17,10 @@ _ACTIVE = re.compile(
     "script|noscript|form|input|button|select|textarea|iframe|frame|object|embed|applet|svg|math|canvas|video|audio|"
     "source|link|base|template|dialog"
 )
+_CONTAINERS = ("html", "body", "div", "table", "tbody", "tr")  # their direction is that of the page
 _METAS = ("viewport", "x-apple-disable-message-reformatting", "format-detection")
 _LONGEST_HTML = 100_000  # encoded; Gmail clips at about 102 kB
+_LAYOUT = {"role": "presentation", "border": "0", "cellpadding": "0", "cellspacing": "0"}
 _MOST_IMAGES = 3
 _SHORTEST_PREHEADER, _LONGEST_PREHEADER = 40, 130
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")  # BCP 47, the usual ones
@@ -27,144 +28,144 @@ _GHOST = re.compile(r"<!--\[if [^\]]*mso[^\]]*\]>.*?<table[^>]*\bwidth=\"?6[0-4]
 _NARROWEST = 320  # px, a small phone
 
 
-def _doctype(mail: ParsedMessage) -> Iterator[str]:
-    if not re.match(r"\s*<!doctype html>", mail.html, re.IGNORECASE):
-        yield f"the HTML begins with {excerpt(mail.html)!r}"
+def _doctype(message: ParsedMessage) -> Iterator[str]:
+    if not re.match(r"\s*<!doctype html>", message.html, re.IGNORECASE):
+        yield f"the HTML begins with {excerpt(message.html)!r}"
 
 
-def _language(mail: ParsedMessage) -> Iterator[str]:
-    said = mail.tree.attributes
-    if not _LANGUAGE.fullmatch(said.get("lang", "")):
-        yield f"<html> has the language {said.get('lang', '')!r}"
-    if said.get("dir") not in ("ltr", "rtl"):
-        yield f"<html> has the direction {said.get('dir', '')!r}"
+def _language(message: ParsedMessage) -> Iterator[str]:
+    language, direction = (message.tree.attributes.get(name, "") for name in ("lang", "dir"))
+    if not _LANGUAGE.fullmatch(language):
+        yield f"<html> has the language {language!r}"
+    if direction not in ("ltr", "rtl"):
+        yield f"<html> has the direction {direction!r}"
 
 
-def _direction(mail: ParsedMessage) -> Iterator[str]:
-    usual = mail.tree.attributes.get("dir") == "rtl"
-    for element in mail.shown(mail.body):
+def _direction(message: ParsedMessage) -> Iterator[str]:
+    is_rtl = message.tree.attributes.get("dir") == "rtl"
+    for element in message.shown(message.body):
         first = next((unicodedata.bidirectional(c) for c in element.words if unicodedata.category(c)[0] == "L"), "")
-        set_apart = any("dir" in above.attributes for above in element.ancestry() if _is_own(above))
-        if first and (first in ("R", "AL")) != usual and not set_apart:
+        is_marked = any("dir" in above.attributes and above.tag not in _CONTAINERS for above in element.ancestry())
+        if first and (first in ("R", "AL")) != is_rtl and not is_marked:
             yield f"written in the other direction: {excerpt(element.words)}"
 
 
-def _is_own(element: Element) -> bool:
-    """Whether what it says of itself is about its text, not about the page."""
-    return element.tag not in ("html", "body", "div", "table", "tbody", "tr")
-
-
-def _charset(mail: ParsedMessage) -> Iterator[str]:
-    declared = re.search(r"<meta\s+charset=\"?utf-8\"?|<meta[^>]*charset=utf-8", mail.html, re.IGNORECASE)
-    title = mail.html.lower().find("<title")
+def _charset(message: ParsedMessage) -> Iterator[str]:
+    declared = re.search(r"<meta\s+charset=\"?utf-8\"?|<meta[^>]*charset=utf-8", message.html, re.IGNORECASE)
+    title = message.html.lower().find("<title")
     if declared is None or declared.start() > 1024 or 0 <= title < declared.start():
-        yield "<meta charset> does not stand before all text"
+        yield "<meta charset> does not come before all text"
 
 
-def _metas(mail: ParsedMessage) -> Iterator[str]:
-    names = {meta.attributes.get("name", "").lower() for meta in mail.tree.all("meta")}
-    yield from (f'no <meta name="{name}">' for name in _METAS if name not in names)
+def _metas(message: ParsedMessage) -> Iterator[str]:
+    return missing_metas(message, *_METAS)
 
 
-def _title(mail: ParsedMessage) -> Iterator[str]:
-    titles = [loose(title.text) for title in mail.tree.all("title")]
-    if titles != [loose(mail.subject)]:
-        yield f"the title is {excerpt(' '.join(titles))!r}, the subject {excerpt(mail.subject)!r}"
+def missing_metas(message: ParsedMessage, *names: str) -> Iterator[str]:
+    present = {meta.attributes.get("name", "").lower() for meta in message.tree.all("meta")}
+    yield from (f'no <meta name="{name}">' for name in names if name not in present)
 
 
-def _preheader(mail: ParsedMessage) -> Iterator[str]:
-    first = next((e for e in mail.body.everything() if e.words.strip() and e.tag != "style"), None)
+def _title(message: ParsedMessage) -> Iterator[str]:
+    titles = [loose(title.text) for title in message.tree.all("title")]
+    if titles != [loose(message.subject)]:
+        yield f"the title is {excerpt(' '.join(titles))!r}, the subject {excerpt(message.subject)!r}"
+
+
+def _preheader(message: ParsedMessage) -> Iterator[str]:
+    first = next((e for e in message.body.everything() if e.words.strip() and e.tag != "style"), None)
     if first is None or not first.is_hidden:
         yield "the first text of the body is not a hidden preheader"
         return
-    said = loose(first.words)
-    if columns(said) < _SHORTEST_PREHEADER or len(said) > _LONGEST_PREHEADER:
-        yield f"the preheader has {len(said)} characters: {excerpt(said)}"
-    if said == loose(mail.subject):
+    text = loose(first.words)
+    columns = sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    if columns < _SHORTEST_PREHEADER or len(text) > _LONGEST_PREHEADER:
+        yield f"the preheader has {len(text)} characters: {excerpt(text)}"
+    if text == loose(message.subject):
         yield "the preheader repeats the subject"
     if sum(c in SPACERS for c in first.words) < 20:
-        yield "no spacer follows the preheader, so that the first words of the mail do"
+        yield "no spacer follows the preheader, so that the first words of the message do"
 
 
-def _tables(mail: ParsedMessage) -> Iterator[str]:
-    for table in mail.body.all("table"):
-        said = {name: table.attributes.get(name) for name in ("role", "border", "cellpadding", "cellspacing")}
-        if said != {"role": "presentation", "border": "0", "cellpadding": "0", "cellspacing": "0"}:
-            yield f"a table that is read aloud, or has room of its own: {said}"
+def _tables(message: ParsedMessage) -> Iterator[str]:
+    for table in message.body.all("table"):
+        attributes = {name: table.attributes.get(name) for name in _LAYOUT}
+        if attributes != _LAYOUT:
+            yield f"a table that is read aloud, or has borders or padding: {attributes}"
         if sum(above.tag == "table" for above in table.ancestry()) > 3:
             yield "tables are nested deeper than three"
-    if mail.body.all("th"):
-        yield "<th> in a table that is for layout"
+    if message.body.all("th"):
+        yield "<th> in a layout table"
 
 
-def _column(mail: ParsedMessage) -> Iterator[str]:
-    widths = [pixels(e.style.get("max-width", "")) for e in mail.light.all("table", "div", "td")]
+def _column(message: ParsedMessage) -> Iterator[str]:
+    widths = [pixels(e.style.get("max-width", "")) for e in message.light.all("table", "div", "td")]
     if not any(600 <= width <= 640 for width in widths):
         yield "no column of 600 to 640 px"
-    if not _GHOST.search(mail.html):
-        yield "no table of that width for Outlook, which knows no max-width"
+    if not _GHOST.search(message.html):
+        yield "no table of that width for Outlook, which does not support max-width"
 
 
-def _narrow(mail: ParsedMessage) -> Iterator[str]:
-    for element in mail.light.everything():
-        stated = (element.attributes.get("width", ""), element.style.get("width", ""))
-        wide = [said for said in stated if not said.endswith("%") and pixels(said) > _NARROWEST]
-        held = element.style.get("max-width", "")
-        if wide and not held.endswith("%") and not 0 < pixels(held) <= _NARROWEST:
+def _narrow(message: ParsedMessage) -> Iterator[str]:
+    for element in message.light.everything():
+        widths = (element.attributes.get("width", ""), element.style.get("width", ""))
+        wide = [width for width in widths if not width.endswith("%") and pixels(width) > _NARROWEST]
+        limit = element.style.get("max-width", "")
+        if wide and not limit.endswith("%") and not 0 < pixels(limit) <= _NARROWEST:
             yield f"<{element.tag}> is {wide[0]} wide, more than a phone"
 
 
-def _elements(mail: ParsedMessage) -> Iterator[str]:
-    found = sorted({element.tag for element in mail.tree.everything()} - {"th"})
-    yield from (f"<{tag}>" for tag in found if not _ELEMENTS.fullmatch(tag) and not _ACTIVE.fullmatch(tag))
+def _elements(message: ParsedMessage) -> Iterator[str]:
+    tags = sorted({element.tag for element in message.tree.everything()} - {"th"})
+    yield from (f"<{tag}>" for tag in tags if not _ELEMENTS.fullmatch(tag) and not _ACTIVE.fullmatch(tag))
 
 
-def _active(mail: ParsedMessage) -> Iterator[str]:
-    for element in mail.tree.everything():
+def _active(message: ParsedMessage) -> Iterator[str]:
+    for element in message.tree.everything():
         if _ACTIVE.fullmatch(element.tag):
             yield f"<{element.tag}>"
         yield from (f"{name} on <{element.tag}>" for name in element.attributes if name.startswith("on"))
 
 
-def _images(mail: ParsedMessage) -> Iterator[str]:
-    images = [image for image in mail.body.all("img") if not is_pixel(image)]
+def _images(message: ParsedMessage) -> Iterator[str]:
+    images = [image for image in message.body.all("img") if not is_pixel(image)]
     for image in images:
-        missing = [name for name in ("alt", "width", "height") if name not in image.attributes]
-        if missing:
-            yield f"an image without {' and '.join(missing)}: {image.attributes.get('src', '')[:60]}"
-        if not re.match(r"https?://[^/]", image.attributes.get("src", "")):
-            yield f"an image that is not at a web address: {image.attributes.get('src', '')[:60]}"
+        source = image.attributes.get("src", "")
+        if missing := [name for name in ("alt", "width", "height") if name not in image.attributes]:
+            yield f"an image without {' and '.join(missing)}: {source[:60]}"
+        if not re.match(r"https?://[^/]", source):
+            yield f"an image without a web address: {source[:60]}"
     if len(images) > _MOST_IMAGES:
         yield f"{len(images)} images"
 
 
 def is_pixel(image: Element) -> bool:
-    """Whether it is there to be loaded and not to be seen."""
+    """Tell whether an image cannot be seen, so that it only reports that it was loaded."""
     sizes = [image.attributes.get(name) or image.style.get(name, "") for name in ("width", "height")]
     return image.is_hidden or any(re.fullmatch(r"[01](px)?", size.strip()) for size in sizes)
 
 
-def _size(mail: ParsedMessage) -> Iterator[str]:
-    if len(mail.html_on_the_wire) > _LONGEST_HTML:
-        yield f"{len(mail.html_on_the_wire):,} bytes of encoded HTML"
+def _size(message: ParsedMessage) -> Iterator[str]:
+    if len(message.html_on_the_wire) > _LONGEST_HTML:
+        yield f"{len(message.html_on_the_wire):,} bytes of encoded HTML"
 
 
-def _headings(mail: ParsedMessage) -> Iterator[str]:
-    order = [element.tag for element in mail.body.all("h1", "h2", "h3", "h4", "h5", "h6")]
+def _headings(message: ParsedMessage) -> Iterator[str]:
+    order = [element.tag for element in message.body.all("h1", "h2", "h3", "h4", "h5", "h6")]
     if order.count("h1") != 1 or order[0] != "h1":
         yield f"the headings are {' '.join(order) or 'none'}"
     elif any(int(after[1]) > int(before[1]) + 1 for before, after in pairwise(order)):
-        yield f"a level is left out: {' '.join(order)}"
+        yield f"a level is skipped: {' '.join(order)}"
 
 
-def _item_headings(mail: ParsedMessage) -> Iterator[str]:
-    if not mail.body.all("h2"):
+def _item_headings(message: ParsedMessage) -> Iterator[str]:
+    if not message.body.all("h2"):
         yield "no <h2>: the items have no headings"
 
 
-def _paragraphs(mail: ParsedMessage) -> Iterator[str]:
-    if re.search(r"<br\s*/?>\s*<br\s*/?>", mail.html, re.IGNORECASE):
-        yield "<br><br> parts paragraphs"
+def _paragraphs(message: ParsedMessage) -> Iterator[str]:
+    if re.search(r"<br\s*/?>\s*<br\s*/?>", message.html, re.IGNORECASE):
+        yield "<br><br> separates paragraphs"
 
 
 RULES = (
@@ -173,7 +174,7 @@ RULES = (
         "language",
         ALL,
         Scope.HTML,
-        "<html> says its language and direction.",
+        "<html> states language and direction.",
         'Write <html lang="en" dir="ltr">: screen readers choose their voice by it.',
         _language,
     ),
@@ -181,7 +182,7 @@ RULES = (
         "direction",
         ALL,
         Scope.HTML,
-        "Text that runs the other way than the mail says so.",
+        "Text that runs in the other direction is marked.",
         'Add dir="auto" to the paragraph or heading.',
         _direction,
     ),
@@ -189,7 +190,7 @@ RULES = (
         "charset",
         ALL,
         Scope.HTML,
-        "<meta charset> stands before all text.",
+        "<meta charset> comes before any text.",
         'Put <meta charset="utf-8"> first in <head>.',
         _charset,
     ),
@@ -197,24 +198,24 @@ RULES = (
         "metas",
         ALL,
         Scope.HTML,
-        "The head keeps phones from making the text smaller and from turning dates into links.",
+        "The head keeps phones from shrinking text and from turning dates into links.",
         "Add the missing <meta>.",
         _metas,
     ),
-    Rule("title", ALL, Scope.HTML, "<title> is the subject.", "Write the subject into <title>.", _title),
+    Rule("title", ALL, Scope.HTML, "<title> is the subject.", "Put the subject into <title>.", _title),
     Rule(
         "preheader",
         ALL,
         Scope.HTML,
-        "A hidden preheader comes first: 40 to 130 characters, not the subject, with a spacer behind it.",
-        "Say in it what is inside; a wide character counts as two.",
+        "A hidden preheader comes first: 40 to 130 characters, not the subject, then a spacer.",
+        "Use it to say what is inside; a wide character counts as two.",
         _preheader,
     ),
     Rule(
         "tables",
         ALL,
         Scope.HTML,
-        "Tables for layout are marked as such, without borders and padding, at most three deep.",
+        "Layout tables are marked as presentation, without borders or padding, at most three deep.",
         'Write <table role="presentation" border="0" cellpadding="0" cellspacing="0">.',
         _tables,
     ),
@@ -238,7 +239,7 @@ RULES = (
         "elements",
         ALL,
         Scope.HTML,
-        "Only elements that mail programs show.",
+        "Only elements that email programs show.",
         "Use <div>, <p>, <table>, headings and lists.",
         _elements,
     ),
@@ -247,15 +248,15 @@ RULES = (
         ALL,
         Scope.HTML,
         "Nothing runs, is filled in, played or loaded as a style: no script, form, frame, SVG, video, <link>.",
-        "Take it away: mail programs do, or throw the mail away.",
+        "Remove it: email programs do, or discard the message.",
         _active,
     ),
     Rule(
         "images",
         ALL,
         Scope.HTML,
-        "At most three images, each at a web address and with alt, width and height.",
-        "Say in alt what is to be seen, so that the mail can be read with images off.",
+        "At most three images, each with a web address, alt, width and height.",
+        "Describe the image in alt, so that the message can be read with images off.",
         _images,
     ),
     Rule(
@@ -263,15 +264,15 @@ RULES = (
         ALL,
         Scope.HTML,
         "The encoded HTML has at most 100,000 bytes.",
-        "Shorten it: Gmail clips longer mails, and the way out with them.",
+        "Shorten it: Gmail clips longer messages, and the unsubscribe link with them.",
         _size,
     ),
     Rule(
         "headings",
         ALL,
         Scope.HTML,
-        "There is one <h1>, it comes first, and no level is left out.",
-        "Use <h1> for what the mail is and <h2> for its items.",
+        "There is one <h1>, it comes first, and no level is skipped.",
+        "Use <h1> for the title and <h2> for the items.",
         _headings,
     ),
     Rule(
@@ -279,7 +280,7 @@ RULES = (
         BULK,
         Scope.HTML,
         "Each item has a heading.",
-        "Use <h2> for the title of each item: readers jump from one to the next.",
+        "Use <h2> for the title of each item: people jump from one to the next.",
         _item_headings,
     ),
     Rule(

@@ -1,12 +1,12 @@
-"""Rules of links: where they lead, what they say, how they are hit, and the ways out in the footer."""
+"""Rules of links: targets, texts, tap areas, and the unsubscribe link in the footer."""
 
 import re
 from collections.abc import Iterator
 from email.utils import getaddresses
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from digest.lint.html import is_pixel
-from digest.lint.message import ALL, BULK, ParsedMessage, Rule, Scope, excerpt, is_way_out, loose
+from digest.lint.message import ALL, BULK, ParsedMessage, Rule, Scope, excerpt, is_unsubscribe_link, loose
 from digest.lint.tree import Element, line_height_of, pixels, size_of
 
 _SAYS_NOTHING = re.compile(
@@ -14,7 +14,7 @@ _SAYS_NOTHING = re.compile(
     re.IGNORECASE,
 )
 _CAMPAIGN = re.compile(r"[?&](utm_[a-z]+|mc_[ce]id|_hsenc|fbclid|gclid)=", re.IGNORECASE)
-_DETOURS = re.compile(
+_REDIRECTS = re.compile(
     r"(^|\.)(list-manage\.com|mailchi\.mp|sendgrid\.net|mandrillapp\.com|awstrack\.me|hubspotlinks\.com|mailgun\.org|"
     r"cmail\d+\.com|createsend\d*\.com|mjt\.lu|sparkpostmail\.com|bit\.ly|t\.co|lnkd\.in|tinyurl\.com|goo\.gl)$"
 )
@@ -27,107 +27,97 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LOWEST_TARGET, _LOWEST_BUTTON = 24, 44  # px; WCAG 2.2, 2.5.8 and 2.5.5
 
 
-def _https(mail: ParsedMessage) -> Iterator[str]:
-    for link in dict.fromkeys(mail.web_links()):
-        scheme, host = _place(link)
-        if scheme != "https" and not (scheme == "http" and host in _LOOPBACK):
-            yield f"{'a place in the mail itself' if link.startswith('#') else 'not https'}: {link[:80]}"
+def _https(message: ParsedMessage) -> Iterator[str]:
+    for link in dict.fromkeys(message.web_links):
+        url = _split(link)
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+            yield f"{'a link within the message' if link.startswith('#') else 'not https'}: {link[:80]}"
 
 
-def _place(link: str) -> tuple[str, str]:
-    """Scheme and host, empty for what is no address."""
+def _split(link: str) -> SplitResult:
+    """Parse the address; an invalid one has no scheme and no host."""
     try:
-        parts = urlsplit(link)
-        return parts.scheme, parts.hostname or ""
+        return urlsplit(link)
     except ValueError:
-        return "", ""
+        return urlsplit("")
 
 
-def _tracking(mail: ParsedMessage) -> Iterator[str]:
-    for link in dict.fromkeys(mail.web_links()):
-        if _CAMPAIGN.search(link) or _DETOURS.search(_place(link)[1]):
-            yield f"a link that follows its reader: {link[:80]}"
-    for image in mail.body.all("img"):
-        if is_pixel(image):
-            yield f"an image that nobody sees: {image.attributes.get('src', '')[:60]}"
+def _tracking(message: ParsedMessage) -> Iterator[str]:
+    for link in dict.fromkeys(message.web_links):
+        if _CAMPAIGN.search(link) or _REDIRECTS.search(_split(link).hostname or ""):
+            yield f"a tracking link: {link[:80]}"
+    pixels_in_body = filter(is_pixel, message.body.all("img"))
+    yield from (f"an invisible image: {image.attributes.get('src', '')[:60]}" for image in pixels_in_body)
 
 
-def _link_words(mail: ParsedMessage) -> Iterator[str]:
-    for link in mail.links():
-        said = loose(link.text) or " ".join(image.attributes.get("alt", "") for image in link.all("img"))
-        if not said.strip() or _SAYS_NOTHING.fullmatch(said.strip(" .›»→")):
-            yield f"{said!r} to {link.attributes['href'][:60]}"
+def _link_words(message: ParsedMessage) -> Iterator[str]:
+    for link in message.links:
+        words = loose(link.text) or " ".join(image.attributes.get("alt", "") for image in link.all("img"))
+        if not words.strip() or _SAYS_NOTHING.fullmatch(words.strip(" .›»→")):
+            yield f"{words!r} to {link.attributes['href'][:60]}"
 
 
-def _link_marks(mail: ParsedMessage) -> Iterator[str]:
-    for link in mail.links():
-        in_heading = any(above.tag in ("h1", "h2", "h3") for above in link.ancestry())
-        decoration = link.style.get("text-decoration", "underline")
-        if (
-            "underline" not in decoration
-            and not in_heading
-            and not _is_button(link)
-            and "border-bottom" not in link.style
-        ):
-            yield f"told from text by its colour alone: {excerpt(link.text)}"
+def _link_marks(message: ParsedMessage) -> Iterator[str]:
+    for link in message.links:
+        is_marked = "underline" in link.style.get("text-decoration", "underline") or "border-bottom" in link.style
+        if not is_marked and not link.in_heading and not _is_button(link):
+            yield f"differs from text by colour only: {excerpt(link.text)}"
 
 
-def _targets(mail: ParsedMessage) -> Iterator[str]:
-    for block in mail.light.all("p", "td", "div", "li"):
+def _targets(message: ParsedMessage) -> Iterator[str]:
+    for block in message.light.all("p", "td", "div", "li"):
         links = [part for part in block.content if isinstance(part, Element) and part.tag == "a"]
         others = sum(c.isalnum() for c in block.words)
-        if len(links) > 1 and others < sum(len(link.text) for link in links):
-            high = line_height_of(block) * size_of(block)
-            if high < _LOWEST_TARGET - 0.1:
-                yield f"lines of {high:.0f} px: {excerpt(block.text)}"
+        height = line_height_of(block) * size_of(block)
+        if len(links) > 1 and others < sum(len(link.text) for link in links) and height < _LOWEST_TARGET - 0.1:
+            yield f"lines of {height:.0f} px: {excerpt(block.text)}"
 
 
-def _buttons(mail: ParsedMessage) -> Iterator[str]:
-    for link in mail.links():
-        if _is_button(link):
-            if link.parent is None or link.parent.tag != "td" or not _is_coloured(link.parent):
-                yield f"no coloured cell around it, so that Outlook shows no button: {excerpt(link.text)}"
-            high = sum(_padding(link)) + line_height_of(link) * size_of(link)
-            if high < _LOWEST_BUTTON - 0.1:
-                yield f"{high:.0f} px high: {excerpt(link.text)}"
+def _buttons(message: ParsedMessage) -> Iterator[str]:
+    for link in filter(_is_button, message.links):
+        if link.parent is None or link.parent.tag != "td" or not _is_coloured(link.parent):
+            yield f"no coloured cell around it, so that Outlook shows no button: {excerpt(link.text)}"
+        height = _padding(link) + line_height_of(link) * size_of(link)
+        if height < _LOWEST_BUTTON - 0.1:
+            yield f"{height:.0f} px high: {excerpt(link.text)}"
 
 
 def _is_button(link: Element) -> bool:
-    """Whether a link has a field of colour of its own."""
+    """Tell whether a link has a coloured area of its own."""
     cell = link.parent
     alone = cell is not None and cell.tag == "td" and len(cell.content) == 1
-    return sum(_padding(link)) > 0 and (_is_coloured(link) or (alone and _is_coloured(cell)))
+    return _padding(link) > 0 and (_is_coloured(link) or (alone and _is_coloured(cell)))
 
 
 def _is_coloured(element: Element | None) -> bool:
     return element is not None and ("background-color" in element.style or "bgcolor" in element.attributes)
 
 
-def _padding(element: Element) -> tuple[float, float]:
-    """Above and below, in px."""
+def _padding(element: Element) -> float:
+    """Add up the padding above and below, in px."""
     sides = element.style.get("padding", "").split() or ["0"]
     above, below = sides[0], sides[2] if len(sides) > 2 else sides[0]
-    return pixels(element.style.get("padding-top", above)), pixels(element.style.get("padding-bottom", below))
+    return pixels(element.style.get("padding-top", above)) + pixels(element.style.get("padding-bottom", below))
 
 
-def _reason(mail: ParsedMessage) -> Iterator[str]:
-    address = next((address for _, address in getaddresses([mail.field("To")])), "")
-    for name, said in (("HTML", mail.light.text), ("text", mail.text)):
-        if said and not (_REASON.search(said) and address.casefold() in said.casefold()):
-            yield f"the {name} does not say why the reader gets it, and at which address"
+def _reason(message: ParsedMessage) -> Iterator[str]:
+    address = next((address for _, address in getaddresses([message.field("To")])), "")
+    for name, text in (("HTML", message.light.text), ("text", message.text)):
+        if text and not (_REASON.search(text) and address.casefold() in text.casefold()):
+            yield f"the {name} does not say why the message was sent, and to which address"
 
 
-def _ways_out(mail: ParsedMessage) -> Iterator[str]:
-    if mail.footer is None:
-        yield "no link ends the mails"
+def _ways_out(message: ParsedMessage) -> Iterator[str]:
+    if message.footer is None:
+        yield "there is no unsubscribe link"
         return
-    links = mail.footer.all("a")
-    if mail.ways_out() and not any(link.attributes.get("href") in mail.ways_out() for link in links):
-        yield "the way out of List-Unsubscribe is not linked"
-    said = [link.text for link in links if not is_way_out(link)]
-    for words, missing in ((_PREFERENCES, "to the preferences"), (_ON_THE_WEB, "to the mail on the web")):
-        if not any(words.search(one) for one in said):
-            yield f"no link {missing}"
+    links = message.footer.all("a")
+    if message.unsubscribe_urls and not any(link.attributes.get("href") in message.unsubscribe_urls for link in links):
+        yield "the address in List-Unsubscribe is not linked"
+    texts = [link.text for link in links if not is_unsubscribe_link(link)]
+    for words, target in ((_PREFERENCES, "the preferences"), (_ON_THE_WEB, "the web version")):
+        if not any(map(words.search, texts)):
+            yield f"no link to {target}"
 
 
 RULES = (
@@ -135,15 +125,15 @@ RULES = (
         "https",
         ALL,
         Scope.HTML,
-        "Every link leads to an https address (http on the machine itself).",
-        "Write absolute https addresses; links to places in the mail work in few mail programs.",
+        "Every link is https (http only to the same machine).",
+        "Use absolute https addresses; links within a message work in few email programs.",
         _https,
     ),
     Rule(
         "tracking",
         ALL,
         Scope.HTML,
-        "Nothing follows the reader: no campaign parameters, no detours, no pixels.",
+        "No tracking: no campaign parameters, no redirects, no pixels.",
         "Link to the page itself.",
         _tracking,
     ),
@@ -151,7 +141,7 @@ RULES = (
         "link-words",
         ALL,
         Scope.HTML,
-        "A link says where it leads.",
+        "Link texts say where they lead.",
         'Link the title instead of "here" or "PDF": screen readers list links without the text around them.',
         _link_words,
     ),
@@ -159,7 +149,7 @@ RULES = (
         "link-marks",
         ALL,
         Scope.HTML,
-        "A link is told by more than its colour.",
+        "Links differ from text by more than colour.",
         "Underline it.",
         _link_marks,
     ),
@@ -167,8 +157,8 @@ RULES = (
         "targets",
         ALL,
         Scope.HTML,
-        "Links beside each other stand in lines of at least 24 px.",
-        "State a line height of 24 px or more where links stand in rows (WCAG 2.2, 2.5.8).",
+        "Links next to each other are on lines of at least 24 px.",
+        "Set a line height of 24 px or more for rows of links (WCAG 2.2, 2.5.8).",
         _targets,
     ),
     Rule(
@@ -183,16 +173,16 @@ RULES = (
         "reason",
         BULK,
         Scope.ANY,
-        "The mail says why it comes, and the address that it goes to.",
-        'Write "You get this because …" and the reader\'s address into the footer, in HTML and text.',
+        "The message says why it was sent, and to which address.",
+        'Write "You’re receiving this because …" and the address into the footer, in HTML and text.',
         _reason,
     ),
     Rule(
         "ways-out",
         BULK,
         Scope.HTML,
-        "The footer links to unsubscribing, the preferences and the mail on the web.",
-        "Add these links to the footer, the one of List-Unsubscribe among them.",
+        "The footer links to unsubscribing, the preferences and the web version.",
+        "Add these links to the footer, including the one in List-Unsubscribe.",
         _ways_out,
     ),
 )

@@ -1,27 +1,20 @@
-"""Is this mail fit to send? The exact bytes of anybody's mail → which rules apply, and what is wrong.
+"""Checks whether a message is fit to send, by its exact bytes.
 
-docs/mail-rules.md tells the rules; they follow RFC 5322, 2045, 2047, 2369, 2919, 3834 and 8058, WCAG 2.2, and what 16
-mail programs show. Nothing is fetched.
+The rules are in docs/mail-rules.md; they follow RFC 5322, 2045, 2047, 2369, 2919, 3834 and 8058, WCAG 2.2, and the
+support of HTML and CSS in 16 email programs. Nothing is fetched.
 """
 
 from dataclasses import dataclass
 
-from digest.lint import headers, html, links, looks, text, wire
+from digest.lint import appearance, headers, html, links, text, wire
 from digest.lint.message import MailKind, ParsedMessage, Rule
 
-RULES: tuple[Rule, ...] = (
-    *wire.RULES,
-    *headers.RULES,
-    *text.RULES,
-    *html.RULES,
-    *looks.RULES,
-    *links.RULES,
-)
+RULES: tuple[Rule, ...] = tuple(rule for file in (wire, headers, text, html, appearance, links) for rule in file.RULES)
 
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """What lint() found; `problems` in words by the rule that they break, in the order of RULES."""
+    """The rules that a message breaks, in the order of RULES, each with its problems in words."""
 
     kind: MailKind
     of: int  # rules that apply
@@ -33,13 +26,12 @@ class LintReport:
 
     @property
     def failed(self) -> list[str]:
-        """The ids of the rules that the mail breaks."""
+        """The ids of the broken rules."""
         return [rule.id for rule in self.problems]
 
 
 def lint(message: bytes) -> LintReport:
-    """Judge one mail."""
-    mail = ParsedMessage(message)
-    applying = [rule for rule in RULES if rule.applies_to(mail)]
-    found = {rule: list(dict.fromkeys(rule.check(mail))) for rule in applying}
-    return LintReport(mail.kind, len(applying), {rule: problems for rule, problems in found.items() if problems})
+    parsed = ParsedMessage(message)
+    applying = [rule for rule in RULES if parsed.kind in rule.kinds and rule.part in parsed.scopes]
+    problems = {rule: list(dict.fromkeys(rule.check(parsed))) for rule in applying}
+    return LintReport(parsed.kind, len(applying), {rule: texts for rule, texts in problems.items() if texts})

@@ -1,4 +1,4 @@
-"""Rules of the text part: as complete as the HTML, written for people."""
+"""Rules of the text part: as complete as the HTML, and without its markup."""
 
 import re
 from collections.abc import Iterator
@@ -12,48 +12,45 @@ _LEFT_OVER = re.compile(
 )
 
 
-def _text_part(mail: ParsedMessage) -> Iterator[str]:
-    types = [part.get_content_type() for part in mail.message.walk() if not part.is_multipart()]
-    if "text/plain" not in types or not mail.text.strip():
-        yield "there is no text part, or nothing in it"
+def _text_part(message: ParsedMessage) -> Iterator[str]:
+    types = [part.get_content_type() for part in message.parts]
+    if "text/plain" not in types or not message.text.strip():
+        yield "there is no text part, or it is empty"
     elif "text/html" in types and types.index("text/html") < types.index("text/plain"):
-        yield "the text stands behind the HTML: mail programs show the last part that they can"
+        yield "the text comes after the HTML: email programs show the last part that they support"
 
 
-def _same_links(mail: ParsedMessage) -> Iterator[str]:
-    html = [link for link in mail.web_links() if WEB_ADDRESS.match(link)]
-    text = [address.rstrip(".,;:)>") for address in WEB_ADDRESS.findall(mail.text)]
-    missing = [link for link in html if link not in text]
-    extra = [link for link in text if link not in html]
-    yield from (f"not in the text: {link}" for link in dict.fromkeys(missing))
-    yield from (f"not in the HTML: {link}" for link in dict.fromkeys(extra))
-    if not missing and not extra and list(dict.fromkeys(html)) != list(dict.fromkeys(text)):
-        yield "the links stand in another order"
+def _same_links(message: ParsedMessage) -> Iterator[str]:
+    html = list(dict.fromkeys(link for link in message.web_links if WEB_ADDRESS.match(link)))
+    text = list(dict.fromkeys(address.rstrip(".,;:)>") for address in WEB_ADDRESS.findall(message.text)))
+    yield from (f"not in the text: {link}" for link in html if link not in text)
+    yield from (f"not in the HTML: {link}" for link in text if link not in html)
+    if html != text and set(html) == set(text):
+        yield "the links are in another order"
 
 
-def _same_items(mail: ParsedMessage) -> Iterator[str]:
-    text, at = _unspaced(mail.text), 0  # a long title is wrapped, and a long word in it broken
-    for heading in mail.body.all("h2"):
+def _same_items(message: ParsedMessage) -> Iterator[str]:
+    text, position = _unspaced(message.text), 0  # a long title is wrapped, and a long word in it broken
+    for heading in message.body.all("h2"):
         title = _unspaced(heading.text)
-        found = text.find(title, at)
-        if found < 0:
+        if title not in text[position:]:
             yield f"{'in another order' if title in text else 'missing'}: {excerpt(heading.text)}"
         else:
-            at = found + len(title)
+            position = text.index(title, position) + len(title)
 
 
 def _unspaced(text: str) -> str:
     return "".join(loose(text).split())
 
 
-def _text_width(mail: ParsedMessage) -> Iterator[str]:
-    for line in mail.text.splitlines():
+def _text_width(message: ParsedMessage) -> Iterator[str]:
+    for line in message.text.splitlines():
         if len(WEB_ADDRESS.sub("", line)) > _LONGEST_LINE and " " in line.strip():
             yield f"{len(line)} characters in a line: {excerpt(line)}"
 
 
-def _left_over(mail: ParsedMessage) -> Iterator[str]:
-    yield from (f"left over in the text: {found.group()[:40]}" for found in _LEFT_OVER.finditer(mail.text))
+def _left_over(message: ParsedMessage) -> Iterator[str]:
+    yield from (f"left over in the text: {match.group()[:40]}" for match in _LEFT_OVER.finditer(message.text))
 
 
 RULES = (
@@ -61,7 +58,7 @@ RULES = (
         "text-part",
         ALL,
         Scope.ANY,
-        "There is a text part, before the HTML.",
+        "There is a text part, and it comes before the HTML.",
         "Add a text/plain part first in multipart/alternative.",
         _text_part,
     ),
@@ -70,7 +67,7 @@ RULES = (
         ALL,
         Scope.BOTH,
         "Text and HTML have the same links in the same order.",
-        "Write every link of the HTML into the text.",
+        "Put every link of the HTML into the text.",
         _same_links,
     ),
     Rule(
@@ -78,14 +75,14 @@ RULES = (
         BULK,
         Scope.BOTH,
         "The text has every heading of the HTML, in the same order.",
-        "Write every item of the HTML into the text.",
+        "Put every item of the HTML into the text.",
         _same_items,
     ),
     Rule(
         "text-width",
         ALL,
         Scope.TEXT,
-        "A line of the text has at most 78 characters, beside addresses and single words.",
+        "Text lines have at most 78 characters, except for addresses and single words.",
         "Wrap the text.",
         _text_width,
     ),
@@ -93,8 +90,8 @@ RULES = (
         "text-left-over",
         ALL,
         Scope.TEXT,
-        "No HTML and no LaTeX is left over in the text.",
-        "Decode entities, take tags away, write mathematics as text.",
+        "The text has no leftover HTML or LaTeX.",
+        "Decode entities, remove tags, write mathematics as text.",
         _left_over,
     ),
 )

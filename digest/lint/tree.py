@@ -1,7 +1,7 @@
-"""HTML → elements that know their styles in the light and the dark scheme, for the rules of mails. And colours.
+"""Parses HTML into elements with their styles in the light and the dark scheme; computes sizes and colours.
 
-The document is read as browsers read it (HTML Living Standard §13.2, by Lexbor); css-inline works out which rules of
-the <style> elements win. Conditional comments for Outlook are comments here.
+Lexbor parses the document as browsers do (HTML Living Standard §13.2); css-inline decides which rules of the <style>
+elements win. Conditional comments for Outlook are comments here.
 """
 
 import re
@@ -32,16 +32,20 @@ class Declaration(NamedTuple):
 
 
 class CssRule(NamedTuple):
-    """A style rule and what @media asks, "" outside of one."""
+    """A style rule with the condition of its @media, "" without one."""
 
     media: str
     selector: str
     declarations: tuple[Declaration, ...]
 
+    @property
+    def names(self) -> set[str]:
+        return {declaration.name for declaration in self.declarations}
+
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """One element; `content` is its own text and its children, in order."""
+    """An element; `content` is its own text and its children, in order."""
 
     tag: str
     attributes: dict[str, str]
@@ -50,12 +54,8 @@ class Element:
 
     @property
     def style(self) -> dict[str, str]:
-        """What its style attribute says in the end; after styled(), all that applies to it."""
+        """The values of its style attribute that win; after styled(), of all styles that apply."""
         return effective(self.attributes.get("style", ""))
-
-    @property
-    def classes(self) -> list[str]:
-        return self.attributes.get("class", "").split()
 
     @property
     def words(self) -> str:
@@ -65,14 +65,16 @@ class Element:
     @property
     def text(self) -> str:
         """Its text and that of all below it, as written."""
-        texts, waiting = [], list(reversed(self.content))
+        return "".join(part for part in self._flat() if isinstance(part, str))
+
+    def _flat(self) -> Iterator["Element | str"]:
+        """This element, and all elements and texts below it, in the order of the document."""
+        waiting: list[Element | str] = [self]
         while waiting:
             part = waiting.pop()
-            if isinstance(part, str):
-                texts.append(part)
-            else:
+            yield part
+            if isinstance(part, Element):
                 waiting.extend(reversed(part.content))
-        return "".join(texts)
 
     def ancestry(self) -> Iterator["Element"]:
         """This element, its parent, and so on to the root."""
@@ -83,18 +85,14 @@ class Element:
 
     def everything(self) -> Iterator["Element"]:
         """This element and all below it, in the order of the document."""
-        waiting = [self]
-        while waiting:
-            element = waiting.pop()
-            yield element
-            waiting.extend(part for part in reversed(element.content) if isinstance(part, Element))
+        return (part for part in self._flat() if isinstance(part, Element))
 
     def all(self, *tags: str) -> list["Element"]:
         return [element for element in self.everything() if element.tag in tags]
 
-    def inherited(self, name: str) -> str:
-        """The nearest declaration of `name`."""
-        return next((value for above in self.ancestry() if (value := above.style.get(name))), "")
+    @property
+    def in_heading(self) -> bool:
+        return any(above.tag in ("h1", "h2", "h3") for above in self.ancestry())
 
     @property
     def is_hidden(self) -> bool:
@@ -102,7 +100,7 @@ class Element:
 
 
 def parse(html: str) -> Element:
-    """The document's <html> element, whatever the text is."""
+    """Return the document's <html> element, whatever the text is."""
     made: dict[int, Element] = {}
     top = Element("html", {})
     root = LexborHTMLParser(html).root
@@ -121,28 +119,27 @@ def parse(html: str) -> Element:
 
 
 def styled(html: str, css: str, dark: bool) -> Element:
-    """The same document with every style that applies in a scheme in the style attributes."""
-    extra = "".join(
-        f"{rule.selector}{{{_written(rule)}}}" for rule in rules_of(css) if dark and _DARK.search(rule.media)
-    )
+    """Parse the document with every style that applies in a scheme in the style attributes."""
+    extra = "".join(_written(rule) for rule in rules_of(css) if dark and _DARK.search(rule.media))
     inliner = CSSInliner(extra_css=extra, inline_style_tags=True, load_remote_stylesheets=False)
     try:
         return parse(inliner.inline(html))
-    except (InlineError, ValueError):  # CSS beyond reading: what is inline still counts
+    except (InlineError, ValueError):  # for CSS that cannot be parsed, inline styles still count
         return parse(html)
 
 
 def _written(rule: CssRule) -> str:
-    return ";".join(f"{said.name}:{said.value}{' !important' * said.important}" for said in rule.declarations)
+    block = ";".join(f"{name}:{value}{' !important' * important}" for name, value, important in rule.declarations)
+    return f"{rule.selector}{{{block}}}"
 
 
 @lru_cache(maxsize=2_000)
 def declarations(style: str) -> tuple[Declaration, ...]:
     """The declarations of a style attribute or of a rule's block, in order."""
-    found = tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True)
+    nodes = tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True)
     return tuple(
         Declaration(node.lower_name, tinycss2.serialize(node.value).strip(), node.important)
-        for node in found
+        for node in nodes
         if node.type == "declaration"
     )
 
@@ -151,13 +148,12 @@ def declarations(style: str) -> tuple[Declaration, ...]:
 def effective(style: str) -> dict[str, str]:
     """The values that win: the last one, an important one before all others; `background` counts as its colour."""
     won: dict[str, Declaration] = {}
-    for said in declarations(style):
-        name, value = said.name, said.value
-        if name == "background" and (seen := colours_in(value)):
-            name, value = "background-color", seen[0]
-        if name not in won or said.important or not won[name].important:
-            won[name] = Declaration(name, value, said.important)
-    return {name: said.value for name, said in won.items()}
+    for name, value, important in declarations(style):
+        if name == "background" and (colours := colours_in(value)):
+            name, value = "background-color", colours[0]  # noqa: PLW2901
+        if name not in won or important or not won[name].important:
+            won[name] = Declaration(name, value, important)
+    return {name: declaration.value for name, declaration in won.items()}
 
 
 @lru_cache(maxsize=2_000)
@@ -170,14 +166,14 @@ def colours_in(value: str) -> tuple[str, ...]:
 @lru_cache(maxsize=200)
 def rules_of(css: str) -> tuple[CssRule, ...]:
     """The style rules of a style sheet, those within @media too."""
-    found: list[CssRule] = []
+    rules: list[CssRule] = []
     for node in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
         if node.type == "at-rule" and node.lower_at_keyword == "media" and node.content is not None:
             inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
-            found += _rules(inner, tinycss2.serialize(node.prelude).strip().lower())
+            rules += _rules(inner, tinycss2.serialize(node.prelude).strip().lower())
         else:
-            found += _rules([node], "")
-    return tuple(found)
+            rules += _rules([node], "")
+    return tuple(rules)
 
 
 def _rules(nodes: list[tinycss2.ast.Node], media: str) -> Iterator[CssRule]:
@@ -188,68 +184,62 @@ def _rules(nodes: list[tinycss2.ast.Node], media: str) -> Iterator[CssRule]:
 
 
 def size_of(element: Element) -> float:
-    """The font size in px (CSS Fonts 4 §2.5), 16 where nothing says otherwise."""
+    """The font size in px (CSS Fonts 4 §2.5), by default 16."""
     shorthand = _FONT.search(element.style.get("font", ""))
-    said = element.style.get("font-size") or (shorthand.group(1) if shorthand else "")
+    size = element.style.get("font-size") or (shorthand.group(1) if shorthand else "")
     parent = size_of(element.parent) if element.parent else 16.0
-    if not said:
+    if not size:
         return parent * _HEADING_SIZES.get(element.tag, 1.0)
-    return float(_KEYWORDS.get(said, 0)) or pixels(said, parent)
+    return float(_KEYWORDS.get(size, 0)) or pixels(size, parent)
 
 
 def line_height_of(element: Element) -> float:
-    """The line height as a multiple of the font size; 0 where none is stated."""
+    """The line height as a multiple of the font size, 0 without a declaration."""
     size = size_of(element)
     for above in element.ancestry():
         shorthand = _FONT.search(above.style.get("font", ""))
-        said = above.style.get("line-height") or (shorthand and shorthand.group(2)) or ""
-        if match := _LENGTH.fullmatch(said):
-            return float(said) if not match.group(2) else pixels(said, size) / (size or 1)
+        height = above.style.get("line-height") or (shorthand and shorthand.group(2)) or ""
+        if match := _LENGTH.fullmatch(height):
+            return float(height) if not match.group(2) else pixels(height, size) / (size or 1)
     return 0.0
 
 
 def pixels(length: str, em: float = 16.0) -> float:
-    """A CSS length in px, 0 for what is none."""
+    """Convert a CSS length to px; 0 for any other text."""
     match = _LENGTH.fullmatch(length.strip())
     if match is None:
         return 0.0
     return float(match.group(1)) * {"pt": 4 / 3, "em": em, "rem": 16.0, "%": em / 100}.get(match.group(2) or "px", 1.0)
 
 
-def colour(said: str) -> RGBA | None:
-    """A CSS colour (names, hex, rgb(), hsl()) that can be seen."""
-    parsed = parse_color(said)
+def colour(value: str) -> RGBA | None:
+    """Parse a visible CSS colour (name, hex, rgb(), hsl())."""
+    parsed = parse_color(value)
     return parsed if isinstance(parsed, RGBA) and parsed.alpha > 0 else None
 
 
-def ink_of(element: Element) -> str:
-    """The colour of an element's text."""
+def text_colour_of(element: Element) -> str:
     for above in element.ancestry():
-        if colour(said := above.style.get("color", above.attributes.get("color", ""))):
-            return said
+        if colour(value := above.style.get("color", above.attributes.get("color", ""))):
+            return value
         if above.tag == "a" and "href" in above.attributes:
             return BLUE
     return BLACK
 
 
-def paper_of(element: Element) -> str:
-    """The colour behind it."""
-    for above in element.ancestry():
-        if colour(said := above.style.get("background-color", above.attributes.get("bgcolor", ""))):
-            return said
-    return WHITE
+def background_of(element: Element) -> str:
+    stated = (above.style.get("background-color", above.attributes.get("bgcolor", "")) for above in element.ancestry())
+    return next(filter(colour, stated), WHITE)
 
 
 @lru_cache(maxsize=1_000)
-def contrast_of(one: str, other: str) -> float:
+def contrast_of(text: str, background: str) -> float:
     """WCAG 2.2, contrast ratio of two colours, from 1 to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    light, dark = sorted((_luminance(text), _luminance(background)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def _luminance(said: str) -> float:
-    seen = colour(said)
-    if seen is None:
-        raise ValueError(f"{said!r} is no colour")
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in seen[:3])
+def _luminance(value: str) -> float:
+    channels = parse_color(value)[:3]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)

@@ -3,8 +3,7 @@
 import re
 from html import escape
 
-from digest.lint import LintReport, lint
-from digest.lint.message import ParsedMessage
+from digest.lint import LintReport, ParsedMessage, lint
 
 _FRAMES = (("Phone, light", 390, False), ("Phone, dark", 390, True), ("Small phone, light", 320, False))
 _DESKTOP = (("Desktop, light", 720, False), ("Desktop, dark", 720, True))

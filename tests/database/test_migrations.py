@@ -33,7 +33,7 @@ def test_the_tables_of_the_migrations_are_those_of_the_code(database_url):
 
 def test_codes_are_compared_by_their_bytes_on_postgresql(postgresql_url):
     engine = connect(postgresql_url)
-    found = {
+    stored = {
         (name, column["name"]): column["type"].collation
         for name in metadata.tables
         for column in inspect(engine).get_columns(name)
@@ -42,7 +42,7 @@ def test_codes_are_compared_by_their_bytes_on_postgresql(postgresql_url):
     engine.dispose()
     every = [column for table in metadata.tables.values() for column in table.columns]
     codes = {(column.table.name, column.name) for column in every if type(column.type) is String}
-    assert {code for code, collation in found.items() if collation == "C"} == codes
+    assert {code for code, collation in stored.items() if collation == "C"} == codes
 
 
 def test_up_down_and_up_again(empty_url):

@@ -1,4 +1,4 @@
-"""The lint notices what it is there for: each of these mails is broken in one way, and fails that rule alone."""
+"""Each of these messages has a single fault, and fails the rule for that fault only."""
 
 import re
 from collections.abc import Callable
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.ledger.kinds import LISTED, Kind
-from digest.lint import RULES, lint
-from digest.lint.message import MailKind, ParsedMessage
+from digest.lint import RULES, MailKind, ParsedMessage, lint
 from digest.mail.compose.headers import message_bytes
 from digest.mail.message import MessageParts
 from tests.mail.builders import every_message, headers, parts_of_every_kind
@@ -141,7 +140,7 @@ IN_SUBJECT = [
     ("subject-content", "Daily Papers: ten of 23 Nov"),
     ("subject-dated", "Papers that matter"),
 ]
-ON_THE_WIRE: list[tuple[str, Change]] = [
+IN_BYTES: list[tuple[str, Change]] = [
     ("line-endings", instead("\r\n", "\n")),
     ("line-endings", instead("\r\nUnsubscribe:", "\r\n\rUnsubscribe:")),
     ("header-ascii", instead("Reply-To: Ed", "Reply-To: éd")),
@@ -175,36 +174,36 @@ ON_THE_WIRE: list[tuple[str, Change]] = [
 ]
 
 
-def letter_of_a_digest() -> MessageParts:
+def parts_of_a_digest() -> MessageParts:
     return parts_of_every_kind()[Kind.DIGEST]
 
 
-def failed(letter: MessageParts) -> list[str]:
-    way_out = ParsedMessage(every_message()[Kind.DIGEST]).ways_out()[0]
-    return lint(message_bytes(letter, headers(unsubscribe_url=way_out))).failed
+def failed(parts: MessageParts) -> list[str]:
+    unsubscribe_url = ParsedMessage(every_message()[Kind.DIGEST]).unsubscribe_urls[0]
+    return lint(message_bytes(parts, headers(unsubscribe_url=unsubscribe_url))).failed
 
 
 @pytest.mark.parametrize(("rule", "change"), IN_HTML, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_fault_in_the_html_breaks_its_rule_alone(rule: str, change: Change) -> None:
-    letter = letter_of_a_digest()
-    assert failed(replace(letter, html=change(letter.html))) == [rule]
+    parts = parts_of_a_digest()
+    assert failed(replace(parts, html=change(parts.html))) == [rule]
 
 
 @pytest.mark.parametrize(("rule", "change"), IN_TEXT, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_fault_in_the_text_breaks_its_rule_alone(rule: str, change: Change) -> None:
-    letter = letter_of_a_digest()
-    assert failed(replace(letter, text=change(letter.text))) == [rule]
+    parts = parts_of_a_digest()
+    assert failed(replace(parts, text=change(parts.text))) == [rule]
 
 
 @pytest.mark.parametrize(("rule", "subject"), IN_SUBJECT)
 def test_a_fault_in_the_subject_breaks_its_rule_alone(rule: str, subject: str) -> None:
-    letter = letter_of_a_digest()
-    changed = replace(letter, subject=subject, html=letter.html.replace(letter.subject, subject))
+    parts = parts_of_a_digest()
+    changed = replace(parts, subject=subject, html=parts.html.replace(parts.subject, subject))
     assert failed(changed) == [rule]
 
 
-@pytest.mark.parametrize(("rule", "change"), ON_THE_WIRE, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_fault_on_the_wire_breaks_its_rule_alone(rule: str, change: Change) -> None:
+@pytest.mark.parametrize(("rule", "change"), IN_BYTES, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_fault_in_the_bytes_breaks_its_rule_alone(rule: str, change: Change) -> None:
     message = every_message()[Kind.DIGEST].decode("ascii")
     assert lint(change(message).encode()).failed == [rule]
 
@@ -218,38 +217,38 @@ def test_a_fault_on_the_wire_breaks_its_rule_alone(rule: str, change: Change) ->
     ],
 )
 def test_a_fault_in_a_link_breaks_its_rule_alone(rule: str, url: str) -> None:
-    letter = letter_of_a_digest()
-    html, text = (instead("https://github.com/example/sort1", url)(part) for part in (letter.html, letter.text))
-    assert failed(replace(letter, html=html, text=text)) == [rule]
+    parts = parts_of_a_digest()
+    html, text = (instead("https://github.com/example/sort1", url)(part) for part in (parts.html, parts.text))
+    assert failed(replace(parts, html=html, text=text)) == [rule]
 
 
 def test_every_rule_has_a_fault_that_it_notices() -> None:
-    assert {rule.id for rule in RULES} == {rule for rule, _ in (*IN_HTML, *IN_TEXT, *IN_SUBJECT, *ON_THE_WIRE)}
+    assert {rule.id for rule in RULES} == {rule for rule, _ in (*IN_HTML, *IN_TEXT, *IN_SUBJECT, *IN_BYTES)}
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_every_mail_of_ours_keeps_every_rule(kind: Kind) -> None:
-    verdict = lint(every_message()[kind])
-    assert verdict.failed == []
-    assert verdict.passed == verdict.of
-    assert verdict.kind is (MailKind.BULK if kind in LISTED else MailKind.TRANSACTIONAL)
+def test_every_message_of_digest_passes_every_rule(kind: Kind) -> None:
+    report = lint(every_message()[kind])
+    assert report.failed == []
+    assert report.passed == report.of
+    assert report.kind is (MailKind.BULK if kind in LISTED else MailKind.TRANSACTIONAL)
 
 
-def test_a_list_mail_that_hides_what_it_is_is_judged_as_one() -> None:
+def test_a_newsletter_without_list_headers_is_checked_as_bulk() -> None:
     message = every_message()[Kind.DIGEST].decode("ascii")
     bare = re.sub(r"(List-Id|Precedence): .*\r\n", "", message).encode()
     assert lint(bare).kind is MailKind.BULK
     assert lint(bare).failed == ["list-id"]
 
 
-def test_a_mail_of_plain_text_is_judged_by_the_rules_of_text() -> None:
+def test_a_message_of_plain_text_is_checked_by_the_rules_for_text() -> None:
     head = (
         b"From: Ada <ada@example.org>\r\nReply-To: ada@example.org\r\nTo: bo@example.org\r\nSubject: Your link\r\n"
         b"Date: Mon, 23 Nov 2026 07:00:00 +0000\r\nMessage-ID: <1@example.org>\r\nAuto-Submitted: auto-generated\r\n"
         b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
     )
-    verdict = lint(head + b"https://example.org/here\r\n")
-    assert (verdict.kind, verdict.failed) == (MailKind.TRANSACTIONAL, [])
+    report = lint(head + b"https://example.org/here\r\n")
+    assert (report.kind, report.failed) == (MailKind.TRANSACTIONAL, [])
     assert lint(head + b"\r\n").failed == ["text-part"]
 
 
@@ -261,25 +260,26 @@ def test_a_mail_of_plain_text_is_judged_by_the_rules_of_text() -> None:
         b"\xff\xfe\0",
         b"Content-Type: text/html; charset=nonsense\r\n\r\n<p style='color:'>\xff<a href>",
         b"Content-Type: multipart/alternative\r\n\r\n",
+        b"Subject: =?utf-8?b?w6k?=\r\n\r\n",
         b"Subject: =?x?q?=ZZ?=\r\nFrom: <<>>\r\nTo: ,\r\nDate: 9\r\n\r\n",
         b"Content-Type: text/html\r\n\r\n<style>@media{p{</style><div><div " + b"<b>" * 5000,
         b"Content-Type: text/html\r\n\r\n<a href='http://[x' style='padding:;font:1px/'>x</a><img width=''>",
     ],
-    ids=range(8),
+    ids=range(9),
 )
-def test_whatever_comes_is_judged(junk: bytes) -> None:
+def test_any_bytes_can_be_checked(junk: bytes) -> None:
     assert lint(junk).failed
 
 
-def test_the_page_tells_the_rules_as_they_are() -> None:
+def test_the_page_lists_the_rules_as_they_are() -> None:
     page = DOCS.read_text(encoding="utf-8")
-    told = re.findall(r"^\| `([a-z-]+)` \| (.+?) \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
-    assert told == [(rule.id, rule.kinds_in_words, str(rule.part), f"{rule.states} {rule.remedy}") for rule in RULES]
+    listed = re.findall(r"^\| `([a-z-]+)` \| (.+?) \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
+    assert listed == [(rule.id, rule.kinds_in_words, str(rule.part), f"{rule.states} {rule.remedy}") for rule in RULES]
 
 
-def test_a_mail_is_read_back_as_it_was_written() -> None:
-    letter, message = letter_of_a_digest(), every_message()[Kind.DIGEST]
-    mail = ParsedMessage(message)
-    assert mail.subject == letter.subject
-    assert mail.text == letter.text
-    assert len(mail.body.all("h2")) == 10
+def test_a_message_is_parsed_as_it_was_written() -> None:
+    parts, message = parts_of_a_digest(), every_message()[Kind.DIGEST]
+    parsed = ParsedMessage(message)
+    assert parsed.subject == parts.subject
+    assert parsed.text == parts.text
+    assert len(parsed.body.all("h2")) == 10

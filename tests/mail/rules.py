@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from digest.lint import lint
-from digest.lint.message import ParsedMessage
+from digest.lint import ParsedMessage, lint
 
 URL = re.compile(r"https?://\S+")
 VOID = {"meta", "br", "img", "hr"}

@@ -5,7 +5,7 @@ from typing import Any
 from digest.issues.issue import Issue
 from digest.issues.selection import Selection
 from digest.ledger.kinds import Kind
-from digest.lint.tree import parse
+from digest.lint import parse
 from digest.mail.compose.cards import card_values, in_preheader, in_subject
 from digest.mail.compose.fragments import _WORDING, quiet_preheader
 from digest.mail.compose.issue_template import REASON, REASON_ROOM, SHORTEST_PREHEADER

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
-from digest.lint import lint
-from digest.lint.message import ParsedMessage
+from digest.lint import ParsedMessage, lint
 from digest.mail.compose.composer import IssueComposer, compose_alone, render_fragments
 from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
@@ -159,7 +158,7 @@ def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(repeated: str,
     )
     mail = ParsedMessage(message.envelope.message)
     assert len(mail.html_on_the_wire) <= 98_500  # of 100,000; the operator's own words take the rest
-    assert set(links.values()) <= set(mail.web_links())
+    assert set(links.values()) <= set(mail.web_links)
 
 
 def test_each_readers_links_are_their_own() -> None:
@@ -168,7 +167,7 @@ def test_each_readers_links_are_their_own() -> None:
         mail = ParsedMessage(
             COMPOSER.compose(a_draft(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message
         )
-        tokens = set(re.findall(r"/(?:u|preferences|feedback)/([\w-]{32})\b", " ".join(mail.web_links())))
+        tokens = set(re.findall(r"/(?:u|preferences|feedback)/([\w-]{32})\b", " ".join(mail.web_links)))
         opened = {
             (purpose, verified and verified.subscriber_id)
             for token in tokens

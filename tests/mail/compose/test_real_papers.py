@@ -14,7 +14,7 @@ import pytest
 from digest.issues.issue import Issue
 from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
-from digest.lint.message import ParsedMessage
+from digest.lint import ParsedMessage
 from digest.papers.paper import Observed, Paper
 from digest.papers.ranking import RankingWeights, rank
 from digest.papers.sources.fetch import FetchResponse

@@ -11,8 +11,7 @@ import pytest
 
 from digest.issues.selection import Pick, Selection
 from digest.ledger.kinds import Kind
-from digest.lint.message import ParsedMessage
-from digest.lint.tree import Element, parse
+from digest.lint import Element, ParsedMessage, parse
 from digest.mail.compose.headers import UnfitMessage
 from digest.papers.paper import Paper
 from digest.papers.score_terms import ScoreTerms
@@ -96,7 +95,7 @@ def test_links_of_sources_that_are_not_plain_https_are_left_out() -> None:
     papers = [a_paper(n, url=url, code_url=url, project_url=url) for n, url in enumerate(bad, start=1)]
     message = digest_bytes(papers)
     allowed = ("https://arxiv.org/", "https://papers.example.org/")
-    assert all(link.startswith(allowed) for link in ParsedMessage(message).web_links())
+    assert all(link.startswith(allowed) for link in ParsedMessage(message).web_links)
 
 
 def test_a_card_shows_what_is_known_of_its_paper() -> None:
@@ -107,7 +106,7 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
         assert "142 votes · 3 comments" in shown
         assert "Why it’s here: top of today’s ranking" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
-    found = [link for link in ParsedMessage(message).web_links() if "2611" in link or "github" in link]
+    found = [link for link in ParsedMessage(message).web_links if "2611" in link or "github" in link]
     assert found[:-3] == [*links, "https://papers.example.org/papers/2611.00001"]
     assert [link.split("/")[3::2] for link in found[-3:]] == [["feedback", said] for said in ("more", "less", "read")]
 
