@@ -14,7 +14,7 @@ from digest.mail.delivery.outcome import Outcome, Receipt, back_off, is_about_se
 from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import row_of
-from tests.support.scenario import MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
 ACCEPTED, DEFERRED, REFUSED = Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED
 SENDER_ERROR, NOT_ATTEMPTED, UNCERTAIN = Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN
@@ -266,7 +266,7 @@ def test_a_window_is_recorded_and_a_bad_address_suppressed(engine):
     cut(engine)
     with transaction(engine) as connection:
         claims = {claim.id: claim for claim in sending.claim(connection, "me", 10, MORNING + timedelta(hours=1))}
-        marked = [MessageRecord(number, f"{number}@example.org", "a" * 64) for number in claims]
+        marked = [MessageRecord(number, f"{number}@example.org", "a" * 64, DAY) for number in claims]
         assert sending.mark_sending(connection, "me", marked) == set(claims)
     replies = [(Phase.CONTENT, 250, "2.0.0 ok"), (Phase.RCPT, 550, "5.1.1 no such user"), (Phase.MAIL, 550, "5.7.1 no")]
     receipts = [receipt_of(Reply(number, *reply, MORNING)) for number, reply in zip(claims, replies, strict=True)]
