@@ -16,7 +16,7 @@ from digest.database.dialect import in_list, in_list_param
 from digest.database.tables import deliveries, issues, subscribers, suppressions
 from digest.ledger.kinds import LISTED, RULES, IssueStatus, Kind, SkipReason, State, Status
 
-# Longer than a mail server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes; we wait 10 for the reply
+# Longer than a server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes; we wait 10 for the reply
 # to the final dot), so that a worker that was only suspended cannot still be sending when its lease ends.
 LEASE = timedelta(minutes=20)
 
@@ -192,7 +192,7 @@ def awaits_operator() -> ColumnElement[bool]:
 
 
 def due_count(connection: Connection, now: datetime, limit: int) -> int:
-    """How many deliveries could be claimed now; counting stops at `limit`."""
+    """Count the deliveries that could be claimed now, up to `limit`."""
     due = select(deliveries.c.id).where(is_due(now)).limit(limit)
     return connection.execute(select(func.count()).select_from(due.subquery())).scalar_one()
 

@@ -1,4 +1,4 @@
-"""The log of what happened, for operators: who did what to which subject. Never holds an address."""
+"""The operators' log of events. It never contains an address."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ class Event:
 
 
 def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
-    """Remember one event, in the transaction of what it tells of."""
+    """Store one event, in the transaction of the change that it reports."""
     connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
 
 

@@ -32,7 +32,7 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a message is for. There is only ever one delivery of a kind, an occasion and a recipient."""
+    """The purpose of a message. A kind, an occasion and a recipient name exactly one delivery."""
 
     DIGEST = "digest"
     WEEKLY = "weekly"
@@ -72,7 +72,7 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindRule:
-    """What the ledger needs to know of a kind. The last check before the wire is generated from it (sending.py)."""
+    """The ledger's rule for a kind. The last check before the wire is generated from it (sending.py)."""
 
     status: Status  # which the subscriber must have
     issue: IssueKind | None = None  # None for a message that answers one person

@@ -1,4 +1,4 @@
-"""Putting mails into the ledger: once each, whoever asks how often."""
+"""Queues deliveries, each only once."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,7 +41,7 @@ def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime)
 
 
 def count_mails(connection: Connection, kind: Kind, recipient: str, since: datetime) -> int:
-    """How many mails of `kind` were queued for the recipient at or after `since`."""
+    """Count the deliveries of `kind` queued for the recipient at or after `since`."""
     query = select(func.count()).where(
         deliveries.c.kind == kind, deliveries.c.recipient == recipient, deliveries.c.created_at >= since
     )
@@ -49,7 +49,7 @@ def count_mails(connection: Connection, kind: Kind, recipient: str, since: datet
 
 
 def new_row(kind: Kind, occasion: date, now: datetime) -> dict[str, Any]:
-    """What every row starts with, but for its recipient and instants."""
+    """The initial values of a row, except its recipient and instants."""
     return {
         "kind": str(kind),
         "occasion": occasion.isoformat(),

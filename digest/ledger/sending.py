@@ -42,7 +42,7 @@ from digest.ledger.kinds import State
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """What the ledger keeps of a message before it goes on the wire."""
+    """The facts of a message that the ledger stores before it goes on the wire."""
 
     delivery_id: int
     message_id: str

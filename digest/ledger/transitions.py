@@ -1,4 +1,4 @@
-"""Every change of a delivery's state, one function each; claim, mark and record stand in sending.py.
+"""Every change of a delivery's state, one function each; claim, mark and record are in sending.py.
 
     queued → claimed → sending → accepted | refused | expired | skipped | quarantined
 
@@ -25,7 +25,7 @@ _TOO_LATE_TO_HELP = timedelta(days=1)  # someone who asked for a link has asked 
 
 
 def _move(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
-    """Change these deliveries, which no worker holds from then on. Returns how many."""
+    """Change these deliveries and release them from their worker. Returns their number."""
     statement = update(deliveries).where(which).values(lease_until=None, worker="", **change)
     return connection.execute(statement).rowcount
 
@@ -69,7 +69,7 @@ def _claimed(connection: Connection, delivery_ids: Collection[int]) -> ColumnEle
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How many deliveries of dead workers went where."""
+    """Deliveries of dead workers, by what became of them."""
 
     answered: int = 0  # the reply was in the journal
     queued: int = 0  # certainly not sent
@@ -123,7 +123,7 @@ def recover_by_lease(connection: Connection, hold: bool, now: datetime) -> Recov
 
 
 def _requeue_suspects(connection: Connection, which: ColumnElement[bool], now: datetime) -> tuple[int, int]:
-    """How many were requeued, and how many quarantined because too many workers died with them."""
+    """Returns the numbers requeued, and quarantined because too many workers died with them."""
     crashes = deliveries.c.crashes + 1
     reason = f"{MAX_CRASHES} workers died with it"
     too_many = and_(which, crashes >= MAX_CRASHES)

@@ -1,4 +1,4 @@
-"""Whether a worker lives: on PostgreSQL it holds a session advisory lock, which the server frees when its process ends.
+"""The sign that a worker is alive: on PostgreSQL a session advisory lock, which the server frees when its process ends.
 
 On SQLite all workers are on one machine, where the lock on their journal tells (mail/delivery/journal.py).
 """
@@ -45,7 +45,7 @@ class WorkerLock:
 
 
 def is_gone(connection: Connection, worker: str) -> bool:
-    """Whether nobody holds the token of `worker`; never on SQLite, which has none."""
+    """True if no process holds the lock of `worker`; always False on SQLite."""
     if connection.dialect.name != "postgresql":
         return False
     return bool(connection.execute(select(func.pg_try_advisory_xact_lock(_key(worker)))).scalar_one())

@@ -14,7 +14,7 @@ RULES: tuple[Rule, ...] = tuple(rule for file in (wire, headers, text, html, app
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """The rules that a message breaks, in the order of RULES, each with its problems in words."""
+    """The rules that a message breaks, in the order of RULES, each with its problems."""
 
     kind: MailKind
     of: int  # rules that apply

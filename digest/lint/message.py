@@ -131,7 +131,7 @@ class ParsedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: `check` lists the problems in words; `states` and `remedy` are sentences for people."""
+    """A rule: `check` lists the problems; `states` and `remedy` are sentences for people."""
 
     id: str
     kinds: frozenset[MailKind]

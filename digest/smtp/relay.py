@@ -19,7 +19,7 @@ _PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A mail server to send through. `weight`: its share, if there are several."""
+    """An SMTP server to send through. `weight`: its share, if there are several."""
 
     host: str
     port: int

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
 CONFIRM_FOR = timedelta(hours=72)  # how long a confirmation link works
-FEEDBACK_FOR = timedelta(days=365)  # those in a mail; a newer mail has new ones
+FEEDBACK_FOR = timedelta(days=365)  # those in a message; a newer message has new ones
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
@@ -25,7 +25,7 @@ _TEXT = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 class Purpose(StrEnum):
-    """What a link allows. It is part of what is signed, so one link never opens what another is for."""
+    """The purpose of a link. It is signed too, so that a link never opens a page of another purpose."""
 
     CONFIRM = "confirm"
     MANAGE = "manage"
@@ -34,7 +34,7 @@ class Purpose(StrEnum):
 
 
 class VerifiedToken(NamedTuple):
-    """What a token says: whose it is, and the hour in which it was signed."""
+    """The content of a token: its subscriber, and the hour in which it was signed."""
 
     subscriber_id: int
     issued: datetime
@@ -62,7 +62,7 @@ def key_named(keys: Sequence[bytes], name: str) -> bytes | None:
 
 
 def verify(purpose: Purpose, token: str, keys: Sequence[bytes]) -> VerifiedToken | None:
-    """What a token says, when one of `keys` signed it for `purpose`; None for anything else, however malformed."""
+    """The content of a token that one of `keys` signed for `purpose`; None for anything else, however malformed."""
     # b64decode skips characters that it does not know: without this check one token would have many texts.
     if not _TEXT.fullmatch(token):
         return None

@@ -30,7 +30,7 @@ NO_PENALTIES = Penalties(0, 0)
 
 
 class Diversity:
-    """Which papers of a pool repeat each other; papers are numbered from 0."""
+    """Finds papers of a pool that repeat each other; papers are numbered from 0."""
 
     def __init__(self, papers: Sequence[Paper], near_duplicate: int, same_lab: int) -> None:
         """Takes the points that a near duplicate costs, and each paper of a lab beyond the second."""
@@ -59,7 +59,7 @@ class Diversity:
         return self._with_penalties(scored, count, may_repeat)
 
     def _repeats(self, papers: Sequence[int]) -> bool:
-        """Whether two are near duplicates, or too many from one lab."""
+        """True if two are near duplicates, or too many are from one lab."""
         chosen, alike = set(papers), self._alike
         for paper in papers:
             twins = alike(paper)

@@ -1,4 +1,4 @@
-"""What subscribers already received and gave feedback on, and the papers that follow from it."""
+"""A subscriber's history, received papers and feedback, and the papers selected from it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ class IssueCache:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberHistory:
-    """What a subscriber's papers depend on besides their preferences."""
+    """The facts, apart from preferences, that a subscriber's papers depend on."""
 
     got: AlreadySent
     profile: PoolProfile = NO_PROFILE
@@ -101,7 +101,7 @@ def histories(
 def pool_profiles(
     connection: Connection, cached: CachedIssue, feedback: Mapping[int, Sequence[PaperFeedback]]
 ) -> dict[int, PoolProfile]:
-    """What feedback means for an issue's pool, by subscriber."""
+    """Profiles from feedback, for an issue's pool, by subscriber."""
     stored = affinities_of(connection, cached.issue.id, feedback) if feedback else {}
     profiles = {}
     for subscriber_id, given in feedback.items():

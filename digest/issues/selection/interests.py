@@ -1,4 +1,4 @@
-"""Which papers of a pool match an interest or a muted topic or word. Pure.
+"""Finds papers of a pool that match an interest or a muted topic or word. Pure.
 
 Each interest is looked up once for all subscribers of the pool.
 """
@@ -36,14 +36,14 @@ class Interest(NamedTuple):
 
 
 def interests_of(preferences: Preferences) -> list[Interest]:
-    """What a subscriber follows, the most specific first; empty by default."""
+    """A subscriber's interests, the most specific first; empty by default."""
     wanted = preferences
     by_kind = (wanted.authors, wanted.keywords, wanted.labs, wanted.topics, wanted.categories)
     return [Interest(kind, word) for kind, words in zip(InterestKind, by_kind, strict=True) for word in words]
 
 
 def muted_by(preferences: Preferences) -> list[Interest]:
-    """What a subscriber never wants to see."""
+    """A subscriber's muted topics and words."""
     topics = (Interest(InterestKind.TOPIC, slug) for slug in preferences.muted_topics)
     return [*topics, *(Interest(InterestKind.KEYWORD, word) for word in preferences.muted_words)]
 
@@ -118,7 +118,7 @@ _MATCHES: dict[InterestKind, Callable[[Catalogue, str], Iterable[int]]] = {
 
 def _at_a_word(wanted: str) -> Callable[[str], object]:
     end = r"s?(?!\w)" if len(wanted) <= _WHOLE_WORD else ""
-    # There is no word boundary beside a sign, as at the end of "C++".
+    # A sign has no word boundary next to it, as at the end of "C++".
     begin = r"(?<!\w)" if wanted[:1].isalnum() else ""
     return re.compile(begin + re.escape(wanted) + (end if wanted[-1:].isalnum() else "")).search
 

@@ -28,7 +28,7 @@ _CLOSE = 0.25  # an affinity from here on is given as a reason
 
 @dataclass(frozen=True, slots=True)
 class PoolProfile:
-    """What a subscriber's feedback means for one pool, by paper id."""
+    """A subscriber's profile for one pool, from feedback, by paper id."""
 
     affinity: Mapping[str, float] = field(default_factory=dict)  # similarity to what they want more of, 0 to 1
     neighbours: Mapping[str, str] = field(default_factory=dict)  # title of the liked paper that it resembles most
@@ -40,7 +40,7 @@ NO_PROFILE = PoolProfile()
 
 @dataclass(frozen=True, slots=True)
 class SelectionWeights:
-    """What a match is worth where rank 1 of the issue is worth 1, and what repetition costs."""
+    """Weights of matches and of repetition; rank 1 of the issue weighs 1."""
 
     author: float = 1.2
     keyword: float = 0.8
@@ -184,7 +184,7 @@ class _PersonalRanking:
         return scored + [(-trending[index] - affinity(index, 0), index) for index in others]
 
     def _without_match(self) -> Iterator[int]:
-        """What the subscriber did not ask for and may get, by rank."""
+        """Papers that match no interest and are not excluded, by rank."""
         matches, excluded = self._matches, self._excluded
         return (index for index in range(len(self._pool.paper_ids)) if index not in matches and index not in excluded)
 

@@ -1,4 +1,4 @@
-"""What each claimed delivery is to contain. A retry repeats the selection of the first attempt."""
+"""Chooses the papers of each claimed delivery. A retry repeats the selection of the first attempt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from digest.subscribers.subscriber import Recipient
 
 @dataclass(slots=True)
 class ClaimOutcome:
-    """What became of claimed deliveries. Ids, except for the drafts."""
+    """The outcome of a claim: drafts, and ids of deliveries that are not composed now."""
 
     drafts: list[Draft] = field(default_factory=list)
     skipped: dict[int, SkipReason] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class ClaimOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RecipientStatus:
-    """What decides whether a delivery is still wanted."""
+    """The facts that decide if a delivery is still wanted."""
 
     subscriber: Recipient | None  # None once erased
     suppressed: bool

@@ -1,4 +1,4 @@
-"""A worker's record of what it began to send and what was answered, read after the worker's death.
+"""A worker's record of the messages it began and the replies it got, read after its death.
 
 Each worker has one file, locked while its process lives, preallocated and mapped into memory: a record costs no system
 call, and the kernel has it when the process is killed. It does not survive a crash of the machine.

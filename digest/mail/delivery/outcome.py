@@ -37,7 +37,7 @@ _SENDER_CODES = {500, 502, 503, 504, 530, 534, 535, 538}
 
 
 class Outcome(StrEnum):
-    """What an attempt means for its message."""
+    """The meaning of an attempt for its message."""
 
     ACCEPTED = "accepted"  # 2yz after the final dot
     DEFERRED = "deferred"  # 4yz and 552: this message, later
@@ -72,7 +72,7 @@ def receipt_of(reply: Reply) -> Receipt:
 
 
 def is_about_sender(reply: Reply) -> bool:
-    """Whether the server rejects whatever we send, rather than this message."""
+    """True if the server rejects the sender rather than this message."""
     return _outcome(reply, _enhanced_code(reply)) is Outcome.SENDER_ERROR
 
 

@@ -44,7 +44,7 @@ ComposedMessages = Sequence[tuple[Draft, OutgoingMessage]]
 
 @dataclass(slots=True)
 class RunStats:
-    """How many deliveries one call handled, and how they ended."""
+    """The number of deliveries that one call handled, by outcome."""
 
     handled: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)

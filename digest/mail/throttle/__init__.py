@@ -1,4 +1,4 @@
-"""Whether messages may be sent now, and how fast."""
+"""Decides if messages may be sent now, and how fast."""
 
 from digest.mail.throttle.rates import Rates
 from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle, WindowSize

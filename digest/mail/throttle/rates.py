@@ -96,7 +96,7 @@ class Rates:
 
     @property
     def is_away(self) -> bool:
-        """Whether Redis did not answer a moment ago."""
+        """True if Redis did not answer a moment ago."""
         return self._now() < self._reconnect_at
 
     def take(self, buckets: Sequence[Bucket], messages: Sequence[Sequence[int]]) -> list[float]:

@@ -1,4 +1,4 @@
-"""What the replies to a window of messages say about us and about destinations. Pure."""
+"""Summarises the replies to a window of messages, by what they say about us and about destinations. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def summarize(responses: Sequence[tuple[str, Receipt]]) -> ResponseSummary:
 
 
 def is_rate_limit(receipt: Receipt) -> bool:
-    """Whether a destination wants fewer messages (4.7.28 and the like), rather than this one later."""
+    """True if a destination wants fewer messages (4.7.28 and the like), rather than this one later."""
     if receipt.outcome is not Outcome.DEFERRED or not receipt.enhanced.startswith("4.7."):
         return False
     if receipt.enhanced == "4.7.28":

@@ -1,4 +1,4 @@
-"""Whether messages may be sent now, how fast, and how many at a time. One object per worker process and thread.
+"""Decides if messages may be sent now, how fast, and how many at a time. One object per worker process and thread.
 
 All workers see the same: pauses and the days of a warm-up are in the database, rates in Redis. A change by another
 process is seen within a second; as long as all is well, nothing is written.
@@ -44,7 +44,7 @@ _FIRST_DOMAIN_PAUSE, _MAX_DOMAIN_PAUSE = timedelta(minutes=10), timedelta(hours=
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows. Rates are messages a second of all workers together; 0 means no limit."""
+    """The operator's limits. Rates are messages a second of all workers together; 0 means no limit."""
 
     rate: float = 0.0
     domain_rates: Mapping[str, float] = field(default_factory=dict)  # "*" applies to any other domain on its own
@@ -55,7 +55,7 @@ class Limits:
         return self.domain_rates.get(domain) or self.domain_rates.get("*", 0.0)
 
     def day_limit(self, day: date) -> int | None:
-        """How many messages a day (UTC) of a warm-up takes, a third more each day. None: no limit."""
+        """The limit of a day (UTC) in a warm-up, a third more each day. None: no limit."""
         if self.warm_up_from is None or day < self.warm_up_from:
             return None
         days = min((day - self.warm_up_from).days, 100)  # by then the limit is astronomical
@@ -106,12 +106,12 @@ class Throttle:
         )
 
     def claim_limit(self, limit: int) -> int:
-        """How many deliveries to claim: with a rate for all, no more than may go before one has to be requeued."""
+        """The number of deliveries to claim: with a rate for all, no more than may go before one has to be requeued."""
         rate = self._limits.rate
         return max(1, min(limit, int(rate * MAX_WAIT.total_seconds()))) if rate else limit
 
     def admit(self, addresses: Sequence[str], now: datetime) -> list[timedelta]:
-        """How long each message of a window must wait; zero = it goes now.
+        """The wait of each message in a window; zero = it goes now.
 
         A message that waits has drawn on no rate: ask again for it after a wait up to MAX_WAIT, requeue it for a longer
         one.
@@ -254,7 +254,7 @@ class Throttle:
 
 
 class WindowSize:
-    """How many messages the next window of a worker holds.
+    """The number of messages in a worker's next window.
 
     A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
     take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.

@@ -1,4 +1,4 @@
-"""How many messages each day of a warm-up took, of all workers together."""
+"""Counts the messages of each day of a warm-up, of all workers together."""
 
 from datetime import date
 
