@@ -50,11 +50,3 @@ def test_what_kills_cost_is_counted_by_the_mail_servers_log(measure):
     }  # fmt: skip
     assert (result["kills"], result["lost"], result["different_bytes"], result["wrong_recipient"]) == (2, 0, 0, 0)
     assert result["extra"] <= result["extra_bound"]
-
-
-def test_workers_obey_while_an_issue_goes_out(measure):
-    result = measure("halting", "--mails", "800", "--leave", "40", "--seconds", "6", "--watch", "2")
-    assert result["late"] == result["extra"] == result["unexplained"] == 0
-    assert result["skipped"]["unsubscribed"] > 0
-    assert result["skipped"]["issue cancelled"] > 0
-    assert result["taken"] + sum(result["skipped"].values()) == 800

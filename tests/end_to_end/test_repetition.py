@@ -64,6 +64,7 @@ def everybody_got_one(smtp_server):
     assert (audit["candidates"], audit["accepted"], audit["unexplained"]) == (SUBSCRIBERS, SUBSCRIBERS, 0)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time anyway
 def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_mail_each(
     service, engine, redis_url, start_digest
 ):

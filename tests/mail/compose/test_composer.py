@@ -102,8 +102,8 @@ def test_a_joined_mail_is_what_rendering_it_for_one_reader_would_give(
     assert shown(joined.html) == shown(expected.html)
     assert joined.subject == expected.subject
     mail = ParsedMessage(message)
-    assert mail.message["To"] == address
-    assert mail.message["List-Unsubscribe"] == f"<{links(address, number).unsubscribe_url}>"
+    assert mail.parsed["To"] == address
+    assert mail.parsed["List-Unsubscribe"] == f"<{links(address, number).unsubscribe_url}>"
 
 
 @pytest.mark.parametrize("url", ["https://p.example/a&b", "https://" + "long." * 8 + "example/" + "x" * 43 + "/y" * 20])
