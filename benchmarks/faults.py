@@ -241,7 +241,7 @@ def _results(options: argparse.Namespace, log: Report, issue: _Run, installation
 
 
 def _keeps_the_promise(results: dict[str, Any]) -> bool:
-    """Every subscriber gets a message, copies only of what was on the wire, and the ledger is finished."""
+    """True if every subscriber has a message, only messages on the wire were copied, and nothing is left to send."""
     nothing = ("lost", "different_bytes", "wrong_recipient", "shared_message_ids")
     within = ("extra", "in_doubt")
     return (

@@ -30,7 +30,7 @@ _WAITING = """
 
 
 def progress(line: str) -> None:
-    """Print a line for whoever watches."""
+    """Print a line of progress on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -83,7 +83,7 @@ ROOMS = {
     ),
     "outcome": Room(("digest/mail/delivery/outcome.py",), ("tests/mail/delivery/test_outcome.py",)),
 }
-# What only replays recorded days is no rule of the ranking.
+# Replaying recorded days is not part of the ranking's rules.
 _LEFT_OUT = ("__init__.py", "backtest.py", "recorded.py")
 
 

@@ -27,7 +27,7 @@ from digest.subscribers.subscriber import recipient_key
 
 SECRET = "a-secret-of-the-benchmarks-that-opens-nothing"
 PAPERS = 200
-_WARM_UP = 2000  # subscribers of the issue before, for whom every process opens its connections
+_WARM_UP = 2000  # subscribers of the previous issue, which opens the connections of every process
 _DOMAINS = 20  # that subscribers' addresses belong to
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
 
@@ -59,7 +59,7 @@ _SUMMARY = (
 
 
 def warm_up(subscribers: int) -> int:
-    """How many more subscribers a world of so many has, for the issue of the day before."""
+    """Number of extra subscribers, who get the issue of the day before."""
     return min(_WARM_UP, subscribers)
 
 
