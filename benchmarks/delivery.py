@@ -119,6 +119,7 @@ class _Benchmark:
             "bytes_per_message": checked.bytes_per_message,
             "different_lists": checked.different_lists,
             "worker_rss_growth": round(max(measured.growth for measured in rounds), 3),
+            "cpu_ms_per_mail": _cpu_ms(rounds),
             "ratios": [round(measured.ratio, 3) for measured in rounds],
         }
         if self._obvious:
@@ -135,6 +136,14 @@ class _Benchmark:
             return {}
         few, many = (median(1 / measured.per_second for measured in some) for some in rounds.values())
         return {"time_per_mail_growth": round(many / few, 3)}
+
+
+def _cpu_ms(rounds: list[Round]) -> dict[str, float]:
+    workers, database = (
+        median(getattr(measured.cpu_ms, part) for measured in rounds) for part in ("workers", "database")
+    )
+    total = median(measured.cpu_ms.workers + measured.cpu_ms.database for measured in rounds)
+    return {"workers": round(workers, 3), "database": round(database, 3), "total": round(total, 3)}
 
 
 if __name__ == "__main__":

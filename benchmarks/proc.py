@@ -1,10 +1,12 @@
-"""Reads from /proc the children, the memory and the connections of processes (Linux)."""
+"""Reads from /proc the children, the memory, the CPU time and the connections of processes (Linux)."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
 _MEBIBYTE = 1024  # of the kB that /proc counts in
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second
 # TCP states in which something may be on its way: ESTABLISHED, and CLOSE_WAIT (the other side fields goodbye).
 _OPEN = {"01", "08"}
 
@@ -15,6 +17,19 @@ def children(pid: int) -> list[int]:
         tasks = list((_PROC / str(pid) / "task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
     return []
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, of its living descendants, and of those that have ended and were waited for."""
+    with suppress(OSError):
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / _TICKS + sum(map(cpu_seconds, children(pid)))
+    return 0.0
+
+
+def parent(pid: int) -> int:
+    """The parent of a living process."""
+    return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def connections_to(port: int, *pids: int) -> int:

@@ -1,6 +1,7 @@
 """Times one round: with warm workers, from the first hint for an issue to its last recorded receipt.
 
-Takes a database with subscribers. Returns messages per second for ours and for smtp-source, and the workers' memory.
+Takes a database with subscribers. Returns messages per second for ours and for smtp-source, the CPU
+time per message, and the workers' memory.
 """
 
 import time
@@ -15,7 +16,7 @@ import psycopg
 from benchmarks import world
 from benchmarks.installation import Installation, progress, settings
 from benchmarks.postfix_tools import Tools
-from benchmarks.proc import connections_to, memory_mb
+from benchmarks.proc import connections_to, cpu_seconds, memory_mb, parent
 from digest.database.engine import connect
 
 _POLL = 0.1  # seconds; the clock stops up to this much too late
@@ -52,6 +53,14 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class CpuMs:
+    """CPU time for each message, in milliseconds."""
+
+    workers: float
+    database: float
+
+
+@dataclass(frozen=True)
 class Round:
     """The measurements of one round."""
 
@@ -60,6 +69,7 @@ class Round:
     peak_mb: float  # of the largest process of the workers
     growth: float  # of a pool process, from a tenth of the run to its end; 0.1 is 10 %
     sessions: int  # connections that were open
+    cpu_ms: "CpuMs"
 
     @property
     def ratio(self) -> float:
@@ -80,13 +90,13 @@ def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sin
     try:
         warm_up(installation, setup.today, world.warm_up(subscribers))
         publish(installation, setup.today)
-        per_second = _race(installation, subscribers, memory)
+        per_second, cpu_ms = _race(installation, subscribers, memory)
         sessions = sum(connections_to(port, *pool) for pool in installation.workers().values())
     finally:
         installation.stop()
     after = tools.messages_per_second(port, setup.sessions, subscribers, size)
     progress(f"  {per_second:.0f}/s; smtp-source {before:.0f}/s before and {after:.0f}/s after")
-    return Round(per_second, (before + after) / 2, memory.peak, memory.growth(), sessions)
+    return Round(per_second, (before + after) / 2, memory.peak, memory.growth(), sessions, cpu_ms)
 
 
 def warm_up(installation: Installation, today: date, mails: int) -> None:
@@ -136,11 +146,19 @@ class Memory:
         return max((late[pid] / early[pid] - 1 for pid in early if early[pid] and late.get(pid)), default=0.0)
 
 
-def _race(installation: Installation, mails: int, memory: Memory) -> float:
-    began = time.monotonic()
+def _race(installation: Installation, mails: int, memory: Memory) -> tuple[float, CpuMs]:
+    began, before = time.monotonic(), _cpu_seconds(installation)
     installation.hint(mails)
     _wait(installation, mails, memory)
-    return mails / (time.monotonic() - began)
+    workers, database = (1000 * (b - a) / mails for a, b in zip(before, _cpu_seconds(installation), strict=True))
+    return mails / (time.monotonic() - began), CpuMs(workers, database)
+
+
+def _cpu_seconds(installation: Installation) -> tuple[float, float]:
+    """CPU time of the workers, and of the database with all its processes."""
+    with psycopg.connect(installation.settings["database_url"], autocommit=True) as connection:
+        database = cpu_seconds(parent(connection.info.backend_pid))
+    return sum(map(cpu_seconds, installation.workers())), database
 
 
 def _wait(installation: Installation, mails: int, memory: Memory) -> None:
