@@ -72,6 +72,14 @@ def test_a_program_that_is_needed_and_ends_is_named_with_its_last_lines(tmp_path
             processes.wait_until(lambda: bool(programs.check()), seconds=5)
 
 
+@pytest.mark.usefixtures("signals")
+def test_a_wait_in_vain_names_what_is_missing_and_the_logs(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as programs:
+        assert programs.wait_for(lambda: "there", 0, "nothing") == "there"
+        with pytest.raises(RunFailed, match=f"no digest within 0 s; the logs are in {tmp_path}"):
+            programs.wait_for(lambda: None, 0, "no digest")
+
+
 @pytest.mark.processes
 @pytest.mark.usefixtures("signals")
 def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
