@@ -75,7 +75,7 @@ def test_a_program_that_is_needed_and_ends_is_named_with_its_last_lines(tmp_path
 @pytest.mark.usefixtures("signals")
 def test_a_wait_in_vain_names_what_is_missing_and_the_logs(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as programs:
-        assert programs.wait_for(lambda: "there", 0, "nothing") == "there"
+        assert programs.wait_for(lambda: "there", 5, "nothing") == "there"
         with pytest.raises(RunFailed, match=f"no digest within 0 s; the logs are in {tmp_path}"):
             programs.wait_for(lambda: None, 0, "no digest")
 
