@@ -17,6 +17,7 @@ from digest.settings.installation import AddressSettings, ProcessSettings, Stora
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.papers import CutSettings, SourceSettings
 from digest.settings.secrets import PREFIX, SecretFiles, SettingsError
+from digest.smtp import is_loopback
 
 ENV_FILE = ".env"
 # In the order of an installation.
@@ -43,7 +44,9 @@ class Settings(
     @model_validator(mode="after")
     def _real_sender(self) -> Self:
         """Reject a placeholder sender for a mail server on another machine."""
-        if any(not relay.is_local for relay in self.relays) and parseaddr(self.mail_from)[1].endswith("@localhost"):
+        if any(not is_loopback(relay.host) for relay in self.relays) and parseaddr(self.mail_from)[1].endswith(
+            "@localhost"
+        ):
             raise ValueError("DIGEST_MAIL_FROM is still digest@localhost, and DIGEST_SMTP_URL is a real mail server")
         return self
 
