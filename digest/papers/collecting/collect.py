@@ -15,7 +15,7 @@ from digest.papers.collecting.runs import COMPLETE, SourceHealth, SourceRun
 from digest.papers.collecting.store import history, keep_validators, last_complete, record_run
 from digest.papers.community import settle
 from digest.papers.sources.source import Source, SourceResult, SourceUnavailable, has_past_days, shows_votes
-from digest.papers.store import Listing, keep_papers, keep_votes, withdraw
+from digest.papers.store import keep_papers, keep_votes, withdraw
 
 Progress = Callable[[str], None]
 # Papers of earlier days in the pool still gain votes, so these are observed every hour (a little less, so that a run
@@ -95,7 +95,7 @@ def store(
             run = SourceRun(source, day, now, SourceHealth.FAILING, 0, 0, (), answer.problem)
         else:
             run = rate(source, day, now, result, history(connection, source, day, now))
-        run = replace(run, new=keep_papers(connection, Listing(source, seen_at or now, result.papers)))
+        run = replace(run, new=keep_papers(connection, source, seen_at or now, result.papers))
         keep_votes(connection, result.votes)
         withdraw(connection, result.withdrawn, now)
         settle(connection, [paper.id for paper in result.papers], result.refused)
