@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true, updat
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
 from digest.database.tables import papers, votes
-from digest.papers.paper import COLUMNS, LISTS, Observed, Paper, Votes, merge, paper_from
+from digest.papers.paper import Observed, Paper, Votes, merge, paper_from
 from digest.papers.ranking import Past
 from digest.papers.search import index_papers
 
@@ -107,10 +107,8 @@ def _rows_of(connection: Connection, ids: Collection[str]) -> dict[str, Row[Any]
 
 def _row(listed: Paper, source: str, seen_at: datetime, stored: Row[Any] | None) -> dict[str, Any]:
     merged = merge(paper_from(stored), listed) if stored else listed
-    row = {name: getattr(merged, name) for name in COLUMNS}
     seen = [seen_at, *([stored.first_seen_at, stored.last_seen_at] if stored else [])]
-    return row | {
-        **{name: list(row[name]) for name in LISTS},
+    return asdict(merged) | {
         "sources": sorted({source, *(stored.sources if stored else ())}),
         # An earlier instant may come later, when recorded days are replayed.
         "first_seen_at": min(seen),

@@ -110,9 +110,7 @@ def _suggest_new(
     _vote(connection, subscriber, paper_id, now)
     # A paper that a source listed need not be looked up.
     state = SuggestionState.LISTED if paper else SuggestionState.WAITING
-    suggestion = Suggestion(paper_id, subscriber.key, now, state)
-    if not community.keep_suggestion(connection, suggestion):
-        community.replace_suggestion(connection, suggestion)
+    community.keep_suggestion(connection, Suggestion(paper_id, subscriber.key, now, state))
     if paper:
         return _("Thanks. The paper is listed, with your vote.")
     return _("Thanks. We’re looking it up on arXiv and will list it within the hour.")

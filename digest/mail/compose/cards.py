@@ -6,7 +6,7 @@ from typing import Any
 
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, and_more, n_
-from digest.papers.paper import Paper, PaperLinks, RankedPaper, links_of
+from digest.papers.paper import Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
@@ -37,15 +37,14 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`."""
     paper, say = ranked.paper, language.say
     own_page = public_url + paper.path
-    links = links_of(paper)
     title = cut(paper.title, TITLE) or say(_UNTITLED)
     values = {
         "title": title,
-        "url": safe_url(paper.url) or links.arxiv or own_page,
+        "url": safe_url(paper.url) or paper.arxiv_url or own_page,
         "byline": [say(words) for words in _byline(paper)],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
-        "links": [Link(say(words), url) for words, url in (*_worded(links), (_("How it was ranked"), own_page))],
+        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (_("How it was ranked"), own_page))],
         "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS],
         "place": say(place_of(ranked, kind)),
     }
@@ -95,9 +94,9 @@ def in_preheader(paper: Paper, language: Language) -> str:
     return short_title(paper.title, IN_PREHEADER) or language.say(_UNTITLED)
 
 
-def _worded(links: PaperLinks) -> list[tuple[Message, str]]:
-    code_words = _("Code on GitHub") if links.code.startswith("https://github.com/") else _("Code")
-    worded = ((_("PDF on arXiv"), links.pdf), (code_words, links.code), (_("Project page"), links.project))
+def _worded_links(paper: Paper) -> list[tuple[Message, str]]:
+    code_words = _("Code on GitHub") if paper.code_url.startswith("https://github.com/") else _("Code")
+    worded = ((_("PDF on arXiv"), paper.pdf_url), (code_words, paper.code_url), (_("Project page"), paper.project_url))
     return [(words, url) for words, url in worded if safe_url(url)]
 
 

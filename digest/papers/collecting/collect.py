@@ -65,10 +65,9 @@ def collect_recent(
         Thread(target=_ask_all, args=(source, days, now, answers), daemon=True).start()
     runs = [store(engine, answer, now, progress) for answer in _until(deadline, answers, len(sources))]
     answered = {(run.source, run.day) for run in runs}
-    for source in sources:
-        if (source.name, now.date()) not in answered:
-            silent = SourceAnswer(source.name, now.date(), SourceResult(), f"no answer within {patience:.0f} seconds")
-            runs.append(store(engine, silent, now, progress))
+    silent = [source.name for source in sources if (source.name, now.date()) not in answered]
+    problem = f"no answer within {patience:.0f} seconds"
+    runs += [store(engine, SourceAnswer(name, now.date(), SourceResult(), problem), now, progress) for name in silent]
     order = [source.name for source in sources]
     return tuple(sorted(runs, key=lambda run: (order.index(run.source), -run.day.toordinal())))
 

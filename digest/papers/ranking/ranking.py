@@ -55,8 +55,10 @@ def rank(
 ) -> tuple[RankedPaper, ...]:
     """The pool, best first; equal scores by listing, newest first, then by id."""
     papers = list(pool)
-    scored = list(zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True))
-    scored.sort(key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id))
+    scored = sorted(
+        zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True),
+        key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id),
+    )
     return tuple(
         RankedPaper(number, observed.paper, terms.score, terms)
         for number, (terms, observed) in enumerate(scored, start=1)

@@ -1,8 +1,8 @@
 """The signals in the observations of a paper: counts, ages, and how fast they grew. Pure."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 from digest.papers.paper import Observed, Votes
@@ -16,6 +16,7 @@ BURST_VOTES_AN_HOUR = 15.0
 # An unknown time of listing is assumed at this share of the time between the last observation without the paper and the
 # first with it, since most papers of a day are listed in its first hours.
 _LISTED_AFTER = 0.3
+_EVER = datetime.min.replace(tzinfo=UTC)
 _DAY, _YESTERDAY = timedelta(hours=24), timedelta(hours=36)  # bounds of the observation that "since yesterday" means
 
 
@@ -68,25 +69,23 @@ def hours(span: timedelta) -> float:
     return span.total_seconds() / 3600
 
 
-def _upvotes_at(series: Sequence[Votes], instant: datetime) -> int | None:
-    index = bisect_right(series, instant, key=lambda votes: votes.observed_at)
-    return series[index - 1].upvotes if index else None
+def _upvotes_at(series: Sequence[Votes], instant: datetime, since: datetime = _EVER) -> int | None:
+    """The latest count within [since, instant]."""
+    return next((votes.upvotes for votes in reversed(series) if since <= votes.observed_at <= instant), None)
 
 
-def _gained(by_source: Iterable[list[Votes]], now: datetime) -> float | None:
+def _gained(by_source: Iterable[Sequence[Votes]], now: datetime) -> float | None:
     """Votes gained since yesterday, at the sources that were observed then."""
-    gains = []
-    for series in by_source:
-        lately = [votes for votes in series if votes.observed_at >= now - _YESTERDAY]
-        before = _upvotes_at(lately, now - _DAY)
-        if before is not None:
-            gains.append(series[-1].upvotes - before)
+    counts = [(series[-1].upvotes, _upvotes_at(series, now - _DAY, now - _YESTERDAY)) for series in by_source]
+    gains = [latest - before for latest, before in counts if before is not None]
     return float(sum(gains)) if gains else None
 
 
-def _burst(series: list[Votes]) -> float:
-    beyond = 0.0
-    for earlier, later in pairwise(series):
-        plausible = BURST_FLOOR + BURST_VOTES_AN_HOUR * hours(later.observed_at - earlier.observed_at)
-        beyond += max(0.0, later.upvotes - earlier.upvotes - plausible)
+def _burst(series: Sequence[Votes]) -> float:
+    """The upvotes that arrived faster than is plausible."""
+    growth = [
+        (later.upvotes - earlier.upvotes, hours(later.observed_at - earlier.observed_at))
+        for earlier, later in pairwise(series)
+    ]
+    beyond = sum((max(0.0, votes - (BURST_FLOOR + BURST_VOTES_AN_HOUR * span)) for votes, span in growth), 0.0)
     return min(beyond, float(series[-1].upvotes))
