@@ -26,7 +26,6 @@ from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting import remembered_by
-from digest.papers.community import Community
 from digest.papers.ranking import RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
@@ -158,4 +157,4 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, addresses, remembered_by(database), Community(database))
+    return make_sources(settings.sources, addresses, remembered_by(database), database)

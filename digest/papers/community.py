@@ -6,20 +6,16 @@ vote remains one vote.
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
-from digest.database.engine import read_only
 from digest.database.tables import papers, reader_votes, suggestions
 from digest.papers.paper import Paper, Votes
 from digest.papers.sources.source_names import SUGGESTIONS
 from digest.papers.store import papers_with
-
-_WAITS_FOR = timedelta(days=30)
-_VOTED_WITHIN = timedelta(days=30)  # longer than any pool
 
 
 class SuggestionState(StrEnum):
@@ -39,31 +35,6 @@ class Suggestion:
     at: datetime
     state: SuggestionState
     message: str = ""
-
-
-class Community:
-    """The suggestions and votes in a database, for the source "readers"."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def waiting(self, now: datetime) -> list[Suggestion]:
-        """Suggestions that were not looked up yet, oldest first."""
-        with read_only(self._engine) as connection:
-            return suggestions_in(connection, SuggestionState.WAITING, now - _WAITS_FOR, now)
-
-    def listed(self, day: date, now: datetime) -> list[Paper]:
-        """The papers suggested on `day` (UTC) and accepted, as of `now`, listed at the time of their suggestion."""
-        start, end = (datetime.combine(day, at, UTC) for at in (time.min, time.max))
-        with read_only(self._engine) as connection:
-            accepted = suggestions_in(connection, SuggestionState.LISTED, start, min(now, end))
-            stored = papers_with(connection, [suggestion.paper_id for suggestion in accepted])
-        return [replace(stored[new.paper_id], listed_at=new.at) for new in accepted if new.paper_id in stored]
-
-    def votes(self, now: datetime, also: Collection[str]) -> list[Votes]:
-        """The votes as of `now` for papers of the archive and of `also` that received one in the last weeks."""
-        with read_only(self._engine) as connection:
-            return count_votes(connection, now - _VOTED_WITHIN, now, also)
 
 
 # --- votes ---
@@ -129,6 +100,14 @@ def suggestions_in(
     """The suggestions in `state` made within [since, until], oldest first."""
     selected = suggestions.c.at.between(since, until) & (suggestions.c.state == str(state))
     return _suggestions(connection, selected)
+
+
+def listed_on(connection: Connection, day: date, now: datetime) -> list[Paper]:
+    """The papers suggested on `day` (UTC) and accepted, as of `now`, listed at the time of their suggestion."""
+    start, end = (datetime.combine(day, at, UTC) for at in (time.min, time.max))
+    accepted = suggestions_in(connection, SuggestionState.LISTED, start, min(now, end))
+    stored = papers_with(connection, [suggestion.paper_id for suggestion in accepted])
+    return [replace(stored[new.paper_id], listed_at=new.at) for new in accepted if new.paper_id in stored]
 
 
 def settle(connection: Connection, listed: Collection[str], refused: Mapping[str, str]) -> None:

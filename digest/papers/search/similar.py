@@ -90,5 +90,4 @@ def characteristic(counts: Mapping[str, float], papers_with: Mapping[str, int], 
         for word, count in counts.items()
         if 1 < papers_with.get(word, 0) <= max(_TOO_COMMON * papers, 2)
     }
-    heaviest = sorted(weights, key=lambda word: (-weights[word], word))[:MOST_WORDS]
-    return {word: weights[word] for word in heaviest}
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS])
