@@ -111,9 +111,11 @@ def _empty(now: datetime, today: Expected, facts: ListFacts) -> tuple[SourceHeal
         return SourceHealth.QUIET, "nothing changed since it was last read" if facts.unchanged else "nothing was listed"
     if now < today.by:
         return SourceHealth.QUIET, f"nothing is listed yet; it is expected by {today.by:%H:%M} UTC"
-    if facts.unchanged:
-        return SourceHealth.STALE, "nothing changed since the day before; late papers come tomorrow"
-    return SourceHealth.STALE, f"nothing was listed, though it was expected by {today.by:%H:%M} UTC"
+    return SourceHealth.STALE, (
+        "nothing changed since the day before; late papers come tomorrow"
+        if facts.unchanged
+        else f"nothing was listed, though it was expected by {today.by:%H:%M} UTC"
+    )
 
 
 def _thin(run: SourceRun, earlier: Sequence[SourceRun]) -> Iterator[str]:
