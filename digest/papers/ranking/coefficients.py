@@ -26,7 +26,7 @@ _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)
 
 
 def between_knots(age_hours: float) -> tuple[tuple[int, float], tuple[int, float]]:
-    """The two knots around an age with their shares, which add up to 1. Beyond the last knot on a side, all is its."""
+    """The two knots around an age with their shares, which add up to 1. The first and last knot bound the age."""
     logarithm = math.log(min(max(KNOTS[0], age_hours), KNOTS[-1]) + 2)
     after = min(bisect_right(_LOGARITHMS, logarithm), len(KNOTS) - 1)
     share = (logarithm - _LOGARITHMS[after - 1]) / (_LOGARITHMS[after] - _LOGARITHMS[after - 1])

@@ -39,7 +39,7 @@ def listed_at(observed: Observed, now: datetime, read_at: Sequence[datetime] = (
 
 
 def signals_of(observed: Observed, listed: datetime, now: datetime) -> ScoreTerms:
-    """What the votes of a paper say at `now`, which is after all of them: nothing if no source counts votes for it.
+    """The terms that come from a paper's votes, all of them observed by `now`; none if no source counts votes for it.
 
     Counts are sums of the latest count of each source. Its age counts from `listed`.
     """
