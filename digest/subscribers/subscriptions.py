@@ -69,8 +69,7 @@ def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind 
 
 def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
     """Queue another confirmation email, within the limits, for a pending subscriber whose link has expired."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if (
             subscriber
             and subscriber.status is Status.PENDING
@@ -82,8 +81,7 @@ def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
 
 def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferences, now: datetime) -> bool:
     """Store new preferences, which apply from the next issue on. False for a deleted subscriber."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None:
             return False
         before, after = subscriber.preferences, _with_end_of_pause(subscriber.preferences, preferences, now)
@@ -107,22 +105,20 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address that never confirmed
     is suppressed, so that it is not asked again when someone enters it.
     """
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
-        changed = store.set_unsubscribed(connection, subscriber_id, now)
-        if changed and subscriber and subscriber.status is Status.PENDING:
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not store.set_unsubscribed(connection, subscriber_id, now):
+            return False
+        if subscriber.status is Status.PENDING:
             suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
-        if changed and subscriber:
-            _record(connection, subscriber.key, "unsubscribed", now, {"how": how})
-            if goodbye and subscriber.status is Status.CONFIRMED and not is_suppressed(connection, subscriber.key):
-                _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
-    return changed
+        _record(connection, subscriber.key, "unsubscribed", now, {"how": how})
+        if goodbye and subscriber.status is Status.CONFIRMED and not is_suppressed(connection, subscriber.key):
+            _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
+    return True
 
 
 def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: datetime) -> bool:
     """Record why a subscriber left, once each time. False when it was recorded before, or they are subscribed."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id, lock=True)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None or subscriber.status is not Status.UNSUBSCRIBED:
             return False
         last = events.latest(connection, 1, event_subject(subscriber.key))
@@ -134,23 +130,21 @@ def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: da
 
 def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timedelta | None = None) -> bool:
     """Undo unsubscribing after a confirmation; with `within`, only if it was recent. False when nothing changed."""
-    with transaction(engine) as connection:
-        since = now - within if within is not None else None
-        changed = store.undo_unsubscribe(connection, subscriber_id, now, since)
-        subscriber = store.by_id(connection, subscriber_id)
-        if changed and subscriber:
-            _record(connection, subscriber.key, "subscribed again", now)
-    return changed
+    since = now - within if within is not None else None
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not store.undo_unsubscribe(connection, subscriber_id, now, since):
+            return False
+        _record(connection, subscriber.key, "subscribed again", now)
+    return True
 
 
 def allow_asking(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Undo "never email this address again", so that it can be signed up. False when nothing changed."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
-        lifted = subscriber is not None and lift(connection, subscriber.key, SuppressionReason.ASKED)
-        if subscriber and lifted:
-            _record(connection, subscriber.key, "may be asked again", now)
-    return lifted
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not lift(connection, subscriber.key, SuppressionReason.ASKED):
+            return False
+        _record(connection, subscriber.key, "may be asked again", now)
+    return True
 
 
 def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> None:
@@ -175,8 +169,7 @@ def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
 
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Delete a subscriber; the ledger keeps their deliveries without the address. False when already deleted."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None or not store.erase(connection, subscriber_id, subscriber.key):
             return False
         forget_suggester(connection, subscriber.key)

@@ -15,7 +15,7 @@ from digest.language import Message, _
 from digest.papers.paper import Paper
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
-from digest.subscribers import community, feedback
+from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form
@@ -88,7 +88,7 @@ def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tup
     """Apply the pressed button; returns a notice and the button that undoes it (name, value). Raises NotTaken."""
     engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
     if topic := topic_with(value(form, "mute")):
-        feedback.mute(engine, subscriber_id, topic, now)
+        paper_feedback.mute(engine, subscriber_id, topic, now)
         return _("We won’t send you papers on %(topic)s any more.", topic=topic.name), ("unmute", topic.slug)
     if topic := topic_with(value(form, "unmute")):
         return _unmute(link, topic), ("mute", topic.slug)
@@ -99,17 +99,17 @@ def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tup
         community.take_vote_back(engine, subscriber_id, paper.id)
         return _("Your vote has been removed."), ("vote", "yes")
     if value(form, "undo"):
-        feedback.take_back(engine, subscriber_id, paper.id)
+        paper_feedback.take_back(engine, subscriber_id, paper.id)
         return _("Undone. We’ve removed your feedback on this paper."), ("", "")
     pressed = value(form, "say") or kind
     if pressed not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
         raise NotTaken(_("Use one of the buttons."))
-    feedback.give(engine, subscriber_id, paper.id, FeedbackKind(pressed), now)
+    paper_feedback.give(engine, subscriber_id, paper.id, FeedbackKind(pressed), now)
     return _NOTICES[FeedbackKind(pressed)], ("undo", "yes")
 
 
 def _unmute(link: PersonalLink, topic: Topic) -> Message:
-    feedback.unmute(link.site.engine, link.subscriber.id, topic, clock.now())
+    paper_feedback.mute(link.site.engine, link.subscriber.id, topic, clock.now(), muted=False)
     return _("We may send you papers on %(topic)s again.", topic=topic.name)
 
 
@@ -155,12 +155,12 @@ def change_feedback(link: FeedbackLink, form: Posted) -> Response:
     engine, subscriber_id = link.site.engine, link.subscriber.id
     notice, error = "", ""
     if paper_id := value(form, "forget"):
-        forgotten = feedback.take_back(engine, subscriber_id, paper_id)
+        forgotten = paper_feedback.take_back(engine, subscriber_id, paper_id)
         notice = _("Undone.") if forgotten else _("There’s nothing to undo.")
     elif topic := topic_with(value(form, "unmute")):
         notice = _unmute(link, topic)
     elif value(form, "action") == "reset" and value(form, "sure") == "yes":
-        notice = _("Feedback cleared (%(count)s).", count=feedback.forget_all(engine, subscriber_id, clock.now()))
+        notice = _("Feedback cleared (%(count)s).", count=paper_feedback.forget_all(engine, subscriber_id, clock.now()))
     elif value(form, "action") == "reset":
         error = _("Tick the box to confirm. This can’t be undone.")
     return _show_all(link.reloaded(), notice, error)
