@@ -18,9 +18,8 @@ from digest.papers.topics import Topic, topic_with, topics_of
 from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
-from digest.subscribers.preferences import Form
+from digest.subscribers.preferences import Form, value
 from digest.web.cards import paper_card
-from digest.web.forms import value
 from digest.web.personal.links import FeedbackLink, PersonalLink
 from digest.web.site import EarlyAnswer, PageRouter, Posted
 

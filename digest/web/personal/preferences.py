@@ -12,9 +12,8 @@ from digest.issues import personal_data
 from digest.language import _
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
-from digest.subscribers.preferences import Errors, Form, parse_preferences
+from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose, sign
-from digest.web.forms import fields_of, fields_typed, value
 from digest.web.pages import Pages
 from digest.web.personal.links import ManageLink, PersonalLink, open_link
 from digest.web.site import PageRouter, Posted, PostedAnything, TheSite

@@ -18,13 +18,20 @@ from digest.ledger.kinds import Status
 from digest.papers.store import latest_papers
 from digest.subscribers import subscriptions
 from digest.subscribers.addresses import BadAddress, normalise, suggestion
-from digest.subscribers.preferences import Form, holds_preferences, known_zone, parse_preferences
+from digest.subscribers.preferences import (
+    Form,
+    fields_of,
+    fields_typed,
+    holds_preferences,
+    known_zone,
+    parse_preferences,
+    value,
+)
 from digest.subscribers.subscriber import Preferences
 from digest.subscribers.subscriptions import RequestOrigin
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose
 from digest.web.caching import REVALIDATED, same_for_all
 from digest.web.cards import card, paper_card
-from digest.web.forms import fields_of, fields_typed, value
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
 from digest.web.site import EarlyAnswer, PageRouter, Posted, Site, TheSite

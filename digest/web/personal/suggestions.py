@@ -8,8 +8,8 @@ from digest import clock
 from digest.language import UserError, _
 from digest.papers.suggestion import refusal
 from digest.subscribers import community
+from digest.subscribers.preferences import value
 from digest.web.cards import paper_card
-from digest.web.forms import value
 from digest.web.personal.links import PersonalLink, feedback_link
 from digest.web.site import PageRouter, Posted, TheSite
 

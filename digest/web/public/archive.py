@@ -13,9 +13,9 @@ from digest.ledger.kinds import IssueKind
 from digest.papers.paper import arxiv_page
 from digest.papers.search import papers_like
 from digest.papers.store import paper as paper_with_id
+from digest.text import parse_date
 from digest.web.caching import same_for_all
 from digest.web.cards import authors, card, links, paper_card
-from digest.web.forms import parse_date
 from digest.web.paging import page_number, pages_of
 from digest.web.public.score_labels import score_labels
 from digest.web.public.structured import article, collection

@@ -10,9 +10,8 @@ from digest.database.engine import read_only
 from digest.language import Language, Message, _, and_more
 from digest.papers.paper import Paper, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
-from digest.text import one_line
+from digest.text import one_line, parse_date
 from digest.web.cards import PaperCard, authors, paper_card
-from digest.web.forms import parse_date
 from digest.web.paging import page_number, pages_of
 from digest.web.site import PageRouter, TheSite
 
