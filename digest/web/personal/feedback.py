@@ -1,17 +1,22 @@
-"""Behind the links of a message's papers: more like this, less, already read; and all feedback so far.
+"""Behind the links of a message: the issue as it was sent, feedback on each paper, and all feedback so far.
 
 Opening a link only shows buttons.
 """
 
+from dataclasses import replace
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import Depends, Response
+from fastapi import Depends, HTTPException, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues.lists import chosen_list
 from digest.issues.profiles import feedback_summary
+from digest.issues.store import issue_on
 from digest.language import Message, _
+from digest.ledger.kinds import IssueKind
 from digest.papers.paper import Paper
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
@@ -19,8 +24,9 @@ from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form, value
-from digest.web.cards import paper_card
+from digest.web.cards import card, paper_card
 from digest.web.personal.links import FeedbackLink, PersonalLink
+from digest.web.public.archive import issue_date
 from digest.web.site import EarlyAnswer, PageRouter, Posted
 
 LABELS = {
@@ -37,6 +43,33 @@ _NOTICES = {
 router = PageRouter()
 
 
+# --- an issue as it was sent ---
+
+
+@router.page("/feedback/{token}/issues/{day}")
+@router.page("/feedback/{token}/issues/{day}/{kind}")
+def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> Response:
+    """The list that the ledger keeps of this subscriber's message; 404 when none was begun."""
+    with read_only(link.site.engine) as connection:
+        issue = issue_on(connection, kind, issue_date(day))
+        chosen = chosen_list(connection, issue.id, link.subscriber.key) if issue else None
+    if issue is None or chosen is None:
+        raise HTTPException(404, _("We didn’t email you a list on this date."))
+    ranked = {entry.paper.id: entry for entry in issue.papers}
+    picks = dict(enumerate(chosen.selection.picks, start=1))
+    return link.show(
+        "my_issue",
+        issue=issue,
+        cards=[replace(card(ranked[pick.paper_id]), rank=rank) for rank, pick in picks.items()],
+        why={rank: pick.why for rank, pick in picks.items()},
+        paper={rank: quote(pick.paper_id, safe="/:") for rank, pick in picks.items()},
+        labels=LABELS,
+    )
+
+
+# --- one paper ---
+
+
 class _FeedbackKinds(Convertor[FeedbackKind]):
     """Keeps these routes apart from others below the same link."""
 
@@ -50,9 +83,6 @@ class _FeedbackKinds(Convertor[FeedbackKind]):
 
 
 register_url_convertor("feedback", _FeedbackKinds())
-
-
-# --- one paper ---
 
 
 def _paper(link: FeedbackLink, paper_id: str) -> Paper:

@@ -50,7 +50,9 @@ def change(link: ManageLink, form: Posted) -> Response:
             subscriptions.resubscribe(engine, subscriber_id, now)
             return _show(link.reloaded(), _("You’re subscribed again."))
         case "export":
-            return _export(link)
+            stored = personal_data.export(link.reloaded().site.engine, subscriber_id)
+            name = 'attachment; filename="what-is-stored-about-me.json"'
+            return JSONResponse(stored, headers={"Content-Disposition": name})
         case "erase":
             return _erase(link, form)
         case _:
@@ -64,11 +66,6 @@ def _save(link: PersonalLink, form: Form) -> Response:
         return _show(link, fields=fields_typed(form, fields_of(before, now)), errors=preferences)
     subscriptions.change_preferences(link.site.engine, link.subscriber.id, preferences, now)
     return _show(link.reloaded(), _("Saved. Your changes apply from the next issue."))
-
-
-def _export(link: PersonalLink) -> Response:
-    stored = personal_data.export(link.reloaded().site.engine, link.subscriber.id)
-    return JSONResponse(stored, headers={"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'})
 
 
 def _erase(link: PersonalLink, form: Form) -> Response:

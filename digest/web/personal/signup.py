@@ -30,11 +30,10 @@ from digest.subscribers.preferences import (
 from digest.subscribers.subscriber import Preferences
 from digest.subscribers.subscriptions import RequestOrigin
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose
-from digest.web.caching import REVALIDATED, same_for_all
 from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
-from digest.web.site import EarlyAnswer, PageRouter, Posted, Site, TheSite
+from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
 
 FORM = "web 1"  # what the record of consent calls the form below; a new text gets a new number
 CARDS = 10
@@ -143,7 +142,11 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
     """The link of somebody who may confirm with it. Raises EarlyAnswer: the page that says how things stand."""
     link = open_link(site, Purpose.CONFIRM, token)
     if link is None:
-        raise EarlyAnswer(_broken(site.pages))
+        text = _(
+            "Your email app may have broken the link, or you may have signed up too long ago. Copy"
+            " the whole address from the email, or sign up again on the home page."
+        )
+        raise EarlyAnswer(site.pages.say(_("This link doesn’t work"), text, status=404))
     if link.subscriber.status is Status.CONFIRMED:
         raise EarlyAnswer(_confirmed(link.pages))
     if link.subscriber.status is Status.UNSUBSCRIBED:
@@ -151,17 +154,6 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
     if link.has_expired(CONFIRM_FOR):
         raise EarlyAnswer(_sent_again(link) if send_again else link.pages.show("expired", 410))
     return link
-
-
-def _broken(pages: Pages) -> Response:
-    return pages.say(
-        _("This link doesn’t work"),
-        _(
-            "Your email app may have broken the link, or you may have signed up too long ago. Copy"
-            " the whole address from the email, or sign up again on the home page."
-        ),
-        status=404,
-    )
 
 
 def _sent_again(link: PersonalLink) -> Response:

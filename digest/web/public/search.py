@@ -12,8 +12,7 @@ from digest.papers.paper import Paper, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
 from digest.text import one_line, parse_date
 from digest.web.cards import PaperCard, authors, paper_card
-from digest.web.paging import page_number, pages_of
-from digest.web.site import PageRouter, TheSite
+from digest.web.site import PageNumber, PageRouter, TheSite, pages_of
 
 PER_PAGE = 10
 _EXCERPT = 200
@@ -45,13 +44,12 @@ class SearchForm:
 
 
 @router.page("/search")
-def search_page(site: TheSite, request: Request) -> Response:
+def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Response:
     """Papers of the archive by words, authors or id; the empty form explains itself."""
     form, filters = _read(request)
     if form.is_empty or form.errors:
         return site.pages.show("search", 400 if form.errors else 200, form=form, results=None)
     query = parse_query(form.words)
-    page = page_number(request)
     with read_only(site.engine) as connection:
         results = search(connection, query, filters, PER_PAGE, (page - 1) * PER_PAGE)
     pages = pages_of(results.total, PER_PAGE, page)
