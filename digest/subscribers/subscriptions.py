@@ -3,7 +3,7 @@
 Confirming queues an issue as well: issues/first_issue.py.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,35 +27,22 @@ SAID_WHY = "said why they left"
 _PREFERENCES = tuple(field.name for field in fields(Preferences))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestOrigin:
-    """The source of a request, for the record of consent."""
-
-    form: str  # which form and version of its text
-    client_hash: str  # keyed hash of the web client's address
-
-
 def subscribe(
-    engine: Engine,
-    address: str,
-    origin: RequestOrigin,
-    now: datetime,
-    secret: bytes,
-    preferences: Preferences | None = None,
+    engine: Engine, address: str, consent: Consent, secret: bytes, preferences: Preferences | None = None
 ) -> None:
     """Ask a normalised address to confirm; the caller cannot learn whether it has confirmed already.
 
     `preferences` apply to a new address only, so that nobody can change those of another person.
     """
     key = recipient_key(address, secret)
-    consent = Consent(now, origin.client_hash, origin.form)
     with transaction(engine) as connection:
         queued = None
         if not is_suppressed(connection, key):
             store.add_pending(connection, address, key, preferences or Preferences(), consent)
             queued = _ask_to_confirm(connection, key, consent)
         # One event in every case: operators see a flooded address, and the response time reveals nothing.
-        _record(connection, key, "asked to subscribe", now, {"form": origin.form, "mail": str(queued or "")})
+        detail = {"form": consent.form, "mail": str(queued or "")}
+        _record(connection, key, "asked to subscribe", consent.requested_at, detail)
 
 
 def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind | None:
@@ -191,8 +178,8 @@ def _queue_within_limits(connection: Connection, kind: Kind, subscriber: Subscri
     """Queue a message that someone asked for; of two simultaneous requests the ledger accepts one a day."""
     if any(count_mails(connection, kind, subscriber.key, now - period) >= most for period, most in MAIL_LIMITS):
         return False
-    today = now.astimezone(UTC).date()
-    return queue_delivery(connection, NewDelivery(kind, today, subscriber.key, subscriber.id, now), now) is not None
+    delivery = NewDelivery(kind, now.astimezone(UTC).date(), subscriber.key, subscriber.id, now)
+    return queue_delivery(connection, delivery, now) is not None
 
 
 def _record(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any] | None = None) -> None:

@@ -44,8 +44,11 @@ def change(link: ManageLink, form: Posted) -> Response:
     match value(form, "action"):
         case "unsubscribe":
             subscriptions.unsubscribe(engine, subscriber_id, now, "preferences page", link.site.settings.goodbye)
-            notice = _("You’ve unsubscribed. We won’t send you any more issues.")
-            return _show(link.reloaded(), notice, after=link.site.hint_later())
+            return _show(
+                link.reloaded(),
+                _("You’ve unsubscribed. We won’t send you any more issues."),
+                after=link.site.hint_later(),
+            )
         case "resubscribe":
             subscriptions.resubscribe(engine, subscriber_id, now)
             return _show(link.reloaded(), _("You’re subscribed again."))

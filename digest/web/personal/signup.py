@@ -27,8 +27,7 @@ from digest.subscribers.preferences import (
     parse_preferences,
     value,
 )
-from digest.subscribers.subscriber import Preferences
-from digest.subscribers.subscriptions import RequestOrigin
+from digest.subscribers.subscriber import Consent, Preferences
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose
 from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
@@ -64,9 +63,9 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
     """Take the address, and say to look for our message."""
     address = _address(site, form, "subscribe")
     if not _is_a_program(form):
-        origin = RequestOrigin(FORM, site.client_hash(request))
+        consent = Consent(clock.now(), site.client_hash(request), FORM)
         preferences = Preferences(zone=known_zone(value(form, "zone")) or "UTC", language=site.pages.language.code)
-        subscriptions.subscribe(site.engine, address, origin, clock.now(), site.secret, preferences)
+        subscriptions.subscribe(site.engine, address, consent, site.secret, preferences)
     return site.pages.say(
         _("Check your inbox"),
         _("We’ve sent you an email. Use the button in it to confirm your address, and your subscription starts."),
@@ -151,7 +150,7 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
         raise EarlyAnswer(_confirmed(link.pages))
     if link.subscriber.status is Status.UNSUBSCRIBED:
         raise EarlyAnswer(_unsubscribed_since(link.pages))
-    if link.has_expired(CONFIRM_FOR):
+    if link.token.has_expired(CONFIRM_FOR, clock.now()):
         raise EarlyAnswer(_sent_again(link) if send_again else link.pages.show("expired", 410))
     return link
 

@@ -55,8 +55,7 @@ def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumbe
         newest = _newest(connection, topic)
     pages = pages_of(len(newest), _PER_PAGE, page)
     cards = [card(appearance.ranked) for appearance in newest[(page - 1) * _PER_PAGE : page * _PER_PAGE]]
-    canonical = _base(site, topic)
-    answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=canonical)
+    answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=_base(site, topic))
     return same_for_all(request, answer)
 
 
@@ -80,10 +79,8 @@ def json_feed(site: TheSite, request: Request, topic: TheTopic) -> Response:
 
 
 def _newest(connection: Connection, topic: Topic | None) -> list[Appearance]:
-    if topic is None:
-        return appearances(connection, _BEST, _ISSUES)
-    newest = appearances(connection, _BEST_FOR_TOPICS, _ISSUES)
-    return [appearance for appearance in newest if matches_topic(appearance.ranked.paper, topic)]
+    newest = appearances(connection, _BEST_FOR_TOPICS if topic else _BEST, _ISSUES)
+    return [appearance for appearance in newest if not topic or matches_topic(appearance.ranked.paper, topic)]
 
 
 def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | None]:

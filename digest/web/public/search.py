@@ -101,5 +101,7 @@ def _read(request: Request) -> tuple[SearchForm, Filters]:
     if since and until and since > until:
         errors["to"] = _("The end date is before the start date.")
     category = typed["category"][:40]
-    form = SearchForm(typed["q"][:LONGEST_QUERY], category, typed["from"][:20], typed["to"][:20], errors)
-    return form, Filters(category, since, until)
+    return (
+        SearchForm(typed["q"][:LONGEST_QUERY], category, typed["from"][:20], typed["to"][:20], errors),
+        Filters(category, since, until),
+    )
