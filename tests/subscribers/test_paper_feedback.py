@@ -54,9 +54,10 @@ def test_feedback_can_be_deleted_paper_by_paper_and_all_at_once(engine: Engine) 
             for n in range(3):
                 feedback = PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING)
                 paper_feedback.keep(connection, subscriber.id, feedback)
-        assert paper_feedback.take_back(connection, ada.id, "2603.00000")
-        assert not paper_feedback.take_back(connection, ada.id, "2603.00000")
-        assert paper_feedback.forget_all(connection, ada.id) == 2
+    assert paper_feedback.take_back(engine, ada.id, "2603.00000")
+    assert not paper_feedback.take_back(engine, ada.id, "2603.00000")
+    assert paper_feedback.forget_all(engine, ada.id, MORNING) == 2
+    with read_only(engine) as connection:
         assert set(paper_feedback.all_feedback(connection, [ada.id, bo.id])) == {bo.id}
 
 
