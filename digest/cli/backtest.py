@@ -7,15 +7,17 @@ from dataclasses import asdict
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.options import date_option, weight_option
 from digest.cli.output import answer, complain, progress, with_json
-from digest.papers.backtest import Recorded, ReplayedDay, Rules, read_folder, replay
 from digest.papers.ranking import FORMULA, RankingWeights
 from digest.settings import settings
+
+if TYPE_CHECKING:  # the help text should not wait for the parsers of the records
+    from digest.papers.backtest import Recorded, ReplayedDay, Rules
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -42,6 +44,8 @@ def backtest(
 
     Writes one {"id", "sent_at"} a line to --output. Needs no database.
     """
+    from digest.papers.backtest import Rules, replay
+
     rules = Rules(_weights(dict(weight or [])), settings().pool_days, per_day)
     recorded = _read(data)
     begin, end = _span(recorded, data, first, last)
@@ -60,14 +64,16 @@ def _weights(changes: Mapping[str, float]) -> RankingWeights:
     return RankingWeights(**{**weights, **changes})
 
 
-def _read(folder: Path) -> Recorded:
+def _read(folder: Path) -> "Recorded":
+    from digest.papers.backtest import read_folder
+
     try:
         return read_folder(folder)
     except FileNotFoundError as error:
         complain(f"{error}. Name with --data a folder that has it; docs/ranking.md says what it holds.", 2)
 
 
-def _span(recorded: Recorded, data: Path, first: date | None, last: date | None) -> tuple[date, date]:
+def _span(recorded: "Recorded", data: Path, first: date | None, last: date | None) -> tuple[date, date]:
     days = sorted(recorded.list_days | set(recorded.read_at))
     if not days:
         complain(f"{data} holds no list that can be read: {'; '.join(recorded.unreadable[:3])}", 1)
@@ -77,13 +83,13 @@ def _span(recorded: Recorded, data: Path, first: date | None, last: date | None)
     return begin, end
 
 
-def _watched(days: Iterator[ReplayedDay]) -> Iterator[ReplayedDay]:
+def _watched(days: "Iterator[ReplayedDay]") -> "Iterator[ReplayedDay]":
     for month, replayed in groupby(days, key=lambda replayed: f"{replayed.day:%Y-%m}"):
         progress(f"Replaying {month} …")
         yield from replayed
 
 
-def _write(output: Path, replayed: Sequence[ReplayedDay]) -> None:
+def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
     sent = [(ranked.paper.id, day.cut_at) for day in replayed if day.cut_at for ranked in day.sent]
     lines = [json.dumps({"id": paper_id, "sent_at": at.isoformat()}) + "\n" for paper_id, at in sent]
     try:
@@ -92,7 +98,7 @@ def _write(output: Path, replayed: Sequence[ReplayedDay]) -> None:
         complain(f"{output} cannot be written: {error.strerror}. Name another file with --output.", 1)
 
 
-def _summary(recorded: Recorded, replayed: Sequence[ReplayedDay], rules: Rules) -> dict[str, Any]:
+def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
     issues = [day for day in replayed if day.sent]
     none = {str(day.day): day.reason for day in replayed if not day.sent}
     return {

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.output import answer, complain, with_json
-from digest.lint import LintReport
-from digest.lint import lint as judge
+
+if TYPE_CHECKING:  # the help text should not wait for the parser of HTML
+    from digest.lint import LintReport
 
 _SHOWN = 3  # problems of one rule
 
@@ -19,6 +20,8 @@ def lint(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Messages as sent (RFC 5322).")],
 ) -> None:
     """Check whether messages, yours or others', are fit to send, by the rules in docs/mail-rules.md."""
+    from digest.lint import lint as judge
+
     reports = [(str(file), judge(_content(file))) for file in files]
     document = [
         {"file": file, "passed": report.passed, "of": report.of, "failed": report.failed} for file, report in reports
@@ -36,7 +39,7 @@ def _content(file: Path) -> bytes:
         complain(f"{file} cannot be read: {problem.strerror}", 2)
 
 
-def _lines(file: str, report: LintReport) -> Iterator[str]:
+def _lines(file: str, report: "LintReport") -> Iterator[str]:
     """A line for each broken rule: what is wrong and what to do."""
     for rule, problems in report.problems.items():
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
