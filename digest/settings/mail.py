@@ -16,14 +16,18 @@ _Domain = Annotated[str, StringConstraints(to_lower=True)]
 _Rate = Annotated[float, Field(gt=0)]
 
 
-def _pairs(value: Any) -> Any:
-    """`name=value name=value` as a dictionary."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.partition("=") for part in words(value)]
-    if not all(name and text for name, _, text in pairs):
-        raise ValueError("write name=value, separated by spaces")
-    return {name: text for name, _, text in pairs}
+def _pairs(example: str) -> BeforeValidator:
+    """Reads `name=value name=value` as a dictionary."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in words(value)]
+        if not all(name and text for name, _, text in pairs):
+            raise ValueError(f"write {example}")
+        return {name: text for name, _, text in pairs}
+
+    return BeforeValidator(parse)
 
 
 class SenderSettings(BaseSettings):
@@ -39,7 +43,7 @@ class SenderSettings(BaseSettings):
         "",
         description="Envelope sender, which receives delivery failure reports. Empty: the address in `DIGEST_MAIL_FROM`.",
     )
-    dkim_keys: Annotated[dict[str, Path], NoDecode, BeforeValidator(_pairs)] = Field(
+    dkim_keys: Annotated[dict[str, Path], NoDecode, _pairs("selector=file, separated by spaces")] = Field(
         {},
         description="DKIM keys as `selector=file`; each file holds a private key in PEM, RSA (2048 bits) or Ed25519. The first key of each kind signs; the others repeat messages that they signed before. Empty: the mail server has to sign.",
     )
@@ -76,7 +80,9 @@ class SmtpSettings(BaseSettings):
     smtp_rate: float = Field(
         0.0, ge=0, le=100000, description="Messages a second, all workers together. 0: as fast as the server accepts."
     )
-    smtp_domain_rates: Annotated[dict[_Domain, _Rate], NoDecode, BeforeValidator(_pairs)] = Field(
+    smtp_domain_rates: Annotated[
+        dict[_Domain, _Rate], NoDecode, _pairs("gmail.com=20 outlook.com=5 *=50 (messages a second, more than 0)")
+    ] = Field(
         {},
         description="Messages a second to one destination, all workers together: `gmail.com=20 outlook.com=5 *=50`, where `*` is any other domain. Empty: no limit.",
     )
