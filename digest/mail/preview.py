@@ -15,8 +15,7 @@ from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
 from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional, language_of
 from digest.mail.compose.context import MailContext
-from digest.mail.compose.fragments import Fragments
-from digest.mail.compose.store import stored_fragments
+from digest.mail.compose.fragments import Fragments, stored_fragments
 from digest.mail.message import Draft
 from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber

@@ -1,8 +1,7 @@
 """The texts and links on a paper's card. Foreign text passes digest/text.py."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, and_more, n_
@@ -27,8 +26,7 @@ _UNTITLED = _("Untitled")
 IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     words: str
     url: str
 
@@ -63,8 +61,6 @@ def _taken(value: Any) -> int:
     match value:
         case str():
             return wire_cost(unbroken(value))
-        case Link():
-            return _taken(value.words) + _taken(value.url)
         case dict():
             return sum(map(_taken, value.values()))
         case _:
@@ -115,13 +111,11 @@ def _byline(paper: Paper) -> list[str]:
 
 def _counts(terms: ScoreTerms) -> list[Message]:
     """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, without zeros."""
-    votes, gained, comments, stars = map(int, (terms.upvotes, terms.gained or 0, terms.comments, terms.stars))
-    counts = []
-    if votes:
-        total = n_("%(num)s vote", "%(num)s votes", num=votes)
-        counts.append(_("%(votes)s, +%(gained)s since yesterday", votes=total, gained=gained) if gained > 0 else total)
-    if comments:
-        counts.append(n_("%(num)s comment", "%(num)s comments", num=comments))
-    if stars:
-        counts.append(n_("%(num)s GitHub star", "%(num)s GitHub stars", num=stars))
-    return counts
+    votes = n_("%(num)s vote", "%(num)s votes", num=int(terms.upvotes))
+    gained = int(terms.gained or 0)
+    if gained > 0:
+        votes = _("%(votes)s, +%(gained)s since yesterday", votes=votes, gained=gained)
+    comments = n_("%(num)s comment", "%(num)s comments", num=int(terms.comments))
+    stars = n_("%(num)s GitHub star", "%(num)s GitHub stars", num=int(terms.stars))
+    counted = ((terms.upvotes, votes), (terms.comments, comments), (terms.stars, stars))
+    return [words for count, words in counted if int(count)]

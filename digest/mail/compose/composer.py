@@ -16,9 +16,8 @@ from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.ledger.sending import message_of
 from digest.mail.compose.context import MailContext, frozen_branding, frozen_context
 from digest.mail.compose.dkim import first_of_each_kind
-from digest.mail.compose.fragments import Fragments, fragments_of
+from digest.mail.compose.fragments import Fragments, fragments_of, keep_fragments, stored_fragments
 from digest.mail.compose.headers import (
-    UnfitMessage,
     address_value,
     boundary_for,
     check_fields,
@@ -29,20 +28,19 @@ from digest.mail.compose.headers import (
     mime_fields,
     signed,
 )
-from digest.mail.compose.issue_template import Encoded, IssueTemplate, encoded_address, url_start
+from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
 from digest.mail.compose.render import SubscriberLinks
-from digest.mail.compose.store import keep_fragments, stored_fragments
 from digest.mail.delivery.journal import Journal
-from digest.mail.message import Draft, Headers, OutgoingMessage
+from digest.mail.message import Draft, Headers, OutgoingMessage, UnfitMessage
 from digest.smtp import Envelope, is_plain_address
 from digest.subscribers.tokens import Purpose, sign
 from digest.text import domain_of
 
 _TOKEN_LENGTH = 32
 _LINKS = {  # by their placeholders
-    "manage_url": ("preferences", Purpose.MANAGE),
-    "unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
-    "feedback": ("feedback", Purpose.FEEDBACK),
+    b"manage_url": ("preferences", Purpose.MANAGE),
+    b"unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
+    b"feedback": ("feedback", Purpose.FEEDBACK),
 }
 
 
@@ -54,19 +52,27 @@ class IssueComposer:
 
     def __init__(self, issue: Issue, fragments: Fragments, context: MailContext) -> None:
         """Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
-        frozen = frozen_context(issue, context)
-        public_url = frozen.branding.public_url
+        self._context = frozen_context(issue, context)
+        public_url, senders = self._context.branding.public_url, self._context.senders
         boundary = boundary_for(f"issue {issue.id} of {issue.date}")
         self._issue_id = issue.id
-        self._reverse_path = frozen.senders.reverse_path
-        self._link_keys = frozen.link_keys
-        self._signers = frozen.signers
-        self._domain = domain_of(frozen.senders.bulk)
+        self._domain = domain_of(senders.bulk)
         self._unsubscribe_url = f"{public_url}/u/"
         self._urls = {name: url_start(f"{public_url}/{path}/", _TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
         self._template = IssueTemplate(fragments, boundary)
         self._date = lru_cache(maxsize=1_000)(date_value)
-        self._fields = [*header_fields("A subject", self._sample_headers(issue, frozen)), *mime_fields(boundary)]
+        sample = Headers(  # of the fields that all subscribers share; the others are replaced in each message
+            sender=senders.bulk,
+            reply_to=senders.reply_to,
+            to="subscriber@example.com",
+            date=issue.cut_at,
+            message_id=f"sample@{self._domain}",
+            kind=OF_ISSUE[issue.kind],
+            occasion=issue.date.isoformat(),
+            unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
+            archive_url=f"{public_url}/issues",
+        )
+        self._fields = [*header_fields("A subject", sample), *mime_fields(boundary)]
         check_fields(self._fields)
 
     def compose(self, draft: Draft) -> OutgoingMessage:
@@ -78,7 +84,7 @@ class IssueComposer:
             raise UnfitMessage("a digest without papers is not sent")
         address = address_value(draft.subscriber.email)
         tokens = {
-            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._link_keys)
+            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._context.link_keys)
             for name, (_, purpose) in _LINKS.items()
         }
         name = message_id(delivery, self._domain)
@@ -87,36 +93,22 @@ class IssueComposer:
             "Subject": self._template.subject(selection.picks[0].paper_id, len(selection.picks)).header,
             "Date": self._date(delivery.due_at),
             "Message-ID": f"<{name}>",
-            "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens['unsubscribe_url']}>",
+            "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens[b'unsubscribe_url']}>",
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]
-        body = self._template.body(selection, {"address": encoded_address(address), **self._links(tokens)})
-        message = signed(fields, body, self._domain, delivery.due_at, self._signers)
-        envelope = Envelope(
-            delivery.id, self._reverse_path, draft.subscriber.email, message, self._template.may_have_dots
-        )
-        return _outgoing(envelope, name)
+        body = self._template.body(selection, *self._values(address, tokens))
+        message = signed(fields, body, self._domain, delivery.due_at, self._context.signers)
+        reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
+        return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
 
-    def _links(self, tokens: dict[str, str]) -> dict[str, Encoded]:
-        links = {}
+    def _values(self, address: str, tokens: dict[bytes, str]) -> tuple[Values, Values]:
+        """The address and links of a subscriber, for the text and for the HTML."""
+        encoded = encoded_address(address)
+        text, html = {b"address": encoded.text}, {b"address": encoded.html}
         for name, token in tokens.items():
             start, end = self._urls[name], token.encode()
-            links[name] = Encoded(start.text + end, start.html + end)
-        return links
-
-    def _sample_headers(self, issue: Issue, frozen: MailContext) -> Headers:
-        """Headers for the fields that all subscribers share; the others are replaced in each message."""
-        return Headers(
-            sender=frozen.senders.bulk,
-            reply_to=frozen.senders.reply_to,
-            to="reader@example.com",
-            date=issue.cut_at,
-            message_id=f"sample@{self._domain}",
-            kind=OF_ISSUE[issue.kind],
-            occasion=issue.date.isoformat(),
-            unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
-            archive_url=f"{frozen.branding.public_url}/issues",
-        )
+            text[name], html[name] = start.text + end, start.html + end
+        return text, html
 
 
 @dataclass(slots=True)

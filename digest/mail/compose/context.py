@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from digest.issues.issue import Issue, IssueSettings
 from digest.language import SOURCE
 from digest.mail.compose.dkim import Signer, first_of_each_kind, named
-from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.render import Renderer
-from digest.mail.message import Branding, Senders
+from digest.mail.message import Branding, Senders, UnfitMessage
 from digest.subscribers.tokens import key_id, key_named
 
 
@@ -60,15 +59,11 @@ def frozen_context(issue: Issue, current: MailContext) -> MailContext:
     link_key = key_named(current.link_keys, settings.link_key) if settings.link_key else current.link_keys[0]
     if link_key is None:
         raise UnfitMessage("the secret key that signs the links of this issue is no longer set")
-    try:
-        signers = named(current.signers, settings.dkim)
-    except ValueError as missing:
-        raise UnfitMessage(str(missing)) from None
     return replace(
         current,
         branding=frozen_branding(issue),
         senders=replace(current.senders, bulk=settings.sender, reply_to=settings.reply_to),
         link_keys=(link_key,),
-        signers=signers,
+        signers=named(current.signers, settings.dkim),
         language=settings.language,
     )

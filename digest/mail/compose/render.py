@@ -115,7 +115,7 @@ class Renderer:
 
     def welcome(self) -> RenderedCard:
         """The greeting above the papers of a subscriber's first issue."""
-        card = self._card("welcome", {"reader": _PLACEHOLDERS})
+        card = self._card("welcome", {"subscriber": _PLACEHOLDERS})
         return RenderedCard(card.html, card.text + "\n\n")
 
     def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
@@ -143,7 +143,7 @@ class Renderer:
 
 
 def _common_values(links: SubscriberLinks, branding: Branding) -> dict[str, Any]:
-    return {"reader": links, "look": branding, "contact_url": _contact_url(branding.contact), "spacer": SPACER}
+    return {"subscriber": links, "branding": branding, "contact_url": _contact_url(branding.contact), "spacer": SPACER}
 
 
 def _issue_values(issue: Issue, branding: Branding, language: Language) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def from_scratch(
     cards = dict.fromkeys(("html", "text"), "")
     if selection.first:
         welcome = {
-            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"reader": links})
+            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"subscriber": links})
             for name, ending in (("html", "html"), ("text", "txt"))
         }
         cards = {"html": welcome["html"].strip() + "\n", "text": welcome["text"].strip("\n") + "\n\n"}
@@ -60,7 +60,7 @@ def from_scratch(
         "title": in_subject(papers[0], language),
         "preheader": preheader,
     }
-    shown = one_line(renderer._render("digest/subject.txt", values | {"reader": links, "look": branding}))
+    shown = one_line(renderer._render("digest/subject.txt", values | {"subscriber": links, "branding": branding}))
     values |= _common_values(links, branding) | {"subject": shown}
     parts = renderer._message(Kind.DIGEST, values, RenderedCard(cards["html"], cards["text"]))
     return MessageParts(shown, parts.text, parts.html), preheader
