@@ -1,10 +1,7 @@
 """Composes a message for a preview or a test, outside the ledger."""
 
-import email
 from dataclasses import replace
 from datetime import date, datetime
-from email.message import EmailMessage
-from email.policy import default
 
 from sqlalchemy import Engine
 
@@ -13,6 +10,7 @@ from digest.issues.issue import Issue
 from digest.issues.selection import CachedIssue, Pool, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
+from digest.lint import ParsedMessage
 from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional, language_of
 from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments, stored_fragments
@@ -61,10 +59,8 @@ def test_envelope(
 
 def body_of(message: bytes, kind: str) -> str:
     """The `html` or the `text` part of a message."""
-    parsed = email.message_from_bytes(message, policy=default)
-    assert isinstance(parsed, EmailMessage)
-    part = parsed.get_body(("html",) if kind == "html" else ("plain",))
-    return str(part.get_content()) if part else ""
+    parsed = ParsedMessage(message)
+    return parsed.html if kind == "html" else parsed.text
 
 
 def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber, now: datetime) -> Draft | None:

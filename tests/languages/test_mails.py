@@ -115,7 +115,7 @@ def test_a_worker_keeps_the_fragments_of_each_language(engine):
     composer = Composer(engine, context, _NoJournal(), issues)  # type: ignore[arg-type]
     issue = issues.get(issue_id).issue
     drafts = [a_draft(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
-    assert len(composer.compose(drafts).messages) == 2
+    assert len(composer.compose(drafts)[0]) == 2
     with read_only(engine) as connection:
         kept = connection.execute(select(fragments.c.language).order_by(fragments.c.language)).scalars().all()
     assert kept == ["en", "zh-CN"]

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from jinja2 import TemplateError
@@ -111,14 +110,6 @@ class IssueComposer:
         return text, html
 
 
-@dataclass(slots=True)
-class Composed:
-    """The composed messages; `unfit` has, by delivery, the reason why a message could not be composed."""
-
-    messages: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
-    unfit: dict[int, str] = field(default_factory=dict)
-
-
 class Composer:
     """Composes the messages of one worker. Reads the fragments of an issue once, because they never change."""
 
@@ -129,33 +120,33 @@ class Composer:
         self.issues = issues
         self._issue_composer = lru_cache(maxsize=8)(self._new_issue_composer)
 
-    def compose(self, drafts: Sequence[Draft]) -> Composed:
-        """Compose each message on its own, so that a faulty draft stops no other."""
-        composed = Composed()
+    def compose(self, drafts: Sequence[Draft]) -> tuple[list[tuple[Draft, OutgoingMessage]], dict[int, str]]:
+        """The messages, and by delivery the reason why one could not be composed. A faulty draft stops no other."""
+        messages: list[tuple[Draft, OutgoingMessage]] = []
+        unfit = {}
         for draft in drafts:
             self._journal.making(draft.delivery.id)
             try:
                 message = self._message(draft)
                 _check(message, draft)
             except (TemplateError, ValueError) as problem:
-                composed.unfit[draft.delivery.id] = str(problem)
+                unfit[draft.delivery.id] = str(problem)
             else:
-                composed.messages.append((draft, message))
+                messages.append((draft, message))
         self._journal.making(0)
-        return composed
+        return messages, unfit
 
     def _message(self, draft: Draft) -> OutgoingMessage:
         delivery = draft.delivery
         if draft.issue is not None:
             return self._issue_composer(draft.issue.id, language_of(draft)).compose(draft)
-        if delivery.in_doubt and (stored := self._stored_message(delivery.id)):
-            envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
-            return _outgoing(envelope, delivery.message_id)
+        if delivery.in_doubt:
+            with read_only(self._engine) as connection:
+                stored = message_of(connection, delivery.id)
+            if stored:
+                envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
+                return _outgoing(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
-
-    def _stored_message(self, delivery_id: int) -> bytes | None:
-        with read_only(self._engine) as connection:
-            return message_of(connection, delivery_id)
 
     def _new_issue_composer(self, issue_id: int, language: str) -> IssueComposer:
         issue = self.issues.get(issue_id).issue

@@ -15,7 +15,6 @@ from digest.database.tables import subscribers, suppressions
 from digest.issues.selection import (
     CachedIssue,
     IssueCache,
-    Selection,
     SubscriberHistory,
     histories,
     papers_for,
@@ -83,10 +82,8 @@ def _choose_papers(
     if claim.selection is None and history.got.being_chosen:
         outcome.waiting.append(claim.id)
         return
-    if claim.selection:
-        selection: Selection | SkipReason = selection_of(claim.selection)
-    else:
-        selection = papers_for(cached, subscriber.preferences, history)
+    stored = claim.selection
+    selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
     if isinstance(selection, SkipReason):
         outcome.skipped[claim.id] = selection
         return

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.smtp import Reply
@@ -76,12 +75,6 @@ class Journal:
         self._file.unlink(missing_ok=True)
         self._memory.close()
         os.close(self._handle)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_about: object) -> None:
-        self.close()
 
     def _append(self, line: bytes) -> None:
         end = self._end + len(line)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
@@ -63,7 +64,9 @@ class Receipt:
 # --- the meaning of a reply ---
 
 
+@lru_cache(maxsize=1_000)
 def receipt_of(reply: Reply) -> Receipt:
+    """Computed once for the journal, on the sender's thread, and for the ledger."""
     enhanced = _enhanced_code(reply)
     outcome = _outcome(reply, enhanced)
     text = reply.text if reply.code or reply.phase is Phase.WAITING else f"{reply.phase}: {reply.text}"

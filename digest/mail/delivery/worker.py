@@ -6,7 +6,7 @@ between two steps, the ledger and its journal say what certainly did not happen 
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -25,10 +25,10 @@ from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
-from digest.mail.delivery.outcome import Receipt, receipt_of, record
+from digest.mail.delivery.outcome import receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
-from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize
+from digest.mail.throttle import MAX_WAIT, Throttle, next_window_size
 from digest.smtp import Reply, Sender
 
 log = structlog.get_logger()
@@ -46,13 +46,12 @@ ComposedMessages = Sequence[tuple[Draft, OutgoingMessage]]
 class RunStats:
     """The number of deliveries that one call handled, by outcome."""
 
-    handled: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
     more: bool = False  # the call ended at its limits; there may be more to do
 
-    def count(self, outcome: str, deliveries: int = 1) -> None:
-        self.handled += deliveries
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + deliveries
+    @property
+    def handled(self) -> int:
+        return self.outcomes.total()
 
 
 class WindowInFlight:
@@ -104,7 +103,7 @@ class DeliveryWorker:
         self._hold = settings.hold
         self._now = settings.now
         self._lock = WorkerLock(engine, settings.name)
-        self._window_size = WindowSize()
+        self._window_size = 1  # messages
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
 
@@ -125,7 +124,7 @@ class DeliveryWorker:
         finally:
             self._settle()
         if stats.handled:
-            log.info("deliveries handled", count=stats.handled, outcomes=stats.outcomes)
+            log.info("deliveries handled", count=stats.handled, outcomes=dict(stats.outcomes))
         return stats
 
     def close(self) -> None:
@@ -140,7 +139,7 @@ class DeliveryWorker:
         """Nothing while sending is paused."""
         if self._throttle.why_paused(self._now()):
             return []
-        limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size.messages * _WINDOWS_PER_CLAIM))
+        limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
         with transaction(self._engine) as connection:
             return sending.claim(connection, self._name, limit, self._now())
 
@@ -160,12 +159,12 @@ class DeliveryWorker:
 
     def compose(self, drafts: Sequence[Draft]) -> ComposedMessages:
         """Compose the messages of a window; quarantine those that cannot be."""
-        composed = self._composer.compose(drafts)
-        if composed.unfit:
+        messages, unfit = self._composer.compose(drafts)
+        if unfit:
             with transaction(self._engine) as connection:
-                for delivery_id, problem in composed.unfit.items():
+                for delivery_id, problem in unfit.items():
                     self._quarantine(connection, delivery_id, problem)
-        return composed.messages
+        return messages
 
     def record(self, messages: ComposedMessages = ()) -> ComposedMessages:
         """Record the replies to the oldest window, if the wire has no room for another, and mark `messages` as being
@@ -185,7 +184,10 @@ class DeliveryWorker:
         may_go = retry_transaction(self._engine, work)
         if oldest:
             self._in_flight.popleft()
-            self._adapt(oldest, receipts)
+            self._stats.outcomes.update(receipt.outcome for receipt in receipts)
+            self._window_size = next_window_size(self._window_size, oldest.seconds(), receipts)
+            addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
+            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
         if len(may_go) < len(messages):
             self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         return [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
@@ -215,10 +217,8 @@ class DeliveryWorker:
                 self._requeue([draft.delivery.id for draft in drafts], _AT_ONCE)
                 drafts.clear()
                 break
-            window = [drafts.popleft() for _ in range(min(self._window_size.messages, len(drafts)))]
+            window = [drafts.popleft() for _ in range(min(self._window_size, len(drafts)))]
             waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now())
-            if not any(waits):
-                return window
             if going := self._wait(drafts, list(zip(window, waits, strict=True))):
                 return going
         return []
@@ -234,13 +234,6 @@ class DeliveryWorker:
             time.sleep(min(wait for _draft, wait in soon).total_seconds())
         return going
 
-    def _adapt(self, window: WindowInFlight, receipts: Sequence[Receipt]) -> None:
-        self._window_size.adapt(window.seconds(), receipts)
-        addresses = [window.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
-        self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
-        for receipt in receipts:
-            self._stats.count(receipt.outcome)
-
     def _return(self, claims: Sequence[Delivery]) -> None:
         """Skip or requeue what the last check refused, since it has changed after the choice."""
         with transaction(self._engine) as connection:
@@ -252,23 +245,23 @@ class DeliveryWorker:
                 else:
                     wait = _AT_ONCE if statuses[claim.id].issue_status is IssueStatus.PAUSED else _SOON
                     transitions.requeue(connection, [claim.id], self._now() + wait)
-                    self._stats.count("requeued")
+                    self._stats.outcomes["requeued"] += 1
 
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
         transitions.skip(connection, delivery_id, reason, self._now())
-        self._stats.count(f"skipped: {reason}")
+        self._stats.outcomes[f"skipped: {reason}"] += 1
 
     def _quarantine(self, connection: Connection, delivery_id: int, problem: str) -> None:
         log.error("a message cannot be composed and is quarantined", delivery=delivery_id, problem=problem)
         transitions.quarantine(connection, delivery_id, problem, self._now())
         events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", {"problem": problem})
-        self._stats.count("quarantined")
+        self._stats.outcomes["quarantined"] += 1
 
     def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:
             with transaction(self._engine) as connection:
                 transitions.requeue(connection, delivery_ids, self._now() + wait)
-            self._stats.count("requeued", len(delivery_ids))
+            self._stats.outcomes["requeued"] += len(delivery_ids)
 
 
 def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:

@@ -253,24 +253,17 @@ class Throttle:
         return _Snapshot(now, by_scope.pop(EVERYTHING, None), by_scope, sent)
 
 
-class WindowSize:
-    """The number of messages in a worker's next window.
+def next_window_size(size: int, seconds: float, receipts: Sequence[Receipt]) -> int:
+    """The number of messages in a worker's next window, after one of `size` that took `seconds`.
 
     A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
     take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.
     """
-
-    def __init__(self) -> None:
-        self.messages = 1
-
-    def adapt(self, seconds: float, receipts: Sequence[Receipt]) -> None:
-        """To how long the last window took and what became of it."""
-        if any(receipt.outcome in _TROUBLE for receipt in receipts):
-            self.messages = 1
-        elif seconds > _SLOW_SECONDS:
-            self.messages = max(1, self.messages // 2)
-        elif seconds < _FAST_SECONDS:
-            self.messages = min(_MAX_WINDOW, self.messages * 2)
+    if any(receipt.outcome in _TROUBLE for receipt in receipts):
+        return 1
+    if seconds > _SLOW_SECONDS:
+        return max(1, size // 2)
+    return min(_MAX_WINDOW, size * 2) if seconds < _FAST_SECONDS else size
 
 
 def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
