@@ -15,7 +15,7 @@ from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.settings import settings
 
 if TYPE_CHECKING:
-    from digest.mail.compose.context import MailContext
+    from digest.mail.compose.composer import MailContext
 
 InLanguage = Annotated[
     str | None, typer.Option(metavar="CODE", help="Language without --subscriber.", show_default="DIGEST_LANGUAGE")

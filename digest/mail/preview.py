@@ -11,8 +11,7 @@ from digest.issues.selection import CachedIssue, Pool, histories, papers_for, se
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
 from digest.lint import ParsedMessage
-from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional, language_of
-from digest.mail.compose.context import MailContext
+from digest.mail.compose.composer import IssueComposer, MailContext, compose_alone, compose_transactional, language_of
 from digest.mail.compose.fragments import Fragments, stored_fragments
 from digest.mail.message import Draft
 from digest.smtp import Envelope

@@ -15,8 +15,14 @@ from digest.issues.issue import Issue
 from digest.issues.selection import IssueCache, Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
-from digest.mail.compose.composer import Composer, IssueComposer, compose_alone, language_of, render_fragments
-from digest.mail.compose.context import MailContext
+from digest.mail.compose.composer import (
+    Composer,
+    IssueComposer,
+    MailContext,
+    compose_alone,
+    language_of,
+    render_fragments,
+)
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS

@@ -1,38 +1,36 @@
-"""Turns drafts into envelopes. The same draft always gives the same bytes."""
+"""Turns drafts into envelopes. The same draft always gives the same bytes, whatever has changed since the cut."""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from jinja2 import TemplateError
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, IssueSettings
 from digest.issues.selection import IssueCache
 from digest.language import SOURCE
 from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.ledger.sending import message_of
-from digest.mail.compose.context import MailContext, frozen_branding, frozen_context
-from digest.mail.compose.dkim import first_of_each_kind
+from digest.mail.compose.dkim import Signer, first_of_each_kind, named
 from digest.mail.compose.fragments import Fragments, fragments_of, keep_fragments, stored_fragments
 from digest.mail.compose.headers import (
     address_value,
     boundary_for,
-    check_fields,
     date_value,
     header_fields,
     message_bytes,
     message_id,
-    mime_fields,
     signed,
 )
 from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
-from digest.mail.compose.render import SubscriberLinks
+from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.delivery.journal import Journal
-from digest.mail.message import Draft, Headers, OutgoingMessage, UnfitMessage
+from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage
 from digest.smtp import Envelope, is_plain_address
-from digest.subscribers.tokens import Purpose, sign
+from digest.subscribers.tokens import Purpose, key_id, key_named, sign
 from digest.text import domain_of
 
 _TOKEN_LENGTH = 32
@@ -41,6 +39,18 @@ _LINKS = {  # by their placeholders
     b"unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
     b"feedback": ("feedback", Purpose.FEEDBACK),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MailContext:
+    """Everything that composing a message needs, except its draft."""
+
+    renderer: Renderer
+    branding: Branding
+    senders: Senders
+    link_keys: Sequence[bytes]  # newest first
+    signers: Sequence[Signer] = ()  # all DKIM keys
+    language: str = SOURCE  # of subscribers who chose none
 
 
 class IssueComposer:
@@ -71,8 +81,7 @@ class IssueComposer:
             unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
             archive_url=f"{public_url}/issues",
         )
-        self._fields = [*header_fields("A subject", sample), *mime_fields(boundary)]
-        check_fields(self._fields)
+        self._fields = header_fields("A subject", sample, boundary)
 
     def compose(self, draft: Draft) -> OutgoingMessage:
         """Raises UnfitMessage for a message that cannot be made."""
@@ -86,16 +95,19 @@ class IssueComposer:
             name: sign(purpose, draft.subscriber.id, delivery.created_at, self._context.link_keys)
             for name, (_, purpose) in _LINKS.items()
         }
+        subject, subject_in_html = self._template.subject(selection.picks[0].paper_id, len(selection.picks))
         name = message_id(delivery, self._domain)
         own = {
             "To": address,
-            "Subject": self._template.subject(selection.picks[0].paper_id, len(selection.picks)).header,
+            "Subject": subject,
             "Date": self._date(delivery.due_at),
             "Message-ID": f"<{name}>",
             "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens[b'unsubscribe_url']}>",
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]
-        body = self._template.body(selection, *self._values(address, tokens))
+        text, html = self._values(address, tokens)
+        html[b"subject"] = subject_in_html
+        body = self._template.body(selection, text, html)
         message = signed(fields, body, self._domain, delivery.due_at, self._context.signers)
         reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
         return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
@@ -226,4 +238,53 @@ def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
         manage_url=link("preferences", Purpose.MANAGE),
         unsubscribe_url=link("u", Purpose.UNSUBSCRIBE),
         confirm_url=link("confirm", Purpose.CONFIRM) if draft.delivery.kind is Kind.CONFIRMATION else "",
+    )
+
+
+# --- frozen with an issue ---
+
+
+def issue_settings(
+    branding: Branding,
+    senders: Senders,
+    link_keys: Sequence[bytes],
+    signers: Sequence[Signer],
+    language: str = SOURCE,
+) -> IssueSettings:
+    """Settings to freeze with an issue at its cut."""
+    return IssueSettings(
+        title=branding.title,
+        public_url=branding.public_url,
+        postal_address=branding.postal_address,
+        contact=branding.contact,
+        sender=senders.bulk,
+        reply_to=senders.reply_to,
+        link_key=key_id(link_keys[0]),
+        dkim=tuple(signer.selector for signer in first_of_each_kind(signers)),
+        language=language,
+    )
+
+
+def frozen_branding(issue: Issue) -> Branding:
+    settings = issue.settings
+    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
+
+
+def frozen_context(issue: Issue, current: MailContext) -> MailContext:
+    """`current` with the settings frozen with `issue`, so that a retry is the same message byte for byte.
+
+    Raises UnfitMessage when a key that the issue names is no longer set.
+    """
+    settings = issue.settings
+    # Issues of earlier versions name no link key.
+    link_key = key_named(current.link_keys, settings.link_key) if settings.link_key else current.link_keys[0]
+    if link_key is None:
+        raise UnfitMessage("the secret key that signs the links of this issue is no longer set")
+    return replace(
+        current,
+        branding=frozen_branding(issue),
+        senders=replace(current.senders, bulk=settings.sender, reply_to=settings.reply_to),
+        link_keys=(link_key,),
+        signers=named(current.signers, settings.dkim),
+        language=settings.language,
     )

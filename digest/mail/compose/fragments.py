@@ -75,10 +75,6 @@ class Fragments:
         return TypeAdapter(cls).validate_json(stored)
 
 
-Shape = tuple[int, int, bool]  # papers of a message (1 or MANY), papers left out (0, 1 or MANY), whether it is a cut
-SHAPES: tuple[Shape, ...] = tuple(product((1, MANY), (0, 1, MANY), (False, True)))
-
-
 def layout_name(papers: int, left_out: int, is_cut: bool) -> str:
     """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or part of it."""
     counts = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
@@ -94,9 +90,10 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
     *inlined, welcome = renderer.inlined(issue, [*rendered.values(), renderer.welcome()], branding)
     papers = {ranked.paper.id: ranked for ranked in issue.papers}
     language = renderer.language
+    shapes = product((1, MANY), (0, 1, MANY), (False, True))
     return Fragments(
         preheader=quiet_preheader(issue, language),
-        forms={layout_name(*shape): _layout(renderer, issue, branding, *shape) for shape in SHAPES},
+        forms={layout_name(*shape): _layout(renderer, issue, branding, *shape) for shape in shapes},
         cards={
             paper_id: _card(papers[paper_id], card, language) for paper_id, card in zip(rendered, inlined, strict=True)
         },

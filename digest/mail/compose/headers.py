@@ -33,8 +33,7 @@ _TOKEN = re.compile(r"[!-;=?-~]+")  # printable ASCII without space, < and >
 def message_bytes(parts: MessageParts, headers: Headers, signers: Sequence[Signer] = ()) -> bytes:
     """Write multipart/alternative with text and HTML in 7 bit, CRLF lines. Raises UnfitMessage."""
     boundary = boundary_for(headers.message_id)
-    fields = [*header_fields(parts.subject, headers), *mime_fields(boundary)]
-    check_fields(fields)
+    fields = header_fields(parts.subject, headers, boundary)
     before_text, before_html, end = frame(boundary)
     body = [before_text, _encoded(parts.text), before_html, _encoded(parts.html), end]
     return signed(fields, body, domain_of(headers.sender), headers.date, signers)
@@ -56,7 +55,7 @@ def message_id(delivery: Delivery, domain: str) -> str:
     return f"{delivery.kind}.{hashlib.sha256(name.encode()).hexdigest()[:32]}@{domain}"
 
 
-def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
+def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[str, str]]:
     """Names and folded values, From first. Raises UnfitMessage."""
     domain = domain_of(headers.sender)
     # Subscribers filter by List-Id, and a message that they have just asked for belongs in the inbox.
@@ -78,12 +77,12 @@ def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
         ("Feedback-ID", f"{_matching(_TOKEN, headers.occasion, 'the occasion')}:{headers.kind}:{domain}:digest"),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
         ("Precedence", "bulk" if is_listed else ""),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
     ]
-    return [(name, value) for name, value in fields if value]
-
-
-def mime_fields(boundary: str) -> list[tuple[str, str]]:
-    return [("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"')]
+    fields = [(name, value) for name, value in fields if value]
+    check_fields(fields)
+    return fields
 
 
 def subject_value(subject: str) -> str:

@@ -30,13 +30,6 @@ class Encoded(NamedTuple):
     html: bytes
 
 
-class Subject(NamedTuple):
-    """Shared by messages with the same first paper and the same number of papers."""
-
-    header: str  # folded
-    html: bytes
-
-
 Values = dict[bytes, bytes]  # by the names of their placeholders
 
 
@@ -62,11 +55,10 @@ class IssueTemplate:
     def body(self, selection: Selection, text: Values, html: Values) -> list[bytes]:
         """Fill the body, from the first boundary to the last. Raises UnfitMessage for a paper without a card.
 
-        `text` and `html` have the subscriber's address and links; the other values are added to them.
+        `text` and `html` have the subscriber's address and links, and `html` the subject; the other values are added.
         """
         picks, count = selection.picks, len(selection.picks)
         cards = self._cards_of(picks)
-        html[b"subject"] = self.subject(picks[0].paper_id, count).html
         html[b"preheader"] = self._preheader(cards)
         text[b"papers"] = html[b"papers"] = b"%d" % count
         text[b"left_out"] = html[b"left_out"] = f"{selection.left_out:,}".encode("ascii")
@@ -103,8 +95,11 @@ class IssueTemplate:
             return self._quiet_preheader
         return self._also + b"".join([card.in_preheader for card in named[:-1]]) + named[-1].last_in_preheader
 
-    def _subject(self, paper_id: str, count: int) -> Subject:
-        """Raises UnfitMessage for a paper without a card, or words that would add a header field."""
+    def _subject(self, paper_id: str, count: int) -> tuple[str, bytes]:
+        """The subject of messages with `count` papers, folded for the header and encoded for the HTML.
+
+        Raises UnfitMessage for a paper without a card, or words that would add a header field.
+        """
         (card,) = self._cards_of([Pick(paper_id, "")])
         values = {"title": card.subject, "more": str(count - 1)}
         pieces = list(self._fragments.forms[layout_name(count, 0, False)].subject)
@@ -112,7 +107,7 @@ class IssueTemplate:
         line = one_line("".join(pieces))
         header = subject_value(line)
         check_fields([("Subject", header)])
-        return Subject(header, encoded_value(escape(line)))
+        return header, encoded_value(escape(line))
 
 
 class _Card:

@@ -158,7 +158,7 @@ def back_off(attempts: int, jitter: float) -> timedelta:
 
     Without the jitter a thousand messages deferred together would come back together.
     """
-    wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts - 1, 10)), _MAX_WAIT)
+    wait = min(_FIRST_WAIT * (1 << min(attempts - 1, 10)), _MAX_WAIT)
     return wait * (0.9 + 0.2 * jitter)
 
 

@@ -111,8 +111,7 @@ def clock(instant: datetime) -> str:
 def _length(failures: int, refused: bool) -> timedelta:
     if not refused:
         return _UNREACHABLE
-    length: timedelta = min(_FIRST_REFUSED * 2 ** min(failures - BREAKS_AT, 10), _MAX_REFUSED)
-    return length
+    return min(_FIRST_REFUSED * (1 << min(failures - BREAKS_AT, 10)), _MAX_REFUSED)
 
 
 def _report(connection: Connection, pause: Pause, again: bool, now: datetime) -> None:

@@ -94,7 +94,10 @@ class Throttle:
     def why_paused(self, now: datetime) -> str:
         """Why nothing may be sent now, for people; "" when something may."""
         snapshot = self._snapshot(now)
-        if why := self._why_open(snapshot.everything, now):
+        why = self._breaker.why_open(snapshot.everything, now)
+        if self._breaker.trial is not None:
+            self._latest = None
+        if why:
             return why
         if self._no_limits:
             return ""
@@ -148,14 +151,6 @@ class Throttle:
             for domain in sorted(summary.slow_down):
                 self._pause_domain(connection, domain, summary.slow_down[domain], now)
         self._latest = None
-
-    def _why_open(self, pause: Pause | None, now: datetime) -> str:
-        if pause is None and self._breaker.trial is None:
-            return ""
-        why = self._breaker.why_open(pause, now)
-        if self._breaker.trial is not None:
-            self._latest = None
-        return why
 
     # --- destinations and rates ---
 
@@ -270,7 +265,7 @@ def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
     """The row of a domain that wants fewer messages. Replies during its pause do not make it longer."""
     if before.is_in_force(now):
         return before
-    until = now + min(_FIRST_DOMAIN_PAUSE * 2 ** min(before.failures, 10), _MAX_DOMAIN_PAUSE)
+    until = now + min(_FIRST_DOMAIN_PAUSE * (1 << min(before.failures, 10)), _MAX_DOMAIN_PAUSE)
     return replace(before, since=now, until=until, reason=reply, failures=before.failures + 1)
 
 
