@@ -81,14 +81,9 @@ def _breaks(text: str) -> int:
     return wire_cost(breakable(text)) - wire_cost(text)
 
 
-def in_subject(paper: Paper, language: Language) -> str:
-    """The paper's name in a subject."""
-    return short_title(paper.title, IN_SUBJECT) or language.say(_UNTITLED)
-
-
-def in_preheader(paper: Paper, language: Language) -> str:
-    """The paper's name in a preheader."""
-    return short_title(paper.title, IN_PREHEADER) or language.say(_UNTITLED)
+def short_name(paper: Paper, longest: int, language: Language) -> str:
+    """The paper's name in a subject or a preheader."""
+    return short_title(paper.title, longest) or language.say(_UNTITLED)
 
 
 def _worded(links: PaperLinks) -> list[tuple[Message, str]]:

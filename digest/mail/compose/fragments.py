@@ -15,7 +15,7 @@ from digest.database.dialect import insert_new
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
 from digest.language import Language, _
-from digest.mail.compose.cards import in_preheader, in_subject
+from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, short_name
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
 from digest.mail.compose.render import MANY, RenderedCard, Renderer
 from digest.mail.message import Branding
@@ -133,8 +133,8 @@ def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFr
     return CardFragments(
         encoded_pieces(card.text),
         encoded_pieces(card.html),
-        in_subject(ranked.paper, language),
-        in_preheader(ranked.paper, language),
+        short_name(ranked.paper, IN_SUBJECT, language),
+        short_name(ranked.paper, IN_PREHEADER, language),
     )
 
 

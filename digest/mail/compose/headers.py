@@ -34,8 +34,12 @@ def message_bytes(parts: MessageParts, headers: Headers, signers: Sequence[Signe
     """Write multipart/alternative with text and HTML in 7 bit, CRLF lines. Raises UnfitMessage."""
     boundary = boundary_for(headers.message_id)
     fields = header_fields(parts.subject, headers, boundary)
+    try:
+        text, html = quoted_printable(parts.text), quoted_printable(parts.html)
+    except UnicodeEncodeError:
+        raise UnfitMessage("the message has a lone surrogate") from None
     before_text, before_html, end = frame(boundary)
-    body = [before_text, _encoded(parts.text), before_html, _encoded(parts.html), end]
+    body = [before_text, text, before_html, html, end]
     return signed(fields, body, domain_of(headers.sender), headers.date, signers)
 
 
@@ -162,10 +166,3 @@ def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
         for kind in ("plain", "html")
     )
     return text.encode(), f"\r\n{html}".encode(), f"\r\n--{boundary}--\r\n".encode()
-
-
-def _encoded(content: str) -> bytes:
-    try:
-        return quoted_printable(content)
-    except UnicodeEncodeError:
-        raise UnfitMessage("the message has a lone surrogate") from None

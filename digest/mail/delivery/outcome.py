@@ -66,8 +66,9 @@ class Receipt:
 
 @lru_cache(maxsize=1_000)
 def receipt_of(reply: Reply) -> Receipt:
-    """Computed once for the journal, on the sender's thread, and for the ledger."""
-    enhanced = _enhanced_code(reply)
+    """Computed once, on the sender's thread; the journal, the breaker of its connections and the ledger share it."""
+    match = _ENHANCED.match(reply.text) if reply.code else None
+    enhanced = match.group(1) if match else ""
     outcome = _outcome(reply, enhanced)
     text = reply.text if reply.code or reply.phase is Phase.WAITING else f"{reply.phase}: {reply.text}"
     is_bad = outcome is Outcome.REFUSED and _is_about_address(reply, enhanced)
@@ -76,7 +77,7 @@ def receipt_of(reply: Reply) -> Receipt:
 
 def is_about_sender(reply: Reply) -> bool:
     """True if the server rejects the sender rather than this message."""
-    return _outcome(reply, _enhanced_code(reply)) is Outcome.SENDER_ERROR
+    return receipt_of(reply).outcome is Outcome.SENDER_ERROR
 
 
 def _outcome(reply: Reply, enhanced: str) -> Outcome:
@@ -98,22 +99,15 @@ def _outcome(reply: Reply, enhanced: str) -> Outcome:
 
 
 def _rejects_sender(reply: Reply, enhanced: str) -> bool:
-    if reply.phase is Phase.MAIL and reply.code != 552:
-        return True  # the server has not seen the recipient yet
-    if reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS:
-        return True
-    return enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
+    before_recipient = reply.phase is Phase.MAIL and reply.code != 552
+    is_policy = enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
+    return before_recipient or is_policy or reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS
 
 
 def _is_about_address(reply: Reply, enhanced: str) -> bool:
     if enhanced:
         return enhanced.startswith("5.1.") or enhanced == "5.2.1"
     return reply.phase is Phase.RCPT and reply.code in (550, 551, 553)
-
-
-def _enhanced_code(reply: Reply) -> str:
-    match = _ENHANCED.match(reply.text) if reply.code else None
-    return match.group(1) if match else ""
 
 
 def _one_line(text: str) -> str:

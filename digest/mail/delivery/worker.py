@@ -7,10 +7,11 @@ between two steps, the ledger and its journal say what certainly did not happen 
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -54,21 +55,12 @@ class RunStats:
         return self.outcomes.total()
 
 
-class WindowInFlight:
+class WindowInFlight(NamedTuple):
     """Messages that are on the wire together."""
 
-    def __init__(self, drafts: Iterable[Draft], replies: Future[list[Reply]]) -> None:
-        self.drafts = {draft.delivery.id: draft for draft in drafts}
-        self.replies = replies
-        self._began = time.monotonic()
-        self._ended: float | None = None
-        replies.add_done_callback(self._note_time)
-
-    def seconds(self) -> float:
-        return (self._ended or time.monotonic()) - self._began
-
-    def _note_time(self, _replies: Future[list[Reply]]) -> None:
-        self._ended = time.monotonic()
+    drafts: dict[int, Draft]
+    replies: Future[list[Reply]]
+    began: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +177,8 @@ class DeliveryWorker:
         if oldest:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
-            self._window_size = next_window_size(self._window_size, oldest.seconds(), receipts)
+            took = max(receipt.at for receipt in receipts) - oldest.began
+            self._window_size = next_window_size(self._window_size, took, receipts)
             addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
             self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
         if len(may_go) < len(messages):
@@ -195,8 +188,10 @@ class DeliveryWorker:
     def send(self, messages: ComposedMessages) -> None:
         """Submit a window; its replies are recorded while later ones are on the wire."""
         if messages:
+            drafts = {draft.delivery.id: draft for draft, _message in messages}
+            began = self._now()
             replies = self._sender.submit([message.envelope for _draft, message in messages], self._now)
-            self._in_flight.append(WindowInFlight((draft for draft, _message in messages), replies))
+            self._in_flight.append(WindowInFlight(drafts, replies, began))
 
     # --- between the stages ---
 

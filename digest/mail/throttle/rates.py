@@ -104,14 +104,13 @@ class Rates:
 
         A message names the buckets that it draws on by their index, and goes when none of them is empty.
         """
-        if self.is_away:
-            return [WAIT_WITHOUT_REDIS] * len(messages)
-        try:
-            return self._take(buckets, messages)
-        except (redis.RedisError, OSError) as problem:
-            self._reconnect_at = self._now() + _RECONNECT_SECONDS
-            self._log(problem)
-            return [WAIT_WITHOUT_REDIS] * len(messages)
+        if not self.is_away:
+            try:
+                return self._take(buckets, messages)
+            except (redis.RedisError, OSError) as problem:
+                self._reconnect_at = self._now() + _RECONNECT_SECONDS
+                self._log(problem)
+        return [WAIT_WITHOUT_REDIS] * len(messages)
 
     def close(self) -> None:
         self._client.close()

@@ -29,7 +29,7 @@ MAX_WAIT = timedelta(seconds=5)  # a message that has to wait for longer is requ
 
 _MAX_WINDOW = 50
 # Two windows are in flight, and a message is begun within two seconds or not at all.
-_SLOW_SECONDS, _FAST_SECONDS = 1.0, 0.5
+_SLOW, _FAST = timedelta(seconds=1), timedelta(seconds=0.5)
 _TROUBLE = (Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED)
 _ZERO = timedelta(0)
 _FRESH = timedelta(seconds=1)
@@ -248,17 +248,17 @@ class Throttle:
         return _Snapshot(now, by_scope.pop(EVERYTHING, None), by_scope, sent)
 
 
-def next_window_size(size: int, seconds: float, receipts: Sequence[Receipt]) -> int:
-    """The number of messages in a worker's next window, after one of `size` that took `seconds`.
+def next_window_size(size: int, took: timedelta, receipts: Sequence[Receipt]) -> int:
+    """The number of messages in a worker's next window, after one of `size`.
 
     A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
     take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.
     """
     if any(receipt.outcome in _TROUBLE for receipt in receipts):
         return 1
-    if seconds > _SLOW_SECONDS:
+    if took > _SLOW:
         return max(1, size // 2)
-    return min(_MAX_WINDOW, size * 2) if seconds < _FAST_SECONDS else size
+    return min(_MAX_WINDOW, size * 2) if took < _FAST else size
 
 
 def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:

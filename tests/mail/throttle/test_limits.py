@@ -107,7 +107,7 @@ def test_messages_beyond_the_day_wait_until_after_midnight_and_spread_over_ten_m
 )
 def test_a_window_doubles_when_it_is_fast_and_halves_when_it_is_slow(before, seconds, after):
     receipts = [receipt(Outcome.ACCEPTED), receipt(Outcome.REFUSED, 550)]
-    assert next_window_size(before, seconds, receipts) == after
+    assert next_window_size(before, timedelta(seconds=seconds), receipts) == after
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_window_doubles_when_it_is_fast_and_halves_when_it_is_slow(before, sec
     + [("uncertain", 16), ("sender error", 1), ("not attempted", 1)],
 )
 def test_trouble_makes_the_window_one_message(outcome, after):
-    assert next_window_size(8, 0.1, [receipt(Outcome.ACCEPTED), receipt(Outcome(outcome))]) == after
+    assert next_window_size(8, timedelta(seconds=0.1), [receipt(Outcome.ACCEPTED), receipt(Outcome(outcome))]) == after
 
 
 # --- pauses of destinations ---
