@@ -125,8 +125,7 @@ def _layout(
 
 def quiet_preheader(issue: Issue, language: Language) -> str:
     """Preheader of messages with too few papers to name."""
-    day = language.long_date(issue.date)
-    return language.say(_("%(day)s: your papers, and why each one is here.", day=day))
+    return language.say(_("%(day)s: your papers, and why each one is here.", day=language.long_date(issue.date)))
 
 
 def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFragments:

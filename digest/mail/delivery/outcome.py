@@ -187,6 +187,6 @@ def record(
         jitter = random.random()  # noqa: S311 - not a secret
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
         if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
-            reply = f"{receipt.code} {receipt.text}"
-            suppress(connection, claim.recipient, SuppressionReason.REFUSED, reply, receipt.at)
+            detail = f"{receipt.code} {receipt.text}"
+            suppress(connection, claim.recipient, SuppressionReason.REFUSED, detail, receipt.at)
     sending.record(connection, worker, results)

@@ -91,8 +91,7 @@ class DeliveryWorker:
         self._composer = composer
         self._throttle = throttle
         self._journal = journal
-        self._name = settings.name
-        self._hold = settings.hold
+        self._settings = settings
         self._now = settings.now
         self._lock = WorkerLock(engine, settings.name)
         self._window_size = 1  # messages
@@ -105,7 +104,7 @@ class DeliveryWorker:
         deadline = time.monotonic() + seconds
         self._lock.hold()
         self._settle()
-        recover(self._engine, self._journal.folder, self._hold, self._now())
+        recover(self._engine, self._journal.folder, self._settings.hold, self._now())
         try:
             while not stats.more and (claims := self.claim(limit - stats.handled)):
                 drafts = self.choose(claims)
@@ -133,13 +132,13 @@ class DeliveryWorker:
             return []
         limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
         with transaction(self._engine) as connection:
-            return sending.claim(connection, self._name, limit, self._now())
+            return sending.claim(connection, self._settings.name, limit, self._now())
 
     def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
         """Choose the papers of each message; skip or requeue the claims that get none."""
         self._journal.making(ALL)
         with read_only(self._engine) as connection:
-            outcome = choose(connection, self._name, claims, self._composer.issues, self._journal)
+            outcome = choose(connection, self._settings.name, claims, self._composer.issues, self._journal)
         self._journal.making(0)
         if outcome.skipped:
             with transaction(self._engine) as connection:
@@ -155,7 +154,12 @@ class DeliveryWorker:
         if unfit:
             with transaction(self._engine) as connection:
                 for delivery_id, problem in unfit.items():
-                    self._quarantine(connection, delivery_id, problem)
+                    log.error("a message cannot be composed and is quarantined", delivery=delivery_id, problem=problem)
+                    transitions.quarantine(connection, delivery_id, problem, self._now())
+                    events.record(
+                        connection, self._now(), f"delivery:{delivery_id}", "quarantined", {"problem": problem}
+                    )
+                    self._stats.outcomes["quarantined"] += 1
         return messages
 
     def record(self, messages: ComposedMessages = ()) -> ComposedMessages:
@@ -170,8 +174,8 @@ class DeliveryWorker:
         def work(connection: Connection) -> set[int]:
             if oldest:
                 claims = {delivery_id: draft.delivery for delivery_id, draft in oldest.drafts.items()}
-                record(connection, self._name, receipts, claims, self._hold)
-            return sending.mark_sending(connection, self._name, records) if records else set()
+                record(connection, self._settings.name, receipts, claims, self._settings.hold)
+            return sending.mark_sending(connection, self._settings.name, records) if records else set()
 
         may_go = retry_transaction(self._engine, work)
         if oldest:
@@ -201,7 +205,7 @@ class DeliveryWorker:
         while self._in_flight:
             self.record()
         retry_transaction(
-            self._engine, lambda connection: transitions.requeue_held_by(connection, self._name, self._now())
+            self._engine, lambda connection: transitions.requeue_held_by(connection, self._settings.name, self._now())
         )
         self._journal.clear()
 
@@ -214,20 +218,17 @@ class DeliveryWorker:
                 break
             window = [drafts.popleft() for _ in range(min(self._window_size, len(drafts)))]
             waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now())
-            if going := self._wait(drafts, list(zip(window, waits, strict=True))):
+            going = [draft for draft, wait in zip(window, waits, strict=True) if not wait]
+            soon = [draft for draft, wait in zip(window, waits, strict=True) if timedelta() < wait <= MAX_WAIT]
+            drafts.extendleft(reversed(soon))
+            for draft, wait in zip(window, waits, strict=True):
+                if wait > MAX_WAIT:
+                    self._requeue([draft.delivery.id], wait)
+            if going:
                 return going
+            if soon:
+                time.sleep(min(waits).total_seconds())
         return []
-
-    def _wait(self, drafts: deque[Draft], window: Sequence[tuple[Draft, timedelta]]) -> list[Draft]:
-        for draft, wait in window:
-            if wait > MAX_WAIT:
-                self._requeue([draft.delivery.id], wait)
-        soon = [(draft, wait) for draft, wait in window if timedelta() < wait <= MAX_WAIT]
-        drafts.extendleft(draft for draft, _wait in reversed(soon))
-        going = [draft for draft, wait in window if not wait]
-        if soon and not going:
-            time.sleep(min(wait for _draft, wait in soon).total_seconds())
-        return going
 
     def _return(self, claims: Sequence[Delivery]) -> None:
         """Skip or requeue what the last check refused, since it has changed after the choice."""
@@ -245,12 +246,6 @@ class DeliveryWorker:
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
         transitions.skip(connection, delivery_id, reason, self._now())
         self._stats.outcomes[f"skipped: {reason}"] += 1
-
-    def _quarantine(self, connection: Connection, delivery_id: int, problem: str) -> None:
-        log.error("a message cannot be composed and is quarantined", delivery=delivery_id, problem=problem)
-        transitions.quarantine(connection, delivery_id, problem, self._now())
-        events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", {"problem": problem})
-        self._stats.outcomes["quarantined"] += 1
 
     def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:

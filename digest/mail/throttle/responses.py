@@ -52,13 +52,10 @@ def summarize(responses: Sequence[tuple[str, Receipt]]) -> ResponseSummary:
 
 def is_rate_limit(receipt: Receipt) -> bool:
     """True if a destination wants fewer messages (4.7.28 and the like), rather than this one later."""
-    if receipt.outcome is not Outcome.DEFERRED or not receipt.enhanced.startswith("4.7."):
-        return False
-    if receipt.enhanced == "4.7.28":
-        return True
-    if _GREYLISTING.search(receipt.text):  # RFC 6647: about one pair of addresses
-        return False
-    return receipt.code == 421 or _RATE_LIMIT.search(receipt.text) is not None
+    is_greylisting = _GREYLISTING.search(receipt.text) is not None  # RFC 6647: about one pair of addresses
+    wants_less = receipt.code == 421 or _RATE_LIMIT.search(receipt.text) is not None
+    is_policy = receipt.outcome is Outcome.DEFERRED and receipt.enhanced.startswith("4.7.")
+    return is_policy and (receipt.enhanced == "4.7.28" or (wants_less and not is_greylisting))
 
 
 def without_addresses(reply: str) -> str:

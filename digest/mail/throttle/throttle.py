@@ -67,8 +67,7 @@ class _Snapshot:
     """Of the database."""
 
     at: datetime
-    everything: Pause | None
-    domains: dict[str, Pause]
+    pauses: dict[str, Pause]  # by scope
     sent: int  # messages of the day, in a warm-up
 
 
@@ -94,7 +93,7 @@ class Throttle:
     def why_paused(self, now: datetime) -> str:
         """Why nothing may be sent now, for people; "" when something may."""
         snapshot = self._snapshot(now)
-        why = self._breaker.why_open(snapshot.everything, now)
+        why = self._breaker.why_open(snapshot.pauses.get(EVERYTHING), now)
         if self._breaker.trial is not None:
             self._latest = None
         if why:
@@ -122,7 +121,7 @@ class Throttle:
         if self._no_limits and self._is_calm(now):
             return [_ZERO] * len(addresses)
         domains, snapshot = [_destination(address) for address in addresses], self._snapshot(now)
-        waits = [self._until_resumed(snapshot.domains.get(domain), now) for domain in domains]
+        waits = [self._until_resumed(snapshot.pauses.get(domain), now) for domain in domains]
         self._wait_for_rates(domains, waits)
         self._breaker.admit_one(waits)
         self._wait_for_tomorrow(waits, now)
@@ -174,15 +173,11 @@ class Throttle:
             waits[message] = max(timedelta(seconds=wait), _MIN_WAIT) if wait else _ZERO
 
     def _buckets(self, domain: str) -> list[Bucket]:
-        rate, domain_rate = self._limits.rate, self._rate_of(domain)
+        rate, limit, slow = self._limits.rate, self._limits.domain_rate(domain), self._slow.get(domain, 0.0)
+        domain_rate = min(limit, slow) if limit and slow else limit or slow
         buckets = [Bucket("all", rate, MAX_WAIT.total_seconds())] if rate else []
         # Without patience: messages to a slow destination are requeued at once, and those to others overtake them.
         return [*buckets, Bucket(f"to:{domain}", domain_rate)] if domain_rate else buckets
-
-    def _rate_of(self, domain: str) -> float:
-        limit = self._limits.domain_rate(domain)
-        slow = self._slow.get(domain, 0.0)
-        return min(limit, slow) if limit and slow else limit or slow
 
     def _speed_up(self, summary: ResponseSummary) -> None:
         for domain in (summary.accepting & self._slow.keys()) - summary.slow_down.keys():
@@ -202,15 +197,10 @@ class Throttle:
 
     def _recovered(self, summary: ResponseSummary, now: datetime) -> set[str]:
         """Scopes whose failures a success ends."""
-        snapshot = self._snapshot(now)
-        domains = {
-            domain
-            for domain in summary.accepting & snapshot.domains.keys()
-            if not snapshot.domains[domain].is_in_force(now)
-        }
-        if summary.accepted and snapshot.everything is not None and not snapshot.everything.is_in_force(now):
-            domains.add(EVERYTHING)
-        return domains - summary.slow_down.keys()
+        stored = self._snapshot(now).pauses
+        accepting = summary.accepting | {EVERYTHING} if summary.accepted else set()
+        scopes = (accepting & stored.keys()) - summary.slow_down.keys()
+        return {scope for scope in scopes if not stored[scope].is_in_force(now)}
 
     # --- the warm-up ---
 
@@ -231,21 +221,20 @@ class Throttle:
     def _is_calm(self, now: datetime) -> bool:
         """Return True if nothing is paused, being tried or recovering from that."""
         snapshot = self._snapshot(now)
-        return not (snapshot.everything or snapshot.domains or self._slow or self._breaker.trial)
+        return not (snapshot.pauses or self._slow or self._breaker.trial)
 
     def _snapshot(self, now: datetime) -> _Snapshot:
-        if self._latest is None or abs(now - self._latest.at) >= _FRESH:
-            self._latest = self._read(now)
-            for domain, pause in self._latest.domains.items():
-                self._slow[domain] = _FIRST_RATE if pause.is_in_force(now) else self._slow.get(domain, _FIRST_RATE)
-        return self._latest
-
-    def _read(self, now: datetime) -> _Snapshot:
+        if self._latest is not None and abs(now - self._latest.at) < _FRESH:
+            return self._latest
         day = _day(now)
         with read_only(self._engine) as connection:
             by_scope = {pause.scope: pause for pause in pauses.all_pauses(connection)}
             sent = warm_up.sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
-        return _Snapshot(now, by_scope.pop(EVERYTHING, None), by_scope, sent)
+        for domain in by_scope.keys() - {EVERYTHING}:
+            is_paused = by_scope[domain].is_in_force(now)
+            self._slow[domain] = _FIRST_RATE if is_paused else self._slow.get(domain, _FIRST_RATE)
+        self._latest = _Snapshot(now, by_scope, sent)
+        return self._latest
 
 
 def next_window_size(size: int, took: timedelta, receipts: Sequence[Receipt]) -> int:
