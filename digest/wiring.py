@@ -23,7 +23,8 @@ from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
-from digest.mail.throttle import Limits, Rates, Throttle
+from digest.mail.throttle.rates import Rates
+from digest.mail.throttle.throttle import Limits, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.community import Community
 from digest.papers.ranking import RankingWeights

@@ -11,7 +11,7 @@ from digest.mail.compose.composer import Composer, MailContext
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import Receipt
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
-from digest.mail.throttle import Throttle
+from digest.mail.throttle.throttle import Throttle
 from digest.smtp import Sender
 from tests.support.scenario import desk
 

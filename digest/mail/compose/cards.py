@@ -37,10 +37,11 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     own_page = public_url + paper.path
     links = links_of(paper)
     title = cut(paper.title, TITLE) or say(_UNTITLED)
+    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
     values = {
         "title": title,
         "url": safe_url(paper.url) or links.arxiv or own_page,
-        "byline": [say(words) for words in _byline(paper)],
+        "byline": [say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
         "links": [Link(say(words), url) for words, url in (*_worded(links), (_("How it was ranked"), own_page))],
@@ -96,12 +97,6 @@ def safe_url(url: str) -> str:
     """`url` if it is a short https address that needs no encoding, else ""."""
     fits = wire_cost(url[: LONGEST_URL + 1]) <= LONGEST_URL
     return url if fits and _PLAIN_URL.fullmatch(url) else ""
-
-
-def _byline(paper: Paper) -> list[str]:
-    """`First, Second, Third and 4 more`, then the organisation, if known."""
-    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
-    return [words for words in (names, cut(paper.organization, ORGANIZATION)) if words]
 
 
 def _counts(terms: ScoreTerms) -> list[Message]:

@@ -39,8 +39,7 @@ def message_bytes(parts: MessageParts, headers: Headers, signers: Sequence[Signe
     except UnicodeEncodeError:
         raise UnfitMessage("the message has a lone surrogate") from None
     before_text, before_html, end = frame(boundary)
-    body = [before_text, text, before_html, html, end]
-    return signed(fields, body, domain_of(headers.sender), headers.date, signers)
+    return signed(fields, [before_text, text, before_html, html, end], domain_of(headers.sender), headers.date, signers)
 
 
 def signed(fields: Fields, body: Sequence[bytes], domain: str, date: datetime, signers: Sequence[Signer]) -> bytes:

@@ -62,8 +62,7 @@ class IssueTemplate:
         html[b"preheader"] = self._preheader(cards)
         text[b"papers"] = html[b"papers"] = b"%d" % count
         text[b"left_out"] = html[b"left_out"] = f"{selection.left_out:,}".encode("ascii")
-        is_cut = self._pool > count + selection.left_out
-        name = layout_name(count, selection.left_out, is_cut)
+        name = layout_name(count, selection.left_out, is_cut=self._pool > count + selection.left_out)
         (text_above, text_below), (html_above, html_below) = self._layouts[name]
         before_text, before_html, end = self._frame
         texts = [before_text, text_above % text]

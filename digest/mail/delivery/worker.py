@@ -29,7 +29,7 @@ from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
-from digest.mail.throttle import MAX_WAIT, Throttle, next_window_size
+from digest.mail.throttle.throttle import MAX_WAIT, Throttle, next_window_size
 from digest.smtp import Reply, Sender
 
 log = structlog.get_logger()
@@ -255,12 +255,11 @@ class DeliveryWorker:
 
 
 def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
-    delivery = draft.delivery
     return MessageRecord(
-        delivery.id,
+        draft.delivery.id,
         message.message_id,
         message.sha256,
-        due_day(draft.subscriber, delivery.due_at),
+        due_day(draft.subscriber, draft.delivery.due_at),
         selection_as_json(draft.selection) if draft.selection else "null",
         message.envelope.message if draft.issue is None else b"",
     )

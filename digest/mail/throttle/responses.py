@@ -40,12 +40,13 @@ def summarize(responses: Sequence[tuple[str, Receipt]]) -> ResponseSummary:
             summary.failures = refusals = 0
             continue
         summary.not_accepted += receipt.outcome is not Outcome.UNCERTAIN
+        reply = without_addresses(f"{receipt.code or ''} {receipt.text}".strip())
         if receipt.outcome is Outcome.SENDER_ERROR:
             refusals += (receipt.code or 0) >= 500
             summary.failures = max(refusals, 1)
-            summary.reply = _reply(receipt)
+            summary.reply = reply
         elif is_rate_limit(receipt):
-            summary.slow_down[domain] = _reply(receipt)
+            summary.slow_down[domain] = reply
     summary.refused = refusals > 0
     return summary
 
@@ -61,7 +62,3 @@ def is_rate_limit(receipt: Receipt) -> bool:
 def without_addresses(reply: str) -> str:
     """Servers like to repeat the address, which belongs neither in the log nor in the events."""
     return _ADDRESS.sub("…", reply)
-
-
-def _reply(receipt: Receipt) -> str:
-    return without_addresses(f"{receipt.code or ''} {receipt.text}".strip())

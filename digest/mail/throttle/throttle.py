@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select, update
 
+from digest.database.dialect import insert_or_change
 from digest.database.engine import read_only, transaction
+from digest.database.tables import sent_days
 from digest.ledger import events
 from digest.mail import pauses
 from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.mail.pauses import EVERYTHING, Pause
-from digest.mail.throttle import warm_up
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
@@ -142,7 +143,7 @@ class Throttle:
             return
         with transaction(self._engine) as connection:
             if unsent:
-                warm_up.give_back(connection, _day(now), unsent)
+                give_back(connection, _day(now), unsent)
             if recovered:
                 pauses.forget_failures(connection, recovered, now)
             if is_about_us:
@@ -211,7 +212,7 @@ class Throttle:
         if limit is None or not going:
             return
         with transaction(self._engine) as connection:
-            granted = warm_up.reserve(connection, _day(now), len(going), limit)
+            granted = reserve(connection, _day(now), len(going), limit)
         for message in going[granted:]:
             waits[message] = (_midnight(now) - now) + timedelta(minutes=10 * self._jitter())
         self._latest = None
@@ -229,7 +230,7 @@ class Throttle:
         day = _day(now)
         with read_only(self._engine) as connection:
             by_scope = {pause.scope: pause for pause in pauses.all_pauses(connection)}
-            sent = warm_up.sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
+            sent = sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
         for domain in by_scope.keys() - {EVERYTHING}:
             is_paused = by_scope[domain].is_in_force(now)
             self._slow[domain] = _FIRST_RATE if is_paused else self._slow.get(domain, _FIRST_RATE)
@@ -268,3 +269,32 @@ def _day(now: datetime) -> date:
 
 def _midnight(now: datetime) -> datetime:
     return datetime.combine(_day(now) + timedelta(days=1), time(), UTC)
+
+
+# --- the days of a warm-up, as all workers count them ---
+
+
+def sent_on(connection: Connection, day: date) -> int:
+    """Including those that are on the wire."""
+    return connection.execute(select(sent_days.c.mails).where(sent_days.c.day == day)).scalar() or 0
+
+
+def reserve(connection: Connection, day: date, wanted: int, limit: int) -> int:
+    """Count up to `wanted` messages, as many as the day's `limit` still has room for. Returns how many."""
+    row = (
+        insert_or_change(connection, sent_days, ["day"], {"day": day})
+        .values(day=day, mails=0)
+        .returning(sent_days.c.mails)
+    )
+    sent: int = connection.execute(row).scalar_one()
+    granted = max(0, min(wanted, limit - sent))
+    if granted:
+        connection.execute(update(sent_days).where(sent_days.c.day == day).values(mails=sent + granted))
+    return granted
+
+
+def give_back(connection: Connection, day: date, unsent: int) -> None:
+    """Make room again for messages that were counted and not accepted."""
+    left = sent_days.c.mails - unsent
+    floor = func.max if connection.dialect.name == "sqlite" else func.greatest
+    connection.execute(update(sent_days).where(sent_days.c.day == day).values(mails=floor(left, 0)))

@@ -14,7 +14,7 @@ from digest.database.engine import read_only
 from digest.ledger import deliveries
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
-from digest.mail.throttle import sent_on
+from digest.mail.throttle.throttle import sent_on
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
 from digest.text import domain_of

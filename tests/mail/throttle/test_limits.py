@@ -8,11 +8,19 @@ import pytest
 from digest.database.engine import transaction
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause, set_pause
-from digest.mail.throttle import MAX_WAIT, Limits, Rates, Throttle, next_window_size
 from digest.mail.throttle.breaker import after_failures
+from digest.mail.throttle.rates import Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
-from digest.mail.throttle.throttle import pause_after_complaint
-from digest.mail.throttle.warm_up import give_back, reserve, sent_on
+from digest.mail.throttle.throttle import (
+    MAX_WAIT,
+    Limits,
+    Throttle,
+    give_back,
+    next_window_size,
+    pause_after_complaint,
+    reserve,
+    sent_on,
+)
 from digest.smtp import Phase, Reply
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
