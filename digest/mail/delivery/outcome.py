@@ -130,10 +130,8 @@ def next_state(
     operator. `about_sender`: nothing is accepted at present, so a refusal says nothing about this message.
     """
     match receipt.outcome:
-        case Outcome.ACCEPTED:
-            return _result(receipt, State.ACCEPTED)
-        case Outcome.REFUSED:
-            return _result(receipt, State.REFUSED)
+        case Outcome.ACCEPTED | Outcome.REFUSED:
+            return _result(receipt, State(receipt.outcome))
         case Outcome.UNCERTAIN if hold:
             return _result(receipt, State.UNCERTAIN, None, counts=True)
         case Outcome.NOT_ATTEMPTED:

@@ -1,4 +1,4 @@
-"""The circuit breaker that all workers share: a pause of EVERYTHING. One object per process; not for several threads.
+"""The circuit breaker that all workers share: a pause of EVERYTHING. One object per process; used by one thread.
 
 It opens after five failures in a row that are about us, whoever the messages are for. After the pause one worker tries
 one message: an acceptance closes it, another failure opens it for longer. Nobody is suppressed.
@@ -69,8 +69,9 @@ class Breaker:
             self._count(connection, summary, now)
         elif summary.accepted and self.trial is not None:
             if pauses.end_trial(connection, EVERYTHING, self.trial):
-                subject = pauses.event_subject(EVERYTHING)
-                events.record(connection, now, subject, "resumed", {"by": "a mail that was accepted"})
+                events.record(
+                    connection, now, pauses.event_subject(EVERYTHING), "resumed", {"by": "a mail that was accepted"}
+                )
                 log.info("the mail server accepts our messages again")
             self.trial = None
 
