@@ -15,8 +15,7 @@ from digest.issues.publish import Plan
 from digest.issues.selection import IssueCache
 from digest.language import Languages
 from digest.ledger.transitions import Recovered
-from digest.mail.compose.composer import Composer
-from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.composer import Composer, MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Renderer
 from digest.mail.delivery.journal import Journal

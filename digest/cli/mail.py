@@ -56,8 +56,7 @@ def preview(
     ] = False,
 ) -> None:
     """Print the message that a subscriber was sent; before it was sent, the message as it would be now."""
-    from digest.mail.preview import body_of
-    from digest.mail.preview_page import preview_page
+    from digest.mail.preview import body_of, preview_page
 
     if subscriber and language:
         raise typer.BadParameter("a subscriber's message is in the subscriber's own language", param_hint="--language")

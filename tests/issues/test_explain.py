@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -43,7 +44,7 @@ def cached(issue):
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path / "journal", "worker") as journal:
+    with closing(Journal(tmp_path / "journal", "worker")) as journal:
         yield journal
 
 

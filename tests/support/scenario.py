@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from digest.database.engine import transaction
 from digest.issues.publish import Plan, Published, publish
 from digest.language import Languages
-from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.composer import MailContext, issue_settings
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Branding, Senders
 from digest.papers.paper import Paper, Votes
