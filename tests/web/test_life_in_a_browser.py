@@ -78,10 +78,9 @@ def somebody(chromium, filled, settings, language):
 
 
 @pytest.fixture
-def subscribed(somebody):
-    somebody.gives_an_address("/")
-    somebody.follow(Purpose.CONFIRM)
-    somebody.press()
+def subscribed(somebody, visit):
+    """Signed up without the browser: test_subscribing does it in one."""
+    visit.subscribed()
     return somebody
 
 
