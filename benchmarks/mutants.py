@@ -2,8 +2,8 @@
 
 `python -m benchmarks.mutants ranking` prints the survivors; benchmarks/survivors.toml says of each why it may live.
 Each fault runs in a process of its own, forked after the libraries are loaded and before the code under test is.
-Declarations are left out, since no result depends on them: `frozen`, `slots` and `kw_only` of a dataclass, and the
-`maxsize` of a cache.
+Declarations are left out, since no result depends on them: `frozen`, `slots` and `kw_only` of a dataclass, `strict` of
+a zip, and the `maxsize` of a cache.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from benchmarks.structure import ROOT
 
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 SECONDS = 60  # a fault that makes the tests hang is caught
-_DECLARATIONS = {"frozen", "slots", "kw_only", "maxsize"}  # arguments of these names
+_DECLARATIONS = {"frozen", "slots", "kw_only", "maxsize", "strict"}  # arguments of these names
 _PRELOADED = (
     *("pytest", "hypothesis", "sqlalchemy", "numpy", "scipy.sparse", "structlog", "celery", "redis", "fastapi"),
     *(
