@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.policy import default
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> Mess
     return parts_of(digest_bytes(papers, note, left_out))
 
 
+@cache  # half a second of CPU
 def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
     renderer = RENDERER.speaking(language)
     transactional = {
