@@ -5,6 +5,7 @@ They are stored with the issue, so that a retry is the same message after templa
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import product
 
 from jinja2 import TemplateError
@@ -75,6 +76,7 @@ class Fragments:
         return TypeAdapter(cls).validate_json(stored)
 
 
+@cache
 def layout_name(papers: int, left_out: int, is_cut: bool) -> str:
     """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or part of it."""
     counts = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"

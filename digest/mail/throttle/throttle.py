@@ -10,11 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine
 
-from digest.database.dialect import insert_or_change
 from digest.database.engine import read_only, transaction
-from digest.database.tables import sent_days
 from digest.ledger import events
 from digest.mail import pauses
 from digest.mail.delivery.outcome import Outcome, Receipt
@@ -22,6 +20,7 @@ from digest.mail.pauses import EVERYTHING, Pause
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
+from digest.mail.throttle.warm_up import give_back, reserve, sent_on
 from digest.text import domain_of
 
 log = structlog.get_logger()
@@ -94,11 +93,12 @@ class Throttle:
     def why_paused(self, now: datetime) -> str:
         """Why nothing may be sent now, for people; "" when something may."""
         snapshot = self._snapshot(now)
-        why = self._breaker.why_open(snapshot.pauses.get(EVERYTHING), now)
-        if self._breaker.trial is not None:
-            self._latest = None
-        if why:
-            return why
+        if not self._is_calm(now):
+            why = self._breaker.why_open(snapshot.pauses.get(EVERYTHING), now)
+            if self._breaker.trial is not None:
+                self._latest = None
+            if why:
+                return why
         if self._no_limits:
             return ""
         limit = self._limits.day_limit(_day(now))
@@ -220,7 +220,7 @@ class Throttle:
     # --- what the database says ---
 
     def _is_calm(self, now: datetime) -> bool:
-        """Return True if nothing is paused, being tried or recovering from that."""
+        """True if nothing is paused, being tried or recovering from that."""
         snapshot = self._snapshot(now)
         return not (snapshot.pauses or self._slow or self._breaker.trial)
 
@@ -269,32 +269,3 @@ def _day(now: datetime) -> date:
 
 def _midnight(now: datetime) -> datetime:
     return datetime.combine(_day(now) + timedelta(days=1), time(), UTC)
-
-
-# --- the days of a warm-up, as all workers count them ---
-
-
-def sent_on(connection: Connection, day: date) -> int:
-    """Including those that are on the wire."""
-    return connection.execute(select(sent_days.c.mails).where(sent_days.c.day == day)).scalar() or 0
-
-
-def reserve(connection: Connection, day: date, wanted: int, limit: int) -> int:
-    """Count up to `wanted` messages, as many as the day's `limit` still has room for. Returns how many."""
-    row = (
-        insert_or_change(connection, sent_days, ["day"], {"day": day})
-        .values(day=day, mails=0)
-        .returning(sent_days.c.mails)
-    )
-    sent: int = connection.execute(row).scalar_one()
-    granted = max(0, min(wanted, limit - sent))
-    if granted:
-        connection.execute(update(sent_days).where(sent_days.c.day == day).values(mails=sent + granted))
-    return granted
-
-
-def give_back(connection: Connection, day: date, unsent: int) -> None:
-    """Make room again for messages that were counted and not accepted."""
-    left = sent_days.c.mails - unsent
-    floor = func.max if connection.dialect.name == "sqlite" else func.greatest
-    connection.execute(update(sent_days).where(sent_days.c.day == day).values(mails=floor(left, 0)))
