@@ -1,7 +1,5 @@
-"""The steps of the demo while its programs run: database, papers, today's issue, subscribers, digests."""
+"""The steps of the demo while its programs run: database, papers, today's issue, digests."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -9,70 +7,56 @@ from sqlalchemy import Engine
 from digest import clock, wiring
 from digest.database.engine import read_only
 from digest.database.migrate import migrate
-from digest.demo import papers as demo_papers
-from digest.demo import subscribers
+from digest.demo.sample import store_sample
 from digest.issues.publish import Published, publish
 from digest.ledger.deliveries import count_accepted
 from digest.ledger.kinds import Kind
+from digest.papers.collecting import collect_recent
 from digest.run import processes
 from digest.run.maildir import messages
-from digest.run.parts import wait_for_port
-from digest.run.supervisor import StepFailed, Supervisor
+from digest.run.supervisor import RunFailed, say
 from digest.settings import Settings
 
-_MESSAGE_SECONDS = 30.0  # for one message, which usually takes one
+_ANSWER_SECONDS = 2.5  # for one answer of a source; without a network, each gives up after two
+_SOURCES_SECONDS = 6.0  # for all sources together
 
 
-@contextmanager
-def database(own: Settings) -> Iterator[Engine]:
+def new_database(own: Settings) -> Engine:
     """The demo's fresh database."""
     migrate(own.database)
-    engine = wiring.engine(own)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    return wiring.engine(own)
 
 
 def publish_today(engine: Engine, own: Settings) -> tuple[str, Published]:
-    """Today's issue, and where its papers came from: "live" or "bundled". Raises StepFailed without papers."""
-    source = demo_papers.fill(engine, own, clock.now())
+    """Today's issue, and where its papers came from: "live" or "bundled". Raises RunFailed without papers."""
+    source = _store_papers(engine, own)
     issue = publish(engine, wiring.plan(own), clock.now().date(), clock.now())
     if not issue.papers:
-        raise StepFailed("the issue has no papers")
+        raise RunFailed("the issue has no papers")
     return source, issue
 
 
-def sign_up(programs: Supervisor, own: Settings) -> None:
-    """Sign up and confirm the demo subscribers. Raises StepFailed."""
-    wait_for_port(programs, own.web_port)
-    with _failing_with_logs(own):
-        subscribers.sign_up(own.public_url, _inbox(own), _MESSAGE_SECONDS, programs.check)
-
-
-def wait_for_digests(programs: Supervisor, own: Settings, engine: Engine) -> tuple[int, int]:
-    """The digests accepted by the ledger, and those in the inbox. Raises StepFailed."""
-    with _failing_with_logs(own):
-        subscribers.wait_for_digests(_inbox(own), _MESSAGE_SECONDS, programs.check)
+def count_digests(engine: Engine, inbox: Path, expected: int) -> tuple[int, int]:
+    """The digests accepted by the ledger, and those in the inbox."""
     # The mail server has a message a moment before the ledger records it.
-    processes.wait_until(lambda: _accepted(engine) >= len(subscribers.SUBSCRIBERS), seconds=5)
-    return _accepted(engine), sum(message.kind == Kind.DIGEST for message in messages(_inbox(own)))
+    processes.wait_until(lambda: _accepted(engine) >= expected, seconds=5)
+    return _accepted(engine), sum(message.kind == Kind.DIGEST for message in messages(inbox))
+
+
+def _store_papers(engine: Engine, own: Settings) -> str:
+    """Live papers if the sources answer within seconds, otherwise the bundled sample."""
+    say(f"Reading {' and '.join(own.sources)} …")
+    hasty = own.model_copy(update={"source_timeout_seconds": _ANSWER_SECONDS})
+    now = clock.now()
+    runs = collect_recent(engine, wiring.sources(hasty, engine), now, own.pool_days, patience=_SOURCES_SECONDS)
+    if papers := sum(run.new for run in runs):
+        say(f"{papers} papers read.")
+        return "live"
+    say("The sources cannot be reached; using the bundled sample.")
+    store_sample(engine, now)
+    return "bundled"
 
 
 def _accepted(engine: Engine) -> int:
     with read_only(engine) as connection:
         return count_accepted(connection, Kind.DIGEST)
-
-
-@contextmanager
-def _failing_with_logs(own: Settings) -> Iterator[None]:
-    try:
-        yield
-    except subscribers.SignUpFailed as problem:
-        raise StepFailed(f"{problem}; the logs are in {own.data_dir / 'logs'}") from None
-
-
-def _inbox(own: Settings) -> Path:
-    if own.inbox_dir is None:
-        raise ValueError("the demo needs an inbox")
-    return own.inbox_dir

@@ -1,8 +1,7 @@
 """Three demo subscribers who sign up as people do: the front page, an email, its link, a button."""
 
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import httpx2
 
 from digest.ledger.kinds import Kind
 from digest.run.maildir import InboxMessage, messages
+from digest.run.supervisor import Supervisor
 
 _CONFIRM_LINK = re.compile(r"https?://\S+/confirm/\S+")
-
-
-class SignUpFailed(Exception):
-    """A step between the front page and the first issue did not work; the message says which."""
+_MESSAGE_SECONDS = 30.0  # for one message, which usually takes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +39,28 @@ SUBSCRIBERS = (
 )
 
 
-def sign_up(pages: str, inbox: Path, seconds: float, while_waiting: Callable[[], None]) -> None:
-    """Subscribe and confirm everyone through the pages. Raises SignUpFailed after `seconds` for one message."""
+def sign_up(programs: Supervisor, pages: str, inbox: Path) -> None:
+    """Subscribe and confirm everyone through the pages. Raises RunFailed."""
     try:
         with httpx2.Client(base_url=pages, trust_env=False, timeout=10, headers={"Origin": pages}) as browser:
             for subscriber in SUBSCRIBERS:
-                _post(browser, "/subscribe", {"email": subscriber.email})
+                browser.post("/subscribe", data={"email": subscriber.email}, follow_redirects=True).raise_for_status()
             for subscriber in SUBSCRIBERS:
-                message = _wait_for(inbox, subscriber, Kind.CONFIRMATION, seconds, while_waiting)
+                message = wait_for_message(programs, inbox, subscriber, Kind.CONFIRMATION)
                 link = _CONFIRM_LINK.search(message.text)
                 if link is None:
-                    raise SignUpFailed(f"the confirmation email to {subscriber.email} has no link")
-                _post(browser, link.group(), subscriber.preferences)
-    except httpx2.TransportError as problem:
-        raise SignUpFailed(f"the pages at {pages} do not answer: {problem}") from problem
+                    raise programs.failure(f"the confirmation email to {subscriber.email} has no link")
+                fields = dict(subscriber.preferences)
+                browser.post(link.group(), data=fields, follow_redirects=True).raise_for_status()
+    except httpx2.HTTPError as problem:
+        raise programs.failure(f"signing up at {pages} failed: {problem}") from problem
 
 
-def wait_for_digests(inbox: Path, seconds: float, while_waiting: Callable[[], None]) -> None:
-    """Wait until everyone has their first digest. Raises SignUpFailed."""
-    for subscriber in SUBSCRIBERS:
-        _wait_for(inbox, subscriber, Kind.DIGEST, seconds, while_waiting)
+def wait_for_message(programs: Supervisor, inbox: Path, subscriber: DemoSubscriber, kind: Kind) -> InboxMessage:
+    """The first message of this kind to `subscriber`. Raises RunFailed."""
 
+    def find() -> InboxMessage | None:
+        matching = (stored for stored in messages(inbox) if stored.kind == kind and subscriber.email in stored.to)
+        return next(matching, None)
 
-def _post(browser: httpx2.Client, page: str, fields: Mapping[str, str | list[str]]) -> None:
-    response = browser.post(page, data=dict(fields), follow_redirects=True)
-    if not response.is_success:
-        raise SignUpFailed(f"{response.url.path} answered {response.status_code}")
-
-
-def _wait_for(
-    inbox: Path, subscriber: DemoSubscriber, kind: Kind, seconds: float, while_waiting: Callable[[], None]
-) -> InboxMessage:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for message in messages(inbox):
-            if message.kind == kind and subscriber.email in message.to:
-                return message
-        while_waiting()
-        time.sleep(0.05)
-    raise SignUpFailed(f"no {kind} reached {subscriber.email} within {seconds:.0f} s")
+    return programs.wait_for(find, _MESSAGE_SECONDS, f"no {kind} reached {subscriber.email}")

@@ -60,7 +60,7 @@ def _css(message: ParsedMessage) -> Iterator[str]:
 
 
 def _hex_colours(message: ParsedMessage) -> Iterator[str]:
-    yield from (f"{name}: {value}" for name, value in _colours(message) if not _HEX.fullmatch(value))
+    return (f"{name}: {value}" for name, value in _colours(message) if not _HEX.fullmatch(value))
 
 
 def _soft_colours(message: ParsedMessage) -> Iterator[str]:
@@ -70,9 +70,8 @@ def _soft_colours(message: ParsedMessage) -> Iterator[str]:
 
 def _fonts(message: ParsedMessage) -> Iterator[str]:
     families = [value for name, value, _ in _declarations(message) if name == "font-family"]
-    for family in families:
-        if family.rpartition(",")[2].strip().strip("'\"").lower() not in _GENERIC:
-            yield f"no generic family at the end of {family[:60]}"
+    others = [family for family in families if family.rpartition(",")[2].strip().strip("'\"").lower() not in _GENERIC]
+    yield from (f"no generic family at the end of {family[:60]}" for family in others)
     quoted = [style for style in _style_attributes(message) if '"' in style]
     yield from (f"a double quote within a style attribute: {style[:60]}" for style in quoted)
 

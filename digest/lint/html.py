@@ -57,10 +57,6 @@ def _charset(message: ParsedMessage) -> Iterator[str]:
         yield "<meta charset> does not come before all text"
 
 
-def _metas(message: ParsedMessage) -> Iterator[str]:
-    return missing_metas(message, *_METAS)
-
-
 def missing_metas(message: ParsedMessage, *names: str) -> Iterator[str]:
     present = {meta.attributes.get("name", "").lower() for meta in message.tree.all("meta")}
     yield from (f'no <meta name="{name}">' for name in names if name not in present)
@@ -88,12 +84,12 @@ def _preheader(message: ParsedMessage) -> Iterator[str]:
 
 
 def _tables(message: ParsedMessage) -> Iterator[str]:
-    for table in message.body.all("table"):
-        attributes = {name: table.attributes.get(name) for name in _LAYOUT}
-        if attributes != _LAYOUT:
-            yield f"a table that is read aloud, or has borders or padding: {attributes}"
-        if sum(above.tag == "table" for above in table.ancestry()) > 3:
-            yield "tables are nested deeper than three"
+    tables = message.body.all("table")
+    stated = [{name: table.attributes.get(name) for name in _LAYOUT} for table in tables]
+    wrong = (attributes for attributes in stated if attributes != _LAYOUT)
+    yield from (f"a table that is read aloud, or has borders or padding: {attributes}" for attributes in wrong)
+    if any(sum(above.tag == "table" for above in table.ancestry()) > 3 for table in tables):
+        yield "tables are nested deeper than three"
     if message.body.all("th"):
         yield "<th> in a layout table"
 
@@ -200,7 +196,7 @@ RULES = (
         Scope.HTML,
         "The head keeps phones from shrinking text and from turning dates into links.",
         "Add the missing <meta>.",
-        _metas,
+        lambda message: missing_metas(message, *_METAS),
     ),
     Rule("title", ALL, Scope.HTML, "<title> is the subject.", "Put the subject into <title>.", _title),
     Rule(

@@ -43,9 +43,9 @@ def _split(link: str) -> SplitResult:
 
 
 def _tracking(message: ParsedMessage) -> Iterator[str]:
-    for link in dict.fromkeys(message.web_links):
-        if _CAMPAIGN.search(link) or _REDIRECTS.search(_split(link).hostname or ""):
-            yield f"a tracking link: {link[:80]}"
+    links = dict.fromkeys(message.web_links)
+    tracking = (link for link in links if _CAMPAIGN.search(link) or _REDIRECTS.search(_split(link).hostname or ""))
+    yield from (f"a tracking link: {link[:80]}" for link in tracking)
     pixels_in_body = filter(is_pixel, message.body.all("img"))
     yield from (f"an invisible image: {image.attributes.get('src', '')[:60]}" for image in pixels_in_body)
 
@@ -58,10 +58,12 @@ def _link_words(message: ParsedMessage) -> Iterator[str]:
 
 
 def _link_marks(message: ParsedMessage) -> Iterator[str]:
-    for link in message.links:
-        is_marked = "underline" in link.style.get("text-decoration", "underline") or "border-bottom" in link.style
-        if not is_marked and not link.in_heading and not _is_button(link):
-            yield f"differs from text by colour only: {excerpt(link.text)}"
+    plain = (link for link in message.links if not (_is_marked(link) or link.in_heading or _is_button(link)))
+    return (f"differs from text by colour only: {excerpt(link.text)}" for link in plain)
+
+
+def _is_marked(link: Element) -> bool:
+    return "underline" in link.style.get("text-decoration", "underline") or "border-bottom" in link.style
 
 
 def _targets(message: ParsedMessage) -> Iterator[str]:

@@ -44,9 +44,9 @@ def _unspaced(text: str) -> str:
 
 
 def _text_width(message: ParsedMessage) -> Iterator[str]:
-    for line in message.text.splitlines():
-        if len(WEB_ADDRESS.sub("", line)) > _LONGEST_LINE and " " in line.strip():
-            yield f"{len(line)} characters in a line: {excerpt(line)}"
+    lines = (line for line in message.text.splitlines() if " " in line.strip())
+    long = (line for line in lines if len(WEB_ADDRESS.sub("", line)) > _LONGEST_LINE)
+    return (f"{len(line)} characters in a line: {excerpt(line)}" for line in long)
 
 
 def _left_over(message: ParsedMessage) -> Iterator[str]:

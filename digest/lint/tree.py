@@ -166,14 +166,7 @@ def colours_in(value: str) -> tuple[str, ...]:
 @lru_cache(maxsize=200)
 def rules_of(css: str) -> tuple[CssRule, ...]:
     """The style rules of a style sheet, those within @media too."""
-    rules: list[CssRule] = []
-    for node in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
-        if node.type == "at-rule" and node.lower_at_keyword == "media" and node.content is not None:
-            inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
-            rules += _rules(inner, tinycss2.serialize(node.prelude).strip().lower())
-        else:
-            rules += _rules([node], "")
-    return tuple(rules)
+    return tuple(_rules(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), ""))
 
 
 def _rules(nodes: list[tinycss2.ast.Node], media: str) -> Iterator[CssRule]:
@@ -181,6 +174,9 @@ def _rules(nodes: list[tinycss2.ast.Node], media: str) -> Iterator[CssRule]:
         if node.type == "qualified-rule":
             selector = tinycss2.serialize(node.prelude).strip()
             yield CssRule(media, selector, declarations(tinycss2.serialize(node.content)))
+        elif node.type == "at-rule" and node.lower_at_keyword == "media" and node.content is not None and not media:
+            inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
+            yield from _rules(inner, tinycss2.serialize(node.prelude).strip().lower() or "all")
 
 
 def size_of(element: Element) -> float:

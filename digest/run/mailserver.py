@@ -3,12 +3,13 @@
 `python -m digest.run.mailserver --port PORT --dir FOLDER`
 """
 
-import argparse
 import asyncio
 import mailbox
 import signal
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from digest.run.processes import LOOPBACK
@@ -36,13 +37,10 @@ async def serve(port: int, folder: Path) -> None:
     server.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="A local mail server that stores every message in a Maildir.")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--dir", type=Path, required=True)
-    arguments = parser.parse_args()
-    asyncio.run(serve(arguments.port, arguments.dir))
+def main(port: Annotated[int, typer.Option()], folder: Annotated[Path, typer.Option("--dir")]) -> None:
+    """A local mail server that stores every message in a Maildir."""
+    asyncio.run(serve(port, folder))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

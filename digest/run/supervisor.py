@@ -5,11 +5,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from digest.run import processes
 
@@ -18,13 +18,11 @@ _LONGEST_WAIT = 60.0  # seconds between two restarts
 _PATIENCE = 30.0  # seconds for a program to end; a worker may have messages on the wire
 _HEALTHY_AFTER = 60.0  # seconds; a program that ran longer restarts without delay
 
-
-class ProgramEnded(Exception):
-    """A required program ended; the message has its name and last lines."""
+T = TypeVar("T")
 
 
-class StepFailed(Exception):
-    """A step after the start failed; the message says which."""
+class RunFailed(Exception):
+    """A program ended, or a step after the start failed; the message says which."""
 
 
 @dataclass
@@ -32,11 +30,11 @@ class _Program:
     name: str
     command: Sequence[str | Path]
     environment: Mapping[str, str]
+    others_rely_on_it: bool
     process: "subprocess.Popen[bytes]"
-    started_at: float
+    started_at: float = field(default_factory=time.monotonic)
     ends: int = 0
     restart_at: float | None = None
-    others_rely_on_it: bool = False
 
 
 class Supervisor:
@@ -56,23 +54,43 @@ class Supervisor:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self.stop()
+        """Stop every program, those that others rely on last. Ignores signals meanwhile."""
+        for number in _ENDS:
+            signal.signal(number, signal.SIG_IGN)
+        for relied_on in (False, True):
+            these = [program.process for program in self._programs[::-1] if program.others_rely_on_it is relied_on]
+            for process in these:
+                processes.ask_to_stop(process)
+            for process in these:
+                processes.wait_for_end(process, _PATIENCE)
 
     def start(
         self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], others_rely_on_it: bool = False
     ) -> None:
         """Start `command` as `name`. A program that others rely on is stopped last."""
         process = self._launch(name, command, environment)
-        program = _Program(name, command, environment, process, time.monotonic())
-        program.others_rely_on_it = others_rely_on_it
-        self._programs.append(program)
+        self._programs.append(_Program(name, command, environment, others_rely_on_it, process))
 
     def check(self) -> None:
-        """Raises ProgramEnded when one of the programs has ended."""
+        """Raises RunFailed when one of the programs has ended, with its last lines."""
         for program in self._programs:
             code = program.process.poll()
             if code is not None:
-                raise ProgramEnded(f"{program.name} ended with {_in_words(code)}\n{self._last_lines(program.name)}")
+                raise RunFailed(f"{program.name} ended with {_in_words(code)}\n{self._last_lines(program.name)}")
+
+    def wait_for(self, find: Callable[[], T | None], seconds: float, missing: str) -> T:
+        """The first true result of `find`. Raises RunFailed when a program ends, or with `missing` after `seconds`."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.check()
+            if result := find():
+                return result
+            time.sleep(0.05)
+        raise self.failure(f"{missing} within {seconds:.0f} s")
+
+    def failure(self, problem: str) -> RunFailed:
+        """The error to raise for `problem`, with the folder of the logs."""
+        return RunFailed(f"{problem}; the logs are in {self._logs}")
 
     def tend(self) -> None:
         """Restart programs that ended: at once, then after 1, 2, 4 … up to 60 seconds."""
@@ -81,19 +99,6 @@ class Supervisor:
                 self._note_end(program)
             elif program.restart_at is not None and time.monotonic() >= program.restart_at:
                 self._restart(program)
-
-    def stop(self) -> None:
-        """Stop every program, those that others rely on last. Ignores signals meanwhile."""
-        for number in _ENDS:
-            signal.signal(number, signal.SIG_IGN)
-        last_first = self._programs[::-1]
-        for relied_on in (False, True):
-            these = [program.process for program in last_first if program.others_rely_on_it is relied_on]
-            for process in these:
-                processes.ask_to_stop(process)
-            for process in these:
-                processes.wait_for_end(process, _PATIENCE)
-        self._programs.clear()
 
     def _launch(
         self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]

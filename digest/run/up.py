@@ -5,9 +5,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from digest.run import processes
-from digest.run.embedded import NoBroker
 from digest.run.parts import CannotStart, alone_in, child_environment, start_broker, start_digest
-from digest.run.supervisor import ProgramEnded, StepFailed, Supervisor, say
+from digest.run.supervisor import RunFailed, Supervisor, say
 from digest.settings import Settings
 
 
@@ -15,10 +14,10 @@ def run_to_the_end(start: Callable[[], int]) -> int:
     """Call `start` and report what ended it. The exit code: 0 ok, 1 failed, 3 not ready."""
     try:
         return start()
-    except (ProgramEnded, StepFailed) as problem:
+    except RunFailed as problem:
         say(str(problem))
         return 1
-    except (CannotStart, NoBroker) as problem:
+    except CannotStart as problem:
         say(str(problem))
         return 3
     except KeyboardInterrupt:

@@ -27,8 +27,7 @@ class ExpectedReply(Enum):
     RCPT = auto()
     DATA = auto()
     CONTENT = auto()
-    EMPTY = auto()  # the lone dot that ends a message without recipients
-    RESET = auto()
+    RESET = auto()  # of the transaction: RSET, or the lone dot that ends a message without recipients
     QUIT = auto()
 
 
@@ -139,7 +138,7 @@ class Deadline:
 class BufferedConnection(asyncio.Protocol):
     """Tracks whether all written data has left the transport. (TLS hides its own buffer.)"""
 
-    def take_over(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         """Take the transport from another protocol."""
         self.transport = transport
         self._unsent = False

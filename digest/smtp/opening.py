@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Sequence
 from math import inf
 from typing import cast
 
@@ -32,18 +31,19 @@ class RelayState:
         return time.monotonic() < self._failed_at + _AVOIDED_SECONDS
 
     @property
-    def share(self) -> tuple[float, float]:
-        """Its load relative to its weight; the next connection goes where this is least."""
-        return self.open / self.relay.weight, self._opened / self.relay.weight
+    def rank(self) -> tuple[bool, float, float]:
+        """The next connection goes where this is least: by load relative to weight, an avoided server last."""
+        return self.is_avoided, self.open / self.relay.weight, self._opened / self.relay.weight
 
     async def connect(self, seconds: float) -> tuple[asyncio.Transport, bool]:
         """Open a connection that is ready for MAIL. Returns it, and whether it offers PIPELINING.
 
-        Raises what aiosmtplib raises.
+        Raises what aiosmtplib raises; otherwise the caller counts `open` down when the connection has ended.
         """
         self._opened += 1
         began = time.monotonic()
         client = self._client(seconds)
+        self.open += 1
         try:
             async with asyncio.timeout(seconds):
                 await client.connect()
@@ -54,6 +54,7 @@ class RelayState:
                 raise ConnectionError("the server closed the connection after the greeting")
         except BaseException:
             client.close()
+            self.open -= 1
             self._failed_at = time.monotonic()
             self._trust = None  # the certificates of this machine may have been renewed
             raise
@@ -79,24 +80,8 @@ class RelayState:
 
     def _context(self) -> ssl.SSLContext:
         # Reading the system's certificates takes tens of milliseconds: once, not for each connection.
-        if self._trust is None:
-            self._trust = ssl.create_default_context()
+        self._trust = self._trust or ssl.create_default_context()
         return self._trust
-
-
-class RelayPool:
-    """Mail servers that share the messages by weight."""
-
-    def __init__(self, relays: Sequence[Relay]) -> None:
-        self._states = [RelayState(relay) for relay in relays]
-
-    @property
-    def all_avoided(self) -> bool:
-        return all(state.is_avoided for state in self._states)
-
-    def in_order(self) -> list[RelayState]:
-        """The order in which to try to connect: by weight, avoided servers last."""
-        return sorted(self._states, key=lambda state: (state.is_avoided, *state.share))
 
 
 async def _greet(client: SMTP) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from digest.smtp.connection import is_plain_address
-from digest.smtp.opening import RelayPool, RelayState, connect_problem
+from digest.smtp.opening import RelayState, connect_problem
 from digest.smtp.relay import Relay
 from digest.smtp.session import Session
 from digest.smtp.submission import Envelope, PendingMessage, Phase, Reply, SendObserver, SubmittedWindow, Timeouts
@@ -34,7 +34,7 @@ class ConnectionPool:
         is_about_sender: Callable[[Reply], bool],
     ) -> None:
         """Open up to `connections` at a time, for up to `per_connection` messages each."""
-        self._relays = RelayPool(relays)
+        self._relays = [RelayState(relay) for relay in relays]
         self._max_connections = connections
         self._per_connection = per_connection
         self._timeouts = timeouts
@@ -70,7 +70,7 @@ class ConnectionPool:
     async def close(self, patience: float) -> None:
         """Begin nothing more, wait up to `patience` seconds for what is on the wire, and disconnect."""
         self._closing = "the sender is being closed"
-        _resolve(self._drain(), self._closing)
+        self._resolve_waiting(self._closing)
         for opening in self._openings:
             opening.cancel()
         await asyncio.gather(*self._openings, return_exceptions=True)
@@ -132,7 +132,7 @@ class ConnectionPool:
         message.window.resolve(reply)
         if was_on_probation:
             if self._refusals >= _HALTS_AT:
-                _resolve(self._drain(), f"halted: {reply.code} {reply.text}")
+                self._resolve_waiting(f"halted: {reply.code} {reply.text}")
             self._pump()
 
     def requeue(self, message: PendingMessage) -> None:
@@ -182,29 +182,21 @@ class ConnectionPool:
             opening.add_done_callback(self._opened)
 
     def _max_openings(self) -> int:
-        if not self._relays.all_avoided:
-            limit = 1 if self._is_on_probation else self._max_connections
-            return limit - len(self._sessions)
         # A server that turned us away lately, perhaps for too many connections, is not stormed.
-        return 0 if self._sessions else 1
+        is_careful = self._is_on_probation or all(state.is_avoided for state in self._relays)
+        return (1 if is_careful else self._max_connections) - len(self._sessions)
 
     async def _open(self) -> None:
-        for relay_state in self._relays.in_order():
+        for relay_state in sorted(self._relays, key=lambda state: state.rank):
             if relay_state.is_avoided and self._sessions:
                 return  # other connections work
-            relay_state.open += 1
             try:
                 transport, pipelining = await relay_state.connect(self._timeouts.connect)
-                session = Session(self, self._per_connection, pipelining, self._timeouts)
-                session.take_over(transport)
             except Exception as error:  # noqa: BLE001 - whatever it is, waiting messages get their reply
-                relay_state.open -= 1
                 self._connect_problem = connect_problem(relay_state.relay, error)
                 continue
-            except BaseException:
-                relay_state.open -= 1
-                raise
             self._connect_problem = None
+            session = Session(self, transport, self._per_connection, pipelining, self._timeouts)
             self._sessions[session] = relay_state
             self.add_idle(session)
             return
@@ -212,7 +204,7 @@ class ConnectionPool:
     def _opened(self, opening: asyncio.Task[None]) -> None:
         self._openings.discard(opening)
         if self._connect_problem is not None and not (self._closing or self._sessions or self._openings):
-            _resolve(self._drain(), *self._connect_problem)
+            self._resolve_waiting(*self._connect_problem)
         self._pump()
 
     # --- giving up ---
@@ -220,17 +212,14 @@ class ConnectionPool:
     def _time_is_up(self, window: SubmittedWindow) -> None:
         late = [message for message in self._waiting if message.window is window]
         self._waiting = deque(message for message in self._waiting if message.window is not window)
-        if self._connect_problem is not None and not self._sessions:
-            _resolve(late, *self._connect_problem)
-        else:
-            _resolve(late, _TOO_LATE)
+        problem = None if self._sessions else self._connect_problem
+        _resolve(late, *(problem or (_TOO_LATE,)))
         for session in list(self._sessions):
             session.withdraw(window.begin_until)
 
-    def _drain(self) -> list[PendingMessage]:
-        messages = list(self._waiting)
+    def _resolve_waiting(self, text: str, phase: Phase = Phase.WAITING, code: int | None = None) -> None:
+        _resolve(self._waiting, text, phase, code)
         self._waiting.clear()
-        return messages
 
 
 def _resolve(

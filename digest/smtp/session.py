@@ -36,8 +36,11 @@ _MAX_COMBINED_BYTES = 65_536
 class Session(BufferedConnection):
     """At most one content is on its way (`_sending`), followed by the commands of one message (`_commanded`)."""
 
-    def __init__(self, pool: "ConnectionPool", messages: int, pipelining: bool, timeouts: Timeouts) -> None:
-        """Send up to `messages`, then QUIT."""
+    def __init__(
+        self, pool: "ConnectionPool", transport: asyncio.Transport, messages: int, pipelining: bool, timeouts: Timeouts
+    ) -> None:
+        """Continue after aiosmtplib has greeted and logged in. Send up to `messages`, then QUIT."""
+        super().__init__(transport)
         self._pool = pool
         self._messages_left = messages
         self._pipelining = pipelining
@@ -58,10 +61,6 @@ class Session(BufferedConnection):
         self._round_trip = 0.0  # seconds from the last content to its reply
         self._message_due = inf  # monotonic
         self._deadline = Deadline(self._on_deadline)
-
-    def take_over(self, transport: asyncio.Transport) -> None:
-        """Continue after aiosmtplib has greeted and logged in."""
-        super().take_over(transport)
         self._set_deadline()
 
     # --- called by the pool; the first two only while it is idle ---
@@ -144,7 +143,7 @@ class Session(BufferedConnection):
             self.abort(f"the server said {code} {text}")
         elif step is ExpectedReply.DATA:
             self._data_answered(code, text)
-        elif step is ExpectedReply.EMPTY or step is ExpectedReply.RESET:
+        elif step is ExpectedReply.RESET:
             self._is_queued = False
             if not self._awaited:
                 self._continue()
@@ -175,7 +174,7 @@ class Session(BufferedConnection):
         if code >= 400:
             self._continue(b"RSET\r\n", step=ExpectedReply.RESET)
         elif code == _START_INPUT and not self._recipient_accepted:
-            self._continue(b".\r\n", step=ExpectedReply.EMPTY)  # to nobody (RFC 2920 §3.1)
+            self._continue(b".\r\n", step=ExpectedReply.RESET)  # to nobody (RFC 2920 §3.1)
         else:
             self.abort("the server does not follow the protocol")
 

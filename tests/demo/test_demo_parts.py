@@ -12,7 +12,7 @@ import pytest
 from digest.run import processes
 from digest.run.maildir import message, messages
 from digest.run.parts import CannotStart, alone_in, child_environment
-from digest.run.supervisor import ProgramEnded, Supervisor
+from digest.run.supervisor import RunFailed, Supervisor
 
 RAW = (
     b"From: Daily Papers <digest@localhost>\r\nTo: ada@example.com\r\nSubject: Ten papers\r\n"
@@ -68,8 +68,16 @@ def test_a_program_that_is_needed_and_ends_is_named_with_its_last_lines(tmp_path
     with Supervisor(tmp_path) as programs:
         programs.start("web", python("print('the port is taken'); sys.exit(4)"), os.environ)
         programs.start("worker", python("time.sleep(60)"), os.environ)
-        with pytest.raises(ProgramEnded, match=r"web ended with exit code 4\n  the port is taken"):
+        with pytest.raises(RunFailed, match=r"web ended with exit code 4\n  the port is taken"):
             processes.wait_until(lambda: bool(programs.check()), seconds=5)
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_wait_in_vain_names_what_is_missing_and_the_logs(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as programs:
+        assert programs.wait_for(lambda: "there", 5, "nothing") == "there"
+        with pytest.raises(RunFailed, match=f"no digest within 0 s; the logs are in {tmp_path}"):
+            programs.wait_for(lambda: None, 0, "no digest")
 
 
 @pytest.mark.processes

@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL
 from benchmarks.proc import children
 from digest.database.migrate import migrate
 from digest.run import processes
-from digest.run.embedded import NoBroker, valkey_command
+from digest.run.parts import CannotStart, valkey_command
 
 # Read before the tests' environment is cleaned of our variables.
 POSTGRES_URL = os.environ.get("DIGEST_TEST_POSTGRES_URL", "")
@@ -245,7 +245,7 @@ def own_broker() -> Iterator[BrokerProcess]:
     with tempfile.TemporaryDirectory(prefix="digest-valkey-") as folder:
         try:
             server = BrokerProcess(Path(folder))
-        except NoBroker as error:
+        except CannotStart as error:
             raise ServerMissing(str(error)) from None
         server.start()
         try:

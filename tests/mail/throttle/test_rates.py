@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from digest.mail.throttle.rates import QUEUE_SECONDS, Bucket, Rates
 from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle
 from digest.run import processes
-from digest.run.embedded import valkey_command
+from digest.run.parts import valkey_command
 from tests.mail.throttle.builders import Clock, TimedRates
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
