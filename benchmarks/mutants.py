@@ -2,6 +2,8 @@
 
 `python -m benchmarks.mutants ranking` prints the survivors; benchmarks/survivors.toml says of each why it may live.
 Each fault runs in a process of its own, forked after the libraries are loaded and before the code under test is.
+Declarations are left out, since no result depends on them: `frozen`, `slots` and `kw_only` of a dataclass, `strict` of
+a zip, and the `maxsize` of a cache.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from benchmarks.structure import ROOT
 
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 SECONDS = 60  # a fault that makes the tests hang is caught
+_DECLARATIONS = {"frozen", "slots", "kw_only", "maxsize", "strict"}  # arguments of these names
 _PRELOADED = (
     *("pytest", "hypothesis", "sqlalchemy", "numpy", "scipy.sparse", "structlog", "celery", "redis", "fastapi"),
     *(
@@ -118,7 +121,11 @@ def mutants_of(path: Path) -> list[Mutant]:
 
 def _flips(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Each expression that can be flipped, and what it becomes."""
+    keywords = (node for node in ast.walk(tree) if isinstance(node, ast.keyword))
+    declarations = {keyword.value for keyword in keywords if keyword.arg in _DECLARATIONS}
     for node in ast.walk(tree):
+        if node in declarations:
+            continue
         if isinstance(node, ast.Compare):
             for index, operator in enumerate(node.ops):
                 flipped = copy.deepcopy(node)
@@ -227,6 +234,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    sys.dont_write_bytecode = False  # else pytest rewrites the tests' assertions anew for each fault
     for library in _PRELOADED:
         importlib.import_module(library)
     reasons = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ from digest.database.engine import connect, transaction
 from digest.database.tables import subscribers
 from digest.issues.publish import Published, publish
 from digest.papers.paper import Paper, Votes
-from digest.papers.store import Listing, keep_papers, keep_votes
+from digest.papers.store import keep_papers, keep_votes
 from digest.settings import Settings
 from digest.subscribers.subscriber import recipient_key
 
@@ -99,7 +99,7 @@ def add_papers(engine: Engine, today: date) -> None:
     papers = _papers(seen_at)
     votes = [Votes(paper.id, "huggingface", seen_at, PAPERS - rank) for rank, paper in enumerate(papers)]
     with transaction(engine) as connection:
-        keep_papers(connection, Listing("huggingface", seen_at, papers))
+        keep_papers(connection, "huggingface", seen_at, papers)
         keep_votes(connection, votes)
 
 

@@ -23,7 +23,9 @@ def hint(redis_url: str, times: int = 1) -> bool:
     """Hint `times` workers at due messages. False if Redis is unreachable, which delays messages but loses none."""
     if not redis_url:
         return False
-    producer = _producer(redis_url)
+    # Celery creates its names lazily: two threads that import it at the same time may both get a partial module.
+    with _one_at_a_time:
+        producer = _producer(redis_url)
     from kombu.exceptions import OperationalError
 
     try:
@@ -35,14 +37,8 @@ def hint(redis_url: str, times: int = 1) -> bool:
     return True
 
 
-def _producer(redis_url: str) -> "Celery":
-    # Celery creates its names lazily: two threads that import it at the same time may both get a partial module.
-    with _one_at_a_time:
-        return _make_producer(redis_url)
-
-
 @cache
-def _make_producer(redis_url: str) -> "Celery":
+def _producer(redis_url: str) -> "Celery":
     from celery import Celery
 
     app = Celery("digest-hints", broker=redis_url, set_as_current=False)

@@ -1,9 +1,10 @@
-"""Cleans, shortens and wraps foreign text."""
+"""Cleans, shortens, wraps and parses foreign text."""
 
 import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
+from datetime import date
 from email.utils import parseaddr
 from itertools import accumulate
 
@@ -53,6 +54,15 @@ def domain_of(mailbox: str) -> str:
     """The domain of an address or of `Name <address>`, in its original case."""
     address = parseaddr(mailbox)[1] if any(mark in mailbox for mark in " <(") else mailbox
     return address.rpartition("@")[2]
+
+
+def parse_date(text: str) -> date | None:
+    """The date of a text like 2026-11-23; None for anything else."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None  # fromisoformat also takes 20261123 and 2026-W48-1
 
 
 def short_title(title: str, limit: int) -> str:

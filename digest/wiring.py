@@ -15,8 +15,7 @@ from digest.issues.publish import Plan
 from digest.issues.selection import IssueCache
 from digest.language import Languages
 from digest.ledger.transitions import Recovered
-from digest.mail.compose.composer import Composer
-from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.composer import Composer, MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Renderer
 from digest.mail.delivery.journal import Journal
@@ -26,7 +25,6 @@ from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting import remembered_by
-from digest.papers.community import Community
 from digest.papers.ranking import RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
@@ -158,4 +156,4 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, addresses, remembered_by(database), Community(database))
+    return make_sources(settings.sources, addresses, remembered_by(database), database)

@@ -26,6 +26,7 @@ from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
+from tests.support.templates import compile_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("no deadline")
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", servers.room())
     config.pluginmanager.register(Tally(), "tally")
+    compile_once()
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,21 +2,22 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.options import date_option
+from digest.cli.options import date_option, weight_option
 from digest.cli.output import answer, complain, progress, with_json
+from digest.papers.ranking import FORMULA, RankingWeights
 from digest.settings import settings
 
-if TYPE_CHECKING:  # the help text should not wait for what the command needs
+if TYPE_CHECKING:  # the help text should not wait for the parsers of the records
     from digest.papers.backtest import Recorded, ReplayedDay, Rules
-    from digest.papers.ranking import RankingWeights
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -25,16 +26,12 @@ First = Annotated[date | None, date_option("--from", "First day.", "that of the 
 Last = Annotated[date | None, date_option("--to", "Last day.", "that of the last list")]
 PerDay = Annotated[int, typer.Option("--per-day", min=1, help="Papers sent a day.")]
 Weight = Annotated[
-    list[str] | None, typer.Option("--weight", metavar="NAME=VALUE", help="Change a weight of the ranking; repeatable.")
+    list[Any] | None, weight_option("--weight", "NAME=VALUE", "Change a weight of the ranking; repeatable.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the papers sent to this file.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this file's command to `app`."""
-    app.command(rich_help_panel="Papers and issues")(with_json(backtest))
-
-
+@with_json
 def backtest(
     data: Data,
     first: First = None,
@@ -49,7 +46,7 @@ def backtest(
     """
     from digest.papers.backtest import Rules, replay
 
-    rules = Rules(_weights(weight or []), settings().pool_days, per_day)
+    rules = Rules(_weights(dict(weight or [])), settings().pool_days, per_day)
     recorded = _read(data)
     begin, end = _span(recorded, data, first, last)
     replayed = list(_watched(replay(recorded, rules, begin, end)))
@@ -59,20 +56,12 @@ def backtest(
     answer(summary, lambda: _lines(summary))
 
 
-def _weights(given: Sequence[str]) -> "RankingWeights":
-    from digest.papers.ranking.ranking import RankingWeights
-
-    weights = RankingWeights()
-    for text in given:
-        name, _, value = text.partition("=")
-        if name not in weights.as_dict():
-            available = ", ".join(weights.as_dict())
-            raise typer.BadParameter(f"unknown weight {name!r} (available: {available})", param_hint="--weight")
-        try:
-            weights = replace(weights, **{name: float(value)})
-        except ValueError:
-            raise typer.BadParameter(f"{text!r}: write {name}=0.5", param_hint="--weight") from None
-    return weights
+def _weights(changes: Mapping[str, float]) -> RankingWeights:
+    weights = RankingWeights().as_dict()
+    if unknown := [name for name in changes if name not in weights]:
+        available = ", ".join(weights)
+        raise typer.BadParameter(f"unknown weight {unknown[0]!r} (available: {available})", param_hint="--weight")
+    return RankingWeights(**{**weights, **changes})
 
 
 def _read(folder: Path) -> "Recorded":
@@ -95,12 +84,9 @@ def _span(recorded: "Recorded", data: Path, first: date | None, last: date | Non
 
 
 def _watched(days: "Iterator[ReplayedDay]") -> "Iterator[ReplayedDay]":
-    month = ""
-    for replayed in days:
-        if f"{replayed.day:%Y-%m}" != month:
-            month = f"{replayed.day:%Y-%m}"
-            progress(f"Replaying {month} …")
-        yield replayed
+    for month, replayed in groupby(days, key=lambda replayed: f"{replayed.day:%Y-%m}"):
+        progress(f"Replaying {month} …")
+        yield from replayed
 
 
 def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
@@ -113,8 +99,6 @@ def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
 
 
 def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
-    from digest.papers.ranking import FORMULA
-
     issues = [day for day in replayed if day.sent]
     none = {str(day.day): day.reason for day in replayed if not day.sent}
     return {

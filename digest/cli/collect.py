@@ -1,34 +1,30 @@
 """The command `digest collect`: one day, or a backfill of many."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest import clock
-from digest.cli.lookup import open_database
+from digest.cli.lookup import migrated_database, open_database
 from digest.cli.options import AsOf, Day, DryRun, date_option, day_of
-from digest.cli.output import answer, progress, table, with_json
+from digest.cli.output import NotReady, answer, progress, table, with_json
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
 
-    from digest.papers.collecting import Backfill, SourceRun
+    from digest.papers.collecting import Backfill
+    from digest.papers.sources.source import Source
 
 From = Annotated[date | None, date_option("--from", "Backfill: first day.")]
 To = Annotated[date | None, date_option("--to", "Backfill: last day.", "yesterday")]
 Again = Annotated[bool, typer.Option("--again", help="Backfill: also read days that were read completely before.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this file's command to `app`."""
-    app.command(rich_help_panel="Papers and issues")(with_json(collect))
-
-
+@with_json
 def collect(
     day: Day = None,
     as_of: AsOf = None,
@@ -50,12 +46,14 @@ def collect(
 
 
 def _one_day(day: date, now: datetime, dry_run: bool) -> None:
-    from digest.papers.collecting import collect as run
+    from digest.papers.collecting import collect as read_sources
 
-    engine = _kept_by_nobody() if dry_run else _database()
-    runs = run(engine, _sources(engine), day, now, progress)
-    answer([asdict(run) for run in runs], lambda: _lines(runs))
-    if all(done.outcome == "failing" for done in runs):
+    engine = _temporary_database() if dry_run else migrated_database()
+    runs = read_sources(engine, _sources(engine), day, now, progress)
+    heading = ("source", "outcome", "papers", "new", "unreadable", "")
+    rows = [(run.source, run.outcome, run.papers, run.new, len(run.unreadable), run.message) for run in runs]
+    answer([asdict(run) for run in runs], lambda: table([heading, *rows]))
+    if all(run.outcome == "failing" for run in runs):
         progress("No source could be read; stored papers are unchanged.")
         sys.exit(1)
 
@@ -63,7 +61,7 @@ def _one_day(day: date, now: datetime, dry_run: bool) -> None:
 def _many_days(first: date, last: date, again: bool, dry_run: bool) -> None:
     from digest.papers.collecting import plan_backfill, run_backfill
 
-    engine = open_database() if dry_run else _database()
+    engine = open_database() if dry_run else migrated_database()
     todo = plan_backfill(engine, _sources(engine), first, last, again)
     stopped = False
     progress(f"{len(todo.steps)} lists to read; {todo.complete} were read before.")
@@ -72,60 +70,39 @@ def _many_days(first: date, last: date, again: bool, dry_run: bool) -> None:
             run_backfill(engine, todo, clock.now, settings().pool_days, progress)
         except KeyboardInterrupt:
             stopped = True
-    document = _document(todo, first, last, stopped)
-    answer(document, lambda: [_summary(document)])
+    document = {
+        "from": first,
+        "to": last,
+        "planned": [{"day": step.day, "source": step.source.name} for step in todo.steps],
+        "complete": todo.complete,
+        "read": [asdict(run) for run in todo.runs],
+        "left": todo.left,
+        "stopped": stopped,
+    }
+    answer(document, lambda: [_summary(todo, first, last)])
     if todo.left and not dry_run:
         reason = "Stopped; nothing read so far is lost." if stopped else "Some lists could not be read."
         progress(f"{reason} Run the same command again for the remaining {todo.left}.")
         sys.exit(1)
 
 
-def _document(todo: "Backfill", first: date, last: date, stopped: bool) -> dict[str, Any]:
-    runs = todo.runs
-    return {
-        "from": first,
-        "to": last,
-        "planned": [{"day": step.day, "source": step.source.name} for step in todo.steps],
-        "complete": todo.complete,
-        "read": [asdict(run) for run in runs],
-        "left": todo.left,
-        "stopped": stopped,
-    }
-
-
-def _summary(document: dict[str, Any]) -> str:
-    papers, new = (sum(run[name] for run in document["read"]) for name in ("papers", "new"))
+def _summary(todo: "Backfill", first: date, last: date) -> str:
+    papers, new = sum(run.papers for run in todo.runs), sum(run.new for run in todo.runs)
     return (
-        f"{document['from']} to {document['to']}: {len(document['read'])} lists read with {papers} papers, "
-        f"{new} of them new; {document['complete']} were complete before, {document['left']} remain."
+        f"{first} to {last}: {len(todo.runs)} lists read with {papers} papers, {new} of them new; "
+        f"{todo.complete} were complete before, {todo.left} remain."
     )
 
 
 def _span(begin: date, last: date | None, now: datetime) -> tuple[date, date]:
-    from datetime import timedelta
-
     end = last or now.date() - timedelta(days=1)
     if begin > end or end > now.date():
         raise typer.BadParameter(f"{begin} to {end} is not a span of days up to today", param_hint="--from")
     return begin, end
 
 
-def _lines(runs: Sequence["SourceRun"]) -> list[str]:
-    heading = ("source", "outcome", "papers", "new", "unreadable", "")
-    return table(
-        [heading, *((run.source, run.outcome, run.papers, run.new, len(run.unreadable), run.message) for run in runs)]
-    )
-
-
-def _database() -> "Engine":
-    from digest.database.migrate import migrate
-
-    migrate(settings().database)
-    return open_database()
-
-
-def _kept_by_nobody() -> "Engine":
-    """A temporary database, deleted when this process ends."""
+def _temporary_database() -> "Engine":
+    """In memory, gone when this process ends."""
     from digest.database.engine import connect
     from digest.database.tables import metadata
 
@@ -134,11 +111,10 @@ def _kept_by_nobody() -> "Engine":
     return engine
 
 
-def _sources(engine: "Engine") -> list[Any]:
+def _sources(engine: "Engine") -> "list[Source]":
     from digest import wiring
-    from digest.cli.output import NotReady
 
     try:
-        return list(wiring.sources(settings(), engine))
+        return wiring.sources(settings(), engine)
     except ValueError as problem:  # an installed package's source that does not work
         raise NotReady(str(problem)) from None

@@ -9,24 +9,20 @@ import typer
 
 from digest.cli.output import answer, complain, with_json
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the help text should not wait for the parser of HTML
     from digest.lint import LintReport
 
 _SHOWN = 3  # problems of one rule
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this file's commands to `app`."""
-    app.command(rich_help_panel="Deliveries")(with_json(lint))
-
-
+@with_json
 def lint(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Messages as sent (RFC 5322).")],
 ) -> None:
     """Check whether messages, yours or others', are fit to send, by the rules in docs/mail-rules.md."""
     from digest.lint import lint as judge
 
-    reports = [(str(file), judge(message)) for file, message in zip(files, _contents(files), strict=True)]
+    reports = [(str(file), judge(_content(file))) for file in files]
     document = [
         {"file": file, "passed": report.passed, "of": report.of, "failed": report.failed} for file, report in reports
     ]
@@ -35,15 +31,12 @@ def lint(
         sys.exit(1)
 
 
-def _contents(files: list[Path]) -> list[bytes]:
-    """Of each file. Exit code 2 for one that cannot be read."""
-    contents = []
-    for file in files:
-        try:
-            contents.append(file.read_bytes())
-        except OSError as problem:
-            complain(f"{file} cannot be read: {problem.strerror}", 2)
-    return contents
+def _content(file: Path) -> bytes:
+    """Exit code 2 if the file cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        complain(f"{file} cannot be read: {problem.strerror}", 2)
 
 
 def _lines(file: str, report: "LintReport") -> Iterator[str]:

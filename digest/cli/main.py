@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
-from digest.cli.lookup import close_databases
+from digest.cli.lookup import opened
 from digest.cli.output import NotReady, complain
 from digest.settings import SettingsError
 
@@ -27,11 +27,23 @@ def _everywhere(
     from digest.logs import set_up_logs
 
     set_up_logs(debug)
-    context.call_on_close(close_databases)
+    context.call_on_close(opened.close)
 
 
-for _group in (run, collect, issues, explain, search, pause, mail, lint, audit, backtest, subscribers):
-    _group.add_to(app)
+_COMMANDS = {
+    "Run": (run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor),
+    "Papers and issues": (
+        collect.collect, issues.publish, explain.explain, search.search, pause.pause, pause.resume, pause.cancel,
+        backtest.backtest,
+    ),
+    "Deliveries": (pause.retry, mail.preview, mail.send_test, lint.lint, audit.audit),
+}  # fmt: skip
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        _settings = search.SETTINGS if _command is search.search else None
+        app.command(rich_help_panel=_panel, context_settings=_settings)(_command)
+app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
+app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
 
 
 def main() -> None:

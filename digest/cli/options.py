@@ -1,44 +1,55 @@
 """Options that several commands share, and how their texts are read."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from digest import clock
 from digest.ledger.kinds import IssueKind
 
+T = TypeVar("T")
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date; write 2026-11-23") from None
+
+def _parser(parse: Callable[[str], T], complaint: str) -> Callable[[str], T]:
+    """`parse`, with `complaint` about a text that it rejects."""
+
+    def parser(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError:
+            raise typer.BadParameter(complaint.format(text)) from None
+
+    return parser
 
 
 def _instant(text: str) -> datetime:
     """Without a zone it is UTC."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not an instant; write 2026-11-23T06:00:00Z") from None
+    instant = datetime.fromisoformat(text)
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _issue_kind(text: str) -> IssueKind:
     """By the kind of message that the issue is sent as."""
-    try:
-        return IssueKind(IssueKind.DAILY if text == "digest" else text)
-    except ValueError:
-        raise typer.BadParameter(f"unknown kind {text!r} (available: digest, weekly, catch-up)") from None
+    return IssueKind.DAILY if text == "digest" else IssueKind(text)
 
 
-def date_option(name: str, help_: str, default: str = "") -> typer.models.OptionInfo:
+def _weight(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name.strip(), float(value)
+
+
+def date_option(name: str, help_: str, default: str = "") -> Any:
     """An option that takes a date; `default` says what it is when left out."""
-    option: typer.models.OptionInfo = typer.Option(
-        *name.split(), metavar="YYYY-MM-DD", parser=_date, help=help_, show_default=default or False
-    )
-    return option
+    parser = _parser(date.fromisoformat, "{!r} is not a date; write 2026-11-23")
+    return typer.Option(*name.split(), metavar="YYYY-MM-DD", parser=parser, help=help_, show_default=default or False)
+
+
+def weight_option(name: str, metavar: str, help_: str) -> Any:
+    """An option that takes the name of a weight and its value."""
+    parser = _parser(_weight, "{!r}: write lateness=0.5")
+    return typer.Option(name, metavar=metavar, parser=parser, help=help_)
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen, without changing anything.")]
@@ -48,14 +59,19 @@ OfKind = Annotated[
     typer.Option(
         "--kind",
         metavar="KIND",
-        parser=_issue_kind,
+        parser=_parser(_issue_kind, "unknown kind {!r} (available: digest, weekly, catch-up)"),
         help="Kind of issue: digest, weekly or catch-up.",
         show_default="digest",
     ),
 ]
 AsOf = Annotated[
     datetime | None,
-    typer.Option("--as-of", metavar="INSTANT", parser=_instant, help="Act as if it were this instant (ISO 8601, UTC)."),
+    typer.Option(
+        "--as-of",
+        metavar="INSTANT",
+        parser=_parser(_instant, "{!r} is not an instant; write 2026-11-23T06:00:00Z"),
+        help="Act as if it were this instant (ISO 8601, UTC).",
+    ),
 ]
 
 

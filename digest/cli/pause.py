@@ -5,24 +5,18 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.lookup import open_database, stored_issue
+from digest import clock
+from digest.cli.lookup import hint_workers, open_database, stored_issue
 from digest.cli.options import Day, DryRun, OfKind, day_of
 from digest.cli.output import report, with_json
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.settings import settings
 
 Sending = Annotated[bool, typer.Option("--sending", help="All email, whatever its issue and kind.")]
 Domain = Annotated[str, typer.Option("--domain", help="With --sending: only email to this destination.")]
 Reason = Annotated[str, typer.Option("--reason", help="With --sending: the reason, shown by doctor.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this file's commands to `app`."""
-    for command in (pause, resume, cancel):
-        app.command(rich_help_panel="Papers and issues")(with_json(command))
-    app.command(rich_help_panel="Deliveries")(with_json(retry))
-
-
+@with_json
 def pause(
     day: Day = None,
     kind: OfKind = IssueKind.DAILY,
@@ -32,11 +26,13 @@ def pause(
     dry_run: DryRun = False,
 ) -> None:
     """Pause an issue, or with --sending all email, until it is resumed. Messages already on the wire still go out."""
-    if not _is_about_sending(day, sending, domain, reason):
-        return _set_status(day, kind, IssueStatus.PAUSED, dry_run)
-    return _pause_sending(domain, reason or "paused by the operator", dry_run)
+    if _is_about_sending(day, sending, domain, reason):
+        _pause_sending(domain, reason or "paused by the operator", dry_run)
+    else:
+        _set_status(day, kind, IssueStatus.PAUSED, dry_run)
 
 
+@with_json
 def resume(
     day: Day = None,
     kind: OfKind = IssueKind.DAILY,
@@ -45,16 +41,19 @@ def resume(
     dry_run: DryRun = False,
 ) -> None:
     """Resume a paused issue, or with --sending all email, even if the mail server's refusals paused it."""
-    if not _is_about_sending(day, sending, domain, ""):
-        return _set_status(day, kind, IssueStatus.RUNNING, dry_run)
-    return _resume_sending(domain, dry_run)
+    if _is_about_sending(day, sending, domain, ""):
+        _resume_sending(domain, dry_run)
+    else:
+        _set_status(day, kind, IssueStatus.RUNNING, dry_run)
 
 
+@with_json
 def cancel(day: Day = None, kind: OfKind = IssueKind.DAILY, dry_run: DryRun = False) -> None:
     """Cancel an issue for good: every delivery not yet begun is skipped."""
     _set_status(day, kind, IssueStatus.CANCELLED, dry_run)
 
 
+@with_json
 def retry(
     day: Day = None,
     kind: OfKind = IssueKind.DAILY,
@@ -64,40 +63,35 @@ def retry(
     dry_run: DryRun = False,
 ) -> None:
     """Queue quarantined deliveries again, composed anew. Without --date, of every issue."""
-    from digest import clock
     from digest.database.engine import transaction
     from digest.ledger import deliveries, transitions
 
     count, again = deliveries.count_quarantined, transitions.retry
     if uncertain:
         count, again = deliveries.count_uncertain, transitions.retry_uncertain
-    engine = open_database()
-    issue_id = stored_issue(engine, day, kind).id if day else None
-    with transaction(engine) as connection:
+    issue_id = stored_issue(day, kind).id if day else None
+    with transaction(open_database()) as connection:
         number = count(connection, issue_id) if dry_run else again(connection, clock.now(), issue_id)
     if not dry_run:
-        _hint_workers()
+        hint_workers()
     document = {"mails": number, "uncertain": uncertain, "dry_run": dry_run}
     which = "uncertain" if uncertain else "quarantined"
     report(document, f"{number} {which} deliveries {'would be' if dry_run else 'are'} queued again.")
 
 
 def _set_status(given: date | None, kind: IssueKind, status: IssueStatus, dry_run: bool) -> None:
-    from digest import clock
     from digest.issues.publish import halt
 
-    engine, day = open_database(), day_of(given)
-    was = stored_issue(engine, day, kind).status
+    day = day_of(given)
+    was = stored_issue(day, kind).status
     may_change = was not in (status, IssueStatus.CANCELLED)
-    changed = may_change if dry_run else bool(halt(engine, day, status, clock.now(), kind))
+    changed = may_change if dry_run else bool(halt(open_database(), day, status, clock.now(), kind))
     if changed and not dry_run and status is IssueStatus.RUNNING:
-        _hint_workers()
-    document = {"issue": day, "was": was, "status": status if changed else was, "dry_run": dry_run}
-    if not changed:
-        line = f"Nothing {'would change' if dry_run else 'changed'}: the issue of {day} is {was}."
-    else:
+        hint_workers()
+    line = f"Nothing {'would change' if dry_run else 'changed'}: the issue of {day} is {was}."
+    if changed:
         line = f"The issue of {day} is {f'{was} and would be ' if dry_run else ''}{status}."
-    report(document, line)
+    report({"issue": day, "was": was, "status": status if changed else was, "dry_run": dry_run}, line)
 
 
 # --- all sending ---
@@ -112,7 +106,6 @@ def _is_about_sending(day: date | None, sending: bool, domain: str, reason: str)
 
 
 def _pause_sending(domain: str, reason: str, dry_run: bool) -> None:
-    from digest import clock
     from digest.mail.pauses import EVERYTHING, pause_by_hand
 
     scope = domain.lower() or EVERYTHING
@@ -124,28 +117,20 @@ def _pause_sending(domain: str, reason: str, dry_run: bool) -> None:
 
 
 def _resume_sending(domain: str, dry_run: bool) -> None:
-    from digest import clock
-    from digest.mail.pauses import EVERYTHING, pause_of
-    from digest.mail.pauses import resume as end_pause
+    from digest.mail import pauses
 
-    scope, now, engine = domain.lower() or EVERYTHING, clock.now(), open_database()
-    paused = pause_of(engine, scope, now)
+    scope, now, engine = domain.lower() or pauses.EVERYTHING, clock.now(), open_database()
+    paused = pauses.pause_of(engine, scope, now)
     if not dry_run:
-        end_pause(engine, scope, now)
-        _hint_workers()
+        pauses.resume(engine, scope, now)
+        hint_workers()
     was = {"since": paused.since, "until": paused.until, "reason": paused.reason} if paused else None
-    document = {"scope": scope, "paused": bool(was and dry_run), "was": was, "dry_run": dry_run}
-    if paused is None:
-        return report(document, f"{_subject(domain)} is not paused.")
-    resumed = "would resume" if dry_run else "resumes"
-    return report(document, f"{_subject(domain)} {resumed}. Reason of the pause: {paused.reason}")
+    line = f"{_subject(domain)} is not paused."
+    if paused:
+        resumed = "would resume" if dry_run else "resumes"
+        line = f"{_subject(domain)} {resumed}. Reason of the pause: {paused.reason}"
+    report({"scope": scope, "paused": bool(paused and dry_run), "was": was, "dry_run": dry_run}, line)
 
 
 def _subject(domain: str) -> str:
     return f"Email to {domain.lower()}" if domain else "All sending"
-
-
-def _hint_workers() -> None:
-    from digest import hints
-
-    hints.hint(settings().redis_url.get_secret_value())

@@ -1,6 +1,7 @@
 """Commands that start something: up, web, worker, scheduler, migrate, init, doctor."""
 
 import os
+import secrets
 import sys
 import warnings
 from pathlib import Path
@@ -8,15 +9,10 @@ from typing import Annotated
 
 import typer
 
+from digest.cli.lookup import migrated_database
 from digest.cli.output import NotReady, answer, progress, with_json
 from digest.settings import settings
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add this file's commands to `app`."""
-    group = "Run"
-    for command in (up, web, worker, scheduler, migrate, init, with_json(doctor)):
-        app.command(rich_help_panel=group)(command)
+from digest.settings.reference import env_example
 
 
 def up(
@@ -29,12 +25,11 @@ def up(
 ) -> None:
     """Start everything on this machine: a small installation, or the demo if no mail server is set."""
     from digest.demo.run import demo as run_demo
-    from digest.run.up import run_to_the_end
-    from digest.run.up import up as run_up
+    from digest.run import up as installation
 
     chosen = settings()
     as_demo = demo or once or not chosen.relays  # the demo never touches a configured database, broker or mail server
-    sys.exit(run_to_the_end(lambda: run_demo(chosen, once) if as_demo else run_up(chosen)))
+    sys.exit(installation.run_to_the_end(lambda: run_demo(chosen, once) if as_demo else installation.up(chosen)))
 
 
 def web(
@@ -93,9 +88,7 @@ def scheduler() -> None:
 
 def migrate() -> None:
     """Upgrade the database to this version."""
-    from digest.database.migrate import migrate as upgrade
-
-    upgrade(settings().database)
+    migrated_database()
     progress("The database is up to date.")
 
 
@@ -103,10 +96,6 @@ def init(
     path: Annotated[Path, typer.Option("--file", help="File to write.")] = Path(".env"),
 ) -> None:
     """Write a .env with every setting explained and a fresh secret; an existing file is never changed."""
-    import secrets
-
-    from digest.settings.reference import env_example
-
     text = env_example().replace("# DIGEST_SECRET_KEY=", f"DIGEST_SECRET_KEY={secrets.token_hex(32)}", 1)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -116,6 +105,7 @@ def init(
     progress(f"Wrote {path}. Fill in what you need, then run: digest doctor")
 
 
+@with_json
 def doctor() -> None:
     """Check the installation and list what is missing for real email. Exit code 3 if anything is."""
     from digest.monitoring.doctor.examine import examine

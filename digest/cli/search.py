@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.lookup import open_database
+from digest.cli.lookup import reading
 from digest.cli.options import date_option
 from digest.cli.output import NotReady, answer, table, with_json
+from digest.papers.paper import Paper, arxiv_id
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.papers.paper import Paper
-    from digest.papers.search import Hit, Results
+    from digest.papers.search import Results
 
 Words = Annotated[
     list[str] | None, typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.')
@@ -22,16 +22,11 @@ Since = Annotated[date | None, date_option("--from", "Listed or published from t
 Until = Annotated[date | None, date_option("--to", "Listed or published up to this day.")]
 Like = Annotated[str | None, typer.Option(metavar="PAPER_ID", help="Papers similar to this one.")]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Add this file's command to `app`."""
-    # -word excludes a word and is not an option; click would read -h inside such a word as one.
-    app.command(
-        rich_help_panel="Papers and issues",
-        context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
-    )(with_json(search))
+# -word excludes a word and is not an option; click would read -h inside such a word as one.
+SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
+@with_json
 def search(
     words: Words = None,
     limit: Rows = 10,
@@ -41,9 +36,7 @@ def search(
     like: Like = None,
 ) -> None:
     """Find papers by words, authors or id, or papers similar to one."""
-    from digest.database.engine import read_only
-    from digest.papers.search import Filters, parse_query
-    from digest.papers.search import search as search_papers
+    from digest.papers import search as archive
 
     if like is not None:
         if words:
@@ -51,21 +44,20 @@ def search(
         return _like(like, limit)
     if not words:
         raise typer.BadParameter("give words to search for, or --like PAPER_ID", param_hint="WORDS")
-    filters = Filters(category, since, until)
     text = words[0] if len(words) == 1 else " ".join(f'"{word}"' if " " in word else word for word in words)
-    with read_only(open_database()) as connection:
-        results = search_papers(connection, parse_query(text), filters, limit)
-    document = {"query": text, "total": results.total, "any_word": results.any_word}
-    return answer(document | {"papers": [_hit_document(hit) for hit in results.hits]}, lambda: _lines(results))
+    with reading() as connection:
+        filters = archive.Filters(category, since, until)
+        results = archive.search(connection, archive.parse_query(text), filters, limit)
+    hits = [_described(hit.paper) | {"votes": hit.votes, "score": hit.score} for hit in results.hits]
+    document = {"query": text, "total": results.total, "any_word": results.any_word, "papers": hits}
+    return answer(document, lambda: _lines(results))
 
 
 def _like(paper_id: str, limit: int) -> None:
-    from digest.database.engine import read_only
-    from digest.papers.paper import arxiv_id
     from digest.papers.search import papers_like
     from digest.papers.store import paper
 
-    with read_only(open_database()) as connection:
+    with reading() as connection:
         stored = paper(connection, arxiv_id(paper_id) or paper_id)
         if stored is None:
             raise NotReady(f"{paper_id} is not in the archive. Try: digest search {paper_id}")
@@ -74,11 +66,7 @@ def _like(paper_id: str, limit: int) -> None:
     answer({"like": stored.paper.id, "papers": [_described(similar) for similar in papers]}, lambda: table(rows))
 
 
-def _hit_document(hit: "Hit") -> dict[str, Any]:
-    return _described(hit.paper) | {"votes": hit.votes, "score": hit.score}
-
-
-def _described(paper: "Paper") -> dict[str, Any]:
+def _described(paper: Paper) -> dict[str, Any]:
     day = paper.listed_at or paper.published_at
     return {
         "paper": paper.id,

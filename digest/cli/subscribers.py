@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.lookup import key_of, known_subscriber, open_database
+from digest import clock
+from digest.cli.lookup import hint_workers, key_of, known_subscriber, open_database, reading
 from digest.cli.options import DryRun
 from digest.cli.output import NotReady, answer, print_json, progress, table, with_json
 from digest.ledger.kinds import Status
@@ -26,27 +27,21 @@ Consented = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this file's groups to `app`."""
-    app.add_typer(subscribers, name="subscribers", rich_help_panel="Subscribers")
-    app.add_typer(suppressions, name="suppressions", rich_help_panel="Subscribers")
-
-
 @subscribers.command("list")
 @with_json
 def list_(status: Annotated[Status | None, typer.Option(help="Only this status.")] = None) -> None:
     """List subscribers and their preferences."""
-    from digest.database.engine import read_only
     from digest.subscribers.store import with_status
 
-    with read_only(open_database()) as connection:
+    with reading() as connection:
         listed = with_status(connection, status)
-    rows = [("address", "status", "papers", "hour", "zone", "topics")]
-    for subscriber in listed:
-        wants = subscriber.preferences
-        about = (str(wants.papers), f"{wants.hour:02}", wants.zone, ",".join(wants.topics))
-        rows.append((subscriber.email, subscriber.status, *about))
-    answer([asdict(subscriber) for subscriber in listed], lambda: table(rows))
+    rows = [
+        (each.email, each.status, wants.papers, f"{wants.hour:02}", wants.zone, ",".join(wants.topics))
+        for each in listed
+        for wants in [each.preferences]
+    ]
+    heading = ("address", "status", "papers", "hour", "zone", "topics")
+    answer([asdict(subscriber) for subscriber in listed], lambda: table([heading, *rows]))
 
 
 @subscribers.command()
@@ -75,10 +70,9 @@ def import_(
 @subscribers.command()
 def export() -> None:
     """Print every subscriber as CSV."""
-    from digest.database.engine import read_only
     from digest.subscribers.store import with_status
 
-    with read_only(open_database()) as connection:
+    with reading() as connection:
         listed = with_status(connection)
     write = csv.writer(sys.stdout).writerow
     names = [field.name for field in fields(Preferences)]
@@ -94,33 +88,28 @@ def show(address: Address) -> None:
     """Print everything stored about one subscriber, as JSON."""
     from digest.issues.personal_data import export as everything
 
-    engine = open_database()
-    print_json(everything(engine, known_subscriber(engine, address).id))
+    print_json(everything(open_database(), known_subscriber(address).id))
 
 
 @subscribers.command()
 def unsubscribe(address: Address, dry_run: DryRun = False) -> None:
     """Unsubscribe one address; what is stored about it stays. To delete it: erase."""
-    from digest import clock
     from digest.subscribers.subscriptions import unsubscribe as end_subscription
 
-    engine = open_database()
-    subscriber = known_subscriber(engine, address)
+    subscriber = known_subscriber(address)
     if not dry_run:
-        end_subscription(engine, subscriber.id, clock.now(), "operator")
+        end_subscription(open_database(), subscriber.id, clock.now(), "operator")
     progress(f"{address} {'would be' if dry_run else 'is'} unsubscribed.")
 
 
 @subscribers.command()
 def erase(address: Address, dry_run: DryRun = False) -> None:
     """Delete one subscriber. The ledger keeps their deliveries, without the address."""
-    from digest import clock
     from digest.subscribers.subscriptions import erase as delete
 
-    engine = open_database()
-    subscriber = known_subscriber(engine, address)
+    subscriber = known_subscriber(address)
     if not dry_run:
-        delete(engine, subscriber.id, clock.now())
+        delete(open_database(), subscriber.id, clock.now())
     progress(f"{address} {'would be' if dry_run else 'is'} deleted.")
 
 
@@ -128,10 +117,9 @@ def erase(address: Address, dry_run: DryRun = False) -> None:
 @with_json
 def list_suppressions() -> None:
     """List the suppressed addresses, each as a hash, with the reason."""
-    from digest.database.engine import read_only
     from digest.subscribers.suppressions import all_suppressions
 
-    with read_only(open_database()) as connection:
+    with reading() as connection:
         listed = all_suppressions(connection)
     rows = [("key", "reason", "since", "detail")]
     rows += [(row.key, row.reason, f"{row.created_at:%Y-%m-%d}", row.detail[:60]) for row in listed]
@@ -141,7 +129,6 @@ def list_suppressions() -> None:
 @suppressions.command("add")
 def suppress_address(address: Address, dry_run: DryRun = False) -> None:
     """Never send email to an address again."""
-    from digest import clock
     from digest.database.engine import transaction
     from digest.subscribers.suppressions import SuppressionReason, suppress
 
@@ -156,27 +143,25 @@ def suppress_address(address: Address, dry_run: DryRun = False) -> None:
 def lift(address: Address, dry_run: DryRun = False) -> None:
     """Allow email to a suppressed address again."""
     from digest.database.engine import transaction
-    from digest.subscribers.suppressions import is_suppressed
-    from digest.subscribers.suppressions import lift as end
+    from digest.subscribers import suppressions as stored
 
     key = key_of(address)
     with transaction(open_database()) as connection:
-        if not is_suppressed(connection, key):
+        if not stored.is_suppressed(connection, key):
             raise NotReady(f"{address} is not suppressed.")
         if not dry_run:
-            end(connection, key)
+            stored.lift(connection, key)
     progress(f"The suppression of {address} {'would be' if dry_run else 'is'} lifted.")
 
 
 def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
-    from digest import clock, wiring
     from digest.subscribers.imports import import_addresses
 
     secret = settings().secret_keys[-1]
     report = import_addresses(open_database(), addresses, consented, clock.now(), secret, dry_run=dry_run)
     for address, problem in report.bad:
         progress(f"{address!r}: {problem}")
-    wiring.hint(settings())()
+    hint_workers()
     would = "would be " if dry_run else ""
     progress(f"{report.new} {would}signed up, {report.already_there} already there, {len(report.bad)} invalid.")
     if report.bad:

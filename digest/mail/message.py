@@ -11,6 +11,10 @@ from digest.smtp import Envelope
 from digest.subscribers.subscriber import Recipient
 
 
+class UnfitMessage(ValueError):
+    """A value that does not fit into a message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Branding:
     """The operator's name and addresses in every message. `public_url` ends without a slash."""

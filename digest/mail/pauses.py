@@ -109,5 +109,4 @@ def win_trial(connection: Connection, ended: Pause, until: datetime) -> bool:
 
 def end_trial(connection: Connection, scope: str, until: datetime) -> bool:
     """End the pause after a successful trial; False if that trial is not in force any more."""
-    mine = (pauses.c.scope == scope, pauses.c.until == until)
-    return connection.execute(delete(pauses).where(*mine)).rowcount == 1
+    return connection.execute(delete(pauses).where(pauses.c.scope == scope, pauses.c.until == until)).rowcount == 1

@@ -1,10 +1,9 @@
-"""Composes a message for a preview or a test, outside the ledger."""
+"""Composes a message for a preview or a test, outside the ledger, and shows it as phones and desktops do."""
 
-import email
+import re
 from dataclasses import replace
 from datetime import date, datetime
-from email.message import EmailMessage
-from email.policy import default
+from html import escape
 
 from sqlalchemy import Engine
 
@@ -13,16 +12,36 @@ from digest.issues.issue import Issue
 from digest.issues.selection import CachedIssue, Pool, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
-from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional, language_of
-from digest.mail.compose.context import MailContext
-from digest.mail.compose.fragments import Fragments
-from digest.mail.compose.store import stored_fragments
+from digest.lint import LintReport, ParsedMessage, lint
+from digest.mail.compose.composer import (
+    IssueComposer,
+    MailContext,
+    compose_alone,
+    compose_transactional,
+    language_of,
+    render_fragments,
+)
+from digest.mail.compose.fragments import Fragments, stored_fragments
 from digest.mail.message import Draft
 from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
 _SAMPLE_ADDRESS = "reader@example.com"
 _NOBODY = 0  # the id of no subscriber, so that links in a preview open no page
+_FRAMES = (("Phone, light", 390, False), ("Phone, dark", 390, True), ("Small phone, light", 320, False))
+_DESKTOP = (("Desktop, light", 720, False), ("Desktop, dark", 720, True))
+_DARK_QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
+_STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0; padding: 24px; font: 16px/1.5 system-ui, sans-serif; }
+h1 { margin: 0; font-size: 24px; }
+h2 { margin: 24px 0 8px; font-size: 16px; }
+.row { display: flex; gap: 24px; overflow-x: auto; }
+figure { margin: 0; }
+figcaption { padding: 0 0 4px; }
+iframe { height: 800px; border: 1px solid #767676; }
+pre { padding: 16px; border: 1px solid #767676; overflow-x: auto; }
+"""
 
 
 def preview_message(
@@ -38,9 +57,8 @@ def preview_message(
         return None
     with read_only(engine) as connection:
         stored = stored_fragments(connection, issue.id, language_of(draft)) if subscriber else None
-    if stored is None:
-        return compose_alone(draft, context).envelope.message
-    return IssueComposer(issue, Fragments.from_json(stored), context).compose(draft).envelope.message
+    fragments = Fragments.from_json(stored) if stored else render_fragments(issue, context, language_of(draft))
+    return IssueComposer(issue, fragments, context).compose(draft).envelope.message
 
 
 def preview_transactional(
@@ -62,10 +80,8 @@ def test_envelope(
 
 def body_of(message: bytes, kind: str) -> str:
     """The `html` or the `text` part of a message."""
-    parsed = email.message_from_bytes(message, policy=default)
-    assert isinstance(parsed, EmailMessage)
-    part = parsed.get_body(("html",) if kind == "html" else ("plain",))
-    return str(part.get_content()) if part else ""
+    parsed = ParsedMessage(message)
+    return parsed.html if kind == "html" else parsed.text
 
 
 def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber, now: datetime) -> Draft | None:
@@ -106,3 +122,43 @@ def _sample_subscriber(address: str, now: datetime, language: str) -> Subscriber
     consent = Consent(requested_at=now, requested_from="", form="preview")
     preferences = Preferences(language=language)
     return Subscriber(_NOBODY, address, Status.CONFIRMED, preferences, "", consent, created_at=now, changed_at=now)
+
+
+# --- the page ---
+
+
+def preview_page(message: bytes) -> str:
+    """Render an HTML page with the lint report. Its frames show the message with the dark-mode query decided."""
+    parsed, report = ParsedMessage(message), lint(message)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(parsed.subject)}</title><style>{_STYLE}</style></head><body>
+<h1>{escape(parsed.subject)}</h1>
+<p>From {escape(parsed.field("From"))}, {len(message):,} bytes, {len(parsed.html_on_the_wire):,} of them HTML.</p>
+{_rules(report)}
+<h2>Rendering</h2>
+<div class="row">{"".join(_frame(parsed.html, *frame) for frame in _FRAMES)}</div>
+<div class="row">{"".join(_frame(parsed.html, *frame) for frame in _DESKTOP)}</div>
+<h2>Text part</h2>
+<pre>{escape(parsed.text)}</pre>
+<h2>Headers</h2>
+<pre>{escape(parsed.head.decode("ascii", "backslashreplace"))}</pre>
+</body></html>
+"""
+
+
+def _rules(report: LintReport) -> str:
+    broken = "".join(
+        f"<li><b>{escape(rule.id)}</b>: {escape('; '.join(problems))}. {escape(rule.remedy)}</li>"
+        for rule, problems in report.problems.items()
+    )
+    summary = f"<p>It follows {report.passed} of the {report.of} rules for a {report.kind} message.</p>"
+    return f"{summary}<ul>{broken}</ul>" if broken else summary
+
+
+def _frame(html: str, name: str, width: int, dark: bool) -> str:
+    answered = _DARK_QUERY.sub("all" if dark else "not all", html)
+    scheme = "dark" if dark else "light"
+    return (
+        f'<figure><figcaption>{name}, {width} px</figcaption><iframe title="{name}" sandbox="allow-popups" '
+        f'style="width:{width}px;color-scheme:{scheme}" srcdoc="{escape(answered)}"></iframe></figure>'
+    )

@@ -6,21 +6,16 @@ vote remains one vote.
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
-from digest.database.dialect import in_list, insert_new
-from digest.database.engine import read_only
+from digest.database.dialect import in_list, insert_new, insert_or_change
 from digest.database.tables import papers, reader_votes, suggestions
 from digest.papers.paper import Paper, Votes
 from digest.papers.sources.source_names import SUGGESTIONS
 from digest.papers.store import papers_with
-
-_WAITS_FOR = timedelta(days=30)
-_VOTED_WITHIN = timedelta(days=30)  # longer than any pool
 
 
 class SuggestionState(StrEnum):
@@ -42,40 +37,13 @@ class Suggestion:
     message: str = ""
 
 
-class Community:
-    """The suggestions and votes in a database, for the source "readers"."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def waiting(self, now: datetime) -> list[Suggestion]:
-        """Suggestions that were not looked up yet, oldest first."""
-        with read_only(self._engine) as connection:
-            return suggestions_in(connection, SuggestionState.WAITING, now - _WAITS_FOR, now)
-
-    def listed(self, day: date, now: datetime) -> list[Paper]:
-        """The papers suggested on `day` (UTC) and accepted, as of `now`, listed at the time of their suggestion."""
-        start = datetime.combine(day, time(), UTC)
-        end = min(now, start + timedelta(days=1) - timedelta(microseconds=1))
-        with read_only(self._engine) as connection:
-            accepted = suggestions_in(connection, SuggestionState.LISTED, start, end)
-            stored = papers_with(connection, [suggestion.paper_id for suggestion in accepted])
-        return [replace(stored[new.paper_id], listed_at=new.at) for new in accepted if new.paper_id in stored]
-
-    def votes(self, now: datetime, also: Collection[str]) -> list[Votes]:
-        """The votes as of `now` for papers of the archive and of `also` that received one in the last weeks."""
-        with read_only(self._engine) as connection:
-            return count_votes(connection, now - _VOTED_WITHIN, now, also)
-
-
 # --- votes ---
 
 
 def cast_vote(connection: Connection, paper_id: str, recipient: str, at: datetime) -> bool:
     """Store a subscriber's vote for a paper; False if they have voted for it before."""
-    row = {"paper_id": paper_id, "recipient": recipient, "at": at}
-    cast = insert_new(connection, reader_votes).values(row).returning(reader_votes.c.paper_id)
-    return connection.execute(cast).scalar() is not None
+    vote = insert_new(connection, reader_votes).values(paper_id=paper_id, recipient=recipient, at=at)
+    return connection.execute(vote.returning(reader_votes.c.paper_id)).scalar() is not None
 
 
 def take_vote_back(connection: Connection, paper_id: str, recipient: str) -> bool:
@@ -110,27 +78,20 @@ def count_votes(connection: Connection, since: datetime, until: datetime, also: 
 # --- suggestions ---
 
 
-def keep_suggestion(connection: Connection, new: Suggestion) -> bool:
-    """Store a suggestion; False, and nothing changes, if someone has suggested the paper before."""
-    insert = insert_new(connection, suggestions).values(_row(new)).returning(suggestions.c.paper_id)
-    return connection.execute(insert).scalar() is not None
-
-
-def replace_suggestion(connection: Connection, new: Suggestion) -> None:
-    """Store a new suggestion of a paper that was refused before."""
-    connection.execute(update(suggestions).where(suggestions.c.paper_id == new.paper_id).values(_row(new)))
+def keep_suggestion(connection: Connection, new: Suggestion) -> None:
+    """Store a suggestion, in the place of an earlier one of the same paper, which was refused."""
+    row = asdict(new) | {"state": str(new.state)}
+    connection.execute(insert_or_change(connection, suggestions, ["paper_id"]), row)
 
 
 def suggestion_of(connection: Connection, paper_id: str) -> Suggestion | None:
     """The suggestion of a paper, with its state."""
-    row = connection.execute(select(suggestions).where(suggestions.c.paper_id == paper_id)).one_or_none()
-    return _suggestion(row) if row else None
+    return next(iter(_suggestions(connection, suggestions.c.paper_id == paper_id)), None)
 
 
 def suggested_by(connection: Connection, recipient: str) -> list[Suggestion]:
     """The suggestions of a subscriber, newest first."""
-    query = select(suggestions).where(suggestions.c.recipient == recipient).order_by(suggestions.c.at.desc())
-    return [_suggestion(row) for row in connection.execute(query)]
+    return _suggestions(connection, suggestions.c.recipient == recipient)[::-1]
 
 
 def suggestions_in(
@@ -138,8 +99,15 @@ def suggestions_in(
 ) -> list[Suggestion]:
     """The suggestions in `state` made within [since, until], oldest first."""
     selected = suggestions.c.at.between(since, until) & (suggestions.c.state == str(state))
-    query = select(suggestions).where(selected).order_by(suggestions.c.at)
-    return [_suggestion(row) for row in connection.execute(query)]
+    return _suggestions(connection, selected)
+
+
+def listed_on(connection: Connection, day: date, now: datetime) -> list[Paper]:
+    """The papers suggested on `day` (UTC) and accepted, as of `now`, listed at the time of their suggestion."""
+    start, end = (datetime.combine(day, at, UTC) for at in (time.min, time.max))
+    accepted = suggestions_in(connection, SuggestionState.LISTED, start, min(now, end))
+    stored = papers_with(connection, [suggestion.paper_id for suggestion in accepted])
+    return [replace(stored[new.paper_id], listed_at=new.at) for new in accepted if new.paper_id in stored]
 
 
 def settle(connection: Connection, listed: Collection[str], refused: Mapping[str, str]) -> None:
@@ -159,9 +127,7 @@ def forget_suggester(connection: Connection, recipient: str) -> None:
     connection.execute(update(suggestions).where(suggestions.c.recipient == recipient).values(recipient=""))
 
 
-def _row(suggestion: Suggestion) -> dict[str, Any]:
-    return asdict(suggestion) | {"state": str(suggestion.state)}
-
-
-def _suggestion(row: Row[Any]) -> Suggestion:
-    return Suggestion(row.paper_id, row.recipient, row.at, SuggestionState(row.state), row.message)
+def _suggestions(connection: Connection, selected: ColumnElement[bool]) -> list[Suggestion]:
+    """The selected suggestions, oldest first."""
+    rows = connection.execute(select(suggestions).where(selected).order_by(suggestions.c.at))
+    return [Suggestion(row.paper_id, row.recipient, row.at, SuggestionState(row.state), row.message) for row in rows]

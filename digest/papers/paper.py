@@ -38,15 +38,15 @@ class Paper:
         """Of its page, behind the public address of the site."""
         return f"/papers/{quote(self.id, safe='/:')}"
 
+    @property
+    def arxiv_url(self) -> str:
+        """Of its page at arXiv; "" for a paper that is not there."""
+        return arxiv_page(self.id)
 
-@dataclass(frozen=True, slots=True)
-class PaperLinks:
-    """Other pages about a paper; "" for those it does not have."""
-
-    arxiv: str
-    pdf: str
-    code: str
-    project: str
+    @property
+    def pdf_url(self) -> str:
+        """Of its PDF at arXiv; "" for a paper that is not there."""
+        return self.arxiv_url.replace("/abs/", "/pdf/")
 
 
 COLUMNS = tuple(field.name for field in fields(Paper))
@@ -99,11 +99,6 @@ def arxiv_page(text: str) -> str:
     return f"https://arxiv.org/abs/{arxiv}" if arxiv else ""
 
 
-def links_of(paper: Paper) -> PaperLinks:
-    arxiv = arxiv_page(paper.id)
-    return PaperLinks(arxiv, arxiv.replace("/abs/", "/pdf/"), paper.code_url, paper.project_url)
-
-
 def merge(earlier: Paper, later: Paper) -> Paper:
     """One record from two of the same paper: the later one wins wherever it has a value.
 
@@ -113,9 +108,7 @@ def merge(earlier: Paper, later: Paper) -> Paper:
         raise ValueError(f"{earlier.id} and {later.id} are two papers")
     changes = {name: getattr(later, name) for name in COLUMNS if getattr(later, name) not in ("", (), None)}
     for name in ("published_at", "listed_at"):
-        instants = [at for at in (getattr(earlier, name), getattr(later, name)) if at is not None]
-        if instants:
-            changes[name] = min(instants)
+        changes[name] = min(filter(None, (getattr(earlier, name), getattr(later, name))), default=None)
     return replace(earlier, **changes)
 
 

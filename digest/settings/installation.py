@@ -1,15 +1,18 @@
 """The settings of the installation itself: its address, its storage, its pages and logs."""
 
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from digest.language import SOURCE, Languages
 from digest.resources import resource
 from digest.settings.secrets import generated_secret
 from digest.smtp import is_loopback
+
+EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 
 
 class AddressSettings(BaseSettings):
@@ -121,14 +124,9 @@ class ProcessSettings(BaseSettings):
         "info", pattern="^(debug|info|warning|error)$", description="`debug`, `info`, `warning` or `error`."
     )
     log_json: bool = Field(False, description="Log one JSON object a line.")
-    inbox_dir: Path | None = Field(
+    inbox_dir: Annotated[Path | None, EMPTY_IS_NONE] = Field(
         None, description="Maildir shown by the page /inbox. Set by the demo; leave it empty."
     )
-
-    @field_validator("inbox_dir", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return value or None
 
 
 def web_address(value: str) -> str:

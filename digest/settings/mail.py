@@ -5,11 +5,29 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from digest.settings.installation import EMPTY_IS_NONE
 from digest.settings.papers import words
 from digest.smtp import Relay, parse_relay
+
+_Domain = Annotated[str, StringConstraints(to_lower=True)]
+_Rate = Annotated[float, Field(gt=0)]
+
+
+def _pairs(example: str) -> BeforeValidator:
+    """Reads `name=value name=value` as a dictionary."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in words(value)]
+        if not all(name and text for name, _, text in pairs):
+            raise ValueError(f"write {example}")
+        return {name: text for name, _, text in pairs}
+
+    return BeforeValidator(parse)
 
 
 class SenderSettings(BaseSettings):
@@ -25,7 +43,7 @@ class SenderSettings(BaseSettings):
         "",
         description="Envelope sender, which receives delivery failure reports. Empty: the address in `DIGEST_MAIL_FROM`.",
     )
-    dkim_keys: Annotated[dict[str, Path], NoDecode] = Field(
+    dkim_keys: Annotated[dict[str, Path], NoDecode, _pairs("selector=file, separated by spaces")] = Field(
         {},
         description="DKIM keys as `selector=file`; each file holds a private key in PEM, RSA (2048 bits) or Ed25519. The first key of each kind signs; the others repeat messages that they signed before. Empty: the mail server has to sign.",
     )
@@ -41,16 +59,6 @@ class SenderSettings(BaseSettings):
         if value and (not address.isascii() or "@" not in address or not value.isprintable()):
             raise ValueError("use an address such as Daily Papers <papers@example.org>")
         return value
-
-    @field_validator("dkim_keys", mode="before")
-    @classmethod
-    def _key_files(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.partition("=") for part in value.split()]
-        if any(not selector or not file for selector, _, file in pairs):
-            raise ValueError("write selector=file, separated by spaces")
-        return {selector: Path(file) for selector, _, file in pairs}
 
 
 class SmtpSettings(BaseSettings):
@@ -72,11 +80,13 @@ class SmtpSettings(BaseSettings):
     smtp_rate: float = Field(
         0.0, ge=0, le=100000, description="Messages a second, all workers together. 0: as fast as the server accepts."
     )
-    smtp_domain_rates: Annotated[dict[str, float], NoDecode] = Field(
+    smtp_domain_rates: Annotated[
+        dict[_Domain, _Rate], NoDecode, _pairs("gmail.com=20 outlook.com=5 *=50 (messages a second, more than 0)")
+    ] = Field(
         {},
         description="Messages a second to one destination, all workers together: `gmail.com=20 outlook.com=5 *=50`, where `*` is any other domain. Empty: no limit.",
     )
-    warm_up_from: date | None = Field(
+    warm_up_from: Annotated[date | None, EMPTY_IS_NONE] = Field(
         None,
         description="First day on which a new sending domain sends, `YYYY-MM-DD`. From then on the messages a day are limited, with a third more each day, until the limit exceeds what there is to send; the rest waits for the next day. Empty: no limit.",
     )
@@ -97,29 +107,7 @@ class SmtpSettings(BaseSettings):
             parse_relay(url)
         return value
 
-    @field_validator("smtp_domain_rates", mode="before")
-    @classmethod
-    def _rates(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.lower().partition("=") for part in words(value)]
-        if any(not domain or not _is_rate(rate) for domain, _, rate in pairs):
-            raise ValueError("write gmail.com=20 outlook.com=5 *=50 (messages a second, more than 0)")
-        return {domain: float(rate) for domain, _, rate in pairs}
-
-    @field_validator("warm_up_from", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: Any) -> Any:
-        return value or None
-
     @property
     def relays(self) -> tuple[Relay, ...]:
         """The mail servers; empty when none is set."""
         return tuple(parse_relay(url) for url in self.smtp_url.get_secret_value().split())
-
-
-def _is_rate(text: str) -> bool:
-    try:
-        return float(text) > 0
-    except ValueError:
-        return False

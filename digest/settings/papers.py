@@ -4,11 +4,13 @@ from datetime import time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from digest.papers.sources import source_names
 from digest.settings.installation import web_address
+
+_Address = Annotated[str, AfterValidator(web_address)]
 
 
 class SourceSettings(BaseSettings):
@@ -18,15 +20,17 @@ class SourceSettings(BaseSettings):
         source_names.DEFAULT,
         description=f"Sources of papers: any of {' '.join(source_names.OWN)}, or a name that an installed package adds (docs/sources.md). With `readers`, subscribers can suggest papers and vote through their own links.",
     )
-    huggingface_url: str = Field(
+    huggingface_url: _Address = Field(
         "https://huggingface.co", description="Base address of the Hugging Face Daily Papers API."
     )
-    arxiv_url: str = Field("https://export.arxiv.org", description="Base address of the arXiv export API.")
-    arxiv_feed_url: str = Field("https://rss.arxiv.org", description="Base address of the arXiv announcement feeds.")
+    arxiv_url: _Address = Field("https://export.arxiv.org", description="Base address of the arXiv export API.")
+    arxiv_feed_url: _Address = Field(
+        "https://rss.arxiv.org", description="Base address of the arXiv announcement feeds."
+    )
     arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
         ("cs.AI", "cs.CL", "cs.CV", "cs.LG"), description="arXiv categories to read."
     )
-    hackernews_url: str = Field(
+    hackernews_url: _Address = Field(
         "https://hn.algolia.com",
         description="Base address of the Hacker News search; points and comments there count as a signal for papers that another source lists.",
     )
@@ -65,11 +69,6 @@ class SourceSettings(BaseSettings):
             if colon and (scheme not in ("http", "https") or not urlsplit(address).hostname):
                 raise ValueError(f"{address!r} is neither a file nor an http:// or https:// address")
         return value
-
-    @field_validator("huggingface_url", "arxiv_url", "arxiv_feed_url", "hackernews_url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return web_address(value)
 
 
 class CutSettings(BaseSettings):

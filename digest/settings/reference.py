@@ -7,9 +7,7 @@ import sys
 import textwrap
 from datetime import time
 from pathlib import Path
-from typing import Any
 
-from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -81,15 +79,14 @@ def _example(name: str, field: FieldInfo) -> str:
 
 
 def _bounds(field: FieldInfo) -> list[str]:
-    words: list[tuple[type[Any], str]] = [(Ge, "from"), (Gt, "more than"), (Le, "up to")]
+    words = {"ge": "from", "gt": "more than", "le": "up to"}
     limits = [
-        f"{word} {_value(kind, rule)}" for rule in field.metadata for kind, word in words if isinstance(rule, kind)
+        f"{word} {getattr(rule, name)}"
+        for rule in field.metadata
+        for name, word in words.items()
+        if hasattr(rule, name)
     ]
     return [" ".join(limits).capitalize()] if limits else []
-
-
-def _value(kind: type[Any], rule: Any) -> Any:
-    return getattr(rule, kind.__name__.lower())
 
 
 def _default(field: FieldInfo) -> str:

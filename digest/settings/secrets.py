@@ -3,12 +3,10 @@
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from pydantic.fields import FieldInfo
-from pydantic_settings import PydanticBaseSettingsSource
 
 PREFIX = "DIGEST_"
 
@@ -17,22 +15,18 @@ class SettingsError(Exception):
     """One line for each wrong setting: its name and what to do. Never contains a secret."""
 
 
-class SecretFiles(PydanticBaseSettingsSource):
-    """`DIGEST_SMTP_URL_FILE=/run/secrets/smtp` stands for the content of that file."""
+def secret_files(names: Iterable[str]) -> dict[str, Any]:
+    """The content of each file that a variable such as `DIGEST_SMTP_URL_FILE=/run/secrets/smtp` names."""
+    variables = {name: f"{PREFIX}{name.upper()}_FILE" for name in names}
+    return {name: _content(variable) for name, variable in variables.items() if os.environ.get(variable)}
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base's signature
-        variable = f"{PREFIX}{field_name.upper()}_FILE"
-        path = os.environ.get(variable)
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text().strip(), field_name, False
-        except OSError as error:
-            raise SettingsError(f"{variable}: cannot read {path} ({error.strerror})") from error
 
-    def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in values.items() if value is not None}
+def _content(variable: str) -> str:
+    path = os.environ[variable]
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{variable}: cannot read {path} ({error.strerror})") from error
 
 
 def generated_secret(file: Path) -> str:

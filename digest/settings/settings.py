@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from dotenv import dotenv_values
 from pydantic import ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.papers import CutSettings, SourceSettings
-from digest.settings.secrets import PREFIX, SecretFiles, SettingsError
+from digest.settings.secrets import PREFIX, SettingsError, secret_files
 from digest.smtp import is_loopback
 
 ENV_FILE = ".env"
@@ -59,7 +59,8 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's own, replaced by ours
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
+        files = InitSettingsSource(settings_cls, secret_files(settings_cls.model_fields))
+        return init_settings, env_settings, files, dotenv_settings
 
 
 @cache

@@ -3,12 +3,14 @@
 The next run of the sources looks a suggestion up at arXiv (papers/sources/suggestions.py); until then it waits.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from digest.database.engine import read_only, transaction
+from digest.database.engine import read_only
 from digest.language import Message, UserError, _
 from digest.ledger.kinds import Status
 from digest.papers import community
@@ -16,7 +18,7 @@ from digest.papers.community import Suggestion, SuggestionState
 from digest.papers.paper import Paper
 from digest.papers.store import paper as stored_paper
 from digest.papers.store import papers_with
-from digest.papers.suggestion import BadSuggestion, refusal, suggested_id
+from digest.papers.suggestion import refusal, suggested_id
 from digest.subscribers import store
 from digest.subscribers.subscriber import Subscriber
 
@@ -43,13 +45,12 @@ class Board:
 
 
 def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_days: int) -> Message:
-    """Accept the paper that `text` names with its suggester's vote, and return the confirmation. Raises NotTaken."""
-    try:
-        paper_id = suggested_id(text)
-    except BadSuggestion as problem:
-        raise NotTaken(problem.words) from None
-    with transaction(engine) as connection:
-        subscriber = _confirmed(connection, subscriber_id)
+    """Accept the paper that `text` names with its suggester's vote, and return the confirmation.
+
+    Raises BadSuggestion or NotTaken.
+    """
+    paper_id = suggested_id(text)
+    with _confirmed(engine, subscriber_id) as (connection, subscriber):
         earlier = community.suggestion_of(connection, paper_id)
         if earlier is not None and earlier.state is not SuggestionState.REFUSED:
             _vote(connection, subscriber, paper_id, now)
@@ -62,8 +63,7 @@ def suggest(engine: Engine, subscriber_id: int, text: str, now: datetime, pool_d
 
 def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> None:
     """Vote once for a paper of the archive or one that waits to be looked up. Raises NotTaken."""
-    with transaction(engine) as connection:
-        subscriber = _confirmed(connection, subscriber_id)
+    with _confirmed(engine, subscriber_id) as (connection, subscriber):
         suggestion = community.suggestion_of(connection, paper_id)
         waiting = suggestion is not None and suggestion.state is SuggestionState.WAITING
         if not waiting and not papers_with(connection, [paper_id]):
@@ -73,8 +73,7 @@ def vote(engine: Engine, subscriber_id: int, paper_id: str, now: datetime) -> No
 
 def take_vote_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
     """Undo a vote; False when there was none."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         return subscriber is not None and community.take_vote_back(connection, paper_id, subscriber.key)
 
 
@@ -110,9 +109,7 @@ def _suggest_new(
     _vote(connection, subscriber, paper_id, now)
     # A paper that a source listed need not be looked up.
     state = SuggestionState.LISTED if paper else SuggestionState.WAITING
-    suggestion = Suggestion(paper_id, subscriber.key, now, state)
-    if not community.keep_suggestion(connection, suggestion):
-        community.replace_suggestion(connection, suggestion)
+    community.keep_suggestion(connection, Suggestion(paper_id, subscriber.key, now, state))
     if paper:
         return _("Thanks. The paper is listed, with your vote.")
     return _("Thanks. We’re looking it up on arXiv and will list it within the hour.")
@@ -140,9 +137,10 @@ def _limit_suggestions(connection: Connection, subscriber: Subscriber, now: date
         )
 
 
-def _confirmed(connection: Connection, subscriber_id: int) -> Subscriber:
-    """Return the subscriber, locked until the transaction ends, so that two requests cannot exceed a limit."""
-    subscriber = store.by_id(connection, subscriber_id, lock=True)
-    if subscriber is None or subscriber.status is not Status.CONFIRMED:
-        raise NotTaken(_("Only subscribers can suggest papers and vote. You’re not subscribed at the moment."))
-    return subscriber
+@contextmanager
+def _confirmed(engine: Engine, subscriber_id: int) -> Iterator[tuple[Connection, Subscriber]]:
+    """Begin a transaction with the subscriber locked, so that two requests cannot exceed a limit."""
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or subscriber.status is not Status.CONFIRMED:
+            raise NotTaken(_("Only subscribers can suggest papers and vote. You’re not subscribed at the moment."))
+        yield connection, subscriber

@@ -11,7 +11,7 @@ from digest.ledger import events
 from digest.subscribers import store
 from digest.subscribers.addresses import BadAddress, normalise
 from digest.subscribers.subscriber import Consent, Preferences, event_subject, recipient_key
-from digest.subscribers.subscriptions import RequestOrigin, subscribe
+from digest.subscribers.subscriptions import subscribe
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def import_addresses(
 
 def _add(engine: Engine, address: str, consented: str, now: datetime, secret: bytes) -> None:
     if not consented:
-        subscribe(engine, address, RequestOrigin(form="import", client_hash=""), now, secret)
+        subscribe(engine, address, Consent(now, requested_from="", form="import"), secret)
         return
     key = recipient_key(address, secret)
     consent = Consent(requested_at=now, requested_from="", form=f"import: {consented}"[:40])

@@ -1,14 +1,23 @@
-"""Subscribers' feedback on papers: the latest of each subscriber on each paper."""
+"""Subscribers' feedback on papers: the latest of each subscriber on each paper, and the topics that they mute.
+
+An action of a subscriber is one transaction.
+"""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from digest.database.dialect import in_list, insert_or_change
+from digest.database.engine import transaction
 from digest.database.tables import opinions
+from digest.ledger import events
+from digest.papers.store import papers_with
+from digest.papers.topics import TOPICS, Topic
+from digest.subscribers import store
+from digest.subscribers.subscriber import event_subject
 
 
 class FeedbackKind(StrEnum):
@@ -28,31 +37,63 @@ class PaperFeedback:
     at: datetime
 
 
+def give(engine: Engine, subscriber_id: int, paper_id: str, kind: FeedbackKind, now: datetime) -> bool:
+    """Store feedback on a paper in place of earlier feedback. False for an unknown paper or subscriber."""
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not papers_with(connection, [paper_id]):
+            return False
+        keep(connection, subscriber_id, PaperFeedback(paper_id, kind, now))
+    return True
+
+
 def keep(connection: Connection, subscriber_id: int, feedback: PaperFeedback) -> None:
     """Store feedback in place of earlier feedback on the same paper."""
-    row = {
-        "subscriber_id": subscriber_id,
-        "paper_id": feedback.paper_id,
-        "said": str(feedback.kind),
-        "at": feedback.at,
-    }
-    connection.execute(insert_or_change(connection, opinions, ["subscriber_id", "paper_id"]).values(row))
+    new = insert_or_change(connection, opinions, ["subscriber_id", "paper_id"])
+    connection.execute(
+        new.values(subscriber_id=subscriber_id, paper_id=feedback.paper_id, said=str(feedback.kind), at=feedback.at)
+    )
 
 
-def take_back(connection: Connection, subscriber_id: int, paper_id: str) -> bool:
+def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
     """Delete the feedback on one paper; False when there was none."""
-    theirs = (opinions.c.subscriber_id == subscriber_id) & (opinions.c.paper_id == paper_id)
-    return connection.execute(delete(opinions).where(theirs)).rowcount == 1
+    with transaction(engine) as connection:
+        theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id, opinions.c.paper_id == paper_id)
+        return connection.execute(theirs).rowcount == 1
 
 
-def forget_all(connection: Connection, subscriber_id: int) -> int:
-    """Delete all feedback of a subscriber and return how many papers."""
-    return connection.execute(delete(opinions).where(opinions.c.subscriber_id == subscriber_id)).rowcount
+def forget_all(engine: Engine, subscriber_id: int, now: datetime) -> int:
+    """Delete all feedback on papers and return how many papers. Interests and muted topics stay."""
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id)
+        forgotten = connection.execute(theirs).rowcount
+        if subscriber and forgotten:
+            # The count alone: no log names the papers, so nothing is left of feedback that was deleted.
+            events.record(connection, now, event_subject(subscriber.key), "forgot opinions", {"count": forgotten})
+    return forgotten
+
+
+def mute(engine: Engine, subscriber_id: int, topic: Topic, now: datetime, muted: bool = True) -> bool:
+    """Mute a topic and stop following it, or show its papers again. False when nothing changed."""
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None:
+            return False
+        before = subscriber.preferences
+        slugs = {*before.muted_topics, topic.slug} if muted else {*before.muted_topics} - {topic.slug}
+        after = replace(
+            before,
+            topics=tuple(slug for slug in before.topics if slug not in slugs),
+            muted_topics=tuple(listed.slug for listed in TOPICS if listed.slug in slugs),
+        )
+        if after != before:
+            store.set_preferences(connection, subscriber_id, after)
+            detail = {"fields": ["muted_topics"]}
+            events.record(connection, now, event_subject(subscriber.key), "changed preferences", detail)
+    return after != before
 
 
 def feedback_on(connection: Connection, subscriber_id: int, paper_id: str) -> PaperFeedback | None:
-    given = feedback_by(connection, subscriber_id)
-    return next((feedback for feedback in given if feedback.paper_id == paper_id), None)
+    given = {feedback.paper_id: feedback for feedback in feedback_by(connection, subscriber_id)}
+    return given.get(paper_id)
 
 
 def feedback_by(connection: Connection, subscriber_id: int) -> tuple[PaperFeedback, ...]:

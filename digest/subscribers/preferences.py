@@ -1,4 +1,4 @@
-"""Parses the form of preferences into Preferences, or into a message for each field that is wrong. Pure."""
+"""Parses the form of preferences into Preferences, or into a message for each wrong field, and fills it in. Pure."""
 
 import difflib
 from collections.abc import Callable, Collection, Mapping
@@ -12,15 +12,18 @@ from digest.language import SOURCE, Message, UserError, _
 from digest.papers.taxonomy import closest_category, parse_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
 from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Frequency, Preferences
+from digest.text import parse_date
 
 MAX_INTERESTS = 20  # of one kind: keywords, categories, authors, …
-PAUSES = ("0", "7", "14", "30")  # days from today; the form also has "until", with a date
+PAUSES = ("0", "7", "14", "30")  # days from today; anything else means "until" the date of another field
 MAX_PAUSE = timedelta(days=366)
 DEFAULTS = Preferences()
 FIELDS = (
     "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "papers",
     "frequency", "weekday", "hour", "zone", "language", "pause", "pause_until",
 )  # fmt: skip
+_DAYS = {"daily": EVERY_DAY, "workdays": WORKDAYS}
+_COMMA_SEPARATED = ("keywords", "categories", "authors", "labs", "muted_words")
 
 Form = Mapping[str, list[str]]
 Errors = dict[str, Message]
@@ -33,13 +36,24 @@ class _Invalid(UserError):
 @dataclass(frozen=True, slots=True)
 class _PostedForm:
     fields: Form
-    current: Preferences  # kept where a field is absent
+    current: Preferences
     now: datetime
     languages: Collection[str]
 
-    def text(self, name: str, default: object = "") -> str:
-        """Return the last value of a field: the ticked box comes after the hidden field that stands for unticked."""
-        return (self.fields.get(name) or [str(default)])[-1].strip()
+    def text(self, name: str) -> str:
+        return value(self.fields, name)
+
+    def slugs(self, name: str) -> set[str]:
+        """Return the ticked topics of a field; a hidden "" tells no tick from no such field."""
+        return set(self.fields.get(name, [])) - {""}
+
+
+def value(form: Form, name: str) -> str:
+    """Return the last value of a field, without spaces around it; "" when it is absent.
+
+    A ticked box comes after the hidden field that stands for unticked.
+    """
+    return (form.get(name) or [""])[-1].strip(" ")
 
 
 def parse_preferences(
@@ -53,15 +67,44 @@ def parse_preferences(
     values: dict[str, Any] = {}
     errors: Errors = {}
     for name, parse in _PARSERS.items():
+        field = _FIELD_OF.get(name, name)
         try:
-            values[name] = parse(posted)
+            if form.get(field) or name == "topics":
+                values[name] = parse(posted)
         except _Invalid as problem:
-            errors[_FIELD_OF.get(name, name)] = problem.words
+            errors[field] = problem.words
     return errors or replace(current, **values)
 
 
 def holds_preferences(form: Form) -> bool:
     return any(name in form for name in FIELDS)
+
+
+def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
+    """Return the fields of the form with a subscriber's preferences."""
+    until = preferences.paused_until
+    paused = until if until and until > local_date(now, preferences.zone) else None
+    daily = {days: name for name, days in _DAYS.items()} if preferences.frequency is Frequency.DAILY else {}
+    return {
+        "topics": set(preferences.topics),
+        "muted_topics": set(preferences.muted_topics),
+        **{name: ", ".join(getattr(preferences, name)) for name in _COMMA_SEPARATED},
+        "surprise": "yes" if preferences.surprise else "no",
+        "papers": str(preferences.papers),
+        "frequency": daily.get(preferences.weekdays, "weekly"),
+        "weekday": str(min(preferences.weekdays)),
+        "hour": str(preferences.hour),
+        "zone": preferences.zone,
+        "language": preferences.language,
+        "pause": "until" if paused else "0",
+        "pause_until": paused.isoformat() if paused else "",
+    }
+
+
+def fields_typed(form: Form, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields as someone filled them in, so that nothing has to be typed twice; else as they are `stored`."""
+    typed = {name: values[-1] for name, values in form.items() if name in stored and values}
+    return stored | typed | {name: set(form.get(name, [])) - {""} for name in ("topics", "muted_topics")}
 
 
 def known_zone(text: str) -> str | None:
@@ -74,18 +117,14 @@ def local_date(now: datetime, zone: str) -> date:
 
 
 def _topics(posted: _PostedForm) -> tuple[str, ...]:
-    return _listed_topics(set(posted.fields.get("topics", [])))
+    return _listed_topics(posted.slugs("topics"))
 
 
 def _muted_topics(posted: _PostedForm) -> tuple[str, ...]:
-    if "muted_topics" not in posted.fields:
-        return posted.current.muted_topics
-    slugs = set(posted.fields["muted_topics"]) - {""}  # a hidden "" tells no tick from no such field
-    muted = _listed_topics(slugs)
-    both = sorted(slugs & set(posted.fields.get("topics", [])))
+    both = sorted(posted.slugs("muted_topics") & posted.slugs("topics"))
     if both and (topic := topic_with(both[0])):
         raise _Invalid(_("“%(topic)s” is also one of your topics. Untick one of the two.", topic=topic.name))
-    return muted
+    return _listed_topics(posted.slugs("muted_topics"))
 
 
 def _listed_topics(slugs: set[str]) -> tuple[str, ...]:
@@ -95,27 +134,25 @@ def _listed_topics(slugs: set[str]) -> tuple[str, ...]:
 
 
 def _categories(posted: _PostedForm) -> tuple[str, ...]:
-    if "categories" not in posted.fields:
-        return posted.current.categories
     names: dict[str, None] = {}
     for text in posted.text("categories").replace(",", " ").replace(";", " ").split():
         name = parse_category(text)
         if name is None:
-            raise _Invalid(_no_category(text[:30], closest_category(text)))
+            near = closest_category(text)
+            raise _Invalid(
+                _("arXiv has no category “%(text)s”. Did you mean %(near)s?", text=text[:30], near=near)
+                if near
+                else _(
+                    "arXiv has no category “%(text)s”. Categories look like cs.CL, or cs for a whole archive.",
+                    text=text[:30],
+                )
+            )
         names[name] = None
     return _limited(tuple(names))
 
 
-def _no_category(text: str, near: str | None) -> Message:
-    if near:
-        return _("arXiv has no category “%(text)s”. Did you mean %(near)s?", text=text, near=near)
-    return _("arXiv has no category “%(text)s”. Categories look like cs.CL, or cs for a whole archive.", text=text)
-
-
 def _words(posted: _PostedForm, field: str) -> tuple[str, ...]:
     """Parse words or names that are separated by commas; those that differ only in case count as the same."""
-    if field not in posted.fields:
-        return tuple(getattr(posted.current, field))
     parts = (" ".join(part.split()) for part in posted.text(field).split(","))
     words = tuple({word.casefold(): word for word in parts if word}.values())
     for word in words:
@@ -133,32 +170,26 @@ def _limited(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _surprise(posted: _PostedForm) -> bool:
-    return posted.text("surprise", "yes" if posted.current.surprise else "no") == "yes"
+    return posted.text("surprise") == "yes"
 
 
 def _frequency(posted: _PostedForm) -> Frequency:
-    if "frequency" not in posted.fields:
-        return posted.current.frequency
     return Frequency.WEEKLY if posted.text("frequency") == "weekly" else Frequency.DAILY
 
 
 def _weekdays(posted: _PostedForm) -> frozenset[int]:
-    if "frequency" not in posted.fields:
-        return posted.current.weekdays
-    frequency = posted.text("frequency")
-    if frequency == "weekly":
-        weekday = posted.text("weekday", 0)
+    if posted.text("frequency") == "weekly":
+        weekday = posted.text("weekday") or "0"
         if weekday not in map(str, range(7)):
             raise _Invalid(_("Choose a day from Monday to Sunday."))
         return frozenset([int(weekday)])
-    days = {"daily": EVERY_DAY, "workdays": WORKDAYS}.get(frequency)
-    if days is None:
+    if posted.text("frequency") not in _DAYS:
         raise _Invalid(_("Choose every day, Monday to Friday, or once a week."))
-    return days
+    return _DAYS[posted.text("frequency")]
 
 
 def _zone(posted: _PostedForm) -> str:
-    text = posted.text("zone", posted.current.zone)
+    text = posted.text("zone")
     if zone := known_zone(text):
         return zone
     zones = _zones_by_folded_name()
@@ -168,7 +199,7 @@ def _zone(posted: _PostedForm) -> str:
 
 
 def _language(posted: _PostedForm) -> str:
-    code = posted.text("language", posted.current.language)
+    code = posted.text("language")
     if code not in ("", posted.current.language, *posted.languages):
         raise _Invalid(_("Choose a language from the list."))
     return code
@@ -176,23 +207,20 @@ def _language(posted: _PostedForm) -> str:
 
 def _paused_until(posted: _PostedForm) -> date | None:
     """Parse the local date of the first issue after the pause."""
-    today = local_date(posted.now, known_zone(posted.text("zone", posted.current.zone)) or "UTC")
-    pause = posted.text("pause", "until" if "pause_until" in posted.fields else "keep")
-    if pause == "keep":
-        return posted.current.paused_until
+    today = local_date(posted.now, known_zone(posted.text("zone")) or posted.current.zone)
+    pause = posted.text("pause")
     if pause in PAUSES:
         return today + timedelta(days=int(pause)) if pause != "0" else None
-    try:
-        until = date.fromisoformat(posted.text("pause_until"))
-    except ValueError:
-        raise _Invalid(_("Enter the date of your first email after the pause, like 2026-12-31.")) from None
+    until = parse_date(posted.text("pause_until"))
+    if until is None:
+        raise _Invalid(_("Enter the date of your first email after the pause, like 2026-12-31."))
     if not today < until <= today + MAX_PAUSE:
         raise _Invalid(_("Choose a date after today and within a year."))
     return until
 
 
 def _number(posted: _PostedForm, field: str, low: int, high: int) -> int:
-    text = posted.text(field, getattr(posted.current, field))
+    text = posted.text(field)
     # isdecimal() alone takes digits of every script, and int() a number of any length.
     if not (text.isascii() and text.isdecimal() and len(text) < 4 and low <= int(text) <= high):
         raise _Invalid(_("Enter a number from %(low)s to %(high)s.", low=low, high=high))

@@ -1,14 +1,16 @@
 """Subscribers: their status, preferences and consent. Only this module changes a status."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from digest.database.dialect import insert_new
+from digest.database.engine import transaction
 from digest.database.tables import deliveries, messages, subscribers, suppressions
 from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Consent, Frequency, Preferences, Recipient, Subscriber
@@ -18,18 +20,24 @@ def add_pending(
     connection: Connection, address: str, key: str, preferences: Preferences, consent: Consent
 ) -> int | None:
     """Store a pending subscriber with a normalised address; None if the address is stored already."""
-    row = {
-        "email": address,
-        "key": key,
-        "status": str(Status.PENDING),
+    new = insert_new(connection, subscribers).values(
+        email=address,
+        key=key,
+        status=str(Status.PENDING),
+        created_at=consent.requested_at,
+        changed_at=consent.requested_at,
         **_preferences_row(preferences),
-        **_request_row(consent),
-        "created_at": consent.requested_at,
-        "changed_at": consent.requested_at,
-    }
-    added = insert_new(connection, subscribers).values(row).returning(subscribers.c.id)
-    subscriber_id: int | None = connection.execute(added).scalar()
+        **asdict(consent),
+    )
+    subscriber_id: int | None = connection.execute(new.returning(subscribers.c.id)).scalar()
     return subscriber_id
+
+
+@contextmanager
+def editing(engine: Engine, subscriber_id: int) -> Iterator[tuple[Connection, Subscriber | None]]:
+    """Begin a transaction in which no other one can change the subscriber; None once deleted."""
+    with transaction(engine) as connection:
+        yield connection, by_id(connection, subscriber_id, lock=True)
 
 
 def by_id(connection: Connection, subscriber_id: int, lock: bool = False) -> Subscriber | None:
@@ -55,7 +63,7 @@ def with_status(connection: Connection, status: Status | None = None) -> list[Su
 
 def request_again(connection: Connection, subscriber_id: int, consent: Consent) -> bool:
     """Make a subscriber who is not confirmed pending by a new request; their preferences stay."""
-    values = {"status": str(Status.PENDING), **_request_row(consent), "changed_at": consent.requested_at}
+    values = {"status": str(Status.PENDING), **asdict(consent), "changed_at": consent.requested_at}
     return _change(connection, subscriber_id, (Status.PENDING, Status.UNSUBSCRIBED), values)
 
 
@@ -81,8 +89,8 @@ def undo_unsubscribe(connection: Connection, subscriber_id: int, now: datetime, 
 
 def set_preferences(connection: Connection, subscriber_id: int, preferences: Preferences) -> None:
     """Replace a subscriber's preferences. `changed_at` stays, since it belongs to the status."""
-    change = update(subscribers).where(subscribers.c.id == subscriber_id)
-    connection.execute(change.values(_preferences_row(preferences)))
+    row = _preferences_row(preferences)
+    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(row))
 
 
 def _change(
@@ -123,7 +131,7 @@ _EXPORTED = ("kind", "occasion", "state", "reason", "due_at", "finished_at", "cr
 def ledger_of(connection: Connection, key: str) -> list[dict[str, Any]]:
     """Return what the ledger stores about each delivery to a recipient, oldest first."""
     query = select(*(deliveries.c[name] for name in _EXPORTED)).where(deliveries.c.recipient == key)
-    return [dict(row._mapping) for row in connection.execute(query.order_by(deliveries.c.id))]
+    return [dict(row) for row in connection.execute(query.order_by(deliveries.c.id)).mappings()]
 
 
 # --- rows to values ---
@@ -190,15 +198,4 @@ def _preferences_row(preferences: Preferences) -> dict[str, Any]:
         "hour": preferences.hour,
         "paused_until": preferences.paused_until,
         "language": preferences.language,
-    }
-
-
-def _request_row(consent: Consent) -> dict[str, Any]:
-    """Return the columns of a new request, which the confirmation of an earlier one does not confirm."""
-    return {
-        "requested_at": consent.requested_at,
-        "requested_from": consent.requested_from,
-        "form": consent.form,
-        "confirmed_at": None,
-        "confirmed_from": "",
     }

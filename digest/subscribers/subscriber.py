@@ -44,7 +44,10 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Proof that a subscriber asked for these messages (GDPR Art. 7)."""
+    """Proof that a subscriber asked for these messages (GDPR Art. 7); the fields are columns.
+
+    A new request starts without a confirmation: that of an earlier request does not confirm it.
+    """
 
     requested_at: datetime
     requested_from: str  # keyed hash of the client's address

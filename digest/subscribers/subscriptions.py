@@ -3,7 +3,7 @@
 Confirming queues an issue as well: issues/first_issue.py.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,35 +27,22 @@ SAID_WHY = "said why they left"
 _PREFERENCES = tuple(field.name for field in fields(Preferences))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestOrigin:
-    """The source of a request, for the record of consent."""
-
-    form: str  # which form and version of its text
-    client_hash: str  # keyed hash of the web client's address
-
-
 def subscribe(
-    engine: Engine,
-    address: str,
-    origin: RequestOrigin,
-    now: datetime,
-    secret: bytes,
-    preferences: Preferences | None = None,
+    engine: Engine, address: str, consent: Consent, secret: bytes, preferences: Preferences | None = None
 ) -> None:
     """Ask a normalised address to confirm; the caller cannot learn whether it has confirmed already.
 
     `preferences` apply to a new address only, so that nobody can change those of another person.
     """
     key = recipient_key(address, secret)
-    consent = Consent(now, origin.client_hash, origin.form)
     with transaction(engine) as connection:
         queued = None
         if not is_suppressed(connection, key):
             store.add_pending(connection, address, key, preferences or Preferences(), consent)
             queued = _ask_to_confirm(connection, key, consent)
         # One event in every case: operators see a flooded address, and the response time reveals nothing.
-        _record(connection, key, "asked to subscribe", now, {"form": origin.form, "mail": str(queued or "")})
+        detail = {"form": consent.form, "mail": str(queued or "")}
+        _record(connection, key, "asked to subscribe", consent.requested_at, detail)
 
 
 def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind | None:
@@ -69,8 +56,7 @@ def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind 
 
 def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
     """Queue another confirmation email, within the limits, for a pending subscriber whose link has expired."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if (
             subscriber
             and subscriber.status is Status.PENDING
@@ -82,8 +68,7 @@ def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
 
 def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferences, now: datetime) -> bool:
     """Store new preferences, which apply from the next issue on. False for a deleted subscriber."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None:
             return False
         before, after = subscriber.preferences, _with_end_of_pause(subscriber.preferences, preferences, now)
@@ -107,22 +92,20 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address that never confirmed
     is suppressed, so that it is not asked again when someone enters it.
     """
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
-        changed = store.set_unsubscribed(connection, subscriber_id, now)
-        if changed and subscriber and subscriber.status is Status.PENDING:
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not store.set_unsubscribed(connection, subscriber_id, now):
+            return False
+        if subscriber.status is Status.PENDING:
             suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
-        if changed and subscriber:
-            _record(connection, subscriber.key, "unsubscribed", now, {"how": how})
-            if goodbye and subscriber.status is Status.CONFIRMED and not is_suppressed(connection, subscriber.key):
-                _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
-    return changed
+        _record(connection, subscriber.key, "unsubscribed", now, {"how": how})
+        if goodbye and subscriber.status is Status.CONFIRMED and not is_suppressed(connection, subscriber.key):
+            _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
+    return True
 
 
 def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: datetime) -> bool:
     """Record why a subscriber left, once each time. False when it was recorded before, or they are subscribed."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id, lock=True)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None or subscriber.status is not Status.UNSUBSCRIBED:
             return False
         last = events.latest(connection, 1, event_subject(subscriber.key))
@@ -134,23 +117,21 @@ def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: da
 
 def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timedelta | None = None) -> bool:
     """Undo unsubscribing after a confirmation; with `within`, only if it was recent. False when nothing changed."""
-    with transaction(engine) as connection:
-        since = now - within if within is not None else None
-        changed = store.undo_unsubscribe(connection, subscriber_id, now, since)
-        subscriber = store.by_id(connection, subscriber_id)
-        if changed and subscriber:
-            _record(connection, subscriber.key, "subscribed again", now)
-    return changed
+    since = now - within if within is not None else None
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not store.undo_unsubscribe(connection, subscriber_id, now, since):
+            return False
+        _record(connection, subscriber.key, "subscribed again", now)
+    return True
 
 
 def allow_asking(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Undo "never email this address again", so that it can be signed up. False when nothing changed."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
-        lifted = subscriber is not None and lift(connection, subscriber.key, SuppressionReason.ASKED)
-        if subscriber and lifted:
-            _record(connection, subscriber.key, "may be asked again", now)
-    return lifted
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or not lift(connection, subscriber.key, SuppressionReason.ASKED):
+            return False
+        _record(connection, subscriber.key, "may be asked again", now)
+    return True
 
 
 def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> None:
@@ -175,8 +156,7 @@ def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
 
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Delete a subscriber; the ledger keeps their deliveries without the address. False when already deleted."""
-    with transaction(engine) as connection:
-        subscriber = store.by_id(connection, subscriber_id)
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None or not store.erase(connection, subscriber_id, subscriber.key):
             return False
         forget_suggester(connection, subscriber.key)
@@ -198,8 +178,8 @@ def _queue_within_limits(connection: Connection, kind: Kind, subscriber: Subscri
     """Queue a message that someone asked for; of two simultaneous requests the ledger accepts one a day."""
     if any(count_mails(connection, kind, subscriber.key, now - period) >= most for period, most in MAIL_LIMITS):
         return False
-    today = now.astimezone(UTC).date()
-    return queue_delivery(connection, NewDelivery(kind, today, subscriber.key, subscriber.id, now), now) is not None
+    delivery = NewDelivery(kind, now.astimezone(UTC).date(), subscriber.key, subscriber.id, now)
+    return queue_delivery(connection, delivery, now) is not None
 
 
 def _record(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any] | None = None) -> None:

@@ -26,9 +26,8 @@ class Suppression:
 
 def suppress(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> bool:
     """Suppress the address behind `key`; False when it already was."""
-    row = {"key": key, "reason": str(reason), "detail": detail[:500], "created_at": now}
-    new = insert_new(connection, suppressions).values(row).returning(suppressions.c.key)
-    return connection.execute(new).first() is not None
+    new = insert_new(connection, suppressions).values(key=key, reason=str(reason), detail=detail[:500], created_at=now)
+    return connection.execute(new.returning(suppressions.c.key)).first() is not None
 
 
 def lift(connection: Connection, key: str, only: SuppressionReason | None = None) -> bool:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -18,7 +19,7 @@ from digest.web import health, inbox
 from digest.web.assets import Assets
 from digest.web.guard import Guard, add_security_headers
 from digest.web.pages import Pages
-from digest.web.personal import feedback, my_issue, preferences, signup, suggestions
+from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, Site
 
@@ -41,8 +42,7 @@ def create_app(
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     app.state.site = Site(engine, settings, pages, hint)
     app.mount("/static", assets)
-    personal = (signup, preferences, feedback, my_issue, suggestions)
-    for room in (*personal, health, search, feeds, discovery, archive, privacy):
+    for room in (signup, preferences, feedback, suggestions, health, search, feeds, discovery, archive, privacy):
         app.include_router(room.router)
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
@@ -67,7 +67,8 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
 
     def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
-        log.error("the database cannot be used", problem=type(problem).__name__, cause=_cause(problem))
+        cause = getattr(problem, "orig", None) or problem
+        log.error("the database cannot be used", problem=type(problem).__name__, cause=type(cause).__name__)
         return pages.for_request(request).refuse(503)
 
     def broken(request: Request, _problem: Exception) -> HTMLResponse:
@@ -76,12 +77,12 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         add_security_headers(answer.headers, request.scope["path"], request.method)
         return answer
 
+    def no_such_address(request: Request, _problem: Exception) -> Response:
+        return pages.for_request(request).refuse(404)
+
     app.add_exception_handler(EarlyAnswer, early)
+    app.add_exception_handler(RequestValidationError, no_such_address)
     app.add_exception_handler(HTTPException, refused)
     for kind in _DATABASE_AWAY:
         app.add_exception_handler(kind, database_away)
     app.add_exception_handler(Exception, broken)
-
-
-def _cause(problem: Exception) -> str:
-    return type(getattr(problem, "orig", None) or problem).__name__

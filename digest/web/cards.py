@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from digest.language import Message, _, and_more
-from digest.papers.paper import Paper, RankedPaper, links_of
+from digest.papers.paper import Paper, RankedPaper
 from digest.text import cut, one_line
 
 EXCERPT = 280
@@ -51,13 +51,12 @@ def authors(paper: Paper, most: int) -> str:
 
 def links(paper: Paper) -> list[tuple[str, Message]]:
     """Links to the paper elsewhere, as (address, words); https only."""
-    urls = links_of(paper)
-    elsewhere = paper.url if not urls.arxiv or "arxiv.org" not in paper.url else ""
+    elsewhere = paper.url if not paper.arxiv_url or "arxiv.org" not in paper.url else ""
     worded = [
-        (urls.arxiv, _("arXiv")),
-        (urls.pdf, _("PDF")),
-        (elsewhere, _("Discussion and votes") if urls.arxiv else _("The paper")),
-        (urls.code, _("Code")),
-        (urls.project, _("Project page")),
+        (paper.arxiv_url, _("arXiv")),
+        (paper.pdf_url, _("PDF")),
+        (elsewhere, _("Discussion and votes") if paper.arxiv_url else _("The paper")),
+        (paper.code_url, _("Code")),
+        (paper.project_url, _("Project page")),
     ]
     return [(address, words) for address, words in worded if address.startswith("https://") and address.isprintable()]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,7 +27,7 @@ Refuse = Callable[[Request, int], HTMLResponse]
 
 
 class Guard:
-    """The outermost layer. Reads a body whole and refuses one that is too big before anything parses it."""
+    """The outermost layer. Refuses a body that is too big, and stops reading one that turns out to be."""
 
     def __init__(self, app: ASGIApp, refuse: Refuse, public_url: str) -> None:
         self._app = app
@@ -56,11 +57,11 @@ class Guard:
         if scope["method"] not in SAFE_METHODS and not scope["path"].startswith("/u/") and self._is_foreign(scope):
             await self._refuse(Request(scope), 403)(scope, receive, send)
             return
-        body = await _whole_body(scope, receive)
-        if body is None:
+        length = Headers(scope=scope).get("content-length", "0")
+        if not (length.isascii() and length.isdecimal()) or int(length[:12]) > MAX_BODY:
             await self._refuse(Request(scope), 413)(scope, receive, send)
             return
-        await self._app(scope, _replayed(body, receive), send)
+        await self._app(scope, _limited(receive), send)
 
     def _is_foreign(self, scope: Scope) -> bool:
         """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058)."""
@@ -91,29 +92,16 @@ def redacted(path: str) -> str:
     return PERSONAL.sub(r"/\1/…", path)
 
 
-async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The request's body; None when it is, or says it is, larger than MAX_BODY."""
-    length = Headers(scope=scope).get("content-length", "0")
-    if not (length.isascii() and length.isdecimal()) or int(length[:12]) > MAX_BODY:
-        return None
-    body = bytearray()
-    while True:
+def _limited(receive: Receive) -> Receive:
+    """`receive`, which raises HTTPException 413 once the body is larger than MAX_BODY, whatever its header says."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
         message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return bytes(body)
+        size += len(message.get("body", b""))
+        if size > MAX_BODY:
+            raise HTTPException(413)
+        return message
 
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    first = True
-
-    async def again() -> Message:
-        nonlocal first
-        if first:
-            first = False
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return again
+    return counted

@@ -24,32 +24,27 @@ def health() -> Response:
 @router.page("/readyz")
 def readiness(site: TheSite) -> Response:
     """Database reachable and at the newest migration. Redis and a pause of all sending are told of; pages go on."""
-    database = _database(site.engine)
+    database, sending = _database(site.engine)
     ready = database == "ok"
     report = {
         "status": "ready" if ready else "not ready",
         "database": database,
         "redis": _redis(site.settings.redis_url.get_secret_value()),
-        "sending": _sending(site.engine) if ready else "unknown",
+        "sending": sending,
     }
     return JSONResponse(report, 200 if ready else 503)
 
 
-def _database(engine: Engine) -> str:
+def _database(engine: Engine) -> tuple[str, str]:
+    """The state of the database, and of sending as it is stored there; why it is paused is for the operator alone."""
     try:
         with read_only(engine) as connection:
-            return "ok" if is_current(connection) else "needs digest migrate"
-    except DBAPIError:
-        return "unreachable"
-
-
-def _sending(engine: Engine) -> str:
-    try:
-        with read_only(engine) as connection:
+            if not is_current(connection):
+                return "needs digest migrate", "unknown"
             paused = any(pause.scope == EVERYTHING for pause in current(connection, clock.now()))
     except DBAPIError:
-        return "unknown"
-    return "paused" if paused else "ok"  # why is for the operator alone: digest doctor
+        return "unreachable", "unknown"
+    return "ok", "paused" if paused else "ok"
 
 
 def _redis(url: str) -> str:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from fastapi import Request
+from starlette.datastructures import URL
 
 from digest.language import Language, Languages
 from digest.web.guard import PERSONAL
@@ -33,9 +33,7 @@ class LanguageChoice:
         """`path`, a link of this site, with the language that was chosen."""
         if not self.explicit:
             return path
-        before, hash_sign, fragment = path.partition("#")
-        separator = "&" if "?" in before else "?"
-        return f"{before}{separator}{PARAMETER}={self.language.code}{hash_sign}{fragment}"
+        return str(URL(path).include_query_params(**{PARAMETER: self.language.code}))
 
 
 def choose_language(request: Request, languages: Languages, default: str) -> LanguageChoice:
@@ -46,9 +44,8 @@ def choose_language(request: Request, languages: Languages, default: str) -> Lan
         code = languages.negotiate(request.headers.get("accept-language", ""), default)
     if request.method not in ("GET", "HEAD"):  # the answer to a form has no address of its own
         return LanguageChoice(languages.get(code), explicit)
-    query = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
     translations = tuple(
-        Translation(tag, languages.get(tag).name, "?" + urlencode([*query, (PARAMETER, tag)]))
+        Translation(tag, languages.get(tag).name, f"?{request.url.include_query_params(**{PARAMETER: tag}).query}")
         for tag in languages.codes
     )
     path = "" if PERSONAL.match(request.url.path) else request.url.path

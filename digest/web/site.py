@@ -1,21 +1,32 @@
-"""Shared by all endpoints: routes, the site's open resources and the posted form, as FastAPI dependencies."""
+"""Shared by all endpoints: routes, caching, pages of long lists, and the site and the posted form as dependencies."""
 
 import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.types import DecoratedCallable
 from sqlalchemy import Engine
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
+from digest.language import _
 from digest.papers.sources import suggestions
 from digest.settings import Settings
 from digest.subscribers.preferences import Form
 from digest.web.pages import Pages
+
+KEPT = "public, max-age=300"
+REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
+
+_FILES = StaticFiles()  # it knows what a conditional request asks (RFC 9110 §13), for any answer
+
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=9999)]  # anything else is answered with 404
 
 
 class PageRouter(APIRouter):
@@ -60,6 +71,25 @@ class Site:
         """For the record of consent: a keyed hash of the client's network address."""
         host = request.client.host if request.client else ""
         return hmac.new(self.secret, b"client\0" + host.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def same_for_all(request: Request, answer: Response, changed_at: datetime | None = None, cache: str = KEPT) -> Response:
+    """`answer` with its ETag, or 304 when the client has it; only what succeeded is kept."""
+    if answer.status_code != 200:
+        return answer
+    answer.headers["ETag"] = f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"'
+    answer.headers["Cache-Control"] = cache
+    if changed_at is not None:
+        answer.headers["Last-Modified"] = format_datetime(changed_at.astimezone(UTC), usegmt=True)
+    return NotModifiedResponse(answer.headers) if _FILES.is_not_modified(answer.headers, request.headers) else answer
+
+
+def pages_of(total: int, per_page: int, page: int) -> int:
+    """Number of pages, at least 1. Raises HTTPException 404 if `page` is beyond the last."""
+    pages = max(1, -(-total // per_page))
+    if page > pages:
+        raise HTTPException(404, _("This list doesn’t have that many pages."))
+    return pages
 
 
 class EarlyAnswer(Exception):

@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from digest.cli.main import app, main
 from digest.database.engine import read_only
 from digest.ledger.kinds import Kind
 from digest.ledger.queueing import count_mails
@@ -201,14 +204,15 @@ def test_a_suppressed_address_is_listed_by_its_hash_alone_and_can_be_lifted(run)
 
 
 def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one_alone(tmp_path):
-    assert as_process("init").returncode == 0
+    assert CliRunner().invoke(app, ["init"]).exit_code == 0
     written = tmp_path / ".env"
     assert written.stat().st_mode & 0o777 == 0o600
     secret = next(line for line in written.read_text().splitlines() if line.startswith("DIGEST_SECRET_KEY="))
     assert len(secret.partition("=")[2]) == 64
-    again = as_process("init")
-    assert (again.returncode, "nothing changed" in again.stderr) == (3, True)
-    assert as_process("subscribers", "list").returncode == 3  # the file is taken; only the tables are missing
+    again = CliRunner().invoke(app, ["init"])
+    assert (again.exit_code, "nothing changed" in str(again.exception)) == (1, True)
+    listed = as_process("subscribers", "list")  # the file is taken; only the tables are missing
+    assert (listed.returncode, "digest migrate" in listed.stderr, "Traceback" in listed.stderr) == (3, True, False)
 
 
 @pytest.mark.parametrize(
@@ -228,13 +232,20 @@ def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one
         (("send-test", "ada@example.com"), {}, 3, "DIGEST_SMTP_URL"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_clear_line_and_the_right_exit_code(arguments, environment, code, said):
+def test_a_mistake_is_one_clear_line_and_the_right_exit_code(
+    arguments, environment, code, said, monkeypatch, capsys, tmp_path, sqlite_template
+):
     if arguments[:2] == ("subscribers", "add"):
-        as_process("migrate")
-    done = as_process(*arguments, **environment)
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+        monkeypatch.setenv("DIGEST_DATABASE_URL", f"sqlite:///{shutil.copy(sqlite_template, tmp_path)}")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["digest", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    printed = capsys.readouterr().err
+    assert exit_.value.code == code, printed
+    assert said in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.parametrize("command", ["audit", "explain", "preview", "pause", "resume", "cancel", "retry", "send-test"])

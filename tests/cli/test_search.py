@@ -5,7 +5,7 @@ import json
 import pytest
 
 from digest.database.engine import transaction
-from digest.papers.store import Listing, keep_papers
+from digest.papers.store import keep_papers
 from tests.support.scenario import MORNING, paper
 
 
@@ -17,7 +17,7 @@ def archive(engine):
         paper(3, title="Speech"),
     ]
     with transaction(engine) as connection:
-        keep_papers(connection, Listing("arxiv", MORNING, shelf))
+        keep_papers(connection, "arxiv", MORNING, shelf)
 
 
 def ids(done):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +25,7 @@ from digest.mail.delivery.choose import choose
 from digest.mail.delivery.journal import Journal
 from digest.papers.paper import Paper, Votes
 from digest.papers.ranking import RankingWeights, rank
-from digest.papers.store import Listing, keep_papers, keep_votes, pool
+from digest.papers.store import keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
 from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
@@ -43,7 +44,7 @@ def cached(issue):
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path / "journal", "worker") as journal:
+    with closing(Journal(tmp_path / "journal", "worker")) as journal:
         yield journal
 
 
@@ -143,7 +144,7 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
         now = MORNING + number * A_DAY
         papers = recorded(shared_data, day) if shared_data else made_up(dice, day)
         with transaction(engine) as connection:
-            keep_papers(connection, Listing("huggingface", now - AN_HOUR, papers))
+            keep_papers(connection, "huggingface", now - AN_HOUR, papers)
             keep_votes(
                 connection, [Votes(paper.id, "huggingface", now - AN_HOUR, dice.randint(0, 90)) for paper in papers]
             )

@@ -15,8 +15,14 @@ from digest.issues.issue import Issue
 from digest.issues.selection import IssueCache, Pick, Pool, PoolProfile, Selection
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
-from digest.mail.compose.composer import Composer, IssueComposer, compose_alone, language_of, render_fragments
-from digest.mail.compose.context import MailContext
+from digest.mail.compose.composer import (
+    Composer,
+    IssueComposer,
+    MailContext,
+    compose_alone,
+    language_of,
+    render_fragments,
+)
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS
@@ -115,7 +121,7 @@ def test_a_worker_keeps_the_fragments_of_each_language(engine):
     composer = Composer(engine, context, _NoJournal(), issues)  # type: ignore[arg-type]
     issue = issues.get(issue_id).issue
     drafts = [a_draft(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
-    assert len(composer.compose(drafts).messages) == 2
+    assert len(composer.compose(drafts)[0]) == 2
     with read_only(engine) as connection:
         kept = connection.execute(select(fragments.c.language).order_by(fragments.c.language)).scalars().all()
     assert kept == ["en", "zh-CN"]

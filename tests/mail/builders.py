@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.policy import default
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE, Languages
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import OF_ISSUE, IssueStatus, Kind, Status
-from digest.mail.compose.composer import IssueComposer, render_fragments
-from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.composer import IssueComposer, MailContext, issue_settings, render_fragments
 from digest.mail.compose.headers import message_bytes
 from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.kinds import KINDS
@@ -123,6 +123,7 @@ def a_digest(papers: Iterable[Paper], note: str = "", left_out: int = 0) -> Mess
     return parts_of(digest_bytes(papers, note, left_out))
 
 
+@cache  # half a second of CPU
 def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
     renderer = RENDERER.speaking(language)
     transactional = {

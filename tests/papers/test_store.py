@@ -3,14 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from digest.database.engine import transaction
 from digest.database.tables import papers, votes
 from digest.papers.paper import Paper, Votes
 from digest.papers.ranking import Past
 from digest.papers.store import (
-    Listing,
     keep_papers,
     keep_votes,
     latest_papers,
@@ -26,13 +25,13 @@ HOUR = timedelta(hours=1)
 PAPER = Paper("2605.00001", "A title", authors=("Ada", "Grace"), categories=("cs.CL",), listed_at=NOON - HOUR)
 
 
-def listing(*listed: Paper, source: str = "huggingface", at: datetime = NOON) -> Listing:
-    return Listing(source, at, listed)
+def keep(connection: Connection, *listed: Paper, source: str = "huggingface", at: datetime = NOON) -> int:
+    return keep_papers(connection, source, at, listed)
 
 
 def test_a_paper_comes_back_as_it_was(engine: Engine) -> None:
     with transaction(engine) as connection:
-        assert keep_papers(connection, listing(PAPER)) == 1
+        assert keep(connection, PAPER) == 1
         found = paper(connection, PAPER.id)
     assert found
     assert found.paper == PAPER
@@ -42,8 +41,8 @@ def test_a_paper_comes_back_as_it_was(engine: Engine) -> None:
 def test_a_paper_seen_again_keeps_its_first_instant_and_learns_the_rest(engine: Engine) -> None:
     again = Paper(PAPER.id, "A better title", abstract="Now with an abstract.")
     with transaction(engine) as connection:
-        keep_papers(connection, listing(PAPER))
-        assert keep_papers(connection, listing(again, source="arxiv", at=NOON + HOUR)) == 0
+        keep(connection, PAPER)
+        assert keep(connection, again, source="arxiv", at=NOON + HOUR) == 0
         found = paper(connection, PAPER.id)
         row = connection.execute(select(papers.c.last_seen_at, papers.c.sources)).one()
     assert found
@@ -56,7 +55,7 @@ def test_a_paper_seen_again_keeps_its_first_instant_and_learns_the_rest(engine: 
 
 def test_two_records_of_one_paper_in_one_listing_are_merged(engine: Engine) -> None:
     with transaction(engine) as connection:
-        assert keep_papers(connection, listing(PAPER, Paper(PAPER.id, "T", summary="Short."))) == 1
+        assert keep(connection, PAPER, Paper(PAPER.id, "T", summary="Short.")) == 1
         found = paper(connection, PAPER.id)
     assert found
     assert (found.paper.title, found.paper.summary, found.paper.authors) == ("T", "Short.", PAPER.authors)
@@ -65,14 +64,14 @@ def test_two_records_of_one_paper_in_one_listing_are_merged(engine: Engine) -> N
 def test_more_papers_than_fit_in_one_statement_are_stored(engine: Engine) -> None:
     many = [Paper(f"2605.{n:05d}", "T") for n in range(1203)]
     with transaction(engine) as connection:
-        assert keep_papers(connection, listing(*many)) == 1203
+        assert keep(connection, *many) == 1203
         keep_votes(connection, [Votes(one.id, "huggingface", NOON, 1) for one in many])
         assert len(pool(connection, NOON, NOON)) == 1203
 
 
 def test_an_observation_is_kept_once_and_as_it_was(engine: Engine) -> None:
     with transaction(engine) as connection:
-        keep_papers(connection, listing(PAPER))
+        keep(connection, PAPER)
         keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON, 5, 1, 3)])
         keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON, 9)])
         found = paper(connection, PAPER.id)
@@ -83,9 +82,9 @@ def test_an_observation_is_kept_once_and_as_it_was(engine: Engine) -> None:
 def test_the_pool_holds_what_was_first_seen_in_time_with_votes_up_to_its_end(engine: Engine) -> None:
     late, early = Paper("2605.00002", "Late"), Paper("2605.00003", "Early")
     with transaction(engine) as connection:
-        keep_papers(connection, listing(PAPER))
-        keep_papers(connection, listing(late, at=NOON + 5 * HOUR))
-        keep_papers(connection, listing(early, at=NOON - 5 * HOUR))
+        keep(connection, PAPER)
+        keep(connection, late, at=NOON + 5 * HOUR)
+        keep(connection, early, at=NOON - 5 * HOUR)
         keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON + n * HOUR, n) for n in (4, 0, 2)])
         (observed,) = pool(connection, NOON - HOUR, NOON + 3 * HOUR)
     assert observed.paper == PAPER
@@ -94,16 +93,16 @@ def test_the_pool_holds_what_was_first_seen_in_time_with_votes_up_to_its_end(eng
 
 def test_a_replayed_earlier_instant_moves_the_first_sight_back(engine: Engine) -> None:
     with transaction(engine) as connection:
-        keep_papers(connection, listing(PAPER))
-        keep_papers(connection, listing(PAPER, at=NOON - 30 * HOUR))
+        keep(connection, PAPER)
+        keep(connection, PAPER, at=NOON - 30 * HOUR)
         assert len(pool(connection, NOON - 31 * HOUR, NOON - 29 * HOUR)) == 1
         assert connection.execute(select(papers.c.last_seen_at)).scalar_one() == NOON
 
 
 def test_latest_papers_come_newest_first(engine: Engine) -> None:
     with transaction(engine) as connection:
-        keep_papers(connection, listing(Paper("2605.00005", "Old"), at=NOON - HOUR))
-        keep_papers(connection, listing(Paper("2605.00006", "Listed first", listed_at=NOON - 3 * HOUR), PAPER))
+        keep(connection, Paper("2605.00005", "Old"), at=NOON - HOUR)
+        keep(connection, Paper("2605.00006", "Listed first", listed_at=NOON - 3 * HOUR), PAPER)
         titles = [found.title for found in latest_papers(connection, 2)]
     assert titles == ["A title", "Listed first"]
 
@@ -115,7 +114,7 @@ def test_an_unknown_paper_is_none(engine: Engine) -> None:
 
 def test_votes_of_a_paper_that_nobody_listed_are_left_out(engine: Engine) -> None:
     with transaction(engine) as connection:
-        keep_papers(connection, listing(PAPER))
+        keep(connection, PAPER)
         seen = [Votes(one, "hackernews", NOON, 5) for one in ("2605.99999", PAPER.id)]
         assert keep_votes(connection, seen) == 1
         assert list(connection.scalars(select(votes.c.paper_id))) == [PAPER.id]
@@ -124,9 +123,9 @@ def test_votes_of_a_paper_that_nobody_listed_are_left_out(engine: Engine) -> Non
 def test_a_withdrawn_paper_leaves_the_pool_and_stays_away(engine: Engine) -> None:
     later = NOON + 2 * HOUR
     with transaction(engine) as connection:
-        keep_papers(connection, listing(PAPER))
+        keep(connection, PAPER)
         withdraw(connection, [PAPER.id, "2605.99999"], NOON + HOUR)
-        keep_papers(connection, listing(PAPER, source="arxiv", at=later))
+        keep(connection, PAPER, source="arxiv", at=later)
         withdraw(connection, [PAPER.id], later)
         assert [one.paper.id for one in pool(connection, NOON, NOON)] == [PAPER.id]  # as it was then
         assert pool(connection, NOON, NOON + HOUR) == pool(connection, NOON, later) == []
@@ -137,10 +136,10 @@ def test_a_withdrawn_paper_leaves_the_pool_and_stays_away(engine: Engine) -> Non
 def test_a_paper_that_is_put_on_a_list_long_after_it_was_first_seen_is_in_the_pool_again(engine: Engine) -> None:
     listed = NOON + timedelta(days=9)
     with transaction(engine) as connection:
-        keep_papers(connection, listing(Paper(PAPER.id, "A title"), source="arxiv"))
+        keep(connection, Paper(PAPER.id, "A title"), source="arxiv")
         since, until = listed - HOUR, listed + HOUR
         assert pool(connection, since, until) == []
-        keep_papers(connection, listing(Paper(PAPER.id, "A title", listed_at=listed), at=until))
+        keep(connection, Paper(PAPER.id, "A title", listed_at=listed), at=until)
         assert [one.paper.id for one in pool(connection, since, until)] == [PAPER.id]
         assert pool(connection, since, listed - timedelta(minutes=1)) == []
 
@@ -148,7 +147,7 @@ def test_a_paper_that_is_put_on_a_list_long_after_it_was_first_seen_is_in_the_po
 def test_the_past_is_each_voted_paper_with_the_most_votes_seen_by_then(engine: Engine) -> None:
     voted, silent = replace(PAPER, organization="The Lab", submitter="ada"), Paper("2605.00002", "Another")
     with transaction(engine) as connection:
-        keep_papers(connection, listing(voted, silent))
+        keep(connection, voted, silent)
         keep_votes(connection, [Votes(voted.id, "huggingface", NOON + hours * HOUR, 10 * hours) for hours in (0, 2, 5)])
         told = past(connection, NOON - HOUR, NOON + 3 * HOUR)
         assert past(connection, NOON + HOUR, NOON + 3 * HOUR) == []

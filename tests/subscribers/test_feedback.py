@@ -11,7 +11,7 @@ from digest.issues.profiles import feedback_summary
 from digest.papers.community import SuggestionState, settle, suggested_by, suggestion_of, votes_by
 from digest.papers.suggestion import BadSuggestion, suggested_id
 from digest.papers.topics import TOPICS, topic_with
-from digest.subscribers import community, feedback, subscriptions
+from digest.subscribers import community, paper_feedback, subscriptions
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.subscribers.subscriber import Subscriber
@@ -30,35 +30,35 @@ def ada(engine: Engine) -> Subscriber:
 
 
 def test_feedback_can_be_seen_changed_and_undone(engine: Engine, ada: Subscriber) -> None:
-    assert feedback.give(engine, ada.id, "2603.00001", FeedbackKind.LESS, MORNING)
-    assert feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING + timedelta(minutes=1))
-    assert feedback.give(engine, ada.id, "2603.00002", FeedbackKind.READ, MORNING + timedelta(minutes=2))
+    assert paper_feedback.give(engine, ada.id, "2603.00001", FeedbackKind.LESS, MORNING)
+    assert paper_feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING + timedelta(minutes=1))
+    assert paper_feedback.give(engine, ada.id, "2603.00002", FeedbackKind.READ, MORNING + timedelta(minutes=2))
     summary = feedback_summary(engine, ada)
     assert [(item.paper_id, item.kind) for item in summary.feedback] == [
         ("2603.00002", FeedbackKind.READ),
         ("2603.00001", FeedbackKind.MORE),
     ]
     assert summary.liked == ((VISION, 1),), "only papers they want more of count as liked"
-    assert feedback.take_back(engine, ada.id, "2603.00001")
-    assert not feedback.take_back(engine, ada.id, "2603.00001")
-    assert feedback.forget_all(engine, ada.id, MORNING) == 1
+    assert paper_feedback.take_back(engine, ada.id, "2603.00001")
+    assert not paper_feedback.take_back(engine, ada.id, "2603.00001")
+    assert paper_feedback.forget_all(engine, ada.id, MORNING) == 1
     assert feedback_summary(engine, ada).feedback == ()
 
 
 def test_no_feedback_is_taken_on_unknown_papers_or_from_deleted_subscribers(engine: Engine, ada: Subscriber) -> None:
-    assert not feedback.give(engine, ada.id, "1234.56789", FeedbackKind.MORE, MORNING)
+    assert not paper_feedback.give(engine, ada.id, "1234.56789", FeedbackKind.MORE, MORNING)
     subscriptions.erase(engine, ada.id, MORNING)
-    assert not feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING)
-    assert not feedback.mute(engine, ada.id, VISION, MORNING)
+    assert not paper_feedback.give(engine, ada.id, "2603.00001", FeedbackKind.MORE, MORNING)
+    assert not paper_feedback.mute(engine, ada.id, VISION, MORNING)
 
 
 def test_a_muted_topic_is_no_longer_followed_and_can_be_unmuted(engine: Engine, ada: Subscriber) -> None:
-    assert feedback.mute(engine, ada.id, VISION, MORNING)
-    assert not feedback.mute(engine, ada.id, VISION, MORNING)
+    assert paper_feedback.mute(engine, ada.id, VISION, MORNING)
+    assert not paper_feedback.mute(engine, ada.id, VISION, MORNING)
     preferences = _again(engine, ada).preferences
     assert (preferences.topics, preferences.muted_topics) == (("agents",), ("vision",))
     assert feedback_summary(engine, _again(engine, ada)).muted == (VISION,)
-    assert feedback.unmute(engine, ada.id, VISION, MORNING)
+    assert paper_feedback.mute(engine, ada.id, VISION, MORNING, muted=False)
     assert _again(engine, ada).preferences.muted_topics == ()
     assert topic_with("astrology") is None
 
@@ -199,7 +199,7 @@ def test_the_reason_for_leaving_is_recorded_once_and_only_after_leaving(engine: 
 
 
 def _give_feedback_and_suggest(engine: Engine, subscriber: Subscriber) -> None:
-    feedback.give(engine, subscriber.id, "2603.00001", FeedbackKind.MORE, MORNING)
+    paper_feedback.give(engine, subscriber.id, "2603.00001", FeedbackKind.MORE, MORNING)
     community.suggest(engine, subscriber.id, "2603.00002", MORNING, 5)
 
 

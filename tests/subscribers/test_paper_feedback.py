@@ -1,5 +1,6 @@
 """Stored feedback: the latest on each paper, read in batches."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Engine, event
@@ -53,9 +54,10 @@ def test_feedback_can_be_deleted_paper_by_paper_and_all_at_once(engine: Engine) 
             for n in range(3):
                 feedback = PaperFeedback(f"2603.0000{n}", FeedbackKind.MORE, MORNING)
                 paper_feedback.keep(connection, subscriber.id, feedback)
-        assert paper_feedback.take_back(connection, ada.id, "2603.00000")
-        assert not paper_feedback.take_back(connection, ada.id, "2603.00000")
-        assert paper_feedback.forget_all(connection, ada.id) == 2
+    assert paper_feedback.take_back(engine, ada.id, "2603.00000")
+    assert not paper_feedback.take_back(engine, ada.id, "2603.00000")
+    assert paper_feedback.forget_all(engine, ada.id, MORNING) == 2
+    with read_only(engine) as connection:
         assert set(paper_feedback.all_feedback(connection, [ada.id, bo.id])) == {bo.id}
 
 
@@ -84,8 +86,8 @@ def test_only_waiting_suggestions_are_settled(engine: Engine) -> None:
     with transaction(engine) as connection:
         for number, state in enumerate(("waiting", "waiting", "listed", "refused"), start=1):
             new = Suggestion(f"2603.0000{number}", "ada", MORNING, SuggestionState(state), "")
-            assert community.keep_suggestion(connection, new)
-            assert not community.keep_suggestion(connection, new)
+            community.keep_suggestion(connection, replace(new, recipient="bo"))
+            community.keep_suggestion(connection, new)
         community.cast_vote(connection, "2603.00002", "ada", MORNING)
         community.settle(connection, ["2603.00001", "2603.00004"], {"2603.00002": "No.", "2603.00003": "No."})
         states = {

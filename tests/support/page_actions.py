@@ -13,19 +13,17 @@ from digest.ledger import events
 from digest.papers.paper import Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.subscribers import store, subscriptions
-from digest.subscribers.subscriber import Preferences, Subscriber, recipient_key
-from digest.subscribers.subscriptions import RequestOrigin
+from digest.subscribers.subscriber import Consent, Preferences, Subscriber, recipient_key
 
 SECRET = b"a secret of at least thirty-two characters"
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ADDRESS = "ada@example.org"
 KEY = recipient_key(ADDRESS, SECRET)
-ASKED = RequestOrigin("web 1", "0" * 32)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def subscribe(engine: Engine, now: datetime = NOW, address: str = ADDRESS, wishes: Preferences | None = None) -> None:
-    subscriptions.subscribe(engine, address, ASKED, now, SECRET, wishes)
+    subscriptions.subscribe(engine, address, Consent(now, "0" * 32, "web 1"), SECRET, wishes)
 
 
 def reader(engine: Engine, key: str = KEY) -> Subscriber:

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from digest.database.engine import transaction
 from digest.issues.publish import Plan, Published, publish
 from digest.language import Languages
-from digest.mail.compose.context import MailContext, issue_settings
+from digest.mail.compose.composer import MailContext, issue_settings
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Branding, Senders
 from digest.papers.paper import Paper, Votes
 from digest.papers.ranking import RankingWeights
-from digest.papers.store import Listing, keep_papers, keep_votes
+from digest.papers.store import keep_papers, keep_votes
 from digest.resources import resource
 from digest.subscribers import store
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber, recipient_key
@@ -62,7 +62,7 @@ def add_papers(
         for number, listed in zip(numbers, papers, strict=True)
     ]
     with transaction(engine) as connection:
-        keep_papers(connection, Listing("huggingface", seen_at, papers))
+        keep_papers(connection, "huggingface", seen_at, papers)
         keep_votes(connection, votes)
 
 

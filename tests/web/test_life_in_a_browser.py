@@ -78,10 +78,11 @@ def somebody(chromium, filled, settings, language):
 
 
 @pytest.fixture
-def subscribed(somebody):
-    somebody.gives_an_address("/")
-    somebody.follow(Purpose.CONFIRM)
-    somebody.press()
+def subscribed(somebody, visit, language):
+    """Signed up without the browser: test_subscribing does it in one."""
+    visit.browser.post(f"/subscribe?lang={language}", data={"email": ADDRESS})
+    visit.browser.post(f"/confirm/{visit.token(Purpose.CONFIRM, visit.reader())}?lang={language}")
+    assert visit.reader().preferences.language == language
     return somebody
 
 

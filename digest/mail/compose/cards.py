@@ -1,12 +1,11 @@
 """The texts and links on a paper's card. Foreign text passes digest/text.py."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from digest.issues.reasons import place_of
 from digest.language import Language, Message, _, and_more, n_
-from digest.papers.paper import Paper, PaperLinks, RankedPaper, links_of
+from digest.papers.paper import Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
@@ -27,8 +26,7 @@ _UNTITLED = _("Untitled")
 IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     words: str
     url: str
 
@@ -37,15 +35,15 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
     """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`."""
     paper, say = ranked.paper, language.say
     own_page = public_url + paper.path
-    links = links_of(paper)
     title = cut(paper.title, TITLE) or say(_UNTITLED)
+    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
     values = {
         "title": title,
-        "url": safe_url(paper.url) or links.arxiv or own_page,
-        "byline": [say(words) for words in _byline(paper)],
+        "url": safe_url(paper.url) or paper.arxiv_url or own_page,
+        "byline": [say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
-        "links": [Link(say(words), url) for words, url in (*_worded(links), (_("How it was ranked"), own_page))],
+        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (_("How it was ranked"), own_page))],
         "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS],
         "place": say(place_of(ranked, kind)),
     }
@@ -63,8 +61,6 @@ def _taken(value: Any) -> int:
     match value:
         case str():
             return wire_cost(unbroken(value))
-        case Link():
-            return _taken(value.words) + _taken(value.url)
         case dict():
             return sum(map(_taken, value.values()))
         case _:
@@ -85,19 +81,14 @@ def _breaks(text: str) -> int:
     return wire_cost(breakable(text)) - wire_cost(text)
 
 
-def in_subject(paper: Paper, language: Language) -> str:
-    """The paper's name in a subject."""
-    return short_title(paper.title, IN_SUBJECT) or language.say(_UNTITLED)
+def short_name(paper: Paper, longest: int, language: Language) -> str:
+    """The paper's name in a subject or a preheader."""
+    return short_title(paper.title, longest) or language.say(_UNTITLED)
 
 
-def in_preheader(paper: Paper, language: Language) -> str:
-    """The paper's name in a preheader."""
-    return short_title(paper.title, IN_PREHEADER) or language.say(_UNTITLED)
-
-
-def _worded(links: PaperLinks) -> list[tuple[Message, str]]:
-    code_words = _("Code on GitHub") if links.code.startswith("https://github.com/") else _("Code")
-    worded = ((_("PDF on arXiv"), links.pdf), (code_words, links.code), (_("Project page"), links.project))
+def _worded_links(paper: Paper) -> list[tuple[Message, str]]:
+    code_words = _("Code on GitHub") if paper.code_url.startswith("https://github.com/") else _("Code")
+    worded = ((_("PDF on arXiv"), paper.pdf_url), (code_words, paper.code_url), (_("Project page"), paper.project_url))
     return [(words, url) for words, url in worded if safe_url(url)]
 
 
@@ -107,21 +98,13 @@ def safe_url(url: str) -> str:
     return url if fits and _PLAIN_URL.fullmatch(url) else ""
 
 
-def _byline(paper: Paper) -> list[str]:
-    """`First, Second, Third and 4 more`, then the organisation, if known."""
-    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
-    return [words for words in (names, cut(paper.organization, ORGANIZATION)) if words]
-
-
 def _counts(terms: ScoreTerms) -> list[Message]:
     """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, without zeros."""
-    votes, gained, comments, stars = map(int, (terms.upvotes, terms.gained or 0, terms.comments, terms.stars))
-    counts = []
-    if votes:
-        total = n_("%(num)s vote", "%(num)s votes", num=votes)
-        counts.append(_("%(votes)s, +%(gained)s since yesterday", votes=total, gained=gained) if gained > 0 else total)
-    if comments:
-        counts.append(n_("%(num)s comment", "%(num)s comments", num=comments))
-    if stars:
-        counts.append(n_("%(num)s GitHub star", "%(num)s GitHub stars", num=stars))
-    return counts
+    votes = n_("%(num)s vote", "%(num)s votes", num=int(terms.upvotes))
+    gained = int(terms.gained or 0)
+    if gained > 0:
+        votes = _("%(votes)s, +%(gained)s since yesterday", votes=votes, gained=gained)
+    comments = n_("%(num)s comment", "%(num)s comments", num=int(terms.comments))
+    stars = n_("%(num)s GitHub star", "%(num)s GitHub stars", num=int(terms.stars))
+    counted = ((terms.upvotes, votes), (terms.comments, comments), (terms.stars, stars))
+    return [words for count, words in counted if int(count)]

@@ -1,49 +1,56 @@
-"""Turns drafts into envelopes. The same draft always gives the same bytes."""
+"""Turns drafts into envelopes. The same draft always gives the same bytes, whatever has changed since the cut."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from jinja2 import TemplateError
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, IssueSettings
 from digest.issues.selection import IssueCache
 from digest.language import SOURCE
 from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.ledger.sending import message_of
-from digest.mail.compose.context import MailContext, frozen_branding, frozen_context
-from digest.mail.compose.dkim import first_of_each_kind
-from digest.mail.compose.fragments import Fragments, fragments_of
+from digest.mail.compose.dkim import Signer, first_of_each_kind, named
+from digest.mail.compose.fragments import Fragments, fragments_of, keep_fragments, stored_fragments
 from digest.mail.compose.headers import (
-    UnfitMessage,
     address_value,
     boundary_for,
-    check_fields,
     date_value,
     header_fields,
     message_bytes,
     message_id,
-    mime_fields,
     signed,
 )
-from digest.mail.compose.issue_template import Encoded, IssueTemplate, encoded_address, url_start
-from digest.mail.compose.render import SubscriberLinks
-from digest.mail.compose.store import keep_fragments, stored_fragments
+from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
+from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.delivery.journal import Journal
-from digest.mail.message import Draft, Headers, OutgoingMessage
+from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage
 from digest.smtp import Envelope, is_plain_address
-from digest.subscribers.tokens import Purpose, sign
+from digest.subscribers.tokens import Purpose, key_id, key_named, sign
 from digest.text import domain_of
 
 _TOKEN_LENGTH = 32
 _LINKS = {  # by their placeholders
-    "manage_url": ("preferences", Purpose.MANAGE),
-    "unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
-    "feedback": ("feedback", Purpose.FEEDBACK),
+    b"manage_url": ("preferences", Purpose.MANAGE),
+    b"unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
+    b"feedback": ("feedback", Purpose.FEEDBACK),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MailContext:
+    """Everything that composing a message needs, except its draft."""
+
+    renderer: Renderer
+    branding: Branding
+    senders: Senders
+    link_keys: Sequence[bytes]  # newest first
+    signers: Sequence[Signer] = ()  # all DKIM keys
+    language: str = SOURCE  # of subscribers who chose none
 
 
 class IssueComposer:
@@ -54,20 +61,27 @@ class IssueComposer:
 
     def __init__(self, issue: Issue, fragments: Fragments, context: MailContext) -> None:
         """Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
-        frozen = frozen_context(issue, context)
-        public_url = frozen.branding.public_url
+        self._context = frozen_context(issue, context)
+        public_url, senders = self._context.branding.public_url, self._context.senders
         boundary = boundary_for(f"issue {issue.id} of {issue.date}")
         self._issue_id = issue.id
-        self._reverse_path = frozen.senders.reverse_path
-        self._link_keys = frozen.link_keys
-        self._signers = frozen.signers
-        self._domain = domain_of(frozen.senders.bulk)
+        self._domain = domain_of(senders.bulk)
         self._unsubscribe_url = f"{public_url}/u/"
         self._urls = {name: url_start(f"{public_url}/{path}/", _TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
         self._template = IssueTemplate(fragments, boundary)
         self._date = lru_cache(maxsize=1_000)(date_value)
-        self._fields = [*header_fields("A subject", self._sample_headers(issue, frozen)), *mime_fields(boundary)]
-        check_fields(self._fields)
+        sample = Headers(  # of the fields that all subscribers share; the others are replaced in each message
+            sender=senders.bulk,
+            reply_to=senders.reply_to,
+            to="subscriber@example.com",
+            date=issue.cut_at,
+            message_id=f"sample@{self._domain}",
+            kind=OF_ISSUE[issue.kind],
+            occasion=issue.date.isoformat(),
+            unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
+            archive_url=f"{public_url}/issues",
+        )
+        self._fields = header_fields("A subject", sample, boundary)
 
     def compose(self, draft: Draft) -> OutgoingMessage:
         """Raises UnfitMessage for a message that cannot be made."""
@@ -78,53 +92,34 @@ class IssueComposer:
             raise UnfitMessage("a digest without papers is not sent")
         address = address_value(draft.subscriber.email)
         tokens = {
-            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._link_keys)
+            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._context.link_keys)
             for name, (_, purpose) in _LINKS.items()
         }
+        subject, subject_in_html = self._template.subject(selection.picks[0].paper_id, len(selection.picks))
         name = message_id(delivery, self._domain)
         own = {
             "To": address,
-            "Subject": self._template.subject(selection.picks[0].paper_id, len(selection.picks)).header,
+            "Subject": subject,
             "Date": self._date(delivery.due_at),
             "Message-ID": f"<{name}>",
-            "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens['unsubscribe_url']}>",
+            "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens[b'unsubscribe_url']}>",
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]
-        body = self._template.body(selection, {"address": encoded_address(address), **self._links(tokens)})
-        message = signed(fields, body, self._domain, delivery.due_at, self._signers)
-        envelope = Envelope(
-            delivery.id, self._reverse_path, draft.subscriber.email, message, self._template.may_have_dots
-        )
-        return _outgoing(envelope, name)
+        text, html = self._values(address, tokens)
+        html[b"subject"] = subject_in_html
+        body = self._template.body(selection, text, html)
+        message = signed(fields, body, self._domain, delivery.due_at, self._context.signers)
+        reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
+        return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
 
-    def _links(self, tokens: dict[str, str]) -> dict[str, Encoded]:
-        links = {}
+    def _values(self, address: str, tokens: dict[bytes, str]) -> tuple[Values, Values]:
+        """The address and links of a subscriber, for the text and for the HTML."""
+        encoded = encoded_address(address)
+        text, html = {b"address": encoded.text}, {b"address": encoded.html}
         for name, token in tokens.items():
             start, end = self._urls[name], token.encode()
-            links[name] = Encoded(start.text + end, start.html + end)
-        return links
-
-    def _sample_headers(self, issue: Issue, frozen: MailContext) -> Headers:
-        """Headers for the fields that all subscribers share; the others are replaced in each message."""
-        return Headers(
-            sender=frozen.senders.bulk,
-            reply_to=frozen.senders.reply_to,
-            to="reader@example.com",
-            date=issue.cut_at,
-            message_id=f"sample@{self._domain}",
-            kind=OF_ISSUE[issue.kind],
-            occasion=issue.date.isoformat(),
-            unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
-            archive_url=f"{frozen.branding.public_url}/issues",
-        )
-
-
-@dataclass(slots=True)
-class Composed:
-    """The composed messages; `unfit` has, by delivery, the reason why a message could not be composed."""
-
-    messages: list[tuple[Draft, OutgoingMessage]] = field(default_factory=list)
-    unfit: dict[int, str] = field(default_factory=dict)
+            text[name], html[name] = start.text + end, start.html + end
+        return text, html
 
 
 class Composer:
@@ -137,33 +132,33 @@ class Composer:
         self.issues = issues
         self._issue_composer = lru_cache(maxsize=8)(self._new_issue_composer)
 
-    def compose(self, drafts: Sequence[Draft]) -> Composed:
-        """Compose each message on its own, so that a faulty draft stops no other."""
-        composed = Composed()
+    def compose(self, drafts: Sequence[Draft]) -> tuple[list[tuple[Draft, OutgoingMessage]], dict[int, str]]:
+        """The messages, and by delivery the reason why one could not be composed. A faulty draft stops no other."""
+        messages: list[tuple[Draft, OutgoingMessage]] = []
+        unfit = {}
         for draft in drafts:
             self._journal.making(draft.delivery.id)
             try:
                 message = self._message(draft)
                 _check(message, draft)
             except (TemplateError, ValueError) as problem:
-                composed.unfit[draft.delivery.id] = str(problem)
+                unfit[draft.delivery.id] = str(problem)
             else:
-                composed.messages.append((draft, message))
+                messages.append((draft, message))
         self._journal.making(0)
-        return composed
+        return messages, unfit
 
     def _message(self, draft: Draft) -> OutgoingMessage:
         delivery = draft.delivery
         if draft.issue is not None:
             return self._issue_composer(draft.issue.id, language_of(draft)).compose(draft)
-        if delivery.in_doubt and (stored := self._stored_message(delivery.id)):
-            envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
-            return _outgoing(envelope, delivery.message_id)
+        if delivery.in_doubt:
+            with read_only(self._engine) as connection:
+                stored = message_of(connection, delivery.id)
+            if stored:
+                envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
+                return _outgoing(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
-
-    def _stored_message(self, delivery_id: int) -> bytes | None:
-        with read_only(self._engine) as connection:
-            return message_of(connection, delivery_id)
 
     def _new_issue_composer(self, issue_id: int, language: str) -> IssueComposer:
         issue = self.issues.get(issue_id).issue
@@ -243,4 +238,53 @@ def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
         manage_url=link("preferences", Purpose.MANAGE),
         unsubscribe_url=link("u", Purpose.UNSUBSCRIBE),
         confirm_url=link("confirm", Purpose.CONFIRM) if draft.delivery.kind is Kind.CONFIRMATION else "",
+    )
+
+
+# --- frozen with an issue ---
+
+
+def issue_settings(
+    branding: Branding,
+    senders: Senders,
+    link_keys: Sequence[bytes],
+    signers: Sequence[Signer],
+    language: str = SOURCE,
+) -> IssueSettings:
+    """Settings to freeze with an issue at its cut."""
+    return IssueSettings(
+        title=branding.title,
+        public_url=branding.public_url,
+        postal_address=branding.postal_address,
+        contact=branding.contact,
+        sender=senders.bulk,
+        reply_to=senders.reply_to,
+        link_key=key_id(link_keys[0]),
+        dkim=tuple(signer.selector for signer in first_of_each_kind(signers)),
+        language=language,
+    )
+
+
+def frozen_branding(issue: Issue) -> Branding:
+    settings = issue.settings
+    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
+
+
+def frozen_context(issue: Issue, current: MailContext) -> MailContext:
+    """`current` with the settings frozen with `issue`, so that a retry is the same message byte for byte.
+
+    Raises UnfitMessage when a key that the issue names is no longer set.
+    """
+    settings = issue.settings
+    # Issues of earlier versions name no link key.
+    link_key = key_named(current.link_keys, settings.link_key) if settings.link_key else current.link_keys[0]
+    if link_key is None:
+        raise UnfitMessage("the secret key that signs the links of this issue is no longer set")
+    return replace(
+        current,
+        branding=frozen_branding(issue),
+        senders=replace(current.senders, bulk=settings.sender, reply_to=settings.reply_to),
+        link_keys=(link_key,),
+        signers=named(current.signers, settings.dkim),
+        language=settings.language,
     )

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from digest.mail.message import UnfitMessage
+
 SHORTEST_RSA = 2048  # bits; RFC 8301 §3.2
 GOOD_LINE = 78
 
@@ -99,20 +101,17 @@ def first_of_each_kind(signers: Iterable[Signer]) -> tuple[Signer, ...]:
 
 
 def named(signers: Iterable[Signer], selectors: Sequence[str]) -> tuple[Signer, ...]:
-    """Return the signers with these selectors, in this order. Raises ValueError when one is no longer set."""
+    """Return the signers with these selectors, in this order. Raises UnfitMessage when one is no longer set."""
     by_selector = {signer.selector: signer for signer in signers}
     if missing := [selector for selector in selectors if selector not in by_selector]:
-        raise ValueError(f"the DKIM key {missing[0]} is no longer set")
+        raise UnfitMessage(f"the DKIM key {missing[0]} is no longer set")
     return tuple(by_selector[selector] for selector in selectors)
 
 
 def dns_record(signer: Signer) -> str:
     """The TXT record for <selector>._domainkey.<domain>."""
-    public = signer.key.public_key()
-    if isinstance(signer.key, RSAPrivateKey):
-        encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    else:
-        encoded = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    rsa, ed25519 = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo), (Encoding.Raw, PublicFormat.Raw)
+    encoded = signer.key.public_key().public_bytes(*(rsa if signer.kind == "rsa" else ed25519))
     return f"v=DKIM1; k={signer.kind}; p={base64.b64encode(encoded).decode()}"
 
 
@@ -121,7 +120,7 @@ def signatures(fields: Fields, body: bytes, domain: str, at: datetime, signers: 
 
     `body` must be its own relaxed canonical form (quoted_printable.py); `at` is the Date of the message.
     """
-    covered = [(name, value) for name, value in fields if _is_covered(name)]
+    covered = [(name, value) for name, value in fields if name.lower() in _COVERED or name.startswith("List-")]
     canonical = "".join([f"{name.lower()}:{' '.join(value.split())}\r\n" for name, value in covered])
     names = _names(tuple(name for name, _ in covered))
     body_hash = base64.b64encode(hashlib.sha256(body).digest()).decode()
@@ -140,10 +139,6 @@ def _signature(signer: Signer, canonical: str, domain_and_time: str, names: str,
     signature = base64.b64encode(signer.sign(f"{canonical}dkim-signature:{own}".encode("ascii"))).decode()
     first, rest = signature[:70], signature[70:]
     return unsigned + "\r\n ".join([first, *(rest[begin : begin + 72] for begin in range(0, len(rest), 72))])
-
-
-def _is_covered(name: str) -> bool:
-    return name.lower() in _COVERED or name.startswith("List-")
 
 
 @lru_cache(maxsize=100)

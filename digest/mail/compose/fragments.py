@@ -4,30 +4,33 @@ They are stored with the issue, so that a retry is the same message after templa
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import product
-from typing import Any
 
 from jinja2 import TemplateError
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, select
 
+from digest.database.dialect import insert_new
+from digest.database.tables import fragments
 from digest.issues.issue import Issue
 from digest.language import Language, _
-from digest.mail.compose.cards import in_preheader, in_subject
+from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, short_name
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
 from digest.mail.compose.render import MANY, RenderedCard, Renderer
 from digest.mail.message import Branding
 from digest.papers.paper import RankedPaper
+from digest.text import one_line
 
 # Errors of a template with one paper, as opposed to errors of the machine, such as running out of memory.
 _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
-_WORDING = {
+_WORDING: dict[str, str] = {
     "also": _("Also: "),
     # Translators: the position of a paper in an email, such as: 3 of 10. Leave {number} and {count} as they are.
     "place": _("{number} of {count}"),
 }
-
-_NO_WELCOME = (("",), ("",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Fragments:
     forms: dict[str, LayoutFragments]
     cards: dict[str, CardFragments]
     unfit: dict[str, str]  # why a paper's card could not be rendered
-    wording: dict[str, str]  # "also" begins a preheader, "place" numbers a card
-    welcome: tuple[Pieces, Pieces]  # text and HTML, above the papers of a first issue
+    # Earlier versions stored no wording and no welcome.
+    wording: dict[str, str] = field(default_factory=_WORDING.copy)  # "also" begins a preheader, "place" numbers a card
+    welcome: tuple[Pieces, Pieces] = (("",), ("",))  # text and HTML, above the papers of a first issue
 
     def to_json(self) -> str:
         """Serialize to one line, always the same for the same fragments."""
@@ -69,19 +73,10 @@ class Fragments:
 
     @classmethod
     def from_json(cls, stored: str) -> "Fragments":
-        values = json.loads(stored)
-        forms = {name: LayoutFragments(**_tuples(form)) for name, form in values["forms"].items()}
-        cards = {paper_id: CardFragments(**_tuples(card)) for paper_id, card in values["cards"].items()}
-        # Earlier versions stored no wording and no welcome.
-        text, html = values.get("welcome", _NO_WELCOME)
-        wording = values.get("wording", _WORDING)
-        return cls(values["preheader"], forms, cards, values["unfit"], wording, (tuple(text), tuple(html)))
+        return TypeAdapter(cls).validate_json(stored)
 
 
-Shape = tuple[int, int, bool]  # papers of a message (1 or MANY), papers left out (0, 1 or MANY), whether it is a cut
-SHAPES: tuple[Shape, ...] = tuple(product((1, MANY), (0, 1, MANY), (False, True)))
-
-
+@cache
 def layout_name(papers: int, left_out: int, is_cut: bool) -> str:
     """The stored name of a layout: one paper or many; none, one or many left out; the whole issue or part of it."""
     counts = f"{'one' if papers == 1 else 'many'} {('none', 'one', 'many')[min(left_out, MANY)]}"
@@ -97,9 +92,10 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
     *inlined, welcome = renderer.inlined(issue, [*rendered.values(), renderer.welcome()], branding)
     papers = {ranked.paper.id: ranked for ranked in issue.papers}
     language = renderer.language
+    shapes = product((1, MANY), (0, 1, MANY), (False, True))
     return Fragments(
         preheader=quiet_preheader(issue, language),
-        forms={layout_name(*shape): _layout(renderer, issue, branding, *shape) for shape in SHAPES},
+        forms={layout_name(*shape): _layout(renderer, issue, branding, *shape) for shape in shapes},
         cards={
             paper_id: _card(papers[paper_id], card, language) for paper_id, card in zip(rendered, inlined, strict=True)
         },
@@ -118,7 +114,7 @@ def _rendered_cards(
         try:
             cards[ranked.paper.id] = renderer.card(ranked, branding, issue.kind)
         except _UNFIT as problem:
-            unfit[ranked.paper.id] = f"{type(problem).__name__}: {problem}"[:200]
+            unfit[ranked.paper.id] = one_line(f"{type(problem).__name__}: {problem}")[:200]
     return cards, unfit
 
 
@@ -131,18 +127,30 @@ def _layout(
 
 def quiet_preheader(issue: Issue, language: Language) -> str:
     """Preheader of messages with too few papers to name."""
-    day = language.long_date(issue.date)
-    return language.say(_("%(day)s: your papers, and why each one is here.", day=day))
+    return language.say(_("%(day)s: your papers, and why each one is here.", day=language.long_date(issue.date)))
 
 
 def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFragments:
     return CardFragments(
         encoded_pieces(card.text),
         encoded_pieces(card.html),
-        in_subject(ranked.paper, language),
-        in_preheader(ranked.paper, language),
+        short_name(ranked.paper, IN_SUBJECT, language),
+        short_name(ranked.paper, IN_PREHEADER, language),
     )
 
 
-def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+# --- stored ---
+
+
+def stored_fragments(connection: Connection, issue_id: int, language: str) -> str | None:
+    """The fragments of an issue in one language, as JSON."""
+    query = select(fragments.c.content).where(fragments.c.issue_id == issue_id, fragments.c.language == language)
+    content: str | None = connection.execute(query).scalar()
+    return content
+
+
+def keep_fragments(connection: Connection, issue_id: int, language: str, content: str) -> str:
+    """Store `content` unless another worker was faster, and return what is stored. It never changes afterwards."""
+    row = {"issue_id": issue_id, "language": language, "content": content}
+    connection.execute(insert_new(connection, fragments).values(row))
+    return stored_fragments(connection, issue_id, language) or content

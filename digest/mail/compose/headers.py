@@ -11,36 +11,35 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from email.parser import BytesHeaderParser
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, formataddr, parseaddr
 
 from digest.ledger.deliveries import Delivery
 from digest.mail.compose.dkim import GOOD_LINE, Fields, Signer, signatures
 from digest.mail.compose.quoted_printable import quoted_printable
 from digest.mail.kinds import KINDS
-from digest.mail.message import Headers, MessageParts
+from digest.mail.message import Headers, MessageParts, UnfitMessage
 from digest.text import domain_of, one_line
 
 LONGEST_LINE = 998  # RFC 5322 §2.1.1, without CRLF
-LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 # 39 bytes are 52 characters of base64, 64 with its frame: a line of "Subject: " and one encoded-word stays below 76.
 _WORD_BYTES = 39
 _LONGEST_SUBJECT = 250
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")  # dot-atom, RFC 5322 §3.2.3
+# A dot-atom (RFC 5322 §3.2.3) of up to 254 characters (RFC 5321 §4.5.3.1.3, without the angle brackets).
+_ADDRESS = re.compile(r"(?=.{,254}\Z)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+_MESSAGE_ID = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+")  # left@right, RFC 5322 §3.6.4
 _TOKEN = re.compile(r"[!-;=?-~]+")  # printable ASCII without space, < and >
-
-
-class UnfitMessage(ValueError):
-    """A value that does not fit into a message."""
 
 
 def message_bytes(parts: MessageParts, headers: Headers, signers: Sequence[Signer] = ()) -> bytes:
     """Write multipart/alternative with text and HTML in 7 bit, CRLF lines. Raises UnfitMessage."""
     boundary = boundary_for(headers.message_id)
-    fields = [*header_fields(parts.subject, headers), *mime_fields(boundary)]
-    check_fields(fields)
+    fields = header_fields(parts.subject, headers, boundary)
+    try:
+        text, html = quoted_printable(parts.text), quoted_printable(parts.html)
+    except UnicodeEncodeError:
+        raise UnfitMessage("the message has a lone surrogate") from None
     before_text, before_html, end = frame(boundary)
-    body = [before_text, _encoded(parts.text), before_html, _encoded(parts.html), end]
-    return signed(fields, body, domain_of(headers.sender), headers.date, signers)
+    return signed(fields, [before_text, text, before_html, html, end], domain_of(headers.sender), headers.date, signers)
 
 
 def signed(fields: Fields, body: Sequence[bytes], domain: str, date: datetime, signers: Sequence[Signer]) -> bytes:
@@ -59,39 +58,34 @@ def message_id(delivery: Delivery, domain: str) -> str:
     return f"{delivery.kind}.{hashlib.sha256(name.encode()).hexdigest()[:32]}@{domain}"
 
 
-def header_fields(subject: str, headers: Headers) -> list[tuple[str, str]]:
+def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[str, str]]:
     """Names and folded values, From first. Raises UnfitMessage."""
+    domain = domain_of(headers.sender)
+    # Subscribers filter by List-Id, and a message that they have just asked for belongs in the inbox.
+    is_listed = KINDS[headers.kind].is_listed
+    if not headers.unsubscribe_url.startswith(("https://", "http://")):
+        raise UnfitMessage("the unsubscribe address is not a web address (RFC 8058)")
     fields = [
         ("From", _mailbox(headers.sender)),
         ("To", address_value(headers.to)),
         ("Reply-To", _mailbox(headers.reply_to or headers.sender)),
         ("Subject", subject_value(subject)),
         ("Date", date_value(headers.date)),
-        ("Message-ID", f"<{_message_id(headers.message_id)}>"),
-        *_list_fields(headers),
-        ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
-        ("Precedence", "bulk" if KINDS[headers.kind].is_listed else ""),
-    ]
-    return [(name, value) for name, value in fields if value]
-
-
-def _list_fields(headers: Headers) -> list[tuple[str, str]]:
-    domain = domain_of(headers.sender)
-    # Subscribers filter by List-Id, and a message that they have just asked for belongs in the inbox.
-    is_listed = KINDS[headers.kind].is_listed
-    if not headers.unsubscribe_url.startswith(("https://", "http://")):
-        raise UnfitMessage("the unsubscribe address is not a web address (RFC 8058)")
-    return [
+        ("Message-ID", f"<{_matching(_MESSAGE_ID, headers.message_id, 'the Message-ID')}>"),
         ("List-Id", f"<digest.{domain}>" if is_listed else ""),
-        ("List-Unsubscribe", _uri(headers.unsubscribe_url)),
+        # RFC 2369 §2 allows neither spaces nor encoding inside the brackets, so a line may be of any length.
+        ("List-Unsubscribe", f"<{_matching(_TOKEN, headers.unsubscribe_url, 'the unsubscribe address')}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ("List-Archive", _uri(headers.archive_url) if headers.archive_url else ""),
-        ("Feedback-ID", f"{_token('occasion', headers.occasion)}:{headers.kind}:{domain}:digest"),
+        ("List-Archive", f"<{_matching(_TOKEN, headers.archive_url, 'the archive')}>" if headers.archive_url else ""),
+        ("Feedback-ID", f"{_matching(_TOKEN, headers.occasion, 'the occasion')}:{headers.kind}:{domain}:digest"),
+        ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
+        ("Precedence", "bulk" if is_listed else ""),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
     ]
-
-
-def mime_fields(boundary: str) -> list[tuple[str, str]]:
-    return [("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"')]
+    fields = [(name, value) for name, value in fields if value]
+    check_fields(fields)
+    return fields
 
 
 def subject_value(subject: str) -> str:
@@ -107,15 +101,12 @@ def _mailbox(mailbox: str) -> str:
     if re.search(r"[\x00-\x1f\x7f]", mailbox):
         raise UnfitMessage("the sender's name has control characters")
     name, address = parseaddr(mailbox)
-    name = one_line(name)
-    if not name:
-        return address_value(address)
+    name, address = one_line(name), address_value(address)
     if not _is_plain(name) or len(name) > 60:
-        return f"{_encoded_words(name)}\r\n <{address_value(address)}>"
-    escaped = re.sub(r'(["\\])', r"\\\1", name)
-    phrase = name if re.fullmatch(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+", name) else f'"{escaped}"'
-    together = f"{phrase} <{address_value(address)}>"
-    return together if len("Reply-To: ") + len(together) <= GOOD_LINE else f"{phrase}\r\n <{address_value(address)}>"
+        return f"{_encoded_words(name)}\r\n <{address}>"
+    together = formataddr((name, address))
+    fits = len("Reply-To: ") + len(together) <= GOOD_LINE
+    return together if fits else "\r\n <".join(together.rsplit(" <", 1))
 
 
 def _is_plain(line: str) -> bool:
@@ -137,9 +128,7 @@ def _encoded_words(line: str) -> str:
 
 def address_value(address: str) -> str:
     """A bare address that cannot add a header field."""
-    if not _ADDRESS.fullmatch(address) or len(address) > LONGEST_ADDRESS:
-        raise UnfitMessage("an address is not one plain ASCII address")
-    return address
+    return _matching(_ADDRESS, address, "an address")
 
 
 def date_value(date: datetime) -> str:
@@ -148,29 +137,15 @@ def date_value(date: datetime) -> str:
     return format_datetime(date)
 
 
-def _message_id(value: str) -> str:
-    if not re.fullmatch(r"[!-;=?A-~]+@[!-;=?A-~]+", value):
-        raise UnfitMessage("the Message-ID is not left@right (RFC 5322 §3.6.4)")
-    return value
-
-
-def _uri(url: str) -> str:
-    """On one line of any length: RFC 2369 §2 allows neither spaces nor encoding inside the brackets."""
-    return f"<{_token('a list address', url)}>"
-
-
-def _token(what: str, value: str) -> str:
-    if not _TOKEN.fullmatch(value):
-        raise UnfitMessage(f"{what} is not plain ASCII without spaces")
+def _matching(pattern: re.Pattern[str], value: str, name: str) -> str:
+    if not pattern.fullmatch(value):
+        raise UnfitMessage(f"{name} has characters that do not fit into its header field, or too many")
     return value
 
 
 def check_fields(fields: Fields) -> None:
     """Check with another parser that the header section has exactly these fields, each once."""
-    try:
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
-    except UnicodeEncodeError:
-        raise UnfitMessage("a header field is not ASCII") from None
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
     if BytesHeaderParser().parsebytes(head + b"\r\n").keys() != [name for name, _ in fields]:
         raise UnfitMessage("a value would add a header field")
     if any(len(line) > LONGEST_LINE for line in head.split(b"\r\n")):
@@ -184,21 +159,9 @@ def boundary_for(name: str) -> str:
 
 def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
     """The lines before the text, between text and HTML, and after the HTML."""
-    delimiter = f"--{boundary}".encode()
-    return (
-        delimiter + _part_head("text/plain"),
-        b"\r\n" + delimiter + _part_head("text/html"),
-        b"\r\n" + delimiter + b"--\r\n",
+    text, html = (
+        f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        for kind in ("plain", "html")
     )
-
-
-def _part_head(media_type: str) -> bytes:
-    head = f"\r\nContent-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return head.encode("ascii")
-
-
-def _encoded(content: str) -> bytes:
-    try:
-        return quoted_printable(content)
-    except UnicodeEncodeError:
-        raise UnfitMessage("the message has a lone surrogate") from None
+    return text.encode(), f"\r\n{html}".encode(), f"\r\n--{boundary}--\r\n".encode()

@@ -4,17 +4,17 @@ Subjects, reasons and fragments, which many messages share, are encoded once.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from itertools import chain
 from typing import NamedTuple
 
 from digest.issues.selection import Pick, Selection
-from digest.mail.compose.fragments import SHAPES, CardFragments, Fragments, LayoutFragments, layout_name
-from digest.mail.compose.headers import UnfitMessage, check_fields, frame, subject_value
+from digest.mail.compose.fragments import CardFragments, Fragments, LayoutFragments, layout_name
+from digest.mail.compose.headers import check_fields, frame, subject_value
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value
-from digest.mail.compose.render import MANY
+from digest.mail.message import UnfitMessage
 from digest.text import cut, one_line, wrapped
 
 REASON, REASON_ROOM = 90, 240  # the longest reason, in characters and in bytes (two reasons in Chinese)
@@ -24,37 +24,27 @@ _SIMPLE = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]{,70}")  # addresses that 
 
 
 class Encoded(NamedTuple):
-    """A value encoded for the text and for the HTML."""
+    """Bytes for the text and for the HTML: of a value, or of a template for the operator %."""
 
     text: bytes
     html: bytes
 
 
-_NOTHING = Encoded(b"", b"")
-
-
-class Subject(NamedTuple):
-    """Shared by messages with the same first paper and the same number of papers."""
-
-    header: str  # folded
-    html: bytes
+Values = dict[bytes, bytes]  # by the names of their placeholders
 
 
 class IssueTemplate:
     """Subjects and bodies of the messages of one issue."""
 
     def __init__(self, fragments: Fragments, boundary: str) -> None:
-        self._unfit = fragments.unfit
+        self._fragments = fragments
         self._frame = frame(boundary)
         self._pool = len(fragments.cards) + len(fragments.unfit)
-        forms = fragments.forms
-        layouts = {shape: forms[name] for shape in SHAPES if (name := layout_name(*shape)) in forms}
-        self._subjects = {shape: layout.subject for shape, layout in layouts.items()}
         self._layouts = {
-            shape: (_around_cards(layout.text), _around_cards(layout.html)) for shape, layout in layouts.items()
+            name: (_around_cards(form.text), _around_cards(form.html)) for name, form in fragments.forms.items()
         }
         self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
-        self._welcome_text, self._welcome_html = map(Segments, fragments.welcome)
+        self._welcome = Encoded(*map(_template, fragments.welcome))
         self.may_have_dots = _may_have_dots(fragments)
         self._quiet_preheader = encoded_value(escape(fragments.preheader))
         self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
@@ -62,37 +52,40 @@ class IssueTemplate:
         self._reason = lru_cache(maxsize=5_000)(_reason)
         self._positions = lru_cache(maxsize=100)(lambda count: _positions(fragments.wording["place"], count))
 
-    def body(self, selection: Selection, values: Mapping[str, Encoded]) -> list[bytes]:
-        """Join the body, from the first boundary to the last. Raises UnfitMessage for a paper without a card."""
+    def body(self, selection: Selection, text: Values, html: Values) -> list[bytes]:
+        """Fill the body, from the first boundary to the last. Raises UnfitMessage for a paper without a card.
+
+        `text` and `html` have the subscriber's address and links, and `html` the subject; the other values are added.
+        """
         picks, count = selection.picks, len(selection.picks)
         cards = self._cards_of(picks)
-        counts = {"papers": b"%d" % count, "left_out": f"{selection.left_out:,}".encode("ascii")}
-        text = {name: value.text for name, value in values.items()} | counts
-        html = {name: value.html for name, value in values.items()} | counts
-        html["subject"] = self.subject(picks[0].paper_id, count).html
-        html["preheader"] = self._preheader(cards)
-        is_cut = self._pool > count + selection.left_out
-        text_around, html_around = self._layouts[min(count, MANY), min(selection.left_out, MANY), is_cut]
+        html[b"preheader"] = self._preheader(cards)
+        text[b"papers"] = html[b"papers"] = b"%d" % count
+        text[b"left_out"] = html[b"left_out"] = f"{selection.left_out:,}".encode("ascii")
+        name = layout_name(count, selection.left_out, is_cut=self._pool > count + selection.left_out)
+        (text_above, text_below), (html_above, html_below) = self._layouts[name]
         before_text, before_html, end = self._frame
-        texts = [before_text, *text_around.above.filled(text)]
-        htmls = [before_html, *html_around.above.filled(html)]
+        texts = [before_text, text_above % text]
+        htmls = [before_html, html_above % html]
         if selection.first:
-            texts += self._welcome_text.filled(text)
-            htmls += self._welcome_html.filled(html)
+            texts.append(self._welcome.text % text)
+            htmls.append(self._welcome.html % html)
         for card, pick, position in zip(cards, picks, self._positions(count), strict=True):
-            why = self._reason(pick.why) if pick.why else _NOTHING
-            text["position"], text["why"] = position, why.text
-            html["position"], html["why"] = position, why.html
-            texts += card.text.filled(text)
-            htmls += card.html.filled(html)
-        return [*texts, *text_around.below.filled(text), *htmls, *html_around.below.filled(html), end]
+            text[b"position"] = html[b"position"] = position
+            if pick.why:
+                text[b"why"], html[b"why"] = self._reason(pick.why)
+            template = card.with_why if pick.why else card.without_why
+            texts.append(template.text % text)
+            htmls.append(template.html % html)
+        return [*texts, text_below % text, *htmls, html_below % html, end]
 
     def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
         try:
             return [self._cards[pick.paper_id] for pick in picks]
         except KeyError as missing:
             paper_id = str(missing.args[0])
-            raise UnfitMessage(f"no card of {paper_id}: {self._unfit.get(paper_id, 'not in the issue')}") from None
+            problem = self._fragments.unfit.get(paper_id, "not in the issue")
+            raise UnfitMessage(f"no card of {paper_id}: {problem}") from None
 
     def _preheader(self, cards: Sequence["_Card"]) -> bytes:
         """The preheader, which names the papers after the one in the subject."""
@@ -101,62 +94,51 @@ class IssueTemplate:
             return self._quiet_preheader
         return self._also + b"".join([card.in_preheader for card in named[:-1]]) + named[-1].last_in_preheader
 
-    def _subject(self, paper_id: str, count: int) -> Subject:
-        """Raises UnfitMessage for a paper without a card, or words that would add a header field."""
+    def _subject(self, paper_id: str, count: int) -> tuple[str, bytes]:
+        """The subject of messages with `count` papers, folded for the header and encoded for the HTML.
+
+        Raises UnfitMessage for a paper without a card, or words that would add a header field.
+        """
         (card,) = self._cards_of([Pick(paper_id, "")])
         values = {"title": card.subject, "more": str(count - 1)}
-        pieces = list(self._subjects[min(count, MANY), 0, False])
+        pieces = list(self._fragments.forms[layout_name(count, 0, False)].subject)
         pieces[1::2] = [values[name] for name in pieces[1::2]]
         line = one_line("".join(pieces))
         header = subject_value(line)
         check_fields([("Subject", header)])
-        return Subject(header, encoded_value(escape(line)))
-
-
-class Segments:
-    """A text split at its placeholders, ready to be filled."""
-
-    __slots__ = ("_parts", "_placeholders", "_without_why")
-
-    def __init__(self, pieces: Pieces) -> None:
-        self._parts = [piece.encode("ascii") for piece in pieces]
-        self._placeholders = [(index, pieces[index]) for index in range(1, len(pieces), 2)]
-        # Without a reason, the line break before it goes too.
-        self._without_why = self._parts.copy()
-        for index, name in self._placeholders:
-            if name == "why":
-                self._without_why[index - 1] = self._without_why[index - 1].removesuffix(SOFT)
-
-    def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
-        """The pieces to join, with `values` in place of the placeholders of the same name."""
-        parts = self._parts.copy() if values.get("why") else self._without_why.copy()
-        for index, name in self._placeholders:
-            parts[index] = values[name]
-        return parts
-
-
-class _Around(NamedTuple):
-    above: Segments
-    below: Segments
-
-
-def _around_cards(pieces: Pieces) -> _Around:
-    names = pieces[1::2]
-    if names.count("cards") != 1:
-        raise UnfitMessage(f"the template needs one place for the cards and has {names.count('cards')}")
-    index = 2 * names.index("cards") + 1
-    return _Around(Segments(pieces[:index]), Segments(pieces[index + 1 :]))
+        return header, encoded_value(escape(line))
 
 
 class _Card:
-    __slots__ = ("html", "in_preheader", "last_in_preheader", "preheader_length", "subject", "text")
+    __slots__ = ("in_preheader", "last_in_preheader", "preheader_length", "subject", "with_why", "without_why")
 
     def __init__(self, card: CardFragments) -> None:
-        self.text, self.html = Segments(card.text), Segments(card.html)
+        self.with_why = Encoded(_template(card.text), _template(card.html))
+        self.without_why = Encoded(_template(card.text, why=False), _template(card.html, why=False))
         self.subject = card.subject
         self.preheader_length = len(card.preheader)
         self.in_preheader = encoded_value(escape(f"{card.preheader}; ")) + SOFT
         self.last_in_preheader = encoded_value(escape(card.preheader))
+
+
+def _around_cards(pieces: Pieces) -> tuple[bytes, bytes]:
+    """The templates above and below the cards."""
+    names = pieces[1::2]
+    if names.count("cards") != 1:
+        raise UnfitMessage(f"the template needs one place for the cards and has {names.count('cards')}")
+    index = 2 * names.index("cards") + 1
+    return _template(pieces[:index]), _template(pieces[index + 1 :])
+
+
+def _template(pieces: Pieces, why: bool = True) -> bytes:
+    """A template for the operator %. Without the reason, the line break before it goes too."""
+    parts = [piece.encode("ascii").replace(b"%", b"%%") for piece in pieces]
+    for index in range(1, len(parts), 2):
+        if why or pieces[index] != "why":
+            parts[index] = b"%%(%b)b" % parts[index]
+        else:
+            parts[index - 1 : index + 1] = [parts[index - 1].removesuffix(SOFT), b""]
+    return b"".join(parts)
 
 
 def _may_have_dots(fragments: Fragments) -> bool:

@@ -115,7 +115,7 @@ class Renderer:
 
     def welcome(self) -> RenderedCard:
         """The greeting above the papers of a subscriber's first issue."""
-        card = self._card("welcome", {"reader": _PLACEHOLDERS})
+        card = self._card("welcome", {"subscriber": _PLACEHOLDERS})
         return RenderedCard(card.html, card.text + "\n\n")
 
     def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
@@ -143,7 +143,7 @@ class Renderer:
 
 
 def _common_values(links: SubscriberLinks, branding: Branding) -> dict[str, Any]:
-    return {"reader": links, "look": branding, "contact_url": _contact_url(branding.contact), "spacer": SPACER}
+    return {"subscriber": links, "branding": branding, "contact_url": _contact_url(branding.contact), "spacer": SPACER}
 
 
 def _issue_values(issue: Issue, branding: Branding, language: Language) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _issue_values(issue: Issue, branding: Branding, language: Language) -> dict[
 def counted_papers(papers: int, language: Language, many: str) -> str:
     """`1 paper`, `10 papers`. Here and below `many` stands for a number above one: its digits or a placeholder."""
     sentence = language.ngettext("%(num)s paper", "%(num)s papers", papers)
-    return sentence % {"num": _digits(papers, many)}
+    return sentence % {"num": many if papers > 1 else "1"}
 
 
 def left_out_notice(count: int, language: Language, many: str) -> str:
@@ -170,7 +170,7 @@ def left_out_notice(count: int, language: Language, many: str) -> str:
         "We left out %(num)s papers you’d already received.",
         count,
     )
-    return sentence % {"num": _digits(count, many)} if count else ""
+    return sentence % {"num": many if count > 1 else "1"} if count else ""
 
 
 def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
@@ -180,11 +180,7 @@ def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
         "These are %(num)s of the %(pool)s papers in this issue.",
         papers,
     )
-    return sentence % {"num": _digits(papers, many), "pool": language.number(pool)}
-
-
-def _digits(number: int, many: str) -> str:
-    return "1" if number == 1 else many
+    return sentence % {"num": many if papers > 1 else "1", "pool": language.number(pool)}
 
 
 def _contact_url(contact: str) -> str:

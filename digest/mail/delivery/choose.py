@@ -15,7 +15,6 @@ from digest.database.tables import subscribers, suppressions
 from digest.issues.selection import (
     CachedIssue,
     IssueCache,
-    Selection,
     SubscriberHistory,
     histories,
     papers_for,
@@ -51,7 +50,8 @@ class RecipientStatus:
         """Why the claim must not be sent any more; None while it is wanted."""
         subscriber = self.subscriber
         status = subscriber.status if subscriber else None
-        paused = subscriber is not None and _is_paused(subscriber, claim.due_at)
+        until = subscriber.preferences.paused_until if subscriber else None
+        paused = subscriber is not None and until is not None and due_day(subscriber, claim.due_at) < until
         return skip_reason(claim.kind, status, self.suppressed, self.issue_status, paused)
 
 
@@ -83,10 +83,8 @@ def _choose_papers(
     if claim.selection is None and history.got.being_chosen:
         outcome.waiting.append(claim.id)
         return
-    if claim.selection:
-        selection: Selection | SkipReason = selection_of(claim.selection)
-    else:
-        selection = papers_for(cached, subscriber.preferences, history)
+    stored = claim.selection
+    selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
     if isinstance(selection, SkipReason):
         outcome.skipped[claim.id] = selection
         return
@@ -100,11 +98,6 @@ def due_day(subscriber: Recipient, due_at: datetime) -> date:
     return due_at.astimezone(ZoneInfo(subscriber.preferences.zone)).date()
 
 
-def _is_paused(subscriber: Recipient, due_at: datetime) -> bool:
-    until = subscriber.preferences.paused_until
-    return until is not None and due_day(subscriber, due_at) < until
-
-
 # --- reading ---
 
 
@@ -112,12 +105,12 @@ def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> di
     """By delivery id."""
     of_subscribers, of_suppressions, of_issues = _queries(connection.dialect.name)
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
-    rows = connection.execute(of_subscribers, {"given": list(ids)}).all()
-    by_id = {subscriber.id: subscriber for subscriber in map(recipient_of, rows)}
+    by_id = {row.id: recipient_of(row) for row in connection.execute(of_subscribers, {"given": list(ids)})}
     suppressed = set(connection.scalars(of_suppressions, {"given": list({claim.recipient for claim in claims})}))
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
-    issue_rows = connection.execute(of_issues, {"given": list(issue_ids)})
-    issue_statuses = {issue_id: IssueStatus(status) for issue_id, status in issue_rows}
+    issue_statuses = {
+        issue_id: IssueStatus(status) for issue_id, status in connection.execute(of_issues, {"given": list(issue_ids)})
+    }
     return {
         claim.id: RecipientStatus(
             subscriber=by_id.get(claim.subscriber_id or 0),

@@ -11,11 +11,10 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.smtp import Reply
@@ -77,12 +76,6 @@ class Journal:
         self._memory.close()
         os.close(self._handle)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_about: object) -> None:
-        self.close()
-
     def _append(self, line: bytes) -> None:
         end = self._end + len(line)
         self._memory[self._end : end] = line
@@ -104,23 +97,17 @@ def left_behind(journal: Path) -> Iterator[JournalContent | None]:
 
     The file is removed at the end of the block, unless the block raises.
     """
-    try:
-        handle = os.open(journal, os.O_RDONLY)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Someone may have removed it between our opening it and locking it.
-        if os.fstat(handle).st_nlink:
-            yield read(os.pread(handle, _SIZE, 0))
+    with ExitStack() as stack:
+        content = None
+        with suppress(FileNotFoundError, BlockingIOError):
+            file = stack.enter_context(journal.open("rb"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Someone may have removed it between our opening it and locking it.
+            if os.fstat(file.fileno()).st_nlink:
+                content = read(file.read(_SIZE))
+        yield content
+        if content is not None:
             journal.unlink()
-        else:
-            yield None
-    except BlockingIOError:
-        yield None
-    finally:
-        os.close(handle)
 
 
 def read(content: bytes) -> JournalContent:

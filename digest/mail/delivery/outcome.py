@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
@@ -63,8 +64,11 @@ class Receipt:
 # --- the meaning of a reply ---
 
 
+@lru_cache(maxsize=1_000)
 def receipt_of(reply: Reply) -> Receipt:
-    enhanced = _enhanced_code(reply)
+    """Computed once, on the sender's thread; the journal, the breaker of its connections and the ledger share it."""
+    match = _ENHANCED.match(reply.text) if reply.code else None
+    enhanced = match.group(1) if match else ""
     outcome = _outcome(reply, enhanced)
     text = reply.text if reply.code or reply.phase is Phase.WAITING else f"{reply.phase}: {reply.text}"
     is_bad = outcome is Outcome.REFUSED and _is_about_address(reply, enhanced)
@@ -73,7 +77,7 @@ def receipt_of(reply: Reply) -> Receipt:
 
 def is_about_sender(reply: Reply) -> bool:
     """True if the server rejects the sender rather than this message."""
-    return _outcome(reply, _enhanced_code(reply)) is Outcome.SENDER_ERROR
+    return receipt_of(reply).outcome is Outcome.SENDER_ERROR
 
 
 def _outcome(reply: Reply, enhanced: str) -> Outcome:
@@ -95,22 +99,15 @@ def _outcome(reply: Reply, enhanced: str) -> Outcome:
 
 
 def _rejects_sender(reply: Reply, enhanced: str) -> bool:
-    if reply.phase is Phase.MAIL and reply.code != 552:
-        return True  # the server has not seen the recipient yet
-    if reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS:
-        return True
-    return enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
+    before_recipient = reply.phase is Phase.MAIL and reply.code != 552
+    is_policy = enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
+    return before_recipient or is_policy or reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS
 
 
 def _is_about_address(reply: Reply, enhanced: str) -> bool:
     if enhanced:
         return enhanced.startswith("5.1.") or enhanced == "5.2.1"
     return reply.phase is Phase.RCPT and reply.code in (550, 551, 553)
-
-
-def _enhanced_code(reply: Reply) -> str:
-    match = _ENHANCED.match(reply.text) if reply.code else None
-    return match.group(1) if match else ""
 
 
 def _one_line(text: str) -> str:
@@ -133,10 +130,8 @@ def next_state(
     operator. `about_sender`: nothing is accepted at present, so a refusal says nothing about this message.
     """
     match receipt.outcome:
-        case Outcome.ACCEPTED:
-            return _result(receipt, State.ACCEPTED)
-        case Outcome.REFUSED:
-            return _result(receipt, State.REFUSED)
+        case Outcome.ACCEPTED | Outcome.REFUSED:
+            return _result(receipt, State(receipt.outcome))
         case Outcome.UNCERTAIN if hold:
             return _result(receipt, State.UNCERTAIN, None, counts=True)
         case Outcome.NOT_ATTEMPTED:
@@ -155,7 +150,7 @@ def back_off(attempts: int, jitter: float) -> timedelta:
 
     Without the jitter a thousand messages deferred together would come back together.
     """
-    wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts - 1, 10)), _MAX_WAIT)
+    wait = min(_FIRST_WAIT * (1 << min(attempts - 1, 10)), _MAX_WAIT)
     return wait * (0.9 + 0.2 * jitter)
 
 
@@ -190,6 +185,6 @@ def record(
         jitter = random.random()  # noqa: S311 - not a secret
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
         if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
-            reply = f"{receipt.code} {receipt.text}"
-            suppress(connection, claim.recipient, SuppressionReason.REFUSED, reply, receipt.at)
+            detail = f"{receipt.code} {receipt.text}"
+            suppress(connection, claim.recipient, SuppressionReason.REFUSED, detail, receipt.at)
     sending.record(connection, worker, results)

@@ -6,11 +6,12 @@ between two steps, the ledger and its journal say what certainly did not happen 
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -25,10 +26,10 @@ from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
-from digest.mail.delivery.outcome import Receipt, receipt_of, record
+from digest.mail.delivery.outcome import receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
-from digest.mail.throttle import MAX_WAIT, Throttle, WindowSize
+from digest.mail.throttle import MAX_WAIT, Throttle, next_window_size
 from digest.smtp import Reply, Sender
 
 log = structlog.get_logger()
@@ -46,30 +47,20 @@ ComposedMessages = Sequence[tuple[Draft, OutgoingMessage]]
 class RunStats:
     """The number of deliveries that one call handled, by outcome."""
 
-    handled: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
     more: bool = False  # the call ended at its limits; there may be more to do
 
-    def count(self, outcome: str, deliveries: int = 1) -> None:
-        self.handled += deliveries
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + deliveries
+    @property
+    def handled(self) -> int:
+        return self.outcomes.total()
 
 
-class WindowInFlight:
+class WindowInFlight(NamedTuple):
     """Messages that are on the wire together."""
 
-    def __init__(self, drafts: Iterable[Draft], replies: Future[list[Reply]]) -> None:
-        self.drafts = {draft.delivery.id: draft for draft in drafts}
-        self.replies = replies
-        self._began = time.monotonic()
-        self._ended: float | None = None
-        replies.add_done_callback(self._note_time)
-
-    def seconds(self) -> float:
-        return (self._ended or time.monotonic()) - self._began
-
-    def _note_time(self, _replies: Future[list[Reply]]) -> None:
-        self._ended = time.monotonic()
+    drafts: dict[int, Draft]
+    replies: Future[list[Reply]]
+    began: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +91,10 @@ class DeliveryWorker:
         self._composer = composer
         self._throttle = throttle
         self._journal = journal
-        self._name = settings.name
-        self._hold = settings.hold
+        self._settings = settings
         self._now = settings.now
         self._lock = WorkerLock(engine, settings.name)
-        self._window_size = WindowSize()
+        self._window_size = 1  # messages
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
 
@@ -114,7 +104,7 @@ class DeliveryWorker:
         deadline = time.monotonic() + seconds
         self._lock.hold()
         self._settle()
-        recover(self._engine, self._journal.folder, self._hold, self._now())
+        recover(self._engine, self._journal.folder, self._settings.hold, self._now())
         try:
             while not stats.more and (claims := self.claim(limit - stats.handled)):
                 drafts = self.choose(claims)
@@ -125,7 +115,7 @@ class DeliveryWorker:
         finally:
             self._settle()
         if stats.handled:
-            log.info("deliveries handled", count=stats.handled, outcomes=stats.outcomes)
+            log.info("deliveries handled", count=stats.handled, outcomes=dict(stats.outcomes))
         return stats
 
     def close(self) -> None:
@@ -140,15 +130,15 @@ class DeliveryWorker:
         """Nothing while sending is paused."""
         if self._throttle.why_paused(self._now()):
             return []
-        limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size.messages * _WINDOWS_PER_CLAIM))
+        limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
         with transaction(self._engine) as connection:
-            return sending.claim(connection, self._name, limit, self._now())
+            return sending.claim(connection, self._settings.name, limit, self._now())
 
     def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
         """Choose the papers of each message; skip or requeue the claims that get none."""
         self._journal.making(ALL)
         with read_only(self._engine) as connection:
-            outcome = choose(connection, self._name, claims, self._composer.issues, self._journal)
+            outcome = choose(connection, self._settings.name, claims, self._composer.issues, self._journal)
         self._journal.making(0)
         if outcome.skipped:
             with transaction(self._engine) as connection:
@@ -160,12 +150,17 @@ class DeliveryWorker:
 
     def compose(self, drafts: Sequence[Draft]) -> ComposedMessages:
         """Compose the messages of a window; quarantine those that cannot be."""
-        composed = self._composer.compose(drafts)
-        if composed.unfit:
+        messages, unfit = self._composer.compose(drafts)
+        if unfit:
             with transaction(self._engine) as connection:
-                for delivery_id, problem in composed.unfit.items():
-                    self._quarantine(connection, delivery_id, problem)
-        return composed.messages
+                for delivery_id, problem in unfit.items():
+                    log.error("a message cannot be composed and is quarantined", delivery=delivery_id, problem=problem)
+                    transitions.quarantine(connection, delivery_id, problem, self._now())
+                    events.record(
+                        connection, self._now(), f"delivery:{delivery_id}", "quarantined", {"problem": problem}
+                    )
+                    self._stats.outcomes["quarantined"] += 1
+        return messages
 
     def record(self, messages: ComposedMessages = ()) -> ComposedMessages:
         """Record the replies to the oldest window, if the wire has no room for another, and mark `messages` as being
@@ -179,13 +174,17 @@ class DeliveryWorker:
         def work(connection: Connection) -> set[int]:
             if oldest:
                 claims = {delivery_id: draft.delivery for delivery_id, draft in oldest.drafts.items()}
-                record(connection, self._name, receipts, claims, self._hold)
-            return sending.mark_sending(connection, self._name, records) if records else set()
+                record(connection, self._settings.name, receipts, claims, self._settings.hold)
+            return sending.mark_sending(connection, self._settings.name, records) if records else set()
 
         may_go = retry_transaction(self._engine, work)
         if oldest:
             self._in_flight.popleft()
-            self._adapt(oldest, receipts)
+            self._stats.outcomes.update(receipt.outcome for receipt in receipts)
+            took = max(receipt.at for receipt in receipts) - oldest.began
+            self._window_size = next_window_size(self._window_size, took, receipts)
+            addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
+            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
         if len(may_go) < len(messages):
             self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         return [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
@@ -193,8 +192,10 @@ class DeliveryWorker:
     def send(self, messages: ComposedMessages) -> None:
         """Submit a window; its replies are recorded while later ones are on the wire."""
         if messages:
+            drafts = {draft.delivery.id: draft for draft, _message in messages}
+            began = self._now()
             replies = self._sender.submit([message.envelope for _draft, message in messages], self._now)
-            self._in_flight.append(WindowInFlight((draft for draft, _message in messages), replies))
+            self._in_flight.append(WindowInFlight(drafts, replies, began))
 
     # --- between the stages ---
 
@@ -204,7 +205,7 @@ class DeliveryWorker:
         while self._in_flight:
             self.record()
         retry_transaction(
-            self._engine, lambda connection: transitions.requeue_held_by(connection, self._name, self._now())
+            self._engine, lambda connection: transitions.requeue_held_by(connection, self._settings.name, self._now())
         )
         self._journal.clear()
 
@@ -215,31 +216,19 @@ class DeliveryWorker:
                 self._requeue([draft.delivery.id for draft in drafts], _AT_ONCE)
                 drafts.clear()
                 break
-            window = [drafts.popleft() for _ in range(min(self._window_size.messages, len(drafts)))]
+            window = [drafts.popleft() for _ in range(min(self._window_size, len(drafts)))]
             waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now())
-            if not any(waits):
-                return window
-            if going := self._wait(drafts, list(zip(window, waits, strict=True))):
+            going = [draft for draft, wait in zip(window, waits, strict=True) if not wait]
+            soon = [draft for draft, wait in zip(window, waits, strict=True) if timedelta() < wait <= MAX_WAIT]
+            drafts.extendleft(reversed(soon))
+            for draft, wait in zip(window, waits, strict=True):
+                if wait > MAX_WAIT:
+                    self._requeue([draft.delivery.id], wait)
+            if going:
                 return going
+            if soon:
+                time.sleep(min(waits).total_seconds())
         return []
-
-    def _wait(self, drafts: deque[Draft], window: Sequence[tuple[Draft, timedelta]]) -> list[Draft]:
-        for draft, wait in window:
-            if wait > MAX_WAIT:
-                self._requeue([draft.delivery.id], wait)
-        soon = [(draft, wait) for draft, wait in window if timedelta() < wait <= MAX_WAIT]
-        drafts.extendleft(draft for draft, _wait in reversed(soon))
-        going = [draft for draft, wait in window if not wait]
-        if soon and not going:
-            time.sleep(min(wait for _draft, wait in soon).total_seconds())
-        return going
-
-    def _adapt(self, window: WindowInFlight, receipts: Sequence[Receipt]) -> None:
-        self._window_size.adapt(window.seconds(), receipts)
-        addresses = [window.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
-        self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
-        for receipt in receipts:
-            self._stats.count(receipt.outcome)
 
     def _return(self, claims: Sequence[Delivery]) -> None:
         """Skip or requeue what the last check refused, since it has changed after the choice."""
@@ -252,32 +241,25 @@ class DeliveryWorker:
                 else:
                     wait = _AT_ONCE if statuses[claim.id].issue_status is IssueStatus.PAUSED else _SOON
                     transitions.requeue(connection, [claim.id], self._now() + wait)
-                    self._stats.count("requeued")
+                    self._stats.outcomes["requeued"] += 1
 
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
         transitions.skip(connection, delivery_id, reason, self._now())
-        self._stats.count(f"skipped: {reason}")
-
-    def _quarantine(self, connection: Connection, delivery_id: int, problem: str) -> None:
-        log.error("a message cannot be composed and is quarantined", delivery=delivery_id, problem=problem)
-        transitions.quarantine(connection, delivery_id, problem, self._now())
-        events.record(connection, self._now(), f"delivery:{delivery_id}", "quarantined", {"problem": problem})
-        self._stats.count("quarantined")
+        self._stats.outcomes[f"skipped: {reason}"] += 1
 
     def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:
             with transaction(self._engine) as connection:
                 transitions.requeue(connection, delivery_ids, self._now() + wait)
-            self._stats.count("requeued", len(delivery_ids))
+            self._stats.outcomes["requeued"] += len(delivery_ids)
 
 
 def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
-    delivery = draft.delivery
     return MessageRecord(
-        delivery.id,
+        draft.delivery.id,
         message.message_id,
         message.sha256,
-        due_day(draft.subscriber, delivery.due_at),
+        due_day(draft.subscriber, draft.delivery.due_at),
         selection_as_json(draft.selection) if draft.selection else "null",
         message.envelope.message if draft.issue is None else b"",
     )

@@ -1,7 +1,7 @@
 """Decides if messages may be sent now, and how fast."""
 
 from digest.mail.throttle.rates import Rates
-from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle, WindowSize
+from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle, next_window_size
 from digest.mail.throttle.warm_up import sent_on
 
-__all__ = ["MAX_WAIT", "Limits", "Rates", "Throttle", "WindowSize", "sent_on"]
+__all__ = ["MAX_WAIT", "Limits", "Rates", "Throttle", "next_window_size", "sent_on"]

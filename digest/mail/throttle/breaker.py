@@ -1,4 +1,4 @@
-"""The circuit breaker that all workers share: a pause of EVERYTHING. One object per process; not for several threads.
+"""The circuit breaker that all workers share: a pause of EVERYTHING. One object per process; used by one thread.
 
 It opens after five failures in a row that are about us, whoever the messages are for. After the pause one worker tries
 one message: an acceptance closes it, another failure opens it for longer. Nobody is suppressed.
@@ -45,17 +45,21 @@ class Breaker:
         if pause.until is None:
             return f"sending is paused ({pause.reason}); {BY_HAND}"
         if not pause.is_in_force(now):
-            return "" if self._win_trial(pause, now) else "another worker is trying the mail server again"
+            with transaction(self._engine) as connection:
+                won = pauses.win_trial(connection, pause, now + _TRIAL)
+            if not won:
+                return "another worker is trying the mail server again"
+            self.trial, self._is_trying = now + _TRIAL, False
+            return ""
         return f"the mail server rejects our messages ({pause.reason}); next try at {clock(pause.until)}; {BY_HAND}"
 
     def admit_one(self, waits: list[timedelta]) -> None:
         """During a trial only the first message goes."""
         for index, wait in enumerate(waits):
-            if self.trial is None or wait:
-                continue
-            if self._is_trying:
-                waits[index] = _TRIAL
-            self._is_trying = True
+            if self.trial is not None and not wait:
+                if self._is_trying:
+                    waits[index] = _TRIAL
+                self._is_trying = True
 
     def record(self, connection: Connection, summary: ResponseSummary, now: datetime) -> None:
         """Open or close, after the replies to a window with failures or during a trial."""
@@ -65,17 +69,11 @@ class Breaker:
             self._count(connection, summary, now)
         elif summary.accepted and self.trial is not None:
             if pauses.end_trial(connection, EVERYTHING, self.trial):
-                subject = pauses.event_subject(EVERYTHING)
-                events.record(connection, now, subject, "resumed", {"by": "a mail that was accepted"})
+                events.record(
+                    connection, now, pauses.event_subject(EVERYTHING), "resumed", {"by": "a mail that was accepted"}
+                )
                 log.info("the mail server accepts our messages again")
             self.trial = None
-
-    def _win_trial(self, ended: Pause, now: datetime) -> bool:
-        with transaction(self._engine) as connection:
-            if not pauses.win_trial(connection, ended, now + _TRIAL):
-                return False
-        self.trial, self._is_trying = now + _TRIAL, False
-        return True
 
     def _count(self, connection: Connection, summary: ResponseSummary, now: datetime) -> None:
         before = pauses.locked(connection, EVERYTHING, now)
@@ -85,8 +83,19 @@ class Breaker:
             return
         self.trial = None
         pauses.set_pause(connection, after)
-        if after.until is not None and after.is_in_force(now):
-            _report(connection, after, before.failures >= BREAKS_AT, now)
+        if after.until is None or not after.is_in_force(now):
+            return
+        until = clock(after.until)
+        if before.failures >= BREAKS_AT:  # one alarm, however many trials fail after it
+            log.warning("the mail server still rejects our messages", reply=after.reason, next=f"next try at {until}")
+            return
+        details = {"reason": after.reason, "until": until}
+        events.record(connection, now, pauses.event_subject(EVERYTHING), "stopped", details)
+        log.error(
+            "the mail server rejects our messages: sending is paused; nothing is lost, and nobody is suppressed",
+            reply=after.reason,
+            next=f"next try at {until}; {BY_HAND}",
+        )
 
 
 def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_trial: bool) -> Pause:
@@ -99,32 +108,11 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
         failures = min(failures, BREAKS_AT)
     elif not summary.refused:
         failures = earlier
-    until = now + _length(failures, summary.refused) if failures >= BREAKS_AT else NOT_PAUSED
+    longer = min(_FIRST_REFUSED * (1 << min(max(failures - BREAKS_AT, 0), 10)), _MAX_REFUSED)
+    until = now + (longer if summary.refused else _UNREACHABLE) if failures >= BREAKS_AT else NOT_PAUSED
     return replace(before, since=now, until=until, reason=summary.reply, failures=failures)
 
 
 def clock(instant: datetime) -> str:
     """For people: to the minute, in UTC."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _length(failures: int, refused: bool) -> timedelta:
-    if not refused:
-        return _UNREACHABLE
-    length: timedelta = min(_FIRST_REFUSED * 2 ** min(failures - BREAKS_AT, 10), _MAX_REFUSED)
-    return length
-
-
-def _report(connection: Connection, pause: Pause, again: bool, now: datetime) -> None:
-    """Raise one alarm, however many trials fail after it."""
-    until = clock(pause.until) if pause.until else ""
-    if again:
-        log.warning("the mail server still rejects our messages", reply=pause.reason, next=f"next try at {until}")
-        return
-    subject = pauses.event_subject(EVERYTHING)
-    events.record(connection, now, subject, "stopped", {"reason": pause.reason, "until": until})
-    log.error(
-        "the mail server rejects our messages: sending is paused; nothing is lost, and nobody is suppressed",
-        reply=pause.reason,
-        next=f"next try at {until}; {BY_HAND}",
-    )

@@ -104,14 +104,15 @@ class Rates:
 
         A message names the buckets that it draws on by their index, and goes when none of them is empty.
         """
-        if self.is_away:
-            return [WAIT_WITHOUT_REDIS] * len(messages)
-        try:
-            return self._take(buckets, messages)
-        except (redis.RedisError, OSError) as problem:
-            self._reconnect_at = self._now() + _RECONNECT_SECONDS
-            self._log(problem)
-            return [WAIT_WITHOUT_REDIS] * len(messages)
+        if not self.is_away:
+            try:
+                return self._take(buckets, messages)
+            except (redis.RedisError, OSError) as problem:
+                self._reconnect_at = self._now() + _RECONNECT_SECONDS
+                if self._now() >= self._log_at:
+                    self._log_at = self._now() + _LOG_SECONDS
+                    log.warning("Redis does not answer: messages with a sending rate wait", problem=str(problem))
+        return [WAIT_WITHOUT_REDIS] * len(messages)
 
     def close(self) -> None:
         self._client.close()
@@ -122,11 +123,6 @@ class Rates:
         keys = [f"digest:rate:{bucket.name}" for bucket in buckets]
         waits: list[int] = self._script(keys=keys, args=[1e6 * QUEUE_SECONDS, *paces, *draws])
         return [wait / 1e6 for wait in waits]
-
-    def _log(self, problem: Exception) -> None:
-        if self._now() >= self._log_at:
-            self._log_at = self._now() + _LOG_SECONDS
-            log.warning("Redis does not answer: messages with a sending rate wait", problem=str(problem))
 
 
 def _pace(bucket: Bucket) -> tuple[float, float, float]:

@@ -40,31 +40,25 @@ def summarize(responses: Sequence[tuple[str, Receipt]]) -> ResponseSummary:
             summary.failures = refusals = 0
             continue
         summary.not_accepted += receipt.outcome is not Outcome.UNCERTAIN
+        reply = without_addresses(f"{receipt.code or ''} {receipt.text}".strip())
         if receipt.outcome is Outcome.SENDER_ERROR:
             refusals += (receipt.code or 0) >= 500
             summary.failures = max(refusals, 1)
-            summary.reply = _reply(receipt)
+            summary.reply = reply
         elif is_rate_limit(receipt):
-            summary.slow_down[domain] = _reply(receipt)
+            summary.slow_down[domain] = reply
     summary.refused = refusals > 0
     return summary
 
 
 def is_rate_limit(receipt: Receipt) -> bool:
     """True if a destination wants fewer messages (4.7.28 and the like), rather than this one later."""
-    if receipt.outcome is not Outcome.DEFERRED or not receipt.enhanced.startswith("4.7."):
-        return False
-    if receipt.enhanced == "4.7.28":
-        return True
-    if _GREYLISTING.search(receipt.text):  # RFC 6647: about one pair of addresses
-        return False
-    return receipt.code == 421 or _RATE_LIMIT.search(receipt.text) is not None
+    is_greylisting = _GREYLISTING.search(receipt.text) is not None  # RFC 6647: about one pair of addresses
+    wants_less = receipt.code == 421 or _RATE_LIMIT.search(receipt.text) is not None
+    is_policy = receipt.outcome is Outcome.DEFERRED and receipt.enhanced.startswith("4.7.")
+    return is_policy and (receipt.enhanced == "4.7.28" or (wants_less and not is_greylisting))
 
 
 def without_addresses(reply: str) -> str:
     """Servers like to repeat the address, which belongs neither in the log nor in the events."""
     return _ADDRESS.sub("…", reply)
-
-
-def _reply(receipt: Receipt) -> str:
-    return without_addresses(f"{receipt.code or ''} {receipt.text}".strip())

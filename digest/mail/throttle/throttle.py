@@ -17,10 +17,10 @@ from digest.ledger import events
 from digest.mail import pauses
 from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.mail.pauses import EVERYTHING, Pause
-from digest.mail.throttle import warm_up
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
+from digest.mail.throttle.warm_up import give_back, reserve, sent_on
 from digest.text import domain_of
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ MAX_WAIT = timedelta(seconds=5)  # a message that has to wait for longer is requ
 
 _MAX_WINDOW = 50
 # Two windows are in flight, and a message is begun within two seconds or not at all.
-_SLOW_SECONDS, _FAST_SECONDS = 1.0, 0.5
+_SLOW, _FAST = timedelta(seconds=1), timedelta(seconds=0.5)
 _TROUBLE = (Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED)
 _ZERO = timedelta(0)
 _FRESH = timedelta(seconds=1)
@@ -67,8 +67,7 @@ class _Snapshot:
     """Of the database."""
 
     at: datetime
-    everything: Pause | None
-    domains: dict[str, Pause]
+    pauses: dict[str, Pause]  # by scope
     sent: int  # messages of the day, in a warm-up
 
 
@@ -94,8 +93,12 @@ class Throttle:
     def why_paused(self, now: datetime) -> str:
         """Why nothing may be sent now, for people; "" when something may."""
         snapshot = self._snapshot(now)
-        if why := self._why_open(snapshot.everything, now):
-            return why
+        if not self._is_calm(now):
+            why = self._breaker.why_open(snapshot.pauses.get(EVERYTHING), now)
+            if self._breaker.trial is not None:
+                self._latest = None
+            if why:
+                return why
         if self._no_limits:
             return ""
         limit = self._limits.day_limit(_day(now))
@@ -119,7 +122,7 @@ class Throttle:
         if self._no_limits and self._is_calm(now):
             return [_ZERO] * len(addresses)
         domains, snapshot = [_destination(address) for address in addresses], self._snapshot(now)
-        waits = [self._until_resumed(snapshot.domains.get(domain), now) for domain in domains]
+        waits = [self._until_resumed(snapshot.pauses.get(domain), now) for domain in domains]
         self._wait_for_rates(domains, waits)
         self._breaker.admit_one(waits)
         self._wait_for_tomorrow(waits, now)
@@ -140,7 +143,7 @@ class Throttle:
             return
         with transaction(self._engine) as connection:
             if unsent:
-                warm_up.give_back(connection, _day(now), unsent)
+                give_back(connection, _day(now), unsent)
             if recovered:
                 pauses.forget_failures(connection, recovered, now)
             if is_about_us:
@@ -148,14 +151,6 @@ class Throttle:
             for domain in sorted(summary.slow_down):
                 self._pause_domain(connection, domain, summary.slow_down[domain], now)
         self._latest = None
-
-    def _why_open(self, pause: Pause | None, now: datetime) -> str:
-        if pause is None and self._breaker.trial is None:
-            return ""
-        why = self._breaker.why_open(pause, now)
-        if self._breaker.trial is not None:
-            self._latest = None
-        return why
 
     # --- destinations and rates ---
 
@@ -179,15 +174,11 @@ class Throttle:
             waits[message] = max(timedelta(seconds=wait), _MIN_WAIT) if wait else _ZERO
 
     def _buckets(self, domain: str) -> list[Bucket]:
-        rate, domain_rate = self._limits.rate, self._rate_of(domain)
+        rate, limit, slow = self._limits.rate, self._limits.domain_rate(domain), self._slow.get(domain, 0.0)
+        domain_rate = min(limit, slow) if limit and slow else limit or slow
         buckets = [Bucket("all", rate, MAX_WAIT.total_seconds())] if rate else []
         # Without patience: messages to a slow destination are requeued at once, and those to others overtake them.
         return [*buckets, Bucket(f"to:{domain}", domain_rate)] if domain_rate else buckets
-
-    def _rate_of(self, domain: str) -> float:
-        limit = self._limits.domain_rate(domain)
-        slow = self._slow.get(domain, 0.0)
-        return min(limit, slow) if limit and slow else limit or slow
 
     def _speed_up(self, summary: ResponseSummary) -> None:
         for domain in (summary.accepting & self._slow.keys()) - summary.slow_down.keys():
@@ -207,15 +198,10 @@ class Throttle:
 
     def _recovered(self, summary: ResponseSummary, now: datetime) -> set[str]:
         """Scopes whose failures a success ends."""
-        snapshot = self._snapshot(now)
-        domains = {
-            domain
-            for domain in summary.accepting & snapshot.domains.keys()
-            if not snapshot.domains[domain].is_in_force(now)
-        }
-        if summary.accepted and snapshot.everything is not None and not snapshot.everything.is_in_force(now):
-            domains.add(EVERYTHING)
-        return domains - summary.slow_down.keys()
+        stored = self._snapshot(now).pauses
+        accepting = summary.accepting | {EVERYTHING} if summary.accepted else set()
+        scopes = (accepting & stored.keys()) - summary.slow_down.keys()
+        return {scope for scope in scopes if not stored[scope].is_in_force(now)}
 
     # --- the warm-up ---
 
@@ -226,7 +212,7 @@ class Throttle:
         if limit is None or not going:
             return
         with transaction(self._engine) as connection:
-            granted = warm_up.reserve(connection, _day(now), len(going), limit)
+            granted = reserve(connection, _day(now), len(going), limit)
         for message in going[granted:]:
             waits[message] = (_midnight(now) - now) + timedelta(minutes=10 * self._jitter())
         self._latest = None
@@ -234,50 +220,42 @@ class Throttle:
     # --- what the database says ---
 
     def _is_calm(self, now: datetime) -> bool:
-        """Return True if nothing is paused, being tried or recovering from that."""
+        """True if nothing is paused, being tried or recovering from that."""
         snapshot = self._snapshot(now)
-        return not (snapshot.everything or snapshot.domains or self._slow or self._breaker.trial)
+        return not (snapshot.pauses or self._slow or self._breaker.trial)
 
     def _snapshot(self, now: datetime) -> _Snapshot:
-        if self._latest is None or abs(now - self._latest.at) >= _FRESH:
-            self._latest = self._read(now)
-            for domain, pause in self._latest.domains.items():
-                self._slow[domain] = _FIRST_RATE if pause.is_in_force(now) else self._slow.get(domain, _FIRST_RATE)
-        return self._latest
-
-    def _read(self, now: datetime) -> _Snapshot:
+        if self._latest is not None and abs(now - self._latest.at) < _FRESH:
+            return self._latest
         day = _day(now)
         with read_only(self._engine) as connection:
             by_scope = {pause.scope: pause for pause in pauses.all_pauses(connection)}
-            sent = warm_up.sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
-        return _Snapshot(now, by_scope.pop(EVERYTHING, None), by_scope, sent)
+            sent = sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
+        for domain in by_scope.keys() - {EVERYTHING}:
+            is_paused = by_scope[domain].is_in_force(now)
+            self._slow[domain] = _FIRST_RATE if is_paused else self._slow.get(domain, _FIRST_RATE)
+        self._latest = _Snapshot(now, by_scope, sent)
+        return self._latest
 
 
-class WindowSize:
-    """The number of messages in a worker's next window.
+def next_window_size(size: int, took: timedelta, receipts: Sequence[Receipt]) -> int:
+    """The number of messages in a worker's next window, after one of `size`.
 
     A small window bounds how many are marked as being sent when a worker dies with its machine, and how long one can
     take after its last check. It starts at one and grows while all goes well, like TCP and Postfix.
     """
-
-    def __init__(self) -> None:
-        self.messages = 1
-
-    def adapt(self, seconds: float, receipts: Sequence[Receipt]) -> None:
-        """To how long the last window took and what became of it."""
-        if any(receipt.outcome in _TROUBLE for receipt in receipts):
-            self.messages = 1
-        elif seconds > _SLOW_SECONDS:
-            self.messages = max(1, self.messages // 2)
-        elif seconds < _FAST_SECONDS:
-            self.messages = min(_MAX_WINDOW, self.messages * 2)
+    if any(receipt.outcome in _TROUBLE for receipt in receipts):
+        return 1
+    if took > _SLOW:
+        return max(1, size // 2)
+    return min(_MAX_WINDOW, size * 2) if took < _FAST else size
 
 
 def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
     """The row of a domain that wants fewer messages. Replies during its pause do not make it longer."""
     if before.is_in_force(now):
         return before
-    until = now + min(_FIRST_DOMAIN_PAUSE * 2 ** min(before.failures, 10), _MAX_DOMAIN_PAUSE)
+    until = now + min(_FIRST_DOMAIN_PAUSE * (1 << min(before.failures, 10)), _MAX_DOMAIN_PAUSE)
     return replace(before, since=now, until=until, reason=reply, failures=before.failures + 1)
 
 

@@ -41,37 +41,38 @@ def examine(settings: Settings) -> list[Finding]:
 def _settings(settings: Settings) -> Iterator[Finding]:
     for name in unknown_variables():
         yield Finding("settings", False, f"{name} is not a setting", "Check the spelling in docs/configuration.md.")
-    secret = bool(settings.secret_key.get_secret_value())
-    yield Finding(
+    secret = settings.secret_key.get_secret_value()
+    yield _needed(
         "secret key",
-        secret,
+        bool(secret),
         "set" if secret else f"generated, in {settings.data_dir / 'secret_key'}",
-        "" if secret else "Set DIGEST_SECRET_KEY, the same on every machine; links in emails depend on it.",
+        "Set DIGEST_SECRET_KEY, the same on every machine; links in emails depend on it.",
     )
-    public = settings.public_url.startswith("https://")
-    yield Finding(
+    yield _needed(
         "public address",
-        public,
+        settings.public_url.startswith("https://"),
         settings.public_url,
-        "" if public else "Set DIGEST_PUBLIC_URL to the https:// address of the pages.",
-        blocks=not public,
+        "Set DIGEST_PUBLIC_URL to the https:// address of the pages.",
+        blocks=True,
     )
-    domain = domain_of(settings.mail_from)
-    real = domain != "localhost"
-    yield Finding(
+    yield _needed(
         "sender",
-        real,
+        domain_of(settings.mail_from) != "localhost",
         settings.mail_from,
-        "" if real else "Set DIGEST_MAIL_FROM to an address of a domain that you control.",
-        blocks=not real,
+        "Set DIGEST_MAIL_FROM to an address of a domain that you control.",
+        blocks=True,
     )
-    postal = bool(settings.postal_address)
-    yield Finding(
+    yield _needed(
         "postal address",
-        postal,
+        bool(settings.postal_address),
         settings.postal_address or "not set",
-        "" if postal else "Set DIGEST_POSTAL_ADDRESS; many countries require it in every email.",
+        "Set DIGEST_POSTAL_ADDRESS; many countries require it in every email.",
     )
+
+
+def _needed(what: str, well: bool, state: str, advice: str, blocks: bool = False) -> Finding:
+    """A finding with advice, which may block, only if something is missing."""
+    return Finding(what, True, state) if well else Finding(what, False, state, advice, blocks)
 
 
 def _database(engine: Engine, settings: Settings) -> Finding:
@@ -121,15 +122,11 @@ def _mail_servers(settings: Settings) -> Iterator[Finding]:
             blocks=True,
         )
     for relay in settings.relays:
-        what = f"mail server {relay.host}:{relay.port}"
         problem = _greet(relay)
-        yield Finding(
-            what, not problem, problem or "accepts the login", blocks=bool(problem), advice=_mail_advice(problem)
+        advice = "Check DIGEST_SMTP_URL: host, port, scheme, user and password."
+        yield _needed(
+            f"mail server {relay.host}:{relay.port}", not problem, problem or "accepts the login", advice, blocks=True
         )
-
-
-def _mail_advice(problem: str) -> str:
-    return "Check DIGEST_SMTP_URL: host, port, scheme, user and password." if problem else ""
 
 
 def _greet(relay: Relay) -> str:

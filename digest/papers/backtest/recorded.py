@@ -8,9 +8,9 @@ skipped, and noted with their position.
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -40,93 +40,91 @@ def read_folder(folder: Path) -> Recorded:
     recorded = Recorded()
     files = (("daily_papers", _keep_paper), ("votes", _keep_votes), ("feed_only_papers", _keep_late_paper))
     for name, keep in files:
-        candidates = (folder / f"{name}.jsonl.gz", folder / f"{name}.jsonl")
-        path = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if path is None and keep is not _keep_late_paper:
+        path = next(filter(Path.is_file, (folder / f"{name}.jsonl.gz", folder / f"{name}.jsonl")), None)
+        if path:
+            _read(path, keep, recorded)
+        elif keep is not _keep_late_paper:
             raise FileNotFoundError(f"{folder} has no {name}.jsonl.gz")
-        for position, record in _records(path, recorded) if path else ():
-            problem = keep(record, recorded)
-            if problem:
-                recorded.unreadable.append(f"{position}: {problem}")
     for series in recorded.votes.values():
         series.sort(key=lambda votes: (votes.observed_at, votes.upvotes))
     return recorded
 
 
-def _records(path: Path, recorded: Recorded) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every line that is an object. Other lines, and a file that breaks off, are noted as unreadable."""
+def _read(path: Path, keep: Callable[[Mapping[str, Any], Recorded], None], recorded: Recorded) -> None:
+    """Keep every record of a file. Other lines, and a file that breaks off, are noted as unreadable."""
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                position = f"{path.name} line {number}"
                 try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError):
-                    recorded.unreadable.append(f"{position}: it is not JSON")
-                    continue
-                if isinstance(record, dict):
-                    yield position, record
-                else:
-                    recorded.unreadable.append(f"{position}: it is not an object")
+                    keep(_object(line), recorded)
+                except ValueError as problem:
+                    recorded.unreadable.append(f"{path.name} line {number}: {problem}")
     except (EOFError, OSError) as error:
         recorded.unreadable.append(f"{path.name} breaks off after line {number}: {error}")
 
 
-def _keep_paper(record: Mapping[str, Any], recorded: Recorded) -> str:
-    paper_id, seen_at, upvotes = _id(record), instant_of(record.get("observed_at")), count_of(record.get("upvotes"))
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not isinstance(record, dict):
+        raise ValueError("it is not an object")
+    return record
+
+
+def _keep_paper(record: Mapping[str, Any], recorded: Recorded) -> None:
     day = _day(record.get("date"))
-    if not paper_id or seen_at is None or upvotes is None or day is None:
-        return "id, observed_at, upvotes or date is missing or odd"
+    if day is None:
+        raise ValueError("date is missing or odd")
+    votes = _keep_count(record, recorded)
     recorded.list_days.add(day)
-    stars, comments = count_of(record.get("githubStars")), count_of(record.get("numComments"))
-    recorded.votes[paper_id].append(Votes(paper_id, SOURCE, seen_at, upvotes, comments or 0, stars))
-    if seen_at < recorded.first_listed_at.get(paper_id, datetime.max.replace(tzinfo=UTC)):
-        recorded.first_listed_at[paper_id] = seen_at
-        recorded.papers[paper_id] = _paper(paper_id, record, day)
-    return ""
+    if votes.observed_at < recorded.first_listed_at.get(votes.paper_id, datetime.max.replace(tzinfo=UTC)):
+        recorded.first_listed_at[votes.paper_id] = votes.observed_at
+        recorded.papers[votes.paper_id] = _paper(votes.paper_id, record, day)
 
 
-def _keep_votes(record: Mapping[str, Any], recorded: Recorded) -> str:
-    paper_id, seen_at, upvotes = _id(record), instant_of(record.get("observed_at")), count_of(record.get("upvotes"))
-    if not paper_id or seen_at is None or upvotes is None:
-        return "id, observed_at or upvotes is missing or odd"
-    comments = count_of(record.get("numComments")) or 0
-    recorded.votes[paper_id].append(Votes(paper_id, SOURCE, seen_at, upvotes, comments))
+def _keep_votes(record: Mapping[str, Any], recorded: Recorded) -> None:
+    votes = _keep_count(record, recorded)
     if record.get("src") in _LISTS:
-        recorded.first_seen[paper_id] = min(seen_at, recorded.first_seen.get(paper_id, seen_at))
-    day = _day(record.get("list_date"))
+        first_seen = recorded.first_seen.get(votes.paper_id, votes.observed_at)
+        recorded.first_seen[votes.paper_id] = min(votes.observed_at, first_seen)
     if record.get("src") == MORNING:
-        recorded.read_at[day or seen_at.date()].append(seen_at)
-    return ""
+        recorded.read_at[_day(record.get("list_date")) or votes.observed_at.date()].append(votes.observed_at)
 
 
-def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> str:
-    paper_id, seen_at = _id(record), instant_of(record.get("first_seen"))
+def _keep_count(record: Mapping[str, Any], recorded: Recorded) -> Votes:
+    paper_id, seen_at = _text(record, "id")[:80], instant_of(record.get("observed_at"))
+    upvotes = count_of(record.get("upvotes"))
+    if not paper_id or seen_at is None or upvotes is None:
+        raise ValueError("id, observed_at or upvotes is missing or odd")
+    comments, stars = count_of(record.get("numComments")), count_of(record.get("githubStars"))
+    votes = Votes(paper_id, SOURCE, seen_at, upvotes, comments or 0, stars)
+    recorded.votes[paper_id].append(votes)
+    return votes
+
+
+def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> None:
+    paper_id, seen_at = _text(record, "id")[:80], instant_of(record.get("first_seen"))
     if not paper_id or seen_at is None:
-        return "id or first_seen is missing or odd"
+        raise ValueError("id or first_seen is missing or odd")
     if paper_id not in recorded.papers:
         recorded.first_listed_at[paper_id] = seen_at
         recorded.papers[paper_id] = Paper(paper_id, _text(record, "title"), authors=_authors(record))
-    return ""
 
 
 def _paper(paper_id: str, record: Mapping[str, Any], day: date) -> Paper:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return Paper(
         id=paper_id,
         title=_text(record, "title"),
         authors=_authors(record),
         organization=_text(record, "organization"),
         submitter=_text(record, "submittedBy"),
-        listed_at=instant_of(record.get("submittedOnDailyAt")) or midnight,
+        listed_at=instant_of(record.get("submittedOnDailyAt")) or datetime.combine(day, time(), UTC),
         code_url=_text(record, "githubRepo"),
         project_url=_text(record, "projectPage"),
     )
-
-
-def _id(record: Mapping[str, Any]) -> str:
-    return _text(record, "id")[:80]
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

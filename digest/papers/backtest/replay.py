@@ -4,9 +4,10 @@ There is one issue per list day, cut when that day's list was first read, from w
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import attrgetter, itemgetter
 
 from digest.papers.backtest.recorded import Recorded
 from digest.papers.paper import Observed, Paper, RankedPaper, Votes
@@ -20,7 +21,6 @@ class ReplayedDay:
     day: date
     cut_at: datetime | None
     sent: tuple[RankedPaper, ...]
-    pool: int
     reason: str
 
 
@@ -41,13 +41,13 @@ def replay(recorded: Recorded, rules: Rules, first: date, last: date) -> Iterato
         day = first + timedelta(days=offset)
         cut_at = cut_of(recorded, day)
         if cut_at is None:
-            yield ReplayedDay(day, None, (), 0, _why_none(recorded, day))
+            yield ReplayedDay(day, None, (), _why_none(recorded, day))
             continue
         pool = archive.pool(cut_at, rules.pool_days)
         ranked = rank(pool, rules.weights, cut_at, archive.records(cut_at))
         sent = [ranked_paper for ranked_paper in ranked if ranked_paper.paper.id not in sent_ids][: rules.per_day]
         sent_ids.update(ranked_paper.paper.id for ranked_paper in sent)
-        yield ReplayedDay(day, cut_at, tuple(sent), len(pool), "" if sent else "nothing new was on the lists")
+        yield ReplayedDay(day, cut_at, tuple(sent), "" if sent else "nothing new was on the lists")
 
 
 def cut_of(recorded: Recorded, day: date) -> datetime | None:
@@ -70,30 +70,32 @@ class Archive:
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         self._seen = sorted((at, paper_id) for paper_id, at in recorded.first_seen.items())
-        self._instants = [at for at, _ in self._seen]
-        self._records: tuple[tuple[int, int], TrackRecords] | None = None
+        self._records: dict[tuple[int, int], TrackRecords] = {}
 
     def pool(self, cut_at: datetime, pool_days: float) -> list[Observed]:
         """The papers first seen in the `pool_days` before, with the votes observed by then."""
+        since = cut_at - timedelta(days=pool_days)
+        start, end = (bisect_right(self._seen, at, key=itemgetter(0)) for at in (since, cut_at))
         return [
             Observed(self._paper(paper_id, cut_at), at, self._votes(paper_id, cut_at))
-            for at, paper_id in self._between(cut_at - timedelta(days=pool_days), cut_at)
+            for at, paper_id in self._seen[start:end]
         ]
 
     def records(self, cut_at: datetime) -> TrackRecords:
         """The track records of this ISO week, as of its first cut."""
         week = cut_at.isocalendar()[:2]
-        if self._records is None or self._records[0] != week:
-            self._records = week, track_records(self._past(cut_at), cut_at)
-        return self._records[1]
-
-    def _past(self, cut_at: datetime) -> Iterator[Past]:
-        for at, paper_id in self._between(cut_at - timedelta(days=RECORD_DAYS), cut_at):
-            paper, votes = self._paper(paper_id, cut_at), self._votes(paper_id, cut_at)
-            yield Past(paper.organization, paper.submitter, at, max(observation.upvotes for observation in votes))
-
-    def _between(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, str]]:
-        return self._seen[bisect_right(self._instants, since) : bisect_right(self._instants, until)]
+        if week not in self._records:
+            past = (
+                Past(
+                    seen.paper.organization,
+                    seen.paper.submitter,
+                    seen.first_seen_at,
+                    max(map(attrgetter("upvotes"), seen.votes)),
+                )
+                for seen in self.pool(cut_at, RECORD_DAYS)
+            )
+            self._records[week] = track_records(past, cut_at)
+        return self._records[week]
 
     def _paper(self, paper_id: str, cut_at: datetime) -> Paper:
         paper = self._recorded.papers.get(paper_id)
@@ -101,4 +103,4 @@ class Archive:
 
     def _votes(self, paper_id: str, cut_at: datetime) -> tuple[Votes, ...]:
         votes = self._recorded.votes[paper_id]
-        return tuple(votes[: bisect_right(votes, cut_at, key=lambda observation: observation.observed_at)])
+        return tuple(votes[: bisect_right(votes, cut_at, key=attrgetter("observed_at"))])

@@ -15,7 +15,7 @@ from digest.papers.collecting.runs import COMPLETE, SourceHealth, SourceRun
 from digest.papers.collecting.store import history, keep_validators, last_complete, record_run
 from digest.papers.community import settle
 from digest.papers.sources.source import Source, SourceResult, SourceUnavailable, has_past_days, shows_votes
-from digest.papers.store import Listing, keep_papers, keep_votes, withdraw
+from digest.papers.store import keep_papers, keep_votes, withdraw
 
 Progress = Callable[[str], None]
 # Papers of earlier days in the pool still gain votes, so these are observed every hour (a little less, so that a run
@@ -65,10 +65,9 @@ def collect_recent(
         Thread(target=_ask_all, args=(source, days, now, answers), daemon=True).start()
     runs = [store(engine, answer, now, progress) for answer in _until(deadline, answers, len(sources))]
     answered = {(run.source, run.day) for run in runs}
-    for source in sources:
-        if (source.name, now.date()) not in answered:
-            silent = SourceAnswer(source.name, now.date(), SourceResult(), f"no answer within {patience:.0f} seconds")
-            runs.append(store(engine, silent, now, progress))
+    silent = [source.name for source in sources if (source.name, now.date()) not in answered]
+    problem = f"no answer within {patience:.0f} seconds"
+    runs += [store(engine, SourceAnswer(name, now.date(), SourceResult(), problem), now, progress) for name in silent]
     order = [source.name for source in sources]
     return tuple(sorted(runs, key=lambda run: (order.index(run.source), -run.day.toordinal())))
 
@@ -95,7 +94,7 @@ def store(
             run = SourceRun(source, day, now, SourceHealth.FAILING, 0, 0, (), answer.problem)
         else:
             run = rate(source, day, now, result, history(connection, source, day, now))
-        run = replace(run, new=keep_papers(connection, Listing(source, seen_at or now, result.papers)))
+        run = replace(run, new=keep_papers(connection, source, seen_at or now, result.papers))
         keep_votes(connection, result.votes)
         withdraw(connection, result.withdrawn, now)
         settle(connection, [paper.id for paper in result.papers], result.refused)

@@ -1,7 +1,7 @@
 """Rates one run of a source: fresh, quiet, stale, partial or failing, by its earlier lists and the calendar. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -27,8 +27,7 @@ def rate(source: str, day: date, now: datetime, result: SourceResult, history: H
         source, day, now, SourceHealth.FRESH, len(result.papers), 0, tuple(result.unreadable), "", facts_of(result)
     )
     if result.unchanged and history.same_day:
-        facts = replace(history.same_day.facts, unchanged=True)
-        run = replace(run, facts=facts, papers=history.same_day.papers)
+        run = replace(run, facts=replace(history.same_day.facts, unchanged=True), papers=history.same_day.papers)
     listed = f"{_count(run.papers, 'paper')} listed"
     missing = [f"{_count(len(run.unreadable), 'record')} could not be read"] if run.unreadable else []
     missing += [result.incomplete] if result.incomplete else []
@@ -112,9 +111,11 @@ def _empty(now: datetime, today: Expected, facts: ListFacts) -> tuple[SourceHeal
         return SourceHealth.QUIET, "nothing changed since it was last read" if facts.unchanged else "nothing was listed"
     if now < today.by:
         return SourceHealth.QUIET, f"nothing is listed yet; it is expected by {today.by:%H:%M} UTC"
-    if facts.unchanged:
-        return SourceHealth.STALE, "nothing changed since the day before; late papers come tomorrow"
-    return SourceHealth.STALE, f"nothing was listed, though it was expected by {today.by:%H:%M} UTC"
+    return SourceHealth.STALE, (
+        "nothing changed since the day before; late papers come tomorrow"
+        if facts.unchanged
+        else f"nothing was listed, though it was expected by {today.by:%H:%M} UTC"
+    )
 
 
 def _thin(run: SourceRun, earlier: Sequence[SourceRun]) -> Iterator[str]:
@@ -124,16 +125,10 @@ def _thin(run: SourceRun, earlier: Sequence[SourceRun]) -> Iterator[str]:
     if run.papers < usual / _THIN:
         yield f"usually {usual:.0f} by this time of day"
     counts = [previous.facts.categories for previous in earlier if previous.facts.categories]
-    for category in sorted(_big_categories(counts) - set(run.facts.categories)):
-        yield f"nothing of {category}"
-
-
-def _big_categories(counts: Sequence[Mapping[str, int]]) -> set[str]:
-    """Categories with many papers on most days; none for a source that gives no categories."""
-    if len(counts) < _ENOUGH_DAYS:
-        return set()
-    names = {name for count in counts for name in count}
-    return {name for name in names if median(count.get(name, 0) for count in counts) >= _BIG_CATEGORY}
+    if len(counts) >= _ENOUGH_DAYS:  # some sources give no categories
+        for category in sorted(set().union(*counts) - set(run.facts.categories)):
+            if median(count.get(category, 0) for count in counts) >= _BIG_CATEGORY:
+                yield f"nothing of {category}"
 
 
 def _problem(run: SourceRun, now: datetime, thin: bool) -> tuple[SourceHealth, str]:

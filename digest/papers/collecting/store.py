@@ -5,15 +5,18 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select
 
 from digest.database.dialect import insert_or_change
 from digest.database.engine import read_only
 from digest.database.tables import collections, validators
 from digest.papers.collecting.runs import COMPLETE, History, ListFacts, SourceHealth, SourceRun
-from digest.papers.sources.source import Remembered, Unreadable, Validator
+from digest.papers.sources.source import Remembered, Validator
 
 HISTORY_DAYS = 28
+_RUN = TypeAdapter(SourceRun)
+_FACTS = TypeAdapter(ListFacts)
 
 
 def record_run(connection: Connection, run: SourceRun) -> None:
@@ -26,10 +29,8 @@ def record_run(connection: Connection, run: SourceRun) -> None:
     if run.facts.unchanged and connection.execute(select(collections.c.id).where(same)).first():
         return
     connection.execute(delete(collections).where(same))
-    row = asdict(run) | {"outcome": str(run.outcome), "unreadable": [asdict(record) for record in run.unreadable]}
-    facts = asdict(run.facts) | {"dated": run.facts.dated and run.facts.dated.isoformat()}
-    row["facts"] = {name: value for name, value in facts.items() if value}
-    connection.execute(insert(collections).values(row))
+    facts = _FACTS.dump_python(run.facts, mode="json", exclude_defaults=True)
+    connection.execute(insert(collections).values(asdict(run) | {"outcome": str(run.outcome), "facts": facts}))
 
 
 def last_runs(connection: Connection, until: datetime | None = None) -> list[SourceRun]:
@@ -112,13 +113,4 @@ def remembered_by(engine: Engine) -> Remembered:
 
 
 def _run(row: Row[Any]) -> SourceRun:
-    values = {name: row._mapping[name] for name in SourceRun.__dataclass_fields__}
-    facts = {name: row.facts[name] for name in ListFacts.__dataclass_fields__ if name in row.facts}
-    if "dated" in facts:
-        facts["dated"] = date.fromisoformat(facts["dated"])
-    values |= {
-        "outcome": SourceHealth(row.outcome),
-        "unreadable": tuple(Unreadable(**record) for record in row.unreadable),
-        "facts": ListFacts(**facts | {"sample": tuple(facts.get("sample", ()))}),
-    }
-    return SourceRun(**values)
+    return _RUN.validate_python(row._asdict())

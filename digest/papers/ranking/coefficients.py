@@ -25,13 +25,9 @@ CHANCE: dict[str, tuple[float, ...]] = {
 _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)
 
 
-def between_knots(age_hours: float) -> tuple[tuple[int, float], ...]:
-    """The one or two knots around an age with their shares, which add up to 1."""
-    logarithm = math.log(max(0.0, age_hours) + 2)
-    after = bisect_right(_LOGARITHMS, logarithm)
-    if after == 0:
-        return ((0, 1.0),)
-    if after == len(_LOGARITHMS):
-        return ((after - 1, 1.0),)
+def between_knots(age_hours: float) -> tuple[tuple[int, float], tuple[int, float]]:
+    """The two knots around an age with their shares, which add up to 1. The first and last knot bound the age."""
+    logarithm = math.log(min(max(KNOTS[0], age_hours), KNOTS[-1]) + 2)
+    after = min(bisect_right(_LOGARITHMS, logarithm), len(KNOTS) - 1)
     share = (logarithm - _LOGARITHMS[after - 1]) / (_LOGARITHMS[after] - _LOGARITHMS[after - 1])
     return ((after - 1, 1 - share), (after, share))

@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking.coefficients import CHANCE, GROWTH, between_knots
-from digest.papers.ranking.signals import Signals, hours, readings, signals_of
+from digest.papers.ranking.signals import hours, listed_at, readings, signals_of
 from digest.papers.ranking.track_record import WEEK_BEST, TrackRecords
 from digest.papers.score_terms import ScoreTerms
 
@@ -55,8 +55,10 @@ def rank(
 ) -> tuple[RankedPaper, ...]:
     """The pool, best first; equal scores by listing, newest first, then by id."""
     papers = list(pool)
-    scored = list(zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True))
-    scored.sort(key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id))
+    scored = sorted(
+        zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True),
+        key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id),
+    )
     return tuple(
         RankedPaper(number, observed.paper, terms.score, terms)
         for number, (terms, observed) in enumerate(scored, start=1)
@@ -79,10 +81,10 @@ def _scored(
     papers: Sequence[Observed], weights: RankingWeights, now: datetime, records: TrackRecords
 ) -> list[ScoreTerms]:
     read_at = readings(papers)
-    signals = [signals_of(observed, now, read_at) for observed in papers]
-    pool = [_inputs(*pair, now, records) for pair in zip(papers, signals, strict=True)]
+    listed = [listed_at(observed, now, read_at) for observed in papers]
+    pool = [_inputs(observed, at, now, records) for observed, at in zip(papers, listed, strict=True)]
     points = [_points(terms, weights) for terms in pool]
-    days = [paper.listed_at.date() if paper.voted else None for paper in signals]
+    days = [at.date() if terms.voted else None for terms, at in zip(pool, listed, strict=True)]
     level = _level(pool, points, len(set(days) - {None}))
     ranks = _list_ranks(days, points)
     sizes = Counter(days)
@@ -92,27 +94,19 @@ def _scored(
     ]
 
 
-def _inputs(observed: Observed, signals: Signals, now: datetime, records: TrackRecords) -> ScoreTerms:
+def _inputs(observed: Observed, listed: datetime, now: datetime, records: TrackRecords) -> ScoreTerms:
     """The inputs of a paper's score that do not depend on other papers."""
     paper = observed.paper
-    return ScoreTerms(
-        voted=float(signals.voted),
-        upvotes=float(signals.upvotes),
-        upvotes_before=-1.0 if signals.upvotes_before is None else float(signals.upvotes_before),
-        burst=signals.burst,
-        hackernews=float(signals.hackernews),
-        comments=float(signals.comments),
-        stars=float(signals.stars),
+    return replace(
+        signals_of(observed, listed, now),
         code=float(bool(paper.code_url)),
         project=float(bool(paper.project_url)),
         authors=float(len(paper.authors) or _USUAL_AUTHORS),
         organization_record=records.organizations.get(paper.organization, 0.0),
         submitter_record=records.submitters.get(paper.submitter, 0.0),
-        age_hours=hours(now - signals.listed_at),
-        votes_age_hours=signals.votes_age_hours,
+        age_hours=hours(now - listed),
         known_days=max(0.0, hours(now - observed.first_seen_at)) / 24,
         waited_days=max(0.0, hours(now - _surfaced_at(observed, now))) / 24,
-        gained=None if signals.gained is None else float(signals.gained),
     )
 
 
@@ -164,21 +158,16 @@ def _contributions(terms: ScoreTerms, weights: RankingWeights) -> dict[str, floa
     values = features(terms, weights)
     at_knots = between_knots(terms.votes_age_hours)
     by_age = {name: sum(share * CHANCE[name][knot] for knot, share in at_knots) for name in ("age", "votes")}
-    factors = _factors(weights)
+    factors = {
+        "pace": weights.pace,
+        **dict.fromkeys(("code", "stars", "project"), weights.community),
+        **dict.fromkeys(("organization", "submitter"), weights.records),
+    }
     return {
         "age": by_age["age"],
         "votes": by_age["votes"] * values.pop("votes"),
         **{name: factors.get(name, 1.0) * CHANCE[name][0] * value for name, value in values.items()},
         "lateness": lateness,
-    }
-
-
-def _factors(weights: RankingWeights) -> dict[str, float]:
-    community, records = weights.community, weights.records
-    return {
-        "pace": weights.pace,
-        **dict.fromkeys(("code", "stars", "project"), community),
-        **dict.fromkeys(("organization", "submitter"), records),
     }
 
 

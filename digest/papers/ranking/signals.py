@@ -1,12 +1,12 @@
 """The signals in the observations of a paper: counts, ages, and how fast they grew. Pure."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 from digest.papers.paper import Observed, Votes
+from digest.papers.score_terms import ScoreTerms
 
 _HACKERNEWS = "hackernews"
 PACE_HOURS = 12.0  # the pace is measured over at least half a day, so that a continent's night weighs less
@@ -16,23 +16,8 @@ BURST_VOTES_AN_HOUR = 15.0
 # An unknown time of listing is assumed at this share of the time between the last observation without the paper and the
 # first with it, since most papers of a day are listed in its first hours.
 _LISTED_AFTER = 0.3
+_EVER = datetime.min.replace(tzinfo=UTC)
 _DAY, _YESTERDAY = timedelta(hours=24), timedelta(hours=36)  # bounds of the observation that "since yesterday" means
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """Counts are sums of the latest count of each source; ages count from the listing."""
-
-    listed_at: datetime
-    voted: bool  # some source counts votes for it; otherwise all counts are 0
-    upvotes: int
-    upvotes_before: int | None  # PACE_HOURS or more before the latest observation; None without an observation then
-    gained: int | None  # upvotes of the last day; None without an observation a day ago
-    burst: float  # of the upvotes, those that arrived faster than is plausible
-    hackernews: int  # points there, from people who vote for other reasons
-    comments: int
-    stars: int
-    votes_age_hours: float  # age of the paper when its votes were last observed
 
 
 def readings(pool: Iterable[Observed]) -> list[datetime]:
@@ -40,28 +25,42 @@ def readings(pool: Iterable[Observed]) -> list[datetime]:
     return sorted({votes.observed_at for observed in pool for votes in observed.votes})
 
 
-def signals_of(observed: Observed, now: datetime, read_at: Sequence[datetime] = ()) -> Signals:
-    """The signals of a paper at `now`, which is after all its votes; `read_at` comes from readings()."""
-    listed = min(_listed_at(observed, read_at), now)
+def listed_at(observed: Observed, now: datetime, read_at: Sequence[datetime] = ()) -> datetime:
+    """The time of listing, not after `now`; `read_at` comes from readings().
+
+    Some sources give only the date, as midnight, and some give nothing.
+    """
+    listed, first_seen = observed.paper.listed_at, observed.first_seen_at
+    if listed is not None and listed.time() != time():
+        return min(listed, now)
+    before = bisect_left(read_at, first_seen)
+    earliest = max(filter(None, (listed, read_at[before - 1] if before else None)), default=first_seen)
+    return min(max(earliest, earliest + _LISTED_AFTER * (first_seen - earliest)), now)
+
+
+def signals_of(observed: Observed, listed: datetime, now: datetime) -> ScoreTerms:
+    """The terms that come from a paper's votes, all of them observed by `now`; none if no source counts votes for it.
+
+    Counts are sums of the latest count of each source. Its age counts from `listed`.
+    """
     if not observed.votes:
-        return Signals(listed, False, 0, None, None, 0.0, 0, 0, 0, 0.0)
+        return ScoreTerms()
     by_source: dict[str, list[Votes]] = {}
     for votes in sorted(observed.votes, key=lambda votes: votes.observed_at):
         by_source.setdefault(votes.source, []).append(votes)
     last = max(series[-1].observed_at for series in by_source.values())
     points = by_source.pop(_HACKERNEWS, [])
     before = [_upvotes_at(series, last - timedelta(hours=PACE_HOURS)) for series in by_source.values()]
-    return Signals(
-        listed_at=listed,
-        voted=True,
-        upvotes=sum(series[-1].upvotes for series in by_source.values()),
-        upvotes_before=sum(count or 0 for count in before) if any(count is not None for count in before) else None,
+    return ScoreTerms(
+        voted=1.0,
+        upvotes=float(sum(series[-1].upvotes for series in by_source.values())),
+        upvotes_before=float(sum(filter(None, before))) if any(count is not None for count in before) else -1.0,
         gained=_gained(by_source.values(), now),
         burst=sum(_burst(series) for series in by_source.values()),
-        hackernews=points[-1].upvotes if points else 0,
+        hackernews=float(points[-1].upvotes if points else 0),
         # A page that shows votes without comments or stars must not undo what another page showed.
-        comments=sum(max(votes.comments for votes in series) for series in by_source.values()),
-        stars=max(votes.stars or 0 for votes in observed.votes),
+        comments=float(sum(max(votes.comments for votes in series) for series in by_source.values())),
+        stars=float(max(votes.stars or 0 for votes in observed.votes)),
         votes_age_hours=max(0.0, hours(last - listed)),
     )
 
@@ -70,35 +69,23 @@ def hours(span: timedelta) -> float:
     return span.total_seconds() / 3600
 
 
-def _listed_at(observed: Observed, read_at: Sequence[datetime]) -> datetime:
-    """The time of listing. Some sources give only the date, as midnight, and some give nothing."""
-    listed, first_seen = observed.paper.listed_at, observed.first_seen_at
-    if listed is not None and listed.time() != time():
-        return listed
-    before = bisect_left(read_at, first_seen)
-    earliest = max(filter(None, (listed, read_at[before - 1] if before else None)), default=first_seen)
-    return max(earliest, earliest + _LISTED_AFTER * (first_seen - earliest))
+def _upvotes_at(series: Sequence[Votes], instant: datetime, since: datetime = _EVER) -> int | None:
+    """The latest count within [since, instant]."""
+    return next((votes.upvotes for votes in reversed(series) if since <= votes.observed_at <= instant), None)
 
 
-def _upvotes_at(series: Sequence[Votes], instant: datetime) -> int | None:
-    index = bisect_right(series, instant, key=lambda votes: votes.observed_at)
-    return series[index - 1].upvotes if index else None
-
-
-def _gained(by_source: Iterable[list[Votes]], now: datetime) -> int | None:
+def _gained(by_source: Iterable[Sequence[Votes]], now: datetime) -> float | None:
     """Votes gained since yesterday, at the sources that were observed then."""
-    gains = []
-    for series in by_source:
-        lately = [votes for votes in series if votes.observed_at >= now - _YESTERDAY]
-        before = _upvotes_at(lately, now - _DAY)
-        if before is not None:
-            gains.append(series[-1].upvotes - before)
-    return sum(gains) if gains else None
+    counts = [(series[-1].upvotes, _upvotes_at(series, now - _DAY, now - _YESTERDAY)) for series in by_source]
+    gains = [latest - before for latest, before in counts if before is not None]
+    return float(sum(gains)) if gains else None
 
 
-def _burst(series: list[Votes]) -> float:
-    beyond = 0.0
-    for earlier, later in pairwise(series):
-        plausible = BURST_FLOOR + BURST_VOTES_AN_HOUR * hours(later.observed_at - earlier.observed_at)
-        beyond += max(0.0, later.upvotes - earlier.upvotes - plausible)
+def _burst(series: Sequence[Votes]) -> float:
+    """The upvotes that arrived faster than is plausible."""
+    growth = [
+        (later.upvotes - earlier.upvotes, hours(later.observed_at - earlier.observed_at))
+        for earlier, later in pairwise(series)
+    ]
+    beyond = sum((max(0.0, votes - (BURST_FLOOR + BURST_VOTES_AN_HOUR * span)) for votes, span in growth), 0.0)
     return min(beyond, float(series[-1].upvotes))

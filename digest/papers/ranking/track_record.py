@@ -33,12 +33,11 @@ def track_records(past: Iterable[Past], now: datetime) -> TrackRecords:
     """The records at `now`, from complete ISO weeks, each measured against its own 25th best paper."""
     weeks: dict[tuple[int, int], list[Past]] = {}
     for paper in past:
-        weeks.setdefault(_week(paper.first_seen_at), []).append(paper)
-    this_week = _week(now)
+        weeks.setdefault(paper.first_seen_at.isocalendar()[:2], []).append(paper)
     excesses = [
         (paper, excess)
         for week, papers in sorted(weeks.items())
-        if week < this_week and len(papers) >= _MIN_PAPERS
+        if week < now.isocalendar()[:2] and len(papers) >= _MIN_PAPERS
         for paper, excess in _above_the_25th(papers)
     ]
     average = sum(excess for _, excess in excesses) / len(excesses) if excesses else 0.0
@@ -48,20 +47,13 @@ def track_records(past: Iterable[Past], now: datetime) -> TrackRecords:
     )
 
 
-def _week(at: datetime) -> tuple[int, int]:
-    year, week, _ = at.isocalendar()
-    return year, week
-
-
 def _above_the_25th(papers: list[Past]) -> list[tuple[Past, float]]:
     level = math.log1p(sorted((paper.upvotes for paper in papers), reverse=True)[WEEK_BEST - 1])
     return [(paper, math.log1p(paper.upvotes) - level) for paper in papers]
 
 
 def _shrunk(excesses: Iterable[tuple[str, float]]) -> dict[str, float]:
-    sums: dict[str, tuple[float, int]] = {}
+    by_name: dict[str, list[float]] = {}
     for name, excess in excesses:
-        if name:
-            total, count = sums.get(name, (0.0, 0))
-            sums[name] = (total + excess, count + 1)
-    return {name: total / (count + _PRIOR_PAPERS) for name, (total, count) in sums.items()}
+        by_name.setdefault(name, []).append(excess)
+    return {name: sum(papers) / (len(papers) + _PRIOR_PAPERS) for name, papers in by_name.items() if name}

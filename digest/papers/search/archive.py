@@ -1,7 +1,7 @@
 """Searches the archive by words and by id."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +34,6 @@ _TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B,
 _TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
 _BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
 _FIRST = 1e6  # of the paper whose id was typed
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +67,10 @@ def search(connection: Connection, query: Query, filters: Filters, limit: int, o
     If no paper has all the words, those with any of them.
     """
     results = _page(connection, _matching(connection, query, "AND"), filters, limit, offset)
-    word_count = sum(len(term.words) for term in query.wanted)
-    if results.total or word_count < 2:
+    if results.total or sum(len(term.words) for term in query.wanted) < 2:
         return results
     loose = _page(connection, _matching(connection, _single_words(query), "OR"), filters, limit, offset)
-    return Results(loose.hits, loose.total, any_word=loose.total > 0)
+    return replace(loose, any_word=loose.total > 0)
 
 
 def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
@@ -109,8 +107,8 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
         matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
     if not query.paper_id:
         return matching.subquery("matching")
-    by_id = select(papers.c.id.label("paper_id"), literal(_FIRST).label("relevance"))
-    both = union_all(by_id.where(papers.c.id == query.paper_id), matching).subquery()
+    by_id = select(papers.c.id, literal(_FIRST).label("relevance")).where(papers.c.id == query.paper_id)
+    both = union_all(matching, by_id).subquery()
     best = func.max(both.c.relevance).label("relevance")
     return select(both.c.paper_id, best).group_by(both.c.paper_id).subquery("matching")
 
@@ -168,15 +166,11 @@ def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
         below = category.startswith(f"{filters.category}.", autoescape=True)
         selected &= exists(select(1).where(or_(category == filters.category, below)))
     if filters.since:
-        selected &= _listed_at() >= _midnight(filters.since)
+        selected &= _listed_at() >= datetime.combine(filters.since, time.min, UTC)
     if filters.until:
-        selected &= _listed_at() < _midnight(filters.until) + _DAY
+        selected &= _listed_at() <= datetime.combine(filters.until, time.max, UTC)
     return selected
 
 
 def _listed_at() -> ColumnElement[datetime]:
     return func.coalesce(papers.c.listed_at, papers.c.published_at, papers.c.first_seen_at)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)

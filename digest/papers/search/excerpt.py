@@ -1,6 +1,7 @@
 """Cuts the part of a text that matches a query, and marks the matching words. Pure."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from digest.papers.search.query import Term
@@ -27,38 +28,26 @@ def excerpt(text: str, terms: Iterable[Term], limit: int) -> list[Piece]:
     matches = _matches(text, terms)
     start = _start(text, matches, limit)
     end = _word_end(text, start + limit)
-    pieces = _pieces(text, matches, start, end)
     before = [Piece("… ", False)] if start else []
     after = [Piece(" …", False)] if end < len(text) else []
-    return [*before, *pieces, *after]
+    return [*before, *_pieces(text, matches, start, end), *after]
 
 
 def _matches(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
-    """The positions of the terms, [start, end), in order and without overlap."""
+    """The positions of the terms, [start, end), in order; they may overlap."""
     words = list(words_of(text))
-    covered: list[tuple[int, int]] = []
-    for term in terms:
-        for first in range(len(words) - len(term.words) + 1):
-            run = words[first : first + len(term.words)]
-            if _is(run, term):
-                covered.append((run[0].start, run[-1].end))
-    return _joined(sorted(covered))
+    return sorted(
+        (run[0].start, run[-1].end)
+        for term in terms
+        for run in (words[first : first + len(term.words)] for first in range(len(words) - len(term.words) + 1))
+        if _is(run, term)
+    )
 
 
 def _is(run: Sequence[Word], term: Term) -> bool:
     *front, last = (word.text for word in run)
     ends = last == term.words[-1] or (term.beginning != "" and last.startswith(term.beginning))
     return ends and tuple(front) == term.words[:-1]
-
-
-def _joined(matches: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, end in matches:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _start(text: str, matches: list[tuple[int, int]], limit: int) -> int:
@@ -79,11 +68,8 @@ def _word_end(text: str, end: int) -> int:
 
 
 def _pieces(text: str, matches: list[tuple[int, int]], start: int, end: int) -> list[Piece]:
-    pieces, done = [], start
-    for match in matches:
-        first, last = max(match[0], done), min(match[1], end)
-        if first < last:
-            pieces += [Piece(text[done:first], False), Piece(text[first:last], True)]
-            done = last
-    pieces.append(Piece(text[done:end], False))
-    return [piece for piece in pieces if piece.text]
+    is_match = [False] * len(text)
+    for first, last in matches:
+        is_match[first:last] = [True] * (last - first)
+    runs = groupby(range(start, end), key=is_match.__getitem__)
+    return [Piece("".join(text[position] for position in positions), matching) for matching, positions in runs]

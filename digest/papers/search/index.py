@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from digest.database.dialect import insert_or_change
+from digest.database.dialect import in_list, insert_or_change
 from digest.database.tables import papers
 from digest.papers.search.tables import paper_words
 from digest.papers.search.tokenizer import words_of
@@ -22,17 +22,16 @@ _GAP = 100  # positions between two fields, so that no phrase spans both
 def index_papers(connection: Connection, rows: Iterable[Mapping[str, Any] | RowMapping]) -> None:
     """Index rows of `papers` (or mappings with its columns), skipping those that have not changed."""
     hashed = {row["id"]: (_hash(row), row) for row in rows}
-    ids = list(hashed)
-    for batch in (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)):
-        query = select(paper_words.c.paper_id, paper_words.c.made_of).where(paper_words.c.paper_id.in_(batch))
-        indexed = {row.paper_id: row.made_of for row in connection.execute(query)}
-        changed = [
-            _indexed(connection.dialect.name, paper_id, *hashed[paper_id])
-            for paper_id in batch
-            if indexed.get(paper_id) != hashed[paper_id][0]
-        ]
-        if changed:
-            connection.execute(insert_or_change(connection, paper_words, ["paper_id"]), changed)
+    selected = in_list(connection, paper_words.c.paper_id, list(hashed))
+    query = select(paper_words.c.paper_id, paper_words.c.made_of).where(selected)
+    indexed = {row.paper_id: row.made_of for row in connection.execute(query)}
+    changed = [
+        _indexed(connection.dialect.name, paper_id, made_of, row)
+        for paper_id, (made_of, row) in hashed.items()
+        if indexed.get(paper_id) != made_of
+    ]
+    if changed:
+        connection.execute(insert_or_change(connection, paper_words, ["paper_id"]), changed)
 
 
 def index_all(connection: Connection) -> None:

@@ -57,9 +57,9 @@ def _term(text: str, exact: bool) -> Term | None:
         return None
     last = text[parsed[-1].start : parsed[-1].end]
     words = tuple(word.text for word in parsed)
-    if is_unspaced(last):
-        return Term(words, fold(last))  # such a character is indexed together with the one after it
-    return Term(words, "" if exact or len(last) < _SHORTEST_BEGINNING else fold(last))
+    # A character of a script without spaces is indexed together with the one after it.
+    may_go_on = is_unspaced(last) or (len(last) >= _SHORTEST_BEGINNING and not exact)
+    return Term(words, fold(last) if may_go_on else "")
 
 
 def _telling(terms: list[Term]) -> tuple[Term, ...]:

@@ -48,13 +48,10 @@ def papers_like(connection: Connection, paper: Paper, limit: int) -> list[Paper]
     """The papers of the archive most similar to `paper`, most similar first."""
     counts = words_in(paper)
     total = connection.execute(select(func.count()).select_from(paper_words)).scalar_one()
-    weights = characteristic(counts, _papers_with(connection, counts), total)
-    return _most_similar(connection, paper.id, weights, limit) if weights else []
-
-
-def _papers_with(connection: Connection, words: Mapping[str, float]) -> dict[str, int]:
     query = text(_PAPERS_WITH[connection.dialect.name])
-    return {row.word: row.papers for row in connection.execute(query, {"words": json.dumps(words)})}
+    papers_with = {row.word: row.papers for row in connection.execute(query, {"words": json.dumps(counts)})}
+    weights = characteristic(counts, papers_with, total)
+    return _most_similar(connection, paper.id, weights, limit) if weights else []
 
 
 def _most_similar(connection: Connection, paper_id: str, weights: Mapping[str, float], limit: int) -> list[Paper]:
@@ -68,8 +65,7 @@ def _most_similar(connection: Connection, paper_id: str, weights: Mapping[str, f
     }
     order = [row.paper_id for row in connection.execute(query, parameters)]
     rows = connection.execute(select(papers).where(papers.c.id.in_(order)))
-    similar = {row.id: paper_from(row) for row in rows}
-    return [similar[similar_id] for similar_id in order]
+    return sorted(map(paper_from, rows), key=lambda similar: order.index(similar.id))
 
 
 def words_in(paper: Paper) -> dict[str, float]:
@@ -94,5 +90,4 @@ def characteristic(counts: Mapping[str, float], papers_with: Mapping[str, int], 
         for word, count in counts.items()
         if 1 < papers_with.get(word, 0) <= max(_TOO_COMMON * papers, 2)
     }
-    heaviest = sorted(weights, key=lambda word: (-weights[word], word))[:MOST_WORDS]
-    return {word: weights[word] for word in heaviest}
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS])

@@ -25,19 +25,19 @@ paper_words = Table(
 )
 
 # The words are already folded (papers/search/tokenizer.py); `ascii` treats every character beyond ASCII as a letter.
-_FTS5 = "CREATE VIRTUAL TABLE paper_index USING fts5(title, authors, abstract, content='', tokenize='ascii')"
 _ADD = """INSERT INTO paper_index(rowid, title, authors, abstract) VALUES (new.id,
  json_extract(new.words, '$[0]'), json_extract(new.words, '$[1]'), json_extract(new.words, '$[2]'));"""
 _REMOVE = """INSERT INTO paper_index(paper_index, rowid, title, authors, abstract) VALUES ('delete', old.id,
  json_extract(old.words, '$[0]'), json_extract(old.words, '$[1]'), json_extract(old.words, '$[2]'));"""
-_SQLITE = (
-    _FTS5,
-    f"CREATE TRIGGER paper_index_added AFTER INSERT ON paper_words BEGIN {_ADD} END",
-    f"CREATE TRIGGER paper_index_removed AFTER DELETE ON paper_words BEGIN {_REMOVE} END",
-    f"CREATE TRIGGER paper_index_changed AFTER UPDATE ON paper_words BEGIN {_REMOVE} {_ADD} END",
-)
-_POSTGRESQL = ("CREATE INDEX paper_index_words ON paper_words USING gin (words)",)
-ADDITIONS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}  # by dialect; also what the migration runs
+ADDITIONS = {  # by dialect; also what the migration runs
+    "sqlite": (
+        "CREATE VIRTUAL TABLE paper_index USING fts5(title, authors, abstract, content='', tokenize='ascii')",
+        f"CREATE TRIGGER paper_index_added AFTER INSERT ON paper_words BEGIN {_ADD} END",
+        f"CREATE TRIGGER paper_index_removed AFTER DELETE ON paper_words BEGIN {_REMOVE} END",
+        f"CREATE TRIGGER paper_index_changed AFTER UPDATE ON paper_words BEGIN {_REMOVE} {_ADD} END",
+    ),
+    "postgresql": ("CREATE INDEX paper_index_words ON paper_words USING gin (words)",),
+}
 
 for _dialect, _statements in ADDITIONS.items():
     for _statement in _statements:

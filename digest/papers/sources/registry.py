@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from digest.papers.community import Community
+from sqlalchemy import Engine
+
 from digest.papers.sources import arxiv, hackernews, huggingface, source_names, suggestions
 from digest.papers.sources.feeds import Feeds
 from digest.papers.sources.fetch import Fetcher, RequestPolicy
@@ -42,16 +43,16 @@ def make_sources(
     names: Sequence[str],
     addresses: SourceAddresses,
     remembered: Remembered = lambda _url: None,
-    community: Community | None = None,
+    engine: Engine | None = None,
 ) -> list[Source]:
     """The sources with these names, in that order. Raises ValueError for an unknown name, for a package that fails, and
-    for "readers" without a community.
+    for "readers" without a database.
     """
     tools = Tools(addresses.contact, addresses.timeout_seconds, remembered)
-    return [_make(name, addresses, tools, community) for name in names]
+    return [_make(name, addresses, tools, engine) for name in names]
 
 
-def _make(name: str, addresses: SourceAddresses, tools: Tools, community: Community | None) -> Source:
+def _make(name: str, addresses: SourceAddresses, tools: Tools, engine: Engine | None) -> Source:
     match name:
         case "huggingface":
             fetcher = tools.fetcher(addresses.huggingface_url, huggingface.SPACING_SECONDS, "application/json")
@@ -65,8 +66,8 @@ def _make(name: str, addresses: SourceAddresses, tools: Tools, community: Commun
             return hackernews.HackerNews(addresses.hackernews_url, fetcher)
         case "feeds":
             return Feeds(addresses.feeds, lambda url: tools.fetcher(url, spacing_seconds=0), tools.remembered)
-        case suggestions.NAME if community is not None:
-            return suggestions.Suggestions(addresses.arxiv_url, _arxiv_api(addresses), community)
+        case suggestions.NAME if engine is not None:
+            return suggestions.Suggestions(addresses.arxiv_url, _arxiv_api(addresses), engine)
     return _made_by_package(name, tools)
 
 

@@ -4,9 +4,12 @@ With DIGEST_SOURCES=arxiv,readers a lab gets a trending list from its own subscr
 """
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from digest.papers.community import Community, Suggestion
+from sqlalchemy import Engine
+
+from digest.database.engine import read_only
+from digest.papers.community import Suggestion, SuggestionState, count_votes, listed_on, suggestions_in
 from digest.papers.sources import source_names
 from digest.papers.sources.arxiv import ApiError, ask_api
 from digest.papers.sources.fetch import Fetcher
@@ -15,6 +18,8 @@ from digest.papers.suggestion import ARXIV_SAYS, UNKNOWN
 
 NAME = source_names.SUGGESTIONS
 _BATCH = 50  # ids in one query to the API
+_WAITS_FOR = timedelta(days=30)
+_VOTED_WITHIN = timedelta(days=30)  # longer than any pool
 
 
 class Suggestions:
@@ -22,20 +27,23 @@ class Suggestions:
 
     name = NAME
 
-    def __init__(self, arxiv_url: str, fetcher: Fetcher, community: Community) -> None:
+    def __init__(self, arxiv_url: str, fetcher: Fetcher, engine: Engine) -> None:
         self._api = arxiv_url
         self._fetcher = fetcher
-        self._community = community
+        self._engine = engine
 
     def fetch(self, day: date, now: datetime) -> SourceResult:
         """The papers suggested on `day`; for today also all waiting suggestions, and the votes.
 
         While arXiv does not answer, suggestions keep waiting, and the result says so.
         """
-        result = SourceResult(papers=self._community.listed(day, now))
+        with read_only(self._engine) as connection:
+            result = SourceResult(papers=listed_on(connection, day, now))
+            waiting = suggestions_in(connection, SuggestionState.WAITING, now - _WAITS_FOR, now)
         if day == now.date():
-            self._look_up(self._community.waiting(now), result)
-            result.votes = self._community.votes(now, [paper.id for paper in result.papers])
+            self._look_up(waiting, result)
+            with read_only(self._engine) as connection:
+                result.votes = count_votes(connection, now - _VOTED_WITHIN, now, [paper.id for paper in result.papers])
         return result
 
     def _look_up(self, waiting: list[Suggestion], result: SourceResult) -> None:

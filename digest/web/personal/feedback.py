@@ -1,27 +1,32 @@
-"""Behind the links of a message's papers: more like this, less, already read; and all feedback so far.
+"""Behind the links of a message: the issue as it was sent, feedback on each paper, and all feedback so far.
 
 Opening a link only shows buttons.
 """
 
+from dataclasses import replace
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import Depends, Response
+from fastapi import Depends, HTTPException, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues.lists import chosen_list
 from digest.issues.profiles import feedback_summary
+from digest.issues.store import issue_on
 from digest.language import Message, _
+from digest.ledger.kinds import IssueKind
 from digest.papers.paper import Paper
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
-from digest.subscribers import community, feedback
+from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
-from digest.subscribers.preferences import Form
-from digest.web.cards import paper_card
-from digest.web.forms import value
+from digest.subscribers.preferences import Form, value
+from digest.web.cards import card, paper_card
 from digest.web.personal.links import FeedbackLink, PersonalLink
+from digest.web.public.archive import issue_date
 from digest.web.site import EarlyAnswer, PageRouter, Posted
 
 LABELS = {
@@ -38,6 +43,33 @@ _NOTICES = {
 router = PageRouter()
 
 
+# --- an issue as it was sent ---
+
+
+@router.page("/feedback/{token}/issues/{day}")
+@router.page("/feedback/{token}/issues/{day}/{kind}")
+def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> Response:
+    """The list that the ledger keeps of this subscriber's message; 404 when none was begun."""
+    with read_only(link.site.engine) as connection:
+        issue = issue_on(connection, kind, issue_date(day))
+        chosen = chosen_list(connection, issue.id, link.subscriber.key) if issue else None
+    if issue is None or chosen is None:
+        raise HTTPException(404, _("We didn’t email you a list on this date."))
+    ranked = {entry.paper.id: entry for entry in issue.papers}
+    picks = dict(enumerate(chosen.selection.picks, start=1))
+    return link.show(
+        "my_issue",
+        issue=issue,
+        cards=[replace(card(ranked[pick.paper_id]), rank=rank) for rank, pick in picks.items()],
+        why={rank: pick.why for rank, pick in picks.items()},
+        paper={rank: quote(pick.paper_id, safe="/:") for rank, pick in picks.items()},
+        labels=LABELS,
+    )
+
+
+# --- one paper ---
+
+
 class _FeedbackKinds(Convertor[FeedbackKind]):
     """Keeps these routes apart from others below the same link."""
 
@@ -51,9 +83,6 @@ class _FeedbackKinds(Convertor[FeedbackKind]):
 
 
 register_url_convertor("feedback", _FeedbackKinds())
-
-
-# --- one paper ---
 
 
 def _paper(link: FeedbackLink, paper_id: str) -> Paper:
@@ -88,7 +117,7 @@ def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tup
     """Apply the pressed button; returns a notice and the button that undoes it (name, value). Raises NotTaken."""
     engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
     if topic := topic_with(value(form, "mute")):
-        feedback.mute(engine, subscriber_id, topic, now)
+        paper_feedback.mute(engine, subscriber_id, topic, now)
         return _("We won’t send you papers on %(topic)s any more.", topic=topic.name), ("unmute", topic.slug)
     if topic := topic_with(value(form, "unmute")):
         return _unmute(link, topic), ("mute", topic.slug)
@@ -99,17 +128,17 @@ def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tup
         community.take_vote_back(engine, subscriber_id, paper.id)
         return _("Your vote has been removed."), ("vote", "yes")
     if value(form, "undo"):
-        feedback.take_back(engine, subscriber_id, paper.id)
+        paper_feedback.take_back(engine, subscriber_id, paper.id)
         return _("Undone. We’ve removed your feedback on this paper."), ("", "")
     pressed = value(form, "say") or kind
     if pressed not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
         raise NotTaken(_("Use one of the buttons."))
-    feedback.give(engine, subscriber_id, paper.id, FeedbackKind(pressed), now)
+    paper_feedback.give(engine, subscriber_id, paper.id, FeedbackKind(pressed), now)
     return _NOTICES[FeedbackKind(pressed)], ("undo", "yes")
 
 
 def _unmute(link: PersonalLink, topic: Topic) -> Message:
-    feedback.unmute(link.site.engine, link.subscriber.id, topic, clock.now())
+    paper_feedback.mute(link.site.engine, link.subscriber.id, topic, clock.now(), muted=False)
     return _("We may send you papers on %(topic)s again.", topic=topic.name)
 
 
@@ -155,12 +184,12 @@ def change_feedback(link: FeedbackLink, form: Posted) -> Response:
     engine, subscriber_id = link.site.engine, link.subscriber.id
     notice, error = "", ""
     if paper_id := value(form, "forget"):
-        forgotten = feedback.take_back(engine, subscriber_id, paper_id)
+        forgotten = paper_feedback.take_back(engine, subscriber_id, paper_id)
         notice = _("Undone.") if forgotten else _("There’s nothing to undo.")
     elif topic := topic_with(value(form, "unmute")):
         notice = _unmute(link, topic)
     elif value(form, "action") == "reset" and value(form, "sure") == "yes":
-        notice = _("Feedback cleared (%(count)s).", count=feedback.forget_all(engine, subscriber_id, clock.now()))
+        notice = _("Feedback cleared (%(count)s).", count=paper_feedback.forget_all(engine, subscriber_id, clock.now()))
     elif value(form, "action") == "reset":
         error = _("Tick the box to confirm. This can’t be undone.")
     return _show_all(link.reloaded(), notice, error)

@@ -1,7 +1,6 @@
 """Personal links: whose they are, and the pages behind them in that person's language."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Response
@@ -29,9 +28,6 @@ class PersonalLink:
     def pages(self) -> Pages:
         """In the subscriber's language, unless the address names one."""
         return self.site.pages.speaking(self.subscriber.preferences.language)
-
-    def has_expired(self, max_age: timedelta) -> bool:
-        return self.token.has_expired(max_age, clock.now())
 
     def reloaded(self) -> "PersonalLink":
         """The same after a change. Raises EarlyAnswer once the subscriber's data has been deleted."""
@@ -61,7 +57,7 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
     link = open_link(site, Purpose.FEEDBACK, token)
     if link is None:
         raise _lost(site)
-    if link.has_expired(FEEDBACK_FOR):
+    if link.token.has_expired(FEEDBACK_FOR, clock.now()):
         title, words = _("This link has expired"), _("Nothing has changed. Use the links in a more recent email.")
         raise EarlyAnswer(link.pages.say(title, words, status=410))
     return link

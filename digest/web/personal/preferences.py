@@ -12,9 +12,8 @@ from digest.issues import personal_data
 from digest.language import _
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
-from digest.subscribers.preferences import Errors, Form, parse_preferences
+from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose, sign
-from digest.web.forms import fields_of, fields_typed, value
 from digest.web.pages import Pages
 from digest.web.personal.links import ManageLink, PersonalLink, open_link
 from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
@@ -45,13 +44,18 @@ def change(link: ManageLink, form: Posted) -> Response:
     match value(form, "action"):
         case "unsubscribe":
             subscriptions.unsubscribe(engine, subscriber_id, now, "preferences page", link.site.settings.goodbye)
-            notice = _("You’ve unsubscribed. We won’t send you any more issues.")
-            return _show(link.reloaded(), notice, after=link.site.hint_later())
+            return _show(
+                link.reloaded(),
+                _("You’ve unsubscribed. We won’t send you any more issues."),
+                after=link.site.hint_later(),
+            )
         case "resubscribe":
             subscriptions.resubscribe(engine, subscriber_id, now)
             return _show(link.reloaded(), _("You’re subscribed again."))
         case "export":
-            return _export(link)
+            stored = personal_data.export(link.reloaded().site.engine, subscriber_id)
+            name = 'attachment; filename="what-is-stored-about-me.json"'
+            return JSONResponse(stored, headers={"Content-Disposition": name})
         case "erase":
             return _erase(link, form)
         case _:
@@ -65,11 +69,6 @@ def _save(link: PersonalLink, form: Form) -> Response:
         return _show(link, fields=fields_typed(form, fields_of(before, now)), errors=preferences)
     subscriptions.change_preferences(link.site.engine, link.subscriber.id, preferences, now)
     return _show(link.reloaded(), _("Saved. Your changes apply from the next issue."))
-
-
-def _export(link: PersonalLink) -> Response:
-    stored = personal_data.export(link.reloaded().site.engine, link.subscriber.id)
-    return JSONResponse(stored, headers={"Content-Disposition": 'attachment; filename="what-is-stored-about-me.json"'})
 
 
 def _erase(link: PersonalLink, form: Form) -> Response:

@@ -18,16 +18,21 @@ from digest.ledger.kinds import Status
 from digest.papers.store import latest_papers
 from digest.subscribers import subscriptions
 from digest.subscribers.addresses import BadAddress, normalise, suggestion
-from digest.subscribers.preferences import Form, holds_preferences, known_zone, parse_preferences
-from digest.subscribers.subscriber import Preferences
-from digest.subscribers.subscriptions import RequestOrigin
+from digest.subscribers.preferences import (
+    Form,
+    fields_of,
+    fields_typed,
+    holds_preferences,
+    known_zone,
+    parse_preferences,
+    value,
+)
+from digest.subscribers.subscriber import Consent, Preferences
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose
-from digest.web.caching import REVALIDATED, same_for_all
 from digest.web.cards import card, paper_card
-from digest.web.forms import fields_of, fields_typed, value
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
-from digest.web.site import EarlyAnswer, PageRouter, Posted, Site, TheSite
+from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
 
 FORM = "web 1"  # what the record of consent calls the form below; a new text gets a new number
 CARDS = 10
@@ -58,9 +63,9 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
     """Take the address, and say to look for our message."""
     address = _address(site, form, "subscribe")
     if not _is_a_program(form):
-        origin = RequestOrigin(FORM, site.client_hash(request))
+        consent = Consent(clock.now(), site.client_hash(request), FORM)
         preferences = Preferences(zone=known_zone(value(form, "zone")) or "UTC", language=site.pages.language.code)
-        subscriptions.subscribe(site.engine, address, origin, clock.now(), site.secret, preferences)
+        subscriptions.subscribe(site.engine, address, consent, site.secret, preferences)
     return site.pages.say(
         _("Check your inbox"),
         _("We’ve sent you an email. Use the button in it to confirm your address, and your subscription starts."),
@@ -136,25 +141,18 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
     """The link of somebody who may confirm with it. Raises EarlyAnswer: the page that says how things stand."""
     link = open_link(site, Purpose.CONFIRM, token)
     if link is None:
-        raise EarlyAnswer(_broken(site.pages))
+        text = _(
+            "Your email app may have broken the link, or you may have signed up too long ago. Copy"
+            " the whole address from the email, or sign up again on the home page."
+        )
+        raise EarlyAnswer(site.pages.say(_("This link doesn’t work"), text, status=404))
     if link.subscriber.status is Status.CONFIRMED:
         raise EarlyAnswer(_confirmed(link.pages))
     if link.subscriber.status is Status.UNSUBSCRIBED:
         raise EarlyAnswer(_unsubscribed_since(link.pages))
-    if link.has_expired(CONFIRM_FOR):
+    if link.token.has_expired(CONFIRM_FOR, clock.now()):
         raise EarlyAnswer(_sent_again(link) if send_again else link.pages.show("expired", 410))
     return link
-
-
-def _broken(pages: Pages) -> Response:
-    return pages.say(
-        _("This link doesn’t work"),
-        _(
-            "Your email app may have broken the link, or you may have signed up too long ago. Copy"
-            " the whole address from the email, or sign up again on the home page."
-        ),
-        status=404,
-    )
 
 
 def _sent_again(link: PersonalLink) -> Response:

@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Response
 
 from digest import clock
-from digest.language import _
+from digest.language import UserError, _
 from digest.papers.suggestion import refusal
 from digest.subscribers import community
-from digest.subscribers.community import NotTaken
+from digest.subscribers.preferences import value
 from digest.web.cards import paper_card
-from digest.web.forms import value
 from digest.web.personal.links import PersonalLink, feedback_link
 from digest.web.site import PageRouter, Posted, TheSite
 
@@ -46,7 +45,7 @@ def suggest(link: SuggestingLink, form: Posted) -> Response:
             notice = _("Your vote has been removed.")
         else:
             notice = community.suggest(engine, subscriber_id, typed, now, link.site.settings.pool_days)
-    except NotTaken as problem:
+    except UserError as problem:
         return _show(link, typed=typed, error=problem.words)
     return _show(link, notice=notice)
 

@@ -1,7 +1,12 @@
-"""Past issues and single papers, open to everybody."""
+"""Past issues and single papers, open to everybody, with schema.org as JSON-LD.
 
+The CSP allows such a data block, since it is not a script.
+"""
+
+from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
+from typing import Any
 
 from fastapi import HTTPException, Request, Response
 
@@ -10,20 +15,20 @@ from digest.issues.archive import days_in, latest_place, months_of_issues
 from digest.issues.store import issue_on
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import arxiv_page
+from digest.papers.paper import Paper, RankedPaper, arxiv_page
 from digest.papers.search import papers_like
 from digest.papers.store import paper as paper_with_id
-from digest.web.caching import same_for_all
+from digest.settings import Settings
+from digest.text import one_line, parse_date
 from digest.web.cards import authors, card, links, paper_card
-from digest.web.forms import parse_date
-from digest.web.paging import page_number, pages_of
 from digest.web.public.score_labels import score_labels
-from digest.web.public.structured import article, collection
 from digest.web.public.votes_chart import votes_chart
-from digest.web.site import PageRouter, TheSite
+from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_all
 
 PER_PAGE = 10
 SIMILAR = 4
+_MOST_AUTHORS = 20
+_SCHEMA = "https://schema.org"
 
 router = PageRouter()
 
@@ -44,18 +49,17 @@ def issues_page(site: TheSite, request: Request) -> Response:
 
 @router.page("/issues/{day}")
 @router.page("/issues/{day}/{kind}")
-def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY) -> Response:
+def issue_page(
+    site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY, page: PageNumber = 1
+) -> Response:
     """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
     with read_only(site.engine) as connection:
         issue = issue_on(connection, kind, issue_date(day))
     if issue is None:
         raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
-    page = page_number(request)
     pages = pages_of(len(issue.papers), PER_PAGE, page)
     shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
-    public_url = site.settings.public_url
-    canonical = public_url + issue.path
-    listed = [(ranked, public_url + ranked.paper.path) for ranked in shown]
+    canonical = site.settings.public_url + issue.path
     answer = site.pages.show(
         "issue",
         issue=issue,
@@ -63,7 +67,7 @@ def issue_page(site: TheSite, request: Request, day: str, kind: str = IssueKind.
         page=page,
         pages=pages,
         canonical=canonical,
-        structured=collection(issue.date, listed, canonical, site.settings.title),
+        structured=_collection(issue.date, shown, canonical, site.settings),
     )
     return same_for_all(request, answer)
 
@@ -92,7 +96,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         chart=votes_chart(details.votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
-        structured=article(paper, canonical),
+        structured=_article(paper, canonical),
     )
     return same_for_all(request, answer)
 
@@ -101,10 +105,10 @@ def _month(text: str, months: list[date]) -> date | None:
     """The month `2026-11`, or the newest. Raises HTTPException 404 for one without issues."""
     if not text:
         return months[0] if months else None
-    for month in months:
-        if text == f"{month:%Y-%m}":
-            return month
-    raise HTTPException(404, _("There’s no issue for this month. The past issues page lists the ones we have."))
+    by_name = {f"{month:%Y-%m}": month for month in months}
+    if text not in by_name:
+        raise HTTPException(404, _("There’s no issue for this month. The past issues page lists the ones we have."))
+    return by_name[text]
 
 
 def issue_date(text: str) -> date:
@@ -113,3 +117,34 @@ def issue_date(text: str) -> date:
     if day is None:
         raise HTTPException(404, _("That isn’t a date. Dates look like 2026-11-23."))
     return day
+
+
+def _article(paper: Paper, address: str) -> dict[str, Any]:
+    """One paper, as https://schema.org/ScholarlyArticle."""
+    facts: dict[str, Any] = {
+        "@context": _SCHEMA,
+        "@type": "ScholarlyArticle",
+        "name": one_line(paper.title),
+        "url": address,
+        "author": [{"@type": "Person", "name": one_line(name)} for name in paper.authors[:_MOST_AUTHORS]],
+        "abstract": one_line(paper.abstract or paper.summary),
+        "datePublished": paper.published_at.date().isoformat() if paper.published_at else "",
+        "sameAs": paper.url if paper.url.startswith("https://") else "",
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _collection(day: date, shown: Sequence[RankedPaper], address: str, settings: Settings) -> dict[str, Any]:
+    """One issue, as https://schema.org/CollectionPage."""
+    items = [
+        {"@type": "ListItem", "position": ranked.rank, "url": settings.public_url + ranked.paper.path}
+        for ranked in shown
+    ]
+    return {
+        "@context": _SCHEMA,
+        "@type": "CollectionPage",
+        "name": f"{settings.title}, {day.isoformat()}",
+        "url": address,
+        "datePublished": day.isoformat(),
+        "mainEntity": {"@type": "ItemList", "itemListElement": items},
+    }

@@ -10,8 +10,7 @@ from digest.database.engine import read_only
 from digest.issues.archive import newest_paper_ids
 from digest.issues.store import issue_dates
 from digest.papers.topics import TOPICS
-from digest.web.caching import same_for_all
-from digest.web.site import PageRouter, TheSite
+from digest.web.site import PageRouter, TheSite, same_for_all
 
 _ISSUES, _PAPERS = 5_000, 20_000  # a sitemap may hold 50,000 addresses (https://www.sitemaps.org/protocol.html)
 _PRIVATE = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/console", "/inbox", "/search")

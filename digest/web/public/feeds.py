@@ -1,10 +1,12 @@
 """The newest papers for feed readers: of all issues and of each topic, and the pages of topics.
 
+The entries are JSON Feed 1.1 (https://jsonfeed.org/version/1.1), which templates/web/feed.atom turns into Atom.
 A feed is in English: its entries keep their ids, and feed readers send no language that somebody chose.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated
+import json
+from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, HTTPException, Request, Response
@@ -15,30 +17,29 @@ from digest.issues.archive import Appearance, appearances, newest_cut
 from digest.language import _
 from digest.papers.topics import Topic, matches_topic, topic_with
 from digest.text import one_line
-from digest.web.caching import same_for_all
 from digest.web.cards import UNTITLED, card
-from digest.web.paging import page_number, pages_of
-from digest.web.public.feed import Feed, FeedEntry, as_json, rfc3339
-from digest.web.site import PageRouter, Site, TheSite
+from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
 
 _BEST, _BEST_FOR_TOPICS = 10, 50  # ranks of an issue that count
 _ISSUES = 14
 _ENTRIES = 50
 _PER_PAGE = 10
-_NEVER = datetime(2026, 1, 1, tzinfo=UTC)  # the last change of a feed without entries
+_NEVER = "2026-01-01T00:00:00+00:00"  # the last change of a feed without entries
 _ATOM, _JSON = "application/atom+xml; charset=utf-8", "application/feed+json; charset=utf-8"
 
 router = PageRouter()
 
 
-def _topic(slug: str) -> Topic:
-    topic = topic_with(slug)
-    if topic is None:
+def _topic(request: Request) -> Topic | None:
+    """The topic in the address, if one belongs there."""
+    slug = request.path_params.get("slug")
+    topic = topic_with(slug) if slug else None
+    if slug and topic is None:
         raise HTTPException(404, _("We don’t have that topic. The topics page lists the ones we have."))
     return topic
 
 
-TheTopic = Annotated[Topic, Depends(_topic)]
+TheTopic = Annotated[Topic | None, Depends(_topic)]
 
 
 @router.page("/topics")
@@ -48,94 +49,79 @@ def topics_page(site: TheSite, request: Request) -> Response:
 
 
 @router.page("/topics/{slug}")
-def topic_page(site: TheSite, request: Request, topic: TheTopic) -> Response:
+def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumber = 1) -> Response:
     """The papers of recent issues on one topic."""
-    page = page_number(request)
     with read_only(site.engine) as connection:
         newest = _newest(connection, topic)
     pages = pages_of(len(newest), _PER_PAGE, page)
     cards = [card(appearance.ranked) for appearance in newest[(page - 1) * _PER_PAGE : page * _PER_PAGE]]
-    canonical = f"{site.settings.public_url}/topics/{topic.slug}"
-    answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=canonical)
+    answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=_base(site, topic))
     return same_for_all(request, answer)
 
 
 @router.page("/feed.atom")
-def atom(site: TheSite, request: Request) -> Response:
-    """The ten best papers of each issue, as Atom."""
-    return _as_atom(site, request)
-
-
 @router.page("/topics/{slug}/feed.atom")
-def topic_atom(site: TheSite, request: Request, topic: TheTopic) -> Response:
-    """The newest papers of a topic, as Atom."""
-    return _as_atom(site, request, topic)
-
-
-@router.page("/feed.json")
-def json_feed(site: TheSite, request: Request) -> Response:
-    """The ten best papers of each issue, as JSON Feed."""
-    return _as_json(site, request)
-
-
-@router.page("/topics/{slug}/feed.json")
-def topic_json_feed(site: TheSite, request: Request, topic: TheTopic) -> Response:
-    """The newest papers of a topic, as JSON Feed."""
-    return _as_json(site, request, topic)
-
-
-def _as_atom(site: Site, request: Request, topic: Topic | None = None) -> Response:
+def atom(site: TheSite, request: Request, topic: TheTopic) -> Response:
+    """The ten best papers of each issue, or the newest of a topic, as Atom."""
     feed, cut_at = _feed(site, topic)
-    document = site.pages.render("feed.atom", feed=feed, rfc3339=rfc3339)
+    updated = max((item["date_published"] for item in feed["items"]), default=_NEVER)
+    feed_id = _tag(site, f"topic/{topic.slug}" if topic else "feed")
+    document = site.pages.render("feed.atom", feed=feed, id=feed_id, updated=updated, base=_base(site, topic))
     return same_for_all(request, Response(document, media_type=_ATOM), cut_at)
 
 
-def _as_json(site: Site, request: Request, topic: Topic | None = None) -> Response:
+@router.page("/feed.json")
+@router.page("/topics/{slug}/feed.json")
+def json_feed(site: TheSite, request: Request, topic: TheTopic) -> Response:
+    """The same as JSON Feed."""
     feed, cut_at = _feed(site, topic)
-    return same_for_all(request, Response(as_json(feed), media_type=_JSON), cut_at)
+    return same_for_all(request, Response(json.dumps(feed, ensure_ascii=False), media_type=_JSON), cut_at)
 
 
 def _newest(connection: Connection, topic: Topic | None) -> list[Appearance]:
-    if topic is None:
-        return appearances(connection, _BEST, _ISSUES)
-    newest = appearances(connection, _BEST_FOR_TOPICS, _ISSUES)
-    return [appearance for appearance in newest if matches_topic(appearance.ranked.paper, topic)]
+    newest = appearances(connection, _BEST_FOR_TOPICS if topic else _BEST, _ISSUES)
+    return [appearance for appearance in newest if not topic or matches_topic(appearance.ranked.paper, topic)]
 
 
-def _feed(site: Site, topic: Topic | None) -> tuple[Feed, datetime | None]:
+def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | None]:
     """The feed, and when the newest issue was cut."""
     with read_only(site.engine) as connection:
         newest, cut_at = _newest(connection, topic)[:_ENTRIES], newest_cut(connection)
-    public_url, title = site.settings.public_url, site.settings.title
-    base = f"{public_url}/topics/{topic.slug}" if topic else public_url
-    feed = Feed(
-        id=_tag(public_url, f"topic/{topic.slug}" if topic else "feed"),
-        title=f"{title}: {topic.name}" if topic else title,
-        subtitle="The best papers of each day, without repeats.",
-        home=base if topic else f"{public_url}/issues",
-        atom=f"{base}/feed.atom",
-        json=f"{base}/feed.json",
-        updated=max((appearance.cut_at for appearance in newest), default=_NEVER),
-        author=title,
-        entries=[_entry(public_url, appearance) for appearance in newest],
-    )
+    title = site.settings.title
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": f"{title}: {topic.name}" if topic else title,
+        "description": "The best papers of each day, without repeats.",
+        "home_page_url": _base(site, topic) if topic else f"{site.settings.public_url}/issues",
+        "feed_url": f"{_base(site, topic)}/feed.json",
+        "language": "en",
+        "authors": [{"name": title}],
+        "items": [_item(site, appearance) for appearance in newest],
+    }
     return feed, cut_at
 
 
-def _entry(public_url: str, appearance: Appearance) -> FeedEntry:
+def _item(site: Site, appearance: Appearance) -> dict[str, Any]:
     paper = appearance.ranked.paper
-    return FeedEntry(
-        id=_tag(public_url, f"paper/{quote(paper.id, safe='/:')}"),
-        url=public_url + paper.path,
-        title=one_line(paper.title) or UNTITLED,
-        summary=one_line(paper.summary),
-        text=one_line(paper.abstract),
-        authors=tuple(one_line(name) for name in paper.authors),
-        categories=tuple(one_line(category) for category in paper.categories),
-        published=appearance.cut_at,
-    )
+    title, summary = one_line(paper.title) or UNTITLED, one_line(paper.summary)
+    optional = {
+        "summary": summary,
+        "authors": [{"name": one_line(name)} for name in paper.authors],
+        "tags": [one_line(category) for category in paper.categories],
+    }
+    return {
+        "id": _tag(site, f"paper/{quote(paper.id, safe='/:')}"),
+        "url": site.settings.public_url + paper.path,
+        "title": title,
+        "content_text": one_line(paper.abstract) or summary or title,
+        "date_published": appearance.cut_at.isoformat(timespec="seconds"),
+    } | {name: value for name, value in optional.items() if value}
 
 
-def _tag(public_url: str, name: str) -> str:
+def _base(site: Site, topic: Topic | None) -> str:
+    return f"{site.settings.public_url}/topics/{topic.slug}" if topic else site.settings.public_url
+
+
+def _tag(site: Site, name: str) -> str:
     """A tag address (RFC 4151), which stays the same whatever becomes of the pages."""
-    return f"tag:{urlsplit(public_url).hostname},2026:{name}"
+    return f"tag:{urlsplit(site.settings.public_url).hostname},2026:{name}"

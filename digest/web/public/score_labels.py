@@ -63,9 +63,10 @@ def score_labels(terms: ScoreTerms) -> ScoreLabels:
 
     The terms of an older formula keep the names that they had there.
     """
-    parts = [(name, value) for name, value in terms.parts.items() if round(value, _DECIMALS)]
     return ScoreLabels(
-        tuple((_PARTS.get(name, _plain(name)), value) for name, value in parts),
+        tuple(
+            (_PARTS.get(name, _plain(name)), value) for name, value in terms.parts.items() if round(value, _DECIMALS)
+        ),
         tuple((_FACTS.get(name, _plain(name)), _in_words(name, value)) for name, value in terms.facts.items()),
     )
 

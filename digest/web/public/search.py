@@ -10,11 +10,9 @@ from digest.database.engine import read_only
 from digest.language import Language, Message, _, and_more
 from digest.papers.paper import Paper, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
-from digest.text import one_line
+from digest.text import one_line, parse_date
 from digest.web.cards import PaperCard, authors, paper_card
-from digest.web.forms import parse_date
-from digest.web.paging import page_number, pages_of
-from digest.web.site import PageRouter, TheSite
+from digest.web.site import PageNumber, PageRouter, TheSite, pages_of
 
 PER_PAGE = 10
 _EXCERPT = 200
@@ -46,13 +44,12 @@ class SearchForm:
 
 
 @router.page("/search")
-def search_page(site: TheSite, request: Request) -> Response:
+def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Response:
     """Papers of the archive by words, authors or id; the empty form explains itself."""
     form, filters = _read(request)
     if form.is_empty or form.errors:
         return site.pages.show("search", 400 if form.errors else 200, form=form, results=None)
     query = parse_query(form.words)
-    page = page_number(request)
     with read_only(site.engine) as connection:
         results = search(connection, query, filters, PER_PAGE, (page - 1) * PER_PAGE)
     pages = pages_of(results.total, PER_PAGE, page)
@@ -104,5 +101,7 @@ def _read(request: Request) -> tuple[SearchForm, Filters]:
     if since and until and since > until:
         errors["to"] = _("The end date is before the start date.")
     category = typed["category"][:40]
-    form = SearchForm(typed["q"][:LONGEST_QUERY], category, typed["from"][:20], typed["to"][:20], errors)
-    return form, Filters(category, since, until)
+    return (
+        SearchForm(typed["q"][:LONGEST_QUERY], category, typed["from"][:20], typed["to"][:20], errors),
+        Filters(category, since, until),
+    )

@@ -9,7 +9,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import opinions, tastes
 from digest.issues.personal_data import export
 from digest.issues.profiles import feedback_summary
-from digest.subscribers import feedback
+from digest.subscribers import paper_feedback
 from digest.subscribers.paper_feedback import FeedbackKind
 from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
 
@@ -65,5 +65,5 @@ def test_a_subscriber_sees_the_words_of_their_profile_until_they_delete_their_fe
     exported = export(engine, fond.id)
     assert exported is not None
     assert exported["tastes"][0]["words"] == list(words)
-    feedback.forget_all(engine, fond.id, MORNING)
+    paper_feedback.forget_all(engine, fond.id, MORNING)
     assert feedback_summary(engine, fond).words == ()

@@ -6,7 +6,7 @@ from digest.issues.issue import Issue
 from digest.issues.selection import Selection
 from digest.ledger.kinds import Kind
 from digest.lint import parse
-from digest.mail.compose.cards import card_values, in_preheader, in_subject
+from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, card_values, short_name
 from digest.mail.compose.fragments import _WORDING, quiet_preheader
 from digest.mail.compose.issue_template import REASON, REASON_ROOM, SHORTEST_PREHEADER
 from digest.mail.compose.render import (
@@ -33,7 +33,7 @@ def from_scratch(
     cards = dict.fromkeys(("html", "text"), "")
     if selection.first:
         welcome = {
-            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"reader": links})
+            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"subscriber": links})
             for name, ending in (("html", "html"), ("text", "txt"))
         }
         cards = {"html": welcome["html"].strip() + "\n", "text": welcome["text"].strip("\n") + "\n\n"}
@@ -46,7 +46,7 @@ def from_scratch(
         for kind, ending in (("html", "html"), ("text", "txt")):
             template = renderer._templates.get_template(f"email/digest/card.{ending}")
             cards[kind] += template.render(common | {"why": reason[kind]}).strip("\n") + "\n"
-    others = "; ".join(in_preheader(paper, language) for paper in papers[1:4])
+    others = "; ".join(short_name(paper, IN_PREHEADER, language) for paper in papers[1:4])
     preheader = language.say(_WORDING["also"]) + others
     if len(papers) == 1 or len("Also: " + others) < SHORTEST_PREHEADER:
         preheader = quiet_preheader(issue, language)
@@ -57,10 +57,10 @@ def from_scratch(
         "more": str(len(papers) - 1) if len(papers) > 1 else "",
         "left_out": left_out_notice(left_out, language, language.number(left_out)),
         "cut": cut_notice(len(papers), len(issue.papers), language, many) if is_cut else "",
-        "title": in_subject(papers[0], language),
+        "title": short_name(papers[0], IN_SUBJECT, language),
         "preheader": preheader,
     }
-    shown = one_line(renderer._render("digest/subject.txt", values | {"reader": links, "look": branding}))
+    shown = one_line(renderer._render("digest/subject.txt", values | {"subscriber": links, "branding": branding}))
     values |= _common_values(links, branding) | {"subject": shown}
     parts = renderer._message(Kind.DIGEST, values, RenderedCard(cards["html"], cards["text"]))
     return MessageParts(shown, parts.text, parts.html), preheader

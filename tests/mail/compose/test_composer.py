@@ -14,12 +14,10 @@ from hypothesis import strategies as st
 from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint import ParsedMessage, lint
-from digest.mail.compose.composer import IssueComposer, compose_alone, render_fragments
-from digest.mail.compose.context import MailContext
+from digest.mail.compose.composer import IssueComposer, MailContext, compose_alone, render_fragments
 from digest.mail.compose.fragments import Fragments
-from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.render import Renderer, SubscriberLinks
-from digest.mail.message import Branding
+from digest.mail.message import Branding, UnfitMessage
 from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.tokens import Purpose, sign, verify
 from tests.mail.builders import (

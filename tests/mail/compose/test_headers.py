@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.ledger.kinds import Kind
-from digest.mail.compose.headers import UnfitMessage, message_bytes, message_id
+from digest.mail.compose.headers import message_bytes, message_id
+from digest.mail.message import UnfitMessage
 from digest.text import one_line
 from tests.mail.builders import a_draft, a_paper, an_issue, headers, message_parts, parts_of_every_kind
 

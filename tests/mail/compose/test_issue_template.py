@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from digest.mail.compose.composer import IssueComposer, render_fragments
-from digest.mail.compose.headers import UnfitMessage
 from digest.mail.compose.render import Renderer
+from digest.mail.message import UnfitMessage
 from digest.smtp import Envelope
 from tests.mail.builders import CONTEXT, TEMPLATES, a_composer, a_draft, a_paper, an_issue, everything_in
 

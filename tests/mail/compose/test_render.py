@@ -12,7 +12,7 @@ import pytest
 from digest.issues.selection import Pick, Selection
 from digest.ledger.kinds import Kind
 from digest.lint import Element, ParsedMessage, parse
-from digest.mail.compose.headers import UnfitMessage
+from digest.mail.message import UnfitMessage
 from digest.papers.paper import Paper
 from digest.papers.score_terms import ScoreTerms
 from tests.mail import builders

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_what_was_written_before_a_kill_is_there_after_it(tmp_path):
 
 
 def test_nobody_reads_the_journal_of_a_worker_that_lives(tmp_path):
-    with Journal(tmp_path, "alive"), left_behind(journals(tmp_path)[0]) as content:
+    with closing(Journal(tmp_path, "alive")), left_behind(journals(tmp_path)[0]) as content:
         assert content is None
     assert journals(tmp_path) == []
 
@@ -89,7 +90,7 @@ def test_all_of_a_claim_may_be_to_blame(tmp_path):
 
 
 def test_a_journal_cannot_be_opened_twice(tmp_path):
-    with Journal(tmp_path, "one"):
+    with closing(Journal(tmp_path, "one")):
         draft = tmp_path / "one.new"
         draft.touch()
         with pytest.raises(FileExistsError):
@@ -105,7 +106,7 @@ replies = st.builds(reply, st.integers(1, 2**40), codes, texts, st.sampled_from(
 
 @given(st.lists(replies, unique_by=lambda reply: reply.id))
 def test_every_reply_comes_back_with_its_meaning_and_the_start_of_its_text(tmp_path_factory, replies):
-    with Journal(tmp_path_factory.mktemp("journal"), "one") as journal:
+    with closing(Journal(tmp_path_factory.mktemp("journal"), "one")) as journal:
         for each in replies:
             journal.began(each.id)
             journal.answered(each)

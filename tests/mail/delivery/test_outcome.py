@@ -258,26 +258,46 @@ def test_messages_that_were_deferred_together_do_not_come_back_together():
 
 # --- recording ---
 
+OK = (Phase.CONTENT, 250, "2.0.0 ok")
+NO_USER = (Phase.RCPT, 550, "5.1.1 no such user")
+NO = (Phase.RCPT, 554, "no")
+BLOCKED = (Phase.MAIL, 550, "5.7.1 no")
 
-def test_a_window_is_recorded_and_a_bad_address_suppressed(engine):
+# the replies of one window → state, reply code and counted attempts of each · whose address is suppressed
+WINDOWS = {
+    # Something was accepted, so a refusal of the sender counts against its message.
+    "some accepted": ([OK, NO_USER, BLOCKED], [("accepted", 250, 0), ("refused", 550, 0), ("queued", 550, 1)], [1]),
+    "all accepted": ([OK, OK], [("accepted", 250, 0), ("accepted", 250, 0)], []),
+    "only the sender refused": ([BLOCKED, BLOCKED], [("queued", 550, 0), ("queued", 550, 0)], []),
+    "none accepted": ([BLOCKED, NO], [("queued", 550, 0), ("refused", 554, 0)], []),
+    "refused for another reason": (
+        [OK, NO, NO_USER],
+        [("accepted", 250, 0), ("refused", 554, 0), ("refused", 550, 0)],
+        [2],
+    ),
+}
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_is_recorded_and_a_bad_address_suppressed(engine, window):
+    replies, expected, bad = WINDOWS[window]
     add_papers(engine, range(3))
-    for number in range(3):
-        add_reader(engine, f"reader{number}@example.com")
+    for number in range(len(replies)):
+        add_reader(engine, f"subscriber{number}@example.com")
     cut(engine)
     with transaction(engine) as connection:
         claims = {claim.id: claim for claim in sending.claim(connection, "me", 10, MORNING + timedelta(hours=1))}
         marked = [MessageRecord(number, f"{number}@example.org", "a" * 64, DAY) for number in claims]
         assert sending.mark_sending(connection, "me", marked) == set(claims)
-    replies = [(Phase.CONTENT, 250, "2.0.0 ok"), (Phase.RCPT, 550, "5.1.1 no such user"), (Phase.MAIL, 550, "5.7.1 no")]
     receipts = [receipt_of(Reply(number, *reply, MORNING)) for number, reply in zip(claims, replies, strict=True)]
     with transaction(engine) as connection:
         record(connection, "me", receipts, claims, hold=False)
     rows = [row_of(engine, number) for number in claims]
-    assert [(row.state, row.reply_code, row.attempts) for row in rows] == [
-        ("accepted", 250, 0),
-        ("refused", 550, 0),
-        ("queued", 550, 1),  # something was accepted, so the refusal counts against this message
-    ]
+    assert [(row.state, row.reply_code, row.attempts) for row in rows] == expected
     with transaction(engine) as connection:
         suppressed = [is_suppressed(connection, claim.recipient) for claim in claims.values()]
-    assert suppressed == [False, True, False]
+    assert [number for number, is_bad in enumerate(suppressed) if is_bad] == bad
+
+
+def test_a_receipt_says_nothing_about_the_address_unless_told():
+    assert not Receipt(7, REFUSED, 554, "", "no", MORNING).address_is_bad

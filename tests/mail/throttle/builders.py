@@ -1,7 +1,6 @@
 """Rates on a real Redis whose clock a test moves."""
 
-from digest.mail.throttle import Rates
-from digest.mail.throttle.rates import SCRIPT
+from digest.mail.throttle.rates import SCRIPT, Rates
 
 
 class Clock:

@@ -8,11 +8,19 @@ import pytest
 from digest.database.engine import transaction
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause, set_pause
-from digest.mail.throttle import MAX_WAIT, Limits, Rates, Throttle, WindowSize
 from digest.mail.throttle.breaker import after_failures
+from digest.mail.throttle.rates import Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
-from digest.mail.throttle.throttle import pause_after_complaint
-from digest.mail.throttle.warm_up import give_back, reserve, sent_on
+from digest.mail.throttle.throttle import (
+    MAX_WAIT,
+    Limits,
+    Throttle,
+    give_back,
+    next_window_size,
+    pause_after_complaint,
+    reserve,
+    sent_on,
+)
 from digest.smtp import Phase, Reply
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -106,11 +114,8 @@ def test_messages_beyond_the_day_wait_until_after_midnight_and_spread_over_ten_m
     [(8, 0.0, 16), (8, 0.49, 16), (8, 0.5, 8), (8, 1.0, 8), (8, 1.01, 4), (1, 9.0, 1), (3, 9.0, 1), (32, 0.1, 50)],
 )
 def test_a_window_doubles_when_it_is_fast_and_halves_when_it_is_slow(before, seconds, after):
-    window = WindowSize()
-    assert window.messages == 1
-    window.messages = before
-    window.adapt(seconds, [receipt(Outcome.ACCEPTED), receipt(Outcome.REFUSED, 550)])
-    assert window.messages == after
+    receipts = [receipt(Outcome.ACCEPTED), receipt(Outcome.REFUSED, 550)]
+    assert next_window_size(before, timedelta(seconds=seconds), receipts) == after
 
 
 @pytest.mark.parametrize(
@@ -119,10 +124,7 @@ def test_a_window_doubles_when_it_is_fast_and_halves_when_it_is_slow(before, sec
     + [("uncertain", 16), ("sender error", 1), ("not attempted", 1)],
 )
 def test_trouble_makes_the_window_one_message(outcome, after):
-    window = WindowSize()
-    window.messages = 8
-    window.adapt(0.1, [receipt(Outcome.ACCEPTED), receipt(Outcome(outcome))])
-    assert window.messages == after
+    assert next_window_size(8, timedelta(seconds=0.1), [receipt(Outcome.ACCEPTED), receipt(Outcome(outcome))]) == after
 
 
 # --- pauses of destinations ---

@@ -14,8 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from digest.mail.throttle import MAX_WAIT, Limits, Rates, Throttle
-from digest.mail.throttle.rates import QUEUE_SECONDS, Bucket
+from digest.mail.throttle.rates import QUEUE_SECONDS, Bucket, Rates
+from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle
 from digest.run import processes
 from digest.run.parts import valkey_command
 from tests.mail.throttle.builders import Clock, TimedRates

@@ -13,7 +13,8 @@ from digest.ledger.events import latest
 from digest.mail import pauses
 from digest.mail.delivery.outcome import receipt_of
 from digest.mail.pauses import EVERYTHING, Pause, current, set_pause
-from digest.mail.throttle import Limits, Rates, Throttle, sent_on
+from digest.mail.throttle.rates import Rates
+from digest.mail.throttle.throttle import Limits, Throttle, sent_on
 from digest.smtp import Phase, Reply
 from tests.mail.throttle.builders import Clock, TimedRates
 

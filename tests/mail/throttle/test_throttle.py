@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
-from digest.mail.throttle import Limits
 from digest.mail.throttle.breaker import after_failures
 from digest.mail.throttle.responses import is_rate_limit, summarize, without_addresses
-from digest.mail.throttle.throttle import pause_after_complaint
+from digest.mail.throttle.throttle import Limits, pause_after_complaint
 from digest.smtp import Phase, Reply
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)

@@ -7,7 +7,8 @@ import pytest
 
 from digest.papers.paper import Observed, Votes
 from digest.papers.ranking import RECORD_DAYS, WEEK_BEST, Past, TrackRecords, track_records
-from digest.papers.ranking.signals import Signals, readings, signals_of
+from digest.papers.ranking.signals import listed_at, readings, signals_of
+from digest.papers.score_terms import ScoreTerms
 from tests.support.scenario import MORNING, paper
 
 HOUR = timedelta(hours=1)
@@ -22,61 +23,65 @@ def of(*votes: Votes, listed_at: datetime | None = MORNING - 20 * HOUR) -> Obser
     return Observed(paper(1, listed_at=listed_at), MORNING - 20 * HOUR, votes)
 
 
+def signals(observed: Observed) -> ScoreTerms:
+    return signals_of(observed, listed_at(observed, MORNING), MORNING)
+
+
 def test_only_the_latest_observation_of_each_source_counts():
-    assert signals_of(of(seen(40), seen(2, 9, "lab"), seen(90, 5)), MORNING).upvotes == 42
+    assert signals(of(seen(40), seen(2, 9, "lab"), seen(90, 5))).upvotes == 42
 
 
 def test_a_page_that_shows_no_comments_takes_none_back():
-    found = signals_of(of(seen(9, 2, comments=4, stars=7), seen(10)), MORNING)
+    found = signals(of(seen(9, 2, comments=4, stars=7), seen(10)))
     assert (found.upvotes, found.comments, found.stars) == (10, 4, 7)
 
 
 def test_the_pace_is_measured_over_half_a_day_or_more():
-    assert signals_of(of(seen(3, 13), seen(8, 11), seen(20)), MORNING).upvotes_before == 3
-    assert signals_of(of(seen(8, 11), seen(20)), MORNING).upvotes_before is None
+    assert signals(of(seen(3, 13), seen(8, 11), seen(20))).upvotes_before == 3
+    assert signals(of(seen(8, 11), seen(20))).upvotes_before == -1
 
 
 def test_a_second_source_that_begins_late_is_no_burst():
-    assert signals_of(of(seen(3, 5), seen(4), seen(900, 0, "hackernews")), MORNING).burst == 0
+    assert signals(of(seen(3, 5), seen(4), seen(900, 0, "hackernews"))).burst == 0
 
 
 def test_a_listing_in_the_future_counts_as_now():
-    assert signals_of(of(seen(5), listed_at=MORNING + 3 * HOUR), MORNING).votes_age_hours == 0
+    assert signals(of(seen(5), listed_at=MORNING + 3 * HOUR)).votes_age_hours == 0
 
 
 def test_where_only_the_date_is_known_the_readings_around_the_first_sight_say_the_hour():
     dated = Observed(paper(1, listed_at=MIDNIGHT), MIDNIGHT + 4 * HOUR, (seen(5),))
-    assert signals_of(dated, MORNING, [MIDNIGHT + 3 * HOUR]).listed_at == pytest.approx(
+    assert listed_at(dated, MORNING, [MIDNIGHT + 3 * HOUR]) == pytest.approx(
         MIDNIGHT + 3.3 * HOUR, abs=timedelta(seconds=1)
     )
-    assert signals_of(dated, MORNING, [MIDNIGHT - 9 * HOUR]).listed_at == MIDNIGHT + 1.2 * HOUR
+    assert listed_at(dated, MORNING, [MIDNIGHT - 9 * HOUR]) == MIDNIGHT + 1.2 * HOUR
 
 
 def test_without_a_listing_a_paper_counts_from_when_it_was_first_seen():
-    assert signals_of(of(listed_at=None), MORNING).listed_at == MORNING - 20 * HOUR
+    assert listed_at(of(listed_at=None), MORNING) == MORNING - 20 * HOUR
 
 
 def test_readings_are_the_instants_of_all_observations():
     assert readings([of(seen(1, 2), seen(2)), of(seen(5, 1))]) == [MORNING - 2 * HOUR, MORNING - HOUR, MORNING]
 
 
-@pytest.mark.parametrize(("hours_ago", "before"), [(12.1, 3), (12, 3), (11.9, None)])
+@pytest.mark.parametrize(("hours_ago", "before"), [(12.1, 3), (12, 3), (11.9, -1)])
 def test_half_a_day_ago_is_where_the_pace_begins(hours_ago, before):
-    assert signals_of(of(seen(3, hours_ago), seen(20)), MORNING).upvotes_before == before
+    assert signals(of(seen(3, hours_ago), seen(20))).upvotes_before == before
 
 
 def test_a_source_that_was_not_observed_then_adds_nothing_to_the_votes_of_before():
-    assert signals_of(of(seen(3, 13), seen(20), seen(7, 0, "lab")), MORNING).upvotes_before == 3
+    assert signals(of(seen(3, 13), seen(20), seen(7, 0, "lab"))).upvotes_before == 3
 
 
 @pytest.mark.parametrize(("hours_ago", "gained"), [(23.9, None), (24, 17), (30, 17), (36, 17), (36.1, None)])
 def test_the_gain_since_yesterday_needs_an_observation_of_a_day_to_a_day_and_a_half_ago(hours_ago, gained):
-    assert signals_of(of(seen(3, hours_ago), seen(20)), MORNING).gained == gained
+    assert signals(of(seen(3, hours_ago), seen(20))).gained == gained
 
 
 def test_the_gains_of_all_sources_add_up():
     votes = of(seen(3, 25), seen(20), seen(1, 26, "lab"), seen(5, 0, "lab"), seen(9, 0, "another"))
-    assert signals_of(votes, MORNING).gained == 21
+    assert signals(votes).gained == 21
 
 
 @pytest.mark.parametrize(
@@ -84,46 +89,46 @@ def test_the_gains_of_all_sources_add_up():
     [(0, 65, 1, 0), (0, 66, 1, 1), (0, 80, 2, 0), (0, 83, 2, 3), (0, 50, 0.0001, 0), (10, 60, 0, 0), (10, 61, 0, 1)],
 )
 def test_beyond_fifty_votes_and_fifteen_an_hour_is_a_burst(before, after, hours_ago, burst):
-    assert signals_of(of(seen(before, hours_ago), seen(after)), MORNING).burst == pytest.approx(burst, abs=0.01)
+    assert signals(of(seen(before, hours_ago), seen(after))).burst == pytest.approx(burst, abs=0.01)
 
 
 def test_bursts_add_up_to_no_more_than_the_votes_that_are_left():
-    assert signals_of(of(seen(0, 4), seen(165, 3), seen(330, 2)), MORNING).burst == 200
-    assert signals_of(of(seen(0, 4), seen(165, 3), seen(70, 2)), MORNING).burst == 70
+    assert signals(of(seen(0, 4), seen(165, 3), seen(330, 2))).burst == 200
+    assert signals(of(seen(0, 4), seen(165, 3), seen(70, 2))).burst == 70
 
 
 def test_a_source_whose_points_are_of_another_kind_is_counted_apart():
-    signals = signals_of(of(seen(4), seen(30, 2, "hackernews"), seen(44, 1, "hackernews", comments=9)), MORNING)
-    assert (signals.upvotes, signals.hackernews, signals.comments) == (4, 44, 0)
-    assert signals.votes_age_hours == 20
-    assert signals_of(of(seen(4)), MORNING).hackernews == 0
+    terms = signals(of(seen(4), seen(30, 2, "hackernews"), seen(44, 1, "hackernews", comments=9)))
+    assert (terms.upvotes, terms.hackernews, terms.comments) == (4, 44, 0)
+    assert terms.votes_age_hours == 20
+    assert signals(of(seen(4))).hackernews == 0
 
 
 def test_stars_are_the_most_that_any_source_shows_and_comments_add_up():
     votes = of(seen(4, comments=2), seen(4, 0, "lab", stars=9, comments=3), seen(4, 0, "another", stars=3))
-    signals = signals_of(votes, MORNING)
-    assert (signals.stars, signals.comments) == (9, 5)
-    assert signals_of(of(seen(4)), MORNING).stars == 0
+    terms = signals(votes)
+    assert (terms.stars, terms.comments) == (9, 5)
+    assert signals(of(seen(4))).stars == 0
 
 
 def test_a_paper_without_votes_has_no_signal_but_its_listing():
-    signals = signals_of(of(), MORNING)
-    assert signals == Signals(MORNING - 20 * HOUR, False, 0, None, None, 0.0, 0, 0, 0, 0.0)
+    assert signals(of()) == ScoreTerms(voted=0.0, upvotes=0.0, upvotes_before=-1.0, gained=None, votes_age_hours=0.0)
+    assert listed_at(of(), MORNING) == MORNING - 20 * HOUR
 
 
 def test_an_hour_of_listing_is_taken_as_it_is_and_midnight_is_not():
-    assert signals_of(of(seen(5), listed_at=MORNING - 4 * HOUR), MORNING).listed_at == MORNING - 4 * HOUR
+    assert listed_at(of(seen(5), listed_at=MORNING - 4 * HOUR), MORNING) == MORNING - 4 * HOUR
     dated = Observed(paper(1, listed_at=MIDNIGHT), MIDNIGHT + 4 * HOUR)
-    assert signals_of(dated, MORNING).listed_at == MIDNIGHT + 1.2 * HOUR
+    assert listed_at(dated, MORNING) == MIDNIGHT + 1.2 * HOUR
 
 
 def test_without_any_date_the_listing_is_after_the_last_reading_without_the_paper():
     undated = Observed(paper(1, listed_at=None), MORNING - 10 * HOUR)
     at = [MORNING - 40 * HOUR, MORNING - 20 * HOUR, MORNING - 10 * HOUR]
-    assert signals_of(undated, MORNING, at).listed_at == MORNING - 17 * HOUR
-    assert signals_of(undated, MORNING, at[2:]).listed_at == MORNING - 10 * HOUR
+    assert listed_at(undated, MORNING, at) == MORNING - 17 * HOUR
+    assert listed_at(undated, MORNING, at[2:]) == MORNING - 10 * HOUR
     dated_later = Observed(paper(1, listed_at=MIDNIGHT), MIDNIGHT - 4 * HOUR)
-    assert signals_of(dated_later, MORNING).listed_at == MIDNIGHT
+    assert listed_at(dated_later, MORNING) == MIDNIGHT
 
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)

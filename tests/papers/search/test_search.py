@@ -12,7 +12,7 @@ from digest.database.tables import metadata, papers
 from digest.papers.paper import Paper, Votes
 from digest.papers.search import Filters, index_all, paper_words, papers_like, parse_query, search
 from digest.papers.search.tokenizer import words_of
-from digest.papers.store import Listing, keep_papers, keep_votes, withdraw
+from digest.papers.store import keep_papers, keep_votes, withdraw
 
 NOON = datetime(2026, 5, 28, 12, tzinfo=UTC)
 SHELF = (
@@ -32,7 +32,7 @@ EVERYTHING = Filters()
 
 def stock(engine: Engine, *listed: Paper, at: datetime = NOON) -> None:
     with transaction(engine) as connection:
-        keep_papers(connection, Listing("huggingface", at, listed))
+        keep_papers(connection, "huggingface", at, listed)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_a_removed_paper_is_not_found(shelf: Engine) -> None:
 
 def test_what_is_rolled_back_is_not_found(shelf: Engine) -> None:
     with shelf.connect() as connection:
-        keep_papers(connection, Listing("arxiv", NOON, [Paper("2605.00001", "Penguins"), Paper("2605.7", "Penguins")]))
+        keep_papers(connection, "arxiv", NOON, [Paper("2605.00001", "Penguins"), Paper("2605.7", "Penguins")])
         connection.rollback()
     assert found(shelf, "penguins") == []
     assert "1" in found(shelf, "neural")

@@ -16,7 +16,7 @@ from digest.papers.paper import Paper, Votes
 from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.hackernews import HackerNews
 from digest.papers.sources.source import SourceUnavailable
-from digest.papers.store import Listing, keep_papers, paper
+from digest.papers.store import keep_papers, paper
 from tests.support.replay import Replay, Reply, json_reply, replaying
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -100,7 +100,7 @@ def test_points_are_kept_for_papers_that_another_source_listed(engine: Engine, s
     known, unknown = "2604.00002", "2604.00003"
     server.answers(SEARCH, hits(*(story(f"https://arxiv.org/abs/{one}", 40, 9) for one in (known, unknown))))
     with transaction(engine) as connection:
-        keep_papers(connection, Listing("arxiv", NOW, [Paper(known, "Known")]))
+        keep_papers(connection, "arxiv", NOW, [Paper(known, "Known")])
     (done,) = collect(engine, [source(server)], NOW.date(), NOW)
     assert (done.outcome, done.papers, done.message) == (SourceHealth.FRESH, 0, "votes of 2 papers")
     with read_only(engine) as connection:

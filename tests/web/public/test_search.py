@@ -6,7 +6,7 @@ import pytest
 
 from digest.database.engine import transaction
 from digest.papers.paper import Paper, Votes
-from digest.papers.store import Listing, keep_papers, keep_votes
+from digest.papers.store import keep_papers, keep_votes
 from digest.web.public.votes_chart import votes_chart
 from tests.web.conftest import START, Visit
 from tests.web.public.test_archive import LISTED
@@ -14,7 +14,7 @@ from tests.web.public.test_archive import LISTED
 
 def archive(visit: Visit, *listed: Paper) -> None:
     with transaction(visit.engine) as connection:
-        keep_papers(connection, Listing("huggingface", START, listed))
+        keep_papers(connection, "huggingface", START, listed)
 
 
 def titles(page: str) -> list[str]:

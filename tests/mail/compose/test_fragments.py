@@ -6,8 +6,7 @@ from datetime import timedelta
 from digest.database.engine import read_only, transaction
 from digest.issues.store import issue_by_id
 from digest.mail.compose.composer import render_fragments
-from digest.mail.compose.fragments import Fragments
-from digest.mail.compose.store import keep_fragments, stored_fragments
+from digest.mail.compose.fragments import Fragments, keep_fragments, stored_fragments
 from digest.papers.paper import Votes
 from digest.papers.store import keep_votes
 from tests.support.scenario import MORNING, add_papers, cut, desk, paper
