@@ -21,6 +21,8 @@ TOPIC, CATEGORY = InterestKind.TOPIC, InterestKind.CATEGORY
         (KEYWORD, "speech", {"keywords": ("Speech",)}, True),
         (KEYWORD, "C++", {"title": "C++17 for all"}, True),
         (KEYWORD, "C++", {"title": "Abc++"}, False),
+        (KEYWORD, "C#", {"title": "Abc#"}, False),
+        (KEYWORD, "#R", {"title": "The #ring"}, False),
         (KEYWORD, ".NET", {"title": "ASP.NET in practice"}, True),
         (KEYWORD, ".NET", {"title": "ASP.NETWORK"}, False),
         (KEYWORD, "Poincare", {"title": "The Poincaré ball"}, True),

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from digest.issues.issue import Issue, IssueSettings
 from digest.issues.reasons import OUTSIDE, place_of, reason_of
 from digest.issues.selection.selection import Pool, PoolProfile, Selection, SelectionWeights, select
+from digest.language import Languages
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.papers.paper import RankedPaper
 from digest.papers.score_terms import ScoreTerms
+from digest.resources import resource
 from digest.subscribers.subscriber import Preferences
 from tests.support.scenario import DAY, MORNING, paper
 
@@ -44,6 +46,20 @@ def test_a_keyword_brings_a_paper_to_the_front_and_says_so():
     assert selection.picks[0].why == "matches your keyword “Molecule”"
     assert selection.picks[0].terms == {"trending": 0.3155, "keyword": 0.8}
     assert selection.picks[0].score == 1.1155
+
+
+def test_reasons_are_in_the_language_of_the_subscriber_or_else_of_the_issue():
+    issue = issue_of(replace(TEN[7], title="Diffusion on molecules"))
+    wants = Preferences(papers=1, keywords=("Molecule",))
+
+    def why(of_issue, of_subscriber):
+        settings = replace(issue.settings, language=of_issue)
+        pool = Pool(replace(issue, settings=settings), languages=Languages(resource("locale")))
+        return pool.select(replace(wants, language=of_subscriber), set()).picks[0].why
+
+    english, chinese = why("en", ""), why("zh-CN", "")
+    assert english == "matches your keyword “Molecule”" != chinese
+    assert (why("en", "zh-CN"), why("zh-CN", "en")) == (chinese, english)
 
 
 def test_a_topic_brings_its_papers_before_all_but_the_first_of_the_issue():

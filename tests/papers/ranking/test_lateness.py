@@ -24,6 +24,7 @@ HOUR = timedelta(hours=1)
         (-HOUR, HOUR, 1),  # before and after the previous cut
         (-2 * ONE_DAY, HOUR, 2),
         (HOUR, 2 * HOUR, 0),  # both after it: an ordinary new paper
+        (-HOUR, timedelta(0), 0),  # seen as that issue was cut
         (-2 * HOUR, -HOUR, 0),  # both before it: it was in that issue
         (timedelta(0), HOUR, 1),
         (None, HOUR, 0),  # nobody knows when it was listed

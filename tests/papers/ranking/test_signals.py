@@ -107,7 +107,7 @@ def test_a_source_whose_points_are_of_another_kind_is_counted_apart():
 def test_stars_are_the_most_that_any_source_shows_and_comments_add_up():
     votes = of(seen(4, comments=2), seen(4, 0, "lab", stars=9, comments=3), seen(4, 0, "another", stars=3))
     terms = signals(votes)
-    assert (terms.stars, terms.comments) == (9, 5)
+    assert (terms.voted, terms.stars, terms.comments) == (1, 9, 5)
     assert signals(of(seen(4))).stars == 0
 
 
@@ -175,6 +175,11 @@ def test_a_week_is_measured_against_its_own_25th_best_paper():
         "ada": pytest.approx((24 * log(8) - 60 * average) / 64),
         "bob": pytest.approx((-35 * log(8) - 60 * average) / 64),
     }
+
+
+def test_the_papers_of_a_week_are_measured_together_whatever_their_day():
+    days = [Past("", "ada", MONDAY + timedelta(days=day), 0) for day in (0, 3) for _ in range(30)]
+    assert "ada" in track_records(days, MONDAY + timedelta(days=7)).submitters
 
 
 @pytest.mark.parametrize(("start", "now"), [(datetime(2025, 12, 22, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC))])
