@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from digest.database.engine import transaction
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
@@ -22,6 +23,7 @@ from digest.mail.throttle.throttle import (
     sent_on,
 )
 from digest.smtp import Phase, Reply
+from tests.mail.throttle.builders import Clock
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TODAY = NOW.date()
@@ -125,6 +127,27 @@ def test_a_window_doubles_when_it_is_fast_and_halves_when_it_is_slow(before, sec
 )
 def test_trouble_makes_the_window_one_message(outcome, after):
     assert next_window_size(8, timedelta(seconds=0.1), [receipt(Outcome.ACCEPTED), receipt(Outcome(outcome))]) == after
+
+
+# --- without Redis ---
+
+
+def test_redis_is_asked_again_after_five_seconds_and_its_absence_is_logged_once_a_minute():
+    clock = Clock()
+    clock.at = 0.0
+    rates, away = Rates("", clock), []
+    with capture_logs() as logs:
+        for at in (0.0, 4.9, 5.0, 54.0, 59.9, 60.0):
+            clock.at = at
+            away.append(rates.is_away)
+            assert rates.take([], [[], []]) == [30.0, 30.0]
+            away.append(len(logs))
+    assert away == [False, 1, True, 1, False, 1, False, 1, False, 1, True, 1]
+    clock.at = 64.9
+    with capture_logs() as logs:
+        rates.take([], [[]])
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+    rates.close()
 
 
 # --- pauses of destinations ---
