@@ -33,6 +33,6 @@ def latest(connection: Connection, limit: int, subject: str | None = None) -> li
 
 
 def forget_detail(connection: Connection, subject: str, what: str) -> None:
-    """Empty what was said with one kind of event of a subject, such as a reader's own words; that it happened stays."""
+    """Delete the detail of one kind of event of a subject, such as a subscriber's own words; the event itself stays."""
     which = (events.c.subject == subject) & (events.c.what == what)
     connection.execute(update(events).where(which).values(detail={}))

@@ -26,7 +26,7 @@ from digest.mail.message import Draft
 from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
-_SAMPLE_ADDRESS = "reader@example.com"
+_SAMPLE_ADDRESS = "subscriber@example.com"
 _NOBODY = 0  # the id of no subscriber, so that links in a preview open no page
 _FRAMES = (("Phone, light", 390, False), ("Phone, dark", 390, True), ("Small phone, light", 320, False))
 _DESKTOP = (("Desktop, light", 720, False), ("Desktop, dark", 720, True))

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from digest.cli.main import app
-from tests.support.scenario import add_papers, add_reader, cut
+from tests.support.scenario import add_papers, add_subscriber, cut
 
 KEY = "a-secret-of-at-least-thirty-two-characters"
 DATE = "2026-03-04"
@@ -25,5 +25,5 @@ def run(engine, database_url, monkeypatch):
 @pytest.fixture
 def issue(engine):
     add_papers(engine, range(12))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     return cut(engine)

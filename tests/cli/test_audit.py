@@ -14,7 +14,7 @@ from digest.issues.publish import halt
 from digest.ledger.kinds import IssueStatus
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from tests.cli.conftest import DATE
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 KEYS = [
     "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
@@ -27,7 +27,7 @@ def three(engine):
     """An issue for three readers."""
     add_papers(engine, range(3))
     for number in range(3):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     return cut(engine)
 
 

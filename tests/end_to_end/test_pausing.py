@@ -14,7 +14,7 @@ from digest.database.engine import read_only, transaction
 from digest.issues.audit import audit
 from digest.ledger.transitions import skip_cancelled
 from digest.settings import settings
-from tests.support.scenario import DAY, MORNING, SECRET, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, SECRET, add_papers, add_subscriber, cut
 from tests.support.waiting import wait_for
 
 SUBSCRIBERS = 600
@@ -26,7 +26,7 @@ PROMISED = 5.0  # seconds
 def issue(engine):
     add_papers(engine, range(12))
     for number in range(SUBSCRIBERS):
-        add_reader(engine, f"subscriber{number}@example.com")
+        add_subscriber(engine, f"subscriber{number}@example.com")
     return cut(engine)
 
 

@@ -15,7 +15,7 @@ from digest.database.engine import read_only
 from digest.database.tables import issues
 from tests.end_to_end.test_subscriber_life import at
 from tests.support.lists import daily_lists
-from tests.support.scenario import add_reader
+from tests.support.scenario import add_subscriber
 from tests.support.waiting import wait_for, workers_look_again
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -49,7 +49,7 @@ def service(engine, database_url, redis_url, smtp_server, clock, monkeypatch):
     }.items():
         monkeypatch.setenv(f"DIGEST_{name}", value)
     for number in range(SUBSCRIBERS):
-        add_reader(engine, f"subscriber{number}@example.com")
+        add_subscriber(engine, f"subscriber{number}@example.com")
     clock.move_to(at(WEDNESDAY, 7, 30))
     with daily_lists() as lists:
         monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", lists)

@@ -19,7 +19,7 @@ from digest.database.engine import connect, read_only
 from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.audit import audit_all
 from digest.settings import settings
-from tests.support.scenario import add_papers, add_reader
+from tests.support.scenario import add_papers, add_subscriber
 from workers.scheduler import Jobs
 
 SCHEDULERS = 5
@@ -123,7 +123,7 @@ def subscribers_everywhere(engine, period):
         add_papers(engine, range(number, number + 1), seen_at=at(day, 5))
     for zone, hours in HOURS.items():
         for hour in hours:
-            add_reader(engine, f"{zone.replace('/', '.').lower()}.{hour}@example.com", zone=zone, hour=hour)
+            add_subscriber(engine, f"{zone.replace('/', '.').lower()}.{hour}@example.com", zone=zone, hour=hour)
 
 
 def live(schedulers: list[Jobs], clock, period: Period) -> None:

@@ -13,7 +13,7 @@ from digest.ledger.deliveries import LEASE
 from digest.ledger.kinds import IssueStatus, Kind
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import store
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 SEVEN = MORNING + timedelta(hours=1)
 
@@ -21,7 +21,7 @@ SEVEN = MORNING + timedelta(hours=1)
 @pytest.fixture
 def issue(engine):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     return cut(engine)
 
 
@@ -112,7 +112,7 @@ def test_of_a_deleted_subscriber_only_the_beginning_of_the_key_is_shown(engine, 
 
 def test_problems_come_first_and_can_be_read_page_by_page(engine):
     add_papers(engine, range(3))
-    subscribers = [add_reader(engine, f"reader{number}@example.com") for number in range(4)]
+    subscribers = [add_subscriber(engine, f"reader{number}@example.com") for number in range(4)]
     issue = cut(engine)
     with transaction(engine) as connection:
         for subscriber, state in zip(subscribers[1:], ("skipped", "refused", "quarantined"), strict=True):
@@ -123,7 +123,7 @@ def test_problems_come_first_and_can_be_read_page_by_page(engine):
 
 
 def test_deliveries_without_an_issue_are_explained_too(engine):
-    subscriber = add_reader(engine, "ada@example.com", confirmed_at=None)
+    subscriber = add_subscriber(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         queue_delivery(connection, NewDelivery(Kind.CONFIRMATION, DAY, subscriber.key, subscriber.id, MORNING), MORNING)
     with read_only(engine) as connection:

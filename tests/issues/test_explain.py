@@ -28,7 +28,7 @@ from digest.papers.ranking import RankingWeights, rank
 from digest.papers.store import keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_reader, cut, paper
+from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_subscriber, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 ISSUES, PAPERS_A_DAY = 12, 12
@@ -138,7 +138,9 @@ def test_each_list_is_explained_as_it_was_sent_and_its_terms_add_up(engine, requ
 def check_lists(engine, shared_data, journal, issues, subscribers, lists):
     """Cut and send issues, recorded or made up, and explain some of the lists; a soak explains a thousand."""
     dice = random.Random(20260304)
-    subscribers = [add_reader(engine, f"reader{number}@example.com", **wants(dice)) for number in range(subscribers)]
+    subscribers = [
+        add_subscriber(engine, f"reader{number}@example.com", **wants(dice)) for number in range(subscribers)
+    ]
     for number in range(issues):
         day = DAY + number * A_DAY
         now = MORNING + number * A_DAY
@@ -180,7 +182,7 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
 def sent(engine, journal):
     """A subscriber who was sent a message, and its issue."""
     add_papers(engine, range(12))
-    subscriber = add_reader(engine, "ada@example.com", papers=4, keywords=("number 7",))
+    subscriber = add_subscriber(engine, "ada@example.com", papers=4, keywords=("number 7",))
     cut(engine)
     send_all(engine, MORNING + AN_HOUR, journal)
     with read_only(engine) as connection:
@@ -270,7 +272,7 @@ def test_the_command_shows_the_list_its_terms_and_what_would_move(engine, sent, 
 def test_a_message_that_was_not_begun_has_no_list(engine):
     add_papers(engine, range(3))
     done = cut(engine)
-    subscriber = add_reader(engine, "ada@example.com")
+    subscriber = add_subscriber(engine, "ada@example.com")
     with transaction(engine) as connection:
         queue_delivery(
             connection, NewDelivery("digest", DAY, subscriber.key, subscriber.id, MORNING, done.issue_id), MORNING

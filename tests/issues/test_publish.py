@@ -14,7 +14,7 @@ from digest.ledger.deliveries import find
 from digest.ledger.kinds import Kind
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.papers.ranking import RankingWeights
-from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut
 
 
 def stored(engine, day=DAY):
@@ -59,7 +59,7 @@ def test_what_comes_after_the_cut_changes_nothing(engine):
 def test_ten_publishers_at_once_make_one_issue_and_one_mail_a_subscriber(engine):
     add_papers(engine, range(5))
     for number in range(7):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(lambda _: publish(engine, PLAN, DAY, MORNING), range(10)))
     assert sum(published.created for published in results) == 1
@@ -73,9 +73,9 @@ def test_ten_publishers_at_once_make_one_issue_and_one_mail_a_subscriber(engine)
 
 def test_each_subscriber_is_due_at_their_own_hour_in_their_own_zone(engine):
     add_papers(engine, range(3))
-    default = add_reader(engine, "default@example.com")
-    tokyo = add_reader(engine, "tokyo@example.com", zone="Asia/Tokyo", hour=20)
-    new_york = add_reader(engine, "ny@example.com", zone="America/New_York", hour=7)
+    default = add_subscriber(engine, "default@example.com")
+    tokyo = add_subscriber(engine, "tokyo@example.com", zone="Asia/Tokyo", hour=20)
+    new_york = add_subscriber(engine, "ny@example.com", zone="America/New_York", hour=7)
     cut(engine)
     assert due_of(engine, default) == datetime(2026, 3, 4, 7, tzinfo=UTC)
     assert due_of(engine, tokyo) == datetime(2026, 3, 4, 11, tzinfo=UTC)
@@ -84,12 +84,12 @@ def test_each_subscriber_is_due_at_their_own_hour_in_their_own_zone(engine):
 
 def test_only_confirmed_subscribers_who_are_due_that_day_are_candidates(engine):
     add_papers(engine, range(3))
-    wanted = add_reader(engine, "daily@example.com")
-    wednesdays = add_reader(engine, "wednesdays@example.com", weekdays=frozenset({2}))
-    back = add_reader(engine, "back@example.com", paused_until=DAY)
-    add_reader(engine, "pending@example.com", confirmed_at=None)
-    add_reader(engine, "mondays@example.com", weekdays=frozenset({0}))
-    add_reader(engine, "paused@example.com", paused_until=DAY + timedelta(days=1))
+    wanted = add_subscriber(engine, "daily@example.com")
+    wednesdays = add_subscriber(engine, "wednesdays@example.com", weekdays=frozenset({2}))
+    back = add_subscriber(engine, "back@example.com", paused_until=DAY)
+    add_subscriber(engine, "pending@example.com", confirmed_at=None)
+    add_subscriber(engine, "mondays@example.com", weekdays=frozenset({0}))
+    add_subscriber(engine, "paused@example.com", paused_until=DAY + timedelta(days=1))
     done = cut(engine)
     assert done.candidates == 3
     assert all(due_of(engine, subscriber) for subscriber in (wanted, wednesdays, back))
@@ -98,14 +98,14 @@ def test_only_confirmed_subscribers_who_are_due_that_day_are_candidates(engine):
 def test_the_weekday_is_the_subscribers_own(engine):
     """At 20 o'clock UTC on Wednesday it is Thursday in Auckland, where the issue is read on Thursday morning."""
     add_papers(engine, range(3))
-    thursdays = add_reader(engine, "akl@example.com", zone="Pacific/Auckland", weekdays=frozenset({3}))
+    thursdays = add_subscriber(engine, "akl@example.com", zone="Pacific/Auckland", weekdays=frozenset({3}))
     cut(engine)
     assert due_of(engine, thursdays) == datetime(2026, 3, 4, 18, tzinfo=UTC)
 
 
 def test_after_a_late_cut_subscribers_are_due_at_once_and_not_a_day_later(engine):
     add_papers(engine, range(3))
-    subscriber = add_reader(engine, "ada@example.com")
+    subscriber = add_subscriber(engine, "ada@example.com")
     cut(engine, now=MORNING + timedelta(hours=9))
     assert due_of(engine, subscriber) == MORNING + timedelta(hours=1)
 
@@ -117,7 +117,7 @@ def read(engine, outcome):
 
 
 def test_a_quiet_day_is_cut_too_and_says_why_it_is_empty(engine):
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     read(engine, SourceHealth.QUIET)
     done = cut(engine)
     assert done.papers == 0

@@ -14,7 +14,7 @@ from digest.mail.preview import body_of, preview_message
 from digest.papers.paper import Votes
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.store import keep_votes
-from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_reader, cut, desk, paper
+from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut, desk, paper
 
 # The settings of a catch-up issue, as the first version that cut one wrote them.
 STORED = {
@@ -73,7 +73,7 @@ def message(engine, subscriber):
     ],
 )
 def test_a_message_says_how_many_votes_were_cast_since_yesterday(engine, hours_ago, words):
-    subscriber = add_reader(engine, "ada@example.org")
+    subscriber = add_subscriber(engine, "ada@example.org")
     add_papers(engine, range(1), seen_at=MORNING - timedelta(hours=hours_ago[0]))
     counts = (*range(19, 18 + len(hours_ago)), 31)
     with transaction(engine) as connection:

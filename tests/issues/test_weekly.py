@@ -15,7 +15,7 @@ from digest.ledger.kinds import IssueKind, IssueStatus, Kind
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
 from tests.mail.delivery.builders import hands, opened, papers_in
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 __all__ = ["hands"]  # a fixture
 
@@ -53,7 +53,7 @@ def test_a_weekly_issue_is_cut_on_the_days_of_weekly_subscribers_and_ranks_the_w
     add_papers(engine, range(3), seen_at=MORNING - 6 * A_DAY)
     add_papers(engine, range(3, 6), seen_at=MORNING - 8 * A_DAY, listed_at=MORNING - 8 * A_DAY)
     add_papers(engine, range(6, 9))
-    weekly, daily = add_reader(engine, "ada@example.com", **WEDNESDAYS), add_reader(engine, "ben@example.com")
+    weekly, daily = add_subscriber(engine, "ada@example.com", **WEDNESDAYS), add_subscriber(engine, "ben@example.com")
     done = cut(engine)
     assert (done.candidates, dict(done.also)) == (1, {"weekly": 1})
     assert (kinds_for(engine, weekly), kinds_for(engine, daily)) == ([Kind.WEEKLY], [Kind.DIGEST])
@@ -65,7 +65,7 @@ def test_a_weekly_issue_is_cut_on_the_days_of_weekly_subscribers_and_ranks_the_w
 
 
 def test_a_weekly_mail_says_so_and_holds_the_best_of_the_week(hands, engine, smtp_server):
-    add_reader(engine, "ada@example.com", papers=8, **WEDNESDAYS)
+    add_subscriber(engine, "ada@example.com", papers=8, **WEDNESDAYS)
     live(hands, engine, DAY - 6 * A_DAY, 7)
     (mail,) = smtp_server.taken_for("ada@example.com")
     message = opened(mail)
@@ -78,7 +78,7 @@ def test_a_weekly_mail_says_so_and_holds_the_best_of_the_week(hands, engine, smt
 
 
 def test_changing_from_daily_to_weekly_and_back_brings_no_paper_twice(hands, engine, smtp_server):
-    subscriber = add_reader(engine, "ada@example.com", papers=4)
+    subscriber = add_subscriber(engine, "ada@example.com", papers=4)
     for number in range(15):
         day = DAY + (number - 14) * A_DAY
         add_papers(engine, range(8 * number, 8 * number + 8), seen_at=MORNING + (day - DAY) - timedelta(hours=1))
@@ -96,8 +96,8 @@ def test_changing_from_daily_to_weekly_and_back_brings_no_paper_twice(hands, eng
 
 def test_a_weekly_issue_is_paused_resumed_cancelled_and_audited_by_its_kind(hands, engine, smtp_server):
     add_papers(engine, range(5))
-    add_reader(engine, "ada@example.com", **WEDNESDAYS)
-    add_reader(engine, "ben@example.com")
+    add_subscriber(engine, "ada@example.com", **WEDNESDAYS)
+    add_subscriber(engine, "ben@example.com")
     cut(engine)
     assert halt(engine, DAY, IssueStatus.PAUSED, MORNING, IssueKind.WEEKLY)
     hands.deliver()
@@ -113,14 +113,14 @@ def test_a_weekly_issue_is_paused_resumed_cancelled_and_audited_by_its_kind(hand
 
 def test_a_weekly_subscriber_who_confirms_gets_the_newest_weekly_issue_and_before_there_is_one_the_days(engine):
     add_papers(engine, range(5))
-    first = add_reader(engine, "first@example.com", confirmed_at=None, **WEDNESDAYS)
+    first = add_subscriber(engine, "first@example.com", confirmed_at=None, **WEDNESDAYS)
     cut(engine)
     first_issue.confirm(engine, first.id, "", MORNING)
     assert kinds_for(engine, first) == [Kind.DIGEST]
     add_papers(engine, range(5, 10), seen_at=MORNING + 6 * A_DAY)
-    add_reader(engine, "other@example.com", **WEDNESDAYS)
+    add_subscriber(engine, "other@example.com", **WEDNESDAYS)
     cut(engine, DAY + 7 * A_DAY)
-    second = add_reader(engine, "second@example.com", confirmed_at=None, **WEDNESDAYS)
+    second = add_subscriber(engine, "second@example.com", confirmed_at=None, **WEDNESDAYS)
     first_issue.confirm(engine, second.id, "", MORNING + 9 * A_DAY)
     assert kinds_for(engine, second, DAY + 7 * A_DAY) == [Kind.WEEKLY]
 
@@ -134,7 +134,7 @@ def pause(engine, subscriber, until, now):
 
 @pytest.mark.parametrize(("days", "by_hand"), [(7, False), (7, True), (2, False), (2, True)])
 def test_after_a_pause_one_message_has_the_best_of_the_missed_papers(hands, engine, smtp_server, days, by_hand):
-    ada, ben = add_reader(engine, "ada@example.com", papers=4), add_reader(engine, "ben@example.com", papers=4)
+    ada, ben = add_subscriber(engine, "ada@example.com", papers=4), add_subscriber(engine, "ben@example.com", papers=4)
     first = DAY - (days + 1) * A_DAY
     live(hands, engine, first, 1)
     last = papers_in(smtp_server.taken_for("ada@example.com")[0])
@@ -160,7 +160,7 @@ def test_after_a_pause_one_message_has_the_best_of_the_missed_papers(hands, engi
 
 
 def test_papers_of_no_missed_issue_are_not_in_a_catch_up(hands, engine, smtp_server):
-    subscriber = add_reader(engine, "ada@example.com", papers=25)
+    subscriber = add_subscriber(engine, "ada@example.com", papers=25)
     add_papers(engine, range(5), seen_at=MORNING - 16 * A_DAY, listed_at=MORNING - 16 * A_DAY)
     add_papers(engine, range(35, 36), seen_at=MORNING - 4 * A_DAY)
     add_papers(engine, range(5, 35), seen_at=MORNING - 9 * A_DAY, listed_at=MORNING - 9 * A_DAY)
@@ -177,8 +177,8 @@ def test_papers_of_no_missed_issue_are_not_in_a_catch_up(hands, engine, smtp_ser
 
 
 def test_a_weekly_subscriber_comes_back_to_a_catch_up_only_after_a_week_missed(hands, engine):
-    long = add_reader(engine, "long@example.com", **WEDNESDAYS)
-    short = add_reader(engine, "short@example.com", **WEDNESDAYS)
+    long = add_subscriber(engine, "long@example.com", **WEDNESDAYS)
+    short = add_subscriber(engine, "short@example.com", **WEDNESDAYS)
     for week, day in enumerate((DAY - 14 * A_DAY, DAY - 7 * A_DAY, DAY)):
         if week == 1:
             pause(engine, long, DAY - A_DAY, MORNING - 8 * A_DAY)

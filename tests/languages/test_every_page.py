@@ -94,22 +94,22 @@ def test_every_page_is_translated(visit: Visit, marked: TestClient) -> None:
 
 
 def suggesting(visit: Visit) -> Subscriber:
-    """A reader with opinions, a topic that is muted, and suggestions of each kind."""
-    reader = visit.subscribed()
-    token = visit.token(Purpose.FEEDBACK, reader)
+    """A subscriber with opinions, a topic that is muted, and suggestions of each kind."""
+    subscriber = visit.subscribed()
+    token = visit.token(Purpose.FEEDBACK, subscriber)
     visit.browser.post(f"/feedback/{token}/more/2603.00052")
     visit.browser.post(f"/feedback/{token}/less/2603.00053", data={"mute": "speech"})
     visit.browser.post(f"/suggest/{token}", data={"paper": "2603.00051"})
     states = (SuggestionState.WAITING, SuggestionState.REFUSED)
     rows = [
-        {"paper_id": f"2603.0999{n}", "recipient": reader.key, "at": START, "state": str(state), "message": message}
+        {"paper_id": f"2603.0999{n}", "recipient": subscriber.key, "at": START, "state": str(state), "message": message}
         for n, (state, message) in enumerate(
             [(states[0], ""), (states[1], "arXiv has no paper with this number."), (states[1], "arXiv says: ⟦X⟧")]
         )
     ]
     with transaction(visit.engine) as connection:
         connection.execute(suggestions.insert(), rows)
-    return reader
+    return subscriber
 
 
 def test_what_stands_before_the_first_issue_is_translated(visit: Visit, marked: TestClient) -> None:
@@ -184,13 +184,13 @@ def test_the_answers_to_all_forms_are_translated(visit: Visit, marked: TestClien
 
 
 def every_token(visit: Visit) -> dict[str, str]:
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     for name in ("pending", "late"):
         visit.browser.post("/subscribe", data={"email": f"{name}@example.org"})
-    tokens = {str(purpose): visit.token(purpose, reader) for purpose in Purpose}
-    tokens["confirm"] = visit.token(Purpose.CONFIRM, visit.reader("pending@example.org"))
-    tokens["old"] = visit.token(Purpose.CONFIRM, visit.reader("late@example.org"), START - timedelta(days=9))
-    tokens["too_old"] = visit.token(Purpose.FEEDBACK, reader, START - FEEDBACK_FOR - timedelta(days=1))
+    tokens = {str(purpose): visit.token(purpose, subscriber) for purpose in Purpose}
+    tokens["confirm"] = visit.token(Purpose.CONFIRM, visit.subscriber("pending@example.org"))
+    tokens["old"] = visit.token(Purpose.CONFIRM, visit.subscriber("late@example.org"), START - timedelta(days=9))
+    tokens["too_old"] = visit.token(Purpose.FEEDBACK, subscriber, START - FEEDBACK_FOR - timedelta(days=1))
     return tokens
 
 

@@ -1,4 +1,4 @@
-"""Pages in the language that the browser, the address or the reader asks for."""
+"""Pages in the language that the browser, the address or the subscriber asks for."""
 
 import re
 
@@ -77,31 +77,31 @@ def test_the_address_of_the_forms_answer_leads_to_the_form(visit: Visit):
 
 
 def test_a_personal_page_tells_its_address_to_nobody(visit: Visit):
-    reader = visit.subscribed()
-    page = visit.browser.get(f"/preferences/{visit.token(Purpose.MANAGE, reader)}").text
+    subscriber = visit.subscribed()
+    page = visit.browser.get(f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}").text
     assert 'rel="alternate" hreflang' not in page
     assert 'href="?lang=zh-CN"' in page
 
 
 def test_who_signs_up_gets_mails_in_the_language_of_the_page(visit: Visit):
     visit.browser.post("/subscribe", data={"email": ADDRESS}, headers=CHINESE)
-    assert visit.reader().preferences.language == "zh-CN"
+    assert visit.subscriber().preferences.language == "zh-CN"
 
 
 def test_a_reader_changes_the_language_and_their_page_follows(visit: Visit):
     path = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
     page = visit.browser.post(path, data={"language": "zh-CN"}).text
-    assert visit.reader().preferences.language == "zh-CN"
+    assert visit.subscriber().preferences.language == "zh-CN"
     assert language_of(page) == "zh-CN"
     assert language_of(visit.browser.get(path).text) == "zh-CN"
     assert language_of(visit.browser.get(path + "?lang=en").text) == "en"
 
 
 def test_pages_behind_a_mails_links_are_in_the_readers_language(visit: Visit):
-    reader = visit.subscribed()
-    visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"language": "zh-CN"})
+    subscriber = visit.subscribed()
+    visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}", data={"language": "zh-CN"})
     for purpose, start in ((Purpose.FEEDBACK, "/feedback/"), (Purpose.UNSUBSCRIBE, "/u/")):
-        path = start + visit.token(purpose, reader)
+        path = start + visit.token(purpose, subscriber)
         assert language_of(visit.browser.get(path).text) == "zh-CN"
         assert language_of(visit.browser.get(path + "?lang=en").text) == "en"
     assert language_of(visit.browser.post(path).text) == "zh-CN"
@@ -112,4 +112,4 @@ def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(visit: Visit
     page = visit.browser.post(path, data={"papers": "0", "language": "tlh"}).text
     assert "请输入 1 到 25 之间的数字。" in page
     assert "请从列出的语言中选择一种。" in page
-    assert visit.reader().preferences == Preferences(language="en")
+    assert visit.subscriber().preferences == Preferences(language="en")

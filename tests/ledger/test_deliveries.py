@@ -18,21 +18,21 @@ from digest.ledger.queueing import NewDelivery
 from digest.ledger.sending import DeliveryResult, MessageRecord
 from digest.subscribers import store
 from digest.subscribers.suppressions import SuppressionReason, suppress
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
-LATER = MORNING + timedelta(hours=2)  # after the default reader's hour, 7 o'clock UTC
+LATER = MORNING + timedelta(hours=2)  # after the default subscriber's hour, 7 o'clock UTC
 ME = "worker one"
 
 
 @pytest.fixture
 def claimed(engine):
-    """One reader's digest, claimed by this worker."""
+    """One subscriber's digest, claimed by this worker."""
     add_papers(engine, range(3))
-    reader = add_reader(engine, "ada@example.com")
+    subscriber = add_subscriber(engine, "ada@example.com")
     cut(engine)
     with transaction(engine) as connection:
         (claim,) = sending.claim(connection, ME, 10, LATER)
-    return engine, reader, claim
+    return engine, subscriber, claim
 
 
 def row_of(engine, delivery_id):
@@ -69,24 +69,24 @@ def end_leases(engine):
 
 
 def test_a_mail_is_queued_once_however_often_it_is_asked_for(engine):
-    reader = add_reader(engine, "ada@example.com", confirmed_at=None)
+    subscriber = add_subscriber(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         first, second = (
             queueing.queue_delivery(
-                connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+                connection, NewDelivery(Kind.CONFIRMATION, DAY, subscriber.key, subscriber.id, MORNING), MORNING
             )
             for _ in range(2)
         )
     assert first is not None
     assert second is None
     with read_only(engine) as connection:
-        assert queueing.count_mails(connection, Kind.CONFIRMATION, reader.key, MORNING) == 1
-        assert queueing.count_mails(connection, Kind.CONFIRMATION, reader.key, LATER) == 0
+        assert queueing.count_mails(connection, Kind.CONFIRMATION, subscriber.key, MORNING) == 1
+        assert queueing.count_mails(connection, Kind.CONFIRMATION, subscriber.key, LATER) == 0
 
 
 def test_a_mail_is_not_claimed_before_it_is_due(engine):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     with transaction(engine) as connection:
         assert sending.claim(connection, ME, 10, MORNING + timedelta(minutes=59)) == []
@@ -96,7 +96,7 @@ def test_a_mail_is_not_claimed_before_it_is_due(engine):
 def test_many_workers_at_once_claim_each_mail_once(engine):
     add_papers(engine, range(3))
     for number in range(40):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     cut(engine)
 
     def claim_some(worker):
@@ -151,14 +151,14 @@ def test_an_answer_counts_only_from_the_worker_that_is_sending(claimed):
     "what", ["unsubscribed", "erased", "suppressed", "paused issue", "cancelled issue", "lease over"]
 )
 def test_the_last_check_holds_back_a_mail_that_is_not_wanted_any_more(claimed, what):
-    engine, reader, claim = claimed
+    engine, subscriber, claim = claimed
     with transaction(engine) as connection:
         if what == "unsubscribed":
-            store.set_unsubscribed(connection, reader.id, LATER)
+            store.set_unsubscribed(connection, subscriber.id, LATER)
         elif what == "erased":
-            store.erase(connection, reader.id, reader.key)
+            store.erase(connection, subscriber.id, subscriber.key)
         elif what == "suppressed":
-            suppress(connection, reader.key, SuppressionReason.OPERATOR, "", LATER)
+            suppress(connection, subscriber.key, SuppressionReason.OPERATOR, "", LATER)
     if what.endswith("issue"):
         halt(engine, DAY, IssueStatus.PAUSED if what.startswith("paused") else IssueStatus.CANCELLED, LATER)
     if what == "lease over":
@@ -177,12 +177,12 @@ def test_a_mail_that_the_last_check_held_back_is_not_in_doubt(claimed):
 
 
 def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
-    pending = add_reader(engine, "ada@example.com", confirmed_at=None)
-    confirmed = add_reader(engine, "ben@example.com")
+    pending = add_subscriber(engine, "ada@example.com", confirmed_at=None)
+    confirmed = add_subscriber(engine, "ben@example.com")
     with transaction(engine) as connection:
-        for reader in (pending, confirmed):
+        for subscriber in (pending, confirmed):
             queueing.queue_delivery(
-                connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+                connection, NewDelivery(Kind.CONFIRMATION, DAY, subscriber.key, subscriber.id, MORNING), MORNING
             )
         claims = sending.claim(connection, ME, 10, LATER)
         may_go = sending.mark_sending(connection, ME, [MessageRecord(one.id, "", "", DAY) for one in claims])
@@ -191,7 +191,7 @@ def test_the_last_check_lets_a_confirmation_go_to_a_pending_reader_only(engine):
 
 def test_mails_of_a_paused_issue_are_not_claimed_until_it_goes_on(engine):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     halt(engine, DAY, IssueStatus.PAUSED, MORNING)
     with transaction(engine) as connection:
@@ -242,10 +242,10 @@ def test_while_another_worker_chooses_for_the_same_reader_that_is_seen(claimed):
 
 
 def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repeated(engine):
-    reader = add_reader(engine, "ada@example.com", confirmed_at=None)
+    subscriber = add_subscriber(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         queueing.queue_delivery(
-            connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+            connection, NewDelivery(Kind.CONFIRMATION, DAY, subscriber.key, subscriber.id, MORNING), MORNING
         )
         (claim,) = sending.claim(connection, ME, 10, LATER)
         sending.mark_sending(
@@ -260,11 +260,11 @@ def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repe
 
 
 def test_what_somebody_asked_for_just_now_is_claimed_before_an_issue(claimed):
-    engine, reader, _claim = claimed
-    add_reader(engine, "ben@example.com")
+    engine, subscriber, _claim = claimed
+    add_subscriber(engine, "ben@example.com")
     with transaction(engine) as connection:
         transitions.requeue_held_by(connection, ME, LATER)
-        queueing.queue_delivery(connection, NewDelivery(Kind.LINK, DAY, reader.key, reader.id, LATER), LATER)
+        queueing.queue_delivery(connection, NewDelivery(Kind.LINK, DAY, subscriber.key, subscriber.id, LATER), LATER)
         (first,) = sending.claim(connection, ME, 1, LATER)
     assert first.kind is Kind.LINK
 
@@ -281,7 +281,7 @@ def test_what_a_living_worker_holds_without_having_begun_it_is_given_back_at_onc
 def test_many_mails_are_recorded_at_once_each_with_its_own_answer(engine):
     add_papers(engine, range(3))
     for number in range(4):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     cut(engine)
     with transaction(engine) as connection:
         claims = sending.claim(connection, ME, 10, LATER)

@@ -7,14 +7,14 @@ from sqlalchemy import event
 from digest.database.engine import connect, transaction
 from digest.database.tables import deliveries as table
 from digest.ledger import sending
-from tests.support.scenario import MORNING, add_papers, add_reader, cut
+from tests.support.scenario import MORNING, add_papers, add_subscriber, cut
 
 
 def test_a_claim_sorts_nothing_even_where_the_database_knows_nothing_of_its_rows_yet(postgresql_url):
     """A fan-out ends up to a minute before PostgreSQL counts its rows; each claim then read and sorted all of them."""
     engine = connect(postgresql_url)
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     others = [one.name for one in table.columns if one.name not in ("id", "recipient")]
     copies = f"SELECT md5(n::text), {', '.join(others)} FROM deliveries, generate_series(1, 20000) n"

@@ -11,7 +11,7 @@ from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.kinds import IssueStatus, Kind, State
 from digest.ledger.queueing import NewDelivery
 from tests.ledger.test_deliveries import LATER, ME, answered, claimed, mark, row_of
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 __all__ = ["claimed"]
 
@@ -23,7 +23,7 @@ def audit(engine, issue_id):
 
 def test_an_issue_that_could_not_be_sent_in_time_expires_and_is_counted(engine):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     due = MORNING + timedelta(hours=1)
     with transaction(engine) as connection:
@@ -69,10 +69,10 @@ def test_a_retry_of_what_is_set_apart_leaves_alone_what_is_held_back(claimed):
 
 
 def test_a_confirmation_that_could_not_be_sent_for_a_day_expires(engine):
-    reader = add_reader(engine, "ada@example.com", confirmed_at=None)
+    subscriber = add_subscriber(engine, "ada@example.com", confirmed_at=None)
     with transaction(engine) as connection:
         queueing.queue_delivery(
-            connection, NewDelivery(Kind.CONFIRMATION, DAY, reader.key, reader.id, MORNING), MORNING
+            connection, NewDelivery(Kind.CONFIRMATION, DAY, subscriber.key, subscriber.id, MORNING), MORNING
         )
         assert transitions.expire(connection, MORNING + timedelta(hours=24), timedelta(hours=1), 12) == 0
         assert transitions.expire(connection, MORNING + timedelta(hours=25), timedelta(hours=1), 12) == 1
@@ -80,7 +80,7 @@ def test_a_confirmation_that_could_not_be_sent_for_a_day_expires(engine):
 
 def test_cancelling_skips_what_is_queued(engine):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     halt(engine, DAY, IssueStatus.CANCELLED, MORNING)
     with transaction(engine) as connection:
@@ -93,7 +93,7 @@ def test_cancelling_skips_what_is_queued(engine):
 def test_in_every_state_the_sums_of_an_audit_add_up(engine, state):
     add_papers(engine, range(3))
     for number in range(3):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     issue = cut(engine)
     if state != "queued":
         with transaction(engine) as connection:
@@ -113,7 +113,7 @@ def test_in_every_state_the_sums_of_an_audit_add_up(engine, state):
 
 def test_a_row_that_vanished_is_noticed(engine):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     with transaction(engine) as connection:
         connection.exec_driver_sql("DELETE FROM deliveries")

@@ -24,11 +24,11 @@ def _addresses_in_sentences(mail: ParsedMessage) -> Iterator[str]:
 
 
 def _left_open(mail: ParsedMessage) -> Iterator[str]:
-    reader = _Reader()
-    reader.feed(mail.html)
-    reader.close()
-    yield from (f"elements: {problem}" for problem in reader.problems)
-    yield from (f"elements: <{tag}> is never closed" for tag in reader.open)
+    subscriber = _Reader()
+    subscriber.feed(mail.html)
+    subscriber.close()
+    yield from (f"elements: {problem}" for problem in subscriber.problems)
+    yield from (f"elements: <{tag}> is never closed" for tag in subscriber.open)
 
 
 class _Reader(HTMLParser):

@@ -15,7 +15,7 @@ from digest.subscribers import community, paper_feedback, subscriptions
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.subscribers.subscriber import Subscriber
-from tests.support.scenario import MORNING, add_papers, add_reader
+from tests.support.scenario import MORNING, add_papers, add_subscriber
 
 VISION = next(topic for topic in TOPICS if topic.slug == "vision")
 
@@ -23,7 +23,7 @@ VISION = next(topic for topic in TOPICS if topic.slug == "vision")
 @pytest.fixture
 def ada(engine: Engine) -> Subscriber:
     add_papers(engine, range(1, 41), categories=("cs.CV",))
-    return add_reader(engine, "ada@example.org", topics=("vision", "agents"))
+    return add_subscriber(engine, "ada@example.org", topics=("vision", "agents"))
 
 
 # --- feedback ---
@@ -103,7 +103,7 @@ def test_anything_else_is_rejected(typed: str) -> None:
 
 def test_an_unknown_paper_waits_with_its_suggesters_vote(engine: Engine, ada: Subscriber) -> None:
     assert "looking it up" in community.suggest(engine, ada.id, "2603.99999", MORNING, 5)
-    bo = add_reader(engine, "bo@example.org")
+    bo = add_subscriber(engine, "bo@example.org")
     assert "already been suggested" in community.suggest(engine, bo.id, "arxiv.org/abs/2603.99999v2", MORNING, 5)
     with read_only(engine) as connection:
         suggestion = suggestion_of(connection, "2603.99999")
@@ -186,7 +186,7 @@ def test_deleting_a_subscriber_deletes_feedback_and_suggester_and_allows_no_seco
         kept = suggestion_of(connection, "2603.00002")
         assert kept is not None
         assert kept.recipient == ""
-    again = add_reader(engine, "ada@example.org")
+    again = add_subscriber(engine, "ada@example.org")
     assert community.has_voted(engine, again, "2603.00002"), "signing up again gives no second vote"
     assert "Ghent" not in repr(export(engine, again.id))
 

@@ -10,11 +10,11 @@ from digest.papers import community
 from digest.papers.community import Suggestion, SuggestionState
 from digest.subscribers import paper_feedback, store
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
-from tests.support.scenario import MORNING, add_papers, add_reader
+from tests.support.scenario import MORNING, add_papers, add_subscriber
 
 
 def test_the_latest_feedback_on_a_paper_counts(engine: Engine) -> None:
-    subscriber = add_reader(engine, "ada@example.org")
+    subscriber = add_subscriber(engine, "ada@example.org")
     later = MORNING + timedelta(hours=1)
     with transaction(engine) as connection:
         paper_feedback.keep(connection, subscriber.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
@@ -26,7 +26,7 @@ def test_the_latest_feedback_on_a_paper_counts(engine: Engine) -> None:
 
 
 def test_a_batch_of_subscribers_is_one_query(engine: Engine) -> None:
-    numbers = [add_reader(engine, f"reader{n}@example.org").id for n in range(20)]
+    numbers = [add_subscriber(engine, f"reader{n}@example.org").id for n in range(20)]
     with transaction(engine) as connection:
         for number in numbers[1:]:
             paper_feedback.keep(connection, number, PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING))
@@ -48,7 +48,7 @@ def test_a_batch_of_subscribers_is_one_query(engine: Engine) -> None:
 
 
 def test_feedback_can_be_deleted_paper_by_paper_and_all_at_once(engine: Engine) -> None:
-    ada, bo = add_reader(engine, "ada@example.org"), add_reader(engine, "bo@example.org")
+    ada, bo = add_subscriber(engine, "ada@example.org"), add_subscriber(engine, "bo@example.org")
     with transaction(engine) as connection:
         for subscriber in (ada, bo):
             for n in range(3):
@@ -98,7 +98,7 @@ def test_only_waiting_suggestions_are_settled(engine: Engine) -> None:
 
 
 def test_deleting_a_subscriber_deletes_their_feedback(engine: Engine) -> None:
-    subscriber = add_reader(engine, "ada@example.org")
+    subscriber = add_subscriber(engine, "ada@example.org")
     with transaction(engine) as connection:
         paper_feedback.keep(connection, subscriber.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
         store.erase(connection, subscriber.id, subscriber.key)

@@ -16,7 +16,19 @@ from digest.ledger.kinds import Status
 from digest.subscribers import store, subscriptions
 from digest.subscribers.subscriber import recipient_key
 from digest.subscribers.suppressions import SuppressionReason, suppress
-from tests.support.page_actions import ADDRESS, DAY, HOUR, KEY, NOW, SECRET, confirmed, cut, mails, reader, subscribe
+from tests.support.page_actions import (
+    ADDRESS,
+    DAY,
+    HOUR,
+    KEY,
+    NOW,
+    SECRET,
+    confirmed,
+    cut,
+    mails,
+    subscribe,
+    the_subscriber,
+)
 
 
 def test_a_subscriber_can_see_everything_that_is_stored(engine: Engine) -> None:
@@ -49,7 +61,7 @@ def test_signing_up_again_after_a_deletion_brings_no_second_copy(engine: Engine)
     subscriber = confirmed(engine)
     subscriptions.erase(engine, subscriber.id, NOW)
     subscribe(engine, NOW + HOUR)
-    first_issue.confirm(engine, reader(engine).id, "", NOW + HOUR)
+    first_issue.confirm(engine, the_subscriber(engine).id, "", NOW + HOUR)
     assert [kind for kind, _ in mails(engine)] == ["confirmation", "digest"]
 
 
@@ -65,7 +77,7 @@ def test_subscribers_who_never_confirm_are_deleted_after_a_week(engine: Engine) 
 def test_confirmed_and_unsubscribed_subscribers_are_not_purged(engine: Engine) -> None:
     subscriber = confirmed(engine)
     subscribe(engine, address="eve@example.org")
-    subscriptions.unsubscribe(engine, reader(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
+    subscriptions.unsubscribe(engine, the_subscriber(engine, recipient_key("eve@example.org", SECRET)).id, NOW, "test")
     assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
     with read_only(engine) as connection:
         left = store.with_status(connection)

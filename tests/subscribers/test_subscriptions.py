@@ -24,8 +24,8 @@ from tests.support.page_actions import (
     cut,
     happened,
     mails,
-    reader,
     subscribe,
+    the_subscriber,
 )
 
 # --- subscribe ---
@@ -33,7 +33,7 @@ from tests.support.page_actions import (
 
 def test_a_new_address_is_pending_and_asked_to_confirm(engine: Engine) -> None:
     subscribe(engine, wishes=Preferences(zone="Asia/Tokyo"))
-    subscriber = reader(engine)
+    subscriber = the_subscriber(engine)
     assert (subscriber.email, subscriber.status, subscriber.preferences.zone) == (ADDRESS, Status.PENDING, "Asia/Tokyo")
     consent = subscriber.consent
     assert (consent.requested_at, consent.form, consent.confirmed_at) == (NOW, "web 1", None)
@@ -81,7 +81,7 @@ def test_upper_and_lower_case_are_one_subscriber(engine: Engine) -> None:
 def test_a_confirmed_address_is_told_so_by_mail_and_stays_as_it_is(engine: Engine) -> None:
     before = confirmed(engine)
     subscribe(engine, NOW + HOUR, wishes=Preferences(papers=1))
-    assert reader(engine) == before
+    assert the_subscriber(engine) == before
     assert mails(engine) == [("confirmation", "2026-11-23"), ("already", "2026-11-23")]
     subscribe(engine, NOW + 2 * HOUR)
     assert len(mails(engine)) == 2
@@ -92,7 +92,7 @@ def test_an_unsubscribed_subscriber_who_asks_again_is_pending_with_their_old_pre
     subscriptions.change_preferences(engine, subscriber.id, Preferences(papers=2), NOW)
     subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
     subscribe(engine, NOW + 2 * DAY, wishes=Preferences(papers=25))
-    again = reader(engine)
+    again = the_subscriber(engine)
     assert (again.id, again.status, again.preferences.papers) == (subscriber.id, Status.PENDING, 2)
     assert again.consent.confirmed_at is None
     assert mails(engine)[-1] == ("confirmation", "2026-11-25")
@@ -140,7 +140,7 @@ def test_confirming_twice_is_the_same_as_once(engine: Engine) -> None:
 def test_confirming_at_once_from_several_places_makes_one_digest(engine: Engine) -> None:
     cut(engine, date(2026, 11, 23), NOW)
     subscribe(engine)
-    number = reader(engine).id
+    number = the_subscriber(engine).id
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: first_issue.confirm(engine, number, "", NOW), range(8)))
     assert len(mails(engine)) == 2
@@ -149,7 +149,7 @@ def test_confirming_at_once_from_several_places_makes_one_digest(engine: Engine)
 
 def test_preferences_can_come_with_the_confirmation(engine: Engine) -> None:
     subscribe(engine)
-    subscriber = first_issue.confirm(engine, reader(engine).id, "", NOW, Preferences(papers=3, hour=22))
+    subscriber = first_issue.confirm(engine, the_subscriber(engine).id, "", NOW, Preferences(papers=3, hour=22))
     assert subscriber is not None
     assert (subscriber.preferences.papers, subscriber.preferences.hour) == (3, 22)
 
@@ -158,25 +158,25 @@ def test_an_old_link_does_not_revive_who_unsubscribed(engine: Engine) -> None:
     subscriber = confirmed(engine)
     subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
     assert first_issue.confirm(engine, subscriber.id, "", NOW + HOUR) is None
-    assert reader(engine).status is Status.UNSUBSCRIBED
+    assert the_subscriber(engine).status is Status.UNSUBSCRIBED
 
 
 def test_nobody_is_confirmed_by_the_number_of_an_erased_subscriber(engine: Engine) -> None:
     subscriber = confirmed(engine)
     subscriptions.erase(engine, subscriber.id, NOW)
     subscribe(engine, address="eve@example.org")
-    assert reader(engine, recipient_key("eve@example.org", SECRET)).id != subscriber.id
+    assert the_subscriber(engine, recipient_key("eve@example.org", SECRET)).id != subscriber.id
     assert first_issue.confirm(engine, subscriber.id, "", NOW) is None
 
 
 def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:
     subscribe(engine)
-    number = reader(engine).id
+    number = the_subscriber(engine).id
     subscriptions.confirm_again(engine, number, NOW + HOUR)
     assert len(mails(engine)) == 1
     subscriptions.confirm_again(engine, number, NOW + 4 * DAY)
     assert mails(engine)[1:] == [("confirmation", "2026-11-27")]
-    assert reader(engine).consent.requested_at == NOW + 4 * DAY
+    assert the_subscriber(engine).consent.requested_at == NOW + 4 * DAY
 
 
 # --- change, unsubscribe, undo ---
@@ -201,7 +201,7 @@ def test_changed_preferences_are_kept_and_noted_by_field(engine: Engine) -> None
         paused_until=date(2026, 12, 24),
     )
     assert subscriptions.change_preferences(engine, subscriber.id, wishes, NOW)
-    assert reader(engine).preferences == wishes
+    assert the_subscriber(engine).preferences == wishes
     subscriptions.change_preferences(engine, subscriber.id, wishes, NOW)
     assert happened(engine).count("changed preferences") == 1
 
@@ -210,17 +210,17 @@ def test_unsubscribing_twice_is_noted_once(engine: Engine) -> None:
     subscriber = confirmed(engine)
     assert subscriptions.unsubscribe(engine, subscriber.id, NOW, "one-click")
     assert not subscriptions.unsubscribe(engine, subscriber.id, NOW, "one-click")
-    assert reader(engine).status is Status.UNSUBSCRIBED
+    assert the_subscriber(engine).status is Status.UNSUBSCRIBED
     assert happened(engine).count("unsubscribed") == 1
 
 
 def test_undo_brings_back_who_had_confirmed_and_nobody_else(engine: Engine) -> None:
     subscribe(engine)
-    number = reader(engine).id
+    number = the_subscriber(engine).id
     assert not subscriptions.resubscribe(engine, number, NOW)
     subscriptions.unsubscribe(engine, number, NOW, "test")
     assert not subscriptions.resubscribe(engine, number, NOW)
-    assert reader(engine).status is Status.UNSUBSCRIBED
+    assert the_subscriber(engine).status is Status.UNSUBSCRIBED
 
 
 def test_undo_is_bound_to_its_time(engine: Engine) -> None:
@@ -228,7 +228,7 @@ def test_undo_is_bound_to_its_time(engine: Engine) -> None:
     subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
     assert not subscriptions.resubscribe(engine, subscriber.id, NOW + 2 * HOUR, within=HOUR)
     assert subscriptions.resubscribe(engine, subscriber.id, NOW + HOUR, within=HOUR)
-    assert reader(engine).status is Status.CONFIRMED
+    assert the_subscriber(engine).status is Status.CONFIRMED
 
 
 # --- mail me my link ---
@@ -246,7 +246,7 @@ def test_nobody_else_is_mailed_a_link(engine: Engine, status: str) -> None:
     if status != "unknown":
         subscribe(engine)
     if status == "unsubscribed":
-        subscriptions.unsubscribe(engine, reader(engine).id, NOW, "test")
+        subscriptions.unsubscribe(engine, the_subscriber(engine).id, NOW, "test")
     subscriptions.mail_link(engine, ADDRESS, NOW, SECRET)
     assert "link" not in [kind for kind, _ in mails(engine)]
 
@@ -256,7 +256,7 @@ def test_nobody_else_is_mailed_a_link(engine: Engine, status: str) -> None:
 
 def test_who_never_asked_and_says_so_is_never_mailed_again_whoever_types_their_address(engine: Engine) -> None:
     subscribe(engine)
-    assert subscriptions.unsubscribe(engine, reader(engine).id, NOW, "unsubscribe page")
+    assert subscriptions.unsubscribe(engine, the_subscriber(engine).id, NOW, "unsubscribe page")
     for day in range(2, 40, 3):
         subscribe(engine, NOW + day * DAY)
     assert [kind for kind, _ in mails(engine)] == ["confirmation"]
@@ -264,13 +264,13 @@ def test_who_never_asked_and_says_so_is_never_mailed_again_whoever_types_their_a
 
 def test_never_mail_again_can_be_undone_by_the_same_link_and_confirms_nobody(engine: Engine) -> None:
     subscribe(engine)
-    number = reader(engine).id
+    number = the_subscriber(engine).id
     subscriptions.unsubscribe(engine, number, NOW, "unsubscribe page")
     assert not subscriptions.resubscribe(engine, number, NOW)
     assert subscriptions.allow_asking(engine, number, NOW)
     assert not subscriptions.allow_asking(engine, number, NOW)
     subscribe(engine, NOW + 2 * DAY)
-    assert reader(engine).status is Status.PENDING
+    assert the_subscriber(engine).status is Status.PENDING
     assert [kind for kind, _ in mails(engine)] == ["confirmation", "confirmation"]
 
 

@@ -26,7 +26,7 @@ def subscribe(engine: Engine, now: datetime = NOW, address: str = ADDRESS, wishe
     subscriptions.subscribe(engine, address, Consent(now, "0" * 32, "web 1"), SECRET, wishes)
 
 
-def reader(engine: Engine, key: str = KEY) -> Subscriber:
+def the_subscriber(engine: Engine, key: str = KEY) -> Subscriber:
     with read_only(engine) as connection:
         found = store.by_key(connection, key)
     assert found is not None
@@ -35,7 +35,7 @@ def reader(engine: Engine, key: str = KEY) -> Subscriber:
 
 def confirmed(engine: Engine, now: datetime = NOW) -> Subscriber:
     subscribe(engine, now)
-    found = first_issue.confirm(engine, reader(engine).id, "1" * 32, now)
+    found = first_issue.confirm(engine, the_subscriber(engine).id, "1" * 32, now)
     assert found is not None
     return found
 

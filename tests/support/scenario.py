@@ -66,7 +66,7 @@ def add_papers(
         keep_votes(connection, votes)
 
 
-def add_reader(
+def add_subscriber(
     engine: Engine, email: str, confirmed_at: datetime | None = MORNING - timedelta(days=3), **preferences: object
 ) -> Subscriber:
     """A confirmed subscriber, or a pending one with `confirmed_at=None`; the rest are preferences."""

@@ -171,13 +171,13 @@ class SmtpServer:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port, ssl=self.tls, backlog=1000)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, subscriber: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.connections += 1
         self._open.add(task)
         self.at_once = max(self.at_once, len(self._open))
-        conversation = _Conversation(self, reader, writer)
+        conversation = _Conversation(self, subscriber, writer)
         try:
             with suppress(_Over, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await conversation.run()
@@ -208,16 +208,16 @@ class _Over(Exception):
 class _Conversation:
     """One connection."""
 
-    def __init__(self, server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, server: SmtpServer, subscriber: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.server = server
-        self.reader = reader
+        self.subscriber = subscriber
         self.writer = writer
         self.encrypted = server.tls is not None
         self._forget()
 
     async def run(self) -> None:
         await self._do(Step.CONNECT, "220 mail.localhost ready")
-        while line := (await self.reader.readline()).decode("latin-1").strip():
+        while line := (await self.subscriber.readline()).decode("latin-1").strip():
             self.server.commands.append(line)
             await self._obey(line[:4].upper(), line)
 
@@ -290,12 +290,12 @@ class _Conversation:
 
     async def _content(self) -> bytes:
         """Read to the final dot, and remove the dots that RFC 5321 §4.5.2 put before those at the start of a line."""
-        content = bytearray(await self.reader.readline())
+        content = bytearray(await self.subscriber.readline())
         while content != b".\r\n" and not content.endswith(b"\r\n.\r\n"):
             try:
-                content += await self.reader.readuntil(b".\r\n")
+                content += await self.subscriber.readuntil(b".\r\n")
             except asyncio.LimitOverrunError as error:
-                content += await self.reader.readexactly(error.consumed)
+                content += await self.subscriber.readexactly(error.consumed)
         return (b"\r\n" + content[:-3]).replace(b"\r\n.", b"\r\n")[2:]
 
     async def _take(self, content: bytes) -> None:

@@ -32,10 +32,10 @@ class Visit:
     browser: TestClient
     hints: list[None] = field(default_factory=list)
 
-    def token(self, purpose: Purpose, reader: Subscriber, issued: datetime | None = None) -> str:
-        return sign(purpose, reader.id, issued or now(), [SECRET.encode()])
+    def token(self, purpose: Purpose, subscriber: Subscriber, issued: datetime | None = None) -> str:
+        return sign(purpose, subscriber.id, issued or now(), [SECRET.encode()])
 
-    def reader(self, address: str = ADDRESS) -> Subscriber:
+    def subscriber(self, address: str = ADDRESS) -> Subscriber:
         with read_only(self.engine) as connection:
             found = store.by_key(connection, recipient_key(address, SECRET.encode()))
         assert found is not None
@@ -47,11 +47,11 @@ class Visit:
             return list(connection.scalars(select(deliveries.c.kind).order_by(deliveries.c.id)))
 
     def subscribed(self, address: str = ADDRESS) -> Subscriber:
-        """A confirmed reader, by way of the pages."""
+        """A confirmed subscriber, by way of the pages."""
         self.browser.post("/subscribe", data={"email": address})
-        token = self.token(Purpose.CONFIRM, self.reader(address))
+        token = self.token(Purpose.CONFIRM, self.subscriber(address))
         assert "You’re subscribed" in self.browser.post(f"/confirm/{token}").text
-        return self.reader(address)
+        return self.subscriber(address)
 
     def everything(self) -> dict[str, list[tuple[object, ...]]]:
         """Every row of every table."""

@@ -52,10 +52,10 @@ TODAY = START.date()
 
 
 def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
-    """Every kind of page by its name: the path that shows it to a reader."""
-    reader = visit.subscribed()
+    """Every kind of page by its name: the path that shows it to a subscriber."""
+    subscriber = visit.subscribed()
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    pending = visit.reader("pending@example.org")
+    pending = visit.subscriber("pending@example.org")
     return {
         "front": "/",
         "issues": "/issues",
@@ -64,11 +64,11 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "manage": "/manage",
         "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
-        "preferences": f"/preferences/{visit.token(Purpose.MANAGE, reader)}",
-        "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}",
-        "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}",
-        "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/more/2603.00000",
-        "sent": f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/issues/{send_list(visit)}",
+        "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
+        "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
+        "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
+        "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/more/2603.00000",
+        "sent": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/issues/{send_list(visit)}",
         "topics": "/topics",
         "topic": "/topics/efficiency",
         "search": "/search?q=attention",
@@ -80,24 +80,24 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
 
 
 def send_list(visit: Visit, papers: int = 3) -> date:
-    """As if the mail of the newest issue had gone to the reader, with its first papers; the date of that issue."""
+    """As if the mail of the newest issue had gone to the subscriber, with its first papers; the date of that issue."""
     with transaction(visit.engine) as connection:
         issue = newest_issue(connection)
         assert issue is not None
         picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.papers[:papers])
         sent = {"state": "accepted", "selection": json.loads(selection_as_json(Selection(picks, 0)))}
         mails = update(deliveries).where(
-            deliveries.c.recipient == visit.reader().key, deliveries.c.issue_id == issue.id
+            deliveries.c.recipient == visit.subscriber().key, deliveries.c.issue_id == issue.id
         )
         assert connection.execute(mails.values(sent)).rowcount == 1
     return issue.date
 
 
 def answers(visit: Visit, lang: str) -> dict[str, str]:
-    """The pages that answer the forms of `places`, right and wrong, in the order in which a reader may see them."""
-    reader, pending = visit.reader(), visit.reader("pending@example.org")
+    """The pages that answer the forms of `places`, right and wrong, in the order in which a subscriber may see them."""
+    subscriber, pending = visit.subscriber(), visit.subscriber("pending@example.org")
     confirm, manage, leave, say = (
-        visit.token(purpose, pending if purpose is Purpose.CONFIRM else reader)
+        visit.token(purpose, pending if purpose is Purpose.CONFIRM else subscriber)
         for purpose in (Purpose.CONFIRM, Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.FEEDBACK)
     )
     forms: dict[str, tuple[int, str, dict[str, str]]] = {

@@ -86,9 +86,9 @@ def test_files_and_floods_of_fields_are_refused(visit: Visit) -> None:
 
 
 def test_every_answer_forbids_scripts_frames_and_guessing(visit: Visit) -> None:
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     paths = ["/", "/nothing", "/issues", "/manage", "/healthz", "/static/digest.css", "/issues/x"]
-    paths += [f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}", "/confirm/x"]
+    paths += [f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}", "/confirm/x"]
     for path in paths:
         headers = visit.browser.get(path).headers
         policy = headers["content-security-policy"]
@@ -101,10 +101,10 @@ def test_every_answer_forbids_scripts_frames_and_guessing(visit: Visit) -> None:
 
 
 def test_pages_behind_a_personal_link_are_neither_kept_nor_passed_on(visit: Visit) -> None:
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     for purpose, page in ((Purpose.MANAGE, "preferences"), (Purpose.UNSUBSCRIBE, "u"), (Purpose.CONFIRM, "confirm")):
         for method in ("GET", "POST"):
-            headers = visit.browser.request(method, f"/{page}/{visit.token(purpose, reader)}").headers
+            headers = visit.browser.request(method, f"/{page}/{visit.token(purpose, subscriber)}").headers
             assert headers["cache-control"] == "no-store"
             assert headers["referrer-policy"] == "no-referrer"
             assert headers["x-robots-tag"] == "noindex"
@@ -140,8 +140,8 @@ def test_the_style_sheet_can_be_kept_for_long(visit: Visit) -> None:
 
 def test_the_log_never_shows_a_token_or_an_address(visit: Visit) -> None:
     with structlog.testing.capture_logs() as logs:
-        reader = visit.subscribed()
-        tokens = [visit.token(purpose, reader) for purpose in Purpose]
+        subscriber = visit.subscribed()
+        tokens = [visit.token(purpose, subscriber) for purpose in Purpose]
         for page, token in zip(("confirm", "preferences", "u", "feedback"), tokens, strict=True):
             visit.browser.get(f"/{page}/{token}")
             visit.browser.post(f"/{page}/{token}/extra")

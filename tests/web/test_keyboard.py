@@ -82,13 +82,13 @@ def test_a_reader_subscribes_without_a_mouse(chromium, visit, site):
     page.keyboard.type(ADDRESS)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Check your inbox").wait_for()
-    assert visit.reader().email == ADDRESS
+    assert visit.subscriber().email == ADDRESS
 
 
 def test_a_reader_changes_preferences_without_a_mouse(chromium, visit, site):
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     page = chromium.new_page()
-    page.goto(f"{site}/preferences/{visit.token(Purpose.MANAGE, reader)}")
+    page.goto(f"{site}/preferences/{visit.token(Purpose.MANAGE, subscriber)}")
     tab_to(page, "[name=topics]")
     page.keyboard.press("Space")
     tab_to(page, "#keywords")
@@ -96,7 +96,7 @@ def test_a_reader_changes_preferences_without_a_mouse(chromium, visit, site):
     tab_to(page, "button:not([name]):not(.quiet)")
     page.keyboard.press("Enter")
     page.get_by_role("status").wait_for()
-    wishes = visit.reader().preferences
+    wishes = visit.subscriber().preferences
     assert (len(wishes.topics), wishes.keywords) == (1, ("surprise",))
 
 

@@ -1,4 +1,4 @@
-"""Everything that a reader can do on our pages, in a browser without JavaScript, in both languages.
+"""Everything that a subscriber can do on our pages, in a browser without JavaScript, in both languages.
 
 Buttons and fields are found by their names: the words on them are another language's. Sign-up and mails together:
 tests/end_to_end/test_browser.py.
@@ -48,7 +48,7 @@ class Visitor:
 
     def follow(self, purpose, more=""):
         """Open the link of this purpose, as mails have it."""
-        self.open(f"/{PATHS[purpose]}/{self._visit.token(purpose, self._visit.reader())}{more}")
+        self.open(f"/{PATHS[purpose]}/{self._visit.token(purpose, self._visit.subscriber())}{more}")
 
     def press(self, button=PLAIN):
         self.page.locator(button).first.click()
@@ -81,8 +81,8 @@ def somebody(chromium, filled, settings, language):
 def subscribed(somebody, visit, language):
     """Signed up without the browser: test_subscribing does it in one."""
     visit.browser.post(f"/subscribe?lang={language}", data={"email": ADDRESS})
-    visit.browser.post(f"/confirm/{visit.token(Purpose.CONFIRM, visit.reader())}?lang={language}")
-    assert visit.reader().preferences.language == language
+    visit.browser.post(f"/confirm/{visit.token(Purpose.CONFIRM, visit.subscriber())}?lang={language}")
+    assert visit.subscriber().preferences.language == language
     return somebody
 
 
@@ -93,11 +93,15 @@ def test_subscribing(somebody, visit, language):
     somebody.page.fill("#papers", "99")
     somebody.press()
     somebody.is_told_at("papers")
-    assert visit.reader().status is Status.PENDING
+    assert visit.subscriber().status is Status.PENDING
     somebody.page.fill("#papers", "5")
     somebody.press()
-    reader = visit.reader()
-    assert (reader.status, reader.preferences.papers, reader.preferences.language) == (Status.CONFIRMED, 5, language)
+    subscriber = visit.subscriber()
+    assert (subscriber.status, subscriber.preferences.papers, subscriber.preferences.language) == (
+        Status.CONFIRMED,
+        5,
+        language,
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,7 @@ def test_changing_a_preference(subscribed, visit, field, wrong, right, kept):
     subscribed.page.fill(f"#{field}", right)
     subscribed.press()
     subscribed.page.get_by_role("status").wait_for()
-    assert getattr(visit.reader().preferences, field) == kept
+    assert getattr(visit.subscriber().preferences, field) == kept
 
 
 def test_pausing_and_coming_back(subscribed, visit):
@@ -127,17 +131,17 @@ def test_pausing_and_coming_back(subscribed, visit):
     subscribed.is_told_at("pause")
     subscribed.page.fill("[name=pause_until]", START.date().replace(day=30).isoformat())
     subscribed.press()
-    assert visit.reader().preferences.paused_until == START.date().replace(day=30)
+    assert visit.subscriber().preferences.paused_until == START.date().replace(day=30)
     subscribed.page.check("[name=pause][value='0']")
     subscribed.press()
-    over = visit.reader().preferences.paused_until  # kept for the catch-up
+    over = visit.subscriber().preferences.paused_until  # kept for the catch-up
     assert over == START.date()
 
 
 def test_saying_what_one_thinks_of_a_paper_and_taking_it_back(subscribed, visit):
     def said():
         with read_only(visit.engine) as connection:
-            return [(one.paper_id, one.kind) for one in feedback_by(connection, visit.reader().id)]
+            return [(one.paper_id, one.kind) for one in feedback_by(connection, visit.subscriber().id)]
 
     subscribed.follow(Purpose.FEEDBACK, f"/more/{PAPER}")
     assert said() == []
@@ -154,9 +158,9 @@ def test_saying_what_one_thinks_of_a_paper_and_taking_it_back(subscribed, visit)
 
 def test_leaving_telling_why_and_undoing_it(subscribed, visit):
     subscribed.follow(Purpose.UNSUBSCRIBE)
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
     subscribed.press()
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
     subscribed.press("[name=tell]")
     subscribed.is_told_at("why")
     subscribed.page.check("[name=why][value='no time']")
@@ -167,11 +171,11 @@ def test_leaving_telling_why_and_undoing_it(subscribed, visit):
     assert subscribed.page.locator("[name=undo]").count() == 0
     subscribed.follow(Purpose.MANAGE)
     subscribed.press("[value=resubscribe]")
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
     subscribed.follow(Purpose.UNSUBSCRIBE)
     subscribed.press()
     subscribed.press("[name=undo]")
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
 
 
 def test_asking_for_the_link(subscribed, visit):
@@ -187,7 +191,7 @@ def test_taking_everything_along_and_being_erased(subscribed, visit):
     assert ADDRESS in json.dumps(stored)
     subscribed.press("[value=erase]")
     subscribed.is_told_at("sure")
-    assert visit.reader().email == ADDRESS
+    assert visit.subscriber().email == ADDRESS
     subscribed.page.check("[name=sure]")
     subscribed.press("[value=erase]")
     assert not re.search(ADDRESS, json.dumps(visit.everything(), default=str))

@@ -66,12 +66,12 @@ class Page(HTMLParser):
 
 def pages(visit: Visit) -> dict[str, str]:
     add_papers(visit.engine, range(1, 3), START, categories=("cs.CV",))
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    preferences = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
-    paths = ["/", "/manage", "/issues", "/nothing", preferences, f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"]
-    paths.append(f"/confirm/{visit.token(Purpose.CONFIRM, visit.reader('pending@example.org'))}")
-    feedback = visit.token(Purpose.FEEDBACK, reader)
+    preferences = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
+    paths = ["/", "/manage", "/issues", "/nothing", preferences, f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"]
+    paths.append(f"/confirm/{visit.token(Purpose.CONFIRM, visit.subscriber('pending@example.org'))}")
+    feedback = visit.token(Purpose.FEEDBACK, subscriber)
     paths += [f"/feedback/{feedback}", f"/feedback/{feedback}/more/2603.00001", f"/suggest/{feedback}"]
     visit.browser.post(f"/feedback/{feedback}/less/2603.00002")
     visit.browser.post(f"/suggest/{feedback}", data={"paper": "2603.00001"})

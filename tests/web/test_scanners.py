@@ -20,10 +20,10 @@ QUERY = (
 
 def every_kind_of_link(visit: Visit) -> list[str]:
     add_papers(visit.engine, range(1, 4), START - timedelta(hours=3))
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    pending = visit.token(Purpose.CONFIRM, visit.reader("pending@example.org"))
-    token = {purpose: visit.token(purpose, reader) for purpose in Purpose}
+    pending = visit.token(Purpose.CONFIRM, visit.subscriber("pending@example.org"))
+    token = {purpose: visit.token(purpose, subscriber) for purpose in Purpose}
     visit.browser.post(f"/feedback/{token[Purpose.FEEDBACK]}/more/{PAPER}")
     return [
         *(f"/feedback/{token[Purpose.FEEDBACK]}/{said}/{PAPER}" for said in ("more", "less", "read")),

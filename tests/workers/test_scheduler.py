@@ -14,7 +14,7 @@ from digest.papers.collecting import last_runs
 from digest.settings import settings
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.replay import Reply, replaying
-from tests.support.scenario import add_papers, add_reader
+from tests.support.scenario import add_papers, add_subscriber
 from workers.scheduler import Jobs, schedule
 
 DAY = date(2026, 3, 4)
@@ -115,7 +115,7 @@ def test_a_reading_under_way_that_hangs_does_not_keep_the_issue_waiting_either(j
 
 
 def test_the_sweep_expires_what_is_overdue(jobs, engine, clock):
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     clock.move_to(at(6))
     jobs.cut()
     clock.move_to(at(7) + timedelta(hours=18, minutes=1))
@@ -131,7 +131,7 @@ def test_the_sweep_hints_the_workers_at_what_is_due_and_only_then(jobs, engine, 
     monkeypatch.setenv("DIGEST_REDIS_URL", redis_url)
     settings.cache_clear()
     hinting = Jobs(settings(), engine)
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     clock.move_to(at(6))
     hinting.cut()
     with redis.Redis.from_url(redis_url) as broker:
@@ -145,7 +145,7 @@ def test_the_sweep_hints_the_workers_at_what_is_due_and_only_then(jobs, engine, 
 def test_the_sweep_goes_on_without_redis(jobs, engine, clock, monkeypatch):
     monkeypatch.setenv("DIGEST_REDIS_URL", "redis://127.0.0.1:9/0")
     settings.cache_clear()
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     clock.move_to(at(7))
     jobs.cut()
     Jobs(settings(), engine).sweep()
@@ -154,8 +154,8 @@ def test_the_sweep_goes_on_without_redis(jobs, engine, clock, monkeypatch):
 
 
 def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
-    add_reader(engine, "pending@example.com", confirmed_at=None)
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "pending@example.com", confirmed_at=None)
+    add_subscriber(engine, "ada@example.com")
     clock.move_to(at(6, 0, DAY + timedelta(days=8)))
     jobs.tidy()
     from digest.subscribers.store import with_status
@@ -176,7 +176,7 @@ def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
 def test_two_schedulers_cut_one_issue(jobs, engine, database_url, clock):
     from concurrent.futures import ThreadPoolExecutor
 
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     clock.move_to(at(6))
     other_engine = connect(database_url)
     other = Jobs(settings(), other_engine)

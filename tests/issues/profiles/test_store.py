@@ -11,7 +11,7 @@ from digest.issues.personal_data import export
 from digest.issues.profiles import feedback_summary
 from digest.subscribers import paper_feedback
 from digest.subscribers.paper_feedback import FeedbackKind
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 GRAPHS = "spectral clustering of graph nodes by message passing over edges in community networks"
 SPEECH = "speech transcription of acoustic phonemes with a microphone and the voice of speakers"
@@ -30,8 +30,8 @@ def issue(engine):
     cut(engine, DAY - timedelta(days=1), yesterday)
     add_papers(engine, range(20), abstract=SPEECH, title="Voices of speakers")
     add_papers(engine, range(20, 30), abstract=GRAPHS, title="Clustering of networks")
-    fond = add_reader(engine, "ada@example.com")
-    add_reader(engine, "ben@example.com")
+    fond = add_subscriber(engine, "ada@example.com")
+    add_subscriber(engine, "ben@example.com")
     with transaction(engine) as connection:
         kinds = {
             "00100": FeedbackKind.MORE,

@@ -20,7 +20,7 @@ from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 from digest.subscribers.subscriber import Preferences
 from tests.issues.selection.test_selection import TEN, ids, issue_of
 from tests.mail.delivery.builders import hands
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut, paper
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut, paper
 
 __all__ = ["hands"]  # a fixture
 
@@ -91,7 +91,7 @@ def history_of(engine, emails, day=DAY):
         by_delivery = histories(connection, "me", claims, cache.get)
     assert by_delivery.keys() == {claim.id for claim in claims}
     numbers = {claim.subscriber_id: by_delivery[claim.id] for claim in claims}
-    return {email: numbers.get(reader.id) for email, reader in emails.items()}
+    return {email: numbers.get(subscriber.id) for email, subscriber in emails.items()}
 
 
 def test_without_deliveries_there_is_no_history(engine):
@@ -101,7 +101,7 @@ def test_without_deliveries_there_is_no_history(engine):
 
 def test_feedback_is_in_the_history_of_who_gave_it_alone(engine):
     add_papers(engine, range(6))
-    readers = {email: add_reader(engine, email) for email in ("ada@example.com", "ben@example.com")}
+    readers = {email: add_subscriber(engine, email) for email in ("ada@example.com", "ben@example.com")}
     with transaction(engine) as connection:
         for number in (2, 77):  # the second is in no issue
             liked = PaperFeedback(f"2603.{number:05}", FeedbackKind.MORE, MORNING - A_DAY)
@@ -116,7 +116,7 @@ def test_feedback_is_in_the_history_of_who_gave_it_alone(engine):
 
 def test_feedback_after_the_cut_rules_out_the_paper_without_a_profile(engine):
     add_papers(engine, range(6))
-    readers = {"ada@example.com": add_reader(engine, "ada@example.com")}
+    readers = {"ada@example.com": add_subscriber(engine, "ada@example.com")}
     cut(engine)
     with transaction(engine) as connection:
         feedback = PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING)
@@ -127,7 +127,7 @@ def test_feedback_after_the_cut_rules_out_the_paper_without_a_profile(engine):
 
 @pytest.mark.parametrize(("days", "papers", "last"), [(1, 4, None), (40, 0, DAY - 40 * A_DAY)])
 def test_the_last_message_is_looked_up_where_no_paper_was_received_lately(engine, hands, days, papers, last):
-    readers = {"ada@example.com": add_reader(engine, "ada@example.com", MORNING - 50 * A_DAY)}
+    readers = {"ada@example.com": add_subscriber(engine, "ada@example.com", MORNING - 50 * A_DAY)}
     before = MORNING - days * A_DAY
     add_papers(engine, range(4), seen_at=before - timedelta(hours=1), listed_at=before - timedelta(hours=6))
     cut(engine, DAY - days * A_DAY)

@@ -1,4 +1,4 @@
-"""A reader's list: what they asked for first, never a paper twice, always a reason."""
+"""A subscriber's list: what they asked for first, never a paper twice, always a reason."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -41,7 +41,7 @@ def hostile_papers(shared_data: Path | None) -> list[Paper]:
 
 
 def mails(papers: list[Paper], signers: tuple[Signer, ...], count: int, seed: int = 1) -> Iterator[Mailed]:
-    """Lists of another length, order and reasons for each reader."""
+    """Lists of another length, order and reasons for each subscriber."""
     dice = random.Random(seed)
     context = replace(CONTEXT, signers=signers)
     issue = an_issue(papers, note=dice.choice(ATTACKS), context=context)

@@ -10,13 +10,13 @@ from digest.database.engine import transaction
 from digest.database.tables import fragments
 from digest.ledger import transitions
 from tests.mail.delivery.builders import hands as hands
-from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
+from tests.support.scenario import DAY, SECRET, add_papers, add_subscriber, cut, desk
 from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 
 def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
@@ -31,7 +31,7 @@ def test_a_mail_whose_answer_was_lost_goes_once_more_as_the_same_bytes(hands, en
 @pytest.mark.parametrize("then", ["451 4.3.0 later", "550 5.7.1 not from you"])
 def test_a_doubt_is_not_lifted_by_a_copy_that_was_certainly_not_taken(hands, engine, smtp_server, then):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP, then)
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_a_doubt_is_not_lifted_by_a_copy_that_was_certainly_not_taken(hands, eng
 
 def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_more(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
@@ -59,7 +59,7 @@ def test_a_mail_in_doubt_that_becomes_overdue_stays_uncertain_and_is_tried_no_mo
 
 def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
@@ -79,19 +79,19 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
 def test_a_mail_in_doubt_goes_as_the_same_bytes_under_a_new_key_and_not_without_the_old_one(hands, engine, smtp_server):
     another = b"another key of thirty-two characters"
     add_papers(engine, range(3))
-    readers = [add_reader(engine, f"{name}@example.com") for name in ("ada", "bo")]
+    subscribers = [add_subscriber(engine, f"{name}@example.com") for name in ("ada", "bo")]
     issue = cut(engine)
-    smtp_server.answer(Step.END, KEEP_AND_HANG_UP, to=readers[0].email)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP, to=subscribers[0].email)
     hands.deliver(desk_=desk())
     hands.at += timedelta(minutes=10)
     hands.deliver(desk_=replace(desk(), link_keys=(another, SECRET)))
-    first, second = smtp_server.taken_for(readers[0].email)
+    first, second = smtp_server.taken_for(subscribers[0].email)
     assert first.content == second.content
-    assert hands.audit(issue).accepted == len(readers)
+    assert hands.audit(issue).accepted == len(subscribers)
 
     add_papers(engine, range(3, 6), seen_at=hands.at)
     tomorrow = cut(engine, DAY + timedelta(days=1))
     hands.at += timedelta(days=1)
     hands.deliver(desk_=replace(desk(), link_keys=(another,)))
     found = hands.audit(tomorrow)
-    assert (found.quarantined, len(smtp_server.taken)) == (len(readers), 3)
+    assert (found.quarantined, len(smtp_server.taken)) == (len(subscribers), 3)

@@ -17,7 +17,7 @@ from digest.subscribers import store, subscriptions
 from digest.subscribers.suppressions import SuppressionReason, suppress
 from digest.subscribers.tokens import Purpose, verify
 from tests.mail.delivery.builders import SEVEN, hands, opened
-from tests.support.scenario import DAY, SECRET, add_papers, add_reader, cut, desk
+from tests.support.scenario import DAY, SECRET, add_papers, add_subscriber, cut, desk
 from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 __all__ = ["hands"]
@@ -37,10 +37,10 @@ def issue_after(days, engine):
 
 
 def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, smtp_server):
-    ada = add_reader(engine, "ada@example.com")
+    ada = add_subscriber(engine, "ada@example.com")
     issue_after(0, engine)
     hands.deliver()
-    add_reader(engine, "ben@example.com")
+    add_subscriber(engine, "ben@example.com")
     for days in (1, 40):  # by the second time they had got none of the pool's papers
         issue_after(days, engine)
         hands.at = SEVEN + days * A_DAY
@@ -59,7 +59,7 @@ def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, sm
 
 
 def test_a_first_issue_that_is_tried_again_is_the_same_mail_whatever_came_between(hands, engine, smtp_server):
-    ada = add_reader(engine, "ada@example.com")
+    ada = add_subscriber(engine, "ada@example.com")
     issue_after(0, engine)
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
@@ -78,8 +78,8 @@ def test_the_default_reader_of_a_preview_is_not_new(engine):
     issue_after(0, engine)
     with read_only(engine) as connection:
         issue = issue_on(connection, IssueKind.DAILY, DAY)
-    ada = add_reader(engine, "ada@example.com")
-    shown = [preview_message(engine, desk(), issue, reader, SEVEN).decode() for reader in (None, ada)]
+    ada = add_subscriber(engine, "ada@example.com")
+    shown = [preview_message(engine, desk(), issue, subscriber, SEVEN).decode() for subscriber in (None, ada)]
     assert [WELCOME in one for one in shown] == [False, True]
 
 
@@ -88,7 +88,7 @@ def test_the_default_reader_of_a_preview_is_not_new(engine):
 
 def left(engine):
     """A subscriber who has unsubscribed on a page."""
-    ada = add_reader(engine, "ada@example.com")
+    ada = add_subscriber(engine, "ada@example.com")
     assert subscriptions.unsubscribe(engine, ada.id, SEVEN, "unsubscribe page", goodbye=True)
     return ada
 
@@ -165,8 +165,8 @@ def test_the_last_check_before_the_wire_knows_who_wants_a_goodbye(engine, meanwh
 
 
 def test_no_goodbye_is_queued_for_a_suppressed_or_unconfirmed_address(engine):
-    pending = add_reader(engine, "ben@example.com", confirmed_at=None)
-    ada = add_reader(engine, "ada@example.com")
+    pending = add_subscriber(engine, "ben@example.com", confirmed_at=None)
+    ada = add_subscriber(engine, "ada@example.com")
     was_suppressed(engine, ada)
     for one in (pending, ada):
         assert subscriptions.unsubscribe(engine, one.id, SEVEN, "unsubscribe page", goodbye=True)

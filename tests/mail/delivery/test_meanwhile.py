@@ -13,20 +13,20 @@ from digest.subscribers import store
 from digest.subscribers.subscriptions import change_preferences
 from tests.mail.delivery.builders import SEVEN
 from tests.mail.delivery.builders import hands as hands
-from tests.support.scenario import DAY, add_papers, add_reader, cut
+from tests.support.scenario import DAY, add_papers, add_subscriber, cut
 from tests.support.workers import Unlimited, postman
 
 
 @pytest.mark.parametrize("gone", ["unsubscribed", "erased"])
 def test_who_left_after_the_cut_is_skipped_by_name(hands, engine, smtp_server, gone):
     add_papers(engine, range(3))
-    reader = add_reader(engine, "ada@example.com")
+    subscriber = add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     with transaction(engine) as connection:
         if gone == "erased":
-            store.erase(connection, reader.id, reader.key)
+            store.erase(connection, subscriber.id, subscriber.key)
         else:
-            store.set_unsubscribed(connection, reader.id, SEVEN)
+            store.set_unsubscribed(connection, subscriber.id, SEVEN)
     hands.deliver()
     assert smtp_server.taken == []
     assert hands.audit(issue).skipped == {gone: 1}
@@ -34,7 +34,7 @@ def test_who_left_after_the_cut_is_skipped_by_name(hands, engine, smtp_server, g
 
 def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     halt(engine, DAY, IssueStatus.PAUSED, SEVEN)
     assert hands.deliver().handled == 0
@@ -51,7 +51,7 @@ def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_res
 
     add_papers(engine, range(3))
     for number in range(20):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     issue = cut(engine)
     with closing(postman(engine, PausedMeanwhile(), hands.folder, lambda: hands.at)) as one:
         one.deliver_due(10_000)
@@ -63,7 +63,7 @@ def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_res
 
 def test_a_subscriber_who_pauses_after_their_papers_were_chosen_gets_no_message(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    subscriber = add_reader(engine, "ada@example.com")
+    subscriber = add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
 
     class PausesAfterTheChoice(Unlimited):

@@ -14,7 +14,7 @@ from digest.mail.delivery.outcome import Outcome, Receipt, back_off, is_about_se
 from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import row_of
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 ACCEPTED, DEFERRED, REFUSED = Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED
 SENDER_ERROR, NOT_ATTEMPTED, UNCERTAIN = Outcome.SENDER_ERROR, Outcome.NOT_ATTEMPTED, Outcome.UNCERTAIN
@@ -283,7 +283,7 @@ def test_a_window_is_recorded_and_a_bad_address_suppressed(engine, window):
     replies, expected, bad = WINDOWS[window]
     add_papers(engine, range(3))
     for number in range(len(replies)):
-        add_reader(engine, f"subscriber{number}@example.com")
+        add_subscriber(engine, f"subscriber{number}@example.com")
     cut(engine)
     with transaction(engine) as connection:
         claims = {claim.id: claim for claim in sending.claim(connection, "me", 10, MORNING + timedelta(hours=1))}

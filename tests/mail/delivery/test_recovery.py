@@ -18,7 +18,7 @@ from digest.mail.delivery.recovery import recover
 from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import LATER, row_of
-from tests.support.scenario import DAY, add_papers, add_reader, cut
+from tests.support.scenario import DAY, add_papers, add_subscriber, cut
 
 WORKER = "host:1:dead"
 
@@ -35,7 +35,7 @@ class Work:
         self.engine, self.folder = engine, folder
         add_papers(engine, range(3))
         for number in range(6):
-            add_reader(engine, f"reader{number}@example.com")
+            add_subscriber(engine, f"reader{number}@example.com")
         cut(engine)
         self.claim()
         self.journal = Journal(folder, WORKER)

@@ -13,7 +13,7 @@ from digest.ledger.sending import MessageRecord
 from digest.mail.delivery.choose import due_day, recipient_statuses
 from digest.subscribers import store
 from digest.subscribers.suppressions import SuppressionReason, suppress
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 ZONE = "Pacific/Auckland"
 DUE = MORNING + timedelta(hours=6)  # already the next day in Auckland
@@ -48,7 +48,7 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
     people = []
     for number, (status, paused_until, is_suppressed) in enumerate(product(STATUSES, PAUSES, (False, True))):
         confirmed_at = None if status is Status.PENDING else MORNING
-        subscriber = add_reader(engine, f"reader{number}@example.com", confirmed_at, zone=ZONE)
+        subscriber = add_subscriber(engine, f"reader{number}@example.com", confirmed_at, zone=ZONE)
         queue_every_kind(engine, subscriber, issue_ids)
         people.append((subscriber, status, paused_until, is_suppressed))
     with transaction(engine) as connection:

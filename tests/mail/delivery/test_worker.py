@@ -23,14 +23,14 @@ from digest.subscribers.suppressions import all_suppressions
 from tests.mail.delivery.builders import SEVEN, opened, papers_in
 from tests.mail.delivery.builders import hands as hands
 from tests.smtp.scenario import relay_of
-from tests.support.scenario import DAY, MORNING, add_papers, add_reader, cut, desk
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut, desk
 from tests.support.smtp_server import SmtpServer, Step
 from tests.support.workers import Unlimited
 
 
 def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_path):
     add_papers(engine, range(10))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     with SmtpServer() as server:
         journal = Journal(tmp_path / "journal", "one")
@@ -45,7 +45,7 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
 
 def test_a_paper_that_is_listed_long_after_it_was_mailed_is_not_mailed_again(hands, engine, smtp_server):
     add_papers(engine, range(3), listed_at=None)
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     hands.deliver()
     later = timedelta(days=12)
@@ -60,8 +60,8 @@ def test_a_paper_that_is_listed_long_after_it_was_mailed_is_not_mailed_again(han
 def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_server):
     add_papers(engine, range(30))
     add_papers(engine, range(30, 33), categories=("cs.SD",))
-    add_reader(engine, "ada@example.com", papers=5)
-    add_reader(engine, "ben@example.com", papers=3, topics=("speech",))
+    add_subscriber(engine, "ada@example.com", papers=5)
+    add_subscriber(engine, "ben@example.com", papers=3, topics=("speech",))
     issue = cut(engine)
     hands.deliver()
     (ada,), (ben,) = (smtp_server.taken_for(f"{name}@example.com") for name in ("ada", "ben"))
@@ -78,7 +78,7 @@ def test_each_reader_gets_one_mail_with_their_own_list(hands, engine, smtp_serve
 def test_readers_of_two_languages_get_one_issue_each_in_theirs(hands, engine, smtp_server):
     add_papers(engine, range(9))
     for name, code in (("ada", ""), ("ben", "zh-CN"), ("eve", "en")):
-        add_reader(engine, f"{name}@example.com", papers=3, keywords=("paper number 7",), language=code)
+        add_subscriber(engine, f"{name}@example.com", papers=3, keywords=("paper number 7",), language=code)
     cut(engine)
     hands.deliver()
     texts = {
@@ -94,7 +94,7 @@ def test_readers_of_two_languages_get_one_issue_each_in_theirs(hands, engine, sm
 @pytest.mark.parametrize("language", ["", "zh-CN"])
 def test_a_preview_is_the_bytes_that_are_sent(hands, engine, smtp_server, language):
     add_papers(engine, range(30))
-    ada = add_reader(engine, "ada@example.com", papers=5, keywords=("paper number 7",), language=language)
+    ada = add_subscriber(engine, "ada@example.com", papers=5, keywords=("paper number 7",), language=language)
     issue_id = cut(engine).issue_id
     with read_only(engine) as connection:
         issue = issue_by_id(connection, issue_id)
@@ -106,7 +106,7 @@ def test_a_preview_is_the_bytes_that_are_sent(hands, engine, smtp_server, langua
 
 def test_what_was_accepted_never_goes_again(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     hands.deliver()
     assert hands.deliver().handled == 0
@@ -115,7 +115,7 @@ def test_what_was_accepted_never_goes_again(hands, engine, smtp_server):
 
 def test_the_next_issue_holds_no_paper_of_the_last_one(hands, engine, smtp_server):
     add_papers(engine, range(15))
-    add_reader(engine, "ada@example.com", papers=10)
+    add_subscriber(engine, "ada@example.com", papers=10)
     cut(engine)
     hands.deliver()
     tomorrow = DAY + timedelta(days=1)
@@ -129,7 +129,7 @@ def test_the_next_issue_holds_no_paper_of_the_last_one(hands, engine, smtp_serve
 
 def test_a_reader_who_got_everything_is_skipped_by_name(hands, engine, smtp_server):
     add_papers(engine, range(5))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     cut(engine)
     hands.deliver()
     issue = cut(engine, DAY + timedelta(days=1))
@@ -141,7 +141,7 @@ def test_a_reader_who_got_everything_is_skipped_by_name(hands, engine, smtp_serv
 
 def test_two_mails_that_are_due_at_once_share_no_paper(hands, engine, smtp_server):
     add_papers(engine, range(20))
-    add_reader(engine, "ada@example.com", papers=10)
+    add_subscriber(engine, "ada@example.com", papers=10)
     cut(engine)
     cut(engine, DAY + timedelta(days=1))
     hands.at += timedelta(days=1)
@@ -155,7 +155,7 @@ def test_two_mails_that_are_due_at_once_share_no_paper(hands, engine, smtp_serve
 def test_several_workers_send_each_mail_once(hands, engine, smtp_server):
     add_papers(engine, range(12))
     for number in range(60):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     issue = cut(engine)
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(hands.deliver, ["one", "two", "three"]))
@@ -167,7 +167,7 @@ def test_several_workers_send_each_mail_once(hands, engine, smtp_server):
 
 def test_a_deferred_mail_comes_back_when_its_time_has_come(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.answer(Step.RCPT, "451 4.7.1 greylisted", to="ada@example.com")
     hands.deliver()
@@ -182,8 +182,8 @@ def test_a_deferred_mail_comes_back_when_its_time_has_come(hands, engine, smtp_s
 
 def test_an_address_that_does_not_exist_is_suppressed_and_no_other(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    gone = add_reader(engine, "gone@example.com")
-    add_reader(engine, "ada@example.com")
+    gone = add_subscriber(engine, "gone@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.always(Step.RCPT, "550 5.1.1 no such user", to="gone@example.com")
     hands.deliver()
@@ -197,7 +197,7 @@ def test_an_address_that_does_not_exist_is_suppressed_and_no_other(hands, engine
 def test_a_refusal_of_us_suppresses_nobody_and_loses_nothing(hands, engine, smtp_server):
     add_papers(engine, range(3))
     for number in range(5):
-        add_reader(engine, f"reader{number}@example.com")
+        add_subscriber(engine, f"reader{number}@example.com")
     issue = cut(engine)
     smtp_server.always(Step.END, "550 5.7.26 <reader0@example.com>: unauthenticated mail is not accepted")
     hands.deliver()
@@ -212,7 +212,7 @@ def test_a_refusal_of_us_suppresses_nobody_and_loses_nothing(hands, engine, smtp
 
 def test_without_a_mail_server_everything_waits(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    add_reader(engine, "ada@example.com")
+    add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     smtp_server.stop()
     hands.deliver()
@@ -225,8 +225,8 @@ def test_without_a_mail_server_everything_waits(hands, engine, smtp_server):
 
 def test_a_mail_that_cannot_be_made_is_set_apart_and_stops_no_other(hands, engine, smtp_server):
     add_papers(engine, range(3))
-    bad = add_reader(engine, "bad@example.com")
-    add_reader(engine, "ada@example.com")
+    bad = add_subscriber(engine, "bad@example.com")
+    add_subscriber(engine, "ada@example.com")
     with transaction(engine) as connection:
         spoilt = update(readers_table).where(readers_table.c.id == bad.id)
         connection.execute(spoilt.values(email="bad@example.com> SIZE=1"))
@@ -238,11 +238,11 @@ def test_a_mail_that_cannot_be_made_is_set_apart_and_stops_no_other(hands, engin
 
 @pytest.mark.parametrize("kind", [Kind.CONFIRMATION, Kind.ALREADY, Kind.LINK, Kind.GOODBYE])
 def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
-    reader = add_reader(engine, "ada@example.com", confirmed_at=None if kind is Kind.CONFIRMATION else SEVEN)
+    subscriber = add_subscriber(engine, "ada@example.com", confirmed_at=None if kind is Kind.CONFIRMATION else SEVEN)
     with transaction(engine) as connection:
         if kind is Kind.GOODBYE:
-            set_unsubscribed(connection, reader.id, SEVEN)
-        queueing.queue_delivery(connection, NewDelivery(kind, DAY, reader.key, reader.id, SEVEN), SEVEN)
+            set_unsubscribed(connection, subscriber.id, SEVEN)
+        queueing.queue_delivery(connection, NewDelivery(kind, DAY, subscriber.key, subscriber.id, SEVEN), SEVEN)
     hands.deliver()
     (taken,) = smtp_server.taken
     assert opened(taken)["From"] == "Daily Papers <hello@example.org>"

@@ -13,7 +13,7 @@ from digest.ledger.events import latest
 from digest.mail.pauses import clear
 from digest.settings import settings
 from digest.subscribers.suppressions import all_suppressions
-from tests.support.scenario import SECRET, add_papers, add_reader, cut
+from tests.support.scenario import SECRET, add_papers, add_subscriber, cut
 from tests.support.smtp_server import Step
 
 READERS = 300
@@ -25,7 +25,7 @@ ATTEMPTS = 20  # at the most
 def issue(engine):
     add_papers(engine, range(12))
     for number in range(READERS):
-        add_reader(engine, f"reader{number}@lab{number % 7}.example.org")
+        add_subscriber(engine, f"reader{number}@lab{number % 7}.example.org")
     return cut(engine)
 
 

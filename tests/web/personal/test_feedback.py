@@ -24,13 +24,13 @@ def ada(visit: Visit) -> Subscriber:
     return visit.subscribed()
 
 
-def said(visit: Visit, reader: Subscriber) -> dict[str, FeedbackKind]:
+def said(visit: Visit, subscriber: Subscriber) -> dict[str, FeedbackKind]:
     with read_only(visit.engine) as connection:
-        return {one.paper_id: one.kind for one in feedback_by(connection, reader.id)}
+        return {one.paper_id: one.kind for one in feedback_by(connection, subscriber.id)}
 
 
-def link(visit: Visit, reader: Subscriber, word: str = "more", paper_id: str = PAPER) -> str:
-    return f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/{word}/{paper_id}"
+def link(visit: Visit, subscriber: Subscriber, word: str = "more", paper_id: str = PAPER) -> str:
+    return f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/{word}/{paper_id}"
 
 
 # --- one paper ---
@@ -72,9 +72,9 @@ def test_a_topic_of_the_paper_can_be_muted_and_heard_again(visit: Visit) -> None
     assert 'name="mute" value="vision"' in visit.browser.get(url).text
     answer = visit.browser.post(url, data={"mute": "vision"})
     assert 'name="unmute" value="vision"' in answer.text
-    assert visit.reader().preferences.muted_topics == ("vision",)
+    assert visit.subscriber().preferences.muted_topics == ("vision",)
     visit.browser.post(url, data={"unmute": "vision"})
-    assert visit.reader().preferences.muted_topics == ()
+    assert visit.subscriber().preferences.muted_topics == ()
     assert said(visit, ada) == {}, "muting says nothing of the paper"
 
 
@@ -206,6 +206,6 @@ def test_a_bad_reason_is_told_at_its_field(visit: Visit, ada: Subscriber) -> Non
 def test_telling_a_reason_unsubscribes_nobody_and_one_click_is_never_a_reason(visit: Visit, ada: Subscriber) -> None:
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, ada)}"
     visit.browser.post(url, data={"tell": "yes", "why": "other"})
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
     visit.browser.post(url, data={"tell": "yes", "why": "other", "List-Unsubscribe": "One-Click"})
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED

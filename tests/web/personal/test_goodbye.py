@@ -38,13 +38,13 @@ def test_a_click_that_a_mail_program_made_is_followed_by_no_mail(visit: Visit) -
     path = page_of(visit)
     visit.browser.post(path, data={"List-Unsubscribe": "One-Click"})
     visit.browser.post(path)
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
     assert visit.queued() == ["confirmation"]
 
 
 def test_who_never_confirmed_gets_none(visit: Visit) -> None:
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    visit.browser.post(f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.reader('pending@example.org'))}")
+    visit.browser.post(f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscriber('pending@example.org'))}")
     assert visit.queued() == ["confirmation"]
 
 
@@ -52,5 +52,5 @@ def test_an_operator_can_do_without(visit: Visit, settings) -> None:
     app = create_app(visit.engine, settings.model_copy(update={"goodbye": False}), lambda: None)
     visit = replace(visit, browser=TestClient(app, base_url="http://127.0.0.1:8000"))
     visit.browser.post(page_of(visit))
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
     assert visit.queued() == ["confirmation"]

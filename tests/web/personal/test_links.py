@@ -29,7 +29,7 @@ def test_a_token_is_verified_once_a_request(visit: Visit, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(hmac, "compare_digest", counting)
     for purpose, paths in PATHS.items():
-        whose = visit.reader("pending@example.org") if purpose is Purpose.CONFIRM else subscriber
+        whose = visit.subscriber("pending@example.org") if purpose is Purpose.CONFIRM else subscriber
         for path in paths:
             for method in ("GET", "POST"):
                 verified.clear()

@@ -11,14 +11,14 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], i
 
 def test_it_holds_the_papers_of_the_mail_in_their_order_with_the_reasons(visit: Visit) -> None:
     fill(visit.engine)
-    reader = visit.subscribed()
-    path = f"/feedback/{visit.token(Purpose.FEEDBACK, reader)}/issues/{send_list(visit, papers=2)}"
+    subscriber = visit.subscribed()
+    path = f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/issues/{send_list(visit, papers=2)}"
     page = visit.browser.get(path)
     assert page.status_code == 200
     assert page.text.count('class="card"') == 2
     assert page.text.count("“attention”") == 2
     assert f"{path.rpartition('/issues/')[0]}/more/" in page.text
-    assert reader.email not in page.text  # whoever has the link learns no address
+    assert subscriber.email not in page.text  # whoever has the link learns no address
     assert "no-store" in page.headers["cache-control"]
 
 
@@ -38,4 +38,7 @@ def test_a_mail_that_is_not_begun_has_no_list_and_nobody_sees_that_of_another(vi
     send_list(visit)
     other = visit.token(Purpose.FEEDBACK, visit.subscribed("other@example.org"))
     assert visit.browser.get(f"/feedback/{other}/issues/{day}").status_code == 404
-    assert visit.browser.get(f"/feedback/{visit.token(Purpose.MANAGE, visit.reader())}/issues/{day}").status_code == 404
+    assert (
+        visit.browser.get(f"/feedback/{visit.token(Purpose.MANAGE, visit.subscriber())}/issues/{day}").status_code
+        == 404
+    )

@@ -1,4 +1,4 @@
-"""A reader's pages, from the front page to the last click."""
+"""A subscriber's pages, from the front page to the last click."""
 
 from datetime import date, timedelta
 
@@ -26,9 +26,13 @@ def test_subscribing_queues_a_confirmation_and_drops_a_hint(visit: Visit) -> Non
     assert "Check your inbox" in answer.text
     assert visit.queued() == ["confirmation"]
     assert len(visit.hints) == 1
-    reader = visit.reader()
-    assert (reader.status, reader.preferences.zone, reader.consent.form) == (Status.PENDING, "Asia/Tokyo", "web 1")
-    assert len(reader.consent.requested_from) == 32
+    subscriber = visit.subscriber()
+    assert (subscriber.status, subscriber.preferences.zone, subscriber.consent.form) == (
+        Status.PENDING,
+        "Asia/Tokyo",
+        "web 1",
+    )
+    assert len(subscriber.consent.requested_from) == 32
 
 
 def test_a_bad_address_is_refused_at_its_field(visit: Visit) -> None:
@@ -53,7 +57,7 @@ def test_a_slip_is_asked_about_and_can_be_insisted_on(visit: Visit) -> None:
     assert "Did you mean <strong>ada@gmail.com</strong>" in asked.text
     assert visit.queued() == []
     visit.browser.post("/subscribe", data={"email": "ada@gmail.com", "as_typed": "ada@gmail.con"})
-    assert visit.reader("ada@gmail.con").status is Status.PENDING
+    assert visit.subscriber("ada@gmail.con").status is Status.PENDING
 
 
 def test_the_answer_is_the_same_bytes_whatever_is_true_of_the_address(visit: Visit) -> None:
@@ -90,18 +94,18 @@ def test_a_program_that_fills_the_hidden_field_changes_nothing(visit: Visit) -> 
 
 def test_the_confirmation_page_has_a_button_and_the_button_confirms(visit: Visit) -> None:
     visit.browser.post("/subscribe", data={"email": ADDRESS})
-    token = visit.token(Purpose.CONFIRM, visit.reader())
+    token = visit.token(Purpose.CONFIRM, visit.subscriber())
     page = visit.browser.get(f"/confirm/{token}")
     assert page.status_code == 200
     assert "Yes, send me the papers" in page.text
-    assert visit.reader().status is Status.PENDING
+    assert visit.subscriber().status is Status.PENDING
     assert "You’re subscribed" in visit.browser.post(f"/confirm/{token}").text
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
 
 
 def test_preferences_can_be_chosen_while_confirming(visit: Visit) -> None:
     visit.browser.post("/subscribe", data={"email": ADDRESS})
-    token = visit.token(Purpose.CONFIRM, visit.reader())
+    token = visit.token(Purpose.CONFIRM, visit.subscriber())
     form = {"topics": ["vision", "agents"], "papers": "3", "hour": "20", "zone": "Berlin", "frequency": "workdays"}
     wrong = visit.browser.post(f"/confirm/{token}", data=form | {"papers": "99"})
     assert wrong.status_code == 400
@@ -109,15 +113,15 @@ def test_preferences_can_be_chosen_while_confirming(visit: Visit) -> None:
     assert 'href="#papers"' in wrong.text
     assert "<details open>" in wrong.text
     assert 'value="vision" checked' in wrong.text, "what was chosen is still there"
-    assert visit.reader().status is Status.PENDING
+    assert visit.subscriber().status is Status.PENDING
     visit.browser.post(f"/confirm/{token}", data=form)
-    wishes = visit.reader().preferences
+    wishes = visit.subscriber().preferences
     assert (wishes.topics, wishes.papers, wishes.hour, wishes.zone) == (("agents", "vision"), 3, 20, "Europe/Berlin")
 
 
 def test_a_used_link_says_that_it_worked(visit: Visit) -> None:
-    reader = visit.subscribed()
-    link = f"/confirm/{visit.token(Purpose.CONFIRM, reader)}"
+    subscriber = visit.subscribed()
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, subscriber)}"
     for answer in (visit.browser.get(link), visit.browser.post(link)):
         assert answer.status_code == 200
         assert "You’re subscribed" in answer.text
@@ -125,32 +129,32 @@ def test_a_used_link_says_that_it_worked(visit: Visit) -> None:
 
 def test_a_link_of_four_days_ago_offers_a_new_one(visit: Visit, clock: Clock) -> None:
     visit.browser.post("/subscribe", data={"email": ADDRESS})
-    link = f"/confirm/{visit.token(Purpose.CONFIRM, visit.reader())}"
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, visit.subscriber())}"
     clock.move_to(START + timedelta(days=4))
     for answer in (visit.browser.get(link), visit.browser.post(link)):
         assert answer.status_code == 410
         assert "Send me a new link" in answer.text
-    assert visit.reader().status is Status.PENDING
+    assert visit.subscriber().status is Status.PENDING
     again = visit.browser.post(link, data={"again": "yes"})
     assert "A new link is on its way" in again.text
     assert visit.queued() == ["confirmation", "confirmation"]
-    assert visit.reader().status is Status.PENDING
+    assert visit.subscriber().status is Status.PENDING
 
 
 def test_an_old_link_brings_nobody_back(visit: Visit) -> None:
-    reader = visit.subscribed()
-    subscriptions.unsubscribe(visit.engine, reader.id, START, "test")
-    link = f"/confirm/{visit.token(Purpose.CONFIRM, reader)}"
+    subscriber = visit.subscribed()
+    subscriptions.unsubscribe(visit.engine, subscriber.id, START, "test")
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, subscriber)}"
     for answer in (visit.browser.get(link), visit.browser.post(link)):
         assert answer.status_code == 410
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
 # --- preferences ---
 
 
 def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -> None:
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     wishes = Preferences(
         topics=("speech",),
         keywords=("diffusion",),
@@ -160,8 +164,8 @@ def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -
         hour=21,
         paused_until=date(2026, 12, 24),
     )
-    subscriptions.change_preferences(visit.engine, reader.id, wishes, START)
-    link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
+    subscriptions.change_preferences(visit.engine, subscriber.id, wishes, START)
+    link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
     page = visit.browser.get(link).text
     for shown in (
         'value="speech" checked',
@@ -178,15 +182,15 @@ def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -
         assert shown in page
     saved = visit.browser.post(link, data={"papers": "2", "hour": "9", "pause": "0", "keywords": ""})
     assert "Saved." in saved.text
-    after = visit.reader().preferences
+    after = visit.subscriber().preferences
     assert (after.papers, after.hour, after.keywords, after.topics) == (2, 9, (), ())
     assert after.paused_until == START.date()  # of a pause that was ended by hand, the end
     assert (after.zone, after.weekdays) == ("Asia/Tokyo", frozenset({4}))
 
 
 def test_a_wrong_field_is_said_at_the_field_and_nothing_is_saved(visit: Visit) -> None:
-    reader = visit.subscribed()
-    link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
+    subscriber = visit.subscribed()
+    link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
     answer = visit.browser.post(link, data={"papers": "two", "hour": "8", "zone": "Nowhere", "keywords": "x"})
     assert answer.status_code == 400
     for name in ("papers", "zone", "keywords"):
@@ -195,20 +199,20 @@ def test_a_wrong_field_is_said_at_the_field_and_nothing_is_saved(visit: Visit) -
         assert f'href="#{name}"' in answer.text
         assert f'id="{name}"' in answer.text
     assert 'value="two"' in answer.text
-    assert visit.reader().preferences == reader.preferences
+    assert visit.subscriber().preferences == subscriber.preferences
 
 
 def test_unsubscribing_and_coming_back_from_the_preferences(visit: Visit) -> None:
     link = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
     assert "You’ve unsubscribed" in visit.browser.post(link, data={"action": "unsubscribe"}).text
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
     assert "You’re subscribed again" in visit.browser.post(link, data={"action": "resubscribe"}).text
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
 
 
 def test_the_export_is_a_file_with_everything(visit: Visit) -> None:
-    reader = visit.subscribed()
-    answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"action": "export"})
+    subscriber = visit.subscribed()
+    answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}", data={"action": "export"})
     assert "attachment" in answer.headers["content-disposition"]
     stored = answer.json()
     assert stored["subscriber"]["email"] == ADDRESS
@@ -216,12 +220,12 @@ def test_the_export_is_a_file_with_everything(visit: Visit) -> None:
 
 
 def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
-    reader = visit.subscribed()
-    link = f"/preferences/{visit.token(Purpose.MANAGE, reader)}"
+    subscriber = visit.subscribed()
+    link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
     unsure = visit.browser.post(link, data={"action": "erase"})
     assert unsure.status_code == 400
     assert 'id="sure-wrong"' in unsure.text
-    assert visit.reader() == reader
+    assert visit.subscriber() == subscriber
     assert "has been deleted" in visit.browser.post(link, data={"action": "erase", "sure": "yes"}).text
     assert ADDRESS not in repr(visit.everything())
     assert visit.browser.get(link).status_code == 404
@@ -234,13 +238,13 @@ def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
 @pytest.mark.parametrize("encoding", ["data", "files"])
 def test_one_click_unsubscribes_in_both_encodings(visit: Visit, encoding: str) -> None:
     """RFC 8058 §3.2: urlencoded or multipart; 200, no redirect, no cookie."""
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     body = ONE_CLICK if encoding == "data" else {name: (None, value) for name, value in ONE_CLICK.items()}
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
     answer = visit.browser.post(url, **{encoding: body}, follow_redirects=False)  # type: ignore[arg-type]
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
 @pytest.mark.parametrize(
@@ -253,10 +257,10 @@ def test_one_click_unsubscribes_in_both_encodings(visit: Visit, encoding: str) -
     ],
 )
 def test_one_click_works_from_anywhere_and_with_any_body(visit: Visit, headers: dict[str, str]) -> None:
-    reader = visit.subscribed()
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    subscriber = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
     assert visit.browser.post(url, content=b"List-Unsubscribe=One-Click", headers=headers).status_code == 200
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
 def test_the_second_click_says_that_it_was_done(visit: Visit) -> None:
@@ -268,16 +272,16 @@ def test_the_second_click_says_that_it_was_done(visit: Visit) -> None:
 
 
 def test_unknown_and_erased_links_are_answered_like_any_other(visit: Visit) -> None:
-    reader, erased = visit.subscribed(), visit.subscribed("erased@example.org")
+    subscriber, erased = visit.subscribed(), visit.subscribed("erased@example.org")
     subscriptions.erase(visit.engine, erased.id, START)
     urls = [
         f"/u/{token}"
         for token in (
-            visit.token(Purpose.UNSUBSCRIBE, reader),
+            visit.token(Purpose.UNSUBSCRIBE, subscriber),
             visit.token(Purpose.UNSUBSCRIBE, erased),
             "x" * 32,
             "nonsense",
-            visit.token(Purpose.MANAGE, reader),
+            visit.token(Purpose.MANAGE, subscriber),
         )
     ]
     for method in ("GET", "POST"):
@@ -289,17 +293,17 @@ def test_a_slip_of_the_finger_can_be_undone_for_an_hour(visit: Visit, clock: Clo
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
     assert 'name="undo"' in visit.browser.post(url).text
     assert "You’re subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text
-    assert visit.reader().status is Status.CONFIRMED
+    assert visit.subscriber().status is Status.CONFIRMED
     visit.browser.post(url)
     clock.move_to(START + timedelta(hours=2))
     assert visit.browser.post(url, data={"undo": "yes"}).status_code == 410
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
 def test_one_click_is_never_taken_for_an_undo(visit: Visit) -> None:
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
     visit.browser.post(url, data=ONE_CLICK | {"undo": "yes"})
-    assert visit.reader().status is Status.UNSUBSCRIBED
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
 # --- links ---
@@ -307,13 +311,16 @@ def test_one_click_is_never_taken_for_an_undo(visit: Visit) -> None:
 
 def test_reading_a_link_never_changes_anything(visit: Visit) -> None:
     """Mail scanners open every link, many times, in every way that is said to be safe."""
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    pending = visit.reader("pending@example.org")
+    pending = visit.subscriber("pending@example.org")
     before = visit.everything()
     visit.hints.clear()
-    links = [f"/preferences/{visit.token(Purpose.MANAGE, reader)}", f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"]
-    links += [f"/confirm/{visit.token(Purpose.CONFIRM, one)}" for one in (reader, pending)]
+    links = [
+        f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
+        f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
+    ]
+    links += [f"/confirm/{visit.token(Purpose.CONFIRM, one)}" for one in (subscriber, pending)]
     links += ["/", "/subscribe", "/manage", "/issues", "/issues/2026-11-23", "/papers/2405.17247"]
     for link in links:
         for method in ("GET", "HEAD", "OPTIONS"):
@@ -339,17 +346,17 @@ def test_a_wrong_token_gets_a_clear_page(visit: Visit, token: str) -> None:
 
 
 def test_links_open_only_what_they_are_for(visit: Visit) -> None:
-    reader = visit.subscribed()
+    subscriber = visit.subscribed()
     for purpose in (Purpose.UNSUBSCRIBE, Purpose.CONFIRM):
-        assert visit.browser.get(f"/preferences/{visit.token(purpose, reader)}").status_code == 404
-    foreign = sign(Purpose.MANAGE, reader.id, START, [b"another key, as long as it has to be"])
+        assert visit.browser.get(f"/preferences/{visit.token(purpose, subscriber)}").status_code == 404
+    foreign = sign(Purpose.MANAGE, subscriber.id, START, [b"another key, as long as it has to be"])
     assert visit.browser.get(f"/preferences/{foreign}").status_code == 404
 
 
 def test_the_page_that_unsubscribes_holds_no_other_link(visit: Visit) -> None:
     """An unsubscribe link, which mail providers and forwarded messages have, must not open the preferences."""
-    reader = visit.subscribed()
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    subscriber = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
     for page in (visit.browser.get(url), visit.browser.post(url), visit.browser.post(url)):
         assert "/preferences/" not in page.text
         assert ADDRESS not in page.text

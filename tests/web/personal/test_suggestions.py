@@ -39,8 +39,8 @@ class Lab(Visit):
         self.settings = settings
         self.arxiv = answers
 
-    def suggest(self, reader: Subscriber, **form: str) -> str:
-        return self.browser.post(f"/suggest/{self.token(Purpose.FEEDBACK, reader)}", data=form).text
+    def suggest(self, subscriber: Subscriber, **form: str) -> str:
+        return self.browser.post(f"/suggest/{self.token(Purpose.FEEDBACK, subscriber)}", data=form).text
 
     def collect(self, minutes: int) -> None:
         now = START + timedelta(minutes=minutes)
