@@ -23,8 +23,9 @@ _LITERAL |= {f"\\{c}": _BACKSLASH + c for c in ("(", ")", "[", "]", "")}
 _CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "{": "}"}
 _PROSE_NAME = rf"\\(?:{'|'.join(sorted(PLAIN))})\s*\*?"
 _PROSE_COMMAND = re.compile(_PROSE_NAME + "$")
+_PROSE = rf"{_PROSE_NAME}\{{(?:[^{{}}$]|\$[^{{}}$]*\$)*\}}"
 _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x$}$"
-    mark: re.compile(rf"((?:{_PROSE_NAME}\{{(?:[^{{}}$]|\$[^{{}}$]*\$)*+\}}|{inside})*+){closing}", re.DOTALL)
+    mark: re.compile(rf"((?:{_PROSE}|(?!{_PROSE})(?:{inside}))*){closing}", re.DOTALL)
     for mark, inside, closing in (
         ("$", r"\\.|[^\\$]", r"\$"),
         ("$$", r"\\.|[^\\$]|\$(?!\$)", r"\$\$"),
