@@ -2,7 +2,7 @@
 
 `python -m benchmarks.halting [--mails M] [--leave L] [--seconds S] [--watch W]`: PostgreSQL with fsync, Valkey, two
 `digest worker`, a scheduler and the pages, all real. Subscribers leave by one-click (RFC 8058) just before their turn
-comes. A mail is late when the mail server has it more than five seconds after the answer 200. Exit code 1 when a
+comes. A message is late if the mail server gets it more than five seconds after the answer 200. Exit code 1 if a
 promise is broken.
 """
 

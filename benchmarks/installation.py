@@ -145,7 +145,7 @@ class Installation:
 
 
 def settings(folder: Path, database: str, broker: str, smtp_port: int, **others: Any) -> dict[str, Any]:
-    """Settings with a mail server on this machine and without sources."""
+    """Settings that send to a local SMTP port and read no sources."""
     return {
         "data_dir": folder / "data",
         "database_url": database,

@@ -99,13 +99,13 @@ def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sin
     return Round(per_second, (before + after) / 2, memory.peak, memory.growth(), sessions, cpu_ms)
 
 
-def warm_up(installation: Installation, today: date, mails: int) -> None:
-    """Start everything, and deliver yesterday's issue to the `mails` subscribers who want that alone."""
+def warm_up(installation: Installation, today: date, messages: int) -> None:
+    """Start all processes, and deliver yesterday's issue: its `messages` subscribers get no other."""
     publish(installation, today - timedelta(days=1))
     installation.start("worker", "worker")
     installation.start("scheduler", "scheduler")
-    installation.hint(mails)
-    wait(installation, mails)
+    installation.hint(messages)
+    wait(installation, messages)
 
 
 def publish(installation: Installation, day: date) -> int:

@@ -102,7 +102,7 @@ def unbroken(text: str) -> str:
 
 
 def breakable(text: str) -> str:
-    """`text` with zero-width spaces in words and addresses wider than a phone, which would widen the whole message.
+    """Add zero-width spaces to long words and addresses, so that they do not make the message wider than a phone.
 
     Gmail, Outlook and Yahoo do not support a style for this (caniemail.com).
     """

@@ -105,8 +105,8 @@ def throttle(settings: Settings, database: Engine) -> Throttle:
 
 
 def delivery_worker(settings: Settings, database: Engine) -> DeliveryWorker:
-    """A delivery worker with a unique name. Raises ValueError without a mail server, OSError if its journal
-    cannot be written.
+    """A delivery worker with a unique name. Raises ValueError if no relay is set, OSError if its journal cannot be
+    written.
     """
     name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
     relays, connections, messages = settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection

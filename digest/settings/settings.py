@@ -43,7 +43,7 @@ class Settings(
 
     @model_validator(mode="after")
     def _real_sender(self) -> Self:
-        """Reject a placeholder sender for a mail server on another machine."""
+        """Reject the placeholder sender unless every relay is on this machine."""
         if any(not is_loopback(relay.host) for relay in self.relays) and parseaddr(self.mail_from)[1].endswith(
             "@localhost"
         ):

@@ -1,7 +1,7 @@
 """The circuit breaker that all workers share: a pause of EVERYTHING. One object per process; used by one thread.
 
 It opens after five failures in a row that are about us, whoever the messages are for. After the pause one worker tries
-one message: an acceptance closes it, another failure opens it for longer. Nobody is suppressed.
+one message: an acceptance closes it, another failure opens it for longer. It suppresses no addresses.
 """
 
 from dataclasses import replace
