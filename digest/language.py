@@ -1,4 +1,4 @@
-"""Texts, dates, numbers and lists in the language of the person who reads them. Its only side effect is to read catalogues.
+"""Texts, dates, numbers and lists in the language of the person who reads them. It only reads catalogues.
 
 Texts in code and templates are English and are their own keys (GNU gettext). A translation is a file
 `locale/<language>/LC_MESSAGES/digest.po`, read on first use. Formats of dates, numbers and lists come from the CLDR,

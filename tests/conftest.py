@@ -183,7 +183,7 @@ def redis_url(request: pytest.FixtureRequest, broker: servers.Broker) -> str:
 
 @pytest.fixture
 def smtp_server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
-    """An SMTP server that stores the messages it accepts; tests/support/smtp_server.py explains how to make it refuse."""
+    """An SMTP server that stores what it accepts; tests/support/smtp_server.py explains how to make it refuse."""
     ran_on(request, "a real SMTP server")
     server = SmtpServer()
     server.start()

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from digest import clock, wiring
-from digest.database.engine import read_only
+from digest.database.engine import read_only, transaction
 from digest.database.migrate import migrate
+from digest.database.tables import collections
 from digest.demo.sample import store_sample
 from digest.issues.publish import Published, publish
 from digest.ledger.deliveries import count_accepted
@@ -53,6 +54,8 @@ def _store_papers(engine: Engine, own: Settings) -> str:
         say(f"{papers} papers read.")
         return "live"
     say("The sources cannot be reached; using the bundled sample.")
+    with transaction(engine) as connection:
+        connection.execute(delete(collections))  # the issue of the sample is complete: no source is missing from it
     store_sample(engine, now)
     return "bundled"
 
