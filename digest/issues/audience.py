@@ -79,8 +79,7 @@ def fan_out(
     that stores the issues: a check for existing deliveries would take PostgreSQL long (docs/decisions/0017).
     """
     dialect = connection.dialect.name
-    fixed = new_row(Kind.DIGEST, day, now)
-    del fixed["kind"]
+    fixed = new_row(day, now)
     query, slot = _audience(dialect, subscribers.c.key, subscribers.c.id)
     query = query.add_columns(
         slot.c.due_at,
@@ -143,7 +142,7 @@ def _comes_back(missed: Missed) -> ColumnElement[bool]:
     occasion = case((seldom, missed.weeks.isoformat()), else_=missed.days.isoformat())
     has_issue = exists().where(
         deliveries.c.recipient == subscribers.c.key,
-        deliveries.c.kind.in_(sorted(LISTED)),
+        deliveries.c.kind.in_(LISTED),
         deliveries.c.occasion >= occasion,
     )
     return and_(subscribers.c.paused_until > since, ~has_issue)

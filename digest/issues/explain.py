@@ -2,20 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, and_, or_, select
 
 from digest.database.engine import read_only
+from digest.database.tables import deliveries
 from digest.issues.issue import Issue
-from digest.issues.lists import ChosenList, chosen_list, got_before
-from digest.issues.selection import CachedIssue, Pool, Selection, SelectionWeights, SubscriberHistory, papers_for
+from digest.issues.selection import (
+    CachedIssue,
+    Pool,
+    Selection,
+    SelectionWeights,
+    SubscriberHistory,
+    papers_for,
+    selection_of,
+)
 from digest.issues.selection.history import oldest_day, pool_profiles
 from digest.issues.selection.selection import NO_PROFILE
 from digest.ledger import events
-from digest.ledger.deliveries import AlreadySent, last_issue_mails
-from digest.ledger.kinds import SkipReason
+from digest.ledger.deliveries import MAY_ARRIVE, AlreadySent, last_issue_mails
+from digest.ledger.kinds import LISTED, SkipReason, State
 from digest.papers.ranking import ranking
 from digest.subscribers.paper_feedback import all_feedback
 from digest.subscribers.store import by_key
@@ -34,6 +42,18 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenList:
+    """The papers with which a message of an issue was begun."""
+
+    delivery_id: int
+    recipient: str
+    subscriber_id: int | None  # None once deleted
+    state: State
+    due_at: datetime
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """A list that was sent, whether it would be chosen again, and if not, what changed since."""
 
@@ -45,6 +65,18 @@ class Explained:
 
 class BadWeight(ValueError):
     """No weight has this name, or the issue was ranked by another formula; the message says which."""
+
+
+def chosen_list(connection: Connection, issue_id: int, recipient: str) -> ChosenList | None:
+    """Return the list of an issue for a recipient; None if their message was not begun."""
+    columns = (deliveries.c.id, deliveries.c.subscriber_id, deliveries.c.state, deliveries.c.due_at)
+    query = select(*columns, deliveries.c.selection).where(
+        deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None or row.selection is None:
+        return None
+    return ChosenList(row.id, recipient, row.subscriber_id, State(row.state), row.due_at, selection_of(row.selection))
 
 
 def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
@@ -114,10 +146,27 @@ def _replay(
         for subscriber_id, given in all_feedback(connection, ids).items()
         if (before := [item for item in given if item.at < chosen.due_at])
     }
-    got = AlreadySent(got_before(connection, chosen, oldest_day(cached.issue)))
+    got = AlreadySent(_got_before(connection, chosen, oldest_day(cached.issue)))
     last = last_issue_mails(connection, [chosen.recipient], cached.issue.date).get(chosen.recipient)
     profile = pool_profiles(connection, cached, feedback).get(chosen.subscriber_id or 0, NO_PROFILE)
     return papers_for(cached, preferences, SubscriberHistory(got, profile, last))
+
+
+def _got_before(connection: Connection, chosen: ChosenList, since: date) -> set[str]:
+    """Return the papers of the recipient's earlier messages, of occasions from `since` on."""
+    earlier = or_(
+        deliveries.c.due_at < chosen.due_at,
+        and_(deliveries.c.due_at == chosen.due_at, deliveries.c.id < chosen.delivery_id),
+    )
+    query = select(deliveries.c.selection).where(
+        deliveries.c.recipient == chosen.recipient,
+        deliveries.c.kind.in_(LISTED),
+        deliveries.c.occasion >= since.isoformat(),
+        deliveries.c.state.in_(MAY_ARRIVE),
+        deliveries.c.selection.is_not(None),
+        earlier,
+    )
+    return {pick[0] for stored in connection.scalars(query) for pick in stored["picks"]}
 
 
 def _changed_since(connection: Connection, recipient: str, then: datetime) -> str:

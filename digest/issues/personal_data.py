@@ -1,5 +1,6 @@
 """Everything that is stored about one subscriber (GDPR Art. 15 and 20)."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -36,14 +37,9 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
             "suggestions": [asdict(suggestion) for suggestion in suggested_by(connection, key)],
             "suppressed": is_suppressed(connection, key),
         }
-        return {name: _plain(value) for name, value in stored.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(stored, default=_plain))
+    return plain
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, frozenset):
-        return sorted(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    return sorted(value) if isinstance(value, frozenset) else value.isoformat()

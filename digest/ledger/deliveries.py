@@ -20,7 +20,6 @@ from digest.ledger.kinds import LISTED, RULES, IssueStatus, Kind, SkipReason, St
 # to the final dot), so that a worker that was only suspended cannot still be sending when its lease ends.
 LEASE = timedelta(minutes=20)
 
-_LISTED = sorted(LISTED)
 HELD = (State.CLAIMED, State.SENDING)  # by a worker
 # A paper in a message of one of these states has reached its subscriber or still may.
 MAY_ARRIVE = (State.QUEUED, State.CLAIMED, State.SENDING, State.ACCEPTED, State.UNCERTAIN)
@@ -39,7 +38,7 @@ class Delivery:
     due_at: datetime
     attempts: int
     crashes: int
-    selection: dict[str, Any] | None  # see issues/selection/stored.py; None before it was composed
+    selection: dict[str, Any] | None  # see issues/selection/picks.py; None before it was composed
     sha256: str  # of the bytes last sent; "" before that
     in_doubt: bool  # they may have arrived: only the same bytes may go again
     created_at: datetime
@@ -152,7 +151,7 @@ def _other_deliveries(dialect: str) -> Select[tuple[str, Any]]:
         deliveries.c.occasion >= bindparam("since"),
         deliveries.c.state.in_(MAY_ARRIVE),
         or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
-        deliveries.c.kind.in_(_LISTED),
+        deliveries.c.kind.in_(LISTED),
         ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
 
@@ -165,7 +164,7 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
             in_list(connection, deliveries.c.recipient, recipients),
             deliveries.c.occasion < before.isoformat(),
             deliveries.c.state.in_(MAY_ARRIVE),
-            deliveries.c.kind.in_(_LISTED),
+            deliveries.c.kind.in_(LISTED),
         )
         .group_by(deliveries.c.recipient)
     )

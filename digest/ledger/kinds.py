@@ -90,4 +90,4 @@ RULES = {
 }
 ISSUE_OF = {kind: rule.issue for kind, rule in RULES.items() if rule.issue is not None}
 OF_ISSUE: dict[str, Kind] = {issue: kind for kind, issue in ISSUE_OF.items()}
-LISTED = frozenset(ISSUE_OF)  # what goes to the list; the others answer one person
+LISTED = tuple(sorted(ISSUE_OF))  # what goes to the list; the others answer one person

@@ -25,7 +25,8 @@ class NewDelivery:
 
 def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime) -> int | None:
     """Queue a delivery and count it among its issue's candidates; None when the ledger already has it."""
-    row = new_row(delivery.kind, delivery.occasion, now) | {
+    row = new_row(delivery.occasion, now) | {
+        "kind": str(delivery.kind),
         "recipient": delivery.recipient,
         "subscriber_id": delivery.subscriber_id,
         "due_at": delivery.due_at,
@@ -48,10 +49,9 @@ def count_mails(connection: Connection, kind: Kind, recipient: str, since: datet
     return connection.execute(query).scalar_one()
 
 
-def new_row(kind: Kind, occasion: date, now: datetime) -> dict[str, Any]:
-    """The initial values of a row, except its recipient and instants."""
+def new_row(occasion: date, now: datetime) -> dict[str, Any]:
+    """The initial values of a row, except its kind, recipient and instants."""
     return {
-        "kind": str(kind),
         "occasion": occasion.isoformat(),
         "state": str(State.QUEUED),
         "reason": "",

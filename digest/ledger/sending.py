@@ -218,22 +218,21 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
     if not results:
         return
     dialect = connection.dialect.name
-    rows = [_row_of(result) for result in results]
+    rows = [
+        {
+            "id": result.delivery_id,
+            "state": result.state,
+            "reply_code": result.code,
+            "reply_enhanced": result.enhanced,
+            "reply_text": result.text or None,  # without a reply the last one stays
+            "next_attempt_at": result.until,
+            "finished_at": result.at if result.until is None else None,
+            "tried": int(result.counts),
+            "in_doubt": result.in_doubt,
+        }
+        for result in results
+    ]
     connection.execute(_record(dialect), {"rows": as_rows(dialect, rows), "sender": worker})
-
-
-def _row_of(result: DeliveryResult) -> dict[str, Any]:
-    return {
-        "id": result.delivery_id,
-        "state": result.state,
-        "reply_code": result.code,
-        "reply_enhanced": result.enhanced,
-        "reply_text": result.text or None,  # without a reply the last one stays
-        "next_attempt_at": result.until,
-        "finished_at": result.at if result.until is None else None,
-        "tried": int(result.counts),
-        "in_doubt": result.in_doubt,
-    }
 
 
 @cache

@@ -20,7 +20,6 @@ from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
 
 MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 BY_HAND = "sent once more by hand"  # the reason of a delivery that is tried again however late it is
-_LISTED = sorted(LISTED)
 _TOO_LATE_TO_HELP = timedelta(days=1)  # someone who asked for a link has asked again or given up
 
 
@@ -152,8 +151,8 @@ def expire(connection: Connection, now: datetime, overdue: timedelta, max_attemp
 
     Those that may have arrived stay uncertain, and are not tried again. Returns how many.
     """
-    too_late = and_(deliveries.c.kind.in_(_LISTED), deliveries.c.due_at < now - overdue)
-    too_late_to_help = and_(deliveries.c.kind.not_in(_LISTED), deliveries.c.due_at < now - _TOO_LATE_TO_HELP)
+    too_late = and_(deliveries.c.kind.in_(LISTED), deliveries.c.due_at < now - overdue)
+    too_late_to_help = and_(deliveries.c.kind.not_in(LISTED), deliveries.c.due_at < now - _TOO_LATE_TO_HELP)
     in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
     state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
     which = and_(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)

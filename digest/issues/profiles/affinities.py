@@ -61,12 +61,13 @@ def _affinities(
 def _telling_feedback(connection: Connection) -> Mapping[int, Sequence[PaperFeedback]]:
     """Return the feedback that says something about interests, by subscriber."""
     subscriber_ids = subscribers_with_feedback(connection)
-    feedback: dict[int, Sequence[PaperFeedback]] = {}
-    for start in range(0, len(subscriber_ids), _AT_ONCE):
-        for subscriber_id, given in all_feedback(connection, subscriber_ids[start : start + _AT_ONCE]).items():
-            if telling := [item for item in given if item.kind is not FeedbackKind.READ]:
-                feedback[subscriber_id] = telling
-    return feedback
+    batches = (subscriber_ids[start : start + _AT_ONCE] for start in range(0, len(subscriber_ids), _AT_ONCE))
+    feedback = {
+        subscriber_id: [item for item in given if item.kind is not FeedbackKind.READ]
+        for batch in batches
+        for subscriber_id, given in all_feedback(connection, batch).items()
+    }
+    return {subscriber_id: telling for subscriber_id, telling in feedback.items() if telling}
 
 
 def _neighbours(pool: Sequence[str], liked: Sequence[tuple[str, Sequence[float]]]) -> dict[str, str]:

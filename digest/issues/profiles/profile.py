@@ -25,22 +25,15 @@ def fit_space(texts: Mapping[str, str]) -> "Space":
 
 
 def affinities(
-    space: "Space | None", feedback: Sequence[Sequence[PaperFeedback]], pools: Sequence[Sequence[str]], now: datetime
+    space: "Space", feedback: Sequence[Sequence[PaperFeedback]], pools: Sequence[Sequence[str]], now: datetime
 ) -> list[list[float]]:
     """Return the affinity of each paper, -1 to 1, for each subscriber's feedback and pool of paper ids.
 
     It is the cosine between the paper and the mean of the liked papers minus LESS times the mean of the disliked ones;
-    recent feedback weighs more. It is 0 without feedback or a space, and for papers that the space does not hold. A
-    pool given as the same object for all is looked up once.
+    recent feedback weighs more. It is 0 without feedback and for papers that the space does not hold. A pool given as
+    the same object for all is looked up once.
     """
-    given = [index for index, items in enumerate(feedback) if items]
-    scores = [[0.0] * len(pool) for pool in pools]
-    if space is None or not given:
-        return scores
-    profiles = [_weights(space, feedback[index], now) for index in given]
-    for index, cosines in zip(given, space.similarities(profiles, [pools[index] for index in given]), strict=True):
-        scores[index] = cosines
-    return scores
+    return space.similarities([_weights(space, items, now) for items in feedback], pools)
 
 
 def profile_words(space: "Space", feedback: Sequence[PaperFeedback], now: datetime, count: int = 12) -> list[str]:
@@ -51,14 +44,10 @@ def profile_words(space: "Space", feedback: Sequence[PaperFeedback], now: dateti
 def _weights(space: "Space", feedback: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
     """Return papers' weights in the profile, which add up to 1 for liked papers and to -LESS for disliked ones."""
     fresh = {
-        item.paper_id: (item.kind is FeedbackKind.MORE, _freshness(now - item.at))
+        item.paper_id: (item.kind is FeedbackKind.MORE, float(0.5 ** (max(now - item.at, timedelta()) / HALF_LIFE)))
         for item in feedback
         if item.kind is not FeedbackKind.READ and item.paper_id in space.rows
     }
     more = sum(weight for liked, weight in fresh.values() if liked)
     less = sum(weight for liked, weight in fresh.values() if not liked)
     return {paper: weight / more if liked else -LESS * weight / less for paper, (liked, weight) in fresh.items()}
-
-
-def _freshness(age: timedelta) -> float:
-    return float(0.5 ** (max(age, timedelta()) / HALF_LIFE))

@@ -2,7 +2,7 @@
 
 from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, histories, papers_for
 from digest.issues.selection.picks import Pick, Selection, selection_as_json, selection_of
-from digest.issues.selection.selection import Pool, PoolProfile, SelectionWeights, select
+from digest.issues.selection.selection import Pool, PoolProfile, SelectionWeights
 
 __all__ = [
     "CachedIssue",
@@ -15,7 +15,6 @@ __all__ = [
     "SubscriberHistory",
     "histories",
     "papers_for",
-    "select",
     "selection_as_json",
     "selection_of",
 ]

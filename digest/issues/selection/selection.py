@@ -51,9 +51,6 @@ class SelectionWeights:
     near_duplicate: float = 0.5
     same_lab: float = 0.1
 
-    def as_dict(self) -> dict[str, float]:
-        return asdict(self)
-
 
 class Pool:
     """The papers of an issue, ready to select from for many subscribers: each interest is looked up once.
@@ -71,7 +68,9 @@ class Pool:
         self.paper_ids = [paper.id for paper in papers]
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
         self.trending = [round(UNIT / math.log2(1 + paper.rank)) for paper in ranked]
-        self.points = {name: round(value * UNIT) for name, value in (weights or SelectionWeights()).as_dict().items()}
+        self.points: dict[str, int] = {
+            name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
+        }
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
         self.boost = lru_cache(maxsize=50_000)(self._boost)
@@ -189,13 +188,8 @@ class _PersonalRanking:
         return (index for index in range(len(self._pool.paper_ids)) if index not in matches and index not in excluded)
 
     def _of_followed_labs(self) -> Set[int]:
-        if not self._preferences.labs:
-            return frozenset()
-        return {
-            index
-            for index, interests in self._matches.items()
-            if any(interest.kind is InterestKind.LAB for interest in interests)
-        }
+        labs, matches = self._preferences.labs, self._pool.catalogue.matches
+        return {index for lab in labs for index in matches(Interest(InterestKind.LAB, lab))}
 
     def _outsider(self) -> int | None:
         """The best paper that neither matches an interest nor resembles a liked paper."""
@@ -216,13 +210,6 @@ class _PersonalRanking:
             costs = [(name, -cost) for name, cost in penalties._asdict().items() if cost]
             pick = pick._replace(points=(*pick.points, *costs))
         return pick
-
-
-def select(
-    issue: Issue, preferences: Preferences, received: Set[str], profile: PoolProfile = NO_PROFILE
-) -> Selection | SkipReason:
-    """One subscriber's papers of an issue; for many subscribers build one Pool."""
-    return Pool(issue).select(preferences, received, profile)
 
 
 def _reason_in(interests: tuple[Interest, ...], language: Language, neighbour: str, close: bool) -> str:

@@ -12,7 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.issues.lists import chosen_list
+from digest.issues.explain import chosen_list
 from digest.issues.profiles import feedback_summary
 from digest.issues.store import issue_on
 from digest.language import Message, _

@@ -162,7 +162,6 @@ def test_a_profile_is_shown_by_its_strongest_words(space):
 
 def test_nothing_said_or_nothing_known_is_zero(space):
     assert affinities(space, [[], more("unknown")], [["graph-1"], ["graph-1"]], MORNING) == [[0.0], [0.0]]
-    assert affinities(None, [more("graph-1")], [["graph-1", "graph-2"]], MORNING) == [[0.0, 0.0]]
     assert affinity(space, more("graph-1"), ["unknown"]) == {"unknown": 0.0}
 
 
@@ -196,8 +195,10 @@ def test_papers_that_are_all_the_same_are_all_as_near():
 
 def test_a_process_in_which_nobody_said_anything_never_imports_numpy():
     code = (
-        "import sys, datetime; from digest.issues.profiles.profile import affinities;"
-        "assert affinities(None, [[], []], [['a'], ['a']], datetime.datetime.now()) == [[0.0], [0.0]];"
+        "import sys, datetime; from digest.database.engine import connect; from digest.database.tables import metadata;"
+        "from digest.issues.profiles import keep_profiles;"
+        "connection = connect('sqlite://').connect(); metadata.create_all(connection);"
+        "keep_profiles(connection, 1, ['2603.00001'], datetime.datetime.now(datetime.UTC));"
         "sys.exit('numpy' in sys.modules or 'scipy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from digest.issues.issue import Issue, IssueSettings
 from digest.issues.reasons import OUTSIDE, place_of, reason_of
-from digest.issues.selection.selection import Pool, PoolProfile, Selection, SelectionWeights, select
+from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection, SelectionWeights
 from digest.language import Languages
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.papers.paper import RankedPaper
@@ -28,6 +28,10 @@ def issue_of(*papers):
 
 
 TEN = [paper(number) for number in range(10)]
+
+
+def select(issue, preferences, received, profile=NO_PROFILE):
+    return Pool(issue).select(preferences, received, profile)
 
 
 def ids(selection):

@@ -1,5 +1,6 @@
 """What each match is worth, which papers are considered, and the limits of each rule of a list."""
 
+from dataclasses import asdict
 from datetime import date, timedelta
 
 import pytest
@@ -56,7 +57,7 @@ def test_each_kind_of_match_is_worth_its_weight_and_more_of_a_kind_a_quarter_eac
 
 
 def test_the_weights_are_those_that_the_docs_name():
-    assert SelectionWeights().as_dict() == {
+    assert asdict(SelectionWeights()) == {
         "author": 1.2,
         "keyword": 0.8,
         "lab": 0.7,

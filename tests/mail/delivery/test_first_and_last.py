@@ -64,7 +64,11 @@ def test_a_first_issue_that_is_tried_again_is_the_same_mail_whatever_came_betwee
     smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
     hands.deliver()
     with transaction(engine) as connection:
-        arrived = queueing.new_row(Kind.DIGEST, DAY - A_DAY, SEVEN) | {"recipient": ada.key, "subscriber_id": ada.id}
+        arrived = queueing.new_row(DAY - A_DAY, SEVEN) | {
+            "kind": str(Kind.DIGEST),
+            "recipient": ada.key,
+            "subscriber_id": ada.id,
+        }
         moments = {"due_at": SEVEN, "next_attempt_at": SEVEN, "state": "accepted"}
         connection.execute(deliveries.insert().values(arrived | moments))
     hands.at = SEVEN + timedelta(hours=2)
