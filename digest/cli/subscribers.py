@@ -130,7 +130,8 @@ def list_suppressions() -> None:
 def suppress_address(address: Address, dry_run: DryRun = False) -> None:
     """Never send email to an address again."""
     from digest.database.engine import transaction
-    from digest.subscribers.suppressions import SuppressionReason, suppress
+    from digest.ledger.kinds import SuppressionReason
+    from digest.subscribers.suppressions import suppress
 
     key = key_of(address)
     if not dry_run:

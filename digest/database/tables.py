@@ -139,6 +139,19 @@ subscribers = table(
     CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
 )
 
+# The consents of subscribers other than the current one, which is in their row: earlier ones, and a request that waits
+# for its confirmation. Someone else may have made it, so it changes nothing before.
+consents = table(
+    "consents",
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("requested_at", Instant, nullable=False),
+    Column("requested_from", Code(64), nullable=False),
+    Column("form", Code(40), nullable=False),
+    Column("confirmed_at", Instant),
+    Column("confirmed_from", Code(64), nullable=False),
+)
+
 # The last feedback of a subscriber on a paper; without a foreign key, so that it outlives a withdrawn paper.
 opinions = table(
     "opinions",

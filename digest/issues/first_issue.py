@@ -7,10 +7,11 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import transaction
 from digest.issues.store import newest_issue_id
 from digest.ledger import events
-from digest.ledger.kinds import IssueKind, Kind, Status
+from digest.ledger.kinds import IssueKind, Kind, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import store
 from digest.subscribers.subscriber import Frequency, Preferences, Subscriber, event_subject
+from digest.subscribers.suppressions import lift
 
 NEWEST_ISSUE_WITHIN = timedelta(hours=48)
 NEWEST_WEEKLY_WITHIN = timedelta(days=7)
@@ -19,7 +20,7 @@ NEWEST_WEEKLY_WITHIN = timedelta(days=7)
 def confirm(
     engine: Engine, subscriber_id: int, confirmed_from: str, now: datetime, preferences: Preferences | None = None
 ) -> Subscriber | None:
-    """Confirm a pending subscriber and queue the newest issue; a second call changes nothing.
+    """Confirm a pending subscriber or an open request, and queue the newest issue; a second call changes nothing.
 
     None for a subscriber who has unsubscribed or was deleted: an old link does not subscribe them again.
     """
@@ -29,6 +30,7 @@ def confirm(
             store.set_preferences(connection, subscriber_id, preferences)
         subscriber = store.by_id(connection, subscriber_id)
         if confirmed and subscriber:
+            lift(connection, subscriber.key, SuppressionReason.REFUSED)  # the address has just received our message
             _queue_newest_issue(connection, subscriber, now)
     return subscriber if subscriber and subscriber.status is Status.CONFIRMED else None
 

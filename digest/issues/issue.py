@@ -22,6 +22,7 @@ class IssueSettings:
     sender: str = ""
     reply_to: str = ""
     link_key: str = ""  # name of the key that signs links; "" before issues recorded it: the newest key
+    link_ends: str = ""  # "alphanumeric"; "" before links ended in letters and digits only
     dkim: tuple[str, ...] = ()  # selectors of the keys that sign
     language: str = SOURCE  # of subscribers who chose none
     pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut

@@ -26,6 +26,7 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
         recorded = events.latest(connection, 10_000, event_subject(key))
         stored = {
             "subscriber": asdict(subscriber),
+            "other_consents": [asdict(consent) for consent in store.other_consents(connection, subscriber_id)],
             "mails": store.ledger_of(connection, key),
             "events": [{"at": event.at, "what": event.what, "detail": event.detail} for event in recorded],
             "opinions": [

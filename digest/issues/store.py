@@ -15,7 +15,17 @@ from digest.papers.paper import Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
-_PLAIN_SETTINGS = ("title", "public_url", "postal_address", "contact", "sender", "reply_to", "link_key", "language")
+_PLAIN_SETTINGS = (
+    "title",
+    "public_url",
+    "postal_address",
+    "contact",
+    "sender",
+    "reply_to",
+    "link_key",
+    "link_ends",
+    "language",
+)
 _NOTE_IN = "note "  # and a language
 
 

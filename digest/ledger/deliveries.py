@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from digest.database.dialect import in_list, in_list_param
 from digest.database.tables import deliveries, issues, subscribers, suppressions
-from digest.ledger.kinds import LISTED, RULES, IssueStatus, Kind, SkipReason, State, Status
+from digest.ledger.kinds import LISTED, RULES, IssueStatus, Kind, SkipReason, State, Status, SuppressionReason
 
 # Longer than a server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes; we wait 10 for the reply
 # to the final dot), so that a worker that was only suspended cannot still be sending when its lease ends.
@@ -73,17 +73,22 @@ def is_due(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
 
 
 def skip_reason(
-    kind: Kind, status: Status | None, suppressed: bool, issue_status: IssueStatus | None, paused: bool
+    kind: Kind,
+    status: Status | None,
+    suppression: SuppressionReason | None,
+    issue_status: IssueStatus | None,
+    paused: bool,
 ) -> SkipReason | None:
     """Why a message must not be sent; None while it is wanted. An erased subscriber has no `status`."""
     rule = RULES[kind]
+    asks_again = rule.asks and suppression is SuppressionReason.REFUSED
     if status is None:
         return SkipReason.ERASED
-    if suppressed:
+    if suppression and not asks_again:
         return SkipReason.SUPPRESSED
     if issue_status is IssueStatus.CANCELLED:
         return SkipReason.CANCELLED
-    if status is not rule.status:
+    if status is not rule.status and not asks_again and not (rule.asks and status is Status.UNSUBSCRIBED):
         return SkipReason.UNSUBSCRIBED if rule.status is Status.CONFIRMED else SkipReason.CHANGED
     return SkipReason.PAUSED if paused and rule.heeds_pause else None
 
@@ -93,13 +98,20 @@ def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
     status = case({str(kind): str(rule.status) for kind, rule in RULES.items()}, value=deliveries.c.kind)
     ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
     paused_until = subscribers.c.paused_until
+    subscriber = exists().where(subscribers.c.id == deliveries.c.subscriber_id)
+    suppressed = exists().where(suppressions.c.key == deliveries.c.recipient)
+    asks = deliveries.c.kind.in_([str(kind) for kind, rule in RULES.items() if rule.asks])
+    asks_again = and_(asks, suppressed.where(suppressions.c.reason == str(SuppressionReason.REFUSED)))
     return and_(
-        exists().where(
-            subscribers.c.id == deliveries.c.subscriber_id,
-            subscribers.c.status == status,
-            or_(deliveries.c.kind.in_(ignores_pause), paused_until.is_(None), paused_until <= due_day),
+        or_(
+            subscriber.where(
+                subscribers.c.status == status,
+                or_(deliveries.c.kind.in_(ignores_pause), paused_until.is_(None), paused_until <= due_day),
+            ),
+            and_(asks, subscriber.where(subscribers.c.status == str(Status.UNSUBSCRIBED))),
+            and_(asks_again, subscriber),
         ),
-        ~exists().where(suppressions.c.key == deliveries.c.recipient),
+        or_(~suppressed, asks_again),
         or_(
             deliveries.c.issue_id.is_(None),
             exists().where(issues.c.id == deliveries.c.issue_id, issues.c.status == IssueStatus.RUNNING),

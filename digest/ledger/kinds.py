@@ -70,20 +70,29 @@ class SkipReason(StrEnum):
     CHANGED = "no longer asked for"  # e.g. a confirmation of an address that has since been confirmed
 
 
+class SuppressionReason(StrEnum):
+    """Why an address gets no message, weakest first: a stronger reason replaces a weaker one."""
+
+    REFUSED = "refused"  # the mail server said that the address cannot receive mail
+    ASKED = "asked"  # someone else signed them up, and they want no further confirmation email
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class KindRule:
     """The ledger's rule for a kind. The last check before the wire is generated from it (sending.py)."""
 
     status: Status  # which the subscriber must have
+    asks: bool = False  # also goes to who has left, and despite earlier refusals: only a confirmation ends either
     issue: IssueKind | None = None  # None for a message that answers one person
     heeds_pause: bool = False
 
 
 RULES = {
-    Kind.DIGEST: KindRule(Status.CONFIRMED, IssueKind.DAILY, heeds_pause=True),
-    Kind.WEEKLY: KindRule(Status.CONFIRMED, IssueKind.WEEKLY, heeds_pause=True),
-    Kind.CATCH_UP: KindRule(Status.CONFIRMED, IssueKind.CATCH_UP, heeds_pause=True),
-    Kind.CONFIRMATION: KindRule(Status.PENDING),
+    Kind.DIGEST: KindRule(Status.CONFIRMED, issue=IssueKind.DAILY, heeds_pause=True),
+    Kind.WEEKLY: KindRule(Status.CONFIRMED, issue=IssueKind.WEEKLY, heeds_pause=True),
+    Kind.CATCH_UP: KindRule(Status.CONFIRMED, issue=IssueKind.CATCH_UP, heeds_pause=True),
+    Kind.CONFIRMATION: KindRule(Status.PENDING, asks=True),
     Kind.ALREADY: KindRule(Status.CONFIRMED),
     Kind.LINK: KindRule(Status.CONFIRMED),
     Kind.GOODBYE: KindRule(Status.UNSUBSCRIBED),

@@ -7,11 +7,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from digest.database.dialect import insert_new
 from digest.database.engine import transaction
-from digest.database.tables import deliveries, messages, subscribers, suppressions
+from digest.database.tables import consents, deliveries, messages, subscribers, suppressions
 from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Consent, Frequency, Preferences, Recipient, Subscriber
 
@@ -61,16 +61,19 @@ def with_status(connection: Connection, status: Status | None = None) -> list[Su
 # --- transitions: each is one conditional statement, and returns whether it changed anything ---
 
 
-def request_again(connection: Connection, subscriber_id: int, consent: Consent) -> bool:
-    """Make a subscriber who is not confirmed pending by a new request; their preferences stay."""
-    values = {"status": str(Status.PENDING), **asdict(consent), "changed_at": consent.requested_at}
-    return _change(connection, subscriber_id, (Status.PENDING, Status.UNSUBSCRIBED), values)
-
-
 def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: str, now: datetime) -> bool:
-    """Confirm a pending subscriber; those who unsubscribed stay unsubscribed."""
+    """Confirm a pending subscriber, or the open request of another; who unsubscribed and has none stays so."""
     values = {"status": str(Status.CONFIRMED), "confirmed_at": now, "confirmed_from": confirmed_from, "changed_at": now}
-    return _change(connection, subscriber_id, (Status.PENDING,), values)
+    if _change(connection, subscriber_id, (Status.PENDING,), values):
+        return True
+    subscriber, request = by_id(connection, subscriber_id, lock=True), open_request(connection, subscriber_id)
+    if subscriber is None or request is None:
+        return False
+    # A consent is kept when another replaces it.
+    withdraw_request(connection, subscriber_id)
+    if subscriber.consent.confirmed_at:
+        _add_consent(connection, subscriber_id, subscriber.consent)
+    return _change(connection, subscriber_id, tuple(Status), asdict(request) | values)
 
 
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
@@ -101,12 +104,43 @@ def _change(
     return connection.execute(change.values(values)).rowcount == 1
 
 
+# --- requests that are kept apart until they are confirmed ---
+
+
+def add_request(connection: Connection, subscriber_id: int, consent: Consent) -> None:
+    """Keep a request of someone who has a row already; one that is open stays as it is."""
+    if open_request(connection, subscriber_id) is None:
+        _add_consent(connection, subscriber_id, consent)
+
+
+def _add_consent(connection: Connection, subscriber_id: int, consent: Consent) -> None:
+    connection.execute(insert(consents).values(subscriber_id=subscriber_id, **asdict(consent)))
+
+
+def open_request(connection: Connection, subscriber_id: int) -> Consent | None:
+    return next((consent for consent in other_consents(connection, subscriber_id) if not consent.confirmed_at), None)
+
+
+def other_consents(connection: Connection, subscriber_id: int) -> list[Consent]:
+    """Return all but the current one, oldest first: earlier ones, and an open request."""
+    query = select(*(consents.c[field.name] for field in fields(Consent)))
+    query = query.where(consents.c.subscriber_id == subscriber_id).order_by(consents.c.id)
+    return [Consent(*row) for row in connection.execute(query)]
+
+
+def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
+    """Delete the open request; False when there is none."""
+    withdrawn = delete(consents).where(consents.c.subscriber_id == subscriber_id, consents.c.confirmed_at.is_(None))
+    return connection.execute(withdrawn).rowcount == 1
+
+
 # --- deletion ---
 
 
 def purge_pending(connection: Connection, before: datetime) -> int:
-    """Delete those who never confirmed and last asked before `before`; return how many."""
-    expired = (subscribers.c.status == str(Status.PENDING)) & (subscribers.c.requested_at < before)
+    """Delete those who never confirmed and first asked before `before`, and requests as old; return how many people."""
+    connection.execute(delete(consents).where(consents.c.confirmed_at.is_(None), consents.c.requested_at < before))
+    expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before)
     _unlink(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
     return connection.execute(delete(subscribers).where(expired)).rowcount
 

@@ -12,15 +12,17 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
-from digest.ledger.kinds import Kind, Status
+from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, count_mails, queue_delivery
 from digest.papers.community import forget_suggester
 from digest.subscribers import store
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber, event_subject, recipient_key
-from digest.subscribers.suppressions import SuppressionReason, is_suppressed, lift, suppress
+from digest.subscribers.suppressions import is_suppressed, lift, suppress, suppression_of
 
-# So that nobody can flood an inbox through the form: at most one such message in a day and three in a month.
+# So that nobody can flood an inbox through the form: at most one such message in a day and three in a month, and six
+# confirmations in a year, which a stranger can cause for any address.
 MAIL_LIMITS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))
+CONFIRMATION_LIMITS = (*MAIL_LIMITS, (timedelta(days=365), 6))
 PENDING_FOR = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
 SAID_WHY = "said why they left"
@@ -32,38 +34,51 @@ def subscribe(
 ) -> None:
     """Ask a normalised address to confirm; the caller cannot learn whether it has confirmed already.
 
-    `preferences` apply to a new address only, so that nobody can change those of another person.
+    `preferences` apply to a new address only, so that nobody can change those of another person. A request changes
+    nothing about someone who has confirmed before until it is confirmed; refusals by the mail server may be over.
     """
     key = recipient_key(address, secret)
     with transaction(engine) as connection:
         queued = None
-        if not is_suppressed(connection, key):
-            store.add_pending(connection, address, key, preferences or Preferences(), consent)
-            queued = _ask_to_confirm(connection, key, consent)
+        suppression = suppression_of(connection, key)
+        if suppression in (None, SuppressionReason.REFUSED):
+            if _within_limits(connection, Kind.CONFIRMATION, key, consent.requested_at):
+                store.add_pending(connection, address, key, preferences or Preferences(), consent)
+            queued = _ask_to_confirm(connection, key, consent, refused=suppression is not None)
         # One event in every case: operators see a flooded address, and the response time reveals nothing.
         detail = {"form": consent.form, "mail": str(queued or "")}
         _record(connection, key, "asked to subscribe", consent.requested_at, detail)
 
 
-def _ask_to_confirm(connection: Connection, key: str, consent: Consent) -> Kind | None:
+def _ask_to_confirm(connection: Connection, key: str, consent: Consent, refused: bool) -> Kind | None:
     subscriber = store.by_key(connection, key, lock=True)
-    if subscriber is None:  # deleted at this moment
+    if subscriber is None:  # deleted at this moment, or not stored since it could not be asked
         return None
-    store.request_again(connection, subscriber.id, consent)
-    kind = Kind.ALREADY if subscriber.status is Status.CONFIRMED else Kind.CONFIRMATION
+    kind = Kind.ALREADY if subscriber.status is Status.CONFIRMED and not refused else Kind.CONFIRMATION
+    if kind is Kind.CONFIRMATION and subscriber.status is not Status.PENDING:
+        store.add_request(connection, subscriber.id, consent)
     return kind if _queue_within_limits(connection, kind, subscriber, consent.requested_at) else None
 
 
 def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
-    """Queue another confirmation email, within the limits, for a pending subscriber whose link has expired."""
+    """Queue another confirmation email, within the limits, for someone whose link has expired."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         if (
             subscriber
-            and subscriber.status is Status.PENDING
+            and _may_confirm(connection, subscriber)
             and _queue_within_limits(connection, Kind.CONFIRMATION, subscriber, now)
         ):
-            store.request_again(connection, subscriber.id, replace(subscriber.consent, requested_at=now))
             _record(connection, subscriber.key, "asked for another confirmation", now)
+
+
+def may_confirm(engine: Engine, subscriber: Subscriber) -> bool:
+    """Whether a request to subscribe waits for its confirmation."""
+    with read_only(engine) as connection:
+        return _may_confirm(connection, subscriber)
+
+
+def _may_confirm(connection: Connection, subscriber: Subscriber) -> bool:
+    return subscriber.status is Status.PENDING or store.open_request(connection, subscriber.id) is not None
 
 
 def change_preferences(engine: Engine, subscriber_id: int, preferences: Preferences, now: datetime) -> bool:
@@ -89,13 +104,14 @@ def _with_end_of_pause(before: Preferences, after: Preferences, now: datetime) -
 def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goodbye: bool = False) -> bool:
     """End a subscription; queued messages are skipped when they are due. False when it had ended already.
 
-    With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address that never confirmed
-    is suppressed, so that it is not asked again when someone enters it.
+    With `goodbye`, subscribers who had confirmed get a last message, within the limits. Whose request was not confirmed
+    is suppressed, so that they are not asked again when someone enters their address.
     """
     with store.editing(engine, subscriber_id) as (connection, subscriber):
-        if subscriber is None or not store.set_unsubscribed(connection, subscriber_id, now):
+        withdrawn = store.withdraw_request(connection, subscriber_id)
+        if subscriber is None or (not store.set_unsubscribed(connection, subscriber_id, now) and not withdrawn):
             return False
-        if subscriber.status is Status.PENDING:
+        if subscriber.status is Status.PENDING or withdrawn:
             suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
         _record(connection, subscriber.key, "unsubscribed", now, {"how": how})
         if goodbye and subscriber.status is Status.CONFIRMED and not is_suppressed(connection, subscriber.key):
@@ -121,6 +137,8 @@ def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timed
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None or not store.undo_unsubscribe(connection, subscriber_id, now, since):
             return False
+        store.withdraw_request(connection, subscriber_id)
+        lift(connection, subscriber.key, SuppressionReason.ASKED)
         _record(connection, subscriber.key, "subscribed again", now)
     return True
 
@@ -166,7 +184,7 @@ def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
 
 
 def purge_pending(engine: Engine, now: datetime) -> int:
-    """Delete those who did not confirm within a week; return how many."""
+    """Delete those who did not confirm within a week of their first request; return how many."""
     with transaction(engine) as connection:
         deleted = store.purge_pending(connection, now - PENDING_FOR)
         if deleted:
@@ -176,10 +194,15 @@ def purge_pending(engine: Engine, now: datetime) -> int:
 
 def _queue_within_limits(connection: Connection, kind: Kind, subscriber: Subscriber, now: datetime) -> bool:
     """Queue a message that someone asked for; of two simultaneous requests the ledger accepts one a day."""
-    if any(count_mails(connection, kind, subscriber.key, now - period) >= most for period, most in MAIL_LIMITS):
+    if not _within_limits(connection, kind, subscriber.key, now):
         return False
     delivery = NewDelivery(kind, now.astimezone(UTC).date(), subscriber.key, subscriber.id, now)
     return queue_delivery(connection, delivery, now) is not None
+
+
+def _within_limits(connection: Connection, kind: Kind, key: str, now: datetime) -> bool:
+    limits = CONFIRMATION_LIMITS if kind is Kind.CONFIRMATION else MAIL_LIMITS
+    return all(count_mails(connection, kind, key, now - period) < most for period, most in limits)
 
 
 def _record(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any] | None = None) -> None:

@@ -2,18 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection, delete, select
 
 from digest.database.dialect import insert_new
 from digest.database.tables import suppressions
-
-
-class SuppressionReason(StrEnum):
-    REFUSED = "refused"  # the mail server said that the address cannot receive mail
-    OPERATOR = "operator"
-    ASKED = "asked"  # someone else signed them up, and they want no further confirmation email
+from digest.ledger.kinds import SuppressionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +19,10 @@ class Suppression:
 
 
 def suppress(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> bool:
-    """Suppress the address behind `key`; False when it already was."""
+    """Suppress the address behind `key`; False when it already was, for this reason or a stronger one."""
+    reasons = list(SuppressionReason)
+    weaker = suppressions.c.reason.in_([str(each) for each in reasons[: reasons.index(reason)]])
+    connection.execute(delete(suppressions).where(suppressions.c.key == key, weaker))
     new = insert_new(connection, suppressions).values(key=key, reason=str(reason), detail=detail[:500], created_at=now)
     return connection.execute(new.returning(suppressions.c.key)).first() is not None
 
@@ -39,7 +36,12 @@ def lift(connection: Connection, key: str, only: SuppressionReason | None = None
 
 
 def is_suppressed(connection: Connection, key: str) -> bool:
-    return connection.execute(select(suppressions.c.key).where(suppressions.c.key == key)).first() is not None
+    return suppression_of(connection, key) is not None
+
+
+def suppression_of(connection: Connection, key: str) -> SuppressionReason | None:
+    reason = connection.execute(select(suppressions.c.reason).where(suppressions.c.key == key)).scalar()
+    return SuppressionReason(reason) if reason else None
 
 
 def all_suppressions(connection: Connection) -> list[Suppression]:

@@ -1,6 +1,6 @@
 """Signed links, without a table: which subscriber, for which purpose, since when.
 
-24 bytes → 32 characters of base64url: key id 1, subscriber 4, hours since 2020 3, HMAC-SHA256 cut to 16.
+24 bytes → 32 characters of base64url: key id 1, subscriber 4, hours since 2020 3, 16 bytes of an HMAC-SHA256.
 """
 
 import base64
@@ -21,7 +21,11 @@ FEEDBACK_FOR = timedelta(days=365)  # those in a message; a newer message has ne
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
-_TEXT = re.compile(r"[A-Za-z0-9_-]{32}")
+TOKEN_LENGTH = 32
+# Mail programs take punctuation after a link into it, quoted-printable read badly adds "3D".
+_TEXT = re.compile(rf"([A-Za-z0-9_-]{{{TOKEN_LENGTH}}})(?:3D|[\W_])*")
+_MAC_BYTES = 16
+_MAC_STARTS = range(17)  # in the 32 bytes of an HMAC
 
 
 class Purpose(StrEnum):
@@ -44,11 +48,17 @@ class VerifiedToken(NamedTuple):
         return now >= self.issued + max_age + _HOUR
 
 
-def sign(purpose: Purpose, subscriber_id: int, issued: datetime, keys: Sequence[bytes]) -> str:
-    """The token for a link, signed with the first key. The same arguments give the same text, byte for byte."""
+def sign(purpose: Purpose, subscriber_id: int, issued: datetime, keys: Sequence[bytes], any_end: bool = False) -> str:
+    """The token for a link, signed with the first key. The same arguments give the same text, byte for byte.
+
+    Mail programs leave "-" and "_" at the end of a plain-text link out of it, so a token ends in neither; with
+    `any_end` it may, as those of earlier versions.
+    """
     hours = (issued - _EPOCH) // _HOUR
     signed = _mark(keys[0]) + subscriber_id.to_bytes(4, "big") + hours.to_bytes(3, "big")
-    return base64.urlsafe_b64encode(signed + _mac(keys[0], purpose, signed)).decode("ascii")
+    mac = _mac(keys[0], purpose, signed)
+    texts = (base64.urlsafe_b64encode(signed + mac[start : start + _MAC_BYTES]).decode() for start in _MAC_STARTS)
+    return next(text for text in texts if any_end or text[-1] not in "-_")
 
 
 def key_id(key: bytes) -> str:
@@ -62,11 +72,15 @@ def key_named(keys: Sequence[bytes], name: str) -> bytes | None:
 
 
 def verify(purpose: Purpose, token: str, keys: Sequence[bytes]) -> VerifiedToken | None:
-    """The content of a token that one of `keys` signed for `purpose`; None for anything else, however malformed."""
+    """The content of a token that one of `keys` signed for `purpose`; None for anything else, however malformed.
+
+    Punctuation after it is ignored: it is what the first TOKEN_LENGTH characters say that was signed.
+    """
     # b64decode skips characters that it does not know: without this check one token would have many texts.
-    if not _TEXT.fullmatch(token):
+    match = _TEXT.fullmatch(token)
+    if not match:
         return None
-    raw = base64.urlsafe_b64decode(token)
+    raw = base64.urlsafe_b64decode(match[1])
     signed, mac = raw[:8], raw[8:]
     if not any(_signed_by(key, purpose, signed, mac) for key in keys):
         return None
@@ -74,13 +88,16 @@ def verify(purpose: Purpose, token: str, keys: Sequence[bytes]) -> VerifiedToken
 
 
 def _signed_by(key: bytes, purpose: Purpose, signed: bytes, mac: bytes) -> bool:
-    return signed[:1] == _mark(key) and hmac.compare_digest(mac, _mac(key, purpose, signed))
+    if signed[:1] != _mark(key):
+        return False
+    whole = _mac(key, purpose, signed)
+    return any(hmac.compare_digest(mac, whole[start : start + _MAC_BYTES]) for start in _MAC_STARTS)
 
 
 def _mac(key: bytes, purpose: Purpose, signed: bytes) -> bytes:
     mac = _begun(key, purpose).copy()
     mac.update(signed)
-    return mac.finalize()[:16]
+    return mac.finalize()
 
 
 @lru_cache(maxsize=100)

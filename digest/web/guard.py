@@ -64,14 +64,18 @@ class Guard:
         await self._app(scope, _limited(receive), send)
 
     def _is_foreign(self, scope: Scope) -> bool:
-        """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058)."""
+        """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058).
+
+        "null" hides the site, as browsers without Sec-Fetch-Site do for a page whose referrer is held back: no reason
+        to refuse a personal link, which another site cannot know.
+        """
         headers = Headers(scope=scope)
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site not in ("same-origin", "none")
         origin = headers.get("origin")
         own = (self._own_origin, f"http://{headers.get('host')}", f"https://{headers.get('host')}")
-        return origin is not None and origin not in own
+        return origin is not None and origin not in own and not (origin == "null" and PERSONAL.match(scope["path"]))
 
 
 def add_security_headers(headers: MutableHeaders, path: str, method: str) -> None:
@@ -80,8 +84,8 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
     frames = "frame-src 'self'; " if path.startswith("/inbox") else ""
     headers.setdefault("Content-Security-Policy", _POLICY.format(frames=frames))
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    # Browsers that know no Sec-Fetch-Site send "Origin: null" from a page with no-referrer: elsewhere same-origin does.
-    headers.setdefault("Referrer-Policy", "no-referrer" if personal else "same-origin")
+    # Not no-referrer: with it, browsers that know no Sec-Fetch-Site post "Origin: null", which looks foreign.
+    headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store" if personal or method not in SAFE_METHODS else "no-cache")
     if personal:
         headers.setdefault("X-Robots-Tag", "noindex")

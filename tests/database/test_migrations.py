@@ -4,12 +4,17 @@ import pytest
 from sqlalchemy import String, func, inspect, select
 
 from alembic import command
-from digest.database.engine import connect, read_only
+from digest.database.engine import connect, read_only, transaction
 from digest.database.migrate import configuration, is_current, migrate
 from digest.database.tables import metadata, votes
+from digest.ledger import events
+from digest.ledger.kinds import Status
 from digest.papers.search import INDEX
-from tests.support.scenario import add_papers
+from digest.subscribers import store
+from digest.subscribers.subscriber import event_subject
+from tests.support.scenario import MORNING, add_papers, add_subscriber
 
+BEFORE_CONSENTS = "0011"
 BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers
 
 
@@ -75,3 +80,17 @@ def test_two_releases_at_once_wait_for_each_other(empty_url, start_digest):
     both = [start_digest("migrate", DIGEST_DATABASE_URL=empty_url) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert tables(empty_url) == set(metadata.tables)
+
+
+def test_who_had_confirmed_and_was_made_pending_by_a_request_is_put_right(database_url):
+    engine = connect(database_url)
+    ada, eve = (add_subscriber(engine, f"{name}@example.com", None) for name in ("ada", "eve"))
+    with transaction(engine) as connection:
+        events.record(connection, MORNING, event_subject(ada.key), "confirmed", {})
+    command.downgrade(configuration(database_url), BEFORE_CONSENTS)
+    migrate(database_url)
+    with read_only(engine) as connection:
+        after = {person.email: store.by_id(connection, person.id) for person in (ada, eve)}
+        assert store.open_request(connection, ada.id) == ada.consent
+    assert after[eve.email] == eve
+    assert (after[ada.email].status, after[ada.email].consent.confirmed_at) == (Status.UNSUBSCRIBED, MORNING)

@@ -13,11 +13,11 @@ from digest.issues.publish import halt
 from digest.issues.selection import Pick, Selection, selection_as_json, selection_of
 from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
-from digest.ledger.kinds import IssueStatus, Kind, State
+from digest.ledger.kinds import IssueStatus, Kind, State, SuppressionReason
 from digest.ledger.queueing import NewDelivery
 from digest.ledger.sending import DeliveryResult, MessageRecord
 from digest.subscribers import store
-from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.suppressions import suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 LATER = MORNING + timedelta(hours=2)  # after the default subscriber's hour, 7 o'clock UTC

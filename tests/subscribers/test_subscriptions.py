@@ -9,10 +9,11 @@ from sqlalchemy import Engine, select
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
 from digest.issues import first_issue
-from digest.ledger.kinds import Kind, Status
+from digest.issues.personal_data import export
+from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.subscribers import store, subscriptions
-from digest.subscribers.subscriber import Frequency, Preferences, recipient_key
-from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.subscriber import Consent, Frequency, Preferences, recipient_key
+from digest.subscribers.suppressions import suppress, suppression_of
 from tests.support.page_actions import (
     ADDRESS,
     DAY,
@@ -87,20 +88,104 @@ def test_a_confirmed_address_is_told_so_by_mail_and_stays_as_it_is(engine: Engin
     assert len(mails(engine)) == 2
 
 
-def test_an_unsubscribed_subscriber_who_asks_again_is_pending_with_their_old_preferences(engine: Engine) -> None:
+def test_a_request_for_who_unsubscribed_changes_nothing_until_it_is_confirmed(engine: Engine) -> None:
     subscriber = confirmed(engine)
     subscriptions.change_preferences(engine, subscriber.id, Preferences(papers=2), NOW)
-    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
+    subscriptions.unsubscribe(engine, subscriber.id, NOW + DAY, "test")
+    before = the_subscriber(engine)
     subscribe(engine, NOW + 2 * DAY, wishes=Preferences(papers=25))
-    again = the_subscriber(engine)
-    assert (again.id, again.status, again.preferences.papers) == (subscriber.id, Status.PENDING, 2)
-    assert again.consent.confirmed_at is None
+    assert the_subscriber(engine) == before
     assert mails(engine)[-1] == ("confirmation", "2026-11-25")
+    assert subscriptions.purge_pending(engine, NOW + 90 * DAY) == 0
+    assert the_subscriber(engine) == before
+    assert first_issue.confirm(engine, subscriber.id, "", NOW + 90 * DAY) is None, "the request is purged"
 
 
-def test_a_suppressed_address_gets_nothing(engine: Engine) -> None:
+def test_a_request_does_not_end_the_undo_of_an_unsubscription(engine: Engine) -> None:
+    subscriber = confirmed(engine)
+    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
+    subscribe(engine, NOW + timedelta(minutes=5))
+    assert subscriptions.resubscribe(engine, subscriber.id, NOW + timedelta(minutes=10), within=HOUR)
+    assert the_subscriber(engine).consent == subscriber.consent
+
+
+def test_each_consent_is_kept_when_another_is_confirmed(engine: Engine) -> None:
+    first = confirmed(engine).consent
+    for years in (1, 2):
+        subscriptions.unsubscribe(engine, the_subscriber(engine).id, NOW + years * 365 * DAY, "test")
+        subscribe(engine, NOW + years * 365 * DAY + HOUR)
+        subscriptions.subscribe(engine, ADDRESS, Consent(NOW + years * 365 * DAY + 2 * HOUR, "", "later"), SECRET)
+        assert first_issue.confirm(engine, the_subscriber(engine).id, str(years), NOW + years * 365 * DAY + 3 * HOUR)
+    stored = export(engine, the_subscriber(engine).id)
+    assert stored is not None
+    other = stored["other_consents"]
+    assert [row["confirmed_from"] for row in other] == [first.confirmed_from, "1"]
+    assert other[0]["requested_at"] == NOW.isoformat()
+    current = the_subscriber(engine).consent
+    assert (current.confirmed_from, current.form, current.requested_at) == ("2", "web 1", NOW + 730 * DAY + HOUR)
+
+
+def test_who_withdraws_an_open_request_is_not_asked_again(engine: Engine) -> None:
+    subscriber = confirmed(engine)
+    subscriptions.unsubscribe(engine, subscriber.id, NOW, "test")
+    subscribe(engine, NOW + 2 * DAY)
+    assert subscriptions.unsubscribe(engine, subscriber.id, NOW + 2 * DAY, "unsubscribe page")
+    assert first_issue.confirm(engine, subscriber.id, "", NOW + 2 * DAY) is None
+    sent = mails(engine)
+    subscribe(engine, NOW + 4 * DAY)
+    assert mails(engine) == sent
+    assert subscriptions.resubscribe(engine, subscriber.id, NOW + 5 * DAY)
+    with read_only(engine) as connection:
+        assert suppression_of(connection, KEY) is None
+
+
+def test_later_requests_neither_extend_the_first_nor_replace_it(engine: Engine) -> None:
+    subscribe(engine)
+    for hours in (25, 60, 100, 150, 167):
+        subscribe(engine, NOW + hours * HOUR)
+    assert the_subscriber(engine).consent.requested_at == NOW
+    assert len(mails(engine)) == 3
+    assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
+
+
+def test_a_stranger_who_asks_all_year_for_an_address_causes_six_mails_and_keeps_it_no_longer(engine: Engine) -> None:
+    stored = []
+    for day in range(360):
+        subscriptions.purge_pending(engine, NOW + day * DAY)
+        if day % 6 == 0:
+            subscribe(engine, NOW + day * DAY)
+        with read_only(engine) as connection:
+            stored.append(store.by_key(connection, KEY) is not None)
+    assert len(mails(engine)) == 6
+    assert sum(stored) <= 6 * 8
+
+
+@pytest.mark.parametrize("status", ["unknown", "confirmed", "unsubscribed"])
+def test_who_was_suppressed_for_refusals_is_asked_again_and_confirming_lifts_it(engine: Engine, status: str) -> None:
+    if status != "unknown":
+        subscriber = confirmed(engine, NOW - 9 * DAY)
+    if status == "unsubscribed":
+        subscriptions.unsubscribe(engine, subscriber.id, NOW - 8 * DAY, "test")
+    before = mails(engine)
     with transaction(engine) as connection:
-        suppress(connection, KEY, SuppressionReason.REFUSED, "550 5.1.1", NOW)
+        suppress(connection, KEY, SuppressionReason.REFUSED, "550 5.1.1", NOW - DAY)
+    subscribe(engine)
+    subscribe(engine, NOW + HOUR)
+    assert mails(engine) == [*before, ("confirmation", "2026-11-23")]
+    with read_only(engine) as connection:
+        assert suppression_of(connection, KEY) is SuppressionReason.REFUSED
+    assert first_issue.confirm(engine, the_subscriber(engine).id, "", NOW + HOUR)
+    with read_only(engine) as connection:
+        assert suppression_of(connection, KEY) is None
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.ASKED, SuppressionReason.OPERATOR])
+def test_an_address_that_was_suppressed_on_purpose_gets_nothing(engine: Engine, reason: SuppressionReason) -> None:
+    for each in (SuppressionReason.REFUSED, reason, SuppressionReason.REFUSED):
+        with transaction(engine) as connection:
+            suppress(connection, KEY, each, "", NOW)
+            kept = suppression_of(connection, KEY)
+    assert kept is reason
     subscribe(engine)
     assert mails(engine) == []
     with read_only(engine) as connection:
@@ -176,7 +261,7 @@ def test_a_new_link_can_be_asked_for_within_the_limits(engine: Engine) -> None:
     assert len(mails(engine)) == 1
     subscriptions.confirm_again(engine, number, NOW + 4 * DAY)
     assert mails(engine)[1:] == [("confirmation", "2026-11-27")]
-    assert the_subscriber(engine).consent.requested_at == NOW + 4 * DAY
+    assert the_subscriber(engine).consent.requested_at == NOW, "which does not extend the first request"
 
 
 # --- change, unsubscribe, undo ---
@@ -270,7 +355,7 @@ def test_never_mail_again_can_be_undone_by_the_same_link_and_confirms_nobody(eng
     assert subscriptions.allow_asking(engine, number, NOW)
     assert not subscriptions.allow_asking(engine, number, NOW)
     subscribe(engine, NOW + 2 * DAY)
-    assert the_subscriber(engine).status is Status.PENDING
+    assert the_subscriber(engine).status is Status.UNSUBSCRIBED
     assert [kind for kind, _ in mails(engine)] == ["confirmation", "confirmation"]
 
 

@@ -52,6 +52,27 @@ def test_forms_of_other_sites_are_refused(visit: Visit, headers: dict[str, str],
     assert len(visit.queued()) == (status == 200)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "null"}, 200),
+        ({"Origin": f"http://{HOST}"}, 200),
+        ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+    ],
+)
+def test_a_browser_that_hides_where_a_personal_form_came_from_can_use_it(
+    visit: Visit, headers: dict[str, str], status: int
+) -> None:
+    visit.browser.post("/subscribe", data={"email": ADDRESS})
+    confirm = f"/confirm/{visit.token(Purpose.CONFIRM, visit.subscriber())}"
+    assert visit.browser.post(confirm, headers=headers).status_code == status
+    visit.browser.post(confirm)
+    for purpose, path in ((Purpose.MANAGE, "preferences"), (Purpose.FEEDBACK, "feedback")):
+        url = f"/{path}/{visit.token(purpose, visit.subscriber())}"
+        assert visit.browser.post(url, headers=headers).status_code == status
+
+
 # --- size ---
 
 
@@ -96,7 +117,8 @@ def test_every_answer_forbids_scripts_frames_and_guessing(visit: Visit) -> None:
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] in ("same-origin", "no-referrer")
+        # With no-referrer, browsers that send no Sec-Fetch-Site post "Origin: null", and are refused.
+        assert headers["referrer-policy"] == "same-origin"
         assert "set-cookie" not in headers
 
 
@@ -106,7 +128,7 @@ def test_pages_behind_a_personal_link_are_neither_kept_nor_passed_on(visit: Visi
         for method in ("GET", "POST"):
             headers = visit.browser.request(method, f"/{page}/{visit.token(purpose, subscriber)}").headers
             assert headers["cache-control"] == "no-store"
-            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["referrer-policy"] == "same-origin"
             assert headers["x-robots-tag"] == "noindex"
 
 

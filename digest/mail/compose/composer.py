@@ -30,10 +30,9 @@ from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage
 from digest.smtp import Envelope, is_plain_address
-from digest.subscribers.tokens import Purpose, key_id, key_named, sign
+from digest.subscribers.tokens import TOKEN_LENGTH, Purpose, key_id, key_named, sign
 from digest.text import domain_of
 
-_TOKEN_LENGTH = 32
 _LINKS = {  # by their placeholders
     b"manage_url": ("preferences", Purpose.MANAGE),
     b"unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
@@ -65,9 +64,10 @@ class IssueComposer:
         public_url, senders = self._context.branding.public_url, self._context.senders
         boundary = boundary_for(f"issue {issue.id} of {issue.date}")
         self._issue_id = issue.id
+        self._any_end = not issue.settings.link_ends  # of an earlier version, whose bytes a retry repeats
         self._domain = domain_of(senders.bulk)
         self._unsubscribe_url = f"{public_url}/u/"
-        self._urls = {name: url_start(f"{public_url}/{path}/", _TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
+        self._urls = {name: url_start(f"{public_url}/{path}/", TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
         self._template = IssueTemplate(fragments, boundary)
         self._date = lru_cache(maxsize=1_000)(date_value)
         sample = Headers(  # of the fields that all subscribers share; the others are replaced in each message
@@ -78,7 +78,7 @@ class IssueComposer:
             message_id=f"sample@{self._domain}",
             kind=OF_ISSUE[issue.kind],
             occasion=issue.date.isoformat(),
-            unsubscribe_url=self._unsubscribe_url + "x" * _TOKEN_LENGTH,
+            unsubscribe_url=self._unsubscribe_url + "x" * TOKEN_LENGTH,
             archive_url=f"{public_url}/issues",
         )
         self._fields = header_fields("A subject", sample, boundary)
@@ -92,7 +92,7 @@ class IssueComposer:
             raise UnfitMessage("a digest without papers is not sent")
         address = address_value(draft.subscriber.email)
         tokens = {
-            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._context.link_keys)
+            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._context.link_keys, self._any_end)
             for name, (_, purpose) in _LINKS.items()
         }
         subject, subject_in_html = self._template.subject(selection.picks[0].paper_id, len(selection.picks))
@@ -260,6 +260,7 @@ def issue_settings(
         sender=senders.bulk,
         reply_to=senders.reply_to,
         link_key=key_id(link_keys[0]),
+        link_ends="alphanumeric",
         dkim=tuple(signer.selector for signer in first_of_each_kind(signers)),
         language=language,
     )

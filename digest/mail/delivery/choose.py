@@ -21,7 +21,7 @@ from digest.issues.selection import (
     selection_of,
 )
 from digest.ledger.deliveries import Delivery, skip_reason
-from digest.ledger.kinds import IssueStatus, SkipReason
+from digest.ledger.kinds import IssueStatus, SkipReason, SuppressionReason
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Draft
 from digest.subscribers.store import RECIPIENT, recipient_of
@@ -43,7 +43,7 @@ class RecipientStatus:
     """The facts that decide if a delivery is still wanted."""
 
     subscriber: Recipient | None  # None once erased
-    suppressed: bool
+    suppression: SuppressionReason | None
     issue_status: IssueStatus | None  # None for a message that belongs to no issue
 
     def skip_reason(self, claim: Delivery) -> SkipReason | None:
@@ -52,7 +52,7 @@ class RecipientStatus:
         status = subscriber.status if subscriber else None
         until = subscriber.preferences.paused_until if subscriber else None
         paused = subscriber is not None and until is not None and due_day(subscriber, claim.due_at) < until
-        return skip_reason(claim.kind, status, self.suppressed, self.issue_status, paused)
+        return skip_reason(claim.kind, status, self.suppression, self.issue_status, paused)
 
 
 def choose(
@@ -106,7 +106,8 @@ def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> di
     of_subscribers, of_suppressions, of_issues = _queries(connection.dialect.name)
     ids = {claim.subscriber_id for claim in claims if claim.subscriber_id is not None}
     by_id = {row.id: recipient_of(row) for row in connection.execute(of_subscribers, {"given": list(ids)})}
-    suppressed = set(connection.scalars(of_suppressions, {"given": list({claim.recipient for claim in claims})}))
+    recipients = {"given": list({claim.recipient for claim in claims})}
+    suppressed = {key: SuppressionReason(reason) for key, reason in connection.execute(of_suppressions, recipients)}
     issue_ids = {claim.issue_id for claim in claims if claim.issue_id is not None}
     issue_statuses = {
         issue_id: IssueStatus(status) for issue_id, status in connection.execute(of_issues, {"given": list(issue_ids)})
@@ -114,7 +115,7 @@ def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> di
     return {
         claim.id: RecipientStatus(
             subscriber=by_id.get(claim.subscriber_id or 0),
-            suppressed=claim.recipient in suppressed,
+            suppression=suppressed.get(claim.recipient),
             issue_status=issue_statuses[claim.issue_id] if claim.issue_id is not None else None,
         )
         for claim in claims
@@ -126,6 +127,6 @@ def _queries(dialect: str) -> tuple[Select[Any], Select[Any], Select[Any]]:
     # Building these statements takes longer than running them.
     return (
         select(*RECIPIENT).where(in_list_param(dialect, subscribers.c.id, "given")),
-        select(suppressions.c.key).where(in_list_param(dialect, suppressions.c.key, "given")),
+        select(suppressions.c.key, suppressions.c.reason).where(in_list_param(dialect, suppressions.c.key, "given")),
         select(issues_table.c.id, issues_table.c.status).where(in_list_param(dialect, issues_table.c.id, "given")),
     )

@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 
 from digest.ledger import sending
 from digest.ledger.deliveries import Delivery
-from digest.ledger.kinds import State
+from digest.ledger.kinds import State, SuppressionReason
 from digest.ledger.sending import DeliveryResult
 from digest.smtp import Phase, Reply
-from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.suppressions import suppress
 
 _FIRST_WAIT = timedelta(minutes=5)
 _MAX_WAIT = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s

@@ -10,7 +10,7 @@ from digest import clock
 from digest.language import _
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Subscriber
-from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, VerifiedToken, verify
+from digest.subscribers.tokens import FEEDBACK_FOR, TOKEN_LENGTH, Purpose, VerifiedToken, verify
 from digest.web.pages import Pages
 from digest.web.site import EarlyAnswer, Site, TheSite
 
@@ -45,7 +45,7 @@ def open_link(site: Site, purpose: Purpose, text: str) -> PersonalLink | None:
     """However old the link is; None for anything that no key signed, and once the subscriber's data is deleted."""
     token = verify(purpose, text, site.keys)
     subscriber = subscriptions.find(site.engine, token.subscriber_id) if token else None
-    return PersonalLink(site, text, token, subscriber) if token and subscriber else None
+    return PersonalLink(site, text[:TOKEN_LENGTH], token, subscriber) if token and subscriber else None
 
 
 def feedback_link(site: TheSite, token: str) -> PersonalLink:
@@ -70,9 +70,18 @@ def _manage_link(site: TheSite, token: str) -> PersonalLink:
     return link
 
 
+def _unsubscribe_link(site: TheSite, token: str) -> PersonalLink | None:
+    """None once the subscriber's data is deleted. Raises EarlyAnswer for a damaged link: they are still subscribed."""
+    link = open_link(site, Purpose.UNSUBSCRIBE, token)
+    if link is None and verify(Purpose.UNSUBSCRIBE, token, site.keys) is None:
+        raise _lost(site)
+    return link
+
+
 def _lost(site: Site) -> EarlyAnswer:
     return EarlyAnswer(site.pages.show("lost", 404))
 
 
 FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
 ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
+UnsubscribeLink = Annotated[PersonalLink | None, Depends(_unsubscribe_link)]

@@ -15,7 +15,7 @@ from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.pages import Pages
-from digest.web.personal.links import ManageLink, PersonalLink, open_link
+from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink
 from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
 
 # Why somebody leaves: the word in the log of events, and what the page says.
@@ -31,13 +31,13 @@ LONGEST_WORDS = 500
 router = PageRouter()
 
 
-@router.page("/preferences/{token}")
+@router.page("/preferences/{token:path}")
 def preferences_page(link: ManageLink) -> Response:
     """The subscriber's preferences."""
     return _show(link)
 
 
-@router.post("/preferences/{token}")
+@router.post("/preferences/{token:path}")
 def change(link: ManageLink, form: Posted) -> Response:
     """Save, or do what the pressed button says."""
     engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
@@ -50,8 +50,7 @@ def change(link: ManageLink, form: Posted) -> Response:
                 after=link.site.hint_later(),
             )
         case "resubscribe":
-            subscriptions.resubscribe(engine, subscriber_id, now)
-            return _show(link.reloaded(), _("You’re subscribed again."))
+            return _resubscribe(link)
         case "export":
             stored = personal_data.export(link.reloaded().site.engine, subscriber_id)
             name = 'attachment; filename="what-is-stored-about-me.json"'
@@ -60,6 +59,15 @@ def change(link: ManageLink, form: Posted) -> Response:
             return _erase(link, form)
         case _:
             return _save(link, form)
+
+
+def _resubscribe(link: PersonalLink) -> Response:
+    changed, link = subscriptions.resubscribe(link.site.engine, link.subscriber.id, clock.now()), link.reloaded()
+    if changed:
+        return _show(link, _("You’re subscribed again."))
+    if link.subscriber.status is Status.CONFIRMED:
+        return _show(link, _("You’re already subscribed, so nothing has changed."))
+    return _show(link, _("This address was never confirmed, so nothing has changed. Sign up on the home page."))
 
 
 def _save(link: PersonalLink, form: Form) -> Response:
@@ -107,20 +115,18 @@ def _show(
 # --- unsubscribing ---
 
 
-@router.page("/u/{token}")
-def unsubscribe_page(site: TheSite, token: str) -> Response:
-    """Shows one button. Opening the page changes nothing; only its language depends on the token."""
-    link = open_link(site, Purpose.UNSUBSCRIBE, token)
+@router.page("/u/{token:path}")
+def unsubscribe_page(site: TheSite, link: UnsubscribeLink) -> Response:
+    """Shows one button. Opening the page changes nothing; only its language depends on the subscriber."""
     return (link or site).pages.show("unsubscribe")
 
 
-@router.post("/u/{token}")
-def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
-    """RFC 8058 §3.2 one-click, and the page's own buttons. Always 200, never a redirect or a cookie.
+@router.post("/u/{token:path}")
+def unsubscribe(site: TheSite, link: UnsubscribeLink, form: PostedAnything) -> Response:
+    """RFC 8058 §3.2 one-click, and the page's own buttons; never a redirect or a cookie.
 
-    A token that nobody has (any more) is answered like any other: there will be no further message for it.
+    A signed link of someone whose data is deleted is answered like any other: it gets no further message.
     """
-    link = open_link(site, Purpose.UNSUBSCRIBE, token)
     pages = (link or site).pages
     one_click = "List-Unsubscribe" in form
     if value(form, "undo") and not one_click:
@@ -151,7 +157,8 @@ def _keep_reason(pages: Pages, link: PersonalLink | None, form: Form) -> Respons
 def _undo(pages: Pages, link: PersonalLink | None) -> Response:
     if link is not None:
         engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
-        if subscriptions.resubscribe(engine, subscriber_id, now, within=subscriptions.UNDO_WITHIN):
+        is_subscribed = link.subscriber.status is Status.CONFIRMED
+        if is_subscribed or subscriptions.resubscribe(engine, subscriber_id, now, within=subscriptions.UNDO_WITHIN):
             text = _("Nothing has changed. Your next issue will arrive as usual.")
             return pages.say(_("You’re subscribed again"), text)
         if subscriptions.allow_asking(engine, subscriber_id, now):

@@ -3,6 +3,7 @@
 The answer never reveals whether an address is subscribed; only its inbox shows that.
 """
 
+from email.utils import parseaddr
 from typing import Any
 
 from fastapi import Request, Response
@@ -13,7 +14,7 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues import first_issue
 from digest.issues.store import newest_issue
-from digest.language import _
+from digest.language import Message, _
 from digest.ledger.kinds import Status
 from digest.papers.store import latest_papers
 from digest.subscribers import subscriptions
@@ -66,25 +67,24 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
         consent = Consent(clock.now(), site.client_hash(request), FORM)
         preferences = Preferences(zone=known_zone(value(form, "zone")) or "UTC", language=site.pages.language.code)
         subscriptions.subscribe(site.engine, address, consent, site.secret, preferences)
-    return site.pages.say(
-        _("Check your inbox"),
-        _("We’ve sent you an email. Use the button in it to confirm your address, and your subscription starts."),
+    return _may_arrive(
+        site,
+        site.pages,
         _(
-            "Nothing after a few minutes? Check your spam folder. To protect your inbox, we send at most"
-            " one confirmation email a day."
+            "If this address can get mail from us, a link arrives within minutes. Use it to confirm your address, and"
+            " your subscription starts."
         ),
-        after=site.hint_later(),
     )
 
 
-@router.page("/confirm/{token}")
+@router.page("/confirm/{token:path}")
 def confirm_page(site: TheSite, token: str) -> Response:
     """One button. Opening the page changes nothing, since mail scanners open every link."""
     link = _pending(site, token)
     return link.pages.show("confirm", fields=fields_of(link.subscriber.preferences, clock.now()), errors={})
 
 
-@router.post("/confirm/{token}")
+@router.post("/confirm/{token:path}")
 def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Response:
     """Confirm, with preferences where the form holds some."""
     now, link = clock.now(), _pending(site, token, send_again=bool(value(form, "again")))
@@ -111,11 +111,13 @@ def mail_link(site: TheSite, form: Posted) -> Response:
     address = _address(site, form, "manage")
     if not _is_a_program(form):
         subscriptions.mail_link(site.engine, address, clock.now(), site.secret)
-    return site.pages.say(
-        _("Check your inbox"),
-        _("If this address is subscribed, its personal link is on its way."),
-        _("To protect your inbox, we send this link at most once a day. It’s also at the bottom of every issue."),
-        after=site.hint_later(),
+    return _may_arrive(
+        site,
+        site.pages,
+        _(
+            "If this address is subscribed and can get mail from us, its personal link arrives within minutes."
+            " It’s also at the bottom of every issue."
+        ),
     )
 
 
@@ -146,10 +148,9 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
             " the whole address from the email, or sign up again on the home page."
         )
         raise EarlyAnswer(site.pages.say(_("This link doesn’t work"), text, status=404))
-    if link.subscriber.status is Status.CONFIRMED:
-        raise EarlyAnswer(_confirmed(link.pages))
-    if link.subscriber.status is Status.UNSUBSCRIBED:
-        raise EarlyAnswer(_unsubscribed_since(link.pages))
+    if not subscriptions.may_confirm(site.engine, link.subscriber):
+        is_confirmed = link.subscriber.status is Status.CONFIRMED
+        raise EarlyAnswer((_confirmed if is_confirmed else _unsubscribed_since)(link.pages))
     if link.token.has_expired(CONFIRM_FOR, clock.now()):
         raise EarlyAnswer(_sent_again(link) if send_again else link.pages.show("expired", 410))
     return link
@@ -157,10 +158,20 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
 
 def _sent_again(link: PersonalLink) -> Response:
     subscriptions.confirm_again(link.site.engine, link.subscriber.id, clock.now())
-    return link.pages.say(
+    words = _("If this address can get mail from us, a new link arrives within minutes.")
+    return _may_arrive(link.site, link.pages, words)
+
+
+def _may_arrive(site: Site, pages: Pages, words: Message) -> Response:
+    """Whether we send anything is known to the inbox alone: so what to do when nothing comes."""
+    settings = site.settings
+    contact = settings.contact or parseaddr(settings.reply_to or settings.mail_from)[1]
+    return pages.say(
         _("Check your inbox"),
-        _("A new link is on its way. To protect your inbox, we send at most one a day."),
-        after=link.site.hint_later(),
+        words,
+        _("Nothing after an hour? Check your spam folder, then write to us: %(contact)s", contact=contact),
+        _("To protect your inbox, we send at most one such email a day and three a month."),
+        after=site.hint_later(),
     )
 
 

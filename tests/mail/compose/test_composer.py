@@ -295,6 +295,19 @@ def test_fragments_are_plain_text_and_the_same_each_time() -> None:
     assert Fragments.from_json(STORED).to_json() == STORED
 
 
+def test_an_issue_that_an_earlier_version_cut_is_retried_with_the_links_that_it_had() -> None:
+    issue = replace(OF_TODAY, settings=replace(OF_TODAY.settings, link_ends=""))
+    old, new = (IssueComposer(each, Fragments.from_json(STORED), SIGNING) for each in (issue, OF_TODAY))
+    differing = 0
+    for number in range(1, 101):
+        draft = a_draft(issue, DRAFT.selection, number)
+        token = sign(Purpose.UNSUBSCRIBE, number, draft.delivery.created_at, [SECRET], any_end=True)
+        message = old.compose(draft).envelope.message
+        assert f"/u/{token}>".encode() in message
+        differing += message != new.compose(draft).envelope.message
+    assert 0 < differing < 30
+
+
 def test_an_issue_of_an_earlier_version_is_signed_with_the_first_key() -> None:
     settings = replace(OF_TODAY.settings, link_key="", dkim=())
     issue = replace(OF_TODAY, settings=settings)

@@ -8,13 +8,15 @@ from sqlalchemy import select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
+from digest.issues import first_issue
 from digest.issues.store import issue_on
 from digest.ledger import queueing, sending
 from digest.ledger.deliveries import find
-from digest.ledger.kinds import IssueKind, Kind, SkipReason
+from digest.ledger.kinds import IssueKind, Kind, SkipReason, SuppressionReason
 from digest.mail.preview import preview_message
-from digest.subscribers import store, subscriptions
-from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers import subscriptions
+from digest.subscribers.subscriber import Consent
+from digest.subscribers.suppressions import suppress, suppression_of
 from digest.subscribers.tokens import Purpose, verify
 from tests.mail.delivery.builders import SEVEN, hands, opened
 from tests.support.scenario import DAY, SECRET, add_papers, add_subscriber, cut, desk
@@ -87,6 +89,34 @@ def test_the_default_reader_of_a_preview_is_not_new(engine):
     assert [WELCOME in one for one in shown] == [False, True]
 
 
+# --- confirmation ---
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_who_was_suppressed_for_refusals_and_signs_up_again_gets_the_link_that_ends_it(
+    hands, engine, smtp_server, confirmed
+):
+    ada = add_subscriber(engine, "ada@example.com", SEVEN - 9 * A_DAY if confirmed else None)
+    was_suppressed(engine, ada)
+    subscriptions.subscribe(engine, ada.email, Consent(SEVEN, "", "web 1"), SECRET)
+    hands.deliver()
+    (mail,) = smtp_server.taken
+    assert "/confirm/" in text_of(mail)
+    assert first_issue.confirm(engine, ada.id, "", SEVEN)
+    with read_only(engine) as connection:
+        assert suppression_of(connection, ada.key) is None
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.OPERATOR, SuppressionReason.ASKED])
+def test_a_block_after_signing_up_stops_the_confirmation(hands, engine, smtp_server, reason):
+    ada = add_subscriber(engine, "ada@example.com", None)
+    subscriptions.subscribe(engine, ada.email, Consent(SEVEN, "", "web 1"), SECRET)
+    with transaction(engine) as connection:
+        suppress(connection, ada.key, reason, "", SEVEN)
+    hands.deliver()
+    assert smtp_server.taken == []
+
+
 # --- goodbye ---
 
 
@@ -124,8 +154,8 @@ def came_back(engine, ada):
 
 
 def signed_up_again(engine, ada):
-    with transaction(engine) as connection:
-        store.request_again(connection, ada.id, ada.consent)
+    subscriptions.subscribe(engine, ada.email, ada.consent, SECRET)
+    first_issue.confirm(engine, ada.id, "", SEVEN)
 
 
 def was_suppressed(engine, ada):

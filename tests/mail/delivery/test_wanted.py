@@ -7,12 +7,12 @@ from itertools import product
 from digest.database.engine import read_only, transaction
 from digest.issues.publish import halt
 from digest.ledger import sending
-from digest.ledger.kinds import ISSUE_OF, RULES, IssueStatus, SkipReason, Status
+from digest.ledger.kinds import ISSUE_OF, RULES, IssueStatus, SkipReason, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.ledger.sending import MessageRecord
 from digest.mail.delivery.choose import due_day, recipient_statuses
 from digest.subscribers import store
-from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.suppressions import suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 ZONE = "Pacific/Auckland"
@@ -31,13 +31,13 @@ def queue_every_kind(engine, subscriber, issue_ids):
                 )
 
 
-def change(engine, subscriber, status, paused_until, is_suppressed):
+def change(engine, subscriber, status, paused_until, suppression):
     with transaction(engine) as connection:
         store.set_preferences(connection, subscriber.id, replace(subscriber.preferences, paused_until=paused_until))
         if status is Status.UNSUBSCRIBED:
             store.set_unsubscribed(connection, subscriber.id, DUE)
-        if is_suppressed:
-            suppress(connection, subscriber.key, SuppressionReason.OPERATOR, "", DUE)
+        if suppression:
+            suppress(connection, subscriber.key, suppression, "", DUE)
         if status is None:
             store.erase(connection, subscriber.id, subscriber.key)
 
@@ -46,11 +46,11 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
     add_papers(engine, range(3))
     issue_ids = {day: cut(engine, day).issue_id for day in ISSUES}
     people = []
-    for number, (status, paused_until, is_suppressed) in enumerate(product(STATUSES, PAUSES, (False, True))):
+    for number, (status, paused_until, suppression) in enumerate(product(STATUSES, PAUSES, (None, *SuppressionReason))):
         confirmed_at = None if status is Status.PENDING else MORNING
         subscriber = add_subscriber(engine, f"reader{number}@example.com", confirmed_at, zone=ZONE)
         queue_every_kind(engine, subscriber, issue_ids)
-        people.append((subscriber, status, paused_until, is_suppressed))
+        people.append((subscriber, status, paused_until, suppression))
     with transaction(engine) as connection:
         claims = sending.claim(connection, "one", 1000, DUE)
     for person in people:

@@ -1,15 +1,16 @@
 """A subscriber's pages, from the front page to the last click."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
 
 from digest.database.engine import transaction
-from digest.ledger.kinds import Status
+from digest.ledger.kinds import Status, SuppressionReason
 from digest.settings import Settings
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Preferences, recipient_key
-from digest.subscribers.suppressions import SuppressionReason, suppress
+from digest.subscribers.suppressions import suppress
 from digest.subscribers.tokens import Purpose, sign
 from tests.conftest import Clock
 from tests.web.conftest import ADDRESS, SECRET, START, Visit
@@ -136,7 +137,7 @@ def test_a_link_of_four_days_ago_offers_a_new_one(visit: Visit, clock: Clock) ->
         assert "Send me a new link" in answer.text
     assert visit.subscriber().status is Status.PENDING
     again = visit.browser.post(link, data={"again": "yes"})
-    assert "A new link is on its way" in again.text
+    assert "a new link arrives within minutes" in again.text
     assert visit.queued() == ["confirmation", "confirmation"]
     assert visit.subscriber().status is Status.PENDING
 
@@ -210,6 +211,50 @@ def test_unsubscribing_and_coming_back_from_the_preferences(visit: Visit) -> Non
     assert visit.subscriber().status is Status.CONFIRMED
 
 
+def test_resubscribing_says_what_is_so(visit: Visit) -> None:
+    link = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
+    assert "You’re already subscribed" in visit.browser.post(link, data={"action": "resubscribe"}).text
+    visit.browser.post("/subscribe", data={"email": "pending@example.org"})
+    pending = visit.subscriber("pending@example.org")
+    never = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, pending)}", data={"action": "resubscribe"})
+    assert "This address was never confirmed, so nothing has changed." in never.text
+    assert "subscribed again" not in never.text
+
+
+def test_a_request_by_a_stranger_changes_nothing_that_who_left_can_see(visit: Visit, clock: Clock) -> None:
+    reader = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}"
+    visit.browser.post(url)
+    clock.move_to(START + timedelta(minutes=30))
+    visit.browser.post("/subscribe", data={"email": ADDRESS})
+    assert visit.subscriber().consent == reader.consent
+    assert "You’re subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text
+    assert "You’re subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text, "a second click too"
+
+
+def test_who_left_and_confirms_a_new_request_is_subscribed_with_their_old_preferences(
+    visit: Visit, clock: Clock
+) -> None:
+    reader = visit.subscribed()
+    subscriptions.change_preferences(visit.engine, reader.id, Preferences(papers=7), START)
+    visit.browser.post(f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}")
+    clock.move_to(START + timedelta(days=2))
+    visit.browser.post("/subscribe", data={"email": ADDRESS})
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
+    link = f"/confirm/{visit.token(Purpose.CONFIRM, reader)}"
+    assert "Yes, send me the papers" in visit.browser.get(link).text
+    assert "You’re subscribed" in visit.browser.post(link).text
+    assert (visit.subscriber().status, visit.subscriber().preferences.papers) == (Status.CONFIRMED, 7)
+
+
+def test_a_page_that_cannot_know_whether_mail_arrives_says_whom_to_ask(visit: Visit) -> None:
+    for path in ("/subscribe", "/manage"):
+        answer = visit.browser.post(path, data={"email": ADDRESS})
+        assert "can get mail from us" in answer.text
+        assert "Nothing after an hour? Check your spam folder, then write to us: help@example.org" in answer.text
+        assert not re.search("sent you|on its way", answer.text)
+
+
 def test_the_export_is_a_file_with_everything(visit: Visit) -> None:
     subscriber = visit.subscribed()
     answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}", data={"action": "export"})
@@ -271,22 +316,45 @@ def test_the_second_click_says_that_it_was_done(visit: Visit) -> None:
     assert "You’d already unsubscribed" in second.text
 
 
-def test_unknown_and_erased_links_are_answered_like_any_other(visit: Visit) -> None:
-    subscriber, erased = visit.subscribed(), visit.subscribed("erased@example.org")
+def test_the_link_of_somebody_erased_is_answered_like_any_other(visit: Visit) -> None:
+    reader, erased = visit.subscribed(), visit.subscribed("erased@example.org")
     subscriptions.erase(visit.engine, erased.id, START)
-    urls = [
-        f"/u/{token}"
-        for token in (
-            visit.token(Purpose.UNSUBSCRIBE, subscriber),
-            visit.token(Purpose.UNSUBSCRIBE, erased),
-            "x" * 32,
-            "nonsense",
-            visit.token(Purpose.MANAGE, subscriber),
-        )
-    ]
+    urls = [f"/u/{visit.token(Purpose.UNSUBSCRIBE, whose)}" for whose in (reader, erased)]
     for method in ("GET", "POST"):
         answers = [visit.browser.request(method, url) for url in urls]
         assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
+
+
+def test_a_damaged_unsubscribe_link_says_so_and_leads_to_another_way_out(visit: Visit) -> None:
+    reader = visit.subscribed()
+    token = visit.token(Purpose.UNSUBSCRIBE, reader)
+    foreign = sign(Purpose.UNSUBSCRIBE, reader.id, START, [b"another key, as long as it has to be"])
+    damaged = [token[:-1], token[:-1] + ".", token[1:], token.lower(), token + "x", "x" * 32, "nonsense", "", "a/b"]
+    for text in (*damaged, foreign, visit.token(Purpose.MANAGE, reader)):
+        for answer in (
+            visit.browser.get(f"/u/{text}"),
+            visit.browser.post(f"/u/{text}"),
+            visit.browser.post(f"/u/{text}", data=ONE_CLICK),
+            visit.browser.post(f"/u/{text}", data={"undo": "yes"}),
+            visit.browser.post(f"/u/{text}", data={"tell": "yes", "why": "too many"}),
+        ):
+            assert answer.status_code == 404, text
+            assert "It’s damaged, so nothing has changed." in answer.text
+            assert 'action="/manage"' in answer.text
+    assert visit.subscriber().status is Status.CONFIRMED
+
+
+@pytest.mark.parametrize("added", [".", ">", "),", "%3E", "3D", "=3D", "]", "%22", "!", "/", "_", "%20"])
+def test_punctuation_that_a_mail_program_adds_to_a_link_does_not_keep_anybody_subscribed(
+    visit: Visit, added: str
+) -> None:
+    reader = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}{added}"
+    assert visit.browser.get(url).status_code == 200
+    assert visit.browser.post(url, data=ONE_CLICK).status_code == 200
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
+    preferences = visit.browser.get(f"/preferences/{visit.token(Purpose.MANAGE, reader)}{added}")
+    assert preferences.status_code == 200
 
 
 def test_a_slip_of_the_finger_can_be_undone_for_an_hour(visit: Visit, clock: Clock) -> None:
