@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import sys
 import time
 from math import inf
 from typing import cast
@@ -13,6 +14,7 @@ from digest.smtp.relay import Relay, Security
 from digest.smtp.submission import Phase
 
 _AVOIDED_SECONDS = 30.0
+_LIMIT_SECONDS = 3600.0
 
 
 class RelayState:
@@ -23,6 +25,8 @@ class RelayState:
         self.open = 0  # connections, including those being opened
         self._opened = 0
         self._failed_at = -inf  # monotonic
+        self._limit = 0  # messages that the last connection had brought when the server took no more
+        self._limit_until = -inf  # monotonic; that many count as the server's limit until then
         self._trust: ssl.SSLContext | None = None
 
     @property
@@ -34,6 +38,17 @@ class RelayState:
     def rank(self) -> tuple[bool, float, float]:
         """The next connection goes where this is least: by load relative to weight, an avoided server last."""
         return self.is_avoided, self.open / self.relay.weight, self._opened / self.relay.weight
+
+    @property
+    def message_limit(self) -> int:
+        """The number of messages that the server takes over a connection, as far as it has shown."""
+        return self._limit if time.monotonic() < self._limit_until else sys.maxsize
+
+    def note_limit(self, messages: int) -> None:
+        """Two connections that end after as many messages show a limit; one may have met a restart."""
+        if messages == self._limit:
+            self._limit_until = time.monotonic() + _LIMIT_SECONDS
+        self._limit = messages
 
     async def connect(self, seconds: float) -> tuple[asyncio.Transport, bool]:
         """Open a connection that is ready for MAIL. Returns it, and whether it offers PIPELINING.

@@ -135,13 +135,18 @@ class ConnectionPool:
                 self._resolve_waiting(f"halted: {reply.code} {reply.text}")
             self._pump()
 
-    def requeue(self, message: PendingMessage) -> None:
+    def requeue(self, message: PendingMessage, problem: str) -> None:
         """Take back a message whose connection ended for reasons of its own."""
         self._under_way -= 1
         if self._closing or message.window.begin_until < time.monotonic():
-            _resolve([message], self._closing or _TOO_LATE)
+            _resolve([message], self._closing or problem)
         else:
             self._waiting.appendleft(message)
+            self._pump()
+
+    def note_limit(self, session: Session, messages: int) -> None:
+        """Note that a server took no more than so many messages over a connection."""
+        self._sessions[session].note_limit(messages)
 
     def add_idle(self, session: Session) -> None:
         if self._closing:
@@ -196,7 +201,8 @@ class ConnectionPool:
                 self._connect_problem = connect_problem(relay_state.relay, error)
                 continue
             self._connect_problem = None
-            session = Session(self, transport, self._per_connection, pipelining, self._timeouts)
+            messages = min(self._per_connection, relay_state.message_limit)
+            session = Session(self, transport, messages, pipelining, self._timeouts)
             self._sessions[session] = relay_state
             self.add_idle(session)
             return

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _START_INPUT = 354
 _CLOSING = 421
+_TOO_MANY_RECIPIENTS = "4.5.3"  # of this session, as each message has one
 _QUIT_SECONDS = 1.0  # to wait for the reply to QUIT
 _IDLE_SECONDS = 60.0  # a connection that a firewall has forgotten by then would only be noticed by its silence
 # Content that may not fit into the kernel's buffer is sent by itself: if it is cut off, that is certain.
@@ -52,6 +53,7 @@ class Session(BufferedConnection):
         self._commanded: PendingMessage | None = None
         self._refusal: Reply | None = None  # the first one of `_commanded`
         self._recipient_accepted = False
+        self._settled = 0  # messages of which the server had at least the recipient
         self._is_queued = False  # the reply to something earlier comes before those to `_commanded`
         self._used = False
         self._stale = False  # it was idle, and the server has not replied since
@@ -115,8 +117,9 @@ class Session(BufferedConnection):
             for code, text in self._replies.feed(data):
                 if self._just_begun:
                     raise ProtocolError("the server replied to a message before it had it")
-                answered, self._stale = True, False
+                answered = True
                 self._handle_reply(code, text)
+                self._stale = False
                 if self._ended:
                     return
         except ProtocolError as problem:
@@ -205,6 +208,7 @@ class Session(BufferedConnection):
         now = time.monotonic()
         self._round_trip = now - self._written_at
         self._sending = None
+        self._settled += 1
         self._pool.settle(message, reply)
         withdrawn = bool(self._awaited) and self._commanded is None
         if code == _CLOSING or early or withdrawn:
@@ -253,19 +257,32 @@ class Session(BufferedConnection):
     # --- failures ---
 
     def _reject_commanded(self, phase: Phase, code: int, text: str) -> None:
-        """Settle the commanded message by its first refusal: an earlier reply, or this one."""
         message, self._commanded = self._commanded, None
         if message is not None:
-            self._pool.settle(message, self._refusal or message.reply(phase, code, text))
+            self._reject(message, message.reply(phase, code, text))
 
     def _settle_unanswered(self, message: PendingMessage, problem: str) -> None:
-        if self._refusal is not None:
-            self._pool.settle(message, self._refusal)
-        elif self._is_queued or self._stale:
-            self._pool.requeue(message)
+        if self._refusal is None and (self._is_queued or self._stale):
+            self._pool.requeue(message, problem)
         else:
             phase = next((PHASES[step] for step in self._awaited if step in PHASES), Phase.MAIL)
-            self._pool.settle(message, message.reply(phase, None, problem))
+            self._reject(message, message.reply(phase, None, problem))
+
+    def _reject(self, message: PendingMessage, reply: Reply) -> None:
+        """Settle a message by its first refusal: an earlier reply, or this one.
+
+        A server that ends a connection after some messages, or takes no more over it, says nothing about this one.
+        """
+        reply = self._refusal or reply
+        is_about_session = reply.code == _CLOSING or reply.text.startswith(_TOO_MANY_RECIPIENTS)
+        if self._settled and (is_about_session or reply.phase is Phase.MAIL):
+            self._messages_left = 0
+            if reply.phase is Phase.MAIL and not self._stale:
+                self._pool.note_limit(self, self._settled)
+            self._pool.requeue(message, reply.text)
+        else:
+            self._settled += reply.phase is not Phase.MAIL
+            self._pool.settle(message, reply)
 
     # --- time ---
 

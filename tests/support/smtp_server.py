@@ -77,6 +77,9 @@ class SmtpServer:
     starttls: ssl.SSLContext | None = None
     auth: bool = False
     nobody: str = "554 5.5.1 no valid recipients"  # to DATA without one
+    limit: int = 0  # messages that a connection may bring; 0: any number
+    over_limit: Act = Act("421 4.7.0 too many messages for one connection")
+    limited_at: Step = Step.MAIL
     taken: list[Taken] = field(default_factory=list)  # in order
     commands: list[str] = field(default_factory=list)  # received, in order
     connections: int = 0
@@ -216,6 +219,7 @@ class _Conversation:
         self._forget()
 
     async def run(self) -> None:
+        self._brought = 0
         await self._do(Step.CONNECT, "220 mail.localhost ready")
         while line := (await self.subscriber.readline()).decode("latin-1").strip():
             self.server.commands.append(line)
@@ -268,6 +272,7 @@ class _Conversation:
     async def _mail(self, line: str) -> None:
         if self._sender is not None:
             return await self._send("503 5.5.1 nested MAIL")
+        self._brought += 1
         if (await self._do(Step.MAIL, "250 2.1.0 ok")).startswith("2"):
             self._sender = _path(line)
         return None
@@ -313,6 +318,8 @@ class _Conversation:
 
     async def _do(self, step: Step, usual: str) -> str:
         act = self.server.act(step, self._recipient)
+        if 0 < self.server.limit < self._brought and step is self.server.limited_at:
+            act = self.server.over_limit
         reply = usual if act.reply is None else act.reply
         await self._perform(act, reply)
         return reply

@@ -35,13 +35,15 @@ _ABOUT_SENDER = ("5.7.", "5.5.", "5.6.", "5.3.")
 _UNDEFINED = {"5.3.0", "5.5.0"}
 # Login required or failed (RFC 4954 §6), and commands that we should not have sent.
 _SENDER_CODES = {500, 502, 503, 504, 530, 534, 535, 538}
+# The server has not been told the recipient yet, so whatever it says is about the connection or the sender.
+_BEFORE_RECIPIENT = (Phase.SESSION, Phase.MAIL)
 
 
 class Outcome(StrEnum):
     """The meaning of an attempt for its message."""
 
     ACCEPTED = "accepted"  # 2yz after the final dot
-    DEFERRED = "deferred"  # 4yz and 552: this message, later
+    DEFERRED = "deferred"  # 4yz and 552, from the recipient on: this message, later
     REFUSED = "refused"  # other 5yz: this message, never
     SENDER_ERROR = "sender error"  # not about the recipient: no connection, TLS, login, policy against the sender
     NOT_ATTEMPTED = "not attempted"  # no byte of this message was sent, and nothing was learned about it
@@ -59,6 +61,7 @@ class Receipt:
     text: str  # one line, up to 500 characters
     at: datetime
     address_is_bad: bool = False  # the refusal says that this address cannot receive email: suppress it
+    before_recipient: bool = False
 
 
 # --- the meaning of a reply ---
@@ -72,7 +75,8 @@ def receipt_of(reply: Reply) -> Receipt:
     outcome = _outcome(reply, enhanced)
     text = reply.text if reply.code or reply.phase is Phase.WAITING else f"{reply.phase}: {reply.text}"
     is_bad = outcome is Outcome.REFUSED and _is_about_address(reply, enhanced)
-    return Receipt(reply.id, outcome, reply.code, enhanced, _one_line(text), reply.at, is_bad)
+    before_recipient = reply.phase in _BEFORE_RECIPIENT
+    return Receipt(reply.id, outcome, reply.code, enhanced, _one_line(text), reply.at, is_bad, before_recipient)
 
 
 def is_about_sender(reply: Reply) -> bool:
@@ -84,7 +88,7 @@ def _outcome(reply: Reply, enhanced: str) -> Outcome:
     code = reply.code
     if reply.phase is Phase.WAITING:
         return Outcome.NOT_ATTEMPTED
-    if reply.phase is Phase.SESSION:
+    if reply.phase in _BEFORE_RECIPIENT:
         return Outcome.SENDER_ERROR
     if reply.is_acceptance:
         return Outcome.ACCEPTED
@@ -99,9 +103,8 @@ def _outcome(reply: Reply, enhanced: str) -> Outcome:
 
 
 def _rejects_sender(reply: Reply, enhanced: str) -> bool:
-    before_recipient = reply.phase is Phase.MAIL and reply.code != 552
     is_policy = enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
-    return before_recipient or is_policy or reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS
+    return is_policy or reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS
 
 
 def _is_about_address(reply: Reply, enhanced: str) -> bool:
@@ -127,7 +130,8 @@ def next_state(
     """The state of a delivery after one attempt.
 
     `attempts`: before this one. `in_doubt`: an earlier one may have arrived. `hold`: a doubtful delivery waits for the
-    operator. `about_sender`: nothing is accepted at present, so a refusal says nothing about this message.
+    operator. `about_sender`: nothing is accepted at present, or the server was not told the recipient, so that a
+    refusal says nothing about this message.
     """
     match receipt.outcome:
         case Outcome.ACCEPTED | Outcome.REFUSED:
@@ -178,11 +182,12 @@ def record(
 
     `claims`: the deliveries as they were claimed, by id; a row that `worker` no longer holds stays as it is.
     """
-    about_sender = not any(receipt.outcome is Outcome.ACCEPTED for receipt in receipts)
+    none_accepted = not any(receipt.outcome is Outcome.ACCEPTED for receipt in receipts)
     results = []
     for receipt in receipts:
         claim = claims[receipt.delivery_id]
         jitter = random.random()  # noqa: S311 - not a secret
+        about_sender = none_accepted or receipt.before_recipient
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
         if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
             detail = f"{receipt.code} {receipt.text}"

@@ -22,10 +22,10 @@ class Hands:
 
     hold = False
 
-    def __init__(self, engine, server, folder):
+    def __init__(self, engine, server, folder, connections=3):
         self.engine, self.server, self.folder, self.at = engine, server, folder, SEVEN
         relay = Relay("127.0.0.1", server.port, Security.NONE)
-        self.sender = Sender([relay], 3, timeouts=Timeouts(5, 5, 5, 10), is_about_sender=is_about_sender)
+        self.sender = Sender([relay], connections, timeouts=Timeouts(5, 5, 5, 10), is_about_sender=is_about_sender)
 
     def deliver(self, name="one", desk_=None):
         with closing(postman(self.engine, self.sender, self.folder, lambda: self.at, name, desk_, self.hold)) as one:

@@ -36,15 +36,19 @@ def test_only_the_reply_to_the_final_dot_is_an_acceptance(phase, code, expected)
     assert read(phase, code).outcome is expected
 
 
-@pytest.mark.parametrize(("phase", "code"), [*product((*COMMANDS, Phase.CONTENT), (400, 421, 450, 451, 452, 499))])
+@pytest.mark.parametrize(
+    ("phase", "code"), [*product((Phase.RCPT, Phase.DATA, Phase.CONTENT), (400, 421, 450, 451, 452, 499))]
+)
 @pytest.mark.parametrize("text", ["", "4.7.1 greylisted", "4.3.2 closing", "5.1.1 the reply code decides"])
 def test_a_temporary_refusal_defers_the_message(phase, code, text):
     assert read(phase, code, text).outcome is DEFERRED
 
 
-@pytest.mark.parametrize("code", [None, 220, 421, 450, 535, 550, 554])
-def test_a_server_that_refuses_the_session_says_nothing_about_a_message(code):
-    assert read(Phase.SESSION, code, "4.7.0 no").outcome is SENDER_ERROR
+@pytest.mark.parametrize("phase", [Phase.SESSION, Phase.MAIL])
+@pytest.mark.parametrize("code", [None, 220, 421, 450, 535, 550, 552, 554])
+@pytest.mark.parametrize("text", ["4.7.0 no", "5.2.3 too long", "5.2.2 full"])
+def test_a_server_that_was_not_told_the_recipient_says_nothing_about_a_message(phase, code, text):
+    assert read(phase, code, text).outcome is SENDER_ERROR
 
 
 @pytest.mark.parametrize(
@@ -70,8 +74,6 @@ PERMANENT = [
     (Phase.MAIL, 550, "5.1.1 unknown", SENDER_ERROR, False),
     (Phase.MAIL, 535, "5.7.8 authentication failed", SENDER_ERROR, False),
     (Phase.MAIL, 501, "MAIL FROM: this address cannot stand in an SMTP command", SENDER_ERROR, False),
-    (Phase.MAIL, 552, "mailbox full", DEFERRED, False),
-    (Phase.MAIL, 552, "5.2.3 too long", REFUSED, False),
     (Phase.RCPT, 500, "what", SENDER_ERROR, False),
     (Phase.RCPT, 501, "RCPT TO: this address cannot stand in an SMTP command", REFUSED, False),
     (Phase.RCPT, 502, "not implemented", SENDER_ERROR, False),
@@ -261,12 +263,14 @@ def test_messages_that_were_deferred_together_do_not_come_back_together():
 OK = (Phase.CONTENT, 250, "2.0.0 ok")
 NO_USER = (Phase.RCPT, 550, "5.1.1 no such user")
 NO = (Phase.RCPT, 554, "no")
-BLOCKED = (Phase.MAIL, 550, "5.7.1 no")
+BLOCKED = (Phase.RCPT, 550, "5.7.1 no")
+NO_SENDER = (Phase.MAIL, 451, "4.7.1 too many messages")
 
 # the replies of one window → state, reply code and counted attempts of each · whose address is suppressed
 WINDOWS = {
     # Something was accepted, so a refusal of the sender counts against its message.
     "some accepted": ([OK, NO_USER, BLOCKED], [("accepted", 250, 0), ("refused", 550, 0), ("queued", 550, 1)], [1]),
+    "some accepted, and no recipient named": ([OK, NO_SENDER], [("accepted", 250, 0), ("queued", 451, 0)], []),
     "all accepted": ([OK, OK], [("accepted", 250, 0), ("accepted", 250, 0)], []),
     "only the sender refused": ([BLOCKED, BLOCKED], [("queued", 550, 0), ("queued", 550, 0)], []),
     "none accepted": ([BLOCKED, NO], [("queued", 550, 0), ("refused", 554, 0)], []),
