@@ -4,8 +4,8 @@ import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
-from datetime import date
-from email.utils import parseaddr
+from datetime import UTC, date, datetime
+from email.utils import parseaddr, parsedate_to_datetime
 from itertools import accumulate
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -63,6 +63,22 @@ def parse_date(text: str) -> date | None:
     except ValueError:
         return None
     return day if day.isoformat() == text else None  # fromisoformat also takes 20261123 and 2026-W48-1
+
+
+def parse_instant(text: str) -> datetime | None:
+    """A foreign date (ISO 8601 or RFC 5322) in the time zone in which it is written, UTC without one; None if unusable.
+
+    Only the years 1970 to 2199 are usable: others are mistakes, and break arithmetic.
+    """
+    text = text.strip()
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            instant = read(text)
+        except (ValueError, OverflowError, IndexError, TypeError):
+            continue
+        if 1970 <= instant.year < 2200:
+            return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return None
 
 
 def short_title(title: str, limit: int) -> str:

@@ -91,6 +91,7 @@ def plan(settings: Settings) -> Plan:
             branding(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
         ),
         languages=languages(),
+        sources=settings.sources,
     )
 
 

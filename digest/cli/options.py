@@ -8,6 +8,7 @@ import typer
 
 from digest import clock
 from digest.ledger.kinds import IssueKind
+from digest.text import parse_instant
 
 T = TypeVar("T")
 
@@ -25,9 +26,10 @@ def _parser(parse: Callable[[str], T], complaint: str) -> Callable[[str], T]:
 
 
 def _instant(text: str) -> datetime:
-    """Without a zone it is UTC."""
-    instant = datetime.fromisoformat(text)
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    instant = parse_instant(text)
+    if instant is None:
+        raise ValueError
+    return instant.astimezone(UTC)
 
 
 def _issue_kind(text: str) -> IssueKind:

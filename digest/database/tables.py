@@ -41,6 +41,7 @@ papers = table(
     Column("first_seen_at", Instant, nullable=False, index=True),
     Column("last_seen_at", Instant, nullable=False),
     Column("withdrawn_at", Instant),  # when a source first reported the paper as withdrawn
+    Column("withdrawn_by", Code(40)),  # that source
 )
 
 votes = table(

@@ -3,7 +3,7 @@
 A date also has a weekly issue if it is due for someone, and a catch-up issue if someone's pause has ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
@@ -49,6 +49,7 @@ class Plan:
     weights: RankingWeights
     settings: IssueSettings
     languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
+    sources: Collection[str] | None = None  # that the note is about; None for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class _Cut:
         """Store the issues and queue their deliveries; False if another scheduler was faster."""
         papers, previous_cut = self.papers(DAILY), last_cut(self.connection, DAILY, self.day)
         ranked = self.rank(DAILY, papers, previous_cut)
-        runs = last_runs(self.connection, self.now)
+        runs = last_runs(self.connection, self.now, self.plan.sources)
         failing = " ".join(
             f"{run.source} could not be read: {run.message}." for run in runs if run.outcome is SourceHealth.FAILING
         )

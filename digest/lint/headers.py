@@ -47,7 +47,7 @@ def _date(message: ParsedMessage) -> Iterator[str]:
     try:
         if parsedate_to_datetime(date).tzinfo is None and not date.endswith("-0000"):
             yield f"Date has no zone: {date!r}"
-    except ValueError:
+    except (ValueError, OverflowError):
         yield f"Date cannot be read: {date!r}"
 
 

@@ -3,15 +3,27 @@
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from digest.papers.score_terms import ScoreTerms
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d{4}\.\d{4,5}"
-OLD_STYLE = r"[a-z-]+(?:\.[A-Z]{2})?/\d{7}"
-_ARXIV_ID = re.compile(rf"(?:arxiv:)?({NEW_STYLE}|{OLD_STYLE})(?:v\d+)?", re.IGNORECASE)
+OLD_STYLE = r"[a-z-]+(?:\.[a-z-]+)?/\d{7}"
+_HOST = r"(?:(?:https?:)?//)?(?:[\w-]+\.)*"
+_DOI = rf"(?:{_HOST}doi\.org/|doi:\s*)"
+# Whatever may precede an identifier: a page about the paper, a DOI that arXiv gave, an OAI name.
+_BEFORE = (
+    rf"(?:{_HOST}(?:(?:arxiv|ar5iv|alphaxiv)\.org/[\w-]+|(?:huggingface|hf)\.co/papers|semanticscholar\.org)/"
+    rf"|{_DOI}?10\.48550/|oai:arxiv\.org:)?(?:arxiv[:.]\s*)?"
+)
+_AFTER = r"(?:v\d+)?(?:\.pdf)?/?(?:[?#]\S*)?(?:\s*\[[\w.-]+\])?"
+_ARXIV_ID = re.compile(rf"{_BEFORE}({NEW_STYLE}|{OLD_STYLE}){_AFTER}", re.IGNORECASE)
+_OTHER_DOI = re.compile(rf"{_DOI}?(10\.\d{{4,9}}/[^\s?#]+)(?:[?#]\S*)?", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?://|(?=[^/]+/))((?:[\w-]+\.)+[a-z]{2,}(?::\d+)?)((?:[/?#]\S*)?)", re.IGNORECASE)
+_TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|mc_[ce]id|igshid|ref|ref_src|source)=", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +98,34 @@ class RankedPaper:
 
 
 def arxiv_id(text: str) -> str | None:
-    """The arXiv identifier in `text` (an id, `arXiv:` id, or abs, pdf or html address) without its version, or None."""
-    candidate = text.strip().removesuffix(".pdf")
-    candidate = re.sub(r"^https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/", "", candidate)
-    match = _ARXIV_ID.fullmatch(candidate)
-    return match.group(1) if match else None
+    """The arXiv identifier in `text` without its version, or None.
+
+    `text` is an identifier, a DOI or an address, as people write them.
+    """
+    match = _ARXIV_ID.fullmatch(unquote(text[:500]).strip(" \t\r\n<>()\"'.,;"))
+    archive, slash, number = match.group(1).rpartition("/") if match else ("", "", "")
+    return archive.partition(".")[0].lower() + slash + number if match else None
+
+
+def canonical_address(text: str) -> str:
+    """The address in `text`, the same for every way to write it; "" for none."""
+    text = text.strip()
+    if doi := _OTHER_DOI.fullmatch(text):
+        return f"https://doi.org/{unquote(doi.group(1)).rstrip('/').lower()}"
+    address = _ADDRESS.fullmatch(text)
+    if address is None:
+        return ""
+    page, hash_sign, fragment = address.group(2).partition("#")  # papers may share a page
+    path, _, query = page.partition("?")
+    query = "&".join(part for part in query.split("&") if part and not _TRACKING.match(part))
+    host = re.sub(r"^www\.|:(?:80|443)$", "", address.group(1).lower())
+    return f"https://{host}{path.rstrip('/')}{'?' if query else ''}{query}{hash_sign}{fragment}"
+
+
+def paper_id_of(text: str) -> str:
+    """The id of the paper that `text` names: on arXiv, or of a paper elsewhere by its address or other name."""
+    name = canonical_address(text) or text.strip()
+    return arxiv_id(text) or f"feeds:{sha256(name.encode(errors='replace')).hexdigest()[:24]}"
 
 
 def arxiv_page(text: str) -> str:

@@ -37,10 +37,10 @@ def keep_votes(connection: Connection, observations: Sequence[Votes]) -> int:
     return len(rows)
 
 
-def withdraw(connection: Connection, ids: Sequence[str], at: datetime) -> None:
-    """Mark papers as withdrawn. The first withdrawal counts, and ids that are not in the archive are ignored."""
+def withdraw(connection: Connection, source: str, ids: Sequence[str], at: datetime) -> None:
+    """Mark papers as withdrawn by `source`, which undoes it by listing them again. The first withdrawal counts."""
     change = update(papers).where(in_list(connection, papers.c.id, ids), papers.c.withdrawn_at.is_(None))
-    connection.execute(change.values(withdrawn_at=at))
+    connection.execute(change.values(withdrawn_at=at, withdrawn_by=source))
 
 
 def pool(connection: Connection, since: datetime, until: datetime) -> list[Observed]:
@@ -107,11 +107,13 @@ def _rows_of(connection: Connection, ids: Collection[str]) -> dict[str, Row[Any]
 
 def _row(listed: Paper, source: str, seen_at: datetime, stored: Row[Any] | None) -> dict[str, Any]:
     merged = merge(paper_from(stored), listed) if stored else listed
+    is_withdrawn = stored and stored.withdrawn_by != source
     seen = [seen_at, *([stored.first_seen_at, stored.last_seen_at] if stored else [])]
     return asdict(merged) | {
         "sources": sorted({source, *(stored.sources if stored else ())}),
         # An earlier instant may come later, when recorded days are replayed.
         "first_seen_at": min(seen),
         "last_seen_at": max(seen),
-        "withdrawn_at": stored.withdrawn_at if stored else None,
+        "withdrawn_at": stored.withdrawn_at if is_withdrawn else None,
+        "withdrawn_by": stored.withdrawn_by if is_withdrawn else None,
     }

@@ -6,13 +6,6 @@ from digest.language import Message, UserError, _
 from digest.papers.paper import arxiv_id
 
 _LONGEST = 300
-# Pages about an arXiv paper with its number in their address; a version, a query or a fragment may follow.
-_PAGES = re.compile(
-    r"(?:https?://)?(?:www\.|export\.|ar5iv\.labs\.|browse\.)?"
-    r"(?:arxiv\.org/(?:abs|pdf|html|ps)|huggingface\.co/papers|hf\.co/papers|alphaxiv\.org/(?:abs|pdf|overview))/"
-    r"([^?#\s]+?)(?:\.pdf)?/?(?:[?#]\S*)?",
-    re.IGNORECASE,
-)
 _MONTH = re.compile(r"\d\d(0[1-9]|1[0-2])")
 
 
@@ -32,8 +25,7 @@ def suggested_id(text: str) -> str:
         raise BadSuggestion(_("Enter the paper’s arXiv number or address, like 2405.17247."))
     if len(typed) > _LONGEST:
         raise BadSuggestion(_("That’s too long to be a paper’s address."))
-    page = _PAGES.fullmatch(typed)
-    paper_id = arxiv_id(page.group(1) if page else typed)
+    paper_id = arxiv_id(typed)
     if paper_id is None:
         raise BadSuggestion(
             _(

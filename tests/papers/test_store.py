@@ -124,13 +124,23 @@ def test_a_withdrawn_paper_leaves_the_pool_and_stays_away(engine: Engine) -> Non
     later = NOON + 2 * HOUR
     with transaction(engine) as connection:
         keep(connection, PAPER)
-        withdraw(connection, [PAPER.id, "2605.99999"], NOON + HOUR)
+        withdraw(connection, "huggingface", [PAPER.id, "2605.99999"], NOON + HOUR)
         keep(connection, PAPER, source="arxiv", at=later)
-        withdraw(connection, [PAPER.id], later)
+        withdraw(connection, "feeds", [PAPER.id], later)
         assert [one.paper.id for one in pool(connection, NOON, NOON)] == [PAPER.id]  # as it was then
         assert pool(connection, NOON, NOON + HOUR) == pool(connection, NOON, later) == []
         assert latest_papers(connection, 10) == []
         assert connection.execute(select(papers.c.withdrawn_at)).scalar() == NOON + HOUR
+
+
+def test_the_source_that_withdrew_a_paper_undoes_it_by_listing_the_paper_again(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        keep(connection, PAPER)
+        withdraw(connection, "arxiv", [PAPER.id], NOON + HOUR)
+        keep(connection, PAPER, at=NOON + HOUR)
+        assert latest_papers(connection, 10) == []
+        keep(connection, PAPER, source="arxiv", at=NOON + 2 * HOUR)
+        assert latest_papers(connection, 10) == [PAPER]
 
 
 def test_a_paper_that_is_put_on_a_list_long_after_it_was_first_seen_is_in_the_pool_again(engine: Engine) -> None:

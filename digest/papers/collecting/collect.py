@@ -94,9 +94,10 @@ def store(
             run = SourceRun(source, day, now, SourceHealth.FAILING, 0, 0, (), answer.problem)
         else:
             run = rate(source, day, now, result, history(connection, source, day, now))
-        run = replace(run, new=keep_papers(connection, source, seen_at or now, result.papers))
+        listed = [paper for paper in result.papers if paper.id not in result.withdrawn]
+        run = replace(run, new=keep_papers(connection, source, seen_at or now, listed))
         keep_votes(connection, result.votes)
-        withdraw(connection, result.withdrawn, now)
+        withdraw(connection, source, result.withdrawn, now)
         settle(connection, [paper.id for paper in result.papers], result.refused)
         record_run(connection, run)
         if run.outcome in COMPLETE:

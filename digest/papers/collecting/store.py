@@ -1,6 +1,6 @@
 """SQL for the runs of the sources and the validators of their answers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -33,8 +33,10 @@ def record_run(connection: Connection, run: SourceRun) -> None:
     connection.execute(insert(collections).values(asdict(run) | {"outcome": str(run.outcome), "facts": facts}))
 
 
-def last_runs(connection: Connection, until: datetime | None = None) -> list[SourceRun]:
-    """Each source's latest run for its latest day, up to `until`, by source name."""
+def last_runs(
+    connection: Connection, until: datetime | None = None, sources: Collection[str] | None = None
+) -> list[SourceRun]:
+    """The latest run of all sources, or of these, for their latest day, up to `until`, by source name."""
     newest = func.row_number().over(
         partition_by=collections.c.source,
         order_by=(collections.c.day.desc(), collections.c.started_at.desc(), collections.c.id.desc()),
@@ -42,6 +44,8 @@ def last_runs(connection: Connection, until: datetime | None = None) -> list[Sou
     runs = select(collections, newest.label("number"))
     if until is not None:
         runs = runs.where(collections.c.started_at <= until, collections.c.day <= until.date())
+    if sources is not None:  # others may have been read before the operator changed the setting
+        runs = runs.where(collections.c.source.in_(sources))
     ranked = runs.subquery()
     query = select(ranked).where(ranked.c.number == 1).order_by(ranked.c.source)
     return [_run(row) for row in connection.execute(query)]

@@ -17,6 +17,7 @@ PAGE_SIZE = 500  # the API allows 2,000; a smaller page arrives well within the 
 SPACING_SECONDS = 3.0  # "no more than one request every three seconds", arXiv API terms of use
 ACCEPT = "application/atom+xml, application/rss+xml"
 _MAX_PAGES = 20
+_READINGS = 3  # of a list whose pages shift
 _NEW = frozenset({"", "new", "cross"})  # a replacement is not a new paper
 
 
@@ -75,23 +76,38 @@ class Arxiv:
         return result, True
 
     def _submitted(self, day: date) -> SourceResult:
-        result, entries, total = SourceResult(), 0, 0
+        """The pages of the list; again from its start when papers moved between pages while it was read."""
+        result, seen = SourceResult(), set[str]()
+        for _ in range(_READINGS):
+            before = len(seen)
+            total = self._read_pages(day, result, seen)
+            if result.incomplete or len(seen) >= total or len(seen) == before:
+                break
+        if not result.incomplete and len(seen) < total:
+            result.incomplete = f"arXiv gave {len(seen)} of {total} papers"
+        return result
+
+    def _read_pages(self, day: date, result: SourceResult, seen: set[str]) -> int:
+        """Add each page to the result and what it listed to `seen`. Returns how many papers arXiv says there are."""
+        start, total, listed = 0, 0, set[str]()
         for _ in range(_MAX_PAGES):
             try:
-                page = self._page(day, entries)
+                page = self._page(day, start)
             except SourceUnavailable as problem:
-                if entries == 0:
+                if not seen:
                     raise
-                result.incomplete = f"from paper {entries + 1} on: {problem}"
-                return result
-            entries, total = entries + len(page.entries), page.total or 0
-            is_new = _add(result, _result(page, page.entries))
-            if result.incomplete or entries >= total:
-                return result
-            if not is_new:
+                result.incomplete = f"from paper {start + 1} on: {problem}"
                 break
-        result.incomplete = f"arXiv gave {len(result.papers)} of {total} papers"
-        return result
+            _add(result, _result(page, [entry for entry in page.entries if entry.name not in seen]))
+            names = {entry.name for entry in page.entries}
+            start, total, again = start + len(page.entries), page.total or total, names <= listed
+            listed |= names
+            seen |= names
+            if again and start < total and not result.incomplete:
+                result.incomplete = f"arXiv gave {len(seen)} of {total} papers"
+            if result.incomplete or start >= total:
+                break
+        return total
 
     def _page(self, day: date, start: int) -> ArxivDocument:
         categories = " OR ".join(f"cat:{category}" for category in self._categories)
@@ -147,12 +163,8 @@ def _empty_without_reason(result: SourceResult, day: date) -> bool:
     return not result.papers and not result.unreadable and not expected("arxiv", day).why_none
 
 
-def _add(result: SourceResult, page: SourceResult) -> bool:
-    """Add a page to the result. Returns whether it had a new paper."""
-    ids = {paper.id for paper in result.papers}
-    new = [paper for paper in page.papers if paper.id not in ids]
-    result.papers += new
+def _add(result: SourceResult, page: SourceResult) -> None:
+    result.papers += page.papers
     result.unreadable += page.unreadable
     result.withdrawn += page.withdrawn
     result.incomplete = page.incomplete
-    return bool(new)

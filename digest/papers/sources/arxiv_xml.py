@@ -6,21 +6,25 @@ from datetime import date
 from xml.etree.ElementTree import Element
 
 from digest.papers.paper import Paper, arxiv_id
-from digest.papers.sources.reading import count_of, text_of
-from digest.papers.sources.xml import BrokenXml, authors, categories, elements, first_instant, texts, written_date
+from digest.papers.sources.reading import count_of, per_record, text_of
+from digest.papers.sources.xml import BrokenXml, authors, categories, elements, first_instant, repaired, texts
+from digest.text import parse_instant
 
 # "arXiv:2508.13426v1 Announce Type: cross \nAbstract: …" stands before the abstract in feeds.
 _ANNOUNCEMENT = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*([a-z-]+)\s+(?:Abstract:\s*)?", re.IGNORECASE)
 # Only at the start of the text: abstracts also mention drugs and other things that were withdrawn.
 _WORK = r"(?:paper|article|submission|manuscript|preprint|work|version)"
+# "Paper withdrawn from ICLR 2026" is about a submission elsewhere; one "from arXiv" is about the paper.
+_FROM_A_VENUE = (
+    r"[^.;:\n]{0,60}?\b(?:withdr[ae]wn?|withdrew|retracted)(?:\s+this\s+\w+)?"
+    r"(?:\s+by\s+(?:the\s+|its\s+)?(?:authors?|us))?\s+(?:from|at|as)\s+(?!(?:the\s+)?arxiv)"
+)
 _WITHDRAWN = re.compile(
-    rf"\W*(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:withdrawn|retracted)"
+    rf"\W*(?!{_FROM_A_VENUE})(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:withdrawn|retracted)"
     rf"|{_WORK}\s+(?:withdrawn|retracted)|withdrawn(?:\s+(?:by|due)\b|\s*[.:;,]|\s*$)"
     rf"|(?:the\s+authors?|we|i)\s+(?:have\s+|has\s+)?withdr[ae]wn?\s+this\s+{_WORK})",
     re.IGNORECASE,
 )
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0 §2.2
-_OTHER_ENCODING = re.compile(rb"""<\?xml[^>]*encoding=["'](?!utf-?8|us-ascii)""", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -46,12 +50,17 @@ class ArxivEntry:
     announced: str = ""
     withdrawn: bool = False
 
+    @property
+    def name(self) -> str:
+        """The paper's id, or the position of what is not a paper."""
+        return self.paper.id if self.paper else self.place
+
 
 def document(body: bytes) -> ArxivDocument:
     """Every whole entry of the document; never raises."""
     result = ArxivDocument()
     try:
-        for is_whole, name, element in elements(_readable(body)):
+        for is_whole, name, element in elements(repaired(body)):
             if is_whole:
                 _take(result, name, element)
             else:
@@ -59,13 +68,6 @@ def document(body: bytes) -> ArxivDocument:
     except BrokenXml as error:
         result.cut = f"the XML cannot be read to its end ({error})"
     return result
-
-
-def _readable(body: bytes) -> bytes:
-    """The body without bytes and characters that are invalid in XML, which some titles contain."""
-    if _OTHER_ENCODING.match(body.lstrip()[:200]):
-        return body
-    return _FORBIDDEN.sub("", body.decode("utf-8-sig", errors="replace")).encode()
 
 
 def _take(result: ArxivDocument, name: str, element: Element) -> None:
@@ -79,7 +81,7 @@ def _take(result: ArxivDocument, name: str, element: Element) -> None:
         result.total = count_of((element.text or "").strip())
     elif name in ("pubDate", "updated", "published") and result.dated is None:
         # The date as written: arXiv dates an announcement in US Eastern time.
-        written = written_date(element.text or "")
+        written = parse_instant(element.text or "")
         result.dated = written.date() if written else None
 
 
@@ -88,7 +90,9 @@ def _take_entry(result: ArxivDocument, element: Element) -> None:
     if any("/api/errors" in text for text in ids):
         result.problem = text_of(" ".join(texts(element, "summary"))) or "an error without a message"
         return
-    result.entries.append(_entry(element, ids, len(result.entries) + 1))
+    number = len(result.entries) + 1
+    entry = per_record(lambda element: _entry(element, ids, number), element)
+    result.entries.append(ArxivEntry(f"entry {number}", None, entry) if isinstance(entry, str) else entry)
 
 
 def _entry(element: Element, ids: list[str], number: int) -> ArxivEntry:

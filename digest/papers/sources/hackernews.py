@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from digest.papers.paper import Votes, arxiv_id
 from digest.papers.sources.fetch import Fetcher
-from digest.papers.sources.reading import count_of
+from digest.papers.sources.reading import count_of, per_record
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
 MAX_AGE = timedelta(days=14)  # older stories hardly gain points
@@ -36,7 +36,7 @@ class HackerNews:
         result = SourceResult()
         votes: dict[str, Votes] = {}
         for number, story in enumerate(document["hits"], start=1):
-            story_votes = _votes(story, now)
+            story_votes = per_record(lambda story: _votes(story, now), story)
             if isinstance(story_votes, str):
                 result.unreadable.append(Unreadable(f"story {number}", story_votes))
             elif story_votes:
@@ -74,19 +74,14 @@ def _votes(story: Any, now: datetime) -> Votes | str | None:
     """The votes of a story, None if it links to no paper, or why it cannot be read."""
     if not isinstance(story, dict):
         return "it is not an object"
-    paper_id = _linked_paper(story.get("url"))
+    url = story.get("url")
+    paper_id = arxiv_id(url) if isinstance(url, str) else None
     if paper_id is None:
         return None
     points = count_of(story.get("points"))
     if points is None:
         return f"it has no points ({paper_id})"
     return Votes(paper_id, HackerNews.name, now, points, count_of(story.get("num_comments")) or 0)
-
-
-def _linked_paper(url: Any) -> str | None:
-    if not isinstance(url, str) or len(url) > 500:
-        return None
-    return arxiv_id(url.partition("?")[0].partition("#")[0].strip().rstrip("/"))
 
 
 def _by_points(votes: Votes) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from digest.papers.paper import Paper, Votes, arxiv_id
 from digest.papers.sources.fetch import Fetcher, FetchResponse
-from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
+from digest.papers.sources.reading import count_of, instant_of, per_record, text_of, web_address_of
 from digest.papers.sources.records import as_object, records
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
@@ -73,7 +73,7 @@ def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -
     before = len(ids)
     for number, record in enumerate(page, start=1):
         item = as_object(record) or {}
-        paper = _paper(item, day) if item else "it is not an object"
+        paper = per_record(lambda item: _paper(item, day), item) if item else "it is not an object"
         if isinstance(paper, str):
             result.unreadable.append(Unreadable(_position(item, day, number), paper))
         elif paper.id not in ids:

@@ -1,12 +1,25 @@
 """Reads values that sources send: text, instants, counts and addresses that may be missing, odd or hostile."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from digest.papers.paper import canonical_address
 from digest.papers.text.plaintext import plaintext
+from digest.text import parse_instant
 
+T = TypeVar("T")
+R = TypeVar("R")
 _MAX_COUNT = 10**9  # close to the limit of a database integer; no paper has as many votes
+
+
+def per_record(read: Callable[[T], R | str], record: T) -> R | str:
+    """What `read` makes of a record, or why it is skipped: a bad record must not stop the others."""
+    try:
+        return read(record)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's record does to the code that reads it
+        return f"it cannot be read ({type(error).__name__})"
 
 
 def text_of(value: Any) -> str:
@@ -24,22 +37,18 @@ def count_of(value: Any) -> int | None:
 
 
 def instant_of(value: Any) -> datetime | None:
-    """An aware instant from ISO 8601, in UTC without a time zone; None for anything else, or before arXiv existed."""
-    if not isinstance(value, str):
-        return None
-    try:
-        instant = datetime.fromisoformat(value.strip())
-        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return instant if 1991 <= instant.year < 2200 else None
+    """The instant in UTC of a date in ISO 8601 or RFC 5322; None for anything else, or before arXiv existed."""
+    instant = parse_instant(value) if isinstance(value, str) else None
+    return instant.astimezone(UTC) if instant and instant.year >= 1991 else None
 
 
 def web_address_of(value: Any) -> str:
-    """An http or https address of printable ASCII, else ""."""
+    """An http or https address of printable ASCII, also when it is written without its scheme, else ""."""
     if not isinstance(value, str) or len(value) > 500:
         return ""
     value = value.strip()
+    if not value.lower().startswith(("http://", "https://")):
+        value = canonical_address(value)
     if any(not "!" <= c <= "~" or c in '<>"' for c in value):
         return ""
     try:

@@ -232,7 +232,7 @@ def test_a_withdrawn_paper_is_neither_found_nor_like_another(engine: Engine) -> 
     twins = [Paper(f"2605.0000{number}", text, f"We present {text}.") for number in (1, 2, 3)]
     stock(engine, *twins, *(Paper(f"2605.0001{n}", title, f"We present {title}.") for n, title in enumerate(others)))
     with transaction(engine) as connection:
-        withdraw(connection, ["2605.00003"], NOON)
+        withdraw(connection, "arxiv", ["2605.00003"], NOON)
     assert found(engine, "quantum codes") == ["1", "2"]
     with read_only(engine) as connection:
         assert [like.id for like in papers_like(connection, twins[0], 5)] == ["2605.00002"]

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from digest.papers.paper import Paper, arxiv_id
+from digest.papers.paper import Paper, paper_id_of
 from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
 
 
@@ -23,8 +22,8 @@ def item_of(record: Any) -> Item | str:
     """The item in a record, or why there is none."""
     if not isinstance(record, dict):
         return "it is not a JSON object"
-    url = web_address_of(record.get("url"))
-    paper_id = id_of([record.get("id"), url])
+    url = web_address_of(record.get("url")) or web_address_of(record.get("id"))
+    paper_id = id_of([record.get("id"), record.get("url")])
     if paper_id is None:
         return "it has neither an id nor a url"
     withdrawn = record.get("withdrawn") is True
@@ -40,12 +39,9 @@ def item_of(record: Any) -> Item | str:
 
 
 def id_of(candidates: list[Any]) -> str | None:
-    """The first arXiv id or address among the candidates, else a hash of the first of them; None without any."""
-    texts = [text.strip() for text in candidates if isinstance(text, str) and text.strip()]
-    paper_id = next(filter(None, map(arxiv_id, texts)), None)
-    if paper_id or not texts:
-        return paper_id
-    return f"feeds:{sha256(texts[0].encode(errors='replace')).hexdigest()[:24]}"
+    """The id of the first candidate that names a paper on arXiv, else of the first candidate; None without any."""
+    ids = [paper_id_of(text) for text in candidates if isinstance(text, str) and text.strip()]
+    return next((paper_id for paper_id in ids if not paper_id.startswith("feeds:")), ids[0] if ids else None)
 
 
 def page_of(paper_id: str, url: str) -> str:

@@ -1,55 +1,96 @@
 """Reads the entries of any Atom or RSS feed as papers. arXiv's own feeds are read in sources/arxiv_xml.py."""
 
+import html
+import re
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element
+from datetime import datetime
+from io import BytesIO
+from time import strftime
+from typing import Any
+from urllib.parse import urljoin
+
+import feedparser
 
 from digest.papers.paper import Paper
 from digest.papers.sources.feeds.feed_json import Item, id_of, page_of
-from digest.papers.sources.reading import text_of, web_address_of
+from digest.papers.sources.reading import instant_of, per_record, text_of, web_address_of
 from digest.papers.sources.source import SourceUnavailable
-from digest.papers.sources.xml import BrokenXml, authors, categories, children, elements, first_instant, texts
+from digest.papers.sources.xml import repaired
+
+_DATES = ("published", "updated", "created")
+# feedparser keeps only the last of the deleted entries (RFC 6721).
+_DELETED = re.compile(
+    r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<(?:[\w.-]+:)?deleted-entry\s[^<>]*?\bref\s*=\s*([\"'])([^<>]*?)\1",
+    re.DOTALL,
+)
+_END = re.compile(r"</(?:\w+:)?(?:feed|rss|RDF)\s*>", re.IGNORECASE)
+_ENTRY = r"(?:\w+:)?(?:entry|item)[\s>]"
 
 
-def items(body: bytes) -> Iterator[Item | str]:
+def items(body: bytes, address: str = "") -> Iterator[Item | str]:
     """Every entry as an item, or the reason why it is not; the last reason may be a truncated document.
 
-    Raises SourceUnavailable when the document is not a feed.
+    `address` is that of the feed. Raises SourceUnavailable when the document is not a feed.
     """
-    is_feed = False
+    body = repaired(body)
     try:
-        for is_whole, name, element in elements(body):
-            if not is_whole:
-                is_feed = is_feed or name in ("feed", "rss", "RDF")
-            elif name in ("entry", "item"):
-                yield _item(element)
-                element.clear()
-            elif name == "deleted-entry":  # RFC 6721
-                deleted = id_of([element.get("ref")])
-                yield Item(Paper(deleted, ""), withdrawn=True) if deleted else "a deleted entry does not say which"
-    except BrokenXml as problem:
-        if is_feed:
-            yield f"the XML cannot be read beyond this point ({problem})"
-    if not is_feed:
+        feed = feedparser.parse(BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's document does to the parser
+        raise SourceUnavailable(f"the XML cannot be read ({type(error).__name__})") from None
+    version = feed.get("version")
+    if not version:
         raise SourceUnavailable("neither Atom nor RSS")
+    text = body.decode(feed.encoding or "utf-8", errors="replace")
+    is_cut = not _END.search(text)
+    in_entry = is_cut and bool(re.search(f"<{_ENTRY}", re.split(f"</{_ENTRY}", text)[-1]))
+    for entry in feed.entries[: len(feed.entries) - in_entry]:
+        yield per_record(lambda entry: _item(entry, address, version), entry)
+    if is_cut:
+        yield "the XML ends before the feed does"
+    for deleted in filter(None, (match[2] for match in _DELETED.finditer(text))):
+        paper_id = id_of([html.unescape(deleted)])
+        if paper_id:
+            yield Item(Paper(paper_id, ""), withdrawn=True)
 
 
-def _item(entry: Element) -> Item | str:
-    links = [link.get("href") or link.text or "" for link in children(entry, "link")]
-    url = next(filter(None, map(web_address_of, links)), "")
-    paper_id = id_of([*texts(entry, "id", "guid"), *links])
-    title = text_of(" ".join(texts(entry, "title")[:1]))
+def _item(entry: dict[str, Any], address: str, version: str) -> Item | str:
+    url = _page(entry, address)
+    paper_id = id_of([entry.get("id"), url])
+    title = text_of(entry.get("title"))
     if paper_id is None:
         return "it has neither an id nor a link"
     if not title:
         return "it has no title"
+    contents = [part.get("value") for part in entry.get("content", ())]
     return Item(
         Paper(
             id=paper_id,
             title=title,
-            abstract=text_of(next(iter(texts(entry, "summary", "description", "content")), "")),
-            authors=tuple(authors(entry, ", ")),
-            categories=tuple(categories(entry, "category")),
-            published_at=first_instant(texts(entry, "published", "pubDate", "date", "updated")),
+            abstract=next(filter(None, map(text_of, [entry.get("summary"), *contents])), ""),
+            authors=tuple(_authors(entry, r",\s+" if version.startswith("rss") else r"\n")),
+            categories=tuple(dict.fromkeys(filter(None, (text_of(tag.get("term")) for tag in entry.get("tags", ()))))),
+            published_at=_published(entry),
             url=page_of(paper_id, url),
         )
     )
+
+
+def _page(entry: dict[str, Any], address: str) -> str:
+    """The entry's own page, and neither its comments nor what it encloses."""
+    pages = [link for link in entry.get("links", ()) if link.get("rel") == "alternate"]
+    pages.sort(key=lambda link: link.get("type") not in ("text/html", "application/xhtml+xml"))
+    candidates = [*(link.get("href", "") for link in pages), entry.get("link", "")]
+    return next(filter(None, (web_address_of(urljoin(address, link.strip())) for link in candidates if link)), "")
+
+
+def _authors(entry: dict[str, Any], separator: str) -> Iterator[str]:
+    for author in entry.get("authors", ()):
+        yield from filter(None, map(text_of, re.split(separator, author.get("name", ""))))
+
+
+def _published(entry: dict[str, Any]) -> datetime | None:
+    """The first date that can be read, as feed readers read dates."""
+    for parsed in filter(None, (dict.get(entry, f"{name}_parsed") for name in _DATES)):
+        if instant := instant_of(strftime("%Y-%m-%dT%H:%M:%S", parsed)):
+            return instant
+    return None

@@ -16,6 +16,7 @@ from digest.papers.paper import Votes
 from digest.papers.sources.feeds.feed_json import Item, item_of
 from digest.papers.sources.feeds.feed_xml import items as xml_items
 from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse
+from digest.papers.sources.reading import per_record
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
 
@@ -73,7 +74,7 @@ class Feeds:
             try:
                 answer = self._answer(address)
                 lists.unchanged += answer.unchanged
-                items = [] if answer.unchanged else list(_items(answer.body))
+                items = [] if answer.unchanged else list(_items(answer.body, address))
             except SourceUnavailable as problem:
                 lists.problems.append(f"{address}: {problem}")
                 continue
@@ -107,13 +108,13 @@ def _file(name: str) -> FetchResponse:
     )
 
 
-def _items(body: bytes) -> Iterator[Item | str]:
+def _items(body: bytes, address: str) -> Iterator[Item | str]:
     """Every record as an item, or the reason why it is not. Raises SourceUnavailable for what is not a list."""
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"<":
-        yield from xml_items(body)
+        yield from xml_items(body, address)
     elif start in (b"[", b"{"):
-        yield from map(item_of, _records(body.decode("utf-8-sig", errors="replace")))
+        yield from (per_record(item_of, record) for record in _records(body.decode("utf-8-sig", errors="replace")))
     elif start:
         raise SourceUnavailable("neither JSON, nor JSON Lines, nor Atom, nor RSS")
 

@@ -1,11 +1,11 @@
 """Reads status codes, errors and Retry-After, for messages and for waiting."""
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx2
+
+from digest.text import parse_instant
 
 _PROBLEMS: dict[type[Exception], str] = {
     httpx2.ConnectTimeout: "did not take the connection in time",
@@ -36,10 +36,5 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
-    try:
-        instant = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(0.0, instant.timestamp() - wall)
+    instant = parse_instant(text)
+    return max(0.0, instant.timestamp() - wall) if instant else None
