@@ -15,8 +15,9 @@ def set_up_logs(debug: bool = False) -> None:
     # At level info they log every request and every tick.
     for chatty in ("httpx2", "httpcore2", "alembic", "mail.log", "kombu", "celery.redirected"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # It warns of each tick that is skipped because the last one is still running, as a slow reading of sources does.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # It warns of each tick that is skipped because the last one is still running, as a slow reading of sources does,
+    # and prints a traceback of each outage; the scheduler logs failures itself.
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     shown = (
         structlog.processors.JSONRenderer()
         if settings().log_json

@@ -10,11 +10,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest import clock, hints
-from digest.database.engine import connect
+from digest.database.engine import DATABASE_AWAY, connect, read_only
+from digest.database.migrate import why_not_current
 from digest.issues.publish import Plan
 from digest.issues.selection import IssueCache
 from digest.language import Languages
 from digest.ledger.transitions import Recovered
+from digest.ledger.worker_lock import direct_address
 from digest.mail.compose.composer import Composer, MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Renderer
@@ -35,6 +37,25 @@ from digest.smtp import Sender
 
 def engine(settings: Settings) -> Engine:
     return connect(settings.database)
+
+
+def session_engine(settings: Settings) -> Engine:
+    """The engine of a program that needs all tables and locks of its session. Raises ValueError without them."""
+    database = engine(settings)
+    try:
+        with read_only(database) as connection:
+            remedy = why_not_current(connection)
+        address = direct_address(database)
+    except DATABASE_AWAY:
+        return database  # an outage at the start is waited for like any other
+    if remedy:
+        raise ValueError(f"The database is not ready. {remedy}")
+    if address:
+        raise ValueError(
+            "DIGEST_DATABASE_URL leads to a pooler in transaction mode, such as PgBouncer, which the worker and the "
+            f"scheduler cannot use. Give them the address of PostgreSQL itself, as the pooler has it: {address}"
+        )
+    return database
 
 
 def branding(settings: Settings) -> Branding:
@@ -92,6 +113,7 @@ def plan(settings: Settings) -> Plan:
         ),
         languages=languages(),
         sources=settings.sources,
+        warm_up=settings.warm_up_from is not None,
     )
 
 

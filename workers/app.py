@@ -1,6 +1,7 @@
 """The Celery application. Each process keeps one delivery worker and its connections."""
 
 import gc
+import signal
 
 from celery import Celery, signals
 
@@ -54,6 +55,12 @@ def delivery_worker() -> DeliveryWorker:
         gc.freeze()
         gc.set_threshold(20_000)  # new objects: a claim's objects are freed with it
     return Process.worker
+
+
+@signals.worker_process_init.connect
+def _leave_stopping_to_the_parent(**_about: object) -> None:
+    # A service manager signals the whole group. Each process ends by its parent's word, after its task.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @signals.worker_process_shutdown.connect

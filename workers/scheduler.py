@@ -22,7 +22,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from sqlalchemy import Engine
 
 from digest import clock, wiring
-from digest.database.engine import read_only, transaction
+from digest.database.engine import DATABASE_AWAY, problem_of, read_only, transaction
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
@@ -40,9 +40,9 @@ FRESH_ENOUGH = timedelta(minutes=10)
 PATIENCE_SECONDS = 60.0
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
-    schedule(Jobs(settings, wiring.engine(settings))).start()
+    schedule(Jobs(settings, database)).start()
 
 
 def schedule(jobs: "Jobs") -> BlockingScheduler:
@@ -131,5 +131,8 @@ class Jobs:
 
 
 def _report(event: JobExecutionEvent) -> None:
-    # The next tick tries again; APScheduler's own log line has the traceback.
-    log.error("a scheduled job failed", job=event.job_id, problem=str(event.exception))
+    # The next tick tries again. Only a fault of the code is worth a traceback.
+    is_away = isinstance(event.exception, DATABASE_AWAY)
+    what = "the database is away; a job is tried again at its next tick" if is_away else "a scheduled job failed"
+    trace = None if is_away else event.exception
+    log.error(what, job=event.job_id, problem=problem_of(event.exception), exc_info=trace)

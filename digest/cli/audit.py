@@ -14,9 +14,12 @@ from digest import clock
 from digest.cli.lookup import reading, stored_issue
 from digest.cli.options import OfKind, date_option, day_of
 from digest.cli.output import answer, progress, table, with_json
-from digest.ledger.kinds import IssueKind
+from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from sqlalchemy import Connection
+
     from digest.issues.audit import Audit, AuditRow, Outlook
 
 _SPEED_SECONDS = 10  # the period over which the rate is measured
@@ -40,27 +43,47 @@ def audit(
         _watch(day, kind)
     issue = stored_issue(day, kind) if day is not None else None
     with reading() as connection:
+        held = _why_held(connection)
         listed = [audits.audit(connection, issue.id)] if issue else audits.audit_all(connection)
         details = [audits.explained(connection, each.issue_id, limit, offset) if rows else None for each in listed]
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
-    answer(documents[0] if issue else documents, lambda: _lines(reports))
+    answer(documents[0] if issue else documents, lambda: _lines(reports, held))
     if any(sums.unexplained for sums in listed):
         sys.exit(1)
 
 
-def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]") -> Iterator[str]:
+def _why_held(connection: "Connection") -> str:
+    """Why no email at all is sent now, or ""."""
+    from digest import wiring
+    from digest.mail.pauses import EVERYTHING, current
+    from digest.mail.throttle.warm_up import why_full
+
+    now = clock.now()
+    reasons = [pause.reason for pause in current(connection, now) if pause.scope == EVERYTHING]
+    return f"all sending is paused: {reasons[0]}" if reasons else why_full(connection, wiring.limits(settings()), now)
+
+
+def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str) -> Iterator[str]:
     if not reports:
         yield "No delivery was ever queued."
     for sums, why in reports:
-        yield f"{f'Issue of {sums.issue}' if sums.issue else 'Other deliveries'}: {sums.candidates}"
+        status = f" ({sums.status})" if sums.status not in ("", IssueStatus.RUNNING) else ""
+        yield f"{f'Issue of {sums.issue}{status}' if sums.issue else 'Other deliveries'}: {sums.candidates}"
+        if sums.status == IssueStatus.PAUSED:
+            options = (sums.issue or "").replace(" ", " --kind ")
+            yield f"  nothing is sent: the issue is paused; to go on: digest resume --date {options}"
+        elif held and sums.queued + sums.deferred and sums.status != IssueStatus.CANCELLED:
+            yield f"  nothing is sent: {held}"
         for name, count in sums.as_dict().items():
             if isinstance(count, int) and count and name != "candidates":
                 yield f"  {count:>7} {name}"
         for reason, count in sums.skipped.items():
             yield f"  {count:>7} skipped: {reason}"
+        for reason, count in sums.not_queued.items():
+            yield f"  {count:>7} not queued, and not among the {sums.candidates}: {reason}"
         if why:
             cells = [(row.recipient, row.address or "(erased)", row.state, row.why) for row in why]
             yield from (f"  {line}" for line in table([("key", "address", "state", "why"), *cells]))
@@ -72,7 +95,6 @@ def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]") -> Iterator
 def _watch(day: date, kind: IssueKind) -> None:
     """A line each second, rewritten on a terminal, until no delivery of the issue is left."""
     from digest.issues.audit import audit, outlook
-    from digest.mail.pauses import EVERYTHING, current
 
     issue = stored_issue(day, kind)
     seen: deque[tuple[float, int]] = deque()
@@ -80,10 +102,9 @@ def _watch(day: date, kind: IssueKind) -> None:
         started = time.monotonic()
         with reading() as connection:
             sums, left = audit(connection, issue.id), outlook(connection, issue.id)
-            reasons = [pause.reason for pause in current(connection, clock.now()) if pause.scope == EVERYTHING]
+            held = _why_held(connection)
         seen.append((started, sums.accepted))
-        halted = f"all sending is paused: {reasons[0]}" if reasons else left.halted
-        _show(_watch_line(sums, left, _speed(seen), halted), last=not left.deliveries)
+        _show(_watch_line(sums, left, _speed(seen), left.halted or held), last=not left.deliveries)
         if not left.deliveries:
             return
         time.sleep(max(1.0, _CALM * (time.monotonic() - started)))

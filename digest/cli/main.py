@@ -59,7 +59,13 @@ def main() -> None:
     except KeyboardInterrupt:
         complain("stopped", 1)
     except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
-        complain(_error_line(error), 3 if _is_outage(error) else 1)
+        complain(_error_line(error), 3 if _is_not_ready(error) else 1)
+
+
+def _is_not_ready(error: Exception) -> bool:
+    from digest.database.migrate import NewerDatabase
+
+    return isinstance(error, NewerDatabase) or _is_outage(error)
 
 
 def _is_outage(error: Exception) -> bool:
@@ -69,11 +75,15 @@ def _is_outage(error: Exception) -> bool:
 
 
 def _error_line(error: Exception) -> str:
-    problem = (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
-    if "no such table" in problem or 'relation "' in problem:
+    from digest.database.engine import problem_of
+
+    problem = problem_of(error)
+    if "no such table" in problem or "no such column" in problem or 'relation "' in problem:
         return f"The database is not ready ({problem}). Run: digest migrate"
     if isinstance(error, OSError):
         return f"{problem}. Check DIGEST_DATA_DIR and DIGEST_DATABASE_URL, or run: digest doctor"
+    if not _is_outage(error) and _is_not_ready(error):
+        return problem
     if _is_outage(error):
         return f"The database cannot be used: {problem}. Check DIGEST_DATABASE_URL, or run: digest doctor"
     return f"{type(error).__name__}: {problem} (run again with --debug for the traceback)"

@@ -8,7 +8,7 @@ import typer
 
 from digest import clock
 from digest.ledger.kinds import IssueKind
-from digest.text import parse_instant
+from digest.text import parse_date, parse_instant
 
 T = TypeVar("T")
 
@@ -32,6 +32,13 @@ def _instant(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _date(text: str) -> date:
+    day = parse_date(text)
+    if day is None or not 1970 <= day.year < 2200:  # others are mistakes, and break arithmetic
+        raise ValueError
+    return day
+
+
 def _issue_kind(text: str) -> IssueKind:
     """By the kind of message that the issue is sent as."""
     return IssueKind.DAILY if text == "digest" else IssueKind(text)
@@ -44,7 +51,7 @@ def _weight(text: str) -> tuple[str, float]:
 
 def date_option(name: str, help_: str, default: str = "") -> Any:
     """An option that takes a date; `default` says what it is when left out."""
-    parser = _parser(date.fromisoformat, "{!r} is not a date; write 2026-11-23")
+    parser = _parser(_date, "{!r} is not a date; write 2026-11-23")
     return typer.Option(*name.split(), metavar="YYYY-MM-DD", parser=parser, help=help_, show_default=default or False)
 
 

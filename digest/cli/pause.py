@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from digest import clock
-from digest.cli.lookup import hint_workers, open_database, stored_issue
+from digest.cli.lookup import hint_workers, open_database, reading, stored_issue
 from digest.cli.options import Day, DryRun, OfKind, day_of
 from digest.cli.output import report, with_json
-from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason
 
 Sending = Annotated[bool, typer.Option("--sending", help="All email, whatever its issue and kind.")]
 Domain = Annotated[str, typer.Option("--domain", help="With --sending: only email to this destination.")]
@@ -49,7 +49,7 @@ def resume(
 
 @with_json
 def cancel(day: Day = None, kind: OfKind = IssueKind.DAILY, dry_run: DryRun = False) -> None:
-    """Cancel an issue for good: every delivery not yet begun is skipped."""
+    """Cancel an issue for good: every delivery not yet sent is skipped."""
     _set_status(day, kind, IssueStatus.CANCELLED, dry_run)
 
 
@@ -91,7 +91,20 @@ def _set_status(given: date | None, kind: IssueKind, status: IssueStatus, dry_ru
     line = f"Nothing {'would change' if dry_run else 'changed'}: the issue of {day} is {was}."
     if changed:
         line = f"The issue of {day} is {f'{was} and would be ' if dry_run else ''}{status}."
+    if changed and status is IssueStatus.CANCELLED:
+        line += _unsent(day, kind, dry_run)
     report({"issue": day, "was": was, "status": status if changed else was, "dry_run": dry_run}, line)
+
+
+def _unsent(day: date, kind: IssueKind, dry_run: bool) -> str:
+    """How many deliveries a cancellation takes back, and how many it is too late for."""
+    from digest.issues.audit import audit
+
+    with reading() as connection:
+        sums = audit(connection, stored_issue(day, kind).id)
+    unsent = sums.queued + sums.deferred + sums.claimed + sums.skipped.get(SkipReason.CANCELLED, 0)
+    gone = sums.accepted + sums.sending + sums.uncertain
+    return f" {unsent} deliveries {'would not be' if dry_run else 'are not'} sent; {gone} were sent before."
 
 
 # --- all sending ---

@@ -5,7 +5,7 @@ import secrets
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from digest.cli.lookup import migrated_database
 from digest.cli.output import NotReady, answer, progress, with_json
 from digest.settings import settings
 from digest.settings.reference import env_example
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 def up(
@@ -40,19 +43,21 @@ def web(
     import uvicorn
 
     from digest import wiring
+    from digest.database.engine import closing
     from digest.web.app import create_app
 
     chosen = settings()
-    uvicorn.run(
-        create_app(wiring.engine(chosen), chosen, wiring.hint(chosen)),
-        host=host or chosen.web_host,
-        port=chosen.web_port if port is None else port,
-        access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself
-        log_level="warning",
-        forwarded_allow_ips=chosen.forwarded_allow_ips,
-        server_header=False,
-        timeout_keep_alive=75,  # longer than a proxy keeps an idle connection
-    )
+    with closing(wiring.engine(chosen)) as database:
+        uvicorn.run(
+            create_app(database, chosen, wiring.hint(chosen)),
+            host=host or chosen.web_host,
+            port=chosen.web_port if port is None else port,
+            access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself
+            log_level="warning",
+            forwarded_allow_ips=chosen.forwarded_allow_ips,
+            server_header=False,
+            timeout_keep_alive=75,  # longer than a proxy keeps an idle connection
+        )
 
 
 def worker(
@@ -67,23 +72,39 @@ def worker(
         raise NotReady("DIGEST_SMTP_URL is not set.")
     from celery.exceptions import SecurityWarning
 
+    from digest.database.engine import checkpoint
     from workers.app import app as celery
 
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
         progress("running as root; a user of its own is better for a real installation")
+    database = _session_engine()
     count = processes or settings().worker_processes
     progress(f"{count} worker processes take hints from Redis")
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
-    celery.worker_main([*quietly, f"--concurrency={count}"])
+    try:
+        celery.worker_main([*quietly, f"--concurrency={count}"])
+    finally:
+        checkpoint(database)
 
 
 def scheduler() -> None:
     """Collect papers, cut the day's issue, and sweep the ledger."""
+    from digest.database.engine import closing
     from workers.scheduler import run
 
-    run(settings())
+    with closing(_session_engine()) as database:
+        run(settings(), database)
+
+
+def _session_engine() -> "Engine":
+    from digest import wiring
+
+    try:
+        return wiring.session_engine(settings())
+    except ValueError as problem:
+        raise NotReady(str(problem)) from None
 
 
 def migrate() -> None:

@@ -1,21 +1,25 @@
 """The engine and the transaction. Comes in: a database address. Goes out: connections safe for many processes."""
 
 import json
+import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing as closing_connection
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 
 
 def connect(url: str) -> Engine:
@@ -25,13 +29,15 @@ def connect(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             pool_use_lifo=True,
             hide_parameters=True,
             json_deserializer=_json,
         )
+        event.listen(engine, "connect", _on_postgresql_connect)
+        return engine
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     raise ValueError(f"{parsed.get_backend_name()} is not supported; use postgresql:// or sqlite:///")
@@ -49,16 +55,57 @@ def retry_transaction(engine: Engine, work: Callable[[Connection], T], seconds: 
 
     Raises sqlalchemy.exc.OperationalError when the database stays away for so many seconds.
     """
-    until = time.monotonic() + seconds
+    until, is_told = time.monotonic() + seconds, False
     while True:
         try:
             with transaction(engine) as connection:
-                return work(connection)
-        except (OperationalError, InterfaceError) as problem:
+                result = work(connection)
+        except DATABASE_AWAY as problem:
             if time.monotonic() > until:
                 raise
-            log.warning("the database is away; waiting for it", problem=type(problem.orig).__name__)
+            if not is_told:
+                log.warning("the database is away; waiting for it", problem=problem_of(problem), seconds=seconds)
+            is_told = True
             time.sleep(1)
+        else:
+            if is_told:
+                log.info("the database is back")
+            return result
+
+
+def problem_of(error: BaseException) -> str:
+    """The first line of an error, of the database's own where there is one."""
+    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def closing(engine: Engine) -> Iterator[Engine]:
+    """Close the database at the end of a program, also after SIGTERM, so that a copy of an SQLite file is complete."""
+    is_ended = False
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        nonlocal is_ended
+        is_ended = True
+        sys.exit()
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield engine
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        checkpoint(engine)
+        signal.signal(signal.SIGTERM, previous)
+        if is_ended:  # end as if the signal had not been caught: do not wait for threads that read sources
+            signal.raise_signal(signal.SIGTERM)
+
+
+def checkpoint(engine: Engine) -> None:
+    """Close every idle connection; of SQLite, first move what is in the log beside the file into the file."""
+    if engine.dialect.name == "sqlite":
+        with suppress(sqlite3.Error, SQLAlchemyError), closing_connection(engine.raw_connection()) as connection:
+            for pragma in ("busy_timeout=2000", "wal_checkpoint(TRUNCATE)"):
+                connection.cursor().execute(f"PRAGMA {pragma}")
+    engine.dispose()
 
 
 @contextmanager
@@ -71,6 +118,14 @@ def read_only(engine: Engine) -> Iterator[Connection]:
 def _json(stored: bytes) -> Any:
     # Most lists of preferences are empty: five for each subscriber, thousands of subscribers a second.
     return [] if stored == b"[]" else json.loads(str(stored, "utf-8"))
+
+
+def _on_postgresql_connect(dbapi_connection: Any, _record: Any) -> None:
+    # A pooler has a process number of its own. Behind it, each transaction may have another server connection, which
+    # does not know the statements that psycopg prepared.
+    if dbapi_connection.info.backend_pid != dbapi_connection.execute("SELECT pg_backend_pid()").fetchone()[0]:
+        dbapi_connection.prepare_threshold = None
+    dbapi_connection.rollback()
 
 
 def _sqlite(url: URL) -> Engine:

@@ -5,20 +5,39 @@ from functools import cache
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from alembic import command
 from digest.resources import resource
 
+NEWER = "A later version of Digest has upgraded it: install that version again, or restore a backup."
+
+
+class NewerDatabase(Exception):
+    """A later version of Digest has upgraded this database."""
+
 
 def migrate(database: str, revision: str = "head") -> None:
-    """Upgrade the database to `revision`. Two processes at once wait for each other (alembic/env.py)."""
-    command.upgrade(configuration(database), revision)
+    """Upgrade the database to `revision`. Two processes at once wait for each other (alembic/env.py).
+
+    Raises NewerDatabase.
+    """
+    try:
+        command.upgrade(configuration(database), revision)
+    except CommandError as problem:
+        if isinstance(problem.__cause__, ResolutionError):
+            raise NewerDatabase(f"The database cannot be used. {NEWER}") from None
+        raise
 
 
-def is_current(connection: Connection) -> bool:
-    """Tell if the database has exactly the tables that this code expects."""
-    return MigrationContext.configure(connection).get_current_revision() == _head()
+def why_not_current(connection: Connection) -> str:
+    """What to do before this code can use the tables of the database; "" if they are as it expects."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision == _scripts().get_current_head():
+        return ""
+    return "Run: digest migrate" if revision is None or revision in _revisions() else NEWER
 
 
 def configuration(database: str) -> Config:
@@ -30,5 +49,10 @@ def configuration(database: str) -> Config:
 
 
 @cache
-def _head() -> str | None:
-    return ScriptDirectory.from_config(configuration("")).get_current_head()
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(configuration(""))
+
+
+@cache
+def _revisions() -> frozenset[str]:
+    return frozenset(script.revision for script in _scripts().walk_revisions())

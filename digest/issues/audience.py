@@ -1,8 +1,8 @@
 """The subscribers who get an issue, by zone and hour, and the one statement that queues their deliveries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -20,13 +20,14 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.sql.selectable import Subquery
 from sqlalchemy.types import TypeEngine
 
 from digest.database.dialect import Id, as_rows, instant_in_rows, rows_of, sort_in_memory
-from digest.database.tables import deliveries, subscribers, suppressions
-from digest.ledger.kinds import LISTED, Kind, Status
+from digest.database.tables import deliveries, issues, subscribers, suppressions
+from digest.ledger.kinds import LISTED, Kind, SkipReason, State, Status
 from digest.ledger.queueing import new_row
 from digest.subscribers.subscriber import WORKDAYS, Frequency
 
@@ -59,7 +60,7 @@ def also_due(connection: Connection, slots: Sequence[Slot], missed: Missed | Non
     """Return the kinds of issue, in addition to the daily one, that some subscriber gets: weekly, catch-up."""
     conditions = [(Kind.WEEKLY, _is_weekly())] + ([(Kind.CATCH_UP, _comes_back(missed))] if missed else [])
     rows = {"rows": as_rows(connection.dialect.name, [_row(slot) for slot in slots])}
-    query, _slots = _audience(connection.dialect.name, subscribers.c.id)
+    query, _slot = _audience(connection.dialect.name, subscribers.c.id)
     return [kind for kind, condition in conditions if connection.execute(query.where(condition).limit(1), rows).first()]
 
 
@@ -104,20 +105,59 @@ def fan_out(
     return others | {Kind.DIGEST: queued - sum(others.values())}
 
 
+def put_first(connection: Connection, issue_ids: Collection[int], before: date) -> None:
+    """Let those of these issues go a minute sooner whom the issue before `before` has not reached in time.
+
+    Without this a warm-up, whose quota is smaller than the list, would leave out the same subscribers each day.
+    """
+    previous = select(func.max(issues.c.date)).where(issues.c.date < before).scalar_subquery()
+    earlier = deliveries.alias()
+    left_out = select(earlier.c.recipient).where(
+        earlier.c.issue_id.in_(select(issues.c.id).where(issues.c.date == previous)),
+        earlier.c.state.in_([State.QUEUED, State.EXPIRED]),
+        earlier.c.attempts == 0,
+    )
+    mine = and_(deliveries.c.issue_id.in_(issue_ids), deliveries.c.recipient.in_(left_out))
+    sooner = update(deliveries).where(mine)
+    for (due_at,) in connection.execute(select(deliveries.c.due_at).where(mine).distinct()).all():
+        at_that_time = sooner.where(deliveries.c.due_at == due_at)
+        connection.execute(at_that_time.values(next_attempt_at=due_at - timedelta(minutes=1)))
+
+
+def count_due(connection: Connection, slots: Sequence[Slot]) -> dict[str, int]:
+    """Count who would get an issue ("due"), and who would but for a suppression or their pause, by reason."""
+    dialect = connection.dialect.name
+    slot = _slots(dialect)
+    why = case(
+        (_is_suppressed(), str(SkipReason.SUPPRESSED)), (_is_paused(slot), str(SkipReason.PAUSED)), else_="due"
+    ).label("why")
+    query = _confirmed(slot, why, func.count()).group_by("why")
+    return {why: count for why, count in connection.execute(query, {"rows": as_rows(dialect, list(map(_row, slots)))})}
+
+
 def _audience(dialect: str, *columns: Any) -> tuple[Select[Any], Subquery]:
     """Return the query for the subscribers who are due, and the slots that it joins."""
-    slot = rows_of(dialect, _SLOT | {"due_at": instant_in_rows(dialect)})
-    due = (
-        select(*columns)
-        .join_from(subscribers, slot, and_(subscribers.c.zone == slot.c.zone, subscribers.c.hour == slot.c.hour))
-        .where(
-            subscribers.c.status == Status.CONFIRMED,
-            subscribers.c.weekdays.bitwise_and(slot.c.weekday) != 0,
-            or_(subscribers.c.paused_until.is_(None), subscribers.c.paused_until <= slot.c.day),
-            ~exists().where(suppressions.c.key == subscribers.c.key),
-        )
-    )
-    return due, slot
+    slot = _slots(dialect)
+    return _confirmed(slot, *columns).where(~_is_paused(slot), ~_is_suppressed()), slot
+
+
+def _confirmed(slot: Subquery, *columns: Any) -> Select[Any]:
+    """Return the query for those who chose these slots and weekdays."""
+    chosen = and_(subscribers.c.zone == slot.c.zone, subscribers.c.hour == slot.c.hour)
+    is_day = subscribers.c.weekdays.bitwise_and(slot.c.weekday) != 0
+    return select(*columns).join_from(subscribers, slot, chosen).where(subscribers.c.status == Status.CONFIRMED, is_day)
+
+
+def _is_paused(slot: Subquery) -> ColumnElement[bool]:
+    return and_(subscribers.c.paused_until.is_not(None), subscribers.c.paused_until > slot.c.day)
+
+
+def _is_suppressed() -> ColumnElement[bool]:
+    return exists().where(suppressions.c.key == subscribers.c.key)
+
+
+def _slots(dialect: str) -> Subquery:
+    return rows_of(dialect, _SLOT | {"due_at": instant_in_rows(dialect)})
 
 
 def _by_kind(values: Mapping[Kind, Any], missed: Missed | None, kind: TypeEngine[Any]) -> ColumnElement[Any]:

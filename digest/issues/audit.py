@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, or_, select
 
 from digest.database.tables import deliveries, issues, subscribers
+from digest.ledger import events
 from digest.ledger.deliveries import LEASE, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, State
 
@@ -25,11 +26,13 @@ class Audit:
     quarantined: int = 0
     uncertain: int = 0
     queued: int = 0
-    deferred: int = 0  # queued again after a reply or a broken connection
+    deferred: int = 0  # queued again after the reply "later"; what was never tried is only queued
     claimed: int = 0
     sending: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     issue_id: int | None = None
+    status: str = ""  # of the issue
+    not_queued: dict[str, int] = field(default_factory=dict)  # due at the cut, by why they are no candidates
 
     @property
     def unexplained(self) -> int:
@@ -81,8 +84,7 @@ def audit_all(connection: Connection) -> list[Audit]:
 
 def audit(connection: Connection, issue_id: int | None) -> Audit:
     """Audit an issue; with None, the deliveries without an issue (confirmations, …)."""
-    waiting_again = or_(deliveries.c.attempts > 0, deliveries.c.reply_text != "")
-    query = select(deliveries.c.state, deliveries.c.reason, waiting_again.label("again"), func.count())
+    query = select(deliveries.c.state, deliveries.c.reason, (deliveries.c.attempts > 0).label("again"), func.count())
     query = query.where(_belongs_to(issue_id)).group_by(deliveries.c.state, deliveries.c.reason, "again")
     counts: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
@@ -93,10 +95,14 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
             counts["deferred" if state == State.QUEUED and again else state] += count
     if issue_id is None:
         return Audit(None, counts.total() + skipped.total(), skipped=dict(skipped), **counts)
-    columns = (issues.c.date, issues.c.kind, issues.c.candidates)
-    day, kind, candidates = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
-    issue = f"{day}" if kind == IssueKind.DAILY else f"{day} {kind}"
-    return Audit(issue, candidates, skipped=dict(skipped), issue_id=issue_id, **counts)
+    columns = (issues.c.date, issues.c.kind, issues.c.candidates, issues.c.status)
+    day, kind, candidates, status = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
+    is_daily = kind == IssueKind.DAILY
+    cuts = events.latest(connection, 1, f"issue:{day}", "cut") if is_daily else []
+    left_out = cuts[0].detail.get("left_out", {}) if cuts else {}
+    issue = f"{day}" if is_daily else f"{day} {kind}"
+    states = {"status": status, "not_queued": left_out}
+    return Audit(issue, candidates, skipped=dict(skipped), issue_id=issue_id, **states, **counts)
 
 
 def outlook(connection: Connection, issue_id: int) -> Outlook:

@@ -10,8 +10,8 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.audience import Missed, Slot, also_due, distinct_slots, fan_out
-from digest.issues.issue import IssueSettings
+from digest.issues.audience import Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
+from digest.issues.issue import Issue, IssueSettings
 from digest.issues.profiles import keep_profiles
 from digest.issues.store import (
     NewIssue,
@@ -24,7 +24,7 @@ from digest.issues.store import (
     set_status,
 )
 from digest.language import SOURCE, Languages, Message, n_
-from digest.ledger import events
+from digest.ledger import events, transitions
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
 from digest.papers.collecting import SourceHealth, last_runs, source_notes
 from digest.papers.paper import Observed, RankedPaper
@@ -50,6 +50,7 @@ class Plan:
     settings: IssueSettings
     languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
     sources: Collection[str] | None = None  # that the note is about; None for all
+    warm_up: bool = False  # the quota of a day may be smaller than the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Published:
     candidates: int
     note: str
     also: Mapping[str, int]  # deliveries of the weekly and the catch-up issue of this date, by kind
+    status: IssueStatus = IssueStatus.RUNNING  # the deliveries of a cancelled issue are not sent, so it has none
 
 
 class NothingToCut(Exception):
@@ -86,10 +88,22 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
     with transaction(engine) as connection:
         created = issue_id_on(connection, DAILY, day) is None and _Cut(connection, plan, day, now).make()
         issue = issue_on(connection, DAILY, day)
-        also = {str(kind): special.candidates for kind in _DAYS if (special := issue_on(connection, kind, day))}
+        also = {str(kind): _queued(special) for kind in _DAYS if (special := issue_on(connection, kind, day))}
     if issue is None:
         raise RuntimeError(f"the issue of {day} was neither there nor could it be cut")
-    return Published(day, issue.id, created, len(issue.papers), issue.candidates, issue.note, also)
+    return Published(day, issue.id, created, len(issue.papers), _queued(issue), issue.note, also, issue.status)
+
+
+def _queued(issue: Issue) -> int:
+    return 0 if issue.status is IssueStatus.CANCELLED else issue.candidates
+
+
+def recipients(engine: Engine, plan: Plan, day: date, now: datetime) -> int | None:
+    """Return how many subscribers an issue of `day` would be mailed to; None if that date has an issue already."""
+    with read_only(engine) as connection:
+        if issue_id_on(connection, DAILY, day) is not None:
+            return None
+        return count_due(connection, _Cut(connection, plan, day, now).slots()).get("due", 0)
 
 
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
@@ -134,7 +148,11 @@ class _Cut:
         candidates = fan_out(self.connection, ids, self.day, slots, self.now, missed)
         for kind, count in candidates.items():
             set_candidates(self.connection, ids[kind], count)
-        detail = {"papers": len(ranked), "candidates": candidates, "failing": failing}
+        if self.plan.warm_up:
+            put_first(self.connection, ids.values(), self.day)
+        left_out = count_due(self.connection, slots)
+        left_out.pop("due", None)
+        detail = {"papers": len(ranked), "candidates": candidates, "failing": failing, "left_out": left_out}
         events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
         return True
 
@@ -190,12 +208,17 @@ def _none_listed(days: int) -> Message:
 
 
 def halt(engine: Engine, day: date, status: IssueStatus, now: datetime, kind: IssueKind = DAILY) -> bool | None:
-    """Pause, resume or cancel an issue; False if nothing changed, None if there is no such issue."""
+    """Pause, resume or cancel an issue; False if nothing changed, None if there is no such issue.
+
+    What waits of a cancelled issue is skipped at once, and what workers hold before it goes on the wire.
+    """
     with transaction(engine) as connection:
         issue = issue_on(connection, kind, day)
         if issue is None:
             return None
         changed = set_status(connection, issue.id, status)
+        if changed and status is IssueStatus.CANCELLED:
+            transitions.skip_cancelled(connection, now)
         if changed:
             events.record(connection, now, f"issue:{day}", str(status), {} if kind is DAILY else {"kind": kind})
         return changed

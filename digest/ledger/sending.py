@@ -5,7 +5,7 @@ If a worker dies between two of them, the row says what certainly did not happen
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -19,8 +19,10 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -35,7 +37,7 @@ from digest.database.dialect import (
     rows_of,
     use_indexed_order,
 )
-from digest.database.tables import deliveries, messages
+from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import State
 
@@ -70,22 +72,33 @@ class DeliveryResult:
 # --- claim ---
 
 _MAX_SUSPECTS = 25
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def claim(connection: Connection, worker: str, limit: int, now: datetime) -> list[Delivery]:
+def claim(
+    connection: Connection, worker: str, limit: int, now: datetime, day_began: datetime | None = None
+) -> list[Delivery]:
     """Claim up to `limit` due deliveries: first what someone has just asked for, then what has been due for longest.
 
     Crash suspects come when nothing else is due: a few together after one crash, since most of them only happened to be
-    claimed, and alone after two, so that they cannot affect others.
+    claimed, and alone after two, so that they cannot affect others. With `day_began`, deliveries of issues that were
+    due before it wait until today's issue is cut and nothing of it waits.
     """
     use_indexed_order(connection)
     transactional, of_issues, suspects, repeat_suspects = _claims(connection.dialect.name)
-    values = {"sender": worker, "now": now, **_clock(connection.dialect.name)}
+    since = day_began if day_began and _is_todays_to_come(connection, day_began) else _EVER
+    values = {"sender": worker, "now": now, "since": since, **_clock(connection.dialect.name)}
     claims = _claim(connection, transactional, values, limit)
     if len(claims) < limit:
         claims += _claim(connection, of_issues, values, limit - len(claims))
     claims = claims or _claim(connection, suspects, values, min(limit, _MAX_SUSPECTS))
     return claims or _claim(connection, repeat_suspects, values, 1)
+
+
+def _is_todays_to_come(connection: Connection, day_began: datetime) -> bool:
+    todays_issue = exists().where(issues.c.date == day_began.date())
+    waiting = exists().where(is_waiting(), deliveries.c.issue_id.is_not(None), deliveries.c.due_at >= day_began)
+    return bool(connection.execute(select(or_(~todays_issue, waiting))).scalar_one())
 
 
 def _claim(connection: Connection, statement: Any, values: Mapping[str, Any], limit: int) -> list[Delivery]:
@@ -108,7 +121,11 @@ def _claims(dialect: str) -> tuple[Any, Any, Any, Any]:
 def _claim_of(dialect: str, which: ColumnElement[bool]) -> Any:
     due = (
         select(deliveries.c.id)
-        .where(which, is_due(bindparam("now", type_=Instant())))
+        .where(
+            which,
+            is_due(bindparam("now", type_=Instant())),
+            or_(deliveries.c.issue_id.is_(None), deliveries.c.due_at >= bindparam("since", type_=Instant())),
+        )
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(bindparam("limit", type_=Integer()))
         .with_for_update(skip_locked=True)

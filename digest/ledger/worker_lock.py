@@ -44,6 +44,27 @@ class WorkerLock:
             self._connection = None
 
 
+def direct_address(engine: Engine) -> str:
+    """The server behind a pooler that gives each transaction another session, where no lock lasts; "" without one."""
+    if engine.dialect.name != "postgresql":
+        return ""
+    session = select(func.pg_backend_pid())
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ours:
+        before = ours.scalar(session)
+        # The session of ours is free between two statements: this transaction gets it, or ours gets another one.
+        with engine.begin() as another:
+            if before != another.scalar(session) and before == ours.scalar(session):
+                return ""
+            host, port, name = another.execute(
+                select(
+                    func.coalesce(func.host(func.inet_server_addr()), func.current_setting("unix_socket_directories")),
+                    func.current_setting("port"),
+                    func.current_database(),
+                )
+            ).one()
+    return f"{host}:{port}/{name}"
+
+
 def is_gone(connection: Connection, worker: str) -> bool:
     """True if no process holds the lock of `worker`; always False on SQLite."""
     if connection.dialect.name != "postgresql":

@@ -8,10 +8,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import InternalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message
 from digest.resources import resource
 from digest.settings import Settings
@@ -26,7 +27,8 @@ from digest.web.site import EarlyAnswer, Site
 log = structlog.get_logger()
 
 # Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
-_DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+_DATABASE_AWAY = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
+_NOT_MIGRATED = ("UndefinedTable", "UndefinedColumn")  # of PostgreSQL
 
 
 def create_app(
@@ -68,8 +70,15 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
         cause = getattr(problem, "orig", None) or problem
-        log.error("the database cannot be used", problem=type(problem).__name__, cause=type(cause).__name__)
+        is_old = type(cause).__name__ in _NOT_MIGRATED or str(cause).startswith("no such ")
+        remedy = "Run: digest migrate" if is_old else "Check DIGEST_DATABASE_URL, or run: digest doctor"
+        log.error(f"the database cannot be used. {remedy}", problem=type(problem).__name__, cause=type(cause).__name__)
         return pages.for_request(request).refuse(503)
+
+    def refused_by_database(request: Request, problem: Exception) -> Response:
+        if type(getattr(problem, "orig", None)).__name__ not in _NOT_MIGRATED:
+            raise problem
+        return database_away(request, problem)
 
     def broken(request: Request, _problem: Exception) -> HTMLResponse:
         # This answer is made outside of the guard.
@@ -83,6 +92,7 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(EarlyAnswer, early)
     app.add_exception_handler(RequestValidationError, no_such_address)
     app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(ProgrammingError, refused_by_database)
     for kind in _DATABASE_AWAY:
         app.add_exception_handler(kind, database_away)
     app.add_exception_handler(Exception, broken)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.database.migrate import is_current
+from digest.database.migrate import why_not_current
 from digest.mail.pauses import EVERYTHING, current
 from digest.web.site import PageRouter, TheSite
 
@@ -39,8 +39,8 @@ def _database(engine: Engine) -> tuple[str, str]:
     """The state of the database, and of sending as it is stored there; why it is paused is for the operator alone."""
     try:
         with read_only(engine) as connection:
-            if not is_current(connection):
-                return "needs digest migrate", "unknown"
+            if remedy := why_not_current(connection):
+                return "needs digest migrate" if "migrate" in remedy else remedy, "unknown"
             paused = any(pause.scope == EVERYTHING for pause in current(connection, clock.now()))
     except DBAPIError:
         return "unreachable", "unknown"

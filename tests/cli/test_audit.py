@@ -18,7 +18,7 @@ from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 KEYS = [
     "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
-    "claimed", "sending", "skipped", "unexplained",
+    "claimed", "sending", "skipped", "status", "not_queued", "unexplained",
 ]  # fmt: skip
 
 
@@ -51,6 +51,28 @@ def test_the_document_has_the_agreed_keys_and_rows_only_when_asked(run, three):
     assert list(asked) == [*KEYS, "rows"]
     assert len(asked["rows"]) == 3
     assert list(asked["rows"][0]) == ["id", "kind", "recipient", "address", "state", "why"]
+
+
+def test_a_paused_issue_says_so_and_how_to_go_on(run, three):
+    run("pause", "--date", DATE)
+    shown = run("audit", "--issue", DATE).stdout
+    assert "Issue of 2026-03-04 (paused): 3" in shown
+    assert "digest resume --date 2026-03-04" in shown
+
+
+def test_what_was_never_tried_is_queued_not_deferred(run, three, engine):
+    change(engine, reply_text="connecting: refused")
+    counts = json.loads(run("audit", "--issue", DATE, "--json").stdout)
+    assert (counts["queued"], counts["deferred"]) == (3, 0)
+
+
+def test_who_was_suppressed_before_the_cut_has_a_line(run, engine):
+    add_papers(engine, range(3))
+    for name in ("ada", "bob"):
+        add_subscriber(engine, f"{name}@example.com")
+    run("suppressions", "add", "bob@example.com")
+    cut(engine)
+    assert "1 not queued, and not among the 1: suppressed" in run("audit", "--issue", DATE).stdout
 
 
 def test_rows_are_shown_in_words_and_page_by_page(run, three, engine):

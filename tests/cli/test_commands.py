@@ -20,7 +20,7 @@ from digest.ledger.queueing import count_mails
 from digest.subscribers.subscriber import recipient_key
 from tests.cli.conftest import DATE, KEY
 from tests.support.lists import PAPERS_A_DAY, daily_lists
-from tests.support.scenario import MORNING, add_papers
+from tests.support.scenario import MORNING, add_papers, add_subscriber
 from tests.support.smtp_server import Step
 
 
@@ -56,7 +56,7 @@ def test_when_no_source_answers_collect_fails_and_publish_freezes_nothing(run, m
     collected = run("collect", "--date", DATE, "--json")
     assert collected.exit_code == 1
     assert {one["outcome"] for one in json.loads(collected.stdout)} == {"failing"}
-    published = run("publish", "--date", DATE)
+    published = run("publish", "--date", DATE, "--force")
     assert published.exit_code == 1
     assert "nothing changed" in published.stderr
     assert run("audit", "--issue", DATE).exit_code != 0
@@ -67,6 +67,25 @@ def test_publish_twice_says_that_nothing_was_changed(run, engine):
     arguments = ("publish", "--date", DATE, "--as-of", "2026-03-04T06:00:00Z")
     assert "cut now" in run(*arguments).stdout
     assert "was cut before; nothing changed" in run(*arguments).stdout
+
+
+def test_an_issue_of_another_day_is_only_cut_by_force_and_says_how_many_it_would_reach(run, engine):
+    add_papers(engine, range(3))
+    add_subscriber(engine, "ada@example.com")
+    arguments = ("publish", "--date", DATE, "--as-of", "2026-03-05T06:00:00Z")
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert "would be mailed to 1 subscribers. Add --force" in refused.stderr
+    assert run("audit", "--json").stdout.strip() == "[]"
+    assert "1 deliveries queued" in run(*arguments, "--force").stdout
+
+
+def test_a_cancelled_issue_takes_back_what_is_unsent_and_queues_nothing_again(run, issue):
+    assert "1 deliveries are not sent; 0 were sent before" in run("cancel", "--date", DATE).stderr
+    assert json.loads(run("audit", "--issue", DATE, "--json").stdout)["skipped"] == {"issue cancelled": 1}
+    again = run("publish", "--date", DATE)
+    assert "is cancelled; nothing is queued" in again.stdout
+    assert json.loads(run("publish", "--date", DATE, "--json").stdout)["candidates"] == 0
 
 
 def test_a_dry_run_of_publish_shows_the_list_and_stores_nothing(run, engine):

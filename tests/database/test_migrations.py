@@ -5,7 +5,7 @@ from sqlalchemy import String, func, inspect, select
 
 from alembic import command
 from digest.database.engine import connect, read_only, transaction
-from digest.database.migrate import configuration, is_current, migrate
+from digest.database.migrate import NewerDatabase, configuration, migrate, why_not_current
 from digest.database.tables import metadata, votes
 from digest.ledger import events
 from digest.ledger.kinds import Status
@@ -66,13 +66,23 @@ def test_a_table_that_a_migration_copies_keeps_what_refers_to_it(database_url):
     engine.dispose()
 
 
+def test_a_database_of_a_later_version_is_named_as_such(database_url):
+    engine = connect(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        assert "A later version of Digest" in why_not_current(connection)
+    engine.dispose()
+    with pytest.raises(NewerDatabase, match="install that version again"):
+        migrate(database_url)
+
+
 def test_a_database_without_tables_is_not_current(empty_url):
     engine = connect(empty_url)
     with read_only(engine) as connection:
-        assert not is_current(connection)
+        assert why_not_current(connection) == "Run: digest migrate"
     migrate(empty_url)
     with read_only(engine) as connection:
-        assert is_current(connection)
+        assert why_not_current(connection) == ""
     engine.dispose()
 
 

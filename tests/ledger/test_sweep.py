@@ -1,5 +1,6 @@
 """Looking after the ledger: what is overdue, what is tried again, and sums that add up."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.kinds import IssueStatus, Kind, State
 from digest.ledger.queueing import NewDelivery
 from tests.ledger.test_deliveries import LATER, ME, answered, claimed, mark, row_of
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut
 
 __all__ = ["claimed"]
 
@@ -118,3 +119,24 @@ def test_a_row_that_vanished_is_noticed(engine):
     with transaction(engine) as connection:
         connection.exec_driver_sql("DELETE FROM deliveries")
     assert audit(engine, issue.issue_id).unexplained == 1
+
+
+def test_in_a_warm_up_left_overs_wait_for_todays_issue_and_whom_it_left_out_go_first_in_it(engine):
+    add_papers(engine, range(3))
+    left_out = add_subscriber(engine, "zoe@example.com")
+    cut(engine)
+    for number in range(3):
+        add_subscriber(engine, f"reader{number}@example.com")
+    midnight = MORNING.replace(hour=0) + timedelta(days=1)
+    with transaction(engine) as connection:
+        assert sending.claim(connection, ME, 9, midnight, midnight) == []
+    today = cut(engine, DAY + timedelta(days=1), plan=replace(PLAN, warm_up=True))
+    due = midnight + timedelta(hours=7)
+    with transaction(engine) as connection:
+        (first,) = sending.claim(connection, ME, 1, due, midnight)
+        rest = sending.claim(connection, ME, 9, due, midnight)
+    assert (first.recipient, first.issue_id) == (left_out.key, today.issue_id)
+    assert {claim.issue_id for claim in rest} == {today.issue_id}
+    with transaction(engine) as connection:
+        (left_over,) = sending.claim(connection, ME, 9, due, midnight)
+    assert left_over.recipient == left_out.key

@@ -25,6 +25,9 @@ class Unlimited(Throttle):
     def why_paused(self, now: datetime) -> str:
         return ""
 
+    def day_began(self, now: datetime) -> datetime | None:
+        return None
+
     def claim_limit(self, limit: int) -> int:
         return limit
 

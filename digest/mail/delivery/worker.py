@@ -131,8 +131,9 @@ class DeliveryWorker:
         if self._throttle.why_paused(self._now()):
             return []
         limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
+        now = self._now()
         with transaction(self._engine) as connection:
-            return sending.claim(connection, self._settings.name, limit, self._now())
+            return sending.claim(connection, self._settings.name, limit, now, self._throttle.day_began(now))
 
     def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
         """Choose the papers of each message; skip or requeue the claims that get none."""

@@ -7,7 +7,7 @@ process is seen within a second; as long as all is well, nothing is written.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -20,7 +20,7 @@ from digest.mail.pauses import EVERYTHING, Pause
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.responses import ResponseSummary, summarize
-from digest.mail.throttle.warm_up import give_back, reserve, sent_on
+from digest.mail.throttle.warm_up import full, give_back, midnight, reserve, sent_on
 from digest.text import domain_of
 
 log = structlog.get_logger()
@@ -86,6 +86,7 @@ class Throttle:
         self._breaker = Breaker(engine)
         self._latest: _Snapshot | None = None
         self._slow: dict[str, float] = {}  # domains after a pause, with their messages a second
+        self._full_on: date | None = None  # the day of the warm-up whose end was logged
         self._no_limits = not (limits.rate or limits.domain_rates or limits.warm_up_from)
 
     # --- before sending ---
@@ -103,10 +104,17 @@ class Throttle:
             return ""
         limit = self._limits.day_limit(_day(now))
         if limit is not None and snapshot.sent >= limit:
-            return f"the {limit} messages of this day of the warm-up are sent; it goes on at {clock(_midnight(now))}"
+            if self._full_on != _day(now):
+                self._full_on = _day(now)
+                log.warning(full(limit, now))
+            return full(limit, now)
         return (
             "Redis, which keeps the sending rate, does not answer" if self._limits.rate and self._rates.is_away else ""
         )
+
+    def day_began(self, now: datetime) -> datetime | None:
+        """In a warm-up, the start of the day: what was due before it goes last, after today's issue."""
+        return None if self._limits.day_limit(_day(now)) is None else midnight(now) - timedelta(days=1)
 
     def claim_limit(self, limit: int) -> int:
         """The number of deliveries to claim: with a rate for all, no more than may go before one has to be requeued."""
@@ -214,7 +222,7 @@ class Throttle:
         with transaction(self._engine) as connection:
             granted = reserve(connection, _day(now), len(going), limit)
         for message in going[granted:]:
-            waits[message] = (_midnight(now) - now) + timedelta(minutes=10 * self._jitter())
+            waits[message] = (midnight(now) - now) + timedelta(minutes=10 * self._jitter())
         self._latest = None
 
     # --- what the database says ---
@@ -265,7 +273,3 @@ def _destination(address: str) -> str:
 
 def _day(now: datetime) -> date:
     return now.astimezone(UTC).date()
-
-
-def _midnight(now: datetime) -> datetime:
-    return datetime.combine(_day(now) + timedelta(days=1), time(), UTC)

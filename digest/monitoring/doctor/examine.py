@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest import clock, wiring
-from digest.database.engine import read_only
-from digest.database.migrate import is_current
+from digest.database.engine import problem_of, read_only
+from digest.database.migrate import why_not_current
 from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
@@ -79,20 +79,12 @@ def _database(engine: Engine, settings: Settings) -> Finding:
     where = engine.url.render_as_string(hide_password=True)
     try:
         with read_only(engine) as connection:
-            current = is_current(connection)
+            remedy = why_not_current(connection)
     except (SQLAlchemyError, OSError) as error:
-        state = str(getattr(error, "orig", None) or error).splitlines()[0]
-        return Finding(
-            "database", False, f"{where}: {state}", "Check DIGEST_DATABASE_URL and its permissions.", blocks=True
-        )
-    if not current:
-        return Finding(
-            "database",
-            False,
-            f"{where}: tables are missing or old",
-            "Run: digest migrate (digest up does so by itself)",
-            blocks=True,
-        )
+        advice = "Check DIGEST_DATABASE_URL and its permissions."
+        return Finding("database", False, f"{where}: {problem_of(error)}", advice, blocks=True)
+    if remedy:
+        return Finding("database", False, f"{where}: its tables are not those of this version", remedy, blocks=True)
     advice = (
         ""
         if settings.database_url.get_secret_value()
