@@ -71,5 +71,5 @@ lock: .venv/.dev ## regenerate the lock files: hashes, no download address
 	@$(COMPILE) --upgrade --group build -o requirements.lock
 	@$(COMPILE) --upgrade --group dev --constraint requirements.lock -o requirements-dev.lock
 
-clean: ## remove the environment and the demo's data
-	rm -rf .venv .digest dist
+clean: ## remove the environment and the demo's data, never an installation's
+	rm -rf .venv .digest/demo dist

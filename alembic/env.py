@@ -29,7 +29,7 @@ def include_name(name, _kind, _parents):
 
 
 def run() -> None:
-    engine = connect(context.config.attributes.get("database") or settings().database)
+    engine = connect(context.config.attributes.get("database") or settings().database, create=True)
     try:
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":

@@ -37,11 +37,18 @@ def hint(redis_url: str, times: int = 1) -> bool:
     return True
 
 
+def broker_url(redis_url: str) -> str:
+    """Celery's spelling of an address in DIGEST_REDIS_URL."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    return f"redis+socket{redis_url.removeprefix('unix')}".replace("?db=", "?virtual_host=")
+
+
 @cache
 def _producer(redis_url: str) -> "Celery":
     from celery import Celery
 
-    app = Celery("digest-hints", broker=redis_url, set_as_current=False)
+    app = Celery("digest-hints", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
         task_serializer="json",
         broker_connection_timeout=2,

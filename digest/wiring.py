@@ -31,7 +31,7 @@ from digest.papers.ranking import RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
 from digest.resources import resource
-from digest.settings import Settings
+from digest.settings import Settings, SettingsError
 from digest.smtp import Sender
 
 
@@ -88,7 +88,7 @@ def languages() -> Languages:
 
 
 def signers(settings: Settings) -> tuple[Signer, ...]:
-    """The DKIM keys. Raises ValueError, on one line, for a file that cannot be read or holds no usable key."""
+    """The DKIM keys. Raises SettingsError, on one line, for a file that cannot be read or holds no usable key."""
     return tuple(_signer(selector, file) for selector, file in settings.dkim_keys.items())
 
 
@@ -96,9 +96,9 @@ def _signer(selector: str, file: Path) -> Signer:
     try:
         return load_signer(selector, file.read_bytes())
     except OSError as error:
-        raise ValueError(f"DIGEST_DKIM_KEYS: {file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"DIGEST_DKIM_KEYS: {file} cannot be read: {error.strerror}") from None
     except ValueError as problem:
-        raise ValueError(f"DIGEST_DKIM_KEYS: {selector}={file}: {problem}") from None
+        raise SettingsError(f"DIGEST_DKIM_KEYS: {selector}={file}: {problem}") from None
 
 
 def plan(settings: Settings) -> Plan:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from digest import clock as the_clock
 from digest.database.engine import connect
 from digest.run import processes
-from digest.settings import PREFIX, settings
+from digest.settings import PREFIX, Settings, settings
 from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
@@ -77,6 +77,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "data"))
+    Settings().create_secret()
     monkeypatch.chdir(tmp_path)  # a .env next to the sources is not read either
     settings.cache_clear()
     yield

@@ -6,14 +6,14 @@ import signal
 from celery import Celery, signals
 
 from digest import wiring
-from digest.hints import QUEUE
+from digest.hints import QUEUE, broker_url
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.settings import settings
 
 # Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
 VISIBILITY_SECONDS = 3600
 
-app = Celery("digest", broker=settings().redis_url.get_secret_value(), include=["workers.tasks"])
+app = Celery("digest", broker=broker_url(settings().redis_url.get_secret_value()), include=["workers.tasks"])
 app.conf.update(
     task_default_queue=QUEUE,
     task_serializer="json",

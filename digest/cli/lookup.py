@@ -33,9 +33,11 @@ def open_database() -> "Engine":
 
 
 def migrated_database() -> "Engine":
-    """The engine of this command; the tables are upgraded first."""
+    """The engine of this command; the tables are upgraded first. Only `digest migrate` and `digest up` make a database."""
     from digest.database.migrate import migrate
 
+    with reading():
+        pass
     migrate(settings().database)
     return open_database()
 

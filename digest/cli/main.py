@@ -1,6 +1,8 @@
 """The command line: every command in the order of an operator's day, and what an error prints."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +10,7 @@ import typer
 from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
 from digest.cli.lookup import opened
 from digest.cli.output import NotReady, complain
-from digest.settings import SettingsError
+from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
     name="digest",
@@ -22,10 +24,15 @@ app = typer.Typer(
 @app.callback()
 def _everywhere(
     context: typer.Context,
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     from digest.logs import set_up_logs
 
+    if env_file:
+        os.environ[FILE_VARIABLE] = str(env_file.absolute())  # for the programs that this one starts as well
     set_up_logs(debug)
     context.call_on_close(opened.close)
 
@@ -78,6 +85,10 @@ def _error_line(error: Exception) -> str:
     from digest.database.engine import problem_of
 
     problem = problem_of(error)
+    if problem.startswith("there is no database"):
+        return (
+            f"T{problem[1:]}. Check DIGEST_DATABASE_URL, name the settings file by --env-file, or run: digest migrate"
+        )
     if "no such table" in problem or "no such column" in problem or 'relation "' in problem:
         return f"The database is not ready ({problem}). Run: digest migrate"
     if isinstance(error, OSError):

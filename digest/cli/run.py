@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.lookup import migrated_database
 from digest.cli.output import NotReady, answer, progress, with_json
 from digest.settings import settings
 from digest.settings.reference import env_example
@@ -37,7 +36,7 @@ def up(
 
 def web(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
 ) -> None:
     """Serve the pages."""
     import uvicorn
@@ -72,9 +71,11 @@ def worker(
         raise NotReady("DIGEST_SMTP_URL is not set.")
     from celery.exceptions import SecurityWarning
 
+    from digest import wiring
     from digest.database.engine import checkpoint
     from workers.app import app as celery
 
+    wiring.signers(settings())  # a key that cannot sign is reported now, not with each message
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
@@ -91,9 +92,11 @@ def worker(
 
 def scheduler() -> None:
     """Collect papers, cut the day's issue, and sweep the ledger."""
+    from digest import wiring
     from digest.database.engine import closing
     from workers.scheduler import run
 
+    wiring.signers(settings())
     with closing(_session_engine()) as database:
         run(settings(), database)
 
@@ -108,8 +111,11 @@ def _session_engine() -> "Engine":
 
 
 def migrate() -> None:
-    """Upgrade the database to this version."""
-    migrated_database()
+    """Create the database, or upgrade it to this version."""
+    from digest.database.migrate import migrate as upgrade
+
+    settings().create_secret()
+    upgrade(settings().database)
     progress("The database is up to date.")
 
 

@@ -1,8 +1,10 @@
 """The command search."""
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from digest.cli.lookup import reading
@@ -22,7 +24,7 @@ Since = Annotated[date | None, date_option("--from", "Listed or published from t
 Until = Annotated[date | None, date_option("--to", "Listed or published up to this day.")]
 Like = Annotated[str | None, typer.Option(metavar="PAPER_ID", help="Papers similar to this one.")]
 
-# -word excludes a word and is not an option; click would read -h inside such a word as one.
+# -word excludes a word and is not an option; click would read -h inside such a word as one. Alone it asks for help.
 SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
@@ -38,6 +40,10 @@ def search(
     """Find papers by words, authors or id, or papers similar to one."""
     from digest.papers import search as archive
 
+    if words and "-h" in words:
+        return typer.echo(click.get_current_context().get_help())
+    if options := [word for word in words or () if re.match("--.", word)]:
+        raise typer.BadParameter("no such option; see: digest search --help", param_hint=options[0])
     if like is not None:
         if words:
             raise typer.BadParameter("give words or a paper, not both", param_hint="--like")

@@ -1,6 +1,7 @@
 """The engine and the transaction. Comes in: a database address. Goes out: connections safe for many processes."""
 
 import json
+import os
 import signal
 import sqlite3
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing as closing_connection
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -22,9 +24,10 @@ T = TypeVar("T")
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, create: bool = False) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`. Raises ValueError for any other database.
 
+    An SQLite file that does not exist is an error, unless `create`: a command in the wrong folder must not make one.
     Its errors leave out the values of a statement, which may contain a subscriber's address.
     """
     parsed = make_url(url)
@@ -39,7 +42,7 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _on_postgresql_connect)
         return engine
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
+        return _sqlite(parsed, create)
     raise ValueError(f"{parsed.get_backend_name()} is not supported; use postgresql:// or sqlite:///")
 
 
@@ -128,13 +131,23 @@ def _on_postgresql_connect(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.rollback()
 
 
-def _sqlite(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+def _sqlite(url: URL, create: bool) -> Engine:
+    is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
+    file = Path(url.database) if url.database and is_file else None
+    if file and create:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let others read it
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _begin_immediate)
+    if file:
+        event.listen(engine, "do_connect", partial(_expect_file, file))
     return engine
+
+
+def _expect_file(file: Path, *_arguments: Any) -> None:
+    if not file.exists():
+        raise sqlite3.OperationalError(f"there is no database {file}")
 
 
 def _on_sqlite_connect(dbapi_connection: sqlite3.Connection, _record: Any) -> None:

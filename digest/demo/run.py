@@ -36,6 +36,8 @@ def demo(settings: Settings, once: bool) -> int:
     folder = settings.data_dir.absolute() / "demo"
     with alone_in(settings.data_dir), Supervisor(_emptied(folder)) as programs:
         overrides = _start_broker_and_mail(programs, folder, settings)
+        own = Settings(**overrides)  # type: ignore[arg-type]
+        own.create_secret()
         environment = child_environment(overrides)
         for part in ("worker", "web"):
             start_digest(programs, part, environment)
@@ -43,7 +45,6 @@ def demo(settings: Settings, once: bool) -> int:
         # This import takes a second, during which the programs start.
         from digest.demo import steps
 
-        own = Settings(**overrides)  # type: ignore[arg-type]
         inbox = folder / "inbox"
         engine = steps.new_database(own)
         source, issue = steps.publish_today(engine, own)

@@ -12,8 +12,6 @@ from digest.run import processes
 from digest.run.supervisor import Supervisor
 from digest.settings import PREFIX
 
-# Settings that may come from a *_FILE, which must not contradict an explicit value.
-_FROM_FILES = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY")
 _START_SECONDS = 20.0
 
 
@@ -25,7 +23,7 @@ class CannotStart(Exception):
 def alone_in(folder: Path) -> Iterator[None]:
     """Prevents a second supervisor in the same data folder. Raises CannotStart."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / "up.lock").open("w")
     except OSError as error:
         raise CannotStart(
@@ -41,7 +39,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def child_environment(overrides: Mapping[str, object]) -> dict[str, str]:
     """This process's environment plus `overrides`, settings by field name."""
-    without = {f"{PREFIX}{name}_FILE" for name in _FROM_FILES if name.lower() in overrides}
+    without = {f"{PREFIX}{name.upper()}_FILE" for name in overrides}  # it must not contradict the override
     inherited = {name: value for name, value in os.environ.items() if name not in without}
     return inherited | {f"{PREFIX}{name.upper()}": str(value) for name, value in overrides.items()}
 

@@ -32,6 +32,7 @@ def up(settings: Settings) -> int:
     if not processes.is_free(settings.web_port, settings.web_host):
         raise CannotStart(f"port {settings.web_port} is taken: set DIGEST_WEB_PORT")
     with alone_in(settings.data_dir), Supervisor() as programs:
+        settings.create_secret()
         migrate(settings.database)
         overrides: dict[str, object] = {}
         if not settings.redis_url.get_secret_value():

@@ -1,6 +1,6 @@
 """The settings of the service."""
 
-from digest.settings.secrets import PREFIX, SettingsError
-from digest.settings.settings import ENV_FILE, Settings, settings, unknown_variables
+from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, settings_file
+from digest.settings.settings import Settings, settings, unknown_variables
 
-__all__ = ["ENV_FILE", "PREFIX", "Settings", "SettingsError", "settings", "unknown_variables"]
+__all__ = ["FILE_VARIABLE", "PREFIX", "Settings", "SettingsError", "settings", "settings_file", "unknown_variables"]

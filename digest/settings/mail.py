@@ -1,16 +1,16 @@
 """The settings of sending: senders, mail server, rates, and the policy for uncertain messages."""
 
+import re
 from datetime import date
 from email.utils import parseaddr
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from digest.settings.installation import EMPTY_IS_NONE
+from digest.settings.installation import EMPTY_IS_NONE, AtHome
 from digest.settings.papers import words
-from digest.smtp import Relay, parse_relay
+from digest.smtp import is_plain_address, parse_relay
 
 _Domain = Annotated[str, StringConstraints(to_lower=True)]
 _Rate = Annotated[float, Field(gt=0)]
@@ -30,6 +30,15 @@ def _pairs(example: str) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
+def _day(value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("write a day as YYYY-MM-DD, such as 2026-11-23") from None
+
+
 class SenderSettings(BaseSettings):
     """Senders"""
 
@@ -43,7 +52,7 @@ class SenderSettings(BaseSettings):
         "",
         description="Envelope sender, which receives delivery failure reports. Empty: the address in `DIGEST_MAIL_FROM`.",
     )
-    dkim_keys: Annotated[dict[str, Path], NoDecode, _pairs("selector=file, separated by spaces")] = Field(
+    dkim_keys: Annotated[dict[str, AtHome], NoDecode, _pairs("selector=file, separated by spaces")] = Field(
         {},
         description="DKIM keys as `selector=file`; each file holds a private key in PEM, RSA (2048 bits) or Ed25519. The first key of each kind signs; the others repeat messages that they signed before. Empty: the mail server has to sign.",
     )
@@ -56,7 +65,17 @@ class SenderSettings(BaseSettings):
     @classmethod
     def _mail_address(cls, value: str) -> str:
         address = parseaddr(value)[1]
-        if value and (not address.isascii() or "@" not in address or not value.isprintable()):
+        is_whole = value == address or value.endswith(f"<{address}>")
+        if value and not (is_whole and is_plain_address(address) and value.isprintable()):
+            raise ValueError(
+                'use an address such as Daily Papers <papers@example.org>, a name with a comma in "quotes"'
+            )
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_from(cls, value: str) -> str:
+        if not value:
             raise ValueError("use an address such as Daily Papers <papers@example.org>")
         return value
 
@@ -67,6 +86,10 @@ class SmtpSettings(BaseSettings):
     smtp_url: SecretStr = Field(
         SecretStr(""),
         description="The mail server: `smtp+starttls://user:password@host:587` or `smtps://user:password@host:465`; `smtp://` on this machine only. Several share the load by `?weight=`. Empty: no email goes out; `digest up` shows it in a local inbox instead.",
+    )
+    smtp_ehlo_name: str = Field(
+        "",
+        description="Full name by which this machine greets the mail server (EHLO), such as `mail.example.org`; many servers reject a name without a dot. Empty: the name of this machine if it has a dot, otherwise the host of `DIGEST_PUBLIC_URL`.",
     )
     smtp_connections: int = Field(
         4,
@@ -86,7 +109,7 @@ class SmtpSettings(BaseSettings):
         {},
         description="Messages a second to one destination, all workers together: `gmail.com=20 outlook.com=5 *=50`, where `*` is any other domain. Empty: no limit.",
     )
-    warm_up_from: Annotated[date | None, EMPTY_IS_NONE] = Field(
+    warm_up_from: Annotated[date | None, BeforeValidator(_day), EMPTY_IS_NONE] = Field(
         None,
         description="First day on which a new sending domain sends, `YYYY-MM-DD`. From then on the messages a day are limited, with a third more each day, until the limit exceeds what there is to send; the rest waits for the next day. Empty: no limit.",
     )
@@ -94,20 +117,24 @@ class SmtpSettings(BaseSettings):
     max_attempts: int = Field(
         12, ge=1, le=100, description="A delivery that the server deferred this many times is given up."
     )
-    in_doubt: str = Field(
+    in_doubt: Literal["resend", "hold"] = Field(
         "resend",
-        pattern="^(resend|hold)$",
         description="Policy for a message that may have arrived, because the connection or the worker died before the reply: `resend` sends the same bytes once more, as mail servers do; `hold` keeps it for `digest retry --uncertain`.",
     )
 
     @field_validator("smtp_url")
     @classmethod
     def _relays(cls, value: SecretStr) -> SecretStr:
-        for url in value.get_secret_value().split():
+        urls = value.get_secret_value().split()
+        if any("://" not in url for url in urls[1:]):  # the rest of a password
+            raise ValueError("separate servers by blanks; in user and password write a blank as %20")
+        for url in urls:
             parse_relay(url)
         return value
 
-    @property
-    def relays(self) -> tuple[Relay, ...]:
-        """The mail servers; empty when none is set."""
-        return tuple(parse_relay(url) for url in self.smtp_url.get_secret_value().split())
+    @field_validator("smtp_ehlo_name")
+    @classmethod
+    def _ehlo_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+|\[[A-Fa-f0-9:.IPv]+\]", value):
+            raise ValueError("use a full name with a dot, such as mail.example.org")
+        return value

@@ -1,16 +1,28 @@
 """The settings of papers and issues: sources, the pool, the cut."""
 
+import re
 from datetime import time
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from digest.papers.sources import source_names
+from digest.settings.environment import at_home
 from digest.settings.installation import web_address
 
 _Address = Annotated[str, AfterValidator(web_address)]
+
+
+def _clock_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([01]?\d|2[0-3]):([0-5]\d)\s*", value, re.ASCII)
+    if not match:
+        raise ValueError("write a time of day in UTC as HH:MM, such as 06:00, without a time zone")
+    return time(int(match[1]), int(match[2]))
 
 
 class SourceSettings(BaseSettings):
@@ -68,13 +80,15 @@ class SourceSettings(BaseSettings):
             scheme, colon, _ = address.partition("://")
             if colon and (scheme not in ("http", "https") or not urlsplit(address).hostname):
                 raise ValueError(f"{address!r} is neither a file nor an http:// or https:// address")
-        return value
+        return tuple(address if "://" in address else str(at_home(Path(address))) for address in value)
 
 
 class CutSettings(BaseSettings):
     """Issues"""
 
-    cut_at: time = Field(time(6, 0), description="When the day's issue is cut, UTC, `HH:MM`.")
+    cut_at: Annotated[time, BeforeValidator(_clock_time)] = Field(
+        time(6, 0), description="When the day's issue is cut, UTC, `HH:MM`."
+    )
     pool_days: int = Field(
         7, ge=1, le=30, description="An issue ranks the papers first seen within this many days before the cut."
     )

@@ -11,16 +11,23 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from digest.settings.secrets import PREFIX
+from digest.settings.environment import PREFIX, quoted
 from digest.settings.settings import GROUPS
 
 _ROOT = Path(__file__).parents[2]
 
 _HEAD = """# Configuration
 
-Every setting is an environment variable. A file `.env` in the current folder is read as well; the environment wins.
-A first run needs no setting. `digest doctor` lists what is missing for real email.
+Every setting is an environment variable, and may stand in a file of settings instead; the environment wins. A first run
+needs no setting. `digest doctor` lists what is missing for real email.
 
+- The file is the one that `digest --env-file FILE …` or `DIGEST_ENV_FILE` names, otherwise `.env` in the current folder,
+  otherwise `/etc/digest/digest.env`. Relative paths in settings start at the folder of that file.
+- The file has one `NAME=value` a line, and lines that start with `#` are comments. A value with a blank, `#` or `$` needs
+  single quotes: `DIGEST_TITLE='Daily Papers'`. One with an apostrophe needs double quotes: `DIGEST_TITLE="Ada's Papers"`.
+  Nothing is expanded, and backslashes are rejected. Digest, honcho and systemd read such a file alike; a line that they
+  would read in different ways prevents the start. What no quotes can hold belongs in a file of its own (`_FILE`).
+- In the user and password of a URL, write `#` as `%23`, `/` as `%2F`, `?` as `%3F`, `@` as `%40`, a blank as `%20`.
 - To read a secret from a file, append `_FILE` to the name: `DIGEST_SMTP_URL_FILE=/run/secrets/smtp_url`.
 - Separate the items of a list by spaces.
 - A misspelt `DIGEST_…` variable is reported at start. A wrong value prevents the start, with one line that says why.
@@ -29,6 +36,7 @@ A first run needs no setting. `digest doctor` lists what is missing for real ema
 """
 
 _ENV_HEAD = """# Every setting with its default. Remove the leading `# ` to change one. Separate the items of a list by spaces.
+# Quotes: 'single' for a value with blanks, # or $, "double" for one with an apostrophe; comments on lines of their own.
 # Generated from digest/settings/ by `make docs`.
 """
 
@@ -75,13 +83,19 @@ def _section(name: str, field: FieldInfo) -> str:
 
 def _example(name: str, field: FieldInfo) -> str:
     explained = textwrap.fill(field.description or "", 116, initial_indent="# ", subsequent_indent="# ")
-    return f"\n{explained}\n# {PREFIX}{name.upper()}={_default(field)}\n"
+    return f"\n{explained}\n# {PREFIX}{name.upper()}={quoted(_default(field))}\n"
 
 
 def _bounds(field: FieldInfo) -> list[str]:
-    words = {"ge": "from", "gt": "more than", "le": "up to"}
+    words = {
+        "ge": "from {}",
+        "gt": "more than {}",
+        "le": "up to {}",
+        "min_length": "at least {} characters",
+        "max_length": "at most {} characters",
+    }
     limits = [
-        f"{word} {getattr(rule, name)}"
+        word.format(getattr(rule, name))
         for rule in field.metadata
         for name, word in words.items()
         if hasattr(rule, name)

@@ -1,49 +1,43 @@
-"""Settings from files named by *_FILE, and the secret generated on first use."""
+"""The secret of an installation that sets none."""
 
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-PREFIX = "DIGEST_"
-
-
-class SettingsError(Exception):
-    """One line for each wrong setting: its name and what to do. Never contains a secret."""
+from digest.settings.environment import PREFIX, SettingsError
 
 
-def secret_files(names: Iterable[str]) -> dict[str, Any]:
-    """The content of each file that a variable such as `DIGEST_SMTP_URL_FILE=/run/secrets/smtp` names."""
-    variables = {name: f"{PREFIX}{name.upper()}_FILE" for name in names}
-    return {name: _content(variable) for name, variable in variables.items() if os.environ.get(variable)}
-
-
-def _content(variable: str) -> str:
-    path = os.environ[variable]
+def stored_secret(file: Path) -> str:
+    """The secret in `file`. Raises SettingsError: only a new installation generates one, or links would stop working."""
     try:
-        return Path(path).read_text().strip()
+        return file.read_text()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{PREFIX}SECRET_KEY is not set, and there is no {file}. Run: digest migrate, or name the settings file by "
+            "--env-file"
+        ) from None
     except OSError as error:
-        raise SettingsError(f"{variable}: cannot read {path} ({error.strerror})") from error
+        raise _unusable(file, error) from error
 
 
-def generated_secret(file: Path) -> str:
-    """The secret in `file`, generated on first use, readable only by its owner. Raises SettingsError."""
+def generate_secret(file: Path) -> None:
+    """Put a secret in `file`, readable only by its owner, unless there is one. Raises SettingsError."""
     try:
         if not file.exists():
             _create(file)
-        return file.read_text()
     except OSError as error:
-        raise SettingsError(
-            f"{PREFIX}DATA_DIR: cannot keep a secret in {file} ({error.strerror}); choose another folder"
-        ) from error
+        raise _unusable(file, error) from error
+
+
+def _unusable(file: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{PREFIX}DATA_DIR: cannot keep a secret in {file} ({error.strerror}); choose another folder")
 
 
 def _create(file: Path) -> None:
     # Several processes may start at once: the first complete file wins, and none reads a partial one.
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=file.parent)  # mode 0600
     try:
         with os.fdopen(handle, "w") as new:

@@ -1,25 +1,26 @@
-"""Every setting of the service, read from the environment (prefix DIGEST_), *_FILE for secrets, and .env.
+"""Every setting of the service, read from the environment (prefix DIGEST_) and from one file of settings.
 
 Only cli, web, workers, demo, run, monitoring and wiring read settings; rooms take plain values.
 """
 
 import os
+import socket
+from dataclasses import replace
 from email.utils import parseaddr
 from functools import cache
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
+from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.papers import CutSettings, SourceSettings
-from digest.settings.secrets import PREFIX, SettingsError, secret_files
-from digest.smtp import is_loopback
+from digest.smtp import Relay, is_loopback, parse_relay
 
-ENV_FILE = ".env"
 # In the order of an installation.
 GROUPS: tuple[type[BaseSettings], ...] = (
     AddressSettings,
@@ -38,7 +39,7 @@ class Settings(
     """Every setting, with defaults for a first run on one machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
+        extra="ignore", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True, allow_inf_nan=False
     )
 
     @model_validator(mode="after")
@@ -50,17 +51,26 @@ class Settings(
             raise ValueError("DIGEST_MAIL_FROM is still digest@localhost, and DIGEST_SMTP_URL is a real mail server")
         return self
 
+    @property
+    def relays(self) -> tuple[Relay, ...]:
+        """The mail servers; empty when none is set."""
+        names = (self.smtp_ehlo_name, socket.gethostname(), urlsplit(self.public_url).hostname or "")
+        ehlo_name = next((name for name in names if "." in name or ":" in name), "")
+        return tuple(replace(parse_relay(url), ehlo_name=ehlo_name) for url in self.smtp_url.get_secret_value().split())
+
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's own, replaced by ours
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours replace this one and the two below
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = InitSettingsSource(settings_cls, secret_files(settings_cls.model_fields))
-        return init_settings, env_settings, files, dotenv_settings
+        environment = {name.upper(): value for name, value in os.environ.items()}
+        names = settings_cls.model_fields
+        ours = (InitSettingsSource(settings_cls, field_values(given, names)) for given in (environment, file_values()))
+        return init_settings, *ours
 
 
 @cache
@@ -73,14 +83,32 @@ def settings() -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """DIGEST_* variables in the environment and in .env that no setting has: probably misspelt."""
+    """DIGEST_* variables in the environment and in the file that no setting has: probably misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {name + "_FILE" for name in known} | {CLOCK_FILE}
-    given = {*os.environ, *dotenv_values(ENV_FILE)}
+    known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE}
+    given = {*os.environ, *file_values()}
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 
+# By pydantic's kind of error, with the values that it gives.
+_REMEDIES = {
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_parsing": "write a number",
+    "finite_number": "write a number",
+    "bool_parsing": "write true or false",
+    "greater_than": "use more than {gt}",
+    "greater_than_equal": "use {ge} or more",
+    "less_than_equal": "use {le} or less",
+    "string_too_short": "use at least {min_length} characters",
+    "string_too_long": "use at most {max_length} characters",
+    "literal_error": "use {expected}",
+    "value_error": "{error}",
+}
+
+
 def _problem_line(problem: Any) -> str:
-    where = "_".join(str(part) for part in problem["loc"][:1]).upper()
-    said = problem["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{where}: {said}" if where else said
+    name, *item = map(str, problem["loc"] or [""])
+    remedy = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
+    line = ": ".join([*item, remedy.format_map(problem.get("ctx", {}))])
+    return f"{PREFIX}{name.upper()}: {line}" if name else line

@@ -2,7 +2,7 @@
 
 from digest.smtp.client import Sender
 from digest.smtp.connection import is_plain_address
-from digest.smtp.relay import Relay, Security, is_loopback, parse_relay
+from digest.smtp.relay import Relay, Security, is_loopback, parse_relay, split_server
 from digest.smtp.submission import Envelope, Phase, Reply, SendObserver, Timeouts
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "is_loopback",
     "is_plain_address",
     "parse_relay",
+    "split_server",
 ]

@@ -90,7 +90,7 @@ class RelayState:
             tls_context=None if relay.security is Security.NONE else self._context(),
             timeout=seconds,
             # aiosmtplib would look up this machine's full name in the DNS, which can take half a minute.
-            local_hostname=socket.gethostname(),
+            local_hostname=relay.ehlo_name or socket.gethostname(),
         )
 
     def _context(self) -> ssl.SSLContext:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 
 class Security(StrEnum):
@@ -14,6 +14,7 @@ class Security(StrEnum):
     TLS = "smtps"
 
 
+_ESCAPE = "in user and password write # as %23, / as %2F, ? as %3F, @ as %40, [ as %5B, ] as %5D and a blank as %20"
 _PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
 
 
@@ -27,6 +28,7 @@ class Relay:
     username: str = ""
     password: str = field(default="", repr=False)
     weight: int = 1
+    ehlo_name: str = ""  # empty: this machine's own
 
     @property
     def is_local(self) -> bool:
@@ -42,23 +44,38 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def split_server(url: str) -> SplitResult:
+    """The parts of a server's URL. Raises ValueError, which never quotes the password or a part of it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(_ESCAPE) from None
+    if any(c.isspace() for c in url) or "@" in f"{parts.path}{parts.query}{parts.fragment}" or parts.fragment:
+        raise ValueError(_ESCAPE)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port is a number up to 65535") from None
+    return parts
+
+
 def parse_relay(url: str) -> Relay:
     """Parse `smtp+starttls://user:password@host:587?weight=2`. Raises ValueError, never quoting the password."""
-    parts = urlsplit(url.strip())
+    parts = split_server(url)
     try:
         security = Security(parts.scheme)
     except ValueError:
         raise ValueError("start with smtp+starttls:// or smtps:// (smtp:// for this machine only)") from None
     host = parts.hostname
     if not host:
-        raise ValueError("the host is missing")
+        raise ValueError("the host is missing: write smtps://user:password@host:465")
+    options = parse_qs(parts.query, keep_blank_values=True)
+    if parts.path not in ("", "/") or options.keys() - {"weight"}:
+        raise ValueError(f"only ?weight= may follow host and port; {_ESCAPE}")
     if security is Security.NONE and not is_loopback(host):
         raise ValueError(f"smtp:// sends in clear text; {host} is not this machine: use smtp+starttls:// or smtps://")
-    try:
-        port = parts.port or _PORTS[security]
-        weight = int(parse_qs(parts.query).get("weight", ["1"])[0])
-    except ValueError:
-        raise ValueError("port and weight are numbers") from None
-    if weight < 1:
-        raise ValueError("weight is 1 or more")
-    return Relay(host, port, security, unquote(parts.username or ""), unquote(parts.password or ""), weight)
+    weight = options.get("weight", ["1"])[-1]
+    if not (weight.isdecimal() and int(weight)):
+        raise ValueError("the weight is a whole number, 1 or more")
+    port = parts.port or _PORTS[security]
+    return Relay(host, port, security, unquote(parts.username or ""), unquote(parts.password or ""), int(weight))

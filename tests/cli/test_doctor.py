@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,6 +60,15 @@ def test_doctor_is_content_when_everything_is_there(run, smtp_server, redis_url,
     smtp_server.stop()
     assert run("doctor").exit_code == 3
     smtp_server.start()
+
+
+def test_a_database_that_others_can_read_is_noted(findings, sqlite_url):
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    file.chmod(0o644)
+    database = findings(database_url=sqlite_url)["database"]
+    assert (database["well"], database["blocks"], database["advice"]) == (False, False, f"Run: chmod 600 {file}")
+    file.chmod(0o600)
+    assert findings()["database"]["well"]
 
 
 # --- what decides whether mail goes out ---

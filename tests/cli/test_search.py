@@ -43,3 +43,8 @@ def test_search_finds_papers_like_another(run, archive):
     assert run("search", "--like", "2603.99999").exit_code != 0
     assert run("search", "--like", "2603.00001", "graph").exit_code == 2
     assert run("search").exit_code == 2
+
+
+def test_h_alone_asks_for_help_and_inside_a_word_it_does_not(run):
+    assert run("search", "-h").stdout == run("search", "--help").stdout
+    assert "No papers found" in run("search", "graphs", "-hallucination").stdout

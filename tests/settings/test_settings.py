@@ -1,13 +1,19 @@
 """Settings: nothing has to be set, what is wrong is said in one line, and secrets stay secret."""
 
+import ssl
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import redis
+from kombu import Connection
 
+from digest.hints import QUEUE, broker_url, hint
+from digest.run.parts import valkey_command
 from digest.settings import Settings, SettingsError, reference, settings, unknown_variables
+from tests.support.waiting import wait_for
 
 PASSWORD = "correct-horse-battery"
 ROOT = Path(__file__).parents[2]
@@ -27,20 +33,71 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("REDIS_URL", f"valkey://:{PASSWORD}@cache", "redis://"),
         ("SMTP_URL", f"smtp://papers:{PASSWORD}@mail.example.org", "smtp+starttls://"),
         ("SMTP_URL", f"https://papers:{PASSWORD}@mail.example.org", "smtps://"),
-        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:port", "numbers"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:port", "the port is a number up to 65535"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:99999", "the port is a number up to 65535"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org?weight=half", "the weight is a whole number"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org?wieght=2", "only ?weight= may follow"),
+        ("SMTP_URL", f"smtps://papers:x#{PASSWORD}@mail.example.org", "# as %23"),
+        ("SMTP_URL", f"smtps://papers:x/{PASSWORD}@mail.example.org", "/ as %2F"),
+        ("SMTP_URL", f"smtps://papers:x?{PASSWORD}@mail.example.org", "? as %3F"),
+        ("SMTP_URL", f"smtp://papers:x@y/{PASSWORD}@localhost", "@ as %40"),
+        ("SMTP_URL", f"smtps://papers:x {PASSWORD}@mail.example.org", "blank as %20"),
+        ("SMTP_URL", f"smtps://papers:x[{PASSWORD}]@mail.example.org", "[ as %5B"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}℀@mail.example.org", "in user and password"),
+        ("DATABASE_URL", f"postgresql://papers:x@{PASSWORD}@db/papers", "@ as %40"),
+        ("DATABASE_URL", f"postgresql://papers:x#{PASSWORD}@db/papers", "# as %23"),
+        ("DATABASE_URL", f"postgresql://papers:x/{PASSWORD}@db/papers", "/ as %2F"),
+        ("DATABASE_URL", f"postgresql://papers:x?{PASSWORD}@db/papers", "? as %3F"),
+        ("DATABASE_URL", f"postgresql://papers:x {PASSWORD}@db/papers", "blank as %20"),
+        ("DATABASE_URL", f"postgresql://papers:{PASSWORD}@db:port/papers", "the port is a number"),
+        ("DATABASE_URL", "sqlite://", "sqlite:///path"),
+        ("DATABASE_URL", "sqlite:///:memory:", "name a file that all processes share"),
+        ("REDIS_URL", f"redis://:x#{PASSWORD}@cache/0", "# as %23"),
+        ("REDIS_URL", f"redis://:x/{PASSWORD}@cache/0", "/ as %2F"),
+        ("REDIS_URL", f"redis://:{PASSWORD}@cache:port/0", "the port is a number"),
+        ("REDIS_URL", "redis+socket:///run/redis.sock", "unix:///path"),
+        ("REDIS_URL", "unix://", "unix:///run/redis.sock"),
+        ("REDIS_URL", f"rediss://:{PASSWORD}@cache?ssl_cert_reqs=CERT_NONE", "required, optional or none"),
         ("PUBLIC_URL", "http://papers.example.org", "https://"),
         ("PUBLIC_URL", "papers.example.org", "web address"),
+        ("PUBLIC_URL", "https://papers.example.org:99999", "web address"),
+        ("PUBLIC_URL", "https://papers.exämple.org", "web address"),
+        ("PUBLIC_URL", "https://my papers.example.org", "web address"),
+        ("PUBLIC_URL", "https://[papers]", "web address"),
         ("PUBLIC_URL", "https://a-rather-long-name.papers.example.org", "40 characters"),
         ("SECRET_KEY", PASSWORD, "32 random characters"),
         ("MAIL_FROM", "Daily Papers", "address"),
+        ("MAIL_FROM", "Daily Papers papers@example.org", "Daily Papers <papers@example.org>"),
+        ("MAIL_FROM", "Daily Papers <papers@example.org", "Daily Papers <papers@example.org>"),
+        ("MAIL_FROM", "Lab, Inc. <papers@example.org>", '"quotes"'),
+        ("MAIL_FROM", "a@example.org, b@example.org", "address"),
+        ("MAIL_FROM", "", "address"),
+        ("REPLY_TO", "papers @example.org", "address"),
+        ("SMTP_EHLO_NAME", "web1", "a full name with a dot"),
         ("BOUNCE_ADDRESS", "bounces@exämple.org", "address"),
         ("SOURCES", "huggingface,medline", "medline"),
         ("HUGGINGFACE_URL", "ftp://huggingface.co", "web address"),
-        ("CUT_AT", "noon", "time"),
-        ("POOL_DAYS", "0", "greater than or equal to 1"),
-        ("WEB_PORT", "eighty", "integer"),
-        ("LOG_LEVEL", "loud", "pattern"),
-        ("LOG_JSON", "perhaps", "boolean"),
+        ("CUT_AT", "noon", "HH:MM"),
+        ("CUT_AT", "06:00Z", "without a time zone"),
+        ("CUT_AT", "06:00+02:00", "without a time zone"),
+        ("CUT_AT", "600", "HH:MM"),
+        ("WARM_UP_FROM", "tomorrow", "YYYY-MM-DD"),
+        ("SMTP_DOMAIN_RATES", "gmail.com=inf", "gmail.com: write a number"),
+        ("SMTP_DOMAIN_RATES", "gmail.com=0", "gmail.com: use more than 0"),
+        ("SMTP_RATE", "nan", "write a number"),
+        ("POOL_DAYS", "0", "use 1 or more"),
+        ("POOL_DAYS", "31", "use 30 or less"),
+        ("POOL_DAYS", "2.5", "write a whole number"),
+        ("TITLE", "", "use at least 1 character"),
+        ("TITLE", "x" * 61, "use at most 60 characters"),
+        ("WEB_PORT", "eighty", "write a whole number"),
+        ("WEB_PORT", "tcp://10.43.12.7:8000", "enableServiceLinks: false"),
+        ("WEB_HOST", "http://127.0.0.1", "0.0.0.0 for all"),
+        ("FORWARDED_ALLOW_IPS", "proxy", "10.0.0.0/8"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "10.0.0.0/8"),
+        ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("LOG_JSON", "perhaps", "write true or false"),
+        ("IN_DOUBT", "drop", "use 'resend' or 'hold'"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(
@@ -110,7 +167,10 @@ def test_misspelt_variables_are_noticed_wherever_they_stand(monkeypatch: pytest.
 
 
 def test_a_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    (tmp_path / "data" / "secret_key").unlink()
+    settings().create_secret()
     first = settings().secret_keys
+    settings().create_secret()
     file = tmp_path / "data" / "secret_key"
     assert len(first[0]) == 64
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -119,8 +179,13 @@ def test_a_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) ->
 
 
 @pytest.mark.processes
-def test_processes_that_start_at_once_agree_on_the_secret() -> None:
-    show = [sys.executable, "-c", "from digest.settings import settings; print(settings().secret_keys)"]
+def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "data" / "secret_key").unlink()
+    show = [
+        sys.executable,
+        "-c",
+        "from digest.settings import settings as s; s().create_secret(); print(s().secret_keys)",
+    ]
     started = [subprocess.Popen(show, stdout=subprocess.PIPE) for _ in range(4)]
     assert len({process.communicate()[0] for process in started}) == 1
 
@@ -129,7 +194,7 @@ def test_a_data_folder_that_cannot_be_written_is_named(monkeypatch: pytest.Monke
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "file"))
     with pytest.raises(SettingsError, match="DIGEST_DATA_DIR: cannot keep a secret"):
-        _ = settings().secret_keys
+        settings().create_secret()
 
 
 def test_a_new_key_signs_and_the_old_one_stays_valid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +205,36 @@ def test_a_new_key_signs_and_the_old_one_stays_valid(monkeypatch: pytest.MonkeyP
 def test_postgres_addresses_as_hosting_companies_give_them_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_DATABASE_URL", "postgres://papers@db/papers")
     assert settings().database == "postgresql://papers@db/papers"
+
+
+def test_an_encrypted_redis_has_its_certificate_checked_by_both_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_REDIS_URL", f"rediss://:{PASSWORD}@cache:6380/1")
+    url = settings().redis_url.get_secret_value()
+    ours = redis.Redis.from_url(url).connection_pool.connection_kwargs
+    assert ours["ssl_cert_reqs"] == "required"
+    assert Connection(broker_url(url)).ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+
+
+def test_a_socket_of_redis_is_understood_by_both_clients(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    process = subprocess.Popen([*map(str, valkey_command(0, tmp_path)), "--unixsocket", str(tmp_path / "s")])
+    try:
+        monkeypatch.setenv("DIGEST_REDIS_URL", f"unix://{tmp_path / 's'}?db=3")
+        url = settings().redis_url.get_secret_value()
+        wait_for((tmp_path / "s").exists, 10, "the socket")
+        assert hint(url)
+        with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
+            assert client.llen(QUEUE) == 1
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_name_for_the_mail_server_has_a_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_URL", "smtp://localhost")
+    monkeypatch.setenv("DIGEST_PUBLIC_URL", "https://papers.example.org")
+    assert "." in settings().relays[0].ehlo_name
+    monkeypatch.setenv("DIGEST_SMTP_EHLO_NAME", "out.example.org")
+    assert [relay.ehlo_name for relay in Settings().relays] == ["out.example.org"]
 
 
 def test_the_generated_reference_is_up_to_date() -> None:

@@ -266,7 +266,7 @@ def test_while_all_sending_is_paused_the_pages_go_on_and_readiness_tells_of_it(v
 
 
 def test_a_database_without_tables_is_not_ready(tmp_path: Path, settings: Settings) -> None:
-    answer = client(connect(f"sqlite:///{tmp_path}/empty.sqlite"), settings).get("/readyz")
+    answer = client(connect(f"sqlite:///{tmp_path}/empty.sqlite", create=True), settings).get("/readyz")
     assert (answer.status_code, answer.json()["database"]) == (503, "needs digest migrate")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import redis
 from sqlalchemy import Engine
@@ -15,7 +16,7 @@ from digest.database.migrate import why_not_current
 from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
-from digest.settings import Settings, unknown_variables
+from digest.settings import Settings, settings_file, unknown_variables
 from digest.smtp import Relay, Security
 from digest.text import domain_of
 
@@ -39,6 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
+    yield Finding("settings file", True, str(settings_file() or "none; only the environment is read"))
     for name in unknown_variables():
         yield Finding("settings", False, f"{name} is not a setting", "Check the spelling in docs/configuration.md.")
     secret = settings.secret_key.get_secret_value()
@@ -81,10 +83,12 @@ def _database(engine: Engine, settings: Settings) -> Finding:
         with read_only(engine) as connection:
             remedy = why_not_current(connection)
     except (SQLAlchemyError, OSError) as error:
-        advice = "Check DIGEST_DATABASE_URL and its permissions."
+        advice = "Check DIGEST_DATABASE_URL and its permissions; a new installation needs: digest migrate"
         return Finding("database", False, f"{where}: {problem_of(error)}", advice, blocks=True)
     if remedy:
         return Finding("database", False, f"{where}: its tables are not those of this version", remedy, blocks=True)
+    if engine.dialect.name == "sqlite" and Path(file := engine.url.database or "").stat().st_mode & 0o077:
+        return Finding("database", False, f"{where}: others on this machine can read it", f"Run: chmod 600 {file}")
     advice = (
         ""
         if settings.database_url.get_secret_value()
@@ -123,11 +127,11 @@ def _mail_servers(settings: Settings) -> Iterator[Finding]:
 
 def _greet(relay: Relay) -> str:
     """Connect and log in as the sender would. The problem, or ""."""
-    context = ssl.create_default_context()
+    context, name = ssl.create_default_context(), relay.ehlo_name or None
     connect: Callable[[], smtplib.SMTP] = (
-        (lambda: smtplib.SMTP_SSL(relay.host, relay.port, timeout=_TIMEOUT_SECONDS, context=context))
+        (lambda: smtplib.SMTP_SSL(relay.host, relay.port, name, timeout=_TIMEOUT_SECONDS, context=context))
         if relay.security is Security.TLS
-        else (lambda: smtplib.SMTP(relay.host, relay.port, timeout=_TIMEOUT_SECONDS))
+        else (lambda: smtplib.SMTP(relay.host, relay.port, name, timeout=_TIMEOUT_SECONDS))
     )
     try:
         with connect() as server:

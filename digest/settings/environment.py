@@ -1,0 +1,89 @@
+"""Where settings come from: the environment, a file of settings, and the files that *_FILE names."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PREFIX = "DIGEST_"
+FILE_VARIABLE = PREFIX + "ENV_FILE"
+DEFAULT_FILES = (Path(".env"), Path("/etc/digest/digest.env"))
+
+_NAME = re.compile(rf"\s*(?:export\s+)?({PREFIX}\w*)", re.IGNORECASE)
+# What Digest, honcho and systemd read alike: in no value a backslash, outside of single quotes no dollar.
+_BARE = r"[^\s'\"\\$`#]*"
+_ASSIGNMENT = re.compile(rf"""\s*\w+\s*=\s*(?:'([^'\\]*)'|"([^"\\$`]*)"|({_BARE}))\s*""")
+
+
+class SettingsError(Exception):
+    """One line for each wrong setting: its name and what to do. Never contains a secret."""
+
+
+def settings_file() -> Path | None:
+    """The file of settings: the one that DIGEST_ENV_FILE names, or else the first that exists."""
+    if named := os.environ.get(FILE_VARIABLE):
+        return Path(named)
+    return next((path for path in DEFAULT_FILES if os.path.isfile(path)), None)  # noqa: PTH113 - False if not allowed
+
+
+def at_home(path: Path) -> Path:
+    """A relative path starts at the folder of the settings file, so that all commands mean the same one."""
+    file = settings_file()
+    return file.parent / path.expanduser() if file else path.expanduser()
+
+
+def file_values() -> dict[str, str]:
+    """The DIGEST_* variables in the settings file. Raises SettingsError for a line with more than one meaning."""
+    path = settings_file()
+    lines = _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE").splitlines() if path else []
+    assignments = [
+        (number, line, match[1].upper()) for number, line in enumerate(lines, 1) if (match := _NAME.match(line))
+    ]
+    return {name: _value(f"{path}, line {number}", name, line) for number, line, name in assignments}
+
+
+def field_values(given: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
+    """The settings among the variables `given`, by field name; one named *_FILE is the content of that file."""
+    values: dict[str, Any] = {}
+    for name in names:
+        variable = PREFIX + name.upper()
+        text, file = given.get(variable), given.get(variable + "_FILE")
+        if text and file:
+            raise SettingsError(f"{variable} and {variable}_FILE are both set; remove one of them")
+        if text is not None and len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+            raise SettingsError(
+                f"{variable}: the quotes arrived as a part of the value, as `docker run --env-file` passes them; "
+                "remove them there"
+            )
+        if file:
+            values[name] = _read(at_home(Path(file)), f"check {variable}_FILE", f"{variable}_FILE: ").strip()
+        elif text is not None:
+            values[name] = text
+    return values
+
+
+def quoted(value: str) -> str:
+    """`value` as it is written in a settings file."""
+    if re.fullmatch(_BARE, value):
+        return value
+    return f'"{value}"' if "'" in value else f"'{value}'"
+
+
+def _value(where: str, name: str, line: str) -> str:
+    match = _ASSIGNMENT.fullmatch(line)
+    value = next((text for text in match.groups() if text is not None), "") if match else "\0"
+    if not value.isprintable():
+        raise SettingsError(
+            f"{where}: write {name}='value'; a value with blanks, # or $ needs these quotes (\"value\" if it has an "
+            f"apostrophe), a comment its own line, and what neither quotes can hold a file: {name}_FILE=/path"
+        )
+    return value
+
+
+def _read(path: Path, remedy: str, variable: str = "") -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{variable}cannot read {path} ({reason}); {remedy}") from None

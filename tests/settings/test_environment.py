@@ -1,0 +1,235 @@
+"""Where settings come from: one grammar, one file for all folders, and reading commands that make nothing."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from honcho.environ import parse as as_honcho_reads
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.settings import Settings, SettingsError, settings, unknown_variables
+from digest.settings.environment import file_values, quoted
+
+KEYS = f"{'n' * 32} {'o' * 32}"
+
+
+def digest(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command in `folder`, as an operator types it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")}
+    command = [sys.executable, "-P", "-m", "digest", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+# --- the grammar of the file ---
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("DIGEST_TITLE='Daily Papers'", "Daily Papers"),
+        ("DIGEST_TITLE='Papers #1 for ${USER}, $5'", "Papers #1 for ${USER}, $5"),
+        ('DIGEST_TITLE="Ada\'s Papers #1"', "Ada's Papers #1"),
+        ("  DIGEST_TITLE = Papers  ", "Papers"),
+        ("DIGEST_TITLE='每日论文'", "每日论文"),
+    ],
+)
+def test_a_value_means_the_same_to_us_and_to_honcho(tmp_path: Path, line: str, value: str) -> None:
+    (tmp_path / ".env").write_text(f"# a comment with an apostrophe isn't read\n\n{line}\nOTHER=a b # c\n")
+    assert settings().title == value
+    assert as_honcho_reads(line)["DIGEST_TITLE"] == value
+
+
+@given(st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), min_size=1))
+def test_whatever_the_file_accepts_honcho_reads_alike(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    os.chdir(folder)
+    for line in (f"DIGEST_TITLE={value}", f"DIGEST_TITLE='{value}'", f'DIGEST_TITLE="{value}"'):
+        (folder / ".env").write_text(line)
+        try:
+            ours = file_values()
+        except SettingsError:
+            continue
+        assert ours["DIGEST_TITLE"] == as_honcho_reads(line).get("DIGEST_TITLE", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DIGEST_TITLE=Daily Papers",
+        f"DIGEST_SECRET_KEY={KEYS}",
+        "DIGEST_TITLE=Papers#1",
+        "DIGEST_TITLE=Papers # for the lab",
+        "DIGEST_TITLE='Papers' # for the lab",
+        "DIGEST_TITLE=Ada's",
+        "DIGEST_TITLE='Ada's Papers'",
+        'DIGEST_TITLE="unfinished',
+        "DIGEST_TITLE=${USER}",
+        'DIGEST_TITLE="of ${USER}"',
+        r"DIGEST_TITLE='a\nb'",
+        "DIGEST_TITLE='a\tb'",
+        "export DIGEST_TITLE=Papers",
+        "DIGEST_TITLE: Papers",
+        "DIGEST_TITLE",
+    ],
+)
+def test_a_line_with_more_than_one_meaning_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# comment\n{line}\n")
+    with pytest.raises(
+        SettingsError, match=r"^\.env, line 2: write DIGEST_\w+='value'; .* DIGEST_\w+_FILE=/path$"
+    ) as error:
+        settings()
+    assert "n" * 32 not in str(error.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named_and_a_mark_at_its_start_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("\ufeffDIGEST_TITLE=Papers\r\n".encode())
+    assert settings().title == "Papers"
+    (tmp_path / ".env").write_bytes("DIGEST_TITLE=Prépublications".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"cannot read \.env \(it is not UTF-8\)"):
+        file_values()
+
+
+def test_the_file_that_init_writes_is_quoted_wherever_it_has_to_be(tmp_path: Path) -> None:
+    assert digest("init", folder=tmp_path).returncode == 0
+    written = (tmp_path / ".env").read_text()
+    assert "# DIGEST_MAIL_FROM='Daily Papers <digest@localhost>'\n" in written
+    (tmp_path / ".env").write_text(written.replace("\n# DIGEST_", "\nDIGEST_"))
+    assert settings().mail_from == "Daily Papers <digest@localhost>"
+    assert (quoted("Ada's"), quoted("plain")) == ('"Ada\'s"', "plain")
+
+
+def test_quotes_that_docker_passes_on_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_TITLE", "'Daily Papers'")
+    with pytest.raises(SettingsError, match=r"DIGEST_TITLE: the quotes arrived .* remove them"):
+        settings()
+
+
+# --- secrets in files of their own ---
+
+
+def test_the_file_of_settings_may_name_the_files_of_secrets(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEYS}\n")
+    (tmp_path / ".env").write_text(f"DIGEST_SECRET_KEY_FILE={tmp_path / 'key'}\n")
+    assert settings().secret_keys == (b"n" * 32, b"o" * 32)
+    assert unknown_variables() == []
+
+
+def test_a_missing_file_of_a_secret_is_named_and_no_new_secret_made(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_SECRET_KEY_FILE=absent\n")
+    with pytest.raises(SettingsError, match="DIGEST_SECRET_KEY_FILE: cannot read absent"):
+        settings()
+
+
+def test_a_value_and_a_file_for_it_contradict_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "title").write_text("Papers")
+    (tmp_path / ".env").write_text("DIGEST_TITLE=Other\nDIGEST_TITLE_FILE=title\n")
+    with pytest.raises(SettingsError, match="DIGEST_TITLE and DIGEST_TITLE_FILE are both set; remove one"):
+        settings()
+    (tmp_path / ".env").write_text("DIGEST_TITLE=Other\n")
+    monkeypatch.setenv("DIGEST_TITLE_FILE", "title")
+    assert settings().title == "Papers"  # the environment wins
+
+
+# --- one file of settings for every folder ---
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """The settings file of an installation with a database, in a folder of its own."""
+    file = tmp_path / "installed" / "digest.env"
+    file.parent.mkdir()
+    file.write_text("DIGEST_TITLE='Papers of the lab'\n")
+    done = digest("--env-file", str(file), "migrate", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+def test_a_named_file_of_settings_means_one_database_in_every_folder(tmp_path: Path, installation: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert (installation.parent / ".digest" / "digest.sqlite").exists()
+    for done in (
+        digest("--env-file", str(installation), "subscribers", "list", folder=elsewhere),
+        digest("subscribers", "list", folder=elsewhere, DIGEST_ENV_FILE=str(installation)),
+        digest("--env-file", "../installed/digest.env", "subscribers", "list", folder=elsewhere),
+    ):
+        assert done.returncode == 0, done.stderr
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_relative_paths_of_every_kind_start_at_the_file_of_settings(
+    monkeypatch: pytest.MonkeyPatch, installation: Path
+) -> None:
+    installation.write_text(
+        "DIGEST_DATABASE_URL=sqlite:///data/papers.sqlite\nDIGEST_DKIM_KEYS=nov=keys/nov.pem\nDIGEST_SOURCES=feeds\n"
+        "DIGEST_FEEDS='lab.xml https://example.org/feed'\nDIGEST_SECRET_KEY_FILE=key\n"
+    )
+    home = installation.parent
+    (home / "key").write_text(KEYS)
+    monkeypatch.setenv("DIGEST_ENV_FILE", str(installation))
+    monkeypatch.delenv("DIGEST_DATA_DIR")
+    assert settings().database == f"sqlite:///{home}/data/papers.sqlite"
+    assert settings().data_dir == home / ".digest"
+    assert settings().dkim_keys == {"nov": home / "keys/nov.pem"}
+    assert settings().feeds == (f"{home}/lab.xml", "https://example.org/feed")
+    assert settings().secret_keys[0] == b"n" * 32
+
+
+def test_a_file_of_settings_that_is_missing_is_refused(tmp_path: Path) -> None:
+    done = digest("--env-file", "absent.env", "audit", folder=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "absent.env (No such file or directory); name the settings file by --env-file" in done.stderr
+
+
+def test_the_file_of_the_machine_is_used_where_the_folder_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installation: Path
+) -> None:
+    monkeypatch.setattr("digest.settings.environment.DEFAULT_FILES", (Path(".env"), installation))
+    assert Settings().title == "Papers of the lab"
+    (tmp_path / ".env").write_text("DIGEST_TITLE=Nearer\n")
+    assert Settings().title == "Nearer"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit", "doctor", "subscribers list", "subscribers show ada@example.org", "subscribers export",
+        "search graphs", "explain --subscriber ada@example.org", "preview", "suppressions list", "pause", "retry", "send-test a@b.org",
+        "publish", "collect", "suppressions add ada@example.org", "subscribers add ada@example.org", "subscribers erase ada@example.org",
+    ],
+)  # fmt: skip
+@pytest.mark.processes
+def test_a_command_in_an_empty_folder_makes_nothing(tmp_path: Path, command: str) -> None:
+    done = digest(*command.split(), folder=tmp_path)
+    assert done.returncode in (1, 2, 3), done.stdout
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]  # of the test itself
+
+
+def test_a_command_in_a_folder_without_database_says_what_to_do(tmp_path: Path) -> None:
+    done = digest("audit", folder=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "name the settings file by --env-file, or run: digest migrate" in done.stderr
+
+
+def test_without_a_secret_nobody_is_looked_for_under_a_new_one(tmp_path: Path, sqlite_url: str) -> None:
+    done = digest("subscribers", "show", "ada@example.org", folder=tmp_path, DIGEST_DATABASE_URL=sqlite_url)
+    assert done.returncode == 2
+    assert "DIGEST_SECRET_KEY is not set, and there is no .digest/secret_key. Run: digest migrate" in done.stderr
+
+
+# --- what others on the machine may read ---
+
+
+def test_nobody_else_can_read_the_database_and_its_folder(installation: Path) -> None:
+    made = installation.parent / ".digest"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (made, *made.iterdir())}
+    assert modes.pop(".digest") == 0o700
+    assert set(modes.values()) == {0o600}, modes
