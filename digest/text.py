@@ -14,6 +14,14 @@ _TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
 _TO_NOTHING = (*_BIDI, 0x200B, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0), *range(0xD800, 0xE000))
 _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPACE, " ")
 
+# Full-width ASCII and the ideographic space, as East Asian keyboards write them, and the small forms of some signs.
+_TO_ASCII = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0xFE6B: "@", 0xFE52: "."}
+_SEPARATOR = re.compile("[,;\n、､،؛﹐﹑﹔]")
+
+_LONGEST_DOMAIN = 253  # RFC 1035 §2.3.4, without the dots around it
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?!(?:.*\.)?\d+$){_LABEL}(?:\.{_LABEL})*")  # the last label of an IP address has no letter
+
 _LONGEST_LINE = 75  # columns, so that quoted-printable does not wrap a line again
 # Scripts without spaces may break after each wide character, except before closing and after opening punctuation.
 _WIDE = "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f"
@@ -31,6 +39,17 @@ _WIRE_BYTES = 1.3  # average cost of a character in quoted-printable UTF-8 above
 def one_line(text: str) -> str:
     """`text` without control characters, line breaks, direction overrides and lone surrogates; single spaces."""
     return " ".join(text.translate(_CLEAN).split())
+
+
+def ascii_forms(text: str) -> str:
+    """`text` with ASCII characters for their full-width forms."""
+    return text.translate(_TO_ASCII)
+
+
+def listed(text: str) -> list[str]:
+    """The items that someone separated by commas, semicolons or line breaks, in any script."""
+    parts = (" ".join(part.split()) for part in _SEPARATOR.split(ascii_forms(text)))
+    return [part for part in parts if part]
 
 
 def cut(text: str, limit: int, room: float | None = None) -> str:
@@ -56,8 +75,15 @@ def domain_of(mailbox: str) -> str:
     return address.rpartition("@")[2]
 
 
+def parse_domain(text: str) -> str | None:
+    """The domain in `text` in lower case, also one without a dot; None for anything else."""
+    domain = ascii_forms(text).lower()
+    return domain if len(domain) <= _LONGEST_DOMAIN and _DOMAIN.fullmatch(domain) else None
+
+
 def parse_date(text: str) -> date | None:
     """The date of a text like 2026-11-23; None for anything else."""
+    text = ascii_forms(text)
     try:
         day = date.fromisoformat(text)
     except ValueError:

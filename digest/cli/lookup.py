@@ -86,6 +86,6 @@ def key_of(address: str) -> str:
     from digest.subscribers.addresses import BadAddress, normalise
 
     try:
-        return recipient_key(normalise(address), settings().secret_keys[-1])
+        return recipient_key(normalise(address, settings().own_domains), settings().secret_keys[-1])
     except BadAddress as problem:
         raise typer.BadParameter(str(problem)) from None

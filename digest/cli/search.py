@@ -51,9 +51,12 @@ def search(
     if not words:
         raise typer.BadParameter("give words to search for, or --like PAPER_ID", param_hint="WORDS")
     text = words[0] if len(words) == 1 else " ".join(f'"{word}"' if " " in word else word for word in words)
+    query = archive.parse_query(text)
+    if query.is_wordless or not text.strip():
+        problem = f"{text!r} has no letter or digit to search for; give a word, an author or an arXiv id"
+        raise typer.BadParameter(problem, param_hint="WORDS")
     with reading() as connection:
-        filters = archive.Filters(category, since, until)
-        results = archive.search(connection, archive.parse_query(text), filters, limit)
+        results = archive.search(connection, query, archive.Filters(category, since, until), limit)
     hits = [_described(hit.paper) | {"votes": hit.votes, "score": hit.score} for hit in results.hits]
     document = {"query": text, "total": results.total, "any_word": results.any_word, "papers": hits}
     return answer(document, lambda: _lines(results))

@@ -2,9 +2,9 @@
 
 import csv
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +12,13 @@ from digest import clock
 from digest.cli.lookup import hint_workers, key_of, known_subscriber, open_database, reading
 from digest.cli.options import DryRun
 from digest.cli.output import NotReady, answer, print_json, progress, table, with_json
+from digest.language import Languages
 from digest.ledger.kinds import Status
+from digest.resources import resource
 from digest.settings import settings
-from digest.subscribers.subscriber import Preferences
+
+if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from digest.subscribers.spreadsheet import Row
 
 subscribers = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
 suppressions = typer.Typer(help="Addresses that never get email.", no_args_is_help=True)
@@ -47,7 +51,7 @@ def list_(status: Annotated[Status | None, typer.Option(help="Only this status."
 @subscribers.command()
 def add(address: Address, consented: Consented = "", dry_run: DryRun = False) -> None:
     """Sign up one address. It is asked to confirm, unless --consented says where consent was given."""
-    _import([address], consented, dry_run)
+    _import([{"email": address.strip()}], consented, dry_run)
 
 
 @subscribers.command("import")
@@ -58,29 +62,33 @@ def import_(
     consented: Consented = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Sign up many addresses. Invalid lines are listed and skipped; exit code 1 when there were any."""
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        lines = list(csv.reader(opened))
-    heading = [cell.strip().casefold() for cell in lines[0]] if lines else []
-    column = heading.index("email") if "email" in heading else 0
-    body = lines[1:] if "email" in heading else lines
-    _import([line[column] for line in body if len(line) > column and line[column].strip()], consented, dry_run)
+    """Sign up many addresses. Nobody who left elsewhere is signed up. Exit code 1 when there were invalid lines.
+
+    Reads CSV of any spreadsheet or mailing list program. In a file of `digest subscribers export`, preferences and
+    confirmations are kept.
+    """
+    from digest.subscribers.spreadsheet import UnreadableList, read_list
+
+    try:
+        listed = read_list(file.read_bytes())
+    except UnreadableList as problem:
+        raise typer.BadParameter(f"{file}: {problem}", param_hint="FILE") from None
+    if listed.ignored:
+        progress(f"Columns that are not read: {', '.join(listed.ignored)}.")
+    _import(listed.rows, consented, dry_run)
 
 
 @subscribers.command()
 def export() -> None:
     """Print every subscriber as CSV."""
+    from digest.subscribers.spreadsheet import written
     from digest.subscribers.store import with_status
+    from digest.subscribers.suppressions import all_suppressions
 
     with reading() as connection:
         listed = with_status(connection)
-    write = csv.writer(sys.stdout).writerow
-    names = [field.name for field in fields(Preferences)]
-    write(["email", "status", *names, "created_at", "confirmed_at"])
-    for subscriber in listed:
-        values = [getattr(subscriber.preferences, name) for name in names]
-        row = (subscriber.email, subscriber.status, *values, subscriber.created_at, subscriber.consent.confirmed_at)
-        write([_harmless(_cell(value)) for value in row])
+        suppressed = {row.key: row.reason for row in all_suppressions(connection)}
+    csv.writer(sys.stdout).writerows(written(listed, suppressed))
 
 
 @subscribers.command()
@@ -155,29 +163,27 @@ def lift(address: Address, dry_run: DryRun = False) -> None:
     progress(f"The suppression of {address} {'would be' if dry_run else 'is'} lifted.")
 
 
-def _import(addresses: list[str], consented: str, dry_run: bool) -> None:
-    from digest.subscribers.imports import import_addresses
+def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
+    from digest.subscribers.imports import Import, import_rows
 
-    secret = settings().secret_keys[-1]
-    report = import_addresses(open_database(), addresses, consented, clock.now(), secret, dry_run=dry_run)
+    configured = settings()
+    languages = Languages(resource("locale")).codes
+    secret = configured.secret_keys[-1]
+    how = Import(consented, clock.now(), secret, configured.own_domains, languages, dry_run)
+    report = import_rows(open_database(), rows, how)
     for address, problem in report.bad:
         progress(f"{address!r}: {problem}")
     hint_workers()
     would = "would be " if dry_run else ""
-    progress(f"{report.new} {would}signed up, {report.already_there} already there, {len(report.bad)} invalid.")
+    others = {"double": report.double, "suppressed": report.suppressed, "left": report.left}
+    counts = [f"{report.new} {would}signed up", f"{report.already_there} already there"]
+    counts += [f"{count} {what}" for what, count in others.items() if count]
+    progress(f"{', '.join(counts)}, {len(report.bad)} invalid.")
+    if report.suppressed:
+        progress("Suppressed addresses get no email. To allow one again: digest suppressions lift ADDRESS")
+    if report.left:
+        progress(
+            "People who left, bounced or were blocked stay out. Those who left can subscribe again on the front page."
+        )
     if report.bad:
         sys.exit(1)
-
-
-def _cell(value: Any) -> str:
-    """A value as text: several separated by commas, weekdays as Monday = 0, instants as ISO 8601."""
-    if isinstance(value, (tuple, frozenset)):
-        return ", ".join(str(part) for part in (sorted(value) if isinstance(value, frozenset) else value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _harmless(cell: Any) -> Any:
-    """A cell that no spreadsheet reads as a formula."""
-    return "'" + cell if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

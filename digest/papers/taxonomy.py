@@ -2,6 +2,8 @@
 
 import difflib
 
+from digest.text import ascii_forms
+
 # Archive → its subject classes; an archive without any is a category itself.
 _CLASSES = {
     "cs": "AI AR CC CE CG CL CR CV CY DB DC DL DM DS ET FL GL GR GT HC IR IT LG LO MA MM MS NA NE NI OH OS PF PL RO SC"
@@ -26,8 +28,13 @@ _BY_FOLDED = {name.casefold(): name for name in ARCHIVES | CATEGORIES}
 
 
 def parse_category(text: str) -> str | None:
-    """The category or whole archive in `text`, as arXiv writes it, or None."""
-    return _BY_FOLDED.get(text.strip().casefold())
+    """The category or whole archive ("cs" or "cs.*") in `text`, as arXiv writes it, or None."""
+    return _BY_FOLDED.get(folded_category(text))
+
+
+def folded_category(text: str) -> str:
+    """A category in lower case and ASCII, for comparison."""
+    return ascii_forms(text).strip().casefold().removesuffix(".*")
 
 
 def closest_category(text: str) -> str | None:

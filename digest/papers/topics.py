@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from digest.language import Message, _
 from digest.papers.paper import Paper
+from digest.papers.taxonomy import parse_category
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def topics_of(paper: Paper) -> tuple[Topic, ...]:
 
 
 def matches_topic(paper: Paper, topic: Topic) -> bool:
-    if set(paper.categories) & set(topic.categories):
+    if set(map(parse_category, paper.categories)) & set(topic.categories):
         return True
     text = f"{paper.title} {paper.summary} {' '.join(paper.keywords)}".casefold()
     return any(re.search(rf"\b{re.escape(word)}\b", text) for word in topic.words)

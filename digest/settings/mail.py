@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from digest.settings.installation import EMPTY_IS_NONE, AtHome
 from digest.settings.papers import words
 from digest.smtp import is_plain_address, parse_relay
+from digest.text import parse_domain
 
 _Domain = Annotated[str, StringConstraints(to_lower=True)]
 _Rate = Annotated[float, Field(gt=0)]
@@ -56,10 +57,22 @@ class SenderSettings(BaseSettings):
         {},
         description="DKIM keys as `selector=file`; each file holds a private key in PEM, RSA (2048 bits) or Ed25519. The first key of each kind signs; the others repeat messages that they signed before. Empty: the mail server has to sign.",
     )
+    own_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Domains of your own network whose addresses may subscribe although they only work there, such as `corp.local home.arpa`; each includes its subdomains. All other domains stay allowed.",
+    )
     goodbye: bool = Field(
         True,
         description="Send one last email to someone who unsubscribes on a page; it confirms that and has a link to subscribe again. Never sent after a one-click unsubscribe in an email client, nor to a suppressed address.",
     )
+
+    @field_validator("own_domains", mode="before")
+    @classmethod
+    def _own_domains(cls, value: Any) -> Any:
+        domains = {text: parse_domain(text) for text in (words(value) if isinstance(value, str) else value)}
+        if wrong := [text for text, domain in domains.items() if domain is None]:
+            raise ValueError(f"{wrong[0]!r} is not a domain; write domains such as corp.local, separated by spaces")
+        return tuple(domains.values())
 
     @field_validator("mail_from", "transactional_from", "reply_to", "bounce_address")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from digest.papers.sources import source_names
+from digest.papers.taxonomy import closest_category, parse_category
 from digest.settings.environment import at_home
 from digest.settings.installation import web_address
 
@@ -65,6 +66,14 @@ class SourceSettings(BaseSettings):
     def _list(cls, value: Any) -> Any:
         return tuple(words(value)) if isinstance(value, str) else value
 
+    @field_validator("arxiv_categories")
+    @classmethod
+    def _categories(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in value if parse_category(name) is None]:
+            near = closest_category(unknown[0]) or "cs.CL"
+            raise ValueError(f"arXiv has no category {unknown[0]!r}; write one such as {near}")
+        return tuple(filter(None, map(parse_category, value)))
+
     @field_validator("sources")
     @classmethod
     def _sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,5 +119,5 @@ class CutSettings(BaseSettings):
 
 
 def words(text: str) -> list[str]:
-    """The parts of a list, separated by spaces; commas are accepted as well."""
-    return text.replace(",", " ").split()
+    """The parts of a list, separated by spaces; commas of any script are accepted as well."""
+    return re.sub("[,，、]", " ", text).split()

@@ -1,11 +1,13 @@
 """Turns what people type into an address that mail servers take, or says what is wrong with it. Pure."""
 
 import re
+from collections.abc import Iterable
 from email.utils import parseaddr
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from digest.language import Message, UserError, _
+from digest.text import ascii_forms, parse_domain
 
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its angle brackets
 MAX_LOCAL = 64  # §4.5.3.1.1
@@ -50,25 +52,38 @@ class BadAddress(UserError):
     """The text is not an address that we send to."""
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, own_domains: Iterable[str] = ()) -> str:
     """Return the address in ASCII: the local part as typed, the domain in lower case as A-labels (RFC 5890).
 
+    Domains that only work in a private network are accepted if they are, or are below, one of `own_domains`.
     Raises BadAddress. Only the confirmation email can show that the mailbox exists.
     """
+    text = ascii_forms(text)
     # The validator is slow on long texts, and drops some invisible characters.
     if len(text) > 4 * MAX_ADDRESS or not text.isprintable():
         raise BadAddress(_what_is_wrong(text))
+    local, _at, domain = text.rpartition("@")
+    own = parse_domain(domain.replace("。", "."))
+    own = own if own and is_below(own, own_domains) else None
     try:
-        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
+        # The validator takes no domain that is reserved for private networks.
+        typed = f"{local}@example.org" if own else text
+        valid = validate_email(typed, check_deliverability=False, allow_smtputf8=False, strict=True)
     except (EmailNotValidError, UnicodeError):
         raise BadAddress(_what_is_wrong(text)) from None
-    address = f"{valid.local_part}@{(valid.ascii_domain or '').lower()}"
+    checked = f"{valid.local_part}@{(valid.ascii_domain or '').lower()}"
+    address = f"{valid.local_part}@{own}" if own else checked
     if len(address) > MAX_ADDRESS:
         raise BadAddress(_TOO_LONG)
     # Mail libraries read addresses with parseaddr and rewrite what they do not understand (CVE-2023-27043).
-    if not _MAILBOX.fullmatch(address) or parseaddr(address) != ("", address):
+    if not _MAILBOX.fullmatch(checked) or parseaddr(address) != ("", address):
         raise BadAddress(_UNLIKE)
     return address
+
+
+def is_below(domain: str, parents: Iterable[str]) -> bool:
+    """True if `domain` is one of `parents` or a subdomain of one."""
+    return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
 
 
 def suggestion(address: str) -> str | None:
@@ -102,5 +117,13 @@ def _what_is_wrong(text: str) -> Message:
         ("@" in local, _("An email address can only have one @.")),
         (" " in text.strip(), _("An email address can’t contain spaces.")),
         ("." not in domain.strip("."), _("The part after the @ needs a dot, like example.org.")),
+        (
+            is_below(domain.lower(), SPECIAL_USE_DOMAIN_NAMES),
+            _(
+                "“%(domain)s” only works inside a private network. If it’s this site’s own, its operator can allow it"
+                " with DIGEST_OWN_DOMAINS.",
+                domain=domain,
+            ),
+        ),
     )
     return next((words for is_wrong, words in mistakes if is_wrong), _UNLIKE)

@@ -12,7 +12,7 @@ from digest.language import SOURCE, Message, UserError, _
 from digest.papers.taxonomy import closest_category, parse_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
 from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Frequency, Preferences
-from digest.text import parse_date
+from digest.text import ascii_forms, listed, parse_date
 
 MAX_INTERESTS = 20  # of one kind: keywords, categories, authors, …
 PAUSES = ("0", "7", "14", "30")  # days from today; anything else means "until" the date of another field
@@ -41,7 +41,7 @@ class _PostedForm:
     languages: Collection[str]
 
     def text(self, name: str) -> str:
-        return value(self.fields, name)
+        return ascii_forms(value(self.fields, name)).strip()
 
     def slugs(self, name: str) -> set[str]:
         """Return the ticked topics of a field; a hidden "" tells no tick from no such field."""
@@ -53,7 +53,7 @@ def value(form: Form, name: str) -> str:
 
     A ticked box comes after the hidden field that stands for unticked.
     """
-    return (form.get(name) or [""])[-1].strip(" ")
+    return (form.get(name) or [""])[-1].strip(" \u00a0\u3000")
 
 
 def parse_preferences(
@@ -135,7 +135,7 @@ def _listed_topics(slugs: set[str]) -> tuple[str, ...]:
 
 def _categories(posted: _PostedForm) -> tuple[str, ...]:
     names: dict[str, None] = {}
-    for text in posted.text("categories").replace(",", " ").replace(";", " ").split():
+    for text in " ".join(listed(posted.text("categories"))).split():
         name = parse_category(text)
         if name is None:
             near = closest_category(text)
@@ -152,14 +152,15 @@ def _categories(posted: _PostedForm) -> tuple[str, ...]:
 
 
 def _words(posted: _PostedForm, field: str) -> tuple[str, ...]:
-    """Parse words or names that are separated by commas; those that differ only in case count as the same."""
-    parts = (" ".join(part.split()) for part in posted.text(field).split(","))
-    words = tuple({word.casefold(): word for word in parts if word}.values())
+    """Parse a list of words or names; those that differ only in case count as the same."""
+    words = tuple({word.casefold(): word for word in listed(posted.text(field))}.values())
     for word in words:
         if not 2 <= len(word) <= 60:
             raise _Invalid(_("Each word or name must have 2 to 60 characters. “%(word)s” doesn’t.", word=word[:30]))
         if not word.isprintable():
             raise _Invalid(_("There’s an invisible character in one of the words or names."))
+        if not any(map(str.isalnum, word)):  # it would match every paper or none
+            raise _Invalid(_("“%(word)s” has no letter or digit. Enter a word or a name.", word=word[:30]))
     return _limited(words)
 
 

@@ -32,7 +32,15 @@ def test_search_finds_and_says_how_many(run, archive):
     assert ids(run("search", "graph", "-hash", "--json")) == ["1"]
 
 
+@pytest.mark.parametrize("words", ["???", " ", "，、"])
+def test_a_search_without_a_word_says_what_to_give(run, archive, words):
+    done = run("search", words)
+    assert done.exit_code == 2
+    assert "no letter or digit" in done.output
+
+
 def test_search_keeps_categories_and_days(run, archive):
+    assert ids(run("search", "graph", "--category", "MATH", "--json")) == ["2"]
     assert ids(run("search", "graph", "--category", "math", "--json")) == ["2"]
     assert ids(run("search", "graph", "--from", "2026-03-05", "--json")) == []
     assert run("search", "graph", "--to", "yesterday").exit_code == 2

@@ -76,6 +76,10 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("SMTP_EHLO_NAME", "web1", "a full name with a dot"),
         ("BOUNCE_ADDRESS", "bounces@exämple.org", "address"),
         ("SOURCES", "huggingface,medline", "medline"),
+        ("ARXIV_CATEGORIES", "cs.CL cs.LM", "arXiv has no category 'cs.LM'"),
+        ("OWN_DOMAINS", "corp.local ada@corp.local", "'ada@corp.local'"),
+        ("OWN_DOMAINS", "https://corp.local", "'https://corp.local'"),
+        ("OWN_DOMAINS", "10.0.0.1", "'10.0.0.1' is not a domain"),
         ("HUGGINGFACE_URL", "ftp://huggingface.co", "web address"),
         ("CUT_AT", "noon", "HH:MM"),
         ("CUT_AT", "06:00Z", "without a time zone"),
@@ -261,10 +265,10 @@ def test_the_example_file_changes_nothing_when_it_is_copied(monkeypatch: pytest.
 
 
 def test_a_list_is_separated_by_spaces_and_commas_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIGEST_ARXIV_CATEGORIES", "cs.LG  stat.ML")
+    monkeypatch.setenv("DIGEST_ARXIV_CATEGORIES", "cs.lg  stat.ML，math、cs.AI")
     monkeypatch.setenv("DIGEST_SOURCES", "arxiv, feeds")
     monkeypatch.setenv("DIGEST_SMTP_DOMAIN_RATES", "gmail.com=20 *=50")
-    assert settings().arxiv_categories == ("cs.LG", "stat.ML")
+    assert settings().arxiv_categories == ("cs.LG", "stat.ML", "math", "cs.AI")
     assert settings().sources == ("arxiv", "feeds")
     assert settings().smtp_domain_rates == {"gmail.com": 20.0, "*": 50.0}
 

@@ -26,6 +26,8 @@ def is_taken(text: str) -> bool:
         ("o'brien@example.ie", "o'brien@example.ie"),
         ("ada@exämple.org", "ada@xn--exmple-cua.org"),
         ("jeff@臺網中心.tw", "jeff@xn--fiqq24b10vi0d.tw"),
+        ("ａｄａ＠example。org", "ada@example.org"),
+        ("ada﹫Ｅxample．org", "ada@example.org"),
         ("ada@sub.sub.example.co.uk", "ada@sub.sub.example.co.uk"),
         (f"{'a' * 64}@example.org", f"{'a' * 64}@example.org"),
     ],
@@ -33,6 +35,32 @@ def is_taken(text: str) -> bool:
 def test_an_address_is_kept_as_mail_servers_know_it(typed: str, address: str) -> None:
     assert normalise(typed) == address
     assert normalise(address) == address
+
+
+@pytest.mark.parametrize(
+    ("typed", "own"),
+    [
+        ("ada@mail.corp.local", "corp.local"),
+        ("ada@Corp.Local", "corp.local"),
+        ("ａｄａ＠mail。corp．local", "corp.local"),
+        ("ada@lab.home.arpa", "home.arpa"),
+        ("ada@mailhost", "mailhost"),
+        ("ada@localhost", "localhost"),
+        ("ada@printer.test", "test"),
+    ],
+)
+def test_an_address_in_a_private_network_is_taken_where_the_domain_is_the_operators_own(typed: str, own: str) -> None:
+    assert normalise(typed, (own,)).endswith(own)
+    assert not is_taken(typed)
+    for wrong in ("ada@x" + own, f"ada@{own}.example.local", f'"ada"@{own}', f"a da@{own}", f"@{own}", f"ada@.{own}"):
+        with pytest.raises(BadAddress):
+            normalise(wrong, (own,))
+
+
+@pytest.mark.parametrize("typed", ["ada@mail.corp.local", "ada@x.home.arpa", "ada@x.test", "ada@x.onion"])
+def test_an_address_of_a_private_network_is_refused_with_the_setting_that_allows_it(typed: str) -> None:
+    with pytest.raises(BadAddress, match="only works inside a private network.*DIGEST_OWN_DOMAINS"):
+        normalise(typed)
 
 
 @pytest.mark.parametrize(

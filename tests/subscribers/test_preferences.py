@@ -56,6 +56,38 @@ def test_interests_and_mutes_become_preferences() -> None:
     )
 
 
+@pytest.mark.parametrize("separator", [",", "，", "、", ";", "；", "،", "､", "\n"])
+def test_items_are_separated_as_people_write_lists_in_their_script(separator: str) -> None:
+    form = {
+        "keywords": [f"扩散模型{separator}RAG"],
+        "categories": [f"cs.cl{separator}STAT.ml"],
+        "authors": [f"李明{separator}Ada Lovelace"],
+        "labs": [f"清华大学{separator}MIT"],
+        "muted_words": [f"综述{separator}survey{separator}"],
+    }
+    assert parse_preferences(form, NOW) == Preferences(
+        keywords=("扩散模型", "RAG"),
+        categories=("cs.CL", "stat.ML"),
+        authors=("李明", "Ada Lovelace"),
+        labs=("清华大学", "MIT"),
+        muted_words=("综述", "survey"),
+    )
+
+
+def test_full_width_letters_and_digits_are_read_as_the_usual_ones() -> None:
+    form = {
+        "categories": ["ｃｓ．ＣＬ　ｓｔａｔ．ＭＬ"],
+        "papers": ["１２"],
+        "hour": ["　６　"],
+        "zone": ["Ａｓｉａ／Ｔｏｋｙｏ"],
+        "pause": ["until"],
+        "pause_until": ["２０２６－１２－０１"],
+    }
+    assert parse_preferences(form, NOW) == Preferences(
+        categories=("cs.CL", "stat.ML"), papers=12, hour=6, zone="Asia/Tokyo", paused_until=date(2026, 12, 1)
+    )
+
+
 def test_interests_stay_when_absent_from_the_form_and_go_when_empty() -> None:
     current = Preferences(
         categories=("cs.CL",),
@@ -109,6 +141,9 @@ def test_frequencies_are_sets_of_days(value: str, days: frozenset[int]) -> None:
         ({"topics": ["astrology"]}, "topics", "from the list"),
         ({"keywords": ["a"]}, "keywords", "2 to 60"),
         ({"keywords": ["x" * 61]}, "keywords", "2 to 60"),
+        ({"keywords": ["rag, --"]}, "keywords", "“--” has no letter"),
+        ({"muted_words": ["？？"]}, "muted_words", "no letter"),
+        ({"labs": ["- -"]}, "labs", "no letter"),
         ({"keywords": [", ".join(f"word{n}" for n in range(21))]}, "keywords", "21"),
         ({"keywords": ["ra\x00g"]}, "keywords", "invisible"),
         ({"categories": ["cs.CL, cs.LM"]}, "categories", "Did you mean cs."),

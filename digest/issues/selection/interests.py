@@ -56,8 +56,8 @@ class Catalogue:
         self.matches = lru_cache(maxsize=20_000)(self._find)
 
     def _find(self, interest: Interest) -> tuple[int, ...]:
-        """The numbers of the papers that match; none for an unknown topic."""
-        return tuple(_MATCHES[interest.kind](self, interest.word))
+        """The numbers of the papers that match; none for an unknown topic or without a letter or digit."""
+        return tuple(_MATCHES[interest.kind](self, interest.word)) if any(map(str.isalnum, interest.word)) else ()
 
     def by_topic(self, slug: str) -> Iterable[int]:
         """See papers/topics.py."""

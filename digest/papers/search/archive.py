@@ -27,6 +27,7 @@ from digest.database.tables import papers, votes
 from digest.papers.paper import Paper, paper_from
 from digest.papers.search.query import Query, Term
 from digest.papers.search.tables import INDEX, paper_words
+from digest.papers.taxonomy import folded_category
 
 # The weight of a word in the title, among the authors, and in the abstract.
 _TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
@@ -62,7 +63,7 @@ class Results:
 
 
 def search(connection: Connection, query: Query, filters: Filters, limit: int, offset: int = 0) -> Results:
-    """Best first: by relevance (bm25, ts_rank_cd), then votes, then date; all papers for a query without words.
+    """Best first: by relevance (bm25, ts_rank_cd), then votes, then date; all papers for an empty query.
 
     If no paper has all the words, those with any of them.
     """
@@ -101,7 +102,7 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
         matching = _containing(dialect, query.wanted, operator)
     else:
         matching = select(paper_words.c.paper_id, literal(0.0).label("relevance"))
-        matching = matching.where(~true()) if query.paper_id else matching
+        matching = matching.where(~true()) if query.paper_id or query.is_wordless else matching
     if query.without:
         excluded = _containing(dialect, query.without, "OR").subquery()
         matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
@@ -162,9 +163,10 @@ def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
     selected: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
     if filters.category:
         each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
-        category = each(papers.c.categories).table_valued("value").c.value
-        below = category.startswith(f"{filters.category}.", autoescape=True)
-        selected &= exists(select(1).where(or_(category == filters.category, below)))
+        category = func.lower(each(papers.c.categories).table_valued("value").c.value)
+        wanted = folded_category(filters.category)
+        below = category.startswith(f"{wanted}.", autoescape=True)
+        selected &= exists(select(1).where(or_(category == wanted, below)))
     if filters.since:
         selected &= _listed_at() >= datetime.combine(filters.since, time.min, UTC)
     if filters.until:

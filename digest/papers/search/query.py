@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from digest.papers.paper import NEW_STYLE, OLD_STYLE
 from digest.papers.search.tokenizer import STOPS, fold, is_unspaced, words_of
+from digest.text import ascii_forms
 
 LONGEST_QUERY = 400  # characters; the rest is ignored
 MOST_TERMS = 24
 _SHORTEST_BEGINNING = 3
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»「」『』＂", '"'))
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»「」『』", '"'))
 _PART = re.compile(r'([-−]?)(?:"([^"]*)"?|([^\s"]+))')
 _ARXIV = re.compile(rf"(?<!\d)(?:{NEW_STYLE}|(?<![a-z-]){OLD_STYLE})(?=v\d+|\.pdf|[/?#,;)]|\.?$)", re.IGNORECASE)
 _OWN_ID = re.compile(r"[a-z0-9-]{1,20}:[^\s\"/]+")  # a paper that is not on arXiv
@@ -34,19 +35,24 @@ class Query:
     wanted: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
     paper_id: str = ""  # of the paper whose id or address was typed
+    is_wordless: bool = False  # signs were typed, but nothing to look for
 
 
 def parse_query(text: str) -> Query:
-    text = text[:LONGEST_QUERY].translate(_QUOTES).strip()
+    text = ascii_forms(text[:LONGEST_QUERY]).translate(_QUOTES).strip()
     wanted: list[Term] = []
     without: list[Term] = []
     paper_id = text if _OWN_ID.fullmatch(text) else ""
+    has_signs = False
     for minus, quoted, plain in _PART.findall(text):
         if not minus and not paper_id and (match := _ARXIV.search(plain)):
             paper_id = match.group()
         elif (term := _term(quoted or plain, exact=bool(quoted or minus))) is not None:
             (without if minus else wanted).append(term)
-    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id)
+        else:
+            has_signs = True
+    is_wordless = has_signs and not wanted and not paper_id
+    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id, is_wordless)
 
 
 def _term(text: str, exact: bool) -> Term | None:

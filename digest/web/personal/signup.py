@@ -125,7 +125,7 @@ def _address(site: Site, form: Form, page: str) -> str:
     """The address that was typed. Raises EarlyAnswer: the page again with what is wrong with it."""
     typed, confirmed = value(form, "email"), value(form, "as_typed")
     try:
-        address = normalise(confirmed or typed)
+        address = normalise(confirmed or typed, site.settings.own_domains)
     except BadAddress as bad:
         raise EarlyAnswer(site.pages.show(page, 400, email=typed[:254], error=bad.words, meant="")) from None
     meant = suggestion(address)

@@ -26,6 +26,8 @@ TOPIC, CATEGORY = InterestKind.TOPIC, InterestKind.CATEGORY
         (KEYWORD, ".NET", {"title": "ASP.NET in practice"}, True),
         (KEYWORD, ".NET", {"title": "ASP.NETWORK"}, False),
         (KEYWORD, "Poincare", {"title": "The Poincaré ball"}, True),
+        (KEYWORD, "--", {"title": "Tools -- and more"}, False),
+        (LAB, "- -", {"organization": "A - B"}, False),
         (AUTHOR, "Ada  Lovelace", {"authors": ("ADA LOVELACE",)}, True),
         (AUTHOR, "Ada", {"authors": ("Ada Lovelace",)}, False),
         (LAB, "deepmind", {"organization": "Google DeepMind"}, True),
@@ -35,6 +37,7 @@ TOPIC, CATEGORY = InterestKind.TOPIC, InterestKind.CATEGORY
         (CATEGORY, "CS.lg", {"categories": ("cs.LG",)}, True),
         (CATEGORY, "cs.L", {"categories": ("cs.LG",)}, False),
         (TOPIC, "speech", {"categories": ("cs.SD",)}, True),
+        (TOPIC, "speech", {"categories": ("CS.sd",)}, True),
         (TOPIC, "no-topic", {"categories": ("cs.SD",)}, False),
     ],
 )

@@ -4,6 +4,7 @@ import re
 from datetime import date, timedelta
 
 import pytest
+from starlette.testclient import TestClient
 
 from digest.database.engine import transaction
 from digest.ledger.kinds import Status, SuppressionReason
@@ -12,6 +13,7 @@ from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Preferences, recipient_key
 from digest.subscribers.suppressions import suppress
 from digest.subscribers.tokens import Purpose, sign
+from digest.web.app import create_app
 from tests.conftest import Clock
 from tests.web.conftest import ADDRESS, SECRET, START, Visit
 
@@ -34,6 +36,25 @@ def test_subscribing_queues_a_confirmation_and_drops_a_hint(visit: Visit) -> Non
         "web 1",
     )
     assert len(subscriber.consent.requested_from) == 32
+
+
+@pytest.mark.parametrize("typed", ["ada＠example.org", "　ａｄａ＠example．org　", "\u00a0ada@example.org "])
+def test_an_address_typed_with_full_width_signs_is_taken(visit: Visit, typed: str) -> None:
+    assert visit.browser.post("/subscribe", data={"email": typed}).status_code == 200
+    assert visit.subscriber("ada@example.org").status is Status.PENDING
+
+
+def test_an_address_in_a_private_network_is_taken_where_the_operator_allows_its_domain(
+    visit: Visit, settings: Settings
+) -> None:
+    refused = visit.browser.post("/subscribe", data={"email": "ada@mail.corp.local"})
+    assert refused.status_code == 400
+    assert "“mail.corp.local” only works inside a private network" in refused.text
+    lab = create_app(visit.engine, settings.model_copy(update={"own_domains": ("corp.local",)}), lambda: None)
+    browser = TestClient(lab, base_url="http://127.0.0.1:8000")
+    for path in ("/subscribe", "/manage"):
+        assert browser.post(path, data={"email": "ada@mail.corp.local"}).status_code == 200
+    assert visit.subscriber("ada@mail.corp.local").status is Status.PENDING
 
 
 def test_a_bad_address_is_refused_at_its_field(visit: Visit) -> None:

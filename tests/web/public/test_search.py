@@ -47,6 +47,13 @@ def test_what_is_found_comes_in_pages_with_each_paper_once(graphs: Visit) -> Non
     assert graphs.browser.get("/search?q=graph&page=x").status_code == 404
 
 
+def test_a_search_for_signs_alone_says_what_is_missing(graphs: Visit) -> None:
+    page = graphs.browser.get("/search", params={"q": "？？"})
+    assert page.status_code == 400
+    assert "There’s no word in this search" in page.text
+    assert "Graph" not in page.text
+
+
 def test_what_was_looked_for_is_marked(graphs: Visit) -> None:
     page = graphs.browser.get("/search?q=graph+7").text
     assert "<mark>Graph</mark>" in page

@@ -1,0 +1,241 @@
+"""Lists of subscribers from other programs, and our own export, by the command line."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from digest.database.engine import read_only
+from digest.ledger.kinds import Kind
+from digest.ledger.queueing import count_mails
+from digest.settings import settings
+from digest.subscribers.subscriber import recipient_key
+from tests.cli.conftest import KEY
+from tests.support.scenario import MORNING
+
+CONSENT = ("--consented", "old list, 2026-03")
+
+
+@pytest.fixture
+def imported(run, tmp_path):
+    """Imports a text or bytes as a file; returns what the command said and each subscriber's status."""
+
+    def imported(content, *options):
+        file = tmp_path / "list.csv"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        done = run("subscribers", "import", file, *options)
+        return done, statuses(run)
+
+    return imported
+
+
+def statuses(run):
+    return {row["email"]: row["status"] for row in json.loads(run("subscribers", "list", "--json").stdout)}
+
+
+def suppressed(run):
+    return [row["reason"] for row in json.loads(run("suppressions", "list", "--json").stdout)]
+
+
+def confirmations(engine, address):
+    key = recipient_key(address, KEY.encode())
+    with read_only(engine) as connection:
+        return count_mails(connection, Kind.CONFIRMATION, key, MORNING.replace(year=2000))
+
+
+ADA = {"ada@example.com": "pending"}
+ADA_CONFIRMED = {"ada@example.com": "confirmed"}
+BOTH = ADA | {"ben@example.com": "pending"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "email;name\nada@example.com;Ada\nben@example.com;Ben, B\n",
+        "sep=;\nname;Email Address\nAda;ada@example.com\nBen, B;ben@example.com\n",
+        "Name\tE-Mail\nAda\tada@example.com\nBen\tben@example.com\n",
+        "姓名，邮箱\nAda，ada@example.com\nBen，ben＠example.com\n",
+        "id,kontakt\n1,ada@example.com\n2,ben@example.com\n",
+        "Mail\r\nada@example.com\r\n\r\n ben@example.com \r\n",
+        "ada@example.com\nben@example.com",
+        "ada@example.com;x\nben@example.com;y",
+        "referrer,email\nzoe@example.com,ada@example.com\nzoe@example.com,ben@example.com\n",
+        'name,e-mail\n"Ada ""the first"", L","ada@example.com"\nBen,ben@example.com\n',
+        "\ufeffemail\nada@example.com\nben@example.com\n",
+        "email,name\nada@example.com,Ada\nben@example.com,Ben\n".encode("utf-16"),
+        "email,name\nada@example.com,Zoë\nben@example.com,Ben\n".encode("cp1252"),
+        "name,email\n李明,ada@example.com\n王,ben@example.com\n".encode("gbk"),
+    ],
+)
+def test_a_list_is_read_whatever_program_wrote_it(imported, content):
+    done, stored = imported(content)
+    assert stored == BOTH, done.output
+    assert "2 signed up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04\0\0", "save it as CSV"),
+        ("email\n" + '"' + "x" * 200_000, "quotation mark"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_with_the_remedy(imported, content, words):
+    done, stored = imported(content)
+    assert done.exit_code == 2
+    assert words in " ".join(done.output.replace("│", " ").split())
+    assert stored == {}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_address_that_is_listed_twice_counts_once(imported, dry_run):
+    content = "email\nada@example.com\nada@EXAMPLE.com\n Ada@example.com\nben@example.com\n"
+    done, _ = imported(content, *(["--dry-run"] if dry_run else []))
+    assert ("2 would be signed up" if dry_run else "2 signed up") in done.stderr
+    assert "2 double" in done.stderr
+
+
+def test_an_import_says_how_many_are_suppressed_or_left_and_adds_none_of_them(run, imported, engine):
+    run("subscribers", "add", "left@example.com", *CONSENT)
+    run("subscribers", "unsubscribe", "left@example.com")
+    run("subscribers", "add", "here@example.com", *CONSENT)
+    run("suppressions", "add", "never@example.com")
+    listed = "email\nleft@example.com\nhere@example.com\nnever@example.com\nada@example.com\n"
+    for options in (("--dry-run",), ()):
+        done, stored = imported(listed, *options, *CONSENT)
+        assert "1 already there, 1 suppressed, 1 left, 0 invalid" in done.stderr
+        assert "digest suppressions lift" in done.stderr
+    assert stored == ADA_CONFIRMED | {"left@example.com": "unsubscribed", "here@example.com": "confirmed"}
+    assert "0 signed up, 0 already there, 1 suppressed" in run("subscribers", "add", "never@example.com").stderr
+    assert confirmations(engine, "never@example.com") == 0
+
+
+LISTMONK = "uuid,email,name,attributes,status,created_at,updated_at\n" + "".join(
+    f'{n},{name}@example.com,{name},"{{""city"": ""Rome""}}",{status},2024-05-06 07:08:09+00:00,2024-05-06\n'
+    for n, (name, status) in enumerate([("ada", "enabled"), ("off", "disabled"), ("block", "blocklisted")])
+)
+
+
+def test_who_was_disabled_or_blocked_in_listmonk_stays_out_and_unread_columns_are_named(run, imported):
+    done, stored = imported(LISTMONK, *CONSENT)
+    assert stored == {"ada@example.com": "confirmed", "off@example.com": "unsubscribed"}
+    assert suppressed(run) == ["operator"]
+    assert "Columns that are not read: uuid, name, attributes, updated_at." in done.stderr
+    assert "1 signed up, 0 already there, 2 left, 0 invalid." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "status"),
+    [
+        ("status", "Subscribed", "confirmed"),
+        ("status", "", "confirmed"),
+        ("status", "unconfirmed", "pending"),
+        ("subscription_status", "UNSUBSCRIBED", "unsubscribed"),
+        ("Status", "opted-out", "unsubscribed"),
+        ("status", "bounced", "refused"),
+        ("status", "hard bounced", "refused"),
+        ("status", "cleaned", "refused"),
+        ("status", "complained", "operator"),
+        ("type", "unsubscribed", "unsubscribed"),
+        ("UNSUB_TIME", "2026-03-04 05:06:07", "unsubscribed"),
+        ("unsubscribed_at", "", "confirmed"),
+        ("bounce count", "0", "confirmed"),
+        ("bounce count", "3", "unsubscribed"),
+        ("blacklisted", "1", "unsubscribed"),
+        ("subscribed", "false", "unsubscribed"),
+        ("confirmed", "0", "pending"),
+        ("status,unsubscribed", "active,yes", "unsubscribed"),
+    ],
+)
+def test_nobody_who_left_elsewhere_becomes_a_subscriber(run, imported, columns, cells, status):
+    done, stored = imported(f"email,{columns}\nada@example.com,{cells}\n", *CONSENT)
+    assert [*stored.values(), *suppressed(run)] == [status]
+    assert "not read" not in done.stderr or columns == "type"
+    assert ("1 left" in done.stderr) == (status not in ("confirmed", "pending"))
+
+
+def test_who_is_listed_twice_and_left_once_has_left(imported):
+    done, stored = imported("email,status\nada@example.com,active\nada@example.com,unsubscribed\n", *CONSENT)
+    assert stored == {"ada@example.com": "unsubscribed"}
+    assert "0 signed up, 0 already there, 1 double, 1 left, 0 invalid." in done.stderr
+
+
+def test_a_link_to_unsubscribe_keeps_nobody_out(imported):
+    _, stored = imported("email,unsubscribe_url\nada@example.com,https://example.org/u/1\n", *CONSENT)
+    assert stored == ADA_CONFIRMED
+
+
+def test_a_status_that_nobody_knows_is_named_and_signs_up_nobody(imported):
+    done, stored = imported("email,status\nada@example.com,gone fishing\nben@example.com,active\n", *CONSENT)
+    assert "'ada@example.com': unknown status 'gone fishing'; write confirmed, pending or unsubscribed" in done.stderr
+    assert stored == {"ben@example.com": "confirmed"}
+    assert done.exit_code == 1
+
+
+def test_our_own_export_comes_back_as_it_was(run, imported, engine):
+    people = (
+        "email,status,topics,keywords,muted_words,surprise,papers,frequency,weekdays,zone,hour,paused_until,created_at,"
+        "confirmed_at\n"
+        '+ada@example.com,confirmed,"language-models, vision","-x y, RAG",survey,no,5,weekly,2,Europe/Berlin,18,'
+        "2030-01-02,2026-01-02T03:04:05+00:00,2026-01-02T04:05:06+00:00\n"
+        '=ben@example.com,unsubscribed,,,,yes,10,daily,"0, 1, 2, 3, 4",UTC,7,,2026-01-02T03:04:05+00:00,'
+        "2026-01-02T04:05:06+00:00\n"
+        "'+zoe@example.com,confirmed,,,,,,,,,,,2026-01-03T03:04:05+00:00,2026-01-03T04:05:06+00:00\n"
+        "gone@example.com,confirmed,,,,,,,,,,,2026-01-03T03:04:05+00:00,2026-01-03T04:05:06+00:00\n"
+    ).replace("'+zoe", "''+zoe")
+    imported(people)
+    run("suppressions", "add", "gone@example.com")
+    before = run("subscribers", "export").stdout
+    rows = {row["email"]: row for row in csv.DictReader(io.StringIO(before))}
+    assert list(rows) == ["'+ada@example.com", "'=ben@example.com", "''+zoe@example.com", "gone@example.com"]
+    assert rows["'+ada@example.com"]["keywords"] == "'-x y, RAG"
+    assert rows["gone@example.com"]["suppressed"] == "operator"
+    for address in ("+ada", "=ben", "'+zoe", "gone"):
+        run("subscribers", "erase", f"{address}@example.com")
+    run("suppressions", "lift", "gone@example.com")
+    done, stored = imported(before)
+    assert done.exit_code == 0, done.output
+    assert stored == {
+        "+ada@example.com": "confirmed", "=ben@example.com": "unsubscribed", "'+zoe@example.com": "confirmed",
+    }  # fmt: skip
+    assert suppressed(run) == ["operator"]
+    after = {row["email"]: row for row in csv.DictReader(io.StringIO(run("subscribers", "export").stdout))}
+    del rows["gone@example.com"]
+    assert after == rows
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("hour", "24", "hour: Enter a number from 0 to 23"),
+        ("confirmed_at", "soon", "confirmed_at 'soon': write a past instant"),
+        ("confirmed_at", "2999-01-01", "write a past instant"),
+        ("paused_until", "May", "paused_until 'May': write a date"),
+        ("language", "xx", "language: Choose a language"),
+    ],
+)
+def test_a_wrong_cell_is_named_and_signs_up_nobody(imported, column, cell, words):
+    done, stored = imported(f"email,{column}\nada@example.com,{cell}\n")
+    assert stored == {}
+    assert words in done.stderr
+    assert "1 invalid" in done.stderr
+
+
+def test_who_never_confirmed_is_asked_even_when_the_others_gave_consent(imported, engine):
+    _, stored = imported("email,status\nada@example.com,pending\nben@example.com,confirmed\n", *CONSENT)
+    assert stored == ADA | {"ben@example.com": "confirmed"}
+    assert confirmations(engine, "ada@example.com") == 1
+    assert confirmations(engine, "ben@example.com") == 0
+
+
+def test_the_operators_own_domains_can_subscribe(run, monkeypatch):
+    refused = run("subscribers", "add", "ada@mail.corp.local")
+    assert "DIGEST_OWN_DOMAINS" in refused.stderr
+    assert refused.exit_code == 1
+    monkeypatch.setenv("DIGEST_OWN_DOMAINS", "corp.local, Home.Arpa")
+    settings.cache_clear()
+    for address in ("ada@mail.corp.local", "Ben@LAB.home.arpa", "zoe@example.org"):
+        assert "1 signed up" in run("subscribers", "add", address).stderr
+    assert run("subscribers", "show", "ada@MAIL.corp.local").exit_code == 0
+    assert set(statuses(run)) == {"ada@mail.corp.local", "Ben@lab.home.arpa", "zoe@example.org"}
