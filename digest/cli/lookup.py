@@ -33,7 +33,7 @@ def open_database() -> "Engine":
 
 
 def migrated_database() -> "Engine":
-    """The engine of this command; the tables are upgraded first. Only `digest migrate` and `digest up` make a database."""
+    """The engine of this command, with its tables upgraded. Only `digest migrate` and `digest up` make a database."""
     from digest.database.migrate import migrate
 
     with reading():

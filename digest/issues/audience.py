@@ -132,7 +132,8 @@ def count_due(connection: Connection, slots: Sequence[Slot]) -> dict[str, int]:
         (_is_suppressed(), str(SkipReason.SUPPRESSED)), (_is_paused(slot), str(SkipReason.PAUSED)), else_="due"
     ).label("why")
     query = _confirmed(slot, why, func.count()).group_by("why")
-    return {why: count for why, count in connection.execute(query, {"rows": as_rows(dialect, list(map(_row, slots)))})}
+    rows = connection.execute(query, {"rows": as_rows(dialect, list(map(_row, slots)))})
+    return dict(rows.tuples().all())
 
 
 def _audience(dialect: str, *columns: Any) -> tuple[Select[Any], Subquery]:

@@ -93,16 +93,16 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
             skipped[reason] += count
         else:
             counts["deferred" if state == State.QUEUED and again else state] += count
+    states: dict[str, Any] = {**counts, "skipped": dict(skipped)}
     if issue_id is None:
-        return Audit(None, counts.total() + skipped.total(), skipped=dict(skipped), **counts)
+        return Audit(None, counts.total() + skipped.total(), **states)
     columns = (issues.c.date, issues.c.kind, issues.c.candidates, issues.c.status)
     day, kind, candidates, status = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
     is_daily = kind == IssueKind.DAILY
     cuts = events.latest(connection, 1, f"issue:{day}", "cut") if is_daily else []
     left_out = cuts[0].detail.get("left_out", {}) if cuts else {}
     issue = f"{day}" if is_daily else f"{day} {kind}"
-    states = {"status": status, "not_queued": left_out}
-    return Audit(issue, candidates, skipped=dict(skipped), issue_id=issue_id, **states, **counts)
+    return Audit(issue, candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
 
 
 def outlook(connection: Connection, issue_id: int) -> Outlook:

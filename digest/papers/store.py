@@ -107,13 +107,13 @@ def _rows_of(connection: Connection, ids: Collection[str]) -> dict[str, Row[Any]
 
 def _row(listed: Paper, source: str, seen_at: datetime, stored: Row[Any] | None) -> dict[str, Any]:
     merged = merge(paper_from(stored), listed) if stored else listed
-    is_withdrawn = stored and stored.withdrawn_by != source
+    withdrawn = stored if stored and stored.withdrawn_by != source else None
     seen = [seen_at, *([stored.first_seen_at, stored.last_seen_at] if stored else [])]
     return asdict(merged) | {
         "sources": sorted({source, *(stored.sources if stored else ())}),
         # An earlier instant may come later, when recorded days are replayed.
         "first_seen_at": min(seen),
         "last_seen_at": max(seen),
-        "withdrawn_at": stored.withdrawn_at if is_withdrawn else None,
-        "withdrawn_by": stored.withdrawn_by if is_withdrawn else None,
+        "withdrawn_at": withdrawn.withdrawn_at if withdrawn else None,
+        "withdrawn_by": withdrawn.withdrawn_by if withdrawn else None,
     }

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from digest.database.engine import read_only, transaction
 from digest.language import SOURCE
 from digest.ledger import events
-from digest.ledger.kinds import Status
+from digest.ledger.kinds import Status, SuppressionReason
 from digest.papers.sources.reading import instant_of
 from digest.subscribers import store
 from digest.subscribers.addresses import normalise
@@ -21,7 +21,7 @@ from digest.subscribers.spreadsheet import Row
 from digest.subscribers.standing import Standing, standing, strictness
 from digest.subscribers.subscriber import Consent, Preferences, event_subject, recipient_key
 from digest.subscribers.subscriptions import subscribe
-from digest.subscribers.suppressions import SuppressionReason, is_suppressed, suppress
+from digest.subscribers.suppressions import is_suppressed, suppress
 from digest.text import listed, parse_date
 
 

@@ -17,9 +17,11 @@ COLUMNS = ("email", "status", *PREFERENCES, "created_at", "confirmed_at", "suppr
 _DELIMITERS = ",;\t|，；"
 _ADDRESS = re.compile(r"[^\s,;|，；@＠﹫]+[@＠﹫][^\s,;|，；@＠﹫]+")
 _HEADINGS = frozenset(
-    ("address", "addresses", "adresse", "subscriber", "subscribers", "courriel", "correo", "correoelectrónico")
-    + ("mail", "mails", "email", "emails", "emailaddress", "emailaddresses", "mailaddress", "emailadresse")
-    + ("邮箱", "邮箱地址", "电子邮箱", "电子邮件", "邮件地址", "邮件", "メール", "メールアドレス", "이메일")
+    (
+        *("address", "addresses", "adresse", "subscriber", "subscribers", "courriel", "correo", "correoelectrónico"),
+        *("mail", "mails", "email", "emails", "emailaddress", "emailaddresses", "mailaddress", "emailadresse"),
+        *("邮箱", "邮箱地址", "电子邮箱", "电子邮件", "邮件地址", "邮件", "メール", "メールアドレス", "이메일"),
+    )
 )
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 

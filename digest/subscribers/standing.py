@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from digest.ledger.kinds import Status
-from digest.subscribers.suppressions import SuppressionReason
+from digest.ledger.kinds import Status, SuppressionReason
 
 Standing = Status | SuppressionReason
 
@@ -13,8 +12,8 @@ _NO = frozenset(("", "0", "false", "no", "n", "f", "off", "null", "none", "nil",
 _MEANINGS: dict[Standing, str] = {
     Status.CONFIRMED: "confirmed subscribed active enabled regular premium yes true 1",
     Status.PENDING: "pending unconfirmed unactivated notconfirmed",
-    Status.UNSUBSCRIBED: "unsubscribed unsubscribe disabled inactive cancelled canceled removed deleted archived optedout"
-    " optout no false 0",
+    Status.UNSUBSCRIBED: "unsubscribed unsubscribe disabled inactive cancelled canceled removed deleted archived"
+    " optedout optout no false 0",
     SuppressionReason.REFUSED: "bounced bounce hardbounced hardbounce cleaned undeliverable unreachable",
     SuppressionReason.OPERATOR: "blocked blocklisted blacklisted banned complained complaint spam abuse suppressed",
 }

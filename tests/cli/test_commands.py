@@ -246,7 +246,7 @@ def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one
         (("audit",), {"DIGEST_DATABASE_URL": "mysql://host/name"}, 2, "DIGEST_DATABASE_URL"),
         (("audit",), {"DIGEST_DATABASE_URL": "sqlite:////proc/nowhere/x.sqlite"}, 3, "DIGEST_DATABASE_URL"),
         (("audit",), {"DIGEST_DATABASE_URL": "postgresql://127.0.0.1:9/digest"}, 3, "database cannot be used"),
-        (("publish",), {"DIGEST_DATABASE_URL": "sqlite:////nowhere/x.sqlite"}, 3, "There is no database /nowhere/x.sqlite"),
+        (("publish",), {"DIGEST_DATABASE_URL": "sqlite:////nowhere/x.sqlite"}, 3, "There is no database /nowhere"),
         (("web", "--port", "99999"), {}, 2, "0<=x<=65535"),
         (("scheduler",), {"DIGEST_DKIM_KEYS": "nov=absent.pem"}, 2, "DIGEST_DKIM_KEYS: absent.pem cannot be read"),
         (("search", "--limt", "5", "graphs"), {}, 2, "no such option"),

@@ -200,8 +200,9 @@ def test_the_file_of_the_machine_is_used_where_the_folder_has_none(
     "command",
     [
         "audit", "doctor", "subscribers list", "subscribers show ada@example.org", "subscribers export",
-        "search graphs", "explain --subscriber ada@example.org", "preview", "suppressions list", "pause", "retry", "send-test a@b.org",
-        "publish", "collect", "suppressions add ada@example.org", "subscribers add ada@example.org", "subscribers erase ada@example.org",
+        "search graphs", "explain --subscriber ada@example.org", "preview", "suppressions list", "pause", "retry",
+        "send-test a@b.org", "publish", "collect", "suppressions add ada@example.org",
+        "subscribers add ada@example.org", "subscribers erase ada@example.org",
     ],
 )  # fmt: skip
 @pytest.mark.processes
