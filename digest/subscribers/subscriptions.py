@@ -17,7 +17,7 @@ from digest.ledger.queueing import NewDelivery, count_mails, queue_delivery
 from digest.papers.community import forget_suggester
 from digest.subscribers import store
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber, event_subject, recipient_key
-from digest.subscribers.suppressions import is_suppressed, lift, suppress, suppression_of
+from digest.subscribers.suppressions import is_suppressed, lift, refused_at, suppress, suppression_of
 
 # So that nobody can flood an inbox through the form: at most one such message in a day and three in a month, and six
 # confirmations in a year, which a stranger can cause for any address.
@@ -135,7 +135,9 @@ def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timed
     """Undo unsubscribing after a confirmation; with `within`, only if it was recent. False when nothing changed."""
     since = now - within if within is not None else None
     with store.editing(engine, subscriber_id) as (connection, subscriber):
-        if subscriber is None or not store.undo_unsubscribe(connection, subscriber_id, now, since):
+        if subscriber is None or suppression_of(connection, subscriber.key) not in (None, SuppressionReason.ASKED):
+            return False  # no issue would arrive
+        if not store.undo_unsubscribe(connection, subscriber_id, now, since):
             return False
         store.withdraw_request(connection, subscriber_id)
         lift(connection, subscriber.key, SuppressionReason.ASKED)
@@ -193,15 +195,21 @@ def purge_pending(engine: Engine, now: datetime) -> int:
 
 
 def _queue_within_limits(connection: Connection, kind: Kind, subscriber: Subscriber, now: datetime) -> bool:
-    """Queue a message that someone asked for; of two simultaneous requests the ledger accepts one a day."""
+    """Queue a message that someone asked for; as tomorrow's where the ledger holds the one of today, refused."""
     if not _within_limits(connection, kind, subscriber.key, now):
         return False
-    delivery = NewDelivery(kind, now.astimezone(UTC).date(), subscriber.key, subscriber.id, now)
-    return queue_delivery(connection, delivery, now) is not None
+    today = now.astimezone(UTC).date()
+    return any(
+        queue_delivery(connection, NewDelivery(kind, day, subscriber.key, subscriber.id, now), now) is not None
+        for day in (today, today + timedelta(days=1))
+    )
 
 
 def _within_limits(connection: Connection, kind: Kind, key: str, now: datetime) -> bool:
-    limits = CONFIRMATION_LIMITS if kind is Kind.CONFIRMATION else MAIL_LIMITS
+    limits = list(CONFIRMATION_LIMITS if kind is Kind.CONFIRMATION else MAIL_LIMITS)
+    since = refused_at(connection, key)
+    if since and not count_mails(connection, kind, key, since):
+        del limits[0]  # the first since then does not wait for tomorrow: the mailbox may be there now
     return all(count_mails(connection, kind, key, now - period) < most for period, most in limits)
 
 

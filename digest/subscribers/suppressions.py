@@ -44,6 +44,12 @@ def suppression_of(connection: Connection, key: str) -> SuppressionReason | None
     return SuppressionReason(reason) if reason else None
 
 
+def refused_at(connection: Connection, key: str) -> datetime | None:
+    """When the mail server refused the address, if that is why it is suppressed."""
+    is_refused = (suppressions.c.key == key) & (suppressions.c.reason == str(SuppressionReason.REFUSED))
+    return connection.execute(select(suppressions.c.created_at).where(is_refused)).scalar()
+
+
 def all_suppressions(connection: Connection) -> list[Suppression]:
     """Return every suppression, newest first."""
     query = select(suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)

@@ -18,7 +18,7 @@ from digest.resources import resource
 from digest.settings import Settings
 from digest.web import health, inbox
 from digest.web.assets import Assets
-from digest.web.guard import Guard, add_security_headers
+from digest.web.guard import PERSONAL, Guard, add_security_headers
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, discovery, feeds, privacy, search
@@ -63,7 +63,10 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
         detail = problem.detail if isinstance(problem.detail, Message) else ""  # else the framework's own phrase
-        answer = pages.for_request(request).refuse(problem.status_code, detail)
+        language = pages.for_request(request)
+        if problem.status_code == 404 and not detail and PERSONAL.match(request.scope["path"]):
+            return language.show("lost", 404)
+        answer = language.refuse(problem.status_code, detail)
         answer.headers.update(problem.headers or {})
         return answer
 

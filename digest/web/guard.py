@@ -20,8 +20,8 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {frames}form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-# Pages behind a personal link.
-PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback|suggest)/.+")
+# Pages behind a personal link, which a line break may have damaged.
+PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback|suggest)/.+", re.DOTALL)
 
 Refuse = Callable[[Request, int], HTMLResponse]
 
@@ -32,7 +32,7 @@ class Guard:
     def __init__(self, app: ASGIApp, refuse: Refuse, public_url: str) -> None:
         self._app = app
         self._refuse = refuse
-        self._own_origin = "{0.scheme}://{0.netloc}".format(urlsplit(public_url))
+        self._own_origin = "{0.scheme}://{0.netloc}".format(urlsplit(public_url)).lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -184,6 +184,7 @@ def test_the_log_never_shows_a_token_or_an_address(visit: Visit) -> None:
 def test_a_redacted_path_still_says_which_page() -> None:
     assert redacted("/preferences/abc") == "/preferences/…"
     assert redacted("/u/abc/def") == "/u/…"
+    assert redacted("/u/\nabc\ndef") == "/u/…"
     assert redacted("/issues/2026-11-23") == "/issues/2026-11-23"
 
 

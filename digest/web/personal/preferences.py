@@ -67,7 +67,7 @@ def _resubscribe(link: PersonalLink) -> Response:
         return _show(link, _("You’re subscribed again."))
     if link.subscriber.status is Status.CONFIRMED:
         return _show(link, _("You’re already subscribed, so nothing has changed."))
-    return _show(link, _("This address was never confirmed, so nothing has changed. Sign up on the home page."))
+    return _show(link, _("This address has to be confirmed first, so nothing has changed. Sign up on the home page."))
 
 
 def _save(link: PersonalLink, form: Form) -> Response:

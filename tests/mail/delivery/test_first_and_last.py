@@ -14,7 +14,7 @@ from digest.ledger import queueing, sending
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import IssueKind, Kind, SkipReason, SuppressionReason
 from digest.mail.preview import preview_message
-from digest.subscribers import subscriptions
+from digest.subscribers import store, subscriptions
 from digest.subscribers.subscriber import Consent
 from digest.subscribers.suppressions import suppress, suppression_of
 from digest.subscribers.tokens import Purpose, verify
@@ -107,6 +107,24 @@ def test_who_was_suppressed_for_refusals_and_signs_up_again_gets_the_link_that_e
         assert suppression_of(connection, ada.key) is None
 
 
+def test_who_mends_their_mailbox_and_signs_up_again_on_the_same_day_is_sent_another_confirmation(
+    hands, engine, smtp_server
+):
+    def sign_up(minutes):
+        at = SEVEN + timedelta(minutes=minutes)
+        subscriptions.subscribe(engine, "ada@example.com", Consent(at, "", "web 1"), SECRET)
+        hands.at = at + timedelta(minutes=1)
+        hands.deliver()
+
+    smtp_server.always(Step.RCPT, "550 5.1.1 no such user")
+    sign_up(0)
+    smtp_server.always(Step.RCPT, "250 2.1.5 ok")
+    for minutes in (10, 20, 30):
+        sign_up(minutes)
+    (mail,) = smtp_server.taken
+    assert "/confirm/" in text_of(mail)
+
+
 @pytest.mark.parametrize("reason", [SuppressionReason.OPERATOR, SuppressionReason.ASKED])
 def test_a_block_after_signing_up_stops_the_confirmation(hands, engine, smtp_server, reason):
     ada = add_subscriber(engine, "ada@example.com", None)
@@ -154,7 +172,8 @@ def came_back(engine, ada):
 
 
 def signed_up_again(engine, ada):
-    subscriptions.subscribe(engine, ada.email, ada.consent, SECRET)
+    with transaction(engine) as connection:
+        store.add_request(connection, ada.id, Consent(SEVEN, "", "web 1"))
     first_issue.confirm(engine, ada.id, "", SEVEN)
 
 

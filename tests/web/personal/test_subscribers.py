@@ -238,8 +238,21 @@ def test_resubscribing_says_what_is_so(visit: Visit) -> None:
     visit.browser.post("/subscribe", data={"email": "pending@example.org"})
     pending = visit.subscriber("pending@example.org")
     never = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, pending)}", data={"action": "resubscribe"})
-    assert "This address was never confirmed, so nothing has changed." in never.text
+    assert "This address has to be confirmed first, so nothing has changed." in never.text
     assert "subscribed again" not in never.text
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.REFUSED, SuppressionReason.OPERATOR])
+def test_an_address_that_gets_no_mail_is_not_said_to_be_subscribed_again(
+    visit: Visit, reason: SuppressionReason
+) -> None:
+    reader = visit.subscribed()
+    subscriptions.unsubscribe(visit.engine, reader.id, START, "test")
+    with transaction(visit.engine) as connection:
+        suppress(connection, reader.key, reason, "", START)
+    answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"action": "resubscribe"})
+    assert "This address has to be confirmed first, so nothing has changed." in answer.text
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
 def test_a_request_by_a_stranger_changes_nothing_that_who_left_can_see(visit: Visit, clock: Clock) -> None:
@@ -351,6 +364,7 @@ def test_a_damaged_unsubscribe_link_says_so_and_leads_to_another_way_out(visit: 
     token = visit.token(Purpose.UNSUBSCRIBE, reader)
     foreign = sign(Purpose.UNSUBSCRIBE, reader.id, START, [b"another key, as long as it has to be"])
     damaged = [token[:-1], token[:-1] + ".", token[1:], token.lower(), token + "x", "x" * 32, "nonsense", "", "a/b"]
+    damaged += [token + "&gt;", token[:9] + "%0A" + token[9:], "%0A" + token, token[:9] + "%E2%80%8B" + token[9:]]
     for text in (*damaged, foreign, visit.token(Purpose.MANAGE, reader)):
         for answer in (
             visit.browser.get(f"/u/{text}"),
@@ -363,6 +377,20 @@ def test_a_damaged_unsubscribe_link_says_so_and_leads_to_another_way_out(visit: 
             assert "It’s damaged, so nothing has changed." in answer.text
             assert 'action="/manage"' in answer.text
     assert visit.subscriber().status is Status.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    "damage", ["{0:.31}", "{}x", "{}/", "{}/issue", "{0:.9}/x", "%0A{}", "{}%0Ax/y", "{}/more%3E/1"]
+)
+@pytest.mark.parametrize("page", ["feedback", "preferences", "u"])
+def test_every_damaged_personal_address_leads_to_a_new_link(visit: Visit, page: str, damage: str) -> None:
+    purpose = {"preferences": Purpose.MANAGE, "u": Purpose.UNSUBSCRIBE}.get(page, Purpose.FEEDBACK)
+    for method in ("GET", "POST"):
+        token = visit.token(purpose, visit.subscriber() if method == "POST" else visit.subscribed())
+        answer = visit.browser.request(method, f"/{page}/{damage.format(token)}")
+        is_forgiven = damage == "{}/" and page in ("preferences", "u")
+        assert answer.status_code == (200 if is_forgiven else 404)
+        assert is_forgiven or 'action="/manage"' in answer.text
 
 
 @pytest.mark.parametrize("added", [".", ">", "),", "%3E", "3D", "=3D", "]", "%22", "!", "/", "_", "%20"])
