@@ -94,6 +94,7 @@ def unknown_variables() -> list[str]:
 _REMEDIES = {
     "int_parsing": "write a whole number",
     "int_from_float": "write a whole number",
+    "int_parsing_size": "write a whole number",
     "float_parsing": "write a number",
     "finite_number": "write a number",
     "bool_parsing": "write true or false",
@@ -107,8 +108,13 @@ _REMEDIES = {
 }
 
 
+def remedy(problem: Any) -> str:
+    """What to write instead, for one error of pydantic."""
+    text = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
+    return text.format_map(problem.get("ctx", {}))
+
+
 def _problem_line(problem: Any) -> str:
     name, *item = map(str, problem["loc"] or [""])
-    remedy = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
-    line = ": ".join([*item, remedy.format_map(problem.get("ctx", {}))])
+    line = ": ".join([*item, remedy(problem)])
     return f"{PREFIX}{name.upper()}: {line}" if name else line
