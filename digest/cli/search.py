@@ -41,7 +41,7 @@ def search(
     from digest.papers import search as archive
 
     if words and "-h" in words:
-        return typer.echo(context.get_help(), nl=False)
+        return typer.echo(context.get_help())
     if options := [word for word in words or () if re.match("--.", word)]:
         raise typer.BadParameter("no such option", param_hint=options[0])
     if like is not None:

@@ -40,7 +40,7 @@ def at_home(path: Path) -> Path:
 def file_values() -> dict[str, str]:
     """The DIGEST_* variables in the settings file. Raises SettingsError for a line with more than one meaning."""
     path = settings_file()
-    lines = _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE").splitlines() if path else []
+    lines = _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE").split("\n") if path else []
     assignments = [
         (number, line, match[1].upper()) for number, line in enumerate(lines, 1) if (match := _NAME.match(line))
     ]

@@ -101,7 +101,7 @@ _REMEDIES = {
     "greater_than": "use more than {gt}",
     "greater_than_equal": "use {ge} or more",
     "less_than_equal": "use {le} or less",
-    "string_too_short": "use at least {min_length} characters",
+    "string_too_short": "it must not be empty",
     "string_too_long": "use at most {max_length} characters",
     "literal_error": "use {expected}",
     "value_error": "{error}",
