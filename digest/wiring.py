@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest import clock, hints
-from digest.database.engine import DATABASE_AWAY, connect, read_only
+from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, problem_of, read_only
 from digest.database.migrate import why_not_current
 from digest.issues.publish import Plan
 from digest.issues.selection import IssueCache
@@ -46,7 +46,9 @@ def session_engine(settings: Settings) -> Engine:
         with read_only(database) as connection:
             remedy = why_not_current(connection)
         address = direct_address(database)
-    except DATABASE_AWAY:
+    except DATABASE_AWAY as problem:
+        if problem_of(problem).startswith(NO_DATABASE):
+            raise
         return database  # an outage at the start is waited for like any other
     if remedy:
         raise ValueError(f"The database is not ready. {remedy}")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
 from digest.cli.lookup import opened
 from digest.cli.output import NotReady, complain
-from digest.settings import FILE_VARIABLE, SettingsError
+from digest.settings import FILE_VARIABLE, SettingsError, remedy
 
 app = typer.Typer(
     name="digest",
@@ -58,7 +59,9 @@ def main() -> None:
     if "--debug" in sys.argv:
         app()
     try:
-        app()
+        sys.exit(app(prog_name="digest", standalone_mode=False))  # or Typer would draw a box around each mistake
+    except typer.TyperException as error:
+        complain(_usage_line(error), 2)
     except SettingsError as error:
         complain(str(error), 2)
     except NotReady as error:
@@ -67,6 +70,14 @@ def main() -> None:
         complain("stopped", 1)
     except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
         complain(_error_line(error), 3 if _is_not_ready(error) else 1)
+
+
+def _usage_line(error: typer.TyperException) -> str:
+    text, problem, context = error.format_message(), error.__cause__, getattr(error, "ctx", None)
+    if isinstance(problem, ValidationError):
+        text = f"{text.partition(':')[0]}: {remedy(problem.errors()[0])}"
+    help_ = f"; see: {context.command_path} --help" if context else ""
+    return " ".join(text.split()).rstrip(".") + help_
 
 
 def _is_not_ready(error: Exception) -> bool:
@@ -82,10 +93,10 @@ def _is_outage(error: Exception) -> bool:
 
 
 def _error_line(error: Exception) -> str:
-    from digest.database.engine import problem_of
+    from digest.database.engine import NO_DATABASE, problem_of
 
     problem = problem_of(error)
-    if problem.startswith("there is no database"):
+    if problem.startswith(NO_DATABASE):
         return (
             f"T{problem[1:]}. Check DIGEST_DATABASE_URL, name the settings file by --env-file, or run: digest migrate"
         )

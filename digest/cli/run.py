@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import sys
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.output import NotReady, answer, progress, with_json
-from digest.settings import settings
+from digest.settings import Settings, settings
 from digest.settings.reference import env_example
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def web(
     from digest.database.engine import closing
     from digest.web.app import create_app
 
-    chosen = settings()
+    chosen = _complete_settings()
+    host, port = host or chosen.web_host, chosen.web_port if port is None else port
+    _check_address(host, port)
     with closing(wiring.engine(chosen)) as database:
         uvicorn.run(
             create_app(database, chosen, wiring.hint(chosen)),
-            host=host or chosen.web_host,
-            port=chosen.web_port if port is None else port,
+            host=host,
+            port=port,
             access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself
             log_level="warning",
             forwarded_allow_ips=chosen.forwarded_allow_ips,
@@ -75,7 +78,7 @@ def worker(
     from digest.database.engine import checkpoint
     from workers.app import app as celery
 
-    wiring.signers(settings())  # a key that cannot sign is reported now, not with each message
+    wiring.signers(_complete_settings())  # a key that cannot sign is reported now, not with each message
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
@@ -96,9 +99,26 @@ def scheduler() -> None:
     from digest.database.engine import closing
     from workers.scheduler import run
 
-    wiring.signers(settings())
+    wiring.signers(_complete_settings())
     with closing(_session_engine()) as database:
         run(settings(), database)
+
+
+def _complete_settings() -> Settings:
+    """The settings, once there is a secret. Raises SettingsError."""
+    _ = settings().secret_keys
+    return settings()
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as problem:
+        advice = "choose others by --host and --port, or DIGEST_WEB_HOST and DIGEST_WEB_PORT"
+        raise NotReady(f"Cannot listen on {host}, port {port} ({problem.strerror}); {advice}") from None
 
 
 def _session_engine() -> "Engine":
@@ -129,6 +149,8 @@ def init(
             file.write(text)
     except FileExistsError:
         raise NotReady(f"{path} exists; nothing changed. Remove it first, or use another --file.") from None
+    except OSError as problem:
+        raise NotReady(f"Cannot write {path} ({problem.strerror}); use another --file.") from None
     progress(f"Wrote {path}. Fill in what you need, then run: digest doctor")
 
 

@@ -4,7 +4,6 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from digest.cli.lookup import reading
@@ -30,6 +29,7 @@ SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 @with_json
 def search(
+    context: typer.Context,
     words: Words = None,
     limit: Rows = 10,
     category: Category = "",
@@ -41,9 +41,9 @@ def search(
     from digest.papers import search as archive
 
     if words and "-h" in words:
-        return typer.echo(click.get_current_context().get_help())
+        return typer.echo(context.get_help())
     if options := [word for word in words or () if re.match("--.", word)]:
-        raise typer.BadParameter("no such option; see: digest search --help", param_hint=options[0])
+        raise typer.BadParameter("no such option", param_hint=options[0])
     if like is not None:
         if words:
             raise typer.BadParameter("give words or a paper, not both", param_hint="--like")

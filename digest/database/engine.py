@@ -21,6 +21,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 log = structlog.get_logger()
 
 T = TypeVar("T")
+NO_DATABASE = "there is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 
 
@@ -147,7 +148,7 @@ def _sqlite(url: URL, create: bool) -> Engine:
 
 def _expect_file(file: Path, *_arguments: Any) -> None:
     if not file.exists():
-        raise sqlite3.OperationalError(f"there is no database {file}")
+        raise sqlite3.OperationalError(f"{NO_DATABASE} {file}")
 
 
 def _on_sqlite_connect(dbapi_connection: sqlite3.Connection, _record: Any) -> None:

@@ -10,10 +10,11 @@ PREFIX = "DIGEST_"
 FILE_VARIABLE = PREFIX + "ENV_FILE"
 DEFAULT_FILES = (Path(".env"), Path("/etc/digest/digest.env"))
 
-_NAME = re.compile(rf"\s*(?:export\s+)?({PREFIX}\w*)", re.IGNORECASE)
+_NAME = re.compile(rf"[^#=]*?(?<!\w)({PREFIX}\w*)", re.IGNORECASE)
 # What Digest, honcho and systemd read alike: in no value a backslash, outside of single quotes no dollar.
 _BARE = r"[^\s'\"\\$`#]*"
-_ASSIGNMENT = re.compile(rf"""\s*\w+\s*=\s*(?:'([^'\\]*)'|"([^"\\$`]*)"|({_BARE}))\s*""")
+_ASSIGNMENT = re.compile(rf"""[ \t]*\w+[ \t]*=[ \t]*(?:'([^'\\]*)'|"([^"\\$`]*)"|({_BARE}))[ \t]*""")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class SettingsError(Exception):
@@ -23,24 +24,30 @@ class SettingsError(Exception):
 def settings_file() -> Path | None:
     """The file of settings: the one that DIGEST_ENV_FILE names, or else the first that exists."""
     if named := os.environ.get(FILE_VARIABLE):
-        return Path(named)
+        return Path(named).expanduser()
     return next((path for path in DEFAULT_FILES if os.path.isfile(path)), None)  # noqa: PTH113 - False if not allowed
 
 
 def at_home(path: Path) -> Path:
     """A relative path starts at the folder of the settings file, so that all commands mean the same one."""
     file = settings_file()
-    return file.parent / path.expanduser() if file else path.expanduser()
+    try:
+        return file.parent / path.expanduser() if file else path.expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{path}: this machine has no user of that name; write the whole path") from None
 
 
 def file_values() -> dict[str, str]:
     """The DIGEST_* variables in the settings file. Raises SettingsError for a line with more than one meaning."""
     path = settings_file()
-    lines = _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE").splitlines() if path else []
+    lines = _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE").split("\n") if path else []
     assignments = [
         (number, line, match[1].upper()) for number, line in enumerate(lines, 1) if (match := _NAME.match(line))
     ]
-    return {name: _value(f"{path}, line {number}", name, line) for number, line, name in assignments}
+    values = {name: _value(f"{path}, line {number}", name, line) for number, line, name in assignments}
+    if FILE_VARIABLE in values:  # honcho would pass it on, and then another file would be read
+        raise SettingsError(f"{path}: remove {FILE_VARIABLE}; it only works in the environment")
+    return values
 
 
 def field_values(given: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
@@ -57,8 +64,10 @@ def field_values(given: Mapping[str, str], names: Iterable[str]) -> dict[str, An
                 "remove them there"
             )
         if file:
-            values[name] = _read(at_home(Path(file)), f"check {variable}_FILE", f"{variable}_FILE: ").strip()
-        elif text is not None:
+            text = _read(at_home(Path(file)), f"check {variable}_FILE", f"{variable}_FILE: ").strip()
+        if text is not None:
+            if _UNPRINTABLE.search(text):
+                raise SettingsError(f"{variable}: write it in UTF-8, without control characters")
             values[name] = text
     return values
 

@@ -1,10 +1,10 @@
 """The settings of the installation itself: its address, its storage, its pages and logs."""
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
@@ -12,8 +12,14 @@ from pydantic_settings import BaseSettings
 from digest.language import SOURCE, Languages
 from digest.resources import resource
 from digest.settings.environment import at_home
-from digest.settings.secrets import generate_secret, stored_secret
+from digest.settings.secrets import SHORTEST, generate_secret, stored_secret
 from digest.smtp import is_loopback, split_server
+from digest.text import parse_domain
+
+_WEB_ADDRESS = re.compile(r"https?://(\[[\da-f:.]+\]|[\w.-]+)(:\d+)?(/[\w./~%+-]*)?", re.ASCII | re.IGNORECASE)
+_TLS_OPTIONS = {"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+_REDIS_OPTIONS = {"redis": set[str](), "rediss": _TLS_OPTIONS, "unix": {"db"}}  # what both clients understand
+_SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 AtHome = Annotated[Path, AfterValidator(at_home)]
@@ -40,6 +46,13 @@ class AddressSettings(BaseSettings):
         SOURCE,
         description="Language of subscribers who chose none, as a tag such as `zh-CN`. docs/languages.md lists them.",
     )
+
+    @field_validator("title", "contact")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("write it on one line, without control characters")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -83,53 +96,44 @@ class StorageSettings(BaseSettings):
         description="At least 32 random characters; signs the links in emails. To replace it, put the new one in front of the old, separated by a space: the first signs, all are accepted. The last also hashes addresses in the ledger and must stay last. Empty: one is generated in the data folder.",
     )
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _data_dir(cls, value: object) -> object:
+        if not str(value).strip() or "://" in str(value):
+            raise ValueError("name a folder, such as /var/lib/digest")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value().strip()
-        scheme = url.partition(":")[0].partition("+")[0]
-        if scheme not in ("", "sqlite", "postgresql", "postgres"):
+        scheme, colon, rest = value.get_secret_value().strip().partition("://")
+        kind = scheme.lower().partition("+")[0]
+        if kind == "sqlite" and colon:
+            return SecretStr(f"sqlite:///{_database_file(rest)}")
+        if kind in ("postgresql", "postgres") and colon:
+            return SecretStr(_postgresql(rest))
+        if scheme:
             raise ValueError("start with postgresql:// or sqlite:///")
-        if scheme == "sqlite":
-            start, _, path = url.partition(":///")
-            if not path or ":memory:" in path:
-                raise ValueError("name a file that all processes share: sqlite:///path")
-            return SecretStr(url if path.startswith("file:") else f"{start}:///{at_home(Path(path))}")
-        if split_server(url).netloc.count("@") > 1:  # SQLAlchemy would take a part of the password for the host
-            raise ValueError("in user and password write @ as %40")
-        if scheme and "://" not in url:
-            raise ValueError("start with postgresql:// or sqlite:///")
-        return SecretStr(url)
+        return SecretStr("")
 
     @field_validator("redis_url")
     @classmethod
     def _redis_url(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value().strip()
-        if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
-            raise ValueError("start with redis://, rediss:// or unix:///path (also for Valkey)")
-        parts = split_server(url)
-        checks = parse_qs(parts.query).get("ssl_cert_reqs")
-        if checks not in (None, ["required"], ["optional"], ["none"]):
-            raise ValueError("ssl_cert_reqs is required, optional or none")
-        if parts.scheme == "unix" and not parts.path:
-            raise ValueError("write the path of the socket: unix:///run/redis.sock")
-        if parts.scheme == "rediss" and not checks:  # else Celery's client, unlike ours, would check no certificate
-            url += f"{'&' if parts.query else '?'}ssl_cert_reqs=required"
-        return SecretStr(url)
+        return SecretStr(_redis(url) if url else "")
 
     @field_validator("secret_key")
     @classmethod
     def _secret_key(cls, value: SecretStr) -> SecretStr:
         keys = value.get_secret_value().split()
-        if any(len(key) < 32 for key in keys):
-            raise ValueError("use at least 32 random characters: openssl rand -hex 32")
+        if any(len(key) < SHORTEST for key in keys):
+            raise ValueError(f"use at least {SHORTEST} random characters: openssl rand -hex {SHORTEST}")
         return SecretStr(" ".join(keys))
 
     @property
     def database(self) -> str:
         """The database's address, with the default filled in. Holds a password: never log it."""
-        url = self.database_url.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'digest.sqlite'}"
-        return url.replace("postgres://", "postgresql://", 1)
+        return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'digest.sqlite'}"
 
     @property
     def secret_keys(self) -> tuple[bytes, ...]:
@@ -173,7 +177,7 @@ class ProcessSettings(BaseSettings):
     @field_validator("web_host")
     @classmethod
     def _web_host(cls, value: str) -> str:
-        if not re.fullmatch(r"[\w.:%-]+", value):
+        if not is_host(value):
             raise ValueError("use an address of this machine such as 127.0.0.1, or 0.0.0.0 for all")
         return value
 
@@ -192,9 +196,70 @@ def web_address(value: str) -> str:
     """`value` without a slash at its end. Raises ValueError for what is not a web address."""
     try:
         parts = urlsplit(value)
-        is_plain = parts.port != 0 and value.isascii() and value.isprintable() and not {" ", "@", "?", "#"} & {*value}
+        is_plain = _WEB_ADDRESS.fullmatch(value) and parts.port != 0 and is_host(parts.hostname or "")
     except ValueError:
         is_plain = False
-    if not is_plain or parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_plain:
         raise ValueError("use a web address such as https://papers.example.org")
-    return value.rstrip("/")
+    return parts.geturl().rstrip("/")
+
+
+def is_host(text: str) -> bool:
+    """Return True for an IP address, and for what can be the name of a machine."""
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        pass
+    try:
+        return parse_domain(text.replace("_", "-").encode("idna").decode()) is not None
+    except UnicodeError:
+        return False
+
+
+def _database_file(path: str) -> Path:
+    file = at_home(Path(path.removeprefix("/")))
+    if len(path) < 2 or path[0] != "/" or any(sign in path for sign in ("?", "/file:", ":memory:")) or file.is_dir():
+        raise ValueError("name a file that all processes share: sqlite:///path")
+    return file
+
+
+def _postgresql(rest: str) -> str:
+    parts = split_server(f"postgresql://{rest}")
+    if parts.netloc.count("@") > 1:  # SQLAlchemy would take a part of the password for the host
+        raise ValueError("in user and password write @ as %40")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if any("password" in name for name in options):
+        raise ValueError("write user and password before the host: postgresql://user:password@host/name")
+    if options:
+        from psycopg import Error
+        from psycopg.conninfo import make_conninfo
+
+        try:
+            make_conninfo(**options)
+            is_right = options.get("sslmode", "require") in _SSL_MODES
+        except Error:
+            is_right = False
+        if not is_right:
+            raise ValueError("after ? write options of PostgreSQL, such as sslmode=require")
+    return f"postgresql://{rest}"
+
+
+def _redis(url: str) -> str:
+    scheme = url.partition("://")[0]
+    if scheme not in _REDIS_OPTIONS:
+        raise ValueError("start with redis://, rediss:// or unix:///path (also for Valkey)")
+    parts = split_server(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if scheme == "unix" and (parts.hostname or not parts.path):
+        raise ValueError("write the path of the socket: unix:///run/redis.sock")
+    if scheme != "unix" and not (is_host(parts.hostname or "") and re.fullmatch(r"/?|/[0-9]{1,5}", parts.path)):
+        raise ValueError("write host and number of the database: redis://:password@host:6379/0")
+    if wrong := options.keys() - _REDIS_OPTIONS[scheme]:
+        raise ValueError(f"remove {min(wrong)}= from the end; not every client of Redis understands it here")
+    if not re.fullmatch("[0-9]{1,5}", options.get("db", "0")):
+        raise ValueError("db is a number: unix:///run/redis.sock?db=0")
+    if options.get("ssl_cert_reqs", "none") not in ("required", "optional", "none"):
+        raise ValueError("ssl_cert_reqs is required, optional or none")
+    if scheme == "rediss" and "ssl_cert_reqs" not in options:  # else Celery's client, unlike ours, would check nothing
+        url += f"{'&' if parts.query else '?'}ssl_cert_reqs=required"
+    return url

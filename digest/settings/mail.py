@@ -3,15 +3,16 @@
 import re
 from datetime import date
 from email.utils import parseaddr
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from digest.settings.installation import EMPTY_IS_NONE, AtHome
+from digest.settings.installation import EMPTY_IS_NONE, AtHome, is_host
 from digest.settings.papers import words
 from digest.smtp import is_plain_address, parse_relay
-from digest.text import parse_domain
+from digest.text import parse_date, parse_domain
 
 _Domain = Annotated[str, StringConstraints(to_lower=True)]
 _Rate = Annotated[float, Field(gt=0)]
@@ -24,8 +25,8 @@ def _pairs(example: str) -> BeforeValidator:
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in words(value)]
-        if not all(name and text for name, _, text in pairs):
-            raise ValueError(f"write {example}")
+        if not all(name and text for name, _, text in pairs) or len({name.lower() for name, *_ in pairs}) < len(pairs):
+            raise ValueError(f"write {example}, each name once")
         return {name: text for name, _, text in pairs}
 
     return BeforeValidator(parse)
@@ -34,10 +35,10 @@ def _pairs(example: str) -> BeforeValidator:
 def _day(value: Any) -> Any:
     if not isinstance(value, str) or not value:
         return value
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ValueError("write a day as YYYY-MM-DD, such as 2026-11-23") from None
+    day = parse_date(value.strip())
+    if day is None or not 1970 <= day.year < 2200:
+        raise ValueError("write a day as YYYY-MM-DD, such as 2026-11-23")
+    return day
 
 
 class SenderSettings(BaseSettings):
@@ -66,6 +67,13 @@ class SenderSettings(BaseSettings):
         description="Send one last email to someone who unsubscribes on a page; it confirms that and has a link to subscribe again. Never sent after a one-click unsubscribe in an email client, nor to a suppressed address.",
     )
 
+    @field_validator("dkim_keys")
+    @classmethod
+    def _selectors(cls, value: dict[str, Path]) -> dict[str, Path]:
+        if wrong := [name for name in value if not parse_domain(name.replace("_", "-"))]:
+            raise ValueError(f"{wrong[0]!r} is not a selector; write selector=file, such as nov2026=keys/nov2026.pem")
+        return value
+
     @field_validator("own_domains", mode="before")
     @classmethod
     def _own_domains(cls, value: Any) -> Any:
@@ -79,7 +87,8 @@ class SenderSettings(BaseSettings):
     def _mail_address(cls, value: str) -> str:
         address = parseaddr(value)[1]
         is_whole = value == address or value.endswith(f"<{address}>")
-        if value and not (is_whole and is_plain_address(address) and value.isprintable()):
+        is_usable = is_plain_address(address) and parse_domain(address.partition("@")[2])
+        if value and not (is_whole and is_usable and value.isprintable()):
             raise ValueError(
                 'use an address such as Daily Papers <papers@example.org>, a name with a comma in "quotes"'
             )
@@ -142,7 +151,15 @@ class SmtpSettings(BaseSettings):
         if any("://" not in url for url in urls[1:]):  # the rest of a password
             raise ValueError("separate servers by blanks; in user and password write a blank as %20")
         for url in urls:
-            parse_relay(url)
+            if not is_host(parse_relay(url).host):
+                raise ValueError("the host is not a name or an IP address: write smtps://user:password@host:465")
+        return value
+
+    @field_validator("smtp_domain_rates")
+    @classmethod
+    def _domains(cls, value: dict[str, float]) -> dict[str, float]:
+        if wrong := [name for name in value if name != "*" and not parse_domain(name)]:
+            raise ValueError(f"{wrong[0]!r} is not a domain; write gmail.com=20, or *=50 for all others")
         return value
 
     @field_validator("smtp_ehlo_name")

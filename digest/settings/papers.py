@@ -66,6 +66,13 @@ class SourceSettings(BaseSettings):
     def _list(cls, value: Any) -> Any:
         return tuple(words(value)) if isinstance(value, str) else value
 
+    @field_validator("sources", "arxiv_categories")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("write at least one name, or remove the setting")
+        return value
+
     @field_validator("arxiv_categories")
     @classmethod
     def _categories(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ class SourceSettings(BaseSettings):
         for address in value:
             scheme, colon, _ = address.partition("://")
             if colon and (scheme not in ("http", "https") or not urlsplit(address).hostname):
-                raise ValueError(f"{address!r} is neither a file nor an http:// or https:// address")
+                raise ValueError("write files, or addresses that start with http:// or https://")
         return tuple(address if "://" in address else str(at_home(Path(address))) for address in value)
 
 

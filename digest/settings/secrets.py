@@ -8,11 +8,13 @@ from pathlib import Path
 
 from digest.settings.environment import PREFIX, SettingsError
 
+SHORTEST = 32  # characters
+
 
 def stored_secret(file: Path) -> str:
     """The secret in `file`. Raises SettingsError: only a new installation generates one, or links would stop working."""
     try:
-        return file.read_text()
+        secret = file.read_text(errors="replace")
     except FileNotFoundError:
         raise SettingsError(
             f"{PREFIX}SECRET_KEY is not set, and there is no {file}. Run: digest migrate, or name the settings file by "
@@ -20,6 +22,12 @@ def stored_secret(file: Path) -> str:
         ) from None
     except OSError as error:
         raise _unusable(file, error) from error
+    if len(secret.strip()) < SHORTEST:
+        raise SettingsError(
+            f"{file} is damaged: restore it from a backup; a new one, by removing it and digest migrate, ends all links in "
+            "emails already sent"
+        )
+    return secret
 
 
 def generate_secret(file: Path) -> None:

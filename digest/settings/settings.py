@@ -94,21 +94,27 @@ def unknown_variables() -> list[str]:
 _REMEDIES = {
     "int_parsing": "write a whole number",
     "int_from_float": "write a whole number",
+    "int_parsing_size": "write a whole number",
     "float_parsing": "write a number",
     "finite_number": "write a number",
     "bool_parsing": "write true or false",
     "greater_than": "use more than {gt}",
     "greater_than_equal": "use {ge} or more",
     "less_than_equal": "use {le} or less",
-    "string_too_short": "use at least {min_length} characters",
+    "string_too_short": "it must not be empty",
     "string_too_long": "use at most {max_length} characters",
     "literal_error": "use {expected}",
     "value_error": "{error}",
 }
 
 
+def remedy(problem: Any) -> str:
+    """What to write instead, for one error of pydantic."""
+    text = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
+    return text.format_map(problem.get("ctx", {}))
+
+
 def _problem_line(problem: Any) -> str:
     name, *item = map(str, problem["loc"] or [""])
-    remedy = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
-    line = ": ".join([*item, remedy.format_map(problem.get("ctx", {}))])
+    line = ": ".join([*item, remedy(problem)])
     return f"{PREFIX}{name.upper()}: {line}" if name else line

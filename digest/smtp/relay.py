@@ -53,9 +53,11 @@ def split_server(url: str) -> SplitResult:
     if any(c.isspace() for c in url) or "@" in f"{parts.path}{parts.query}{parts.fragment}" or parts.fragment:
         raise ValueError(_ESCAPE)
     try:
-        _ = parts.port
+        is_port = parts.port != 0
     except ValueError:
-        raise ValueError("the port is a number up to 65535") from None
+        is_port = False
+    if not is_port:
+        raise ValueError("the port is a number from 1 to 65535")
     return parts
 
 
@@ -75,7 +77,7 @@ def parse_relay(url: str) -> Relay:
     if security is Security.NONE and not is_loopback(host):
         raise ValueError(f"smtp:// sends in clear text; {host} is not this machine: use smtp+starttls:// or smtps://")
     weight = options.get("weight", ["1"])[-1]
-    if not (weight.isdecimal() and int(weight)):
-        raise ValueError("the weight is a whole number, 1 or more")
+    if not (weight.isascii() and weight.isdecimal() and 0 < len(weight) < 5 and int(weight)):
+        raise ValueError("the weight is a whole number from 1 to 9999")
     port = parts.port or _PORTS[security]
     return Relay(host, port, security, unquote(parts.username or ""), unquote(parts.password or ""), int(weight))

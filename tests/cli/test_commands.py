@@ -247,7 +247,16 @@ def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one
         (("audit",), {"DIGEST_DATABASE_URL": "sqlite:////proc/nowhere/x.sqlite"}, 3, "DIGEST_DATABASE_URL"),
         (("audit",), {"DIGEST_DATABASE_URL": "postgresql://127.0.0.1:9/digest"}, 3, "database cannot be used"),
         (("publish",), {"DIGEST_DATABASE_URL": "sqlite:////nowhere/x.sqlite"}, 3, "There is no database /nowhere"),
-        (("web", "--port", "99999"), {}, 2, "0<=x<=65535"),
+        (("web", "--port", "99999"), {}, 2, "'--port': use 65535 or less; see: digest web --help"),
+        (("web", "--port", "tcp://10.43.12.7:8000"), {}, 2, "'--port': write a whole number"),
+        (("web", "--port", "-1"), {}, 2, "'--port': use 0 or more"),
+        (("web", "--host", "256.0.0.1", "--port", "0"), {}, 3, "Cannot listen on 256.0.0.1, port 0"),
+        (("search", "graphs", "--limit", "many"), {}, 2, "'--limit': write a whole number"),
+        (("worker", "--processes", "2.5"), {}, 2, "'--processes': write a whole number"),
+        (("audti",), {}, 2, "Did you mean 'audit'?"),
+        (("audit", "--jsn"), {}, 2, "No such option: --jsn"),
+        (("audit", "--date"), {}, 2, "requires an argument"),
+        (("init", "--file", "/nowhere/.env"), {}, 3, "Cannot write /nowhere/.env"),
         (("scheduler",), {"DIGEST_DKIM_KEYS": "nov=absent.pem"}, 2, "DIGEST_DKIM_KEYS: absent.pem cannot be read"),
         (("search", "--limt", "5", "graphs"), {}, 2, "no such option"),
         (("worker",), {}, 3, "DIGEST_REDIS_URL"),
@@ -268,7 +277,8 @@ def test_a_mistake_is_one_clear_line_and_the_right_exit_code(
     printed = capsys.readouterr().err
     assert exit_.value.code == code, printed
     assert said in printed
-    assert "Traceback" not in printed
+    assert printed.count("\n") == 1 or "signed up" in printed
+    assert "Input should" not in printed
 
 
 @pytest.mark.parametrize("command", ["audit", "explain", "preview", "pause", "resume", "cancel", "retry", "send-test"])

@@ -1,6 +1,7 @@
 """Where settings come from: one grammar, one file for all folders, and reading commands that make nothing."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from honcho.environ import parse as as_honcho_reads
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.cli.main import main
 from digest.settings import Settings, SettingsError, settings, unknown_variables
 from digest.settings.environment import file_values, quoted
 
@@ -73,9 +75,15 @@ def test_whatever_the_file_accepts_honcho_reads_alike(tmp_path_factory: pytest.T
         'DIGEST_TITLE="of ${USER}"',
         r"DIGEST_TITLE='a\nb'",
         "DIGEST_TITLE='a\tb'",
+        "DIGEST_TITLE=a\x0cb",
         "export DIGEST_TITLE=Papers",
         "DIGEST_TITLE: Papers",
         "DIGEST_TITLE",
+        '"DIGEST_TITLE"=Papers',
+        "set DIGEST_TITLE=Papers",
+        "DIGEST_TITLE\uff1dPapers",
+        "DIGEST_TITLE=\u00a0Papers",
+        "DIGEST_TITLE=`hostname`",
     ],
 )
 def test_a_line_with_more_than_one_meaning_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
@@ -93,6 +101,18 @@ def test_a_file_that_is_not_utf_8_is_named_and_a_mark_at_its_start_does_no_harm(
     (tmp_path / ".env").write_bytes("DIGEST_TITLE=Prépublications".encode("latin-1"))
     with pytest.raises(SettingsError, match=r"cannot read \.env \(it is not UTF-8\)"):
         file_values()
+
+
+def test_a_file_of_settings_cannot_lead_to_another(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_ENV_FILE=other.env\nMY_DIGEST_TITLE=a b\n")
+    with pytest.raises(SettingsError, match=r"^\.env: remove DIGEST_ENV_FILE; it only works in the environment$"):
+        settings()
+
+
+def test_the_home_of_a_user_who_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_DATA_DIR", "~no-such-user/papers")
+    with pytest.raises(SettingsError, match="~no-such-user/papers: this machine has no user of that name"):
+        settings()
 
 
 def test_the_file_that_init_writes_is_quoted_wherever_it_has_to_be(tmp_path: Path) -> None:
@@ -201,16 +221,24 @@ def test_the_file_of_the_machine_is_used_where_the_folder_has_none(
     [
         "audit", "doctor", "subscribers list", "subscribers show ada@example.org", "subscribers export",
         "search graphs", "explain --subscriber ada@example.org", "preview", "suppressions list", "pause", "retry",
-        "send-test a@b.org", "publish", "collect", "suppressions add ada@example.org",
-        "subscribers add ada@example.org", "subscribers erase ada@example.org",
+        "send-test a@b.org", "publish", "collect", "suppressions add ada@example.org", "web", "worker", "scheduler",
+        "subscribers add ada@example.org", "subscribers erase ada@example.org", "lint absent.eml", "backtest",
     ],
 )  # fmt: skip
-@pytest.mark.processes
-def test_a_command_in_an_empty_folder_makes_nothing(tmp_path: Path, command: str) -> None:
-    done = digest(*command.split(), folder=tmp_path)
-    assert done.returncode in (1, 2, 3), done.stdout
-    assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == [tmp_path / "data"]  # of the test itself
+def test_a_command_in_an_empty_folder_makes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DIGEST_DATA_DIR")
+    monkeypatch.setattr("sys.argv", ["digest", *command.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code in (1, 2, 3)
+    if command != "doctor":
+        assert capsys.readouterr().err.count("\n") == 1
+    assert list(folder.iterdir()) == []
 
 
 def test_a_command_in_a_folder_without_database_says_what_to_do(tmp_path: Path) -> None:
@@ -218,6 +246,16 @@ def test_a_command_in_a_folder_without_database_says_what_to_do(tmp_path: Path) 
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "name the settings file by --env-file, or run: digest migrate" in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"short\n", bytes(range(128, 150))])
+def test_a_damaged_secret_is_named_and_not_replaced(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "data" / "secret_key"
+    file.write_bytes(content)
+    settings().create_secret()
+    with pytest.raises(SettingsError, match=r"secret_key is damaged: restore it from a backup"):
+        _ = settings().secret_keys
+    assert file.read_bytes() == content
 
 
 def test_without_a_secret_nobody_is_looked_for_under_a_new_one(tmp_path: Path, sqlite_url: str) -> None:
@@ -234,3 +272,15 @@ def test_nobody_else_can_read_the_database_and_its_folder(installation: Path) ->
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (made, *made.iterdir())}
     assert modes.pop(".digest") == 0o700
     assert set(modes.values()) == {0o600}, modes
+
+
+def test_cleaning_the_sources_keeps_the_data_of_an_installation(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[2] / "Makefile", tmp_path)
+    for name in (".venv", ".digest/demo", "dist"):
+        (tmp_path / name).mkdir(parents=True)
+    kept = {tmp_path / ".digest" / name for name in ("digest.sqlite", "secret_key")}
+    for file in kept:
+        file.touch()
+    subprocess.run(["make", "--silent", "clean"], cwd=tmp_path, check=True)
+    assert set((tmp_path / ".digest").iterdir()) == kept
+    assert not (tmp_path / "dist").exists()

@@ -33,8 +33,8 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("REDIS_URL", f"valkey://:{PASSWORD}@cache", "redis://"),
         ("SMTP_URL", f"smtp://papers:{PASSWORD}@mail.example.org", "smtp+starttls://"),
         ("SMTP_URL", f"https://papers:{PASSWORD}@mail.example.org", "smtps://"),
-        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:port", "the port is a number up to 65535"),
-        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:99999", "the port is a number up to 65535"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:port", "the port is a number from 1 to 65535"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:99999", "the port is a number from 1 to 65535"),
         ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org?weight=half", "the weight is a whole number"),
         ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org?wieght=2", "only ?weight= may follow"),
         ("SMTP_URL", f"smtps://papers:x#{PASSWORD}@mail.example.org", "# as %23"),
@@ -92,7 +92,7 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("POOL_DAYS", "0", "use 1 or more"),
         ("POOL_DAYS", "31", "use 30 or less"),
         ("POOL_DAYS", "2.5", "write a whole number"),
-        ("TITLE", "", "use at least 1 character"),
+        ("TITLE", "", "it must not be empty"),
         ("TITLE", "x" * 61, "use at most 60 characters"),
         ("WEB_PORT", "eighty", "write a whole number"),
         ("WEB_PORT", "tcp://10.43.12.7:8000", "enableServiceLinks: false"),
@@ -102,6 +102,47 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("LOG_JSON", "perhaps", "write true or false"),
         ("IN_DOUBT", "drop", "use 'resend' or 'hold'"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org:0", "the port is a number from 1 to 65535"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail..example.org", "the host is not a name"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@256.1.1.1", "the host is not a name"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org?weight=٣", "the weight is a whole number"),
+        ("SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org?weight={'9' * 400}", "the weight is a whole number"),
+        ("DATABASE_URL", f"postgresql:/papers:{PASSWORD}@db/papers", "start with postgresql://"),
+        ("DATABASE_URL", "::", "start with postgresql://"),
+        ("DATABASE_URL", f"postgresql://papers:{PASSWORD}@db:0/papers", "the port is a number"),
+        ("DATABASE_URL", f"postgresql:///papers?host=/run&password={PASSWORD}", "before the host"),
+        ("DATABASE_URL", f"postgresql://papers:{PASSWORD}@db/papers?ssl=true", "such as sslmode=require"),
+        ("DATABASE_URL", f"postgresql://papers:{PASSWORD}@db/papers?sslmode=yes", "such as sslmode=require"),
+        ("DATABASE_URL", "sqlite:///papers.sqlite?mode=ro", "sqlite:///path"),
+        ("DATABASE_URL", "sqlite:////", "sqlite:///path"),
+        ("REDIS_URL", f"redis://:{PASSWORD}@cache/papers", "number of the database"),
+        ("REDIS_URL", f"redis://:{PASSWORD}@cache/0?db=3", "remove db="),
+        ("REDIS_URL", f"redis://cache?password={PASSWORD}", "remove password="),
+        ("REDIS_URL", "redis://", "host"),
+        ("REDIS_URL", "unix://run/redis.sock", "unix:///run/redis.sock"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=one", "db is a number"),
+        ("REDIS_URL", "rediss://cache?ssl_cert_reqs=", "required, optional or none"),
+        ("DATA_DIR", "", "name a folder"),
+        ("DATA_DIR", "tcp://10.43.12.7:8000", "name a folder"),
+        ("TITLE", "Daily\nPapers", "on one line"),
+        ("TITLE", "Daily\x07Papers", "control characters"),
+        ("TITLE", "Pr\udce9publications", "UTF-8"),
+        ("CONTACT", "ada@example.org\r\nBcc: eve@example.org", "on one line"),
+        ("PUBLIC_URL", "https://papers..example.org", "web address"),
+        ("PUBLIC_URL", "https://papers.example.org:", "web address"),
+        ("PUBLIC_URL", 'https://papers.example.org/"', "web address"),
+        ("PUBLIC_URL", f"https://papers:{PASSWORD}@example.org", "web address"),
+        ("WEB_HOST", "127.0.0.1:8000", "0.0.0.0 for all"),
+        ("WEB_PORT", "９０００", "write a whole number"),
+        ("POOL_DAYS", "9" * 5000, "write a whole number"),
+        ("WARM_UP_FROM", "0001-01-01", "YYYY-MM-DD"),
+        ("SMTP_DOMAIN_RATES", "@gmail.com=20", "'@gmail.com' is not a domain"),
+        ("SMTP_DOMAIN_RATES", "gmail.com=20 Gmail.com=5", "each name once"),
+        ("DKIM_KEYS", "our/selector=nov.pem", "'our/selector' is not a selector"),
+        ("SOURCES", " , ", "at least one name"),
+        ("ARXIV_CATEGORIES", "", "at least one name"),
+        ("FEEDS", f"ftp://papers:{PASSWORD}@lab.example.org/feed", "http:// or https://"),
+        ("REPLY_TO", "papers@-.example.org", "address"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(
@@ -114,6 +155,8 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(
     assert line.startswith(f"DIGEST_{name}: ")
     assert said in line
     assert PASSWORD not in line
+    assert "Input should" not in line
+    assert "not valid" not in line
 
 
 def test_two_wrong_values_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +201,7 @@ def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_environment_wins_over_the_file_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("DIGEST_TITLE=From the file\nDIGEST_WEB_PORT=9000\n")
+    (tmp_path / ".env").write_text("DIGEST_TITLE='From the file'\nDIGEST_WEB_PORT=9000\n")
     monkeypatch.setenv("DIGEST_TITLE", "From the environment")
     assert (settings().title, settings().web_port) == ("From the environment", 9000)
 
@@ -209,6 +252,8 @@ def test_a_new_key_signs_and_the_old_one_stays_valid(monkeypatch: pytest.MonkeyP
 def test_postgres_addresses_as_hosting_companies_give_them_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_DATABASE_URL", "postgres://papers@db/papers")
     assert settings().database == "postgresql://papers@db/papers"
+    monkeypatch.setenv("DIGEST_DATABASE_URL", "postgres+psycopg2://papers@/papers?host=/run/postgresql&sslmode=disable")
+    assert Settings().database == "postgresql://papers@/papers?host=/run/postgresql&sslmode=disable"
 
 
 def test_an_encrypted_redis_has_its_certificate_checked_by_both_clients(monkeypatch: pytest.MonkeyPatch) -> None:

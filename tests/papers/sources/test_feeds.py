@@ -190,3 +190,9 @@ def test_one_address_is_asked_once_for_all_days_of_a_collecting(server: Replay) 
     for day in (DAY, date(2026, 5, 27), date(2026, 5, 26)):
         feeds.fetch(day, NOW)
     assert len(server.asked) == 1
+
+
+def test_the_password_in_the_address_of_a_list_is_never_shown() -> None:
+    with pytest.raises(SourceUnavailable, match=r"^http://127\.0\.0\.1:9/own: ") as caught:
+        fetch("http://ada:hunter2@127.0.0.1:9/own")
+    assert "hunter2" not in str(caught.value)

@@ -5,6 +5,7 @@ read. So a list may keep everything that was ever on it: an issue only takes wha
 """
 
 import json
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -71,18 +72,19 @@ class Feeds:
     def _read(self, now: datetime) -> _Lists:
         lists = _Lists(now)
         for address in self._addresses:
+            shown = re.sub("(?<=://)[^/?#]*@", "", address)  # without the password
             try:
                 answer = self._answer(address)
                 lists.unchanged += answer.unchanged
-                items = [] if answer.unchanged else list(_items(answer.body, address))
+                items = [] if answer.unchanged else list(_items(answer.body, shown))
             except SourceUnavailable as problem:
-                lists.problems.append(f"{address}: {problem}")
+                lists.problems.append(f"{shown}: {problem}")
                 continue
             lists.items += [item for item in items if isinstance(item, Item)]
             skipped = [(number, item) for number, item in enumerate(items, start=1) if isinstance(item, str)]
-            lists.unreadable += [Unreadable(f"{address}, record {number}", reason) for number, reason in skipped]
+            lists.unreadable += [Unreadable(f"{shown}, record {number}", reason) for number, reason in skipped]
             if answer.cut:
-                lists.problems.append(f"{address}: {answer.cut}")
+                lists.problems.append(f"{shown}: {answer.cut}")
             elif not skipped and answer.validator != Validator():
                 lists.validators[address] = answer.validator
         return lists
