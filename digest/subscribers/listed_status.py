@@ -23,7 +23,8 @@ _WORDS: dict[ListedStatus, str] = {
 _MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split()} | {"": _CONFIRMED}
 # These keep a person out in whatever column they are.
 _CERTAIN = re.compile(
-    "(un|never|non)subscribed|(hard|soft)?bounced|cleaned|bl(ock|ack)listed|complained|suppressed|optedout|已?退订"
+    "(un|never|non)subscribed|(hard|soft)?bounced?|cleaned|bl(ock|ack)listed|blocked|complained|suppressed|optedout"
+    "|disabled|inactive|cancell?ed|已?退订"
 )
 _NO = frozenset(("", "false", "no", "n", "f", "off", "null", "none", "nil", "never", "na"))  # and zeros
 
@@ -61,7 +62,7 @@ def strictest(meanings: Iterable[ListedStatus]) -> ListedStatus:
 
 def _meaning(column: str, cell: str) -> ListedStatus:
     word = "".join(filter(str.isalnum, cell.casefold()))
-    is_no = word.strip("0") in _NO
+    is_no = word.strip("0") in _NO or "://" in cell  # a link to unsubscribe
     if _STATUS.fullmatch(column):
         if word not in _MEANINGS:
             raise ValueError(f"unknown status {cell!r}; write confirmed, pending or unsubscribed")

@@ -43,7 +43,9 @@ def read_list(content: bytes) -> SubscriberList:
     """
     text = _decoded(content)
     if text.lstrip()[:1] in ("{", "["):
-        return SubscriberList([*_from_json(text)], [])
+        records = [*_from_json(text)]
+        names = [*dict.fromkeys(name for record in records for name, _ in record if name != "email")]
+        return SubscriberList([[(_column(name), cell) for name, cell in row] for row in records], _unread(names))
     rows = _cells(text)
     if not rows:
         return SubscriberList([], [])
@@ -52,9 +54,10 @@ def read_list(content: bytes) -> SubscriberList:
     if any(map(_ADDRESS.fullmatch, rows[0])) or (len(names) == 1 and not _HEADING.search(names[0])):
         return SubscriberList([person for row in rows for person in _without_heading(row)], [])
     names = ["email" if index == at else "" if name == "email" else name for index, name in enumerate(names)]
-    ignored = [cell for name, cell in zip(names, rows[0], strict=True) if not (name in COLUMNS or tells_status(name))]
     # Cells of other columns are kept as well: one of them may say that somebody left.
-    return SubscriberList([[*zip_longest(names, row, fillvalue="")] for row in rows[1:]], [*filter(None, ignored)])
+    return SubscriberList(
+        [[*zip_longest(names, row, fillvalue="")] for row in rows[1:]], _unread(rows[0][:at] + rows[0][at + 1 :])
+    )
 
 
 def bare_address(text: str) -> str:
@@ -97,7 +100,7 @@ def _from_json(text: str) -> Iterator[Row]:
             part = part["subscriber"] | {"suppressed": part.get("suppressed")}
         if isinstance(part, dict) and "email" in part:
             groups = [part, *(part[name] for name in ("preferences", "consent") if isinstance(part.get(name), dict))]
-            yield [(_column(name), _cell(value)) for group in groups for name, value in group.items()]
+            yield [(name, _cell(value)) for group in groups for name, value in group.items()]
         elif isinstance(part, (dict, list)):
             rest[:0] = part.values() if isinstance(part, dict) else part
 
@@ -120,6 +123,12 @@ def _without_heading(row: Sequence[str]) -> Iterator[Row]:
     addresses = [*filter(_ADDRESS.fullmatch, cells)] or [""]
     for address in addresses if len(addresses) == len(cells) else addresses[:1]:
         yield [("email", address), *(("", cell) for cell in cells if cell != address)]
+
+
+def _unread(headings: Iterable[str]) -> list[str]:
+    """Those of columns that are not read, beside the one with the addresses."""
+    names = {heading: _column(heading) for heading in headings}
+    return [heading for heading, name in names.items() if name and not (name in COLUMNS[1:] or tells_status(name))]
 
 
 def _column(heading: str) -> str:
