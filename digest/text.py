@@ -82,7 +82,7 @@ def domain_of(mailbox: str) -> str:
 
 def parse_domain(text: str) -> str | None:
     """The domain in `text` in lower case, also one without a dot; None for anything else."""
-    domain = ascii_forms(text).lower()
+    domain = ascii_forms(text).replace("。", ".").lower()
     return domain if len(domain) <= _LONGEST_DOMAIN and _DOMAIN.fullmatch(domain) else None
 
 

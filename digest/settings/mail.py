@@ -68,7 +68,8 @@ class SenderSettings(BaseSettings):
     @field_validator("own_domains", mode="before")
     @classmethod
     def _own_domains(cls, value: Any) -> Any:
-        domains = {text: parse_domain(text) for text in (listed_words(value) if isinstance(value, str) else value)}
+        texts = listed_words(value) if isinstance(value, str) else value
+        domains = {text: parse_domain(text.lstrip("*@.").rstrip(".")) for text in texts}
         if wrong := [text for text, domain in domains.items() if domain is None]:
             raise ValueError(f"{wrong[0]!r} is not a domain; write domains such as corp.local, separated by spaces")
         return tuple(domains.values())
