@@ -62,7 +62,7 @@ def import_(
     consented: Consented = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Sign up many addresses. Nobody who left elsewhere is signed up. Exit code 1 when there were invalid lines.
+    """Sign up many addresses, except those that left elsewhere. Exit code 1 when there were invalid lines.
 
     Reads CSV or JSON of any spreadsheet or mailing list program. Of `digest subscribers export`, everything is kept.
     """

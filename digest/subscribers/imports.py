@@ -1,6 +1,6 @@
 """Signing up many addresses at once; each is sent a confirmation email unless it was confirmed elsewhere.
 
-Whoever left, bounced or was blocked where the list comes from stays out here as well.
+People who left, bounced or were blocked where the list comes from stay out here as well.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from digest.text import listed, parse_date
 
 
 class Outcome(StrEnum):
-    """What became of an address, in the words of the report."""
+    """The result for an address, in the words of the report."""
 
     NEW = "signed up"
     STORED = "already there"

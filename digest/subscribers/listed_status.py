@@ -1,4 +1,4 @@
-"""What a list says of a person, in the words of the program that wrote it: their status, and why no email. Pure."""
+"""Reads the status of people on lists, in the words of the program that wrote the list. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -47,14 +47,14 @@ def tells_status(column: str) -> bool:
 
 
 def listed_status(row: Iterable[tuple[str, str]]) -> ListedStatus:
-    """What the cells of a row say together. Raises ValueError for a status that nobody knows."""
+    """The strictest status in the cells of a row. Raises ValueError for an unknown one."""
     cells = list(row)
     cells += [("status", word) for _, cell in cells for word in _ON_A_LIST.findall(cell)]
     return strictest([_CONFIRMED, *(_meaning(column, cell) for column, cell in cells)])
 
 
 def strictest(meanings: Iterable[ListedStatus]) -> ListedStatus:
-    """Who left in one place has left."""
+    """The last status in the order confirmed, pending, unsubscribed, and the strongest reason."""
     statuses, reasons = zip(*meanings, strict=True)
     order = (Status.CONFIRMED, Status.PENDING, Status.UNSUBSCRIBED)
     return max(statuses, key=order.index), max(filter(None, reasons), key=list(SuppressionReason).index, default=None)

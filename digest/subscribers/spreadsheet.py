@@ -126,7 +126,7 @@ def _without_heading(row: Sequence[str]) -> Iterator[Row]:
 
 
 def _unread(headings: Iterable[str]) -> list[str]:
-    """Those of columns that are not read, beside the one with the addresses."""
+    """The headings whose columns are not read; the one with the addresses is left out."""
     names = {heading: _column(heading) for heading in headings}
     return [heading for heading, name in names.items() if name and not (name in COLUMNS[1:] or tells_status(name))]
 

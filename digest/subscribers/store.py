@@ -147,7 +147,7 @@ def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
 def purge_pending(connection: Connection, before: datetime) -> int:
     """Delete those who never confirmed and first asked before `before`, and requests as old; return how many people.
 
-    Who left the list that an import came from stays, so that a later import does not sign them up.
+    People who left the list that an import came from stay, so that a later import does not sign them up.
     """
     connection.execute(delete(consents).where(consents.c.confirmed_at.is_(None), consents.c.requested_at < before))
     has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)

@@ -57,13 +57,8 @@ def ask(
             store.add_pending(connection, address, key, preferences or Preferences(), consent, created_at)
         queued = _ask_to_confirm(connection, key, consent, refused=suppression is not None)
     # One event in every case: operators see a flooded address, and the response time reveals nothing.
-    _record(
-        connection,
-        key,
-        "asked to subscribe",
-        consent.requested_at,
-        {"form": consent.form, "mail": str(queued or "")},
-    )
+    detail = {"form": consent.form, "mail": str(queued or "")}
+    _record(connection, key, "asked to subscribe", consent.requested_at, detail)
     return queued
 
 
