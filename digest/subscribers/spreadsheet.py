@@ -17,6 +17,7 @@ from digest.text import ascii_forms
 PREFERENCES = tuple(field.name for field in fields(Preferences))
 COLUMNS = ("email", "status", *PREFERENCES, "created_at", "confirmed_at", "suppressed")
 _DELIMITERS = ",;\t|，；"
+_END = "\x1f"
 _ADDRESS = re.compile(
     r"(?:[^<>]*(?P<named><)|mailto:)?\s*(?P<address>[^\s,;|，；<>@＠﹫]+[@＠﹫][^\s,;|，；<>@＠﹫]+)(?(named)\s*>)"
 )
@@ -108,12 +109,12 @@ def _from_json(text: str) -> Iterator[Row]:
 def _cells(text: str) -> list[list[str]]:
     """The rows that are not empty, split by the separator that yields the most addresses."""
     try:
-        tables = [list(csv.reader(io.StringIO(text + "\n", newline=""), delimiter=mark)) for mark in _DELIMITERS]
+        tables = [list(csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=mark)) for mark in _DELIMITERS]
     except csv.Error as problem:
         raise UnreadableList(f"it is not CSV ({problem}); look for a quotation mark that is never closed") from None
     rows = max(tables, key=lambda rows: sum(bool(_ADDRESS.fullmatch(_plain(cell))) for row in rows for cell in row))
-    if rows[-1] and rows[-1][-1].endswith("\n"):  # it took the end of the file into the cell
-        raise UnreadableList(f"a quotation mark is never closed; look at {rows[-1][-1].splitlines()[0][:40]!r}")
+    if (last := rows.pop()) != [_END]:  # it became part of a cell
+        raise UnreadableList(f"a quotation mark is never closed; look at {last[-1].splitlines()[0][:40]!r}")
     return [[_plain(cell) for cell in row] for row in rows if any(map(str.strip, row))]
 
 
