@@ -16,7 +16,7 @@ _CLEAN: dict[int, str] = dict.fromkeys(_TO_NOTHING, "") | dict.fromkeys(_TO_SPAC
 
 # Full-width ASCII and the ideographic space, as East Asian keyboards write them, and the small forms of some signs.
 _TO_ASCII = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0xFE6B: "@", 0xFE52: "."}
-_SEPARATOR = re.compile("[,;\n、､،؛﹐﹑﹔]")
+_SEPARATOR = re.compile("[,;\r\n\u2028\u2029、､،؛﹐﹑﹔︐︑︔，；፣]")
 
 _LONGEST_DOMAIN = 253  # RFC 1035 §2.3.4, without the dots around it
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -52,6 +52,11 @@ def listed(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
+def listed_words(text: str) -> list[str]:
+    """As listed(), and separated by blanks as well; full-width letters stay as they are."""
+    return _SEPARATOR.sub(" ", text).split()
+
+
 def cut(text: str, limit: int, room: float | None = None) -> str:
     """one_line(text), cut at a sentence or word to at most `limit` characters, with an ellipsis.
 
@@ -77,7 +82,7 @@ def domain_of(mailbox: str) -> str:
 
 def parse_domain(text: str) -> str | None:
     """The domain in `text` in lower case, also one without a dot; None for anything else."""
-    domain = ascii_forms(text).lower()
+    domain = ascii_forms(text).replace("。", ".").lower()
     return domain if len(domain) <= _LONGEST_DOMAIN and _DOMAIN.fullmatch(domain) else None
 
 

@@ -18,7 +18,7 @@ Words = Annotated[
     list[str] | None, typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.')
 ]
 Rows = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Papers to show.")]
-Category = Annotated[str, typer.Option(help="Only this arXiv category: cs.CL, or cs for all of cs.*.")]
+Category = Annotated[str, typer.Option(help="Only these arXiv categories: cs.CL, or cs for all of cs.*.")]
 Since = Annotated[date | None, date_option("--from", "Listed or published from this day on.")]
 Until = Annotated[date | None, date_option("--to", "Listed or published up to this day.")]
 Like = Annotated[str | None, typer.Option(metavar="PAPER_ID", help="Papers similar to this one.")]
@@ -52,7 +52,7 @@ def search(
         raise typer.BadParameter("give words to search for, or --like PAPER_ID", param_hint="WORDS")
     text = words[0] if len(words) == 1 else " ".join(f'"{word}"' if " " in word else word for word in words)
     query = archive.parse_query(text)
-    if query.is_wordless or not text.strip():
+    if query == archive.Query():
         problem = f"{text!r} has no letter or digit to search for; give a word, an author or an arXiv id"
         raise typer.BadParameter(problem, param_hint="WORDS")
     with reading() as connection:

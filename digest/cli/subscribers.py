@@ -51,7 +51,7 @@ def list_(status: Annotated[Status | None, typer.Option(help="Only this status."
 @subscribers.command()
 def add(address: Address, consented: Consented = "", dry_run: DryRun = False) -> None:
     """Sign up one address. It is asked to confirm, unless --consented says where consent was given."""
-    _import([{"email": address.strip()}], consented, dry_run)
+    _import([[("email", address)]], consented, dry_run)
 
 
 @subscribers.command("import")
@@ -62,10 +62,9 @@ def import_(
     consented: Consented = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Sign up many addresses. Nobody who left elsewhere is signed up. Exit code 1 when there were invalid lines.
+    """Sign up many addresses, except those that left elsewhere. Exit code 1 when there were invalid lines.
 
-    Reads CSV of any spreadsheet or mailing list program. In a file of `digest subscribers export`, preferences and
-    confirmations are kept.
+    Reads CSV or JSON of any spreadsheet or mailing list program. Of `digest subscribers export`, everything is kept.
     """
     from digest.subscribers.spreadsheet import UnreadableList, read_list
 
@@ -164,7 +163,7 @@ def lift(address: Address, dry_run: DryRun = False) -> None:
 
 
 def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
-    from digest.subscribers.imports import Import, import_rows
+    from digest.subscribers.imports import Import, Outcome, import_rows
 
     configured = settings()
     languages = Languages(resource("locale")).codes
@@ -175,15 +174,16 @@ def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
         progress(f"{address!r}: {problem}")
     hint_workers()
     would = "would be " if dry_run else ""
-    others = {"double": report.double, "suppressed": report.suppressed, "left": report.left}
-    counts = [f"{report.new} {would}signed up", f"{report.already_there} already there"]
-    counts += [f"{count} {what}" for what, count in others.items() if count]
+    counts = [f"{report.counts[Outcome.NEW]} {would}{Outcome.NEW}", f"{report.counts[Outcome.STORED]} {Outcome.STORED}"]
+    counts += [f"{count} {what}" for what in list(Outcome)[2:] if (count := report.counts[what])]
     progress(f"{', '.join(counts)}, {len(report.bad)} invalid.")
-    if report.suppressed:
-        progress("Suppressed addresses get no email. To allow one again: digest suppressions lift ADDRESS")
-    if report.left:
-        progress(
-            "People who left, bounced or were blocked stay out. Those who left can subscribe again on the front page."
-        )
+    advice = {
+        Outcome.SUPPRESSED: "Suppressed addresses get no email. To allow one again: digest suppressions lift ADDRESS",
+        Outcome.LEFT: "People who left, bounced or were blocked stay out until they subscribe again themselves.",
+        Outcome.ASKED: "Nobody is asked to confirm twice a day or four times a month. Import those addresses later.",
+    }
+    for what, words in advice.items():
+        if report.counts[what]:
+            progress(words)
     if report.bad:
         sys.exit(1)

@@ -10,9 +10,8 @@ from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field
 from pydantic_settings import BaseSettings, NoDecode
 
 from digest.settings.installation import EMPTY_IS_NONE, AtHome, is_host
-from digest.settings.papers import words
 from digest.smtp import is_plain_address, parse_relay
-from digest.text import parse_date, parse_domain
+from digest.text import listed_words, parse_date, parse_domain
 
 _Domain = Annotated[str, StringConstraints(to_lower=True)]
 _Rate = Annotated[float, Field(gt=0)]
@@ -24,7 +23,7 @@ def _pairs(example: str) -> BeforeValidator:
     def parse(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        pairs = [part.partition("=") for part in words(value)]
+        pairs = [part.partition("=") for part in listed_words(value)]
         if not all(name and text for name, _, text in pairs) or len({name.lower() for name, *_ in pairs}) < len(pairs):
             raise ValueError(f"write {example}, each name once")
         return {name: text for name, _, text in pairs}
@@ -77,7 +76,8 @@ class SenderSettings(BaseSettings):
     @field_validator("own_domains", mode="before")
     @classmethod
     def _own_domains(cls, value: Any) -> Any:
-        domains = {text: parse_domain(text) for text in (words(value) if isinstance(value, str) else value)}
+        texts = listed_words(value) if isinstance(value, str) else value
+        domains = {text: parse_domain(text.lstrip("*@.").rstrip(".")) for text in texts}
         if wrong := [text for text, domain in domains.items() if domain is None]:
             raise ValueError(f"{wrong[0]!r} is not a domain; write domains such as corp.local, separated by spaces")
         return tuple(domains.values())

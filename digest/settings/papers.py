@@ -13,6 +13,7 @@ from digest.papers.sources import source_names
 from digest.papers.taxonomy import closest_category, parse_category
 from digest.settings.environment import at_home
 from digest.settings.installation import web_address
+from digest.text import listed_words
 
 _Address = Annotated[str, AfterValidator(web_address)]
 
@@ -61,10 +62,16 @@ class SourceSettings(BaseSettings):
         20.0, gt=0, le=300, description="Seconds that one answer of a source may take in total."
     )
 
-    @field_validator("sources", "arxiv_categories", "feeds", mode="before")
+    @field_validator("sources", "arxiv_categories", mode="before")
     @classmethod
     def _list(cls, value: Any) -> Any:
-        return tuple(words(value)) if isinstance(value, str) else value
+        return tuple(listed_words(value)) if isinstance(value, str) else value
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        # A semicolon may be part of an address.
+        return tuple(re.sub("[,，、]", " ", value).split()) if isinstance(value, str) else value
 
     @field_validator("sources", "arxiv_categories")
     @classmethod
@@ -79,7 +86,7 @@ class SourceSettings(BaseSettings):
         if unknown := [name for name in value if parse_category(name) is None]:
             near = closest_category(unknown[0]) or "cs.CL"
             raise ValueError(f"arXiv has no category {unknown[0]!r}; write one such as {near}")
-        return tuple(filter(None, map(parse_category, value)))
+        return tuple(dict.fromkeys(filter(None, map(parse_category, value))))
 
     @field_validator("sources")
     @classmethod
@@ -123,8 +130,3 @@ class CutSettings(BaseSettings):
         le=300,
         description="Seconds between two sweeps of the scheduler. A delivery whose hint was lost waits up to this long.",
     )
-
-
-def words(text: str) -> list[str]:
-    """The parts of a list, separated by spaces; commas of any script are accepted as well."""
-    return re.sub("[,，、]", " ", text).split()

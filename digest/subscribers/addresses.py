@@ -63,7 +63,7 @@ def normalise(text: str, own_domains: Iterable[str] = ()) -> str:
     if len(text) > 4 * MAX_ADDRESS or not text.isprintable():
         raise BadAddress(_what_is_wrong(text))
     local, _at, domain = text.rpartition("@")
-    own = parse_domain(domain.replace("。", "."))
+    own = parse_domain(domain)
     own = own if own and is_below(own, own_domains) else None
     try:
         # The validator takes no domain that is reserved for private networks.

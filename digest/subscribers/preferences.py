@@ -12,7 +12,7 @@ from digest.language import SOURCE, Message, UserError, _
 from digest.papers.taxonomy import closest_category, parse_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
 from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Frequency, Preferences
-from digest.text import ascii_forms, listed, parse_date
+from digest.text import ascii_forms, listed, listed_words, parse_date
 
 MAX_INTERESTS = 20  # of one kind: keywords, categories, authors, …
 PAUSES = ("0", "7", "14", "30")  # days from today; anything else means "until" the date of another field
@@ -135,7 +135,7 @@ def _listed_topics(slugs: set[str]) -> tuple[str, ...]:
 
 def _categories(posted: _PostedForm) -> tuple[str, ...]:
     names: dict[str, None] = {}
-    for text in " ".join(listed(posted.text("categories"))).split():
+    for text in listed_words(posted.text("categories")):
         name = parse_category(text)
         if name is None:
             near = closest_category(text)

@@ -1,31 +1,30 @@
-"""Subscribers as CSV: our own export, and lists from other programs. Pure."""
+"""Subscribers as CSV and JSON: our own exports, and lists from other programs. Pure."""
 
 import csv
 import io
+import json
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Any
 
-from digest.subscribers.standing import tells_standing
+from digest.subscribers.listed_status import tells_status
 from digest.subscribers.subscriber import Preferences, Subscriber
 from digest.text import ascii_forms
 
 PREFERENCES = tuple(field.name for field in fields(Preferences))
 COLUMNS = ("email", "status", *PREFERENCES, "created_at", "confirmed_at", "suppressed")
 _DELIMITERS = ",;\t|，；"
-_ADDRESS = re.compile(r"[^\s,;|，；@＠﹫]+[@＠﹫][^\s,;|，；@＠﹫]+")
-_HEADINGS = frozenset(
-    (
-        *("address", "addresses", "adresse", "subscriber", "subscribers", "courriel", "correo", "correoelectrónico"),
-        *("mail", "mails", "email", "emails", "emailaddress", "emailaddresses", "mailaddress", "emailadresse"),
-        *("邮箱", "邮箱地址", "电子邮箱", "电子邮件", "邮件地址", "邮件", "メール", "メールアドレス", "이메일"),
-    )
+_END = "\x1f"
+_ADDRESS = re.compile(
+    r"(?:[^<>]*(?P<named><)|mailto:)?\s*(?P<address>[^\s,;|，；<>@＠﹫]+[@＠﹫][^\s,;|，；<>@＠﹫]+)(?(named)\s*>)"
 )
+_HEADING = re.compile("mail|address|adresse|subscriber|courriel|correo|邮|郵|メール|메일")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
-Row = dict[str, str]  # cells by column: one of COLUMNS, or the list's own heading
+Row = Sequence[tuple[str, str]]  # (column, cell); a column is one of COLUMNS, or another in lower case without signs
 
 
 class UnreadableList(ValueError):
@@ -39,23 +38,33 @@ class SubscriberList:
 
 
 def read_list(content: bytes) -> SubscriberList:
-    """Read CSV with any usual separator, or one address a line. Raises UnreadableList.
+    """Read CSV with any usual separator, one address a line, or JSON. Raises UnreadableList.
 
     The addresses are in the column that is called so, or in the one with the most addresses.
     """
-    rows = _cells(_decoded(content))
+    text = _decoded(content)
+    if text.lstrip()[:1] in ("{", "["):
+        records = [*_from_json(text)]
+        names = [*dict.fromkeys(name for record in records for name, _ in record if name != "email")]
+        return SubscriberList([[(_column(name), cell) for name, cell in row] for row in records], _unread(names))
+    rows = _cells(text)
     if not rows:
         return SubscriberList([], [])
-    headings = [_column(cell) for cell in rows[0]]
-    column = _column_of_addresses(headings, rows)
-    has_heading = not any(map(_ADDRESS.fullmatch, rows[0])) and (len(rows[0]) > 1 or headings[column] in _HEADINGS)
-    names = headings if has_heading else [""] * len(headings)
-    names[column] = "email"
-    ignored = [cell for name, cell in zip(names, rows[0], strict=True) if name and not _is_read(name)]
-    # Cells without a known heading are kept as well: one of them may say that somebody left.
-    keys = [name if name in COLUMNS and name not in names[:at] else f"{at}:{name}" for at, name in enumerate(names)]
-    body = rows[1:] if has_heading else rows
-    return SubscriberList([dict(zip(keys, row, strict=False)) for row in body], ignored)
+    names = [_column(cell) for cell in rows[0]]
+    at = _column_of_addresses(names, rows)
+    if any(map(_ADDRESS.fullmatch, rows[0])) or (len(names) == 1 and not _HEADING.search(names[0])):
+        return SubscriberList([person for row in rows for person in _without_heading(row)], [])
+    names = ["email" if index == at else "" if name == "email" else name for index, name in enumerate(names)]
+    # Cells of other columns are kept as well: one of them may say that somebody left.
+    return SubscriberList(
+        [[*zip_longest(names, row, fillvalue="")] for row in rows[1:]], _unread(rows[0][:at] + rows[0][at + 1 :])
+    )
+
+
+def bare_address(text: str) -> str:
+    """The address in `Name <address>`, or `text` as it is."""
+    match = _ADDRESS.fullmatch(text.strip())
+    return match["address"] if match else text.strip()
 
 
 def written(subscribers: Iterable[Subscriber], suppressed: dict[str, str]) -> Iterable[Sequence[str]]:
@@ -68,8 +77,11 @@ def written(subscribers: Iterable[Subscriber], suppressed: dict[str, str]) -> It
 
 
 def _decoded(content: bytes) -> str:
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    if b"\0" in content[:2]:  # without the mark
+        encoding = "utf-16-le" if content[:1] != b"\0" else "utf-16-be"
     try:
-        text = content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+        text = content.decode(encoding)
     except UnicodeDecodeError:  # an older spreadsheet: addresses are ASCII in all its encodings
         text = content.decode("latin-1")
     if "\0" in text:
@@ -77,18 +89,47 @@ def _decoded(content: bytes) -> str:
     return re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
 
 
+def _from_json(text: str) -> Iterator[Row]:
+    """Every object with an address: `subscribers list --json`, a subscriber's own data, other programs' lists."""
+    try:
+        rest = [json.loads(text)]
+    except (ValueError, RecursionError):
+        raise UnreadableList("it begins like JSON, but is not complete; export it again, or save it as CSV") from None
+    while rest:
+        part = rest.pop(0)
+        if isinstance(part, dict) and isinstance(part.get("subscriber"), dict):
+            part = part["subscriber"] | {"suppressed": part.get("suppressed")}
+        if isinstance(part, dict) and "email" in part:
+            groups = [part, *(part[name] for name in ("preferences", "consent") if isinstance(part.get(name), dict))]
+            yield [(name, _cell(value)) for group in groups for name, value in group.items()]
+        elif isinstance(part, (dict, list)):
+            rest[:0] = part.values() if isinstance(part, dict) else part
+
+
 def _cells(text: str) -> list[list[str]]:
     """The rows that are not empty, split by the separator that yields the most addresses."""
     try:
-        tables = [list(csv.reader(io.StringIO(text, newline=""), delimiter=mark)) for mark in _DELIMITERS]
+        tables = [list(csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=mark)) for mark in _DELIMITERS]
     except csv.Error as problem:
         raise UnreadableList(f"it is not CSV ({problem}); look for a quotation mark that is never closed") from None
-    cleaned = [[[_plain(cell) for cell in row] for row in rows if any(map(str.strip, row))] for rows in tables]
-    return max(cleaned, key=lambda rows: sum(bool(_ADDRESS.fullmatch(cell)) for row in rows for cell in row))
+    rows = max(tables, key=lambda rows: sum(bool(_ADDRESS.fullmatch(_plain(cell))) for row in rows for cell in row))
+    if (last := rows.pop()) != [_END]:  # it became part of a cell
+        raise UnreadableList(f"a quotation mark is never closed; look at {last[-1].splitlines()[0][:40]!r}")
+    return [[_plain(cell) for cell in row] for row in rows if any(map(str.strip, row))]
 
 
-def _is_read(name: str) -> bool:
-    return name in COLUMNS or tells_standing(name)
+def _without_heading(row: Sequence[str]) -> Iterator[Row]:
+    """The people in a row: each, if it has addresses alone."""
+    cells = [*filter(None, row)]
+    addresses = [*filter(_ADDRESS.fullmatch, cells)] or [""]
+    for address in addresses if len(addresses) == len(cells) else addresses[:1]:
+        yield [("email", address), *(("", cell) for cell in cells if cell != address)]
+
+
+def _unread(headings: Iterable[str]) -> list[str]:
+    """The headings whose columns are not read; the one with the addresses is left out."""
+    names = {heading: _column(heading) for heading in headings}
+    return [heading for heading, name in names.items() if name and not (name in COLUMNS[1:] or tells_status(name))]
 
 
 def _column(heading: str) -> str:
@@ -100,18 +141,18 @@ def _column(heading: str) -> str:
 _NAMES = {name.replace("_", ""): name for name in COLUMNS}
 
 
-def _column_of_addresses(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    def rank(at: int) -> tuple[bool, bool, int]:
+def _column_of_addresses(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    def rank(at: int) -> tuple[int, int, int]:
         addresses = sum(bool(_ADDRESS.fullmatch(row[at])) for row in rows if len(row) > at)
-        is_named = headings[at] in _HEADINGS
-        return headings[at] == "email", addresses > 0 and is_named, addresses * 2 + is_named
+        name = 2 if names[at] == "email" else bool(_HEADING.search(names[at]))
+        return name if addresses else 0, addresses, name
 
-    return max(range(len(headings)), key=rank)
+    return max(range(len(names)), key=rank)
 
 
 def _cell(value: Any) -> str:
     """A value as text: several separated by commas, weekdays as Monday = 0, instants as ISO 8601."""
-    if isinstance(value, (tuple, frozenset)):
+    if isinstance(value, (tuple, frozenset, list)):
         return ", ".join(str(part) for part in (sorted(value) if isinstance(value, frozenset) else value))
     if isinstance(value, bool):
         return "yes" if value else "no"

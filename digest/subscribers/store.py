@@ -15,16 +15,23 @@ from digest.database.tables import consents, deliveries, messages, subscribers, 
 from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Consent, Frequency, Preferences, Recipient, Subscriber
 
+IMPORT = "import"  # how the `form` of imported subscribers begins
+
 
 def add_pending(
-    connection: Connection, address: str, key: str, preferences: Preferences, consent: Consent
+    connection: Connection,
+    address: str,
+    key: str,
+    preferences: Preferences,
+    consent: Consent,
+    created_at: datetime | None = None,
 ) -> int | None:
     """Store a pending subscriber with a normalised address; None if the address is stored already."""
     new = insert_new(connection, subscribers).values(
         email=address,
         key=key,
         status=str(Status.PENDING),
-        created_at=consent.requested_at,
+        created_at=created_at or consent.requested_at,
         changed_at=consent.requested_at,
         **_preferences_row(preferences),
         **asdict(consent),
@@ -138,9 +145,13 @@ def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
 
 
 def purge_pending(connection: Connection, before: datetime) -> int:
-    """Delete those who never confirmed and first asked before `before`, and requests as old; return how many people."""
+    """Delete those who never confirmed and first asked before `before`, and requests as old; return how many people.
+
+    People who left the list that an import came from stay, so that a later import does not sign them up.
+    """
     connection.execute(delete(consents).where(consents.c.confirmed_at.is_(None), consents.c.requested_at < before))
-    expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before)
+    has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)
+    expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before) & ~has_left
     _unlink(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
     return connection.execute(delete(subscribers).where(expired)).rowcount
 

@@ -37,17 +37,29 @@ def subscribe(
     `preferences` apply to a new address only, so that nobody can change those of another person. A request changes
     nothing about someone who has confirmed before until it is confirmed; refusals by the mail server may be over.
     """
-    key = recipient_key(address, secret)
     with transaction(engine) as connection:
-        queued = None
-        suppression = suppression_of(connection, key)
-        if suppression in (None, SuppressionReason.REFUSED):
-            if _within_limits(connection, Kind.CONFIRMATION, key, consent.requested_at):
-                store.add_pending(connection, address, key, preferences or Preferences(), consent)
-            queued = _ask_to_confirm(connection, key, consent, refused=suppression is not None)
-        # One event in every case: operators see a flooded address, and the response time reveals nothing.
-        detail = {"form": consent.form, "mail": str(queued or "")}
-        _record(connection, key, "asked to subscribe", consent.requested_at, detail)
+        ask(connection, address, recipient_key(address, secret), consent, preferences)
+
+
+def ask(
+    connection: Connection,
+    address: str,
+    key: str,
+    consent: Consent,
+    preferences: Preferences | None = None,
+    created_at: datetime | None = None,
+) -> Kind | None:
+    """As subscribe(), within a transaction; returns the kind of message that was queued."""
+    queued = None
+    suppression = suppression_of(connection, key)
+    if suppression in (None, SuppressionReason.REFUSED):
+        if _within_limits(connection, Kind.CONFIRMATION, key, consent.requested_at):
+            store.add_pending(connection, address, key, preferences or Preferences(), consent, created_at)
+        queued = _ask_to_confirm(connection, key, consent, refused=suppression is not None)
+    # One event in every case: operators see a flooded address, and the response time reveals nothing.
+    detail = {"form": consent.form, "mail": str(queued or "")}
+    _record(connection, key, "asked to subscribe", consent.requested_at, detail)
+    return queued
 
 
 def _ask_to_confirm(connection: Connection, key: str, consent: Consent, refused: bool) -> Kind | None:

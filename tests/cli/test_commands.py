@@ -204,7 +204,7 @@ def test_an_import_names_bad_lines_keeps_good_ones_and_asks_nobody_who_confirmed
     done = run("subscribers", "import", file, "--consented", "old list, 2026-03")
     assert done.exit_code == 1
     assert "'not an address'" in done.stderr
-    assert "2 signed up, 0 already there, 1 double, 1 invalid." in done.stderr
+    assert "2 signed up, 0 already there, 1 duplicate, 1 invalid." in done.stderr
     listed = json.loads(run("subscribers", "list", "--json").stdout)
     confirmed = {one["email"] for one in listed if one["status"] == "confirmed"}
     assert confirmed == {"ada@example.com", "ben@example.com"}

@@ -41,6 +41,7 @@ def test_a_search_without_a_word_says_what_to_give(run, archive, words):
 
 def test_search_keeps_categories_and_days(run, archive):
     assert ids(run("search", "graph", "--category", "MATH", "--json")) == ["2"]
+    assert ids(run("search", "graph", "--category", "q-bio、MATH", "--json")) == ["2"]
     assert ids(run("search", "graph", "--category", "math", "--json")) == ["2"]
     assert ids(run("search", "graph", "--from", "2026-03-05", "--json")) == []
     assert run("search", "graph", "--to", "yesterday").exit_code == 2

@@ -80,6 +80,7 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("OWN_DOMAINS", "corp.local ada@corp.local", "'ada@corp.local'"),
         ("OWN_DOMAINS", "https://corp.local", "'https://corp.local'"),
         ("OWN_DOMAINS", "10.0.0.1", "'10.0.0.1' is not a domain"),
+        ("OWN_DOMAINS", "*", "'*' is not a domain"),
         ("HUGGINGFACE_URL", "ftp://huggingface.co", "web address"),
         ("CUT_AT", "noon", "HH:MM"),
         ("CUT_AT", "06:00Z", "without a time zone"),
@@ -310,7 +311,7 @@ def test_the_example_file_changes_nothing_when_it_is_copied(monkeypatch: pytest.
 
 
 def test_a_list_is_separated_by_spaces_and_commas_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIGEST_ARXIV_CATEGORIES", "cs.lg  stat.ML，math、cs.AI")
+    monkeypatch.setenv("DIGEST_ARXIV_CATEGORIES", "cs.lg  stat.ML，math、cs.AI；CS.LG")
     monkeypatch.setenv("DIGEST_SOURCES", "arxiv, feeds")
     monkeypatch.setenv("DIGEST_SMTP_DOMAIN_RATES", "gmail.com=20 *=50")
     assert settings().arxiv_categories == ("cs.LG", "stat.ML", "math", "cs.AI")

@@ -28,6 +28,7 @@ from digest.papers.paper import Paper, paper_from
 from digest.papers.search.query import Query, Term
 from digest.papers.search.tables import INDEX, paper_words
 from digest.papers.taxonomy import folded_category
+from digest.text import listed_words
 
 # The weight of a word in the title, among the authors, and in the abstract.
 _TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
@@ -41,7 +42,7 @@ _FIRST = 1e6  # of the paper whose id was typed
 class Filters:
     """Limits on the papers to search; dates are those of listing, else of publication, in UTC."""
 
-    category: str = ""  # "cs.CL", or "cs" for all that begin with "cs."
+    category: str = ""  # "cs.CL", or "cs" for all that begin with "cs.", in any case; several are alternatives
     since: date | None = None
     until: date | None = None
 
@@ -102,7 +103,7 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
         matching = _containing(dialect, query.wanted, operator)
     else:
         matching = select(paper_words.c.paper_id, literal(0.0).label("relevance"))
-        matching = matching.where(~true()) if query.paper_id or query.is_wordless else matching
+        matching = matching.where(~true()) if query.paper_id else matching
     if query.without:
         excluded = _containing(dialect, query.without, "OR").subquery()
         matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
@@ -164,9 +165,9 @@ def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
     if filters.category:
         each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
         category = func.lower(each(papers.c.categories).table_valued("value").c.value)
-        wanted = folded_category(filters.category)
-        below = category.startswith(f"{wanted}.", autoescape=True)
-        selected &= exists(select(1).where(or_(category == wanted, below)))
+        wanted = [folded_category(name) for name in listed_words(filters.category)]
+        below = (category.startswith(f"{name}.", autoescape=True) for name in wanted)
+        selected &= exists(select(1).where(or_(category.in_(wanted), *below)))
     if filters.since:
         selected &= _listed_at() >= datetime.combine(filters.since, time.min, UTC)
     if filters.until:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from digest.papers.paper import NEW_STYLE, OLD_STYLE
 from digest.papers.search.tokenizer import STOPS, fold, is_unspaced, words_of
-from digest.text import ascii_forms
+from digest.text import ascii_forms, listed_words
 
 LONGEST_QUERY = 400  # characters; the rest is ignored
 MOST_TERMS = 24
@@ -35,7 +35,6 @@ class Query:
     wanted: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
     paper_id: str = ""  # of the paper whose id or address was typed
-    is_wordless: bool = False  # signs were typed, but nothing to look for
 
 
 def parse_query(text: str) -> Query:
@@ -43,16 +42,12 @@ def parse_query(text: str) -> Query:
     wanted: list[Term] = []
     without: list[Term] = []
     paper_id = text if _OWN_ID.fullmatch(text) else ""
-    has_signs = False
-    for minus, quoted, plain in _PART.findall(text):
+    for minus, quoted, plain in _PART.findall(" ".join(listed_words(text))):
         if not minus and not paper_id and (match := _ARXIV.search(plain)):
             paper_id = match.group()
         elif (term := _term(quoted or plain, exact=bool(quoted or minus))) is not None:
             (without if minus else wanted).append(term)
-        else:
-            has_signs = True
-    is_wordless = has_signs and not wanted and not paper_id
-    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id, is_wordless)
+    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id)
 
 
 def _term(text: str, exact: bool) -> Term | None:

@@ -100,7 +100,7 @@ def _read(request: Request) -> tuple[SearchForm, Filters]:
     errors = {name: wrong for name, day in (("from", since), ("to", until)) if typed[name] and day is None}
     if since and until and since > until:
         errors["to"] = _("The end date is before the start date.")
-    if parse_query(typed["q"]).is_wordless:
+    if typed["q"] and parse_query(typed["q"]) == Query():
         errors["q"] = _("There’s no word in this search. Enter a word, an author or an arXiv ID.")
     category = typed["category"][:40]
     return (

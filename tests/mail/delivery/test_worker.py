@@ -43,6 +43,15 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
         assert server.count("QUIT") == server.connections == 1
 
 
+@pytest.mark.parametrize("address", ["ada@mailhost", "ada@localhost", "ada@mail.corp.local", "ada@home.arpa"])
+def test_a_subscriber_in_the_operators_own_network_gets_the_issue(hands, engine, smtp_server, address):
+    add_papers(engine, range(3))
+    add_subscriber(engine, address)
+    cut(engine)
+    hands.deliver()
+    assert [opened(message)["To"] for message in smtp_server.taken_for(address)] == [address]
+
+
 def test_a_paper_that_is_listed_long_after_it_was_mailed_is_not_mailed_again(hands, engine, smtp_server):
     add_papers(engine, range(3), listed_at=None)
     add_subscriber(engine, "ada@example.com")

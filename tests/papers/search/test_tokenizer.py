@@ -65,6 +65,7 @@ def test_what_is_folded_and_stemmed_stays_so(run: str) -> None:
     [
         ("", Query()),
         ('- "" * --', Query()),
+        ("？？ …、。 🤗", Query()),
         ("the", Query((Term(("the",), "the"),))),
         ("the model of gpu", Query((Term(("model",)), Term(("gpu",), "gpu")))),
         ("“chain of thought”", Query((Term(("chain", "of", "thought")),))),

@@ -210,6 +210,20 @@ def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -
     assert (after.zone, after.weekdays) == ("Asia/Tokyo", frozenset({4}))
 
 
+def test_lists_are_separated_by_the_commas_of_any_script(visit: Visit) -> None:
+    link = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
+    typed = {"keywords": "扩散、ＲＡＧ；LLM\r\nagents", "authors": "李明，Ada Lovelace", "labs": "清华大学；MIT"}
+    page = visit.browser.post(link, data=typed | {"categories": "cs.cl、STAT.ml ｍａｔｈ"}).text
+    after = visit.subscriber().preferences
+    assert (after.keywords, after.authors, after.labs, after.categories) == (
+        ("扩散", "RAG", "LLM", "agents"),
+        ("李明", "Ada Lovelace"),
+        ("清华大学", "MIT"),
+        ("cs.CL", "stat.ML", "math"),
+    )
+    assert 'value="扩散, RAG, LLM, agents"' in page
+
+
 def test_a_wrong_field_is_said_at_the_field_and_nothing_is_saved(visit: Visit) -> None:
     subscriber = visit.subscribed()
     link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
