@@ -8,21 +8,29 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from digest.papers.score_terms import ScoreTerms
+from digest.papers.taxonomy import ARCHIVES, CLOSED_ARCHIVES
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
-NEW_STYLE = r"\d{4}\.\d{4,5}"
-OLD_STYLE = r"[a-z-]+(?:\.[a-z-]+)?/\d{7}"
+NEW_STYLE = r"\d\d(?:0[1-9]|1[0-2])\.\d{4,5}"
+OLD_STYLE = rf"(?:{'|'.join(sorted(ARCHIVES))}|{CLOSED_ARCHIVES})(?:\.[a-z-]+)?/\d{{7}}"
 _HOST = r"(?:(?:https?:)?//)?(?:[\w-]+\.)*"
-_DOI = rf"(?:{_HOST}doi\.org/|doi:\s*)"
+_DOI = rf"(?:{_HOST}doi\.org/+|doi:\s*)"
 # Whatever may precede an identifier: a page about the paper, a DOI that arXiv gave, an OAI name.
 _BEFORE = (
-    rf"(?:{_HOST}(?:(?:arxiv|ar5iv|alphaxiv)\.org/[\w-]+|(?:huggingface|hf)\.co/papers|semanticscholar\.org)/"
+    rf"(?:{_HOST}(?:(?:arxiv|ar5iv|alphaxiv)\.org(?::\d+)?/+[\w-]+|(?:huggingface|hf)\.co/papers|scirate\.com/arxiv"
+    r"|semanticscholar\.org)/+"
     rf"|{_DOI}?10\.48550/|oai:arxiv\.org:)?(?:arxiv[:.]\s*)?"
 )
-_AFTER = r"(?:v\d+)?(?:\.pdf)?/?(?:[?#]\S*)?(?:\s*\[[\w.-]+\])?"
+_AFTER = r"(?:v\d+)?(?:\.pdf)?/*(?:[?#&]\S*)?(?:\s*\[[\w.-]+\].*)?"
 _ARXIV_ID = re.compile(rf"{_BEFORE}({NEW_STYLE}|{OLD_STYLE}){_AFTER}", re.IGNORECASE)
-_OTHER_DOI = re.compile(rf"{_DOI}?(10\.\d{{4,9}}/[^\s?#]+)(?:[?#]\S*)?", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:https?://|(?=[^/]+/))((?:[\w-]+\.)+[a-z]{2,}(?::\d+)?)((?:[/?#]\S*)?)", re.IGNORECASE)
+# Many publishers' addresses have the DOI behind /doi/, or behind /doi/abs/ and the like.
+_OTHER_DOI = re.compile(
+    rf"(?:{_DOI}|https?://[^/\s]+/doi/(?:[a-z]+/)?)?(10\.\d{{4,9}}/[^\s?#]+)(?:[?#]\S*)?", re.IGNORECASE
+)
+_ADDRESS = re.compile(
+    r"(?:(?:https?:)?//|(?=(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?/))([^\s/?#]+)((?:[/?#]\S*)?)", re.IGNORECASE
+)
+DOI_PAGE = "https://doi.org/"
 _TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|mc_[ce]id|igshid|ref|ref_src|source)=", re.IGNORECASE)
 
 
@@ -111,7 +119,7 @@ def canonical_address(text: str) -> str:
     """The address in `text`, the same for every way to write it; "" for none."""
     text = text.strip()
     if doi := _OTHER_DOI.fullmatch(text):
-        return f"https://doi.org/{unquote(doi.group(1)).rstrip('/').lower()}"
+        return f"{DOI_PAGE}{unquote(doi.group(1)).rstrip('/').lower()}"
     address = _ADDRESS.fullmatch(text)
     if address is None:
         return ""
@@ -122,10 +130,15 @@ def canonical_address(text: str) -> str:
     return f"https://{host}{path.rstrip('/')}{'?' if query else ''}{query}{hash_sign}{fragment}"
 
 
-def paper_id_of(text: str) -> str:
-    """The id of the paper that `text` names: on arXiv, or of a paper elsewhere by its address or other name."""
-    name = canonical_address(text) or text.strip()
-    return arxiv_id(text) or f"feeds:{sha256(name.encode(errors='replace')).hexdigest()[:24]}"
+def paper_id_of(*names: Any) -> str | None:
+    """The id of the paper with these names: arXiv's, else from a DOI, else from the first name; None without any."""
+    texts = [name.strip() for name in names if isinstance(name, str) and name.strip()]
+    on_arxiv = next(filter(None, map(arxiv_id, texts)), None)
+    if on_arxiv or not texts:
+        return on_arxiv
+    addresses = [canonical_address(text) or text for text in texts]
+    name = next((address for address in addresses if address.startswith(DOI_PAGE)), addresses[0])
+    return f"feeds:{sha256(name.encode(errors='replace')).hexdigest()[:24]}"
 
 
 def arxiv_page(text: str) -> str:

@@ -1,12 +1,9 @@
 """Reads what subscribers type to suggest a paper. Pure."""
 
-import re
-
 from digest.language import Message, UserError, _
 from digest.papers.paper import arxiv_id
 
 _LONGEST = 300
-_MONTH = re.compile(r"\d\d(0[1-9]|1[0-2])")
 
 
 # Why a suggestion was refused, as it is stored: in English, or in arXiv's own words.
@@ -32,10 +29,6 @@ def suggested_id(text: str) -> str:
                 "We can’t find an arXiv paper in that. Enter a number such as 2405.17247, or the address"
                 " of its page on arxiv.org, huggingface.co or alphaxiv.org."
             )
-        )
-    if paper_id[0].isdigit() and not _MONTH.match(paper_id):
-        raise BadSuggestion(
-            _("%(number)s isn’t an arXiv number. The first four digits should be a year and a month.", number=paper_id)
         )
     return paper_id
 

@@ -23,6 +23,11 @@ _CLASSES = {
     "quant-ph": "",
 }  # fmt: skip
 ARCHIVES = frozenset(_CLASSES)
+# Old identifiers still name these.
+CLOSED_ARCHIVES = (
+    "acc-phys|adap-org|alg-geom|ao-sci|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|dg-ga|funct-an|mtrl-th"
+    "|patt-sol|plasm-ph|q-alg|solv-int|supr-con"
+)
 CATEGORIES = frozenset(f"{archive}.{name}" for archive, classes in _CLASSES.items() for name in classes.split())
 _BY_FOLDED = {name.casefold(): name for name in ARCHIVES | CATEGORIES}
 

@@ -6,7 +6,6 @@ skipped, and noted with their position.
 """
 
 import gzip
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from digest.papers.paper import Paper, Votes
-from digest.papers.sources.reading import count_of, instant_of
+from digest.papers.paper import Paper, Votes, arxiv_id
+from digest.papers.sources.reading import JSON, count_of, instant_of
 
 SOURCE = "huggingface"
 MORNING = "api-snapshot"  # the first reading of a day's list, at which an issue can be cut
@@ -66,7 +65,7 @@ def _read(path: Path, keep: Callable[[Mapping[str, Any], Recorded], None], recor
 
 def _object(line: bytes) -> Mapping[str, Any]:
     try:
-        record = json.loads(line)
+        record = JSON.decode(line.decode())
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
     if not isinstance(record, dict):
@@ -95,7 +94,7 @@ def _keep_votes(record: Mapping[str, Any], recorded: Recorded) -> None:
 
 
 def _keep_count(record: Mapping[str, Any], recorded: Recorded) -> Votes:
-    paper_id, seen_at = _text(record, "id")[:80], instant_of(record.get("observed_at"))
+    paper_id, seen_at = _paper_id(record), instant_of(record.get("observed_at"))
     upvotes = count_of(record.get("upvotes"))
     if not paper_id or seen_at is None or upvotes is None:
         raise ValueError("id, observed_at or upvotes is missing or odd")
@@ -106,7 +105,7 @@ def _keep_count(record: Mapping[str, Any], recorded: Recorded) -> Votes:
 
 
 def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> None:
-    paper_id, seen_at = _text(record, "id")[:80], instant_of(record.get("first_seen"))
+    paper_id, seen_at = _paper_id(record), instant_of(record.get("first_seen"))
     if not paper_id or seen_at is None:
         raise ValueError("id or first_seen is missing or odd")
     if paper_id not in recorded.papers:
@@ -125,6 +124,11 @@ def _paper(paper_id: str, record: Mapping[str, Any], day: date) -> Paper:
         code_url=_text(record, "githubRepo"),
         project_url=_text(record, "projectPage"),
     )
+
+
+def _paper_id(record: Mapping[str, Any]) -> str:
+    written = _text(record, "id")
+    return arxiv_id(written) or written[:80]
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -109,10 +109,17 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
         matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
     if not query.paper_id:
         return matching.subquery("matching")
-    by_id = select(papers.c.id, literal(_FIRST).label("relevance")).where(papers.c.id == query.paper_id)
+    is_named = or_(papers.c.id == query.paper_id, papers.c.url.in_(_spellings(query.url)))
+    by_id = select(papers.c.id, literal(_FIRST).label("relevance")).where(is_named)
     both = union_all(matching, by_id).subquery()
     best = func.max(both.c.relevance).label("relevance")
     return select(both.c.paper_id, best).group_by(both.c.paper_id).subquery("matching")
+
+
+def _spellings(url: str) -> list[str]:
+    """The addresses under which a list may have given the page `url`."""
+    starts = ("https://", "https://www.", "http://", "http://www.") if url else ()
+    return [start + url.removeprefix("https://") + slash for start in starts for slash in ("", "/")]
 
 
 def _containing(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[Any]:

@@ -7,7 +7,7 @@ comes first. A hyphenated word is a phrase, and the last word may be the beginni
 import re
 from dataclasses import dataclass
 
-from digest.papers.paper import NEW_STYLE, OLD_STYLE
+from digest.papers.paper import DOI_PAGE, NEW_STYLE, OLD_STYLE, arxiv_id, canonical_address, paper_id_of
 from digest.papers.search.tokenizer import STOPS, fold, is_unspaced, words_of
 from digest.text import ascii_forms, listed_words
 
@@ -35,19 +35,29 @@ class Query:
     wanted: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
     paper_id: str = ""  # of the paper whose id or address was typed
+    url: str = ""  # the address that was typed of a paper that is not on arXiv
 
 
 def parse_query(text: str) -> Query:
     text = ascii_forms(text[:LONGEST_QUERY]).translate(_QUOTES).strip()
     wanted: list[Term] = []
     without: list[Term] = []
-    paper_id = text if _OWN_ID.fullmatch(text) else ""
-    for minus, quoted, plain in _PART.findall(" ".join(listed_words(text))):
-        if not minus and not paper_id and (match := _ARXIV.search(plain)):
-            paper_id = match.group()
-        elif (term := _term(quoted or plain, exact=bool(quoted or minus))) is not None:
+    paper_id = arxiv_id(text) or (text if _OWN_ID.fullmatch(text) else "")
+    if paper_id:
+        return Query(paper_id=paper_id)
+    url = ""
+    text = " ".join(listed_words(re.sub(r"\bdoi:\s+", "doi:", text, flags=re.IGNORECASE)))
+    for minus, quoted, plain in _PART.findall(text):
+        typed = quoted or plain
+        if not minus and not paper_id:
+            match = _ARXIV.search(typed)
+            url = "" if match else canonical_address(typed)
+            paper_id = paper_id_of(match.group() if match else url) or ""
+            if match or url.startswith(DOI_PAGE) or (url and "//" in typed):
+                continue
+        if (term := _term(typed, exact=bool(quoted or minus))) is not None:
             (without if minus else wanted).append(term)
-    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id)
+    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id, url)
 
 
 def _term(text: str, exact: bool) -> Term | None:

@@ -100,13 +100,13 @@ class Arxiv:
                 break
             _add(result, _result(page, [entry for entry in page.entries if entry.name not in seen]))
             names = {entry.name for entry in page.entries}
-            start, total, again = start + len(page.entries), page.total or total, names <= listed
-            listed |= names
+            start, total = start + len(page.entries), page.total or total
             seen |= names
-            if again and start < total and not result.incomplete:
+            if names and names <= listed and start < total and not result.incomplete:
                 result.incomplete = f"arXiv gave {len(seen)} of {total} papers"
-            if result.incomplete or start >= total:
+            if result.incomplete or start >= total or not names:
                 break
+            listed |= names
         return total
 
     def _page(self, day: date, start: int) -> ArxivDocument:

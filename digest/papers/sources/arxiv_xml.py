@@ -6,7 +6,7 @@ from datetime import date
 from xml.etree.ElementTree import Element
 
 from digest.papers.paper import Paper, arxiv_id
-from digest.papers.sources.reading import count_of, per_record, text_of
+from digest.papers.sources.reading import count_of, decoded, per_record, text_of
 from digest.papers.sources.xml import BrokenXml, authors, categories, elements, first_instant, repaired, texts
 from digest.text import parse_instant
 
@@ -14,14 +14,19 @@ from digest.text import parse_instant
 _ANNOUNCEMENT = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*([a-z-]+)\s+(?:Abstract:\s*)?", re.IGNORECASE)
 # Only at the start of the text: abstracts also mention drugs and other things that were withdrawn.
 _WORK = r"(?:paper|article|submission|manuscript|preprint|work|version)"
-# "Paper withdrawn from ICLR 2026" is about a submission elsewhere; one "from arXiv" is about the paper.
+# "Paper withdrawn from ICLR 2026" is about a submission elsewhere; "from arXiv" or "at our request" is about the paper.
+_ELSEWHERE = (
+    r"(?:(?:from|at|during|prior\s+to)\s+(?!(?:the\s+)?(?:arxiv|public)|[^.;:\n]{0,30}\brequest)"
+    r"|after\s+[^.;:\n]{0,20}(?:review|rebuttal|acceptance|decision)|as\s+an?\s[^.;:\n]{0,30}\bsubmission)"
+)
 _FROM_A_VENUE = (
     r"[^.;:\n]{0,60}?\b(?:withdr[ae]wn?|withdrew|retracted)(?:\s+this\s+\w+)?"
-    r"(?:\s+by\s+(?:the\s+|its\s+)?(?:authors?|us))?\s+(?:from|at|as)\s+(?!(?:the\s+)?arxiv)"
+    rf"(?:\s+by\s+(?:the\s+|its\s+)?(?:authors?|us))?\s+{_ELSEWHERE}"
 )
+_GONE = r"(?:withdrawn|retracted|removed\s+by\s+arxiv)"
 _WITHDRAWN = re.compile(
-    rf"\W*(?!{_FROM_A_VENUE})(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:withdrawn|retracted)"
-    rf"|{_WORK}\s+(?:withdrawn|retracted)|withdrawn(?:\s+(?:by|due)\b|\s*[.:;,]|\s*$)"
+    rf"\W*(?!{_FROM_A_VENUE})(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?{_GONE}"
+    rf"|{_WORK}\s+{_GONE}|withdrawn(?:\s+(?:by|due|at|because)\b|\s*[.:;,](?!\s*[\w-]+\s+20\d\d)|\s*$)"
     rf"|(?:the\s+authors?|we|i)\s+(?:have\s+|has\s+)?withdr[ae]wn?\s+this\s+{_WORK})",
     re.IGNORECASE,
 )
@@ -60,7 +65,7 @@ def document(body: bytes) -> ArxivDocument:
     """Every whole entry of the document; never raises."""
     result = ArxivDocument()
     try:
-        for is_whole, name, element in elements(repaired(body)):
+        for is_whole, name, element in elements(repaired(decoded(body))):
             if is_whole:
                 _take(result, name, element)
             else:

@@ -5,14 +5,13 @@ title is its submitter's, and there is no abstract, so no paper is made from a s
 another source lists the paper.
 """
 
-import json
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from digest.papers.paper import Votes, arxiv_id
 from digest.papers.sources.fetch import Fetcher
-from digest.papers.sources.reading import count_of, per_record
+from digest.papers.sources.reading import JSON, count_of, decoded, per_record
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
 MAX_AGE = timedelta(days=14)  # older stories hardly gain points
@@ -62,7 +61,7 @@ class HackerNews:
 
 def _document(body: bytes, cut: str) -> dict[str, Any]:
     try:
-        document = json.loads(body)
+        document = JSON.decode(decoded(body))
     except (ValueError, RecursionError):
         raise SourceUnavailable(cut or "the answer is not JSON to its end") from None
     if not isinstance(document, dict) or not isinstance(document.get("hits"), list):

@@ -19,6 +19,7 @@ from digest.papers.sources.source import Remembered, SourceResult, SourceUnavail
 PAGE_SIZE = 50  # the server's own limit, whatever limit is requested
 SPACING_SECONDS = 0.2  # 500 requests in five minutes are allowed without an account
 _MAX_PAGES = 20
+_READINGS = 3  # of a list whose pages shift
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -35,26 +36,41 @@ class HuggingFace:
     def fetch(self, day: date, now: datetime) -> SourceResult:
         """The list of `day`. Raises SourceUnavailable when not even its first page can be read."""
         result = SourceResult()
+        for reading in range(_READINGS):
+            before = len(result.papers)
+            has_shifted = self._read_pages(day, now, result)
+            if not has_shifted or result.incomplete or (reading and len(result.papers) == before):
+                return result
+        result.incomplete = "papers moved between the pages of the list while it was read"
+        return result
+
+    def _read_pages(self, day: date, now: datetime, result: SourceResult) -> bool:
+        """Add each page to the result. Returns whether papers moved between pages, so that some may be missing."""
+        has_shifted, listed, is_again = False, set[str](), bool(result.papers)
         for page in range(_MAX_PAGES):
             url = self._address(day, page)
             try:
-                answer = self._fetcher.get(url, None if page else self._remembered(url))
+                answer = self._fetcher.get(url, None if page or is_again else self._remembered(url))
                 if answer.unchanged:
-                    return SourceResult(unchanged=True)
+                    result.unchanged = True
+                    return False
                 page_records, missing = _page(answer)
             except SourceUnavailable as problem:
-                if page == 0:
+                if not result.papers:
                     raise
                 result.incomplete = f"page {page + 1} of the list: {problem}"
-                return result
-            result.incomplete = missing
-            added = _add_page(result, page_records, day, now)
-            if missing or len(page_records) < PAGE_SIZE or not added:
+                return False
+            result.incomplete, is_last = missing, len(page_records) < PAGE_SIZE
+            ids = _add_page(result, page_records, day, now)
+            # A server that knows no pages repeats a full page.
+            has_shifted |= bool(ids & listed) and (is_last or not ids <= listed)
+            if missing or is_last or ids <= listed:
                 break
+            listed |= ids
         if page == 0 and not result.incomplete and not result.unreadable:
             # The pages of a longer list can change separately, so only a single page is requested conditionally.
             result.validators = {url: answer.validator} if answer.validator != Validator() else {}
-        return result
+        return has_shifted
 
     def _address(self, day: date, page: int) -> str:
         return f"{self._base}/api/daily_papers?date={day.isoformat()}&limit={PAGE_SIZE}&p={page}"
@@ -67,23 +83,25 @@ def _page(answer: FetchResponse) -> tuple[list[Any], str]:
     return page[0], answer.cut or page[1]
 
 
-def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -> bool:
-    """Add the records of a page. Returns whether it had a new paper."""
-    ids = {paper.id for paper in result.papers} | set(result.withdrawn)
-    before = len(ids)
+def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -> set[str]:
+    """Add the records of a page that are new. Returns the ids on the page."""
+    earlier = {paper.id for paper in result.papers} | set(result.withdrawn)
+    ids: set[str] = set()
     for number, record in enumerate(page, start=1):
         item = as_object(record) or {}
         paper = per_record(lambda item: _paper(item, day), item) if item else "it is not an object"
         if isinstance(paper, str):
-            result.unreadable.append(Unreadable(_position(item, day, number), paper))
-        elif paper.id not in ids:
-            ids.add(paper.id)
-            if _inner(item).get("withdrawnAt") or item.get("withdrawnAt"):
-                result.withdrawn.append(paper.id)
-                continue
+            skipped = Unreadable(_position(item, day, number), paper)
+            result.unreadable += [] if skipped in result.unreadable else [skipped]
+            continue
+        is_new = paper.id not in earlier | ids
+        ids.add(paper.id)
+        if is_new and (_inner(item).get("withdrawnAt") or item.get("withdrawnAt")):
+            result.withdrawn.append(paper.id)
+        elif is_new:
             result.papers.append(paper)
             result.votes.extend(_votes(item, paper.id, now))
-    return len(ids) > before
+    return ids
 
 
 def _paper(item: dict[str, Any], day: date) -> Paper | str:

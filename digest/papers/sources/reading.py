@@ -1,9 +1,13 @@
 """Reads values that sources send: text, instants, counts and addresses that may be missing, odd or hostile."""
 
+import codecs
+import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+
+import httpx2
 
 from digest.papers.paper import canonical_address
 from digest.papers.text.plaintext import plaintext
@@ -12,6 +16,33 @@ from digest.text import parse_instant
 T = TypeVar("T")
 R = TypeVar("R")
 _MAX_COUNT = 10**9  # close to the limit of a database integer; no paper has as many votes
+_MARKS = (("utf-8-sig", codecs.BOM_UTF8), ("utf-16", codecs.BOM_UTF16_LE), ("utf-16", codecs.BOM_UTF16_BE))
+_MARKS += (("utf-16-le", b"<\0"), ("utf-16-be", b"\0<"))  # of XML without a byte order mark
+_DECLARED = re.compile(rb"""[^>]{0,200}?\bencoding=["']([\w.:-]{1,40})""")
+# Python refuses to read a whole number of more than 4,300 digits.
+JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 30 else float(digits))
+
+
+def decoded(body: bytes) -> str:
+    """The text of a document, in whatever encoding: UTF-8 also where another one is declared."""
+    marks = [encoding for encoding, start in _MARKS if body.startswith(start)]
+    declared = _DECLARED.match(body)
+    for encoding in [*marks, "utf-8", *([declared[1].decode()] if declared else [])]:
+        try:
+            return body.decode(encoding).lstrip("\ufeff")
+        except (ValueError, LookupError):
+            continue
+    return body.decode("utf-8", errors="cp1252")
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    """The bytes that are not UTF-8, as text in the encoding that most such documents have."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error("cp1252", _as_cp1252)
 
 
 def per_record(read: Callable[[T], R | str], record: T) -> R | str:
@@ -49,10 +80,11 @@ def web_address_of(value: Any) -> str:
     value = value.strip()
     if not value.lower().startswith(("http://", "https://")):
         value = canonical_address(value)
-    if any(not "!" <= c <= "~" or c in '<>"' for c in value):
-        return ""
     try:
-        parts = urlsplit(value)
-    except ValueError:
+        url = httpx2.URL(value)
+    except httpx2.InvalidURL:
         return ""
-    return value if parts.scheme in ("http", "https") and parts.hostname else ""
+    if not value.isascii() or " " in value:
+        value = str(url)
+    is_printable = all("!" <= c <= "~" and c not in '<>"' for c in value)
+    return value if is_printable and url.scheme in ("http", "https") and url.host else ""

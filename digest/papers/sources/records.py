@@ -5,22 +5,22 @@ cut off in the middle. Every whole record is read.
 """
 
 import ast
-import json
 import re
 import warnings
 from typing import Any
 
+from digest.papers.sources.reading import JSON, decoded
+
 _WRAPPERS = ("data", "papers", "dailyPapers", "results")
 _LONGEST_REPR = 2_000_000
-_DECODER = json.JSONDecoder()
 _GAP = re.compile(r"[\s,]*")
 
 
 def records(body: bytes) -> tuple[list[Any], str] | None:
     """The records of an answer, and why there may be more ("" if it is whole); None if it is not a list."""
-    text = body.decode("utf-8-sig", errors="replace")
+    text = decoded(body)
     try:
-        document = _unwrapped(json.loads(text))
+        document = _unwrapped(JSON.decode(text))
     except (ValueError, RecursionError):
         return _whole_records(text)
     return None if document is None else (document, "")
@@ -48,7 +48,7 @@ def _whole_records(text: str) -> tuple[list[Any], str] | None:
     try:
         while True:
             gap = _GAP.match(text, position)
-            record, position = _DECODER.raw_decode(text, gap.end() if gap else position)
+            record, position = JSON.raw_decode(text, gap.end() if gap else position)
             whole.append(record)
     except (ValueError, RecursionError):
         return (whole, "the answer ends in the middle of a record") if whole else None
@@ -58,7 +58,7 @@ def _parsed(text: str) -> Any:
     if len(text) > _LONGEST_REPR:
         return None
     try:
-        return json.loads(text)
+        return JSON.decode(text)
     except (ValueError, RecursionError):
         pass  # then perhaps a repr
     try:

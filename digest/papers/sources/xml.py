@@ -1,6 +1,5 @@
 """Reads Atom and RSS: elements by local name, since namespaces differ between feeds while local names do not."""
 
-import codecs
 import html
 import io
 import re
@@ -15,10 +14,9 @@ from defusedxml.ElementTree import iterparse
 from digest.papers.sources.reading import instant_of, text_of
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0 §2.2
-_OTHER_ENCODING = re.compile(rb"""\s*<\?xml[^>]*encoding=["'](?!utf-?8|us-ascii)|\xff\xfe|\xfe\xff""", re.IGNORECASE)
+_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
 # An ampersand that begins none of XML's own entities, outside of CDATA.
 _AMPERSAND = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|&(?!(?:amp|lt|gt|quot|apos);)(?:#?\w{1,32};)?", re.DOTALL)
-codecs.register_error("latin", lambda error: (_as_latin(error), getattr(error, "end", 0)))
 
 
 class BrokenXml(ValueError):
@@ -32,27 +30,14 @@ class _Chunks(io.BytesIO):
         return super().read(1_000_000)
 
 
-def repaired(body: bytes) -> bytes:
-    """The document without what often breaks XML: bytes of another encoding, characters that are forbidden, HTML's
-    entities and bare ampersands. One in another declared encoding is returned as it is.
-    """
-    if _OTHER_ENCODING.match(body[:200]):
-        return body
-    text = _FORBIDDEN.sub("", body.decode("utf-8-sig", errors="latin"))
-    return _AMPERSAND.sub(_as_xml, text).encode()
+def repaired(text: str) -> bytes:
+    """XML in UTF-8, without what often breaks it: forbidden characters, HTML's entities and bare ampersands."""
+    text = _FORBIDDEN.sub("", _DECLARATION.sub("", text, count=1))
+    return _AMPERSAND.sub(_as_xml, text).encode(errors="replace")
 
 
 def _as_xml(found: re.Match[str]) -> str:
     return found[0] if found[0].startswith("<") else html.escape(_FORBIDDEN.sub("", html.unescape(found[0])))
-
-
-def _as_latin(error: UnicodeError) -> str:
-    """The bytes that are not UTF-8 as text of the encoding that most such documents have."""
-    return (
-        error.object[error.start : error.end].decode("cp1252", "replace")
-        if isinstance(error, UnicodeDecodeError)
-        else ""
-    )
 
 
 def elements(body: bytes) -> Iterator[tuple[bool, str, Element]]:

@@ -9,13 +9,14 @@ from itertools import groupby
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_only
 from digest.issues.archive import days_in, latest_place, months_of_issues
 from digest.issues.store import issue_on
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import Paper, RankedPaper, arxiv_page
+from digest.papers.paper import Paper, RankedPaper, arxiv_id, arxiv_page
 from digest.papers.search import papers_like
 from digest.papers.store import paper as paper_with_id
 from digest.settings import Settings
@@ -75,6 +76,9 @@ def issue_page(
 @router.page("/papers/{paper_id:path}")
 def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
     """One paper, its votes over time, the numbers behind its rank, and similar papers."""
+    named = arxiv_id(paper_id)
+    if named and named != paper_id:
+        return RedirectResponse(site.pages.at(f"/papers/{named}"), 308)
     if len(paper_id) > 80 or not paper_id.isprintable():
         raise HTTPException(404)
     with read_only(site.engine) as connection:

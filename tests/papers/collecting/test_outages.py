@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,6 +123,12 @@ def test_the_issue_is_cut_without_the_broken_source_and_names_it(
         outcomes = {run.source: run.outcome for run in last_runs(connection)}
     assert outcomes.pop(source) in (SourceHealth.FAILING, SourceHealth.PARTIAL)
     assert set(outcomes.values()) == {SourceHealth.FRESH}
+
+
+def test_a_source_that_the_operator_has_taken_out_is_not_blamed(engine: Engine, server: Replay) -> None:
+    collect_recent(engine, make_sources(["huggingface"], addresses(closed_port(), 0.5)), NOW, 1)
+    collect_recent(engine, make_sources(["arxiv"], addresses(server.url)), NOW, 1)
+    assert publish(engine, replace(PLAN, sources=("arxiv",)), NOW.date(), NOW + timedelta(seconds=20)).note == ""
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, delete, func, select
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import metadata, papers
-from digest.papers.paper import Paper, Votes
+from digest.papers.paper import Paper, Votes, paper_id_of
 from digest.papers.search import Filters, index_all, paper_words, papers_like, parse_query, search
 from digest.papers.search.tokenizer import words_of
 from digest.papers.store import keep_papers, keep_votes, withdraw
@@ -46,6 +46,33 @@ def found(engine: Engine, words: str, filters: Filters = EVERYTHING, limit: int 
         results = search(connection, parse_query(words), filters, limit)
     assert results.total >= len(results.hits)
     return [hit.paper.id[-1] for hit in results.hits]
+
+
+ELSEWHERE = Paper("feeds:8", "Elsewhere", url="http://www.lab.example/p/1/")
+BY_DOI = Paper(str(paper_id_of("10.1145/3292500.3330701")), "By its DOI")
+AT_ARXIV = Paper("2605.01234", "At arXiv")
+
+
+@pytest.mark.parametrize(
+    ("typed", "paper"),
+    [
+        ("https://arxiv.org/abs/2605.01234v2?utm_source=x", AT_ARXIV),
+        ('"https://arxiv.org/abs/2605.01234"', AT_ARXIV),
+        ("huggingface.co/papers/2605.01234", AT_ARXIV),
+        ("see https://www.alphaxiv.org/abs/2605.01234v1,", AT_ARXIV),
+        ("ar5iv.org/abs/2605.01234", AT_ARXIV),
+        ("doi:10.48550/arXiv.2605.01234", AT_ARXIV),
+        ("DOI: 10.1145/3292500.3330701", BY_DOI),
+        ("https://dl.acm.org/doi/10.1145/3292500.3330701", BY_DOI),
+        ("https://lab.example/p/1?utm_source=x", ELSEWHERE),
+        ("www.lab.example/p/1/", ELSEWHERE),
+        ("feeds:8", ELSEWHERE),
+    ],
+)
+def test_a_paper_is_found_by_each_of_its_addresses(shelf: Engine, typed: str, paper: Paper) -> None:
+    stock(shelf, AT_ARXIV, BY_DOI, ELSEWHERE)
+    with read_only(shelf) as connection:
+        assert [hit.paper.id for hit in search(connection, parse_query(typed), EVERYTHING, 9).hits] == [paper.id]
 
 
 @pytest.mark.parametrize("category", ["cs", "CS", "cs.*", "cs.cv", "Cs.CV", "ｃｓ．ＣＶ", "math.XX、cs.cv", "math；CS"])

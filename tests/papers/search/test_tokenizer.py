@@ -66,6 +66,8 @@ def test_what_is_folded_and_stemmed_stays_so(run: str) -> None:
         ("", Query()),
         ('- "" * --', Query()),
         ("？？ …、。 🤗", Query()),
+        ("10.48550/ARXIV.2405.17247v2", Query(paper_id="2405.17247")),
+        ("see math.GT/0309136", Query((Term(("see",), "see"),), paper_id="math/0309136")),
         ("the", Query((Term(("the",), "the"),))),
         ("the model of gpu", Query((Term(("model",)), Term(("gpu",), "gpu")))),
         ("“chain of thought”", Query((Term(("chain", "of", "thought")),))),

@@ -137,6 +137,11 @@ def test_a_replacement_or_a_deleted_entry_takes_a_paper_back(server: Replay) -> 
         "Paper withdrawn",
         "We withdraw this paper: the data were wrong",
         "The authors have withdrawn this manuscript",
+        "This paper has been withdrawn from arXiv by its authors",
+        "This paper has been withdrawn at the request of the authors",
+        "Paper withdrawn as it contains errors",
+        "Withdrawn; error in Lemma 2",
+        "This submission has been removed by arXiv administrators",
     ],
 )
 def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
@@ -151,6 +156,17 @@ def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
         "We withdrew the drug after two weeks",
         "This paper studies papers that have been withdrawn",
         "12 pages; the demo was withdrawn",
+        "Paper withdrawn from ICLR 2026; 12 pages",
+        "Withdrawn from NeurIPS 2025, 10 pages",
+        "Withdrawn, ICLR 2026",
+        "This paper has been withdrawn from EMNLP due to a formatting issue",
+        "This submission was withdrawn by the authors from the NeurIPS 2025 review process",
+        "We have withdrawn this paper from ICML",
+        "Article withdrawn from the Journal of X, resubmitted to Y",
+        "This work was withdrawn as an ICLR submission",
+        "Paper withdrawn during review at ICLR 2026",
+        "Paper withdrawn after reviews at ICLR 2026",
+        "This paper was withdrawn prior to the ICLR decision",
         "",
     ],
 )
@@ -217,6 +233,31 @@ def test_a_page_that_is_missing_leaves_the_others(server: Replay, second: Reply)
     findings = fetch(server, MONDAY, date(2026, 4, 29))
     assert len(findings.papers) == 2
     assert findings.incomplete
+
+
+PAPERS = [entry(f"2604.0000{number}") for number in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [PAPERS[:2], PAPERS[3:], PAPERS[:2], PAPERS[2:]],  # a paper left the first page while the second was read
+        [PAPERS[:3], [PAPERS[0], *PAPERS[4:]], PAPERS[:3], PAPERS[3:]],  # two papers changed places
+        [PAPERS[:3], [], PAPERS[:3], PAPERS[3:]],  # a page came empty, as the API sometimes answers
+    ],
+)
+def test_a_list_whose_pages_shift_while_it_is_read_is_read_again(server: Replay, pages: list[list[str]]) -> None:
+    server.answers(API, *(answer(*page, total=6) for page in pages))
+    result = fetch(server, MONDAY, date(2026, 4, 29))
+    assert sorted(paper.id for paper in result.papers) == [f"2604.0000{number}" for number in range(1, 7)]
+    assert (result.incomplete, result.unreadable) == ("", [])
+
+
+def test_a_list_that_stays_incomplete_says_how_many_papers_it_lacks(server: Replay) -> None:
+    server.answers(API, *[answer(*page, total=6) for page in (PAPERS[:3], PAPERS[2:5])] * 3)
+    result = fetch(server, MONDAY, date(2026, 4, 29))
+    assert (len(result.papers), result.incomplete) == (5, "arXiv gave 5 of 6 papers")
+    assert len(server.asked) == 4, "nothing new in the second reading"
 
 
 def test_the_same_page_again_ends_the_reading(server: Replay) -> None:

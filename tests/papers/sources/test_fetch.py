@@ -94,6 +94,16 @@ def test_a_wait_that_does_not_fit_is_named_and_not_waited_for(server: Replay, ti
     assert time.slept == []
 
 
+@pytest.mark.parametrize(
+    "date",
+    ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Thu, 31 Dec 9999 23:59:59 -2359", "9" * 5000, "-1", "soon", "\xff"],
+)
+def test_an_impossible_retry_after_is_an_ordinary_failure(server: Replay, time: FakeTime, date: str) -> None:
+    server.answers("/x", Reply(status=503, headers={"Retry-After": date}))
+    with pytest.raises(SourceUnavailable, match="answered 503 Service Unavailable"):
+        fetcher(server, time).get(f"{server.url}/x")
+
+
 def test_an_error_of_the_server_is_retried_twice_with_longer_waits(server: Replay, time: FakeTime) -> None:
     server.answers("/x", Reply(status=500))
     with pytest.raises(SourceUnavailable, match="500 Internal Server Error"):

@@ -160,6 +160,23 @@ def test_a_server_that_knows_no_pages_is_asked_once_more_only(server: Replay) ->
     assert (len(findings.papers), len(server.asked), findings.incomplete) == (50, 2, "")
 
 
+def test_a_list_whose_pages_shift_while_it_is_read_is_read_again(server: Replay) -> None:
+    ranked = [item(f"2601.1{number:04d}") for number in range(53)]
+    moved = [*ranked[:49], ranked[51], ranked[49], *ranked[50:51], ranked[52]]  # one paper gained votes
+    server.answers(LIST, *(json_reply(page) for page in (ranked[:50], moved[50:], moved[:50], moved[50:])))
+    result = source(server).fetch(DAY, NOW)
+    assert (len(result.papers), len(result.votes), result.incomplete, len(server.asked)) == (53, 53, "", 4)
+
+
+def test_a_list_that_never_stands_still_says_so(server: Replay) -> None:
+    ranked = [item(f"2601.1{number:04d}") for number in range(60)]
+    readings = [(ranked[:50], [ranked[0], ranked[50 + number]]) for number in range(4)]
+    server.answers(LIST, *(json_reply(page) for pages in readings for page in pages))
+    result = source(server).fetch(DAY, NOW)
+    assert len(server.asked) == 6
+    assert result.incomplete == "papers moved between the pages of the list while it was read"
+
+
 def test_a_later_page_that_fails_leaves_the_first_ones(server: Replay) -> None:
     server.answers(LIST, json_reply([item(f"2601.1{n:04d}") for n in range(50)]), Reply(b"no", status=404))
     findings = source(server).fetch(DAY, NOW)

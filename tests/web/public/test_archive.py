@@ -137,6 +137,12 @@ def test_a_cancelled_issue_explains_nothing(visit: Visit) -> None:
     assert "Why it’s ranked here" not in visit.browser.get("/papers/2511.00001").text
 
 
+def test_the_page_of_a_paper_answers_to_its_versions_and_addresses(visit: Visit) -> None:
+    for name in ("2511.00002v3", "arXiv:2511.00002", "https://arxiv.org/abs/2511.00002v1", "hf.co/papers/2511.00002"):
+        answer = visit.browser.get(f"/papers/{name}", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (308, "/papers/2511.00002")
+
+
 @pytest.mark.parametrize("number", ["2511.99999", "hep-th/9901001", "%00", "a%00b", "x" * 200, "..%2F..%2Fetc"])
 def test_an_unknown_paper_gets_a_clear_page(visit: Visit, number: str) -> None:
     assert visit.browser.get(f"/papers/{number}").status_code == 404

@@ -30,6 +30,24 @@ def issues(visit: Visit) -> Visit:
     return visit
 
 
+ODD_DATES = ("Mon, 01 Jan 99999999999 00:00:00 GMT", "Thu, 31 Dec 9999 23:59:59 -2359", "9" * 400, "-1", "x")
+ODD_PAGES = ("/issues/99999-01-01", "/issues/0000-00-00", "/issues?month=99999-99", "/papers/" + "9" * 5000)
+ODD_NUMBERS = (str(10**30), "9" * 5000, "-1", "0", "1e9", "NaN", "１")
+
+
+def test_an_impossible_date_or_number_of_a_visitor_is_no_failure_of_ours(issues: Visit) -> None:
+    for path in ("/", "/feed.atom", f"/issues/{TODAY}", "/static/digest.css"):
+        for date in ODD_DATES:
+            assert issues.browser.get(path, headers={"If-Modified-Since": date}).status_code in (200, 304)
+    for path in (f"/issues/{TODAY}", "/search?q=a", "/topics/vision"):
+        for number in ODD_NUMBERS:
+            address = f"{path}{'&' if '?' in path else '?'}page={number}"
+            assert issues.browser.get(address).status_code in (200, 303, 400, 404), address
+    for path in ODD_PAGES:
+        assert issues.browser.get(path).status_code == 404
+    assert issues.browser.get("/search?q=a&from=99999999-01-01").status_code == 400
+
+
 def test_the_atom_feed_holds_what_the_specification_asks_for(issues: Visit) -> None:
     answer = issues.browser.get("/feed.atom")
     assert answer.headers["content-type"] == "application/atom+xml; charset=utf-8"

@@ -7,6 +7,10 @@ from typing import Any
 from digest.papers.paper import Paper, paper_id_of
 from digest.papers.sources.reading import count_of, instant_of, text_of, web_address_of
 
+MAX_RECORDS = 20_000  # a document of 10 MB can have 300,000, and reading these would take a minute
+TOO_MANY = f"only the first {MAX_RECORDS:,} records were read; split the list into several"
+_ABSTRACTS = ("abstract", "content_text", "content_html")
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -19,11 +23,12 @@ class Item:
 
 
 def item_of(record: Any) -> Item | str:
-    """The item in a record, or why there is none."""
+    """The item in a record, also of a JSON Feed (jsonfeed.org), or why there is none."""
     if not isinstance(record, dict):
         return "it is not a JSON object"
-    url = web_address_of(record.get("url")) or web_address_of(record.get("id"))
-    paper_id = id_of([record.get("id"), record.get("url")])
+    names = [record.get(name) for name in ("id", "url", "external_url")]
+    url = next(filter(None, map(web_address_of, [*names[1:], names[0]])), "")
+    paper_id = paper_id_of(*names)
     if paper_id is None:
         return "it has neither an id nor a url"
     withdrawn = record.get("withdrawn") is True
@@ -38,12 +43,6 @@ def item_of(record: Any) -> Item | str:
     )
 
 
-def id_of(candidates: list[Any]) -> str | None:
-    """The id of the first candidate that names a paper on arXiv, else of the first candidate; None without any."""
-    ids = [paper_id_of(text) for text in candidates if isinstance(text, str) and text.strip()]
-    return next((paper_id for paper_id in ids if not paper_id.startswith("feeds:")), ids[0] if ids else None)
-
-
 def page_of(paper_id: str, url: str) -> str:
     """The canonical page of a paper: arXiv's for all versions, else the address on the list."""
     return url if paper_id.startswith("feeds:") else f"https://arxiv.org/abs/{paper_id}"
@@ -53,13 +52,13 @@ def _paper(record: dict[str, Any], paper_id: str, title: str, url: str) -> Paper
     return Paper(
         id=paper_id,
         title=title,
-        abstract=text_of(record.get("abstract")),
+        abstract=next(filter(None, (text_of(record.get(name)) for name in _ABSTRACTS)), ""),
         summary=text_of(record.get("summary")),
         authors=tuple(_texts(record.get("authors"))),
         organization=text_of(record.get("organization")),
-        categories=tuple(_texts(record.get("categories"))),
+        categories=tuple(_texts(record.get("categories", record.get("tags")))),
         keywords=tuple(_texts(record.get("keywords"))),
-        published_at=instant_of(record.get("published_at")),
+        published_at=instant_of(record.get("published_at", record.get("date_published"))),
         listed_at=instant_of(record.get("listed_at")),
         url=page_of(paper_id, url),
         code_url=web_address_of(record.get("code_url")),
@@ -68,5 +67,6 @@ def _paper(record: dict[str, Any], paper_id: str, title: str, url: str) -> Paper
 
 
 def _texts(value: Any) -> Iterator[str]:
-    values = [value] if isinstance(value, str) else value
-    yield from filter(None, map(text_of, values if isinstance(values, list) else ()))
+    for item in value if isinstance(value, list) else [value]:
+        if text := text_of(item.get("name") if isinstance(item, dict) else item):
+            yield text

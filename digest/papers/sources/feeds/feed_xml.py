@@ -5,14 +5,15 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from io import BytesIO
+from itertools import islice
 from time import strftime
 from typing import Any
 from urllib.parse import urljoin
 
 import feedparser
 
-from digest.papers.paper import Paper
-from digest.papers.sources.feeds.feed_json import Item, id_of, page_of
+from digest.papers.paper import Paper, paper_id_of
+from digest.papers.sources.feeds.feed_json import MAX_RECORDS, TOO_MANY, Item, page_of
 from digest.papers.sources.reading import instant_of, per_record, text_of, web_address_of
 from digest.papers.sources.source import SourceUnavailable
 from digest.papers.sources.xml import repaired
@@ -23,39 +24,39 @@ _DELETED = re.compile(
     r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<(?:[\w.-]+:)?deleted-entry\s[^<>]*?\bref\s*=\s*([\"'])([^<>]*?)\1",
     re.DOTALL,
 )
-_END = re.compile(r"</(?:\w+:)?(?:feed|rss|RDF)\s*>", re.IGNORECASE)
-_ENTRY = r"(?:\w+:)?(?:entry|item)[\s>]"
+_END = re.compile(r"</(?:\w+:)?(?:feed|rss|RDF)\s*>|<(?:\w+:)?feed\b[^>]*/>", re.IGNORECASE)
+_ENTRY, _ENTRY_END = (re.compile(rf"<{slash}(?:\w+:)?(?:entry|item)[\s/>]", re.IGNORECASE) for slash in ("", "/"))
 
 
-def items(body: bytes, address: str = "") -> Iterator[Item | str]:
+def items(text: str, address: str = "") -> Iterator[Item | str]:
     """Every entry as an item, or the reason why it is not; the last reason may be a truncated document.
 
     `address` is that of the feed. Raises SourceUnavailable when the document is not a feed.
     """
-    body = repaired(body)
+    too_many = next(islice(_ENTRY.finditer(text), MAX_RECORDS, None), None)
+    text = text[: too_many.start()] if too_many else text
     try:
-        feed = feedparser.parse(BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
+        feed = feedparser.parse(BytesIO(repaired(text)), sanitize_html=False, resolve_relative_uris=False)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's document does to the parser
         raise SourceUnavailable(f"the XML cannot be read ({type(error).__name__})") from None
     version = feed.get("version")
     if not version:
         raise SourceUnavailable("neither Atom nor RSS")
-    text = body.decode(feed.encoding or "utf-8", errors="replace")
+    base = address if address.startswith(("http://", "https://")) else feed.feed.get("link", "")
     is_cut = not _END.search(text)
-    in_entry = is_cut and bool(re.search(f"<{_ENTRY}", re.split(f"</{_ENTRY}", text)[-1]))
+    in_entry = is_cut and bool(_ENTRY.search(_ENTRY_END.split(text)[-1]))
     for entry in feed.entries[: len(feed.entries) - in_entry]:
-        yield per_record(lambda entry: _item(entry, address, version), entry)
+        yield per_record(lambda entry: _item(entry, base, version), entry)
     if is_cut:
-        yield "the XML ends before the feed does"
+        yield TOO_MANY if too_many else "the XML ends before the feed does"
     for deleted in filter(None, (match[2] for match in _DELETED.finditer(text))):
-        paper_id = id_of([html.unescape(deleted)])
-        if paper_id:
+        if paper_id := paper_id_of(html.unescape(deleted)):
             yield Item(Paper(paper_id, ""), withdrawn=True)
 
 
 def _item(entry: dict[str, Any], address: str, version: str) -> Item | str:
     url = _page(entry, address)
-    paper_id = id_of([entry.get("id"), url])
+    paper_id = paper_id_of(entry.get("id"), url, entry.get("link"))
     title = text_of(entry.get("title"))
     if paper_id is None:
         return "it has neither an id nor a link"
@@ -67,7 +68,7 @@ def _item(entry: dict[str, Any], address: str, version: str) -> Item | str:
             id=paper_id,
             title=title,
             abstract=next(filter(None, map(text_of, [entry.get("summary"), *contents])), ""),
-            authors=tuple(_authors(entry, r",\s+" if version.startswith("rss") else r"\n")),
+            authors=tuple(_authors(entry, version.startswith("rss"))),
             categories=tuple(dict.fromkeys(filter(None, (text_of(tag.get("term")) for tag in entry.get("tags", ()))))),
             published_at=_published(entry),
             url=page_of(paper_id, url),
@@ -83,9 +84,13 @@ def _page(entry: dict[str, Any], address: str) -> str:
     return next(filter(None, (web_address_of(urljoin(address, link.strip())) for link in candidates if link)), "")
 
 
-def _authors(entry: dict[str, Any], separator: str) -> Iterator[str]:
-    for author in entry.get("authors", ()):
-        yield from filter(None, map(text_of, re.split(separator, author.get("name", ""))))
+def _authors(entry: dict[str, Any], is_rss: bool) -> Iterator[str]:
+    names = [author.get("name", "") for author in entry.get("authors", ())]
+    # RSS gives "address (name)"; feedparser cuts addresses whose last label has more than four letters.
+    if is_rss and (match := re.fullmatch(r"\S+@\S+\s+\((.*)\)", entry.get("author", "").strip())):
+        names = [match[1]]
+    for name in names:
+        yield from filter(None, map(text_of, re.split(r",\s+" if is_rss else r"\n", name)))
 
 
 def _published(entry: dict[str, Any]) -> datetime | None:

@@ -4,9 +4,9 @@ A paper belongs to the day of its date (`listed_at`, else `published_at`), or wi
 read. So a list may keep everything that was ever on it: an issue only takes what is new.
 """
 
-import json
 import re
 import stat
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from digest.papers.paper import Votes
-from digest.papers.sources.feeds.feed_json import Item, item_of
+from digest.papers.sources.feeds.feed_json import MAX_RECORDS, TOO_MANY, Item, item_of
 from digest.papers.sources.feeds.feed_xml import items as xml_items
 from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse
-from digest.papers.sources.reading import per_record
+from digest.papers.sources.reading import JSON, decoded, per_record
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
 
@@ -112,31 +112,49 @@ def _file(name: str) -> FetchResponse:
 
 def _items(body: bytes, address: str) -> Iterator[Item | str]:
     """Every record as an item, or the reason why it is not. Raises SourceUnavailable for what is not a list."""
-    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start == b"<":
-        yield from xml_items(body, address)
-    elif start in (b"[", b"{"):
-        yield from (per_record(item_of, record) for record in _records(body.decode("utf-8-sig", errors="replace")))
+    text = decoded(_unpacked(body))
+    start = text.lstrip()[:1]
+    if start == "<":
+        yield from xml_items(text, address)
+    elif start in ("[", "{"):
+        records = _records(text)
+        yield from (per_record(item_of, record) for record in records[:MAX_RECORDS])
+        if len(records) > MAX_RECORDS:
+            yield TOO_MANY
     elif start:
         raise SourceUnavailable("neither JSON, nor JSON Lines, nor Atom, nor RSS")
 
 
+def _unpacked(body: bytes) -> bytes:
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacking.decompress(body, MAX_BYTES)
+    except zlib.error as error:
+        raise SourceUnavailable(f"a damaged gzip file ({error}); make it again") from None
+    if unpacking.unconsumed_tail:
+        raise SourceUnavailable(f"larger than {MAX_BYTES // 1_000_000} MB when unpacked; split it into several lists")
+    return unpacked
+
+
 def _records(text: str) -> Sequence[Any]:
     try:
-        whole = json.loads(text)
+        whole = JSON.decode(text)
     except (ValueError, RecursionError) as problem:
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]
         if lines[0].strip()[-1:] != "}":
             raise SourceUnavailable(f"not JSON to its end ({problem})") from None
         return [_record(line) for line in lines]
     if isinstance(whole, dict):
-        whole = whole["papers"] if isinstance(whole.get("papers"), list) else [whole]
+        lists = [whole[name] for name in ("papers", "items") if isinstance(whole.get(name), list)]
+        whole = lists[0] if lists else [whole]
     return whole if isinstance(whole, list) else []
 
 
 def _record(line: str) -> Any:
     try:
-        return json.loads(line)
+        return JSON.decode(line.strip())
     except (ValueError, RecursionError):
         return None
 
