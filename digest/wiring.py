@@ -54,8 +54,8 @@ def session_engine(settings: Settings) -> Engine:
         raise ValueError(f"The database is not ready. {remedy}")
     if address:
         raise ValueError(
-            "DIGEST_DATABASE_URL leads to a pooler in transaction mode, such as PgBouncer, which the worker and the "
-            f"scheduler cannot use. Give them the address of PostgreSQL itself, as the pooler has it: {address}"
+            "DIGEST_DATABASE_URL leads to a pooler in transaction mode, such as PgBouncer, where the locks of the "
+            f"worker and the scheduler do not last. Set it for them to the address of PostgreSQL itself: {address}"
         )
     return database
 

@@ -22,7 +22,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from sqlalchemy import Engine
 
 from digest import clock, wiring
-from digest.database.engine import DATABASE_AWAY, problem_of, read_only, transaction
+from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
@@ -118,6 +118,7 @@ class Jobs:
             expired = transitions.expire(connection, now, overdue, self.settings.max_attempts)
             cancelled = transitions.skip_cancelled(connection, now)
             due = deliveries.due_count(connection, now, MESSAGES_A_TASK * MOST_HINTS)
+        outage.end()
         if expired or cancelled:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:
@@ -132,7 +133,8 @@ class Jobs:
 
 def _report(event: JobExecutionEvent) -> None:
     # The next tick tries again. Only a fault of the code is worth a traceback.
-    is_away = isinstance(event.exception, DATABASE_AWAY)
-    what = "the database is away; a job is tried again at its next tick" if is_away else "a scheduled job failed"
-    trace = None if is_away else event.exception
-    log.error(what, job=event.job_id, problem=problem_of(event.exception), exc_info=trace)
+    if isinstance(event.exception, DATABASE_AWAY):
+        outage.report(event.exception)
+    else:
+        problem = problem_of(event.exception)
+        log.error("a scheduled job failed", job=event.job_id, problem=problem, exc_info=event.exception)

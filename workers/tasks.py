@@ -1,14 +1,10 @@
 """The Celery tasks. A task is only a hint: the ledger decides what is delivered."""
 
-import structlog
-
 from digest import wiring
-from digest.database.engine import DATABASE_AWAY, problem_of
+from digest.database.engine import DATABASE_AWAY, outage
 from digest.hints import DELIVER
 from digest.settings import settings
 from workers.app import app, delivery_worker
-
-log = structlog.get_logger()
 
 # A task ends at these limits and drops the next hint, so that a worker can react to a shutdown.
 MESSAGES_A_TASK = 5000
@@ -21,7 +17,8 @@ def deliver() -> None:
     try:
         more = delivery_worker().deliver_due(MESSAGES_A_TASK, SECONDS_A_TASK).more
     except DATABASE_AWAY as problem:
-        log.error("the database is away; the next hint tries again", problem=problem_of(problem))
+        outage.report(problem)  # the next hint tries again
         return
+    outage.end()
     if more:
         wiring.hint(settings())()

@@ -104,7 +104,7 @@ def _watch(day: date, kind: IssueKind) -> None:
             sums, left = audit(connection, issue.id), outlook(connection, issue.id)
             held = _why_held(connection)
         seen.append((started, sums.accepted))
-        _show(_watch_line(sums, left, _speed(seen), left.halted or held), last=not left.deliveries)
+        _show(_watch_line(sums, left, _speed(seen), held or left.halted), last=not left.deliveries)
         if not left.deliveries:
             return
         time.sleep(max(1.0, _CALM * (time.monotonic() - started)))

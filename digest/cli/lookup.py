@@ -22,24 +22,37 @@ opened = ExitStack()  # what the command opened; closed at its end
 
 
 @cache
-def open_database() -> "Engine":
-    """The engine of this command."""
+def _engine() -> "Engine":
     from digest import wiring
+    from digest.database.engine import checkpoint
 
     engine = wiring.engine(settings())
-    opened.callback(engine.dispose)
+    opened.callback(checkpoint, engine)
+    opened.callback(_engine.cache_clear)
     opened.callback(open_database.cache_clear)
     return engine
+
+
+@cache
+def open_database() -> "Engine":
+    """The engine of this command. Raises NotReady if its tables are not those of this version."""
+    from digest.database.engine import read_only
+    from digest.database.migrate import why_not_current
+
+    with read_only(_engine()) as connection:
+        if remedy := why_not_current(connection):
+            raise NotReady(f"The database is not ready. {remedy}")
+    return _engine()
 
 
 def migrated_database() -> "Engine":
     """The engine of this command, with its tables upgraded. Only `digest migrate` and `digest up` make a database."""
     from digest.database.migrate import migrate
 
-    with reading():
+    with _engine().connect():  # an error if there is none
         pass
     migrate(settings().database)
-    return open_database()
+    return _engine()
 
 
 def reading() -> "AbstractContextManager[Connection]":

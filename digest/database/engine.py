@@ -1,6 +1,7 @@
 """The engine and the transaction. Comes in: a database address. Goes out: connections safe for many processes."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 NO_DATABASE = "there is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
+_REPORT_AGAIN_SECONDS = 900.0
 
 
 def connect(url: str, create: bool = False) -> Engine:
@@ -59,7 +61,7 @@ def retry_transaction(engine: Engine, work: Callable[[Connection], T], seconds: 
 
     Raises sqlalchemy.exc.OperationalError when the database stays away for so many seconds.
     """
-    until, is_told = time.monotonic() + seconds, False
+    until = time.monotonic() + seconds
     while True:
         try:
             with transaction(engine) as connection:
@@ -67,19 +69,41 @@ def retry_transaction(engine: Engine, work: Callable[[Connection], T], seconds: 
         except DATABASE_AWAY as problem:
             if time.monotonic() > until:
                 raise
-            if not is_told:
-                log.warning("the database is away; waiting for it", problem=problem_of(problem), seconds=seconds)
-            is_told = True
+            outage.report(problem)
             time.sleep(1)
         else:
-            if is_told:
-                log.info("the database is back")
+            outage.end()
             return result
 
 
 def problem_of(error: BaseException) -> str:
     """The first line of an error, of the database's own where there is one."""
     return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
+
+
+class Outage:
+    """Logs an outage of the database once, however many attempts fail in it, and its end."""
+
+    def __init__(self) -> None:
+        self._lasts = False
+        self._quiet_until = -math.inf
+
+    def report(self, error: BaseException, remedy: str = "") -> None:
+        """Log the first of many errors; the next after a quarter of an hour, or when the database was back."""
+        if not self._lasts or time.monotonic() > self._quiet_until:
+            advice = remedy or "What is due waits for it. Check DIGEST_DATABASE_URL, or run: digest doctor"
+            log.error(f"the database is away. {advice}", problem=problem_of(error))
+            self._quiet_until = time.monotonic() + _REPORT_AGAIN_SECONDS
+        self._lasts = True
+
+    def end(self) -> None:
+        """To be called whenever the database has worked."""
+        if self._lasts:
+            log.warning("the database is back")
+        self._lasts = False
+
+
+outage = Outage()  # of this process
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from alembic import command
 from digest.resources import resource
 
-NEWER = "A later version of Digest has upgraded it: install that version again, or restore a backup."
+_NEWER = "A later version of Digest has upgraded it: install that version again, or restore a backup."
 
 
 class NewerDatabase(Exception):
@@ -28,7 +28,7 @@ def migrate(database: str, revision: str = "head") -> None:
         command.upgrade(configuration(database), revision)
     except CommandError as problem:
         if isinstance(problem.__cause__, ResolutionError):
-            raise NewerDatabase(f"The database cannot be used. {NEWER}") from None
+            raise NewerDatabase(f"The database cannot be used. {_NEWER}") from None
         raise
 
 
@@ -37,7 +37,7 @@ def why_not_current(connection: Connection) -> str:
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision == _scripts().get_current_head():
         return ""
-    return "Run: digest migrate" if revision is None or revision in _revisions() else NEWER
+    return "Run: digest migrate" if revision is None or revision in _revisions() else _NEWER
 
 
 def configuration(database: str) -> Config:

@@ -32,21 +32,25 @@ def demo(settings: Settings, once: bool) -> int:
 
     Uses its own database, broker, mail server and addresses instead of those in `settings`.
     """
+    from digest.database.migrate import migrate
+
     began = time.monotonic()
     folder = settings.data_dir.absolute() / "demo"
     with alone_in(settings.data_dir), Supervisor(_emptied(folder)) as programs:
         overrides = _start_broker_and_mail(programs, folder, settings)
         own = Settings(**overrides)  # type: ignore[arg-type]
         own.create_secret()
+        migrate(own.database)
         environment = child_environment(overrides)
         for part in ("worker", "web"):
             start_digest(programs, part, environment)
 
         # This import takes a second, during which the programs start.
+        from digest import wiring
         from digest.demo import steps
 
         inbox = folder / "inbox"
-        engine = steps.new_database(own)
+        engine = wiring.engine(own)
         source, issue = steps.publish_today(engine, own)
         wait_for_port(programs, own.web_port)
         sign_up(programs, own.public_url, inbox)

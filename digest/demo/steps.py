@@ -6,7 +6,6 @@ from sqlalchemy import Engine, delete
 
 from digest import clock, wiring
 from digest.database.engine import read_only, transaction
-from digest.database.migrate import migrate
 from digest.database.tables import collections
 from digest.demo.sample import store_sample
 from digest.issues.publish import Published, publish
@@ -20,12 +19,6 @@ from digest.settings import Settings
 
 _ANSWER_SECONDS = 2.5  # for one answer of a source; without a network, each gives up after two
 _SOURCES_SECONDS = 6.0  # for all sources together
-
-
-def new_database(own: Settings) -> Engine:
-    """The demo's fresh database."""
-    migrate(own.database)
-    return wiring.engine(own)
 
 
 def publish_today(engine: Engine, own: Settings) -> tuple[str, Published]:

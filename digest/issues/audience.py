@@ -31,6 +31,8 @@ from digest.ledger.kinds import LISTED, Kind, SkipReason, State, Status
 from digest.ledger.queueing import new_row
 from digest.subscribers.subscriber import WORKDAYS, Frequency
 
+DUE = "due"  # the reason of those who get a delivery
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -106,34 +108,34 @@ def fan_out(
 
 
 def put_first(connection: Connection, issue_ids: Collection[int], before: date) -> None:
-    """Let those of these issues go a minute sooner whom the issue before `before` has not reached in time.
+    """Let those of these issues go before all others whom the issue before `before` has not reached in time.
 
-    Without this a warm-up, whose quota is smaller than the list, would leave out the same subscribers each day.
+    Without this a warm-up, whose quota is smaller than the list, would leave out the same subscribers each day: those
+    who chose a late hour, too, which is why these messages do not wait for it.
     """
     previous = select(func.max(issues.c.date)).where(issues.c.date < before).scalar_subquery()
-    earlier = deliveries.alias()
-    left_out = select(earlier.c.recipient).where(
-        earlier.c.issue_id.in_(select(issues.c.id).where(issues.c.date == previous)),
-        earlier.c.state.in_([State.QUEUED, State.EXPIRED]),
-        earlier.c.attempts == 0,
+    left_out = select(deliveries.c.recipient).where(
+        deliveries.c.issue_id.in_(select(issues.c.id).where(issues.c.date == previous)),
+        deliveries.c.state.in_([State.QUEUED, State.EXPIRED]),
+        deliveries.c.attempts == 0,
     )
-    mine = and_(deliveries.c.issue_id.in_(issue_ids), deliveries.c.recipient.in_(left_out))
-    sooner = update(deliveries).where(mine)
-    for (due_at,) in connection.execute(select(deliveries.c.due_at).where(mine).distinct()).all():
-        at_that_time = sooner.where(deliveries.c.due_at == due_at)
-        connection.execute(at_that_time.values(next_attempt_at=due_at - timedelta(minutes=1)))
+    mine = deliveries.c.issue_id.in_(issue_ids)
+    first = connection.execute(select(func.min(deliveries.c.due_at)).where(mine)).scalar()
+    if first is not None:
+        sooner = update(deliveries).where(mine, deliveries.c.recipient.in_(left_out))
+        connection.execute(sooner.values(next_attempt_at=first - timedelta(minutes=1)))
 
 
 def count_due(connection: Connection, slots: Sequence[Slot]) -> dict[str, int]:
-    """Count who would get an issue ("due"), and who would but for a suppression or their pause, by reason."""
+    """Count who would get an issue (DUE), and who would but for a suppression or their pause, by reason."""
     dialect = connection.dialect.name
     slot = _slots(dialect)
     why = case(
-        (_is_suppressed(), str(SkipReason.SUPPRESSED)), (_is_paused(slot), str(SkipReason.PAUSED)), else_="due"
+        (_is_suppressed(), str(SkipReason.SUPPRESSED)), (_is_paused(slot), str(SkipReason.PAUSED)), else_=DUE
     ).label("why")
     query = _confirmed(slot, why, func.count()).group_by("why")
     rows = connection.execute(query, {"rows": as_rows(dialect, list(map(_row, slots)))})
-    return dict(rows.all())
+    return {str(reason): count for reason, count in rows}
 
 
 def _audience(dialect: str, *columns: Any) -> tuple[Select[Any], Subquery]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, or_, select
 
 from digest.database.tables import deliveries, issues, subscribers
-from digest.ledger import events
+from digest.issues.store import settings_of
 from digest.ledger.deliveries import LEASE, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, State
 
@@ -96,12 +96,10 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
     states: dict[str, Any] = {**counts, "skipped": dict(skipped)}
     if issue_id is None:
         return Audit(None, counts.total() + skipped.total(), **states)
-    columns = (issues.c.date, issues.c.kind, issues.c.candidates, issues.c.status)
-    day, kind, candidates, status = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
-    is_daily = kind == IssueKind.DAILY
-    cuts = events.latest(connection, 1, f"issue:{day}", "cut") if is_daily else []
-    left_out = cuts[0].detail.get("left_out", {}) if cuts else {}
-    issue = f"{day}" if is_daily else f"{day} {kind}"
+    columns = (issues.c.date, issues.c.kind, issues.c.candidates, issues.c.status, issues.c.settings)
+    day, kind, candidates, status, frozen = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
+    issue = f"{day}" if kind == IssueKind.DAILY else f"{day} {kind}"
+    left_out = dict(settings_of(frozen).left_out)
     return Audit(issue, candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
 
 

@@ -13,7 +13,7 @@ LONGEST_POOL = 30  # days; what the settings allow at most
 
 @dataclass(frozen=True, slots=True)
 class IssueSettings:
-    """The operator's settings that an issue's messages depend on, frozen at its cut."""
+    """What an issue's messages depend on, and whom its audit has to explain besides; frozen at its cut."""
 
     title: str = ""
     public_url: str = ""
@@ -28,6 +28,7 @@ class IssueSettings:
     pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut
     overlap_days: int = 0  # a catch-up issue reaches back this many days before a subscriber's last message
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
+    left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason
 
 
 @dataclass(frozen=True, slots=True)

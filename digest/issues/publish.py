@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.audience import Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
+from digest.issues.audience import DUE, Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
 from digest.issues.issue import Issue, IssueSettings
 from digest.issues.profiles import keep_profiles
 from digest.issues.store import (
@@ -103,7 +103,7 @@ def recipients(engine: Engine, plan: Plan, day: date, now: datetime) -> int | No
     with read_only(engine) as connection:
         if issue_id_on(connection, DAILY, day) is not None:
             return None
-        return count_due(connection, _Cut(connection, plan, day, now).slots()).get("due", 0)
+        return count_due(connection, _Cut(connection, plan, day, now).slots()).get(DUE, 0)
 
 
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
@@ -136,13 +136,16 @@ class _Cut:
         if not ranked and (failing or not runs):
             raise NothingToCut(failing or "No source was ever read. Run: digest collect")
         recent = sum(paper.first_seen_at > (previous_cut or self.now - timedelta(days=1)) for paper in papers)
-        issue_id = self.store(DAILY, ranked, source_notes(runs, self.now, thin=recent < _THIN))
+        slots, missed = self.slots(), self.missed()
+        left_out = count_due(self.connection, slots)
+        left_out.pop(DUE, None)
+        issue_id = self.store(DAILY, ranked, source_notes(runs, self.now, thin=recent < _THIN), left_out)
         if issue_id is None:
             return False
-        slots, missed, ids = self.slots(), self.missed(), {Kind.DIGEST: issue_id}
+        ids = {Kind.DIGEST: issue_id}
         for kind in also_due(self.connection, slots, missed):
             issue_kind = IssueKind(ISSUE_OF[kind])
-            special_id = self.store(issue_kind, self.rank(issue_kind, self.papers(issue_kind), None), [])
+            special_id = self.store(issue_kind, self.rank(issue_kind, self.papers(issue_kind), None))
             if special_id is not None:
                 ids[kind] = special_id
         candidates = fan_out(self.connection, ids, self.day, slots, self.now, missed)
@@ -150,9 +153,7 @@ class _Cut:
             set_candidates(self.connection, ids[kind], count)
         if self.plan.warm_up:
             put_first(self.connection, ids.values(), self.day)
-        left_out = count_due(self.connection, slots)
-        left_out.pop("due", None)
-        detail = {"papers": len(ranked), "candidates": candidates, "failing": failing, "left_out": left_out}
+        detail = {"papers": len(ranked), "candidates": candidates, "failing": failing}
         events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
         return True
 
@@ -174,14 +175,20 @@ class _Cut:
             return self.plan.weights
         return replace(self.plan.weights, lateness=0.0, fresh_days=float(_DAYS[kind] + 1))
 
-    def store(self, kind: IssueKind, ranked: Sequence[RankedPaper], why_thin: Sequence[Message]) -> int | None:
+    def store(
+        self,
+        kind: IssueKind,
+        ranked: Sequence[RankedPaper],
+        why_thin: Sequence[Message] = (),
+        left_out: Mapping[str, int] | None = None,
+    ) -> int | None:
         """Store an issue with its subscribers' profiles; None if its date has an issue of this kind already."""
         plan, days = self.plan, _DAYS.get(kind, self.plan.pool_days)
         why = [*why_thin] if ranked else [_none_listed(days), *why_thin]
         notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
-        settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes)
+        settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes, left_out=left_out or {})
         new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
         issue_id = add_issue(self.connection, new, ranked)
         if issue_id is not None:

@@ -27,6 +27,7 @@ _PLAIN_SETTINGS = (
     "language",
 )
 _NOTE_IN = "note "  # and a language
+_LEFT_OUT = "left out "  # and a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def settings_as_json(settings: IssueSettings) -> dict[str, str]:
     if settings.overlap_days:
         days["overlap_days"] = str(settings.overlap_days)
     notes = {f"{_NOTE_IN}{language}": note for language, note in settings.notes.items()}
-    return plain | days | {"dkim": " ".join(settings.dkim)} | notes
+    left_out = {f"{_LEFT_OUT}{reason}": str(count) for reason, count in settings.left_out.items()}
+    return plain | days | {"dkim": " ".join(settings.dkim)} | notes | left_out
 
 
 def settings_of(stored: Mapping[str, str]) -> IssueSettings:
@@ -74,8 +76,13 @@ def settings_of(stored: Mapping[str, str]) -> IssueSettings:
         dkim=tuple(stored.get("dkim", "").split()),
         pool_days=int(stored.get("pool_days", LONGEST_POOL)),
         overlap_days=int(stored.get("overlap_days", 0)),
-        notes={name.removeprefix(_NOTE_IN): note for name, note in stored.items() if name.startswith(_NOTE_IN)},
+        notes=_begun(stored, _NOTE_IN),
+        left_out={reason: int(count) for reason, count in _begun(stored, _LEFT_OUT).items()},
     )
+
+
+def _begun(stored: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): text for name, text in stored.items() if name.startswith(prefix)}
 
 
 def set_candidates(connection: Connection, issue_id: int, candidates: int) -> None:

@@ -24,13 +24,11 @@ def record(connection: Connection, at: datetime, subject: str, what: str, detail
     connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
 
 
-def latest(connection: Connection, limit: int, subject: str | None = None, what: str | None = None) -> list[Event]:
+def latest(connection: Connection, limit: int, subject: str | None = None) -> list[Event]:
     """The newest events first."""
     query = select(events.c.at, events.c.subject, events.c.what, events.c.detail).order_by(events.c.id.desc())
     if subject is not None:
         query = query.where(events.c.subject == subject)
-    if what is not None:
-        query = query.where(events.c.what == what)
     return [Event(*row) for row in connection.execute(query.limit(limit))]
 
 

@@ -103,7 +103,8 @@ def _is_todays_to_come(connection: Connection, day_began: datetime) -> bool:
 
 def _claim(connection: Connection, statement: Any, values: Mapping[str, Any], limit: int) -> list[Delivery]:
     rows = connection.execute(statement, {**values, "limit": limit}).all()
-    return sorted(map(delivery_of, rows), key=lambda claim: (claim.due_at, claim.id))
+    rows = sorted(rows, key=lambda row: (row.next_attempt_at, row.id))
+    return [delivery_of(row[:-1]) for row in rows]
 
 
 @cache
@@ -137,7 +138,7 @@ def _claim_of(dialect: str, which: ColumnElement[bool]) -> Any:
         update(deliveries)
         .where(deliveries.c.id.in_(select(due.c.id)), is_waiting())
         .values(state=State.CLAIMED, worker=bindparam("sender"), lease_until=lease, reason="")
-        .returning(*DELIVERY)
+        .returning(*DELIVERY, deliveries.c.next_attempt_at)
     )
 
 

@@ -5,7 +5,7 @@ On SQLite all workers are on one machine, where the lock on their journal tells 
 
 import hashlib
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import URL, Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 
@@ -62,7 +62,9 @@ def direct_address(engine: Engine) -> str:
                     func.current_database(),
                 )
             ).one()
-    return f"{host}:{port}/{name}"
+    by_socket = {"host": host.partition(",")[0], "port": port} if host.startswith("/") else {}
+    address = URL.create("postgresql", database=name, query=by_socket)
+    return str(address if by_socket else address.set(host=host, port=int(port)))
 
 
 def is_gone(connection: Connection, worker: str) -> bool:

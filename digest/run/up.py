@@ -27,6 +27,7 @@ def run_to_the_end(start: Callable[[], int]) -> int:
 
 def up(settings: Settings) -> int:
     """Start web, worker, scheduler and, where no Redis is configured, a Valkey; run until Ctrl-C."""
+    from digest import wiring
     from digest.database.migrate import migrate
 
     if not processes.is_free(settings.web_port, settings.web_host):
@@ -34,6 +35,10 @@ def up(settings: Settings) -> int:
     with alone_in(settings.data_dir), Supervisor() as programs:
         settings.create_secret()
         migrate(settings.database)
+        try:
+            wiring.session_engine(settings).dispose()
+        except ValueError as problem:
+            raise CannotStart(str(problem)) from None
         overrides: dict[str, object] = {}
         if not settings.redis_url.get_secret_value():
             overrides["redis_url"] = start_broker(programs, settings.data_dir)

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
-from sqlalchemy.exc import InternalError, ProgrammingError
+from sqlalchemy.exc import InternalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from digest.database.engine import DATABASE_AWAY
-from digest.language import Languages, Message
+from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
 from digest.web import health, inbox
@@ -22,13 +22,12 @@ from digest.web.guard import PERSONAL, Guard, add_security_headers
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, discovery, feeds, privacy, search
-from digest.web.site import EarlyAnswer, Site
+from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 
 log = structlog.get_logger()
 
 # Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 _DATABASE_AWAY = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
-_NOT_MIGRATED = ("UndefinedTable", "UndefinedColumn")  # of PostgreSQL
 
 
 def create_app(
@@ -44,8 +43,10 @@ def create_app(
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     app.state.site = Site(engine, settings, pages, hint)
     app.mount("/static", assets)
-    for room in (signup, preferences, feedback, suggestions, health, search, feeds, discovery, archive, privacy):
-        app.include_router(room.router)
+    app.state.is_migrated = False
+    app.include_router(health.router)
+    for room in (signup, preferences, feedback, suggestions, search, feeds, discovery, archive, privacy):
+        app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     app.add_middleware(
@@ -72,16 +73,19 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
 
     def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
-        cause = getattr(problem, "orig", None) or problem
-        is_old = type(cause).__name__ in _NOT_MIGRATED or str(cause).startswith("no such ")
-        remedy = "Run: digest migrate" if is_old else "Check DIGEST_DATABASE_URL, or run: digest doctor"
-        log.error(f"the database cannot be used. {remedy}", problem=type(problem).__name__, cause=type(cause).__name__)
+        cause = type(getattr(problem, "orig", None) or problem).__name__
+        advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
+        log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause)
         return pages.for_request(request).refuse(503)
 
-    def refused_by_database(request: Request, problem: Exception) -> Response:
-        if type(getattr(problem, "orig", None)).__name__ not in _NOT_MIGRATED:
-            raise problem
-        return database_away(request, problem)
+    def not_migrated(request: Request, problem: Exception) -> Response:
+        log.error(f"the database is not ready. {problem}")
+        detail = _(
+            "This site is being set up or upgraded, so nothing has changed. For its operator: the database is not "
+            "ready. %(remedy)s",
+            remedy=str(problem),
+        )
+        return pages.for_request(request).refuse(503, detail)
 
     def broken(request: Request, _problem: Exception) -> HTMLResponse:
         # This answer is made outside of the guard.
@@ -95,7 +99,7 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(EarlyAnswer, early)
     app.add_exception_handler(RequestValidationError, no_such_address)
     app.add_exception_handler(HTTPException, refused)
-    app.add_exception_handler(ProgrammingError, refused_by_database)
+    app.add_exception_handler(NotMigrated, not_migrated)
     for kind in _DATABASE_AWAY:
         app.add_exception_handler(kind, database_away)
     app.add_exception_handler(Exception, broken)

@@ -12,9 +12,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.types import DecoratedCallable
 from sqlalchemy import Engine
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
+from digest.database.engine import read_only
+from digest.database.migrate import why_not_current
 from digest.language import _
 from digest.papers.sources import suggestions
 from digest.settings import Settings
@@ -98,6 +101,24 @@ class EarlyAnswer(Exception):
     def __init__(self, answer: Response) -> None:
         super().__init__()
         self.answer = answer
+
+
+class NotMigrated(Exception):
+    """The database lacks the tables of this version; the message is the operator's remedy."""
+
+
+async def migrated(request: Request) -> None:
+    """Raises NotMigrated until the database has the tables of this version; once it has, this is not checked again."""
+    state = request.app.state
+    if not state.is_migrated:
+        if remedy := await run_in_threadpool(_remedy, state.site.engine):
+            raise NotMigrated(remedy)
+        state.is_migrated = True
+
+
+def _remedy(engine: Engine) -> str:
+    with read_only(engine) as connection:
+        return why_not_current(connection)
 
 
 async def _site(request: Request) -> Site:

@@ -99,7 +99,7 @@ def test_deliveries_wait_because_their_issue_is_paused_or_cancelled(engine, issu
     halt(engine, DAY, IssueStatus.PAUSED, MORNING)
     assert rows(engine, issue)[0].why == "the issue is paused; due 2026-03-04 07:00 UTC"
     halt(engine, DAY, IssueStatus.CANCELLED, MORNING)
-    assert rows(engine, issue)[0].why == "the issue is cancelled: skipped at the next sweep"
+    assert rows(engine, issue)[0].why == "issue cancelled"
 
 
 def test_of_a_deleted_subscriber_only_the_beginning_of_the_key_is_shown(engine, issue):
@@ -137,7 +137,7 @@ def test_the_document_of_an_audit_has_the_agreed_keys_and_no_others(engine, issu
         document = audit(connection, issue.issue_id).as_dict()
     assert list(document) == [
         "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
-        "claimed", "sending", "skipped", "unexplained",
+        "claimed", "sending", "skipped", "status", "not_queued", "unexplained",
     ]  # fmt: skip
 
 

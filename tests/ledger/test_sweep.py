@@ -84,8 +84,6 @@ def test_cancelling_skips_what_is_queued(engine):
     add_subscriber(engine, "ada@example.com")
     issue = cut(engine)
     halt(engine, DAY, IssueStatus.CANCELLED, MORNING)
-    with transaction(engine) as connection:
-        assert transitions.skip_cancelled(connection, MORNING) == 1
     found = audit(engine, issue.issue_id)
     assert (found.skipped, found.unexplained) == ({"issue cancelled": 1}, 0)
 

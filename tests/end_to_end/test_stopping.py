@@ -1,0 +1,146 @@
+"""What an operator sees when the service manager stops everything, and when the database is away for a while."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest import hints
+from digest.database.engine import connect, read_only
+from digest.database.migrate import migrate
+from digest.issues.audit import audit
+from digest.run import processes
+from tests.support import servers
+from tests.support.scenario import MORNING, SECRET, add_papers, add_subscriber, cut
+from tests.support.smtp_server import Act, Step
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+SUBSCRIBERS = 40
+
+
+@pytest.fixture
+def service(redis_url, smtp_server, clock, monkeypatch):
+    """Settings for processes, an hour after the issue is due, with sources that cannot be reached."""
+    clock.move_to(MORNING + timedelta(hours=2))
+    nowhere = {f"{name}_URL": "http://127.0.0.1:9" for name in ("HUGGINGFACE", "ARXIV", "ARXIV_FEED", "HACKERNEWS")}
+    for name, value in nowhere.items() | {
+        ("REDIS_URL", redis_url),
+        ("SMTP_URL", smtp_server.url),
+        ("SECRET_KEY", SECRET.decode()),
+        ("SWEEP_SECONDS", "1"),
+        ("SOURCE_TIMEOUT_SECONDS", "0.5"),
+        ("WEB_PORT", str(processes.free_port())),
+    }:
+        monkeypatch.setenv(f"DIGEST_{name}", value)
+
+
+def queue_issue(engine):
+    add_papers(engine, range(12))
+    for number in range(SUBSCRIBERS):
+        add_subscriber(engine, f"subscriber{number}@example.com")
+    return cut(engine)
+
+
+def stop_group(process):
+    """As systemd does by default, and honcho."""
+    os.killpg(process.pid, signal.SIGTERM)
+
+
+def test_a_signal_to_all_processes_at_once_prints_no_traceback_and_loses_and_doubles_nothing(
+    service, engine, database_url, smtp_server, start_digest, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    issue = queue_issue(engine)
+    smtp_server.always(Step.END, Act(wait=0.3))
+    running = [start_digest(name) for name in ("worker", "scheduler", "web")]
+    wait_for(lambda: smtp_server.taken, 60, "the first message")
+    for process in running:
+        stop_group(process)
+    for process in running:
+        process.wait(60)
+    told = "".join(file.read_text() for file in tmp_path.glob("*.log"))
+    assert "Traceback" not in told
+    assert "WorkerLost" not in told
+    engine.dispose()
+    if database_url.startswith("sqlite"):
+        assert_copy_is_complete(Path(database_url.removeprefix("sqlite:///")))
+    with read_only(engine) as connection:
+        sums = audit(connection, issue.issue_id)
+    assert (sums.accepted, sums.accepted + sums.queued, sums.deferred) == (len(smtp_server.taken), SUBSCRIBERS, 0)
+    smtp_server.behave()
+    start_digest("worker")
+    start_digest("scheduler")
+    wait_for(lambda: len(smtp_server.taken) >= SUBSCRIBERS, 60, "the rest of the issue")
+    assert set(Counter(taken.rcpt_tos for taken in smtp_server.taken).values()) == {1}
+
+
+def assert_copy_is_complete(file):
+    log = file.with_name(f"{file.name}-wal")
+    assert not log.exists() or not log.stat().st_size
+    copy = shutil.copy(file, file.with_name("copy.sqlite"))
+    with sqlite3.connect(copy) as connection:
+        (accepted,) = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'accepted'").fetchone()
+    connection.close()
+    assert accepted
+
+
+def digest(*arguments):
+    command = [Path(sys.executable).with_name("digest"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_after_each_command_a_copy_of_the_sqlite_file_is_complete(sqlite_url, monkeypatch):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", sqlite_url)
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    for number, command in enumerate((("add", "ada@example.com"), ("list",), ("erase", "ada@example.com"))):
+        assert digest("subscribers", *command).returncode == 0
+        assert [left.name for left in file.parent.glob("test.sqlite-*")] == [], number
+
+
+def test_an_outage_of_the_database_is_a_line_of_each_process_and_its_end_another(
+    service, start_digest, tmp_path, monkeypatch, redis_url, smtp_server
+):
+    with servers.own_postgres(servers.PostgresProcess, servers.room(), "-F") as server:
+        migrate(server.url_of("postgres"))
+        monkeypatch.setenv("DIGEST_DATABASE_URL", server.url_of("postgres"))
+        start_digest("worker", "--processes", "1")
+        start_digest("scheduler")
+        logs = [tmp_path / "worker-0.log", tmp_path / "scheduler-1.log"]
+        engine = connect(server.url_of("postgres"))
+        queue_issue(engine)
+        wait_for(lambda: len(smtp_server.taken) == SUBSCRIBERS, 60, "the issue")
+        engine.dispose()
+        server.stop()
+        for _ in range(3):  # outages are reported by the first hint, and not by the next ones
+            hints.hint(redis_url)
+        wait_for(lambda: all("the database is away" in log.read_text() for log in logs), 60, "the report of an outage")
+        hints.hint(redis_url, 3)
+        server.start()
+        wait_for(lambda: "the database is back" in logs[1].read_text(), 60, "the end of the outage")
+        hints.hint(redis_url)
+        wait_for(lambda: "the database is back" in logs[0].read_text(), 60, "the end of the outage")
+    for log in logs:
+        told = log.read_text()
+        assert told.count("the database is away") == 1, told
+        assert "Traceback" not in told
+        assert "digest doctor" in told
+
+
+@pytest.mark.parametrize("command", ["audit", "publish", "doctor", "migrate", "worker", "scheduler", "up"])
+def test_each_command_and_process_names_a_database_of_a_later_version(command, service, sqlite_url, monkeypatch):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", sqlite_url)
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    connection.close()
+    done = digest(command)
+    told = done.stdout + done.stderr
+    assert (done.returncode, "A later version of Digest" in told, "Traceback" in told) == (3, True, False), told
