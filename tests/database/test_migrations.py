@@ -104,3 +104,4 @@ def test_who_had_confirmed_and_was_made_pending_by_a_request_is_put_right(databa
         assert store.open_request(connection, ada.id) == ada.consent
     assert after[eve.email] == eve
     assert (after[ada.email].status, after[ada.email].consent.confirmed_at) == (Status.UNSUBSCRIBED, MORNING)
+    engine.dispose()
