@@ -122,7 +122,7 @@ def send_test(
         reply = sender.send([envelope], clock.now)[0]
     receipt = receipt_of(reply)
     outcome = "not sent" if receipt.outcome is Outcome.SENDER_ERROR else receipt.outcome
-    about = "" if reply.is_acceptance else _ABOUT.get(reply.phase, "")
+    about = _ABOUT.get(reply.phase, "") if receipt.code and not reply.is_acceptance else ""
     progress(" ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
