@@ -9,6 +9,7 @@ from digest.smtp.relay import Relay
 
 # To be found in the type and text of an error, the first that fits.
 _CAUSES = [
+    ("Malformed|Response too long|ConnectResponse", "this is not a mail server; check the port"),
     ("gaierror.*(again|temporary)", "the DNS does not answer; check this machine's network"),
     ("gaierror|UnicodeError", "there is no host of this name; check its spelling"),
     (rf"Errno {errno.ECONNREFUSED}\b|Refused", "it refuses connections; check host and port"),
@@ -33,7 +34,6 @@ _CAUSES = [
         "AUTH extension|suitable authentication",
         "it offers no login here; use smtp+starttls:// or smtps://, or remove user and password",
     ),
-    ("Malformed|Response too long|ConnectResponse", "this is not a mail server; check the port"),
     ("Timed out connecting", "nothing answers; a firewall may be in the way, or host, port or smtps:// may be wrong"),
     (
         "server ready",
@@ -42,15 +42,16 @@ _CAUSES = [
     ("Timed out|TimeoutError", "it greeted, and then did not answer in time; try again later"),
     (
         "EOF|Connection lost|ConnectionReset|Errno 104|ConnectionAborted",
-        "it closed the connection before it was ready; it may block this machine, or expect TLS at once: smtps://",
+        "it closed the connection before it was ready; it may block this machine, or smtps:// may be needed or wrong",
     ),
 ]
 _AT = {  # the command that was refused
-    SMTPConnectResponseError: ("in the greeting", "it accepts no email from this machine now"),
+    SMTPConnectResponseError: ("in the greeting", "it accepts no email from this machine"),
     SMTPHeloError: ("at EHLO", "check the name that this machine gives itself"),
     SMTPAuthenticationError: ("at the login", "check user and password; some providers need an app password"),
-    SMTPResponseException: ("at STARTTLS", "try again later, or use smtps://"),
+    SMTPResponseException: ("at STARTTLS", "use smtps://, usually with port 465"),
 }
+_LATER = "try again later"
 
 
 class NotConnected(Exception):
@@ -61,7 +62,7 @@ class NotConnected(Exception):
         if isinstance(error, SMTPResponseException) and error.code >= 200:
             at, remedy = next(_AT[kind] for kind in type(error).__mro__ if kind in _AT)
             self.code: int | None = error.code
-            super().__init__(f"{error.message} ({at} of {server}: {remedy})")
+            super().__init__(f"{error.message} ({at} of {server}: {remedy if error.code >= 500 else _LATER})")
         else:
             self.code = None
             super().__init__(f"{server}: {_cause(error)}")
@@ -69,5 +70,5 @@ class NotConnected(Exception):
 
 def _cause(error: BaseException) -> str:
     text = " ".join(f"{type(each).__name__}: {each}" for each in (error, error.__cause__) if each)
-    known = (cause for pattern, cause in _CAUSES if re.search(pattern, text, re.IGNORECASE | re.DOTALL))
-    return next(known, str(error) or type(error).__name__)
+    causes = (cause for pattern, cause in _CAUSES if re.search(pattern, text, re.IGNORECASE | re.DOTALL))
+    return next(causes, str(error) or type(error).__name__)
