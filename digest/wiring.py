@@ -32,7 +32,7 @@ from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
 from digest.resources import resource
 from digest.settings import Settings, SettingsError
-from digest.smtp import Sender
+from digest.smtp import Sender, Timeouts
 
 
 def engine(settings: Settings) -> Engine:
@@ -160,8 +160,13 @@ def recover(settings: Settings, database: Engine) -> Recovered:
 
 
 def sender(settings: Settings) -> Sender:
-    """Connections for a message outside the ledger. Raises ValueError when no mail server is set."""
-    return Sender(settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection)
+    """A connection for one message outside the ledger, whose sender waits for the reply of each server in turn.
+
+    Raises ValueError when no mail server is set.
+    """
+    relays, connect = settings.relays, Timeouts().connect
+    timeouts = Timeouts(connect, command=60, final_reply=300, message=360, begin=(connect + 1) * len(relays))
+    return Sender(relays, connections=1, timeouts=timeouts)
 
 
 def hint(settings: Settings) -> partial[bool]:

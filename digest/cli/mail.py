@@ -18,6 +18,7 @@ from digest.language import Languages
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.resources import resource
 from digest.settings import settings
+from digest.smtp import Phase
 
 
 def _language(text: str) -> str:
@@ -34,6 +35,14 @@ InLanguage = Annotated[
         metavar="CODE", parser=_language, help="Language without --subscriber.", show_default="DIGEST_LANGUAGE"
     ),
 ]
+
+
+_ABOUT = {
+    Phase.MAIL: "(at MAIL FROM: check DIGEST_MAIL_FROM and DIGEST_BOUNCE_ADDRESS)",
+    Phase.RCPT: "(at RCPT TO: check the recipient's address)",
+    Phase.DATA: "(at DATA, about the message)",
+    Phase.CONTENT: "(at the end of the message: check it with digest lint)",
+}
 
 
 class Format(StrEnum):
@@ -110,8 +119,11 @@ def send_test(
     if dry_run:
         return progress(f"Would send {len(envelope.message)} bytes to {address}.")
     with wiring.sender(settings()) as sender:
-        receipt = receipt_of(sender.send([envelope], clock.now)[0])
-    progress(f"{receipt.outcome}: {receipt.code or ''} {receipt.text}")
+        reply = sender.send([envelope], clock.now)[0]
+    receipt = receipt_of(reply)
+    outcome = "not sent" if receipt.outcome is Outcome.SENDER_ERROR else receipt.outcome
+    about = _ABOUT.get(reply.phase, "") if receipt.code and not reply.is_acceptance else ""
+    progress(" ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
     return None

@@ -225,6 +225,7 @@ deliveries = table(
     Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag, "first": true?}
     Column("message_id", Code(200), nullable=False),
     Column("sha256", Code(64), nullable=False),  # of the bytes that went on the wire last
+    Column("composed_at", Instant),  # its Date; null: never claimed, or composed by a version that wrote due_at
     Column("in_doubt", Boolean, nullable=False),  # an attempt may have arrived: only the same bytes may go again
     Column("reply_code", Integer),
     Column("reply_enhanced", Code(12), nullable=False),

@@ -43,6 +43,12 @@ class Delivery:
     in_doubt: bool  # they may have arrived: only the same bytes may go again
     created_at: datetime
     message_id: str = ""  # without angle brackets; "" before it was composed
+    composed_at: datetime | None = None  # None: never claimed, or composed by an earlier version
+
+    @property
+    def date(self) -> datetime:
+        """The Date of the message. Earlier versions wrote when it was due, and a retry repeats their bytes."""
+        return self.composed_at or self.due_at
 
 
 def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> Delivery | None:

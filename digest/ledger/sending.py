@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -134,10 +135,12 @@ def _claim_of(dialect: str, which: ColumnElement[bool]) -> Any:
         .cte("due")
     )
     _at, lease = _now_and_lease(dialect)
+    was_tried = or_(deliveries.c.in_doubt, deliveries.c.attempts > 0)  # its retry is the same bytes
+    composed_at = case((was_tried, deliveries.c.composed_at), else_=bindparam("now", type_=Instant()))
     return (
         update(deliveries)
         .where(deliveries.c.id.in_(select(due.c.id)), is_waiting())
-        .values(state=State.CLAIMED, worker=bindparam("sender"), lease_until=lease, reason="")
+        .values(state=State.CLAIMED, worker=bindparam("sender"), lease_until=lease, reason="", composed_at=composed_at)
         .returning(*DELIVERY, deliveries.c.next_attempt_at)
     )
 

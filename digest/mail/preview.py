@@ -90,6 +90,8 @@ def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subsc
         kind = OF_ISSUE[issue.kind]
         queued = find(connection, kind, issue.date, subscriber.key)
         delivery = queued or _unqueued(kind, issue.id, issue.date, subscriber, now)
+        if not delivery.sha256:
+            delivery = replace(delivery, composed_at=max(now, delivery.due_at))
         history = histories(connection, "", [delivery], lambda _: cached)[delivery.id]
     stored = delivery.selection
     selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)

@@ -8,13 +8,14 @@ import time
 from math import inf
 from typing import cast
 
-from aiosmtplib import SMTP, SMTPHeloError, SMTPResponseException
+from aiosmtplib import SMTP, SMTPHeloError
 
+from digest.smtp.problems import NotConnected
 from digest.smtp.relay import Relay, Security
-from digest.smtp.submission import Phase
 
 _AVOIDED_SECONDS = 30.0
 _LIMIT_SECONDS = 3600.0
+_GRACE_SECONDS = 0.2  # for aiosmtplib to tell what it waited for
 
 
 class RelayState:
@@ -53,25 +54,29 @@ class RelayState:
     async def connect(self, seconds: float) -> tuple[asyncio.Transport, bool]:
         """Open a connection that is ready for MAIL. Returns it, and whether it offers PIPELINING.
 
-        Raises what aiosmtplib raises; otherwise the caller counts `open` down when the connection has ended.
+        Raises NotConnected; otherwise the caller counts `open` down when the connection has ended.
         """
         self._opened += 1
         began = time.monotonic()
-        client = self._client(seconds)
         self.open += 1
+        client = None
         try:
-            async with asyncio.timeout(seconds):
+            client = self._client(seconds)
+            async with asyncio.timeout(seconds + _GRACE_SECONDS):
                 await client.connect()
                 if client.is_ehlo_or_helo_needed:  # TLS or a login may have sent it already
                     await _greet(client)
             transport = cast(asyncio.Transport | None, client.transport)  # uvloop's do not inherit it
             if transport is None or transport.is_closing():
                 raise ConnectionError("the server closed the connection after the greeting")
-        except BaseException:
-            client.close()
+        except BaseException as error:
+            if client is not None:
+                client.close()
             self.open -= 1
             self._failed_at = time.monotonic()
             self._trust = None  # the certificates of this machine may have been renewed
+            if isinstance(error, Exception):
+                raise NotConnected(self.relay, error) from error
             raise
         if self._failed_at < began:  # a connection opened at the same time may have been turned away
             self._failed_at = -inf
@@ -106,12 +111,3 @@ async def _greet(client: SMTP) -> None:
         if not client.is_connected:
             raise
         await client.helo()
-
-
-def connect_problem(relay: Relay, error: BaseException) -> tuple[str, Phase, int | None]:
-    """Why a connection could not be opened: text, phase, and the server's reply code if there is one."""
-    if isinstance(error, SMTPResponseException):
-        return error.message, Phase.SESSION, error.code if error.code > 0 else None
-    is_timeout = isinstance(error, TimeoutError) and not str(error)
-    problem = " did not answer in time" if is_timeout else f": {error or type(error).__name__}"
-    return f"{relay.host}:{relay.port}{problem}", Phase.SESSION, None

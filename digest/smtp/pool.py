@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from digest.smtp.connection import is_plain_address
-from digest.smtp.opening import RelayState, connect_problem
+from digest.smtp.opening import RelayState
+from digest.smtp.problems import NotConnected
 from digest.smtp.relay import Relay
 from digest.smtp.session import Session
 from digest.smtp.submission import Envelope, PendingMessage, Phase, Reply, SendObserver, SubmittedWindow, Timeouts
@@ -197,8 +198,8 @@ class ConnectionPool:
                 return  # other connections work
             try:
                 transport, pipelining = await relay_state.connect(self._timeouts.connect)
-            except Exception as error:  # noqa: BLE001 - whatever it is, waiting messages get their reply
-                self._connect_problem = connect_problem(relay_state.relay, error)
+            except NotConnected as problem:
+                self._connect_problem = str(problem), Phase.SESSION, problem.code
                 continue
             self._connect_problem = None
             messages = min(self._per_connection, relay_state.message_limit)

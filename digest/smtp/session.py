@@ -57,8 +57,7 @@ class Session(BufferedConnection):
         self._is_queued = False  # the reply to something earlier comes before those to `_commanded`
         self._used = False
         self._stale = False  # it was idle, and the server has not replied since
-        self._ended = False
-        self._just_begun = False
+        self._ended = self._just_begun = False
         self._written_at = 0.0
         self._round_trip = 0.0  # seconds from the last content to its reply
         self._message_due = inf  # monotonic
@@ -98,8 +97,7 @@ class Session(BufferedConnection):
         cut_off = self.is_cut_off()
         self.transport.abort()
         self._deadline.stop()
-        sending, self._sending = self._sending, None
-        commanded, self._commanded = self._commanded, None
+        sending, commanded, self._sending, self._commanded = self._sending, self._commanded, None, None
         if sending is not None:
             phase = Phase.DATA if cut_off else Phase.CONTENT
             self._pool.settle(sending, sending.reply(phase, None, problem))
@@ -269,10 +267,7 @@ class Session(BufferedConnection):
             self._reject(message, message.reply(phase, None, problem))
 
     def _reject(self, message: PendingMessage, reply: Reply) -> None:
-        """Settle a message by its first refusal: an earlier reply, or this one.
-
-        A server that ends a connection after some messages, or takes no more over it, says nothing about this one.
-        """
+        """Settle a message by its first refusal, or send it elsewhere if that is only about a used connection."""
         reply = self._refusal or reply
         is_about_session = reply.code == _CLOSING or reply.text.startswith(_TOO_MANY_RECIPIENTS)
         if self._settled and (is_about_session or reply.phase is Phase.MAIL):

@@ -53,7 +53,7 @@ class Reply:
 class Timeouts:
     """Seconds. RFC 5321 §4.5.3.2.6 asks for ten minutes after the final dot; giving up earlier causes duplicates."""
 
-    connect: float = 30  # until the server is ready for mail: TCP, TLS, greeting, login
+    connect: float = 45  # until the server is ready for mail: TCP, TLS, greeting, login
     command: float = 300
     final_reply: float = 600
     message: float = 660  # for one message in all, however slowly the server trickles

@@ -100,7 +100,7 @@ class IssueComposer:
         own = {
             "To": address,
             "Subject": subject,
-            "Date": self._date(delivery.due_at),
+            "Date": self._date(delivery.date),
             "Message-ID": f"<{name}>",
             "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens[b'unsubscribe_url']}>",
         }
@@ -108,7 +108,7 @@ class IssueComposer:
         text, html = self._values(address, tokens)
         html[b"subject"] = subject_in_html
         body = self._template.body(selection, text, html)
-        message = signed(fields, body, self._domain, delivery.due_at, self._context.signers)
+        message = signed(fields, body, self._domain, delivery.date, self._context.signers)
         reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
         return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
 
@@ -216,7 +216,7 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
         sender=senders.transactional,
         reply_to=senders.reply_to,
         to=draft.subscriber.email,
-        date=delivery.due_at,
+        date=delivery.date,
         message_id=message_id(delivery, domain_of(senders.transactional)),
         kind=delivery.kind,
         occasion=delivery.occasion,

@@ -1,9 +1,7 @@
 """Checks an installation without changing it: settings, database, Redis, mail servers."""
 
 import contextlib
-import smtplib
-import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import redis
@@ -17,7 +15,7 @@ from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
 from digest.settings import Settings, settings_file, unknown_variables
-from digest.smtp import Relay, Security
+from digest.smtp import Timeouts, connection_problem
 from digest.text import domain_of
 
 _TIMEOUT_SECONDS = 10
@@ -118,28 +116,8 @@ def _mail_servers(settings: Settings) -> Iterator[Finding]:
             blocks=True,
         )
     for relay in settings.relays:
-        problem = _greet(relay)
+        problem = connection_problem(relay, Timeouts().connect)
         advice = "Check DIGEST_SMTP_URL: host, port, scheme, user and password."
         yield _needed(
             f"mail server {relay.host}:{relay.port}", not problem, problem or "accepts the login", advice, blocks=True
         )
-
-
-def _greet(relay: Relay) -> str:
-    """Connect and log in as the sender would. The problem, or ""."""
-    context, name = ssl.create_default_context(), relay.ehlo_name or None
-    connect: Callable[[], smtplib.SMTP] = (
-        (lambda: smtplib.SMTP_SSL(relay.host, relay.port, name, timeout=_TIMEOUT_SECONDS, context=context))
-        if relay.security is Security.TLS
-        else (lambda: smtplib.SMTP(relay.host, relay.port, name, timeout=_TIMEOUT_SECONDS))
-    )
-    try:
-        with connect() as server:
-            if relay.security is Security.STARTTLS:
-                server.starttls(context=context)
-            if relay.username:
-                server.login(relay.username, relay.password)
-            server.noop()
-    except (smtplib.SMTPException, OSError) as error:
-        return str(error) or type(error).__name__
-    return ""

@@ -14,6 +14,7 @@ from digest.smtp import Relay, Security, Sender, Timeouts
 from tests.support.scenario import MORNING
 from tests.support.workers import postman
 
+QUICK = Timeouts(connect=5, command=5, final_reply=5, message=10)
 SEVEN = MORNING + timedelta(hours=1)
 
 
@@ -22,10 +23,10 @@ class Hands:
 
     hold = False
 
-    def __init__(self, engine, server, folder, connections=3):
+    def __init__(self, engine, server, folder, connections=3, timeouts=QUICK, **login):
         self.engine, self.server, self.folder, self.at = engine, server, folder, SEVEN
-        relay = Relay("127.0.0.1", server.port, Security.NONE)
-        self.sender = Sender([relay], connections, timeouts=Timeouts(5, 5, 5, 10), is_about_sender=is_about_sender)
+        relay = Relay("127.0.0.1", server.port, Security.NONE, **login)
+        self.sender = Sender([relay], connections, timeouts=timeouts, is_about_sender=is_about_sender)
 
     def deliver(self, name="one", desk_=None):
         with closing(postman(self.engine, self.sender, self.folder, lambda: self.at, name, desk_, self.hold)) as one:

@@ -101,7 +101,8 @@ texts = st.text(st.characters(codec="utf-8"), max_size=300)
 
 
 codes = st.sampled_from([None, 250, 421, 451, 550, 552, 554])
-replies = st.builds(reply, st.integers(1, 2**40), codes, texts, st.sampled_from(Phase))
+phases = st.sampled_from([Phase.DATA, Phase.CONTENT])  # of a message that was begun
+replies = st.builds(reply, st.integers(1, 2**40), codes, texts, phases)
 
 
 @given(st.lists(replies, unique_by=lambda reply: reply.id))

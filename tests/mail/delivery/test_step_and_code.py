@@ -10,11 +10,12 @@ from digest.database.engine import read_only
 from digest.database.tables import deliveries
 from digest.mail import pauses
 from digest.mail.throttle import Limits, Rates, Throttle
+from digest.smtp import Timeouts
 from digest.subscribers.suppressions import is_suppressed
 from digest.text import domain_of
 from tests.mail.delivery.builders import SEVEN, Hands
 from tests.support.scenario import add_papers, add_subscriber, cut
-from tests.support.smtp_server import HANG_UP, Act, Step, Then
+from tests.support.smtp_server import HANG_UP, RESET, Act, Step, Then
 from tests.support.workers import postman
 
 MINUTE = timedelta(minutes=1)
@@ -35,6 +36,9 @@ THEN = {
 
 # step · code · on this connection only, or on each · about whom
 ONCE, ALWAYS = False, True
+SILENT = Act(reply="", wait=60)  # until the client has had enough
+LOGIN = {"username": "user", "password": "secret"}
+IMPATIENT = Timeouts(connect=0.5, command=0.3, final_reply=0.3, message=5)
 LOST_AFTER_THE_DOT = Act(reply="", then=Then.HANG_UP, keep=False)
 TABLE = [
     (Step.CONNECT, "421 4.7.0 too many connections", ALWAYS, "us"),
@@ -42,6 +46,10 @@ TABLE = [
     (Step.CONNECT, HANG_UP, ALWAYS, "us"),
     (Step.EHLO, "421 4.3.2 not now", ALWAYS, "us"),
     (Step.EHLO, "550 5.7.1 go away", ALWAYS, "us"),
+    (Step.EHLO, SILENT, ALWAYS, "us"),
+    (Step.AUTH, "454 4.7.0 not now", ALWAYS, "us"),
+    (Step.AUTH, "535 5.7.8 bad credentials", ALWAYS, "us"),
+    (Step.AUTH, HANG_UP, ALWAYS, "us"),
     *[
         (Step.MAIL, code, *row)
         for code in (
@@ -55,6 +63,7 @@ TABLE = [
             "553 5.1.8 no such domain",
             "530 5.7.0 log in first",
             HANG_UP,
+            SILENT,
         )
         for row in ((ONCE, "this connection"), (ALWAYS, "us"))
     ],
@@ -72,24 +81,28 @@ TABLE = [
     (Step.RCPT, "554 5.0.0 no", ALWAYS, "this message"),
     (Step.RCPT, "550 5.7.1 policy", ALWAYS, "us or this message"),
     (Step.RCPT, HANG_UP, ALWAYS, "us"),
+    (Step.RCPT, SILENT, ALWAYS, "us"),
     (Step.DATA, "421 4.7.0 closing", ONCE, "this connection"),
     (Step.DATA, "451 4.3.0 queue file", ALWAYS, "this message, later"),
     (Step.DATA, "550 5.2.1 disabled", ALWAYS, "this address"),
     (Step.DATA, "554 5.5.1 no valid recipients", ALWAYS, "us or this message"),
     (Step.DATA, HANG_UP, ALWAYS, "us"),
+    (Step.DATA, SILENT, ALWAYS, "us"),
     (Step.END, "421 4.7.0 try again later", ALWAYS, "its destination"),
     (Step.END, "421 4.3.0 closing", ALWAYS, "this message, later"),
     (Step.END, "451 4.7.1 scanner away", ALWAYS, "this message, later"),
     (Step.END, "550 5.7.26 unauthenticated", ALWAYS, "us or this message"),
     (Step.END, "552 5.2.3 too long", ALWAYS, "this message"),
     (Step.END, LOST_AFTER_THE_DOT, ALWAYS, "nobody knows"),
+    (Step.END, SILENT, ALWAYS, "nobody knows"),
 ]
 
 
 @pytest.fixture
 def deliver(engine, smtp_server, tmp_path):
     """Deliver all, over one connection, by a worker that keeps to limits and pauses."""
-    hands = Hands(engine, smtp_server, tmp_path / "journal", connections=1)
+    smtp_server.auth = True
+    hands = Hands(engine, smtp_server, tmp_path / "journal", connections=1, timeouts=IMPATIENT, **LOGIN)
     throttle = Throttle(engine, Rates(""), Limits())
 
     def deliver():
@@ -125,6 +138,24 @@ def test_what_a_reply_at_a_step_means_and_what_happens_then(deliver, engine, smt
     if wait:
         assert 0.9 * wait <= row.next_attempt_at - SEVEN <= 1.1 * wait
     assert (resting, suppressed) == ({domain_of(bob.email)} if rests else set(), [bob.key] if is_bad else [])
+
+
+@pytest.mark.parametrize("step", [Step.RSET, Step.QUIT])
+@pytest.mark.parametrize(
+    "reply", ["421 4.7.0 closing", "500 5.5.1 what?", "250 2.0.0 ok", HANG_UP, RESET, SILENT], ids=str
+)
+def test_what_follows_a_message_is_about_no_message(deliver, engine, smtp_server, step, reply):
+    add_papers(engine, range(3))
+    for number in range(5):
+        add_subscriber(engine, f"a@{number}.example")
+    cut(engine)
+    smtp_server.answer(Step.RCPT, "550 5.1.1 no such user", to="a@2.example")
+    smtp_server.answer(step, reply)
+    deliver()
+    with read_only(engine) as connection:
+        states = list(connection.execute(select(deliveries.c.state, deliveries.c.attempts).order_by("state")))
+        assert states == [*[("accepted", 0)] * 4, ("refused", 0)]
+        assert pauses.all_pauses(connection) == []
 
 
 def test_a_server_that_takes_a_few_mails_a_connection_gets_all_of_them_at_once(deliver, engine, smtp_server):

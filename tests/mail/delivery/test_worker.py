@@ -212,7 +212,7 @@ def test_a_refusal_of_us_suppresses_nobody_and_loses_nothing(hands, engine, smtp
     hands.deliver()
     with read_only(engine) as connection:
         assert all_suppressions(connection) == []
-    assert hands.audit(issue).deferred == 5
+    assert hands.audit(issue).queued == 5
     smtp_server.behave()
     hands.at += timedelta(minutes=2)
     hands.deliver()
@@ -225,7 +225,7 @@ def test_without_a_mail_server_everything_waits(hands, engine, smtp_server):
     issue = cut(engine)
     smtp_server.stop()
     hands.deliver()
-    assert hands.audit(issue).deferred == 1
+    assert hands.audit(issue).queued == 1
     smtp_server.start()
     hands.at += timedelta(minutes=2)
     hands.deliver()
