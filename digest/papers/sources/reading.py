@@ -16,8 +16,10 @@ from digest.text import parse_instant
 T = TypeVar("T")
 R = TypeVar("R")
 _MAX_COUNT = 10**9  # close to the limit of a database integer; no paper has as many votes
-_MARKS = (("utf-8-sig", codecs.BOM_UTF8), ("utf-16", codecs.BOM_UTF16_LE), ("utf-16", codecs.BOM_UTF16_BE))
-_MARKS += (("utf-16-le", b"<\0"), ("utf-16-be", b"\0<"))  # of XML without a byte order mark
+_MARKS = (
+    *(("utf-8-sig", codecs.BOM_UTF8), ("utf-16", codecs.BOM_UTF16_LE), ("utf-16", codecs.BOM_UTF16_BE)),
+    *(("utf-16-le", b"<\0"), ("utf-16-be", b"\0<")),  # of XML without a byte order mark
+)
 _DECLARED = re.compile(rb"""[^>]{0,200}?\bencoding=["']([\w.:-]{1,40})""")
 # Python refuses to read a whole number of more than 4,300 digits.
 JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 30 else float(digits))
