@@ -84,7 +84,7 @@ def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
 
 
 def may_confirm(engine: Engine, subscriber: Subscriber) -> bool:
-    """Whether a request to subscribe waits for its confirmation."""
+    """True if a request to subscribe waits for its confirmation."""
     with read_only(engine) as connection:
         return _may_confirm(connection, subscriber)
 
@@ -116,8 +116,8 @@ def _with_end_of_pause(before: Preferences, after: Preferences, now: datetime) -
 def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goodbye: bool = False) -> bool:
     """End a subscription; queued messages are skipped when they are due. False when it had ended already.
 
-    With `goodbye`, subscribers who had confirmed get a last message, within the limits. Whose request was not confirmed
-    is suppressed, so that they are not asked again when someone enters their address.
+    With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address
+    whose request was not confirmed is suppressed, so that it is not asked again when someone enters it.
     """
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         withdrawn = store.withdraw_request(connection, subscriber_id)

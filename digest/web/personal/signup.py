@@ -163,7 +163,7 @@ def _sent_again(link: PersonalLink) -> Response:
 
 
 def _may_arrive(site: Site, pages: Pages, words: Message) -> Response:
-    """Whether we send anything is known to the inbox alone: so what to do when nothing comes."""
+    """Only the inbox shows whether we sent anything, so the page says what to do when nothing arrives."""
     settings = site.settings
     contact = settings.contact or parseaddr(settings.reply_to or settings.mail_from)[1]
     return pages.say(
