@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, a file of settings, and the files that *_FILE names."""
+"""Reads settings from the environment, from a file of settings, and from the files that *_FILE names."""
 
 import os
 import re

@@ -109,7 +109,7 @@ _REMEDIES = {
 
 
 def remedy(problem: Any) -> str:
-    """What to write instead, for one error of pydantic."""
+    """The remedy for one error of pydantic, in words."""
     text = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
     return text.format_map(problem.get("ctx", {}))
 
