@@ -52,7 +52,8 @@ def read_list(content: bytes) -> SubscriberList:
         return SubscriberList([], [])
     names = [_column(cell) for cell in rows[0]]
     at = _column_of_addresses(names, rows)
-    if any(map(_ADDRESS.fullmatch, rows[0])) or (len(names) == 1 and not _HEADING.search(names[0])):
+    is_heading = len(names) > 1 or _HEADING.search(names[0]) or rows[0][0].isalpha()
+    if any(map(_ADDRESS.fullmatch, rows[0])) or not is_heading:
         return SubscriberList([person for row in rows for person in _without_heading(row)], [])
     names = ["email" if index == at else "" if name == "email" else name for index, name in enumerate(names)]
     # Cells of other columns are kept as well: one of them may say that somebody left.

@@ -61,6 +61,7 @@ BOTH = ADA | {"ben@example.com": "pending"}
         "sep=;\nname;Email Address\nAda;ada@example.com\nBen, B;ben@example.com\n",
         "Name\tE-Mail\nAda\tada@example.com\nBen\tben@example.com\n",
         "姓名，邮箱\nAda，ada@example.com\nBen，ben＠example.com\n",
+        "Kontakt\nada@example.com\nben@example.com\n",
         "id,kontakt\n1,ada@example.com\n2,ben@example.com\n",
         "Mail\r\nada@example.com\r\n\r\n ben@example.com \r\n",
         "ada@example.com\nben@example.com",
