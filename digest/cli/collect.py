@@ -51,7 +51,17 @@ def _one_day(day: date, now: datetime, dry_run: bool) -> None:
     engine = _temporary_database() if dry_run else migrated_database()
     runs = read_sources(engine, _sources(engine), day, now, progress)
     heading = ("source", "outcome", "papers", "new", "unreadable", "")
-    rows = [(run.source, run.outcome, run.papers, run.new, len(run.unreadable), run.message) for run in runs]
+    rows = [
+        (
+            run.source,
+            run.outcome,
+            run.papers,
+            run.new,
+            len(run.unreadable),
+            ". ".join(filter(None, (run.message, run.advice))),
+        )
+        for run in runs
+    ]
     answer([asdict(run) for run in runs], lambda: table([heading, *rows]))
     if all(run.outcome == "failing" for run in runs):
         progress("No source could be read; stored papers are unchanged.")

@@ -10,14 +10,8 @@ from digest.database.engine import read_only
 from digest.issues.publish import date_to_cut
 from digest.issues.store import issue_dates
 from digest.monitoring.doctor.finding import Finding
-from digest.papers.collecting import SourceHealth, SourceRun, last_runs, lost_touch, source_title
+from digest.papers.collecting import SourceRun, last_runs, lost_touch, source_title
 from digest.settings import Settings
-
-_ADVICE = {
-    SourceHealth.STALE: "Late papers are in the next issue. If this lasts, check the source's own status page.",
-    SourceHealth.PARTIAL: "It is read again with the next collecting; `digest collect --json` names each record.",
-    SourceHealth.FAILING: "It is read again with the next run. If this lasts, check its address and your network.",
-}
 
 
 def papers(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -46,4 +40,4 @@ def _source(name: str, run: SourceRun | None, now: datetime) -> Finding:
     state = f"{run.outcome}. {source_title(name)}, {read}: {run.message}"
     if lost_touch(run, now):
         return Finding(what, False, state, "That is long ago. Is the scheduler running? Or run: digest collect")
-    return Finding(what, run.outcome not in _ADVICE, state, _ADVICE.get(run.outcome, ""))
+    return Finding(what, not run.advice, state, run.advice)

@@ -21,6 +21,12 @@ class SourceHealth(StrEnum):
     FAILING = "failing"  # no usable answer
 
 
+_ADVICE = {
+    SourceHealth.STALE: "Late papers are in the next issue. If this lasts, check the source's own status page.",
+    SourceHealth.PARTIAL: "It is read again with the next collecting; `digest collect --json` names each record.",
+    SourceHealth.FAILING: "It is read again with the next run. If this lasts, check its address and your network.",
+}
+
 # The list was read to its end, whatever was in it.
 COMPLETE = frozenset({SourceHealth.FRESH, SourceHealth.QUIET, SourceHealth.STALE})
 
@@ -49,6 +55,11 @@ class SourceRun:
     unreadable: tuple[Unreadable, ...]
     message: str  # for the operator
     facts: ListFacts = ListFacts()
+
+    @property
+    def advice(self) -> str:
+        """The remedy for the operator; "" if there is none to take."""
+        return _ADVICE.get(self.outcome, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class ArxivEntry:
 
     @property
     def name(self) -> str:
-        """The paper's id, or the position of what is not a paper."""
+        """The paper's id, or the position of an entry that is no paper."""
         return self.paper.id if self.paper else self.place
 
 

@@ -17,8 +17,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 _MAX_COUNT = 10**9  # close to the limit of a database integer; no paper has as many votes
 _MARKS = (
-    *(("utf-8-sig", codecs.BOM_UTF8), ("utf-16", codecs.BOM_UTF16_LE), ("utf-16", codecs.BOM_UTF16_BE)),
-    *(("utf-16-le", b"<\0"), ("utf-16-be", b"\0<")),  # of XML without a byte order mark
+    ("utf-8-sig", codecs.BOM_UTF8),
+    ("utf-16", codecs.BOM_UTF16_LE),
+    ("utf-16", codecs.BOM_UTF16_BE),
+    ("utf-16-le", b"<\0"),  # XML without a byte order mark
+    ("utf-16-be", b"\0<"),
 )
 _DECLARED = re.compile(rb"""[^>]{0,200}?\bencoding=["']([\w.:-]{1,40})""")
 # Python refuses to read a whole number of more than 4,300 digits.
@@ -48,7 +51,7 @@ codecs.register_error("cp1252", _as_cp1252)
 
 
 def per_record(read: Callable[[T], R | str], record: T) -> R | str:
-    """What `read` makes of a record, or why it is skipped: a bad record must not stop the others."""
+    """The result of `read`, or why the record is skipped: a bad record must not stop the others."""
     try:
         return read(record)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's record does to the code that reads it
