@@ -66,17 +66,26 @@ def _why_held(connection: "Connection") -> str:
     return f"all sending is paused: {reasons[0]}" if reasons else why_full(connection, wiring.limits(settings()), now)
 
 
+def _why_issue_held(sums: "Audit") -> str:
+    """Why nothing of an issue is sent, whatever is sent of others, or ""."""
+    from digest import wiring
+
+    date_, today = (sums.issue or "")[:10], clock.now().date()
+    if sums.status == IssueStatus.PAUSED:
+        return f"the issue is paused; to go on: digest resume --date {(sums.issue or '').replace(' ', ' --kind ')}"
+    is_left_over = "" < date_ < f"{today}" and sums.queued + sums.deferred
+    is_warm_up = is_left_over and wiring.limits(settings()).day_limit(today) is not None
+    return f"left over in the warm-up: it goes after the issue of {today}" if is_warm_up else ""
+
+
 def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str) -> Iterator[str]:
     if not reports:
         yield "No delivery was ever queued."
     for sums, why in reports:
         status = f" ({sums.status})" if sums.status not in ("", IssueStatus.RUNNING) else ""
         yield f"{f'Issue of {sums.issue}{status}' if sums.issue else 'Other deliveries'}: {sums.candidates}"
-        if sums.status == IssueStatus.PAUSED:
-            options = (sums.issue or "").replace(" ", " --kind ")
-            yield f"  nothing is sent: the issue is paused; to go on: digest resume --date {options}"
-        elif held and sums.queued + sums.deferred and sums.status != IssueStatus.CANCELLED:
-            yield f"  nothing is sent: {held}"
+        if why_held := _why_issue_held(sums) or (held if sums.queued + sums.deferred else ""):
+            yield f"  nothing is sent: {why_held}"
         for name, count in sums.as_dict().items():
             if isinstance(count, int) and count and name != "candidates":
                 yield f"  {count:>7} {name}"

@@ -29,7 +29,7 @@ def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: 
     day, today = day_of(day, now), now.date()
     if dry_run:
         count = recipients(open_database(), plan, day, now)
-        outlook = "was cut before" if count is None else f"would be mailed to {count} subscribers"
+        outlook = "was cut before" if count is None else f"would be mailed to {count} of the subscribers"
         progress(f"The issue of {day} {outlook}.")
         ranked = draft(open_database(), plan, now)
         rows = [(str(r.rank), f"{r.score:.3f}", r.paper.id, r.paper.title[:70]) for r in ranked[:25]]
@@ -37,7 +37,8 @@ def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: 
         return answer(document, lambda: table([("rank", "score", "paper", "title"), *rows]))
     count = recipients(migrated_database(), plan, day, now) if day != today and not force else None
     if count is not None:
-        complain(f"{day} is not today ({today}); its issue would be mailed to {count} subscribers. Add --force", 2)
+        reach = f"its issue would be mailed to {count} of the subscribers"
+        complain(f"{day} is not today ({today}, UTC), and {reach}. To cut it all the same, add --force", 2)
     try:
         done = cut(migrated_database(), plan, day, now)
     except NothingToCut as reason:

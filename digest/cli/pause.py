@@ -104,7 +104,7 @@ def _unsent(day: date, kind: IssueKind, dry_run: bool) -> str:
         sums = audit(connection, stored_issue(day, kind).id)
     unsent = sums.queued + sums.deferred + sums.claimed + sums.skipped.get(SkipReason.CANCELLED, 0)
     gone = sums.accepted + sums.sending + sums.uncertain
-    return f" {unsent} deliveries {'would not be' if dry_run else 'are not'} sent; {gone} were sent before."
+    return f" {'Would not be' if dry_run else 'Not'} sent: {unsent}; sent before: {gone}."
 
 
 # --- all sending ---

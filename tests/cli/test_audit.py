@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -13,6 +14,8 @@ from digest.database.tables import deliveries
 from digest.issues.publish import halt
 from digest.ledger.kinds import IssueStatus
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
+from digest.mail.throttle.warm_up import reserve
+from digest.settings import settings
 from tests.cli.conftest import DATE
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
@@ -133,3 +136,34 @@ def test_watching_shows_each_second_what_happened_meanwhile(run, three, engine):
     later.join()
     assert [line.split(" · ")[0] for line in lines] == ["0/3 accepted", "3/3 accepted"]
     assert 1 <= time.monotonic() - started < 5
+
+
+def test_what_a_warm_up_holds_is_told_with_its_reason(run, three, engine, monkeypatch, clock):
+    clock.move_to(MORNING + timedelta(hours=2))
+    monkeypatch.setenv("DIGEST_WARM_UP_FROM", DATE)
+    monkeypatch.setenv("DIGEST_WARM_UP_FIRST_DAY", "10")
+    settings.cache_clear()
+    with transaction(engine) as connection:
+        reserve(connection, DAY, 10, 10)
+    held = "the 10 messages of this day of the warm-up are sent; it goes on at 2026-03-05 00:00 UTC"
+    assert f"nothing is sent: {held}" in run("audit", "--issue", DATE).stdout
+    monkeypatch.setattr(audit_command.time, "sleep", lambda _seconds: change(engine, state="accepted"))
+    assert run("audit", "--issue", DATE, "--watch").stderr.splitlines()[0].endswith(held)
+
+
+def test_the_left_over_of_a_warm_up_says_that_it_goes_after_todays_issue(run, three, monkeypatch, clock):
+    clock.move_to(MORNING + timedelta(days=1, hours=-3))
+    monkeypatch.setenv("DIGEST_WARM_UP_FROM", DATE)
+    settings.cache_clear()
+    assert "left over in the warm-up: it goes after the issue of 2026-03-05" in run("audit", "--issue", DATE).stdout
+
+
+def test_whom_a_cut_left_out_is_kept_with_the_issue_whatever_becomes_of_the_events(run, engine):
+    add_papers(engine, range(3))
+    for name in ("ada", "bob"):
+        add_subscriber(engine, f"{name}@example.com")
+    run("suppressions", "add", "bob@example.com")
+    cut(engine)
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("DELETE FROM events")
+    assert json.loads(run("audit", "--issue", DATE, "--json").stdout)["not_queued"] == {"suppressed": 1}

@@ -75,13 +75,13 @@ def test_an_issue_of_another_day_is_only_cut_by_force_and_says_how_many_it_would
     arguments = ("publish", "--date", DATE, "--as-of", "2026-03-05T06:00:00Z")
     refused = run(*arguments)
     assert refused.exit_code == 2
-    assert "would be mailed to 1 subscribers. Add --force" in refused.stderr
+    assert "would be mailed to 1 of the subscribers. To cut it all the same, add --force" in refused.stderr
     assert run("audit", "--json").stdout.strip() == "[]"
     assert "1 deliveries queued" in run(*arguments, "--force").stdout
 
 
 def test_a_cancelled_issue_takes_back_what_is_unsent_and_queues_nothing_again(run, issue):
-    assert "1 deliveries are not sent; 0 were sent before" in run("cancel", "--date", DATE).stderr
+    assert "Not sent: 1; sent before: 0." in run("cancel", "--date", DATE).stderr
     assert json.loads(run("audit", "--issue", DATE, "--json").stdout)["skipped"] == {"issue cancelled": 1}
     again = run("publish", "--date", DATE)
     assert "is cancelled; nothing is queued" in again.stdout

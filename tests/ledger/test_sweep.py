@@ -138,3 +138,17 @@ def test_in_a_warm_up_left_overs_wait_for_todays_issue_and_whom_it_left_out_go_f
     with transaction(engine) as connection:
         (left_over,) = sending.claim(connection, ME, 9, due, midnight)
     assert left_over.recipient == left_out.key
+
+
+def test_whom_a_warm_up_left_out_goes_first_whatever_hour_they_chose(engine):
+    add_papers(engine, range(3))
+    late = add_subscriber(engine, "zoe@example.com", hour=20)
+    cut(engine)
+    for number in range(3):
+        add_subscriber(engine, f"subscriber{number}@example.com", hour=7)
+    today = cut(engine, DAY + timedelta(days=1), plan=replace(PLAN, warm_up=True))
+    with transaction(engine) as connection:
+        batch = sending.claim(connection, ME, 9, MORNING + timedelta(days=1, hours=2), MORNING.replace(hour=0))
+    of_today = [claim.recipient for claim in batch if claim.issue_id == today.issue_id]
+    assert of_today[0] == late.key
+    assert len(of_today) == 4

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, create_engine
 from starlette.testclient import TestClient
 
 from digest.database.engine import connect, transaction
+from digest.database.migrate import migrate
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.resources import resource
 from digest.settings import Settings
@@ -275,3 +276,24 @@ def test_redis_is_told_of_but_not_needed(visit: Visit, settings: Settings) -> No
     away = settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:1/0")})
     answer = client(visit.engine, away).get("/readyz")
     assert (answer.status_code, answer.json()["redis"]) == (200, "unreachable")
+
+
+def test_before_the_database_is_migrated_a_page_says_what_to_do(tmp_path: Path, settings: Settings) -> None:
+    url = f"sqlite:///{tmp_path}/empty.sqlite"
+    engine = connect(url, create=True)
+    browser = client(engine, settings)
+    for path in ("/", "/issues", "/search?q=graphs"):
+        answer = browser.get(path)
+        assert (answer.status_code, "Run: digest migrate" in answer.text) == (503, True)
+    migrate(url)
+    assert browser.get("/").status_code == 200
+    engine.dispose()
+
+
+def test_a_database_of_a_later_version_is_named_on_the_page(visit: Visit, settings: Settings) -> None:
+    with transaction(visit.engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    browser = client(visit.engine, settings)
+    for path in ("/", "/readyz"):
+        answer = browser.get(path)
+        assert (answer.status_code, "A later version of Digest" in answer.text) == (503, True)
