@@ -96,9 +96,14 @@ def known_subscriber(address: str) -> "Subscriber":
 
 def key_of(address: str) -> str:
     """The recipient key of an address. Raises typer.BadParameter for an invalid one."""
+    return recipient_key(valid_address(address), settings().secret_keys[-1])
+
+
+def valid_address(text: str) -> str:
+    """An address as it is stored. Raises typer.BadParameter for an invalid one."""
     from digest.subscribers.addresses import BadAddress, normalise
 
     try:
-        return recipient_key(normalise(address, settings().own_domains), settings().secret_keys[-1])
+        return normalise(text, settings().own_domains)
     except BadAddress as problem:
         raise typer.BadParameter(str(problem)) from None

@@ -68,6 +68,14 @@ def test_what_the_server_refuses_is_named_with_the_step_and_what_to_check(send_t
     assert printed.startswith(line)
 
 
+@pytest.mark.parametrize("address", ["not an address", "a b@example.com", "ada@", "<ada@example.com>\nBcc: eve@x.org"])
+def test_an_address_that_is_none_is_named_and_nothing_is_sent(run, issue, smtp_server, monkeypatch, address):
+    monkeypatch.setenv("DIGEST_SMTP_URL", smtp_server.url)
+    done = run("send-test", address, "--date", DATE)
+    assert (done.exit_code, "Invalid value" in done.stderr) == (2, True)
+    assert smtp_server.connections == 0
+
+
 def test_doctor_names_the_same_cause(run, smtp_server, monkeypatch):
     monkeypatch.setenv("DIGEST_SMTP_URL", f"smtps://127.0.0.1:{smtp_server.port}")
     settings.cache_clear()
