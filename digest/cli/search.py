@@ -5,6 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from click import get_current_context
 
 from digest.cli.lookup import reading
 from digest.cli.options import date_option
@@ -29,7 +30,6 @@ SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 @with_json
 def search(
-    context: typer.Context,
     words: Words = None,
     limit: Rows = 10,
     category: Category = "",
@@ -41,7 +41,7 @@ def search(
     from digest.papers import search as archive
 
     if words and "-h" in words:
-        return typer.echo(context.get_help())
+        return typer.echo(get_current_context().get_help())
     if options := [word for word in words or () if re.match("--.", word)]:
         raise typer.BadParameter("no such option", param_hint=options[0])
     if like is not None:

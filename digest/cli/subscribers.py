@@ -163,7 +163,7 @@ def lift(address: Address, dry_run: DryRun = False) -> None:
 
 
 def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
-    from digest.subscribers.imports import Import, Outcome, import_rows
+    from digest.subscribers.imports import Import, RowOutcome, import_rows
 
     configured = settings()
     languages = Languages(resource("locale")).codes
@@ -174,13 +174,16 @@ def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
         progress(f"{address!r}: {problem}")
     hint_workers()
     would = "would be " if dry_run else ""
-    counts = [f"{report.counts[Outcome.NEW]} {would}{Outcome.NEW}", f"{report.counts[Outcome.STORED]} {Outcome.STORED}"]
-    counts += [f"{count} {what}" for what in list(Outcome)[2:] if (count := report.counts[what])]
+    counts = [
+        f"{report.counts[RowOutcome.NEW]} {would}{RowOutcome.NEW}",
+        f"{report.counts[RowOutcome.STORED]} {RowOutcome.STORED}",
+    ]
+    counts += [f"{count} {what}" for what in list(RowOutcome)[2:] if (count := report.counts[what])]
     progress(f"{', '.join(counts)}, {len(report.bad)} invalid.")
     advice = {
-        Outcome.SUPPRESSED: "Suppressed addresses get no email. To allow one again: digest suppressions lift ADDRESS",
-        Outcome.LEFT: "People who left, bounced or were blocked stay out until they subscribe again themselves.",
-        Outcome.ASKED: "Nobody is asked to confirm twice a day or four times a month. Import those addresses later.",
+        RowOutcome.SUPPRESSED: "Suppressed addresses get no email. To allow one again: digest suppressions lift ADDRESS",
+        RowOutcome.LEFT: "People who left, bounced or were blocked stay out until they subscribe again themselves.",
+        RowOutcome.ASKED: "An address is asked at most once a day and three times a month. Import those again later.",
     }
     for what, words in advice.items():
         if report.counts[what]:

@@ -27,7 +27,7 @@ from digest.subscribers.suppressions import is_suppressed, suppress
 from digest.text import listed, parse_date
 
 
-class Outcome(StrEnum):
+class RowOutcome(StrEnum):
     """The result for an address, in the words of the report."""
 
     NEW = "signed up"
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 class Report:
     """Counts of an import, and each rejected text with its problem."""
 
-    counts: Counter[Outcome] = field(default_factory=Counter)
+    counts: Counter[RowOutcome] = field(default_factory=Counter)
     bad: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -82,7 +82,7 @@ def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> Report:
             report.bad.append((text, str(problem)))
             continue
         if before := people.get(person.key):
-            report.counts[Outcome.DOUBLE] += 1
+            report.counts[RowOutcome.DOUBLE] += 1
             person = replace(before, listed=strictest([before.listed, person.listed]))
         people[person.key] = person
     for person in people.values():
@@ -93,12 +93,12 @@ def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> Report:
     return report
 
 
-def _import(connection: Connection, person: _Person, how: Import) -> Outcome:
+def _import(connection: Connection, person: _Person, how: Import) -> RowOutcome:
     stored, (status, suppression) = store.by_key(connection, person.key), person.listed
     if is_suppressed(connection, person.key):
-        return Outcome.SUPPRESSED
+        return RowOutcome.SUPPRESSED
     if stored:
-        return Outcome.LEFT if stored.status is Status.UNSUBSCRIBED else Outcome.STORED
+        return RowOutcome.LEFT if stored.status is Status.UNSUBSCRIBED else RowOutcome.STORED
     consent = person.consent
     if status is Status.CONFIRMED and how.consented and not consent.confirmed_at:
         consent = replace(consent, confirmed_at=how.now)
@@ -106,11 +106,11 @@ def _import(connection: Connection, person: _Person, how: Import) -> Outcome:
     if has_to_confirm and not suppression:
         request, created_at = Consent(how.now, requested_from="", form=store.IMPORT), consent.requested_at
         queued = ask(connection, person.address, person.key, request, person.preferences, created_at)
-        return Outcome.NEW if queued else Outcome.ASKED
+        return RowOutcome.NEW if queued else RowOutcome.ASKED
     _add(connection, person, consent, how)
     if status is Status.UNSUBSCRIBED:
-        return Outcome.LEFT
-    return Outcome.SUPPRESSED if suppression else Outcome.NEW
+        return RowOutcome.LEFT
+    return RowOutcome.SUPPRESSED if suppression else RowOutcome.NEW
 
 
 def _add(connection: Connection, person: _Person, consent: Consent, how: Import) -> None:

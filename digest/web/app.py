@@ -53,6 +53,7 @@ def create_app(
         Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
     )
     _answer_errors(app, pages)
+    _answer_database_errors(app, pages)
     return app
 
 
@@ -71,6 +72,22 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         answer.headers.update(problem.headers or {})
         return answer
 
+    def broken(request: Request, _problem: Exception) -> HTMLResponse:
+        # This answer is made outside of the guard.
+        answer = pages.for_request(request).refuse(500)
+        add_security_headers(answer.headers, request.scope["path"], request.method)
+        return answer
+
+    def no_such_address(request: Request, _problem: Exception) -> Response:
+        return pages.for_request(request).refuse(404)
+
+    app.add_exception_handler(EarlyAnswer, early)
+    app.add_exception_handler(RequestValidationError, no_such_address)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(Exception, broken)
+
+
+def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
     def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
         cause = type(getattr(problem, "orig", None) or problem).__name__
@@ -87,19 +104,6 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         )
         return pages.for_request(request).refuse(503, detail)
 
-    def broken(request: Request, _problem: Exception) -> HTMLResponse:
-        # This answer is made outside of the guard.
-        answer = pages.for_request(request).refuse(500)
-        add_security_headers(answer.headers, request.scope["path"], request.method)
-        return answer
-
-    def no_such_address(request: Request, _problem: Exception) -> Response:
-        return pages.for_request(request).refuse(404)
-
-    app.add_exception_handler(EarlyAnswer, early)
-    app.add_exception_handler(RequestValidationError, no_such_address)
-    app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(NotMigrated, not_migrated)
     for kind in _DATABASE_AWAY:
         app.add_exception_handler(kind, database_away)
-    app.add_exception_handler(Exception, broken)
