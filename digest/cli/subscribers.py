@@ -181,7 +181,7 @@ def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
     counts += [f"{count} {what}" for what in list(RowOutcome)[2:] if (count := report.counts[what])]
     progress(f"{', '.join(counts)}, {len(report.bad)} invalid.")
     advice = {
-        RowOutcome.SUPPRESSED: "Suppressed addresses get no email. To allow one again: digest suppressions lift ADDRESS",
+        RowOutcome.SUPPRESSED: "Suppressed addresses get no email. To allow one: digest suppressions lift ADDRESS",
         RowOutcome.LEFT: "People who left, bounced or were blocked stay out until they subscribe again themselves.",
         RowOutcome.ASKED: "An address is asked at most once a day and three times a month. Import those again later.",
     }
