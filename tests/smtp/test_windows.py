@@ -215,7 +215,7 @@ def test_a_server_that_is_known_not_to_answer_is_a_trouble_and_not_only_a_delay(
         time.sleep(0.3)
         receipts = by_number(sender.send([envelope(2)], now))
     assert outcomes(receipts) == {2: SENDER_ERROR}
-    assert "did not answer in time" in receipts[2].text
+    assert "sent no SMTP greeting in time" in receipts[2].text
 
 
 # --- halting ---
