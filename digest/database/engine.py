@@ -25,6 +25,7 @@ T = TypeVar("T")
 NO_DATABASE = "there is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 _REPORT_AGAIN_SECONDS = 900.0
+_REPORT_NEXT_SECONDS = 60.0  # a restart ends the connections of a pool, which fail after it is back
 
 
 def connect(url: str, create: bool = False) -> Engine:
@@ -85,22 +86,21 @@ class Outage:
     """Logs an outage of the database once, however many attempts fail in it, and its end."""
 
     def __init__(self) -> None:
-        self._lasts = False
+        self._reported = False
         self._quiet_until = -math.inf
 
-    def report(self, error: BaseException, remedy: str = "") -> None:
-        """Log the first of many errors; the next after a quarter of an hour, or when the database was back."""
-        if not self._lasts or time.monotonic() > self._quiet_until:
-            advice = remedy or "What is due waits for it. Check DIGEST_DATABASE_URL, or run: digest doctor"
+    def report(self, error: BaseException) -> None:
+        """Log the first of many errors; the next after a quarter of an hour, or a minute after the end."""
+        if time.monotonic() > self._quiet_until:
+            advice = "What is due waits for it. Check DIGEST_DATABASE_URL, or run: digest doctor"
             log.error(f"the database is away. {advice}", problem=problem_of(error))
-            self._quiet_until = time.monotonic() + _REPORT_AGAIN_SECONDS
-        self._lasts = True
+            self._reported, self._quiet_until = True, time.monotonic() + _REPORT_AGAIN_SECONDS
 
     def end(self) -> None:
         """To be called whenever the database has worked."""
-        if self._lasts:
+        if self._reported:
             log.warning("the database is back")
-        self._lasts = False
+            self._reported, self._quiet_until = False, time.monotonic() + _REPORT_NEXT_SECONDS
 
 
 outage = Outage()  # of this process
