@@ -104,7 +104,7 @@ def test_a_paper_that_arxiv_does_not_know_is_refused_and_its_suggester_is_told(l
 
 def test_one_number_that_arxiv_cannot_read_spoils_no_other(lab: Lab) -> None:
     ada = lab.subscribed()
-    for number in ("2611.07777", "foo/9901001"):
+    for number in ("2611.07777", "alg-geom/9901001"):
         lab.suggest(ada, paper=number)
     problem = ENTRY.format("x").replace("http://arxiv.org/abs/xv1", "http://arxiv.org/api/errors#incorrect_id")
     refusal = Reply(ATOM.format(problem).encode(), status=400)
