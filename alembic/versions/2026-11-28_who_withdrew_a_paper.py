@@ -1,7 +1,7 @@
 """who withdrew a paper
 
 Revision ID: 0013
-Revises: 0011
+Revises: 0012
 """
 
 import sqlalchemy as sa
