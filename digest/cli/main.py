@@ -87,9 +87,10 @@ def _is_not_ready(error: Exception) -> bool:
 
 
 def _is_outage(error: Exception) -> bool:
-    from sqlalchemy.exc import OperationalError, ProgrammingError
+    from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
-    return isinstance(error, OperationalError | ProgrammingError | OSError)
+    # A DatabaseError that is nothing more exact: a file that is no database, or a damaged one.
+    return isinstance(error, OperationalError | ProgrammingError | OSError) or type(error) is DatabaseError
 
 
 def _error_line(error: Exception) -> str:

@@ -165,6 +165,8 @@ class SmtpSettings(BaseSettings):
     @field_validator("smtp_ehlo_name")
     @classmethod
     def _ehlo_name(cls, value: str) -> str:
-        if value and not re.fullmatch(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+|\[[A-Fa-f0-9:.IPv]+\]", value):
-            raise ValueError("use a full name with a dot, such as mail.example.org")
+        if value and not re.fullmatch(r"(?:[A-Za-z0-9-]+\.)+(?!\d+$)[A-Za-z0-9-]+|\[[A-Fa-f0-9:.IPv]+\]", value):
+            raise ValueError(
+                "use a full name with a dot, such as mail.example.org, or an address in brackets: [192.0.2.1]"
+            )
         return value
