@@ -26,7 +26,10 @@ app = typer.Typer(
 def _everywhere(
     context: typer.Context,
     env_file: Annotated[
-        Path | None, typer.Option("--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env")
+        Path | None,
+        typer.Option(
+            "--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env, /etc/digest/digest.env"
+        ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:

@@ -148,7 +148,8 @@ class SmtpSettings(BaseSettings):
     @classmethod
     def _relays(cls, value: SecretStr) -> SecretStr:
         urls = value.get_secret_value().split()
-        if any("://" not in url for url in urls[1:]):  # the rest of a password
+        # The rest of a password, or a list as others write it.
+        if any("://" not in url for url in urls[1:]) or any(url.endswith((",", ";")) for url in urls):
             raise ValueError("separate servers by blanks; in user and password write a blank as %20")
         for url in urls:
             if not is_host(parse_relay(url).host):

@@ -77,6 +77,11 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("SMTP_EHLO_NAME", "192.0.2.1", "[192.0.2.1]"),
         ("SMTP_URL", f"smtps://{PASSWORD}@mail.example.org", "user and password, or neither"),
         ("SMTP_URL", f"smtps://papers@{PASSWORD}@mail.example.org", "user and password, or neither"),
+        (
+            "SMTP_URL",
+            f"smtps://a:{PASSWORD}@one.example.org:465, smtps://two.example.org",
+            "separate servers by blanks",
+        ),
         ("SMTP_URL", f"smtps://:{PASSWORD}@mail.example.org", "user and password, or neither"),
         ("BOUNCE_ADDRESS", "bounces@exämple.org", "address"),
         ("SOURCES", "huggingface,medline", "medline"),
