@@ -38,10 +38,10 @@ InLanguage = Annotated[
 
 
 _ABOUT = {
-    Phase.MAIL: "(at MAIL FROM: check DIGEST_MAIL_FROM and DIGEST_BOUNCE_ADDRESS)",
-    Phase.RCPT: "(at RCPT TO: check the recipient's address)",
-    Phase.DATA: "(at DATA, about the message)",
-    Phase.CONTENT: "(at the end of the message: check it with digest lint)",
+    Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
+    Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
+    Phase.DATA: ("at DATA", "check the message with digest lint"),
+    Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
 }
 
 
@@ -111,7 +111,7 @@ def send_test(
     from digest.mail.preview import test_envelope
 
     if not settings().relays:
-        raise NotReady("DIGEST_SMTP_URL is not set.")
+        raise NotReady("DIGEST_SMTP_URL is not set. Write smtp+starttls://user:password@host:587, with your own.")
     address = valid_address(address)
     issue, context = stored_issue(day_of(day)), wiring.mail_context(settings())
     envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())
@@ -123,7 +123,10 @@ def send_test(
         reply = sender.send([envelope], clock.now)[0]
     receipt = receipt_of(reply)
     outcome = "not sent" if receipt.outcome is Outcome.SENDER_ERROR else receipt.outcome
-    about = _ABOUT.get(reply.phase, "") if receipt.code and not reply.is_acceptance else ""
+    about = ""
+    if receipt.code and not reply.is_acceptance and reply.phase in _ABOUT:
+        step, remedy = _ABOUT[reply.phase]
+        about = f"({step}: {'try again later' if receipt.code < 500 else remedy})"
     progress(" ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)

@@ -26,7 +26,10 @@ app = typer.Typer(
 def _everywhere(
     context: typer.Context,
     env_file: Annotated[
-        Path | None, typer.Option("--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env")
+        Path | None,
+        typer.Option(
+            "--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env, /etc/digest/digest.env"
+        ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -87,9 +90,10 @@ def _is_not_ready(error: Exception) -> bool:
 
 
 def _is_outage(error: Exception) -> bool:
-    from sqlalchemy.exc import OperationalError, ProgrammingError
+    from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
-    return isinstance(error, OperationalError | ProgrammingError | OSError)
+    # A DatabaseError that is nothing more exact: a file that is no database, or a damaged one.
+    return isinstance(error, OperationalError | ProgrammingError | OSError) or type(error) is DatabaseError
 
 
 def _error_line(error: Exception) -> str:

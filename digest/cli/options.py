@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -46,7 +47,9 @@ def _issue_kind(text: str) -> IssueKind:
 
 def _weight(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
-    return name.strip(), float(value)
+    if not isfinite(weight := float(value)):
+        raise ValueError
+    return name.strip(), weight
 
 
 def date_option(name: str, help_: str, default: str = "") -> Any:

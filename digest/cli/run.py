@@ -71,7 +71,7 @@ def worker(
     if not settings().redis_url.get_secret_value():
         raise NotReady("DIGEST_REDIS_URL is not set. On one machine, digest up starts its own Valkey.")
     if not settings().relays:
-        raise NotReady("DIGEST_SMTP_URL is not set.")
+        raise NotReady("DIGEST_SMTP_URL is not set. Write smtp+starttls://user:password@host:587, with your own.")
     from celery.exceptions import SecurityWarning
 
     from digest import wiring

@@ -5,18 +5,26 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import get_current_context
 
 from digest.cli.lookup import reading
 from digest.cli.options import date_option
 from digest.cli.output import NotReady, answer, table, with_json
-from digest.papers.paper import Paper, arxiv_id
+from digest.papers.paper import Paper, paper_id_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.papers.search import Results
 
+
+def _or_help(context: typer.Context, words: list[str] | None) -> list[str] | None:
+    if "-h" in (words or ()):
+        typer.echo(context.get_help())
+        raise typer.Exit
+    return words
+
+
 Words = Annotated[
-    list[str] | None, typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.')
+    list[str] | None,
+    typer.Argument(help='Words, "an exact phrase", -without, an author, an arXiv id or address.', callback=_or_help),
 ]
 Rows = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Papers to show.")]
 Category = Annotated[str, typer.Option(help="Only these arXiv categories: cs.CL, or cs for all of cs.*.")]
@@ -40,8 +48,6 @@ def search(
     """Find papers by words, authors or id, or papers similar to one."""
     from digest.papers import search as archive
 
-    if words and "-h" in words:
-        return typer.echo(get_current_context().get_help())
     if options := [word for word in words or () if re.match("--.", word)]:
         raise typer.BadParameter("no such option", param_hint=options[0])
     if like is not None:
@@ -67,7 +73,7 @@ def _like(paper_id: str, limit: int) -> None:
     from digest.papers.store import paper
 
     with reading() as connection:
-        stored = paper(connection, arxiv_id(paper_id) or paper_id)
+        stored = paper(connection, paper_id) or paper(connection, paper_id_of(paper_id) or "")
         if stored is None:
             raise NotReady(f"{paper_id} is not in the archive. Try: digest search {paper_id}")
         papers = papers_like(connection, stored.paper, limit)

@@ -148,7 +148,8 @@ class SmtpSettings(BaseSettings):
     @classmethod
     def _relays(cls, value: SecretStr) -> SecretStr:
         urls = value.get_secret_value().split()
-        if any("://" not in url for url in urls[1:]):  # the rest of a password
+        # The rest of a password, or a list as others write it.
+        if any("://" not in url for url in urls[1:]) or any(url.endswith((",", ";")) for url in urls):
             raise ValueError("separate servers by blanks; in user and password write a blank as %20")
         for url in urls:
             if not is_host(parse_relay(url).host):
@@ -165,6 +166,8 @@ class SmtpSettings(BaseSettings):
     @field_validator("smtp_ehlo_name")
     @classmethod
     def _ehlo_name(cls, value: str) -> str:
-        if value and not re.fullmatch(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+|\[[A-Fa-f0-9:.IPv]+\]", value):
-            raise ValueError("use a full name with a dot, such as mail.example.org")
+        if value and not re.fullmatch(r"(?:[A-Za-z0-9-]+\.)+(?!\d+$)[A-Za-z0-9-]+|\[[A-Fa-f0-9:.IPv]+\]", value):
+            raise ValueError(
+                "use a full name with a dot, such as mail.example.org, or an address in brackets: [192.0.2.1]"
+            )
         return value

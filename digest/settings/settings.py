@@ -48,7 +48,10 @@ class Settings(
         if any(not is_loopback(relay.host) for relay in self.relays) and parseaddr(self.mail_from)[1].endswith(
             "@localhost"
         ):
-            raise ValueError("DIGEST_MAIL_FROM is still digest@localhost, and DIGEST_SMTP_URL is a real mail server")
+            raise ValueError(
+                "DIGEST_MAIL_FROM: with a real mail server in DIGEST_SMTP_URL, write a sender of your own domain, such as "
+                "'Daily Papers <papers@example.org>'"
+            )
         return self
 
     @property

@@ -76,6 +76,8 @@ def parse_relay(url: str) -> Relay:
         raise ValueError(f"only ?weight= may follow host and port; {_ESCAPE}")
     if security is Security.NONE and not is_loopback(host):
         raise ValueError(f"smtp:// sends in clear text; {host} is not this machine: use smtp+starttls:// or smtps://")
+    if bool(parts.username) != bool(parts.password):
+        raise ValueError("write user and password, or neither: smtps://user:password@host:465")
     weight = options.get("weight", ["1"])[-1]
     if not (weight.isascii() and weight.isdecimal() and 0 < len(weight) < 5 and int(weight)):
         raise ValueError("the weight is a whole number from 1 to 9999")

@@ -131,7 +131,9 @@ def _add(connection: Connection, person: _Person, consent: Consent, how: Import)
 def _person(row: Row, how: Import) -> _Person:
     """The person in a row. Raises ValueError."""
     cells = dict(reversed(row))
-    address = normalise(bare_address(cells.get("email", "")), how.own_domains)
+    if not cells.get("email"):
+        raise ValueError("there is no address in it; write one address a line")
+    address = normalise(bare_address(cells["email"]), how.own_domains)
     confirmed_at = instant_of(cells.get("confirmed_at"))
     if cells.get("confirmed_at") and (confirmed_at is None or confirmed_at > how.now):
         raise ValueError(f"confirmed_at {cells['confirmed_at']!r}: write a past instant, such as 2026-03-04T06:00:00Z")

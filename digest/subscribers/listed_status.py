@@ -14,16 +14,16 @@ _WORDS: dict[ListedStatus, str] = {
     _CONFIRMED: "confirmed subscribed active enabled regular premium free paid yes true 1",
     (Status.PENDING, None): "pending unconfirmed unactivated notconfirmed unverified",
     _LEFT: "unsubscribed unsubscribe disabled inactive cancelled canceled removed deleted archived optedout optout"
-    " neversubscribed nonsubscribed no false 0 退订 已退订 abgemeldet désabonné",
+    " neversubscribed nonsubscribed notsubscribed unsub suspended no false 0 退订 已退订 abgemeldet désabonné",
     (Status.UNSUBSCRIBED, SuppressionReason.REFUSED): "bounced bounce hardbounced hardbounce softbounced cleaned"
     " undeliverable unreachable refused invalid",
     (Status.UNSUBSCRIBED, SuppressionReason.OPERATOR): "blocked blocklisted blacklisted banned complained complaint"
-    " spam junk abuse suppressed operator asked",
+    " spam spamcomplaint junk abuse suppressed operator asked",
 }
 _MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split()} | {"": _CONFIRMED}
 # These keep a person out in whatever column they are.
 _CERTAIN = re.compile(
-    "(un|never|non)subscribed|(hard|soft)?bounced?|cleaned|bl(ock|ack)listed|blocked|complained|suppressed|optedout"
+    "(un|never|non|not)subscribed|(hard|soft)?bounced?|cleaned|bl(ock|ack)listed|blocked|complained|suppressed|opt(ed)?out|unsub"
     "|disabled|inactive|cancell?ed|已?退订"
 )
 _NO = frozenset(("", "false", "no", "n", "f", "off", "null", "none", "nil", "never", "na"))  # and zeros
@@ -32,10 +32,11 @@ _NO = frozenset(("", "false", "no", "n", "f", "off", "null", "none", "nil", "nev
 _STATUS = re.compile(r"(email|list|member|subscriber|subscription|delivery)?status|(订阅)?状态")
 _OUT = re.compile(
     r"unsubscri(bed|ption)|unsub(scribe)?(at|on|date|time|reason|$)|bounce|complain|block(ed|list)|blacklist|suppress"
-    r"|deleted|opted?out|cleaned|cleantime|disabled|inactive|donot(e?mail|contact)"
+    r"|deleted|opt(ed)?out|leavetime|left(at|on)|cleaned|cleantime|disabled|inactive|donot(e?mail|contact)"
 )
 _IN = re.compile(
-    r"(is)?(subscribed|active|enabled|(email)?opt(ed)?in)|subscribedtoemails|(accepts?(email)?marketing|newsletter)"
+    "(is)?(subscribed|active|enabled|(email)?opt(ed)?in)|subscribedtoemails|accepts?(email)?marketing|newsletter"
+    "|(gdpr|email|marketing)?consent|(receives?|wants?)(e?mails?|marketing|newsletters?)"
 )
 _VERIFIED = re.compile(r"(is|email)*(confirmed|verified)")
 _ON_A_LIST = re.compile(r"subscription_status\W+(\w+)")  # listmonk's JSON about each of its lists

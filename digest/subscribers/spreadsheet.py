@@ -6,6 +6,7 @@ import json
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 from typing import Any
@@ -22,6 +23,7 @@ _ADDRESS = re.compile(
     r"(?:[^<>]*(?P<named><)|mailto:)?\s*(?P<address>[^\s,;|，；<>@＠﹫]+[@＠﹫][^\s,;|，；<>@＠﹫]+)(?(named)\s*>)"
 )
 _HEADING = re.compile("mail|address|adresse|subscriber|courriel|correo|邮|郵|メール|메일")
+_NAME_IN_JSON = re.compile("(subscriber|contact|user|member|primary)?e?mail(addresse?)?|邮箱")  # not from_email
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 Row = Sequence[tuple[str, str]]  # (column, cell); a column is one of COLUMNS, or another in lower case without signs
@@ -45,6 +47,8 @@ def read_list(content: bytes) -> SubscriberList:
     text = _decoded(content)
     if text.lstrip()[:1] in ("{", "["):
         records = [*_from_json(text)]
+        if not records and text.strip() not in ("[]", "{}"):
+            raise UnreadableList('it is JSON without addresses; call each "email", or save it as CSV')
         names = [*dict.fromkeys(name for record in records for name, _ in record if name != "email")]
         return SubscriberList([[(_column(name), cell) for name, cell in row] for row in records], _unread(names))
     rows = _cells(text)
@@ -92,19 +96,33 @@ def _decoded(content: bytes) -> str:
 
 def _from_json(text: str) -> Iterator[Row]:
     """Every object with an address: `subscribers list --json`, a subscriber's own data, other programs' lists."""
-    try:
-        rest = [json.loads(text)]
-    except (ValueError, RecursionError):
-        raise UnreadableList("it begins like JSON, but is not complete; export it again, or save it as CSV") from None
+    rest = _parsed(text)
     while rest:
         part = rest.pop(0)
         if isinstance(part, dict) and isinstance(part.get("subscriber"), dict):
             part = part["subscriber"] | {"suppressed": part.get("suppressed")}
-        if isinstance(part, dict) and "email" in part:
+        if isinstance(part, list):
+            yield from ([("email", text)] for text in part if isinstance(text, str) and _ADDRESS.fullmatch(text))
+        if isinstance(part, dict) and (name := _name_of_address(part)):
+            part = {"email": part[name]} | {other: value for other, value in part.items() if other != name}
             groups = [part, *(part[name] for name in ("preferences", "consent") if isinstance(part.get(name), dict))]
             yield [(name, _cell(value)) for group in groups for name, value in group.items()]
         elif isinstance(part, (dict, list)):
             rest[:0] = part.values() if isinstance(part, dict) else part
+
+
+def _parsed(text: str) -> list[Any]:
+    """One JSON document, or one in each line."""
+    for documents in ([text], filter(str.strip, text.splitlines())):
+        with suppress(ValueError, RecursionError):
+            return [json.loads(document) for document in documents]
+    raise UnreadableList("it begins like JSON, but is not complete; export it again, or save it as CSV")
+
+
+def _name_of_address(part: dict[str, Any]) -> str:
+    """The name that an object gives to its address; "" if it has none."""
+    names = [name for name in part if _NAME_IN_JSON.fullmatch(_column(name))]
+    return min(names, key=lambda name: not _ADDRESS.fullmatch(str(part[name]).strip()), default="")
 
 
 def _cells(text: str) -> list[list[str]]:

@@ -247,6 +247,7 @@ def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one
         (("audit",), {"DIGEST_DATABASE_URL": "sqlite:////proc/nowhere/x.sqlite"}, 3, "DIGEST_DATABASE_URL"),
         (("audit",), {"DIGEST_DATABASE_URL": "postgresql://127.0.0.1:9/digest"}, 3, "database cannot be used"),
         (("publish",), {"DIGEST_DATABASE_URL": "sqlite:////nowhere/x.sqlite"}, 3, "There is no database /nowhere"),
+        (("audit",), {"DIGEST_DATABASE_URL": f"sqlite:///{__file__}"}, 3, "file is not a database. Check"),
         (("web", "--port", "99999"), {}, 2, "'--port': use 65535 or less; see: digest web --help"),
         (("web", "--port", "tcp://10.43.12.7:8000"), {}, 2, "'--port': write a whole number"),
         (("web", "--port", "-1"), {}, 2, "'--port': use 0 or more"),

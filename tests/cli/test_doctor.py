@@ -175,6 +175,10 @@ def test_without_a_database_it_still_tells_the_rest(run, findings, monkeypatch):
     assert "sending" not in found
 
 
+def test_a_secret_that_nobody_has_made_is_not_called_generated(findings, tmp_path):
+    assert findings(secret_key="", data_dir=tmp_path / "new")["secret key"]["said"] == "not set"
+
+
 def collected(engine, source, outcome, message):
     with transaction(engine) as connection:
         record_run(connection, SourceRun(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))

@@ -44,6 +44,7 @@ def test_a_paper_on_several_lists_is_one_card_and_found_by_each_address(run, lis
         "lab.example/p/1": "Elsewhere seen",
     }.items():
         assert [paper["title"] for paper in json.loads(run("search", typed, "--json").stdout)["papers"]] == [title]
+        assert run("search", "--like", typed).exit_code == 0
 
 
 def test_an_issue_does_not_blame_a_source_that_the_operator_has_taken_out(run, lists, monkeypatch):

@@ -49,11 +49,14 @@ def test_search_keeps_categories_and_days(run, archive):
 
 def test_search_finds_papers_like_another(run, archive):
     assert ids(run("search", "--like", "2603.00001", "--json")) == ["2"]
+    assert ids(run("search", "--like", "https://arxiv.org/abs/2603.00001v2?utm_source=x", "--json")) == ["2"]
     assert run("search", "--like", "2603.99999").exit_code != 0
     assert run("search", "--like", "2603.00001", "graph").exit_code == 2
     assert run("search").exit_code == 2
 
 
 def test_h_alone_asks_for_help_and_inside_a_word_it_does_not(run):
-    assert run("search", "-h").stdout == run("search", "--help").stdout
+    help_ = run("search", "--help").stdout
+    assert "Usage" in help_
+    assert run("search", "-h").stdout == run("search", "graphs", "-h").stdout == help_
     assert "No papers found" in run("search", "graphs", "-hallucination").stdout

@@ -52,9 +52,15 @@ def test_the_wrong_kind_of_tls_is_named(send_test, smtp_server):
     [
         (Step.CONNECT, "554 5.7.1 blocked", "not sent: 554 5.7.1 blocked (in the greeting of "),
         (Step.MAIL, "553 5.1.8 no such domain", "not sent: 553 5.1.8 no such domain (at MAIL FROM: check DIGEST_MAIL"),
+        (Step.MAIL, "452 4.3.1 disk full", "not sent: 452 4.3.1 disk full (at MAIL FROM: try again later)"),
+        (
+            Step.MAIL,
+            "530 5.7.0 log in",
+            "not sent: 530 5.7.0 log in (at MAIL FROM: check DIGEST_MAIL_FROM, DIGEST_BOUNCE_A",
+        ),
         (Step.MAIL, HANG_UP, "not sent: MAIL FROM: the server closed the connection"),
         (Step.RCPT, "550 5.1.1 no such user", "refused: 550 5.1.1 no such user (at RCPT TO: check the recipient's"),
-        (Step.RCPT, "451 4.7.1 greylisted", "deferred: 451 4.7.1 greylisted (at RCPT TO"),
+        (Step.RCPT, "451 4.7.1 greylisted", "deferred: 451 4.7.1 greylisted (at RCPT TO: try again later)"),
         (Step.DATA, "554 5.0.0 no", "refused: 554 5.0.0 no (at DATA"),
         (Step.END, "550 5.7.26 unauthenticated", "not sent: 550 5.7.26 unauthenticated (at the end of the message"),
         (Step.END, HANG_UP, "uncertain: message content: the server closed the connection"),

@@ -264,6 +264,7 @@ def test_the_command_shows_the_list_its_terms_and_what_would_move(engine, sent, 
     assert "The list would be the same now." in shown
     assert run("--what-if", "lateness=2").exit_code == 0
     assert run("--what-if", "lateness=much").exit_code == 2
+    assert run("--what-if", "lateness=nan").exit_code == 2
     assert run("--what-if", "gravitas=2").exit_code == 2
     assert run("--kind", "weekly").exit_code != 0
     assert run("--subscriber", "eve@example.com").exit_code != 0

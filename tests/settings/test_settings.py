@@ -74,6 +74,15 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("MAIL_FROM", "", "address"),
         ("REPLY_TO", "papers @example.org", "address"),
         ("SMTP_EHLO_NAME", "web1", "a full name with a dot"),
+        ("SMTP_EHLO_NAME", "192.0.2.1", "[192.0.2.1]"),
+        ("SMTP_URL", f"smtps://{PASSWORD}@mail.example.org", "user and password, or neither"),
+        ("SMTP_URL", f"smtps://papers@{PASSWORD}@mail.example.org", "user and password, or neither"),
+        (
+            "SMTP_URL",
+            f"smtps://a:{PASSWORD}@one.example.org:465, smtps://two.example.org",
+            "separate servers by blanks",
+        ),
+        ("SMTP_URL", f"smtps://:{PASSWORD}@mail.example.org", "user and password, or neither"),
         ("BOUNCE_ADDRESS", "bounces@exämple.org", "address"),
         ("SOURCES", "huggingface,medline", "medline"),
         ("ARXIV_CATEGORIES", "cs.CL cs.LM", "arXiv has no category 'cs.LM'"),
@@ -170,7 +179,7 @@ def test_two_wrong_values_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_real_mail_server_needs_a_real_sender(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_SMTP_URL", f"smtps://papers:{PASSWORD}@mail.example.org")
-    with pytest.raises(SettingsError, match="DIGEST_MAIL_FROM"):
+    with pytest.raises(SettingsError, match="write a sender of your own domain"):
         settings()
     monkeypatch.setenv("DIGEST_MAIL_FROM", "Papers <papers@example.org>")
     assert [relay.host for relay in settings().relays] == ["mail.example.org"]

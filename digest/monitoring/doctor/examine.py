@@ -41,11 +41,11 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings file", True, str(settings_file() or "none; only the environment is read"))
     for name in unknown_variables():
         yield Finding("settings", False, f"{name} is not a setting", "Check the spelling in docs/configuration.md.")
-    secret = settings.secret_key.get_secret_value()
+    secret, file = settings.secret_key.get_secret_value(), settings.data_dir / "secret_key"
     yield _needed(
         "secret key",
         bool(secret),
-        "set" if secret else f"generated, in {settings.data_dir / 'secret_key'}",
+        "set" if secret else f"generated, in {file}" if file.exists() else "not set",
         "Set DIGEST_SECRET_KEY, the same on every machine; links in emails depend on it.",
     )
     yield _needed(
