@@ -188,3 +188,26 @@ def test_a_list_of_very_many_records_is_read_up_to_a_limit_that_is_named(tmp_pat
         result = read(tmp_path, content)
         assert len(result.unreadable) == MAX_RECORDS + 1
         assert result.unreadable[-1].reason == "only the first 20,000 records were read; split the list into several"
+
+
+A, B = f'{{"url": "{PAGE}/a", "title": "A"}}', f'{{"url": "{PAGE}/b", "title": "B"}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"[{A}, {B},]", f"[{A} {B}]", f'[{A}, {{"title": "$\\alpha$"}}, {B}]', f'[{A}, {{"title": "a "b" c"}}, {B}]',
+        f'[{A}, {B}, {{"url": "https://la', f"[{A}, {B}, {{'url': 'x'}}]", f'{{"papers": [{A}, {B}, {{"url": }}]}}',
+        f'{{"version": "https://jsonfeed.org/version/1.1", "items": [{A}, {{"id": 1,,}}, {B}]}}',
+        f'{{"url": "x\n{A}\n{B}\n', f"{A},\n{B},\n", f"{A}\n{{'url'\n{B}",
+        f'[{A}, {{"title": "deep", "x": {"[" * 9999}{"]" * 9999}}}, {B}]',
+    ],
+)  # fmt: skip
+def test_a_broken_record_of_a_json_list_loses_no_other(tmp_path: Path, content: str) -> None:
+    assert [paper.title for paper in read(tmp_path, content).papers] == ["A", "B"]
+
+
+def test_text_of_a_json_list_may_hold_line_breaks_and_tabs(tmp_path: Path) -> None:
+    result = read(tmp_path, f'[{A}, {{"url": "{PAGE}/c", "title": "C\n\tD"}}]')
+    assert [paper.title for paper in result.papers] == ["A", "C D"]
+    assert result.unreadable == []
