@@ -127,7 +127,7 @@ def arxiv_id(text: str) -> str | None:
 def canonical_address(text: str) -> str:
     """The address in `text`, the same for every way to write it; "" for none."""
     text = text.strip(" \t\r\n<>\"'")
-    if doi := _OTHER_DOI.fullmatch(unquote(text[:500]).rstrip(".,;")):
+    if doi := _OTHER_DOI.fullmatch(unquote(text[:500]).strip(" <>\"'.,;")):
         return f"{DOI_PAGE}{doi.group(1).lower()}"
     address = _ADDRESS.fullmatch(text)
     if address is None:
