@@ -142,6 +142,21 @@ def test_every_kind_of_feed_is_read(tmp_path: Path, content: str) -> None:
     assert paper.published_at == datetime(2026, 5, 28, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("authors", "names"),
+    [
+        (("a@lab.example (Ada L)", "b@lab.example (Bob M)"), ("Ada L", "Bob M")),
+        (("a@lab.org (Ada)", "b@lab.org (bob)"), ("Ada", "bob")),
+        (("a@lab.example", "Bob (Lab)"), ("Bob (Lab)",)),
+    ],
+)
+def test_each_author_of_a_feed_is_named_without_an_address(
+    tmp_path: Path, authors: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    (paper,) = read(tmp_path, rss(item("A", more="".join(f"<author>{each}</author>" for each in authors)))).papers
+    assert paper.authors == names
+
+
 def test_a_feed_that_breaks_off_gives_its_whole_entries(tmp_path: Path) -> None:
     feed = rss(item("One"), item("Two"))
     result = read(tmp_path, feed[: feed.index("Two") + 20])
