@@ -9,29 +9,38 @@ from urllib.parse import quote, unquote
 
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.taxonomy import ARCHIVES, CLOSED_ARCHIVES
+from digest.text import ascii_forms
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d\d(?:0[1-9]|1[0-2])\.\d{4,5}"
 OLD_STYLE = rf"(?:{'|'.join(sorted(ARCHIVES))}|{CLOSED_ARCHIVES})(?:\.[a-z-]+)?/\d{{7}}"
 _HOST = r"(?:(?:https?:)?//)?(?:[\w-]+\.)*"
-_DOI = rf"(?:{_HOST}doi\.org/+|doi:\s*)"
+_DOI = rf"(?:{_HOST}doi\.org/+|(?:info|urn)?[:/]?doi[:/]\s*)"
 # Whatever may precede an identifier: a page about the paper, a DOI that arXiv gave, an OAI name.
 _BEFORE = (
-    rf"(?:{_HOST}(?:(?:arxiv|ar5iv|alphaxiv)\.org(?::\d+)?/+[\w-]+|(?:huggingface|hf)\.co/papers|scirate\.com/arxiv"
-    r"|semanticscholar\.org)/+"
+    rf"(?:{_HOST}(?:(?:(?:arxiv|ar5iv|alphaxiv|semanticscholar)\.org|(?:scirate|arxiv-vanity|emergentmind)\.com"
+    r"|papers\.cool)(?::\d+)?(?:/+[\w-]+){0,2}|(?:huggingface|hf)\.co(?:/api)?/+papers)/+"
     rf"|{_DOI}?10\.48550/|oai:arxiv\.org:)?(?:arxiv[:.]\s*)?"
 )
-_AFTER = r"(?:v\d+)?(?:\.pdf)?/*(?:[?#&]\S*)?(?:\s*\[[\w.-]+\].*)?"
-_ARXIV_ID = re.compile(rf"{_BEFORE}({NEW_STYLE}|{OLD_STYLE}){_AFTER}", re.IGNORECASE)
-# Many publishers' addresses have the DOI behind /doi/, or behind /doi/abs/ and the like.
+_AFTER = r"(?:v\d+)?(?:\.pdf)?(?:/(?:v\d+|[a-z][a-z.]*)?)*(?:[?#&]\S*)?(?:\s*\[[\w.-]+\]?.*)?"
+_ARXIV_ID = re.compile(rf"{_BEFORE}({NEW_STYLE}|{OLD_STYLE}){_AFTER}", re.IGNORECASE | re.ASCII)
+# Many publishers' addresses end in the DOI, and often in what is shown of the paper: /full, v2.full.pdf.
 _OTHER_DOI = re.compile(
-    rf"(?:{_DOI}|https?://[^/\s]+/doi/(?:[a-z]+/)?)?(10\.\d{{4,9}}/[^\s?#]+)(?:[?#]\S*)?", re.IGNORECASE
+    rf"(?:{_DOI}|(?:https?:)?//[^/\s]+/(?:[a-z_-]+/)*|(?:[\w-]+\.)+[a-z]+/(?:[a-z_-]+/)*)?"
+    r"(10\.(?:1101/[\d.]+\d|\d{4,9}/[^\s?#]+?))"
+    r"(?:v\d+)?(?:[./](?:full|abstract|full-text|pdf|epdf|html|meta))*/*(?:;jsessionid=[^?#\s]*)?(?:[?#]\S*)?",
+    re.IGNORECASE,
 )
 _ADDRESS = re.compile(
     r"(?:(?:https?:)?//|(?=(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?/))([^\s/?#]+)((?:[/?#]\S*)?)", re.IGNORECASE
 )
 DOI_PAGE = "https://doi.org/"
-_TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|mc_[ce]id|igshid|ref|ref_src|source)=", re.IGNORECASE)
+_TRACKING = re.compile(
+    r"(?:(?:utm|mtm|pk|piwik|matomo|vero|__?hs)_?\w+|(?:fb|g|d|y|tw|tt)clid|msclkid|[gw]braid|igsh(?:id)?|mc_[ce]id|mkt_tok"
+    r"|_ga|_gl|ref|ref_src|ref_url|referr?er|source|cmpid|trk|rss|srsltid|spm)(?:=|$)",
+    re.IGNORECASE,
+)
+_AS_IT_IS = "/:@!$&'()*+,;=~[]|"  # in a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +119,35 @@ def arxiv_id(text: str) -> str | None:
 
     `text` is an identifier, a DOI or an address, as people write them.
     """
-    match = _ARXIV_ID.fullmatch(unquote(text[:500]).strip(" \t\r\n<>()\"'.,;"))
+    match = _ARXIV_ID.fullmatch(unquote(ascii_forms(text[:500])).strip(" \t\r\n<>()[]\"'.,;!"))
     archive, slash, number = match.group(1).rpartition("/") if match else ("", "", "")
     return archive.partition(".")[0].lower() + slash + number if match else None
 
 
 def canonical_address(text: str) -> str:
     """The address in `text`, the same for every way to write it; "" for none."""
-    text = text.strip()
-    if doi := _OTHER_DOI.fullmatch(text):
-        return f"{DOI_PAGE}{unquote(doi.group(1)).rstrip('/').lower()}"
+    text = text.strip(" \t\r\n<>\"'")
+    if doi := _OTHER_DOI.fullmatch(unquote(text[:500]).strip(" <>\"'.,;")):
+        return f"{DOI_PAGE}{doi.group(1).lower()}"
     address = _ADDRESS.fullmatch(text)
     if address is None:
         return ""
-    page, hash_sign, fragment = address.group(2).partition("#")  # papers may share a page
+    page, _, fragment = address.group(2).partition("#")  # papers may share a page
     path, _, query = page.partition("?")
     query = "&".join(part for part in query.split("&") if part and not _TRACKING.match(part))
-    host = re.sub(r"^www\.|:(?:80|443)$", "", address.group(1).lower())
-    return f"https://{host}{path.rstrip('/')}{'?' if query else ''}{query}{hash_sign}{fragment}"
+    path = quote(unquote(re.sub(r";jsessionid=[^/]*", "", path, flags=re.IGNORECASE)), _AS_IT_IS, errors="replace")
+    fragment = "" if _TRACKING.match(fragment) else fragment.partition(":~:")[0]
+    return (
+        f"https://{_host(address.group(1))}{path.rstrip('/')}{'?' * bool(query)}{query}{'#' * bool(fragment)}{fragment}"
+    )
+
+
+def _host(text: str) -> str:
+    host = re.sub(r"^www\.|\.?(?::(?:80|443))?$", "", text.lower())
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def paper_id_of(*names: Any) -> str | None:

@@ -83,6 +83,12 @@ def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
             _record(connection, subscriber.key, "asked for another confirmation", now)
 
 
+def why_suppressed(engine: Engine, subscriber: Subscriber) -> SuppressionReason | None:
+    """Why no message would be sent to them, whatever their status."""
+    with read_only(engine) as connection:
+        return suppression_of(connection, subscriber.key)
+
+
 def may_confirm(engine: Engine, subscriber: Subscriber) -> bool:
     """True if a request to subscribe waits for its confirmation."""
     with read_only(engine) as connection:

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -61,6 +61,12 @@ class Site:
     def secret(self) -> bytes:
         """The key that hashes addresses; it never changes."""
         return self.settings.secret_keys[-1]
+
+    @property
+    def contact(self) -> str:
+        """Where to write to the operator."""
+        settings = self.settings
+        return settings.contact or parseaddr(settings.reply_to or settings.mail_from)[1]
 
     @property
     def takes_suggestions(self) -> bool:

@@ -16,6 +16,11 @@ from digest.papers.paper import arxiv_id, paper_id_of
         "https://huggingface.co/papers/2605.01234#comments", "hf.co/papers/2605.01234",
         "https://www.alphaxiv.org/overview/2605.01234v1",
         "ar5iv.labs.arxiv.org/html/2605.01234", "ar5iv.org/abs/2605.01234", "https://scirate.com/arxiv/2605.01234",
+        "https://huggingface.co/papers/2605.01234/community", "https://huggingface.co/api/papers/2605.01234",
+        "https://www.semanticscholar.org/arxiv/2605.01234", "https://www.emergentmind.com/papers/2605.01234",
+        "https://papers.cool/arxiv/2605.01234", "https://www.arxiv-vanity.com/papers/2605.01234/",
+        "https://arxiv.org/html/2605.01234v1/index.html", "https://arxiv.org/abs/2605.01234/v2",
+        "２６０５．０１２３４", "[2605.01234]", "https://arxiv.org/abs/2605.01234!",
     ],
 )  # fmt: skip
 def test_every_address_of_a_paper_at_arxiv_is_that_paper(name: str) -> None:
@@ -39,12 +44,22 @@ def test_what_only_looks_like_a_paper_at_arxiv_is_none(name: str) -> None:
     "names",
     [
         ("https://lab.example/p/1", "http://www.lab.example:80/p/1/?utm_source=rss&fbclid=x", "lab.example/p/1",
-         "HTTPS://LAB.EXAMPLE/p/1", "//lab.example/p/1?"),
+         "HTTPS://LAB.EXAMPLE/p/1", "//lab.example/p/1?", "https://lab.example./p/1", "https://lab.example/%70/1#",
+         "https://lab.example/p/1?utm_source", "https://lab.example/p/1#:~:text=x", "<https://lab.example/p/1>",
+         "https://lab.example/p/1?msclkid=1&_hsenc=2&mkt_tok=3", "https://lab.example/p/1;jsessionid=5",
+         "https://lab.example/p/1#utm_source=x"),
+        ("https://münchen.example/café", "https://xn--mnchen-3ya.example/caf%c3%a9"),
         ("https://lab.example/p?id=1", "lab.example/p?ref=hn&id=1"),
         ("http://10.0.0.5:8080/p/1", "https://10.0.0.5:8080/p/1/?utm_medium=x"),
         ("https://doi.org/10.1145/3292500.3330701", "doi:10.1145/3292500.3330701", "DOI: 10.1145/3292500.3330701",
          "10.1145/3292500.3330701", "http://dx.doi.org/10.1145/3292500.3330701?x=1",
-         "https://dl.acm.org/doi/abs/10.1145/3292500.3330701"),
+         "https://dl.acm.org/doi/abs/10.1145/3292500.3330701", "https://doi.org/10.1145%2F3292500.3330701",
+         "dl.acm.org/doi/pdf/10.1145/3292500.3330701", "<https://doi.org/10.1145/3292500.3330701>.",
+         "info:doi/10.1145/3292500.3330701", "urn:doi:10.1145/3292500.3330701"),
+        ("10.1007/s00134-020-1", "https://link.springer.com/article/10.1007/S00134-020-1",
+         "https://link.springer.com/content/pdf/10.1007/s00134-020-1.pdf"),
+        ("10.1101/2026.05.01.123456", "https://www.biorxiv.org/content/10.1101/2026.05.01.123456v1?rss=1",
+         "https://www.biorxiv.org/content/10.1101/2026.05.01.123456v2.full.pdf"),
     ],
 )  # fmt: skip
 def test_every_address_of_a_paper_elsewhere_is_one_paper(names: tuple[str, ...]) -> None:

@@ -23,13 +23,26 @@ _FROM_A_VENUE = (
     r"[^.;:\n]{0,60}?\b(?:withdr[ae]wn?|withdrew|retracted)(?:\s+this\s+\w+)?"
     rf"(?:\s+by\s+(?:the\s+|its\s+)?(?:authors?|us))?\s+{_ELSEWHERE}"
 )
-_GONE = r"(?:withdrawn|retracted|removed\s+by\s+arxiv)"
+# "Withdrawn for NeurIPS 2026", "withdrawn, ICLR 2026"; names of venues have several capital letters.
+_AT_A_VENUE = (
+    r"[^.;:\n]{0,60}?\bwithdrawn[\s,(]+(?:\w+\s+){0,3}(?-i:[A-Z]\w*[A-Z]+\w*)[\s'’-]*(?:20\d\d|\d\d\b|page|workshop)"
+)
+_GONE = (
+    r"(?:removed\s+by\s+arxiv|(?:withdrawn|retracted)"
+    r"(?=\s*(?:$|[.:;,()\]])|\s+(?:by|due|at|because|as|from|for|pending)\b))"
+)
+_PAPER_GONE = (
+    rf"(?:(?:this|our|the)\s+(?:\w+\s+)?)?{_WORK}\s+(?:(?:has\s+been|was|is)\s+(?:\w+\s+)?)?{_GONE}"
+    rf"|(?:(?:the\s+)?authors?|we|i)\s+(?:have\s+|has\s+)?withdr[ae]wn?\s+this\s+{_WORK}"
+)
+_BEFORE = rf"(?!{_FROM_A_VENUE})(?!{_AT_A_VENUE})(?:arxiv\s+admin\s+note:\s*)?"
 _WITHDRAWN = re.compile(
-    rf"\W*(?!{_FROM_A_VENUE})(?:(?:this|our)\s+(?:\w+\s+)?{_WORK}\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?{_GONE}"
-    rf"|{_WORK}\s+{_GONE}|withdrawn(?:\s+(?:by|due|at|because)\b|\s*[.:;,](?!\s*[\w-]+\s+20\d\d)|\s*$)"
-    rf"|(?:the\s+authors?|we|i)\s+(?:have\s+|has\s+)?withdr[ae]wn?\s+this\s+{_WORK})",
+    rf"\W*{_BEFORE}(?:{_PAPER_GONE}|(?:withdrawn|retracted)(?:\s+(?:by|due|at|because|pending|for)\b"
+    r"|\s*[.:;,\]](?!\s*[\w-]+\s+20\d\d)|\s*$))",
     re.IGNORECASE,
 )
+# Only in comments: "12 pages; this paper has been withdrawn".
+_WITHDRAWN_LATER = re.compile(rf"[.;,]\s+{_BEFORE}(?:{_PAPER_GONE})", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -118,7 +131,9 @@ def _entry(element: Element, ids: list[str], number: int) -> ArxivEntry:
         published_at=first_instant(texts(element, "published", "pubDate")),
         url=f"https://arxiv.org/abs/{paper_id}",
     )
-    withdrawn = any(announces_withdrawal(text) for text in [paper.abstract, *texts(element, "comment")])
+    comments = texts(element, "comment")
+    withdrawn = any(map(announces_withdrawal, [paper.abstract, *comments]))
+    withdrawn = withdrawn or any(map(_WITHDRAWN_LATER.search, comments))
     return ArxivEntry(place, paper, announced=announced.strip().lower(), withdrawn=withdrawn)
 
 

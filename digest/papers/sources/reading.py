@@ -24,8 +24,8 @@ _MARKS = (
     ("utf-16-be", b"\0<"),
 )
 _DECLARED = re.compile(rb"""[^>]{0,200}?\bencoding=["']([\w.:-]{1,40})""")
-# Python refuses to read a whole number of more than 4,300 digits.
-JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 30 else float(digits))
+# Python refuses to read a whole number of more than 4,300 digits. Lists have line breaks and tabs inside of text.
+JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 30 else float(digits), strict=False)
 
 
 def decoded(body: bytes) -> str:

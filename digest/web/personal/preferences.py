@@ -10,7 +10,7 @@ from starlette.background import BackgroundTask
 from digest import clock
 from digest.issues import personal_data
 from digest.language import _
-from digest.ledger.kinds import Status
+from digest.ledger.kinds import Status, SuppressionReason
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose, sign
@@ -65,7 +65,14 @@ def _resubscribe(link: PersonalLink) -> Response:
     changed, link = subscriptions.resubscribe(link.site.engine, link.subscriber.id, clock.now()), link.reloaded()
     if changed:
         return _show(link, _("You’re subscribed again."))
-    if link.subscriber.status is Status.CONFIRMED:
+    reason = subscriptions.why_suppressed(link.site.engine, link.subscriber)
+    if reason is SuppressionReason.OPERATOR:
+        blocked = _(
+            "This address is blocked, so nothing has changed. Write to us to unblock it: %(contact)s",
+            contact=link.site.contact,
+        )
+        return _show(link, blocked)
+    if link.subscriber.status is Status.CONFIRMED and reason is None:
         return _show(link, _("You’re already subscribed, so nothing has changed."))
     return _show(link, _("This address has to be confirmed first, so nothing has changed. Sign up on the home page."))
 
@@ -157,7 +164,9 @@ def _keep_reason(pages: Pages, link: PersonalLink | None, form: Form) -> Respons
 def _undo(pages: Pages, link: PersonalLink | None) -> Response:
     if link is not None:
         engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
-        is_subscribed = link.subscriber.status is Status.CONFIRMED
+        is_subscribed = link.subscriber.status is Status.CONFIRMED and not subscriptions.why_suppressed(
+            engine, link.subscriber
+        )
         if is_subscribed or subscriptions.resubscribe(engine, subscriber_id, now, within=subscriptions.UNDO_WITHIN):
             text = _("Nothing has changed. Your next issue will arrive as usual.")
             return pages.say(_("You’re subscribed again"), text)

@@ -3,7 +3,6 @@
 The answer never reveals whether an address is subscribed; only its inbox shows that.
 """
 
-from email.utils import parseaddr
 from typing import Any
 
 from fastapi import Request, Response
@@ -164,12 +163,10 @@ def _sent_again(link: PersonalLink) -> Response:
 
 def _may_arrive(site: Site, pages: Pages, words: Message) -> Response:
     """Only the inbox shows whether we sent anything, so the page says what to do when nothing arrives."""
-    settings = site.settings
-    contact = settings.contact or parseaddr(settings.reply_to or settings.mail_from)[1]
     return pages.say(
         _("Check your inbox"),
         words,
-        _("Nothing after an hour? Check your spam folder, then write to us: %(contact)s", contact=contact),
+        _("Nothing after an hour? Check your spam folder, then write to us: %(contact)s", contact=site.contact),
         _("To protect your inbox, we send at most one such email a day and three a month."),
         after=site.hint_later(),
     )

@@ -16,7 +16,7 @@ from digest.issues.archive import days_in, latest_place, months_of_issues
 from digest.issues.store import issue_on
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import Paper, RankedPaper, arxiv_id, arxiv_page
+from digest.papers.paper import Paper, RankedPaper, arxiv_id, arxiv_page, canonical_address, paper_id_of
 from digest.papers.search import papers_like
 from digest.papers.store import paper as paper_with_id
 from digest.settings import Settings
@@ -76,12 +76,13 @@ def issue_page(
 @router.page("/papers/{paper_id:path}")
 def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
     """One paper, its votes over time, the numbers behind its rank, and similar papers."""
-    named = arxiv_id(paper_id)
-    if named and named != paper_id:
-        return RedirectResponse(site.pages.at(f"/papers/{named}"), 308)
-    if len(paper_id) > 80 or not paper_id.isprintable():
-        raise HTTPException(404)
+    address = f"{paper_id}?{request.url.query}" if request.url.query else paper_id
+    named = arxiv_id(paper_id) or (paper_id_of(address) if canonical_address(address) else None)
     with read_only(site.engine) as connection:
+        if named and named != paper_id and (arxiv_id(named) or paper_with_id(connection, named)):
+            return RedirectResponse(site.pages.at(f"/papers/{named}"), 308)
+        if len(paper_id) > 80 or not paper_id.isprintable():
+            raise HTTPException(404)
         details = paper_with_id(connection, paper_id)
         rank = latest_place(connection, paper_id)
         similar = papers_like(connection, details.paper, SIMILAR) if details else []

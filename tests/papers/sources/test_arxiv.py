@@ -141,6 +141,14 @@ def test_a_replacement_or_a_deleted_entry_takes_a_paper_back(server: Replay) -> 
         "This paper has been withdrawn at the request of the authors",
         "Paper withdrawn as it contains errors",
         "Withdrawn; error in Lemma 2",
+        "[Withdrawn]",
+        "The paper has been withdrawn due to an error",
+        "Paper has been withdrawn",
+        "Author has withdrawn this paper.",
+        "Withdrawn for major revision",
+        "Retracted by the authors",
+        "arXiv admin note: This paper has been withdrawn by arXiv",
+        "This version has been removed by arXiv administrators",
         "This submission has been removed by arXiv administrators",
     ],
 )
@@ -159,6 +167,11 @@ def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
         "Paper withdrawn from ICLR 2026; 12 pages",
         "Withdrawn from NeurIPS 2025, 10 pages",
         "Withdrawn, ICLR 2026",
+        "Paper withdrawn, ICLR 2026",
+        "Paper withdrawn for ICLR 2026",
+        "Paper withdrawn in NeurIPS 2025",
+        "Withdrawn due to the ICLR page limit",
+        "Article retracted datasets: a benchmark",
         "This paper has been withdrawn from EMNLP due to a formatting issue",
         "This submission was withdrawn by the authors from the NeurIPS 2025 review process",
         "We have withdrawn this paper from ICML",
@@ -172,6 +185,20 @@ def test_the_words_of_a_withdrawal_are_understood(said: str) -> None:
 )
 def test_other_things_may_be_withdrawn(said: str) -> None:
     assert not announces_withdrawal(said)
+
+
+@pytest.mark.parametrize(
+    ("comment", "is_withdrawn"),
+    [
+        ("12 pages; this paper has been withdrawn by the authors", True),
+        ("12 pages. The paper was withdrawn due to an error", True),
+        ("12 pages; this paper was withdrawn from ICLR 2026", False),
+        ("12 pages, withdrawn from ICLR", False),
+    ],
+)
+def test_a_comment_may_end_in_the_withdrawal(comment: str, is_withdrawn: bool) -> None:
+    entry = f"<id>http://arxiv.org/abs/2605.01234</id><title>A</title><comment>{comment}</comment>"
+    assert document(f"<feed><entry>{entry}</entry></feed>".encode()).entries[0].withdrawn is is_withdrawn
 
 
 def test_no_real_abstract_is_taken_for_a_withdrawal(shared_data: Path) -> None:

@@ -142,6 +142,21 @@ def test_every_kind_of_feed_is_read(tmp_path: Path, content: str) -> None:
     assert paper.published_at == datetime(2026, 5, 28, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("authors", "names"),
+    [
+        (("a@lab.example (Ada L)", "b@lab.example (Bob M)"), ("Ada L", "Bob M")),
+        (("a@lab.org (Ada)", "b@lab.org (bob)"), ("Ada", "bob")),
+        (("a@lab.example", "Bob (Lab)"), ("Bob (Lab)",)),
+    ],
+)
+def test_each_author_of_a_feed_is_named_without_an_address(
+    tmp_path: Path, authors: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    (paper,) = read(tmp_path, rss(item("A", more="".join(f"<author>{each}</author>" for each in authors)))).papers
+    assert paper.authors == names
+
+
 def test_a_feed_that_breaks_off_gives_its_whole_entries(tmp_path: Path) -> None:
     feed = rss(item("One"), item("Two"))
     result = read(tmp_path, feed[: feed.index("Two") + 20])
@@ -188,3 +203,26 @@ def test_a_list_of_very_many_records_is_read_up_to_a_limit_that_is_named(tmp_pat
         result = read(tmp_path, content)
         assert len(result.unreadable) == MAX_RECORDS + 1
         assert result.unreadable[-1].reason == "only the first 20,000 records were read; split the list into several"
+
+
+A, B = f'{{"url": "{PAGE}/a", "title": "A"}}', f'{{"url": "{PAGE}/b", "title": "B"}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"[{A}, {B},]", f"[{A} {B}]", f'[{A}, {{"title": "$\\alpha$"}}, {B}]', f'[{A}, {{"title": "a "b" c"}}, {B}]',
+        f'[{A}, {B}, {{"url": "https://la', f"[{A}, {B}, {{'url': 'x'}}]", f'{{"papers": [{A}, {B}, {{"url": }}]}}',
+        f'{{"version": "https://jsonfeed.org/version/1.1", "items": [{A}, {{"id": 1,,}}, {B}]}}',
+        f'{{"url": "x\n{A}\n{B}\n', f"{A},\n{B},\n", f"{A}\n{{'url'\n{B}",
+        f'[{A}, {{"title": "deep", "x": {"[" * 9999}{"]" * 9999}}}, {B}]',
+    ],
+)  # fmt: skip
+def test_a_broken_record_of_a_json_list_loses_no_other(tmp_path: Path, content: str) -> None:
+    assert [paper.title for paper in read(tmp_path, content).papers] == ["A", "B"]
+
+
+def test_text_of_a_json_list_may_hold_line_breaks_and_tabs(tmp_path: Path) -> None:
+    result = read(tmp_path, f'[{A}, {{"url": "{PAGE}/c", "title": "C\n\tD"}}]')
+    assert [paper.title for paper in result.papers] == ["A", "C D"]
+    assert result.unreadable == []

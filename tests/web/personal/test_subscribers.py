@@ -246,6 +246,24 @@ def test_unsubscribing_and_coming_back_from_the_preferences(visit: Visit) -> Non
     assert visit.subscriber().status is Status.CONFIRMED
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (SuppressionReason.OPERATOR, "This address is blocked, so nothing has changed. Write to us"),
+        (SuppressionReason.REFUSED, "This address has to be confirmed first, so nothing has changed."),
+    ],
+)
+def test_no_page_says_that_a_suppressed_address_is_subscribed(
+    visit: Visit, reason: SuppressionReason, words: str
+) -> None:
+    subscriber = visit.subscribed()
+    with transaction(visit.engine) as connection:
+        suppress(connection, subscriber.key, reason, "", START)
+    manage, leave = (visit.token(purpose, subscriber) for purpose in (Purpose.MANAGE, Purpose.UNSUBSCRIBE))
+    assert words in visit.browser.post(f"/preferences/{manage}", data={"action": "resubscribe"}).text
+    assert "subscribed again" not in visit.browser.post(f"/u/{leave}", data={"undo": "1"}).text
+
+
 def test_resubscribing_says_what_is_so(visit: Visit) -> None:
     link = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
     assert "You’re already subscribed" in visit.browser.post(link, data={"action": "resubscribe"}).text
@@ -265,7 +283,8 @@ def test_an_address_that_gets_no_mail_is_not_said_to_be_subscribed_again(
     with transaction(visit.engine) as connection:
         suppress(connection, reader.key, reason, "", START)
     answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, reader)}", data={"action": "resubscribe"})
-    assert "This address has to be confirmed first, so nothing has changed." in answer.text
+    assert "so nothing has changed." in answer.text
+    assert "subscribed again" not in answer.text
     assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 

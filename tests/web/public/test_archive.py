@@ -11,7 +11,7 @@ from digest.database.tables import papers
 from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, set_status
 from digest.ledger.kinds import IssueStatus
-from digest.papers.paper import Paper, RankedPaper
+from digest.papers.paper import Paper, RankedPaper, paper_id_of
 from digest.papers.score_terms import ScoreTerms
 from digest.web.cards import authors, links, paper_card
 from tests.web.conftest import START, Visit
@@ -141,6 +141,21 @@ def test_the_page_of_a_paper_answers_to_its_versions_and_addresses(visit: Visit)
     for name in ("2511.00002v3", "arXiv:2511.00002", "https://arxiv.org/abs/2511.00002v1", "hf.co/papers/2511.00002"):
         answer = visit.browser.get(f"/papers/{name}", follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (308, "/papers/2511.00002")
+
+
+def test_the_page_of_a_paper_elsewhere_answers_to_its_addresses(visit: Visit) -> None:
+    by_doi, by_address = paper_id_of("10.1145/77.1"), paper_id_of("https://lab.example/p?id=1")
+    for paper_id in (by_doi, by_address):
+        store(visit, Paper(str(paper_id), "A paper elsewhere", listed_at=LISTED))
+    names = {
+        "10.1145/77.1": by_doi,
+        "https://doi.org/10.1145/77.1": by_doi,
+        "lab.example/p/?id=1&utm_source=x": by_address,
+    }
+    for name, paper_id in names.items():
+        answer = visit.browser.get(f"/papers/{name}", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (308, f"/papers/{paper_id}")
+    assert visit.browser.get("/papers/lab.example/other").status_code == 404
 
 
 @pytest.mark.parametrize("number", ["2511.99999", "hep-th/9901001", "%00", "a%00b", "x" * 200, "..%2F..%2Fetc"])

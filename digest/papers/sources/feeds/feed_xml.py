@@ -85,11 +85,12 @@ def _page(entry: dict[str, Any], address: str) -> str:
 
 
 def _authors(entry: dict[str, Any], is_rss: bool) -> Iterator[str]:
-    names = [author.get("name", "") for author in entry.get("authors", ())]
-    # RSS gives "address (name)"; feedparser cuts addresses whose last label has more than four letters.
-    if is_rss and (match := re.fullmatch(r"\S+@\S+\s+\((.*)\)", entry.get("author", "").strip())):
-        names = [match[1]]
-    for name in names:
+    for author in entry.get("authors", ()):
+        name = author.get("name", "")
+        # RSS gives "address (name)"; feedparser cuts addresses whose last label has more than four letters.
+        is_cut = is_rss and re.search(r"\.\w{4}$", author.get("email", ""))
+        if is_cut and ")" not in name and (rest := re.fullmatch(r"[\w.-]+(?:\s*\((.*))?", name)):
+            name = rest[1] or ("" if name.islower() else name)
         yield from filter(None, map(text_of, re.split(r",\s+" if is_rss else r"\n", name)))
 
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from digest.papers.sources.feeds.feed_xml import items as xml_items
 from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse
 from digest.papers.sources.reading import JSON, decoded, per_record
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
+
+_LIST = re.compile(r'\s*\[|\s*\{.*?"(?:papers|items)"\s*:\s*\[', re.DOTALL)
+_VALUE = re.compile(r"[^\s,]")
+_NEXT = re.compile(r"\}\s*,?\s*(?=\{)")
 
 
 @dataclass(slots=True)
@@ -142,19 +147,34 @@ def _records(text: str) -> Sequence[Any]:
     try:
         whole = JSON.decode(text)
     except (ValueError, RecursionError) as problem:
-        lines = [line for line in text.split("\n") if line.strip()]
-        if lines[0].strip()[-1:] != "}":
+        lines = [_record(line) for line in text.split("\n") if line.strip()]
+        if sum(isinstance(record, dict) for record in lines) * 2 >= len(lines):
+            return lines
+        records = list(islice(_whole_records(text), MAX_RECORDS + 1))
+        if not any(isinstance(record, dict) for record in records):
             raise SourceUnavailable(f"not JSON to its end ({problem})") from None
-        return [_record(line) for line in lines]
+        return records
     if isinstance(whole, dict):
         lists = [whole[name] for name in ("papers", "items") if isinstance(whole.get(name), list)]
         whole = lists[0] if lists else [whole]
     return whole if isinstance(whole, list) else []
 
 
+def _whole_records(text: str) -> Iterator[Any]:
+    """The records of a list that is not JSON to its end, None for each that is broken."""
+    position = start.end() if (start := _LIST.match(text)) else len(text)
+    while (start := _VALUE.search(text, position)) and start[0] != "]":
+        try:
+            record, position = JSON.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            following = _NEXT.search(text, start.end())
+            record, position = None, following.end() if following else len(text)
+        yield record
+
+
 def _record(line: str) -> Any:
     try:
-        return JSON.decode(line.strip())
+        return JSON.decode(line.strip().rstrip(","))
     except (ValueError, RecursionError):
         return None
 
