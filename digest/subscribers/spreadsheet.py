@@ -8,7 +8,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import Any
 
 from digest.subscribers.listed_status import tells_status
@@ -23,7 +23,7 @@ _ADDRESS = re.compile(
     r"(?:[^<>]*(?P<named><)|mailto:)?\s*(?P<address>[^\s,;|，；<>@＠﹫]+[@＠﹫][^\s,;|，；<>@＠﹫]+)(?(named)\s*>)"
 )
 _HEADING = re.compile("mail|address|adresse|subscriber|courriel|correo|邮|郵|メール|메일")
-_NAME_IN_JSON = re.compile("(subscriber|contact|user|member|primary)?e?mail(addresse?)?|邮箱")  # not from_email
+_NAME_OF_ADDRESS = re.compile("(subscriber|contact|user|member|primary)?e?mail(addresse?)?|邮箱")  # not from_email
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 Row = Sequence[tuple[str, str]]  # (column, cell); a column is one of COLUMNS, or another in lower case without signs
@@ -54,6 +54,7 @@ def read_list(content: bytes) -> SubscriberList:
     rows = _cells(text)
     if not rows:
         return SubscriberList([], [])
+    rows = rows[_heading(rows) :]
     names = [_column(cell) for cell in rows[0]]
     at = _column_of_addresses(names, rows)
     is_heading = len(names) > 1 or _HEADING.search(names[0]) or rows[0][0].isalpha()
@@ -121,7 +122,7 @@ def _parsed(text: str) -> list[Any]:
 
 def _name_of_address(part: dict[str, Any]) -> str:
     """The name that an object gives to its address; "" if it has none."""
-    names = [name for name in part if _NAME_IN_JSON.fullmatch(_column(name))]
+    names = [name for name in part if _NAME_OF_ADDRESS.fullmatch(_column(name))]
     return min(names, key=lambda name: not _ADDRESS.fullmatch(str(part[name]).strip()), default="")
 
 
@@ -135,6 +136,13 @@ def _cells(text: str) -> list[list[str]]:
     if (last := rows.pop()) != [_END]:  # it became part of a cell
         raise UnreadableList(f"a quotation mark is never closed; look at {last[-1].splitlines()[0][:40]!r}")
     return [[_plain(cell) for cell in row] for row in rows if any(map(str.strip, row))]
+
+
+def _heading(rows: Sequence[Sequence[str]]) -> int:
+    """The index of the row with the headings: some programs write a title above it."""
+    before = takewhile(lambda row: not any(map(_ADDRESS.fullmatch, row)), rows)
+    has_name = (any(_NAME_OF_ADDRESS.fullmatch(_column(cell)) for cell in row) for row in before)
+    return next((at for at, is_heading in enumerate(has_name) if is_heading), 0)
 
 
 def _without_heading(row: Sequence[str]) -> Iterator[Row]:

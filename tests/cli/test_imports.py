@@ -63,6 +63,7 @@ BOTH = ADA | {"ben@example.com": "pending"}
         "姓名，邮箱\nAda，ada@example.com\nBen，ben＠example.com\n",
         "Kontakt\nada@example.com\nben@example.com\n",
         "id,kontakt\n1,ada@example.com\n2,ben@example.com\n",
+        "Members of the list\n\nexported on,2026-11-28\nemail,status\nada@example.com,\nben@example.com,active\n",
         "Mail\r\nada@example.com\r\n\r\n ben@example.com \r\n",
         "ada@example.com\nben@example.com",
         "ada@example.com;x\nben@example.com;y",

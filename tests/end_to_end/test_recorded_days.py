@@ -2,7 +2,6 @@
 
 import ast
 import json
-from datetime import date, timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -42,11 +41,11 @@ def listed(shared_data, day):
 
 @pytest.mark.parametrize("day", DAYS)
 def test_a_recorded_day_is_stored_whole_ranked_and_explained(run, shared_data, day):
-    after = f"{date.fromisoformat(day) + timedelta(days=1)}T02:00:00Z"
+    at_night = f"{day}T23:30:00Z"
     expected = listed(shared_data, day)
-    (collected,) = run("collect", "--date", day, "--as-of", after, "--json")
+    (collected,) = run("collect", "--date", day, "--as-of", at_night, "--json")
     assert (collected["papers"], collected["new"], collected["unreadable"]) == (len(expected), len(expected), [])
-    published = run("publish", "--date", day, "--as-of", after, "--json")
+    published = run("publish", "--date", day, "--as-of", at_night, "--json")
     assert (published["created"], published["papers"]) == (True, len(expected))
 
     explained = run("explain", "--date", day, "--json")["papers"]
@@ -62,6 +61,6 @@ def test_a_recorded_day_is_stored_whole_ranked_and_explained(run, shared_data, d
 
 def test_all_recorded_days_one_after_the_other_keep_to_themselves(run, shared_data):
     for day in DAYS:
-        after = f"{date.fromisoformat(day) + timedelta(days=1)}T02:00:00Z"
-        run("collect", "--date", day, "--as-of", after, "--json")
-        assert run("publish", "--date", day, "--as-of", after, "--json")["papers"] == len(listed(shared_data, day))
+        at_night = f"{day}T23:30:00Z"
+        run("collect", "--date", day, "--as-of", at_night, "--json")
+        assert run("publish", "--date", day, "--as-of", at_night, "--json")["papers"] == len(listed(shared_data, day))

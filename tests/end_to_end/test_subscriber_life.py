@@ -55,7 +55,9 @@ class Life:
         assert done.exit_code == 0, done.output
         counts = json.loads(done.stdout)
         assert counts["unexplained"] == 0
-        return {name: count for name, count in counts.items() if count and name not in ("issue", "unexplained")}
+        return {
+            name: count for name, count in counts.items() if count and name not in ("issue", "status", "unexplained")
+        }
 
 
 def link(message, path):

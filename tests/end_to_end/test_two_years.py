@@ -108,7 +108,7 @@ def ticks(period: Period) -> list[tuple[datetime, bool]]:
 def schedulers(engine, clock, database_url, monkeypatch):
     """Each with its own connections, as on five machines."""
     monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
-    monkeypatch.setenv("DIGEST_SOURCES", "")  # the papers are there already
+    monkeypatch.setenv("DIGEST_SOURCES", "feeds")  # the papers are there already
     settings.cache_clear()
     engines = [connect(database_url) for _ in range(SCHEDULERS)]
     yield [Jobs(settings(), engine) for engine in engines]

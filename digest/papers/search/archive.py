@@ -1,5 +1,6 @@
 """Searches the archive by words and by id."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -107,6 +108,9 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
     if query.without:
         excluded = _containing(dialect, query.without, "OR").subquery()
         matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
+    if query.categories:
+        in_categories = select(papers.c.id).where(_is_in(dialect, query.categories))
+        matching = matching.where(paper_words.c.paper_id.in_(in_categories))
     if not query.paper_id:
         return matching.subquery("matching")
     is_named = or_(papers.c.id == query.paper_id, papers.c.url.in_(_spellings(query.url)))
@@ -170,16 +174,20 @@ def _single_words(query: Query) -> Query:
 def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
     selected: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
     if filters.category:
-        each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
-        category = func.lower(each(papers.c.categories).table_valued("value").c.value)
-        wanted = [folded_category(name) for name in listed_words(filters.category)]
-        below = (category.startswith(f"{name}.", autoescape=True) for name in wanted)
-        selected &= exists(select(1).where(or_(category.in_(wanted), *below)))
+        selected &= _is_in(dialect, listed_words(filters.category))
     if filters.since:
         selected &= _listed_at() >= datetime.combine(filters.since, time.min, UTC)
     if filters.until:
         selected &= _listed_at() <= datetime.combine(filters.until, time.max, UTC)
     return selected
+
+
+def _is_in(dialect: str, categories: Sequence[str]) -> ColumnElement[bool]:
+    each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
+    category = func.lower(each(papers.c.categories).table_valued("value").c.value)
+    wanted = [folded_category(name) for name in categories]
+    below = (category.startswith(f"{name}.", autoescape=True) for name in wanted)
+    return exists(select(1).where(or_(category.in_(wanted), *below)))
 
 
 def _listed_at() -> ColumnElement[datetime]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from digest.papers.paper import DOI_PAGE, NEW_STYLE, OLD_STYLE, arxiv_id, canonical_address, paper_id_of
 from digest.papers.search.tokenizer import STOPS, fold, is_unspaced, words_of
+from digest.papers.taxonomy import parse_category
 from digest.text import ascii_forms, listed_words
 
 LONGEST_QUERY = 400  # characters; the rest is ignored
@@ -36,6 +37,7 @@ class Query:
     without: tuple[Term, ...] = ()
     paper_id: str = ""  # of the paper whose id or address was typed
     url: str = ""  # the address that was typed of a paper that is not on arXiv
+    categories: tuple[str, ...] = ()  # such as cs.CL; a paper must be in one of them
 
 
 def parse_query(text: str) -> Query:
@@ -45,10 +47,13 @@ def parse_query(text: str) -> Query:
     paper_id = arxiv_id(text) or (text if _OWN_ID.fullmatch(text) else "")
     if paper_id:
         return Query(paper_id=paper_id)
-    url = ""
+    url, categories = "", []
     text = " ".join(listed_words(re.sub(r"\bdoi:\s+", "doi:", text, flags=re.IGNORECASE)))
     for minus, quoted, plain in _PART.findall(text):
         typed = quoted or plain
+        if not minus and "." in plain and (category := parse_category(plain)):
+            categories.append(category)
+            continue
         if not minus and not paper_id:
             match = _ARXIV.search(typed)
             url = "" if match else canonical_address(typed)
@@ -57,7 +62,7 @@ def parse_query(text: str) -> Query:
                 continue
         if (term := _term(typed, exact=bool(quoted or minus))) is not None:
             (without if minus else wanted).append(term)
-    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id, url)
+    return Query(_telling(wanted), tuple(dict.fromkeys(without))[:MOST_TERMS], paper_id, url, tuple(categories))
 
 
 def _term(text: str, exact: bool) -> Term | None:

@@ -81,6 +81,12 @@ def test_a_category_is_found_however_it_is_written(shelf: Engine, category: str)
     assert found(shelf, "", Filters(category.replace("c", "x").replace("C", "X").replace("ｃ", "x"))) == []
 
 
+@pytest.mark.parametrize("typed", ["cs.cv", "CS.CV", "ｃｓ．ＣＶ", "math.ag, cs.cv"])
+def test_a_category_is_found_among_the_words_too(shelf: Engine, typed: str) -> None:
+    assert found(shelf, typed) == found(shelf, "", Filters("cs.cv"))
+    assert found(shelf, "math.ag") == []
+
+
 @pytest.mark.parametrize(
     ("words", "ids"),
     [
