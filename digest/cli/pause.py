@@ -97,7 +97,7 @@ def _set_status(given: date | None, kind: IssueKind, status: IssueStatus, dry_ru
 
 
 def _unsent(day: date, kind: IssueKind, dry_run: bool) -> str:
-    """How many deliveries a cancellation takes back, and how many it is too late for."""
+    """Say how many deliveries a cancellation takes back, and how many were sent before."""
     from digest.issues.audit import audit
 
     with reading() as connection:

@@ -128,7 +128,7 @@ def closing(engine: Engine) -> Iterator[Engine]:
 
 
 def checkpoint(engine: Engine) -> None:
-    """Close every idle connection; of SQLite, first move what is in the log beside the file into the file."""
+    """Close every idle connection. An SQLite file first takes over what is in its log."""
     if engine.dialect.name == "sqlite":
         with suppress(sqlite3.Error, SQLAlchemyError), closing_connection(engine.raw_connection()) as connection:
             for pragma in ("busy_timeout=2000", "wal_checkpoint(TRUNCATE)"):

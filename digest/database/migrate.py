@@ -33,7 +33,7 @@ def migrate(database: str, revision: str = "head") -> None:
 
 
 def why_not_current(connection: Connection) -> str:
-    """What to do before this code can use the tables of the database; "" if they are as it expects."""
+    """The remedy if the tables of the database are not those of this version; "" if they are."""
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision == _scripts().get_current_head():
         return ""

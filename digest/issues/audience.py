@@ -127,7 +127,7 @@ def put_first(connection: Connection, issue_ids: Collection[int], before: date) 
 
 
 def count_due(connection: Connection, slots: Sequence[Slot]) -> dict[str, int]:
-    """Count who would get an issue (DUE), and who would but for a suppression or their pause, by reason."""
+    """Count the subscribers who would get an issue (DUE), and those left out, by reason: suppressed or paused."""
     dialect = connection.dialect.name
     slot = _slots(dialect)
     why = case(

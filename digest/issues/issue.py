@@ -13,7 +13,7 @@ LONGEST_POOL = 30  # days; what the settings allow at most
 
 @dataclass(frozen=True, slots=True)
 class IssueSettings:
-    """What an issue's messages depend on, and whom its audit has to explain besides; frozen at its cut."""
+    """Settings that an issue's messages depend on, and the subscribers that its cut left out; frozen at the cut."""
 
     title: str = ""
     public_url: str = ""

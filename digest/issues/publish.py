@@ -217,7 +217,7 @@ def _none_listed(days: int) -> Message:
 def halt(engine: Engine, day: date, status: IssueStatus, now: datetime, kind: IssueKind = DAILY) -> bool | None:
     """Pause, resume or cancel an issue; False if nothing changed, None if there is no such issue.
 
-    What waits of a cancelled issue is skipped at once, and what workers hold before it goes on the wire.
+    Waiting deliveries of a cancelled issue are skipped at once, those that workers hold before they are sent.
     """
     with transaction(engine) as connection:
         issue = issue_on(connection, kind, day)

@@ -18,15 +18,16 @@ _ROOT = Path(__file__).parents[2]
 
 _HEAD = """# Configuration
 
-Every setting is an environment variable, and may stand in a file of settings instead; the environment wins. A first run
-needs no setting. `digest doctor` lists what is missing for real email.
+Every setting is an environment variable or a line of the settings file; the environment wins. A first run needs no
+setting. `digest doctor` lists what is missing for real email.
 
 - The file is the one that `digest --env-file FILE …` or `DIGEST_ENV_FILE` names, otherwise `.env` in the current folder,
   otherwise `/etc/digest/digest.env`. Relative paths in settings start at the folder of that file.
 - The file has one `NAME=value` a line, and lines that start with `#` are comments. A value with a blank, `#` or `$` needs
   single quotes: `DIGEST_TITLE='Daily Papers'`. One with an apostrophe needs double quotes: `DIGEST_TITLE="Ada's Papers"`.
   Nothing is expanded, and backslashes are rejected. Digest, honcho and systemd read such a file alike; a line that they
-  would read in different ways prevents the start. What no quotes can hold belongs in a file of its own (`_FILE`).
+  would read in different ways prevents the start. A value that no quotes can hold needs a file of its own
+  (`_FILE`).
 - In the user and password of a URL, write `#` as `%23`, `/` as `%2F`, `?` as `%3F`, `@` as `%40`, a blank as `%20`.
 - To read a secret from a file, append `_FILE` to the name: `DIGEST_SMTP_URL_FILE=/run/secrets/smtp_url`.
 - Separate the items of a list by spaces.

@@ -112,7 +112,7 @@ _REMEDIES = {
 
 
 def remedy(problem: Any) -> str:
-    """The remedy for one error of pydantic, in words."""
+    """The remedy for one of pydantic's errors."""
     text = _REMEDIES.get(problem["type"], "the value is not valid; see docs/configuration.md")
     return text.format_map(problem.get("ctx", {}))
 

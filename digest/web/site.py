@@ -64,7 +64,7 @@ class Site:
 
     @property
     def contact(self) -> str:
-        """Where to write to the operator."""
+        """The operator's address for mail from subscribers."""
         settings = self.settings
         return settings.contact or parseaddr(settings.reply_to or settings.mail_from)[1]
 

@@ -1,4 +1,4 @@
-"""What an operator sees when the service manager stops everything, and when the database is away for a while."""
+"""Stops of all processes at once by the service manager, and outages of the database, as an operator sees them."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What names a paper: every way to write its address or identifier is one paper."""
+"""Each way to write the address or identifier of a paper names the same paper."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where settings come from: one grammar, one file for all folders, and reading commands that make nothing."""
+"""Sources of settings: one grammar, one file for all folders, and reading commands that create nothing."""
 
 import os
 import shutil

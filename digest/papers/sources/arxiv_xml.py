@@ -70,7 +70,7 @@ class ArxivEntry:
 
     @property
     def name(self) -> str:
-        """The paper's id, or the position of an entry that is no paper."""
+        """The paper's id, or the position of an entry without one."""
         return self.paper.id if self.paper else self.place
 
 
