@@ -134,7 +134,8 @@ def test_watching_shows_each_second_what_happened_meanwhile(run, three, engine):
     started = time.monotonic()
     lines = run("audit", "--issue", DATE, "--watch").stderr.splitlines()
     later.join()
-    assert [line.split(" · ")[0] for line in lines] == ["0/3 accepted", "3/3 accepted"]
+    counts = [line.split(" · ")[0] for line in lines]
+    assert list(dict.fromkeys(counts)) == ["0/3 accepted", "3/3 accepted"]
     assert 1 <= time.monotonic() - started < 5
 
 

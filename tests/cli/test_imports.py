@@ -17,7 +17,7 @@ from digest.settings import settings
 from digest.subscribers.subscriber import recipient_key
 from digest.subscribers.subscriptions import purge_pending
 from tests.cli.conftest import KEY
-from tests.support.scenario import MORNING
+from tests.support.scenario import MORNING, ON_SQLITE
 
 CONSENT = ("--consented", "old list, 2026-03")
 
@@ -54,6 +54,7 @@ ADA_CONFIRMED = {"ada@example.com": "confirmed"}
 BOTH = ADA | {"ben@example.com": "pending"}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "content",
     [
@@ -92,6 +93,7 @@ def test_a_list_is_read_whatever_program_wrote_it(imported, content):
     assert "2 signed up" in done.stderr
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -147,6 +149,7 @@ def test_who_was_disabled_or_blocked_in_listmonk_stays_out_and_unread_columns_ar
     assert "1 signed up, 0 already there, 2 left, 0 invalid." in done.stderr
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("columns", "cells", "status"),
     [
@@ -300,6 +303,7 @@ def test_a_dry_run_changes_nothing_and_says_the_numbers_of_the_run(run, imported
     assert "3 signed up, 1 already there, 1 duplicate, 2 suppressed, 1 left, 1 invalid." in done.stderr
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("column", "cell", "words"),
     [

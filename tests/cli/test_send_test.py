@@ -7,6 +7,7 @@ import pytest
 
 from digest.settings import settings
 from tests.cli.conftest import DATE
+from tests.support.scenario import ON_SQLITE
 from tests.support.smtp_server import HANG_UP, Act, Step
 
 
@@ -24,6 +25,7 @@ def send_test(run, issue, monkeypatch):
     return send_test
 
 
+@ON_SQLITE
 def test_a_server_that_greets_slowly_gets_the_message(send_test, smtp_server):
     smtp_server.answer(Step.CONNECT, Act(wait=2.2))  # longer than a worker lets a message wait for its turn
     assert send_test(smtp_server.url) == (0, "accepted: 250 2.0.0 taken")
@@ -47,6 +49,7 @@ def test_the_wrong_kind_of_tls_is_named(send_test, smtp_server):
     assert "offers no login here" in send_test(f"smtp://user:secret@127.0.0.1:{smtp_server.port}")[1]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("step", "act", "line"),
     [
@@ -74,6 +77,7 @@ def test_what_the_server_refuses_is_named_with_the_step_and_what_to_check(send_t
     assert printed.startswith(line)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("address", ["not an address", "a b@example.com", "ada@", "<ada@example.com>\nBcc: eve@x.org"])
 def test_an_address_that_is_none_is_named_and_nothing_is_sent(run, issue, smtp_server, monkeypatch, address):
     monkeypatch.setenv("DIGEST_SMTP_URL", smtp_server.url)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from digest.database.engine import transaction
@@ -18,6 +19,7 @@ from digest.resources import resource
 from digest.subscribers import store
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber, recipient_key
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # for what no database changes
 DAY = date(2026, 3, 4)  # a Wednesday
 CUT = time(6, 0)
 MORNING = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)

@@ -14,7 +14,7 @@ from digest.smtp import Timeouts
 from digest.subscribers.suppressions import is_suppressed
 from digest.text import domain_of
 from tests.mail.delivery.builders import SEVEN, Hands
-from tests.support.scenario import add_papers, add_subscriber, cut
+from tests.support.scenario import ON_SQLITE, add_papers, add_subscriber, cut
 from tests.support.smtp_server import HANG_UP, RESET, Act, Step, Then
 from tests.support.workers import postman
 
@@ -114,6 +114,7 @@ def deliver(engine, smtp_server, tmp_path):
     hands.sender.close()
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("step", "reply", "always", "about"), TABLE, ids=str)
 def test_what_a_reply_at_a_step_means_and_what_happens_then(deliver, engine, smtp_server, step, reply, always, about):
     add_papers(engine, range(3))
@@ -140,6 +141,7 @@ def test_what_a_reply_at_a_step_means_and_what_happens_then(deliver, engine, smt
     assert (resting, suppressed) == ({domain_of(bob.email)} if rests else set(), [bob.key] if is_bad else [])
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("step", [Step.RSET, Step.QUIT])
 @pytest.mark.parametrize(
     "reply", ["421 4.7.0 closing", "500 5.5.1 what?", "250 2.0.0 ok", HANG_UP, RESET, SILENT], ids=str

@@ -15,6 +15,7 @@ from digest.subscribers.suppressions import suppress
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
 from tests.conftest import Clock
+from tests.support.scenario import ON_SQLITE
 from tests.web.conftest import ADDRESS, SECRET, START, Visit
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -412,6 +413,7 @@ def test_a_damaged_unsubscribe_link_says_so_and_leads_to_another_way_out(visit: 
     assert visit.subscriber().status is Status.CONFIRMED
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "damage", ["{0:.31}", "{}x", "{}/", "{}/issue", "{0:.9}/x", "%0A{}", "{}%0Ax/y", "{}/more%3E/1"]
 )
@@ -426,6 +428,7 @@ def test_every_damaged_personal_address_leads_to_a_new_link(visit: Visit, page: 
         assert is_forgiven or 'action="/manage"' in answer.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("added", [".", ">", "),", "%3E", "3D", "=3D", "]", "%22", "!", "/", "_", "%20"])
 def test_punctuation_that_a_mail_program_adds_to_a_link_does_not_keep_anybody_subscribed(
     visit: Visit, added: str
