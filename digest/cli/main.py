@@ -92,7 +92,7 @@ def _is_not_ready(error: Exception) -> bool:
 def _is_outage(error: Exception) -> bool:
     from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
-    # A DatabaseError that is nothing more exact: a file that is no database, or a damaged one.
+    # SQLite raises a plain DatabaseError for a damaged file, and for a file of another format.
     return isinstance(error, OperationalError | ProgrammingError | OSError) or type(error) is DatabaseError
 
 

@@ -32,7 +32,7 @@ class Audit:
     skipped: dict[str, int] = field(default_factory=dict)
     issue_id: int | None = None
     status: str = ""  # of the issue
-    not_queued: dict[str, int] = field(default_factory=dict)  # due at the cut, by why they are no candidates
+    not_queued: dict[str, int] = field(default_factory=dict)  # subscribers left out by the cut, by reason
 
     @property
     def unexplained(self) -> int:

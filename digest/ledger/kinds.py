@@ -83,7 +83,7 @@ class KindRule:
     """The ledger's rule for a kind. The last check before the wire is generated from it (sending.py)."""
 
     status: Status  # which the subscriber must have
-    asks: bool = False  # also goes to who has left, and despite earlier refusals: only a confirmation ends either
+    asks: bool = False  # for a confirmation, which unsubscribed and refused addresses get too
     issue: IssueKind | None = None  # None for a message that answers one person
     heeds_pause: bool = False
 

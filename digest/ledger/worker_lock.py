@@ -51,7 +51,7 @@ def direct_address(engine: Engine) -> str:
     session = select(func.pg_backend_pid())
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ours:
         before = ours.scalar(session)
-        # The session of ours is free between two statements: this transaction gets it, or ours gets another one.
+        # A pooler may give this transaction the server session that `ours` used, or move `ours` to a new session.
         with engine.begin() as another:
             if before != another.scalar(session) and before == ours.scalar(session):
                 return ""

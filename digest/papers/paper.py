@@ -16,7 +16,7 @@ NEW_STYLE = r"\d\d(?:0[1-9]|1[0-2])\.\d{4,5}"
 OLD_STYLE = rf"(?:{'|'.join(sorted(ARCHIVES))}|{CLOSED_ARCHIVES})(?:\.[a-z-]+)?/\d{{7}}"
 _HOST = r"(?:(?:https?:)?//)?(?:[\w-]+\.)*"
 _DOI = rf"(?:{_HOST}doi\.org/+|(?:info|urn)?[:/]?doi[:/]\s*)"
-# Whatever may precede an identifier: a page about the paper, a DOI that arXiv gave, an OAI name.
+# Prefixes of an identifier: the address of a page about the paper, arXiv's DOI prefix, an OAI name.
 _BEFORE = (
     rf"(?:{_HOST}(?:(?:(?:arxiv|ar5iv|alphaxiv|semanticscholar)\.org|(?:scirate|arxiv-vanity|emergentmind)\.com"
     r"|papers\.cool)(?::\d+)?(?:/+[\w-]+){0,2}|(?:huggingface|hf)\.co(?:/api)?/+papers)/+"

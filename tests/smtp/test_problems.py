@@ -1,4 +1,4 @@
-"""What is said about a connection that cannot be opened: its cause, on one line, from real sockets."""
+"""A connection that cannot be opened is reported with its cause on one line. Uses real sockets."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ NOT_SMTP = [
 
 @contextmanager
 def listening(first=None):
-    """A port that sends this to whoever connects, or, with None, ends the connection."""
+    """A port that greets each client with `first`, or closes the connection if that is None."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():

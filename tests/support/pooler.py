@@ -73,7 +73,7 @@ class _Client(socketserver.StreamRequestHandler):
                 pass
 
     def _requests(self) -> bytes:
-        """What the client sends until it waits for an answer; empty at its end."""
+        """The client's messages up to the next one that needs an answer; empty when the client has left."""
         requests = b""
         while True:
             kind, body = _read(self.rfile)

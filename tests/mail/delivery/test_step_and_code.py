@@ -1,4 +1,4 @@
-"""The table of what each reply means at each step: about whom it is, and what happens then."""
+"""Each reply at each step of a session: the party at fault, and the next state of the delivery."""
 
 from contextlib import closing
 from datetime import timedelta
