@@ -94,6 +94,12 @@ def known_subscriber(address: str) -> "Subscriber":
     return subscriber
 
 
+def require_mail_server() -> None:
+    """Raise NotReady if the settings name no mail server."""
+    if not settings().relays:
+        raise NotReady("DIGEST_SMTP_URL is not set. Write smtp+starttls://user:password@host:587, with your own.")
+
+
 def key_of(address: str) -> str:
     """The recipient key of an address. Raises typer.BadParameter for an invalid one."""
     return recipient_key(valid_address(address), settings().secret_keys[-1])

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from digest import clock
-from digest.cli.lookup import known_subscriber, open_database, stored_issue, valid_address
+from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
 from digest.cli.output import NotReady, progress
 from digest.language import Languages
@@ -110,8 +110,7 @@ def send_test(
     from digest.mail.delivery.outcome import Outcome, receipt_of
     from digest.mail.preview import test_envelope
 
-    if not settings().relays:
-        raise NotReady("DIGEST_SMTP_URL is not set. Write smtp+starttls://user:password@host:587, with your own.")
+    require_mail_server()
     address = valid_address(address)
     issue, context = stored_issue(day_of(day)), wiring.mail_context(settings())
     envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())

@@ -101,9 +101,7 @@ def _error_line(error: Exception) -> str:
 
     problem = problem_of(error)
     if problem.startswith(NO_DATABASE):
-        return (
-            f"T{problem[1:]}. Check DIGEST_DATABASE_URL, name the settings file by --env-file, or run: digest migrate"
-        )
+        return f"{problem}. Check DIGEST_DATABASE_URL, name the settings file by --env-file, or run: digest migrate"
     if "no such table" in problem or "no such column" in problem or 'relation "' in problem:
         return f"The database is not ready ({problem}). Run: digest migrate"
     if isinstance(error, OSError):

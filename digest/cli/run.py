@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest.cli.lookup import require_mail_server
 from digest.cli.output import NotReady, answer, progress, with_json
 from digest.settings import Settings, settings
 from digest.settings.reference import env_example
@@ -70,8 +71,7 @@ def worker(
     """Deliver messages: Celery workers that take hints from Redis."""
     if not settings().redis_url.get_secret_value():
         raise NotReady("DIGEST_REDIS_URL is not set. On one machine, digest up starts its own Valkey.")
-    if not settings().relays:
-        raise NotReady("DIGEST_SMTP_URL is not set. Write smtp+starttls://user:password@host:587, with your own.")
+    require_mail_server()
     from celery.exceptions import SecurityWarning
 
     from digest import wiring

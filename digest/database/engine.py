@@ -22,7 +22,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 log = structlog.get_logger()
 
 T = TypeVar("T")
-NO_DATABASE = "there is no database"
+NO_DATABASE = "There is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 _REPORT_AGAIN_SECONDS = 900.0
 _REPORT_NEXT_SECONDS = 60.0  # a restart ends the connections of a pool, which fail after it is back
