@@ -86,28 +86,29 @@ def parse_domain(text: str) -> str | None:
     return domain if len(domain) <= _LONGEST_DOMAIN and _DOMAIN.fullmatch(domain) else None
 
 
+_USABLE_YEARS = range(1970, 2200)  # others are mistakes, and break arithmetic
+
+
 def parse_date(text: str) -> date | None:
-    """The date of a text like 2026-11-23; None for anything else."""
+    """The date of a text like 2026-11-23; None for anything else, and outside of the usable years."""
     text = ascii_forms(text)
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return day if day.isoformat() == text else None  # fromisoformat also takes 20261123 and 2026-W48-1
+    is_plain = day.isoformat() == text  # fromisoformat also takes 20261123 and 2026-W48-1
+    return day if is_plain and day.year in _USABLE_YEARS else None
 
 
 def parse_instant(text: str) -> datetime | None:
-    """A foreign date (ISO 8601 or RFC 5322) in the time zone in which it is written, UTC without one; None if unusable.
-
-    Only the years 1970 to 2199 are usable: others are mistakes, and break arithmetic.
-    """
+    """A foreign date (ISO 8601 or RFC 5322) in the zone in which it is written, UTC without one; None if unusable."""
     text = text.strip()
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             instant = read(text)
         except (ValueError, OverflowError, IndexError, TypeError):
             continue
-        if 1970 <= instant.year < 2200:
+        if instant.year in _USABLE_YEARS:
             return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return None
 

@@ -76,12 +76,12 @@ def settings_of(stored: Mapping[str, str]) -> IssueSettings:
         dkim=tuple(stored.get("dkim", "").split()),
         pool_days=int(stored.get("pool_days", LONGEST_POOL)),
         overlap_days=int(stored.get("overlap_days", 0)),
-        notes=_begun(stored, _NOTE_IN),
-        left_out={reason: int(count) for reason, count in _begun(stored, _LEFT_OUT).items()},
+        notes=_with_prefix(stored, _NOTE_IN),
+        left_out={reason: int(count) for reason, count in _with_prefix(stored, _LEFT_OUT).items()},
     )
 
 
-def _begun(stored: Mapping[str, str], prefix: str) -> dict[str, str]:
+def _with_prefix(stored: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {name.removeprefix(prefix): text for name, text in stored.items() if name.startswith(prefix)}
 
 
