@@ -148,6 +148,8 @@ def _subscriber_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[s
         "status": "confirmed",
         **dict.fromkeys(_NOT_CHOSEN, "[]"),
         "surprise": True,
+        "balance": "both",
+        "full_lists": False,
         "frequency": "daily",
         "papers": _LIST,
         "weekdays": 1 << day.weekday() if not spread else 127,

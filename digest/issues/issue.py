@@ -27,6 +27,7 @@ class IssueSettings:
     language: str = SOURCE  # of subscribers who chose none
     pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut
     overlap_days: int = 0  # a catch-up issue reaches back this many days before a subscriber's last message
+    floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
     left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason
 
@@ -45,7 +46,9 @@ class Issue:
     settings: IssueSettings
     candidates: int  # deliveries queued at the cut; what an audit disagrees with
     note: str  # why the issue is thin or empty, in English; "" when it is neither
-    papers: tuple[RankedPaper, ...]
+    papers: tuple[RankedPaper, ...]  # the best
+    space_id: int | None = None  # of the affinities in its lists
+    others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
 
     @property
     def path(self) -> str:

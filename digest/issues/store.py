@@ -63,6 +63,8 @@ def settings_as_json(settings: IssueSettings) -> dict[str, str]:
     days = {"pool_days": str(settings.pool_days)}
     if settings.overlap_days:
         days["overlap_days"] = str(settings.overlap_days)
+    if settings.floor is not None:
+        days["floor"] = repr(settings.floor)
     notes = {f"{_NOTE_IN}{language}": note for language, note in settings.notes.items()}
     left_out = {f"{_LEFT_OUT}{reason}": str(count) for reason, count in settings.left_out.items()}
     return plain | days | {"dkim": " ".join(settings.dkim)} | notes | left_out
@@ -76,6 +78,7 @@ def settings_of(stored: Mapping[str, str]) -> IssueSettings:
         dkim=tuple(stored.get("dkim", "").split()),
         pool_days=int(stored.get("pool_days", LONGEST_POOL)),
         overlap_days=int(stored.get("overlap_days", 0)),
+        floor=float(stored["floor"]) if "floor" in stored else None,
         notes=_with_prefix(stored, _NOTE_IN),
         left_out={reason: int(count) for reason, count in _with_prefix(stored, _LEFT_OUT).items()},
     )

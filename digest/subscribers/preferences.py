@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from digest.language import SOURCE, Message, UserError, _
 from digest.papers.taxonomy import closest_category, parse_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
-from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Frequency, Preferences
+from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Balance, Frequency, Preferences
 from digest.text import ascii_forms, listed, listed_words, parse_date
 
 MAX_INTERESTS = 20  # of one kind: keywords, categories, authors, …
@@ -19,8 +19,8 @@ PAUSES = ("0", "7", "14", "30")  # days from today; anything else means "until" 
 MAX_PAUSE = timedelta(days=366)
 DEFAULTS = Preferences()
 FIELDS = (
-    "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "papers",
-    "frequency", "weekday", "hour", "zone", "language", "pause", "pause_until",
+    "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "balance",
+    "papers", "full_lists", "frequency", "weekday", "hour", "zone", "language", "pause", "pause_until",
 )  # fmt: skip
 _DAYS = {"daily": EVERY_DAY, "workdays": WORKDAYS}
 _COMMA_SEPARATED = ("keywords", "categories", "authors", "labs", "muted_words")
@@ -90,6 +90,8 @@ def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
         "muted_topics": set(preferences.muted_topics),
         **{name: ", ".join(getattr(preferences, name)) for name in _COMMA_SEPARATED},
         "surprise": "yes" if preferences.surprise else "no",
+        "balance": str(preferences.balance),
+        "full_lists": "yes" if preferences.full_lists else "no",
         "papers": str(preferences.papers),
         "frequency": daily.get(preferences.weekdays, "weekly"),
         "weekday": str(min(preferences.weekdays)),
@@ -170,8 +172,14 @@ def _limited(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-def _surprise(posted: _PostedForm) -> bool:
-    return posted.text("surprise") == "yes"
+def _yes(posted: _PostedForm, field: str) -> bool:
+    return posted.text(field) == "yes"
+
+
+def _balance(posted: _PostedForm) -> Balance:
+    if posted.text("balance") not in list(Balance):
+        raise _Invalid(_("Choose the day’s best papers, both, or mostly your own."))
+    return Balance(posted.text("balance"))
 
 
 def _frequency(posted: _PostedForm) -> Frequency:
@@ -236,7 +244,9 @@ _PARSERS: Mapping[str, Callable[[_PostedForm], Any]] = {
     "labs": partial(_words, field="labs"),
     "muted_topics": _muted_topics,
     "muted_words": partial(_words, field="muted_words"),
-    "surprise": _surprise,
+    "surprise": partial(_yes, field="surprise"),
+    "balance": _balance,
+    "full_lists": partial(_yes, field="full_lists"),
     "papers": partial(_number, field="papers", low=1, high=MAX_PAPERS),
     "frequency": _frequency,
     "weekdays": _weekdays,

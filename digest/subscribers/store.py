@@ -13,7 +13,7 @@ from digest.database.dialect import insert_new
 from digest.database.engine import transaction
 from digest.database.tables import consents, deliveries, messages, subscribers, suppressions
 from digest.ledger.kinds import Status
-from digest.subscribers.subscriber import Consent, Frequency, Preferences, Recipient, Subscriber
+from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
 
@@ -219,8 +219,10 @@ def recipient_of(row: Row[Any]) -> Recipient:
 
 def _preferences(columns: Sequence[Any]) -> Preferences:
     """Convert the values of the columns, which are in the order of the class."""
-    lists, (surprise, papers, frequency, weekdays, *when) = columns[: len(_LISTS)], columns[len(_LISTS) :]
-    values: list[Any] = [*map(tuple, lists), surprise, papers, Frequency(frequency), _weekdays(weekdays), *when]
+    lists, others = columns[: len(_LISTS)], columns[len(_LISTS) :]
+    surprise, balance, papers, full_lists, frequency, weekdays, *when = others
+    own = (surprise, Balance(balance), papers, full_lists, Frequency(frequency), _weekdays(weekdays), *when)
+    values: list[Any] = [*map(tuple, lists), *own]
     return Preferences(*values)
 
 
@@ -236,6 +238,8 @@ def _preferences_row(preferences: Preferences) -> dict[str, Any]:
     return {
         **{name: list(getattr(preferences, name)) for name in _LISTS},
         "surprise": preferences.surprise,
+        "balance": str(preferences.balance),
+        "full_lists": preferences.full_lists,
         "papers": preferences.papers,
         "frequency": str(preferences.frequency),
         "weekdays": sum(1 << day for day in preferences.weekdays),

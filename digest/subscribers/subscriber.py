@@ -21,6 +21,14 @@ class Frequency(StrEnum):
     WEEKLY = "weekly"
 
 
+class Balance(StrEnum):
+    """What fills a list: the day's best papers, or those that match the subscriber's interests and feedback."""
+
+    BEST = "best"
+    BOTH = "both"
+    MINE = "mine"  # mostly
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """A subscriber's choices. The defaults apply to people who only entered an address."""
@@ -33,7 +41,9 @@ class Preferences:
     muted_topics: tuple[str, ...] = ()  # slugs; these papers are never sent to them
     muted_words: tuple[str, ...] = ()
     surprise: bool = True  # adds one paper from outside their interests, labelled
+    balance: Balance = Balance.BOTH
     papers: int = 10  # at most, in one issue
+    full_lists: bool = False  # as many papers every day, whether or not they are worth it
     frequency: Frequency = Frequency.DAILY
     weekdays: frozenset[int] = EVERY_DAY  # 0 = Monday, as date.weekday(); one day for weekly subscribers
     zone: str = "UTC"  # IANA name

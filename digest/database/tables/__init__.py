@@ -1,0 +1,45 @@
+"""Every table, for SQLite and PostgreSQL alike. Migrations in alembic/ follow these files; a test compares them."""
+
+from digest.database.columns import metadata
+from digest.database.tables.issues import (
+    cards,
+    fragments,
+    issue_papers,
+    issues,
+    paper_vectors,
+    pools,
+    profiles,
+    spaces,
+    tastes,
+)
+from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
+from digest.database.tables.papers import collections, papers, reader_votes, suggestions, validators, votes
+from digest.database.tables.subscribers import consents, opinions, subscribers, suppressions
+
+__all__ = [
+    "cards",
+    "collections",
+    "consents",
+    "deliveries",
+    "events",
+    "fragments",
+    "issue_papers",
+    "issues",
+    "messages",
+    "metadata",
+    "opinions",
+    "paper_vectors",
+    "papers",
+    "pauses",
+    "pools",
+    "profiles",
+    "reader_votes",
+    "sent_days",
+    "spaces",
+    "subscribers",
+    "suggestions",
+    "suppressions",
+    "tastes",
+    "validators",
+    "votes",
+]

@@ -1,0 +1,96 @@
+"""Issues, what their messages are made of, and subscribers' profiles."""
+
+from sqlalchemy import CheckConstraint, Column, Date, Float, ForeignKey, Integer, LargeBinary, Text, UniqueConstraint
+
+from digest.database.columns import table
+from digest.database.dialect import Code, Id, Instant, Json
+
+issues = table(
+    "issues",
+    Column("id", Id, primary_key=True),
+    Column("kind", Code(20), nullable=False),
+    Column("date", Date, nullable=False),
+    Column("cut_at", Instant, nullable=False),
+    Column("status", Code(20), nullable=False),
+    Column("formula", Code(40), nullable=False),
+    Column("weights", Json, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("candidates", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("space_id", Id),  # of the affinities in its lists; null without any. No foreign key: spaces are replaced
+    UniqueConstraint("kind", "date"),
+    CheckConstraint("status IN ('running', 'paused', 'cancelled')", name="status"),
+)
+
+issue_papers = table(
+    "issue_papers",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("rank", Integer, primary_key=True),
+    Column("paper_id", Code(80), nullable=False, index=True),
+    Column("score", Float, nullable=False),
+    Column("terms", Json, nullable=False),
+    Column("paper", Json, nullable=False),  # the paper as it was at the cut
+    Column("late_days", Integer, nullable=False),
+)
+
+# The papers of an issue beyond its best: a subscriber gets those that meet what they follow or resemble what they like.
+pools = table(
+    "pools",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),  # as issues/store.py packs them
+)
+
+# An issue's rendered cards and layout in one language: a retry after a change of the templates sends the same message.
+fragments = table(
+    "fragments",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", Code(20), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON of Fragments in mail/compose/fragments.py
+)
+
+# Further fragments of an issue, rendered when the first message needs them.
+cards = table(
+    "cards",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", Code(20), primary_key=True),
+    Column("paper_id", Code(80), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON of CardFragments in mail/compose/fragments.py
+)
+
+# Spaces in which papers about the same subject are close (issues/profiles/space). The newest ready one is in use.
+spaces = table(
+    "spaces",
+    Column("id", Id, primary_key=True),
+    Column("fitted_at", Instant, nullable=False),
+    Column("papers", Integer, nullable=False),  # in the archive when it was fitted
+    Column("ready_at", Instant),  # when every profile was first computed in it; null before
+    Column("content", LargeBinary, nullable=False),  # Space.to_bytes()
+)
+
+# The positions of papers in a space.
+paper_vectors = table(
+    "paper_vectors",
+    Column("space_id", ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("paper_id", Code(80), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+# Subscribers' profiles, computed from their feedback alone and deleted with it.
+profiles = table(
+    "profiles",
+    Column("space_id", ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("weights", LargeBinary, nullable=False),
+    Column("words", Json, nullable=False),  # the strongest, to show to the subscriber
+    Column("computed_at", Instant, nullable=False),
+)
+
+# The effect of feedback on the papers of an issue of an earlier version, as of the cut.
+tastes = table(
+    "tastes",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("affinity", Json, nullable=False),  # {paper id: -1 to 1}
+    Column("kin", Json, nullable=False),  # {paper id: title of a liked paper}
+    Column("words", Json, nullable=False),  # the strongest of the subscriber's profile, to show to them
+)

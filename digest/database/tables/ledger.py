@@ -1,0 +1,98 @@
+"""The ledger of messages, what limits sending, and events."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
+
+from digest.database.columns import partial_index, table
+from digest.database.dialect import Code, Id, Instant, Json
+
+_WAITING = "state IN ('queued', 'uncertain')"
+
+# The ledger: each row is a message to a recipient. All transitions are in digest/ledger.
+deliveries = table(
+    "deliveries",
+    Column("id", Id, primary_key=True),
+    Column("kind", Code(20), nullable=False),
+    Column("occasion", Code(20), nullable=False),  # ISO date
+    Column("recipient", Code(32), nullable=False),  # recipient_key()
+    # No foreign keys: issues are never deleted (checking it a million times is a third of a fan-out), and the ledger
+    # outlives its subscribers.
+    Column("issue_id", Id),
+    Column("subscriber_id", Id),  # null once erased
+    Column("due_at", Instant, nullable=False),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("state", Code(20), nullable=False),
+    Column("reason", Code(80), nullable=False),  # of a skip, expiry or quarantine
+    Column("attempts", Integer, nullable=False),  # answers that said "later"
+    Column(
+        "crashes", Integer, nullable=False
+    ),  # workers that died with it, so that a message that kills workers is stopped
+    Column("worker", Code(80), nullable=False),  # who claimed it
+    Column("lease_until", Instant),  # by the database's clock
+    Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag, "first": true?}
+    Column("message_id", Code(200), nullable=False),
+    Column("sha256", Code(64), nullable=False),  # of the bytes that went on the wire last
+    Column("composed_at", Instant),  # its Date; null: never claimed, or composed by a version that wrote due_at
+    Column("in_doubt", Boolean, nullable=False),  # an attempt may have arrived: only the same bytes may go again
+    Column("reply_code", Integer),
+    Column("reply_enhanced", Code(12), nullable=False),
+    Column("reply_text", Text, nullable=False),
+    Column("finished_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    # The recipient comes first, so that this index also finds all messages to a subscriber.
+    UniqueConstraint("recipient", "kind", "occasion"),
+    CheckConstraint(
+        "state IN ('queued','claimed','sending','accepted','refused','expired','skipped','quarantined','uncertain')",
+        name="state",
+    ),
+    # Messages that a person requested are claimed before those of an issue, and so have an index of their own.
+    # Thousands are due at the same instant: without `id` each claim would sort them all.
+    partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
+    partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
+    partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
+    # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.
+    Index("ix_deliveries_issue", "issue_id", postgresql_using="brin"),
+)
+
+# The bytes of a message without an issue, while it may have to be sent again.
+messages = table(
+    "messages",
+    Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# Destinations that get no messages at present, with the reason: scope is a domain, or "*" for all (circuit breaker).
+pauses = table(
+    "pauses",
+    Column("scope", Code(254), primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),  # null: until the operator resumes it
+    Column("reason", Text, nullable=False),  # the reply of the server, or the operator's reason
+    Column("failures", Integer, nullable=False),  # in a row; 0 after a success
+)
+
+# The number of messages a day, for the warm-up of a new sending domain.
+sent_days = table(
+    "sent_days",
+    Column("day", Date, primary_key=True),
+    Column("mails", Integer, nullable=False),
+)
+
+events = table(
+    "events",
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("subject", Code(80), nullable=False, index=True),  # "issue:2026-11-23", "subscriber:<key>", "source:arxiv"
+    Column("what", Code(40), nullable=False),
+    Column("detail", Json, nullable=False),
+)

@@ -1,0 +1,74 @@
+"""Subscribers, their consent and feedback, and addresses that get no message."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, ForeignKey, Integer, Text
+
+from digest.database.columns import table
+from digest.database.dialect import Code, Id, Instant, Json
+
+subscribers = table(
+    "subscribers",
+    Column("id", Id, primary_key=True),
+    Column("email", Code(254), nullable=False),
+    Column("key", Code(32), nullable=False, unique=True),
+    Column("status", Code(20), nullable=False, index=True),
+    Column("topics", Json, nullable=False),
+    Column("keywords", Json, nullable=False),
+    Column("categories", Json, nullable=False),
+    Column("authors", Json, nullable=False),
+    Column("labs", Json, nullable=False),
+    Column("muted_topics", Json, nullable=False),
+    Column("muted_words", Json, nullable=False),
+    Column("surprise", Boolean, nullable=False),
+    Column("balance", Code(10), nullable=False),
+    Column("papers", Integer, nullable=False),
+    Column("full_lists", Boolean, nullable=False),
+    Column("frequency", Code(10), nullable=False),
+    Column("weekdays", Integer, nullable=False),  # bit 0 = Monday
+    Column("zone", Code(64), nullable=False),
+    Column("hour", Integer, nullable=False),
+    Column("paused_until", Date),
+    Column("language", Code(20), nullable=False),  # BCP 47; "" is the operator's
+    Column("requested_at", Instant, nullable=False),
+    Column("requested_from", Code(64), nullable=False),
+    Column("form", Code(40), nullable=False),
+    Column("confirmed_at", Instant),
+    Column("confirmed_from", Code(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    CheckConstraint("status IN ('pending', 'confirmed', 'unsubscribed')", name="status"),
+    CheckConstraint("frequency IN ('daily', 'weekly')", name="frequency"),
+    CheckConstraint("balance IN ('best', 'both', 'mine')", name="balance"),
+    CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
+    CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
+)
+
+# The consents of subscribers other than the current one, which is in their row: earlier ones, and a request that waits
+# for its confirmation. Someone else may have made it, so it changes nothing before.
+consents = table(
+    "consents",
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("requested_at", Instant, nullable=False),
+    Column("requested_from", Code(64), nullable=False),
+    Column("form", Code(40), nullable=False),
+    Column("confirmed_at", Instant),
+    Column("confirmed_from", Code(64), nullable=False),
+)
+
+# The last feedback of a subscriber on a paper; without a foreign key, so that it outlives a withdrawn paper.
+opinions = table(
+    "opinions",
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("paper_id", Code(80), primary_key=True),
+    Column("said", Code(10), nullable=False),
+    Column("at", Instant, nullable=False),
+    CheckConstraint("said IN ('more', 'less', 'read')", name="said"),
+)
+
+suppressions = table(
+    "suppressions",
+    Column("key", Code(32), primary_key=True),  # recipient_key(): survives erasure, names nobody
+    Column("reason", Code(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
