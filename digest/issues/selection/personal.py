@@ -50,7 +50,7 @@ class PersonalList:
             fresh = [index for index in pool.catalogue.matches(interest) if index not in excluded]
             for index in fresh:
                 self._matches[index] = (*self._matches.get(index, ()), interest)
-            if interest.kind in _NEVER_MISSED:
+            if interest.kind in _NEVER_MISSED and not pool.by_score:
                 self._never_missed.update(fresh)
 
     def picks(self) -> tuple[Pick, ...]:
