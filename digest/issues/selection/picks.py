@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Selection:
     left_out: int = 0  # papers of the issue that this subscriber already received
     language: str = ""  # the subscriber's when the message was first composed, so that a retry is the same message
     first: bool = False  # the subscriber's first issue ever, which welcomes them
+    since: date | None = None  # the first day without an email, for want of papers; the message covers it too
 
 
 @lru_cache(maxsize=1_000)  # subscribers with the same interests, or none, mostly get the same list
@@ -48,6 +50,7 @@ def selection_as_json(selection: Selection) -> str:
     """
     about = {"left_out": selection.left_out, "language": selection.language}
     about |= {"first": True} if selection.first else {}
+    about |= {"since": selection.since.isoformat()} if selection.since else {}
     picks = ", ".join([_pick_as_json(pick) for pick in selection.picks])
     return f'{{"picks": [{picks}], {json.dumps(about)[1:]}'
 
@@ -60,7 +63,8 @@ def _pick_as_json(pick: Pick) -> str:
 def selection_of(stored: Mapping[str, Any]) -> Selection:
     """The selection that selection_as_json() wrote, in this version or an earlier one."""
     picks = tuple(_pick(*pick) for pick in stored["picks"])
-    return Selection(picks, stored["left_out"], stored.get("language", ""), stored.get("first", False))
+    since = date.fromisoformat(stored["since"]) if "since" in stored else None
+    return Selection(picks, stored["left_out"], stored.get("language", ""), stored.get("first", False), since)
 
 
 def _pick(paper_id: str, why: str, *points: Any) -> Pick:

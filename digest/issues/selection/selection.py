@@ -61,7 +61,7 @@ class Pool:
     def __init__(
         self, issue: Issue, weights: SelectionWeights | None = None, languages: Languages | None = None
     ) -> None:
-        ranked = sorted(issue.papers, key=lambda paper: paper.rank)
+        ranked = sorted(issue.pool, key=lambda paper: paper.rank)
         papers = [paper.paper for paper in ranked]
         self._issue = issue
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
