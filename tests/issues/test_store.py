@@ -9,6 +9,7 @@ from sqlalchemy import delete
 from digest.database.engine import read_only, transaction
 from digest.database.tables import votes
 from digest.issues.issue import IssueSettings
+from digest.issues.selection import RULES
 from digest.issues.store import issue_on, settings_as_json, settings_of
 from digest.mail.preview import body_of, preview_message
 from digest.papers.paper import Votes
@@ -38,7 +39,7 @@ def test_settings_that_were_stored_are_read_and_written_as_they_were():
     assert settings.dkim == ("rsa1", "ed1")
     assert (settings.pool_days, settings.overlap_days) == (7, 5)
     assert settings.notes == {"zh-CN": "最近 7 天没有新论文。"}
-    assert settings_as_json(settings) == STORED | {"link_ends": ""}
+    assert settings_as_json(settings) == STORED | {"link_ends": "", "rules": ""}
 
 
 def test_settings_of_an_issue_cut_before_there_were_keys_languages_and_catch_ups_are_read():
@@ -53,7 +54,7 @@ def test_an_issue_that_was_cut_has_the_settings_of_its_plan(engine):
     cut(engine)
     with read_only(engine) as connection:
         issue = issue_on(connection, "daily", DAY)
-    assert issue.settings == replace(PLAN.settings, pool_days=PLAN.pool_days)
+    assert issue.settings == replace(PLAN.settings, pool_days=PLAN.pool_days, rules=RULES)
     assert issue.settings != IssueSettings()
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -214,6 +215,11 @@ def test_a_followed_authors_paper_does_not_wait_for_an_issue_that_has_it_no_more
 # --- all together ---
 
 
+@cache
+def pool_with(worth, votes):
+    return pool_of(worth=worth, votes=votes, known_days=0.5 if worth else 2.0)
+
+
 @given(
     st.sampled_from(Balance),
     st.integers(1, 12),
@@ -225,7 +231,7 @@ def test_a_followed_authors_paper_does_not_wait_for_an_issue_that_has_it_no_more
     st.booleans(),
 )
 def test_every_paper_of_a_list_is_theirs_or_worth_it(balance, papers, likes, got, authors, worth, votes, surprise):
-    pool = pool_of(worth=worth, votes=votes, known_days=0.5 if worth else 2.0)
+    pool = pool_with(worth, votes)
     wants = {"balance": balance, "papers": papers, "authors": authors, "surprise": surprise}
     chosen = choose(pool, likes, got, **wants)
     everyones = {*range(worth)} if votes else {*range(120 if worth else 0)}
