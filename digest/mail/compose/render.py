@@ -194,12 +194,20 @@ def withheld_notice(since: date, today: date, language: Language) -> str:
     last = today - timedelta(days=1)
     day_of = language.weekday if since > today - timedelta(days=7) else language.day_of
     if since >= last:
-        sentence = _("We didn’t email you on %(day)s: too few papers were worth it. This issue covers that day too.")
-        return language.say(sentence) % {"day": day_of(since)}
-    sentence = _(
-        "We didn’t email you from %(start)s to %(end)s: too few papers were worth it. This issue covers those days too."
+        return language.say(
+            _(
+                "We didn’t email you on %(day)s: too few papers were worth it. This issue covers that day too.",
+                day=day_of(since),
+            )
+        )
+    return language.say(
+        _(
+            "We didn’t email you from %(start)s to %(end)s: too few papers were worth it. This issue covers those days"
+            " too.",
+            start=day_of(since),
+            end=day_of(last),
+        )
     )
-    return language.say(sentence) % {"start": day_of(since), "end": day_of(last)}
 
 
 def frozen_branding(issue: Issue) -> Branding:
