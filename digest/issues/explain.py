@@ -147,7 +147,8 @@ def _replay(
         for subscriber_id, given in all_feedback(connection, ids).items()
         if (before := [item for item in given if item.at < chosen.due_at])
     }
-    got = AlreadySent(_got_before(connection, chosen, oldest_day(cached.issue)))
+    received = _got_before(connection, chosen, oldest_day(cached.issue))
+    got = AlreadySent(received, withheld_since=chosen.selection.since)
     last = last_issue_mails(connection, [chosen.recipient], cached.issue.date).get(chosen.recipient)
     profile = pool_profiles(connection, cached, feedback).get(chosen.subscriber_id or 0, NO_PROFILE)
     return papers_for(cached, preferences, SubscriberHistory(got, profile, last))

@@ -58,7 +58,8 @@ def papers_for(cached: CachedIssue, preferences: Preferences, history: Subscribe
     The first issue is never withheld and has as many papers as they asked for.
     """
     is_first = history.last_message is None and not history.got.papers
-    since = history.got.withheld_since if cached.issue.kind == IssueKind.DAILY else None
+    withheld, issue = history.got.withheld_since, cached.issue
+    since = withheld if withheld and withheld < issue.date and issue.kind == IssueKind.DAILY else None
     selection = _select(cached, replace(preferences, full_lists=True) if is_first else preferences, history, since)
     return replace(selection, first=is_first, since=since) if isinstance(selection, Selection) else selection
 

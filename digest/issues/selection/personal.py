@@ -4,7 +4,6 @@ A list has papers of two kinds: the day's best, and the subscriber's own, which 
 they liked. Their balance decides how many of each.
 """
 
-import math
 from collections.abc import Sequence, Set
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from digest.issues.selection.selection import Pool, PoolProfile
 
 _SHORTLIST = 3  # diversity chooses among this many times the length of the list
+_HALF = 0.6  # of a list: a match is a guess, and about one in ten is off the subject
 _TOP = 2  # of the day's best that are in every list with room for them
 _NEVER_MISSED = (InterestKind.AUTHOR, InterestKind.LAB)
 
@@ -104,13 +104,12 @@ class PersonalList:
         """How many of their own papers a list has, beside the top of the day, where there are as many."""
         if self._preferences.balance is Balance.BEST:
             return 0
-        if self._preferences.balance is Balance.MINE or not self._pool.has_votes:
-            return max(self._count - 1, 1)
-        return math.ceil(self._count / 2)
+        most = self._preferences.balance is Balance.MINE or not self._pool.has_votes
+        return max(self._count - 1 if most else int(_HALF * self._count), 1)
 
     def _own(self) -> list[tuple[int, int]]:
-        """(Score, index) of every paper that matches, best first."""
-        own = sorted((-self._score(index), index) for index in {*self._matches, *self._close()})
+        """(Points, index) of every paper that matches, the best match first, then by rank."""
+        own = sorted((-self._match(index), index) for index in {*self._matches, *self._close()})
         return [(-negative, index) for negative, index in own]
 
     def _close(self) -> Sequence[int]:
@@ -152,7 +151,9 @@ class PersonalList:
         """The list with a paper from outside at its end, for the last one that may give way."""
         if len(chosen) < self._count:
             return [*chosen, (outsider, NO_PENALTIES)]
-        last = next((pair for pair in reversed(chosen) if pair[0] not in self._never_missed), None)
+        kept = set() if self._pool.by_score else {index for _points, index in self._best_fresh(_TOP)}
+        kept |= self._never_missed
+        last = next((pair for pair in reversed(chosen) if pair[0] not in kept), None)
         return [*(pair for pair in chosen if pair is not last), (outsider, NO_PENALTIES)] if last else chosen
 
     # --- points and reasons ---
@@ -160,12 +161,13 @@ class PersonalList:
     def _affinity(self, index: int) -> int:
         return int(self._profile.affinity[index]) if self._profile.affinity else 0
 
+    def _match(self, index: int) -> int:
+        """How well a paper matches, whatever its rank."""
+        return self._pool.boost(self._matches.get(index, ()))[0] + self._affinity(index)
+
     def _score(self, index: int) -> int:
         """The score before diversity."""
-        points = self._pool.rank_points[index][1]
-        if self._keeps_order:
-            return points
-        return points + self._pool.boost(self._matches.get(index, ()))[0] + self._affinity(index)
+        return self._pool.rank_points[index][1] + self._match(index)
 
     def _pick(self, index: int, penalties: Penalties, neighbour: str, surprise: bool) -> Pick:
         pool, interests, language = self._pool, self._matches.get(index, ()), self._language

@@ -25,7 +25,8 @@ from digest.subscribers.subscriber import Preferences
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 AFFINITY = "affinity"
 FEWEST = 3  # papers worth an email
-_CLOSE = 0.25  # an affinity from here on is a match and is given as a reason
+CLOSE = 0.5  # an affinity from here on is a match and is given as a reason
+_CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
 # between two issues, since no two cuts are at the same second.
 _PERIOD: dict[str, float] = {IssueKind.DAILY: 1 + 1 / 24, IssueKind.WEEKLY: 7 + 1 / 24}
@@ -84,7 +85,8 @@ class Pool:
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
         }
-        self.least_close = math.ceil(_CLOSE * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
+        close = _CLOSE_BEFORE if self.by_score else CLOSE
+        self.least_close = math.ceil(close * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
         self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
