@@ -32,7 +32,7 @@ def explain(
     """Show every number behind the ranks of an issue, or behind the list that one subscriber was sent."""
     from digest.issues.explain import BadWeight
 
-    issue, changes = stored_issue(day_of(day), kind), dict(what_if or [])
+    issue, changes = stored_issue(day_of(day), kind, whole=True), dict(what_if or [])
     try:
         if subscriber is None:
             return _explain_issue(issue, changes, limit)
@@ -98,8 +98,7 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
         raise NotReady(
             f"No list was frozen for {address} on {issue.date}: their mail was not due, not begun, or skipped."
         )
-    selection = explained.chosen.selection
-    ranked = {r.paper.id: r for r in (*issue.papers, *issue.others)}
+    selection, ranked = explained.chosen.selection, {r.paper.id: r for r in issue.pool}
     document = {
         "issue": issue.date,
         "kind": issue.kind,

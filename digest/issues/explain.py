@@ -116,8 +116,7 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
-    whole = (*issue.papers, *issue.others)
-    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in whole]
+    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.pool]
     papers.sort(key=lambda paper: (-paper.terms.score, paper.rank))
     ranked = tuple(replace(paper, rank=rank, score=paper.terms.score) for rank, paper in enumerate(papers, start=1))
     best = len(issue.papers)

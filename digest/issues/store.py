@@ -170,7 +170,7 @@ def issue_dates(
 
 def ranked_in(row: Row[Any]) -> RankedPaper:
     """Convert a row of `issue_papers`."""
-    return _ranked_of(row._mapping)
+    return _ranked_of(dict(row._mapping))
 
 
 def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
