@@ -112,7 +112,7 @@ def test_preferences_explain_the_days_of_the_last_week_without_an_email(visit: V
     withhold(visit, SkipReason.TOO_FEW, 1, 2)
     page = visit.browser.get(link).text
     assert "There was no email for 21 Nov and 22 Nov, because too few papers were worth one." in page
-    assert '<a href="#full_lists">Get one anyway</a>' in page
+    assert '<a href="#full_lists">Always get full lists</a>' in page
     assert 'id="full_lists"' in page
     visit.browser.post(link, data={"full_lists": "yes"})
     assert "#full_lists" not in visit.browser.get(link).text
