@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, and_, or_, select
 
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
+from digest.issues.audit import skipped_because
 from digest.issues.issue import Issue
 from digest.issues.selection import (
     CachedIssue,
@@ -78,6 +79,14 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
     if row is None or row.selection is None:
         return None
     return ChosenList(row.id, recipient, row.subscriber_id, State(row.state), row.due_at, selection_of(row.selection))
+
+
+def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:
+    """Say why a delivery of an issue was skipped; "" if it was not, or if there is none."""
+    query = select(deliveries.c.reason).where(
+        deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id, deliveries.c.state == State.SKIPPED
+    )
+    return skipped_because(connection.execute(query).scalar() or "")
 
 
 def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:

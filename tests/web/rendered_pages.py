@@ -72,6 +72,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "issue": f"/issues/{day}",
         "paper": "/papers/2603.00000",
         "manage": "/manage",
+        "choosing": "/how-papers-are-chosen",
         "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
