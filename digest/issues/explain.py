@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, and_, or_, select
 
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
+from digest.issues.audit import skipped_because
 from digest.issues.issue import Issue
 from digest.issues.selection import (
     CachedIssue,
@@ -60,6 +61,7 @@ class Explained:
     chosen: ChosenList
     same: bool | None  # None for a deleted subscriber, whose list cannot be replayed
     since_then: str
+    own: int  # papers that match what they follow or liked; the others are the issue's best
     moves: tuple[Move, ...] = ()  # with other weights
 
 
@@ -79,6 +81,14 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
     return ChosenList(row.id, recipient, row.subscriber_id, State(row.state), row.due_at, selection_of(row.selection))
 
 
+def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:
+    """Say why a delivery of an issue was skipped; "" if it was not, or if there is none."""
+    query = select(deliveries.c.reason).where(
+        deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id, deliveries.c.state == State.SKIPPED
+    )
+    return skipped_because(connection.execute(query).scalar() or "")
+
+
 def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
     """Explain the list of an issue that `recipient` was sent; None if no message was begun. Raises BadWeight."""
     other = _with_weights(cached, changes)
@@ -86,9 +96,10 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
         chosen = chosen_list(connection, cached.issue.id, recipient)
         if chosen is None:
             return None
+        own = sum(map(cached.pool.is_own, chosen.selection.picks))
         subscriber = by_key(connection, recipient)
         if subscriber is None:
-            return Explained(chosen, None, "the subscriber was deleted")
+            return Explained(chosen, None, "the subscriber was deleted", own)
         again = _replay(connection, cached, chosen, subscriber.preferences)
         what_if = _replay(connection, other, chosen, subscriber.preferences)
         changed = _changed_since(connection, recipient, chosen.due_at)
@@ -96,7 +107,7 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
     same = _numbers(again) == _numbers(chosen.selection) or (
         _of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection)
     )
-    return Explained(chosen, same, "" if same else changed, moves)
+    return Explained(chosen, same, "" if same else changed, own, moves)
 
 
 def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:

@@ -52,6 +52,7 @@ class Plan:
     settings: IssueSettings
     languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
     sources: Collection[str] | None = None  # that the note is about; None for all
+    floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
     warm_up: bool = False  # the quota of a day may be smaller than the list
 
 
@@ -191,7 +192,13 @@ class _Cut:
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
         settings = replace(
-            plan.settings, pool_days=days, overlap_days=overlap, rules=RULES, notes=notes, left_out=left_out or {}
+            plan.settings,
+            pool_days=days,
+            overlap_days=overlap,
+            floor=plan.floor,
+            rules=RULES,
+            notes=notes,
+            left_out=left_out or {},
         )
         new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
         best = ranked[: plan.papers]

@@ -21,7 +21,16 @@ from digest.subscribers.tokens import Purpose
 from tests.support.scenario import PLAN, add_papers, cut
 from tests.web.conftest import ADDRESS, START, Visit
 
-WRONG = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
+WRONG = {
+    "papers": "0",
+    "hour": "x",
+    "zone": "x",
+    "keywords": "x",
+    "frequency": "x",
+    "pause": "x",
+    "topics": "x",
+    "balance": "x",
+}
 TITLES = (
     "Attention, quantization and a title that is so long that it needs three lines on the screen of a small telephone",
     "نماذج اللغة الكبيرة",
@@ -63,6 +72,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "issue": f"/issues/{day}",
         "paper": "/papers/2603.00000",
         "manage": "/manage",
+        "choosing": "/how-papers-are-chosen",
         "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",

@@ -84,11 +84,10 @@ class PersonalList:
 
     def _stages(self) -> list[Stage]:
         """How a list is filled: what they must not miss, the top of the day, their own, the day's best."""
-        count, share = self._count, self._share()
-        own = self._own()
+        count, share, own = self._count, self._share(), self._own()
         never_missed = [pair for pair in own if pair[1] in self._never_missed]
         best = self._best_fresh(count * _SHORTLIST)
-        top = best[: min(_TOP, count - share)]
+        top = best[: self._top()]
         others = sum(index not in self._never_missed for _score, index in top)
         until = min(max(share, len(never_missed)) + others, count)
         shortlist = own[: count * _SHORTLIST]
@@ -106,6 +105,10 @@ class PersonalList:
             return 0
         most = self._preferences.balance is Balance.MINE or not self._pool.has_votes
         return max(self._count - 1 if most else int(_HALF * self._count), 1)
+
+    def _top(self) -> int:
+        """How many of the day's best are in the list whatever else is."""
+        return min(_TOP, self._count - self._share())
 
     def _own(self) -> list[tuple[int, int]]:
         """(Points, index) of every paper that matches, the best match first, then by rank."""
@@ -151,7 +154,7 @@ class PersonalList:
         """The list with a paper from outside at its end, for the last one that may give way."""
         if len(chosen) < self._count:
             return [*chosen, (outsider, NO_PENALTIES)]
-        kept = set() if self._pool.by_score else {index for _points, index in self._best_fresh(_TOP)}
+        kept = set() if self._pool.by_score else {index for _points, index in self._best_fresh(self._top())}
         kept |= self._never_missed
         last = next((pair for pair in reversed(chosen) if pair[0] not in kept), None)
         return [*(pair for pair in chosen if pair is not last), (outsider, NO_PENALTIES)] if last else chosen

@@ -14,7 +14,7 @@ from itertools import islice
 from digest.issues.issue import Issue
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.selection.diversity import Diversity
-from digest.issues.selection.interests import Catalogue, Interest, interests_of, muted_by
+from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
 from digest.issues.selection.personal import PersonalList
 from digest.issues.selection.picks import NEW, TRENDING, UNIT, Pick, Selection
 from digest.language import Language, Languages
@@ -26,6 +26,7 @@ RULES = "the day's and their own, 1"  # issues record it, so that lists of an ea
 AFFINITY = "affinity"
 FEWEST = 3  # papers worth an email
 CLOSE = 0.5  # an affinity from here on is a match and is given as a reason
+_INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
 # between two issues, since no two cuts are at the same second.
@@ -137,6 +138,10 @@ class Pool:
 
     def is_close(self, affinity: int) -> bool:
         return affinity >= self.least_close
+
+    def is_own(self, pick: Pick) -> bool:
+        """True if it matches an interest or resembles a liked paper."""
+        return any(name in _INTERESTS or (name == AFFINITY and self.is_close(value)) for name, value in pick.points)
 
     def _indexes(self, paper_ids: Iterable[str]) -> set[int]:
         return {self.index[paper_id] for paper_id in paper_ids if paper_id in self.index}
