@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.lookup import key_of, open_database, stored_issue
+from digest.cli.lookup import key_of, open_database, reading, stored_issue
 from digest.cli.options import Day, OfKind, day_of, weight_option
 from digest.cli.output import NotReady, answer, table, with_json
 from digest.issues.reasons import reason_of
@@ -32,7 +32,7 @@ def explain(
     """Show every number behind the ranks of an issue, or behind the list that one subscriber was sent."""
     from digest.issues.explain import BadWeight
 
-    issue, changes = stored_issue(day_of(day), kind), dict(what_if or [])
+    issue, changes = stored_issue(day_of(day), kind, whole=True), dict(what_if or [])
     try:
         if subscriber is None:
             return _explain_issue(issue, changes, limit)
@@ -95,11 +95,9 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
 
     explained = explain_list(open_database(), CachedIssue(issue, Pool(issue)), key_of(address), changes)
     if explained is None:
-        raise NotReady(
-            f"No list was frozen for {address} on {issue.date}: their mail was not due, not begun, or skipped."
-        )
-    selection = explained.chosen.selection
-    ranked = {r.paper.id: r for r in (*issue.papers, *issue.others)}
+        _explain_nothing(issue, address)
+        return
+    selection, ranked = explained.chosen.selection, {r.paper.id: r for r in issue.pool}
     document = {
         "issue": issue.date,
         "kind": issue.kind,
@@ -126,6 +124,18 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
     }
     lines = (_mail_lines(document), _what_if_lines(changes, explained.moves))
     answer(document | _what_if(changes, explained.moves), lambda: chain(*lines))
+
+
+def _explain_nothing(issue: "Issue", address: str) -> None:
+    """Raises NotReady unless the message was skipped, which has a reason."""
+    from digest.issues.explain import why_no_list
+
+    with reading() as connection:
+        why = why_no_list(connection, issue.id, key_of(address))
+    if not why:
+        raise NotReady(f"No list was frozen for {address} on {issue.date}: their message was not due or not begun.")
+    document = {"issue": issue.date, "kind": issue.kind, "subscriber": address, "state": "skipped", "why": why}
+    answer(document, lambda: [f"There is no list for {address} on {issue.date}: {why}."])
 
 
 def _mail_lines(document: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, and_, or_, select
 
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
+from digest.issues.audit import skipped_because
 from digest.issues.issue import Issue
 from digest.issues.selection import (
     CachedIssue,
@@ -80,6 +81,14 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
     return ChosenList(row.id, recipient, row.subscriber_id, State(row.state), row.due_at, selection_of(row.selection))
 
 
+def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:
+    """Say why a delivery of an issue was skipped; "" if it was not, or if there is none."""
+    query = select(deliveries.c.reason).where(
+        deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id, deliveries.c.state == State.SKIPPED
+    )
+    return skipped_because(connection.execute(query).scalar() or "")
+
+
 def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
     """Explain the list of an issue that `recipient` was sent; None if no message was begun. Raises BadWeight."""
     other = _with_weights(cached, changes)
@@ -116,8 +125,7 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
-    whole = (*issue.papers, *issue.others)
-    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in whole]
+    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.pool]
     papers.sort(key=lambda paper: (-paper.terms.score, paper.rank))
     ranked = tuple(replace(paper, rank=rank, score=paper.terms.score) for rank, paper in enumerate(papers, start=1))
     best = len(issue.papers)

@@ -201,6 +201,18 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
     return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
 
 
+def withheld_days(connection: Connection, recipient: str, since: date) -> list[date]:
+    """The occasions from `since` on that brought no email because too few papers were worth one, oldest first."""
+    query = select(deliveries.c.occasion).where(
+        deliveries.c.recipient == recipient,
+        deliveries.c.kind.in_(LISTED),
+        deliveries.c.occasion >= since.isoformat(),
+        deliveries.c.state == State.SKIPPED,
+        deliveries.c.reason == SkipReason.TOO_FEW,
+    )
+    return [date.fromisoformat(day) for day in connection.scalars(query.order_by(deliveries.c.occasion))]
+
+
 # --- what workers hold, and what waits for the operator ---
 
 
