@@ -5,6 +5,7 @@ they liked. Their balance decides how many of each.
 """
 
 from collections.abc import Sequence, Set
+from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -44,14 +45,11 @@ class PersonalList:
         self._language = language
         self._count = preferences.papers
         self._keeps_order = preferences.balance is Balance.BEST and not pool.by_score  # the order of the issue
-        self._matches: dict[int, tuple[Interest, ...]] = {}
+        self._matches, self._groups = pool.catalogue.matches_of(interests_of(preferences))
         self._never_missed: set[int] = set()
-        for interest in interests_of(preferences):
-            fresh = [index for index in pool.catalogue.matches(interest) if index not in excluded]
-            for index in fresh:
-                self._matches[index] = (*self._matches.get(index, ()), interest)
-            if interest.kind in _NEVER_MISSED and not pool.by_score:
-                self._never_missed.update(fresh)
+        for interests, papers in self._groups if not pool.by_score else ():
+            if any(interest.kind in _NEVER_MISSED for interest in interests):
+                self._never_missed.update(index for index in papers if index not in excluded)
 
     def picks(self) -> tuple[Pick, ...]:
         """The papers with their points and reasons."""
@@ -111,9 +109,16 @@ class PersonalList:
         return min(_TOP, self._count - self._share())
 
     def _own(self) -> list[tuple[int, int]]:
-        """(Points, index) of every paper that matches, the best match first, then by rank."""
-        own = sorted((-self._match(index), index) for index in {*self._matches, *self._close()})
-        return [(-negative, index) for negative, index in own]
+        """(Points, index) of the papers that match, the best match first, then by rank: all that may be in the list."""
+        affinity, excluded, boost = self._profile.affinity, self._excluded, self._pool.boost
+        own = {index: -affinity[index] for index in self._close() if index not in self._matches}
+        for interests, papers in self._groups:
+            fresh = [index for index in papers if index not in excluded]
+            if len(fresh) > (most := self._count * _SHORTLIST) and fresh[0] not in self._never_missed:
+                fresh = nlargest(most, fresh, affinity.__getitem__) if affinity else fresh[:most]
+            points = -boost(interests)[0]
+            own |= {index: points - affinity[index] for index in fresh} if affinity else dict.fromkeys(fresh, points)
+        return [(-negative, index) for negative, index in sorted(zip(own.values(), own, strict=True))]
 
     def _close(self) -> Sequence[int]:
         """The papers that resemble what they liked, the closest first."""
@@ -132,7 +137,8 @@ class PersonalList:
         rest = [index for index in self._best if index not in self._matches and index not in self._excluded]
         if not self._profile.affinity:  # then only the first few of the others can be in the list
             rest = rest[: self._count * (_SHORTLIST - 1)]
-        best = sorted((-self._score(index), index) for index in (*self._matches, *rest))
+        matching = (index for index in self._matches if index not in self._excluded)
+        best = sorted((-self._score(index), index) for index in (*matching, *rest))
         return [(-negative, index) for negative, index in best[: self._count * _SHORTLIST]]
 
     def _of_followed_labs(self) -> Set[int]:
@@ -143,7 +149,9 @@ class PersonalList:
 
     def _outsider(self) -> int | None:
         """The day's best paper that neither matches an interest nor resembles a liked paper; None if not wanted."""
-        if not (self._preferences.surprise and self._matches and self._count > 1) or self._keeps_order:
+        if not self._preferences.surprise or self._count == 1 or self._keeps_order:
+            return None
+        if all(index in self._excluded for index in self._matches):
             return None
         near = self._profile.closest if self._pool.by_score else ()
         outside = (index for index in self._best if index not in self._matches and index not in self._excluded)

@@ -37,6 +37,10 @@ def _no_neighbours(_papers: Sequence[int]) -> Mapping[int, str]:
     return {}
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class PoolProfile:
     """A subscriber's profile for one pool, whose papers are numbered by rank from 0."""
@@ -75,7 +79,7 @@ class Pool:
     def __init__(
         self, issue: Issue, weights: SelectionWeights | None = None, languages: Languages | None = None
     ) -> None:
-        self._ranked = sorted((*issue.papers, *issue.others), key=lambda paper: paper.rank)
+        self._ranked = sorted(issue.pool, key=lambda paper: paper.rank)
         papers = [paper.paper for paper in self._ranked]
         self.issue = issue
         self.by_score = issue.settings.rules != RULES  # as earlier versions chose
@@ -120,20 +124,18 @@ class Pool:
         excluded = left_out | self._indexes(profile.rated) | self._muted(preferences) | self._listed_before(not_before)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
         best = self.best(is_full, (self.issue.date - since).days if since else 0)
-        urgent = False
         if interests_of(preferences) or profile.affinity:
             language = self._language(preferences.language or self.issue.settings.language)
             own = PersonalList(self, preferences, profile, excluded, best, language)
-            picks, urgent = own.picks(), own.is_urgent()
+            picks, is_urgent = own.picks(), own.is_urgent
         else:
             fresh = (self._picks[index] for index in best if index not in excluded)
-            picks = tuple(islice(fresh, preferences.papers))
-        if (
-            not (is_full or urgent)
-            and self.issue.kind == IssueKind.DAILY
-            and len(picks) < min(FEWEST, preferences.papers)
-        ):
-            return SkipReason.TOO_FEW if len(excluded) < len(self.paper_ids) else SkipReason.NOTHING_NEW
+            picks, is_urgent = tuple(islice(fresh, preferences.papers)), _never
+        if not picks and len(excluded) == len(self.paper_ids):
+            return SkipReason.NOTHING_NEW
+        may_wait = self.issue.kind == IssueKind.DAILY and not is_full
+        if may_wait and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
+            return SkipReason.TOO_FEW
         return Selection(picks, len(left_out), preferences.language) if picks else SkipReason.NOTHING_NEW
 
     def is_close(self, affinity: int) -> bool:
