@@ -32,7 +32,7 @@ def explain(
     """Show every number behind the ranks of an issue, or behind the list that one subscriber was sent."""
     from digest.issues.explain import BadWeight
 
-    issue, changes = stored_issue(day_of(day), kind), dict(what_if or [])
+    issue, changes = stored_issue(day_of(day), kind, whole=True), dict(what_if or [])
     try:
         if subscriber is None:
             return _explain_issue(issue, changes, limit)
@@ -97,7 +97,7 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
     if explained is None:
         _explain_nothing(issue, address)
         return
-    selection, ranked = explained.chosen.selection, {r.paper.id: r for r in issue.papers}
+    selection, ranked = explained.chosen.selection, {r.paper.id: r for r in issue.pool}
     document = {
         "issue": issue.date,
         "kind": issue.kind,
@@ -106,6 +106,8 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
         "same_now": explained.same,
         "since_then": explained.since_then,
         "left_out": selection.left_out,
+        "own": explained.own,
+        "since": selection.since,
         "papers": [
             {
                 "place": number,
@@ -144,6 +146,10 @@ def _mail_lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"    score {paper['score']:g} = {' '.join(f'{value:+g} {name}' for name, value in terms.items())}"
         ranking = paper["ranking"]
         yield f"    rank {ranking['rank']} of the issue: {_listed(ranking['terms'], '.4g')}"
+    own = f"{document['own']} of {len(document['papers'])} papers"
+    yield f"{own} match what this subscriber follows or liked; the others are the issue's best."
+    if document["since"]:
+        yield f"No email went out from {document['since']} on, since too few papers were worth it."
     yield f"{document['left_out']} papers of the issue were left out: this subscriber already got them."
     if document["same_now"] is not None:
         yield "The list would be the same now." if document["same_now"] else "The list would differ now."

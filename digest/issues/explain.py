@@ -61,6 +61,7 @@ class Explained:
     chosen: ChosenList
     same: bool | None  # None for a deleted subscriber, whose list cannot be replayed
     since_then: str
+    own: int  # papers that match what they follow or liked; the others are the issue's best
     moves: tuple[Move, ...] = ()  # with other weights
 
 
@@ -95,9 +96,10 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
         chosen = chosen_list(connection, cached.issue.id, recipient)
         if chosen is None:
             return None
+        own = sum(map(cached.pool.is_own, chosen.selection.picks))
         subscriber = by_key(connection, recipient)
         if subscriber is None:
-            return Explained(chosen, None, "the subscriber was deleted")
+            return Explained(chosen, None, "the subscriber was deleted", own)
         again = _replay(connection, cached, chosen, subscriber.preferences)
         what_if = _replay(connection, other, chosen, subscriber.preferences)
         changed = _changed_since(connection, recipient, chosen.due_at)
@@ -105,7 +107,7 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
     same = _numbers(again) == _numbers(chosen.selection) or (
         _of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection)
     )
-    return Explained(chosen, same, "" if same else changed, moves)
+    return Explained(chosen, same, "" if same else changed, own, moves)
 
 
 def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
@@ -123,10 +125,11 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
-    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.papers]
+    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.pool]
     papers.sort(key=lambda paper: (-paper.terms.score, paper.rank))
     ranked = tuple(replace(paper, rank=rank, score=paper.terms.score) for rank, paper in enumerate(papers, start=1))
-    return replace(issue, weights=weights.as_dict(), papers=ranked)
+    best = len(issue.papers)
+    return replace(issue, weights=weights.as_dict(), papers=ranked[:best], others=ranked[best:])
 
 
 def _with_weights(cached: CachedIssue, changes: Mapping[str, float]) -> CachedIssue:
@@ -155,7 +158,8 @@ def _replay(
         for subscriber_id, given in all_feedback(connection, ids).items()
         if (before := [item for item in given if item.at < chosen.due_at])
     }
-    got = AlreadySent(_got_before(connection, chosen, oldest_day(cached.issue)))
+    received = _got_before(connection, chosen, oldest_day(cached.issue))
+    got = AlreadySent(received, withheld_since=chosen.selection.since)
     last = last_issue_mails(connection, [chosen.recipient], cached.issue.date).get(chosen.recipient)
     profile = pool_profiles(connection, cached, feedback).get(chosen.subscriber_id or 0, NO_PROFILE)
     return papers_for(cached, preferences, SubscriberHistory(got, profile, last))

@@ -28,6 +28,7 @@ class IssueSettings:
     pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut
     overlap_days: int = 0  # a catch-up issue reaches back this many days before a subscriber's last message
     floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
+    rules: str = ""  # by which lists are chosen (issues/selection); "" before issues recorded them
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
     left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason
 
@@ -49,6 +50,11 @@ class Issue:
     papers: tuple[RankedPaper, ...]  # the best
     space_id: int | None = None  # of the affinities in its lists
     others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
+
+    @property
+    def pool(self) -> tuple[RankedPaper, ...]:
+        """Return all ranked papers that were read, by rank."""
+        return self.papers + self.others
 
     @property
     def path(self) -> str:

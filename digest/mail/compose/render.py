@@ -8,6 +8,7 @@ are escaped by the template engine.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from digest.issues.issue import Issue
-from digest.language import SOURCE, Language, Languages, speak
+from digest.language import SOURCE, Language, Languages, _, speak
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
 from digest.mail.compose.cards import EXCERPT, card_values, safe_url
 from digest.mail.compose.quoted_printable import placeholder, row_placeholder
@@ -101,7 +102,7 @@ class Renderer:
             "papers": counted_papers(papers, self.language, many),
             "more": placeholder("more") if papers > 1 else "",
             "left_out": left_out_notice(left_out, self.language, placeholder("left_out")),
-            "cut": cut_notice(papers, len(issue.papers), self.language, many) if is_cut else "",
+            "cut": cut_notice(papers, len(issue.pool), self.language, many) if is_cut else "",
             **{name: placeholder(name) for name in ("title", "preheader", "subject")},
         }
         cards = RenderedCard(row_placeholder("cards"), placeholder("cards"))
@@ -116,6 +117,11 @@ class Renderer:
     def welcome(self) -> RenderedCard:
         """The greeting above the papers of a subscriber's first issue."""
         card = self._card("welcome", {"subscriber": _PLACEHOLDERS})
+        return RenderedCard(card.html, card.text + "\n\n")
+
+    def since(self, issue: Issue, since: date) -> RenderedCard:
+        """The notice above the papers of the first message after days without one, from `since` on."""
+        card = self._card("since", {"notice": withheld_notice(since, issue.date, self.language)})
         return RenderedCard(card.html, card.text + "\n\n")
 
     def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
@@ -174,13 +180,40 @@ def left_out_notice(count: int, language: Language, many: str) -> str:
 
 
 def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
-    """Says that the issue has more papers than the message."""
+    """Says that the message was chosen from more papers."""
     sentence = language.ngettext(
-        "This is %(num)s of the %(pool)s papers in this issue.",
-        "These are %(num)s of the %(pool)s papers in this issue.",
+        "Chosen for you: %(num)s of %(pool)s papers.",
+        "Chosen for you: %(num)s of %(pool)s papers.",
         papers,
     )
     return sentence % {"num": many if papers > 1 else "1", "pool": language.number(pool)}
+
+
+def withheld_notice(since: date, today: date, language: Language) -> str:
+    """Says on which days no message went out, from `since` to yesterday."""
+    last = today - timedelta(days=1)
+    day_of = language.weekday if since > today - timedelta(days=7) else language.day_of
+    if since >= last:
+        return language.say(
+            _(
+                "We didn’t email you on %(day)s: too few papers were worth it. This issue covers that day too.",
+                day=day_of(since),
+            )
+        )
+    return language.say(
+        _(
+            "We didn’t email you from %(start)s to %(end)s: too few papers were worth it. This issue covers those days"
+            " too.",
+            start=day_of(since),
+            end=day_of(last),
+        )
+    )
+
+
+def frozen_branding(issue: Issue) -> Branding:
+    """The operator's name and addresses at the cut of `issue`."""
+    settings = issue.settings
+    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
 
 
 def _contact_url(contact: str) -> str:

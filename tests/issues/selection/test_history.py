@@ -109,8 +109,7 @@ def test_feedback_is_in_the_history_of_who_gave_it_alone(engine):
     cut(engine)
     history = history_of(engine, readers)
     assert history["ada@example.com"].profile.rated == {"2603.00002"}
-    assert history["ada@example.com"].profile.affinity
-    assert set(history["ada@example.com"].profile.affinity) <= {f"2603.0000{number}" for number in range(6)}
+    assert len(history["ada@example.com"].profile.affinity) == 6
     assert history["ben@example.com"] == NOTHING
 
 
@@ -122,7 +121,7 @@ def test_feedback_after_the_cut_rules_out_the_paper_without_a_profile(engine):
         feedback = PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING)
         paper_feedback.keep(connection, readers["ada@example.com"].id, feedback)
     (history,) = history_of(engine, readers).values()
-    assert (history.profile.rated, history.profile.affinity) == ({"2603.00002"}, {})
+    assert (history.profile.rated, history.profile.affinity) == ({"2603.00002"}, ())
 
 
 @pytest.mark.parametrize(("days", "papers", "last"), [(1, 4, None), (40, 0, DAY - 40 * A_DAY)])
