@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
+from digest.issues.selection import FEWEST
 from digest.issues.store import newest_issue
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
@@ -19,7 +20,6 @@ from digest.web.public.score_labels import EARLY_LABELS
 from digest.web.site import REVALIDATED, PageRouter, TheSite, same_for_all
 
 PATH = "/how-papers-are-chosen"
-FEWEST = 3  # papers worth an email
 _FEWEST_DOTS = 20  # with fewer voted papers, a made-up issue shows more
 
 
