@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from sqlalchemy import Connection, Engine
 
@@ -21,12 +21,16 @@ from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CachedIssue:
     """An issue, ready to select from."""
 
     issue: Issue
     pool: Pool
+
+    @cached_property
+    def oldest_day(self) -> date:
+        return oldest_day(self.issue)
 
 
 class IssueCache:
@@ -87,7 +91,7 @@ def histories(
         return {}
     cached = {issue_id: issue_with(issue_id) for issue_id in of_issues}
     deliveries = [claim for theirs in of_issues.values() for claim in theirs]
-    got = already_sent(connection, deliveries, worker, min(oldest_day(entry.issue) for entry in cached.values()))
+    got = already_sent(connection, deliveries, worker, min(entry.oldest_day for entry in cached.values()))
     feedback = all_feedback(
         connection, {claim.subscriber_id for claim in deliveries if claim.subscriber_id is not None}
     )
@@ -136,7 +140,5 @@ def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[
 
 def oldest_day(issue: Issue) -> date:
     """No message of an earlier day can hold a paper of `issue`: all were first seen after that."""
-    days = max(
-        [issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in (*issue.papers, *issue.others))]
-    )
+    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.pool)])
     return issue.cut_at.date() - timedelta(days=days + 1)

@@ -108,9 +108,11 @@ class Renderer:
         cards = RenderedCard(row_placeholder("cards"), placeholder("cards"))
         return self._message(OF_ISSUE[issue.kind], _common_values(_PLACEHOLDERS, branding) | values, cards)
 
-    def card(self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY) -> RenderedCard:
+    def card(
+        self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY, is_best: bool = True
+    ) -> RenderedCard:
         differing = {name: placeholder(name) for name in ("position", "why", "feedback")}
-        card = self._card("card", card_values(ranked, branding.public_url, self.language, kind) | differing)
+        card = self._card("card", card_values(ranked, branding.public_url, self.language, kind, is_best) | differing)
         (card.html + card.text).encode()  # raises for a lone surrogate, with which inlined() would fail for all cards
         return RenderedCard(card.html, card.text + "\n")
 

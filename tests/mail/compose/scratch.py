@@ -42,7 +42,8 @@ def from_scratch(
         cards = {"html": cards["html"] + html.strip() + "\n", "text": cards["text"] + text.strip("\n") + "\n\n"}
     for number, pick in enumerate(selection.picks, start=1):
         why = f"· {cut(pick.why, REASON, REASON_ROOM)}"
-        common = card_values(ranked[pick.paper_id], branding.public_url, language)
+        row = ranked[pick.paper_id]
+        common = card_values(row, branding.public_url, language, is_best=row in issue.papers)
         position = language.say(_WORDING["place"]).format(number=number, count=len(papers))
         common |= {"position": position, "feedback": links.feedback_url}
         reason = {"html": f" {why}" if pick.why else "", "text": f"\n{wrapped(why)}" if pick.why else ""}

@@ -117,7 +117,7 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     card = RENDERER.card(bare, BRANDING)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
     assert f"\n\nBare\n{page}\n\nMore about it:\n{page}\nMore like this:\n" in card.text
-    assert "\n\nWhy it’s here: top of today’s ranking" in card.text
+    assert "\n\nWhy it’s here: new today" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 
