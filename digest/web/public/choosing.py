@@ -1,4 +1,4 @@
-"""How papers are chosen: the page for subscribers. Its numbers come from the constants and from the newest issue."""
+"""The page on how papers are chosen, for subscribers. Its numbers are the constants' and the newest issue's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
+from digest.issues.selection import FEWEST
 from digest.issues.store import newest_issue
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
@@ -19,7 +20,6 @@ from digest.web.public.score_labels import EARLY_LABELS
 from digest.web.site import REVALIDATED, PageRouter, TheSite, same_for_all
 
 PATH = "/how-papers-are-chosen"
-FEWEST = 3  # papers worth an email
 _FEWEST_DOTS = 20  # with fewer voted papers, a made-up issue shows more
 
 
@@ -74,7 +74,7 @@ def how_papers_are_chosen(site: TheSite, request: Request) -> Response:
 
 
 def _picture(issue: Issue | None, floor: float | None) -> dict[str, Any]:
-    """What is drawn, and the numbers of its text alternative."""
+    """The chart, and the numbers of its text alternative."""
     voted: Sequence[RankedPaper] = [ranked for ranked in issue.papers if ranked.terms.voted] if issue else ()
     is_real = issue is not None and issue.formula == FORMULA and len(voted) >= _FEWEST_DOTS
     dots = [(ranked.terms.points, ranked.score) for ranked in voted] if is_real else _EXAMPLE

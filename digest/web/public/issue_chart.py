@@ -15,7 +15,7 @@ Dot = tuple[float, float]  # votes and score
 
 @dataclass(frozen=True, slots=True)
 class IssueChart:
-    """What the template draws: for each path the moves to its dots, for each tick its position and its label."""
+    """The paths of the dots, and each tick's position with its label."""
 
     best: str
     others: str

@@ -24,7 +24,7 @@ _PARTS = {
     "lateness": _("Time spent waiting"),
     "no_votes": _("No voting at its source"),
 }
-# What counts beside the votes, most of it only while a paper is new.
+# Evidence other than the votes themselves; most of it counts only while a paper is new.
 EARLY_LABELS = tuple(_PARTS[name] for name in CHANCE if name not in ("age", "votes"))
 _FACTS = {
     "voted": _("Voting at its source"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from digest.issues.selection import FEWEST
 from digest.papers.ranking import FLOOR, WEEK_BEST
 from digest.settings import Settings
 from digest.web.app import create_app
@@ -36,6 +37,7 @@ def test_its_numbers_are_the_constants(visit: Visit) -> None:
     text = text_of(visit, pool_days=5)
     assert f"the last 5 days by their chance of being among the {WEEK_BEST} papers" in text
     assert f"a chance below {100 * chance_of(FLOOR):.0f} in 100 is left out" in text
+    assert f"If fewer than {FEWEST} papers are left" in text
     for label in EARLY_LABELS:
         assert label in text
 
