@@ -1,5 +1,6 @@
 """Fixtures for every test: databases, broker and mail server are real, and the network ends at this machine."""
 
+import gc
 import logging
 import os
 import shutil
@@ -68,16 +69,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items += short
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: all modules and tests, looked through again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 # --- every test ---
 
 
+@pytest.fixture(scope="session")
+def data_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a secret, to be copied for each test."""
+    folder = tmp_path_factory.mktemp("data-template") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            patch.delenv(name)
+        patch.setenv("DIGEST_DATA_DIR", str(folder))
+        patch.chdir(folder.parent)
+        Settings().create_secret()
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_template: Path) -> Iterator[None]:
     """Hide the caller's settings, and write only to the test's folder."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "data"))
-    Settings().create_secret()
+    monkeypatch.setenv("DIGEST_DATA_DIR", str(shutil.copytree(data_template, tmp_path / "data")))
     monkeypatch.chdir(tmp_path)  # a .env next to the sources is not read either
     settings.cache_clear()
     yield
