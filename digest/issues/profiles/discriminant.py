@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float32]
 
 LESS = 0.2  # what the discriminant of the disliked papers weighs against that of the liked ones
-CLOSE = 0.5  # affinity from which a paper is called similar to what a subscriber likes
+CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
 
-_SCALE = 4.0  # standard deviations
+_SCALE = 6.0  # standard deviations: papers that a subscriber likes score 6 in the median
 _BACKGROUND = 8  # liked papers count as much against the background as its mean variance this many times
 _RIDGE = 0.3
 _AT_ONCE = 100  # subscribers

@@ -12,11 +12,11 @@ from digest.issues.profiles.space.space import PULL, Space, join
 from digest.issues.profiles.space.words import read_words
 
 TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
-_DECOMPOSED = 320  # dimensions
+_DECOMPOSED = 512  # dimensions
 _ENCODED = 128  # dimensions
-_KEPT = 320  # dimensions after turning
+_KEPT = 448  # dimensions after turning
 _ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
-_EPOCHS, _LESSONS = 12, 300_000  # of the encoder: at least so many epochs, and papers seen in all of them
+_EPOCHS, _LESSONS = 12, 150_000  # of the encoder: at least so many epochs, and papers seen in all of them
 _SEED = 4
 
 

@@ -14,7 +14,7 @@ from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse, scale_r
 from digest.issues.profiles.space.neighbours import Neighbourhood
 from digest.issues.profiles.space.words import Lexicon
 
-PULL = 4.0  # weight of a paper's neighbours in its vector, against 1 for its own words
+PULL = 1.0  # weight of a paper's neighbours in its vector, against 1 for its own words
 _AT_ONCE = 200  # papers that are placed together
 
 
