@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Documents = dict[str, str]  # id → text
+Timeline = defaultdict[str, list[str]]  # ids of papers by person
 
 _POOL = 500  # papers
 _RELEVANT = 5
@@ -33,7 +34,8 @@ class Task:
 def authors(folder: Path) -> tuple[Documents, list[Task]]:
     """Read tasks from the arXiv lists below a folder of recordings. Raises OSError."""
     papers = list(lines(folder / "arxiv" / "listings_2026-04_2026-05.jsonl.gz"))
-    earlier, later = defaultdict(list), defaultdict(list)
+    earlier: Timeline = defaultdict(list)
+    later: Timeline = defaultdict(list)
     for paper in papers:
         for name in dict.fromkeys(paper["authors"]):
             (later if paper["first_listed"] >= "2026-05-01" else earlier)[name].append(paper["id"])
@@ -45,7 +47,8 @@ def authors(folder: Path) -> tuple[Documents, list[Task]]:
 def submitters(folder: Path) -> tuple[Documents, list[Task]]:
     """Read tasks from the Hugging Face lists below a folder of recordings. Raises OSError."""
     papers = {paper["id"]: paper for paper in lines(folder / "hf" / "daily_papers.jsonl.gz")}
-    earlier, later = defaultdict(list), defaultdict(list)
+    earlier: Timeline = defaultdict(list)
+    later: Timeline = defaultdict(list)
     for paper in papers.values():
         if paper.get("submittedBy"):
             (later if paper["date"] >= "2025-07-01" else earlier)[_account(paper)].append(paper["id"])

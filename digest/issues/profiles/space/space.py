@@ -98,7 +98,7 @@ class Space:
         return self.neighbourhood.edges(similarities, [self.rows.get(paper, -1) for paper in ids])
 
 
-def join(positions: Matrix, encoded: Matrix) -> Matrix:
+def join(positions: Matrix | NDArray[np.float16], encoded: Matrix) -> Matrix:
     """Return both vectors of each paper as one, each with the same weight."""
     split = positions.shape[1]
     joined = np.empty((len(positions), split + encoded.shape[1]), np.float32)
