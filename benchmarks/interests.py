@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from digest.issues.profiles import affinities, fit_space
@@ -53,7 +54,7 @@ def main() -> None:
     ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts")
     ask.add_argument("--json", action="store_true", help="one JSON line")
     asked = ask.parse_args()
-    _on_one_core()
+    on_one_core("benchmarks.interests")
     try:
         documents, tasks = read(asked.data)
     except OSError as error:
@@ -65,12 +66,12 @@ def main() -> None:
     print(json.dumps(found) if asked.json else "\n".join(f"{name:28} {value}" for name, value in found.items()))
 
 
-def _on_one_core() -> None:
-    """Restart with one thread for OpenBLAS, which reads that setting when loaded: on a busy machine its threads spin,
-    and the wait would count as CPU time.
+def on_one_core(module: str) -> None:
+    """Restart a module with one thread for OpenBLAS, which reads that setting when loaded: on a busy machine its
+    threads spin, and the wait would count as CPU time.
     """
     if "OPENBLAS_NUM_THREADS" not in os.environ:
-        command = [sys.executable, "-m", "benchmarks.interests", *sys.argv[1:]]
+        command = [sys.executable, "-m", module, *sys.argv[1:]]
         os.execve(sys.executable, command, os.environ | {"OPENBLAS_NUM_THREADS": "1"})
 
 
@@ -121,10 +122,11 @@ def measure(documents: Documents, tasks: Sequence[Task], rounds: int) -> Found:
 
 def ndcg(scores: Scores, tasks: Sequence[Task]) -> float:
     """NDCG@10 with one grade of relevance, mean over the tasks; equal scores keep the order of the pool."""
-    return statistics.fmean(_ndcg_of(one, task) for one, task in zip(scores, tasks, strict=True))
+    return statistics.fmean(ndcg_of(one, task) for one, task in zip(scores, tasks, strict=True))
 
 
-def _ndcg_of(scores: Sequence[float], task: Task) -> float:
+def ndcg_of(scores: Sequence[float], task: Task) -> float:
+    """Return NDCG@10 of one task."""
     order = sorted(range(len(scores)), key=lambda place: -scores[place])[:_TOP]
     gain = sum(1 / math.log2(rank + 2) for rank, place in enumerate(order) if task.pool[place] in task.relevant)
     return gain / sum(1 / math.log2(rank + 2) for rank in range(min(len(task.relevant), _TOP)))
@@ -145,11 +147,15 @@ class Centroid:
         self._weights = (sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ counts).tocsr()
 
     def scores(self, task: Task) -> list[float]:
-        """The cosine of each paper of the pool; its rows are of length 1."""
-        profile = self._weights[[self._rows[paper] for paper in task.liked]].mean(axis=0)
+        """Return the cosine of each paper of the pool, whose rows are of length 1, with the mean."""
+        return self.cosines(task, np.full(len(task.liked), 1 / len(task.liked)))
+
+    def cosines(self, task: Task, shares: NDArray[np.float64]) -> list[float]:
+        """Return the cosine of each paper of the pool with the liked papers, each of which has its share."""
+        profile = shares @ self._weights[[self._rows[paper] for paper in task.liked]]
         length = np.linalg.norm(profile) or 1
-        found: Any = self._weights[[self._rows[paper] for paper in task.pool]] @ (profile / length)
-        return list(found.tolist())
+        cosines: Any = self._weights[[self._rows[paper] for paper in task.pool]] @ (profile / length)
+        return list(cosines.tolist())
 
 
 def _counts(documents: Documents) -> Sparse:
