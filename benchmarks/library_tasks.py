@@ -115,14 +115,15 @@ def read_sets(data: Path) -> dict[str, TaskSet]:
     by_name, linked, accounts = OwnerRule(3, 12), OwnerRule(2, 12, linked=True), OwnerRule(3, 50)
     hf_names = OwnerRule(3, 20, linked=True)
     return {
-        "arxiv_names": TaskSet(arxiv, by_name, _by_name(arxiv, by_name), _WEEKS, _MAY),
-        "arxiv_linked": TaskSet(arxiv, linked, _by_name(arxiv, linked), _WEEKS, _MAY),
+        "arxiv_names": TaskSet(arxiv, by_name, owned_by_name(arxiv, by_name), _WEEKS, _MAY),
+        "arxiv_linked": TaskSet(arxiv, linked, owned_by_name(arxiv, linked), _WEEKS, _MAY),
         "hf_accounts": TaskSet(hf, accounts, _by_account(hf, accounts), _MONTHS),
-        "hf_authors": TaskSet(hf, hf_names, _by_name(hf, hf_names), _MONTHS),
+        "hf_authors": TaskSet(hf, hf_names, owned_by_name(hf, hf_names), _MONTHS),
     }
 
 
-def _by_name(papers: Sequence[ListedPaper], rule: OwnerRule) -> dict[str, Sequence[ListedPaper]]:
+def owned_by_name(papers: Sequence[ListedPaper], rule: OwnerRule) -> dict[str, Sequence[ListedPaper]]:
+    """Return the papers of each name that the rule allows."""
     owned = defaultdict[str, list[ListedPaper]](list)
     for paper in papers:
         for author in paper.authors:

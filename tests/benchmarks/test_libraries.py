@@ -1,0 +1,63 @@
+"""Libraries cut from recorded lists, and how far ahead of zotero-arxiv-daily's formula interests are on them."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from benchmarks.libraries import measure, ratio
+from benchmarks.library_tasks import ListedPaper, OwnerRule, TaskSet, owned_by_name, read_sets
+
+MAY = date(2026, 5, 1)
+
+
+def paper(number: int, day: date, *authors: str, title: str = "") -> ListedPaper:
+    return ListedPaper(str(number), day, title or f"Title of {number}", "text", frozenset(authors))
+
+
+def papers_of(*authors: str, count: int) -> list[ListedPaper]:
+    days = [date(2026, 5, 2), *(date(2026, 4, day) for day in range(1, count))]
+    return [ListedPaper(f"{authors}{day}", day, f"{authors} on {day}", "text", frozenset(authors)) for day in days]
+
+
+def tasks_of(papers: list[ListedPaper], rule: OwnerRule) -> list[str]:
+    cut = TaskSet(papers, rule, owned_by_name(papers, rule), [MAY, date(2026, 5, 8)], MAY)
+    return [task.owner for period in cut.periods() for task in cut.tasks(period)]
+
+
+def test_a_library_ends_before_the_pool_begins_and_another_version_is_not_to_be_discovered() -> None:
+    version = paper(1, date(2026, 5, 2), "Ann", title="Title of 2")
+    papers = [paper(2, date(2026, 4, 2), "Ann"), paper(3, date(2026, 4, 3), "Ann"), version]
+    assert tasks_of(papers, OwnerRule(2, 12)) == []
+    later = paper(4, date(2026, 5, 3), "Ann")
+    cut = TaskSet([*papers, later], OwnerRule(2, 12), {"Ann": [*papers, later]}, [MAY, date(2026, 5, 8)], MAY)
+    (period,) = cut.periods()
+    (task,) = cut.tasks(period)
+    assert (task.task.liked, task.task.pool, task.task.relevant) == (["3", "2"], ["1", "4"], {"4"})
+
+
+def test_names_of_several_people_and_co_authors_with_the_same_library_are_left_out() -> None:
+    assert tasks_of(papers_of("Ann", "Bo", count=4), OwnerRule(3, 12)) == ["Ann"]
+    assert tasks_of(papers_of("Li", count=14), OwnerRule(3, 12)) == []
+    strangers = [*papers_of("Li", "Ann", count=3), *papers_of("Li", "Bo", count=3)]
+    assert tasks_of(strangers, OwnerRule(3, 12)) == ["Li"]
+    assert tasks_of(strangers, OwnerRule(3, 12, linked=True)) == []
+
+
+@pytest.fixture(scope="module")
+def sample(shared_data: Path) -> TaskSet:
+    """A third of the owners in a week of May, and an eighth of the papers that are not theirs."""
+    tasks = read_sets(shared_data)["arxiv_linked"]
+    owned = dict(sorted(tasks.owned.items())[::3])
+    week = replace(tasks, owned=owned, bounds=[date(2026, 5, 11), date(2026, 5, 18)])
+    cut = [task.task for period in week.periods() for task in week.tasks(period)]
+    kept = {paper_id for task in cut for paper_id in (*task.liked, *task.relevant)}
+    papers = [paper for number, paper in enumerate(tasks.papers) if paper.id in kept or number % 8 == 0]
+    return replace(week, papers=papers)
+
+
+def test_later_papers_of_an_author_are_discovered_better_than_by_the_mean_weighted_by_recency(sample: TaskSet) -> None:
+    figures, costs = measure(sample)
+    assert costs["tasks"] >= 100
+    assert ratio(figures) >= 1.0
