@@ -1,6 +1,6 @@
 """Measures on real text how well a library predicts what its owner reads or writes later.
 
-`python -m benchmarks.libraries --data DIR [--sets NAME ...] [--keep FILE] [--before FILE] [--json]` reads recorded
+`python -m benchmarks.libraries --data DIR [--keep FILE] [--before FILE] [--json]` reads recorded
 lists: DIR/arxiv/listings_2026-04_2026-05.jsonl.gz and DIR/hf/daily_papers.jsonl.gz. benchmarks/library_tasks.py cuts
 the tasks:
 
@@ -28,13 +28,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.interests import Centroid, Documents, Scores, Task, ndcg_of, on_one_core
-from benchmarks.library_tasks import LibraryTask, Period, TaskSet, read_sets
+from benchmarks.library_tasks import LibraryTask, RecordedLists, read_lists
 from digest.issues.profiles import affinities, fit_space
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
+
+if TYPE_CHECKING:
+    from digest.issues.profiles.space import Space
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _WIDEST = 0.25  # of all papers: the references get no words of more papers, as they would from a list of stop words
@@ -48,49 +52,52 @@ def main() -> None:
     """Run the benchmark and print what it measured. Exits with 3 if DIR lacks the data."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder with arxiv/ and hf/")
-    parser.add_argument("--sets", nargs="+", metavar="NAME", help="only these sets of tasks")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write each owner's figures as JSON")
     parser.add_argument("--before", type=Path, metavar="FILE", help="compare with figures written by --keep")
     parser.add_argument("--json", action="store_true", help="one JSON line")
     options = parser.parse_args()
     on_one_core("benchmarks.libraries")
     try:
-        sets = read_sets(options.data)
+        lists = read_lists(options.data)
         before: dict[str, Owners] = json.loads(options.before.read_text()) if options.before else {}
     except OSError as error:
         sys.stderr.write(f"{error.filename}: {error.strerror or error}\n")
         sys.exit(3)
     figures: dict[str, Owners] = {}
     printed: dict[str, Summary] = {}
-    for name in options.sets or sets:
-        figures[name], costs = measure(sets[name])
-        printed[name] = summary(figures[name], before.get(name, {})) | costs
-        if not options.json:
-            print(name, *(f"  {label:24} {value}" for label, value in printed[name].items()), sep="\n", flush=True)
+    for recorded in lists:
+        measured, costs = measure(recorded)
+        figures |= measured
+        printed |= {name: summary(owners, before.get(name, {})) | costs for name, owners in measured.items()}
     if options.keep:
         options.keep.write_text(json.dumps(figures))
     if options.json:
         print(json.dumps(printed))
+    else:
+        for name, rows in printed.items():
+            print(name, *(f"  {label:24} {value}" for label, value in rows.items()), sep="\n")
 
 
-def measure(tasks: TaskSet) -> tuple[Owners, Summary]:
-    """Return each owner's mean NDCG@10 by ranking, and what the measurement took."""
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    seconds, count, largest = 0.0, 0, 0
-    for period in tasks.periods():
-        cut = tasks.tasks(period)
+def measure(recorded: RecordedLists) -> tuple[dict[str, Owners], Summary]:
+    """Return each owner's mean NDCG@10 by set of tasks and ranking, and what the measurement took."""
+    figures: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    seconds, largest = 0.0, 0
+    for period in recorded.periods():
         began = time.process_time()
-        scores = _our_scores(period, cut)
-        seconds += time.process_time() - began
-        count, largest = count + len(cut), max(largest, len(period.documents))
-        for name, ranked in (scores | _reference_scores(period, cut)).items():
-            for task, row in zip(cut, ranked, strict=True):
-                figures[name][task.owner].append(ndcg_of(row, task.task))
-    means = {
-        name: {owner: statistics.fmean(values) for owner, values in by_owner.items()}
-        for name, by_owner in figures.items()
-    }
-    return means, {"tasks": count, "largest_fit": largest, "seconds_of_ours": round(seconds, 1)}
+        space = fit_space(period.documents)
+        seconds, largest = seconds + time.process_time() - began, max(largest, len(period.documents))
+        references = _references(period.documents)
+        for name, tasks in recorded.sets.items():
+            cut = tasks.tasks(period)
+            rankings: dict[str, Scores] = {
+                ranking: [by.scores(task.task) for task in cut] for ranking, by in references.items()
+            }
+            rankings[_OURS] = _our_scores(space, period.now, cut)
+            for ranking, scores in rankings.items():
+                for task, row in zip(cut, scores, strict=True):
+                    figures[name][ranking][task.owner].append(ndcg_of(row, task.task))
+    means = {name: {ranking: _means(owners) for ranking, owners in sets.items()} for name, sets in figures.items()}
+    return means, {"largest_fit": largest, "seconds_of_fits": round(seconds, 1)}
 
 
 def summary(figures: Owners, before: Owners) -> Summary:
@@ -117,8 +124,11 @@ def _with_error(values: Iterable[float]) -> str:
     return f"{statistics.fmean(sample):.4f} ± {error:.4f}" if sample else "none"
 
 
-def _our_scores(period: Period, cut: Sequence[LibraryTask]) -> dict[str, Scores]:
-    space = fit_space(period.documents)
+def _means(owners: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {owner: statistics.fmean(values) for owner, values in owners.items()}
+
+
+def _our_scores(space: "Space", now: datetime, cut: Sequence[LibraryTask]) -> Scores:
     feedback = [
         [
             PaperFeedback(paper, FeedbackKind.MORE, datetime(day.year, day.month, day.day, tzinfo=UTC))
@@ -126,13 +136,12 @@ def _our_scores(period: Period, cut: Sequence[LibraryTask]) -> dict[str, Scores]
         ]
         for task in cut
     ]
-    return {_OURS: affinities(space, feedback, [task.task.pool for task in cut], period.now)}
+    return affinities(space, feedback, [task.task.pool for task in cut], now)
 
 
-def _reference_scores(period: Period, cut: Sequence[LibraryTask]) -> dict[str, Scores]:
-    texts = _without_common_words(period.documents)
-    references: Mapping[str, Centroid] = {_CENTROID: Centroid(texts), _RECENCY: RecencyCentroid(texts)}
-    return {name: [reference.scores(task.task) for task in cut] for name, reference in references.items()}
+def _references(documents: Documents) -> dict[str, Centroid]:
+    texts = _without_common_words(documents)
+    return {_CENTROID: Centroid(texts), _RECENCY: RecencyCentroid(texts)}
 
 
 class RecencyCentroid(Centroid):

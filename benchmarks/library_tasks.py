@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +70,10 @@ class LibraryTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskSet:
-    """Recorded lists, and owners' papers in them."""
+    """Owners' papers, of which a rule decides whose count."""
 
-    papers: Sequence[ListedPaper]
     rule: OwnerRule
     owned: Mapping[str, Sequence[ListedPaper]]
-    bounds: Sequence[date]  # of the periods
-    until: date | None = None  # the end of all libraries; otherwise each ends where its period starts
-
-    def periods(self) -> Iterable[Period]:
-        """Return the periods, oldest first."""
-        for start, end in zip(self.bounds, self.bounds[1:], strict=False):
-            documents = {paper.id: paper.text for paper in self.papers if paper.day < end}
-            pool = [paper for paper in self.papers if start <= paper.day < end]
-            now = datetime(start.year, start.month, start.day, tzinfo=UTC)
-            yield Period(documents, now, self.until or start, pool)
 
     def tasks(self, period: Period) -> list[LibraryTask]:
         """Return the tasks of a period. Of two owners who share over half of a library only the first counts: most
@@ -94,10 +84,8 @@ class TaskSet:
         for owner, papers in sorted(self.owned.items()):
             library = [paper for paper in papers if paper.day < period.until]
             relevant = [paper for paper in papers if paper.id in later and not _repeats(paper, library)]
-            if len(library) < self.rule.fewest or not relevant:
-                continue
             shared = Counter(other for paper in library for other in taken[paper.id])
-            if shared and 2 * max(shared.values()) > len(library):
+            if len(library) < self.rule.fewest or not relevant or 2 * max(shared.values(), default=0) > len(library):
                 continue
             library.sort(key=lambda paper: (paper.day, paper.id), reverse=True)
             for paper in library:
@@ -107,19 +95,52 @@ class TaskSet:
         return tasks
 
 
-def read_sets(data: Path) -> dict[str, TaskSet]:
-    """Return the sets of tasks by name. Raises OSError."""
+@dataclass(frozen=True, slots=True)
+class RecordedLists:
+    """Recorded lists, the periods whose papers are to be ranked, and the sets of tasks by name."""
+
+    papers: Sequence[ListedPaper]
+    bounds: Sequence[date]  # of the periods
+    sets: Mapping[str, TaskSet]
+    until: date | None = None  # the end of all libraries; otherwise each ends where its period starts
+
+    def periods(self) -> Iterable[Period]:
+        """Return the periods, oldest first."""
+        for start, end in pairwise(self.bounds):
+            documents = {paper.id: paper.text for paper in self.papers if paper.day < end}
+            pool = [paper for paper in self.papers if start <= paper.day < end]
+            now = datetime(start.year, start.month, start.day, tzinfo=UTC)
+            yield Period(documents, now, self.until or start, pool)
+
+
+def read_lists(data: Path) -> tuple[RecordedLists, RecordedLists]:
+    """Return the lists of arXiv and of Hugging Face. Raises OSError."""
     arxiv = [_arxiv_paper(line) for line in _lines(data / "arxiv" / "listings_2026-04_2026-05.jsonl.gz")]
-    lists = {line["id"]: _listed_paper(line) for line in _lines(data / "hf" / "daily_papers.jsonl.gz")}
-    hf = sorted(lists.values(), key=lambda paper: (paper.day, paper.id))
-    by_name, linked, accounts = OwnerRule(3, 12), OwnerRule(2, 12, linked=True), OwnerRule(3, 50)
-    hf_names = OwnerRule(3, 20, linked=True)
-    return {
-        "arxiv_names": TaskSet(arxiv, by_name, owned_by_name(arxiv, by_name), _WEEKS, _MAY),
-        "arxiv_linked": TaskSet(arxiv, linked, owned_by_name(arxiv, linked), _WEEKS, _MAY),
-        "hf_accounts": TaskSet(hf, accounts, _by_account(hf, accounts), _MONTHS),
-        "hf_authors": TaskSet(hf, hf_names, owned_by_name(hf, hf_names), _MONTHS),
-    }
+    by_id = {line["id"]: _listed_paper(line) for line in _lines(data / "hf" / "daily_papers.jsonl.gz")}
+    hf = sorted(by_id.values(), key=lambda paper: (paper.day, paper.id))
+    return (
+        RecordedLists(
+            arxiv,
+            _WEEKS,
+            {
+                "arxiv_names": _by_name(arxiv, OwnerRule(3, 12)),
+                "arxiv_linked": _by_name(arxiv, OwnerRule(2, 12, linked=True)),
+            },
+            _MAY,
+        ),
+        RecordedLists(
+            hf,
+            _MONTHS,
+            {
+                "hf_accounts": TaskSet(OwnerRule(3, 50), _by_account(hf, 50)),
+                "hf_authors": _by_name(hf, OwnerRule(3, 20, linked=True)),
+            },
+        ),
+    )
+
+
+def _by_name(papers: Sequence[ListedPaper], rule: OwnerRule) -> TaskSet:
+    return TaskSet(rule, owned_by_name(papers, rule))
 
 
 def owned_by_name(papers: Sequence[ListedPaper], rule: OwnerRule) -> dict[str, Sequence[ListedPaper]]:
@@ -132,12 +153,12 @@ def owned_by_name(papers: Sequence[ListedPaper], rule: OwnerRule) -> dict[str, S
     return {name: _connected(name, own) for name, own in few.items()} if rule.linked else dict(few)
 
 
-def _by_account(papers: Sequence[ListedPaper], rule: OwnerRule) -> dict[str, Sequence[ListedPaper]]:
+def _by_account(papers: Sequence[ListedPaper], most: int) -> dict[str, Sequence[ListedPaper]]:
     owned = defaultdict[str, list[ListedPaper]](list)
     for paper in papers:
         if paper.submitter:
             owned[paper.submitter].append(paper)
-    return {account: own for account, own in owned.items() if len(own) <= rule.most}
+    return {account: own for account, own in owned.items() if len(own) <= most}
 
 
 def _connected(name: str, papers: Sequence[ListedPaper]) -> list[ListedPaper]:
