@@ -86,13 +86,14 @@ def measure(recorded: RecordedLists) -> tuple[dict[str, Owners], Summary]:
         began = time.process_time()
         space = fit_space(period.documents)
         seconds, largest = seconds + time.process_time() - began, max(largest, len(period.documents))
-        references = _references(period.documents)
+        centroid = Centroid(_without_common_words(period.documents))
         for name, tasks in recorded.sets.items():
             cut = tasks.tasks(period)
             rankings: dict[str, Scores] = {
-                ranking: [by.scores(task.task) for task in cut] for ranking, by in references.items()
+                _OURS: _our_scores(space, period.now, cut),
+                _CENTROID: [centroid.scores(task.task) for task in cut],
+                _RECENCY: [_by_recency(centroid, task.task) for task in cut],
             }
-            rankings[_OURS] = _our_scores(space, period.now, cut)
             for ranking, scores in rankings.items():
                 for task, row in zip(cut, scores, strict=True):
                     figures[name][ranking][task.owner].append(ndcg_of(row, task.task))
@@ -139,18 +140,12 @@ def _our_scores(space: "Space", now: datetime, cut: Sequence[LibraryTask]) -> Sc
     return affinities(space, feedback, [task.task.pool for task in cut], now)
 
 
-def _references(documents: Documents) -> dict[str, Centroid]:
-    texts = _without_common_words(documents)
-    return {_CENTROID: Centroid(texts), _RECENCY: RecencyCentroid(texts)}
-
-
-class RecencyCentroid(Centroid):
-    """zotero-arxiv-daily's formula: the mean cosine with each paper of the library, weighted by its recency."""
-
-    def scores(self, task: Task) -> list[float]:
-        """Return the score of each paper of the pool. The library is newest first."""
-        recency = 1 / (1 + np.log10(np.arange(len(task.liked)) + 1))
-        return self.cosines(task, recency / recency.sum())
+def _by_recency(centroid: Centroid, task: Task) -> list[float]:
+    """Score a pool by zotero-arxiv-daily's formula: the mean cosine with each paper of the library, weighted by its
+    recency. The library is newest first.
+    """
+    recency = 1 / (1 + np.log10(np.arange(len(task.liked)) + 1))
+    return centroid.cosines(task, recency / recency.sum())
 
 
 def _without_common_words(documents: Documents) -> Documents:
