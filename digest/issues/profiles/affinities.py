@@ -31,12 +31,13 @@ def keep_profiles(connection: Connection, issue_id: int, paper_ids: Sequence[str
     if not feedback or not paper_ids:
         return
     rated = {item.paper_id for given in feedback.values() for item in given}
-    space = fit_space(texts_of(connection, rated | set(paper_ids), _PAPERS))
+    texts = texts_of(connection, rated | set(paper_ids), _PAPERS)
+    space = fit_space(texts)
     titles = {paper_id: paper.title for paper_id, paper in papers_with(connection, sorted(rated)).items()}
     pool, subscriber_ids = list(paper_ids), list(feedback)
     for start in range(0, len(subscriber_ids), _AT_ONCE):
         some = {subscriber_id: feedback[subscriber_id] for subscriber_id in subscriber_ids[start : start + _AT_ONCE]}
-        keep_affinities(connection, issue_id, _affinities(space, some, pool, titles, now))
+        keep_affinities(connection, issue_id, _affinities(space, some, pool, titles, texts, now))
 
 
 def _affinities(
@@ -44,6 +45,7 @@ def _affinities(
     feedback: Mapping[int, Sequence[PaperFeedback]],
     pool: list[str],
     titles: Mapping[str, str],
+    texts: Mapping[str, str],
     now: datetime,
 ) -> dict[int, PaperAffinities]:
     scores = affinities(space, list(feedback.values()), [pool] * len(feedback), now)
@@ -53,7 +55,7 @@ def _affinities(
         similarities = affinities(space, [[item] for item in liked], [pool] * len(liked), now)
         by_title = [(titles[item.paper_id], near) for item, near in zip(liked, similarities, strict=True)]
         kept = {paper: round(value, 4) for paper, value in zip(pool, values, strict=True) if abs(value) >= _FAINT}
-        words = profile_words(space, given, now)
+        words = profile_words(space, texts, given, now)
         computed[subscriber_id] = PaperAffinities(kept, _neighbours(pool, by_title), words)
     return computed
 
