@@ -5,8 +5,6 @@ owner's own. No paper is in a library and its pool, and a later paper whose titl
 counted: it may be another version.
 """
 
-import gzip
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.interests import Documents, Task
+from benchmarks.interests import Documents, Task, lines
 
 _MAY = date(2026, 5, 1)
 _WEEKS = [date(2026, 5, 1), *(date(2026, 5, day) for day in (4, 11, 18, 25)), date(2026, 6, 1)]
@@ -115,8 +113,8 @@ class RecordedLists:
 
 def read_lists(data: Path) -> tuple[RecordedLists, RecordedLists]:
     """Return the lists of arXiv and of Hugging Face. Raises OSError."""
-    arxiv = [_arxiv_paper(line) for line in _lines(data / "arxiv" / "listings_2026-04_2026-05.jsonl.gz")]
-    by_id = {line["id"]: _listed_paper(line) for line in _lines(data / "hf" / "daily_papers.jsonl.gz")}
+    arxiv = [_arxiv_paper(line) for line in lines(data / "arxiv" / "listings_2026-04_2026-05.jsonl.gz")]
+    by_id = {line["id"]: _listed_paper(line) for line in lines(data / "hf" / "daily_papers.jsonl.gz")}
     hf = sorted(by_id.values(), key=lambda paper: (paper.day, paper.id))
     return (
         RecordedLists(
@@ -187,8 +185,3 @@ def _arxiv_paper(line: Mapping[str, Any]) -> ListedPaper:
 def _listed_paper(line: Mapping[str, Any]) -> ListedPaper:
     day, authors = date.fromisoformat(line["date"]), frozenset(line["authors"])
     return ListedPaper(line["id"], day, line["title"], line["summary"], authors, line.get("submittedBy"))
-
-
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
