@@ -19,7 +19,7 @@ def space():
 def test_a_paper_of_the_fit_is_placed_where_it_was(space):
     assert space.place(TEXTS) == pytest.approx(
         space.vectors_of(list(TEXTS)), abs=0.03
-    )  # among equally near papers any may be a neighbour
+    )  # equally near papers change places
 
 
 def test_a_new_paper_is_placed_beside_those_on_its_subject(space):
