@@ -13,6 +13,7 @@ from digest.issues.profiles.space.words import read_words
 
 TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
 _DECOMPOSED = 512  # dimensions
+_WEAK = 16.0  # strength of a dimension that counts half; the weaker ones of a small archive are chance
 _ENCODED = 128  # dimensions
 _KEPT = 448  # dimensions after turning
 _ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
@@ -28,6 +29,7 @@ def fit(texts: Mapping[str, str]) -> Space:
     lexicon, words = read_words(texts[paper] for paper in ids)
     positions, strengths = decompose(words, _DECOMPOSED, _SEED)
     encoder = _encode(words, positions, strengths)
+    positions *= strengths / (strengths + _WEAK)
     halved = positions.astype(np.float16)
     del positions  # a third of the memory that a fit needs
     graph, neighbourhood = find_neighbours(words)
@@ -64,4 +66,4 @@ def _turn(vectors: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     kept = spectrum > NOTHING * spectrum[:1].sum()
     turn = np.ascontiguousarray(turn[:, kept], np.float32)
     multiply_rows(vectors, turn)
-    return vectors[:, : turn.shape[1]].copy(), spectrum[kept].astype(np.float32), mean, turn
+    return vectors, spectrum[kept].astype(np.float32), mean, turn
