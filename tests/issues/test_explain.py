@@ -28,7 +28,7 @@ from digest.papers.ranking import RankingWeights, rank
 from digest.papers.store import keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_subscriber, cut, paper
+from tests.support.scenario import DAY, LANGUAGES, MORNING, PLAN, SECRET, add_papers, add_subscriber, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 ISSUES, PAPERS_A_DAY = 12, 12
