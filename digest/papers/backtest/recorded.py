@@ -110,13 +110,16 @@ def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> None:
         raise ValueError("id or first_seen is missing or odd")
     if paper_id not in recorded.papers:
         recorded.first_listed_at[paper_id] = seen_at
-        recorded.papers[paper_id] = Paper(paper_id, _text(record, "title"), authors=_authors(record))
+        recorded.papers[paper_id] = Paper(
+            paper_id, _text(record, "title"), _text(record, "summary"), authors=_authors(record)
+        )
 
 
 def _paper(paper_id: str, record: Mapping[str, Any], day: date) -> Paper:
     return Paper(
         id=paper_id,
         title=_text(record, "title"),
+        abstract=_text(record, "summary"),
         authors=_authors(record),
         organization=_text(record, "organization"),
         submitter=_text(record, "submittedBy"),

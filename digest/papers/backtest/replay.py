@@ -64,6 +64,12 @@ def _why_none(recorded: Recorded, day: date) -> str:
     return "no lists are made on weekends" if day.weekday() >= 5 else "no list was recorded"
 
 
+def _past(seen: Observed) -> Past:
+    paper, counts = seen.paper, [votes.upvotes for votes in seen.votes]
+    first = min(counts) if len({votes.observed_at for votes in seen.votes}) > 1 else None
+    return Past(paper.organization, paper.submitter, seen.first_seen_at, max(counts), first, paper.authors)
+
+
 class Archive:
     """The recorded papers and votes as they were known at an instant that moves forward."""
 
@@ -85,16 +91,7 @@ class Archive:
         """The track records of this ISO week, as of its first cut."""
         week = cut_at.isocalendar()[:2]
         if week not in self._records:
-            past = (
-                Past(
-                    seen.paper.organization,
-                    seen.paper.submitter,
-                    seen.first_seen_at,
-                    max(map(attrgetter("upvotes"), seen.votes)),
-                )
-                for seen in self.pool(cut_at, RECORD_DAYS)
-            )
-            self._records[week] = track_records(past, cut_at)
+            self._records[week] = track_records(map(_past, self.pool(cut_at, RECORD_DAYS)), cut_at)
         return self._records[week]
 
     def _paper(self, paper_id: str, cut_at: datetime) -> Paper:

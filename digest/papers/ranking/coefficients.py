@@ -8,18 +8,21 @@ GROWTH = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)  # how much the logarithm of the votes g
 
 # The odds of being among the week's best, by logistic regression. benchmarks/fit_ranking.py writes this table.
 CHANCE: dict[str, tuple[float, ...]] = {
-    "age": (-2.35, -1.91, -1.81, 0.06, -0.37, -0.79),
-    "votes": (0.04, 0.83, 1.33, 7.12, 6.37, 11.29),
-    "near": (2.69,),
-    "pace": (0.47,),
-    "place": (-1.32,),
-    "list": (-0.74,),
-    "authors": (0.52,),
-    "code": (-0.76,),
-    "stars": (0.2,),
-    "project": (0.37,),
-    "organization": (1.07,),
-    "submitter": (0.91,),
+    "age": (-2.38, -2.15, -1.7, -0.41, -0.38, -0.61),
+    "votes": (0.14, 1.12, 1.14, 6.23, 8.11, 7.35),
+    "near": (2.74,),
+    "pace": (0.24,),
+    "place": (-1.13,),
+    "list": (-0.73,),
+    "authors": (0.38,),
+    "code": (-0.46,),
+    "stars": (0.17,),
+    "project": (0.44,),
+    "organization": (0.2,),
+    "submitter": (0.7,),
+    "submitter_growth": (1.62,),
+    "authors_growth": (1.19,),
+    "submitter_papers": (0.08,),
 }
 
 _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)
