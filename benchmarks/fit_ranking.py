@@ -31,8 +31,8 @@ from digest.papers.score_terms import ScoreTerms
 
 FIRST, LAST = date(2025, 5, 5), date(2025, 12, 28)  # the weeks of 2025 whose votes were observed repeatedly
 POOL_DAYS = 7.6  # Monday's papers are in the pool of the next Monday too
-RIDGE = 0.2
-WORD_RIDGE = 50.0  # there are many words, and each may say but little
+RIDGE = 0.05
+WORD_RIDGE = 70.0  # there are many words, and each may say but little
 LATER_LOOK = 0.4  # each further cut counts this much of the one before: the best papers are sent at the first ones
 _LEAST_PAPERS = 60  # in a week, as the score counts them
 _FEWEST, _MOST = 100, 0.5  # papers that have a word: at least this many, at most this share of all

@@ -9,11 +9,12 @@ import gzip
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from digest.papers.paper import Paper, Votes, arxiv_id
+from digest.papers.sources.huggingface import listing_time
 from digest.papers.sources.reading import JSON, count_of, instant_of
 
 SOURCE = "huggingface"
@@ -123,7 +124,7 @@ def _paper(paper_id: str, record: Mapping[str, Any], day: date) -> Paper:
         authors=_authors(record),
         organization=_text(record, "organization"),
         submitter=_text(record, "submittedBy"),
-        listed_at=instant_of(record.get("submittedOnDailyAt")) or datetime.combine(day, time(), UTC),
+        listed_at=listing_time(record.get("submittedOnDailyAt"), record.get("discussionId"), day),
         code_url=_text(record, "githubRepo"),
         project_url=_text(record, "projectPage"),
     )

@@ -8,21 +8,21 @@ GROWTH = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)  # how much the logarithm of the votes g
 
 # The odds of being among the week's best, by logistic regression. benchmarks/fit_ranking.py writes this table.
 CHANCE: dict[str, tuple[float, ...]] = {
-    "age": (-2.38, -2.15, -1.7, -0.41, -0.38, -0.61),
-    "votes": (0.14, 1.12, 1.14, 6.23, 8.11, 7.35),
-    "near": (2.74,),
-    "pace": (0.24,),
-    "place": (-1.13,),
-    "list": (-0.73,),
-    "authors": (0.38,),
-    "code": (-0.46,),
+    "age": (-2.48, -2.17, -1.86, -0.25, -0.34, -0.75),
+    "votes": (0.07, 1.1, 0.98, 6.94, 9.43, 9.65),
+    "near": (2.84,),
+    "pace": (0.3,),
+    "place": (-1.08,),
+    "list": (-0.76,),
+    "authors": (0.37,),
+    "code": (-0.48,),
     "stars": (0.17,),
     "project": (0.44,),
-    "organization": (0.2,),
-    "submitter": (0.7,),
-    "submitter_growth": (1.62,),
-    "authors_growth": (1.19,),
-    "submitter_papers": (0.08,),
+    "organization": (0.27,),
+    "submitter": (0.68,),
+    "submitter_growth": (1.81,),
+    "authors_growth": (1.22,),
+    "submitter_papers": (0.07,),
 }
 
 _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from digest.papers.paper import Observed, Votes
 from digest.papers.score_terms import ScoreTerms
 
-_HACKERNEWS = "hackernews"
+HACKERNEWS = "hackernews"
 PACE_HOURS = 12.0  # the pace is measured over at least half a day, so that a continent's night weighs less
 # Faster growth between two observations is a burst. In 2025 no paper on Hugging Face Daily Papers came near it.
 BURST_FLOOR = 50.0
@@ -49,7 +49,7 @@ def signals_of(observed: Observed, listed: datetime, now: datetime) -> ScoreTerm
     for votes in sorted(observed.votes, key=lambda votes: votes.observed_at):
         by_source.setdefault(votes.source, []).append(votes)
     last = max(series[-1].observed_at for series in by_source.values())
-    points = by_source.pop(_HACKERNEWS, [])
+    points = by_source.pop(HACKERNEWS, [])
     before = [_upvotes_at(series, last - timedelta(hours=PACE_HOURS)) for series in by_source.values()]
     return ScoreTerms(
         voted=1.0,

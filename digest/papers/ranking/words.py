@@ -12,8 +12,9 @@ _TO_SPACE = str.maketrans(dict.fromkeys(string.punctuation.replace("-", "") + "\
 
 
 def words_in(title: str, abstract: str) -> list[str]:
-    """The words, in lower case; a compound with hyphens is a single word. A list of 20,000 papers takes 0.2 s."""
-    return f"{title} {abstract}".lower().translate(_TO_SPACE).split()
+    """The words in lower case, those of the title as "title:word". A compound with hyphens is a single word."""
+    of_title = title.lower().translate(_TO_SPACE).split()
+    return [*map("title:{}".format, of_title), *abstract.lower().translate(_TO_SPACE).split()]
 
 
 def words_score(title: str, abstract: str) -> float:

@@ -116,8 +116,8 @@ def test_the_command_writes_what_was_sent_and_sums_up(folder, tmp_path):
     [
         (("--from", "yesterday"), "2026-11-23"),
         (("--from", "2026-03-09", "--to", "2026-03-02"), "is after"),
-        (("--weight", "gravity=1"), "lateness"),
-        (("--weight", "lateness=much"), "lateness=0.5"),
+        (("--weight", "gravity=1"), "waiting"),
+        (("--weight", "waiting=much"), "waiting=0.02"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error_that_says_what_to_write(folder, wrong, message):
