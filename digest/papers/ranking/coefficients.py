@@ -28,7 +28,10 @@ CHANCE: dict[str, tuple[float, ...]] = {
 _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)
 
 
-def between_knots(age_hours: float) -> tuple[tuple[int, float], tuple[int, float]]:
+Knots = tuple[tuple[int, float], tuple[int, float]]
+
+
+def between_knots(age_hours: float) -> Knots:
     """The two knots around an age with their shares, which add up to 1. The first and last knot bound the age."""
     logarithm = math.log(min(max(KNOTS[0], age_hours), KNOTS[-1]) + 2)
     after = min(bisect_right(_LOGARITHMS, logarithm), len(KNOTS) - 1)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from digest.papers.paper import Observed, RankedPaper
-from digest.papers.ranking.coefficients import CHANCE, GROWTH, between_knots
+from digest.papers.ranking.coefficients import CHANCE, GROWTH, Knots, between_knots
 from digest.papers.ranking.signals import hours, listed_at, readings, signals_of
 from digest.papers.ranking.track_record import WEEK_BEST, TrackRecords
 from digest.papers.ranking.words import words_score
@@ -143,7 +143,11 @@ def _level(pool: Sequence[ScoreTerms], list_days: int) -> float:
     The 5th paper for each list day, that is the 25th of a week, may end with as many.
     """
     expected = sorted(
-        (math.log1p(terms.points) + _at_age(GROWTH, terms.votes_age_hours) for terms in pool if terms.voted),
+        (
+            math.log1p(terms.points) + _between(between_knots(terms.votes_age_hours), GROWTH)
+            for terms in pool
+            if terms.voted
+        ),
         reverse=True,
     )
     return expected[min(_BEST_A_DAY * list_days, len(expected)) - 1] if expected else 0.0
@@ -178,10 +182,10 @@ def _add_up(terms: ScoreTerms, weights: RankingWeights) -> None:
 
 
 def _voted_parts(terms: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
-    age, multipliers = terms.votes_age_hours, _multipliers(weights)
-    parts = {"age": _at_age(CHANCE["age"], age)}
-    for name, value in features(terms).items():
-        parts[name] = multipliers[name] * value if name in multipliers else _at_age(CHANCE[name], age) * value
+    knots, multipliers, values = between_knots(terms.votes_age_hours), _multipliers(weights), features(terms)
+    parts = {"age": _between(knots, CHANCE["age"]), "votes": _between(knots, CHANCE["votes"]) * values.pop("votes")}
+    for name, value in values.items():
+        parts[name] = multipliers[name] * value
     parts["waiting"] = math.log(max(_LEAST_LEFT, 1 - weights.waiting * 24 * terms.waited_days))
     return parts
 
@@ -211,8 +215,8 @@ def _multipliers(weights: RankingWeights) -> Mapping[str, float]:
     return {name: factors.get(name, 1.0) * value for name, value in constant.items()}
 
 
-def _at_age(values: Sequence[float], age_hours: float) -> float:
-    (before, share_before), (after, share_after) = between_knots(age_hours)
+def _between(knots: Knots, values: Sequence[float]) -> float:
+    (before, share_before), (after, share_after) = knots
     return share_before * values[before] + share_after * values[after]
 
 

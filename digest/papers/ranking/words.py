@@ -19,11 +19,17 @@ def words_in(title: str, abstract: str) -> list[str]:
 
 def words_score(title: str, abstract: str) -> float:
     """The sum of the weights of the different words."""
-    weights, weighed = _table()
-    return math.fsum(map(weights.__getitem__, weighed.intersection(words_in(title, abstract))))
+    weights = word_weights()
+    return math.fsum(map(weights.__getitem__, _weighed().intersection(words_in(title, abstract))))
 
 
 @cache
-def _table() -> tuple[Mapping[str, float], frozenset[str]]:
+def word_weights() -> Mapping[str, float]:
+    """The fitted table."""
     weights: dict[str, float] = json.loads(TABLE.read_text(encoding="utf-8"))
-    return weights, frozenset(weights)
+    return weights
+
+
+@cache
+def _weighed() -> frozenset[str]:
+    return frozenset(word_weights())

@@ -4,7 +4,6 @@ A logarithm is made 1 by its input: of e - 1 votes it is 1, of 5·e of 5 places 
 fitted constant itself, as benchmarks/fit_ranking.py printed it.
 """
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 from math import e, exp, log, log1p
@@ -12,8 +11,9 @@ from math import e, exp, log, log1p
 import pytest
 
 from digest.papers.paper import Observed, Votes
-from digest.papers.ranking import FORMULA, RankingWeights, TrackRecords, rank, rescore, words
+from digest.papers.ranking import FORMULA, RankingWeights, TrackRecords, rank, rescore
 from digest.papers.ranking.coefficients import CHANCE
+from digest.papers.ranking.words import word_weights
 from digest.papers.score_terms import ScoreTerms
 from tests.support.scenario import MORNING, paper
 
@@ -242,17 +242,14 @@ def test_the_inputs_come_from_the_paper_and_the_records(details, terms):
     assert {name: getattr(scored, name) for name in terms} == terms
 
 
-def test_each_different_word_of_title_and_abstract_counts_once_until_three_days_later(monkeypatch):
-    weights = {"agents": 0.25, "title:agents": 1.0, "open-source": -0.5, "title:study": 7.0}
-    monkeypatch.setattr(words, "_table", lambda: (weights, frozenset(weights)))
-    details = {"title": "Agents, “Agents”", "abstract": "An OPEN-source\nstudy of (agents)."}
-    assert [terms_of(listed(41, 10, age, **details)).words for age in (3.0, 71.0, 72.0)] == [0.75, 0.75, 0]
+def test_each_different_word_of_title_and_abstract_counts_once_until_three_days_later():
+    """The words are looked up in the fitted table, those of a title apart from those of an abstract."""
+    table = word_weights()
+    expected = pytest.approx(table["title:in"] + table["agent"] + table["open"])
+    details = {"title": "“In”, in Xyzzy", "abstract": "AGENT,\n(agent) open: xyzzy"}
+    assert [terms_of(listed(41, 10, age, **details)).words for age in (3.0, 71.0)] == [expected, expected]
+    assert terms_of(listed(41, 10, age=72.0, **details)).words == 0
     assert terms_of(listed(41, None, **details)).words == 0
-
-
-def test_the_words_are_looked_up_in_the_fitted_table():
-    table = json.loads(words.TABLE.read_text())
-    assert words.words_score("In", "results") == table["title:in"] + table["results"]
 
 
 def test_ages_count_from_the_listing_and_days_from_the_first_sight():
