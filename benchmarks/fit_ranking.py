@@ -25,7 +25,7 @@ from scipy import sparse
 from digest.papers.backtest import Archive, Recorded, cut_of, read_folder
 from digest.papers.ranking import WEEK_BEST, RankingWeights, coefficients, features, rank
 from digest.papers.ranking.coefficients import CHANCE, between_knots
-from digest.papers.ranking.ranking import WORDS_HOURS
+from digest.papers.ranking.ranking import WORDS_HOURS, YOUTH_HOURS
 from digest.papers.ranking.words import TABLE, words_in
 from digest.papers.score_terms import ScoreTerms
 
@@ -82,7 +82,9 @@ def _rows(recorded: Recorded) -> Iterator[Row]:
         for ranked in rank(archive.pool(cut_at, POOL_DAYS), RankingWeights(), cut_at, archive.records(cut_at)):
             paper, terms = ranked.paper, ranked.terms
             if recorded.first_seen[paper.id].isocalendar()[:2] in counted:
-                youth = float(np.exp(-terms.votes_age_hours / 24)) if terms.votes_age_hours < WORDS_HOURS else 0.0
+                youth = (
+                    float(np.exp(-terms.votes_age_hours / YOUTH_HOURS)) if terms.votes_age_hours < WORDS_HOURS else 0.0
+                )
                 words = frozenset(words_in(paper.title, paper.abstract))
                 yield Row(_values(terms), words, youth, float(paper.id in best), LATER_LOOK ** looks[paper.id])
                 looks[paper.id] += 1

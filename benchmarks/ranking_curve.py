@@ -1,4 +1,4 @@
-"""What the price of waiting and the floor do: recall, delay, and how many papers are sent that were worth it.
+"""Recall, delay and the share of good papers, for several prices of waiting and several floors.
 
 `python -m benchmarks.ranking_curve --data DIR --from D --to D [--picture FILE.svg] [--json]` replays the recorded days
 for several values of `waiting`, with one issue for each list day, and for several floors, with an issue every day as
@@ -76,7 +76,8 @@ def _picture(points: list[dict[str, Any]]) -> str:
     at = [(point["waiting"], _x(point["delay_hours"]), _y(point["recall"])) for point in points]
     line = " ".join(f"{x},{y}" for _, x, y in at)
     dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="3" fill="#1f5fa8"/><text x="{x + 6}" y="{y + 14}" fill="#1f5fa8">{waiting}</text>'
+        f'<circle cx="{x}" cy="{y}" r="3" fill="#1f5fa8"/>'
+        f'<text x="{x + 6}" y="{y + 14}" fill="#1f5fa8">{waiting}</text>'
         for waiting, x, y in at
     )
     hours = "".join(

@@ -1,4 +1,4 @@
-"""How good a replay was: the share of each week's best papers that it sent, how soon, and how much else it sent."""
+"""Rates a replay: the share of each week's best papers that was sent, how soon, and the share of all that was good."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -8,21 +8,21 @@ GROWTH = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)  # how much the logarithm of the votes g
 
 # The odds of being among the week's best, by logistic regression. benchmarks/fit_ranking.py writes this table.
 CHANCE: dict[str, tuple[float, ...]] = {
-    "age": (-2.48, -2.17, -1.86, -0.25, -0.34, -0.75),
-    "votes": (0.07, 1.1, 0.98, 6.94, 9.43, 9.65),
-    "near": (2.84,),
-    "pace": (0.3,),
-    "place": (-1.08,),
-    "list": (-0.76,),
-    "authors": (0.37,),
-    "code": (-0.48,),
-    "stars": (0.17,),
-    "project": (0.44,),
-    "organization": (0.27,),
-    "submitter": (0.68,),
-    "submitter_growth": (1.81,),
-    "authors_growth": (1.22,),
-    "submitter_papers": (0.07,),
+    "age": (-2.33, -2.28, -2.22, -0.84, -0.78, -0.83),
+    "votes": (0.12, 1.04, 0.75, 6.43, 9.03, 9.55),
+    "near": (2.63,),
+    "pace": (0.26,),
+    "place": (-1.05,),
+    "list": (-0.66,),
+    "authors": (0.33,),
+    "code": (-0.45,),
+    "stars": (0.16,),
+    "project": (0.4,),
+    "organization": (0.22,),
+    "submitter": (0.62,),
+    "submitter_growth": (1.71,),
+    "authors_growth": (1.11,),
+    "submitter_papers": (0.06,),
 }
 
 _LOGARITHMS = tuple(math.log(knot + 2) for knot in KNOTS)

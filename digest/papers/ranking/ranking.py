@@ -30,8 +30,8 @@ _USUAL_AUTHORS = 6  # for papers without authors
 _UNVOTED = -1000.0  # below every paper that can be voted on
 _LEAST_LEFT = 1e-13  # of the odds, after any wait: below every paper that still has a chance
 _NEAR = 1.5  # how far below the level, in logarithms of votes, a young paper is in the running
-_YOUTH_HOURS = 24.0  # signals other than votes fade with this age, as votes accumulate
-WORDS_HOURS = 72.0  # when one twentieth of them is left, the words are not looked up any more
+YOUTH_HOURS = 36.0  # signals other than votes fade with this age, as votes accumulate
+WORDS_HOURS = 72.0  # the words of older papers are not looked up: little is left of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def features(terms: ScoreTerms) -> dict[str, float]:
     """The values that the fitted coefficients multiply, by name. benchmarks/fit_ranking.py fits them."""
     above = math.log1p(terms.points) - terms.level
     before = terms.upvotes_before
-    youth = math.exp(-terms.votes_age_hours / _YOUTH_HOURS)
+    youth = math.exp(-terms.votes_age_hours / YOUTH_HOURS)
     return {
         "votes": above,
         "near": youth * max(0.0, above + _NEAR),

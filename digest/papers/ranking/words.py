@@ -1,4 +1,4 @@
-"""What the words of a title and abstract say about the votes to come. Pure, but for its table."""
+"""Weighs the words of titles and abstracts. Pure, except that it reads its table."""
 
 import json
 import math

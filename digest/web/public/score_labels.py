@@ -20,9 +20,9 @@ _PARTS = {
     "project": _("Project page"),
     "organization": _("Earlier papers from its organisation"),
     "submitter": _("Earlier papers from its submitter"),
-    "submitter_growth": _("How votes grew for its submitter’s earlier papers"),
-    "authors_growth": _("How votes grew for its authors’ earlier papers"),
-    "submitter_papers": _("How many papers its submitter has put on the lists"),
+    "submitter_growth": _("Growth of votes for its submitter’s earlier papers"),
+    "authors_growth": _("Growth of votes for its authors’ earlier papers"),
+    "submitter_papers": _("Number of papers from its submitter"),
     "words": _("Words of its title and abstract"),
     "waiting": _("Time since it was new"),
     "lateness": _("Time spent waiting"),  # until formula 1
@@ -46,7 +46,7 @@ _FACTS = {
     "submitter_growth": _("Usual growth of votes for its submitter’s papers"),
     "authors_growth": _("Usual growth of votes for its authors’ papers"),
     "submitter_papers": _("Earlier papers of its submitter"),
-    "words": _("What the words of its title and abstract promise"),
+    "words": _("Weight of the words of its title and abstract"),
     "age_hours": _("Hours since it was listed"),
     "votes_age_hours": _("Hours from listing to the last vote count"),
     "known_days": _("Days since we first saw it"),
@@ -84,7 +84,7 @@ def score_labels(terms: ScoreTerms) -> ScoreLabels:
 
 
 def part_label(name: str) -> str:
-    """A part of a score in words."""
+    """The name of a part of a score for people."""
     return str(_PARTS.get(name, _plain(name)))
 
 

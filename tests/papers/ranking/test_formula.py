@@ -133,7 +133,7 @@ def test_what_is_known_before_many_voted_counts_as_fitted_and_fades_with_age(nam
     expected = times * CHANCE.get(name, (1.0,))[0]
     assert parts(**terms)[name] == pytest.approx(expected)
     faded = expected if name == "pace" else expected * exp(-1)
-    assert parts(votes_age_hours=24.0, **terms)[name] == pytest.approx(faded)
+    assert parts(votes_age_hours=36.0, **terms)[name] == pytest.approx(faded)
 
 
 @pytest.mark.parametrize(
