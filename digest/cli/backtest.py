@@ -1,9 +1,11 @@
 """The command that replays recorded days: what the ranking would have sent, and when."""
 
+import functools
+import inspect
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import groupby
@@ -38,25 +40,37 @@ Weight = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the papers sent to this file.")]
 
 
+def _rules(per_day: PerDay = 10, every_day: EveryDay = False, floor: Floor = None, weight: Weight = None) -> "Rules":
+    from digest.papers.backtest import Rules
+
+    least = -math.inf if floor is None else floor
+    return Rules(_weights(dict(weight or [])), settings().pool_days, per_day, every_day, least)
+
+
+def _with_rules(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the options that _rules() takes, which makes its parameter `rules` of them."""
+    options, others = inspect.signature(_rules).parameters, dict(inspect.signature(command).parameters)
+    del others["rules"]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        rules = _rules(**{name: given.pop(name) for name in options})
+        command(rules=rules, **given)
+
+    run.__signature__ = inspect.Signature([*others.values(), *options.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {name: option.annotation for name, option in (others | dict(options)).items()}
+    return run
+
+
 @with_json
-def backtest(
-    data: Data,
-    first: First = None,
-    last: Last = None,
-    per_day: PerDay = 10,
-    every_day: EveryDay = False,
-    floor: Floor = None,
-    weight: Weight = None,
-    output: Output = None,
-) -> None:
+@_with_rules
+def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None, output: Output = None) -> None:
     """Replay recorded days with the ranking: one issue a day with a list, no paper twice, none from the future.
 
     Writes one {"id", "sent_at"} a line to --output. Needs no database.
     """
-    from digest.papers.backtest import Rules, replay
+    from digest.papers.backtest import replay
 
-    least = -math.inf if floor is None else floor
-    rules = Rules(_weights(dict(weight or [])), settings().pool_days, per_day, every_day, least)
     recorded = _read(data)
     begin, end = _span(recorded, data, first, last)
     replayed = list(_watched(replay(recorded, rules, begin, end)))

@@ -15,7 +15,7 @@ _WEEKEND = (5, 6, 0)  # Saturday to Monday morning
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """Of the ISO weeks that lie in the replayed days. None where no such week has enough papers."""
 
     weeks: int
@@ -26,7 +26,7 @@ class Outcome:
     good_share: float | None  # of the sent papers, those that ended among the 50 best of their week
 
 
-def outcome(recorded: Recorded, replayed: Sequence[ReplayedDay]) -> Outcome:
+def outcome(recorded: Recorded, replayed: Sequence[ReplayedDay]) -> ReplayOutcome:
     """By the most votes ever observed of each paper. A paper belongs to the week in which it was first seen."""
     sent = {ranked.paper.id: day.cut_at for day in replayed if day.cut_at for ranked in day.sent}
     on_weekends = sum(len(day.sent) for day in replayed if day.day.weekday() in _WEEKEND)
@@ -40,7 +40,7 @@ def outcome(recorded: Recorded, replayed: Sequence[ReplayedDay]) -> Outcome:
     ]
     good = [place < GOOD for papers in ordered for place, paper_id in enumerate(papers) if paper_id in sent]
     weeks = len(replayed) / 7
-    return Outcome(
+    return ReplayOutcome(
         len(ordered),
         _mean(shares),
         _mean(delays),

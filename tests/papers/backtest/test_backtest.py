@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from digest.cli.main import app
-from digest.papers.backtest import Outcome, ReplayedDay, Rules, outcome, read_folder, replay
+from digest.papers.backtest import ReplayedDay, ReplayOutcome, Rules, outcome, read_folder, replay
 from digest.papers.paper import Paper, RankedPaper
 from digest.papers.ranking import RankingWeights
 from digest.papers.score_terms import ScoreTerms
@@ -131,7 +131,7 @@ def test_an_outcome_counts_the_best_of_each_week_their_delay_and_the_rest(tmp_pa
         return ReplayedDay(at.date(), at, tuple(ranked), "")
 
     replayed = [day(0, 2, 3, 59), day(1, 1), *map(day, range(2, 7))]
-    assert outcome(read_folder(tmp_path), replayed) == Outcome(1, 3 / 25, 8, 4, 3, 3 / 4)
+    assert outcome(read_folder(tmp_path), replayed) == ReplayOutcome(1, 3 / 25, 8, 4, 3, 3 / 4)
     assert outcome(read_folder(tmp_path), replayed[1:]).recall is None
 
 
