@@ -176,7 +176,7 @@ class _Cut:
         """Return weights that do not favour the last days of the weeks that a special issue covers."""
         if kind not in _DAYS:
             return self.plan.weights
-        return replace(self.plan.weights, lateness=0.0, fresh_days=float(_DAYS[kind] + 1))
+        return replace(self.plan.weights, waiting=0.0)
 
     def store(
         self,
