@@ -28,6 +28,7 @@ class IssueSettings:
     pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut
     overlap_days: int = 0  # a catch-up issue reaches back this many days before a subscriber's last message
     floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
+    rules: str = ""  # by which lists are chosen (issues/selection); "" before issues recorded them
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
     left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason
 

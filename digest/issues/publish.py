@@ -13,6 +13,7 @@ from digest.database.engine import read_only, transaction
 from digest.issues.audience import DUE, Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
 from digest.issues.issue import Issue, IssueSettings
 from digest.issues.profiles import keep_profiles
+from digest.issues.selection import RULES
 from digest.issues.store import (
     NewIssue,
     add_issue,
@@ -188,7 +189,9 @@ class _Cut:
         notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
-        settings = replace(plan.settings, pool_days=days, overlap_days=overlap, notes=notes, left_out=left_out or {})
+        settings = replace(
+            plan.settings, pool_days=days, overlap_days=overlap, rules=RULES, notes=notes, left_out=left_out or {}
+        )
         new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
         issue_id = add_issue(self.connection, new, ranked)
         if issue_id is not None:

@@ -25,6 +25,7 @@ _PLAIN_SETTINGS = (
     "link_key",
     "link_ends",
     "language",
+    "rules",
 )
 _NOTE_IN = "note "  # and a language
 _LEFT_OUT = "left out "  # and a reason

@@ -134,6 +134,7 @@ class AlreadySent:
 
     papers: set[str]
     being_chosen: bool = False
+    withheld_since: date | None = None  # the first day since their last message on which too few papers were worth it
 
 
 def already_sent(

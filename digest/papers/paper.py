@@ -113,6 +113,11 @@ class RankedPaper:
     terms: ScoreTerms
     late_days: int = 0  # how many days after its own issue it was found (papers/ranking/lateness.py)
 
+    @property
+    def has_votes(self) -> bool:
+        """Return False for a paper that nobody voted on: calling it ranked or trending would be untrue."""
+        return self.terms.upvotes > 0 or self.terms.hackernews > 0
+
 
 def arxiv_id(text: str) -> str | None:
     """The arXiv identifier in `text` without its version, or None.

@@ -12,7 +12,7 @@ from digest.database.engine import read_only
 from digest.issues.issue import Issue
 from digest.issues.profiles import affinities_of
 from digest.issues.selection.picks import Selection
-from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile
+from digest.issues.selection.selection import AFFINITY, NO_PROFILE, Pool, PoolProfile
 from digest.issues.store import issue_by_id
 from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
@@ -53,15 +53,21 @@ class SubscriberHistory:
 
 
 def papers_for(cached: CachedIssue, preferences: Preferences, history: SubscriberHistory) -> Selection | SkipReason:
-    """One subscriber's papers of an issue; after a pause half as many again, listed since their last message."""
-    selection = _select(cached, preferences, history)
+    """One subscriber's papers of an issue; after a pause half as many again, listed since their last message.
+
+    The first issue is never withheld and has as many papers as they asked for.
+    """
     is_first = history.last_message is None and not history.got.papers
-    return replace(selection, first=True) if is_first and isinstance(selection, Selection) else selection
+    since = history.got.withheld_since if cached.issue.kind == IssueKind.DAILY else None
+    selection = _select(cached, replace(preferences, full_lists=True) if is_first else preferences, history, since)
+    return replace(selection, first=is_first, since=since) if isinstance(selection, Selection) else selection
 
 
-def _select(cached: CachedIssue, preferences: Preferences, history: SubscriberHistory) -> Selection | SkipReason:
+def _select(
+    cached: CachedIssue, preferences: Preferences, history: SubscriberHistory, since: date | None
+) -> Selection | SkipReason:
     if cached.issue.kind != IssueKind.CATCH_UP:
-        return cached.pool.select(preferences, history.got.papers, history.profile)
+        return cached.pool.select(preferences, history.got.papers, history.profile, since=since)
     longer = replace(preferences, papers=min(MAX_PAPERS, preferences.papers * 3 // 2))
     overlap = timedelta(days=cached.issue.settings.overlap_days)
     not_before = history.last_message - overlap if history.last_message else None
@@ -106,14 +112,30 @@ def pool_profiles(
     profiles = {}
     for subscriber_id, given in feedback.items():
         rated = cached.pool.index.keys() & {item.paper_id for item in given}
-        if affinities := stored.get(subscriber_id):
-            profiles[subscriber_id] = PoolProfile(affinities.affinity, affinities.neighbours, rated)
-        else:
-            profiles[subscriber_id] = PoolProfile(rated=rated)
+        affinities = stored.get(subscriber_id)
+        profiles[subscriber_id] = replace(
+            profile_from(cached.pool, affinities.affinity, affinities.neighbours) if affinities else NO_PROFILE,
+            rated=rated,
+        )
     return profiles
+
+
+def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[str, str]) -> PoolProfile:
+    """A profile from affinities (-1 to 1) and titles of neighbours by paper id, as earlier versions stored them."""
+    worth, indexes = pool.points[AFFINITY], pool.index
+    points = [0] * len(indexes)
+    for paper_id, value in affinity.items():
+        if paper_id in indexes:
+            points[indexes[paper_id]] = round(value * worth)
+    titles = {indexes[paper_id]: title for paper_id, title in neighbours.items() if paper_id in indexes}
+    close = {index for index, value in enumerate(points) if pool.is_close(value)} | titles.keys()
+    closest = sorted(close, key=lambda index: (-points[index], index))
+    return PoolProfile(points if any(points) else (), closest, neighbours=lambda _chosen: titles)
 
 
 def oldest_day(issue: Issue) -> date:
     """No message of an earlier day can hold a paper of `issue`: all were first seen after that."""
-    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.papers)])
+    days = max(
+        [issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in (*issue.papers, *issue.others))]
+    )
     return issue.cut_at.date() - timedelta(days=days + 1)

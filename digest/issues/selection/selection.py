@@ -1,38 +1,49 @@
 """Issue × interests and feedback × papers already received → the papers of one message, each with its reason. Pure.
 
 score = trending + interests + affinity − near duplicates − repeated labs
-docs/selection.md explains each term; `diversity.py` computes the two penalties.
+docs/selection.md explains each term and which papers are in a list; `diversity.py` computes the two penalties.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from itertools import islice
 
 from digest.issues.issue import Issue
 from digest.issues.reasons import OUTSIDE, why_of
-from digest.issues.selection.diversity import NO_PENALTIES, Diversity, Penalties
-from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
-from digest.issues.selection.picks import TRENDING, UNIT, Pick, Selection
+from digest.issues.selection.diversity import Diversity
+from digest.issues.selection.interests import Catalogue, Interest, interests_of, muted_by
+from digest.issues.selection.personal import PersonalList
+from digest.issues.selection.picks import NEW, TRENDING, UNIT, Pick, Selection
 from digest.language import Language, Languages
-from digest.ledger.kinds import SkipReason
-from digest.papers.paper import Paper
+from digest.ledger.kinds import IssueKind, SkipReason
+from digest.papers.paper import Paper, RankedPaper
 from digest.subscribers.subscriber import Preferences
 
+RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 AFFINITY = "affinity"
-_SHORTLIST = 3  # diversity chooses among this many times the length of the list
-_CLOSE = 0.25  # an affinity from here on is given as a reason
+FEWEST = 3  # papers worth an email
+_CLOSE = 0.25  # an affinity from here on is a match and is given as a reason
+# Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
+# between two issues, since no two cuts are at the same second.
+_PERIOD: dict[str, float] = {IssueKind.DAILY: 1 + 1 / 24, IssueKind.WEEKLY: 7 + 1 / 24}
+
+
+def _no_neighbours(_papers: Sequence[int]) -> Mapping[int, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class PoolProfile:
-    """A subscriber's profile for one pool, from feedback, by paper id."""
+    """A subscriber's profile for one pool, whose papers are numbered by rank from 0."""
 
-    affinity: Mapping[str, float] = field(default_factory=dict)  # similarity to what they want more of, 0 to 1
-    neighbours: Mapping[str, str] = field(default_factory=dict)  # title of the liked paper that it resembles most
-    rated: Set[str] = frozenset()  # papers with feedback, which need not be shown again
+    affinity: Sequence[int] = ()  # of each paper, in points; empty without a profile
+    closest: Sequence[int] = ()  # the papers with the greatest affinity, in that order; at least 60, or all that match
+    rated: Set[str] = frozenset()  # ids of papers with feedback, which need not be shown again
+    # For chosen papers: the title of the liked paper that each resembles most, where there is one to name.
+    neighbours: Callable[[Sequence[int]], Mapping[int, str]] = _no_neighbours
 
 
 NO_PROFILE = PoolProfile()
@@ -40,8 +51,9 @@ NO_PROFILE = PoolProfile()
 
 @dataclass(frozen=True, slots=True)
 class SelectionWeights:
-    """Weights of matches and of repetition; rank 1 of the issue weighs 1."""
+    """Weights of matches and of repetition; rank 1 of the issue weighs 1, or `new` if it has no votes."""
 
+    new: float = 0.1
     author: float = 1.2
     keyword: float = 0.8
     lab: float = 0.7
@@ -61,24 +73,29 @@ class Pool:
     def __init__(
         self, issue: Issue, weights: SelectionWeights | None = None, languages: Languages | None = None
     ) -> None:
-        ranked = sorted(issue.papers, key=lambda paper: paper.rank)
-        papers = [paper.paper for paper in ranked]
-        self._issue = issue
+        self._ranked = sorted((*issue.papers, *issue.others), key=lambda paper: paper.rank)
+        papers = [paper.paper for paper in self._ranked]
+        self.issue = issue
+        self.by_score = issue.settings.rules != RULES  # as earlier versions chose
+        self.has_votes = any(paper.has_votes for paper in issue.papers)
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
         self.paper_ids = [paper.id for paper in papers]
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
-        self.trending = [round(UNIT / math.log2(1 + paper.rank)) for paper in ranked]
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
         }
+        self.least_close = math.ceil(_CLOSE * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
+        self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
         self.boost = lru_cache(maxsize=50_000)(self._boost)
         self.pick = lru_cache(maxsize=50_000)(self.new_pick)
+        self.best = lru_cache(maxsize=100)(self._best)
         self._why = lru_cache(maxsize=50_000)(_reason_in)
         self.outside = lru_cache(maxsize=100)(lambda language: language.say(OUTSIDE))
-        ids_and_points = zip(self.paper_ids, self.trending, strict=True)
-        self._by_rank = [Pick(paper_id, "", ((TRENDING, points),)) for paper_id, points in ids_and_points]
+        self._picks = [
+            Pick(paper_id, "", (points,)) for paper_id, points in zip(self.paper_ids, self.rank_points, strict=True)
+        ]
         self._dates = [_date_of(paper) for paper in papers]
 
     def select(
@@ -87,26 +104,37 @@ class Pool:
         received: Set[str],
         profile: PoolProfile = NO_PROFILE,
         not_before: date | None = None,
+        since: date | None = None,
     ) -> Selection | SkipReason:
         """At most `preferences.papers` papers, best first, without those received, muted or rated.
 
-        Without interests and feedback the order is the issue's. Papers listed before `not_before` do not count.
+        Without interests and feedback these are the day's best in the order of the issue. Papers listed before
+        `not_before` do not count. `since`: the first day without an email, as too few papers were worth it.
         """
         if not self.paper_ids:
             return SkipReason.EMPTY_ISSUE
         left_out = self._indexes(received)
         excluded = left_out | self._indexes(profile.rated) | self._muted(preferences) | self._listed_before(not_before)
-        interests = interests_of(preferences)
-        if interests or profile.affinity:
-            language = self._language(preferences.language or self._issue.settings.language)
-            picks = _PersonalRanking(self, preferences, interests, profile, excluded, language).picks()
+        is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
+        best = self.best(is_full, (self.issue.date - since).days if since else 0)
+        urgent = False
+        if interests_of(preferences) or profile.affinity:
+            language = self._language(preferences.language or self.issue.settings.language)
+            own = PersonalList(self, preferences, profile, excluded, best, language)
+            picks, urgent = own.picks(), own.is_urgent()
         else:
-            fresh = (pick for index, pick in enumerate(self._by_rank) if index not in excluded)
+            fresh = (self._picks[index] for index in best if index not in excluded)
             picks = tuple(islice(fresh, preferences.papers))
+        if (
+            not (is_full or urgent)
+            and self.issue.kind == IssueKind.DAILY
+            and len(picks) < min(FEWEST, preferences.papers)
+        ):
+            return SkipReason.TOO_FEW if len(excluded) < len(self.paper_ids) else SkipReason.NOTHING_NEW
         return Selection(picks, len(left_out), preferences.language) if picks else SkipReason.NOTHING_NEW
 
     def is_close(self, affinity: int) -> bool:
-        return affinity >= _CLOSE * self.points[AFFINITY] > 0
+        return affinity >= self.least_close
 
     def _indexes(self, paper_ids: Iterable[str]) -> set[int]:
         return {self.index[paper_id] for paper_id in paper_ids if paper_id in self.index}
@@ -119,6 +147,29 @@ class Pool:
             return set()
         return {index for index, day in enumerate(self._dates) if day and day < not_before}
 
+    def _rank_points(self, ranked: RankedPaper) -> tuple[str, int]:
+        """The term for a paper's rank. Nothing that nobody voted on is called trending."""
+        if ranked.has_votes or self.by_score:
+            return TRENDING, round(UNIT / math.log2(1 + ranked.rank))
+        return NEW, round(self.points[NEW] / math.log2(1 + ranked.rank))
+
+    def _best(self, is_full: bool, days_withheld: int) -> Sequence[int]:
+        """What the issue has for everyone, by rank: all of it for a full list, otherwise only what is worth an email.
+
+        That is what may end among the best of its week; where nobody votes, what is new since the last issue.
+        """
+        every = range(len(self._ranked))
+        if is_full:
+            return every
+        floor, period = self.issue.settings.floor or 0.0, _PERIOD.get(self.issue.kind, math.inf) + days_withheld
+        if self.has_votes:
+            return [index for index in every if self._ranked[index].score >= floor]
+        return [index for index in every if self._ranked[index].terms.known_days <= period]
+
+    def days_left(self, index: int) -> float:
+        """For how many days a paper will still be in the pools of later issues."""
+        return self.issue.settings.pool_days - self._ranked[index].terms.known_days
+
     def _boost(self, interests: tuple[Interest, ...]) -> tuple[int, tuple[tuple[str, int], ...]]:
         """Points of these matches, in all and by name; the second and third of a kind add a quarter each."""
         kinds = [interest.kind for interest in interests]
@@ -129,87 +180,10 @@ class Pool:
         self, index: int, interests: tuple[Interest, ...], language: Language, affinity: int = 0, neighbour: str = ""
     ) -> Pick:
         """A paper with the points and the reason for it."""
-        terms = [(TRENDING, self.trending[index]), *self.boost(interests)[1]]
+        terms = [self.rank_points[index], *self.boost(interests)[1]]
         terms += [(AFFINITY, affinity)] if affinity else []
         why = self._why(interests, language, neighbour, self.is_close(affinity))
         return Pick(self.paper_ids[index], why, tuple(terms))
-
-
-class _PersonalRanking:
-    """The papers of a pool in the order of one subscriber's scores."""
-
-    def __init__(
-        self,
-        pool: Pool,
-        preferences: Preferences,
-        interests: Sequence[Interest],
-        profile: PoolProfile,
-        excluded: Set[int],
-        language: Language,
-    ) -> None:
-        self._pool = pool
-        self._preferences = preferences
-        self._neighbours = profile.neighbours
-        self._excluded = excluded
-        self._language = language
-        self._matches: dict[int, tuple[Interest, ...]] = {}
-        for interest in interests:
-            for index in pool.catalogue.matches(interest):
-                if index not in excluded:
-                    self._matches[index] = (*self._matches.get(index, ()), interest)
-        worth, indexes = pool.points[AFFINITY], pool.index
-        affinities = profile.affinity.items()
-        self._affinity = {indexes[id_]: round(value * worth) for id_, value in affinities if id_ in indexes}
-
-    def picks(self) -> tuple[Pick, ...]:
-        count = self._preferences.papers
-        shortlist = [(-negative, index) for negative, index in sorted(self._scored())[: count * _SHORTLIST]]
-        chosen = self._pool.diversity.choose(shortlist, count, self._of_followed_labs())
-        outsider = self._outsider() if self._preferences.surprise and self._matches and count > 1 else None
-        if outsider is not None and all(index != outsider for index, _penalties in chosen):
-            chosen = [*chosen[: count - 1], (outsider, NO_PENALTIES)]
-        return tuple([self._pick(index, penalties, index == outsider) for index, penalties in chosen])
-
-    def _scored(self) -> list[tuple[int, int]]:
-        """(Minus the score before diversity, index) of every paper that may be in the list."""
-        trending, boost, affinity = self._pool.trending, self._pool.boost, self._affinity.get
-        scored = [
-            (-trending[index] - boost(interests)[0] - affinity(index, 0), index)
-            for index, interests in self._matches.items()
-        ]
-        others = self._without_match()
-        if not self._affinity:  # then only the first few of the others can be in the list
-            others = islice(others, self._preferences.papers * (_SHORTLIST - 1))
-        return scored + [(-trending[index] - affinity(index, 0), index) for index in others]
-
-    def _without_match(self) -> Iterator[int]:
-        """Papers that match no interest and are not excluded, by rank."""
-        matches, excluded = self._matches, self._excluded
-        return (index for index in range(len(self._pool.paper_ids)) if index not in matches and index not in excluded)
-
-    def _of_followed_labs(self) -> Set[int]:
-        labs, matches = self._preferences.labs, self._pool.catalogue.matches
-        return {index for lab in labs for index in matches(Interest(InterestKind.LAB, lab))}
-
-    def _outsider(self) -> int | None:
-        """The best paper that neither matches an interest nor resembles a liked paper."""
-        pool, affinity = self._pool, self._affinity
-        far = (index for index in self._without_match() if not pool.is_close(affinity.get(index, 0)))
-        return next((index for index in far if pool.paper_ids[index] not in self._neighbours), None)
-
-    def _pick(self, index: int, penalties: Penalties, surprise: bool) -> Pick:
-        pool, interests, language = self._pool, self._matches.get(index, ()), self._language
-        if self._affinity:  # almost never the same for two subscribers, so not cached
-            neighbour = self._neighbours.get(pool.paper_ids[index], "")
-            pick = pool.new_pick(index, interests, language, self._affinity.get(index, 0), neighbour)
-        else:
-            pick = pool.pick(index, interests, language)
-        if surprise:
-            pick = pick._replace(why=pool.outside(language))
-        if any(penalties):
-            costs = [(name, -cost) for name, cost in penalties._asdict().items() if cost]
-            pick = pick._replace(points=(*pick.points, *costs))
-        return pick
 
 
 def _reason_in(interests: tuple[Interest, ...], language: Language, neighbour: str, close: bool) -> str:
