@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.issues.audience import DUE, Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
 from digest.issues.issue import Issue, IssueSettings
-from digest.issues.profiles import keep_profiles
+from digest.issues.profiles import place_papers, ready_space
 from digest.issues.selection import RULES
 from digest.issues.store import (
     NewIssue,
@@ -86,6 +86,7 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
     Raises NothingToCut when there are no papers and a source failed or was never read: an empty issue would stay empty
     when the source is back. On a quiet day without papers the issue is empty and says so.
     """
+    place_papers(engine, now)  # before the transaction; the background job has placed most
     with transaction(engine) as connection:
         created = issue_id_on(connection, DAILY, day) is None and _Cut(connection, plan, day, now).make()
         issue = issue_on(connection, DAILY, day)

@@ -115,6 +115,21 @@ def feedback_by(connection: Connection, subscriber_id: int) -> tuple[PaperFeedba
     return all_feedback(connection, [subscriber_id]).get(subscriber_id, ())
 
 
+def rated_among(
+    connection: Connection, subscriber_ids: Collection[int], paper_ids: Collection[str]
+) -> dict[int, set[str]]:
+    """Return which of these papers each subscriber has given feedback on; those without any are omitted."""
+    if not subscriber_ids or not paper_ids:
+        return {}
+    query = select(opinions.c.subscriber_id, opinions.c.paper_id).where(
+        in_list(connection, opinions.c.subscriber_id, subscriber_ids), in_list(connection, opinions.c.paper_id, paper_ids)
+    )
+    rated: dict[int, set[str]] = {}
+    for subscriber_id, paper_id in connection.execute(query):
+        rated.setdefault(subscriber_id, set()).add(paper_id)
+    return rated
+
+
 def all_feedback(connection: Connection, subscriber_ids: Collection[int]) -> dict[int, tuple[PaperFeedback, ...]]:
     """Return feedback by subscriber, oldest first; subscribers without any are omitted."""
     if not subscriber_ids:

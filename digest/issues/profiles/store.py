@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
@@ -85,7 +85,7 @@ def drop_old_spaces(connection: Connection, in_use: int, spaces_since: datetime,
     """Delete the spaces before `in_use` that no issue cut since then has, and before them their profiles."""
     with_issue = select(issues.c.space_id).where(issues.c.space_id.is_not(None))
     unused = spaces.c.id.not_in(with_issue.where(issues.c.cut_at >= spaces_since))
-    connection.execute(delete(spaces).where(spaces.c.id < in_use, unused))
+    connection.execute(delete(spaces).where(spaces.c.id < in_use, spaces.c.fitted_at < spaces_since, unused))
     idle = profiles.c.space_id.not_in(with_issue.where(issues.c.cut_at >= profiles_since))
     connection.execute(delete(profiles).where(profiles.c.space_id < in_use, idle))
 
@@ -160,6 +160,22 @@ def vectors_of(connection: Connection, space_id: int, paper_ids: Collection[str]
     query = select(paper_vectors.c.paper_id, paper_vectors.c.vector).where(paper_vectors.c.space_id == space_id)
     wanted = query.where(in_list(connection, paper_vectors.c.paper_id, paper_ids))
     return {paper_id: vector for paper_id, vector in connection.execute(wanted)}
+
+
+class LikedPaper(NamedTuple):
+    """A paper that someone likes."""
+
+    title: str
+    vector: bytes
+
+
+def liked_papers(connection: Connection, space_id: int, paper_ids: Collection[str]) -> dict[str, LikedPaper]:
+    """Return papers with a position by id; those that have left the archive are omitted."""
+    query = select(papers.c.id, papers.c.title, paper_vectors.c.vector).join(
+        paper_vectors, and_(paper_vectors.c.paper_id == papers.c.id, paper_vectors.c.space_id == space_id)
+    )
+    rows = connection.execute(query.where(in_list(connection, papers.c.id, paper_ids)))
+    return {row.id: LikedPaper(row.title, row.vector) for row in rows}
 
 
 # --- profiles ---
