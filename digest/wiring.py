@@ -27,7 +27,7 @@ from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.papers.collecting import remembered_by
-from digest.papers.ranking import RankingWeights
+from digest.papers.ranking import FLOOR, RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
 from digest.resources import resource
@@ -115,6 +115,7 @@ def plan(settings: Settings) -> Plan:
         ),
         languages=languages(),
         sources=settings.sources,
+        floor=None if settings.full_lists else FLOOR,
         warm_up=settings.warm_up_from is not None,
     )
 

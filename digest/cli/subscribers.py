@@ -40,11 +40,19 @@ def list_(status: Annotated[Status | None, typer.Option(help="Only this status."
     with reading() as connection:
         listed = with_status(connection, status)
     rows = [
-        (each.email, each.status, wants.papers, f"{wants.hour:02}", wants.zone, ",".join(wants.topics))
+        (
+            each.email,
+            each.status,
+            f"{'always' if wants.full_lists else 'up to'} {wants.papers}",
+            wants.balance,
+            f"{wants.hour:02}",
+            wants.zone,
+            ",".join(wants.topics),
+        )
         for each in listed
         for wants in [each.preferences]
     ]
-    heading = ("address", "status", "papers", "hour", "zone", "topics")
+    heading = ("address", "status", "papers", "balance", "hour", "zone", "topics")
     answer([asdict(subscriber) for subscriber in listed], lambda: table([heading, *rows]))
 
 

@@ -52,6 +52,11 @@ class Issue:
     others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
 
     @property
+    def pool(self) -> tuple[RankedPaper, ...]:
+        """Return all ranked papers that were read, by rank."""
+        return self.papers + self.others
+
+    @property
     def path(self) -> str:
         """Return the path of its page, after the public address of the site."""
         return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")

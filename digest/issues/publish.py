@@ -37,6 +37,7 @@ DAILY = IssueKind.DAILY
 WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
 CATCH_UP_DAYS = 30  # the longest pause that the form offers
 MISSED_DAYS = 3  # issues that a subscriber must have missed in a row to get a catch-up
+_LARGEST_POOL = 10_000  # papers that an issue keeps; only weeks of several large archives have more
 _THIN = 10  # papers since the last cut; with fewer, the issue says why
 
 
@@ -46,11 +47,12 @@ class Plan:
 
     cut: time  # UTC
     pool_days: int
-    papers: int  # how many ranked papers an issue keeps
+    papers: int  # the best of an issue, which its page shows
     weights: RankingWeights
     settings: IssueSettings
     languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
     sources: Collection[str] | None = None  # that the note is about; None for all
+    floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
     warm_up: bool = False  # the quota of a day may be smaller than the list
 
 
@@ -112,7 +114,7 @@ def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
     """Return the list that an issue cut at `now` would have; nothing is stored."""
     with read_only(engine) as connection:
         cut = _Cut(connection, plan, now.date(), now)
-        return cut.rank(DAILY, cut.papers(DAILY), last_cut(connection, DAILY, now.date()))
+        return cut.rank(DAILY, cut.papers(DAILY), last_cut(connection, DAILY, now.date()))[: plan.papers]
 
 
 _DAYS = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: CATCH_UP_DAYS}  # of papers
@@ -155,7 +157,7 @@ class _Cut:
             set_candidates(self.connection, ids[kind], count)
         if self.plan.warm_up:
             put_first(self.connection, ids.values(), self.day)
-        detail = {"papers": len(ranked), "candidates": candidates, "failing": failing}
+        detail = {"papers": min(len(ranked), self.plan.papers), "candidates": candidates, "failing": failing}
         events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
         return True
 
@@ -168,7 +170,7 @@ class _Cut:
     ) -> tuple[RankedPaper, ...]:
         records = track_records(past(self.connection, self.now - timedelta(days=RECORD_DAYS), self.now), self.now)
         late = {observed.paper.id: late_days(observed, previous_cut) for observed in papers}
-        ranked = rank(papers, self.weights(kind), self.now, records)[: self.plan.papers]
+        ranked = rank(papers, self.weights(kind), self.now, records)[:_LARGEST_POOL]
         return tuple(replace(paper, late_days=late[paper.paper.id]) for paper in ranked)
 
     def weights(self, kind: IssueKind) -> RankingWeights:
@@ -184,19 +186,26 @@ class _Cut:
         why_thin: Sequence[Message] = (),
         left_out: Mapping[str, int] | None = None,
     ) -> int | None:
-        """Store an issue with its subscribers' profiles; None if its date has an issue of this kind already."""
+        """Store an issue with its pool; None if its date has an issue of this kind already."""
         plan, days = self.plan, _DAYS.get(kind, self.plan.pool_days)
         why = [*why_thin] if ranked else [_none_listed(days), *why_thin]
         notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
         settings = replace(
-            plan.settings, pool_days=days, overlap_days=overlap, rules=RULES, notes=notes, left_out=left_out or {}
+            plan.settings,
+            pool_days=days,
+            overlap_days=overlap,
+            floor=plan.floor,
+            rules=RULES,
+            notes=notes,
+            left_out=left_out or {},
         )
         new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
-        issue_id = add_issue(self.connection, new, ranked)
+        best = ranked[: plan.papers]
+        issue_id = add_issue(self.connection, new, best, ranked[plan.papers :])
         if issue_id is not None:
-            keep_profiles(self.connection, issue_id, [paper.paper.id for paper in ranked], self.now)
+            keep_profiles(self.connection, issue_id, [paper.paper.id for paper in best], self.now)
         return issue_id
 
     def missed(self) -> Missed | None:

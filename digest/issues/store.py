@@ -1,17 +1,20 @@
 """Issues and their frozen ranked lists."""
 
-from collections.abc import Mapping, Sequence
+import json
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from digest.database.dialect import insert_new
-from digest.database.tables import issue_papers, issues
+from digest.database.tables import issue_papers, issues, pools
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.papers.paper import Paper, RankedPaper
+from digest.papers.paper import COLUMNS, LISTS, Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
@@ -44,8 +47,13 @@ class NewIssue:
     note: str
 
 
-def add_issue(connection: Connection, new: NewIssue, papers: Sequence[RankedPaper]) -> int | None:
-    """Store an issue with its list; None if its date has an issue of this kind already, which stays as it is."""
+def add_issue(
+    connection: Connection, new: NewIssue, papers: Sequence[RankedPaper], others: Sequence[RankedPaper] = ()
+) -> int | None:
+    """Store an issue with its best papers and the rest of its pool.
+
+    Returns None if its date has an issue of this kind already, which stays as it is.
+    """
     row = asdict(new) | {
         "settings": settings_as_json(new.settings),
         "status": str(IssueStatus.RUNNING),
@@ -54,7 +62,10 @@ def add_issue(connection: Connection, new: NewIssue, papers: Sequence[RankedPape
     added = insert_new(connection, issues).values(row).returning(issues.c.id)
     issue_id: int | None = connection.execute(added).scalar()
     if issue_id is not None and papers:
-        connection.execute(insert(issue_papers), [_ranked_row(issue_id, ranked) for ranked in papers])
+        rows = [{"issue_id": issue_id, **_ranked_values(ranked)} for ranked in papers]
+        connection.execute(insert(issue_papers), rows)
+    if issue_id is not None and others:
+        connection.execute(insert(pools), {"issue_id": issue_id, "content": _packed(others)})
     return issue_id
 
 
@@ -102,15 +113,24 @@ def set_status(connection: Connection, issue_id: int, status: IssueStatus) -> bo
     return connection.execute(change.values(status=str(status))).rowcount == 1
 
 
-def issue_by_id(connection: Connection, issue_id: int) -> Issue:
-    """Read an issue. Raises sqlalchemy.exc.NoResultFound."""
-    return _issue(connection, connection.execute(select(issues).where(issues.c.id == issue_id)).one())
+def issue_by_id(connection: Connection, issue_id: int, whole: bool = False) -> Issue:
+    """Read an issue; `whole`: with the papers of its pool beyond the best."""
+    row = connection.execute(select(issues).where(issues.c.id == issue_id)).one()
+    return _issue(connection, row, whole)
 
 
-def issue_on(connection: Connection, kind: str, day: date) -> Issue | None:
-    """Read the issue of `day`; None if it was not cut."""
+def issue_on(connection: Connection, kind: str, day: date, whole: bool = False) -> Issue | None:
+    """Read the issue of `day`; None if it was not cut. `whole`: with the papers of its pool beyond the best."""
     row = connection.execute(select(issues).where(issues.c.kind == kind, issues.c.date == day)).one_or_none()
-    return _issue(connection, row) if row else None
+    return _issue(connection, row, whole) if row else None
+
+
+def ranked_with(connection: Connection, issue: Issue, paper_ids: Collection[str]) -> dict[str, RankedPaper]:
+    """Return the papers of an issue's pool with these ids, by id. The pool is read only for one beyond the best."""
+    ranked = {paper.paper.id: paper for paper in issue.pool if paper.paper.id in paper_ids}
+    missing = set(paper_ids) - ranked.keys()
+    rows = _pool_rows(connection, issue.id) if missing else ()
+    return ranked | {row["paper_id"]: _ranked_of(row) for row in rows if row["paper_id"] in missing}
 
 
 def issue_id_on(connection: Connection, kind: str, day: date) -> int | None:
@@ -150,18 +170,7 @@ def issue_dates(
 
 def ranked_in(row: Row[Any]) -> RankedPaper:
     """Convert a row of `issue_papers`."""
-    stored = dict(row.paper)
-    for instant in _INSTANTS:
-        stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
-    for name in ("authors", "categories", "keywords"):
-        stored[name] = tuple(stored[name])
-    return RankedPaper(
-        rank=row.rank,
-        paper=Paper(**stored),
-        score=row.score,
-        terms=ScoreTerms.from_dict(row.terms),
-        late_days=row.late_days,
-    )
+    return _ranked_of(row._mapping)
 
 
 def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
@@ -170,19 +179,34 @@ def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
     return kept.order_by(issues.c.date.desc()).limit(1)
 
 
-def _issue(connection: Connection, row: Row[Any]) -> Issue:
+def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
     values = dict(row._mapping) | {"status": IssueStatus(row.status), "settings": settings_of(row.settings)}
-    return Issue(**values, papers=tuple(ranked_in(paper) for paper in connection.execute(query)))
+    papers = tuple(ranked_in(paper) for paper in connection.execute(query))
+    others = tuple(map(_ranked_of, _pool_rows(connection, row.id))) if whole else ()
+    return Issue(**values, papers=papers, others=others)
 
 
-def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
-    paper = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(ranked.paper).items()
-    }
+# --- ranked papers, in rows and packed ---
+
+
+def _pool_rows(connection: Connection, issue_id: int) -> Iterator[dict[str, Any]]:
+    """The values of the papers beyond the best, by rank; none for issues of earlier versions, which kept no others."""
+    packed = connection.execute(select(pools.c.content).where(pools.c.issue_id == issue_id)).scalar()
+    # Line by line: all of them at once would take a worker three times the memory of the papers.
+    yield from map(json.loads, BytesIO(zlib.decompress(packed) if packed else b""))
+
+
+def _packed(papers: Sequence[RankedPaper]) -> bytes:
+    """A line of JSON for each paper, compressed."""
+    lines = [json.dumps(_ranked_values(ranked), separators=(",", ":")) for ranked in papers]
+    return zlib.compress("\n".join(lines).encode("ascii"))
+
+
+def _ranked_values(ranked: RankedPaper) -> dict[str, Any]:
+    paper = {name: getattr(ranked.paper, name) for name in COLUMNS}
+    paper |= {name: instant.isoformat() for name in _INSTANTS if (instant := paper[name])}
     return {
-        "issue_id": issue_id,
         "rank": ranked.rank,
         "paper_id": ranked.paper.id,
         "score": ranked.score,
@@ -190,3 +214,19 @@ def _ranked_row(issue_id: int, ranked: RankedPaper) -> dict[str, Any]:
         "paper": paper,
         "late_days": ranked.late_days,
     }
+
+
+def _ranked_of(values: Mapping[str, Any]) -> RankedPaper:
+    """Convert the values that _ranked_values() gave."""
+    stored = dict(values["paper"])
+    for instant in _INSTANTS:
+        stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
+    for name in LISTS:
+        stored[name] = tuple(stored[name])
+    return RankedPaper(
+        rank=values["rank"],
+        paper=Paper(**stored),
+        score=values["score"],
+        terms=ScoreTerms.from_dict(values["terms"]),
+        late_days=values["late_days"],
+    )

@@ -121,6 +121,10 @@ class CutSettings(BaseSettings):
         le=2000,
         description="Ranked papers that an issue keeps; each subscriber's list is chosen from these.",
     )
+    full_lists: bool = Field(
+        False,
+        description="Fill every list, however few papers are worth it. Otherwise papers with little chance of being among the week's best are left out, and on a day with fewer than three papers worth an email there is none; subscribers can choose full lists for themselves.",
+    )
     overdue_hours: int = Field(
         18, ge=1, le=240, description="An issue that could not be sent this many hours after it was due is given up."
     )

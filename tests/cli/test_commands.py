@@ -190,7 +190,7 @@ def test_a_reader_is_added_shown_removed_and_erased(run, engine):
     with read_only(engine) as connection:
         assert count_mails(connection, Kind.CONFIRMATION, key, MORNING - timedelta(days=999)) == 1
     assert json.loads(run("subscribers", "show", "ada@example.com").stdout)
-    assert "ada@example.com" in run("subscribers", "list").stdout
+    assert "ada@example.com  pending  up to 10  both" in run("subscribers", "list").stdout
     assert "is unsubscribed" in run("subscribers", "unsubscribe", "ada@example.com").stderr
     assert "would be deleted" in run("subscribers", "erase", "ada@example.com", "--dry-run").stderr
     assert "is deleted" in run("subscribers", "erase", "ada@example.com").stderr

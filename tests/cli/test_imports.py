@@ -215,15 +215,15 @@ def test_a_status_that_nobody_knows_is_named_and_signs_up_nobody(imported):
 
 
 PEOPLE = (
-    "email,status,topics,keywords,muted_words,surprise,papers,frequency,weekdays,zone,hour,paused_until,created_at,"
-    "confirmed_at,suppressed\n"
+    "email,status,topics,keywords,muted_words,surprise,papers,frequency,weekdays,zone,hour,paused_until,balance,"
+    "full_lists,created_at,confirmed_at,suppressed\n"
     '+ada@example.com,confirmed,"language-models, vision","-x y、RAG",survey,no,5,weekly,2,Europe/Berlin,18,'
-    "2030-01-02,2026-01-02T03:04:05+00:00,2026-01-02T04:05:06+00:00,\n"
-    '=ben@example.com,unsubscribed,,,,yes,10,daily,"0, 1, 2, 3, 4",UTC,7,,2026-01-02T03:04:05+00:00,'
+    "2030-01-02,mine,yes,2026-01-02T03:04:05+00:00,2026-01-02T04:05:06+00:00,\n"
+    '=ben@example.com,unsubscribed,,,,yes,10,daily,"0, 1, 2, 3, 4",UTC,7,,,,2026-01-02T03:04:05+00:00,'
     "2026-01-02T04:05:06+00:00,\n"
-    "''+zoe@example.com,confirmed,,,,,,,,,,,2026-01-03T03:04:05+00:00,2026-01-03T04:05:06+00:00,\n"
-    "gone@example.com,confirmed,,,,,,,,,,,2026-01-03T03:04:05+00:00,2026-01-03T04:05:06+00:00,refused\n"
-    "new@example.com,pending,,RAG,,,,,,,,,2026-03-03T03:04:05+00:00,,\n"
+    "''+zoe@example.com,confirmed,,,,,,,,,,,,,2026-01-03T03:04:05+00:00,2026-01-03T04:05:06+00:00,\n"
+    "gone@example.com,confirmed,,,,,,,,,,,,,2026-01-03T03:04:05+00:00,2026-01-03T04:05:06+00:00,refused\n"
+    "new@example.com,pending,,RAG,,,,,,,,,,,2026-03-03T03:04:05+00:00,,\n"
 )
 
 
@@ -245,6 +245,7 @@ def test_our_own_export_comes_back_as_it_was_on_an_empty_database(run, imported,
         "'+ada@example.com", "'=ben@example.com", "''+zoe@example.com", "gone@example.com", "new@example.com",
     ]  # fmt: skip
     assert rows["'+ada@example.com"]["keywords"] == "'-x y, RAG"
+    assert [(row["balance"], row["full_lists"]) for row in rows.values()] == [("mine", "yes"), *4 * [("both", "no")]]
     assert rows["gone@example.com"]["suppressed"] == "refused"
     assert rows["new@example.com"]["created_at"] == "2026-03-03T03:04:05+00:00"
     empty(engine)

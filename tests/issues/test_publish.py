@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from sqlalchemy import select
 
+from digest import wiring
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, issues
 from digest.issues.publish import NothingToCut, date_to_cut, draft, publish
@@ -13,7 +14,8 @@ from digest.issues.store import issue_on
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import Kind
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
-from digest.papers.ranking import RankingWeights
+from digest.papers.ranking import FLOOR, RankingWeights
+from digest.settings import Settings
 from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut
 
 
@@ -36,6 +38,13 @@ def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
     assert issue.papers == draft(engine, PLAN, MORNING)
     assert issue.weights == RankingWeights().as_dict()
     assert issue.papers[0].terms.upvotes == 200
+
+
+@pytest.mark.parametrize(("full_lists", "floor"), [(False, FLOOR), (True, None)])
+def test_an_issue_keeps_the_floor_unless_the_operator_wants_full_lists(engine, full_lists, floor):
+    add_papers(engine, range(3))
+    cut(engine, plan=wiring.plan(Settings(full_lists=full_lists)))
+    assert stored(engine).settings.floor == floor
 
 
 def test_papers_of_days_long_past_are_not_in_the_pool(engine):

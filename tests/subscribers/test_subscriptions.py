@@ -12,7 +12,7 @@ from digest.issues import first_issue
 from digest.issues.personal_data import export
 from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.subscribers import store, subscriptions
-from digest.subscribers.subscriber import Consent, Frequency, Preferences, recipient_key
+from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, recipient_key
 from digest.subscribers.suppressions import suppress, suppression_of
 from tests.support.page_actions import (
     ADDRESS,
@@ -278,7 +278,9 @@ def test_changed_preferences_are_kept_and_noted_by_field(engine: Engine) -> None
         muted_topics=("speech",),
         muted_words=("survey",),
         surprise=False,
+        balance=Balance.MINE,
         papers=2,
+        full_lists=True,
         frequency=Frequency.WEEKLY,
         weekdays=frozenset({2, 6}),
         zone="Asia/Tokyo",

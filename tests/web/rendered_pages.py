@@ -20,7 +20,16 @@ from digest.subscribers.tokens import Purpose
 from tests.support.scenario import add_papers, cut
 from tests.web.conftest import ADDRESS, START, Visit
 
-WRONG = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
+WRONG = {
+    "papers": "0",
+    "hour": "x",
+    "zone": "x",
+    "keywords": "x",
+    "frequency": "x",
+    "pause": "x",
+    "topics": "x",
+    "balance": "x",
+}
 TITLES = (
     "Attention, quantization and a title that is so long that it needs three lines on the screen of a small telephone",
     "نماذج اللغة الكبيرة",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from digest.subscribers.subscriber import Balance
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.web.conftest import ADDRESS
@@ -93,11 +94,16 @@ def test_a_reader_changes_preferences_without_a_mouse(chromium, visit, site):
     page.keyboard.press("Space")
     tab_to(page, "#keywords")
     page.keyboard.type("surprise")
+    tab_to(page, "[name=balance]")
+    page.keyboard.press("ArrowDown")
+    tab_to(page, "[name=full_lists][type=checkbox]")
+    page.keyboard.press("Space")
     tab_to(page, "button:not([name]):not(.quiet)")
     page.keyboard.press("Enter")
     page.get_by_role("status").wait_for()
     wishes = visit.subscriber().preferences
     assert (len(wishes.topics), wishes.keywords) == (1, ("surprise",))
+    assert (wishes.balance, wishes.full_lists) == (Balance.MINE, True)
 
 
 def test_a_skip_link_leads_past_the_header(chromium, visit, site):

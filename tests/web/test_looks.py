@@ -76,7 +76,16 @@ def pages(visit: Visit) -> dict[str, str]:
     visit.browser.post(f"/feedback/{feedback}/less/2603.00002")
     visit.browser.post(f"/suggest/{feedback}", data={"paper": "2603.00001"})
     found = {path: visit.browser.get(path).text for path in paths}
-    wrong = {"papers": "0", "hour": "x", "zone": "x", "keywords": "x", "frequency": "x", "pause": "x", "topics": "x"}
+    wrong = {
+        "papers": "0",
+        "hour": "x",
+        "zone": "x",
+        "keywords": "x",
+        "frequency": "x",
+        "pause": "x",
+        "topics": "x",
+        "balance": "x",
+    }
     wrong |= dict.fromkeys(("categories", "authors", "labs", "muted_topics", "muted_words"), "x")
     found["wrong"] = visit.browser.post(preferences, data=wrong).text
     found["unsuggested"] = visit.browser.post(f"/suggest/{feedback}", data={"paper": "x"}).text

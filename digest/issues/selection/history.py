@@ -44,7 +44,7 @@ class IssueCache:
 
     def _read(self, issue_id: int) -> CachedIssue:
         with read_only(self._engine) as connection:
-            issue = issue_by_id(connection, issue_id)
+            issue = issue_by_id(connection, issue_id, whole=True)
         return CachedIssue(issue, Pool(issue, languages=self._languages))
 
 

@@ -16,6 +16,7 @@ from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.ledger.sending import message_of
 from digest.mail.compose.dkim import Signer, first_of_each_kind, named
 from digest.mail.compose.fragments import Fragments, fragments_of, keep_fragments, stored_fragments
+from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.headers import (
     address_value,
     boundary_for,
@@ -26,7 +27,7 @@ from digest.mail.compose.headers import (
     signed,
 )
 from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
-from digest.mail.compose.render import Renderer, SubscriberLinks
+from digest.mail.compose.render import Renderer, SubscriberLinks, frozen_branding
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage
 from digest.smtp import Envelope, is_plain_address
@@ -58,8 +59,12 @@ class IssueComposer:
     Prepares what is the same for all subscribers once; each message then costs a few joins.
     """
 
-    def __init__(self, issue: Issue, fragments: Fragments, context: MailContext) -> None:
-        """Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
+    def __init__(
+        self, issue: Issue, fragments: Fragments, context: MailContext, further: FurtherCards | None = None
+    ) -> None:
+        """`further`: the cards of papers beyond the best; without, such papers are unfit.
+
+        Raises UnfitMessage when a key that the issue names is no longer set, or its settings fit no header."""
         self._context = frozen_context(issue, context)
         public_url, senders = self._context.branding.public_url, self._context.senders
         boundary = boundary_for(f"issue {issue.id} of {issue.date}")
@@ -68,7 +73,7 @@ class IssueComposer:
         self._domain = domain_of(senders.bulk)
         self._unsubscribe_url = f"{public_url}/u/"
         self._urls = {name: url_start(f"{public_url}/{path}/", TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
-        self._template = IssueTemplate(fragments, boundary)
+        self._template = IssueTemplate(fragments, boundary, len(issue.pool), further)
         self._date = lru_cache(maxsize=1_000)(date_value)
         sample = Headers(  # of the fields that all subscribers share; the others are replaced in each message
             sender=senders.bulk,
@@ -168,7 +173,8 @@ class Composer:
             rendered = render_fragments(issue, self._context, language).to_json()
             with transaction(self._engine) as connection:
                 stored = keep_fragments(connection, issue_id, language, rendered)
-        return IssueComposer(issue, Fragments.from_json(stored), self._context)
+        further = FurtherCards(issue, self._context.renderer.speaking(language), self._engine)
+        return IssueComposer(issue, Fragments.from_json(stored), self._context, further)
 
 
 def _check(message: OutgoingMessage, draft: Draft) -> None:
@@ -203,8 +209,9 @@ def compose_alone(draft: Draft, context: MailContext) -> OutgoingMessage:
     """
     if draft.issue is None:
         return compose_transactional(draft, context)
-    fragments = render_fragments(draft.issue, context, language_of(draft))
-    return IssueComposer(draft.issue, fragments, context).compose(draft)
+    language = language_of(draft)
+    further = FurtherCards(draft.issue, context.renderer.speaking(language))
+    return IssueComposer(draft.issue, render_fragments(draft.issue, context, language), context, further).compose(draft)
 
 
 def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage:
@@ -264,11 +271,6 @@ def issue_settings(
         dkim=tuple(signer.selector for signer in first_of_each_kind(signers)),
         language=language,
     )
-
-
-def frozen_branding(issue: Issue) -> Branding:
-    settings = issue.settings
-    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
 
 
 def frozen_context(issue: Issue, current: MailContext) -> MailContext:

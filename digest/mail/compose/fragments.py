@@ -4,7 +4,9 @@ They are stored with the issue, so that a retry is the same message after templa
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from functools import cache
 from itertools import product
 
@@ -88,34 +90,39 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
 
     Raises jinja2.TemplateError for templates from which no message can be composed.
     """
-    rendered, unfit = _rendered_cards(issue, branding, renderer)
-    *inlined, welcome = renderer.inlined(issue, [*rendered.values(), renderer.welcome()], branding)
-    papers = {ranked.paper.id: ranked for ranked in issue.papers}
+    cards, unfit = card_fragments(issue, issue.papers, branding, renderer)
+    (welcome,) = renderer.inlined(issue, [renderer.welcome()], branding)
     language = renderer.language
     shapes = product((1, MANY), (0, 1, MANY), (False, True))
     return Fragments(
         preheader=quiet_preheader(issue, language),
         forms={layout_name(*shape): _layout(renderer, issue, branding, *shape) for shape in shapes},
-        cards={
-            paper_id: _card(papers[paper_id], card, language) for paper_id, card in zip(rendered, inlined, strict=True)
-        },
+        cards=cards,
         unfit=unfit,
         wording={name: language.say(words) for name, words in _WORDING.items()},
         welcome=(encoded_pieces(welcome.text), encoded_pieces(welcome.html)),
     )
 
 
-def _rendered_cards(
-    issue: Issue, branding: Branding, renderer: Renderer
-) -> tuple[dict[str, RenderedCard], dict[str, str]]:
+def card_fragments(
+    issue: Issue, papers: Sequence[RankedPaper], branding: Branding, renderer: Renderer
+) -> tuple[dict[str, CardFragments], dict[str, str]]:
     """Cards, and the errors of those that failed, by the paper's id."""
-    cards, unfit = {}, {}
-    for ranked in issue.papers:
+    rendered, unfit = [], {}
+    for ranked in papers:
         try:
-            cards[ranked.paper.id] = renderer.card(ranked, branding, issue.kind)
+            rendered.append((ranked, renderer.card(ranked, branding, issue.kind)))
         except _UNFIT as problem:
             unfit[ranked.paper.id] = one_line(f"{type(problem).__name__}: {problem}")[:200]
-    return cards, unfit
+    inlined = renderer.inlined(issue, [card for _ranked, card in rendered], branding)
+    language, made = renderer.language, zip(rendered, inlined, strict=True)
+    return {ranked.paper.id: _card(ranked, card, language) for (ranked, _styled), card in made}, unfit
+
+
+def notice_fragments(issue: Issue, since: date, branding: Branding, renderer: Renderer) -> CardFragments:
+    """The notice, above the papers, that a message also covers the days from `since` on, without an email."""
+    (notice,) = renderer.inlined(issue, [renderer.since(issue, since)], branding)
+    return CardFragments(encoded_pieces(notice.text), encoded_pieces(notice.html), "", "")
 
 
 def _layout(

@@ -4,14 +4,15 @@ Subjects, reasons and fragments, which many messages share, are encoded once.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from html import escape
 from itertools import chain
 from typing import NamedTuple
 
-from digest.issues.selection import Pick, Selection
+from digest.issues.selection import Selection
 from digest.mail.compose.fragments import CardFragments, Fragments, LayoutFragments, layout_name
+from digest.mail.compose.further_cards import FurtherCards, notice_name
 from digest.mail.compose.headers import check_fields, frame, subject_value
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value
 from digest.mail.message import UnfitMessage
@@ -19,6 +20,7 @@ from digest.text import cut, one_line, wrapped
 
 REASON, REASON_ROOM = 90, 240  # the longest reason, in characters and in bytes (two reasons in Chinese)
 SHORTEST_PREHEADER = 40
+_MOST_FURTHER = 500  # cards beyond the best that are kept in memory
 _IN_PREHEADER = 3  # papers that it names
 _SIMPLE = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]{,70}")  # addresses that need no encoding
 
@@ -36,16 +38,20 @@ Values = dict[bytes, bytes]  # by the names of their placeholders
 class IssueTemplate:
     """Subjects and bodies of the messages of one issue."""
 
-    def __init__(self, fragments: Fragments, boundary: str) -> None:
+    def __init__(self, fragments: Fragments, boundary: str, papers: int, further: FurtherCards | None = None) -> None:
+        """`papers`: of the whole pool."""
         self._fragments = fragments
+        self._further = further
         self._frame = frame(boundary)
-        self._pool = len(fragments.cards) + len(fragments.unfit)
+        self._pool = papers
         self._layouts = {
             name: (_around_cards(form.text), _around_cards(form.html)) for name, form in fragments.forms.items()
         }
-        self._cards = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
+        self._best = {paper_id: _Card(card) for paper_id, card in fragments.cards.items()}
+        self._cards = self._best.copy()
         self._welcome = Encoded(*map(_template, fragments.welcome))
-        self.may_have_dots = _may_have_dots(fragments)
+        welcome = CardFragments(*fragments.welcome, "", "")
+        self.may_have_dots = _may_have_dots([*fragments.forms.values(), *fragments.cards.values(), welcome])
         self._quiet_preheader = encoded_value(escape(fragments.preheader))
         self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
         self.subject = lru_cache(maxsize=5_000)(self._subject)
@@ -58,7 +64,7 @@ class IssueTemplate:
         `text` and `html` have the subscriber's address and links, and `html` the subject; the other values are added.
         """
         picks, count = selection.picks, len(selection.picks)
-        cards = self._cards_of(picks)
+        cards = self._cards_of([pick.paper_id for pick in picks])
         html[b"preheader"] = self._preheader(cards)
         text[b"papers"] = html[b"papers"] = b"%d" % count
         text[b"left_out"] = html[b"left_out"] = f"{selection.left_out:,}".encode("ascii")
@@ -67,6 +73,10 @@ class IssueTemplate:
         before_text, before_html, end = self._frame
         texts = [before_text, text_above % text]
         htmls = [before_html, html_above % html]
+        if selection.since:
+            (notice,) = self._cards_of([notice_name(selection.since)])
+            texts.append(notice.without_why.text % text)
+            htmls.append(notice.without_why.html % html)
         if selection.first:
             texts.append(self._welcome.text % text)
             htmls.append(self._welcome.html % html)
@@ -79,13 +89,23 @@ class IssueTemplate:
             htmls.append(template.html % html)
         return [*texts, text_below % text, *htmls, html_below % html, end]
 
-    def _cards_of(self, picks: Sequence[Pick]) -> list["_Card"]:
+    def _cards_of(self, names: Sequence[str]) -> list["_Card"]:
         try:
-            return [self._cards[pick.paper_id] for pick in picks]
-        except KeyError as missing:
-            paper_id = str(missing.args[0])
-            problem = self._fragments.unfit.get(paper_id, "not in the issue")
-            raise UnfitMessage(f"no card of {paper_id}: {problem}") from None
+            return [self._cards[name] for name in names]
+        except KeyError:
+            self._read_further(names)
+            return [self._cards[name] for name in names]
+
+    def _read_further(self, names: Sequence[str]) -> None:
+        if len(self._cards) > len(self._best) + _MOST_FURTHER:
+            self._cards = self._best.copy()
+        missing = [name for name in names if name not in self._cards]
+        unfit = [name for name in missing if self._further is None or name in self._fragments.unfit]
+        if self._further is None or unfit:
+            raise UnfitMessage(f"no card of {unfit[0]}: {self._fragments.unfit.get(unfit[0], 'not in the issue')}")
+        cards = self._further.get(missing)
+        self._cards |= {name: _Card(card) for name, card in cards.items()}
+        self.may_have_dots = self.may_have_dots or _may_have_dots(cards.values())
 
     def _preheader(self, cards: Sequence["_Card"]) -> bytes:
         """The preheader, which names the papers after the one in the subject."""
@@ -99,7 +119,7 @@ class IssueTemplate:
 
         Raises UnfitMessage for a paper without a card, or words that would add a header field.
         """
-        (card,) = self._cards_of([Pick(paper_id, "")])
+        (card,) = self._cards_of([paper_id])
         values = {"title": card.subject, "more": str(count - 1)}
         pieces = list(self._fragments.forms[layout_name(count, 0, False)].subject)
         pieces[1::2] = [values[name] for name in pieces[1::2]]
@@ -141,10 +161,9 @@ def _template(pieces: Pieces, why: bool = True) -> bytes:
     return b"".join(parts)
 
 
-def _may_have_dots(fragments: Fragments) -> bool:
+def _may_have_dots(fragments: Iterable[LayoutFragments | CardFragments]) -> bool:
     """Check for lines that begin with a dot. This version encodes none, but others may have stored some."""
-    rendered: list[LayoutFragments | CardFragments] = [*fragments.forms.values(), *fragments.cards.values()]
-    texts = chain(*((fragment.text, fragment.html) for fragment in rendered), fragments.welcome)
+    texts = chain.from_iterable((fragment.text, fragment.html) for fragment in fragments)
     return any(literal.startswith(".") or "\n." in literal for pieces in texts for literal in pieces)
 
 

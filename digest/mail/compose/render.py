@@ -8,6 +8,7 @@ are escaped by the template engine.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from digest.issues.issue import Issue
-from digest.language import SOURCE, Language, Languages, speak
+from digest.language import SOURCE, Language, Languages, _, speak
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
 from digest.mail.compose.cards import EXCERPT, card_values, safe_url
 from digest.mail.compose.quoted_printable import placeholder, row_placeholder
@@ -118,6 +119,11 @@ class Renderer:
         card = self._card("welcome", {"subscriber": _PLACEHOLDERS})
         return RenderedCard(card.html, card.text + "\n\n")
 
+    def since(self, issue: Issue, since: date) -> RenderedCard:
+        """The notice above the papers of the first message after days without one, from `since` on."""
+        card = self._card("since", {"notice": withheld_notice(since, issue.date, self.language)})
+        return RenderedCard(card.html, card.text + "\n\n")
+
     def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
         """Inline the styles that the cards have in a message."""
         between = row_placeholder("card")
@@ -181,6 +187,25 @@ def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
         papers,
     )
     return sentence % {"num": many if papers > 1 else "1", "pool": language.number(pool)}
+
+
+def withheld_notice(since: date, today: date, language: Language) -> str:
+    """Says on which days no message went out, from `since` to yesterday."""
+    last = today - timedelta(days=1)
+    day_of = language.weekday if since > today - timedelta(days=7) else language.day_of
+    if since >= last:
+        sentence = _("We didn’t email you on %(day)s: too few papers were worth it. This issue covers that day too.")
+        return language.say(sentence) % {"day": day_of(since)}
+    sentence = _(
+        "We didn’t email you from %(start)s to %(end)s: too few papers were worth it. This issue covers those days too."
+    )
+    return language.say(sentence) % {"start": day_of(since), "end": day_of(last)}
+
+
+def frozen_branding(issue: Issue) -> Branding:
+    """The operator's name and addresses at the cut of `issue`."""
+    settings = issue.settings
+    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
 
 
 def _contact_url(contact: str) -> str:

@@ -10,7 +10,7 @@ from digest.database.engine import transaction
 from digest.ledger.kinds import Status, SuppressionReason
 from digest.settings import Settings
 from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Preferences
+from digest.subscribers.subscriber import Balance, Preferences
 from digest.subscribers.suppressions import suppress
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
@@ -57,6 +57,33 @@ def test_preferences_show_what_is_stored_and_save_what_is_chosen(visit: Visit) -
     assert (after.papers, after.hour, after.keywords, after.topics) == (2, 9, (), ())
     assert after.paused_until == START.date()  # of a pause that was ended by hand, the end
     assert (after.zone, after.weekdays) == ("Asia/Tokyo", frozenset({4}))
+
+
+@pytest.mark.parametrize(("purpose", "page"), [(Purpose.MANAGE, "preferences"), (Purpose.CONFIRM, "confirm")])
+def test_a_mix_and_full_lists_can_be_chosen_at_sign_up_and_later(visit: Visit, purpose: Purpose, page: str) -> None:
+    if purpose is Purpose.CONFIRM:
+        visit.browser.post("/subscribe", data={"email": ADDRESS})
+    subscriber = visit.subscriber() if purpose is Purpose.CONFIRM else visit.subscribed()
+    link = f"/{page}/{visit.token(purpose, subscriber)}"
+    form = visit.browser.get(link).text
+    assert 'name="balance" value="both" checked' in form
+    assert re.search(r'type="checkbox" name="full_lists" value="yes"[^>]* checked', form) is None
+    visit.browser.post(link, data={"balance": "mine", "full_lists": ["no", "yes"]})
+    chosen = visit.subscriber().preferences
+    assert (chosen.balance, chosen.full_lists) == (Balance.MINE, True)
+
+
+def test_a_mix_and_full_lists_are_shown_as_stored_and_can_be_taken_back(visit: Visit) -> None:
+    subscriber = visit.subscribed()
+    chosen = Preferences(balance=Balance.MINE, full_lists=True)
+    subscriptions.change_preferences(visit.engine, subscriber.id, chosen, START)
+    link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
+    page = visit.browser.get(link).text
+    assert 'name="balance" value="mine" checked' in page
+    assert re.search(r'name="full_lists" value="yes"[^>]* checked', page)
+    assert visit.browser.post(link, data={"balance": "all of it"}).status_code == 400
+    visit.browser.post(link, data={"balance": "best", "full_lists": "no"})
+    assert visit.subscriber().preferences == Preferences(balance=Balance.BEST)
 
 
 def test_lists_are_separated_by_the_commas_of_any_script(visit: Visit) -> None:

@@ -68,10 +68,16 @@ def test_every_column_about_a_reader_is_one_that_the_page_tells_of(visit: Visit)
     told = {
         "id", "key", "email", "status", "created_at", "changed_at",
         "requested_at", "requested_from", "form", "confirmed_at", "confirmed_from",
-        "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "papers",
-        "frequency", "weekdays", "zone", "hour", "paused_until", "language",
+        "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "balance",
+        "papers", "full_lists", "frequency", "weekdays", "zone", "hour", "paused_until", "language",
     }  # fmt: skip
     assert {column.name for column in subscribers.columns} == told
+
+
+def test_it_names_the_mix_the_full_lists_and_the_profile(visit: Visit) -> None:
+    text = said(visit)
+    assert "the mix of papers, whether lists are always full" in text
+    assert "A profile: which subjects count how much for you." in text
 
 
 def test_it_speaks_chinese(visit: Visit) -> None:
