@@ -201,12 +201,9 @@ class _Cut:
             notes=notes,
             left_out=left_out or {},
         )
-        new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
-        best = ranked[: plan.papers]
-        issue_id = add_issue(self.connection, new, best, ranked[plan.papers :])
-        if issue_id is not None:
-            keep_profiles(self.connection, issue_id, [paper.paper.id for paper in best], self.now)
-        return issue_id
+        weights, space_id = self.weights(kind).as_dict(), ready_space(self.connection)
+        new = NewIssue(kind, self.day, self.now, FORMULA, weights, settings, note, space_id)
+        return add_issue(self.connection, new, ranked[: plan.papers], ranked[plan.papers :])
 
     def missed(self) -> Missed | None:
         """Return since when paused subscribers must have had no issue; None while there are too few issues."""

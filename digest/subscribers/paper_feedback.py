@@ -122,7 +122,8 @@ def rated_among(
     if not subscriber_ids or not paper_ids:
         return {}
     query = select(opinions.c.subscriber_id, opinions.c.paper_id).where(
-        in_list(connection, opinions.c.subscriber_id, subscriber_ids), in_list(connection, opinions.c.paper_id, paper_ids)
+        in_list(connection, opinions.c.subscriber_id, subscriber_ids),
+        in_list(connection, opinions.c.paper_id, paper_ids),
     )
     rated: dict[int, set[str]] = {}
     for subscriber_id, paper_id in connection.execute(query):

@@ -5,8 +5,8 @@ Nothing here imports numpy before someone has given feedback.
 
 import os
 
-from digest.issues.profiles.refresh import fit_space, place_papers, refresh_profiles
-from digest.issues.profiles.store import Profile, profiles_of, ready_space, stored_profiles
+from digest.issues.profiles.refresh import place_papers, refresh_profiles, renew_space
+from digest.issues.profiles.store import Profile, is_kept, profiles_of, ready_space, stored_profiles
 from digest.issues.profiles.summary import FeedbackSummary, feedback_summary
 from digest.issues.profiles.tastes import affinities_of, stored_affinities
 
@@ -18,11 +18,12 @@ __all__ = [
     "Profile",
     "affinities_of",
     "feedback_summary",
-    "fit_space",
+    "is_kept",
     "place_papers",
     "profiles_of",
     "ready_space",
     "refresh_profiles",
+    "renew_space",
     "stored_affinities",
     "stored_profiles",
 ]

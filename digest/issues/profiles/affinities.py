@@ -47,9 +47,7 @@ class PoolAffinities:
     spectrum: Matrix
     liked: dict[str, LikedPaper] = field(default_factory=dict)
 
-    def of(
-        self, connection: Connection, profiles: Mapping[int, Profile], worth: int
-    ) -> dict[int, PoolAffinity]:
+    def of(self, connection: Connection, profiles: Mapping[int, Profile], worth: int) -> dict[int, PoolAffinity]:
         """Return what these profiles like; an affinity of 1 is `worth` so many points."""
         self._read_liked(connection, {paper_id for profile in profiles.values() for paper_id in profile.liked})
         points = _points(_rows([profile.weights for profile in profiles.values()]), self.papers, worth)

@@ -32,7 +32,7 @@ _SUBSCRIBERS, _PAPERS = 500, 1_000  # that are computed, or placed, in one trans
 _SPACES_KEPT, _PROFILES_KEPT = timedelta(days=8), timedelta(days=2)  # after the last issue that used them
 
 
-def fit_space(engine: Engine, now: datetime) -> bool:
+def renew_space(engine: Engine, now: datetime) -> bool:
     """Fit a space of the archive's papers if there is feedback and the last space no longer serves."""
     with read_only(engine) as connection:
         papers = store.count_papers(connection)
@@ -76,10 +76,19 @@ def place_papers(engine: Engine, now: datetime) -> None:
     with read_only(engine) as connection:
         in_use = [space.id for space in store.spaces_in_use(connection)]
     for space_id in in_use:
-        space = None
-        while texts := _unplaced(engine, space_id, now):
-            space = space or _read_space(engine, space_id)
-            _keep_vectors(engine, space_id, texts, space.place({id_: paper.text for id_, paper in texts.items()}))
+        try:
+            _place_in(engine, space_id, now)
+        except (ValueError, MemoryError) as problem:  # no reason to cut no issue
+            log.error("papers cannot be placed in a space; another is fitted", space=space_id, problem=str(problem))
+            with transaction(engine) as connection:
+                store.set_outdated(connection, space_id)
+
+
+def _place_in(engine: Engine, space_id: int, now: datetime) -> None:
+    space = None
+    while texts := _unplaced(engine, space_id, now):
+        space = space or _read_space(engine, space_id)
+        _keep_vectors(engine, space_id, texts, space.place({id_: paper.text for id_, paper in texts.items()}))
 
 
 def _unplaced(engine: Engine, space_id: int, now: datetime) -> dict[str, PaperText]:
@@ -108,6 +117,8 @@ def _read_space(engine: Engine, space_id: int) -> "Space":
 
 def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> int:
     """Compute the stale profiles in each space, some in each transaction, and return how many subscribers had one."""
+    from digest.issues.profiles.compute import profiles_from, strongest_words
+
     newest = cache(lambda: _read_space(engine, in_use[-1].id))  # for their words
     last = count = 0
     while feedback := _stale_feedback(engine, last):
@@ -116,7 +127,7 @@ def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> in
         computed = {}
         with read_only(engine) as connection:
             for space in in_use:
-                computed[space.id] = _profiles_in(connection, space.id, feedback)
+                computed[space.id] = profiles_from(connection, space.id, feedback)
                 liked = {subscriber_id: profile.liked for subscriber_id, profile in computed[space.id].items()}
             texts = store.texts_of(connection, {paper_id for papers in liked.values() for paper_id in papers})
         words = strongest_words(newest(), texts, liked) if texts else {}
@@ -140,7 +151,7 @@ def _keep(
     words: Mapping[int, Sequence[str]],
     now: datetime,
 ) -> None:
-    """Store what was computed from `feedback`, except for subscribers who have changed theirs since: they stay stale."""
+    """Store what was computed from `feedback`. Subscribers who have changed theirs since stay stale."""
     still_there = store.lock_subscribers(connection, feedback)
     latest = all_feedback(connection, still_there)
     same = {subscriber_id for subscriber_id in still_there if latest.get(subscriber_id, ()) == feedback[subscriber_id]}

@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
-from digest.database.tables import issues, opinions, paper_vectors, papers, profiles, spaces, stale_profiles, subscribers
+from digest.database.tables import (
+    issues,
+    opinions,
+    paper_vectors,
+    papers,
+    profiles,
+    spaces,
+    stale_profiles,
+    subscribers,
+)
 from digest.ledger.kinds import Status
 from digest.subscribers.paper_feedback import FeedbackKind
 
@@ -49,7 +58,8 @@ def spaces_in_use(connection: Connection) -> list[StoredSpace]:
 
 def ready_space(connection: Connection) -> int | None:
     """Return the id of the newest space that is ready."""
-    return connection.scalar(select(func.max(spaces.c.id)).where(spaces.c.ready_at.is_not(None)))
+    space_id: int | None = connection.scalar(select(func.max(spaces.c.id)).where(spaces.c.ready_at.is_not(None)))
+    return space_id
 
 
 def add_space(connection: Connection, fitted_at: datetime, papers: int, spectrum: bytes, content: bytes) -> int:
@@ -72,13 +82,24 @@ def spectrum_of(connection: Connection, space_id: int) -> bytes | None:
     return connection.scalar(select(spaces.c.spectrum).where(spaces.c.id == space_id))
 
 
+def is_kept(connection: Connection, space_id: int) -> bool:
+    return bool(connection.scalar(select(select(spaces.c.id).where(spaces.c.id == space_id).exists())))
+
+
 def set_ready(connection: Connection, space_id: int, now: datetime) -> bool:
     """Let the next issues use a space, unless a profile is missing in it still."""
-    computed = exists().where(profiles.c.space_id == space_id, profiles.c.subscriber_id == stale_profiles.c.subscriber_id)
+    computed = exists().where(
+        profiles.c.space_id == space_id, profiles.c.subscriber_id == stale_profiles.c.subscriber_id
+    )
     if connection.scalar(select(_of_confirmed(~computed).exists())):
         return False
     change = update(spaces).where(spaces.c.id == space_id, spaces.c.ready_at.is_(None))
     return connection.execute(change.values(ready_at=now)).rowcount == 1
+
+
+def set_outdated(connection: Connection, space_id: int) -> None:
+    """Let another space be fitted as soon as possible, as if this one had been fitted on no paper."""
+    connection.execute(update(spaces).where(spaces.c.id == space_id).values(papers=0))
 
 
 def drop_old_spaces(connection: Connection, in_use: int, spaces_since: datetime, profiles_since: datetime) -> None:
@@ -93,7 +114,9 @@ def drop_old_spaces(connection: Connection, in_use: int, spaces_since: datetime,
 # --- papers in a space ---
 
 _TEXT = (papers.c.title, papers.c.abstract, papers.c.summary, papers.c.keywords)
-_LETTERS = (func.length(papers.c.title) + func.length(papers.c.abstract) + func.length(papers.c.summary)).label("letters")
+_LETTERS = (func.length(papers.c.title) + func.length(papers.c.abstract) + func.length(papers.c.summary)).label(
+    "letters"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +182,7 @@ def vectors_of(connection: Connection, space_id: int, paper_ids: Collection[str]
     """Return the positions of papers by id; those without one are omitted."""
     query = select(paper_vectors.c.paper_id, paper_vectors.c.vector).where(paper_vectors.c.space_id == space_id)
     wanted = query.where(in_list(connection, paper_vectors.c.paper_id, paper_ids))
-    return {paper_id: vector for paper_id, vector in connection.execute(wanted)}
+    return {row.paper_id: row.vector for row in connection.execute(wanted)}
 
 
 class LikedPaper(NamedTuple):
