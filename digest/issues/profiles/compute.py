@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from digest.issues.profiles.discriminant import discriminants, pack, unpack
 from digest.issues.profiles.profile import freshness
 from digest.issues.profiles.store import Profile, spectrum_of, vectors_of
+from digest.papers.search.tokenizer import STOPS, stem
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
 if TYPE_CHECKING:
@@ -72,10 +73,12 @@ def strongest_words(
     columns = np.array([number for papers in theirs for number in papers], np.int32)
     parts = np.ones(len(columns), np.float32), columns, ends
     total = (sparse.csr_array(parts, shape=(len(theirs), len(texts))) @ space.lexicon.rows(texts.values())).tocsr()
+    telling = np.array([stem(word) not in STOPS for word in space.lexicon.columns], np.float32)
     names = list(space.lexicon.columns)
     words = {}
     for number, subscriber_id in enumerate(liked):
         own = slice(total.indptr[number], total.indptr[number + 1])
-        strongest = np.argsort(-total.data[own], kind="stable")[:_WORDS]
-        words[subscriber_id] = [names[word] for word in total.indices[own][strongest]]
+        columns = total.indices[own]
+        strongest = np.argsort(-total.data[own] * telling[columns], kind="stable")[:_WORDS]
+        words[subscriber_id] = [names[column] for column in columns[strongest] if telling[column]]
     return words
