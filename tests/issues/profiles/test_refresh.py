@@ -2,17 +2,16 @@
 
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import issues, paper_vectors, spaces
 from digest.issues.personal_data import export
 from digest.issues.profiles import feedback_summary, refresh_profiles, renew_space
-from digest.ledger.kinds import Status
 from digest.subscribers import paper_feedback, store, subscriptions
 from tests.issues.profiles.builders import (
     GRAPHS,
@@ -144,22 +143,11 @@ def test_two_schedulers_at_once_compute_every_profile(engine, ada, database_url)
     others = [add_subscriber(engine, f"reader{number}@example.com") for number in range(20)]
     for number, subscriber in enumerate(others):
         give(engine, subscriber, 100 + number % 6, 110 + number % 5)
-    problems = []
-
-    def work():
-        own = connect(database_url)
-        try:
-            learn(own)
-        except Exception as problem:
-            problems.append(problem)
-        own.dispose()
-
-    schedulers = [threading.Thread(target=work) for _ in range(2)]
+    schedulers = [connect(database_url) for _ in range(2)]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(learn, schedulers))
     for scheduler in schedulers:
-        scheduler.start()
-    for scheduler in schedulers:
-        scheduler.join()
-    assert problems == []
+        scheduler.dispose()
     refresh_profiles(engine, YESTERDAY)
     newest = max(ready(engine))
     assert ready(engine)[newest]
