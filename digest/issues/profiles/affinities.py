@@ -4,32 +4,33 @@ It brings numpy: import it only for a claim with a profile. Vectors and weights 
 the product is exact, and explain gets the same points for one subscriber as a worker for hundreds.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from digest.issues.profiles.discriminant import Matrix, affinity, contributions, unpack
+from digest.issues.profiles.discriminant import Matrix, affinity, background, contributions
 from digest.issues.profiles.store import LikedPaper, Profile, liked_papers, spectrum_of, vectors_of
 
-_CLOSEST = 64  # papers of a pool that are sorted for each subscriber
-_PAPERS = 500  # of a pool that are multiplied at once: 1 MB for a claim of 500
-_LIKED = 3_000  # liked papers that stay in memory: 1.5 MB
+_CLOSEST = 256  # papers of a pool that are sorted for each subscriber at most
+_PAPERS = 250  # of a pool that are multiplied at once: 0.5 MB for a claim of 500
+_LIKED = 2_000  # liked papers that stay in memory: 1 MB
 
 
 class PoolAffinity(NamedTuple):
     """One subscriber's affinity to the papers of a pool, which are numbered from 0."""
 
     points: Sequence[int]  # of each paper
-    closest: Sequence[int]  # papers with the most points, most first
+    closest: Sequence[int]  # papers with enough points to match, most first
     neighbours: Callable[[Sequence[int]], Mapping[int, str]]  # for some papers: title of the liked paper behind each
 
 
 class _Rows(NamedTuple):
+    """Vectors: whole numbers, and the scale of each row."""
+
     whole: NDArray[np.int8]
     scale: Matrix
 
@@ -38,39 +39,42 @@ class _Rows(NamedTuple):
         return rows
 
 
-@dataclass(slots=True)
 class PoolAffinities:
     """The papers of one pool in a space."""
 
-    space_id: int
-    papers: _Rows
-    spectrum: Matrix
-    liked: dict[str, LikedPaper] = field(default_factory=dict)
+    def __init__(self, space_id: int, papers: _Rows, spectrum: Matrix) -> None:
+        self._space_id = space_id
+        self._papers = papers
+        self._background = lru_cache(maxsize=100)(partial(background, spectrum))
+        self._liked: dict[str, LikedPaper] = {}
 
-    def of(self, connection: Connection, profiles: Mapping[int, Profile], worth: int) -> dict[int, PoolAffinity]:
-        """Return what these profiles like; an affinity of 1 is `worth` so many points."""
+    def of(
+        self, connection: Connection, profiles: Mapping[int, Profile], worth: int, least: float
+    ) -> dict[int, PoolAffinity]:
+        """Return what these profiles like. An affinity of 1 is `worth` so many points; `least` points are a match."""
         self._read_liked(connection, {paper_id for profile in profiles.values() for paper_id in profile.liked})
-        points = _points(_rows([profile.weights for profile in profiles.values()]), self.papers, worth)
+        points = _points(_rows([profile.weights for profile in profiles.values()]), self._papers, worth)
         return {
-            subscriber_id: PoolAffinity(memoryview(row), _closest(row), partial(self._neighbours, profile.liked))
+            subscriber_id: PoolAffinity(memoryview(row), _closest(row, least), partial(self._neighbours, profile.liked))
             for (subscriber_id, profile), row in zip(profiles.items(), points, strict=True)
         }
 
-    def _read_liked(self, connection: Connection, wanted: Collection[str]) -> None:
-        missing = [paper_id for paper_id in wanted if paper_id not in self.liked]
-        if len(self.liked) + len(missing) > _LIKED:
-            self.liked = {paper_id: paper for paper_id, paper in self.liked.items() if paper_id in wanted}
+    def _read_liked(self, connection: Connection, wanted: Set[str]) -> None:
+        missing = wanted - self._liked.keys()
+        if len(self._liked) + len(missing) > _LIKED:
+            self._liked = {paper_id: paper for paper_id, paper in self._liked.items() if paper_id in wanted}
         if missing:
-            self.liked |= liked_papers(connection, self.space_id, missing)
+            self._liked |= liked_papers(connection, self._space_id, missing)
 
     def _neighbours(self, liked: Mapping[str, float], chosen: Sequence[int]) -> dict[int, str]:
         """Return the title of the liked paper that adds most to the affinity of each chosen paper."""
-        papers = [(self.liked[paper_id], share) for paper_id, share in liked.items() if paper_id in self.liked]
+        papers = [(self._liked[paper_id], share) for paper_id, share in liked.items() if paper_id in self._liked]
         if not papers:
             return {}
         shares = np.array([share for _paper, share in papers], np.float32)
-        rated = unpack([paper.vector for paper, _share in papers])
-        added = contributions(shares, rated, self.spectrum, self.papers.some(chosen))
+        rows = _rows([paper.vector for paper, _share in papers])
+        against = self._background(len(papers))
+        added = contributions(shares * rows.scale, rows.whole.astype(np.float32), against, self._papers.some(chosen))
         return {index: papers[best][0].title for index, best in zip(chosen, added.argmax(axis=1).tolist(), strict=True)}
 
 
@@ -88,7 +92,7 @@ def pool_affinities(connection: Connection, space_id: int, paper_ids: Sequence[s
 def _rows(packed: Sequence[bytes]) -> _Rows:
     rows = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), -1)
     scale = np.ascontiguousarray(rows[:, :4]).view("<f4")[:, 0]
-    return _Rows(np.ascontiguousarray(rows[:, 4:]).view(np.int8), scale)
+    return _Rows(rows[:, 4:].view(np.int8), scale)
 
 
 def _points(weights: _Rows, papers: _Rows, worth: int) -> NDArray[np.signedinteger]:
@@ -104,7 +108,6 @@ def _points(weights: _Rows, papers: _Rows, worth: int) -> NDArray[np.signedinteg
     return points
 
 
-def _closest(points: NDArray[np.signedinteger]) -> list[int]:
-    some = np.argpartition(-points, _CLOSEST)[:_CLOSEST] if len(points) > _CLOSEST else np.arange(len(points))
-    closest: list[int] = some[np.lexsort((some, -points[some]))].tolist()
-    return closest
+def _closest(points: NDArray[np.signedinteger], least: float) -> Sequence[int]:
+    (close,) = (points >= least).nonzero()
+    return memoryview(close[(-points[close]).argsort(kind="stable")[:_CLOSEST]].astype(np.int32))

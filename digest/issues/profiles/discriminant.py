@@ -41,10 +41,9 @@ def discriminants(
     return weights, of_papers
 
 
-def contributions(coefficients: Matrix, liked: Matrix, spectrum: Matrix, papers: Matrix) -> Matrix:
+def contributions(coefficients: Matrix, liked: Matrix, background: Matrix, papers: Matrix) -> Matrix:
     """Return what each paper that a subscriber likes adds to the score of other papers: papers × liked papers."""
-    leaning = papers / _spread(spectrum, len(liked))
-    added: Matrix = (leaning @ liked.T * coefficients).astype(np.float32)
+    added: Matrix = np.asarray((papers / background) @ liked.T * coefficients, np.float32)
     return added
 
 
@@ -95,7 +94,7 @@ def _solve(vectors: Matrix, freshness: Matrix, spectrum: Matrix) -> tuple[Matrix
     Coefficients solve a ridge regression, in which liked and disliked papers do not see each other.
     """
     liked = freshness > 0
-    leaning = vectors / _spread(spectrum, liked.sum(axis=1)[:, None])[:, None]
+    leaning = vectors / background(spectrum, liked.sum(axis=1)[:, None])[:, None]
     kernel = leaning @ vectors.transpose(0, 2, 1) * (liked[:, :, None] == liked[:, None])
     sides = (liked.astype(np.float32), (~liked).astype(np.float32))
     own, mean = np.einsum("sii->si", kernel), np.zeros_like(freshness)
@@ -113,7 +112,7 @@ def _solve(vectors: Matrix, freshness: Matrix, spectrum: Matrix) -> tuple[Matrix
     return coefficients * _per_deviation(coefficients, leaning, spectrum), leaning
 
 
-def _spread(spectrum: Matrix, liked: Any) -> Matrix:
+def background(spectrum: Matrix, liked: Any) -> Matrix:
     """Return the variance of the background in each dimension, and what it counts for against so many liked papers."""
     spread: Matrix = spectrum + spectrum.sum() / (_BACKGROUND * np.maximum(liked, 1))
     return np.maximum(spread, _NOTHING)

@@ -22,7 +22,7 @@ from digest.subscribers.paper_feedback import rated_among
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
 if TYPE_CHECKING:
-    from digest.issues.profiles.affinities import PoolAffinities
+    from digest.issues.profiles.affinities import PoolAffinities, PoolAffinity
 
 
 @dataclass(slots=True)
@@ -115,15 +115,16 @@ def pool_profiles(
     if cached.pool.by_score:  # an earlier version, which computed affinities at the cut
         earlier = affinities_of(connection, cached.issue.id, rated)
         own = {id_: profile_from(cached.pool, each.affinity, each.neighbours) for id_, each in earlier.items()}
-    else:
-        own = _in_pool(connection, cached, stored)
-    return {
-        subscriber_id: replace(own.get(subscriber_id, NO_PROFILE), rated=rated.get(subscriber_id, frozenset()))
-        for subscriber_id in own.keys() | rated.keys()
-    }
+        return {id_: replace(own.get(id_, NO_PROFILE), rated=theirs) for id_, theirs in rated.items()}
+    profiles = {id_: PoolProfile(rated=theirs) for id_, theirs in rated.items()}
+    for id_, like in _affinities(connection, cached, stored).items():
+        profiles[id_] = PoolProfile(like.points, like.closest, rated.get(id_, frozenset()), like.neighbours)
+    return profiles
 
 
-def _in_pool(connection: Connection, cached: CachedIssue, stored: Mapping[int, Profile]) -> dict[int, PoolProfile]:
+def _affinities(
+    connection: Connection, cached: CachedIssue, stored: Mapping[int, Profile]
+) -> "Mapping[int, PoolAffinity]":
     issue, pool = cached.issue, cached.pool
     if not stored or not pool.paper_ids or issue.space_id is None:
         return {}
@@ -132,8 +133,7 @@ def _in_pool(connection: Connection, cached: CachedIssue, stored: Mapping[int, P
     cached.affinities = cached.affinities or pool_affinities(connection, issue.space_id, pool.paper_ids)
     if cached.affinities is None:
         return {}
-    theirs = cached.affinities.of(connection, stored, pool.points[AFFINITY])
-    return {id_: PoolProfile(own.points, own.closest, neighbours=own.neighbours) for id_, own in theirs.items()}
+    return cached.affinities.of(connection, stored, pool.points[AFFINITY], pool.least_close)
 
 
 def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[str, str]) -> PoolProfile:

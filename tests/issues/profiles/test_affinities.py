@@ -39,9 +39,9 @@ def ada(engine):
     return ada
 
 
-def affinities(connection, subscriber_ids, pool=POOL, worth=8000):
-    read = pool_affinities(connection, 1, pool)
-    return read.of(connection, profiles_of(connection, 1, subscriber_ids), worth)
+def affinities(connection, subscriber_ids, worth=8000, least=-8000):
+    pool = pool_affinities(connection, 1, POOL)
+    return pool.of(connection, profiles_of(connection, 1, subscriber_ids), worth, least)
 
 
 @ON_SQLITE
