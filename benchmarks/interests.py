@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from digest.issues.profiles import affinities, fit_space
+from digest.issues.profiles.profile import affinities, fit_space
 from digest.issues.profiles.space import Sparse
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 

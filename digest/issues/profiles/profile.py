@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
 
 HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
-LESS = 0.2  # what "less like this" weighs against "more like this" (Rocchio 1971; docs/interests.md)
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":
-    """Fit the space of these papers (id → title, abstract and keywords), once per issue."""
+    """Fit the space of these papers (id → title, abstract and keywords)."""
     from digest.issues.profiles.space import fit
 
     return fit(texts)
@@ -29,25 +28,39 @@ def affinities(
 ) -> list[list[float]]:
     """Return the affinity of each paper, -1 to 1, for each subscriber's feedback and pool of paper ids.
 
-    It is the cosine between the paper and the mean of the liked papers minus LESS times the mean of the disliked ones;
-    recent feedback weighs more. It is 0 without feedback and for papers that the space does not hold. A pool given as
+    Recent feedback weighs more. It is 0 without feedback and for papers that the space does not hold. A pool given as
     the same object for all is looked up once.
     """
-    return space.similarities([_weights(space, items, now) for items in feedback], pools)
+    import numpy as np
+
+    from digest.issues.profiles.discriminant import affinity, discriminants
+
+    fresh = [
+        {paper: weight for paper, weight in freshness(items, now).items() if paper in space.rows} for items in feedback
+    ]
+    rated = [space.vectors_of(list(papers)) for papers in fresh]
+    weights, _ = discriminants(rated, [np.fromiter(p.values(), np.float32) for p in fresh], space.spectrum)
+    mapped, last, vectors = [], None, space.vectors[:0]
+    for row, pool in zip(weights, pools, strict=True):
+        if pool is not last:
+            last, vectors = pool, space.vectors_of(pool)
+        mapped.append(affinity(vectors @ row).tolist())
+    return mapped
 
 
-def profile_words(space: "Space", feedback: Sequence[PaperFeedback], now: datetime, count: int = 12) -> list[str]:
+def profile_words(
+    space: "Space", texts: Mapping[str, str], feedback: Sequence[PaperFeedback], now: datetime, count: int = 12
+) -> list[str]:
     """Return the strongest words of a profile; empty for a profile without papers."""
-    return space.strongest_words(_weights(space, feedback, now), count)
+    weights = {paper: weight for paper, weight in freshness(feedback, now).items() if paper in texts}
+    return space.strongest_words({paper: texts[paper] for paper in weights}, weights, count)
 
 
-def _weights(space: "Space", feedback: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
-    """Return papers' weights in the profile, which add up to 1 for liked papers and to -LESS for disliked ones."""
-    fresh = {
-        item.paper_id: (item.kind is FeedbackKind.MORE, float(0.5 ** (max(now - item.at, timedelta()) / HALF_LIFE)))
+def freshness(feedback: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
+    """Return how much each rated paper counts, at most 1: below 0 for disliked papers, as the last feedback says."""
+    return {
+        item.paper_id: (1 if item.kind is FeedbackKind.MORE else -1)
+        * float(0.5 ** (max(now - item.at, timedelta()) / HALF_LIFE))
         for item in feedback
-        if item.kind is not FeedbackKind.READ and item.paper_id in space.rows
+        if item.kind is not FeedbackKind.READ
     }
-    more = sum(weight for liked, weight in fresh.values() if liked)
-    less = sum(weight for liked, weight in fresh.values() if not liked)
-    return {paper: weight / more if liked else -LESS * weight / less for paper, (liked, weight) in fresh.items()}

@@ -1,7 +1,5 @@
 """Profiles: papers that resemble liked ones rank above others, from stored feedback alone."""
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -153,11 +151,11 @@ def test_the_same_papers_give_the_same_numbers_in_whatever_order_they_come(space
 
 
 def test_a_profile_is_shown_by_its_strongest_words(space):
-    words = profile_words(space, more("graph-1", "graph-4"), MORNING, count=5)
+    words = profile_words(space, TEXTS, more("graph-1", "graph-4"), MORNING, count=5)
     assert len(words) == 5
     assert set(words) <= set(SUBJECTS["graph"])
-    assert profile_words(space, less("graph-1"), MORNING) == []
-    assert profile_words(space, [], MORNING) == []
+    assert profile_words(space, TEXTS, less("graph-1"), MORNING) == []
+    assert profile_words(space, TEXTS, [], MORNING) == []
 
 
 def test_nothing_said_or_nothing_known_is_zero(space):
@@ -178,7 +176,7 @@ def test_hostile_texts_are_places_like_others(copies):
     scores = affinity(hostile, [*more(*texts), *less("0-0")], list(texts))
     assert all(-1.0001 <= number <= 1.0001 for number in scores.values())
     assert scores["0-0"] == 0.0  # an empty text is like nothing
-    profile_words(hostile, more(*texts), MORNING)
+    profile_words(hostile, texts, more(*texts), MORNING)
 
 
 @pytest.mark.parametrize("texts", [{}, {"a": "graph"}, {"a": "graph node", "b": "graph node"}, {"a": "", "b": ""}])
@@ -191,17 +189,6 @@ def test_tiny_collections_work(texts):
 def test_papers_that_are_all_the_same_are_all_as_near():
     scores = affinity(fit_space({str(n): "graph node edge" for n in range(9)}), more("3"), [*map(str, range(9))])
     assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=1e-4)
-
-
-def test_a_process_in_which_nobody_said_anything_never_imports_numpy():
-    code = (
-        "import sys, datetime; from digest.database.engine import connect; from digest.database.tables import metadata;"
-        "from digest.issues.profiles import keep_profiles;"
-        "connection = connect('sqlite://').connect(); metadata.create_all(connection);"
-        "keep_profiles(connection, 1, ['2603.00001'], datetime.datetime.now(datetime.UTC));"
-        "sys.exit('numpy' in sys.modules or 'scipy' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def check_real_subscribers(folder, every):

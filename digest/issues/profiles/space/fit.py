@@ -1,0 +1,65 @@
+"""Texts of papers → a space. Some thousand papers take seconds (docs/interests.md has the steps and their times)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse, blocks, scale_rows
+from digest.issues.profiles.space.decomposition import decompose, multiply_rows
+from digest.issues.profiles.space.encoder import teach
+from digest.issues.profiles.space.neighbours import find_neighbours
+from digest.issues.profiles.space.space import PULL, Space, join
+from digest.issues.profiles.space.words import read_words
+
+TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
+_DECOMPOSED = 320  # dimensions
+_ENCODED = 128  # dimensions
+_KEPT = 320  # dimensions after turning
+_ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
+_EPOCHS, _LESSONS = 12, 300_000  # of the encoder: at least so many epochs, and papers seen in all of them
+_SEED = 4
+
+
+def fit(texts: Mapping[str, str]) -> Space:
+    """Fit the space of these papers: id → text, in any order. Of more than TAUGHT papers a sample teaches."""
+    ids = sorted(texts)
+    if len(ids) > TAUGHT:
+        ids = [ids[int(number)] for number in np.linspace(0, len(ids) - 1, TAUGHT)]
+    lexicon, words = read_words(texts[paper] for paper in ids)
+    positions, strengths = decompose(words, _DECOMPOSED, _SEED)
+    encoder = _encode(words, positions, strengths)
+    graph, neighbourhood = find_neighbours(words)
+    vectors = join(positions, words @ encoder)
+    for columns in blocks(vectors.shape[1], len(ids)):
+        vectors[:, columns] += PULL * (graph @ np.ascontiguousarray(vectors[:, columns]))
+    vectors, spectrum, mean, turn = _turn(scale_rows(vectors))
+    vectors[np.diff(words.indptr) == 0] = 0
+    rows = {paper: row for row, paper in enumerate(ids)}
+    return Space(rows, vectors, spectrum, lexicon, words, neighbourhood, positions, strengths, encoder, mean, turn)
+
+
+def _encode(words: Sparse, positions: Matrix, strengths: Matrix) -> Matrix:
+    """Return the encoder, which starts from the words' vectors in the decomposition."""
+    papers = len(positions)
+    if papers < _ENCODED_FROM:
+        return np.zeros((words.shape[1], 0), np.float32)
+    start = words.T @ (positions[:, :_ENCODED] / np.maximum(strengths[:_ENCODED], NOTHING))
+    start *= 0.05 / max(start.std(), NOTHING)
+    return teach(words, start, max(_EPOCHS, _LESSONS // papers), _SEED)
+
+
+def _turn(vectors: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """Return the vectors turned onto the eigenvectors of their covariance, its eigenvalues, the mean that was taken off
+    and the turn. The last dimensions hold next to nothing and are left out.
+    """
+    mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(vectors) else vectors.sum(axis=0)
+    vectors -= mean
+    spread = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for rows in blocks(*vectors.shape):
+        spread += vectors[rows].T @ vectors[rows]
+    spectrum, turn = np.linalg.eigh(spread / max(len(vectors), 1))
+    spectrum, turn = spectrum[::-1][:_KEPT], turn[:, ::-1][:, :_KEPT]
+    kept = spectrum > NOTHING * spectrum[:1].sum()
+    turn = np.ascontiguousarray(turn[:, kept], np.float32)
+    multiply_rows(vectors, turn)
+    return vectors[:, : turn.shape[1]].copy(), spectrum[kept].astype(np.float32), mean, turn
