@@ -163,7 +163,7 @@ class Pool:
         return NEW, round(self.points[NEW] / math.log2(1 + ranked.rank))
 
     def _best(self, is_full: bool, days_withheld: int) -> Sequence[int]:
-        """What the issue has for everyone, by rank: all of it for a full list, otherwise only what is worth an email.
+        """The papers for everyone, by rank: all for a full list, otherwise only what is worth an email.
 
         That is what may end among the best of its week; where nobody votes, what is new since the last issue.
         """
