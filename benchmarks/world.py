@@ -123,10 +123,10 @@ def cut(engine: Engine, settings: Settings, day: date) -> Published:
 
 def _papers(seen_at: datetime) -> list[Paper]:
     """Best first."""
-    return [_paper(number, seen_at) for number in range(PAPERS)]
+    return [paper(number, seen_at) for number in range(PAPERS)]
 
 
-def _paper(number: int, seen_at: datetime) -> Paper:
+def paper(number: int, seen_at: datetime) -> Paper:
     words = [_SUBJECTS[(number * step + shift) % len(_SUBJECTS)] for step, shift in ((1, 0), (7, 31), (11, 87))]
     return Paper(
         id=f"2603.{number:05}",

@@ -6,6 +6,7 @@ where little is liked. numpy alone, so that delivery workers can use it. docs/in
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,25 +23,27 @@ _AT_ONCE = 100  # subscribers
 _NOTHING = 1e-12
 
 
-def discriminants(rated: Sequence[Matrix], freshness: Sequence[Matrix], spectrum: Matrix) -> Matrix:
-    """Return each subscriber's weights, subscribers × dimensions. `rated` has the vectors of a subscriber's papers,
-    `freshness` how much each counts: above 0 for liked papers, below 0 for disliked ones.
+def discriminants(
+    rated: Sequence[Matrix], freshness: Sequence[Matrix], spectrum: Matrix
+) -> tuple[Matrix, list[Matrix]]:
+    """Return each subscriber's weights, subscribers × dimensions, and the coefficients of their papers. `rated` has the
+    vectors of a subscriber's papers, `freshness` how much each counts: above 0 for liked ones, below 0 for disliked.
 
     Over all papers the scores have mean 0 and standard deviation 1. Without papers the weights are 0.
     """
     weights = np.zeros((len(rated), len(spectrum)), np.float32)
+    of_papers = [np.zeros(0, np.float32)] * len(rated)
     for some, vectors, fresh in _of_one_size(rated, freshness):
         coefficients, leaning = _solve(vectors, fresh, spectrum)
         weights[some] = _combine(coefficients, leaning)
-    return weights
+        for subscriber, own in zip(some, coefficients, strict=True):
+            of_papers[subscriber] = own
+    return weights, of_papers
 
 
-def contributions(rated: Matrix, freshness: Matrix, spectrum: Matrix, papers: Matrix) -> Matrix:
-    """Return what each of a subscriber's papers adds to the score of other papers: papers × rated papers."""
-    if not len(rated):
-        return np.zeros((len(papers), 0), np.float32)
-    coefficients, leaning = _solve(rated[None], freshness[None], spectrum)
-    added: Matrix = (papers @ leaning[0].T) * coefficients[0]
+def contributions(coefficients: Matrix, liked: Matrix, background: Matrix, papers: Matrix) -> Matrix:
+    """Return what each paper that a subscriber likes adds to the score of other papers: papers × liked papers."""
+    added: Matrix = np.asarray((papers / background) @ liked.T * coefficients, np.float32)
     return added
 
 
@@ -91,8 +94,7 @@ def _solve(vectors: Matrix, freshness: Matrix, spectrum: Matrix) -> tuple[Matrix
     Coefficients solve a ridge regression, in which liked and disliked papers do not see each other.
     """
     liked = freshness > 0
-    background = spectrum.sum() / (_BACKGROUND * np.maximum(liked.sum(axis=1), 1))
-    leaning = vectors / np.maximum(spectrum + background[:, None], _NOTHING)[:, None]
+    leaning = vectors / background(spectrum, liked.sum(axis=1)[:, None])[:, None]
     kernel = leaning @ vectors.transpose(0, 2, 1) * (liked[:, :, None] == liked[:, None])
     sides = (liked.astype(np.float32), (~liked).astype(np.float32))
     own, mean = np.einsum("sii->si", kernel), np.zeros_like(freshness)
@@ -108,6 +110,12 @@ def _solve(vectors: Matrix, freshness: Matrix, spectrum: Matrix) -> tuple[Matrix
     more, less = (side * solved * _per_deviation(side * solved, leaning, spectrum) for side in sides)
     coefficients = more - np.float32(LESS) * less
     return coefficients * _per_deviation(coefficients, leaning, spectrum), leaning
+
+
+def background(spectrum: Matrix, liked: Any) -> Matrix:
+    """Return the variance of the background in each dimension, and what it counts for against so many liked papers."""
+    spread: Matrix = spectrum + spectrum.sum() / (_BACKGROUND * np.maximum(liked, 1))
+    return np.maximum(spread, _NOTHING)
 
 
 def _per_deviation(coefficients: Matrix, leaning: Matrix, spectrum: Matrix) -> Matrix:

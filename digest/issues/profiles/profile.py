@@ -39,7 +39,7 @@ def affinities(
         {paper: weight for paper, weight in freshness(items, now).items() if paper in space.rows} for items in feedback
     ]
     rated = [space.vectors_of(list(papers)) for papers in fresh]
-    weights = discriminants(rated, [np.fromiter(p.values(), np.float32) for p in fresh], space.spectrum)
+    weights, _ = discriminants(rated, [np.fromiter(p.values(), np.float32) for p in fresh], space.spectrum)
     mapped, last, vectors = [], None, space.vectors[:0]
     for row, pool in zip(weights, pools, strict=True):
         if pool is not last:
