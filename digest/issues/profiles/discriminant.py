@@ -41,12 +41,6 @@ def discriminants(
     return weights, of_papers
 
 
-def contributions(coefficients: Matrix, liked: Matrix, background: Matrix, papers: Matrix) -> Matrix:
-    """Return what each paper that a subscriber likes adds to the score of other papers: papers × liked papers."""
-    added: Matrix = np.asarray((papers / background) @ liked.T * coefficients, np.float32)
-    return added
-
-
 def affinity(scores: Matrix) -> Matrix:
     """Map scores in standard deviations to -1 to 1. 0 says nothing, 1 is as close as papers get."""
     mapped: Matrix = np.tanh(scores / _SCALE)

@@ -29,7 +29,7 @@ from tests.issues.profiles.builders import (
     ready,
     stale,
 )
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, ON_SQLITE, add_papers, add_subscriber, cut
 
 A_DAY = timedelta(days=1)
 
@@ -121,6 +121,19 @@ def test_feedback_given_while_profiles_are_computed_is_not_lost(engine, ada):
     refresh_profiles(engine, MORNING)
     assert (stale(engine), ready(engine)) == (set(), {1: True})
     assert list(export(engine, ada.id)["profiles"][0]["liked"]) == [paper_id(101)]
+
+
+@ON_SQLITE
+def test_a_space_that_is_fitted_while_profiles_are_computed_gets_them_all_too(engine, ada):
+    learn(engine)
+    give(engine, ada, 102)
+    week = MORNING + 7 * A_DAY
+    with before_statement(engine, "spaces.content", lambda: renew_space(engine, week)):
+        refresh_profiles(engine, MORNING)
+    assert (stale(engine), ready(engine)) == ({ada.id}, {1: True, 2: False})
+    refresh_profiles(engine, week)
+    assert profiled(engine) == {(1, ada.id), (2, ada.id)}
+    assert ready(engine) == {1: True, 2: True}
 
 
 @pytest.mark.parametrize("leave", [paper_feedback.forget_all, subscriptions.erase])
