@@ -1,5 +1,6 @@
 """Fixtures for every test: databases, broker and mail server are real, and the network ends at this machine."""
 
+import gc
 import logging
 import os
 import shutil
@@ -18,9 +19,11 @@ import structlog
 from sqlalchemy import Engine
 
 from digest import clock as the_clock
+from digest.cli.main import main
 from digest.database.engine import connect
 from digest.run import processes
-from digest.settings import PREFIX, Settings, settings
+from digest.settings import FILE_VARIABLE, PREFIX, settings
+from digest.settings.secrets import generate_secret
 from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
@@ -68,16 +71,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items += short
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: all modules and tests, looked through again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 # --- every test ---
 
 
+@pytest.fixture(scope="session")
+def data_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a secret, to be copied for each test."""
+    folder = tmp_path_factory.mktemp("template") / "data"
+    generate_secret(folder / "secret_key")
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_template: Path) -> Iterator[None]:
     """Hide the caller's settings, and write only to the test's folder."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "data"))
-    Settings().create_secret()
+    monkeypatch.setenv("DIGEST_DATA_DIR", str(shutil.copytree(data_template, tmp_path / "data")))
     monkeypatch.chdir(tmp_path)  # a .env next to the sources is not read either
     settings.cache_clear()
     yield
@@ -225,6 +241,33 @@ def start_digest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
     yield start
     for process in reversed(running):
         processes.stop(process)
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`command("audit", …)` runs `digest audit …` in this process: its exit code, and what it prints."""
+
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        with monkeypatch.context() as patch:
+            patch.setenv(FILE_VARIABLE, "")  # noted, so that what --env-file leaves there is taken away
+            patch.delenv(FILE_VARIABLE)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.setattr("sys.argv", ["digest", *arguments])
+            settings.cache_clear()
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as end:
+                main()
+        settings.cache_clear()
+        printed = capsys.readouterr()
+        code = end.value.code or 0
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, printed.out, printed.err)
+
+    return run
 
 
 # --- time and data ---

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.lookup import key_of, open_database, stored_issue
+from digest.cli.lookup import key_of, open_database, reading, stored_issue
 from digest.cli.options import Day, OfKind, day_of, weight_option
 from digest.cli.output import NotReady, answer, table, with_json
 from digest.issues.reasons import reason_of
@@ -32,7 +32,7 @@ def explain(
     """Show every number behind the ranks of an issue, or behind the list that one subscriber was sent."""
     from digest.issues.explain import BadWeight
 
-    issue, changes = stored_issue(day_of(day), kind), dict(what_if or [])
+    issue, changes = stored_issue(day_of(day), kind, whole=True), dict(what_if or [])
     try:
         if subscriber is None:
             return _explain_issue(issue, changes, limit)
@@ -95,10 +95,9 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
 
     explained = explain_list(open_database(), CachedIssue(issue, Pool(issue)), key_of(address), changes)
     if explained is None:
-        raise NotReady(
-            f"No list was frozen for {address} on {issue.date}: their mail was not due, not begun, or skipped."
-        )
-    selection, ranked = explained.chosen.selection, {r.paper.id: r for r in issue.papers}
+        _explain_nothing(issue, address)
+        return
+    selection, ranked = explained.chosen.selection, {r.paper.id: r for r in issue.pool}
     document = {
         "issue": issue.date,
         "kind": issue.kind,
@@ -107,6 +106,8 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
         "same_now": explained.same,
         "since_then": explained.since_then,
         "left_out": selection.left_out,
+        "own": explained.own,
+        "since": selection.since,
         "papers": [
             {
                 "place": number,
@@ -125,6 +126,18 @@ def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) ->
     answer(document | _what_if(changes, explained.moves), lambda: chain(*lines))
 
 
+def _explain_nothing(issue: "Issue", address: str) -> None:
+    """Raises NotReady unless the message was skipped, which has a reason."""
+    from digest.issues.explain import why_no_list
+
+    with reading() as connection:
+        why = why_no_list(connection, issue.id, key_of(address))
+    if not why:
+        raise NotReady(f"No list was frozen for {address} on {issue.date}: their message was not due or not begun.")
+    document = {"issue": issue.date, "kind": issue.kind, "subscriber": address, "state": "skipped", "why": why}
+    answer(document, lambda: [f"There is no list for {address} on {issue.date}: {why}."])
+
+
 def _mail_lines(document: Mapping[str, Any]) -> Iterator[str]:
     for paper in document["papers"]:
         yield f"{paper['place']:>2}. {paper['paper']}  {paper['title'][:80]}"
@@ -133,6 +146,10 @@ def _mail_lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"    score {paper['score']:g} = {' '.join(f'{value:+g} {name}' for name, value in terms.items())}"
         ranking = paper["ranking"]
         yield f"    rank {ranking['rank']} of the issue: {_listed(ranking['terms'], '.4g')}"
+    own = f"{document['own']} of {len(document['papers'])} papers"
+    yield f"{own} match what this subscriber follows or liked; the others are the issue's best."
+    if document["since"]:
+        yield f"No email went out from {document['since']} on, since too few papers were worth it."
     yield f"{document['left_out']} papers of the issue were left out: this subscriber already got them."
     if document["same_now"] is not None:
         yield "The list would be the same now." if document["same_now"] else "The list would differ now."

@@ -69,12 +69,15 @@ def hint_workers() -> None:
     hints.hint(settings().redis_url.get_secret_value())
 
 
-def stored_issue(day: date, kind: IssueKind = IssueKind.DAILY) -> "Issue":
-    """The issue of `day` and `kind`. Raises NotReady, naming the newest dates, when it was not cut."""
+def stored_issue(day: date, kind: IssueKind = IssueKind.DAILY, whole: bool = False) -> "Issue":
+    """The issue of `day` and `kind`; `whole`: with its pool beyond the best.
+
+    Raises NotReady, naming the newest dates, when it was not cut.
+    """
     from digest.issues.store import issue_dates, issue_on
 
     with reading() as connection:
-        issue = issue_on(connection, kind, day)
+        issue = issue_on(connection, kind, day, whole)
         newest = ", ".join(map(str, issue_dates(connection, 3, kind)))
     if issue is None:
         advice = f"The newest are {newest}." if newest else "Run: digest publish"

@@ -84,7 +84,7 @@ def _message(day: date | None, subscriber: str | None, kind: Kind, language: str
     recipient = known_subscriber(subscriber) if subscriber else None
     if kind not in LISTED:
         return preview_transactional(context, kind, recipient, now, language)
-    issue = stored_issue(day_of(day), IssueKind(ISSUE_OF[kind]))
+    issue = stored_issue(day_of(day), IssueKind(ISSUE_OF[kind]), whole=True)
     message = preview_message(open_database(), context, issue, recipient, now, language)
     if message is None:
         why = "this subscriber already got all of its papers" if issue.papers else f"it has no papers. {issue.note}"
@@ -112,7 +112,7 @@ def send_test(
 
     require_mail_server()
     address = valid_address(address)
-    issue, context = stored_issue(day_of(day)), wiring.mail_context(settings())
+    issue, context = stored_issue(day_of(day), whole=True), wiring.mail_context(settings())
     envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} has no papers.")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, case, func, or_, select
 from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.store import settings_of
 from digest.ledger.deliveries import LEASE, is_waiting
-from digest.ledger.kinds import IssueKind, IssueStatus, State
+from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,13 @@ def explained(
     ]
 
 
+def skipped_because(reason: str) -> str:
+    """Say why a delivery was skipped; the sums name only the reason."""
+    if reason == SkipReason.TOO_FEW:
+        return "too few papers were worth an email to this subscriber; they wait for the next one"
+    return reason
+
+
 def _belongs_to(issue_id: int | None) -> Any:
     return deliveries.c.issue_id == issue_id if issue_id is not None else deliveries.c.issue_id.is_(None)
 
@@ -177,7 +184,7 @@ _WHY: dict[State, Callable[[Any], str]] = {
     State.UNCERTAIN: _in_doubt,
     State.EXPIRED: _ended,
     State.REFUSED: lambda row: _last_reply(row).removeprefix(", "),
-    State.SKIPPED: lambda row: str(row.reason),
+    State.SKIPPED: lambda row: skipped_because(row.reason),
     State.QUARANTINED: lambda row: f"{row.reason}; digest retry queues it again{_last_reply(row)}",
 }
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, and_, or_, select
 
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
+from digest.issues.audit import skipped_because
 from digest.issues.issue import Issue
 from digest.issues.profiles import Profile, is_kept
 from digest.issues.selection import (
@@ -63,6 +64,7 @@ class Explained:
     chosen: ChosenList
     same: bool | None  # None for a list that cannot be replayed
     since_then: str
+    own: int  # papers that match what they follow or liked; the others are the issue's best
     moves: tuple[Move, ...] = ()  # with other weights
 
 
@@ -83,6 +85,14 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
     return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection_of(row.selection))
 
 
+def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:
+    """Say why a delivery of an issue was skipped; "" if it was not, or if there is none."""
+    query = select(deliveries.c.reason).where(
+        deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id, deliveries.c.state == State.SKIPPED
+    )
+    return skipped_because(connection.execute(query).scalar() or "")
+
+
 def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: Mapping[str, float]) -> Explained | None:
     """Explain the list of an issue that `recipient` was sent; None if no message was begun. Raises BadWeight."""
     other = _with_weights(cached, changes)
@@ -90,12 +100,13 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
         chosen = chosen_list(connection, cached.issue.id, recipient)
         if chosen is None:
             return None
+        own = sum(map(cached.pool.is_own, chosen.selection.picks))
         subscriber = by_key(connection, recipient)
         if subscriber is None:
-            return Explained(chosen, None, "the subscriber was deleted")
+            return Explained(chosen, None, "the subscriber was deleted", own)
         if cached.issue.space_id and _has_affinity(chosen.selection) and not is_kept(connection, cached.issue.space_id):
             moves = moved(_ids(chosen.selection), _reordered(chosen.selection, changes))
-            return Explained(chosen, None, "what its affinities were computed from is no longer kept", moves)
+            return Explained(chosen, None, "what its affinities were computed from is no longer kept", own, moves)
         again = _replay(connection, cached, chosen, subscriber.preferences)
         what_if = _replay(connection, other, chosen, subscriber.preferences)
         changed = _changed_since(connection, recipient, chosen)
@@ -103,7 +114,7 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
     same = _numbers(again) == _numbers(chosen.selection) or (
         _of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection)
     )
-    return Explained(chosen, same, "" if same else changed, moves)
+    return Explained(chosen, same, "" if same else changed, own, moves)
 
 
 def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
@@ -121,10 +132,11 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
-    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.papers]
+    papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.pool]
     papers.sort(key=lambda paper: (-paper.terms.score, paper.rank))
     ranked = tuple(replace(paper, rank=rank, score=paper.terms.score) for rank, paper in enumerate(papers, start=1))
-    return replace(issue, weights=weights.as_dict(), papers=ranked)
+    best = len(issue.papers)
+    return replace(issue, weights=weights.as_dict(), papers=ranked[:best], others=ranked[best:])
 
 
 def _with_weights(cached: CachedIssue, changes: Mapping[str, float]) -> CachedIssue:
@@ -151,7 +163,8 @@ def _replay(
     feedback = [item for item in feedback_by(connection, subscriber_id) if item.at < chosen.chosen_at]
     stored = _profile_then(connection, cached.issue.space_id, subscriber_id, feedback)
     rated = {subscriber_id: {item.paper_id for item in feedback}} if feedback else {}
-    got = AlreadySent(_got_before(connection, chosen, oldest_day(cached.issue)))
+    received = _got_before(connection, chosen, oldest_day(cached.issue))
+    got = AlreadySent(received, withheld_since=chosen.selection.since)
     last = last_issue_mails(connection, [chosen.recipient], cached.issue.date).get(chosen.recipient)
     profile = pool_profiles(connection, cached, stored, rated).get(subscriber_id, NO_PROFILE)
     return papers_for(cached, preferences, SubscriberHistory(got, profile, last))

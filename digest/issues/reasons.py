@@ -10,7 +10,7 @@ from digest.language import Message, _, n_
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import lateness_text
 from digest.papers.topics import TOPICS
-from digest.text import short_title
+from digest.text import cut, short_title
 
 if TYPE_CHECKING:
     from digest.issues.selection.interests import Interest
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 OUTSIDE = _("from outside your interests")
 _LIKED_TITLE = 40  # characters
 _MOST = 2  # interests in one reason
+_NAMED_RANKS = 10
+_CATEGORY = 40  # characters; sources other than arXiv name them freely
+_A_DAY = 1 + 1 / 24  # between two issues, with an hour to spare
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 
 
 def place_of(ranked: RankedPaper, kind: str) -> Message:
-    """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber."""
-    text = _rank_text(ranked.rank, kind)
-    if votes := int(ranked.terms.upvotes):
-        text = _("%(place)s, %(votes)s", place=text, votes=n_("%(num)s vote", "%(num)s votes", num=votes))
+    """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber.
+
+    A rank far down is no reason to read a paper, and where nobody voted there is none.
+    """
+    text = _standing(ranked, kind) or _new_text(ranked, kind)
     return _("%(place)s · %(late)s", place=text, late=lateness_text(ranked.late_days)) if ranked.late_days else text
 
 
@@ -42,10 +46,25 @@ def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = F
     """
     parts = [_follow(interest) for interest in interests[:_MOST]]
     if neighbour and len(parts) < _MOST:
-        parts.append(_("similar to “%(title)s”, which you liked", title=short_title(neighbour, _LIKED_TITLE)))
+        parts.append(_("like “%(title)s”, which you liked", title=short_title(neighbour, _LIKED_TITLE)))
     elif close and not parts:
-        parts.append(_("similar to papers you liked"))
+        parts.append(_("like papers you liked"))
     return parts
+
+
+def _standing(ranked: RankedPaper, kind: str) -> Message | None:
+    """Return the rank if it is high, and the votes; None where there are neither."""
+    rank = _rank_text(ranked.rank, kind) if ranked.has_votes and ranked.rank <= _NAMED_RANKS else None
+    votes = n_("%(num)s vote", "%(num)s votes", num=count) if (count := int(ranked.terms.upvotes)) else None
+    return _("%(place)s, %(votes)s", place=rank, votes=votes) if rank and votes else rank or votes
+
+
+def _new_text(ranked: RankedPaper, kind: str) -> Message:
+    if categories := ranked.paper.categories:
+        return _("new in %(category)s", category=cut(categories[0], _CATEGORY))
+    if kind == "catch-up":
+        return _("new in recent weeks")
+    return _("new today") if ranked.terms.known_days <= _A_DAY else _("new this week")
 
 
 def _rank_text(rank: int, kind: str) -> Message:

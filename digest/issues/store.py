@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -171,7 +172,7 @@ def issue_dates(
 
 def ranked_in(row: Row[Any]) -> RankedPaper:
     """Convert a row of `issue_papers`."""
-    return _ranked_of(row._mapping)
+    return _ranked_of(dict(row._mapping))
 
 
 def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
@@ -194,8 +195,10 @@ def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
 def _pool_rows(connection: Connection, issue_id: int) -> Iterator[dict[str, Any]]:
     """The values of the papers beyond the best, by rank; none for issues of earlier versions, which kept no others."""
     packed = connection.execute(select(pools.c.content).where(pools.c.issue_id == issue_id)).scalar()
-    # Line by line: all of them at once would take a worker three times the memory of the papers.
-    yield from map(json.loads, BytesIO(zlib.decompress(packed) if packed else b""))
+    # Line by line, and each number once: workers keep the papers, and all lines at once would take thrice their memory.
+    decoder = json.JSONDecoder(parse_float=lru_cache(maxsize=1_000)(float))
+    for line in BytesIO(zlib.decompress(packed) if packed else b""):
+        yield decoder.decode(line.decode("ascii"))
 
 
 def _packed(papers: Sequence[RankedPaper]) -> bytes:

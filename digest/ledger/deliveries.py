@@ -143,7 +143,8 @@ def already_sent(
     """By recipient, the papers of their other deliveries of occasions from `since` on.
 
     A delivery that another worker has claimed will hold papers that are not known yet (`being_chosen`). Claims are
-    committed before anything is chosen, so at least one of two workers sees the other's.
+    committed before anything is chosen, so at least one of two workers sees the other's. The same query finds the days
+    on which they got no email because too few papers were worth it.
     """
     values = {
         "recipients": list({claim.recipient for claim in claims}),
@@ -153,23 +154,33 @@ def already_sent(
     }
     rows = connection.execute(_other_deliveries(connection.dialect.name), values).all()
     sent = {claim.recipient: AlreadySent(set()) for claim in claims}
-    for recipient, selection in rows:
-        if selection is None:
+    last_sent: dict[str, str] = {}
+    withheld: list[tuple[str, str]] = []
+    for recipient, occasion, reason, selection in rows:
+        if reason == SkipReason.TOO_FEW:
+            withheld.append((occasion, recipient))
+        elif selection is None:
             sent[recipient].being_chosen = True
         else:
             sent[recipient].papers.update(pick[0] for pick in selection["picks"])
+            last_sent[recipient] = max(occasion, last_sent.get(recipient, ""))
+    for occasion, recipient in sorted(withheld, reverse=True):
+        if occasion > last_sent.get(recipient, ""):
+            sent[recipient].withheld_since = date.fromisoformat(occasion)
     return sent
 
 
 @cache
-def _other_deliveries(dialect: str) -> Select[tuple[str, Any]]:
+def _other_deliveries(dialect: str) -> Select[tuple[str, str, str, Any]]:
     # Building this statement takes longer than running it.
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
-    return select(deliveries.c.recipient, deliveries.c.selection).where(
+    with_papers = and_(deliveries.c.state.in_(MAY_ARRIVE), or_(deliveries.c.selection.is_not(None), chosen_elsewhere))
+    withheld = and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == str(SkipReason.TOO_FEW))
+    columns = (deliveries.c.recipient, deliveries.c.occasion, deliveries.c.reason, deliveries.c.selection)
+    return select(*columns).where(
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
         deliveries.c.occasion >= bindparam("since"),
-        deliveries.c.state.in_(MAY_ARRIVE),
-        or_(deliveries.c.selection.is_not(None), chosen_elsewhere),
+        or_(with_papers, withheld),
         deliveries.c.kind.in_(LISTED),
         ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
@@ -188,6 +199,18 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
         .group_by(deliveries.c.recipient)
     )
     return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
+
+
+def withheld_days(connection: Connection, recipient: str, since: date) -> list[date]:
+    """The occasions from `since` on that brought no email because too few papers were worth one, oldest first."""
+    query = select(deliveries.c.occasion).where(
+        deliveries.c.recipient == recipient,
+        deliveries.c.kind.in_(LISTED),
+        deliveries.c.occasion >= since.isoformat(),
+        deliveries.c.state == State.SKIPPED,
+        deliveries.c.reason == SkipReason.TOO_FEW,
+    )
+    return [date.fromisoformat(day) for day in connection.scalars(query.order_by(deliveries.c.occasion))]
 
 
 # --- what workers hold, and what waits for the operator ---

@@ -19,9 +19,9 @@ from digest.mail.compose.composer import (
     compose_alone,
     compose_transactional,
     language_of,
-    render_fragments,
 )
 from digest.mail.compose.fragments import Fragments, stored_fragments
+from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.message import Draft
 from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
@@ -47,7 +47,7 @@ pre { padding: 16px; border: 1px solid #767676; overflow-x: auto; }
 def preview_message(
     engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes | None:
-    """Compose the message of an issue; None if the subscriber gets none.
+    """Compose the message of an issue, given with its whole pool; None if the subscriber gets none.
 
     Without a subscriber it is for a sample subscriber, in `language` ("": the issue's), and from the current templates,
     so that designers see their changes.
@@ -57,8 +57,10 @@ def preview_message(
         return None
     with read_only(engine) as connection:
         stored = stored_fragments(connection, issue.id, language_of(draft)) if subscriber else None
-    fragments = Fragments.from_json(stored) if stored else render_fragments(issue, context, language_of(draft))
-    return IssueComposer(issue, fragments, context).compose(draft).envelope.message
+    if stored is None:
+        return compose_alone(draft, context).envelope.message
+    further = FurtherCards(issue, context.renderer.speaking(language_of(draft)), engine, read_only=True)
+    return IssueComposer(issue, Fragments.from_json(stored), context, further).compose(draft).envelope.message
 
 
 def preview_transactional(

@@ -116,7 +116,7 @@ class RankedPaper:
     @property
     def has_votes(self) -> bool:
         """Return False for a paper that nobody voted on: calling it ranked or trending would be untrue."""
-        return self.terms.upvotes > 0 or self.terms.hackernews > 0
+        return self.terms.has_votes
 
 
 def arxiv_id(text: str) -> str | None:

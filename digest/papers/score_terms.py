@@ -39,6 +39,11 @@ class ScoreTerms:
     earlier: Mapping[str, float] = field(default_factory=dict)  # all that another formula stored, without parts
 
     @property
+    def has_votes(self) -> bool:
+        """Whether anyone voted on the paper."""
+        return self.upvotes > 0 or self.hackernews > 0
+
+    @property
     def facts(self) -> dict[str, float]:
         """The inputs of the score, by their stored names."""
         if self.earlier:

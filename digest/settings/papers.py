@@ -119,7 +119,8 @@ class CutSettings(BaseSettings):
         200,
         ge=1,
         le=2000,
-        description="Ranked papers that an issue keeps; each subscriber's list is chosen from these.",
+        description="The best papers of an issue, which its pages show. A subscriber's list is chosen from these and from "
+        "the other papers of the pool that match what they follow or like.",
     )
     full_lists: bool = Field(
         False,

@@ -21,7 +21,7 @@ from digest.web.assets import Assets
 from digest.web.guard import PERSONAL, Guard, add_security_headers
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
-from digest.web.public import archive, discovery, feeds, privacy, search
+from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ def create_app(
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)
-    for room in (signup, preferences, feedback, suggestions, search, feeds, discovery, archive, privacy):
+    for room in (signup, preferences, feedback, suggestions, search, feeds, discovery, archive, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))

@@ -20,13 +20,13 @@ class PaperCard:
     excerpt: str
     by: str  # its organisation, else its first authors
     day: date | None
-    rank: int = 0
+    rank: int = 0  # 0 for none
     votes: int = 0
 
 
 def card(ranked: RankedPaper) -> PaperCard:
-    """A paper with its rank in an issue."""
-    return paper_card(ranked.paper, ranked.rank, int(ranked.terms.upvotes))
+    """A paper with its rank in an issue; what nobody voted on has none."""
+    return paper_card(ranked.paper, ranked.rank if ranked.has_votes else 0, int(ranked.terms.upvotes))
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:

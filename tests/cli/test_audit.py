@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select, update
 
 from digest.cli import audit as audit_command
+from digest.cli.output import NotReady
 from digest.database.engine import transaction
 from digest.database.tables import deliveries
 from digest.issues.publish import halt
-from digest.ledger.kinds import IssueStatus
+from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.mail.throttle.warm_up import reserve
 from digest.settings import settings
@@ -54,6 +55,17 @@ def test_the_document_has_the_agreed_keys_and_rows_only_when_asked(run, three):
     assert list(asked) == [*KEYS, "rows"]
     assert len(asked["rows"]) == 3
     assert list(asked["rows"][0]) == ["id", "kind", "recipient", "address", "state", "why"]
+
+
+def test_a_day_with_too_few_papers_is_named_in_the_sums_and_explained_for_each_subscriber(run, three, engine):
+    explain = ("explain", "--issue", DATE, "--subscriber", "reader0@example.com")
+    assert isinstance(run(*explain).exception, NotReady)
+    change(engine, state="skipped", reason=SkipReason.TOO_FEW)
+    assert "      3 skipped: too few papers\n" in run("audit", "--issue", DATE).stdout
+    assert run("audit", "--issue", DATE, "--rows").stdout.count("too few papers were worth an email") == 3
+    done, document = run(*explain), json.loads(run(*explain, "--json").stdout)
+    assert "There is no list for reader0@example.com on 2026-03-04: too few papers were worth" in done.stdout
+    assert (done.exit_code, document["state"], document["why"] in done.stdout) == (0, "skipped", True)
 
 
 def test_a_paused_issue_says_so_and_how_to_go_on(run, three):

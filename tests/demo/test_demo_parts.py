@@ -5,14 +5,20 @@ import signal
 import smtplib
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from digest.database.engine import connect
+from digest.demo.steps import publish_today
 from digest.run import processes
 from digest.run.maildir import message, messages
 from digest.run.parts import CannotStart, alone_in, child_environment
 from digest.run.supervisor import RunFailed, Supervisor
+from digest.settings import Settings
+from tests.conftest import Clock
+from tests.support.lists import PAPERS_A_DAY, daily_lists
 
 RAW = (
     b"From: Daily Papers <digest@localhost>\r\nTo: ada@example.com\r\nSubject: Ten papers\r\n"
@@ -30,6 +36,16 @@ def signals() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def test_with_a_source_that_answers_the_papers_of_the_demo_are_live(sqlite_url: str, clock: Clock) -> None:
+    clock.move_to(datetime(2026, 3, 4, 12, tzinfo=UTC))
+    engine = connect(sqlite_url)
+    with daily_lists() as address:
+        own = Settings(database_url=sqlite_url, sources="huggingface", huggingface_url=address)
+        source, issue = publish_today(engine, own)
+    engine.dispose()
+    assert (source, issue.papers) == ("live", own.pool_days * PAPERS_A_DAY)
 
 
 @pytest.mark.processes

@@ -55,24 +55,18 @@ def test_without_sources_three_subscribers_get_the_bundled_papers_and_what_is_co
     assert _left_behind(tmp_path) == []
 
 
-def test_with_a_source_that_answers_the_papers_are_live(
-    closed: dict[str, str], replay: str, request: pytest.FixtureRequest
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_with_a_source_that_answers_the_papers_are_live_and_one_signal_stops_every_program(
+    closed: dict[str, str], replay: str, tmp_path: Path, request: pytest.FixtureRequest, number: signal.Signals
 ) -> None:
     ran_on(request, "Celery worker processes")
     closed["DIGEST_HUGGINGFACE_URL"] = replay
-    done = subprocess.run([*DIGEST, "up", "--once"], env=closed, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert (result["source"], result["accepted"], result["inbox"]) == ("live", 3, 3)
-    assert result["papers"] == 12
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_signal_stops_every_program(closed: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
     with (tmp_path / "output").open("wb") as output:
         demo = processes.start([*DIGEST, "up", "--demo"], environment=closed, output=output)
     try:
         assert processes.wait_until(lambda: "Ctrl-C" in _text(tmp_path / "output"), seconds=90)
+        digests = _digests(tmp_path / "data" / "demo" / "inbox")
+        assert [b"A study of reasoning" in file.read_bytes() for file in digests] == [True] * 3
         running = _left_behind(tmp_path)
         assert len(running) >= len(PARTS)
         demo.send_signal(number)

@@ -3,8 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from datetime import timedelta
@@ -102,16 +100,11 @@ def size_of(file):
     return file.stat().st_size if file.exists() else 0
 
 
-def digest(*arguments):
-    command = [Path(sys.executable).with_name("digest"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-
-def test_after_each_command_a_copy_of_the_sqlite_file_is_complete(sqlite_url, monkeypatch):
+def test_after_each_command_a_copy_of_the_sqlite_file_is_complete(command, sqlite_url, monkeypatch):
     monkeypatch.setenv("DIGEST_DATABASE_URL", sqlite_url)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
-    for number, command in enumerate((("add", "ada@example.com"), ("list",), ("erase", "ada@example.com"))):
-        assert digest("subscribers", *command).returncode == 0
+    for number, arguments in enumerate((("add", "ada@example.com"), ("list",), ("erase", "ada@example.com"))):
+        assert command("subscribers", *arguments).returncode == 0
         assert [left.name for left in file.parent.glob("test.sqlite-*")] == [], number
 
 
@@ -146,12 +139,23 @@ def test_an_outage_of_the_database_is_a_line_of_each_process_and_its_end_another
         assert "digest doctor" in told
 
 
-@pytest.mark.parametrize("command", ["audit", "publish", "doctor", "migrate", "worker", "scheduler", "up"])
-def test_each_command_and_process_names_a_database_of_a_later_version(command, service, sqlite_url, monkeypatch):
+@pytest.fixture
+def later_database(sqlite_url, monkeypatch):
     monkeypatch.setenv("DIGEST_DATABASE_URL", sqlite_url)
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
     connection.close()
-    done = digest(command)
+
+
+@pytest.mark.parametrize("program", ["worker", "up"])
+def test_a_process_names_a_database_of_a_later_version(program, service, later_database, start_digest, tmp_path):
+    assert start_digest(program).wait(PATIENCE) == 3
+    told = (tmp_path / f"{program}-0.log").read_text()
+    assert ("A later version of Digest" in told, "Traceback" in told) == (True, False), told
+
+
+@pytest.mark.parametrize("name", ["audit", "publish", "doctor", "migrate", "scheduler"])
+def test_a_command_names_a_database_of_a_later_version(name, service, later_database, command):
+    done = command(name)
     told = done.stdout + done.stderr
     assert (done.returncode, "A later version of Digest" in told, "Traceback" in told) == (3, True, False), told

@@ -10,7 +10,7 @@ from digest.database.tables import deliveries
 from digest.issues.audit import audit, audit_all, explained, outlook
 from digest.issues.publish import halt
 from digest.ledger.deliveries import LEASE
-from digest.ledger.kinds import IssueStatus, Kind
+from digest.ledger.kinds import IssueStatus, Kind, SkipReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import store
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
@@ -78,6 +78,10 @@ REPLY = {"reply_code": 451, "reply_enhanced": "4.7.1", "reply_text": "4.7.1 Grey
             "overdue, deferred 12 times, was due 2026-03-04 07:00 UTC, the server said 451 4.7.1 Greylisted, try again",
         ),
         ({"state": "skipped", "reason": "nothing new"}, "nothing new"),
+        (
+            {"state": "skipped", "reason": SkipReason.TOO_FEW},
+            "too few papers were worth an email to this subscriber; they wait for the next one",
+        ),
         (
             {"state": "quarantined", "reason": "3 workers died with it"},
             "3 workers died with it; digest retry queues it again",

@@ -28,7 +28,7 @@ from digest.papers.ranking import RankingWeights, rank
 from digest.papers.store import keep_papers, keep_votes, pool
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Frequency
-from tests.support.scenario import DAY, LANGUAGES, MORNING, SECRET, add_papers, add_subscriber, cut, paper
+from tests.support.scenario import DAY, LANGUAGES, MORNING, PLAN, SECRET, add_papers, add_subscriber, cut, paper
 
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 ISSUES, PAPERS_A_DAY = 12, 12
@@ -173,6 +173,28 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
             assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for value in pick.terms.values())
             named += len(pick.terms) > 1
     assert named > lists
+
+
+def test_a_list_with_papers_beyond_the_best_is_explained(engine, journal, database_url, monkeypatch):
+    add_papers(engine, range(12))
+    ada = add_subscriber(engine, "ada@example.com", papers=4, keywords=("number 11",))
+    cut(engine, plan=replace(PLAN, papers=3))
+    send_all(engine, MORNING + AN_HOUR, journal)
+    with read_only(engine) as connection:
+        issue = issue_on(connection, "daily", DAY, whole=True)
+    explained = explain_list(engine, cached(issue), ada.key, {"keyword": 0})
+    assert explained.same
+    assert paper(11).id in {pick.paper_id for pick in explained.chosen.selection.picks} - {
+        ranked.paper.id for ranked in issue.papers
+    }
+    assert Move(paper(11).id, 1, 4) in explained.moves
+    other = with_weights(issue, {"lateness": 1})
+    assert (len(other.papers), len(other.others)) == (3, 9)
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET.decode())
+    shown = CliRunner().invoke(app, ["explain", "--issue", f"{DAY}", "--subscriber", "ada@example.com"]).stdout
+    assert f"{paper(11).id}  Paper number 11" in shown
+    assert "rank 12 of the issue" in shown
 
 
 # --- what changed since, and other weights ---

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import delete
 
 from digest.database.engine import read_only, transaction
-from digest.database.tables import votes
+from digest.database.tables import pools, votes
 from digest.issues.issue import IssueSettings
-from digest.issues.store import issue_on, settings_as_json, settings_of
+from digest.issues.publish import draft
+from digest.issues.selection import RULES
+from digest.issues.store import issue_on, ranked_with, settings_as_json, settings_of
 from digest.mail.preview import body_of, preview_message
 from digest.papers.paper import Votes
 from digest.papers.score_terms import ScoreTerms
@@ -38,7 +40,7 @@ def test_settings_that_were_stored_are_read_and_written_as_they_were():
     assert settings.dkim == ("rsa1", "ed1")
     assert (settings.pool_days, settings.overlap_days) == (7, 5)
     assert settings.notes == {"zh-CN": "最近 7 天没有新论文。"}
-    assert settings_as_json(settings) == STORED | {"link_ends": ""}
+    assert settings_as_json(settings) == STORED | {"link_ends": "", "rules": ""}
 
 
 def test_settings_of_an_issue_cut_before_there_were_keys_languages_and_catch_ups_are_read():
@@ -53,7 +55,7 @@ def test_an_issue_that_was_cut_has_the_settings_of_its_plan(engine):
     cut(engine)
     with read_only(engine) as connection:
         issue = issue_on(connection, "daily", DAY)
-    assert issue.settings == replace(PLAN.settings, pool_days=PLAN.pool_days)
+    assert issue.settings == replace(PLAN.settings, pool_days=PLAN.pool_days, rules=RULES)
     assert issue.settings != IssueSettings()
 
 
@@ -104,3 +106,33 @@ def test_terms_of_an_issue_cut_before_votes_of_the_last_day_were_counted_are_kep
     assert stored.pop("gained", None) is None
     assert ScoreTerms.from_dict(stored).as_dict() == stored
     assert not ScoreTerms.from_dict(stored).earlier
+
+
+# --- the pool beyond the best ---
+
+SHOWS_THREE = replace(PLAN, papers=3)
+
+
+def test_an_issue_keeps_its_whole_pool_as_it_was_ranked(engine):
+    add_papers(engine, range(8), title="Weiß “quoted” \\ 論文", keywords=("a", "b"))
+    with transaction(engine) as connection:
+        keep_votes(connection, [Votes(paper(7).id, "hackernews", MORNING, 3)])
+    ranked = draft(engine, replace(PLAN, papers=8), MORNING)
+    cut(engine, plan=SHOWS_THREE)
+    add_papers(engine, range(8), seen_at=MORNING + timedelta(hours=1), title="Changed since")
+    with read_only(engine) as connection:
+        shown, whole = (issue_on(connection, "daily", DAY, whole) for whole in (False, True))
+        some = ranked_with(connection, shown, [ranked[1].paper.id, ranked[6].paper.id, "of another issue"])
+    assert (len(ranked), shown.papers, shown.others) == (8, ranked[:3], ())
+    assert (whole.papers, whole.others, whole.pool) == (ranked[:3], ranked[3:], ranked)
+    assert some == {entry.paper.id: entry for entry in (ranked[1], ranked[6])}
+
+
+def test_an_issue_of_an_earlier_version_has_no_papers_beyond_the_best(engine):
+    add_papers(engine, range(8))
+    cut(engine, plan=SHOWS_THREE)
+    with transaction(engine) as connection:
+        connection.execute(delete(pools))
+        issue = issue_on(connection, "daily", DAY, whole=True)
+        assert len(issue.pool) == 3
+        assert ranked_with(connection, issue, [paper(7).id]) == {}

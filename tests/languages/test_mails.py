@@ -12,7 +12,8 @@ from sqlalchemy import select
 from digest.database.engine import read_only
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
-from digest.issues.selection import IssueCache, Pick, Pool, PoolProfile, Selection
+from digest.issues.selection import IssueCache, Pick, Pool, Selection
+from digest.issues.selection.history import profile_from
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.mail.compose.composer import (
@@ -153,8 +154,9 @@ def test_nothing_in_a_digest_stays_english_in_another_language(kind, most, tmp_p
     languages = pseudo_languages(tmp_path)
     context = replace(CONTEXT, renderer=Renderer(resource("templates"), languages))
     issue = an_issue_of_all_sorts(kind)
-    taste = PoolProfile({LIKE_IT.id: 0.9, "2611.00006": 0.5}, {LIKE_IT.id: LIKED})
-    chosen = Pool(issue, languages=languages).select(replace(WANTS, papers=most), set(), taste)
+    pool = Pool(issue, languages=languages)
+    profile = profile_from(pool, {LIKE_IT.id: 0.9, "2611.00006": 0.5}, {LIKE_IT.id: LIKED})
+    chosen = pool.select(replace(WANTS, papers=most), set(), profile)
     assert isinstance(chosen, Selection)
     chosen = replace(chosen, left_out=most - 1)
     parts = parts_of(compose_alone(a_draft(issue, chosen), context).envelope.message)

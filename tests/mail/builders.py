@@ -16,6 +16,7 @@ from digest.language import SOURCE, Languages
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import OF_ISSUE, IssueStatus, Kind, Status
 from digest.mail.compose.composer import IssueComposer, MailContext, issue_settings, render_fragments
+from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.headers import message_bytes
 from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.kinds import KINDS
@@ -60,18 +61,27 @@ def a_paper(number: int = 1, **changes: Any) -> Paper:
     return replace(paper, **changes)
 
 
-def an_issue(papers: Iterable[Paper], note: str = "", context: MailContext = CONTEXT, kind: str = "daily") -> Issue:
+def an_issue(
+    papers: Iterable[Paper],
+    note: str = "",
+    context: MailContext = CONTEXT,
+    kind: str = "daily",
+    best: int | None = None,
+) -> Issue:
+    """`best`: how many of the papers its pages show; all by default."""
     ranked = tuple(
         RankedPaper(rank, paper, 10.0 / rank, ScoreTerms(upvotes=142.0 / rank, comments=3.0))
         for rank, paper in enumerate(papers, start=1)
     )
     cut_at = datetime(2026, 11, 23, 6, tzinfo=UTC)
     frozen = issue_settings(context.branding, context.senders, context.link_keys, context.signers)
-    return Issue(1, kind, date(2026, 11, 23), cut_at, IssueStatus.RUNNING, "test", {}, frozen, 1, note, ranked)
+    running, day = IssueStatus.RUNNING, date(2026, 11, 23)
+    issue = Issue(1, kind, day, cut_at, running, "test", {}, frozen, 1, note, ranked[:best])
+    return replace(issue, others=ranked[len(issue.papers) :])
 
 
 def everything_in(issue: Issue, left_out: int = 0) -> Selection:
-    return Selection(tuple(Pick(ranked.paper.id, "") for ranked in issue.papers), left_out)
+    return Selection(tuple(Pick(ranked.paper.id, "") for ranked in issue.pool), left_out)
 
 
 def a_draft(issue: Issue, selection: Selection | None, number: int = 1, address: str = LINKS.address) -> Draft:
@@ -98,7 +108,8 @@ def a_draft(issue: Issue, selection: Selection | None, number: int = 1, address:
 
 
 def a_composer(issue: Issue, context: MailContext = CONTEXT, language: str = SOURCE) -> IssueComposer:
-    return IssueComposer(issue, render_fragments(issue, context, language), context)
+    further = FurtherCards(issue, context.renderer.speaking(language))
+    return IssueComposer(issue, render_fragments(issue, context, language), context, further)
 
 
 def digest_bytes(

@@ -4,7 +4,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,22 @@ from hypothesis import strategies as st
 from digest.cli.main import main
 from digest.settings import Settings, SettingsError, settings, unknown_variables
 from digest.settings.environment import file_values, quoted
+from tests.conftest import Command
 
 KEYS = f"{'n' * 32} {'o' * 32}"
 
 
-def digest(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command in `folder`, as an operator types it."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")}
-    command = [sys.executable, "-P", "-m", "digest", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=60, check=False
-    )
+@pytest.fixture
+def digest(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command in `folder`, as an operator types it there, with no settings but those that are given."""
+
+    def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            patch.chdir(folder)
+            patch.delenv("DIGEST_DATA_DIR", raising=False)
+            return command(*arguments, **environment)
+
+    return run
 
 
 # --- the grammar of the file ---
@@ -115,7 +119,7 @@ def test_the_home_of_a_user_who_does_not_exist_is_refused(monkeypatch: pytest.Mo
         settings()
 
 
-def test_the_file_that_init_writes_is_quoted_wherever_it_has_to_be(tmp_path: Path) -> None:
+def test_the_file_that_init_writes_is_quoted_wherever_it_has_to_be(digest: Command, tmp_path: Path) -> None:
     assert digest("init", folder=tmp_path).returncode == 0
     written = (tmp_path / ".env").read_text()
     assert "# DIGEST_MAIL_FROM='Daily Papers <digest@localhost>'\n" in written
@@ -160,7 +164,7 @@ def test_a_value_and_a_file_for_it_contradict_each_other(monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Path:
+def installation(digest: Command, tmp_path: Path) -> Path:
     """The settings file of an installation with a database, in a folder of its own."""
     file = tmp_path / "installed" / "digest.env"
     file.parent.mkdir()
@@ -170,7 +174,9 @@ def installation(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_named_file_of_settings_means_one_database_in_every_folder(tmp_path: Path, installation: Path) -> None:
+def test_a_named_file_of_settings_means_one_database_in_every_folder(
+    digest: Command, tmp_path: Path, installation: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     assert (installation.parent / ".digest" / "digest.sqlite").exists()
@@ -201,7 +207,7 @@ def test_relative_paths_of_every_kind_start_at_the_file_of_settings(
     assert settings().secret_keys[0] == b"n" * 32
 
 
-def test_a_file_of_settings_that_is_missing_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_settings_that_is_missing_is_refused(digest: Command, tmp_path: Path) -> None:
     done = digest("--env-file", "absent.env", "audit", folder=tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "absent.env (No such file or directory); name the settings file by --env-file" in done.stderr
@@ -241,7 +247,7 @@ def test_a_command_in_an_empty_folder_makes_nothing(
     assert list(folder.iterdir()) == []
 
 
-def test_a_command_in_a_folder_without_database_says_what_to_do(tmp_path: Path) -> None:
+def test_a_command_in_a_folder_without_database_says_what_to_do(digest: Command, tmp_path: Path) -> None:
     done = digest("audit", folder=tmp_path)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
@@ -258,7 +264,9 @@ def test_a_damaged_secret_is_named_and_not_replaced(tmp_path: Path, content: byt
     assert file.read_bytes() == content
 
 
-def test_without_a_secret_nobody_is_looked_for_under_a_new_one(tmp_path: Path, sqlite_url: str) -> None:
+def test_without_a_secret_nobody_is_looked_for_under_a_new_one(
+    digest: Command, tmp_path: Path, sqlite_url: str
+) -> None:
     done = digest("subscribers", "show", "ada@example.org", folder=tmp_path, DIGEST_DATABASE_URL=sqlite_url)
     assert done.returncode == 2
     assert "DIGEST_SECRET_KEY is not set, and there is no .digest/secret_key. Run: digest migrate" in done.stderr

@@ -1,6 +1,7 @@
 """A site in front of a fresh database, and its visitors."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,8 +90,9 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def visit(engine: Engine, settings: Settings, clock: Clock) -> Visit:
+def visit(engine: Engine, settings: Settings, clock: Clock) -> Iterator[Visit]:
     clock.move_to(START)
     hints: list[None] = []
     app = create_app(engine, settings, lambda: hints.append(None))
-    return Visit(engine, TestClient(app, base_url="http://127.0.0.1:8000"), hints)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as browser:  # or each request has an event loop of its own
+        yield Visit(engine, browser, hints)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 
 import uvicorn
@@ -14,10 +15,10 @@ from sqlalchemy import Engine, update
 from digest.database.engine import transaction
 from digest.database.tables import deliveries
 from digest.issues.selection import Pick, Selection, selection_as_json
-from digest.issues.store import newest_issue
+from digest.issues.store import issue_by_id, newest_issue
 from digest.run.processes import free_port
 from digest.subscribers.tokens import Purpose
-from tests.support.scenario import add_papers, cut
+from tests.support.scenario import PLAN, add_papers, cut
 from tests.web.conftest import ADDRESS, START, Visit
 
 WRONG = {
@@ -38,8 +39,8 @@ TITLES = (
 )
 
 
-def fill(engine: Engine) -> None:
-    """Papers of odd kinds, and the issues of three days, the newest of START."""
+def fill(engine: Engine, best: int = PLAN.papers) -> None:
+    """Papers of odd kinds, and the issues of three days, the newest of START, whose pages show their `best`."""
     for back in (2, 1, 0):
         morning = START - timedelta(days=back, hours=4)
         first = 100 * back
@@ -54,7 +55,7 @@ def fill(engine: Engine) -> None:
                 organization="A laboratory",
                 code_url="https://github.com/example/code",
             )
-        cut(engine, START.date() - timedelta(days=back), morning)
+        cut(engine, START.date() - timedelta(days=back), morning, replace(PLAN, papers=best))
 
 
 TODAY = START.date()
@@ -71,6 +72,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "issue": f"/issues/{day}",
         "paper": "/papers/2603.00000",
         "manage": "/manage",
+        "choosing": "/how-papers-are-chosen",
         "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
@@ -91,9 +93,10 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
 def send_list(visit: Visit, papers: int = 3) -> date:
     """As if the mail of the newest issue had gone to the subscriber, with its first papers; the date of that issue."""
     with transaction(visit.engine) as connection:
-        issue = newest_issue(connection)
-        assert issue is not None
-        picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.papers[:papers])
+        newest = newest_issue(connection)
+        assert newest is not None
+        issue = issue_by_id(connection, newest.id, whole=True)
+        picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.pool[:papers])
         sent = {"state": "accepted", "selection": json.loads(selection_as_json(Selection(picks, 0)))}
         mails = update(deliveries).where(
             deliveries.c.recipient == visit.subscriber().key, deliveries.c.issue_id == issue.id

@@ -28,19 +28,24 @@ def shown(filled, settings):
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-def test_axe_finds_nothing_wrong_with_any_page(chromium, shown):
+def test_every_page_is_accessible_fits_every_screen_and_runs_nothing_of_others(chromium, shown):
     url, pages = shown
-    page = chromium.new_page(viewport={"width": 390, "height": 800})
-    wrong = {}
+    page = chromium.new_page()
+    requests, complaints, wrong = [], [], {}
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
     for path in (*pages.values(), *in_chinese(pages)):
         page.goto(url + path)
-        if found := faults(page):
+        if found := too_wide(page, *WIDTHS) + faults(page):
             wrong[path] = found
     assert wrong == {}
+    assert [address for address in requests if not address.startswith(url)] == []
+    assert [text for text in complaints if "404" not in text] == []  # the console names the page that is not there
 
 
 def faults(page):
-    """The findings of axe: every rule in the light scheme, those about colours in the dark one."""
+    """The findings of axe on a telephone: every rule in the light scheme, those about colours in the dark one."""
+    page.set_viewport_size({"width": 390, "height": 800})
     page.emulate_media(color_scheme="light")
     found = violations(page)
     page.emulate_media(color_scheme="dark")
@@ -57,7 +62,7 @@ def test_axe_finds_nothing_wrong_with_the_answer_to_any_form(chromium, shown, vi
     wrong = {}
     for name, html in answers(visit, lang).items():
         page.set_content(html)  # its styles come from the address that was opened
-        if found := faults(page) + too_wide(page, *WIDTHS[:2]):
+        if found := too_wide(page, *WIDTHS[:2]) + faults(page):
             wrong[name] = found
     assert wrong == {}
 
@@ -70,31 +75,6 @@ def too_wide(page, *widths):
         if page.evaluate("document.documentElement.scrollWidth") > width:
             wide.append(width)
     return wide
-
-
-@pytest.mark.browser
-@pytest.mark.timeout(240)
-def test_no_page_scrolls_sideways_on_any_screen(chromium, shown):
-    url, pages = shown
-    page, wide = chromium.new_page(), {}
-    for path in (*pages.values(), *in_chinese(pages)):
-        page.goto(url + path)
-        if widths := too_wide(page, *WIDTHS):
-            wide[path] = widths
-    assert wide == {}
-
-
-@pytest.mark.browser
-def test_no_page_runs_a_script_of_others_or_breaks_its_own_policy(chromium, shown):
-    url, pages = shown
-    page = chromium.new_page()
-    requests, complaints = [], []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    for path in pages.values():
-        page.goto(url + path)
-    assert [address for address in requests if not address.startswith(url)] == []
-    assert [text for text in complaints if "404" not in text] == []  # the console names the page that is not there
 
 
 def test_head_tells_of_a_page_what_get_does(filled):

@@ -2,9 +2,10 @@
 
 from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, histories, papers_for
 from digest.issues.selection.picks import Pick, Selection, selection_as_json, selection_of
-from digest.issues.selection.selection import RULES, Pool, PoolProfile, SelectionWeights
+from digest.issues.selection.selection import FEWEST, RULES, Pool, PoolProfile, SelectionWeights
 
 __all__ = [
+    "FEWEST",
     "RULES",
     "CachedIssue",
     "IssueCache",

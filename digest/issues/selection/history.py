@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from digest.issues.profiles.affinities import PoolAffinities, PoolAffinity
 
 
-@dataclass(slots=True)
+@dataclass
 class CachedIssue:
     """An issue, ready to select from."""
 
     issue: Issue
     pool: Pool
     affinities: "PoolAffinities | None" = None  # read for the first subscriber with a profile
+
+    @cached_property
+    def oldest_day(self) -> date:
+        return oldest_day(self.issue)
 
 
 class IssueCache:
@@ -63,7 +67,8 @@ def papers_for(cached: CachedIssue, preferences: Preferences, history: Subscribe
     The first issue is never withheld and has as many papers as they asked for.
     """
     is_first = history.last_message is None and not history.got.papers
-    since = history.got.withheld_since if cached.issue.kind == IssueKind.DAILY else None
+    withheld, issue = history.got.withheld_since, cached.issue
+    since = withheld if withheld and withheld < issue.date and issue.kind == IssueKind.DAILY else None
     selection = _select(cached, replace(preferences, full_lists=True) if is_first else preferences, history, since)
     return replace(selection, first=is_first, since=since) if isinstance(selection, Selection) else selection
 
@@ -91,7 +96,7 @@ def histories(
         return {}
     cached = {issue_id: issue_with(issue_id) for issue_id in of_issues}
     deliveries = [claim for theirs in of_issues.values() for claim in theirs]
-    got = already_sent(connection, deliveries, worker, min(oldest_day(entry.issue) for entry in cached.values()))
+    got = already_sent(connection, deliveries, worker, min(entry.oldest_day for entry in cached.values()))
     by_delivery: dict[int, SubscriberHistory] = {}
     for issue_id, theirs in of_issues.items():
         issue, pool = cached[issue_id].issue, cached[issue_id].pool
@@ -151,7 +156,5 @@ def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[
 
 def oldest_day(issue: Issue) -> date:
     """No message of an earlier day can hold a paper of `issue`: all were first seen after that."""
-    days = max(
-        [issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in (*issue.papers, *issue.others))]
-    )
+    days = max([issue.settings.pool_days, *(math.ceil(ranked.terms.known_days) for ranked in issue.pool)])
     return issue.cut_at.date() - timedelta(days=days + 1)

@@ -5,7 +5,7 @@ Each interest is looked up once for all subscribers of the pool.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -35,11 +35,11 @@ class Interest(NamedTuple):
     word: str
 
 
-def interests_of(preferences: Preferences) -> list[Interest]:
+def interests_of(preferences: Preferences) -> tuple[Interest, ...]:
     """A subscriber's interests, the most specific first; empty by default."""
     wanted = preferences
     by_kind = (wanted.authors, wanted.keywords, wanted.labs, wanted.topics, wanted.categories)
-    return [Interest(kind, word) for kind, words in zip(InterestKind, by_kind, strict=True) for word in words]
+    return tuple([Interest(kind, word) for kind, words in zip(InterestKind, by_kind, strict=True) for word in words])
 
 
 def muted_by(preferences: Preferences) -> list[Interest]:
@@ -48,16 +48,34 @@ def muted_by(preferences: Preferences) -> list[Interest]:
     return [*topics, *(Interest(InterestKind.KEYWORD, word) for word in preferences.muted_words)]
 
 
+class Matches(NamedTuple):
+    """The papers that match any of some interests."""
+
+    by_paper: Mapping[int, tuple[Interest, ...]]
+    groups: Sequence[tuple[tuple[Interest, ...], Sequence[int]]]  # papers that match the same interests, by rank
+
+
 class Catalogue:
     """The papers of a pool by what subscribers may follow; papers are numbered from 0."""
 
     def __init__(self, papers: Sequence[Paper]) -> None:
         self._papers = papers
         self.matches = lru_cache(maxsize=20_000)(self._find)
+        self.matches_of = lru_cache(maxsize=64)(self._find_all)  # those of an archive are most of the pool
 
     def _find(self, interest: Interest) -> tuple[int, ...]:
         """The numbers of the papers that match; none for an unknown topic or without a letter or digit."""
         return tuple(_MATCHES[interest.kind](self, interest.word)) if any(map(str.isalnum, interest.word)) else ()
+
+    def _find_all(self, interests: tuple[Interest, ...]) -> Matches:
+        by_paper: dict[int, tuple[Interest, ...]] = {}
+        for interest in interests:
+            for index in self.matches(interest):
+                by_paper[index] = (*by_paper.get(index, ()), interest)
+        groups: dict[tuple[Interest, ...], list[int]] = {}
+        for index in sorted(by_paper):
+            groups.setdefault(by_paper[index], []).append(index)
+        return Matches(by_paper, list(groups.items()))
 
     def by_topic(self, slug: str) -> Iterable[int]:
         """See papers/topics.py."""
@@ -81,7 +99,7 @@ class Catalogue:
 
     def by_author(self, name: str) -> Iterable[int]:
         """The whole name, whatever its accents and capitals."""
-        wanted = _folded(name)
+        wanted = f"\n{_folded(name)}\n"
         return [index for index, names in enumerate(self._authors) if wanted in names]
 
     def by_lab(self, name: str) -> Iterable[int]:
@@ -99,8 +117,9 @@ class Catalogue:
         return [[category.casefold() for category in paper.categories] for paper in self._papers]
 
     @cached_property
-    def _authors(self) -> list[set[str]]:
-        return [{_folded(name) for name in paper.authors} for paper in self._papers]
+    def _authors(self) -> list[str]:
+        """A line for each name, between line breaks: sets would take five times the memory."""
+        return ["\n".join(["", *map(_folded, paper.authors), ""]) for paper in self._papers]
 
     @cached_property
     def _labs(self) -> list[str]:

@@ -4,8 +4,8 @@ A list has papers of two kinds: the day's best, and the subscriber's own, which 
 they liked. Their balance decides how many of each.
 """
 
-import math
 from collections.abc import Sequence, Set
+from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from digest.issues.selection.selection import Pool, PoolProfile
 
 _SHORTLIST = 3  # diversity chooses among this many times the length of the list
+_HALF = 0.6  # of a list: a match is a guess, and about one in ten is off the subject
 _TOP = 2  # of the day's best that are in every list with room for them
 _NEVER_MISSED = (InterestKind.AUTHOR, InterestKind.LAB)
 
@@ -44,14 +45,11 @@ class PersonalList:
         self._language = language
         self._count = preferences.papers
         self._keeps_order = preferences.balance is Balance.BEST and not pool.by_score  # the order of the issue
-        self._matches: dict[int, tuple[Interest, ...]] = {}
+        self._matches, self._groups = pool.catalogue.matches_of(interests_of(preferences))
         self._never_missed: set[int] = set()
-        for interest in interests_of(preferences):
-            fresh = [index for index in pool.catalogue.matches(interest) if index not in excluded]
-            for index in fresh:
-                self._matches[index] = (*self._matches.get(index, ()), interest)
-            if interest.kind in _NEVER_MISSED and not pool.by_score:
-                self._never_missed.update(fresh)
+        for interests, papers in self._groups if not pool.by_score else ():
+            if any(interest.kind in _NEVER_MISSED for interest in interests):
+                self._never_missed.update(index for index in papers if index not in excluded)
 
     def picks(self) -> tuple[Pick, ...]:
         """The papers with their points and reasons."""
@@ -84,11 +82,10 @@ class PersonalList:
 
     def _stages(self) -> list[Stage]:
         """How a list is filled: what they must not miss, the top of the day, their own, the day's best."""
-        count, share = self._count, self._share()
-        own = self._own()
+        count, share, own = self._count, self._share(), self._own()
         never_missed = [pair for pair in own if pair[1] in self._never_missed]
         best = self._best_fresh(count * _SHORTLIST)
-        top = best[: min(_TOP, count - share)]
+        top = best[: self._top()]
         others = sum(index not in self._never_missed for _score, index in top)
         until = min(max(share, len(never_missed)) + others, count)
         shortlist = own[: count * _SHORTLIST]
@@ -104,14 +101,24 @@ class PersonalList:
         """How many of their own papers a list has, beside the top of the day, where there are as many."""
         if self._preferences.balance is Balance.BEST:
             return 0
-        if self._preferences.balance is Balance.MINE or not self._pool.has_votes:
-            return max(self._count - 1, 1)
-        return math.ceil(self._count / 2)
+        most = self._preferences.balance is Balance.MINE or not self._pool.has_votes
+        return max(self._count - 1 if most else int(_HALF * self._count), 1)
+
+    def _top(self) -> int:
+        """How many of the day's best are in the list whatever else is."""
+        return min(_TOP, self._count - self._share())
 
     def _own(self) -> list[tuple[int, int]]:
-        """(Score, index) of every paper that matches, best first."""
-        own = sorted((-self._score(index), index) for index in {*self._matches, *self._close()})
-        return [(-negative, index) for negative, index in own]
+        """(Points, index) of the papers that match, the best match first, then by rank: all that may be in the list."""
+        affinity, excluded, boost = self._profile.affinity, self._excluded, self._pool.boost
+        own = {index: -affinity[index] for index in self._close() if index not in self._matches}
+        for interests, papers in self._groups:
+            fresh = [index for index in papers if index not in excluded]
+            if len(fresh) > (most := self._count * _SHORTLIST) and fresh[0] not in self._never_missed:
+                fresh = nlargest(most, fresh, affinity.__getitem__) if affinity else fresh[:most]
+            points = -boost(interests)[0]
+            own |= {index: points - affinity[index] for index in fresh} if affinity else dict.fromkeys(fresh, points)
+        return [(-negative, index) for negative, index in sorted(zip(own.values(), own, strict=True))]
 
     def _close(self) -> Sequence[int]:
         """The papers that resemble what they liked, the closest first."""
@@ -130,7 +137,8 @@ class PersonalList:
         rest = [index for index in self._best if index not in self._matches and index not in self._excluded]
         if not self._profile.affinity:  # then only the first few of the others can be in the list
             rest = rest[: self._count * (_SHORTLIST - 1)]
-        best = sorted((-self._score(index), index) for index in (*self._matches, *rest))
+        matching = (index for index in self._matches if index not in self._excluded)
+        best = sorted((-self._score(index), index) for index in (*matching, *rest))
         return [(-negative, index) for negative, index in best[: self._count * _SHORTLIST]]
 
     def _of_followed_labs(self) -> Set[int]:
@@ -141,7 +149,9 @@ class PersonalList:
 
     def _outsider(self) -> int | None:
         """The day's best paper that neither matches an interest nor resembles a liked paper; None if not wanted."""
-        if not (self._preferences.surprise and self._matches and self._count > 1) or self._keeps_order:
+        if not self._preferences.surprise or self._count == 1 or self._keeps_order:
+            return None
+        if all(index in self._excluded for index in self._matches):
             return None
         near = self._profile.closest if self._pool.by_score else ()
         outside = (index for index in self._best if index not in self._matches and index not in self._excluded)
@@ -152,7 +162,9 @@ class PersonalList:
         """The list with a paper from outside at its end, for the last one that may give way."""
         if len(chosen) < self._count:
             return [*chosen, (outsider, NO_PENALTIES)]
-        last = next((pair for pair in reversed(chosen) if pair[0] not in self._never_missed), None)
+        kept = set() if self._pool.by_score else {index for _points, index in self._best_fresh(self._top())}
+        kept |= self._never_missed
+        last = next((pair for pair in reversed(chosen) if pair[0] not in kept), None)
         return [*(pair for pair in chosen if pair is not last), (outsider, NO_PENALTIES)] if last else chosen
 
     # --- points and reasons ---
@@ -160,12 +172,13 @@ class PersonalList:
     def _affinity(self, index: int) -> int:
         return int(self._profile.affinity[index]) if self._profile.affinity else 0
 
+    def _match(self, index: int) -> int:
+        """How well a paper matches, whatever its rank."""
+        return self._pool.boost(self._matches.get(index, ()))[0] + self._affinity(index)
+
     def _score(self, index: int) -> int:
         """The score before diversity."""
-        points = self._pool.rank_points[index][1]
-        if self._keeps_order:
-            return points
-        return points + self._pool.boost(self._matches.get(index, ()))[0] + self._affinity(index)
+        return self._pool.rank_points[index][1] + self._match(index)
 
     def _pick(self, index: int, penalties: Penalties, neighbour: str, surprise: bool) -> Pick:
         pool, interests, language = self._pool, self._matches.get(index, ()), self._language

@@ -14,7 +14,7 @@ from itertools import islice
 from digest.issues.issue import Issue
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.selection.diversity import Diversity
-from digest.issues.selection.interests import Catalogue, Interest, interests_of, muted_by
+from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
 from digest.issues.selection.personal import PersonalList
 from digest.issues.selection.picks import NEW, TRENDING, UNIT, Pick, Selection
 from digest.language import Language, Languages
@@ -25,7 +25,9 @@ from digest.subscribers.subscriber import Preferences
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 AFFINITY = "affinity"
 FEWEST = 3  # papers worth an email
-_CLOSE = 0.25  # an affinity from here on is a match and is given as a reason
+CLOSE = 0.5  # an affinity from here on is a match and is given as a reason
+_INTERESTS = frozenset(map(str, InterestKind))
+_CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
 # between two issues, since no two cuts are at the same second.
 _PERIOD: dict[str, float] = {IssueKind.DAILY: 1 + 1 / 24, IssueKind.WEEKLY: 7 + 1 / 24}
@@ -33,6 +35,10 @@ _PERIOD: dict[str, float] = {IssueKind.DAILY: 1 + 1 / 24, IssueKind.WEEKLY: 7 + 
 
 def _no_neighbours(_papers: Sequence[int]) -> Mapping[int, str]:
     return {}
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Pool:
     def __init__(
         self, issue: Issue, weights: SelectionWeights | None = None, languages: Languages | None = None
     ) -> None:
-        self._ranked = sorted((*issue.papers, *issue.others), key=lambda paper: paper.rank)
+        self._ranked = sorted(issue.pool, key=lambda paper: paper.rank)
         papers = [paper.paper for paper in self._ranked]
         self.issue = issue
         self.by_score = issue.settings.rules != RULES  # as earlier versions chose
@@ -84,7 +90,8 @@ class Pool:
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
         }
-        self.least_close = math.ceil(_CLOSE * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
+        close = _CLOSE_BEFORE if self.by_score else CLOSE
+        self.least_close = math.ceil(close * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
         self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
@@ -117,24 +124,26 @@ class Pool:
         excluded = left_out | self._indexes(profile.rated) | self._muted(preferences) | self._listed_before(not_before)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
         best = self.best(is_full, (self.issue.date - since).days if since else 0)
-        urgent = False
         if interests_of(preferences) or profile.affinity:
             language = self._language(preferences.language or self.issue.settings.language)
             own = PersonalList(self, preferences, profile, excluded, best, language)
-            picks, urgent = own.picks(), own.is_urgent()
+            picks, is_urgent = own.picks(), own.is_urgent
         else:
             fresh = (self._picks[index] for index in best if index not in excluded)
-            picks = tuple(islice(fresh, preferences.papers))
-        if (
-            not (is_full or urgent)
-            and self.issue.kind == IssueKind.DAILY
-            and len(picks) < min(FEWEST, preferences.papers)
-        ):
-            return SkipReason.TOO_FEW if len(excluded) < len(self.paper_ids) else SkipReason.NOTHING_NEW
+            picks, is_urgent = tuple(islice(fresh, preferences.papers)), _never
+        if not picks and len(excluded) == len(self.paper_ids):
+            return SkipReason.NOTHING_NEW
+        may_wait = self.issue.kind == IssueKind.DAILY and not is_full
+        if may_wait and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
+            return SkipReason.TOO_FEW
         return Selection(picks, len(left_out), preferences.language) if picks else SkipReason.NOTHING_NEW
 
     def is_close(self, affinity: int) -> bool:
         return affinity >= self.least_close
+
+    def is_own(self, pick: Pick) -> bool:
+        """True if it matches an interest or resembles a liked paper."""
+        return any(name in _INTERESTS or (name == AFFINITY and self.is_close(value)) for name, value in pick.points)
 
     def _indexes(self, paper_ids: Iterable[str]) -> set[int]:
         return {self.index[paper_id] for paper_id in paper_ids if paper_id in self.index}

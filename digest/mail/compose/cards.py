@@ -31,10 +31,16 @@ class Link(NamedTuple):
     url: str
 
 
-def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: str = "daily") -> dict[str, Any]:
-    """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`."""
+def card_values(
+    ranked: RankedPaper, public_url: str, language: Language, kind: str = "daily", is_best: bool = True
+) -> dict[str, Any]:
+    """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`.
+
+    `is_best`: its page explains its rank.
+    """
     paper, say = ranked.paper, language.say
     own_page = public_url + paper.path
+    own_page_words = _("How it was ranked") if is_best and ranked.has_votes else _("More about it")
     title = cut(paper.title, TITLE) or say(_UNTITLED)
     names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
     values = {
@@ -43,7 +49,7 @@ def card_values(ranked: RankedPaper, public_url: str, language: Language, kind: 
         "byline": [say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
-        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (_("How it was ranked"), own_page))],
+        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (own_page_words, own_page))],
         "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS],
         "place": say(place_of(ranked, kind)),
     }

@@ -108,10 +108,10 @@ def card_fragments(
     issue: Issue, papers: Sequence[RankedPaper], branding: Branding, renderer: Renderer
 ) -> tuple[dict[str, CardFragments], dict[str, str]]:
     """Cards, and the errors of those that failed, by the paper's id."""
-    rendered, unfit = [], {}
+    rendered, unfit, best = [], {}, len(issue.papers)
     for ranked in papers:
         try:
-            rendered.append((ranked, renderer.card(ranked, branding, issue.kind)))
+            rendered.append((ranked, renderer.card(ranked, branding, issue.kind, ranked.rank <= best)))
         except _UNFIT as problem:
             unfit[ranked.paper.id] = one_line(f"{type(problem).__name__}: {problem}")[:200]
     inlined = renderer.inlined(issue, [card for _ranked, card in rendered], branding)

@@ -102,15 +102,17 @@ class Renderer:
             "papers": counted_papers(papers, self.language, many),
             "more": placeholder("more") if papers > 1 else "",
             "left_out": left_out_notice(left_out, self.language, placeholder("left_out")),
-            "cut": cut_notice(papers, len(issue.papers), self.language, many) if is_cut else "",
+            "cut": cut_notice(papers, len(issue.pool), self.language, many) if is_cut else "",
             **{name: placeholder(name) for name in ("title", "preheader", "subject")},
         }
         cards = RenderedCard(row_placeholder("cards"), placeholder("cards"))
         return self._message(OF_ISSUE[issue.kind], _common_values(_PLACEHOLDERS, branding) | values, cards)
 
-    def card(self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY) -> RenderedCard:
+    def card(
+        self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY, is_best: bool = True
+    ) -> RenderedCard:
         differing = {name: placeholder(name) for name in ("position", "why", "feedback")}
-        card = self._card("card", card_values(ranked, branding.public_url, self.language, kind) | differing)
+        card = self._card("card", card_values(ranked, branding.public_url, self.language, kind, is_best) | differing)
         (card.html + card.text).encode()  # raises for a lone surrogate, with which inlined() would fail for all cards
         return RenderedCard(card.html, card.text + "\n")
 
@@ -180,10 +182,10 @@ def left_out_notice(count: int, language: Language, many: str) -> str:
 
 
 def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
-    """Says that the issue has more papers than the message."""
+    """Says that the message was chosen from more papers."""
     sentence = language.ngettext(
-        "This is %(num)s of the %(pool)s papers in this issue.",
-        "These are %(num)s of the %(pool)s papers in this issue.",
+        "Chosen for you: %(num)s of %(pool)s papers.",
+        "Chosen for you: %(num)s of %(pool)s papers.",
         papers,
     )
     return sentence % {"num": many if papers > 1 else "1", "pool": language.number(pool)}
@@ -194,12 +196,20 @@ def withheld_notice(since: date, today: date, language: Language) -> str:
     last = today - timedelta(days=1)
     day_of = language.weekday if since > today - timedelta(days=7) else language.day_of
     if since >= last:
-        sentence = _("We didn’t email you on %(day)s: too few papers were worth it. This issue covers that day too.")
-        return language.say(sentence) % {"day": day_of(since)}
-    sentence = _(
-        "We didn’t email you from %(start)s to %(end)s: too few papers were worth it. This issue covers those days too."
+        return language.say(
+            _(
+                "We didn’t email you on %(day)s: too few papers were worth it. This issue covers that day too.",
+                day=day_of(since),
+            )
+        )
+    return language.say(
+        _(
+            "We didn’t email you from %(start)s to %(end)s: too few papers were worth it. This issue covers those days"
+            " too.",
+            start=day_of(since),
+            end=day_of(last),
+        )
     )
-    return language.say(sentence) % {"start": day_of(since), "end": day_of(last)}
 
 
 def frozen_branding(issue: Issue) -> Branding:

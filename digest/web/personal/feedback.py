@@ -14,7 +14,7 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues.explain import chosen_list
 from digest.issues.profiles import feedback_summary
-from digest.issues.store import issue_on
+from digest.issues.store import issue_on, ranked_with
 from digest.language import Message, _
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import Paper
@@ -53,9 +53,10 @@ def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> 
     with read_only(link.site.engine) as connection:
         issue = issue_on(connection, kind, issue_date(day))
         chosen = chosen_list(connection, issue.id, link.subscriber.key) if issue else None
+        ids = [pick.paper_id for pick in chosen.selection.picks] if chosen else []
+        ranked = ranked_with(connection, issue, ids) if issue else {}
     if issue is None or chosen is None:
         raise HTTPException(404, _("We didn’t email you a list on this date."))
-    ranked = {entry.paper.id: entry for entry in issue.papers}
     picks = dict(enumerate(chosen.selection.picks, start=1))
     return link.show(
         "my_issue",

@@ -1,6 +1,7 @@
 """Pages behind a subscriber's own links: preferences, a pause, stored data, unsubscribing."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from fastapi import Response
@@ -8,8 +9,10 @@ from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
+from digest.database.engine import read_only
 from digest.issues import personal_data
 from digest.language import _
+from digest.ledger.deliveries import withheld_days
 from digest.ledger.kinds import Status, SuppressionReason
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
@@ -27,6 +30,7 @@ REASONS = {
     "other": _("Another reason"),
 }
 LONGEST_WORDS = 500
+_EXPLAINED = timedelta(days=7)  # how long a day without an email is explained
 
 router = PageRouter()
 
@@ -104,6 +108,8 @@ def _show(
     after: BackgroundTask | None = None,
 ) -> Response:
     subscriber, now = link.subscriber, clock.now()
+    with read_only(link.site.engine) as connection:
+        withheld = withheld_days(connection, subscriber.key, now.date() - _EXPLAINED)
     return link.show(
         "preferences",
         400 if errors else 200,
@@ -116,6 +122,7 @@ def _show(
         fields=fields or fields_of(subscriber.preferences, now),
         errors=errors or {},
         notice=notice,
+        withheld=withheld,
     )
 
 

@@ -48,7 +48,8 @@ def front_page(site: TheSite, request: Request) -> Response:
         issue = newest_issue(connection)
         papers = [] if issue else latest_papers(connection, CARDS)
     cards = [card(ranked) for ranked in issue.papers[:CARDS]] if issue else [paper_card(paper) for paper in papers]
-    page = site.pages.show("front", day=issue.date if issue else None, cards=cards, **_EMPTY)
+    voted = issue is None or any(ranked.has_votes for ranked in issue.papers)
+    page = site.pages.show("front", day=issue.date if issue else None, cards=cards, voted=voted, **_EMPTY)
     return same_for_all(request, page, cache=REVALIDATED)  # a new issue is seen at once
 
 

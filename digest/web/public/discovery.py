@@ -10,6 +10,7 @@ from digest.database.engine import read_only
 from digest.issues.archive import newest_paper_ids
 from digest.issues.store import issue_dates
 from digest.papers.topics import TOPICS
+from digest.web.public import choosing
 from digest.web.site import PageRouter, TheSite, same_for_all
 
 _ISSUES, _PAPERS = 5_000, 20_000  # a sitemap may hold 50,000 addresses (https://www.sitemaps.org/protocol.html)
@@ -31,7 +32,7 @@ def sitemap(site: TheSite, request: Request) -> Response:
     """The pages that are open to everybody; of the papers the newest."""
     with read_only(site.engine) as connection:
         days, ids = issue_dates(connection, _ISSUES), newest_paper_ids(connection, _PAPERS)
-    paths = ["/", "/issues", "/topics", "/privacy", *(f"/topics/{topic.slug}" for topic in TOPICS)]
+    paths = ["/", "/issues", "/topics", choosing.PATH, "/privacy", *(f"/topics/{topic.slug}" for topic in TOPICS)]
     paths += [f"/issues/{day}" for day in days]
     paths += [f"/papers/{quote(paper_id, safe='/:')}" for paper_id in ids]
     return same_for_all(request, Response(_document(site.settings.public_url, paths), media_type="application/xml"))

@@ -87,11 +87,11 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
     """The feed, and when the newest issue was cut."""
     with read_only(site.engine) as connection:
         newest, cut_at = _newest(connection, topic)[:_ENTRIES], newest_cut(connection)
-    title = site.settings.title
+    title, voted = site.settings.title, any(appearance.ranked.has_votes for appearance in newest)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": f"{title}: {topic.name}" if topic else title,
-        "description": "The best papers of each day, without repeats.",
+        "description": f"{'The best' if voted else 'New'} papers of each day, without repeats.",
         "home_page_url": _base(site, topic) if topic else f"{site.settings.public_url}/issues",
         "feed_url": f"{_base(site, topic)}/feed.json",
         "language": "en",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from digest.language import Message, _
+from digest.papers.ranking.coefficients import CHANCE
 from digest.papers.score_terms import ScoreTerms
 
 Lines = tuple[tuple[str, "float | Message"], ...]
@@ -23,6 +24,8 @@ _PARTS = {
     "lateness": _("Time spent waiting"),
     "no_votes": _("No voting at its source"),
 }
+# Evidence other than the votes themselves; most of it counts only while a paper is new.
+EARLY_LABELS = tuple(_PARTS[name] for name in CHANCE if name not in ("age", "votes"))
 _FACTS = {
     "voted": _("Voting at its source"),
     "upvotes": _("Votes"),

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from digest.issues.issue import Issue, IssueSettings
 from digest.issues.reasons import OUTSIDE, place_of, reason_of
-from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, Selection, SelectionWeights
+from digest.issues.selection.history import profile_from
+from digest.issues.selection.selection import NO_PROFILE, RULES, Pool, PoolProfile, Selection, SelectionWeights
 from digest.language import Languages
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.papers.paper import RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.resources import resource
-from digest.subscribers.subscriber import Preferences
+from digest.subscribers.subscriber import Balance, Preferences
 from tests.support.scenario import DAY, MORNING, paper
 
 
@@ -24,7 +25,8 @@ def issue_of(*papers):
     ranked = [
         RankedPaper(rank, paper, 100.0 - rank, ScoreTerms(upvotes=100.0 - rank)) for rank, paper in enumerate(papers, 1)
     ]
-    return Issue(1, "daily", DAY, MORNING, IssueStatus.RUNNING, "test", {}, IssueSettings(), 0, "", tuple(ranked))
+    settings = IssueSettings(rules=RULES)
+    return Issue(1, "daily", DAY, MORNING, IssueStatus.RUNNING, "test", {}, settings, 0, "", tuple(ranked))
 
 
 TEN = [paper(number) for number in range(10)]
@@ -32,6 +34,11 @@ TEN = [paper(number) for number in range(10)]
 
 def select(issue, preferences, received, profile=NO_PROFILE):
     return Pool(issue).select(preferences, received, profile)
+
+
+def liking(issue, affinity, neighbours=None, rated=frozenset()):
+    """A profile with these affinities (-1 to 1) and titles of liked papers, by paper id."""
+    return replace(profile_from(Pool(issue), affinity, neighbours or {}), rated=rated)
 
 
 def ids(selection):
@@ -136,14 +143,13 @@ def test_who_asked_for_nothing_that_is_there_gets_no_surprise(wants):
 
 
 def test_what_is_like_what_a_reader_liked_comes_first_and_says_like_what():
-    taste = PoolProfile(
-        {TEN[6].id: 0.9, TEN[7].id: 0.5, TEN[2].id: 0.01}, {TEN[6].id: "Sorting: a survey of everything"}
-    )
+    affinity = {TEN[6].id: 0.9, TEN[7].id: 0.6, TEN[2].id: 0.01}
+    taste = liking(issue_of(*TEN), affinity, {TEN[6].id: "Sorting: a survey of everything"})
     chosen = select(issue_of(*TEN), Preferences(papers=4), set(), taste)
     assert ids(chosen) == [TEN[6].id, TEN[0].id, TEN[7].id, TEN[1].id]
-    assert chosen.picks[0].why == "similar to “Sorting”, which you liked"
+    assert chosen.picks[0].why == "like “Sorting”, which you liked"
     assert chosen.picks[0].terms == {"trending": 0.3333, "affinity": 0.72}
-    assert chosen.picks[2].why == "similar to papers you liked"
+    assert chosen.picks[2].why == "like papers you liked"
 
 
 def test_what_a_reader_said_something_of_is_not_shown_again():
@@ -181,6 +187,10 @@ def test_what_was_listed_before_a_date_does_not_count_where_one_is_given():
     ]
 
 
+def reachable(one, wants, got):
+    return one.id not in got and not any(word in f"{one.title} {one.abstract}".lower() for word in wants.muted_words)
+
+
 WORDS = st.lists(st.sampled_from(("paper", "number 3", "found", "nothing")), unique=True, max_size=3).map(tuple)
 WANTS = st.builds(
     Preferences,
@@ -189,6 +199,7 @@ WANTS = st.builds(
     categories=st.sampled_from([(), ("cs",), ("math",)]),
     authors=st.sampled_from([(), ("Ada Lovelace",)]),
     surprise=st.booleans(),
+    balance=st.sampled_from(Balance),
     papers=st.integers(1, 12),
 )
 
@@ -196,10 +207,10 @@ WANTS = st.builds(
 @given(
     WANTS,
     st.sets(st.sampled_from([one.id for one in TEN])),
-    st.dictionaries(st.sampled_from([one.id for one in TEN]), st.floats(0, 1)),
+    st.dictionaries(st.sampled_from([one.id for one in TEN]), st.floats(-1, 1)),
 )
 def test_terms_add_up_and_the_list_is_in_the_order_of_its_scores(wants, got, affinity):
-    chosen = select(issue_of(*TEN), wants, got, PoolProfile(affinity))
+    chosen = select(issue_of(*TEN), wants, got, liking(issue_of(*TEN), affinity))
     if isinstance(chosen, SkipReason):
         return
     assert len(set(ids(chosen))) == len(ids(chosen)) <= wants.papers
@@ -207,13 +218,14 @@ def test_terms_add_up_and_the_list_is_in_the_order_of_its_scores(wants, got, aff
     for pick in chosen.picks:
         assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for value in pick.terms.values())
     scores = [pick.score for pick in chosen.picks if pick.why != OUTSIDE]
+    assert len(chosen.picks) == min(wants.papers, sum(reachable(one, wants, got) for one in TEN))
     assert scores == sorted(scores, reverse=True)
 
 
 def test_other_weights_make_other_lists():
-    wants = Preferences(papers=1, keywords=("number 9",))
-    assert ids(Pool(issue_of(*TEN)).select(wants, set())) == [TEN[9].id]
-    assert ids(Pool(issue_of(*TEN), SelectionWeights(keyword=0.1)).select(wants, set())) == [TEN[0].id]
+    wants = Preferences(papers=2, keywords=("number 9",))
+    assert ids(Pool(issue_of(*TEN)).select(wants, set())) == [TEN[9].id, TEN[0].id]
+    assert ids(Pool(issue_of(*TEN), SelectionWeights(keyword=0.1)).select(wants, set())) == [TEN[0].id, TEN[9].id]
 
 
 def test_a_word_inside_another_word_is_no_topic():
@@ -244,8 +256,31 @@ def test_the_reason_is_the_place_in_the_issue_and_what_the_reader_asked_for():
     assert reason_of(first, "weekly", "") == "1st in this week’s ranking, 99 votes"
 
 
+@pytest.mark.parametrize(("rank", "words"), [(2, "2nd"), (3, "3rd"), (4, "4th"), (10, "10th")])
+def test_high_ranks_are_counted_as_people_count(rank, words):
+    assert (
+        place_of(RankedPaper(rank, TEN[0], 1.0, ScoreTerms(hackernews=9.0)), "daily") == f"{words} in today’s ranking"
+    )
+
+
+def test_a_rank_beyond_the_tenth_is_no_reason_but_votes_are():
+    assert (
+        place_of(RankedPaper(10, TEN[0], 1.0, ScoreTerms(upvotes=7.0)), "daily") == "10th in today’s ranking, 7 votes"
+    )
+    assert place_of(RankedPaper(11, TEN[0], 1.0, ScoreTerms(upvotes=7.0)), "daily") == "7 votes"
+    assert place_of(RankedPaper(11, TEN[0], 1.0, ScoreTerms(hackernews=7.0)), "daily") == "new in cs.LG"
+
+
 @pytest.mark.parametrize(
-    ("rank", "words"), [(2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (113, "113th"), (21, "21st")]
+    ("kind", "known_days", "words"),
+    [
+        ("daily", 1.0, "new today"),
+        ("daily", 2.0, "new this week"),
+        ("weekly", 2.0, "new this week"),
+        ("catch-up", 9.0, "new in recent weeks"),
+    ],
 )
-def test_places_are_counted_as_people_count(rank, words):
-    assert place_of(RankedPaper(rank, TEN[0], 1.0, ScoreTerms()), "daily") == f"{words} in today’s ranking"
+def test_what_nobody_voted_on_is_new_in_its_category_and_has_no_rank(kind, known_days, words):
+    terms = ScoreTerms(voted=1.0, known_days=known_days)
+    assert place_of(RankedPaper(1, TEN[0], 1.0, terms), kind) == "new in cs.LG"
+    assert place_of(RankedPaper(1, replace(TEN[0], categories=()), 1.0, terms), kind) == words

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from digest.issues.reasons import OUTSIDE
-from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile, SelectionWeights
+from digest.issues.selection.history import profile_from
+from digest.issues.selection.selection import Pool, PoolProfile, SelectionWeights
 from digest.subscribers.subscriber import Preferences
 from tests.issues.selection.test_selection import TEN, ids, issue_of
 from tests.support.scenario import MORNING, paper
@@ -27,8 +28,9 @@ def distinct(number, **details):
     return titled(number, f"first{number} second{number} third{number}", **details)
 
 
-def picks(papers, preferences, profile=NO_PROFILE, weights=None, not_before=None):
-    return Pool(issue_of(*papers), weights).select(preferences, set(), profile, not_before).picks
+def picks(papers, preferences, affinity=None, weights=None, not_before=None):
+    pool = Pool(issue_of(*papers), weights)
+    return pool.select(preferences, set(), profile_from(pool, affinity or {}, {}), not_before).picks
 
 
 def test_a_rank_is_worth_one_over_the_logarithm():
@@ -58,6 +60,7 @@ def test_each_kind_of_match_is_worth_its_weight_and_more_of_a_kind_a_quarter_eac
 
 def test_the_weights_are_those_that_the_docs_name():
     assert asdict(SelectionWeights()) == {
+        "new": 0.1,
         "author": 1.2,
         "keyword": 0.8,
         "lab": 0.7,
@@ -71,21 +74,21 @@ def test_the_weights_are_those_that_the_docs_name():
 
 @pytest.mark.parametrize(
     ("affinity", "why"),
-    [(0.0, ""), (0.2499, ""), (0.25, "similar to papers you liked"), (1.0, "similar to papers you liked")],
+    [(-0.9, ""), (0.1, ""), (0.4999, ""), (0.5, "like papers you liked"), (1.0, "like papers you liked")],
 )
-def test_a_quarter_of_the_greatest_affinity_is_a_reason(affinity, why):
-    chosen = picks([TEN[0]], Preferences(), PoolProfile({TEN[0].id: affinity}))
+def test_half_of_the_greatest_affinity_is_a_reason(affinity, why):
+    chosen = picks([TEN[0]], Preferences(), {TEN[0].id: affinity})
     assert chosen[0].why == why
     assert chosen[0].terms.get("affinity", 0) == pytest.approx(0.8 * affinity, abs=1e-4)
 
 
 def test_where_affinity_is_worth_nothing_it_is_no_reason():
-    chosen = picks([TEN[0]], Preferences(), PoolProfile({TEN[0].id: 1.0}), SelectionWeights(affinity=0.0))
+    chosen = picks([TEN[0]], Preferences(), {TEN[0].id: 1.0}, SelectionWeights(affinity=0.0))
     assert (chosen[0].why, chosen[0].terms) == ("", {"trending": 1.0})
 
 
 def test_feedback_on_papers_outside_the_issue_changes_nothing():
-    assert picks(TEN, Preferences(papers=3), PoolProfile({"2603.99999": 1.0})) == picks(TEN, Preferences(papers=3))
+    assert picks(TEN, Preferences(papers=3), {"2603.99999": 1.0}) == picks(TEN, Preferences(papers=3))
 
 
 # --- which papers diversity may choose among ---
@@ -99,16 +102,16 @@ def test_diversity_chooses_among_three_times_the_length_of_the_list(alike, secon
     assert [pick.paper_id for pick in chosen] == [papers[0].id, papers[second].id]
 
 
-@pytest.mark.parametrize(("alike", "second"), [(4, 1), (3, 3), (2, 2)])
-def test_of_papers_without_a_match_twice_the_length_of_the_list_is_considered(alike, second):
-    papers = [titled(n, "one of many reports") if n < alike else distinct(n) for n in range(20)]
+@pytest.mark.parametrize(("alike", "second"), [(6, 1), (5, 5), (4, 4)])
+def test_without_a_match_it_is_three_times_the_length_as_well(alike, second):
+    papers = [titled(n, "one of many reports") if n < alike else distinct(n) for n in range(60)]
     chosen = picks(papers, Preferences(papers=2, keywords=("nowhere",), surprise=False))
     assert [pick.paper_id for pick in chosen] == [papers[0].id, papers[second].id]
 
 
 def test_with_affinity_a_paper_far_down_can_come_first():
     papers = [distinct(n) for n in range(40)]
-    chosen = picks(papers, Preferences(papers=2), PoolProfile({papers[39].id: 1.0}))
+    chosen = picks(papers, Preferences(papers=2), {papers[39].id: 1.0})
     assert [pick.paper_id for pick in chosen] == [papers[0].id, papers[39].id]
     assert chosen[1].terms == {"trending": 0.1867, "affinity": 0.8}
 
@@ -139,14 +142,11 @@ def test_an_outsider_that_is_in_the_list_by_its_rank_is_only_labelled():
     assert [pick.why for pick in chosen if pick.paper_id == pool[0].id] == [OUTSIDE]
 
 
-@pytest.mark.parametrize(("affinity", "outsider"), [(0.2, 4), (0.25, 5)])
+@pytest.mark.parametrize(("affinity", "outsider"), [(0.4, 4), (0.5, 5)])
 def test_a_paper_that_resembles_a_liked_one_is_not_from_outside(affinity, outsider):
     pool = [distinct(n, categories=("cs.SD" if n < 4 else "math.CO",)) for n in range(8)]
-    wants = Preferences(papers=3, categories=("cs",))
-    chosen = picks(pool, wants, PoolProfile({pool[4].id: affinity}))
+    chosen = picks(pool, Preferences(papers=3, categories=("cs",)), {pool[4].id: affinity})
     assert [pick.paper_id for pick in chosen if pick.why == OUTSIDE] == [pool[outsider].id]
-    neighbours = PoolProfile({pool[0].id: 0.1}, {pool[4].id: "A liked paper"})
-    assert [pick.paper_id for pick in picks(pool, wants, neighbours) if pick.why == OUTSIDE] == [pool[5].id]
 
 
 def test_an_issue_that_matches_as_a_whole_has_no_outsider():

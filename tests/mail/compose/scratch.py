@@ -18,6 +18,7 @@ from digest.mail.compose.render import (
     counted_papers,
     cut_notice,
     left_out_notice,
+    withheld_notice,
 )
 from digest.mail.message import Branding, MessageParts
 from digest.text import cut, one_line, wrapped
@@ -28,18 +29,21 @@ def from_scratch(
 ) -> tuple[MessageParts, str]:
     """The message, and its preheader."""
     language = renderer.language
-    ranked = {row.paper.id: row for row in issue.papers}
+    ranked = {row.paper.id: row for row in issue.pool}
     papers = [ranked[pick.paper_id].paper for pick in selection.picks]
     cards = dict.fromkeys(("html", "text"), "")
+    above: dict[str, dict[str, Any]] = {}
+    if selection.since:
+        above["since"] = {"notice": withheld_notice(selection.since, issue.date, language)}
     if selection.first:
-        welcome = {
-            name: renderer._templates.get_template(f"email/digest/welcome.{ending}").render({"subscriber": links})
-            for name, ending in (("html", "html"), ("text", "txt"))
-        }
-        cards = {"html": welcome["html"].strip() + "\n", "text": welcome["text"].strip("\n") + "\n\n"}
+        above["welcome"] = {"subscriber": links}
+    for name, given in above.items():
+        html, text = (renderer._render(f"digest/{name}.{ending}", given) for ending in ("html", "txt"))
+        cards = {"html": cards["html"] + html.strip() + "\n", "text": cards["text"] + text.strip("\n") + "\n\n"}
     for number, pick in enumerate(selection.picks, start=1):
         why = f"· {cut(pick.why, REASON, REASON_ROOM)}"
-        common = card_values(ranked[pick.paper_id], branding.public_url, language)
+        row = ranked[pick.paper_id]
+        common = card_values(row, branding.public_url, language, is_best=row in issue.papers)
         position = language.say(_WORDING["place"]).format(number=number, count=len(papers))
         common |= {"position": position, "feedback": links.feedback_url}
         reason = {"html": f" {why}" if pick.why else "", "text": f"\n{wrapped(why)}" if pick.why else ""}
@@ -51,12 +55,12 @@ def from_scratch(
     if len(papers) == 1 or len("Also: " + others) < SHORTEST_PREHEADER:
         preheader = quiet_preheader(issue, language)
     many, left_out = str(len(papers)), selection.left_out
-    is_cut = len(issue.papers) > len(papers) + left_out
+    is_cut = len(issue.pool) > len(papers) + left_out
     values = _issue_values(issue, branding, language) | {
         "papers": counted_papers(len(papers), language, many),
         "more": str(len(papers) - 1) if len(papers) > 1 else "",
         "left_out": left_out_notice(left_out, language, language.number(left_out)),
-        "cut": cut_notice(len(papers), len(issue.papers), language, many) if is_cut else "",
+        "cut": cut_notice(len(papers), len(issue.pool), language, many) if is_cut else "",
         "title": short_name(papers[0], IN_SUBJECT, language),
         "preheader": preheader,
     }

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from digest.language import SOURCE
 from digest.lint import ParsedMessage, lint
 from digest.mail.compose.composer import IssueComposer, MailContext, compose_alone, render_fragments
 from digest.mail.compose.fragments import Fragments
+from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.render import Renderer, SubscriberLinks
 from digest.mail.message import Branding, UnfitMessage
 from digest.papers.score_terms import ScoreTerms
@@ -63,18 +64,19 @@ PAPERS = [
     a_paper(number, title=title, summary=title, authors=(title, "Ada"), organization=title)
     for number, title in enumerate(["A", "A paper", "🤗 Smol: Tiny!!! Models", *titles()], start=1)
 ]
-ISSUE = an_issue(PAPERS)
+ISSUE = an_issue(PAPERS, best=len(PAPERS) // 2)
 IDS = [paper.id for paper in PAPERS]
 COMPOSERS = {code: a_composer(ISSUE, language=code) for code in LANGUAGES.codes}
 COMPOSER = COMPOSERS[SOURCE]
 SELECTIONS = st.builds(
-    lambda ids, whys, left_out, first: Selection(
-        tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out, first=first
+    lambda ids, whys, left_out, first, since: Selection(
+        tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out, first=first, since=since
     ),
     st.lists(st.sampled_from(IDS), min_size=1, max_size=25, unique=True),
     st.lists(st.sampled_from(WHYS), min_size=25, max_size=25),
     st.sampled_from([0, 0, 1, 2, 1234]),
     st.booleans(),
+    st.sampled_from([None, None, date(2026, 11, 22), date(2026, 11, 20), date(2026, 11, 2)]),
 )
 
 
@@ -123,13 +125,15 @@ def test_unusual_public_urls_and_addresses_break_no_rule(url: str, address: str)
 @pytest.mark.parametrize("left_out", [0, 1, 5])
 @pytest.mark.parametrize("first", [False, True])
 def test_every_form_keeps_every_rule(papers: int, left_out: int, first: bool) -> None:
-    issue = an_issue([a_paper(number) for number in range(1, papers + 1)])
-    selection = replace(everything_in(issue, left_out), first=first)
+    issue = an_issue([a_paper(number) for number in range(1, papers + 1)], best=8)
+    since = None if first else issue.date - timedelta(days=papers)
+    selection = replace(everything_in(issue, left_out), first=first, since=since)
     message = a_composer(issue).compose(a_draft(issue, selection)).envelope.message
     assert broken(message) == []
     assert lint(message).failed == []
     text = parts_of(message).text
     assert ("This is your first issue" in text) == first
+    assert ("We didn’t email you" in text) != first
     assert f"{papers} paper{'s' * (papers > 1)} for Monday" in text
     assert ("left out" in text) == bool(left_out)
 
@@ -149,11 +153,8 @@ def test_the_largest_mail_with_the_longest_reasons_is_not_clipped(repeated: str,
     issue = an_issue(papers, note=said)
     late = tuple(replace(one, terms=EVERYTHING, late_days=12) for one in issue.papers)
     issue = replace(issue, papers=late)
-    message = a_composer(issue, language=code).compose(
-        a_draft(
-            issue, Selection(tuple(Pick(paper.id, said) for paper in papers), 1000), address="=" * 240 + "@a.example"
-        )
-    )
+    chosen = Selection(tuple(Pick(paper.id, said) for paper in papers), 1000, since=date(2026, 10, 30))
+    message = a_composer(issue, language=code).compose(a_draft(issue, chosen, address="=" * 240 + "@a.example"))
     mail = ParsedMessage(message.envelope.message)
     assert len(mail.html_on_the_wire) <= 98_500  # of 100,000; the operator's own words take the rest
     assert set(links.values()) <= set(mail.web_links)
@@ -190,14 +191,16 @@ def poisoned(folder: Path) -> MailContext:
 
 def test_a_paper_whose_card_cannot_be_made_harms_no_other(tmp_path: Path) -> None:
     context = poisoned(tmp_path / "templates")
-    issue = an_issue([a_paper(1), a_paper(2, title="Poison"), a_paper(3), a_paper(4, title="lone \ud800 surrogate")])
+    papers = [a_paper(1), a_paper(2, title="Poison"), a_paper(3), a_paper(4, title="lone \ud800 surrogate")]
+    issue = an_issue([*papers, a_paper(5, title="Poison")], best=4)
     fragments = render_fragments(issue, context)
     assert set(fragments.cards) == {"2611.00001", "2611.00003", "2611.00004"}
     assert fragments.unfit == {"2611.00002": "ZeroDivisionError: integer division or modulo by zero"}
-    composer = IssueComposer(issue, Fragments.from_json(fragments.to_json()), context)
+    further = FurtherCards(issue, context.renderer)
+    composer = IssueComposer(issue, Fragments.from_json(fragments.to_json()), context, further)
     assert composer.compose(a_draft(issue, Selection((Pick("2611.00001", ""), Pick("2611.00003", "")))))
-    for ids in (["2611.00002"], ["2611.00001", "2611.00002"]):
-        with pytest.raises(UnfitMessage, match=r"no card of 2611\.00002: ZeroDivisionError"):
+    for ids in (["2611.00002"], ["2611.00001", "2611.00002"], ["2611.00005"], ["2611.00003", "2611.00005"]):
+        with pytest.raises(UnfitMessage, match=rf"no card of {ids[-1]}: ZeroDivisionError"):
             composer.compose(a_draft(issue, Selection(tuple(Pick(one, "") for one in ids))))
 
 

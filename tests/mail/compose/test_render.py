@@ -116,8 +116,8 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     bare = replace(issue.papers[0], terms=ScoreTerms())
     card = RENDERER.card(bare, BRANDING)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
-    assert f"\n\nBare\n{page}\n\nHow it was ranked:\n{page}\nMore like this:\n" in card.text
-    assert "\n\nWhy it’s here: top of today’s ranking" in card.text
+    assert f"\n\nBare\n{page}\n\nMore about it:\n{page}\nMore like this:\n" in card.text
+    assert "\n\nWhy it’s here: new today" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 
@@ -164,7 +164,7 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
     for selection, said in ((some, True), (all_new, False)):
         parts = parts_of(a_composer(issue).compose(a_draft(issue, selection)).envelope.message)
         for shown in (words(parse(parts.html).all("body")[0]), parts.text):
-            assert ("These are 10 of the 30 papers in this issue." in shown) is said
+            assert ("Chosen for you: 10 of 30 papers." in shown) is said
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
 """Each reply at each step of a session: the party at fault, and the next state of the delivery."""
 
+import shutil
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from digest.database.engine import read_only
+from digest.database.engine import connect, read_only
 from digest.database.tables import deliveries
 from digest.mail import pauses
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.smtp import Timeouts
+from digest.subscribers import store
 from digest.subscribers.suppressions import is_suppressed
 from digest.text import domain_of
 from tests.mail.delivery.builders import SEVEN, Hands
@@ -98,6 +100,28 @@ TABLE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def queued_sqlite(sqlite_template, tmp_path_factory):
+    """A SQLite database with an issue for five subscribers, cut once and then copied."""
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("queued") / "queued.sqlite")
+    engine = connect(f"sqlite:///{path}")
+    add_papers(engine, range(3))
+    for number in range(5):
+        add_subscriber(engine, f"a@{number}.example")
+    cut(engine)
+    engine.dispose()  # which writes everything into the one file
+    return path
+
+
+@pytest.fixture
+def recipients(engine, queued_sqlite):
+    """Their keys, in the order in which they are sent to; on SQLite."""
+    engine.dispose()
+    shutil.copy(queued_sqlite, engine.url.database)
+    with read_only(engine) as connection:
+        return list(connection.scalars(select(deliveries.c.recipient).order_by(deliveries.c.id)))
+
+
 @pytest.fixture
 def deliver(engine, smtp_server, tmp_path):
     """Deliver all, over one connection, by a worker that keeps to limits and pauses."""
@@ -116,14 +140,12 @@ def deliver(engine, smtp_server, tmp_path):
 
 @ON_SQLITE
 @pytest.mark.parametrize(("step", "reply", "always", "about"), TABLE, ids=str)
-def test_what_a_reply_at_a_step_means_and_what_happens_then(deliver, engine, smtp_server, step, reply, always, about):
-    add_papers(engine, range(3))
-    by_key = {subscriber.key: subscriber for subscriber in (add_subscriber(engine, f"a@{n}.example") for n in range(5))}
-    cut(engine)
+def test_what_a_reply_at_a_step_means_and_what_happens_then(
+    deliver, engine, recipients, smtp_server, step, reply, always, about
+):
     with read_only(engine) as connection:
         # Three go before it over the same connection, and one beside it, in the same window.
-        recipients = list(connection.scalars(select(deliveries.c.recipient).order_by(deliveries.c.id)))
-    bob = by_key[recipients[3]]
+        bob = store.by_key(connection, recipients[3])
     to = bob.email if step in (Step.RCPT, Step.DATA, Step.END) else "*"
     before = [Act()] * 3 if step is Step.MAIL else []
     smtp_server.answer(step, *before, *[reply] * (9 if always else 1), to=to)
@@ -133,7 +155,7 @@ def test_what_a_reply_at_a_step_means_and_what_happens_then(deliver, engine, smt
         columns = (deliveries.c.state, deliveries.c.next_attempt_at, deliveries.c.attempts)
         row = connection.execute(select(*columns).where(deliveries.c.recipient == bob.key)).one()
         resting = {pause.scope for pause in pauses.current(connection, SEVEN)} - {pauses.EVERYTHING}
-        suppressed = [key for key in by_key if is_suppressed(connection, key)]
+        suppressed = [key for key in recipients if is_suppressed(connection, key)]
     state, wait, attempts = expected
     assert (row.state, row.attempts) == (state, attempts)
     if wait:
@@ -146,11 +168,7 @@ def test_what_a_reply_at_a_step_means_and_what_happens_then(deliver, engine, smt
 @pytest.mark.parametrize(
     "reply", ["421 4.7.0 closing", "500 5.5.1 what?", "250 2.0.0 ok", HANG_UP, RESET, SILENT], ids=str
 )
-def test_what_follows_a_message_is_about_no_message(deliver, engine, smtp_server, step, reply):
-    add_papers(engine, range(3))
-    for number in range(5):
-        add_subscriber(engine, f"a@{number}.example")
-    cut(engine)
+def test_what_follows_a_message_is_about_no_message(deliver, engine, recipients, smtp_server, step, reply):
     smtp_server.answer(Step.RCPT, "550 5.1.1 no such user", to="a@2.example")
     smtp_server.answer(step, reply)
     deliver()

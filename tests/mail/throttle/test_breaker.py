@@ -16,7 +16,7 @@ from digest.subscribers.suppressions import all_suppressions
 from tests.support.scenario import SECRET, add_papers, add_subscriber, cut
 from tests.support.smtp_server import Step
 
-READERS = 300
+READERS = 120
 WORKERS = 4
 ATTEMPTS = 20  # at the most
 

@@ -22,6 +22,13 @@ def test_it_holds_the_papers_of_the_mail_in_their_order_with_the_reasons(visit: 
     assert "no-store" in page.headers["cache-control"]
 
 
+def test_it_holds_papers_beyond_the_best_of_the_issue(visit: Visit) -> None:
+    fill(visit.engine, best=2)
+    token = visit.token(Purpose.FEEDBACK, visit.subscribed())
+    page = visit.browser.get(f"/feedback/{token}/issues/{send_list(visit, papers=3)}").text
+    assert page.count('class="card"') == 3
+
+
 @pytest.mark.parametrize("rest", ["2026-11-22", "2026-11-23/weekly", "2026-11-23/x", "today", "2019-01-01"])
 def test_what_was_not_mailed_is_not_there(visit: Visit, rest: str) -> None:
     fill(visit.engine)

@@ -4,10 +4,13 @@ import re
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
 from digest.database.engine import transaction
-from digest.ledger.kinds import Status, SuppressionReason
+from digest.database.tables import deliveries
+from digest.ledger.kinds import Kind, SkipReason, Status, SuppressionReason
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.settings import Settings
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Balance, Preferences
@@ -84,6 +87,35 @@ def test_a_mix_and_full_lists_are_shown_as_stored_and_can_be_taken_back(visit: V
     assert visit.browser.post(link, data={"balance": "all of it"}).status_code == 400
     visit.browser.post(link, data={"balance": "best", "full_lists": "no"})
     assert visit.subscriber().preferences == Preferences(balance=Balance.BEST)
+
+
+def withhold(visit: Visit, reason: SkipReason, *days_back: int) -> None:
+    """Skip the subscriber's issues of these days."""
+    subscriber = visit.subscriber()
+    for back in days_back:
+        day = START.date() - timedelta(days=back)
+        delivery = NewDelivery(Kind.DIGEST, day, subscriber.key, subscriber.id, START)
+        with transaction(visit.engine) as connection:
+            queue_delivery(connection, delivery, START)
+            delivery_id = connection.execute(select(func.max(deliveries.c.id))).scalar_one()
+            connection.execute(
+                update(deliveries).where(deliveries.c.id == delivery_id).values(state="skipped", reason=reason)
+            )
+
+
+def test_preferences_explain_the_days_of_the_last_week_without_an_email(visit: Visit) -> None:
+    subscriber = visit.subscribed()
+    link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
+    withhold(visit, SkipReason.NOTHING_NEW, 3)
+    withhold(visit, SkipReason.TOO_FEW, 8)
+    assert "There was no email" not in visit.browser.get(link).text
+    withhold(visit, SkipReason.TOO_FEW, 1, 2)
+    page = visit.browser.get(link).text
+    assert "There was no email for 21 Nov and 22 Nov, because too few papers were worth one." in page
+    assert '<a href="#full_lists">Always get full lists</a>' in page
+    assert 'id="full_lists"' in page
+    visit.browser.post(link, data={"full_lists": "yes"})
+    assert "#full_lists" not in visit.browser.get(link).text
 
 
 def test_lists_are_separated_by_the_commas_of_any_script(visit: Visit) -> None:

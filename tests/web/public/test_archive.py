@@ -24,8 +24,8 @@ def paper(number: int, title: str = "", **facts: object) -> Paper:
     return Paper(f"2511.{number:05}", title or f"Paper number {number}", listed_at=LISTED, **facts)  # type: ignore[arg-type]
 
 
-def cut(visit: Visit, listed: list[Paper], day: date = TODAY, kind: str = "daily") -> int:
-    stored = [{"upvotes": 100 / rank, "decay": 2.5, "score": 10 / rank} for rank in range(1, len(listed) + 1)]
+def cut(visit: Visit, listed: list[Paper], day: date = TODAY, kind: str = "daily", votes: float = 100) -> int:
+    stored = [{"upvotes": votes / rank, "decay": 2.5, "score": 10 / rank} for rank in range(1, len(listed) + 1)]
     ranked = [
         RankedPaper(rank, paper, 10 / rank, ScoreTerms.from_dict(terms))
         for rank, (paper, terms) in enumerate(zip(listed, stored, strict=True), 1)
@@ -127,6 +127,20 @@ def test_a_paper_page_explains_the_place_with_every_number(visit: Visit) -> None
     assert 'href="https://arxiv.org/pdf/2511.00002"' in page
     assert 'href="https://code.example/2"' in page
     assert 'href="/issues/2026-11-23"' in page
+
+
+def test_no_page_or_feed_calls_ranked_or_best_what_nobody_voted_on(visit: Visit) -> None:
+    store(visit, paper(1))
+    cut(visit, [paper(1, categories=("cs.RO",)), paper(2)], votes=0)
+    pages = ("/", "/issues", "/issues/2026-11-23", "/papers/2511.00001", "/topics/robotics", "/topics", "/feed.atom")
+    for path in (*pages, "/feed.json"):
+        text = visit.browser.get(path).text
+        assert "Paper number 1" in text or path == "/topics"
+        claims = re.findall(
+            r'(?i)trending|rising|community votes|\bbest\b|aria-label="Number|No\. \d|(?<!t )\branked\b', text
+        )
+        assert claims == [], path
+    assert "Nobody has voted on them, so they aren’t ranked." in visit.browser.get("/issues/2026-11-23").text
 
 
 def test_a_cancelled_issue_explains_nothing(visit: Visit) -> None:

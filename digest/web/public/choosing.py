@@ -1,0 +1,89 @@
+"""The page on how papers are chosen, for subscribers. Its numbers are the constants' and the newest issue's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from fastapi import Request, Response
+
+from digest.database.engine import read_only
+from digest.issues.issue import Issue
+from digest.issues.selection import FEWEST
+from digest.issues.store import newest_issue
+from digest.papers.paper import RankedPaper
+from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
+from digest.subscribers.preferences import DEFAULTS
+from digest.web.cards import paper_card
+from digest.web.public.issue_chart import Dot, chance_of, issue_chart
+from digest.web.public.score_labels import EARLY_LABELS
+from digest.web.site import REVALIDATED, PageRouter, TheSite, same_for_all
+
+PATH = "/how-papers-are-chosen"
+_FEWEST_DOTS = 20  # with fewer voted papers, a made-up issue shows more
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """A measurement of benchmarks/RESULTS.md; a test compares them."""
+
+    measured_on: date
+    papers: int  # sent a day
+    recall: float  # share of each week's best that were sent
+    delay: float  # hours after they were first seen, on average
+    start: date  # months
+    end: date
+
+
+MEASURED = Backtest(date(2026, 11, 24), 10, 0.968, 4.5, date(2026, 1, 1), date(2026, 5, 1))
+
+# Votes and scores of a usual day, for a site that has no issue to draw yet.
+_EXAMPLE: tuple[Dot, ...] = (
+    (143, 3.6), (96, 2.4), (61, 1.2), (88, 1.1), (40, 0.6), (52, 0.1), (17, -0.2), (33, -0.5), (9, -0.9), (24, -1.0),
+    (21, -1.4), (6, -1.6), (15, -1.9), (30, -2.1), (4, -2.3), (12, -2.6), (3, -2.8), (18, -3.1), (8, -3.3), (2, -3.4),
+    (5, -3.8), (10, -4.1), (1, -4.2), (3, -4.6), (7, -4.9), (2, -5.1), (0, -5.2), (4, -5.5), (1, -5.7), (0, -5.9),
+)  # fmt: skip
+
+router = PageRouter()
+
+
+@router.page(PATH)
+def how_papers_are_chosen(site: TheSite, request: Request) -> Response:
+    """The same for everybody."""
+    with read_only(site.engine) as connection:
+        issue = newest_issue(connection)
+    settings = site.settings
+    floor = None if settings.full_lists else FLOOR
+    page = site.pages.show(
+        "choosing",
+        canonical=settings.public_url + PATH,
+        day=issue.date if issue else None,
+        first=paper_card(issue.papers[0].paper) if issue else None,
+        picture=_picture(issue, floor),
+        early=EARLY_LABELS,
+        week_best=WEEK_BEST,
+        pool_days=settings.pool_days,
+        measured=MEASURED,
+        found=round(100 * MEASURED.recall),
+        floor=None if floor is None else round(100 * chance_of(floor)),
+        fewest=FEWEST,
+        voting=[name for name in settings.sources if name in ("huggingface", "hackernews")],
+        suggesting=site.takes_suggestions,
+    )
+    return same_for_all(request, page, cache=REVALIDATED)
+
+
+def _picture(issue: Issue | None, floor: float | None) -> dict[str, Any]:
+    """The chart, and the numbers of its text alternative."""
+    voted: Sequence[RankedPaper] = [ranked for ranked in issue.papers if ranked.terms.voted] if issue else ()
+    is_real = issue is not None and issue.formula == FORMULA and len(voted) >= _FEWEST_DOTS
+    dots = [(ranked.terms.points, ranked.score) for ranked in voted] if is_real else _EXAMPLE
+    below = sum(score < floor for _votes, score in dots) if floor is not None else 0
+    best = min(DEFAULTS.papers, len(dots) - below)
+    return {
+        "chart": issue_chart(dots, best, floor),
+        "is_real": is_real,
+        "papers": len(dots),
+        "best": best,
+        "below": below,
+    }
