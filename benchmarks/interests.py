@@ -1,13 +1,13 @@
 """Measures how well five liked papers predict a subscriber's interests, compared with a TF-IDF centroid.
 
 `python -m benchmarks.interests --data DIR [--rounds N] [--json]` reads documents.jsonl.gz (`{id, text}`) and
-tasks.jsonl.gz (`{liked, pool, relevant}`: ids) in DIR. Each task is a subscriber: the pool is ranked by their likes,
+tasks.jsonl.gz (`{liked, pool, relevant}`: ids) in DIR; `--tasks authors` and `--tasks submitters` make them of recorded
+lists. Each task is a subscriber: the pool is ranked by their likes,
 and NDCG@10 compares it with what they kept. Nothing is learned from the tasks. Prints microseconds of CPU for each
 subscriber's scores, ours in batches of 1,000, the reference one by one: medians of N alternating rounds.
 """
 
 import argparse
-import gzip
 import json
 import math
 import os
@@ -17,7 +17,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from benchmarks.recorded_interests import RECORDINGS, Documents, Task, lines
 from digest.issues.profiles.profile import affinities, fit_space
 from digest.issues.profiles.space import Sparse
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
@@ -34,28 +34,19 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 Found = dict[str, float]
 Scores = Sequence[Sequence[float]]
-Documents = dict[str, str]  # id → text
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A subscriber: the papers they liked, and a pool of which they kept the relevant ones."""
-
-    liked: list[str]
-    pool: list[str]
-    relevant: set[str]
 
 
 def main() -> None:
     """Run the benchmark and print what it measured. Exits with 3 if DIR lacks the data."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder with documents and tasks")
+    ask.add_argument("--tasks", choices=RECORDINGS, help="make tasks of recorded lists in DIR instead")
     ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts")
     ask.add_argument("--json", action="store_true", help="one JSON line")
     asked = ask.parse_args()
     _on_one_core()
     try:
-        documents, tasks = read(asked.data)
+        documents, tasks = RECORDINGS[asked.tasks](asked.data) if asked.tasks else read(asked.data)
     except OSError as error:
         sys.stderr.write(
             f"--data {asked.data}: {error.strerror or error}; it must hold documents.jsonl.gz and tasks.jsonl.gz\n"
@@ -76,10 +67,10 @@ def _on_one_core() -> None:
 
 def read(folder: Path) -> tuple[Documents, list[Task]]:
     """The documents and tasks of a folder. Raises OSError."""
-    documents = {str(one["id"]): one["text"] for one in _lines(folder / "documents.jsonl.gz")}
+    documents = {str(one["id"]): one["text"] for one in lines(folder / "documents.jsonl.gz")}
     tasks = [
         Task([*map(str, one["liked"])], [*map(str, one["pool"])], {*map(str, one["relevant"])})
-        for one in _lines(folder / "tasks.jsonl.gz")
+        for one in lines(folder / "tasks.jsonl.gz")
     ]
     return documents, tasks
 
@@ -165,11 +156,6 @@ def _timed(run: Callable[[], Scores]) -> tuple[Scores, float]:
     began = time.process_time()
     scores = run()
     return scores, time.process_time() - began
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 if __name__ == "__main__":

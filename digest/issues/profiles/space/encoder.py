@@ -13,14 +13,14 @@ from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse
 
 _BATCH = 512  # papers
 _TEMPERATURE = 0.1
-_STEP, _MOMENTUM, _DECAY = 0.06, 0.9, 0.99  # Adam (Kingma and Ba 2015)
+_STEP, _DECAY = 0.06, 0.99  # Adam (Kingma and Ba 2015), without momentum and with a scale for each word
+_QUIET = 1e-8
 
 
 def teach(words: Sparse, start: Matrix, epochs: int, seed: int) -> Matrix:
     """Return the vectors of the words, from those to start with."""
     random = np.random.default_rng(seed)
-    vectors = start.copy()
-    mean, square = np.zeros_like(vectors), np.zeros_like(vectors)
+    vectors, energy = start.copy(), np.zeros(len(start), np.float32)
     papers, step = words.shape[0], 0
     for _ in range(epochs):
         order = random.permutation(papers)
@@ -28,10 +28,10 @@ def teach(words: Sparse, start: Matrix, epochs: int, seed: int) -> Matrix:
             step += 1
             batch = words[np.sort(order[first : first + _BATCH])]
             seen, slope = _slope(batch, random.random(batch.nnz) < 0.5, vectors)
-            mean[seen] += (1 - _MOMENTUM) * (slope - mean[seen])
-            square[seen] += (1 - _DECAY) * (slope**2 - square[seen])
-            rate = _STEP * np.sqrt(1 - _DECAY**step) / (1 - _MOMENTUM**step)
-            vectors[seen] -= rate * mean[seen] / (np.sqrt(square[seen]) + 1e-8)
+            energy[seen] *= _DECAY
+            energy[seen] += (1 - _DECAY) * (slope**2).mean(axis=1)
+            rate = _STEP * np.sqrt(1 - _DECAY**step)
+            vectors[seen] -= slope * (rate / (np.sqrt(energy[seen]) + _QUIET))[:, None]
     return vectors
 
 

@@ -12,11 +12,11 @@ from digest.issues.profiles.space.space import PULL, Space, join
 from digest.issues.profiles.space.words import read_words
 
 TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
-_DECOMPOSED = 320  # dimensions
+_DECOMPOSED = 512  # dimensions
 _ENCODED = 128  # dimensions
-_KEPT = 320  # dimensions after turning
+_KEPT = 448  # dimensions after turning
 _ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
-_EPOCHS, _LESSONS = 12, 300_000  # of the encoder: at least so many epochs, and papers seen in all of them
+_EPOCHS, _LESSONS = 12, 150_000  # of the encoder: at least so many epochs, and papers seen in all of them
 _SEED = 4
 
 
@@ -28,14 +28,16 @@ def fit(texts: Mapping[str, str]) -> Space:
     lexicon, words = read_words(texts[paper] for paper in ids)
     positions, strengths = decompose(words, _DECOMPOSED, _SEED)
     encoder = _encode(words, positions, strengths)
+    halved = positions.astype(np.float16)
+    del positions  # a third of the memory that a fit needs
     graph, neighbourhood = find_neighbours(words)
-    vectors = join(positions, words @ encoder)
+    vectors = join(halved, words @ encoder)
     for columns in blocks(vectors.shape[1], len(ids)):
         vectors[:, columns] += PULL * (graph @ np.ascontiguousarray(vectors[:, columns]))
     vectors, spectrum, mean, turn = _turn(scale_rows(vectors))
     vectors[np.diff(words.indptr) == 0] = 0
     rows = {paper: row for row, paper in enumerate(ids)}
-    return Space(rows, vectors, spectrum, lexicon, words, neighbourhood, positions, strengths, encoder, mean, turn)
+    return Space(rows, vectors, spectrum, lexicon, words, neighbourhood, halved, strengths, encoder, mean, turn)
 
 
 def _encode(words: Sparse, positions: Matrix, strengths: Matrix) -> Matrix:

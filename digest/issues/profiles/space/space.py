@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse, scale_rows
+from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse, blocks, scale_rows
 from digest.issues.profiles.space.neighbours import Neighbourhood
 from digest.issues.profiles.space.words import Lexicon
 
-PULL = 4.0  # weight of a paper's neighbours in its vector, against 1 for its own words
-_AT_ONCE = 200  # papers that are placed together
+PULL = 1.0  # weight of a paper's neighbours in its vector, against 1 for its own words
+_AT_ONCE = 50  # papers that are placed together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ class Space:
     lexicon: Lexicon
     words: Sparse  # papers × lexicon, of length 1
     neighbourhood: Neighbourhood
-    positions: Matrix  # papers × the dimensions of the decomposition
+    positions: NDArray[np.float16]  # papers × the dimensions of the decomposition
     strengths: Matrix  # the squares of its singular values
     encoder: Matrix  # lexicon × the dimensions of the encoder; without columns where papers are few
     mean: Matrix  # of the vectors before they were centred and turned
@@ -76,7 +77,7 @@ class Space:
         """Place papers as the fit did. Their position in the decomposition follows from their similarities with the
         papers of the fit (the Nyström method; Williams and Seeger 2001), so that words need no position of their own.
         """
-        own = join(similarities @ (self.positions / np.maximum(self.strengths, NOTHING)), words @ self.encoder)
+        own = join(self._positions(similarities), words @ self.encoder)
         edges = self._edges(ids, similarities)
         seen, columns = np.unique(edges.indices, return_inverse=True)
         near = join(self.positions[seen], self.words[seen] @ self.encoder)
@@ -86,10 +87,22 @@ class Space:
         placed[np.diff(words.indptr) == 0] = 0
         return placed
 
+    def _positions(self, similarities: Sparse) -> Matrix:
+        parts = [
+            similarities @ (self.positions[:, some] / np.maximum(self.strengths[some], NOTHING))
+            for some in blocks(len(self.strengths), len(self.rows))
+        ]
+        return np.hstack(parts) if parts else np.zeros((similarities.shape[0], 0), np.float32)
+
     def _edges(self, ids: list[str], similarities: Sparse) -> Sparse:
         return self.neighbourhood.edges(similarities, [self.rows.get(paper, -1) for paper in ids])
 
 
-def join(positions: Matrix, encoded: Matrix) -> Matrix:
+def join(positions: Matrix | NDArray[np.float16], encoded: Matrix) -> Matrix:
     """Return both vectors of each paper as one, each with the same weight."""
-    return scale_rows(np.hstack([scale_rows(np.array(positions)), scale_rows(np.array(encoded))]))
+    split = positions.shape[1]
+    joined = np.empty((len(positions), split + encoded.shape[1]), np.float32)
+    joined[:, :split], joined[:, split:] = positions, encoded
+    scale_rows(joined[:, :split])
+    scale_rows(joined[:, split:])
+    return scale_rows(joined)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 from scipy import sparse
 
+from digest.issues.profiles.space.arrays import NOTHING
 from digest.issues.profiles.space.neighbours import Neighbourhood
 from digest.issues.profiles.space.space import Space
 from digest.issues.profiles.space.words import Lexicon
@@ -14,14 +15,16 @@ _VERSION = 1
 
 
 def to_bytes(space: Space) -> bytes:
-    """Write a space compactly: large tables with half precision."""
+    """Write a space compactly: vectors in whole numbers, other large tables with half precision."""
     written = io.BytesIO()
+    step = np.maximum(np.abs(space.vectors).max(axis=1, initial=0, keepdims=True) / 127, NOTHING).astype(np.float32)
     names = json.dumps([list(space.rows), list(space.lexicon.columns)]).encode()
     np.savez(
         written,
         version=np.array(_VERSION),
         names=np.frombuffer(names, np.uint8),
-        vectors=space.vectors.astype(np.float16),
+        vectors=np.rint(space.vectors / step).astype(np.int8),
+        step=step,
         spectrum=space.spectrum,
         rarity=space.lexicon.rarity,
         mean_length=np.array(space.lexicon.mean_length),
@@ -30,7 +33,7 @@ def to_bytes(space: Space) -> bytes:
         word_ends=space.words.indptr.astype(np.int32),
         reach=space.neighbourhood.reach,
         degree=space.neighbourhood.degree,
-        positions=space.positions.astype(np.float16),
+        positions=space.positions,
         strengths=space.strengths,
         encoder=space.encoder.astype(np.float16),
         mean=space.mean,
@@ -45,16 +48,16 @@ def from_bytes(stored: bytes) -> Space:
         if int(tables["version"]) != _VERSION:
             raise ValueError(f"a space of version {int(tables['version'])}, not {_VERSION}")
         ids, names = json.loads(tables["names"].tobytes())
-        full = {name: tables[name].astype(np.float32) for name in ("vectors", "positions", "encoder", "word_weights")}
+        full = {name: tables[name].astype(np.float32) for name in ("vectors", "encoder", "word_weights")}
         parts = full["word_weights"], tables["word_columns"], tables["word_ends"]
         return Space(
             rows={paper: row for row, paper in enumerate(ids)},
-            vectors=full["vectors"],
+            vectors=full["vectors"] * tables["step"],
             spectrum=tables["spectrum"],
             lexicon=Lexicon({word: n for n, word in enumerate(names)}, tables["rarity"], float(tables["mean_length"])),
             words=sparse.csr_array(parts, shape=(len(ids), len(names))),
             neighbourhood=Neighbourhood(tables["reach"], tables["degree"]),
-            positions=full["positions"],
+            positions=tables["positions"],
             strengths=tables["strengths"],
             encoder=full["encoder"],
             mean=tables["mean"],
