@@ -25,7 +25,7 @@ import numpy as np
 from scipy import sparse
 
 from benchmarks.recorded_interests import RECORDINGS, Documents, Task, lines
-from digest.issues.profiles import affinities, fit_space
+from digest.issues.profiles.profile import affinities, fit_space
 from digest.issues.profiles.space import Sparse
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 

@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from multiprocessing import get_context
@@ -32,12 +33,12 @@ from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.selection import IssueCache, histories, papers_for
 from digest.language import Languages
 from digest.ledger.deliveries import DELIVERY, delivery_of
-from digest.papers.paper import Votes
+from digest.papers.paper import Paper, Votes
 from digest.papers.store import keep_papers, keep_votes
 from digest.settings import Settings
 from digest.subscribers.store import RECIPIENT, recipient_of
 
-_OLDER, _OPINIONS, _DISLIKED = 2_000, 20, 3
+_OLDER, _SUBJECTS, _OPINIONS, _DISLIKED = 2_000, 26, 20, 3
 _MESSAGES, _CLAIM = 10_000, 500
 
 
@@ -91,7 +92,7 @@ def _add_papers(database: str, pool: int, today: date) -> None:
     engine, noon = connect(database), datetime.combine(today, time_of_day(12), tzinfo=UTC)
     for numbers, days in ((range(_OLDER), 40), (range(_OLDER, _OLDER + pool), 2)):
         seen_at = noon - timedelta(days=days)
-        papers = [world.paper(number, seen_at) for number in numbers]
+        papers = [_paper(number, seen_at) for number in numbers]
         votes = [Votes(paper.id, "huggingface", seen_at, len(papers) - rank) for rank, paper in enumerate(papers)]
         with transaction(engine) as connection:
             keep_papers(connection, "huggingface", seen_at, papers)
@@ -99,14 +100,25 @@ def _add_papers(database: str, pool: int, today: date) -> None:
     engine.dispose()
 
 
+def _paper(number: int, seen_at: datetime) -> Paper:
+    """A paper on one of 26 subjects, whose words are a quarter of its text; no title is nearly that of another."""
+    chance = random.Random(number)
+    subject = world.SUBJECTS[number % _SUBJECTS :: _SUBJECTS]
+    words = [*chance.choices(subject, k=20), *chance.choices(world.SUBJECTS, k=60)]
+    title = " ".join(chance.sample(words, 8)).title()
+    return replace(world.paper(number, seen_at), title=title, abstract=" ".join(words), summary="")
+
+
 def _add_opinions(database: str, subscriber_ids: range, today: date) -> None:
     chance, at = random.Random(17), datetime.combine(today - timedelta(days=10), time_of_day(), tzinfo=UTC)
-    with psycopg.connect(database) as connection, connection.cursor() as cursor:
-        with cursor.copy("COPY opinions (subscriber_id, paper_id, said, at) FROM STDIN") as copy:
-            for subscriber_id in subscriber_ids:
-                for number, paper in enumerate(chance.sample(range(_OLDER), _OPINIONS)):
-                    kind = "less" if number < _DISLIKED else "more"
-                    copy.write_row([subscriber_id, f"2603.{paper:05}", kind, at])
+    copying = "COPY opinions (subscriber_id, paper_id, said, at) FROM STDIN"
+    with psycopg.connect(database) as connection, connection.cursor() as cursor, cursor.copy(copying) as copy:
+        for subscriber_id in subscriber_ids:
+            subject = range(subscriber_id % _SUBJECTS, _OLDER, _SUBJECTS)
+            rated = {*chance.sample(subject, _OPINIONS // 2), *chance.sample(range(_OLDER), _OPINIONS)}
+            for number, paper in enumerate(sorted(rated)[:_OPINIONS]):
+                kind = "less" if number < _DISLIKED else "more"
+                copy.write_row([subscriber_id, f"2603.{paper:05}", kind, at])
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

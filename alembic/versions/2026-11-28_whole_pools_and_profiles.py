@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column('subscriber_id', number, nullable=False),
         sa.Column('weights', sa.LargeBinary(), nullable=False),
         sa.Column('liked', sa.Text(), nullable=False),
+        sa.Column('shares', sa.LargeBinary(), nullable=False),
         sa.Column('words', json, nullable=False),
         sa.Column('computed_at', instant, nullable=False),
         sa.ForeignKeyConstraint(

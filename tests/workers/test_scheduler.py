@@ -188,7 +188,7 @@ def test_feedback_by_a_link_in_one_email_decides_on_the_next(jobs, engine, clock
     hands.deliver()
     (email,) = hands.server.taken_for("ada@example.com")
     text = " ".join(opened(email).get_body(("plain",)).get_content().split())
-    assert "similar to “Graphs and their nodes”, which you liked" in text
+    assert "like “Graphs and their nodes”, which you liked" in text
 
 
 def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):

@@ -83,7 +83,8 @@ profiles = table(
     Column("space_id", ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True),
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("weights", LargeBinary, nullable=False),
-    Column("liked", Text, nullable=False),  # JSON: {id of a liked paper: its share of the weights}
+    Column("liked", Text, nullable=False),  # ids of the liked papers, one a line
+    Column("shares", LargeBinary, nullable=False),  # of each in the weights: float32
     Column("words", Json, nullable=False),  # the strongest, to show to the subscriber
     Column("computed_at", Instant, nullable=False),
 )

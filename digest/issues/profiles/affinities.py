@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from digest.issues.profiles.discriminant import Matrix, affinity, background, contributions
-from digest.issues.profiles.store import LikedPaper, Profile, liked_papers, spectrum_of, vectors_of
+from digest.issues.profiles.discriminant import Matrix, affinity, background
+from digest.issues.profiles.store import Profile, liked_papers, spectrum_of, vectors_of
 
 _CLOSEST = 256  # papers of a pool that are sorted for each subscriber at most
 _PAPERS = 250  # of a pool that are multiplied at once: 0.5 MB for a claim of 500
@@ -34,19 +34,15 @@ class _Rows(NamedTuple):
     whole: NDArray[np.int8]
     scale: Matrix
 
-    def some(self, chosen: Sequence[int]) -> Matrix:
-        rows: Matrix = self.whole[chosen] * self.scale[chosen, None]
-        return rows
-
 
 class PoolAffinities:
-    """The papers of one pool in a space."""
+    """The papers of one pool in a space, and the papers that its subscribers like."""
 
     def __init__(self, space_id: int, papers: _Rows, spectrum: Matrix) -> None:
         self._space_id = space_id
         self._papers = papers
         self._background = lru_cache(maxsize=100)(partial(background, spectrum))
-        self._liked: dict[str, LikedPaper] = {}
+        self._forget_liked()
 
     def of(
         self, connection: Connection, profiles: Mapping[int, Profile], worth: int, least: float
@@ -55,27 +51,38 @@ class PoolAffinities:
         self._read_liked(connection, {paper_id for profile in profiles.values() for paper_id in profile.liked})
         points = _points(_rows([profile.weights for profile in profiles.values()]), self._papers, worth)
         return {
-            subscriber_id: PoolAffinity(memoryview(row), _closest(row, least), partial(self._neighbours, profile.liked))
+            subscriber_id: PoolAffinity(row.data, _closest(row, least), partial(self._neighbours, profile))
             for (subscriber_id, profile), row in zip(profiles.items(), points, strict=True)
         }
 
-    def _read_liked(self, connection: Connection, wanted: Set[str]) -> None:
-        missing = wanted - self._liked.keys()
-        if len(self._liked) + len(missing) > _LIKED:
-            self._liked = {paper_id: paper for paper_id, paper in self._liked.items() if paper_id in wanted}
-        if missing:
-            self._liked |= liked_papers(connection, self._space_id, missing)
+    def _forget_liked(self) -> None:
+        self._row: dict[str, int] = {}
+        self._titles: list[str] = []
+        self._liked = _Rows(self._papers.whole[:0], self._papers.scale[:0])
 
-    def _neighbours(self, liked: Mapping[str, float], chosen: Sequence[int]) -> dict[int, str]:
+    def _read_liked(self, connection: Connection, wanted: Set[str]) -> None:
+        if len(wanted | self._row.keys()) > _LIKED:
+            self._forget_liked()
+        missing = wanted - self._row.keys()
+        if missing and (read := liked_papers(connection, self._space_id, missing)):
+            self._row |= {paper.id: row for row, paper in enumerate(read, start=len(self._row))}
+            self._titles += [paper.title for paper in read]
+            more, liked = _rows([paper.vector for paper in read]), self._liked
+            self._liked = _Rows(np.concatenate([liked.whole, more.whole]), np.concatenate([liked.scale, more.scale]))
+
+    def _neighbours(self, profile: Profile, chosen: Sequence[int]) -> dict[int, str]:
         """Return the title of the liked paper that adds most to the affinity of each chosen paper."""
-        papers = [(self._liked[paper_id], share) for paper_id, share in liked.items() if paper_id in self._liked]
-        if not papers:
+        rows = [self._row.get(paper_id, -1) for paper_id in profile.liked]
+        if max(rows, default=-1) < 0:
             return {}
-        shares = np.array([share for _paper, share in papers], np.float32)
-        rows = _rows([paper.vector for paper, _share in papers])
-        against = self._background(len(papers))
-        added = contributions(shares * rows.scale, rows.whole.astype(np.float32), against, self._papers.some(chosen))
-        return {index: papers[best][0].title for index, best in zip(chosen, added.argmax(axis=1).tolist(), strict=True)}
+        shares = np.frombuffer(profile.shares, "<f4") * self._liked.scale[rows]
+        if -1 in rows:
+            shares[[row < 0 for row in rows]] = 0
+        # The scale of a chosen paper is left out: it is the same for each of its neighbours.
+        leaning = self._papers.whole[chosen] / self._background(len(rows))
+        added = leaning @ self._liked.whole[rows].T.astype(np.float32) * shares
+        titles = self._titles
+        return {index: titles[rows[best]] for index, best in zip(chosen, added.argmax(axis=1).tolist(), strict=True)}
 
 
 def pool_affinities(connection: Connection, space_id: int, paper_ids: Sequence[str]) -> PoolAffinities | None:
@@ -110,4 +117,5 @@ def _points(weights: _Rows, papers: _Rows, worth: int) -> NDArray[np.signedinteg
 
 def _closest(points: NDArray[np.signedinteger], least: float) -> Sequence[int]:
     (close,) = (points >= least).nonzero()
-    return memoryview(close[(-points[close]).argsort(kind="stable")[:_CLOSEST]].astype(np.int32))
+    closest: NDArray[np.int32] = close[(-points[close]).argsort(kind="stable")[:_CLOSEST]].astype(np.int32)
+    return closest.data

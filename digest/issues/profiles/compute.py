@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import Connection
 
-from digest.issues.profiles.discriminant import discriminants, pack, unpack
+from digest.issues.profiles.discriminant import Matrix, discriminants, pack, unpack
 from digest.issues.profiles.profile import freshness
 from digest.issues.profiles.store import Profile, spectrum_of, vectors_of
 from digest.papers.search.tokenizer import STOPS, stem
@@ -44,7 +44,9 @@ def profiles_from(
         np.frombuffer(spectrum, "<f4"),
     )
     return {
-        subscriber_id: Profile(packed, _liked(fresh, own.tolist()))
+        subscriber_id: Profile(
+            packed, [paper_id for paper_id in fresh if fresh[paper_id] > 0], _liked_shares(fresh, own)
+        )
         for (subscriber_id, fresh), packed, own in zip(counting.items(), pack(weights), shares, strict=True)
     }
 
@@ -56,13 +58,12 @@ def _counting(given: Sequence[PaperFeedback], rows: Mapping[str, int]) -> dict[s
     return {paper_id: counts for paper_id, counts in fresh.items() if paper_id in rows}
 
 
-def _liked(fresh: Mapping[str, float], shares: Sequence[float]) -> dict[str, float]:
-    rated = zip(fresh.items(), shares, strict=True)
-    return {paper_id: float(f"{share:.4g}") for (paper_id, counts), share in rated if counts > 0}
+def _liked_shares(fresh: Mapping[str, float], shares: Matrix) -> bytes:
+    return shares[[counts > 0 for counts in fresh.values()]].astype("<f4").tobytes()
 
 
 def strongest_words(
-    space: "Space", texts: Mapping[str, str], liked: Mapping[int, Mapping[str, float]]
+    space: "Space", texts: Mapping[str, str], liked: Mapping[int, Sequence[str]]
 ) -> dict[int, list[str]]:
     """Return the words that weigh most in the papers that each subscriber likes, strongest first."""
     from scipy import sparse

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float32]
 
 LESS = 0.2  # what the discriminant of the disliked papers weighs against that of the liked ones
-CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
-
 _SCALE = 6.0  # standard deviations: papers that a subscriber likes score 6 in the median
 _BACKGROUND = 8  # liked papers count as much against the background as its mean variance this many times
 _RIDGE = 0.3
@@ -41,12 +39,6 @@ def discriminants(
     return weights, of_papers
 
 
-def contributions(coefficients: Matrix, liked: Matrix, background: Matrix, papers: Matrix) -> Matrix:
-    """Return what each paper that a subscriber likes adds to the score of other papers: papers × liked papers."""
-    added: Matrix = np.asarray((papers / background) @ liked.T * coefficients, np.float32)
-    return added
-
-
 def affinity(scores: Matrix) -> Matrix:
     """Map scores in standard deviations to -1 to 1. 0 says nothing, 1 is as close as papers get."""
     mapped: Matrix = np.tanh(scores / _SCALE)
@@ -66,13 +58,6 @@ def unpack(packed: Sequence[bytes]) -> Matrix:
     step = np.ascontiguousarray(rows[:, :4]).view("<f4")
     vectors: Matrix = rows[:, 4:].view(np.int8) * step
     return vectors
-
-
-def scores(papers: Sequence[bytes], weights: Sequence[bytes]) -> Matrix:
-    """Return the scores of packed papers for packed weights, subscribers × papers, unpacking some papers at a time."""
-    across, step = unpack(weights), 500
-    parts = [across @ unpack(papers[start : start + step]).T for start in range(0, len(papers), step)]
-    return np.hstack(parts) if parts else np.zeros((len(weights), 0), np.float32)
 
 
 def _of_one_size(rated: Sequence[Matrix], freshness: Sequence[Matrix]) -> Iterator[tuple[list[int], Matrix, Matrix]]:

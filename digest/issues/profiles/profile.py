@@ -1,7 +1,6 @@
 """A subscriber's feedback on papers → how much they would like each paper of a pool. Pure.
 
-A profile is never stored: it is computed from the feedback each time, so deleting that resets it. numpy is imported
-only where there is feedback. docs/interests.md explains the method.
+numpy is imported only where there is feedback. docs/interests.md explains the method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
 
 HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
+CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":

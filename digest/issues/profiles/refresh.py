@@ -123,7 +123,7 @@ def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> in
     last = count = 0
     while feedback := _stale_feedback(engine, last):
         last, count = max(feedback), count + len(feedback)
-        liked: dict[int, Mapping[str, float]] = {}
+        liked: dict[int, Sequence[str]] = {}
         computed = {}
         with read_only(engine) as connection:
             for space in in_use:
@@ -151,7 +151,10 @@ def _keep(
     words: Mapping[int, Sequence[str]],
     now: datetime,
 ) -> None:
-    """Store what was computed from `feedback`. Subscribers who have changed theirs since stay stale."""
+    """Store what was computed from `feedback`. Subscribers who have changed theirs since stay stale, and all of them do
+    if there is a space by now that they were not computed in.
+    """
+    is_complete = store.lock_spaces(connection) <= computed.keys()
     still_there = store.lock_subscribers(connection, feedback)
     latest = all_feedback(connection, still_there)
     same = {subscriber_id for subscriber_id in still_there if latest.get(subscriber_id, ()) == feedback[subscriber_id]}
@@ -162,4 +165,5 @@ def _keep(
             if subscriber_id in same
         }
         store.keep_profiles(connection, space_id, same, new, now)
-    store.no_longer_stale(connection, same)
+    if is_complete:
+        store.no_longer_stale(connection, same)

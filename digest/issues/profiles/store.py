@@ -3,7 +3,6 @@
 A space is in use once every profile was computed in it (`ready_at`); a newer one that is not ready yet is coming.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
-from digest.database.dialect import in_list, insert_new, insert_or_change
+from digest.database.dialect import in_list, insert_new, insert_or_change, lock_rows_of
 from digest.database.tables import (
     issues,
     opinions,
@@ -41,7 +40,8 @@ class Profile:
     """What one subscriber likes, in one space."""
 
     weights: bytes  # as issues/profiles/discriminant.py packs them
-    liked: Mapping[str, float]  # liked paper → its share of the weights
+    liked: Sequence[str]  # papers
+    shares: bytes  # of each in the weights: float32
     words: Sequence[str] = ()  # the strongest
 
 
@@ -56,6 +56,13 @@ def spaces_in_use(connection: Connection) -> list[StoredSpace]:
     return [StoredSpace(*row) for row in rows]
 
 
+def lock_spaces(connection: Connection) -> set[int]:
+    """Return the ids of the spaces in use and coming; none is added until the transaction ends."""
+    locked = select(spaces.c.id).with_for_update(read=True, key_share=True)
+    connection.execute(locked)
+    return {space.id for space in spaces_in_use(connection)}
+
+
 def ready_space(connection: Connection) -> int | None:
     """Return the id of the newest space that is ready."""
     space_id: int | None = connection.scalar(select(func.max(spaces.c.id)).where(spaces.c.ready_at.is_not(None)))
@@ -66,6 +73,7 @@ def add_space(connection: Connection, fitted_at: datetime, papers: int, spectrum
     """Store a space, and let every profile be computed in it."""
     row = {"fitted_at": fitted_at, "papers": papers, "spectrum": spectrum, "content": content}
     space_id: int = connection.execute(insert(spaces).values(row).returning(spaces.c.id)).scalar_one()
+    lock_rows_of(connection, spaces)  # of two jobs, one that does not know it must not settle what this lets compute
     rated = select(opinions.c.subscriber_id).where(_tells_something()).distinct()
     connection.execute(insert_new(connection, stale_profiles).from_select(["subscriber_id"], rated))
     return space_id
@@ -188,17 +196,17 @@ def vectors_of(connection: Connection, space_id: int, paper_ids: Collection[str]
 class LikedPaper(NamedTuple):
     """A paper that someone likes."""
 
+    id: str
     title: str
     vector: bytes
 
 
-def liked_papers(connection: Connection, space_id: int, paper_ids: Collection[str]) -> dict[str, LikedPaper]:
-    """Return papers with a position by id; those that have left the archive are omitted."""
+def liked_papers(connection: Connection, space_id: int, paper_ids: Collection[str]) -> list[LikedPaper]:
+    """Return papers with a position; those that have left the archive are omitted."""
     query = select(papers.c.id, papers.c.title, paper_vectors.c.vector).join(
         paper_vectors, and_(paper_vectors.c.paper_id == papers.c.id, paper_vectors.c.space_id == space_id)
     )
-    rows = connection.execute(query.where(in_list(connection, papers.c.id, paper_ids)))
-    return {row.id: LikedPaper(row.title, row.vector) for row in rows}
+    return [LikedPaper(*row) for row in connection.execute(query.where(in_list(connection, papers.c.id, paper_ids)))]
 
 
 # --- profiles ---
@@ -231,7 +239,7 @@ def keep_profiles(
     rows = [
         asdict(profile)
         | {"space_id": space_id, "subscriber_id": subscriber_id, "computed_at": now}
-        | {"liked": json.dumps(profile.liked)}
+        | {"liked": "\n".join(profile.liked)}
         for subscriber_id, profile in sorted(new.items())
     ]
     if rows:
@@ -246,9 +254,12 @@ def no_longer_stale(connection: Connection, subscriber_ids: Collection[int]) -> 
 
 def profiles_of(connection: Connection, space_id: int, subscriber_ids: Collection[int]) -> dict[int, Profile]:
     """Return the profiles of subscribers in a space, without their words; who has none is omitted."""
-    query = select(profiles.c.subscriber_id, profiles.c.weights, profiles.c.liked)
+    query = select(profiles.c.subscriber_id, profiles.c.weights, profiles.c.liked, profiles.c.shares)
     query = query.where(profiles.c.space_id == space_id, in_list(connection, profiles.c.subscriber_id, subscriber_ids))
-    return {row.subscriber_id: Profile(row.weights, json.loads(row.liked)) for row in connection.execute(query)}
+    return {
+        subscriber_id: Profile(weights, liked.splitlines(), shares)
+        for subscriber_id, weights, liked, shares in connection.execute(query)
+    }
 
 
 def newest_words(connection: Connection, subscriber_id: int) -> tuple[str, ...]:
@@ -261,7 +272,7 @@ def stored_profiles(connection: Connection, subscriber_id: int) -> list[dict[str
     """Return everything stored about one subscriber's profile, oldest first, for their export."""
     query = select(profiles).where(profiles.c.subscriber_id == subscriber_id).order_by(profiles.c.space_id)
     return [
-        row._asdict() | {"weights": bytes(row.weights).hex(), "liked": json.loads(row.liked)}
+        row._asdict() | {"weights": row.weights.hex(), "liked": row.liked.splitlines(), "shares": row.shares.hex()}
         for row in connection.execute(query)
     ]
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice
 
 from digest.issues.issue import Issue
+from digest.issues.profiles.profile import CLOSE
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
@@ -25,7 +26,6 @@ from digest.subscribers.subscriber import Preferences
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 AFFINITY = "affinity"
 FEWEST = 3  # papers worth an email
-CLOSE = 0.5  # an affinity from here on is a match and is given as a reason
 _INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time

@@ -7,16 +7,17 @@ from typing import Any
 
 from sqlalchemy import Engine, event, select
 
-from digest.database.engine import read_only
+from digest.database.engine import read_only, transaction
 from digest.database.tables import issues, profiles, spaces, stale_profiles
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.selection import IssueCache, Selection, SubscriberHistory, histories, papers_for
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import Kind
+from digest.papers.store import keep_papers
 from digest.subscribers import paper_feedback
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.subscribers.subscriber import Subscriber
-from tests.support.scenario import DAY, LANGUAGES, MORNING, add_papers
+from tests.support.scenario import DAY, LANGUAGES, MORNING, add_papers, paper
 
 YESTERDAY = MORNING - timedelta(days=1)
 GRAPHS = "spectral clustering of graph nodes by message passing over edges in community networks"
@@ -33,8 +34,9 @@ def fill(engine: Engine) -> None:
     before = YESTERDAY - timedelta(days=1)
     add_papers(engine, OLD_GRAPHS, seen_at=before, listed_at=before, abstract=GRAPHS, title="Graphs and their nodes")
     add_papers(engine, OLD_SPEECH, seen_at=before, listed_at=before, abstract=SPEECH, title="Speech and its phonemes")
-    for number in range(200, 230):  # a word in a quarter of all papers says nothing
-        add_papers(engine, range(number, number + 1), before, title="Another", abstract=f"subject{number // 3}")
+    others = [paper(number, title="Another", abstract=f"subject{number // 3}") for number in range(200, 500)]
+    with transaction(engine) as connection:
+        keep_papers(connection, "huggingface", before - timedelta(days=20), others)
     add_papers(engine, NEW_SPEECH, abstract=SPEECH, title="Voices of speakers")
     add_papers(engine, NEW_GRAPHS, abstract=GRAPHS, title="Clustering of networks")
 

@@ -52,7 +52,7 @@ def test_a_subscriber_gets_the_same_points_alone_and_among_others(engine, ada):
     refresh_profiles(engine, MORNING)
     with read_only(engine) as connection:
         together = affinities(connection, [ada.id, *others])
-        assert len({tuple(own.points) for own in together.values()}) > 20
+        assert len({tuple(own.points) for own in together.values()}) > 8
         for subscriber_id, own in together.items():
             (alone,) = affinities(connection, [subscriber_id]).values()
             assert list(alone.points) == list(own.points)
@@ -120,14 +120,17 @@ def test_explain_computes_every_number_again_whatever_the_profile_has_become(eng
 
 @ON_SQLITE
 def test_explain_shows_a_list_by_its_stored_numbers_once_the_space_of_its_issue_is_gone(engine, sent):
-    before = explained(engine, sent, {"affinity": 4.0})
+    before = explained(engine, sent)
     with transaction(engine) as connection:
         connection.execute(delete(spaces))
-    after = explained(engine, sent, {"affinity": 4.0})
+    after = explained(engine, sent, {"affinity": 0.0})
     assert (after.same, after.since_then) == (None, "what its affinities were computed from is no longer kept")
     assert after.chosen == before.chosen
-    top = max(after.chosen.selection.picks, key=lambda pick: pick.terms.get("affinity", 0))
-    assert any(move.paper_id == top.paper_id and move.after == 1 for move in after.moves)
+    without = sorted(after.chosen.selection.picks, key=lambda pick: pick.terms.get("affinity", 0) - pick.score)
+    assert {move.paper_id: move.after for move in after.moves}.items() <= {
+        (pick.paper_id, rank) for rank, pick in enumerate(without, start=1)
+    }
+    assert after.moves
 
 
 @ON_SQLITE
@@ -143,4 +146,4 @@ def test_an_issue_of_an_earlier_version_is_chosen_and_explained_by_what_its_cut_
     then = explained(engine, ada)
     assert then.same
     pick = next(pick for pick in then.chosen.selection.picks if pick.paper_id == paper_id(25))
-    assert (pick.why, pick.terms["affinity"]) == ("similar to “An old favourite”, which you liked", 0.72)
+    assert (pick.why, pick.terms["affinity"]) == ("like “An old favourite”, which you liked", 0.72)

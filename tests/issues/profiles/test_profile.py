@@ -193,17 +193,6 @@ def test_papers_that_are_all_the_same_say_nothing():
     assert scores == dict.fromkeys(scores, 0.0)
 
 
-def test_a_process_in_which_nobody_said_anything_never_imports_numpy():
-    code = (
-        "import sys, datetime; from digest.database.engine import connect; from digest.database.tables import metadata;"
-        "from digest.issues.profiles import keep_profiles;"
-        "connection = connect('sqlite://').connect(); metadata.create_all(connection);"
-        "keep_profiles(connection, 1, ['2603.00001'], datetime.datetime.now(datetime.UTC));"
-        "sys.exit('numpy' in sys.modules or 'scipy' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def check_real_subscribers(folder, every, pool=500):
     """Our ranking beats a centroid for every n-th of the recorded subscribers, among the papers of their pools."""
     documents, tasks = interests.read(folder)

@@ -29,7 +29,7 @@ from tests.issues.profiles.builders import (
     ready,
     stale,
 )
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, ON_SQLITE, add_papers, add_subscriber, cut
 
 A_DAY = timedelta(days=1)
 
@@ -57,7 +57,7 @@ def test_who_likes_a_subject_gets_it_and_is_told_which_paper_it_resembles(engine
     theirs = [pick for pick in list_of(engine, ada).picks if pick.terms.get("affinity", 0) > 0.2]
     assert len(theirs) >= 3
     assert {pick.paper_id for pick in theirs} <= graphs
-    assert {pick.why for pick in theirs} == {"similar to “Graphs and their nodes”, which you liked"}
+    assert {pick.why for pick in theirs} == {"like “Graphs and their nodes”, which you liked"}
     assert not any(pick.why for pick in list_of(engine, ben).picks)
     assert history_of(engine, ben).profile.rated == {paper_id(112)}
 
@@ -123,6 +123,19 @@ def test_feedback_given_while_profiles_are_computed_is_not_lost(engine, ada):
     assert list(export(engine, ada.id)["profiles"][0]["liked"]) == [paper_id(101)]
 
 
+@ON_SQLITE
+def test_a_space_that_is_fitted_while_profiles_are_computed_gets_them_all_too(engine, ada):
+    learn(engine)
+    give(engine, ada, 102)
+    week = MORNING + 7 * A_DAY
+    with before_statement(engine, "spaces.content", lambda: renew_space(engine, week)):
+        refresh_profiles(engine, MORNING)
+    assert (stale(engine), ready(engine)) == ({ada.id}, {1: True, 2: False})
+    refresh_profiles(engine, week)
+    assert (2, ada.id) in profiled(engine)
+    assert ready(engine)[2]
+
+
 @pytest.mark.parametrize("leave", [paper_feedback.forget_all, subscriptions.erase])
 def test_who_leaves_while_profiles_are_computed_leaves_nothing(engine, ada, leave):
     renew_space(engine, YESTERDAY)
@@ -167,7 +180,7 @@ def test_a_new_space_is_used_once_it_holds_every_profile_and_the_last_goes_when_
     learn(engine)
     cut(engine)
     week = MORNING + 7 * A_DAY
-    add_papers(engine, range(300, 303), seen_at=week, abstract=SPEECH)
+    add_papers(engine, range(600, 603), seen_at=week, abstract=SPEECH)
     assert renew_space(engine, week)
     cut(engine, week.date())
     assert [space_of(engine, day) for day in (DAY, week.date())] == [1, 1]
@@ -188,9 +201,9 @@ def test_a_space_is_fitted_again_after_a_week_or_when_a_young_archive_has_grown_
     assert renew_space(engine, MORNING)
     assert not renew_space(engine, MORNING + 6 * A_DAY)
     assert renew_space(engine, MORNING + 7 * A_DAY)
-    add_papers(engine, range(300, 326))
+    add_papers(engine, range(600, 761))
     assert not renew_space(engine, MORNING + 8 * A_DAY)
-    add_papers(engine, range(326, 328))
+    add_papers(engine, range(761, 762))
     assert renew_space(engine, MORNING + 8 * A_DAY)
 
 
@@ -211,7 +224,7 @@ def test_papers_are_placed_when_they_come_when_their_text_changes_and_at_the_lat
     cut(engine)
     assert vectors()[paper_id(30)] != bare[paper_id(30)]
     affinity = history_of(engine, ada).profile.affinity
-    assert sum(points > 2000 for points in affinity) == len(NEW_GRAPHS) + 6 + 2
+    assert sum(points > 3000 for points in affinity) == len(NEW_GRAPHS) + 6 + 2
 
 
 def test_a_space_that_cannot_be_read_stops_no_cut_and_is_soon_replaced(engine, ada):
