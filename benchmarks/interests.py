@@ -1,13 +1,13 @@
 """Measures how well five liked papers predict a subscriber's interests, compared with a TF-IDF centroid.
 
 `python -m benchmarks.interests --data DIR [--rounds N] [--json]` reads documents.jsonl.gz (`{id, text}`) and
-tasks.jsonl.gz (`{liked, pool, relevant}`: ids) in DIR; `--tasks authors` and `--tasks submitters` make them of recorded
-lists. Each task is a subscriber: the pool is ranked by their likes,
+tasks.jsonl.gz (`{liked, pool, relevant}`: ids) in DIR. Each task is a subscriber: the pool is ranked by their likes,
 and NDCG@10 compares it with what they kept. Nothing is learned from the tasks. Prints microseconds of CPU for each
 subscriber's scores, ours in batches of 1,000, the reference one by one: medians of N alternating rounds.
 """
 
 import argparse
+import gzip
 import json
 import math
 import os
@@ -17,15 +17,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from benchmarks.recorded_interests import RECORDINGS, Documents, Task, lines
-from digest.issues.profiles.profile import affinities, fit_space
+from digest.issues.profiles import affinities, fit_space
 from digest.issues.profiles.space import Sparse
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
@@ -34,19 +35,28 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 Found = dict[str, float]
 Scores = Sequence[Sequence[float]]
+Documents = dict[str, str]  # id → text
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A subscriber: the papers they liked, and a pool of which they kept the relevant ones."""
+
+    liked: list[str]
+    pool: list[str]
+    relevant: set[str]
 
 
 def main() -> None:
     """Run the benchmark and print what it measured. Exits with 3 if DIR lacks the data."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder with documents and tasks")
-    ask.add_argument("--tasks", choices=RECORDINGS, help="make tasks of recorded lists in DIR instead")
     ask.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts")
     ask.add_argument("--json", action="store_true", help="one JSON line")
     asked = ask.parse_args()
-    _on_one_core()
+    on_one_core("benchmarks.interests")
     try:
-        documents, tasks = RECORDINGS[asked.tasks](asked.data) if asked.tasks else read(asked.data)
+        documents, tasks = read(asked.data)
     except OSError as error:
         sys.stderr.write(
             f"--data {asked.data}: {error.strerror or error}; it must hold documents.jsonl.gz and tasks.jsonl.gz\n"
@@ -56,12 +66,12 @@ def main() -> None:
     print(json.dumps(found) if asked.json else "\n".join(f"{name:28} {value}" for name, value in found.items()))
 
 
-def _on_one_core() -> None:
-    """Restart with one thread for OpenBLAS, which reads that setting when loaded: on a busy machine its threads spin,
-    and the wait would count as CPU time.
+def on_one_core(module: str) -> None:
+    """Restart a module with one thread for OpenBLAS, which reads that setting when loaded: on a busy machine its
+    threads spin, and the wait would count as CPU time.
     """
     if "OPENBLAS_NUM_THREADS" not in os.environ:
-        command = [sys.executable, "-m", "benchmarks.interests", *sys.argv[1:]]
+        command = [sys.executable, "-m", module, *sys.argv[1:]]
         os.execve(sys.executable, command, os.environ | {"OPENBLAS_NUM_THREADS": "1"})
 
 
@@ -112,10 +122,11 @@ def measure(documents: Documents, tasks: Sequence[Task], rounds: int) -> Found:
 
 def ndcg(scores: Scores, tasks: Sequence[Task]) -> float:
     """NDCG@10 with one grade of relevance, mean over the tasks; equal scores keep the order of the pool."""
-    return statistics.fmean(_ndcg_of(one, task) for one, task in zip(scores, tasks, strict=True))
+    return statistics.fmean(ndcg_of(one, task) for one, task in zip(scores, tasks, strict=True))
 
 
-def _ndcg_of(scores: Sequence[float], task: Task) -> float:
+def ndcg_of(scores: Sequence[float], task: Task) -> float:
+    """Return NDCG@10 of one task."""
     order = sorted(range(len(scores)), key=lambda place: -scores[place])[:_TOP]
     gain = sum(1 / math.log2(rank + 2) for rank, place in enumerate(order) if task.pool[place] in task.relevant)
     return gain / sum(1 / math.log2(rank + 2) for rank in range(min(len(task.relevant), _TOP)))
@@ -136,11 +147,15 @@ class Centroid:
         self._weights = (sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ counts).tocsr()
 
     def scores(self, task: Task) -> list[float]:
-        """The cosine of each paper of the pool; its rows are of length 1."""
-        profile = self._weights[[self._rows[paper] for paper in task.liked]].mean(axis=0)
+        """Return the cosine of each paper of the pool, whose rows are of length 1, with the mean."""
+        return self.cosines(task, np.full(len(task.liked), 1 / len(task.liked)))
+
+    def cosines(self, task: Task, shares: NDArray[np.float64]) -> list[float]:
+        """Return the cosine of each paper of the pool with the liked papers, each of which has its share."""
+        profile = shares @ self._weights[[self._rows[paper] for paper in task.liked]]
         length = np.linalg.norm(profile) or 1
-        found: Any = self._weights[[self._rows[paper] for paper in task.pool]] @ (profile / length)
-        return list(found.tolist())
+        cosines: Any = self._weights[[self._rows[paper] for paper in task.pool]] @ (profile / length)
+        return list(cosines.tolist())
 
 
 def _counts(documents: Documents) -> Sparse:
@@ -156,6 +171,12 @@ def _timed(run: Callable[[], Scores]) -> tuple[Scores, float]:
     began = time.process_time()
     scores = run()
     return scores, time.process_time() - began
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Read a compressed file of JSON lines. Raises OSError."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""Measures on real text how well a library predicts what its owner reads or writes later.
+
+`python -m benchmarks.libraries --data DIR [--keep FILE] [--before FILE] [--json]` reads recorded
+lists: DIR/arxiv/listings_2026-04_2026-05.jsonl.gz and DIR/hf/daily_papers.jsonl.gz. benchmarks/library_tasks.py cuts
+the tasks:
+
+arxiv_names    an author's papers of April 2026 → theirs among all papers of a week of May; three papers or more, and
+               at most twelve of one name, which several people may share
+arxiv_linked   the same for two papers or more, if further authors connect all of them, so that it is one person
+hf_accounts    what an account submitted to Hugging Face earlier → what it submitted later, in a month's list; at most
+               fifty papers, since larger accounts submit for everybody
+hf_authors     the same for authors of the papers there, connected by further authors
+
+NDCG@10 is the mean over owners; ± is a standard error, of a difference that of the paired difference. References:
+`centroid` is the cosine with the mean TF-IDF row; `recency` weights each row by 1 / (1 + log10 of its rank, newest
+first), as zotero-arxiv-daily does. A space is fitted on title and abstract of what was listed until a period's end, and
+nothing is learned from tasks. --keep writes each owner's figures, and --before compares with such a file.
+"""
+
+import argparse
+import json
+import math
+import re
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.interests import Centroid, Documents, Scores, Task, ndcg_of, on_one_core
+from benchmarks.library_tasks import LibraryTask, RecordedLists, read_lists
+from digest.issues.profiles import affinities, fit_space
+from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
+
+if TYPE_CHECKING:
+    from digest.issues.profiles.space import Space
+
+_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_WIDEST = 0.25  # of all papers: the references get no words of more papers, as they would from a list of stop words
+_OURS, _CENTROID, _RECENCY = "ours", "centroid", "recency"
+
+Owners = dict[str, dict[str, float]]  # ranking → owner → NDCG@10
+Summary = dict[str, float | str]
+
+
+def main() -> None:
+    """Run the benchmark and print what it measured. Exits with 3 if DIR lacks the data."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder with arxiv/ and hf/")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write each owner's figures as JSON")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="compare with figures written by --keep")
+    parser.add_argument("--json", action="store_true", help="one JSON line")
+    options = parser.parse_args()
+    on_one_core("benchmarks.libraries")
+    try:
+        lists = read_lists(options.data)
+        before: dict[str, Owners] = json.loads(options.before.read_text()) if options.before else {}
+    except OSError as error:
+        sys.stderr.write(f"{error.filename}: {error.strerror or error}\n")
+        sys.exit(3)
+    figures: dict[str, Owners] = {}
+    printed: dict[str, Summary] = {}
+    for recorded in lists:
+        measured, costs = measure(recorded)
+        figures |= measured
+        printed |= {name: summary(owners, before.get(name, {})) | costs for name, owners in measured.items()}
+    if options.keep:
+        options.keep.write_text(json.dumps(figures))
+    if options.json:
+        print(json.dumps(printed))
+    else:
+        for name, rows in printed.items():
+            print(name, *(f"  {label:24} {value}" for label, value in rows.items()), sep="\n")
+
+
+def measure(recorded: RecordedLists) -> tuple[dict[str, Owners], Summary]:
+    """Return each owner's mean NDCG@10 by set of tasks and ranking, and what the measurement took."""
+    figures: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    seconds, largest = 0.0, 0
+    for period in recorded.periods():
+        began = time.process_time()
+        space = fit_space(period.documents)
+        seconds, largest = seconds + time.process_time() - began, max(largest, len(period.documents))
+        centroid = Centroid(_without_common_words(period.documents))
+        for name, tasks in recorded.sets.items():
+            cut = tasks.tasks(period)
+            rankings: dict[str, Scores] = {
+                _OURS: _our_scores(space, period.now, cut),
+                _CENTROID: [centroid.scores(task.task) for task in cut],
+                _RECENCY: [_by_recency(centroid, task.task) for task in cut],
+            }
+            for ranking, scores in rankings.items():
+                for task, row in zip(cut, scores, strict=True):
+                    figures[name][ranking][task.owner].append(ndcg_of(row, task.task))
+    means = {name: {ranking: _means(owners) for ranking, owners in sets.items()} for name, sets in figures.items()}
+    return means, {"largest_fit": largest, "seconds_of_fits": round(seconds, 1)}
+
+
+def summary(figures: Owners, before: Owners) -> Summary:
+    """Return means with standard errors, and paired differences with the references and with earlier figures."""
+    ours = figures[_OURS]
+    rows: Summary = {name: _with_error(by_owner.values()) for name, by_owner in figures.items()}
+    against = {name: figures[name] for name in (_CENTROID, _RECENCY)}
+    if _OURS in before:
+        against["before"] = before[_OURS]
+    for name, theirs in against.items():
+        rows[f"ours - {name}"] = _with_error(ours[owner] - theirs[owner] for owner in ours.keys() & theirs.keys())
+    rows["ours / recency"] = round(ratio(figures), 3)
+    return rows | {"owners": len(ours)}
+
+
+def ratio(figures: Owners) -> float:
+    """Return our mean as a multiple of the mean weighted by recency."""
+    return statistics.fmean(figures[_OURS].values()) / statistics.fmean(figures[_RECENCY].values())
+
+
+def _with_error(values: Iterable[float]) -> str:
+    sample = list(values)
+    error = statistics.stdev(sample) / math.sqrt(len(sample)) if len(sample) > 1 else 0.0
+    return f"{statistics.fmean(sample):.4f} ± {error:.4f}" if sample else "none"
+
+
+def _means(owners: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {owner: statistics.fmean(values) for owner, values in owners.items()}
+
+
+def _our_scores(space: "Space", now: datetime, cut: Sequence[LibraryTask]) -> Scores:
+    feedback = [
+        [
+            PaperFeedback(paper, FeedbackKind.MORE, datetime(day.year, day.month, day.day, tzinfo=UTC))
+            for paper, day in zip(task.task.liked, task.days, strict=True)
+        ]
+        for task in cut
+    ]
+    return affinities(space, feedback, [task.task.pool for task in cut], now)
+
+
+def _by_recency(centroid: Centroid, task: Task) -> list[float]:
+    """Score a pool by zotero-arxiv-daily's formula: the mean cosine with each paper of the library, weighted by its
+    recency. The library is newest first.
+    """
+    recency = 1 / (1 + np.log10(np.arange(len(task.liked)) + 1))
+    return centroid.cosines(task, recency / recency.sum())
+
+
+def _without_common_words(documents: Documents) -> Documents:
+    words = {paper: _WORD.findall(text.casefold()) for paper, text in documents.items()}
+    spread = Counter(word for text in words.values() for word in set(text))
+    widest = _WIDEST * len(documents)
+    return {paper: " ".join(word for word in text if spread[word] <= widest) for paper, text in words.items()}
+
+
+if __name__ == "__main__":
+    main()
