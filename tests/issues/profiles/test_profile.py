@@ -1,7 +1,5 @@
 """Profiles: papers that resemble liked ones rank above others, from stored feedback alone."""
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
