@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from digest.issues.profiles import affinities, fit_space
+from digest.issues.profiles.profile import affinities, fit_space
 from digest.issues.profiles.space import Sparse
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 

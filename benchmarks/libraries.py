@@ -34,7 +34,7 @@ import numpy as np
 
 from benchmarks.interests import Centroid, Documents, Scores, Task, ndcg_of, on_one_core
 from benchmarks.library_tasks import LibraryTask, RecordedLists, read_lists
-from digest.issues.profiles import affinities, fit_space
+from digest.issues.profiles.profile import affinities, fit_space
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
 if TYPE_CHECKING:

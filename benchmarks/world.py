@@ -35,7 +35,7 @@ _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "As
 _KEYWORDS = 5
 _LIST = 10
 _NOT_CHOSEN = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
-_SUBJECTS = """
+SUBJECTS = """
     alignment attention audio autoregressive bandit bayesian benchmark bilevel calibration captioning causal chemistry
     clustering compiler compression consistency contrastive convex curriculum decoding denoising depth diffusion
     distillation distributed dynamics editing embedding encoder energy ensemble equivariant evaluation exploration
@@ -123,11 +123,11 @@ def cut(engine: Engine, settings: Settings, day: date) -> Published:
 
 def _papers(seen_at: datetime) -> list[Paper]:
     """Best first."""
-    return [_paper(number, seen_at) for number in range(PAPERS)]
+    return [paper(number, seen_at) for number in range(PAPERS)]
 
 
-def _paper(number: int, seen_at: datetime) -> Paper:
-    words = [_SUBJECTS[(number * step + shift) % len(_SUBJECTS)] for step, shift in ((1, 0), (7, 31), (11, 87))]
+def paper(number: int, seen_at: datetime) -> Paper:
+    words = [SUBJECTS[(number * step + shift) % len(SUBJECTS)] for step, shift in ((1, 0), (7, 31), (11, 87))]
     return Paper(
         id=f"2603.{number:05}",
         title=_TITLE.format(*(word.title() for word in words)),
@@ -179,9 +179,9 @@ def _different_interests(seed: int) -> Iterator[list[str]]:
     """Keywords, none of which lead to a list of papers that was there before, in whatever order."""
     generator, seen = random.Random(seed), set()
     texts = [f"{paper.title} {paper.summary}".casefold() for paper in _papers(datetime.now(UTC))]
-    ranks = {word: {rank for rank, text in enumerate(texts) if word in text} for word in _SUBJECTS}
+    ranks = {word: {rank for rank, text in enumerate(texts) if word in text} for word in SUBJECTS}
     while True:
-        words = generator.sample(_SUBJECTS, _KEYWORDS)
+        words = generator.sample(SUBJECTS, _KEYWORDS)
         matching = sorted(set().union(*(ranks[word] for word in words)))[:_LIST]
         others = (rank for rank in range(PAPERS) if rank not in matching)
         papers = frozenset([*matching, *itertools.islice(others, _LIST - len(matching))])

@@ -6,6 +6,8 @@
 | cut     | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources  |
 |         |                  | (PATIENCE_SECONDS); a past date is never cut                                |
 | sweep   | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers  |
+| profiles | each minute     | places new papers, and computes the profiles of subscribers who gave feedback |
+| fit     | every 10 minutes | fits a space for profiles if there is feedback and the last no longer serves |
 | tidy    | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a retry |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
@@ -23,6 +25,7 @@ from sqlalchemy import Engine
 
 from digest import clock, wiring
 from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
+from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
@@ -54,6 +57,8 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
     scheduler.add_job(jobs.collect, "interval", minutes=jobs.settings.collect_minutes, next_run_time=now)
     scheduler.add_job(jobs.cut, "cron", second=0, next_run_time=now)
     scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)
+    scheduler.add_job(jobs.profiles, "interval", minutes=1, next_run_time=now)
+    scheduler.add_job(jobs.fit, "interval", minutes=10, next_run_time=now)
     scheduler.add_job(jobs.tidy, "interval", hours=1)
     scheduler.add_listener(_report, EVENT_JOB_ERROR)
     return scheduler
@@ -123,6 +128,15 @@ class Jobs:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:
             wiring.hint(self.settings)(math.ceil(due / MESSAGES_A_TASK))
+
+    def profiles(self) -> None:
+        """Bring subscribers' profiles up to date with their feedback."""
+        refresh_profiles(self._engine, clock.now())
+
+    def fit(self) -> None:
+        """Fit a space for profiles when that is due; the last one serves meanwhile, also if this fails."""
+        if renew_space(self._engine, clock.now()):
+            log.info("a space for profiles was fitted")
 
     def tidy(self) -> None:
         """Delete unconfirmed sign-ups, and the bytes of messages that will not be sent again."""

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column('fitted_at', instant, nullable=False),
         sa.Column('papers', sa.Integer(), nullable=False),
         sa.Column('ready_at', instant, nullable=True),
+        sa.Column('spectrum', sa.LargeBinary(), nullable=False),
         sa.Column('content', sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_spaces')),
         **_NUMBERED,
@@ -59,6 +60,7 @@ def upgrade() -> None:
         'paper_vectors',
         sa.Column('space_id', number, nullable=False),
         sa.Column('paper_id', code(80), nullable=False),
+        sa.Column('letters', sa.Integer(), nullable=False),
         sa.Column('vector', sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ['space_id'], ['spaces.id'], name=op.f('fk_paper_vectors_space_id_spaces'), ondelete='CASCADE'
@@ -70,6 +72,8 @@ def upgrade() -> None:
         sa.Column('space_id', number, nullable=False),
         sa.Column('subscriber_id', number, nullable=False),
         sa.Column('weights', sa.LargeBinary(), nullable=False),
+        sa.Column('liked', sa.Text(), nullable=False),
+        sa.Column('shares', sa.LargeBinary(), nullable=False),
         sa.Column('words', json, nullable=False),
         sa.Column('computed_at', instant, nullable=False),
         sa.ForeignKeyConstraint(
@@ -81,6 +85,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('space_id', 'subscriber_id', name=op.f('pk_profiles')),
     )
     op.create_index(op.f('ix_profiles_subscriber_id'), 'profiles', ['subscriber_id'])
+    op.create_table(
+        'stale_profiles',
+        sa.Column('subscriber_id', number, nullable=False),
+        sa.ForeignKeyConstraint(
+            ['subscriber_id'],
+            ['subscribers.id'],
+            name=op.f('fk_stale_profiles_subscriber_id_subscribers'),
+            ondelete='CASCADE',
+        ),
+        sa.PrimaryKeyConstraint('subscriber_id', name=op.f('pk_stale_profiles')),
+    )
     op.add_column('issues', sa.Column('space_id', number, nullable=True))
     with op.batch_alter_table('subscribers', table_kwargs=_NUMBERED) as batch_op:
         batch_op.add_column(sa.Column('balance', code(10), nullable=False, server_default='both'))
@@ -97,5 +112,5 @@ def downgrade() -> None:
         for name in ('full_lists', 'balance'):
             batch_op.drop_column(name)
     op.drop_column('issues', 'space_id')
-    for name in ('profiles', 'paper_vectors', 'spaces', 'cards', 'pools'):
+    for name in ('stale_profiles', 'profiles', 'paper_vectors', 'spaces', 'cards', 'pools'):
         op.drop_table(name)

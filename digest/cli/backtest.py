@@ -1,8 +1,11 @@
 """The command that replays recorded days: what the ranking would have sent, and when."""
 
+import functools
+import inspect
 import json
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import groupby
@@ -13,7 +16,7 @@ import typer
 
 from digest.cli.options import date_option, weight_option
 from digest.cli.output import answer, complain, progress, with_json
-from digest.papers.ranking import FORMULA, RankingWeights
+from digest.papers.ranking import FLOOR, FORMULA, RankingWeights
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the parsers of the records
@@ -25,28 +28,49 @@ Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="With daily_pa
 First = Annotated[date | None, date_option("--from", "First day.", "that of the first list")]
 Last = Annotated[date | None, date_option("--to", "Last day.", "that of the last list")]
 PerDay = Annotated[int, typer.Option("--per-day", min=1, help="Papers sent a day.")]
+EveryDay = Annotated[
+    bool, typer.Option("--every-day", help="An issue on days without a list too, as subscribers get them.")
+]
+Floor = Annotated[
+    float | None, typer.Option("--floor", metavar="SCORE", help=f"Send no paper below this score (product: {FLOOR:g}).")
+]
 Weight = Annotated[
     list[Any] | None, weight_option("--weight", "NAME=VALUE", "Change a weight of the ranking; repeatable.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the papers sent to this file.")]
 
 
+def _rules(per_day: PerDay = 10, every_day: EveryDay = False, floor: Floor = None, weight: Weight = None) -> "Rules":
+    from digest.papers.backtest import Rules
+
+    least = -math.inf if floor is None else floor
+    return Rules(_weights(dict(weight or [])), settings().pool_days, per_day, every_day, least)
+
+
+def _with_rules(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the options that _rules() takes, which makes its parameter `rules` of them."""
+    options, others = inspect.signature(_rules).parameters, dict(inspect.signature(command).parameters)
+    del others["rules"]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        rules = _rules(**{name: given.pop(name) for name in options})
+        command(rules=rules, **given)
+
+    run.__signature__ = inspect.Signature([*others.values(), *options.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {name: option.annotation for name, option in (others | dict(options)).items()}
+    return run
+
+
 @with_json
-def backtest(
-    data: Data,
-    first: First = None,
-    last: Last = None,
-    per_day: PerDay = 10,
-    weight: Weight = None,
-    output: Output = None,
-) -> None:
+@_with_rules
+def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None, output: Output = None) -> None:
     """Replay recorded days with the ranking: one issue a day with a list, no paper twice, none from the future.
 
     Writes one {"id", "sent_at"} a line to --output. Needs no database.
     """
-    from digest.papers.backtest import Rules, replay
+    from digest.papers.backtest import replay
 
-    rules = Rules(_weights(dict(weight or [])), settings().pool_days, per_day)
     recorded = _read(data)
     begin, end = _span(recorded, data, first, last)
     replayed = list(_watched(replay(recorded, rules, begin, end)))
@@ -99,6 +123,8 @@ def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
 
 
 def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
+    from digest.papers.backtest import outcome
+
     issues = [day for day in replayed if day.sent]
     none = {str(day.day): day.reason for day in replayed if not day.sent}
     return {
@@ -107,20 +133,36 @@ def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Ru
         "days": len(replayed),
         "issues": len(issues),
         "papers": sum(len(day.sent) for day in issues),
+        "outcome": asdict(outcome(recorded, replayed)),
         "no_issue": none,
         "reasons": dict(Counter(none.values())),
         "unreadable": len(recorded.unreadable),
         "unreadable_records": recorded.unreadable,
         "formula": FORMULA,
         "pool_days": rules.pool_days,
+        "every_day": rules.every_day,
+        "floor": None if rules.floor == -math.inf else rules.floor,
         "weights": asdict(rules.weights),
     }
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
     yield f"{summary['from']} to {summary['to']}: {summary['issues']} issues with {summary['papers']} papers."
+    yield from _outcome_lines(summary["outcome"])
     for reason, days in sorted(summary["reasons"].items()):
         yield f"{days} days without an issue: {reason}."
     if summary["unreadable"]:
         yield f"{summary['unreadable']} records could not be read and were left out, the first of them:"
         yield from summary["unreadable_records"][:_SHOWN]
+
+
+def _outcome_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
+    weekend = f"{outcome['weekend_papers']:.1f} from Saturday to Monday morning"
+    yield f"{outcome['papers_a_week']:.1f} papers a week, {weekend}."
+    if outcome["delay_hours"] is not None:
+        yield (
+            f"Of each week's 25 best, {outcome['recall']:.1%} were sent, "
+            f"{outcome['delay_hours']:.1f} hours after they were first seen."
+        )
+    if outcome["good_share"] is not None:
+        yield f"{outcome['good_share']:.0%} of the papers sent ended among the 50 best of their week."

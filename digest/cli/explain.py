@@ -12,6 +12,8 @@ from digest.cli.options import Day, OfKind, day_of, weight_option
 from digest.cli.output import NotReady, answer, table, with_json
 from digest.issues.reasons import reason_of
 from digest.ledger.kinds import IssueKind
+from digest.papers.score_terms import CONTRIBUTION
+from digest.web.public.score_labels import part_label
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.explain import Move
@@ -84,6 +86,9 @@ def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
         for paper in papers
     ]
     yield from table([("rank", *names, "paper"), *rows])
+    parts = [(name, part_label(name.removeprefix(CONTRIBUTION))) for name in names if name.startswith(CONTRIBUTION)]
+    if parts:
+        yield from ("", *table([("part of the score", "what it is"), *parts]))
 
 
 # --- one subscriber's list ---

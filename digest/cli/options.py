@@ -60,7 +60,7 @@ def date_option(name: str, help_: str, default: str = "") -> Any:
 
 def weight_option(name: str, metavar: str, help_: str) -> Any:
     """An option that takes the name of a weight and its value."""
-    parser = _parser(_weight, "{!r}: write lateness=0.5")
+    parser = _parser(_weight, "{!r}: write waiting=0.02")
     return typer.Option(name, metavar=metavar, parser=parser, help=help_)
 
 

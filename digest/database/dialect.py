@@ -110,6 +110,12 @@ def use_indexed_order(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL enable_sort = off")
 
 
+def lock_rows_of(connection: Connection, table: Table) -> None:
+    """Until the end of the transaction no other one can lock a row of a table. On SQLite no other one can write."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE")
+
+
 def in_list(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:
     """Compare `column` with many values. On PostgreSQL they are a single parameter, so that the statement is the same
     for any number of them, and is parsed and planned once.

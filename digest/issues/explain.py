@@ -1,8 +1,8 @@
 """Explains the list that a subscriber was sent by replaying it from stored data, also with other weights. Read-only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, or_, select
@@ -11,6 +11,7 @@ from digest.database.engine import read_only
 from digest.database.tables import deliveries
 from digest.issues.audit import skipped_because
 from digest.issues.issue import Issue
+from digest.issues.profiles import Profile, is_kept
 from digest.issues.selection import (
     CachedIssue,
     Pool,
@@ -20,16 +21,17 @@ from digest.issues.selection import (
     papers_for,
     selection_of,
 )
-from digest.issues.selection.history import oldest_day, pool_profiles
-from digest.issues.selection.selection import NO_PROFILE
+from digest.issues.selection.history import pool_profiles
+from digest.issues.selection.selection import AFFINITY, NO_PROFILE
 from digest.ledger import events
 from digest.ledger.deliveries import MAY_ARRIVE, AlreadySent, last_issue_mails
 from digest.ledger.kinds import LISTED, SkipReason, State
 from digest.papers.ranking import ranking
-from digest.subscribers.paper_feedback import all_feedback
+from digest.subscribers.paper_feedback import PaperFeedback, feedback_by
 from digest.subscribers.store import by_key
 from digest.subscribers.subscriber import Preferences, event_subject
 
+_JUST_BEFORE = timedelta(minutes=2)  # feedback may reach a list so much later, when profiles are computed
 _OF_LISTS = tuple(weight.name for weight in fields(SelectionWeights))
 
 
@@ -51,6 +53,7 @@ class ChosenList:
     subscriber_id: int | None  # None once deleted
     state: State
     due_at: datetime
+    chosen_at: datetime
     selection: Selection
 
 
@@ -59,7 +62,7 @@ class Explained:
     """A list that was sent, whether it would be chosen again, and if not, what changed since."""
 
     chosen: ChosenList
-    same: bool | None  # None for a deleted subscriber, whose list cannot be replayed
+    same: bool | None  # None for a list that cannot be replayed
     since_then: str
     own: int  # papers that match what they follow or liked; the others are the issue's best
     moves: tuple[Move, ...] = ()  # with other weights
@@ -72,13 +75,14 @@ class BadWeight(ValueError):
 def chosen_list(connection: Connection, issue_id: int, recipient: str) -> ChosenList | None:
     """Return the list of an issue for a recipient; None if their message was not begun."""
     columns = (deliveries.c.id, deliveries.c.subscriber_id, deliveries.c.state, deliveries.c.due_at)
-    query = select(*columns, deliveries.c.selection).where(
+    query = select(*columns, deliveries.c.composed_at, deliveries.c.selection).where(
         deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id
     )
     row = connection.execute(query).one_or_none()
     if row is None or row.selection is None:
         return None
-    return ChosenList(row.id, recipient, row.subscriber_id, State(row.state), row.due_at, selection_of(row.selection))
+    state, chosen_at = State(row.state), row.composed_at or row.due_at
+    return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection_of(row.selection))
 
 
 def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:
@@ -100,9 +104,12 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
         subscriber = by_key(connection, recipient)
         if subscriber is None:
             return Explained(chosen, None, "the subscriber was deleted", own)
+        if cached.issue.space_id and _has_affinity(chosen.selection) and not is_kept(connection, cached.issue.space_id):
+            moves = moved(_ids(chosen.selection), _reordered(chosen.selection, changes))
+            return Explained(chosen, None, "what its affinities were computed from is no longer kept", own, moves)
         again = _replay(connection, cached, chosen, subscriber.preferences)
         what_if = _replay(connection, other, chosen, subscriber.preferences)
-        changed = _changed_since(connection, recipient, chosen.due_at)
+        changed = _changed_since(connection, recipient, chosen)
     moves = moved(_ids(chosen.selection), _ids(what_if)) if changes else ()
     same = _numbers(again) == _numbers(chosen.selection) or (
         _of_earlier_version(chosen) and _ids(again) == _ids(chosen.selection)
@@ -152,17 +159,25 @@ def _replay(
     connection: Connection, cached: CachedIssue, chosen: ChosenList, preferences: Preferences
 ) -> Selection | SkipReason:
     """Choose again from the data of that time, but with today's preferences."""
-    ids = [] if chosen.subscriber_id is None else [chosen.subscriber_id]
-    feedback = {
-        subscriber_id: before
-        for subscriber_id, given in all_feedback(connection, ids).items()
-        if (before := [item for item in given if item.at < chosen.due_at])
-    }
-    received = _got_before(connection, chosen, oldest_day(cached.issue))
+    subscriber_id = chosen.subscriber_id or 0
+    feedback = [item for item in feedback_by(connection, subscriber_id) if item.at < chosen.chosen_at]
+    stored = _profile_then(connection, cached.issue.space_id, subscriber_id, feedback)
+    rated = {subscriber_id: {item.paper_id for item in feedback}} if feedback else {}
+    received = _got_before(connection, chosen, cached.oldest_day)
     got = AlreadySent(received, withheld_since=chosen.selection.since)
     last = last_issue_mails(connection, [chosen.recipient], cached.issue.date).get(chosen.recipient)
-    profile = pool_profiles(connection, cached, feedback).get(chosen.subscriber_id or 0, NO_PROFILE)
+    profile = pool_profiles(connection, cached, stored, rated).get(subscriber_id, NO_PROFILE)
     return papers_for(cached, preferences, SubscriberHistory(got, profile, last))
+
+
+def _profile_then(
+    connection: Connection, space_id: int | None, subscriber_id: int, feedback: Sequence[PaperFeedback]
+) -> dict[int, Profile]:
+    if not feedback or space_id is None:
+        return {}
+    from digest.issues.profiles.compute import profiles_from  # which brings numpy
+
+    return profiles_from(connection, space_id, {subscriber_id: feedback})
 
 
 def _got_before(connection: Connection, chosen: ChosenList, since: date) -> set[str]:
@@ -182,14 +197,32 @@ def _got_before(connection: Connection, chosen: ChosenList, since: date) -> set[
     return {pick[0] for stored in connection.scalars(query) for pick in stored["picks"]}
 
 
-def _changed_since(connection: Connection, recipient: str, then: datetime) -> str:
-    """Say what may have changed the list; without changed preferences only two causes are left."""
+def _changed_since(connection: Connection, recipient: str, chosen: ChosenList) -> str:
+    """Say what may have changed the list; without changed preferences and feedback only two causes are left."""
     latest = events.latest(connection, 1000, event_subject(recipient))
-    changes = [event for event in latest if event.what == "changed preferences" and event.at >= then]
+    changes = [event for event in latest if event.what == "changed preferences" and event.at >= chosen.due_at]
     if not changes:
+        given = feedback_by(connection, chosen.subscriber_id or 0)
+        forgot = any(event.what == "forgot opinions" and event.at >= chosen.chosen_at for event in latest)
+        if forgot or any(item.at >= chosen.chosen_at - _JUST_BEFORE for item in given):
+            return "since then, or just before, the subscriber changed their feedback"
         return "the outcome of an earlier message has changed since, or this version of the program chooses differently"
     names = sorted({name for event in changes for name in event.detail.get("fields", [])})
     return f"since then the subscriber changed {', '.join(names)} ({max(event.at for event in changes):%Y-%m-%d})"
+
+
+def _has_affinity(selection: Selection) -> bool:
+    return any(AFFINITY in pick.terms for pick in selection.picks)
+
+
+def _reordered(selection: Selection, changes: Mapping[str, float]) -> list[str]:
+    """Return the ids of a list in the order of its own points with other weights."""
+    usual = asdict(SelectionWeights())
+    factors = {name: value / usual[name] for name, value in changes.items() if name in usual}
+    scores = {
+        pick.paper_id: sum(factors.get(name, 1) * value for name, value in pick.points) for pick in selection.picks
+    }
+    return sorted(scores, key=lambda paper_id: -scores[paper_id]) if factors else list(scores)
 
 
 def _of_earlier_version(chosen: ChosenList) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only
-from digest.issues.profiles import stored_profiles
+from digest.issues.profiles import stored_affinities, stored_profiles
 from digest.ledger import events
 from digest.papers.community import suggested_by, votes_by
 from digest.subscribers import store
@@ -33,7 +33,8 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
                 {"paper_id": feedback.paper_id, "said": feedback.kind, "at": feedback.at}
                 for feedback in feedback_by(connection, subscriber.id)
             ],
-            "tastes": stored_profiles(connection, subscriber.id),
+            "profiles": stored_profiles(connection, subscriber.id),
+            "tastes": stored_affinities(connection, subscriber.id),
             "votes": [{"paper_id": voted, "at": at} for voted, at in votes_by(connection, key).items()],
             "suggestions": [asdict(suggestion) for suggestion in suggested_by(connection, key)],
             "suppressed": is_suppressed(connection, key),

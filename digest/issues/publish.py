@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.issues.audience import DUE, Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
 from digest.issues.issue import Issue, IssueSettings
-from digest.issues.profiles import keep_profiles
+from digest.issues.profiles import place_papers, ready_space
 from digest.issues.selection import RULES
 from digest.issues.store import (
     NewIssue,
@@ -88,6 +88,7 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
     Raises NothingToCut when there are no papers and a source failed or was never read: an empty issue would stay empty
     when the source is back. On a quiet day without papers the issue is empty and says so.
     """
+    place_papers(engine, now)  # before the transaction; the background job has placed most
     with transaction(engine) as connection:
         created = issue_id_on(connection, DAILY, day) is None and _Cut(connection, plan, day, now).make()
         issue = issue_on(connection, DAILY, day)
@@ -176,7 +177,7 @@ class _Cut:
         """Return weights that do not favour the last days of the weeks that a special issue covers."""
         if kind not in _DAYS:
             return self.plan.weights
-        return replace(self.plan.weights, lateness=0.0, fresh_days=float(_DAYS[kind] + 1))
+        return replace(self.plan.weights, waiting=0.0)
 
     def store(
         self,
@@ -200,12 +201,9 @@ class _Cut:
             notes=notes,
             left_out=left_out or {},
         )
-        new = NewIssue(kind, self.day, self.now, FORMULA, self.weights(kind).as_dict(), settings, note)
-        best = ranked[: plan.papers]
-        issue_id = add_issue(self.connection, new, best, ranked[plan.papers :])
-        if issue_id is not None:
-            keep_profiles(self.connection, issue_id, [paper.paper.id for paper in best], self.now)
-        return issue_id
+        weights, space_id = self.weights(kind).as_dict(), ready_space(self.connection)
+        new = NewIssue(kind, self.day, self.now, FORMULA, weights, settings, note, space_id)
+        return add_issue(self.connection, new, ranked[: plan.papers], ranked[plan.papers :])
 
     def missed(self) -> Missed | None:
         """Return since when paused subscribers must have had no issue; None while there are too few issues."""

@@ -46,6 +46,7 @@ class NewIssue:
     weights: Mapping[str, float]
     settings: IssueSettings
     note: str
+    space_id: int | None = None
 
 
 def add_issue(

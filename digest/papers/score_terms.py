@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, fields
 CONTRIBUTION = "from_"  # stored names that start so are parts that add up to the score
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScoreTerms:
     """The inputs of a score, in the order of the formula, and the parts that add up to it.
 
-    docs/ranking.md explains each number. Yes and no are 1 and 0.
+    docs/ranking.md explains each number. Yes and no are 1 and 0. Only the ranking changes one, while it fills it in.
     """
 
     voted: float = 0.0
@@ -25,6 +25,10 @@ class ScoreTerms:
     authors: float = 0.0
     organization_record: float = 0.0
     submitter_record: float = 0.0
+    submitter_growth: float = 0.0
+    authors_growth: float = 0.0
+    submitter_papers: float = 0.0
+    words: float = 0.0
     age_hours: float = 0.0
     votes_age_hours: float = 0.0
     known_days: float = 0.0
@@ -32,6 +36,8 @@ class ScoreTerms:
     level: float = 0.0
     place: float = 0.0
     listed: float = 0.0
+    subject_place: float = 0.0  # this and the next: of papers that nobody votes on
+    subject_papers: float = 0.0
     points: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)
     score: float = 0.0

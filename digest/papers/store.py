@@ -11,6 +11,7 @@ from digest.database.dialect import in_list, insert_new, insert_or_change
 from digest.database.tables import papers, votes
 from digest.papers.paper import Observed, Paper, Votes, merge, paper_from
 from digest.papers.ranking import Past
+from digest.papers.ranking.signals import HACKERNEWS
 from digest.papers.search import index_papers
 
 
@@ -55,19 +56,37 @@ def pool(connection: Connection, since: datetime, until: datetime) -> list[Obser
 
 
 def past(connection: Connection, since: datetime, until: datetime) -> list[Past]:
-    """The papers with votes first seen within [since, until], each with the most votes observed up to `until`."""
-    most = (
-        select(votes.c.paper_id, func.max(votes.c.upvotes).label("upvotes"))
-        .where(votes.c.observed_at <= until)
-        .group_by(votes.c.paper_id)
+    """The papers with votes first seen within [since, until], with the first and most votes observed up to `until`.
+
+    They are those of the source that shows most. Votes hardly ever fall, so the fewest are those of the first look.
+    """
+    first_seen = papers.c.first_seen_at.between(since, until)
+    counts = (
+        select(
+            votes.c.paper_id,
+            func.max(votes.c.upvotes).label("most"),
+            func.min(votes.c.upvotes).label("first"),
+            func.count().label("looks"),
+        )
+        .join(papers)
+        .where(first_seen, votes.c.observed_at <= until, votes.c.source != HACKERNEWS)
+        .group_by(votes.c.paper_id, votes.c.source)
         .subquery()
     )
-    query = (
-        select(papers.c.organization, papers.c.submitter, papers.c.first_seen_at, most.c.upvotes)
-        .join(most, most.c.paper_id == papers.c.id)
-        .where(papers.c.first_seen_at.between(since, until))
-    )
-    return [Past(*row) for row in connection.execute(query)]
+    columns = (papers.c.id, papers.c.organization, papers.c.submitter, papers.c.first_seen_at, papers.c.authors)
+    query = select(*columns, counts).join(counts, counts.c.paper_id == papers.c.id).order_by(counts.c.most)
+    by_id = {
+        row.id: Past(
+            row.organization,
+            row.submitter,
+            row.first_seen_at,
+            row.most,
+            row.first if row.looks > 1 else None,
+            row.authors,
+        )
+        for row in connection.execute(query)
+    }
+    return list(by_id.values())
 
 
 def paper(connection: Connection, paper_id: str) -> Observed | None:

@@ -10,9 +10,8 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from digest.database.dialect import in_list, insert_or_change
-from digest.database.engine import transaction
-from digest.database.tables import opinions
+from digest.database.dialect import in_list, insert_new, insert_or_change
+from digest.database.tables import opinions, profiles, stale_profiles
 from digest.ledger import events
 from digest.papers.store import papers_with
 from digest.papers.topics import TOPICS, Topic
@@ -52,13 +51,18 @@ def keep(connection: Connection, subscriber_id: int, feedback: PaperFeedback) ->
     connection.execute(
         new.values(subscriber_id=subscriber_id, paper_id=feedback.paper_id, said=str(feedback.kind), at=feedback.at)
     )
+    _profile_is_stale(connection, subscriber_id)
 
 
 def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
     """Delete the feedback on one paper; False when there was none."""
-    with transaction(engine) as connection:
+    with store.editing(engine, subscriber_id) as (connection, _subscriber):
         theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id, opinions.c.paper_id == paper_id)
-        return connection.execute(theirs).rowcount == 1
+        taken_back = connection.execute(theirs).rowcount == 1
+        if taken_back:
+            _delete_profile(connection, subscriber_id)
+            _profile_is_stale(connection, subscriber_id)
+    return taken_back
 
 
 def forget_all(engine: Engine, subscriber_id: int, now: datetime) -> int:
@@ -66,10 +70,20 @@ def forget_all(engine: Engine, subscriber_id: int, now: datetime) -> int:
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id)
         forgotten = connection.execute(theirs).rowcount
+        _delete_profile(connection, subscriber_id)
         if subscriber and forgotten:
             # The count alone: no log names the papers, so nothing is left of feedback that was deleted.
             events.record(connection, now, event_subject(subscriber.key), "forgot opinions", {"count": forgotten})
     return forgotten
+
+
+def _profile_is_stale(connection: Connection, subscriber_id: int) -> None:
+    """Let the next run of issues/profiles/refresh.py compute it; until then the last profile is used."""
+    connection.execute(insert_new(connection, stale_profiles).values(subscriber_id=subscriber_id))
+
+
+def _delete_profile(connection: Connection, subscriber_id: int) -> None:
+    connection.execute(delete(profiles).where(profiles.c.subscriber_id == subscriber_id))
 
 
 def mute(engine: Engine, subscriber_id: int, topic: Topic, now: datetime, muted: bool = True) -> bool:
@@ -99,6 +113,22 @@ def feedback_on(connection: Connection, subscriber_id: int, paper_id: str) -> Pa
 def feedback_by(connection: Connection, subscriber_id: int) -> tuple[PaperFeedback, ...]:
     """Return one subscriber's feedback, oldest first."""
     return all_feedback(connection, [subscriber_id]).get(subscriber_id, ())
+
+
+def rated_among(
+    connection: Connection, subscriber_ids: Collection[int], paper_ids: Collection[str]
+) -> dict[int, set[str]]:
+    """Return which of these papers each subscriber has given feedback on; those without any are omitted."""
+    if not subscriber_ids or not paper_ids:
+        return {}
+    query = select(opinions.c.subscriber_id, opinions.c.paper_id).where(
+        in_list(connection, opinions.c.subscriber_id, subscriber_ids),
+        in_list(connection, opinions.c.paper_id, paper_ids),
+    )
+    rated: dict[int, set[str]] = {}
+    for subscriber_id, paper_id in connection.execute(query):
+        rated.setdefault(subscriber_id, set()).add(paper_id)
+    return rated
 
 
 def all_feedback(connection: Connection, subscriber_ids: Collection[int]) -> dict[int, tuple[PaperFeedback, ...]]:

@@ -247,13 +247,13 @@ def test_other_weights_rank_the_frozen_pool_as_the_cut_would_have(engine):
     with read_only(engine) as connection:
         issue = issue_on(connection, "daily", DAY)
         observed = pool(connection, MORNING - 5 * A_DAY, MORNING)
-    other = with_weights(issue, {"fresh_days": 30, "lateness": 0})
-    assert other.papers == rank(observed, RankingWeights(fresh_days=30, lateness=0), MORNING)
+    other = with_weights(issue, {"waiting": 0})
+    assert other.papers == rank(observed, RankingWeights(waiting=0), MORNING)
     assert [ranked.paper.id for ranked in other.papers] != [ranked.paper.id for ranked in issue.papers]
     with pytest.raises(BadWeight, match="no weight 'gravitas'; there are "):
         with_weights(issue, {"gravitas": 1.5})
     with pytest.raises(BadWeight, match="does not know"):
-        with_weights(replace(issue, formula="of an earlier version"), {"lateness": 1})
+        with_weights(replace(issue, formula="of an earlier version"), {"waiting": 1})
 
 
 def test_another_weight_shows_what_would_move_in_a_subscribers_list(engine, sent):
@@ -284,9 +284,11 @@ def test_the_command_shows_the_list_its_terms_and_what_would_move(engine, sent, 
     shown = run(*mine).stdout
     assert "score 1.1155 = +0.3155 trending +0.8 keyword" in shown
     assert "The list would be the same now." in shown
-    assert run("--what-if", "lateness=2").exit_code == 0
-    assert run("--what-if", "lateness=much").exit_code == 2
-    assert run("--what-if", "lateness=nan").exit_code == 2
+    ranked = run("--what-if", "waiting=0.02")
+    assert ranked.exit_code == 0
+    assert "  Words of its title and abstract" in ranked.stdout
+    assert run("--what-if", "waiting=much").exit_code == 2
+    assert run("--what-if", "waiting=nan").exit_code == 2
     assert run("--what-if", "gravitas=2").exit_code == 2
     assert run("--kind", "weekly").exit_code != 0
     assert run("--subscriber", "eve@example.com").exit_code != 0

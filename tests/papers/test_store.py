@@ -161,4 +161,15 @@ def test_the_past_is_each_voted_paper_with_the_most_votes_seen_by_then(engine: E
         keep_votes(connection, [Votes(voted.id, "huggingface", NOON + hours * HOUR, 10 * hours) for hours in (0, 2, 5)])
         told = past(connection, NOON - HOUR, NOON + 3 * HOUR)
         assert past(connection, NOON + HOUR, NOON + 3 * HOUR) == []
-    assert told == [Past("The Lab", "ada", NOON, 20)]
+    assert told == [Past("The Lab", "ada", NOON, 20, 0, ["Ada", "Grace"])]
+
+
+def test_the_past_knows_no_growth_of_votes_seen_once_and_counts_no_points_of_other_sites(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        keep(connection, PAPER)
+        keep_votes(connection, [Votes(PAPER.id, "hackernews", NOON + hours * HOUR, 500) for hours in range(3)])
+        assert past(connection, NOON - HOUR, NOON + 3 * HOUR) == []
+        keep_votes(connection, [Votes(PAPER.id, "lab", NOON + hours * HOUR, 4 + hours) for hours in (0, 1)])
+        keep_votes(connection, [Votes(PAPER.id, "huggingface", NOON, 9)])
+        (told,) = past(connection, NOON - HOUR, NOON + 3 * HOUR)
+    assert (told.upvotes, told.first_upvotes) == (9, None)

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from starlette.testclient import TestClient
 
 from digest import clock as the_clock
 from digest.database.engine import connect, read_only, transaction
@@ -12,10 +13,16 @@ from digest.ledger.kinds import Status
 from digest.ledger.sending import claim
 from digest.papers.collecting import last_runs
 from digest.settings import settings
+from digest.subscribers.tokens import Purpose, sign
+from digest.web.app import create_app
+from tests.issues.profiles.builders import fill, paper_id
+from tests.mail.delivery.builders import hands, opened
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.replay import Reply, replaying
-from tests.support.scenario import add_papers, add_subscriber
+from tests.support.scenario import SECRET, add_papers, add_subscriber
 from workers.scheduler import Jobs, schedule
+
+__all__ = ["hands"]  # a fixture
 
 DAY = date(2026, 3, 4)
 
@@ -164,11 +171,31 @@ def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
         assert [subscriber.status for subscriber in with_status(connection)] == [Status.CONFIRMED]
 
 
+def test_feedback_by_a_link_in_one_email_decides_on_the_next(jobs, engine, clock, hands, monkeypatch):
+    monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET.decode())
+    settings.cache_clear()
+    jobs = Jobs(settings(), engine)
+    fill(engine)
+    ada = add_subscriber(engine, "ada@example.com", papers=6)
+    browser = TestClient(create_app(engine, settings(), lambda: None), base_url="http://127.0.0.1:8000")
+    token = sign(Purpose.FEEDBACK, ada.id, the_clock.now(), settings().secret_keys)
+    for number in (100, 101):
+        browser.post(f"/feedback/{token}/more/{paper_id(number)}")
+    jobs.fit()
+    jobs.profiles()
+    clock.move_to(at(6))
+    jobs.cut()
+    hands.deliver()
+    (email,) = hands.server.taken_for("ada@example.com")
+    text = " ".join(opened(email).get_body(("plain",)).get_content().split())
+    assert "like “Graphs and their nodes”, which you liked" in text
+
+
 def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
     made = schedule(jobs)
     assert str(made.timezone) == "UTC"
     jobs_by_name = {job.func.__name__: job for job in made.get_jobs()}
-    assert set(jobs_by_name) == {"collect", "cut", "sweep", "tidy"}
+    assert set(jobs_by_name) == {"collect", "cut", "sweep", "profiles", "fit", "tidy"}
     defaults = made._job_defaults
     assert (defaults["coalesce"], defaults["max_instances"], defaults["misfire_grace_time"]) == (True, 1, None)
 

@@ -10,6 +10,7 @@ from digest.database.tables.issues import (
     pools,
     profiles,
     spaces,
+    stale_profiles,
     tastes,
 )
 from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
@@ -36,6 +37,7 @@ __all__ = [
     "reader_votes",
     "sent_days",
     "spaces",
+    "stale_profiles",
     "subscribers",
     "suggestions",
     "suppressions",

@@ -64,14 +64,16 @@ spaces = table(
     Column("fitted_at", Instant, nullable=False),
     Column("papers", Integer, nullable=False),  # in the archive when it was fitted
     Column("ready_at", Instant),  # when every profile was first computed in it; null before
-    Column("content", LargeBinary, nullable=False),  # Space.to_bytes()
+    Column("spectrum", LargeBinary, nullable=False),  # the part of it that workers need
+    Column("content", LargeBinary, nullable=False),  # as issues/profiles/space stores it
 )
 
-# The positions of papers in a space.
+# The positions of papers in a space: of those that it was fitted on, that someone rated, and that an issue may choose.
 paper_vectors = table(
     "paper_vectors",
     Column("space_id", ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True),
     Column("paper_id", Code(80), primary_key=True),
+    Column("letters", Integer, nullable=False),  # of the text; the paper is placed again when that has changed
     Column("vector", LargeBinary, nullable=False),
 )
 
@@ -81,8 +83,16 @@ profiles = table(
     Column("space_id", ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True),
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("weights", LargeBinary, nullable=False),
+    Column("liked", Text, nullable=False),  # ids of the liked papers, one a line
+    Column("shares", LargeBinary, nullable=False),  # of each in the weights: float32
     Column("words", Json, nullable=False),  # the strongest, to show to the subscriber
     Column("computed_at", Instant, nullable=False),
+)
+
+# Subscribers whose feedback has changed since their profile was computed.
+stale_profiles = table(
+    "stale_profiles",
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
 )
 
 # The effect of feedback on the papers of an issue of an earlier version, as of the cut.

@@ -1,16 +1,29 @@
-"""Subscribers' profiles, computed from their feedback at each cut."""
+"""Subscribers' profiles, computed from their feedback in the background, and their affinities to the papers of a pool.
 
-from digest.issues.profiles.affinities import keep_profiles
-from digest.issues.profiles.profile import affinities, fit_space
-from digest.issues.profiles.store import affinities_of, stored_profiles
+Nothing here imports numpy before someone has given feedback.
+"""
+
+import os
+
+from digest.issues.profiles.refresh import place_papers, refresh_profiles, renew_space
+from digest.issues.profiles.store import Profile, is_kept, profiles_of, ready_space, stored_profiles
 from digest.issues.profiles.summary import FeedbackSummary, feedback_summary
+from digest.issues.profiles.tastes import affinities_of, stored_affinities
+
+# Read when numpy is loaded. More threads than one would take the cores of the other workers, and wait spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __all__ = [
     "FeedbackSummary",
-    "affinities",
+    "Profile",
     "affinities_of",
     "feedback_summary",
-    "fit_space",
-    "keep_profiles",
+    "is_kept",
+    "place_papers",
+    "profiles_of",
+    "ready_space",
+    "refresh_profiles",
+    "renew_space",
+    "stored_affinities",
     "stored_profiles",
 ]

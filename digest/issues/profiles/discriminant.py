@@ -6,6 +6,7 @@ where little is liked. numpy alone, so that delivery workers can use it. docs/in
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,6 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float32]
 
 LESS = 0.2  # what the discriminant of the disliked papers weighs against that of the liked ones
-CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
-
 _SCALE = 6.0  # standard deviations: papers that a subscriber likes score 6 in the median
 _BACKGROUND = 8  # liked papers count as much against the background as its mean variance this many times
 _RIDGE = 0.3
@@ -22,26 +21,22 @@ _AT_ONCE = 100  # subscribers
 _NOTHING = 1e-12
 
 
-def discriminants(rated: Sequence[Matrix], freshness: Sequence[Matrix], spectrum: Matrix) -> Matrix:
-    """Return each subscriber's weights, subscribers × dimensions. `rated` has the vectors of a subscriber's papers,
-    `freshness` how much each counts: above 0 for liked papers, below 0 for disliked ones.
+def discriminants(
+    rated: Sequence[Matrix], freshness: Sequence[Matrix], spectrum: Matrix
+) -> tuple[Matrix, list[Matrix]]:
+    """Return each subscriber's weights, subscribers × dimensions, and the coefficients of their papers. `rated` has the
+    vectors of a subscriber's papers, `freshness` how much each counts: above 0 for liked ones, below 0 for disliked.
 
     Over all papers the scores have mean 0 and standard deviation 1. Without papers the weights are 0.
     """
     weights = np.zeros((len(rated), len(spectrum)), np.float32)
+    of_papers = [np.zeros(0, np.float32)] * len(rated)
     for some, vectors, fresh in _of_one_size(rated, freshness):
         coefficients, leaning = _solve(vectors, fresh, spectrum)
         weights[some] = _combine(coefficients, leaning)
-    return weights
-
-
-def contributions(rated: Matrix, freshness: Matrix, spectrum: Matrix, papers: Matrix) -> Matrix:
-    """Return what each of a subscriber's papers adds to the score of other papers: papers × rated papers."""
-    if not len(rated):
-        return np.zeros((len(papers), 0), np.float32)
-    coefficients, leaning = _solve(rated[None], freshness[None], spectrum)
-    added: Matrix = (papers @ leaning[0].T) * coefficients[0]
-    return added
+        for subscriber, own in zip(some, coefficients, strict=True):
+            of_papers[subscriber] = own
+    return weights, of_papers
 
 
 def affinity(scores: Matrix) -> Matrix:
@@ -65,13 +60,6 @@ def unpack(packed: Sequence[bytes]) -> Matrix:
     return vectors
 
 
-def scores(papers: Sequence[bytes], weights: Sequence[bytes]) -> Matrix:
-    """Return the scores of packed papers for packed weights, subscribers × papers, unpacking some papers at a time."""
-    across, step = unpack(weights), 500
-    parts = [across @ unpack(papers[start : start + step]).T for start in range(0, len(papers), step)]
-    return np.hstack(parts) if parts else np.zeros((len(weights), 0), np.float32)
-
-
 def _of_one_size(rated: Sequence[Matrix], freshness: Sequence[Matrix]) -> Iterator[tuple[list[int], Matrix, Matrix]]:
     """Yield subscribers who have rated the same number of papers, some at a time."""
     by_size = defaultdict(list)
@@ -91,8 +79,7 @@ def _solve(vectors: Matrix, freshness: Matrix, spectrum: Matrix) -> tuple[Matrix
     Coefficients solve a ridge regression, in which liked and disliked papers do not see each other.
     """
     liked = freshness > 0
-    background = spectrum.sum() / (_BACKGROUND * np.maximum(liked.sum(axis=1), 1))
-    leaning = vectors / np.maximum(spectrum + background[:, None], _NOTHING)[:, None]
+    leaning = vectors / background(spectrum, liked.sum(axis=1)[:, None])[:, None]
     kernel = leaning @ vectors.transpose(0, 2, 1) * (liked[:, :, None] == liked[:, None])
     sides = (liked.astype(np.float32), (~liked).astype(np.float32))
     own, mean = np.einsum("sii->si", kernel), np.zeros_like(freshness)
@@ -108,6 +95,12 @@ def _solve(vectors: Matrix, freshness: Matrix, spectrum: Matrix) -> tuple[Matrix
     more, less = (side * solved * _per_deviation(side * solved, leaning, spectrum) for side in sides)
     coefficients = more - np.float32(LESS) * less
     return coefficients * _per_deviation(coefficients, leaning, spectrum), leaning
+
+
+def background(spectrum: Matrix, liked: Any) -> Matrix:
+    """Return the variance of the background in each dimension, and what it counts for against so many liked papers."""
+    spread: Matrix = spectrum + spectrum.sum() / (_BACKGROUND * np.maximum(liked, 1))
+    return np.maximum(spread, _NOTHING)
 
 
 def _per_deviation(coefficients: Matrix, leaning: Matrix, spectrum: Matrix) -> Matrix:

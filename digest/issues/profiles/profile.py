@@ -1,7 +1,6 @@
 """A subscriber's feedback on papers → how much they would like each paper of a pool. Pure.
 
-A profile is never stored: it is computed from the feedback each time, so deleting that resets it. numpy is imported
-only where there is feedback. docs/interests.md explains the method.
+numpy is imported only where there is feedback. docs/interests.md explains the method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
 
 HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
+CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":
@@ -39,7 +39,7 @@ def affinities(
         {paper: weight for paper, weight in freshness(items, now).items() if paper in space.rows} for items in feedback
     ]
     rated = [space.vectors_of(list(papers)) for papers in fresh]
-    weights = discriminants(rated, [np.fromiter(p.values(), np.float32) for p in fresh], space.spectrum)
+    weights, _ = discriminants(rated, [np.fromiter(p.values(), np.float32) for p in fresh], space.spectrum)
     mapped, last, vectors = [], None, space.vectors[:0]
     for row, pool in zip(weights, pools, strict=True):
         if pool is not last:

@@ -1,73 +1,289 @@
-"""Affinities of the papers of an issue, computed at its cut and never changed."""
+"""SQL for spaces, the positions of papers in them, and subscribers' profiles.
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+A space is in use once every profile was computed in it (`ready_at`); a newer one that is not ready yet is coming.
+"""
 
-from sqlalchemy import Connection, insert, select
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from digest.database.dialect import in_list
-from digest.database.tables import opinions, papers, subscribers, tastes
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+
+from digest.database.dialect import in_list, insert_new, insert_or_change, lock_rows_of
+from digest.database.tables import (
+    issues,
+    opinions,
+    paper_vectors,
+    papers,
+    profiles,
+    spaces,
+    stale_profiles,
+    subscribers,
+)
 from digest.ledger.kinds import Status
+from digest.subscribers.paper_feedback import FeedbackKind
 
 
 @dataclass(frozen=True, slots=True)
-class PaperAffinities:
-    """One subscriber's affinity to the papers of an issue, by paper id."""
+class StoredSpace:
+    """A space without its content."""
 
-    affinity: Mapping[str, float]
-    neighbours: Mapping[str, str]  # title of the liked paper that it resembles
-    words: Sequence[str] = ()  # the strongest of the profile
+    id: int
+    fitted_at: datetime
+    papers: int  # in the archive when it was fitted
+    ready_at: datetime | None
 
 
-def keep_affinities(connection: Connection, issue_id: int, by_subscriber: Mapping[int, PaperAffinities]) -> None:
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one subscriber likes, in one space."""
+
+    weights: bytes  # as issues/profiles/discriminant.py packs them
+    liked: Sequence[str]  # papers
+    shares: bytes  # of each in the weights: float32
+    words: Sequence[str] = ()  # the strongest
+
+
+# --- spaces ---
+
+
+def spaces_in_use(connection: Connection) -> list[StoredSpace]:
+    """Return the newest space that is ready, if any, and those that are coming, oldest first."""
+    newest = select(func.max(spaces.c.id)).where(spaces.c.ready_at.is_not(None)).scalar_subquery()
+    columns = (spaces.c.id, spaces.c.fitted_at, spaces.c.papers, spaces.c.ready_at)
+    rows = connection.execute(select(*columns).where(spaces.c.id >= func.coalesce(newest, 0)).order_by(spaces.c.id))
+    return [StoredSpace(*row) for row in rows]
+
+
+def lock_spaces(connection: Connection) -> set[int]:
+    """Return the ids of the spaces in use and coming; none is added until the transaction ends."""
+    locked = select(spaces.c.id).with_for_update(read=True, key_share=True)
+    connection.execute(locked)
+    return {space.id for space in spaces_in_use(connection)}
+
+
+def ready_space(connection: Connection) -> int | None:
+    """Return the id of the newest space that is ready."""
+    space_id: int | None = connection.scalar(select(func.max(spaces.c.id)).where(spaces.c.ready_at.is_not(None)))
+    return space_id
+
+
+def add_space(connection: Connection, fitted_at: datetime, papers: int, spectrum: bytes, content: bytes) -> int:
+    """Store a space, and let every profile be computed in it."""
+    row = {"fitted_at": fitted_at, "papers": papers, "spectrum": spectrum, "content": content}
+    space_id: int = connection.execute(insert(spaces).values(row).returning(spaces.c.id)).scalar_one()
+    lock_rows_of(connection, spaces)  # of two jobs, one that does not know it must not settle what this lets compute
+    rated = select(opinions.c.subscriber_id).where(_tells_something()).distinct()
+    connection.execute(insert_new(connection, stale_profiles).from_select(["subscriber_id"], rated))
+    return space_id
+
+
+def content_of(connection: Connection, space_id: int) -> bytes:
+    """Read a whole space, which takes a moment: some ten megabytes."""
+    content: bytes = connection.execute(select(spaces.c.content).where(spaces.c.id == space_id)).scalar_one()
+    return content
+
+
+def spectrum_of(connection: Connection, space_id: int) -> bytes | None:
+    """Read what computing profiles needs of a space; None once it was deleted."""
+    return connection.scalar(select(spaces.c.spectrum).where(spaces.c.id == space_id))
+
+
+def is_kept(connection: Connection, space_id: int) -> bool:
+    return bool(connection.scalar(select(select(spaces.c.id).where(spaces.c.id == space_id).exists())))
+
+
+def set_ready(connection: Connection, space_id: int, now: datetime) -> bool:
+    """Let the next issues use a space, unless a profile is missing in it still."""
+    computed = exists().where(
+        profiles.c.space_id == space_id, profiles.c.subscriber_id == stale_profiles.c.subscriber_id
+    )
+    if connection.scalar(select(_of_confirmed(~computed).exists())):
+        return False
+    change = update(spaces).where(spaces.c.id == space_id, spaces.c.ready_at.is_(None))
+    return connection.execute(change.values(ready_at=now)).rowcount == 1
+
+
+def set_outdated(connection: Connection, space_id: int) -> None:
+    """Let another space be fitted as soon as possible, as if this one had been fitted on no paper."""
+    connection.execute(update(spaces).where(spaces.c.id == space_id).values(papers=0))
+
+
+def drop_old_spaces(connection: Connection, in_use: int, spaces_since: datetime, profiles_since: datetime) -> None:
+    """Delete the spaces before `in_use` that no issue cut since then has, and before them their profiles."""
+    with_issue = select(issues.c.space_id).where(issues.c.space_id.is_not(None))
+    unused = spaces.c.id.not_in(with_issue.where(issues.c.cut_at >= spaces_since))
+    connection.execute(delete(spaces).where(spaces.c.id < in_use, spaces.c.fitted_at < spaces_since, unused))
+    idle = profiles.c.space_id.not_in(with_issue.where(issues.c.cut_at >= profiles_since))
+    connection.execute(delete(profiles).where(profiles.c.space_id < in_use, idle))
+
+
+# --- papers in a space ---
+
+_TEXT = (papers.c.title, papers.c.abstract, papers.c.summary, papers.c.keywords)
+_LETTERS = (func.length(papers.c.title) + func.length(papers.c.abstract) + func.length(papers.c.summary)).label(
+    "letters"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperText:
+    """What a paper is placed by."""
+
+    text: str
+    letters: int  # of which it is made
+
+
+def count_papers(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(papers)).scalar_one()
+
+
+def newest_texts(connection: Connection, limit: int) -> dict[str, PaperText]:
+    """Return the texts of the papers first seen last, by paper id."""
+    query = select(papers.c.id, _LETTERS, *_TEXT).order_by(papers.c.first_seen_at.desc(), papers.c.id)
+    return _texts(connection.execute(query.limit(limit)))
+
+
+def texts_of(connection: Connection, paper_ids: Collection[str]) -> dict[str, str]:
+    """Return the texts of papers by id; those that are not in the archive are omitted."""
+    query = select(papers.c.id, _LETTERS, *_TEXT).where(in_list(connection, papers.c.id, paper_ids))
+    return {paper_id: paper.text for paper_id, paper in _texts(connection.execute(query)).items()}
+
+
+def unplaced_texts(connection: Connection, space_id: int, since: datetime, limit: int) -> dict[str, PaperText]:
+    """Return the papers without a position that an issue or a profile needs, and those whose text has changed."""
+    placed = and_(paper_vectors.c.paper_id == papers.c.id, paper_vectors.c.space_id == space_id)
+    waiting = select(opinions.c.paper_id).join(
+        stale_profiles, stale_profiles.c.subscriber_id == opinions.c.subscriber_id
+    )
+    surfaced = or_(papers.c.first_seen_at >= since, papers.c.listed_at >= since)
+    query = (
+        select(papers.c.id, _LETTERS, *_TEXT)
+        .outerjoin(paper_vectors, placed)
+        .where(or_(paper_vectors.c.paper_id.is_(None), paper_vectors.c.letters != _LETTERS.element))
+        .where(or_(surfaced, papers.c.id.in_(waiting)))
+    )
+    return _texts(connection.execute(query.order_by(papers.c.id).limit(limit)))
+
+
+def _texts(rows: Iterable[Any]) -> dict[str, PaperText]:
+    return {
+        row.id: PaperText(f"{row.title} {row.abstract or row.summary} {' '.join(row.keywords)}", row.letters)
+        for row in rows
+    }
+
+
+def keep_vectors(
+    connection: Connection, space_id: int, texts: Mapping[str, PaperText], vectors: Mapping[str, bytes]
+) -> None:
+    """Store the positions of papers; a new one replaces an earlier one."""
     rows = [
-        {
-            "issue_id": issue_id,
-            "subscriber_id": subscriber_id,
-            "affinity": dict(affinities.affinity),
-            "kin": dict(affinities.neighbours),
-            "words": list(affinities.words),
-        }
-        for subscriber_id, affinities in by_subscriber.items()
+        {"space_id": space_id, "paper_id": paper_id, "letters": texts[paper_id].letters, "vector": vector}
+        for paper_id, vector in sorted(vectors.items())
     ]
-    connection.execute(insert(tastes), rows)
+    if rows:
+        connection.execute(insert_or_change(connection, paper_vectors, ["space_id", "paper_id"]), rows)
 
 
-def affinities_of(connection: Connection, issue_id: int, subscriber_ids: Collection[int]) -> dict[int, PaperAffinities]:
-    """Return the affinities of these subscribers; those without any are omitted."""
-    query = select(tastes.c.subscriber_id, tastes.c.affinity, tastes.c.kin)
-    query = query.where(tastes.c.issue_id == issue_id, in_list(connection, tastes.c.subscriber_id, subscriber_ids))
-    return {row.subscriber_id: PaperAffinities(row.affinity, row.kin) for row in connection.execute(query)}
+def vectors_of(connection: Connection, space_id: int, paper_ids: Collection[str]) -> dict[str, bytes]:
+    """Return the positions of papers by id; those without one are omitted."""
+    query = select(paper_vectors.c.paper_id, paper_vectors.c.vector).where(paper_vectors.c.space_id == space_id)
+    wanted = query.where(in_list(connection, paper_vectors.c.paper_id, paper_ids))
+    return {row.paper_id: row.vector for row in connection.execute(wanted)}
+
+
+class LikedPaper(NamedTuple):
+    """A paper that someone likes."""
+
+    id: str
+    title: str
+    vector: bytes
+
+
+def liked_papers(connection: Connection, space_id: int, paper_ids: Collection[str]) -> list[LikedPaper]:
+    """Return papers with a position; those that have left the archive are omitted."""
+    query = select(papers.c.id, papers.c.title, paper_vectors.c.vector).join(
+        paper_vectors, and_(paper_vectors.c.paper_id == papers.c.id, paper_vectors.c.space_id == space_id)
+    )
+    return [LikedPaper(*row) for row in connection.execute(query.where(in_list(connection, papers.c.id, paper_ids)))]
+
+
+# --- profiles ---
+
+
+def has_telling_feedback(connection: Connection) -> bool:
+    """Return whether a subscriber has said what they want more or less of."""
+    return bool(connection.scalar(select(select(opinions.c.paper_id).where(_tells_something()).exists())))
+
+
+def stale_subscribers(connection: Connection, after: int, limit: int) -> list[int]:
+    """Return confirmed subscribers whose profile must be computed, in order of their ids, from above `after`."""
+    waiting = _of_confirmed(stale_profiles.c.subscriber_id > after)
+    return list(connection.scalars(waiting.order_by(stale_profiles.c.subscriber_id).limit(limit)))
+
+
+def lock_subscribers(connection: Connection, subscriber_ids: Collection[int]) -> set[int]:
+    """Keep these subscribers from changing their feedback until the transaction ends; deleted ones are omitted."""
+    query = select(subscribers.c.id).where(in_list(connection, subscribers.c.id, subscriber_ids))
+    # The order keeps two schedulers from waiting for each other; key_share lets an issue be cut meanwhile.
+    return set(connection.scalars(query.order_by(subscribers.c.id).with_for_update(key_share=True)))
+
+
+def keep_profiles(
+    connection: Connection, space_id: int, subscriber_ids: Collection[int], new: Mapping[int, Profile], now: datetime
+) -> None:
+    """Replace the profiles of these subscribers in a space; who has no new one has none afterwards."""
+    theirs = in_list(connection, profiles.c.subscriber_id, subscriber_ids)
+    connection.execute(delete(profiles).where(profiles.c.space_id == space_id, theirs))
+    rows = [
+        asdict(profile)
+        | {"space_id": space_id, "subscriber_id": subscriber_id, "computed_at": now}
+        | {"liked": "\n".join(profile.liked)}
+        for subscriber_id, profile in sorted(new.items())
+    ]
+    if rows:
+        connection.execute(insert(profiles), rows)
+
+
+def no_longer_stale(connection: Connection, subscriber_ids: Collection[int]) -> None:
+    connection.execute(
+        delete(stale_profiles).where(in_list(connection, stale_profiles.c.subscriber_id, subscriber_ids))
+    )
+
+
+def profiles_of(connection: Connection, space_id: int, subscriber_ids: Collection[int]) -> dict[int, Profile]:
+    """Return the profiles of subscribers in a space, without their words; who has none is omitted."""
+    query = select(profiles.c.subscriber_id, profiles.c.weights, profiles.c.liked, profiles.c.shares)
+    query = query.where(profiles.c.space_id == space_id, in_list(connection, profiles.c.subscriber_id, subscriber_ids))
+    return {
+        subscriber_id: Profile(weights, liked.splitlines(), shares)
+        for subscriber_id, weights, liked, shares in connection.execute(query)
+    }
 
 
 def newest_words(connection: Connection, subscriber_id: int) -> tuple[str, ...]:
-    """Return the strongest words of a subscriber's profile at the last cut; empty without a profile."""
-    query = select(tastes.c.words).where(tastes.c.subscriber_id == subscriber_id)
-    return tuple(connection.scalar(query.order_by(tastes.c.issue_id.desc()).limit(1)) or ())
+    """Return the strongest words of a subscriber's profile; empty without one."""
+    query = select(profiles.c.words).where(profiles.c.subscriber_id == subscriber_id)
+    return tuple(connection.scalar(query.order_by(profiles.c.space_id.desc()).limit(1)) or ())
 
 
 def stored_profiles(connection: Connection, subscriber_id: int) -> list[dict[str, Any]]:
     """Return everything stored about one subscriber's profile, oldest first, for their export."""
-    query = select(tastes).where(tastes.c.subscriber_id == subscriber_id).order_by(tastes.c.issue_id)
+    query = select(profiles).where(profiles.c.subscriber_id == subscriber_id).order_by(profiles.c.space_id)
     return [
-        {name: value for name, value in row._mapping.items() if name != "subscriber_id"}
+        row._asdict() | {"weights": row.weights.hex(), "liked": row.liked.splitlines(), "shares": row.shares.hex()}
         for row in connection.execute(query)
     ]
 
 
-def subscribers_with_feedback(connection: Connection) -> list[int]:
-    """Return the ids of the confirmed subscribers who gave feedback."""
-    with_feedback = select(opinions.c.subscriber_id).distinct()
-    confirmed = subscribers.c.status == Status.CONFIRMED
-    query = select(subscribers.c.id).where(subscribers.c.id.in_(with_feedback), confirmed)
-    return list(connection.scalars(query.order_by(subscribers.c.id)))
+def _of_confirmed(condition: Any) -> Any:
+    """Select the confirmed subscribers whose profile must be computed; others wait for the day that they confirm."""
+    joined = select(stale_profiles.c.subscriber_id).join(
+        subscribers, subscribers.c.id == stale_profiles.c.subscriber_id
+    )
+    return joined.where(subscribers.c.status == Status.CONFIRMED, condition)
 
 
-def texts_of(connection: Connection, paper_ids: Collection[str], newest: int) -> dict[str, str]:
-    """Return title, abstract and keywords of these papers and of the `newest` others, by id."""
-    columns = (papers.c.id, papers.c.title, papers.c.abstract, papers.c.summary, papers.c.keywords)
-    wanted = select(*columns).where(in_list(connection, papers.c.id, paper_ids))
-    latest = select(*columns).order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(newest)
-    rows = [*connection.execute(wanted), *connection.execute(latest)]
-    return {row.id: f"{row.title} {row.abstract or row.summary} {' '.join(row.keywords)}" for row in rows}
+def _tells_something() -> Any:
+    return opinions.c.said != FeedbackKind.READ

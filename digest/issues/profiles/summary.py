@@ -21,7 +21,7 @@ class FeedbackSummary:
     feedback: tuple[PaperFeedback, ...]  # newest first
     papers: dict[str, Paper]  # those of them that are (still) in the archive, by id
     liked: tuple[tuple[Topic, int], ...]  # topics of liked papers, with their number, most first
-    words: tuple[str, ...]  # the strongest of their profile at the last cut; none without feedback
+    words: tuple[str, ...]  # the strongest of their profile ; none without feedback
     muted: tuple[Topic, ...]
     muted_words: tuple[str, ...]
 

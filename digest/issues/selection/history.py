@@ -1,32 +1,37 @@
 """A subscriber's history, received papers and feedback, and the papers selected from it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.profiles import affinities_of
+from digest.issues.profiles import Profile, affinities_of, profiles_of
 from digest.issues.selection.picks import Selection
 from digest.issues.selection.selection import AFFINITY, NO_PROFILE, Pool, PoolProfile
 from digest.issues.store import issue_by_id
 from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
-from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
+from digest.subscribers.paper_feedback import rated_among
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
+if TYPE_CHECKING:
+    from digest.issues.profiles.affinities import PoolAffinities, PoolAffinity
 
-@dataclass(frozen=True)
+
+@dataclass
 class CachedIssue:
     """An issue, ready to select from."""
 
     issue: Issue
     pool: Pool
+    affinities: "PoolAffinities | None" = None  # read for the first subscriber with a profile
 
     @cached_property
     def oldest_day(self) -> date:
@@ -92,14 +97,13 @@ def histories(
     cached = {issue_id: issue_with(issue_id) for issue_id in of_issues}
     deliveries = [claim for theirs in of_issues.values() for claim in theirs]
     got = already_sent(connection, deliveries, worker, min(entry.oldest_day for entry in cached.values()))
-    feedback = all_feedback(
-        connection, {claim.subscriber_id for claim in deliveries if claim.subscriber_id is not None}
-    )
     by_delivery: dict[int, SubscriberHistory] = {}
     for issue_id, theirs in of_issues.items():
-        issue = cached[issue_id].issue
-        given = {id_: feedback[id_] for claim in theirs if (id_ := claim.subscriber_id) in feedback}
-        profiles = pool_profiles(connection, cached[issue_id], given)
+        issue, pool = cached[issue_id].issue, cached[issue_id].pool
+        subscriber_ids = {claim.subscriber_id for claim in theirs if claim.subscriber_id is not None}
+        stored = profiles_of(connection, issue.space_id, subscriber_ids) if issue.space_id else {}
+        rated = rated_among(connection, subscriber_ids, pool.paper_ids)
+        profiles = pool_profiles(connection, cached[issue_id], stored, rated)
         after_pause = issue.kind == IssueKind.CATCH_UP
         unsure = {claim.recipient for claim in theirs if after_pause or not got[claim.recipient].papers}
         last = last_issue_mails(connection, unsure, issue.date) if unsure else {}
@@ -110,19 +114,31 @@ def histories(
 
 
 def pool_profiles(
-    connection: Connection, cached: CachedIssue, feedback: Mapping[int, Sequence[PaperFeedback]]
+    connection: Connection, cached: CachedIssue, stored: Mapping[int, Profile], rated: Mapping[int, Set[str]]
 ) -> dict[int, PoolProfile]:
-    """Profiles from feedback, for an issue's pool, by subscriber."""
-    stored = affinities_of(connection, cached.issue.id, feedback) if feedback else {}
-    profiles = {}
-    for subscriber_id, given in feedback.items():
-        rated = cached.pool.index.keys() & {item.paper_id for item in given}
-        affinities = stored.get(subscriber_id)
-        profiles[subscriber_id] = replace(
-            profile_from(cached.pool, affinities.affinity, affinities.neighbours) if affinities else NO_PROFILE,
-            rated=rated,
-        )
+    """Profiles for an issue's pool, by subscriber, from those of its space and the papers of the pool with feedback."""
+    if cached.pool.by_score:  # an earlier version, which computed affinities at the cut
+        earlier = affinities_of(connection, cached.issue.id, rated)
+        own = {id_: profile_from(cached.pool, each.affinity, each.neighbours) for id_, each in earlier.items()}
+        return {id_: replace(own.get(id_, NO_PROFILE), rated=theirs) for id_, theirs in rated.items()}
+    profiles = {id_: PoolProfile(rated=theirs) for id_, theirs in rated.items()}
+    for id_, like in _affinities(connection, cached, stored).items():
+        profiles[id_] = PoolProfile(like.points, like.closest, rated.get(id_, frozenset()), like.neighbours)
     return profiles
+
+
+def _affinities(
+    connection: Connection, cached: CachedIssue, stored: Mapping[int, Profile]
+) -> "Mapping[int, PoolAffinity]":
+    issue, pool = cached.issue, cached.pool
+    if not stored or not pool.paper_ids or issue.space_id is None:
+        return {}
+    from digest.issues.profiles.affinities import pool_affinities  # which brings numpy
+
+    cached.affinities = cached.affinities or pool_affinities(connection, issue.space_id, pool.paper_ids)
+    if cached.affinities is None:
+        return {}
+    return cached.affinities.of(connection, stored, pool.points[AFFINITY], pool.least_close)
 
 
 def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[str, str]) -> PoolProfile:

@@ -1,4 +1,4 @@
-"""Which papers are in the list of a subscriber with interests or feedback, and in which order. Pure.
+"""Fills and orders the list of a subscriber with interests or feedback. Pure.
 
 A list has papers of two kinds: the day's best, and the subscriber's own, which match what they follow or resemble what
 they liked. Their balance decides how many of each.
@@ -81,7 +81,7 @@ class PersonalList:
         return diversity.in_order([(-negative, index) for negative, index in sorted(members)], followed)
 
     def _stages(self) -> list[Stage]:
-        """How a list is filled: what they must not miss, the top of the day, their own, the day's best."""
+        """The steps that fill a list: what they must not miss, the top of the day, their own, the day's best."""
         count, share, own = self._count, self._share(), self._own()
         never_missed = [pair for pair in own if pair[1] in self._never_missed]
         best = self._best_fresh(count * _SHORTLIST)
@@ -98,14 +98,14 @@ class PersonalList:
         ]
 
     def _share(self) -> int:
-        """How many of their own papers a list has, beside the top of the day, where there are as many."""
+        """The number of papers of their own, next to the top of the day."""
         if self._preferences.balance is Balance.BEST:
             return 0
         most = self._preferences.balance is Balance.MINE or not self._pool.has_votes
         return max(self._count - 1 if most else int(_HALF * self._count), 1)
 
     def _top(self) -> int:
-        """How many of the day's best are in the list whatever else is."""
+        """The number of the day's best that are always in the list."""
         return min(_TOP, self._count - self._share())
 
     def _own(self) -> list[tuple[int, int]]:
@@ -173,7 +173,7 @@ class PersonalList:
         return int(self._profile.affinity[index]) if self._profile.affinity else 0
 
     def _match(self, index: int) -> int:
-        """How well a paper matches, whatever its rank."""
+        """The points of a match, without those of the rank."""
         return self._pool.boost(self._matches.get(index, ()))[0] + self._affinity(index)
 
     def _score(self, index: int) -> int:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice
 
 from digest.issues.issue import Issue
+from digest.issues.profiles.profile import CLOSE
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
@@ -25,7 +26,6 @@ from digest.subscribers.subscriber import Preferences
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 AFFINITY = "affinity"
 FEWEST = 3  # papers worth an email
-CLOSE = 0.5  # an affinity from here on is a match and is given as a reason
 _INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
@@ -163,7 +163,7 @@ class Pool:
         return NEW, round(self.points[NEW] / math.log2(1 + ranked.rank))
 
     def _best(self, is_full: bool, days_withheld: int) -> Sequence[int]:
-        """What the issue has for everyone, by rank: all of it for a full list, otherwise only what is worth an email.
+        """The papers for everyone, by rank: all for a full list, otherwise only what is worth an email.
 
         That is what may end among the best of its week; where nobody votes, what is new since the last issue.
         """

@@ -9,11 +9,12 @@ import gzip
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from digest.papers.paper import Paper, Votes, arxiv_id
+from digest.papers.sources.huggingface import listing_time
 from digest.papers.sources.reading import JSON, count_of, instant_of
 
 SOURCE = "huggingface"
@@ -110,17 +111,20 @@ def _keep_late_paper(record: Mapping[str, Any], recorded: Recorded) -> None:
         raise ValueError("id or first_seen is missing or odd")
     if paper_id not in recorded.papers:
         recorded.first_listed_at[paper_id] = seen_at
-        recorded.papers[paper_id] = Paper(paper_id, _text(record, "title"), authors=_authors(record))
+        recorded.papers[paper_id] = Paper(
+            paper_id, _text(record, "title"), _text(record, "summary"), authors=_authors(record)
+        )
 
 
 def _paper(paper_id: str, record: Mapping[str, Any], day: date) -> Paper:
     return Paper(
         id=paper_id,
         title=_text(record, "title"),
+        abstract=_text(record, "summary"),
         authors=_authors(record),
         organization=_text(record, "organization"),
         submitter=_text(record, "submittedBy"),
-        listed_at=instant_of(record.get("submittedOnDailyAt")) or datetime.combine(day, time(), UTC),
+        listed_at=listing_time(record.get("submittedOnDailyAt"), record.get("discussionId"), day),
         code_url=_text(record, "githubRepo"),
         project_url=_text(record, "projectPage"),
     )

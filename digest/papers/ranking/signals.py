@@ -4,11 +4,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
+from operator import attrgetter
 
 from digest.papers.paper import Observed, Votes
 from digest.papers.score_terms import ScoreTerms
 
-_HACKERNEWS = "hackernews"
+HACKERNEWS = "hackernews"
 PACE_HOURS = 12.0  # the pace is measured over at least half a day, so that a continent's night weighs less
 # Faster growth between two observations is a burst. In 2025 no paper on Hugging Face Daily Papers came near it.
 BURST_FLOOR = 50.0
@@ -46,10 +47,10 @@ def signals_of(observed: Observed, listed: datetime, now: datetime) -> ScoreTerm
     if not observed.votes:
         return ScoreTerms()
     by_source: dict[str, list[Votes]] = {}
-    for votes in sorted(observed.votes, key=lambda votes: votes.observed_at):
+    for votes in sorted(observed.votes, key=attrgetter("observed_at")):
         by_source.setdefault(votes.source, []).append(votes)
     last = max(series[-1].observed_at for series in by_source.values())
-    points = by_source.pop(_HACKERNEWS, [])
+    points = by_source.pop(HACKERNEWS, [])
     before = [_upvotes_at(series, last - timedelta(hours=PACE_HOURS)) for series in by_source.values()]
     return ScoreTerms(
         voted=1.0,
@@ -59,8 +60,8 @@ def signals_of(observed: Observed, listed: datetime, now: datetime) -> ScoreTerm
         burst=sum(_burst(series) for series in by_source.values()),
         hackernews=float(points[-1].upvotes if points else 0),
         # A page that shows votes without comments or stars must not undo what another page showed.
-        comments=float(sum(max(votes.comments for votes in series) for series in by_source.values())),
-        stars=float(max(votes.stars or 0 for votes in observed.votes)),
+        comments=float(sum(max([votes.comments for votes in series]) for series in by_source.values())),
+        stars=float(max([votes.stars or 0 for votes in observed.votes])),
         votes_age_hours=max(0.0, hours(last - listed)),
     )
 
@@ -86,6 +87,7 @@ def _burst(series: Sequence[Votes]) -> float:
     growth = [
         (later.upvotes - earlier.upvotes, hours(later.observed_at - earlier.observed_at))
         for earlier, later in pairwise(series)
+        if later.upvotes - earlier.upvotes > BURST_FLOOR
     ]
     beyond = sum((max(0.0, votes - (BURST_FLOOR + BURST_VOTES_AN_HOUR * span)) for votes, span in growth), 0.0)
     return min(beyond, float(series[-1].upvotes))

@@ -1,12 +1,13 @@
 """Hugging Face Daily Papers: GET {base}/api/daily_papers?date=… lists the papers of a day with their votes.
 
 The list is sorted by votes. The outer `publishedAt` is arXiv's instant shifted by the US Eastern
-offset, so neither it nor the position is read; ages count from `paper.submittedOnDailyAt`.
+offset, so neither it nor the position is read; ages count from `paper.submittedOnDailyAt`, and where that is only a
+date, from the time at which the paper's discussion was opened.
 """
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ PAGE_SIZE = 50  # the server's own limit, whatever limit is requested
 SPACING_SECONDS = 0.2  # 500 requests in five minutes are allowed without an account
 _MAX_PAGES = 20
 _READINGS = 3  # of a list whose pages shift
+_DISCUSSION_DELAY = timedelta(hours=2)  # discussions are opened 1.4 to 2.5 hours after the listing
+_DISCUSSION_ID = re.compile(r"[0-9a-f]{24}")  # an ObjectId: its first 8 digits are a Unix time
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -126,11 +129,22 @@ def _paper(item: dict[str, Any], day: date) -> Paper | str:
         submitter=_submitter(item.get("submittedBy")) or _submitter(inner.get("submittedOnDailyBy")),
         keywords=tuple(_texts(inner.get("ai_keywords") or item.get("ai_keywords"))),
         published_at=instant_of(inner.get("publishedAt")),
-        listed_at=instant_of(inner.get("submittedOnDailyAt")) or datetime.combine(day, time(), UTC),
+        listed_at=listing_time(inner.get("submittedOnDailyAt"), inner.get("discussionId"), day),
         url=f"https://arxiv.org/abs/{on_arxiv}" if on_arxiv else f"https://huggingface.co/papers/{quote(own_id)}",
         code_url=web_address_of(inner.get("githubRepo") or item.get("githubRepo")),
         project_url=web_address_of(inner.get("projectPage") or item.get("projectPage")),
     )
+
+
+def listing_time(listed: Any, discussion_id: Any, day: date) -> datetime:
+    """When a paper was put on the list of `day`; midnight where only the date can be known."""
+    at = instant_of(listed) or datetime.combine(day, time(), UTC)
+    if at.time() != time() or not isinstance(discussion_id, str) or not _DISCUSSION_ID.fullmatch(discussion_id):
+        return at
+    opened = datetime.fromtimestamp(int(discussion_id[:8], 16), UTC)
+    if not at <= opened < at + timedelta(days=1):
+        return at  # some discussions were opened days before
+    return max(at + timedelta(minutes=1), opened - _DISCUSSION_DELAY)
 
 
 def _votes(item: dict[str, Any], paper_id: str, now: datetime) -> Iterator[Votes]:

@@ -21,8 +21,14 @@ _PARTS = {
     "project": _("Project page"),
     "organization": _("Earlier papers from its organisation"),
     "submitter": _("Earlier papers from its submitter"),
-    "lateness": _("Time spent waiting"),
+    "submitter_growth": _("Growth of votes for its submitter’s earlier papers"),
+    "authors_growth": _("Growth of votes for its authors’ earlier papers"),
+    "submitter_papers": _("Number of papers from its submitter"),
+    "words": _("Words of its title and abstract"),
+    "waiting": _("Time since it was new"),
+    "lateness": _("Time spent waiting"),  # until formula 1
     "no_votes": _("No voting at its source"),
+    "breadth": _("Its turn among papers of the same subject"),
 }
 # Evidence other than the votes themselves; most of it counts only while a paper is new.
 EARLY_LABELS = tuple(_PARTS[name] for name in CHANCE if name not in ("age", "votes"))
@@ -40,6 +46,10 @@ _FACTS = {
     "authors": _("Number of authors"),
     "organization_record": _("Track record of its organisation"),
     "submitter_record": _("Track record of its submitter"),
+    "submitter_growth": _("Usual growth of votes for its submitter’s papers"),
+    "authors_growth": _("Usual growth of votes for its authors’ papers"),
+    "submitter_papers": _("Earlier papers of its submitter"),
+    "words": _("Weight of the words of its title and abstract"),
     "age_hours": _("Hours since it was listed"),
     "votes_age_hours": _("Hours from listing to the last vote count"),
     "known_days": _("Days since we first saw it"),
@@ -47,6 +57,8 @@ _FACTS = {
     "level": _("Votes needed to be among the best (logarithm)"),
     "place": _("Position on that day’s list"),
     "listed": _("Papers on that day’s list"),
+    "subject_place": _("Position among new papers of its subject"),
+    "subject_papers": _("New papers of its subject"),
 }
 _DECIMALS = 3  # as pages write numbers
 _YES_OR_NO = ("voted", "code", "project")
@@ -72,6 +84,11 @@ def score_labels(terms: ScoreTerms) -> ScoreLabels:
         ),
         tuple((_FACTS.get(name, _plain(name)), _in_words(name, value)) for name, value in terms.facts.items()),
     )
+
+
+def part_label(name: str) -> str:
+    """The name of a part of a score for people."""
+    return str(_PARTS.get(name, _plain(name)))
 
 
 def _plain(name: str) -> str:

@@ -1,7 +1,5 @@
 """Profiles: papers that resemble liked ones rank above others, from stored feedback alone."""
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -191,17 +189,6 @@ def test_tiny_collections_work(texts):
 def test_papers_that_are_all_the_same_say_nothing():
     scores = affinity(fit_space({str(n): "graph node edge" for n in range(9)}), more("3"), [*map(str, range(9))])
     assert scores == dict.fromkeys(scores, 0.0)
-
-
-def test_a_process_in_which_nobody_said_anything_never_imports_numpy():
-    code = (
-        "import sys, datetime; from digest.database.engine import connect; from digest.database.tables import metadata;"
-        "from digest.issues.profiles import keep_profiles;"
-        "connection = connect('sqlite://').connect(); metadata.create_all(connection);"
-        "keep_profiles(connection, 1, ['2603.00001'], datetime.datetime.now(datetime.UTC));"
-        "sys.exit('numpy' in sys.modules or 'scipy' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def check_real_subscribers(folder, every, pool=500):

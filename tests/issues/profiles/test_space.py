@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digest.issues.profiles.discriminant import contributions, discriminants, pack, scores, unpack
+from digest.issues.profiles.discriminant import background, discriminants, pack, unpack
 from digest.issues.profiles.space import fit, from_bytes, to_bytes
 from digest.issues.profiles.space.arrays import scale_rows
 from digest.issues.profiles.space.encoder import teach
@@ -42,7 +42,7 @@ def test_archives_of_a_few_papers_have_a_space(count):
     few = from_bytes(to_bytes(fit(texts)))
     assert few.place(TEXTS).shape == (len(TEXTS), len(few.spectrum))
     liked = few.vectors_of(list(texts))
-    assert np.isfinite(discriminants([liked], [np.ones(count, np.float32)], few.spectrum)).all()
+    assert np.isfinite(discriminants([liked], [np.ones(count, np.float32)], few.spectrum)[0]).all()
 
 
 def test_the_encoder_learns_which_words_belong_together():
@@ -58,14 +58,14 @@ def test_the_encoder_learns_which_words_belong_together():
 def test_scores_have_the_same_spread_for_everyone(space):
     rated = [space.vectors_of(["graph-1"]), space.vectors_of(["graph-1", "speech-2", "robot-3"])]
     fresh = [np.ones(1, np.float32), np.array([1, 0.5, -1], np.float32)]
-    weights = discriminants(rated, fresh, space.spectrum)
+    weights, _ = discriminants(rated, fresh, space.spectrum)
     assert (space.vectors @ weights.T).std(axis=0) == pytest.approx([1, 1], abs=0.01)
 
 
 def test_what_rated_papers_add_makes_up_the_score(space):
     rated, fresh = space.vectors_of(["graph-1", "speech-2", "robot-3"]), np.array([1, 0.5, -1], np.float32)
-    added = contributions(rated, fresh, space.spectrum, space.vectors)
-    (weights,) = discriminants([rated], [fresh], space.spectrum)
+    (weights,), (coefficients,) = discriminants([rated], [fresh], space.spectrum)
+    added = (space.vectors / background(space.spectrum, liked=2)) @ rated.T * coefficients
     assert added.sum(axis=1) == pytest.approx(space.vectors @ weights, abs=1e-4)
     assert added[space.rows["speech-4"]].argmax() == 1
 
@@ -73,7 +73,6 @@ def test_what_rated_papers_add_makes_up_the_score(space):
 def test_packed_vectors_score_as_the_full_ones(space):
     packed = pack(space.vectors)
     assert unpack(packed) == pytest.approx(space.vectors, abs=0.01)
-    weights = discriminants([space.vectors_of(["graph-1"])], [np.ones(1, np.float32)], space.spectrum)
-    assert scores(packed, pack(weights)) == pytest.approx(weights @ space.vectors.T, abs=0.1)
+    weights, _ = discriminants([space.vectors_of(["graph-1"])], [np.ones(1, np.float32)], space.spectrum)
+    assert unpack(pack(weights)) @ unpack(packed).T == pytest.approx(weights @ space.vectors.T, abs=0.1)
     assert max(map(len, pack(np.ones((1, 448), np.float32)))) <= 1_000
-    assert scores([], pack(weights)).shape == (1, 0)

@@ -99,29 +99,20 @@ def test_without_deliveries_there_is_no_history(engine):
         assert histories(connection, "me", [], IssueCache(engine, Languages()).get) == {}
 
 
-def test_feedback_is_in_the_history_of_who_gave_it_alone(engine):
+def test_rated_papers_of_the_pool_are_in_the_history_of_who_rated_them_alone(engine):
     add_papers(engine, range(6))
     readers = {email: add_subscriber(engine, email) for email in ("ada@example.com", "ben@example.com")}
+    cut(engine)
     with transaction(engine) as connection:
         for number in (2, 77):  # the second is in no issue
-            liked = PaperFeedback(f"2603.{number:05}", FeedbackKind.MORE, MORNING - A_DAY)
-            paper_feedback.keep(connection, readers["ada@example.com"].id, liked)
-    cut(engine)
+            rated = PaperFeedback(f"2603.{number:05}", FeedbackKind.LESS, MORNING)
+            paper_feedback.keep(connection, readers["ada@example.com"].id, rated)
     history = history_of(engine, readers)
-    assert history["ada@example.com"].profile.rated == {"2603.00002"}
-    assert len(history["ada@example.com"].profile.affinity) == 6
+    assert (history["ada@example.com"].profile.rated, history["ada@example.com"].profile.affinity) == (
+        {"2603.00002"},
+        (),
+    )
     assert history["ben@example.com"] == NOTHING
-
-
-def test_feedback_after_the_cut_rules_out_the_paper_without_a_profile(engine):
-    add_papers(engine, range(6))
-    readers = {"ada@example.com": add_subscriber(engine, "ada@example.com")}
-    cut(engine)
-    with transaction(engine) as connection:
-        feedback = PaperFeedback("2603.00002", FeedbackKind.LESS, MORNING)
-        paper_feedback.keep(connection, readers["ada@example.com"].id, feedback)
-    (history,) = history_of(engine, readers).values()
-    assert (history.profile.rated, history.profile.affinity) == ({"2603.00002"}, ())
 
 
 @pytest.mark.parametrize(("days", "papers", "last"), [(1, 4, None), (40, 0, DAY - 40 * A_DAY)])

@@ -70,4 +70,8 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
     with transaction(engine) as connection:
         assert sending.mark_sending(connection, "one", records) == wanted
     assert len(claims) == len(people) * (3 * len(ISSUES) + 4)
-    assert set(reasons.values()) == {None, *SkipReason} - {SkipReason.NOTHING_NEW, SkipReason.EMPTY_ISSUE}
+    assert set(reasons.values()) == {None, *SkipReason} - {
+        SkipReason.NOTHING_NEW,
+        SkipReason.EMPTY_ISSUE,
+        SkipReason.TOO_FEW,
+    }

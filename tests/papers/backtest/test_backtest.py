@@ -4,14 +4,17 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from digest.cli.main import app
-from digest.papers.backtest import Rules, read_folder, replay
+from digest.papers.backtest import ReplayedDay, ReplayOutcome, Rules, outcome, read_folder, replay
+from digest.papers.paper import Paper, RankedPaper
 from digest.papers.ranking import RankingWeights
+from digest.papers.score_terms import ScoreTerms
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RULES = Rules(RankingWeights(), 7, 3)
@@ -97,6 +100,41 @@ def test_a_list_that_was_read_on_a_later_day_has_its_reason(folder):
     assert days(folder)[4].reason == "its list was first read on 2026-03-07"
 
 
+def test_every_day_has_an_issue_at_the_hour_of_the_last_list_while_papers_are_left(folder):
+    """Of 24 papers three are sent a day; on the last day one of Monday's has left the pool, after seven days."""
+    replayed = list(replay(read_folder(folder), replace(RULES, every_day=True), MONDAY.date(), date(2026, 3, 9)))
+    assert [day.cut_at for day in replayed] == [MONDAY + timedelta(days=day) for day in range(8)]
+    assert [len(day.sent) for day in replayed] == [3, 3, 3, 3, 3, 3, 3, 2]
+    assert len({row.paper.id for day in replayed for row in day.sent}) == 23
+
+
+def test_a_floor_leaves_papers_out_and_an_issue_of_fewer_than_three_waits(folder):
+    first = days(folder)[0].sent
+    between = (first[1].score + first[2].score) / 2
+    low, high = (
+        list(replay(read_folder(folder), replace(RULES, floor=floor), MONDAY.date(), MONDAY.date()))
+        for floor in (first[2].score, between)
+    )
+    assert low[0].sent == first
+    assert (high[0].sent, high[0].reason) == ((), "fewer than 3 papers were worth sending")
+
+
+def test_an_outcome_counts_the_best_of_each_week_their_delay_and_the_rest(tmp_path):
+    """Sixty papers on Monday; the best was not sent, the next was a day late, and the last was not worth sending."""
+    papers = [record(number, MONDAY, 100 - number) for number in range(60)]
+    write(tmp_path, "daily_papers.jsonl.gz", [paper | {"title": "T", "date": "2026-03-02"} for paper in papers])
+    write(tmp_path, "votes.jsonl.gz", papers)
+
+    def day(number, *sent):
+        at = MONDAY + timedelta(days=number)
+        ranked = [RankedPaper(1, Paper(f"2603.{paper:05}", "T"), 0, ScoreTerms()) for paper in sent]
+        return ReplayedDay(at.date(), at, tuple(ranked), "")
+
+    replayed = [day(0, 2, 3, 59), day(1, 1), *map(day, range(2, 7))]
+    assert outcome(read_folder(tmp_path), replayed) == ReplayOutcome(1, 3 / 25, 8, 4, 3, 3 / 4)
+    assert outcome(read_folder(tmp_path), replayed[1:]).recall is None
+
+
 def run(*arguments):
     return CliRunner().invoke(app, ["backtest", *map(str, arguments)])
 
@@ -105,6 +143,8 @@ def test_the_command_writes_what_was_sent_and_sums_up(folder, tmp_path):
     output = tmp_path / "sent.jsonl"
     done = run("--data", folder, "--per-day", 2, "--output", output, "--json")
     summary = json.loads(done.stdout)
+    assert (summary["every_day"], summary["floor"]) == (False, None)
+    assert summary["outcome"]["papers_a_week"] == 14.0
     assert (summary["issues"], summary["papers"], summary["unreadable"]) == (4, 8, 0)
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert len(lines) == 8
@@ -116,8 +156,8 @@ def test_the_command_writes_what_was_sent_and_sums_up(folder, tmp_path):
     [
         (("--from", "yesterday"), "2026-11-23"),
         (("--from", "2026-03-09", "--to", "2026-03-02"), "is after"),
-        (("--weight", "gravity=1"), "lateness"),
-        (("--weight", "lateness=much"), "lateness=0.5"),
+        (("--weight", "gravity=1"), "waiting"),
+        (("--weight", "waiting=much"), "waiting=0.02"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error_that_says_what_to_write(folder, wrong, message):

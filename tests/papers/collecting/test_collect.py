@@ -212,6 +212,28 @@ def test_a_list_that_did_not_change_is_not_sent_again(engine: Engine, server: Re
     assert server.asked[-1][1]["if-none-match"] == '"1"'
 
 
+def test_a_list_of_an_earlier_day_brings_late_papers_and_what_was_missing_of_the_others(
+    engine: Engine, server: Replay
+) -> None:
+    """The same list for each day of the pool; after an hour it has a late paper, and tells who submitted the first."""
+    bare = {"id": "2605.00001", "title": "One", "upvotes": 1}
+    told = {"organization": {"fullname": "The Lab"}, "submittedBy": {"name": "ada"}}
+    details = {"summary": "An abstract.", "githubRepo": "https://github.com/a/b", "ai_keywords": ["nerf"]}
+    late = bare | details | told | {"id": "2605.00002", "title": "Two"}
+    before, after = json_reply([bare], ETag='"1"'), json_reply([bare | details | told, late], ETag='"2"')
+    server.answers("/api/daily_papers", *[before] * 4, *[after] * 4)
+    sources, later = real_sources(server.url, engine=engine), NOW + timedelta(hours=1)
+    collect_recent(engine, sources, NOW, 4)
+    collect_recent(engine, sources, later, 4)
+    with read_only(engine) as connection:
+        one, two = pool(connection, NOW - timedelta(days=1), later)
+    for observed in (one, two):
+        kept = observed.paper
+        assert (kept.organization, kept.submitter, kept.abstract) == ("The Lab", "ada", "An abstract.")
+        assert (kept.code_url, kept.keywords) == ("https://github.com/a/b", ("nerf",))
+    assert (one.first_seen_at, two.first_seen_at) == (NOW, later)
+
+
 @pytest.mark.parametrize(
     ("day", "papers"), [("2024-05-28", 15), ("2024-12-18", 11), ("2025-01-10", 9), ("2025-09-30", 50)]
 )

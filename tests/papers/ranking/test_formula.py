@@ -12,6 +12,8 @@ import pytest
 
 from digest.papers.paper import Observed, Votes
 from digest.papers.ranking import FORMULA, RankingWeights, TrackRecords, rank, rescore
+from digest.papers.ranking.coefficients import CHANCE
+from digest.papers.ranking.words import word_weights
 from digest.papers.score_terms import ScoreTerms
 from tests.support.scenario import MORNING, paper
 
@@ -38,38 +40,43 @@ def terms_of(*pool, weights=DEFAULT, records=None):
 
 
 def test_the_weights_and_the_formula_are_those_that_the_docs_name():
-    assert FORMULA == "odds of the week's best, 1"
+    assert FORMULA == "odds of the week's best, 2"
     assert DEFAULT.as_dict() == {
-        "lateness": 0.3,
-        "fresh_days": 3.25,
+        "waiting": 0.0115,
         "comment_votes": 0.25,
         "bursts": 0.5,
         "pace": 1.0,
         "community": 1.0,
         "records": 1.0,
+        "words": 1.0,
         "hackernews": 0.1,
     }
 
 
-# Between two ages: 5 h is ln(7/5) / ln(10/5) = 0.4854 of the way from 3 h to 8 h.
+def between(values, share):
+    return (1 - share) * values[0] + share * values[1]
+
+
+# Between two ages: 5 h is ln(7/5) / ln(10/5) = 0.4854 of the way from 3 h to 8 h, 45 h is 0.5812 from 30 h to 60 h.
 @pytest.mark.parametrize(
-    ("age", "base", "votes"),
+    ("age", "at_age"),
     [
-        (0.0, -2.35, 0.04),
-        (3.0, -2.35, 0.04),
-        (5.0, -2.13641, 0.42349),
-        (8.0, -1.91, 0.83),
-        (16.0, -1.81, 1.33),
-        (30.0, 0.06, 7.12),
-        (45.0, -0.18992, 6.68409),
-        (60.0, -0.37, 6.37),
-        (120.0, -0.79, 11.29),
-        (500.0, -0.79, 11.29),
+        (0.0, lambda values: values[0]),
+        (3.0, lambda values: values[0]),
+        (5.0, lambda values: between(values[0:2], 0.48543)),
+        (8.0, lambda values: values[1]),
+        (16.0, lambda values: values[2]),
+        (30.0, lambda values: values[3]),
+        (45.0, lambda values: between(values[3:5], 0.58120)),
+        (60.0, lambda values: values[4]),
+        (120.0, lambda values: values[5]),
+        (500.0, lambda values: values[5]),
     ],
 )
-def test_votes_and_age_count_as_fitted_at_each_age_and_in_between(age, base, votes):
-    at_age = parts(votes_age_hours=age, upvotes=e - 1)
-    assert (at_age["age"], at_age["votes"]) == (pytest.approx(base, abs=1e-5), pytest.approx(votes, abs=1e-5))
+def test_votes_and_age_count_as_fitted_at_each_age_and_in_between(age, at_age):
+    scored = parts(votes_age_hours=age, upvotes=e - 1)
+    assert scored["age"] == pytest.approx(at_age(CHANCE["age"]), abs=1e-4)
+    assert scored["votes"] == pytest.approx(at_age(CHANCE["votes"]), abs=1e-4)
     assert parts(votes_age_hours=age, upvotes=e - 1, level=1.0)["votes"] == 0
 
 
@@ -94,55 +101,79 @@ def test_the_level_is_the_fifth_paper_for_each_day_that_listed_papers_with_votes
 
 
 @pytest.mark.parametrize(
-    ("name", "terms", "expected"),
+    ("name", "terms", "times"),
     [
-        ("near", {}, 2.69 * 1.5),
-        ("near", {"upvotes": e - 1}, 2.69 * 2.5),
-        ("near", {"level": 1.0}, 2.69 * 0.5),
+        ("near", {}, 1.5),
+        ("near", {"upvotes": e - 1}, 2.5),
+        ("near", {"level": 1.0}, 0.5),
         ("near", {"level": 1.5}, 0),
         ("near", {"level": 9.0}, 0),
-        ("pace", {"upvotes": e * e - 1, "upvotes_before": e - 1}, 0.47),
-        ("pace", {"upvotes": e - 1, "upvotes_before": 0.0}, 0.47),
+        ("pace", {"upvotes": e * e - 1, "upvotes_before": e - 1}, 1),
+        ("pace", {"upvotes": e - 1, "upvotes_before": 0.0}, 1),
         ("pace", {"upvotes": e - 1, "upvotes_before": -1.0}, 0),
         ("pace", {"upvotes": 0.0, "upvotes_before": 5.0}, 0),
         ("place", {}, 0),
-        ("place", {"place": 5 * e}, -1.32),
+        ("place", {"place": 5 * e}, 1),
         ("list", {}, 0),
-        ("list", {"listed": 25 * e}, -0.74),
+        ("list", {"listed": 25 * e}, 1),
         ("authors", {}, 0),
-        ("authors", {"authors": 6 * e}, 0.52),
-        ("code", {"code": 1.0}, -0.76),
-        ("stars", {"stars": e - 1}, 0.2),
-        ("project", {"project": 1.0}, 0.37),
-        ("organization", {"organization_record": 1.0}, 1.07),
-        ("submitter", {"submitter_record": 1.0}, 0.91),
+        ("authors", {"authors": 6 * e}, 1),
+        ("code", {"code": 1.0}, 1),
+        ("stars", {"stars": e - 1}, 1),
+        ("project", {"project": 1.0}, 1),
+        ("organization", {"organization_record": 1.0}, 1),
+        ("submitter", {"submitter_record": 1.0}, 1),
+        ("submitter_growth", {"submitter_growth": 1.0}, 1),
+        ("authors_growth", {"authors_growth": 1.0}, 1),
+        ("submitter_papers", {"submitter_papers": e - 1}, 1),
+        ("words", {"words": 0.7}, 0.7),
     ],
 )
-def test_what_is_known_before_many_voted_counts_as_fitted_and_fades_with_age(name, terms, expected):
+def test_what_is_known_before_many_voted_counts_as_fitted_and_fades_with_age(name, terms, times):
+    expected = times * CHANCE.get(name, (1.0,))[0]
     assert parts(**terms)[name] == pytest.approx(expected)
     faded = expected if name == "pace" else expected * exp(-1)
-    assert parts(votes_age_hours=24.0, **terms)[name] == pytest.approx(faded)
+    assert parts(votes_age_hours=36.0, **terms)[name] == pytest.approx(faded)
 
 
 @pytest.mark.parametrize(
     ("weight", "names"),
-    [("pace", {"pace"}), ("community", {"code", "stars", "project"}), ("records", {"organization", "submitter"})],
+    [
+        ("pace", {"pace"}),
+        ("community", {"code", "stars", "project"}),
+        ("records", {"organization", "submitter", "submitter_growth", "authors_growth", "submitter_papers"}),
+        ("words", {"words"}),
+    ],
 )
 def test_a_weight_multiplies_its_own_parts_alone(weight, names):
     terms = {"upvotes": 9.0, "upvotes_before": 3.0, "code": 1.0, "stars": 5.0, "project": 1.0, "listed": 40.0}
     terms |= {"organization_record": 0.5, "submitter_record": 0.5, "place": 2.0, "authors": 3.0}
+    terms |= {"submitter_growth": 0.5, "authors_growth": -0.5, "submitter_papers": 3.0, "words": 0.2}
     fitted, tripled = parts(**terms), parts(replace(DEFAULT, **{weight: 3.0}), **terms)
     assert {name for name in fitted if fitted[name] != tripled[name]} == names
     assert all(tripled[name] == pytest.approx(3 * fitted[name]) for name in names)
 
 
-@pytest.mark.parametrize(("waited", "lateness"), [(0.0, 0), (1.0, -0.3), (3.25, -0.975), (3.5, -31.05), (10.0, -33.0)])
-def test_waiting_costs_by_the_day_and_a_stale_paper_drops_below_all_fresh_papers(waited, lateness):
-    assert parts(waited_days=waited)["lateness"] == pytest.approx(lateness)
-    assert rescore(ScoreTerms(waited_days=waited), DEFAULT).parts == {
-        "no_votes": -100.0,
-        "lateness": pytest.approx(lateness),
-    }
+@pytest.mark.parametrize(
+    ("waited", "waiting"),
+    [(0.0, 0), (1.0, log(1 - 0.0115 * 24)), (3.5, log(1 - 0.0115 * 84)), (3.7, log(1e-13)), (10.0, log(1e-13))],
+)
+def test_each_hour_takes_its_share_of_the_odds_until_a_paper_drops_below_all_fresh_papers(waited, waiting):
+    assert parts(waited_days=waited)["waiting"] == pytest.approx(waiting)
+    assert parts(replace(DEFAULT, waiting=0.0), waited_days=waited)["waiting"] == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "place", "papers", "days", "turn"),
+    [(0.0, 1.0, 1.0, 0, 0.5), (0.9, 3.0, 25.0, 0, 0.5), (1.0, 1.0, 100.0, 1, 0.05), (2.7, 9.0, 4.0, 2, 4.25)],
+)
+def test_papers_that_nobody_votes_on_come_by_whole_days_then_by_turns_of_their_subjects(
+    known, place, papers, days, turn
+):
+    terms = ScoreTerms(known_days=known, subject_place=place, subject_papers=papers)
+    unvoted = {"no_votes": -1000.0, "waiting": -days, "breadth": pytest.approx(-turn / (1 + turn))}
+    assert rescore(terms, DEFAULT).parts == unvoted
+    assert rescore(terms, replace(DEFAULT, waiting=0.0)).parts == unvoted | {"waiting": 0}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +191,7 @@ def test_waiting_costs_by_the_day_and_a_stale_paper_drops_below_all_fresh_papers
 def test_the_points_of_a_paper(terms, points):
     scored = rescore(replace(NEUTRAL, **terms), DEFAULT)
     assert scored.points == pytest.approx(points)
-    assert scored.parts["near"] == pytest.approx(2.69 * (log1p(points) + 1.5))
+    assert scored.parts["near"] == pytest.approx(CHANCE["near"][0] * (log1p(points) + 1.5))
 
 
 def test_equal_points_share_the_better_place_of_their_own_day():
@@ -183,13 +214,42 @@ def test_papers_without_votes_are_on_no_list():
         ({"authors": ("Ada Lovelace",)}, {"authors": 1}),
         ({"code_url": "https://code.example/x"}, {"code": 1, "project": 0}),
         ({"project_url": "https://project.example/x"}, {"code": 0, "project": 1}),
-        ({"organization": "The Lab", "submitter": "ada"}, {"organization_record": 0.4, "submitter_record": 0.3}),
-        ({"organization": "Another Lab", "submitter": "bob"}, {"organization_record": 0, "submitter_record": 0}),
+        (
+            {"organization": "The Lab", "submitter": "ada", "authors": ("Eve", "Grace")},
+            {
+                "organization_record": 0.4,
+                "submitter_record": 0.3,
+                "submitter_growth": 0.2,
+                "authors_growth": -0.5,
+                "submitter_papers": 7,
+            },
+        ),
+        (
+            {"organization": "Another Lab", "submitter": "bob", "authors": ("Mallory",)},
+            {
+                "organization_record": 0,
+                "submitter_record": 0,
+                "submitter_growth": 0,
+                "authors_growth": 0,
+                "submitter_papers": 0,
+            },
+        ),
     ],
 )
 def test_the_inputs_come_from_the_paper_and_the_records(details, terms):
-    scored = terms_of(listed(41, 10, **details), records=TrackRecords({"The Lab": 0.4}, {"ada": 0.3}))
+    records = TrackRecords({"The Lab": 0.4}, {"ada": 0.3}, {"ada": 0.2}, {"Eve": 0.1, "Grace": -0.5}, {"ada": 7})
+    scored = terms_of(listed(41, 10, **details), records=records)
     assert {name: getattr(scored, name) for name in terms} == terms
+
+
+def test_each_different_word_of_title_and_abstract_counts_once_until_three_days_later():
+    """The words are looked up in the fitted table, those of a title apart from those of an abstract."""
+    table = word_weights()
+    expected = pytest.approx(table["title:in"] + table["agent"] + table["open"])
+    details = {"title": "“In”, in Xyzzy", "abstract": "AGENT,\n(agent) open: xyzzy"}
+    assert [terms_of(listed(41, 10, age, **details)).words for age in (3.0, 71.0)] == [expected, expected]
+    assert terms_of(listed(41, 10, age=72.0, **details)).words == 0
+    assert terms_of(listed(41, None, **details)).words == 0
 
 
 def test_ages_count_from_the_listing_and_days_from_the_first_sight():

@@ -35,13 +35,13 @@ A_DAY = tuple(observed(number, upvotes=100 - 3 * number) for number in range(30)
 
 weights = st.builds(
     RankingWeights,
-    lateness=st.floats(0, 10),
-    fresh_days=st.floats(0.1, 30),
+    waiting=st.floats(0, 10),
     comment_votes=st.floats(0, 100),
     bursts=st.floats(0, 1),
     pace=st.floats(0, 10),
     community=st.floats(0, 10),
     records=st.floats(0, 10),
+    words=st.floats(0, 10),
 )
 pools = st.lists(
     st.builds(
@@ -99,8 +99,22 @@ def test_papers_without_votes_rank_below_voted_ones_newest_first():
     assert order(*silent, *A_DAY, observed(44, 0, age_hours=150))[-3:] == [43, 41, 42]
 
 
-def test_a_source_without_votes_alone_is_ranked_by_age():
-    assert order(*(observed(number, None, age_hours=number) for number in (3, 1, 2))) == [1, 2, 3]
+def test_without_votes_the_subjects_of_a_day_take_turns_and_the_newest_of_a_subject_come_first():
+    """Robots have nine papers today, vision four, speech one; yesterday's paper comes after all of them."""
+    subjects = ["cs.RO"] * 9 + ["cs.CV"] * 4 + ["cs.SD"]
+    today = [observed(number, None, age_hours=number / 2, categories=(name,)) for number, name in enumerate(subjects)]
+    yesterday = observed(50, None, age_hours=26, categories=("cs.SD",))
+    assert order(yesterday, *today) == [0, 9, 1, 13, 10, 2, 3, 11, 4, 12, 5, 6, 7, 8, 50]
+
+
+@given(st.lists(st.tuples(st.floats(0, 200), st.sampled_from(["cs.RO", "cs.CV", ""])), max_size=40))
+def test_without_votes_no_older_day_comes_before_a_newer_one(papers):
+    pool = [
+        observed(number, None, age, categories=(subject,) if subject else ())
+        for number, (age, subject) in enumerate(papers)
+    ]
+    days = [int(row.terms.known_days) for row in rank(pool, WEIGHTS, MORNING)]
+    assert days == sorted(days)
 
 
 def test_an_empty_pool_is_an_empty_list():
@@ -110,14 +124,7 @@ def test_an_empty_pool_is_an_empty_list():
 def test_a_paper_that_waited_long_only_fills_places_that_no_fresher_one_takes():
     late = observed(41, 500, age_hours=24 * 4)
     assert order(late, *A_DAY)[-1] == 41
-    assert order(late, *A_DAY, weights=replace(WEIGHTS, fresh_days=5))[0] == 41
-
-
-def test_each_day_of_waiting_costs_what_the_operator_says():
-    costs = [
-        terms_of(observed(41, 20, 48), weights=RankingWeights(lateness=cost)).parts["lateness"] for cost in (0.0, 0.5)
-    ]
-    assert costs == [0, pytest.approx(-1.0, abs=0.01)]
+    assert order(late, *A_DAY, weights=replace(WEIGHTS, waiting=0.005))[0] == 41
 
 
 def test_a_burst_is_counted_in_part_and_says_so():

@@ -145,6 +145,17 @@ def test_papers_that_ended_high_make_a_good_record_and_low_ones_a_bad_one():
     assert good.organizations["The Lab"] == good.submitters["ada"] > 0 > bad.organizations["The Lab"]
 
 
+def test_papers_that_grew_more_than_others_after_the_first_look_make_a_good_growth_record():
+    """Of 60 papers 58 do not grow, one grows by ln 8; the last was looked at once, which says nothing."""
+    still = [Past("", "bob", MONDAY, 5, 5)] * 58
+    grown = Past("", "ada", MONDAY, 7, 0, ("Ada", "Grace", "Ada"))
+    records = track_records([*still, grown, Past("", "eve", MONDAY, 900, None, ("Eve",))], MONDAY + timedelta(days=7))
+    growth = pytest.approx(log(8) * 58 / 59 / 5)
+    assert records.submitter_growth == {"ada": growth, "bob": pytest.approx(-58 * log(8) / 59 / 62)}
+    assert records.author_growth == {"Ada": growth, "Grace": growth}
+    assert records.submitter_papers == {"ada": 1, "bob": 58, "eve": 1}
+
+
 def test_one_paper_says_less_than_several():
     week = a_week(80, lab_votes=500)
     several = track_records([*week, week[-1], week[-1]], MONDAY + timedelta(days=7))

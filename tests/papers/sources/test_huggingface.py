@@ -113,6 +113,32 @@ def test_an_old_record_counts_from_the_start_of_its_list_day(server: Replay) -> 
     assert paper.listed_at == datetime(2026, 1, 15, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("opened", "listed"),
+    [
+        (datetime(2026, 1, 15, 7, 30, tzinfo=UTC), datetime(2026, 1, 15, 5, 30, tzinfo=UTC)),
+        (datetime(2026, 1, 15, 1, tzinfo=UTC), datetime(2026, 1, 15, 0, 1, tzinfo=UTC)),  # not the day before
+        (datetime(2026, 1, 14, 23, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC)),  # for another occasion
+        (datetime(2026, 1, 16, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC)),
+    ],
+)
+def test_where_only_the_date_is_given_the_discussion_says_the_hour(
+    server: Replay, opened: datetime, listed: datetime
+) -> None:
+    discussion = f"{int(opened.timestamp()):08x}6916055bfaabdb4"[:24].ljust(24, "0")
+    dated, timed = item(submittedOnDailyAt="2026-01-15T00:00:00.000Z", discussionId=discussion), item("2601.00002")
+    server.answers(LIST, json_reply([dated, timed | {"paper": timed["paper"] | {"discussionId": discussion}}]))
+    papers = source(server).fetch(DAY, NOW).papers
+    assert [paper.listed_at for paper in papers] == [listed, datetime(2026, 1, 15, 0, 23, 14, 421000, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("discussion", ["", "x" * 24, "6968", 7, None])
+def test_a_discussion_without_a_time_leaves_the_date(server: Replay, discussion: Any) -> None:
+    server.answers(LIST, json_reply([item(submittedOnDailyAt="2026-01-15", discussionId=discussion)]))
+    (paper,) = source(server).fetch(DAY, NOW).papers
+    assert paper.listed_at == datetime(2026, 1, 15, tzinfo=UTC)
+
+
 def test_versions_of_a_paper_are_one_paper(server: Replay) -> None:
     server.answers(LIST, json_reply([item("2601.00001v1"), item("2601.00001v2")]))
     assert [paper.id for paper in source(server).fetch(DAY, NOW).papers] == ["2601.00001"]

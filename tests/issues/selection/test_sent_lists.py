@@ -1,15 +1,15 @@
-"""Days without an email because too few papers were worth it: what waits, and what the next one covers."""
+"""Lists as they are sent: what waits for the next email, and what an issue of an earlier version has."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select
 
-from digest.database.engine import read_only
-from digest.database.tables import deliveries
+from digest.database.engine import read_only, transaction
+from digest.database.tables import deliveries, issues
 from digest.issues.explain import explain_list
-from digest.issues.selection import CachedIssue, Pool, selection_of
-from digest.issues.store import issue_on
+from digest.issues.selection import RULES, CachedIssue, Pool, selection_of
+from digest.issues.store import issue_on, settings_as_json
 from tests.mail.delivery.builders import hands, opened
 from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut
 
@@ -60,3 +60,24 @@ def test_what_is_left_waits_and_the_next_email_says_since_when(engine, hands):
     assert explained.same
     send(engine, hands, 4, range(30, 40))
     assert ledger(engine, ada)[-1][2].since is None
+
+
+def test_an_issue_cut_before_there_was_a_balance_keeps_the_rule_of_its_time(engine, hands):
+    """The best scores, whatever they are for: the second paper of the day was worth less than matches far down."""
+    add_papers(engine, range(30))
+    add_papers(engine, range(30, 40), abstract="All about graphs.")
+    subscriber = add_subscriber(engine, "ada@example.com", papers=5, keywords=("graphs",), surprise=False)
+    cut(engine)
+    earlier = {name: text for name, text in settings_as_json(PLAN.settings).items() if name not in ("rules", "floor")}
+    with transaction(engine) as connection:
+        connection.execute(issues.update().values(settings=earlier))
+    hands.deliver()
+    with read_only(engine) as connection:
+        issue = issue_on(connection, "daily", DAY)
+    explained = explain_list(engine, CachedIssue(issue, Pool(issue)), subscriber.key, {})
+    assert explained.same
+    assert [pick.paper_id for pick in explained.chosen.selection.picks] == [
+        f"2603.{number:05}" for number in (0, 30, 31, 32, 33)
+    ]
+    balanced = replace(issue, settings=replace(issue.settings, rules=RULES))
+    assert not explain_list(engine, CachedIssue(balanced, Pool(balanced)), subscriber.key, {}).same
