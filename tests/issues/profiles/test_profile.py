@@ -200,13 +200,12 @@ def check_real_subscribers(folder, every, pool=500):
         some.append(interests.Task(task.liked, [*others[: pool - len(task.relevant)], *task.relevant], task.relevant))
     needed = {paper for task in some for paper in (*task.liked, *task.pool)}
     measured = interests.measure({paper: documents[paper] for paper in documents if paper in needed}, some, rounds=1)
-    assert measured["ndcg_at_10"] >= 0.42
-    assert measured["ndcg_at_10"] > measured["centroid_ndcg_at_10"] + 0.02
+    assert measured["ndcg_at_10"] > measured["centroid_ndcg_at_10"] + 0.03
     assert measured.keys() >= {"microseconds_per_subscriber", "centroid_microseconds", "fit_seconds"}
 
 
 def test_real_subscribers_are_known_better_than_by_a_centroid(shared_data):
-    check_real_subscribers(shared_data / "interest", every=40, pool=50)
+    check_real_subscribers(shared_data / "interest", every=40, pool=100)
 
 
 def test_ndcg_is_one_for_the_ideal_list_and_counts_by_place():

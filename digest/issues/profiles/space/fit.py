@@ -11,21 +11,18 @@ from digest.issues.profiles.space.neighbours import find_neighbours
 from digest.issues.profiles.space.space import PULL, Space, join
 from digest.issues.profiles.space.words import read_words
 
-TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
 _DECOMPOSED = 512  # dimensions
 _WEAK = 16.0  # strength of a dimension that counts half; the weaker ones of a small archive are chance
 _ENCODED = 128  # dimensions
 _KEPT = 448  # dimensions after turning
-_ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
+_ENCODED_FROM = 5_000  # papers: with fewer the encoder does not help
 _EPOCHS, _LESSONS = 12, 150_000  # of the encoder: at least so many epochs, and papers seen in all of them
 _SEED = 4
 
 
 def fit(texts: Mapping[str, str]) -> Space:
-    """Fit the space of these papers: id → text, in any order. Of more than TAUGHT papers a sample teaches."""
+    """Fit the space of these papers: id → text, in any order."""
     ids = sorted(texts)
-    if len(ids) > TAUGHT:
-        ids = [ids[int(number)] for number in np.linspace(0, len(ids) - 1, TAUGHT)]
     lexicon, words = read_words(texts[paper] for paper in ids)
     positions, strengths = decompose(words, _DECOMPOSED, _SEED)
     encoder = _encode(words, positions, strengths)
