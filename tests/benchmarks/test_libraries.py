@@ -1,4 +1,4 @@
-"""Libraries cut from recorded lists, and interests on them beside the formula of zotero-arxiv-daily."""
+"""Libraries cut from recorded lists, and interests on them compared with the formula of zotero-arxiv-daily."""
 
 from dataclasses import replace
 from datetime import date
