@@ -1,4 +1,4 @@
-"""Texts of papers → a space. Some thousand papers take seconds (docs/interests.md has the steps and their times)."""
+"""Texts of papers → a space. Some thousand papers take seconds. docs/interests.md has the steps."""
 
 from collections.abc import Mapping
 
