@@ -11,23 +11,22 @@ from digest.issues.profiles.space.neighbours import find_neighbours
 from digest.issues.profiles.space.space import PULL, Space, join
 from digest.issues.profiles.space.words import read_words
 
-TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
 _DECOMPOSED = 512  # dimensions
+_WEAK = 16.0  # strength of a dimension that counts half; the weaker ones of a small archive are chance
 _ENCODED = 128  # dimensions
 _KEPT = 448  # dimensions after turning
-_ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
+_ENCODED_FROM = 5_000  # papers: with fewer the encoder does not help
 _EPOCHS, _LESSONS = 12, 150_000  # of the encoder: at least so many epochs, and papers seen in all of them
 _SEED = 4
 
 
 def fit(texts: Mapping[str, str]) -> Space:
-    """Fit the space of these papers: id → text, in any order. Of more than TAUGHT papers a sample teaches."""
+    """Fit the space of these papers: id → text, in any order."""
     ids = sorted(texts)
-    if len(ids) > TAUGHT:
-        ids = [ids[int(number)] for number in np.linspace(0, len(ids) - 1, TAUGHT)]
     lexicon, words = read_words(texts[paper] for paper in ids)
     positions, strengths = decompose(words, _DECOMPOSED, _SEED)
     encoder = _encode(words, positions, strengths)
+    positions *= strengths / (strengths + _WEAK)
     halved = positions.astype(np.float16)
     del positions  # a third of the memory that a fit needs
     graph, neighbourhood = find_neighbours(words)
@@ -64,4 +63,4 @@ def _turn(vectors: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     kept = spectrum > NOTHING * spectrum[:1].sum()
     turn = np.ascontiguousarray(turn[:, kept], np.float32)
     multiply_rows(vectors, turn)
-    return vectors[:, : turn.shape[1]].copy(), spectrum[kept].astype(np.float32), mean, turn
+    return vectors, spectrum[kept].astype(np.float32), mean, turn

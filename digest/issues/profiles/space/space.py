@@ -61,18 +61,6 @@ class Space:
             placed[start : start + _AT_ONCE] = self._place(some, words, words @ by_word)
         return placed
 
-    def strongest_words(self, texts: Mapping[str, str], weights: Mapping[str, float], count: int = 12) -> list[str]:
-        """Return the words that weigh most in these papers and their neighbours, strongest first. `weights` has the
-        weight of each paper in a profile; below 0 for disliked papers.
-        """
-        words = self.lexicon.rows(texts.values())
-        edges = self._edges(list(texts), words @ self.words.T)
-        profile = np.array([weights.get(paper, 0) for paper in texts], np.float32)
-        total = profile @ words + PULL * ((profile @ edges) @ self.words)
-        names = list(self.lexicon.columns)
-        strongest = np.argsort(-total, kind="stable")[:count]
-        return [names[word] for word in strongest if total[word] > NOTHING]
-
     def _place(self, ids: list[str], words: Sparse, similarities: Sparse) -> Matrix:
         """Place papers as the fit did. Their position in the decomposition follows from their similarities with the
         papers of the fit (the Nyström method; Williams and Seeger 2001), so that words need no position of their own.
