@@ -1,4 +1,4 @@
-"""Texts of papers → a space. Some thousand papers take seconds (docs/interests.md has the steps and their times)."""
+"""Texts of papers → a space. Some thousand papers take seconds. docs/interests.md has the steps."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,9 @@ def fit(texts: Mapping[str, str]) -> Space:
     halved = positions.astype(np.float16)
     del positions  # a third of the memory that a fit needs
     graph, neighbourhood = find_neighbours(words)
-    vectors = join(halved, words @ encoder)
+    vectors = np.empty((len(ids), halved.shape[1] + encoder.shape[1]), np.float32)
+    for some in blocks(*vectors.shape):
+        vectors[some] = join(halved[some], words[some] @ encoder)
     for columns in blocks(vectors.shape[1], len(ids)):
         vectors[:, columns] += PULL * (graph @ np.ascontiguousarray(vectors[:, columns]))
     vectors, spectrum, mean, turn = _turn(scale_rows(vectors))

@@ -1,7 +1,7 @@
 """A space of papers in which papers about the same subject are close, by their words alone. Pure.
 
 The same texts give the same numbers on the same machine. It brings scipy: never import it in a delivery worker.
-docs/interests.md explains the method and has the measurements.
+docs/interests.md explains the method.
 """
 
 from collections.abc import Mapping, Sequence
