@@ -101,10 +101,10 @@ def _add_papers(database: str, pool: int, today: date) -> None:
 
 
 def _paper(number: int, seen_at: datetime) -> Paper:
-    """A paper on one of 26 subjects, whose words are a quarter of its text; no title is nearly that of another."""
+    """A paper on one of 26 subjects, whose words are a third of its text; no title is nearly that of another."""
     chance = random.Random(number)
     subject = world.SUBJECTS[number % _SUBJECTS :: _SUBJECTS]
-    words = [*chance.choices(subject, k=20), *chance.choices(world.SUBJECTS, k=60)]
+    words = [*chance.choices(subject, k=6), *chance.choices(world.SUBJECTS, k=14)]
     title = " ".join(chance.sample(words, 8)).title()
     return replace(world.paper(number, seen_at), title=title, abstract=" ".join(words), summary="")
 

@@ -188,7 +188,7 @@ def test_a_list_with_papers_beyond_the_best_is_explained(engine, journal, databa
         ranked.paper.id for ranked in issue.papers
     }
     assert Move(paper(11).id, 1, 4) in explained.moves
-    other = with_weights(issue, {"lateness": 1})
+    other = with_weights(issue, {"waiting": 0.05})
     assert (len(other.papers), len(other.others)) == (3, 9)
     monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
     monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET.decode())

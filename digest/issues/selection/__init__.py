@@ -1,8 +1,9 @@
 """Each subscriber's papers of an issue."""
 
 from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, histories, papers_for
+from digest.issues.selection.personal import FEWEST
 from digest.issues.selection.picks import Pick, Selection, selection_as_json, selection_of
-from digest.issues.selection.selection import FEWEST, RULES, Pool, PoolProfile, SelectionWeights
+from digest.issues.selection.selection import RULES, Pool, PoolProfile, SelectionWeights
 
 __all__ = [
     "FEWEST",

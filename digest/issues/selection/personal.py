@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from digest.issues.selection.selection import Pool, PoolProfile
 
 _SHORTLIST = 3  # diversity chooses among this many times the length of the list
+FEWEST = 3  # papers worth an email
 _HALF = 0.6  # of a list: a match is a guess, and about one in ten is off the subject
 _TOP = 2  # of the day's best that are in every list with room for them
 _NEVER_MISSED = (InterestKind.AUTHOR, InterestKind.LAB)
@@ -89,20 +90,25 @@ class PersonalList:
         others = sum(index not in self._never_missed for _score, index in top)
         until = min(max(share, len(never_missed)) + others, count)
         shortlist = own[: count * _SHORTLIST]
+        # On a thin day a mix has no more of their own than on others: leftovers of what they follow are filler, too.
+        most = count if self._is_mostly_own() else min(max(share, FEWEST) if share else 0, count)
         return [
             Stage(never_missed, count),
             Stage(top, count),
             Stage(shortlist, until),
             Stage(best, count),
-            Stage(shortlist, count),
+            Stage(shortlist, most),
         ]
 
     def _share(self) -> int:
         """The number of papers of their own, next to the top of the day."""
         if self._preferences.balance is Balance.BEST:
             return 0
-        most = self._preferences.balance is Balance.MINE or not self._pool.has_votes
-        return max(self._count - 1 if most else int(_HALF * self._count), 1)
+        return max(self._count - 1 if self._is_mostly_own() else round(_HALF * self._count), 1)
+
+    def _is_mostly_own(self) -> bool:
+        balance = self._preferences.balance
+        return balance is Balance.MINE or (balance is Balance.BOTH and not self._pool.has_votes)
 
     def _top(self) -> int:
         """The number of the day's best that are always in the list."""

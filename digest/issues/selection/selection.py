@@ -16,7 +16,7 @@ from digest.issues.profiles.profile import CLOSE
 from digest.issues.reasons import OUTSIDE, why_of
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
-from digest.issues.selection.personal import PersonalList
+from digest.issues.selection.personal import FEWEST, PersonalList
 from digest.issues.selection.picks import NEW, TRENDING, UNIT, Pick, Selection
 from digest.language import Language, Languages
 from digest.ledger.kinds import IssueKind, SkipReason
@@ -25,7 +25,6 @@ from digest.subscribers.subscriber import Preferences
 
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 AFFINITY = "affinity"
-FEWEST = 3  # papers worth an email
 _INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time

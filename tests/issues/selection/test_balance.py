@@ -175,8 +175,14 @@ def test_fewer_than_three_papers_worth_it_are_no_email(worth, papers, outcome):
 
 def test_their_own_papers_are_worth_it_whatever_their_score():
     assert sorted(choose(pool_of(worth=1), LIKED[:2])) == [0, *LIKED[:2]]
-    assert sorted(choose(pool_of(worth=1), LIKED)) == [0, *LIKED[:9]]
+    assert sorted(choose(pool_of(worth=1), LIKED, balance=Balance.MINE)) == [0, *LIKED[:9]]
     assert choose(pool_of(worth=0), LIKED[:2]) is SkipReason.TOO_FEW
+
+
+def test_on_a_thin_day_a_mix_has_no_more_of_their_own_than_on_others():
+    assert sorted(choose(pool_of(worth=1), LIKED)) == [0, *LIKED[:6]]
+    assert choose(pool_of(worth=0), LIKED, papers=4) == [*LIKED[:3]]
+    assert choose(pool_of(worth=2), LIKED, balance=Balance.BEST) is SkipReason.TOO_FEW
 
 
 def test_a_paper_from_outside_is_worth_it_too():
@@ -236,11 +242,15 @@ def test_every_paper_of_a_list_is_theirs_or_worth_it(balance, papers, likes, got
     chosen = choose(pool, likes, got, **wants)
     everyones = {*range(worth)} if votes else {*range(120 if worth else 0)}
     own = {*likes} | {int(name.split()[1]) for name in authors}
-    available = len((everyones | own) - got)
+    followed = {int(name.split()[1]) for name in authors} - got
+    counts = everyones | (followed if balance is Balance.BEST else own)
+    available = len(counts - got)
     if isinstance(chosen, SkipReason):
         assert available < min(3, papers)
         return
     assert set(chosen) <= (everyones | own) - got
-    assert len(chosen) == min(papers, available)
-    followed = {int(name.split()[1]) for name in authors} - got
+    assert len(chosen) <= min(papers, available)
+    assert len(chosen) >= min(papers, len((everyones | followed) - got))
+    if balance is Balance.MINE or not votes:
+        assert len(chosen) == min(papers, available)
     assert len(followed & set(chosen)) == min(papers, len(followed))

@@ -74,9 +74,9 @@ def test_the_weights_are_those_that_the_docs_name():
 
 @pytest.mark.parametrize(
     ("affinity", "why"),
-    [(-0.9, ""), (0.1, ""), (0.4999, ""), (0.5, "like papers you liked"), (1.0, "like papers you liked")],
+    [(-0.9, ""), (0.1, ""), (0.4599, ""), (0.46, "like papers you liked"), (1.0, "like papers you liked")],
 )
-def test_half_of_the_greatest_affinity_is_a_reason(affinity, why):
+def test_an_affinity_three_deviations_above_the_background_is_a_reason(affinity, why):
     chosen = picks([TEN[0]], Preferences(), {TEN[0].id: affinity})
     assert chosen[0].why == why
     assert chosen[0].terms.get("affinity", 0) == pytest.approx(0.8 * affinity, abs=1e-4)
