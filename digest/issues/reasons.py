@@ -4,6 +4,7 @@ Messages are not yet translated: selection puts the reason of a pick into words,
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from digest.language import Message, _, n_
@@ -21,6 +22,7 @@ _MOST = 2  # interests in one reason
 _NAMED_RANKS = 10
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _A_DAY = 1 + 1 / 24  # between two issues, with an hour to spare
+_liked_title = lru_cache(maxsize=5_000)(lambda title: short_title(title, _LIKED_TITLE))
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 
 
@@ -46,7 +48,7 @@ def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = F
     """
     parts = [_follow(interest) for interest in interests[:_MOST]]
     if neighbour and len(parts) < _MOST:
-        parts.append(_("like “%(title)s”, which you liked", title=short_title(neighbour, _LIKED_TITLE)))
+        parts.append(_("like “%(title)s”, which you liked", title=_liked_title(neighbour)))
     elif close and not parts:
         parts.append(_("like papers you liked"))
     return parts

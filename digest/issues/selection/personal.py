@@ -5,7 +5,6 @@ they liked. Their balance decides how many of each.
 """
 
 from collections.abc import Sequence, Set
-from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -121,7 +120,7 @@ class PersonalList:
         for interests, papers in self._groups:
             fresh = [index for index in papers if index not in excluded]
             if len(fresh) > (most := self._count * _SHORTLIST) and fresh[0] not in self._never_missed:
-                fresh = nlargest(most, fresh, affinity.__getitem__) if affinity else fresh[:most]
+                fresh = sorted(fresh, key=affinity.__getitem__, reverse=True)[:most] if affinity else fresh[:most]
             points = -boost(interests)[0]
             own |= {index: points - affinity[index] for index in fresh} if affinity else dict.fromkeys(fresh, points)
         return [(-negative, index) for negative, index in sorted(zip(own.values(), own, strict=True))]
