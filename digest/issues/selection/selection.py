@@ -45,7 +45,7 @@ class PoolProfile:
     """A subscriber's profile for one pool, whose papers are numbered by rank from 0."""
 
     affinity: Sequence[int] = ()  # of each paper, in points; empty without a profile
-    closest: Sequence[int] = ()  # the papers with the greatest affinity, in that order; at least 60, or all that match
+    closest: Sequence[int] = ()  # all papers that resemble what they liked, the closest first
     rated: Set[str] = frozenset()  # ids of papers with feedback, which need not be shown again
     # For chosen papers: the title of the liked paper that each resembles most, where there is one to name.
     neighbours: Callable[[Sequence[int]], Mapping[int, str]] = _no_neighbours
