@@ -22,7 +22,6 @@ _MOST = 2  # interests in one reason
 _NAMED_RANKS = 10
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _A_DAY = 1 + 1 / 24  # between two issues, with an hour to spare
-_liked_title = lru_cache(maxsize=5_000)(lambda title: short_title(title, _LIKED_TITLE))
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 
 
@@ -48,7 +47,7 @@ def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = F
     """
     parts = [_follow(interest) for interest in interests[:_MOST]]
     if neighbour and len(parts) < _MOST:
-        parts.append(_("like “%(title)s”, which you liked", title=_liked_title(neighbour)))
+        parts.append(_like(neighbour))
     elif close and not parts:
         parts.append(_("like papers you liked"))
     return parts
@@ -77,6 +76,12 @@ def _rank_text(rank: int, kind: str) -> Message:
     return _("%(place)s in today’s ranking", place=_ordinal(rank)) if rank > 1 else _("top of today’s ranking")
 
 
+@lru_cache(maxsize=5_000)  # a title is named to most of those who like the paper
+def _like(title: str) -> Message:
+    return _("like “%(title)s”, which you liked", title=short_title(title, _LIKED_TITLE))
+
+
+@lru_cache(maxsize=5_000)
 def _follow(interest: "Interest") -> Message:
     match interest.kind:
         case "topic":
