@@ -1,4 +1,4 @@
-"""What the subscribers of a claim like in the pool of an issue: one product of their profiles with its papers.
+"""The affinities of a claim's subscribers to the pool of an issue: one product of their profiles with its papers.
 
 It brings numpy: import it only for a claim with a profile. Vectors and weights are whole numbers times a scale each, so
 the product is exact, and explain gets the same points for one subscriber as a worker for hundreds.
