@@ -1,4 +1,4 @@
-"""Libraries cut from recorded lists, and interests on them beside the formula of zotero-arxiv-daily."""
+"""Libraries cut from recorded lists, and interests on them compared with the formula of zotero-arxiv-daily."""
 
 from dataclasses import replace
 from datetime import date
@@ -68,9 +68,7 @@ def sample(shared_data: Path) -> RecordedLists:
     return replace(week, papers=papers)
 
 
-def test_on_a_small_archive_interests_stay_near_the_mean_weighted_by_recency(sample: RecordedLists) -> None:
+def test_on_a_small_archive_interests_are_ahead_of_the_mean_weighted_by_recency(sample: RecordedLists) -> None:
     figures, _ = measure(sample)
     assert len(figures["authors"]["ours"]) >= 100
-    assert (
-        ratio(figures["authors"]) >= 0.93
-    )  # 0.97 on 838 papers, 1.16 on 1,643, where the fit takes too long for a test
+    assert ratio(figures["authors"]) >= 1.03  # 1.07 on these 838 papers, and 1.07 on 1,401

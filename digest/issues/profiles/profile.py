@@ -48,14 +48,6 @@ def affinities(
     return mapped
 
 
-def profile_words(
-    space: "Space", texts: Mapping[str, str], feedback: Sequence[PaperFeedback], now: datetime, count: int = 12
-) -> list[str]:
-    """Return the strongest words of a profile; empty for a profile without papers."""
-    weights = {paper: weight for paper, weight in freshness(feedback, now).items() if paper in texts}
-    return space.strongest_words({paper: texts[paper] for paper in weights}, weights, count)
-
-
 def freshness(feedback: Sequence[PaperFeedback], now: datetime) -> dict[str, float]:
     """Return how much each rated paper counts, at most 1: below 0 for disliked papers, as the last feedback says."""
     return {

@@ -104,7 +104,7 @@ class PersonalList:
         """The number of papers of their own, next to the top of the day."""
         if self._preferences.balance is Balance.BEST:
             return 0
-        return max(self._count - 1 if self._is_mostly_own() else int(_HALF * self._count), 1)
+        return max(self._count - 1 if self._is_mostly_own() else round(_HALF * self._count), 1)
 
     def _is_mostly_own(self) -> bool:
         balance = self._preferences.balance

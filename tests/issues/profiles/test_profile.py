@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import interests
-from digest.issues.profiles.profile import HALF_LIFE, affinities, fit_space, profile_words
+from digest.issues.profiles.profile import HALF_LIFE, affinities, fit_space
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 from tests.support.scenario import MORNING
 
@@ -150,14 +150,6 @@ def test_the_same_papers_give_the_same_numbers_in_whatever_order_they_come(space
     assert affinity(again, more("graph-1", "robot-2")) == affinity(space, more("graph-1", "robot-2"))
 
 
-def test_a_profile_is_shown_by_its_strongest_words(space):
-    words = profile_words(space, TEXTS, more("graph-1", "graph-4"), MORNING, count=5)
-    assert len(words) == 5
-    assert set(words) <= set(SUBJECTS["graph"])
-    assert profile_words(space, TEXTS, less("graph-1"), MORNING) == []
-    assert profile_words(space, TEXTS, [], MORNING) == []
-
-
 def test_nothing_said_or_nothing_known_is_zero(space):
     assert affinities(space, [[], more("unknown")], [["graph-1"], ["graph-1"]], MORNING) == [[0.0], [0.0]]
     assert affinity(space, more("graph-1"), ["unknown"]) == {"unknown": 0.0}
@@ -176,7 +168,6 @@ def test_hostile_texts_are_places_like_others(copies):
     scores = affinity(hostile, [*more(*texts), *less("0-0")], list(texts))
     assert all(-1.0001 <= number <= 1.0001 for number in scores.values())
     assert scores["0-0"] == 0.0  # an empty text is like nothing
-    profile_words(hostile, texts, more(*texts), MORNING)
 
 
 @pytest.mark.parametrize("texts", [{}, {"a": "graph"}, {"a": "graph node", "b": "graph node"}, {"a": "", "b": ""}])
@@ -200,13 +191,12 @@ def check_real_subscribers(folder, every, pool=500):
         some.append(interests.Task(task.liked, [*others[: pool - len(task.relevant)], *task.relevant], task.relevant))
     needed = {paper for task in some for paper in (*task.liked, *task.pool)}
     measured = interests.measure({paper: documents[paper] for paper in documents if paper in needed}, some, rounds=1)
-    assert measured["ndcg_at_10"] >= 0.42
-    assert measured["ndcg_at_10"] > measured["centroid_ndcg_at_10"] + 0.02
+    assert measured["ndcg_at_10"] > measured["centroid_ndcg_at_10"] + 0.03
     assert measured.keys() >= {"microseconds_per_subscriber", "centroid_microseconds", "fit_seconds"}
 
 
 def test_real_subscribers_are_known_better_than_by_a_centroid(shared_data):
-    check_real_subscribers(shared_data / "interest", every=40, pool=50)
+    check_real_subscribers(shared_data / "interest", every=40, pool=100)
 
 
 def test_ndcg_is_one_for_the_ideal_list_and_counts_by_place():

@@ -31,13 +31,17 @@ def decompose(words: Sparse, dimensions: int, seed: int) -> tuple[Matrix, Matrix
     strengths, turn = np.linalg.eigh((inner + inner.T) / 2)
     best = slice(None, -wanted - 1, -1)  # eigh sorts upwards
     multiply_rows(basis, turn[:, best])
-    return basis[:, :wanted], np.maximum(strengths[best], 0)
+    return basis, np.maximum(strengths[best], 0)
 
 
 def multiply_rows(vectors: Matrix, factor: Matrix) -> None:
-    """Replace vectors by vectors · factor, in their first columns and in their own memory."""
-    for rows in blocks(*vectors.shape):
-        vectors[rows, : factor.shape[1]] = vectors[rows] @ factor
+    """Replace vectors by vectors · factor in their own memory, of which they give back what they no longer need."""
+    rows, width = len(vectors), factor.shape[1]
+    flat = vectors.reshape(-1)
+    for some in blocks(*vectors.shape):
+        flat[some.start * width : some.stop * width] = (vectors[some] @ factor).reshape(-1)
+    del flat
+    vectors.resize((rows, width), refcheck=False)  # the rows of a narrower product lie closer together
 
 
 def _orthogonalise(basis: Matrix) -> None:

@@ -18,9 +18,9 @@ _QUIET = 1e-8
 
 
 def teach(words: Sparse, start: Matrix, epochs: int, seed: int) -> Matrix:
-    """Return the vectors of the words, from those to start with."""
+    """Return the vectors of the words, from those to start with and in their memory."""
     random = np.random.default_rng(seed)
-    vectors, energy = start.copy(), np.zeros(len(start), np.float32)
+    vectors, energy = start, np.zeros(len(start), np.float32)
     papers, step = words.shape[0], 0
     for _ in range(epochs):
         order = random.permutation(papers)

@@ -1,4 +1,4 @@
-"""Texts of papers → a space. Some thousand papers take seconds (docs/interests.md has the steps and their times)."""
+"""Texts of papers → a space. Some thousand papers take seconds. docs/interests.md has the steps."""
 
 from collections.abc import Mapping
 
@@ -11,27 +11,28 @@ from digest.issues.profiles.space.neighbours import find_neighbours
 from digest.issues.profiles.space.space import PULL, Space, join
 from digest.issues.profiles.space.words import read_words
 
-TAUGHT = 30_000  # papers that a space is fitted on at most; the others are placed in it
 _DECOMPOSED = 512  # dimensions
+_WEAK = 16.0  # strength of a dimension that counts half; the weaker ones of a small archive are chance
 _ENCODED = 128  # dimensions
 _KEPT = 448  # dimensions after turning
-_ENCODED_FROM = 1_000  # papers: with fewer the encoder does not help
+_ENCODED_FROM = 5_000  # papers: with fewer the encoder does not help
 _EPOCHS, _LESSONS = 12, 150_000  # of the encoder: at least so many epochs, and papers seen in all of them
 _SEED = 4
 
 
 def fit(texts: Mapping[str, str]) -> Space:
-    """Fit the space of these papers: id → text, in any order. Of more than TAUGHT papers a sample teaches."""
+    """Fit the space of these papers: id → text, in any order."""
     ids = sorted(texts)
-    if len(ids) > TAUGHT:
-        ids = [ids[int(number)] for number in np.linspace(0, len(ids) - 1, TAUGHT)]
     lexicon, words = read_words(texts[paper] for paper in ids)
     positions, strengths = decompose(words, _DECOMPOSED, _SEED)
     encoder = _encode(words, positions, strengths)
+    positions *= strengths / (strengths + _WEAK)
     halved = positions.astype(np.float16)
     del positions  # a third of the memory that a fit needs
     graph, neighbourhood = find_neighbours(words)
-    vectors = join(halved, words @ encoder)
+    vectors = np.empty((len(ids), halved.shape[1] + encoder.shape[1]), np.float32)
+    for some in blocks(*vectors.shape):
+        vectors[some] = join(halved[some], words[some] @ encoder)
     for columns in blocks(vectors.shape[1], len(ids)):
         vectors[:, columns] += PULL * (graph @ np.ascontiguousarray(vectors[:, columns]))
     vectors, spectrum, mean, turn = _turn(scale_rows(vectors))
@@ -64,4 +65,4 @@ def _turn(vectors: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     kept = spectrum > NOTHING * spectrum[:1].sum()
     turn = np.ascontiguousarray(turn[:, kept], np.float32)
     multiply_rows(vectors, turn)
-    return vectors[:, : turn.shape[1]].copy(), spectrum[kept].astype(np.float32), mean, turn
+    return vectors, spectrum[kept].astype(np.float32), mean, turn

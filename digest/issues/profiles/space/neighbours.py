@@ -14,7 +14,7 @@ _NEIGHBOURS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbourhood:
-    """What a new paper needs to know of the papers of the fit to become a neighbour of some of them."""
+    """Figures of the papers of a fit by which a new paper finds its neighbours among them."""
 
     reach: Matrix  # a paper's similarity with its last neighbour: whatever is nearer would be a neighbour
     degree: Matrix  # the sum of a paper's similarities with its neighbours, on either side
@@ -54,8 +54,8 @@ def find_neighbours(words: Sparse) -> tuple[Sparse, Neighbourhood]:
         nothing = np.ones(papers, np.float32)
         return sparse.csr_array((papers, papers), dtype=np.float32), Neighbourhood(nothing, nothing)
     by_word = words.T.tocsr()
-    found = [_nearest(words[rows] @ by_word, rows.start, count) for rows in blocks(papers, papers)]
-    nearest, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    edges = [_nearest(words[rows] @ by_word, rows.start, count) for rows in blocks(papers, papers)]
+    nearest, near = (np.concatenate(parts) for parts in zip(*edges, strict=True))
     ends = np.arange(0, papers * count + 1, count)
     graph = sparse.csr_array((near, nearest, ends), shape=(papers, papers))
     graph = graph.maximum(graph.T).tocsr()

@@ -1,7 +1,7 @@
 """A space of papers in which papers about the same subject are close, by their words alone. Pure.
 
 The same texts give the same numbers on the same machine. It brings scipy: never import it in a delivery worker.
-docs/interests.md explains the method and has the measurements.
+docs/interests.md explains the method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,18 +60,6 @@ class Space:
             words = self.lexicon.rows(texts[paper] for paper in some)
             placed[start : start + _AT_ONCE] = self._place(some, words, words @ by_word)
         return placed
-
-    def strongest_words(self, texts: Mapping[str, str], weights: Mapping[str, float], count: int = 12) -> list[str]:
-        """Return the words that weigh most in these papers and their neighbours, strongest first. `weights` has the
-        weight of each paper in a profile; below 0 for disliked papers.
-        """
-        words = self.lexicon.rows(texts.values())
-        edges = self._edges(list(texts), words @ self.words.T)
-        profile = np.array([weights.get(paper, 0) for paper in texts], np.float32)
-        total = profile @ words + PULL * ((profile @ edges) @ self.words)
-        names = list(self.lexicon.columns)
-        strongest = np.argsort(-total, kind="stable")[:count]
-        return [names[word] for word in strongest if total[word] > NOTHING]
 
     def _place(self, ids: list[str], words: Sparse, similarities: Sparse) -> Matrix:
         """Place papers as the fit did. Their position in the decomposition follows from their similarities with the

@@ -4,9 +4,10 @@ import io
 import json
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from digest.issues.profiles.space.arrays import NOTHING
+from digest.issues.profiles.space.arrays import NOTHING, Matrix, blocks
 from digest.issues.profiles.space.neighbours import Neighbourhood
 from digest.issues.profiles.space.space import Space
 from digest.issues.profiles.space.words import Lexicon
@@ -17,13 +18,13 @@ _VERSION = 1
 def to_bytes(space: Space) -> bytes:
     """Write a space compactly: vectors in whole numbers, other large tables with half precision."""
     written = io.BytesIO()
-    step = np.maximum(np.abs(space.vectors).max(axis=1, initial=0, keepdims=True) / 127, NOTHING).astype(np.float32)
+    whole, step = _in_whole_numbers(space.vectors)
     names = json.dumps([list(space.rows), list(space.lexicon.columns)]).encode()
     np.savez(
         written,
         version=np.array(_VERSION),
         names=np.frombuffer(names, np.uint8),
-        vectors=np.rint(space.vectors / step).astype(np.int8),
+        vectors=whole,
         step=step,
         spectrum=space.spectrum,
         rarity=space.lexicon.rarity,
@@ -40,6 +41,16 @@ def to_bytes(space: Space) -> bytes:
         turn=space.turn,
     )
     return written.getvalue()
+
+
+def _in_whole_numbers(vectors: Matrix) -> tuple[NDArray[np.int8], Matrix]:
+    """Return vectors as multiples of a step for each row, and the steps."""
+    largest = np.maximum(vectors.max(axis=1, initial=0), -vectors.min(axis=1, initial=0))[:, None]
+    step = np.maximum(largest / 127, NOTHING).astype(np.float32)
+    whole = np.empty(vectors.shape, np.int8)
+    for rows in blocks(*vectors.shape):
+        whole[rows] = np.rint(vectors[rows] / step[rows])
+    return whole, step
 
 
 def from_bytes(stored: bytes) -> Space:

@@ -20,7 +20,7 @@ _FEW = 10  # papers that any word may be in, so that small collections keep thei
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lexicon:
-    """The telling words of the papers that a space was fitted on, and what BM25 has to know of those papers."""
+    """The telling words of a fit's papers, and the figures of those papers that BM25 needs."""
 
     columns: dict[str, int]  # word → column
     rarity: Matrix  # of each word
