@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from benchmarks import world
 from benchmarks.command import command, run
@@ -28,7 +28,7 @@ from benchmarks.installation import progress
 from benchmarks.proc import memory_mb
 from benchmarks.servers import running_postgres
 from digest.database.engine import connect, read_only, transaction
-from digest.database.tables import deliveries, stale_profiles
+from digest.database.tables import deliveries, paper_vectors, profiles, stale_profiles
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.selection import IssueCache, histories, papers_for
 from digest.language import Languages
@@ -40,6 +40,9 @@ from digest.subscribers.store import RECIPIENT, recipient_of
 
 _OLDER, _SUBJECTS, _OPINIONS, _DISLIKED = 2_000, 26, 20, 3
 _MESSAGES, _CLAIM = 10_000, 500
+# As many words as the papers of a month have, so that they fill all dimensions of a space.
+_WORDS = [first[:4] + last[-4:] for first in world.SUBJECTS for last in world.SUBJECTS[::4]]
+_FREQUENCIES = [1 / rank for rank in range(1, len(_WORDS[::_SUBJECTS]) + 1)]  # of a subject's words
 
 
 class Chosen(NamedTuple):
@@ -101,12 +104,14 @@ def _add_papers(database: str, pool: int, today: date) -> None:
 
 
 def _paper(number: int, seen_at: datetime) -> Paper:
-    """A paper on one of 26 subjects, whose words are a third of its text; no title is nearly that of another."""
+    """A paper on one of 26 subjects, each with a vocabulary of its own; no title is nearly that of another."""
     chance = random.Random(number)
-    subject = world.SUBJECTS[number % _SUBJECTS :: _SUBJECTS]
-    words = [*chance.choices(subject, k=6), *chance.choices(world.SUBJECTS, k=14)]
-    title = " ".join(chance.sample(words, 8)).title()
-    return replace(world.paper(number, seen_at), title=title, abstract=" ".join(words), summary="")
+    subject = _WORDS[number % _SUBJECTS :: _SUBJECTS]
+    words = [*chance.choices(subject, _FREQUENCIES, k=50), *chance.choices(_WORDS, k=60)]
+    followed = chance.choices(world.SUBJECTS, k=6)  # as the subscribers' keywords
+    title = " ".join([*chance.sample(words, 6), *followed[:3]]).title()
+    abstract = " ".join([*words, *followed[3:]])
+    return replace(world.paper(number, seen_at), title=title, abstract=abstract, summary="")
 
 
 def _add_opinions(database: str, subscriber_ids: range, today: date) -> None:
@@ -143,15 +148,27 @@ def _learn(database: str) -> dict[str, float]:
     computed = time.monotonic()
     refresh_profiles(engine, now)
     idle = time.monotonic()
-    with read_only(engine) as connection:
-        if connection.scalar(select(stale_profiles.c.subscriber_id).limit(1)) is not None:
-            sys.exit("profiles are still stale")
+    dimensions = _dimensions(engine, count)
     engine.dispose()
     return {
+        "dimensions": dimensions,
         "fit_seconds": round(fitted - began, 1),
         "profile_ms": round((computed - fitted) * 1000 / count, 3),
         "idle_job_seconds": round(idle - computed, 3),
     }
+
+
+def _dimensions(engine: Engine, subscribers: int) -> int:
+    """Check that each subscriber has a profile that says something, and return how long their vectors are."""
+    with read_only(engine) as connection:
+        if connection.scalar(select(stale_profiles.c.subscriber_id).limit(1)) is not None:
+            sys.exit("profiles are still stale")
+        stored = connection.execute(select(profiles.c.weights, profiles.c.words)).all()
+        (vectors,) = connection.execute(select(paper_vectors.c.vector).limit(1)).scalars()
+    (length,) = {len(row.weights) for row in stored} | {len(vectors)}
+    if len(stored) != subscribers or not all(any(row.weights) and row.words for row in stored):
+        sys.exit("a profile is missing or empty")
+    return length - 4  # without the scale
 
 
 def _bytes(database: str, table: str) -> int:

@@ -1,14 +1,17 @@
 """Every schedule of the service. Ticks are in UTC; jobs read from the database what is due and remember nothing.
 
-| job     | when             | what it does, also when it runs late                                        |
-|---------|------------------|-----------------------------------------------------------------------------|
-| collect | every 30 minutes | reads today and yesterday, and each hour the pool's other days              |
-| cut     | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources  |
-|         |                  | (PATIENCE_SECONDS); a past date is never cut                                |
-| sweep   | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers  |
-| profiles | each minute     | places new papers, and computes the profiles of subscribers who gave feedback |
-| fit     | every 10 minutes | fits a space for profiles if there is feedback and the last no longer serves |
-| tidy    | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a retry |
+| job      | when             | what it does, also when it runs late                                       |
+|----------|------------------|----------------------------------------------------------------------------|
+| collect  | every 30 minutes | reads today and yesterday, and each hour the pool's other days             |
+| cut      | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources |
+|          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
+| sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers |
+| profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
+|          |                  | who gave feedback                                                          |
+| fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
+|          |                  | archive has grown by half since; if that fails, the last stays in use      |
+| tidy     | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a     |
+|          |                  | retry                                                                      |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """

@@ -4,6 +4,7 @@ Messages are not yet translated: selection puts the reason of a pick into words,
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from digest.language import Message, _, n_
@@ -46,7 +47,7 @@ def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = F
     """
     parts = [_follow(interest) for interest in interests[:_MOST]]
     if neighbour and len(parts) < _MOST:
-        parts.append(_("like “%(title)s”, which you liked", title=short_title(neighbour, _LIKED_TITLE)))
+        parts.append(_like(neighbour))
     elif close and not parts:
         parts.append(_("like papers you liked"))
     return parts
@@ -75,6 +76,12 @@ def _rank_text(rank: int, kind: str) -> Message:
     return _("%(place)s in today’s ranking", place=_ordinal(rank)) if rank > 1 else _("top of today’s ranking")
 
 
+@lru_cache(maxsize=5_000)  # a title is named to most of those who like the paper
+def _like(title: str) -> Message:
+    return _("like “%(title)s”, which you liked", title=short_title(title, _LIKED_TITLE))
+
+
+@lru_cache(maxsize=5_000)
 def _follow(interest: "Interest") -> Message:
     match interest.kind:
         case "topic":

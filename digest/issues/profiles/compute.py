@@ -22,7 +22,7 @@ _NOWHERE = bytes(4)  # how the vector of a text begins that has no word in commo
 def profiles_from(
     connection: Connection, space_id: int, feedback: Mapping[int, Sequence[PaperFeedback]]
 ) -> dict[int, Profile]:
-    """Return the profile of each subscriber in a space, without words. Who has rated no paper of it has none.
+    """Return the profiles of the subscribers who have rated papers of a space, without words.
 
     The same feedback gives the same bytes, whoever else is computed with it and however old it is.
     """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import Connection, Engine
 
-from digest.database.engine import read_only, transaction
+from digest.database.engine import problem_of, read_only, transaction
 from digest.issues.profiles import store
 from digest.issues.profiles.store import PaperText, Profile, StoredSpace
 from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
@@ -33,7 +33,10 @@ _SPACES_KEPT, _PROFILES_KEPT = timedelta(days=8), timedelta(days=2)  # after the
 
 
 def renew_space(engine: Engine, now: datetime) -> bool:
-    """Fit a space of the archive's papers if there is feedback and the last space no longer serves."""
+    """Fit a space of the archive's papers if there is feedback and the last space no longer serves.
+
+    If that fails, the last space stays in use.
+    """
     with read_only(engine) as connection:
         papers = store.count_papers(connection)
         if not store.has_telling_feedback(connection) or not _is_due(store.spaces_in_use(connection), papers, now):
@@ -41,8 +44,12 @@ def renew_space(engine: Engine, now: datetime) -> bool:
         texts = store.newest_texts(connection, _TAUGHT)
     from digest.issues.profiles.space import fit, to_bytes
 
-    space = fit({paper_id: paper.text for paper_id, paper in texts.items()})
-    content = to_bytes(space)
+    try:
+        space = fit({paper_id: paper.text for paper_id, paper in texts.items()})
+        content = to_bytes(space)
+    except (ValueError, MemoryError) as problem:  # of the numerics; what else fails is a fault of the code
+        log.error("no space was fitted; the last stays in use", papers=len(texts), problem=problem_of(problem))
+        return False
     with transaction(engine) as connection:
         space_id = store.add_space(connection, now, papers, space.spectrum.astype("<f4").tobytes(), content)
     _keep_vectors(engine, space_id, {paper_id: texts[paper_id] for paper_id in space.rows}, space.vectors)
@@ -79,7 +86,7 @@ def place_papers(engine: Engine, now: datetime) -> None:
         try:
             _place_in(engine, space_id, now)
         except (ValueError, MemoryError) as problem:  # no reason to cut no issue
-            log.error("papers cannot be placed in a space; another is fitted", space=space_id, problem=str(problem))
+            log.error("papers cannot be placed in a space; another is fitted", space=space_id, problem=problem_of(problem))
             with transaction(engine) as connection:
                 store.set_outdated(connection, space_id)
 

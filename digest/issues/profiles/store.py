@@ -37,7 +37,7 @@ class StoredSpace:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one subscriber likes, in one space."""
+    """One subscriber's profile in one space."""
 
     weights: bytes  # as issues/profiles/discriminant.py packs them
     liked: Sequence[str]  # papers
@@ -129,7 +129,7 @@ _LETTERS = (func.length(papers.c.title) + func.length(papers.c.abstract) + func.
 
 @dataclass(frozen=True, slots=True)
 class PaperText:
-    """What a paper is placed by."""
+    """The text by which a paper is placed."""
 
     text: str
     letters: int  # of which it is made

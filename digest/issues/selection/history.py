@@ -22,7 +22,7 @@ from digest.subscribers.paper_feedback import rated_among
 from digest.subscribers.subscriber import MAX_PAPERS, Preferences
 
 if TYPE_CHECKING:
-    from digest.issues.profiles.affinities import PoolAffinities, PoolAffinity
+    from digest.issues.profiles.pool_affinities import PoolAffinities, PoolAffinity
 
 
 @dataclass
@@ -133,7 +133,7 @@ def _affinities(
     issue, pool = cached.issue, cached.pool
     if not stored or not pool.paper_ids or issue.space_id is None:
         return {}
-    from digest.issues.profiles.affinities import pool_affinities  # which brings numpy
+    from digest.issues.profiles.pool_affinities import pool_affinities  # which brings numpy
 
     cached.affinities = cached.affinities or pool_affinities(connection, issue.space_id, pool.paper_ids)
     if cached.affinities is None:

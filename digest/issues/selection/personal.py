@@ -4,8 +4,7 @@ A list has papers of two kinds: the day's best, and the subscriber's own, which 
 they liked. Their balance decides how many of each.
 """
 
-from collections.abc import Sequence, Set
-from heapq import nlargest
+from collections.abc import Iterator, Sequence, Set
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,7 @@ class PersonalList:
         outsider = self._outsider()
         if outsider is not None and all(index != outsider for index, _penalties in chosen):
             chosen = self._with_outsider(chosen, outsider)
-        close = [index for index, _penalties in chosen if self._pool.is_close(self._affinity(index))]
+        close = [index for index, _penalties in chosen if self._is_close(index)]
         neighbours = self._profile.neighbours(close) if close else {}
         return tuple(
             self._pick(index, penalties, neighbours.get(index, ""), index == outsider) for index, penalties in chosen
@@ -83,14 +82,15 @@ class PersonalList:
 
     def _stages(self) -> list[Stage]:
         """The steps that fill a list: what they must not miss, the top of the day, their own, the day's best."""
-        count, share, own = self._count, self._share(), self._own()
-        never_missed = [pair for pair in own if pair[1] in self._never_missed]
+        count, share, points = self._count, self._share(), self._own()
+        own = sorted(sorted(points), key=points.__getitem__, reverse=True)  # the best match first, then by rank
+        never_missed = [(points[index], index) for index in own if index in self._never_missed]
+        shortlist = [(points[index], index) for index in own[: count * _SHORTLIST]]
         best = self._best_fresh(count * _SHORTLIST)
         top = best[: self._top()]
         others = sum(index not in self._never_missed for _score, index in top)
         until = min(max(share, len(never_missed)) + others, count)
-        shortlist = own[: count * _SHORTLIST]
-        # On a thin day a mix has no more of their own than on others: leftovers of what they follow are filler, too.
+        # On a thin day a mix has no more of their own than on others: leftovers of their interests are filler, too.
         most = count if self._is_mostly_own() else min(max(share, FEWEST) if share else 0, count)
         return [
             Stage(never_missed, count),
@@ -114,25 +114,23 @@ class PersonalList:
         """The number of the day's best that are always in the list."""
         return min(_TOP, self._count - self._share())
 
-    def _own(self) -> list[tuple[int, int]]:
-        """(Points, index) of the papers that match, the best match first, then by rank: all that may be in the list."""
-        affinity, excluded, boost = self._profile.affinity, self._excluded, self._pool.boost
-        own = {index: -affinity[index] for index in self._close() if index not in self._matches}
+    def _own(self) -> dict[int, int]:
+        """Points of the papers that match, by index: all that may be in the list."""
+        affinity, excluded, most = self._profile.affinity, self._excluded, self._count * _SHORTLIST
+        own = {index: affinity[index] for index in islice(self._close(), most)}
         for interests, papers in self._groups:
             fresh = [index for index in papers if index not in excluded]
-            if len(fresh) > (most := self._count * _SHORTLIST) and fresh[0] not in self._never_missed:
-                fresh = nlargest(most, fresh, affinity.__getitem__) if affinity else fresh[:most]
-            points = -boost(interests)[0]
-            own |= {index: points - affinity[index] for index in fresh} if affinity else dict.fromkeys(fresh, points)
-        return [(-negative, index) for negative, index in sorted(zip(own.values(), own, strict=True))]
+            if len(fresh) > most and fresh[0] not in self._never_missed:
+                fresh = sorted(fresh, key=affinity.__getitem__, reverse=True)[:most] if affinity else fresh[:most]
+            points = self._pool.boost(interests)[0]
+            own |= {index: points + affinity[index] for index in fresh} if affinity else dict.fromkeys(fresh, points)
+        return own
 
-    def _close(self) -> Sequence[int]:
-        """The papers that resemble what they liked, the closest first."""
-        affinity, close, least = self._profile.affinity, self._profile.closest, self._pool.least_close
-        fresh = [index for index in close if affinity[index] >= least and index not in self._excluded]
-        if close and len(fresh) < self._count and affinity[close[-1]] >= least:  # they have most of the closest already
-            return [i for i, points in enumerate(affinity) if points >= least and i not in self._excluded]
-        return fresh
+    def _close(self) -> Iterator[int]:
+        """The papers that resemble what they liked, the closest first, and match nothing that they follow."""
+        for index in self._profile.closest:
+            if index not in self._excluded and index not in self._matches and self._is_close(index):
+                yield index
 
     def _best_fresh(self, count: int) -> list[tuple[int, int]]:
         fresh = (index for index in self._best if index not in self._excluded)
@@ -161,7 +159,7 @@ class PersonalList:
             return None
         near = self._profile.closest if self._pool.by_score else ()
         outside = (index for index in self._best if index not in self._matches and index not in self._excluded)
-        far = (index for index in outside if not self._pool.is_close(self._affinity(index)))
+        far = (index for index in outside if not self._is_close(index))
         return next((index for index in far if index not in near), None)
 
     def _with_outsider(self, chosen: list[tuple[int, Penalties]], outsider: int) -> list[tuple[int, Penalties]]:
@@ -177,6 +175,9 @@ class PersonalList:
 
     def _affinity(self, index: int) -> int:
         return int(self._profile.affinity[index]) if self._profile.affinity else 0
+
+    def _is_close(self, index: int) -> bool:
+        return self._pool.is_close(self._affinity(index))
 
     def _match(self, index: int) -> int:
         """The points of a match, without those of the rank."""

@@ -45,7 +45,7 @@ class PoolProfile:
     """A subscriber's profile for one pool, whose papers are numbered by rank from 0."""
 
     affinity: Sequence[int] = ()  # of each paper, in points; empty without a profile
-    closest: Sequence[int] = ()  # the papers with the greatest affinity, in that order; at least 60, or all that match
+    closest: Sequence[int] = ()  # all papers that resemble what they liked, the closest first
     rated: Set[str] = frozenset()  # ids of papers with feedback, which need not be shown again
     # For chosen papers: the title of the liked paper that each resembles most, where there is one to name.
     neighbours: Callable[[Sequence[int]], Mapping[int, str]] = _no_neighbours
@@ -97,7 +97,6 @@ class Pool:
         self.boost = lru_cache(maxsize=50_000)(self._boost)
         self.pick = lru_cache(maxsize=50_000)(self.new_pick)
         self.best = lru_cache(maxsize=100)(self._best)
-        self._why = lru_cache(maxsize=50_000)(_reason_in)
         self.outside = lru_cache(maxsize=100)(lambda language: language.say(OUTSIDE))
         self._picks = [
             Pick(paper_id, "", (points,)) for paper_id, points in zip(self.paper_ids, self.rank_points, strict=True)
@@ -190,12 +189,14 @@ class Pool:
         """A paper with the points and the reason for it."""
         terms = [self.rank_points[index], *self.boost(interests)[1]]
         terms += [(AFFINITY, affinity)] if affinity else []
-        why = self._why(interests, language, neighbour, self.is_close(affinity))
+        parts = why_of(interests, neighbour, self.is_close(affinity))
+        why = " · ".join([_in_words(part, language) for part in parts])
         return Pick(self.paper_ids[index], why, tuple(terms))
 
 
-def _reason_in(interests: tuple[Interest, ...], language: Language, neighbour: str, close: bool) -> str:
-    return " · ".join([language.say(part) for part in why_of(interests, neighbour, close)])
+@lru_cache(maxsize=5_000)  # a part of a reason, since few subscribers have the same whole reason
+def _in_words(part: str, language: Language) -> str:
+    return language.say(part)
 
 
 def _date_of(paper: Paper) -> date | None:

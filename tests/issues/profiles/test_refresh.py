@@ -5,8 +5,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import issues, paper_vectors, spaces
@@ -225,6 +227,29 @@ def test_papers_are_placed_when_they_come_when_their_text_changes_and_at_the_lat
     assert vectors()[paper_id(30)] != bare[paper_id(30)]
     affinity = history_of(engine, ada).profile.affinity
     assert sum(points > 3000 for points in affinity) == len(NEW_GRAPHS) + 6 + 2
+
+
+def test_a_fit_that_fails_leaves_the_last_space_in_use_and_is_logged_on_one_line(engine, ada, monkeypatch):
+    def failing(_texts):
+        raise failures.pop()
+
+    failures = [MemoryError(), np.linalg.LinAlgError("Eigenvalues did not converge\nin 30 steps")]
+    learn(engine)
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr("digest.issues.profiles.space.fit", failing)
+        for day in (8, 9):
+            assert not renew_space(engine, MORNING + day * A_DAY)
+            refresh_profiles(engine, MORNING + day * A_DAY)
+    assert [entry["problem"] for entry in logs] == ["Eigenvalues did not converge", "MemoryError"]
+    assert {(entry["log_level"], entry["event"]) for entry in logs} == {
+        ("error", "no space was fitted; the last stays in use")
+    }
+    assert "exc_info" not in logs[0]
+    assert ready(engine) == {1: True}
+    cut(engine)
+    assert space_of(engine, DAY) == 1
+    assert [pick for pick in list_of(engine, ada).picks if pick.why]
+    assert renew_space(engine, MORNING + 9 * A_DAY)
 
 
 def test_a_space_that_cannot_be_read_stops_no_cut_and_is_soon_replaced(engine, ada):

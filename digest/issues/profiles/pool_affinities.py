@@ -1,4 +1,4 @@
-"""What the subscribers of a claim like in the pool of an issue: one product of their profiles with its papers.
+"""The affinities of a claim's subscribers to the pool of an issue: one product of their profiles with its papers.
 
 It brings numpy: import it only for a claim with a profile. Vectors and weights are whole numbers times a scale each, so
 the product is exact, and explain gets the same points for one subscriber as a worker for hundreds.
@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from digest.issues.profiles.discriminant import Matrix, affinity, background
 from digest.issues.profiles.store import Profile, liked_papers, spectrum_of, vectors_of
 
-_CLOSEST = 256  # papers of a pool that are sorted for each subscriber at most
 _PAPERS = 250  # of a pool that are multiplied at once: 0.5 MB for a claim of 500
 _LIKED = 2_000  # liked papers that stay in memory: 1 MB
 
@@ -117,5 +116,5 @@ def _points(weights: _Rows, papers: _Rows, worth: int) -> NDArray[np.signedinteg
 
 def _closest(points: NDArray[np.signedinteger], least: float) -> Sequence[int]:
     (close,) = (points >= least).nonzero()
-    closest: NDArray[np.int32] = close[(-points[close]).argsort(kind="stable")[:_CLOSEST]].astype(np.int32)
+    closest: NDArray[np.int32] = close[(-points[close]).argsort(kind="stable")].astype(np.int32)
     return closest.data

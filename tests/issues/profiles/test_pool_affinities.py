@@ -9,7 +9,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import issues, papers, profiles, spaces, tastes
 from digest.issues.explain import explain_list
 from digest.issues.profiles import profiles_of, refresh_profiles
-from digest.issues.profiles.affinities import pool_affinities
+from digest.issues.profiles.pool_affinities import pool_affinities
 from digest.issues.selection import IssueCache
 from digest.subscribers import paper_feedback, subscriptions
 from tests.issues.profiles.builders import (
