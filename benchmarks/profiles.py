@@ -27,8 +27,9 @@ from benchmarks.command import command, run
 from benchmarks.installation import progress
 from benchmarks.proc import memory_mb
 from benchmarks.servers import running_postgres
+from digest.database.dialect import in_list
 from digest.database.engine import connect, read_only, transaction
-from digest.database.tables import deliveries, paper_vectors, profiles, stale_profiles
+from digest.database.tables import deliveries, paper_vectors, profiles, stale_profiles, subscribers
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.selection import IssueCache, histories, papers_for
 from digest.language import Languages
@@ -191,9 +192,11 @@ def choose_lists(database: str, issue_id: int) -> Chosen:
     with read_only(engine) as connection:
         of_issue = select(*DELIVERY).where(deliveries.c.issue_id == issue_id).order_by(deliveries.c.id)
         claims = [delivery_of(row) for row in connection.execute(of_issue.limit(_MESSAGES + _CLAIM))]
-        people = {row.id: recipient_of(row).preferences for row in connection.execute(select(*RECIPIENT))}
         for start in range(0, len(claims), _CLAIM):
             some = claims[start : start + _CLAIM]
+            theirs = in_list(connection, subscribers.c.id, {claim.subscriber_id or 0 for claim in some})
+            rows = connection.execute(select(*RECIPIENT).where(theirs))
+            people = {row.id: recipient_of(row).preferences for row in rows}
             began = time.process_time()
             history = histories(connection, "", some, issues.get)
             chosen = [

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from digest.issues.profiles.discriminant import Matrix, affinity, background
 from digest.issues.profiles.store import Profile, liked_papers, spectrum_of, vectors_of
 
-_PAPERS = 250  # of a pool that are multiplied at once: 0.5 MB for a claim of 500
+_PAPERS = 50  # of a pool that are multiplied at once: 0.1 MB for a claim of 500, which malloc need not map anew
 _LIKED = 2_000  # liked papers that stay in memory: 1 MB
 
 

@@ -86,7 +86,9 @@ def place_papers(engine: Engine, now: datetime) -> None:
         try:
             _place_in(engine, space_id, now)
         except (ValueError, MemoryError) as problem:  # no reason to cut no issue
-            log.error("papers cannot be placed in a space; another is fitted", space=space_id, problem=problem_of(problem))
+            log.error(
+                "papers cannot be placed in a space; another is fitted", space=space_id, problem=problem_of(problem)
+            )
             with transaction(engine) as connection:
                 store.set_outdated(connection, space_id)
 
