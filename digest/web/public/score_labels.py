@@ -31,7 +31,7 @@ _PARTS = {
     "breadth": _("Its turn among papers of the same subject"),
 }
 # Evidence other than the votes themselves; most of it counts only while a paper is new.
-EARLY_LABELS = tuple(_PARTS[name] for name in CHANCE if name not in ("age", "votes"))
+EARLY_LABELS = tuple(_PARTS[name] for name in (*CHANCE, "words") if name not in ("age", "votes"))
 _FACTS = {
     "voted": _("Voting at its source"),
     "upvotes": _("Votes"),
