@@ -1,4 +1,4 @@
-"""Measures on real text how well a library predicts what its owner reads or writes later.
+"""Measures on real text how well a library predicts the later papers of its owner.
 
 `python -m benchmarks.libraries --data DIR [--keep FILE] [--before FILE] [--json]` reads recorded
 lists: DIR/arxiv/listings_2026-04_2026-05.jsonl.gz and DIR/hf/daily_papers.jsonl.gz. benchmarks/library_tasks.py cuts

@@ -59,7 +59,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class LibraryTask:
-    """What an owner has, newest first with the day of each paper, and what joined in a period."""
+    """An owner's library, newest first with the day of each paper, and the papers that joined in a period."""
 
     owner: str
     task: Task

@@ -47,7 +47,7 @@ _FREQUENCIES = [1 / rank for rank in range(1, len(_WORDS[::_SUBJECTS]) + 1)]  # 
 
 
 class Chosen(NamedTuple):
-    """What choosing lists cost a worker."""
+    """The cost of choosing lists in a worker."""
 
     ms: float  # for each message
     peak_mb: float

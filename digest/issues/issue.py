@@ -27,7 +27,7 @@ class IssueSettings:
     language: str = SOURCE  # of subscribers who chose none
     pool_days: int = LONGEST_POOL  # papers first seen within this many days before the cut
     overlap_days: int = 0  # a catch-up issue reaches back this many days before a subscriber's last message
-    floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
+    floor: float | None = None  # papers with a lower score are not sent for their rank; None fills every list
     rules: str = ""  # by which lists are chosen (issues/selection); "" before issues recorded them
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
     left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason

@@ -52,7 +52,7 @@ class Plan:
     settings: IssueSettings
     languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
     sources: Collection[str] | None = None  # that the note is about; None for all
-    floor: float | None = None  # a lower score is no reason to send a paper; None sends whatever is left
+    floor: float | None = None  # papers with a lower score are not sent for their rank; None fills every list
     warm_up: bool = False  # the quota of a day may be smaller than the list
 
 

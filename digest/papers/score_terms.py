@@ -46,7 +46,7 @@ class ScoreTerms:
 
     @property
     def has_votes(self) -> bool:
-        """Whether anyone voted on the paper."""
+        """True if anyone voted on the paper."""
         return self.upvotes > 0 or self.hackernews > 0
 
     @property

@@ -22,7 +22,7 @@ class Frequency(StrEnum):
 
 
 class Balance(StrEnum):
-    """What fills a list: the day's best papers, or those that match the subscriber's interests and feedback."""
+    """The mix of a list: the day's best papers, or those that match the subscriber's interests and feedback."""
 
     BEST = "best"
     BOTH = "both"

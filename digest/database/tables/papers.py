@@ -1,4 +1,4 @@
-"""Papers, what sources said of them, and what subscribers suggest and vote for."""
+"""Papers, the votes and runs of their sources, and the papers that subscribers suggest and vote for."""
 
 from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Integer, Text
 

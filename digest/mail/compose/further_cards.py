@@ -1,4 +1,4 @@
-"""What messages need of an issue beyond its fragments: cards of papers outside its best, and notices of days without an
+"""Parts of messages beyond the fragments of an issue: cards of papers outside its best, and notices of days without an
 email. Each is rendered when the first message needs it, and stored, so that a retry is the same message.
 """
 

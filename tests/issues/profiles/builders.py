@@ -53,7 +53,7 @@ def learn(engine: Engine, now: datetime = YESTERDAY) -> None:
 
 
 def history_of(engine: Engine, subscriber: Subscriber, day: Any = DAY) -> SubscriberHistory:
-    """What a worker knows of a subscriber when it chooses their papers."""
+    """The history from which a worker chooses a subscriber’s papers."""
     with read_only(engine) as connection:
         delivery = find(connection, Kind.DIGEST, day, subscriber.key)
         assert delivery is not None
@@ -83,7 +83,7 @@ def stale(engine: Engine) -> set[int]:
 
 
 def ready(engine: Engine) -> dict[int, bool]:
-    """Whether each space is ready."""
+    """For each space, True if it is ready."""
     with read_only(engine) as connection:
         return {row.id: row.ready_at is not None for row in connection.execute(select(spaces.c.id, spaces.c.ready_at))}
 

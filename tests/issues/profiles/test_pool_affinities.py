@@ -1,4 +1,4 @@
-"""What a worker makes of profiles: points for each paper of a pool, and the liked paper behind those it chose."""
+"""A worker’s product of profiles and papers: points for each paper of a pool, and the liked paper behind a chosen one."""
 
 from datetime import timedelta
 

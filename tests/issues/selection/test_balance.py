@@ -19,7 +19,7 @@ from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Balance, Preferen
 from tests.support.scenario import DAY, MORNING, paper
 
 FLOOR = -3.5
-KEPT = 40  # papers of an issue; the others are found for whom they are about
+KEPT = 40  # papers of an issue; the others are found for subscribers whom they match
 
 
 def titled(number, **details):
@@ -60,7 +60,7 @@ def numbers(selection):
 
 
 def choose(pool, likes=(), received=(), since=None, **preferences):
-    """The numbers of the papers chosen for who likes some papers, the first best."""
+    """The numbers of the papers chosen for a subscriber who likes some papers, the first best."""
     affinity = {f"2603.{number:05}": 0.95 - 0.01 * order for order, number in enumerate(likes)}
     received = {f"2603.{number:05}" for number in received}
     selection = pool.select(Preferences(**preferences), received, profile_from(pool, affinity, {}), since=since)
