@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from functools import lru_cache
 
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking.coefficients import CHANCE, GROWTH, Knots, between_knots
@@ -83,7 +82,7 @@ def rescore(terms: ScoreTerms, weights: RankingWeights) -> ScoreTerms:
     if terms.earlier:
         raise ValueError("these terms are of another formula")
     again = replace(terms, points=_points(terms, weights))
-    _add_up(again, weights)
+    _add_up(again, weights, _multipliers(weights))
     return again
 
 
@@ -101,8 +100,9 @@ def _scored(
     for terms, day in zip(pool, days, strict=True):
         terms.level, terms.place, terms.listed = level, ranks[day, terms.points], float(sizes[day] if day else 0)
     _place_in_subjects(papers, pool)
+    multipliers = _multipliers(weights)
     for terms in pool:
-        _add_up(terms, weights)
+        _add_up(terms, weights, multipliers)
     return pool
 
 
@@ -177,14 +177,14 @@ def _place_in_subjects(papers: Sequence[Observed], pool: Sequence[ScoreTerms]) -
             terms.subject_place, terms.subject_papers = float(place), float(len(subject_papers))
 
 
-def _add_up(terms: ScoreTerms, weights: RankingWeights) -> None:
+def _add_up(terms: ScoreTerms, weights: RankingWeights, multipliers: Mapping[str, float]) -> None:
     """Set the parts, in the order of the formula, and their sum, the score."""
-    terms.parts = _voted_parts(terms, weights) if terms.voted else _unvoted_parts(terms, weights)
+    terms.parts = _voted_parts(terms, weights, multipliers) if terms.voted else _unvoted_parts(terms, weights)
     terms.score = sum(terms.parts.values())
 
 
-def _voted_parts(terms: ScoreTerms, weights: RankingWeights) -> dict[str, float]:
-    knots, multipliers, values = between_knots(terms.votes_age_hours), _multipliers(weights), features(terms)
+def _voted_parts(terms: ScoreTerms, weights: RankingWeights, multipliers: Mapping[str, float]) -> dict[str, float]:
+    knots, values = between_knots(terms.votes_age_hours), features(terms)
     parts = {"age": _between(knots, CHANCE["age"]), "votes": _between(knots, CHANCE["votes"]) * values.pop("votes")}
     for name, value in values.items():
         parts[name] = multipliers[name] * value
@@ -202,7 +202,6 @@ def _unvoted_parts(terms: ScoreTerms, weights: RankingWeights) -> dict[str, floa
     return {"no_votes": _UNVOTED, "waiting": -days, "breadth": -turn / (1 + turn)}
 
 
-@lru_cache(maxsize=4)
 def _multipliers(weights: RankingWeights) -> Mapping[str, float]:
     """By name, the fitted coefficients that are the same at every age, times the operator's weights."""
     factors = {

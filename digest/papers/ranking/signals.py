@@ -72,7 +72,10 @@ def hours(span: timedelta) -> float:
 
 def _upvotes_at(series: Sequence[Votes], instant: datetime, since: datetime = _EVER) -> int | None:
     """The latest count within [since, instant]."""
-    return next((votes.upvotes for votes in reversed(series) if since <= votes.observed_at <= instant), None)
+    for votes in reversed(series):
+        if since <= votes.observed_at <= instant:
+            return votes.upvotes
+    return None
 
 
 def _gained(by_source: Iterable[Sequence[Votes]], now: datetime) -> float | None:

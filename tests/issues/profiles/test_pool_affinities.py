@@ -1,4 +1,4 @@
-"""A worker’s product of profiles and papers: points for each paper of a pool, and the liked paper behind a chosen one."""
+"""Profiles times papers in a worker: points for the papers of a pool, and the liked paper behind a chosen one."""
 
 from datetime import timedelta
 
