@@ -1,4 +1,4 @@
-"""Measures on real text how well a library predicts the later papers of its owner.
+"""Measures how well a library predicts its owner's later papers, on real text.
 
 `python -m benchmarks.libraries --data DIR [--keep FILE] [--before FILE] [--json]` reads recorded
 lists: DIR/arxiv/listings_2026-04_2026-05.jsonl.gz and DIR/hf/daily_papers.jsonl.gz. benchmarks/library_tasks.py cuts
@@ -7,7 +7,7 @@ the tasks:
 arxiv_names    an author's papers of April 2026 → theirs among all papers of a week of May; three papers or more, and
                at most twelve of one name, which several people may share
 arxiv_linked   the same for two papers or more, if further authors connect all of them, so that it is one person
-hf_accounts    what an account submitted to Hugging Face earlier → what it submitted later, in a month's list; at most
+hf_accounts    earlier papers that an account submitted to Hugging Face → its later ones, in a month's list; at most
                fifty papers, since larger accounts submit for everybody
 hf_authors     the same for authors of the papers there, connected by further authors
 

@@ -216,7 +216,7 @@ def _has_affinity(selection: Selection) -> bool:
 
 
 def _reordered(selection: Selection, changes: Mapping[str, float]) -> list[str]:
-    """Return the ids of a list in the order of its own points with other weights."""
+    """Return the ids of a list, ordered by its stored points under other weights."""
     usual = asdict(SelectionWeights())
     factors = {name: value / usual[name] for name, value in changes.items() if name in usual}
     scores = {

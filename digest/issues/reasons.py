@@ -28,7 +28,7 @@ _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 def place_of(ranked: RankedPaper, kind: str) -> Message:
     """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber.
 
-    A rank far down is no reason to read a paper, and where nobody voted there is none.
+    Ranks beyond the tenth are left out, since they give nobody a reason to read; papers without votes have no rank.
     """
     text = _standing(ranked, kind) or _new_text(ranked, kind)
     return _("%(place)s · %(late)s", place=text, late=lateness_text(ranked.late_days)) if ranked.late_days else text

@@ -59,7 +59,7 @@ def preview_message(
         stored = stored_fragments(connection, issue.id, language_of(draft)) if subscriber else None
     if stored is None:
         return compose_alone(draft, context).envelope.message
-    further = FurtherCards(issue, context.renderer.speaking(language_of(draft)), engine, read_only=True)
+    further = FurtherCards(issue, context.renderer.speaking(language_of(draft)), engine, keep=False)
     return IssueComposer(issue, Fragments.from_json(stored), context, further).compose(draft).envelope.message
 
 

@@ -26,7 +26,7 @@ NOT_SMTP = [
 
 @contextmanager
 def listening(first=None):
-    """A port that greets each client with `first`, or closes the connection if that is None."""
+    """A port that greets each client with `first`; without it, the connection is closed at once."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():

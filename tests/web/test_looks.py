@@ -10,6 +10,7 @@ from digest.settings import Settings
 from digest.subscribers.tokens import Purpose
 from tests.support.scenario import add_papers
 from tests.web.conftest import START, Visit
+from tests.web.rendered_pages import WRONG
 
 STYLES = (resource("templates") / "web" / "static" / "digest.css").read_text()
 TEXT = [("ink", "paper"), ("ink", "sheet"), ("soft", "paper"), ("soft", "sheet"), ("blue", "paper"), ("rust", "paper")]
@@ -76,17 +77,7 @@ def pages(visit: Visit) -> dict[str, str]:
     visit.browser.post(f"/feedback/{feedback}/less/2603.00002")
     visit.browser.post(f"/suggest/{feedback}", data={"paper": "2603.00001"})
     found = {path: visit.browser.get(path).text for path in paths}
-    wrong = {
-        "papers": "0",
-        "hour": "x",
-        "zone": "x",
-        "keywords": "x",
-        "frequency": "x",
-        "pause": "x",
-        "topics": "x",
-        "balance": "x",
-    }
-    wrong |= dict.fromkeys(("categories", "authors", "labs", "muted_topics", "muted_words"), "x")
+    wrong = WRONG | dict.fromkeys(("categories", "authors", "labs", "muted_topics", "muted_words"), "x")
     found["wrong"] = visit.browser.post(preferences, data=wrong).text
     found["unsuggested"] = visit.browser.post(f"/suggest/{feedback}", data={"paper": "x"}).text
     found["unsaid"] = visit.browser.post(f"/feedback/{feedback}", data={"action": "reset"}).text

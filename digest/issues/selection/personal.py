@@ -90,7 +90,7 @@ class PersonalList:
         top = best[: self._top()]
         others = sum(index not in self._never_missed for _score, index in top)
         until = min(max(share, len(never_missed)) + others, count)
-        # On a thin day a mix has no more of their own than usual: leftovers of their interests are filler, too.
+        # A thin day adds no further matches to a mix: what is left of their interests by then is filler, too.
         most = count if self._is_mostly_own() else min(max(share, FEWEST) if share else 0, count)
         return [
             Stage(never_missed, count),

@@ -31,14 +31,14 @@ def notice_name(since: date) -> str:
 class FurtherCards:
     """The further cards of an issue in the language of `renderer`.
 
-    With an engine, stored cards are used; those that are rendered are stored unless it is `read_only`.
+    With an engine, stored cards are used, and with `keep` those that are rendered are stored.
     """
 
-    def __init__(self, issue: Issue, renderer: Renderer, engine: Engine | None = None, read_only: bool = False) -> None:
+    def __init__(self, issue: Issue, renderer: Renderer, engine: Engine | None = None, keep: bool = True) -> None:
         self._issue = issue
         self._renderer = renderer
         self._engine = engine
-        self._keep = not read_only
+        self._keep = keep
 
     def get(self, names: Collection[str]) -> Cards:
         """Raises UnfitMessage for a paper without a card."""

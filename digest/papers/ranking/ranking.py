@@ -22,8 +22,8 @@ FORMULA = "odds of the week's best, 2"
 
 # Papers below this score are not worth a subscriber's time unless an interest of theirs matches. Replayed with an issue
 # every day of 2025, it halves the papers sent from Saturday to Monday morning (30 to 17 a week), raises the share
-# of sent papers that end among their week's 50 best from 68 % to 80 %, and loses 0.007 of the best 25. The next floor,
-# -4.5, is at the limit of what it may lose, 0.01, and leaves no room for other years.
+# of sent papers that end among their week's 50 best from 68 % to 80 %, and loses 0.007 of the best 25. A floor of -4.5
+# loses 0.009, too close to the limit of 0.01 to be safe in other years.
 FLOOR = -5.0
 
 _BEST_A_DAY = WEEK_BEST // 5  # lists are made on five days of the week

@@ -17,7 +17,7 @@ from digest.papers.store import keep_papers
 from digest.subscribers import paper_feedback
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.subscribers.subscriber import Subscriber
-from tests.support.scenario import DAY, LANGUAGES, MORNING, add_papers, paper
+from tests.support.scenario import DAY, LANGUAGES, MORNING, add_papers, add_subscriber, paper
 
 YESTERDAY = MORNING - timedelta(days=1)
 GRAPHS = "spectral clustering of graph nodes by message passing over edges in community networks"
@@ -102,3 +102,11 @@ def before_statement(engine: Engine, part: str, act: Callable[[], object]) -> An
     yield
     event.remove(engine, "before_cursor_execute", listen)
     assert happened, f"no statement with {part!r}"
+
+
+def subscriber_who_likes_graphs(engine):
+    """Ada, who likes two papers on graphs and not one on speech."""
+    ada = add_subscriber(engine, "ada@example.com", papers=6)
+    give(engine, ada, 100, 101)
+    give(engine, ada, 110, kind="less")
+    return ada

@@ -19,6 +19,7 @@ from tests.issues.profiles.builders import (
     give,
     learn,
     paper_id,
+    subscriber_who_likes_graphs,
 )
 from tests.mail.delivery.builders import hands
 from tests.support.scenario import LANGUAGES, MORNING, ON_SQLITE, add_subscriber, cut
@@ -32,9 +33,7 @@ POOL = [paper_id(number) for number in (*NEW_SPEECH, *NEW_GRAPHS, 100, 999)]
 def ada(engine):
     """A subscriber who likes graphs, when profiles were computed."""
     fill(engine)
-    ada = add_subscriber(engine, "ada@example.com", papers=6)
-    give(engine, ada, 100, 101)
-    give(engine, ada, 110, kind="less")
+    ada = subscriber_who_likes_graphs(engine)
     learn(engine)
     return ada
 

@@ -30,6 +30,7 @@ from tests.issues.profiles.builders import (
     profiled,
     ready,
     stale,
+    subscriber_who_likes_graphs,
 )
 from tests.support.scenario import DAY, MORNING, ON_SQLITE, add_papers, add_subscriber, cut
 
@@ -40,10 +41,7 @@ A_DAY = timedelta(days=1)
 def ada(engine):
     """A subscriber who likes graphs and not speech, in an archive without a space."""
     fill(engine)
-    ada = add_subscriber(engine, "ada@example.com", papers=6)
-    give(engine, ada, 100, 101)
-    give(engine, ada, 110, kind="less")
-    return ada
+    return subscriber_who_likes_graphs(engine)
 
 
 # --- from feedback to a list ---

@@ -5,24 +5,17 @@ from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
-from starlette.testclient import TestClient
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries
 from digest.ledger.kinds import Kind, SkipReason, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
-from digest.settings import Settings
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Balance, Preferences
 from digest.subscribers.suppressions import suppress
-from digest.subscribers.tokens import Purpose, sign
-from digest.web.app import create_app
+from digest.subscribers.tokens import Purpose
 from tests.conftest import Clock
-from tests.support.scenario import ON_SQLITE
-from tests.web.conftest import ADDRESS, SECRET, START, Visit
-
-ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
+from tests.web.conftest import ADDRESS, START, Visit
 
 # --- preferences ---
 
@@ -250,192 +243,3 @@ def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
     assert ADDRESS not in repr(visit.everything())
     assert visit.browser.get(link).status_code == 404
     assert visit.browser.post(link, data={"papers": "3"}).status_code == 404
-
-
-# --- unsubscribe ---
-
-
-@pytest.mark.parametrize("encoding", ["data", "files"])
-def test_one_click_unsubscribes_in_both_encodings(visit: Visit, encoding: str) -> None:
-    """RFC 8058 §3.2: urlencoded or multipart; 200, no redirect, no cookie."""
-    subscriber = visit.subscribed()
-    body = ONE_CLICK if encoding == "data" else {name: (None, value) for name, value in ONE_CLICK.items()}
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
-    answer = visit.browser.post(url, **{encoding: body}, follow_redirects=False)  # type: ignore[arg-type]
-    assert answer.status_code == 200
-    assert "set-cookie" not in answer.headers
-    assert visit.subscriber().status is Status.UNSUBSCRIBED
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site", "Origin": "https://mail.example"},
-        {"Cookie": "session=1"},
-        {"Content-Type": "multipart/form-data; boundary=x"},
-        {"Content-Type": "application/octet-stream"},
-    ],
-)
-def test_one_click_works_from_anywhere_and_with_any_body(visit: Visit, headers: dict[str, str]) -> None:
-    subscriber = visit.subscribed()
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
-    assert visit.browser.post(url, content=b"List-Unsubscribe=One-Click", headers=headers).status_code == 200
-    assert visit.subscriber().status is Status.UNSUBSCRIBED
-
-
-def test_the_second_click_says_that_it_was_done(visit: Visit) -> None:
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
-    assert "You’ve unsubscribed" in visit.browser.post(url).text
-    second = visit.browser.post(url)
-    assert second.status_code == 200
-    assert "You’d already unsubscribed" in second.text
-
-
-def test_the_link_of_somebody_erased_is_answered_like_any_other(visit: Visit) -> None:
-    reader, erased = visit.subscribed(), visit.subscribed("erased@example.org")
-    subscriptions.erase(visit.engine, erased.id, START)
-    urls = [f"/u/{visit.token(Purpose.UNSUBSCRIBE, whose)}" for whose in (reader, erased)]
-    for method in ("GET", "POST"):
-        answers = [visit.browser.request(method, url) for url in urls]
-        assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
-
-
-def test_a_damaged_unsubscribe_link_says_so_and_leads_to_another_way_out(visit: Visit) -> None:
-    reader = visit.subscribed()
-    token = visit.token(Purpose.UNSUBSCRIBE, reader)
-    foreign = sign(Purpose.UNSUBSCRIBE, reader.id, START, [b"another key, as long as it has to be"])
-    damaged = [token[:-1], token[:-1] + ".", token[1:], token.lower(), token + "x", "x" * 32, "nonsense", "", "a/b"]
-    damaged += [token + "&gt;", token[:9] + "%0A" + token[9:], "%0A" + token, token[:9] + "%E2%80%8B" + token[9:]]
-    for text in (*damaged, foreign, visit.token(Purpose.MANAGE, reader)):
-        for answer in (
-            visit.browser.get(f"/u/{text}"),
-            visit.browser.post(f"/u/{text}"),
-            visit.browser.post(f"/u/{text}", data=ONE_CLICK),
-            visit.browser.post(f"/u/{text}", data={"undo": "yes"}),
-            visit.browser.post(f"/u/{text}", data={"tell": "yes", "why": "too many"}),
-        ):
-            assert answer.status_code == 404, text
-            assert "It’s damaged, so nothing has changed." in answer.text
-            assert 'action="/manage"' in answer.text
-    assert visit.subscriber().status is Status.CONFIRMED
-
-
-@ON_SQLITE
-@pytest.mark.parametrize(
-    "damage", ["{0:.31}", "{}x", "{}/", "{}/issue", "{0:.9}/x", "%0A{}", "{}%0Ax/y", "{}/more%3E/1"]
-)
-@pytest.mark.parametrize("page", ["feedback", "preferences", "u"])
-def test_every_damaged_personal_address_leads_to_a_new_link(visit: Visit, page: str, damage: str) -> None:
-    purpose = {"preferences": Purpose.MANAGE, "u": Purpose.UNSUBSCRIBE}.get(page, Purpose.FEEDBACK)
-    for method in ("GET", "POST"):
-        token = visit.token(purpose, visit.subscriber() if method == "POST" else visit.subscribed())
-        answer = visit.browser.request(method, f"/{page}/{damage.format(token)}")
-        is_forgiven = damage == "{}/" and page in ("preferences", "u")
-        assert answer.status_code == (200 if is_forgiven else 404)
-        assert is_forgiven or 'action="/manage"' in answer.text
-
-
-@ON_SQLITE
-@pytest.mark.parametrize("added", [".", ">", "),", "%3E", "3D", "=3D", "]", "%22", "!", "/", "_", "%20"])
-def test_punctuation_that_a_mail_program_adds_to_a_link_does_not_keep_anybody_subscribed(
-    visit: Visit, added: str
-) -> None:
-    reader = visit.subscribed()
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, reader)}{added}"
-    assert visit.browser.get(url).status_code == 200
-    assert visit.browser.post(url, data=ONE_CLICK).status_code == 200
-    assert visit.subscriber().status is Status.UNSUBSCRIBED
-    preferences = visit.browser.get(f"/preferences/{visit.token(Purpose.MANAGE, reader)}{added}")
-    assert preferences.status_code == 200
-
-
-def test_a_slip_of_the_finger_can_be_undone_for_an_hour(visit: Visit, clock: Clock) -> None:
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
-    assert 'name="undo"' in visit.browser.post(url).text
-    assert "You’re subscribed again" in visit.browser.post(url, data={"undo": "yes"}).text
-    assert visit.subscriber().status is Status.CONFIRMED
-    visit.browser.post(url)
-    clock.move_to(START + timedelta(hours=2))
-    assert visit.browser.post(url, data={"undo": "yes"}).status_code == 410
-    assert visit.subscriber().status is Status.UNSUBSCRIBED
-
-
-def test_one_click_is_never_taken_for_an_undo(visit: Visit) -> None:
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
-    visit.browser.post(url, data=ONE_CLICK | {"undo": "yes"})
-    assert visit.subscriber().status is Status.UNSUBSCRIBED
-
-
-# --- links ---
-
-
-def test_reading_a_link_never_changes_anything(visit: Visit) -> None:
-    """Mail scanners open every link, many times, in every way that is said to be safe."""
-    subscriber = visit.subscribed()
-    visit.browser.post("/subscribe", data={"email": "pending@example.org"})
-    pending = visit.subscriber("pending@example.org")
-    before = visit.everything()
-    visit.hints.clear()
-    links = [
-        f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
-        f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
-    ]
-    links += [f"/confirm/{visit.token(Purpose.CONFIRM, one)}" for one in (subscriber, pending)]
-    links += ["/", "/subscribe", "/manage", "/issues", "/issues/2026-11-23", "/papers/2405.17247"]
-    for link in links:
-        for method in ("GET", "HEAD", "OPTIONS"):
-            for query in ("", "?List-Unsubscribe=One-Click", "?action=erase&sure=yes&undo=yes&again=yes"):
-                assert visit.browser.request(method, link + query).status_code in (200, 404, 405)
-    assert visit.everything() == before
-    assert visit.hints == []
-
-
-@pytest.mark.parametrize(
-    "token", ["x", "x" * 32, "x" * 5000, "%00", "%F0%9F%98%80", "..%2F..%2Fetc", "A" * 31 + "=", "%0d%0aSet-Cookie:a=b"]
-)
-def test_a_wrong_token_gets_a_clear_page(visit: Visit, token: str) -> None:
-    visit.subscribed()
-    before = visit.everything()
-    for page in ("confirm", "preferences"):
-        for method in ("GET", "POST"):
-            answer = visit.browser.request(method, f"/{page}/{token}")
-            assert answer.status_code == 404
-            assert "set-cookie" not in answer.headers
-            assert "This link doesn’t work" in answer.text or "Page not found" in answer.text
-    assert visit.everything() == before
-
-
-def test_links_open_only_what_they_are_for(visit: Visit) -> None:
-    subscriber = visit.subscribed()
-    for purpose in (Purpose.UNSUBSCRIBE, Purpose.CONFIRM):
-        assert visit.browser.get(f"/preferences/{visit.token(purpose, subscriber)}").status_code == 404
-    foreign = sign(Purpose.MANAGE, subscriber.id, START, [b"another key, as long as it has to be"])
-    assert visit.browser.get(f"/preferences/{foreign}").status_code == 404
-
-
-def test_the_page_that_unsubscribes_holds_no_other_link(visit: Visit) -> None:
-    """An unsubscribe link, which mail providers and forwarded messages have, must not open the preferences."""
-    subscriber = visit.subscribed()
-    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
-    for page in (visit.browser.get(url), visit.browser.post(url), visit.browser.post(url)):
-        assert "/preferences/" not in page.text
-        assert ADDRESS not in page.text
-
-
-def test_the_lost_link_is_mailed_to_readers(visit: Visit) -> None:
-    visit.subscribed()
-    assert visit.browser.get("/manage").status_code == 200
-    visit.browser.post("/manage", data={"email": ADDRESS})
-    assert visit.queued() == ["confirmation", "link"]
-    wrong = visit.browser.post("/manage", data={"email": "ada"})
-    assert wrong.status_code == 400
-    assert 'id="email-wrong"' in wrong.text
-
-
-def test_an_installation_under_a_path_links_to_itself(visit: Visit) -> None:
-
-    settings = Settings(secret_key=SECRET, public_url="https://lab.example/papers")  # type: ignore[arg-type]
-    page = TestClient(create_app(visit.engine, settings, lambda: None)).get("/").text
-    assert 'action="/papers/subscribe"' in page
-    assert 'href="/papers/issues"' in page
-    assert 'href="/papers/static/digest.css' in page

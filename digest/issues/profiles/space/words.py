@@ -24,7 +24,7 @@ class Lexicon:
 
     columns: dict[str, int]  # word → column
     rarity: Matrix  # of each word
-    mean_length: float  # of a paper, counted in words that the lexicon has
+    mean_length: float  # words of a paper, counting only those in `columns`
 
     def rows(self, texts: Iterable[str]) -> Sparse:
         """Return the weights of the words of each text, as rows of length 1."""
