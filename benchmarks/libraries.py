@@ -13,8 +13,8 @@ hf_authors     the same for authors of the papers there, connected by further au
 
 NDCG@10 is the mean over owners; ± is a standard error, of a difference that of the paired difference. References:
 `centroid` is the cosine with the mean TF-IDF row; `recency` weights each row by 1 / (1 + log10 of its rank, newest
-first), as zotero-arxiv-daily does. A space is fitted on title and abstract of what was listed until a period's end, and
-nothing is learned from tasks. --keep writes each owner's figures, and --before compares with such a file.
+first), as zotero-arxiv-daily does. A space is fitted on title and abstract of all papers listed until a period ends,
+and nothing is learned from tasks. --keep writes each owner's figures, and --before compares with such a file.
 """
 
 import argparse
