@@ -175,12 +175,11 @@ def _other_deliveries(dialect: str) -> Select[tuple[str, str, str, Any]]:
     # Building this statement takes longer than running it.
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
     with_papers = and_(deliveries.c.state.in_(MAY_ARRIVE), or_(deliveries.c.selection.is_not(None), chosen_elsewhere))
-    withheld = and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == str(SkipReason.TOO_FEW))
     columns = (deliveries.c.recipient, deliveries.c.occasion, deliveries.c.reason, deliveries.c.selection)
     return select(*columns).where(
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
         deliveries.c.occasion >= bindparam("since"),
-        or_(with_papers, withheld),
+        or_(with_papers, _is_withheld()),
         deliveries.c.kind.in_(LISTED),
         ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
@@ -201,14 +200,17 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
     return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
 
 
+def _is_withheld() -> ColumnElement[bool]:
+    return and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == SkipReason.TOO_FEW)
+
+
 def withheld_days(connection: Connection, recipient: str, since: date) -> list[date]:
     """The occasions from `since` on that brought no email because too few papers were worth one, oldest first."""
     query = select(deliveries.c.occasion).where(
         deliveries.c.recipient == recipient,
         deliveries.c.kind.in_(LISTED),
         deliveries.c.occasion >= since.isoformat(),
-        deliveries.c.state == State.SKIPPED,
-        deliveries.c.reason == SkipReason.TOO_FEW,
+        _is_withheld(),
     )
     return [date.fromisoformat(day) for day in connection.scalars(query.order_by(deliveries.c.occasion))]
 
