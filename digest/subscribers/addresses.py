@@ -114,10 +114,10 @@ def is_below(domain: str, parents: Iterable[str]) -> bool:
 
 
 def folded(address: str) -> str:
-    """The address that stands for all that are delivered to the same mailbox: in lower case, without tag or dots.
+    """The same address for every spelling of a mailbox: in lower case, without a tag, and at Gmail without dots.
 
-    Tags go everywhere, since many domains are run by a provider that delivers them. Where it does not, two people share
-    limits; so this is for limits only.
+    Tags are removed at every domain, since many are run by a provider that ignores them. Elsewhere two people may share
+    a limit, so use this for limits only.
     """
     local, _, domain = address.lower().rpartition("@")
     domain = _SAME_MAILBOXES.get(domain, domain)

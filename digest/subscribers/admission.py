@@ -1,8 +1,8 @@
-"""How many requests for an email the forms take: token buckets of the client's networks, of the recipient's domain, and
-of the installation.
+"""Limits the requests for an email: token buckets for the client's networks, for the recipient's domain, and for the
+installation.
 
 All web processes share them through the database. A bucket is one number, the instant at which it is full again (the
-theoretical arrival time of GCRA), and a full bucket needs no row. A request that is refused takes nothing from any.
+theoretical arrival time of GCRA), and a full bucket needs no row. A refused request takes nothing from any bucket.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _MOST_REMEMBERED = 10_000
 
 
 class Scope(StrEnum):
-    """Whose requests a bucket counts."""
+    """The requests that a bucket counts: those of a network, for a domain, or all."""
 
     CLIENT = "client"  # an IPv4 address, or the /64 of an IPv6 address
     NETWORK = "network"  # /24 or /48
@@ -64,7 +64,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class EmailRequest:
-    """What the limits need to know of a request: who makes it, where its email would go, and how much it counts."""
+    """A request as the limits see it: its client, the domain of the recipient, and its weight."""
 
     client: str  # IP address
     domain: str
@@ -84,7 +84,7 @@ def buckets_of(request: EmailRequest, an_hour: int) -> tuple[Bucket, Bucket, Buc
 
 
 def _networks(client: str) -> tuple[str, str]:
-    """The networks of a client that stand for one person and for one site; the text itself if it is no IP address."""
+    """The client's own network and the larger one around it; anything but an IP address is returned as it is."""
     try:
         address = ip_address(client.partition("%")[0])
     except ValueError:
@@ -119,16 +119,16 @@ class Admission:
                     raise TooMany(bucket.scope, until - now)
 
     def take(self, connection: Connection, request: EmailRequest, now: datetime) -> None:
-        """Take from every bucket, in the transaction of what the request does. Raises TooMany, which must end it.
+        """Take from every bucket, in the transaction that carries out the request. Raises TooMany, which must end it.
 
-        The row of the installation stays locked until then, so that requests of one moment follow one another.
+        The installation's row stays locked until its end, so that simultaneous requests are handled one by one.
         """
         every = buckets_of(request, self._an_hour)
         ahead = self._fill(connection, [(bucket, request.cost) for bucket in every], now)
         network = every[1]
         is_first = ahead[network] <= request.cost * HOUR / network.most + _ROUNDING
         for bucket in every:
-            # Half of what many share is kept for networks that did not ask lately: a flood from elsewhere leaves it.
+            # Half of a shared bucket is kept for networks without recent requests, so a flood leaves some to others.
             has_reserve = bucket.scope in (Scope.DOMAIN, Scope.INSTALLATION)
             room = HOUR / 2 if has_reserve and not is_first else HOUR
             wait = ahead[bucket] - room
