@@ -1,4 +1,4 @@
-"""How many requests for an email are taken, on both databases."""
+"""Limits on requests for an email, on both databases."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ class Door:
         return None
 
     def takes(self, clients: list[str], domain: str = "example.org") -> int:
-        """How many of these requests are taken, in one transaction."""
+        """Count the requests that are taken."""
         taken = 0
         with self.engine.connect() as connection:
             for client in clients:
@@ -167,7 +167,7 @@ def test_a_flood_is_refused_without_the_database(door: Door) -> None:
     door.takes(["192.0.2.1"] * 11)
     door.engine.dispose()
     offline = Admission(door.engine, AN_HOUR, SECRET)
-    offline.check(EmailRequest("192.0.2.1", "example.org"))  # another process does not know of it
+    offline.check(EmailRequest("192.0.2.1", "example.org"))  # another process has refused nothing yet
     with pytest.raises(TooMany) as refusal:
         door.admission.check(EmailRequest("192.0.2.1", "elsewhere.example"))
     assert 0 < refusal.value.seconds <= 360

@@ -1,4 +1,4 @@
-"""What the forms refuse, and how: floods, programs, addresses of roles. Nothing of it tells about an address."""
+"""The forms refuse floods, programs and addresses of roles, and never reveal anything about an address."""
 
 import re
 import time
