@@ -15,6 +15,7 @@ from digest.database.tables import deliveries, sent_days
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
+from digest.subscribers.admission import Admission, LimitScope, TooMany
 from tests.support.scenario import MORNING
 
 
@@ -207,3 +208,13 @@ def test_doctor_notices_a_source_that_was_not_read_for_a_day(findings, engine, c
     collected(engine, "arxiv", SourceHealth.FRESH, "231 papers listed")
     found = findings(sources="arxiv")["source arxiv"]
     assert (found["well"], "Is the scheduler running?" in found["advice"]) == (False, True)
+
+
+def test_it_shows_that_sign_ups_were_refused_and_what_may_be_the_cause(findings, engine):
+    assert findings()["sign-ups"]["well"]
+    admission = Admission(engine, 500, b"x" * 32)
+    admission.tell_operator(TooMany(LimitScope.CLIENT, 60), datetime.now(UTC) - timedelta(hours=3))
+    finding = findings()["sign-ups"]
+    assert (finding["well"], finding["blocks"]) == (False, False)
+    assert "refused beyond the limits (client)" in finding["said"]
+    assert "DIGEST_FORWARDED_ALLOW_IPS" in finding["advice"]
