@@ -12,10 +12,11 @@ from sqlalchemy import insert, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries, sent_days
+from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
-from digest.subscribers.admission import Admission, LimitScope, TooMany
+from digest.subscribers import admission
 from tests.support.scenario import MORNING
 
 
@@ -211,9 +212,13 @@ def test_doctor_notices_a_source_that_was_not_read_for_a_day(findings, engine, c
 
 
 def test_it_shows_that_sign_ups_were_refused_and_what_may_be_the_cause(findings, engine):
+    def refused(at):
+        with transaction(engine) as connection:
+            events.record(connection, at, admission.EVENTS, admission.REFUSED, {"limit": admission.LimitScope.CLIENT})
+
+    refused(datetime.now(UTC) - timedelta(days=2))
     assert findings()["sign-ups"]["well"]
-    admission = Admission(engine, 500, b"x" * 32)
-    admission.tell_operator(TooMany(LimitScope.CLIENT, 60), datetime.now(UTC) - timedelta(hours=3))
+    refused(datetime.now(UTC) - timedelta(hours=3))
     finding = findings()["sign-ups"]
     assert (finding["well"], finding["blocks"]) == (False, False)
     assert "refused beyond the limits (client)" in finding["said"]
