@@ -50,7 +50,7 @@ def web(
     chosen = _complete_settings()
     host, port = host or chosen.web_host, chosen.web_port if port is None else port
     _check_address(host, port)
-    with closing(wiring.engine(chosen)) as database:
+    with closing(wiring.impatient_engine(chosen)) as database:
         uvicorn.run(
             create_app(database, chosen, wiring.hint(chosen)),
             host=host,

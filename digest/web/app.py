@@ -23,6 +23,7 @@ from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
+from digest.web.writing import RETRY_AFTER
 
 log = structlog.get_logger()
 
@@ -93,7 +94,9 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
         log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause)
-        return pages.for_request(request).refuse(503)
+        answer = pages.for_request(request).refuse(503)
+        answer.headers.update(RETRY_AFTER)
+        return answer
 
     def not_migrated(request: Request, problem: Exception) -> Response:
         log.error(f"the database is not ready. {problem}")
@@ -102,7 +105,9 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
             "ready. %(remedy)s",
             remedy=str(problem),
         )
-        return pages.for_request(request).refuse(503, detail)
+        answer = pages.for_request(request).refuse(503, detail)
+        answer.headers.update(RETRY_AFTER)
+        return answer
 
     app.add_exception_handler(NotMigrated, not_migrated)
     for kind in _DATABASE_AWAY:

@@ -23,6 +23,7 @@ from digest.papers.sources import suggestions
 from digest.settings import Settings
 from digest.subscribers.preferences import Form
 from digest.web.pages import Pages
+from digest.web.writing import in_turn
 
 KEPT = "public, max-age=300"
 REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
@@ -38,6 +39,16 @@ class PageRouter(APIRouter):
     def page(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """GET and HEAD, which FastAPI does not add by itself."""
         return self.api_route(path, methods=["GET", "HEAD"])
+
+    def post(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:  # type: ignore[override]
+        """A form, in turn with the others that write."""
+        register = super().post(path)
+
+        def registered(endpoint: DecoratedCallable) -> DecoratedCallable:
+            register(in_turn(endpoint))
+            return endpoint
+
+        return registered
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""While the database is locked, forms are told to come back and everything else is answered as before."""
+
+import http.client
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from digest.database.engine import connect, transaction
+from digest.settings import Settings
+from digest.web.app import create_app
+from tests.web.rendered_pages import serving
+
+PATIENCE = 1.0
+FORMS = 45  # more than the web process has threads
+
+
+@pytest.fixture
+def site(sqlite_url: str, settings: Settings) -> Iterator[str]:
+    engine = connect(sqlite_url, patience=PATIENCE)
+    with serving(create_app(engine, settings, lambda: None)) as address:
+        yield address.removeprefix("http://")
+    engine.dispose()
+
+
+def asked(site: str, method: str, path: str, body: str = "") -> http.client.HTTPConnection:
+    """A request whose answer is still to be read, which closes it."""
+    connection = http.client.HTTPConnection(site, timeout=30)
+    connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"})
+    return connection
+
+
+def status(site: str, path: str) -> int:
+    with closing(asked(site, "GET", path)) as connection:
+        return connection.getresponse().status
+
+
+def test_a_held_write_lock_keeps_no_page_waiting(site: str, sqlite_url: str) -> None:
+    other = connect(sqlite_url)
+    assert status(site, "/") == 200  # from now on its template is compiled
+    with ExitStack() as ends:
+        with transaction(other):
+            forms = [asked(site, "POST", "/subscribe", f"email=ada{n}@example.org") for n in range(FORMS)]
+            for form in forms:
+                ends.enter_context(closing(form))
+            began = time.monotonic()
+            assert status(site, "/") == 200
+            assert time.monotonic() - began < PATIENCE / 2
+            refused = forms[0].getresponse()
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "30")
+        assert "Please try again shortly" in refused.read().decode()
+        assert forms[-1].getresponse().status in (200, 503)
+    other.dispose()
