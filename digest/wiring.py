@@ -182,6 +182,11 @@ def hint(settings: Settings) -> partial[bool]:
     return partial(hints.hint, settings.redis_url.get_secret_value())
 
 
+def hint_sender(settings: Settings) -> hints.HintSender:
+    """The same without waiting for Redis, for pages."""
+    return hints.HintSender(settings.redis_url.get_secret_value())
+
+
 def sources(settings: Settings, database: Engine) -> list[Source]:
     """The configured paper sources."""
     addresses = SourceAddresses(

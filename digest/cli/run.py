@@ -52,7 +52,7 @@ def web(
     _check_address(host, port)
     with closing(wiring.impatient_engine(chosen)) as database:
         uvicorn.run(
-            create_app(database, chosen, wiring.hint(chosen)),
+            create_app(database, chosen, wiring.hint_sender(chosen)),
             host=host,
             port=port,
             access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself

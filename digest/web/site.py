@@ -53,7 +53,7 @@ class PageRouter(APIRouter):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The web process. `hint` tells the workers that messages are queued; it may fail silently.
+    """The web process. `hint` tells the workers that messages are queued; it returns at once, and may fail silently.
 
     An endpoint gets `pages` in the language of its request.
     """
@@ -85,7 +85,10 @@ class Site:
 
     def hint_later(self) -> BackgroundTask:
         """The hint, once the answer is out."""
-        return BackgroundTask(self.hint)
+        return BackgroundTask(self._hint)
+
+    async def _hint(self) -> None:  # asynchronous, since it needs no thread
+        self.hint()
 
     def client_hash(self, request: Request) -> str:
         """For the record of consent: a keyed hash of the client's network address."""
