@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InternalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message, _
@@ -82,7 +83,11 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     def no_such_address(request: Request, _problem: Exception) -> Response:
         return pages.for_request(request).refuse(404)
 
+    def gone(_request: Request, _problem: Exception) -> Response:
+        return Response(status_code=400)  # for the log: nobody is there to read it
+
     app.add_exception_handler(EarlyAnswer, early)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RequestValidationError, no_such_address)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Exception, broken)
