@@ -25,6 +25,7 @@ from digest.subscribers.admission import Admission
 from digest.subscribers.preferences import Form
 from digest.web.form_time import without_form_time
 from digest.web.pages import Pages
+from digest.web.writing import in_turn
 
 KEPT = "public, max-age=300"
 REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
@@ -41,10 +42,20 @@ class PageRouter(APIRouter):
         """GET and HEAD, which FastAPI does not add by itself."""
         return self.api_route(path, methods=["GET", "HEAD"])
 
+    def post(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:  # type: ignore[override]
+        """A form, in turn with the others that write."""
+        register = super().post(path)
+
+        def registered(endpoint: DecoratedCallable) -> DecoratedCallable:
+            register(in_turn(endpoint))
+            return endpoint
+
+        return registered
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The web process. `hint` tells the workers that messages are queued; it may fail silently.
+    """The web process. `hint` tells the workers that messages are queued; it returns at once, and may fail silently.
 
     An endpoint gets `pages` in the language of its request.
     """
@@ -77,7 +88,10 @@ class Site:
 
     def hint_later(self) -> BackgroundTask:
         """The hint, once the answer is out."""
-        return BackgroundTask(self.hint)
+        return BackgroundTask(self._hint)
+
+    async def _hint(self) -> None:  # asynchronous, since it needs no thread
+        self.hint()
 
     def client_hash(self, request: Request) -> str:
         """For the record of consent: a keyed hash of the client's network address."""
