@@ -13,7 +13,6 @@ import anyio
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 
 from digest import clock
 from digest.database.engine import read_only
@@ -43,6 +42,7 @@ from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
+from digest.web.writing import in_turn
 
 FORM = "web 1"  # what the record of consent calls the form below; a new text gets a new number
 CARDS = 10
@@ -147,7 +147,7 @@ def _mail_link(site: Site, request: Request, form: Form) -> Response:
 async def _at_a_fixed_instant(work: Callable[[], Response]) -> Response:
     """The answer, at an instant that does not depend on what is true of the address. Corrections come at once."""
     began = time.perf_counter()
-    answer = await run_in_threadpool(work)
+    answer = await in_turn(work)()
     await anyio.sleep((began - time.perf_counter()) % ANSWER_SECONDS)
     return answer
 
