@@ -23,7 +23,7 @@ from digest.ledger.kinds import Status
 from digest.papers.store import latest_papers
 from digest.subscribers import subscriptions
 from digest.subscribers.addresses import BadAddress, is_role, normalise, suggestion
-from digest.subscribers.admission import WITHOUT_FORM_TIME, EmailRequest, Scope, TooMany
+from digest.subscribers.admission import WITHOUT_FORM_TIME, EmailRequest, LimitScope, TooMany
 from digest.subscribers.preferences import (
     Form,
     fields_of,
@@ -177,7 +177,7 @@ def _queue_for(site: Site, request: Request, form: Form, page: str, queue: Calla
 
 def _too_many(site: Site, page: str, address: str, problem: TooMany) -> Response:
     minutes = math.ceil(problem.seconds / 60)
-    if problem.scope in (Scope.CLIENT, Scope.NETWORK):
+    if problem.scope in (LimitScope.CLIENT, LimitScope.NETWORK):
         words = n_(
             "Too many requests came from your network. Please try again in %(num)s minute.",
             "Too many requests came from your network. Please try again in %(num)s minutes.",
