@@ -147,7 +147,7 @@ def _mail_link(site: Site, request: Request, form: Form) -> Response:
 async def _at_a_fixed_instant(work: Callable[[], Response]) -> Response:
     """The answer, at an instant that does not depend on what is true of the address. Corrections come at once."""
     began = time.perf_counter()
-    answer = await in_turn(work)()
+    answer: Response = await in_turn(work)()
     took = time.perf_counter() - began
     await anyio.sleep(max(ANSWER_SECONDS - took, -took % STEP_SECONDS))
     return answer
