@@ -26,6 +26,8 @@ def test_the_embedded_valkey_answers_nobody_else(tmp_path: Path, name: str) -> N
             assert hint(url)  # Celery's client finds it as well
             assert client.llen(QUEUE) == 1
             assert client.config_get("port") == {"port": "0"}
+            with pytest.raises(redis.ConnectionError):
+                client.lpush(QUEUE, "x" * 2_000_000)  # a worker would read it
         assert stat.S_IMODE(listens.stat().st_mode) == 0o600
         assert stat.S_IMODE(listens.parent.stat().st_mode) == 0o700
     finally:
