@@ -70,4 +70,5 @@ def test_a_worker_survives_garbage_and_takes_no_orders(redis_url, sqlite_url, st
             assert stranger.control.ping(timeout=0.5) == []
         workers_look_again(redis_url)
     assert worker.poll() is None
+    worker.kill()  # it has nothing to finish
     assert log.read_text().count("dropped what is no hint") == 1
