@@ -17,6 +17,7 @@ from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
+from digest.subscribers.admission import Admission
 from digest.web import health, inbox
 from digest.web.assets import Assets
 from digest.web.guard import PERSONAL, Guard, add_security_headers
@@ -43,7 +44,8 @@ def create_app(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
-    app.state.site = Site(engine, settings, pages, hint)
+    admission = Admission(engine, settings.signups_per_hour, settings.secret_keys[-1])
+    app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)

@@ -21,7 +21,9 @@ from digest.database.migrate import why_not_current
 from digest.language import _
 from digest.papers.sources import suggestions
 from digest.settings import Settings
+from digest.subscribers.admission import Admission
 from digest.subscribers.preferences import Form
+from digest.web.form_time import without_form_time
 from digest.web.pages import Pages
 from digest.web.writing import in_turn
 
@@ -62,6 +64,7 @@ class Site:
     settings: Settings
     pages: Pages
     hint: Callable[[], object]
+    admission: Admission
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -100,7 +103,7 @@ def same_for_all(request: Request, answer: Response, changed_at: datetime | None
     """`answer` with its ETag, or 304 when the client has it; only what succeeded is kept."""
     if answer.status_code != 200:
         return answer
-    answer.headers["ETag"] = f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"'
+    answer.headers["ETag"] = f'"{hashlib.sha256(without_form_time(bytes(answer.body))).hexdigest()[:16]}"'
     answer.headers["Cache-Control"] = cache
     if changed_at is not None:
         answer.headers["Last-Modified"] = format_datetime(changed_at.astimezone(UTC), usegmt=True)
