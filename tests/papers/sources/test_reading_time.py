@@ -22,7 +22,7 @@ from digest.papers.text.plaintext import LONGEST, plaintext
 from tests.support.replay import Replay, Reply, json_reply, replaying
 
 NOW = datetime(2026, 1, 15, 9, tzinfo=UTC)
-ENOUGH = 0.4  # seconds of processor time for each text here; most take 0.01, and without their limits 1 to 1,000
+ENOUGH = 1.0  # seconds of processor time for each text here; they take 0.01 to 0.2, and without their limits 2 to 1,000
 
 
 def seconds(read: Callable[[], object]) -> float:
@@ -46,13 +46,12 @@ def test_a_record_that_is_the_text_of_python_code_is_refused_quickly(text: str) 
 
 
 @pytest.mark.parametrize("piece", ["$\\", "$\\\\", "\\(\\\\)", "\\text\\(\\\\)\\]", "\\'\\text{$$}", "{\\(\\(\\(}\\)"])
-@pytest.mark.parametrize("length", [2_900, LONGEST])
-def test_repeated_latex_is_read_or_left_as_it_is_quickly(piece: str, length: int) -> None:
-    text = (piece * length)[:length]
-    assert seconds(lambda: plaintext(text)) < ENOUGH
+def test_repeated_latex_is_left_as_it_is_quickly(piece: str) -> None:
+    text = (piece * LONGEST)[:LONGEST]
+    assert seconds(lambda: plaintext(text)) < ENOUGH / 10
 
 
-@pytest.mark.parametrize("comment", ["withdrawn " + "A" * 2_000, "{" * 40_000, ". " + " " * 40_000], ids=str.split)
+@pytest.mark.parametrize("comment", ["withdrawn " + "A" * 600, "{" * 100_000, "x. " + " " * 100_000], ids=str.split)
 def test_comments_are_searched_for_withdrawals_quickly(comment: str) -> None:
     entry = f"<id>http://arxiv.org/abs/2605.00001</id><title>A</title><comment>x. {comment}</comment>"
     body = f"<feed><entry>{entry}</entry></feed>".encode()
@@ -65,7 +64,7 @@ def test_comments_are_searched_for_withdrawals_quickly(comment: str) -> None:
     [
         '<rss version="2.0">' + "<feed " * 16_000,
         "<rss>" + "<?xml " * 16_000,
-        '[{"id": x}' + " " * 40_000,
+        '[{"id": x}' + " " * 20_000,
         '{"papers": [' + '{"id": x}, ' * 4_000,
     ],
     ids=["ends", "declarations", "blanks", "broken"],
