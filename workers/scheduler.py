@@ -33,7 +33,7 @@ from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
-from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
+from digest.papers.collecting import collect_recent, last_runs
 from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.subscriptions import purge_pending
@@ -79,9 +79,10 @@ class Jobs:
     def collect(self) -> None:
         """Read the sources, which also observes the votes."""
         with self._one_reading:
-            self._collect()
+            # A source that takes longer than until the next reading does not hold up the others.
+            self._collect(60.0 * self.settings.collect_minutes)
 
-    def _collect(self, patience: float = ANY_TIME) -> None:
+    def _collect(self, patience: float) -> None:
         sources = wiring.sources(self.settings, self._engine)
         collect_recent(self._engine, sources, clock.now(), self.settings.pool_days, patience=patience)
 

@@ -10,11 +10,12 @@ from digest.database.engine import read_only
 from digest.issues.archive import newest_paper_ids
 from digest.issues.store import issue_dates
 from digest.papers.topics import TOPICS
+from digest.web.guard import PERSONAL_PATHS
 from digest.web.public import choosing
 from digest.web.site import PageRouter, TheSite, same_for_all
 
 _ISSUES, _PAPERS = 5_000, 20_000  # a sitemap may hold 50,000 addresses (https://www.sitemaps.org/protocol.html)
-_PRIVATE = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/console", "/inbox", "/search")
+_CLOSED = (*PERSONAL_PATHS, "/inbox", "/search")
 
 router = PageRouter()
 
@@ -22,7 +23,7 @@ router = PageRouter()
 @router.page("/robots.txt")
 def robots(site: TheSite, request: Request) -> Response:
     """Everything may be read but what belongs to one subscriber (RFC 9309)."""
-    lines = ["User-agent: *", *(f"Disallow: {path}" for path in _PRIVATE)]
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in _CLOSED)]
     lines += ["", f"Sitemap: {site.settings.public_url}/sitemap.xml", ""]
     return same_for_all(request, Response("\n".join(lines), media_type="text/plain; charset=utf-8"))
 

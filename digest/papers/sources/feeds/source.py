@@ -18,12 +18,12 @@ from digest.papers.paper import Votes
 from digest.papers.sources.feeds.feed_json import MAX_RECORDS, TOO_MANY, Item, item_of
 from digest.papers.sources.feeds.feed_xml import items as xml_items
 from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse
-from digest.papers.sources.reading import JSON, decoded, per_record
+from digest.papers.sources.reading import JSON, decoded, in_time, per_record
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
 _LIST = re.compile(r'\s*\[|\s*\{.*?"(?:papers|items)"\s*:\s*\[', re.DOTALL)
 _VALUE = re.compile(r"[^\s,]")
-_NEXT = re.compile(r"\}\s*,?\s*(?=\{)")
+_NEXT = re.compile(r"\}\s*+(?:,\s*+)?(?=\{)")
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Feeds:
             try:
                 answer = self._answer(address)
                 lists.unchanged += answer.unchanged
-                items = [] if answer.unchanged else list(_items(answer.body, shown))
+                items = [] if answer.unchanged else list(in_time(_items(answer.body, shown)))
             except SourceUnavailable as problem:
                 lists.problems.append(f"{shown}: {problem}")
                 continue
