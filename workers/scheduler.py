@@ -10,6 +10,8 @@
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
+| similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
+|          |                  | and a week later again                                                     |
 | tidy     | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a     |
 |          |                  | retry                                                                      |
 
@@ -34,6 +36,7 @@ from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
 from digest.papers.collecting import collect_recent, last_runs
+from digest.papers.search import store_similar_papers
 from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.subscriptions import purge_pending
@@ -63,6 +66,7 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
     scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)
     scheduler.add_job(jobs.profiles, "interval", minutes=1, next_run_time=now)
     scheduler.add_job(jobs.fit, "interval", minutes=10, next_run_time=now)
+    scheduler.add_job(jobs.similar, "interval", minutes=5, next_run_time=now)
     scheduler.add_job(jobs.tidy, "interval", hours=1)
     scheduler.add_listener(_report, EVENT_JOB_ERROR)
     return scheduler
@@ -142,6 +146,10 @@ class Jobs:
         """Fit a space for profiles when that is due; the last one serves meanwhile, also if this fails."""
         if renew_space(self._engine, clock.now()):
             log.info("a space for profiles was fitted")
+
+    def similar(self) -> None:
+        """Store which papers are similar to each, for the pages of papers."""
+        store_similar_papers(self._engine, clock.now())
 
     def tidy(self) -> None:
         """Delete unconfirmed sign-ups, unused limits, and the bytes of messages that will not be sent again."""
