@@ -17,7 +17,6 @@ import argparse
 import re
 import urllib.request
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
@@ -26,7 +25,7 @@ from typing import Any
 from benchmarks.archive import Archive, paper_paths, queries
 from benchmarks.command import command, run
 from benchmarks.installation import Installation, RecordingProcess, own_folder, progress, settings
-from benchmarks.proc import children, memory_mb
+from benchmarks.proc import children, cpu_seconds, memory_mb
 from benchmarks.servers import running_postgres
 from benchmarks.timed import RoundFailed
 from benchmarks.visitors import Seen, Visits, visit
@@ -99,12 +98,12 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         return benchmark.run()
 
 
-@dataclass
 class _Rates:
     """The measurements of one kind of page."""
 
-    ratios: list[float] = field(default_factory=list)
-    p99: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.ratios: list[float] = []
+        self.p99: list[float] = []
 
 
 class _Benchmark:
@@ -129,8 +128,7 @@ class _Benchmark:
             progress(f"cold round {number + 1} of {self._options.rounds}")
             self._cold_round(number)
         self._start_site()
-        for kind in self._kinds:
-            self._fetch_all(kind)
+        self._fetch_all()
         for number in range(self._options.rounds):
             progress(f"round {number + 1} of {self._options.rounds}")
             self._warm_round(number)
@@ -155,13 +153,13 @@ class _Benchmark:
 
     def _fill(self) -> None:
         options, days = self._options, self._archive.days
-        progress(f"making an archive of {options.papers} papers")
         wanted = options.rounds * sum(kind in _CHANGED_BY_A_CUT for kind in self._kinds) + 1
         cut = self._archive.fill(min(wanted, len(days) // 3))
         self._uncut = days[len(cut) :]
         self._tokens = range(1, options.papers + 1)
         self._archive.add_subscribers(self._tokens, paused=True)
-        self._archive.add_subscribers(range(options.papers + 1, options.papers + options.mails + 1), paused=False)
+        if options.mails:
+            self._archive.add_subscribers(range(options.papers + 1, options.papers + options.mails + 1), paused=False)
         self._paths = {
             "front": ["/"],
             "issue": [f"/issues/{day}" for day in cut],
@@ -206,17 +204,26 @@ class _Benchmark:
     # --- measurements ---
 
     def _reference(self) -> Seen:
-        seen = visit(Visits(self._reference_port, ["/"], self._options.seconds))
+        seen, self._reference_cpu = self._visit("reference", Visits(self._reference_port, ["/"], self._options.seconds))
         self._references.append(seen)
         return seen
 
-    def _note(self, kind: str, rates: _Rates, seen: Seen, reference: Seen) -> None:
+    def _visit(self, program: str, visits: Visits) -> tuple[Seen, float]:
+        """What the visitors saw, and milliseconds of CPU that the program took for each answer."""
+        pid = self._site.programs[program].pid
+        before = cpu_seconds(pid)
+        seen = visit(visits)
+        return seen, 1000 * (cpu_seconds(pid) - before) / max(seen.answers, 1)
+
+    def _compare(self, kind: str, rates: _Rates, visits: Visits, reference: Seen) -> None:
+        seen, cpu = self._visit("web", visits)
         rates.ratios.append(seen.per_second / reference.per_second)
         rates.p99.append(seen.p99_ms)
         self._errors += seen.errors
         progress(
             f"  {kind:10} {seen.per_second:7.1f}/s of {reference.per_second:6.0f}, ratio {rates.ratios[-1]:.3f}, "
-            f"p99 {seen.p99_ms:.1f} of {reference.p99_ms:.1f} ms, answers {seen.statuses}, errors {seen.errors}"
+            f"p99 {seen.p99_ms:.1f} of {reference.p99_ms:.1f} ms, CPU {cpu:.2f} of {self._reference_cpu:.2f} ms, "
+            f"answers {seen.statuses}, errors {seen.errors}"
         )
 
     def _cold_round(self, number: int) -> None:
@@ -229,7 +236,7 @@ class _Benchmark:
                 primed, paths = self._apart(kind, number)
                 visit(Visits(self._port, primed, connections=1, once=True))
                 visits = Visits(self._port, paths, self._options.seconds, min(16, len(paths)), once=True)
-            self._note(kind, self._cold[kind], visit(visits), reference)
+            self._compare(kind, self._cold[kind], visits, reference)
         self._site.end("web")
 
     def _apart(self, kind: str, number: int) -> tuple[list[str], list[str]]:
@@ -242,8 +249,8 @@ class _Benchmark:
         mixed = [paths[(start + step * place) % len(paths)] for place in range(len(paths))]
         return mixed[:2], mixed[2:]
 
-    def _fetch_all(self, kind: str) -> None:
-        if kind != "one_click":
+    def _fetch_all(self) -> None:
+        for kind in self._paths.keys() & self._kinds:
             seen = visit(Visits(self._port, self._paths[kind], self._options.warm_seconds, once=True))
             progress(f"  fetched {seen.answers} of {kind}, {seen.per_second:.0f}/s")
             self._errors += seen.errors
@@ -253,12 +260,12 @@ class _Benchmark:
             reference = self._reference()
             if kind in _CHANGED_BY_A_CUT and len(self._uncut) > 1:
                 self._archive.cut(self._uncut.pop(0))
-            self._note(kind, self._warm[kind], visit(self._visits(kind, number)), reference)
+            self._compare(kind, self._warm[kind], self._visits(kind, number), reference)
 
     def _memory_growth(self) -> float:
         pid = self._site.programs["web"].pid
         pids = [pid, *children(pid)]
-        papers = Visits(self._port, self._paths["paper"], self._options.warm_seconds, count=_MEMORY_REQUESTS, seed=-1)
+        papers = Visits(self._port, self._paths["paper"], self._options.warm_seconds, count=_MEMORY_REQUESTS)
         before = sum(memory_mb(pid)[0] for pid in pids)
         seen = visit(papers)
         after = sum(memory_mb(pid)[0] for pid in pids)
