@@ -8,7 +8,9 @@ import argparse
 import uvicorn
 from fastapi import FastAPI, Response
 
-from digest.run.processes import LOOPBACK
+from digest.run.processes import LOOPBACK, raise_file_limit
+from digest.settings import Settings
+from digest.web.server import serving_options
 
 app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
@@ -24,13 +26,11 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
+    raise_file_limit()
     uvicorn.run(
         "benchmarks.empty_site:app",
         host=LOOPBACK,
         port=options.port,
         workers=options.processes,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=75,
+        **serving_options(Settings()),
     )

@@ -46,11 +46,14 @@ def web(
 
     from digest import wiring
     from digest.database.engine import closing
+    from digest.run.processes import raise_file_limit
+    from digest.web.server import serving_options
 
     chosen = _complete_settings()
     host, port = host or chosen.web_host, chosen.web_port if port is None else port
     _check_address(host, port)
-    with closing(wiring.engine(chosen)) as database:
+    raise_file_limit()
+    with closing(wiring.impatient_engine(chosen)) as database:
         is_alone = chosen.web_processes == 1
         uvicorn.run(
             _web_app(database) if is_alone else f"{__name__}:{web_process.__name__}",
@@ -58,11 +61,7 @@ def web(
             workers=chosen.web_processes,
             host=host,
             port=port,
-            access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself
-            log_level="warning",
-            forwarded_allow_ips=chosen.forwarded_allow_ips,
-            server_header=False,
-            timeout_keep_alive=75,  # longer than a proxy keeps an idle connection
+            **serving_options(chosen),
         )
 
 
@@ -74,7 +73,7 @@ def web_process() -> "FastAPI":
 
     end_with_parent()
     set_up_logs()
-    return _web_app(wiring.engine(settings()))
+    return _web_app(wiring.impatient_engine(settings()))
 
 
 def _web_app(database: "Engine") -> "FastAPI":
@@ -82,7 +81,7 @@ def _web_app(database: "Engine") -> "FastAPI":
     from digest.web.app import create_app
     from digest.web.edition_watch import EditionWatch
 
-    return create_app(database, settings(), wiring.hint(settings()), editions=EditionWatch(database))
+    return create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
 
 
 def worker(

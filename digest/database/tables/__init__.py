@@ -15,9 +15,17 @@ from digest.database.tables.issues import (
 )
 from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
 from digest.database.tables.papers import collections, papers, reader_votes, suggestions, validators, votes
-from digest.database.tables.subscribers import consents, opinions, subscribers, suppressions
+from digest.database.tables.subscribers import (
+    buckets,
+    consents,
+    opinions,
+    spellings,
+    subscribers,
+    suppressions,
+)
 
 __all__ = [
+    "buckets",
     "cards",
     "collections",
     "consents",
@@ -37,6 +45,7 @@ __all__ = [
     "reader_votes",
     "sent_days",
     "spaces",
+    "spellings",
     "stale_profiles",
     "subscribers",
     "suggestions",
