@@ -10,8 +10,8 @@
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
-| tidy     | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a     |
-|          |                  | retry                                                                      |
+| tidy     | each hour        | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
+|          |                  | and what deleted subscribers left behind in the files of the database      |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -35,6 +35,7 @@ from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
 from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
 from digest.settings import Settings
+from digest.subscribers.store import remove_traces
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -142,10 +143,11 @@ class Jobs:
             log.info("a space for profiles was fitted")
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, and the bytes of messages that will not be sent again."""
+        """Delete unconfirmed sign-ups, bytes of messages that will not be sent again, and traces of the deleted."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_messages(connection)
+        remove_traces(self._engine, clock.now())
 
 
 def _report(event: JobExecutionEvent) -> None:
