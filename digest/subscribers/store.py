@@ -46,6 +46,7 @@ def add_pending(
         email=address,
         key=key,
         status=str(Status.PENDING),
+        link_version=0,
         created_at=created_at or consent.requested_at,
         changed_at=consent.requested_at,
         **_preferences_row(preferences),
@@ -116,6 +117,12 @@ def set_preferences(connection: Connection, subscriber_id: int, preferences: Pre
     """Replace a subscriber's preferences. `changed_at` stays, since it belongs to the status."""
     row = _preferences_row(preferences)
     connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(row))
+
+
+def revoke_links(connection: Connection, subscriber_id: int) -> None:
+    """End all links of a subscriber so far, but for those to unsubscribe."""
+    which = subscribers.c.id == subscriber_id
+    connection.execute(update(subscribers).where(which).values(link_version=subscribers.c.link_version + 1))
 
 
 def _change(
@@ -223,6 +230,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         key=row.key,
         status=Status(row.status),
         preferences=_preferences([getattr(row, name) for name in _PREFERENCES]),
+        link_version=row.link_version,
         consent=Consent(row.requested_at, row.requested_from, row.form, row.confirmed_at, row.confirmed_from),
         created_at=row.created_at,
         changed_at=row.changed_at,
@@ -235,14 +243,15 @@ RECIPIENT = (
     subscribers.c.email,
     subscribers.c.status,
     *(subscribers.c[name] for name in _PREFERENCES),
+    subscribers.c.link_version,
 )
 
 
 def recipient_of(row: Row[Any]) -> Recipient:
     """Convert a row with the columns RECIPIENT."""
     values: list[Any] = list(row)
-    subscriber_id, email, status, *preferences = values
-    return Recipient(subscriber_id, email, Status(status), _preferences(preferences))
+    subscriber_id, email, status, *preferences, link_version = values
+    return Recipient(subscriber_id, email, Status(status), _preferences(preferences), link_version=link_version)
 
 
 def _preferences(columns: Sequence[Any]) -> Preferences:

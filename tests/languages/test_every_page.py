@@ -1,5 +1,6 @@
 """Every page in a language of nothing but marks, to find what was never translated."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -167,9 +168,10 @@ FORMS: dict[str, list[dict[str, str]]] = {
         {"undo": "yes"},
     ],
     "/preferences/{manage}?then": [
-        *({"action": action} for action in ("unsubscribe", "resubscribe", "erase")),
-        {"action": "erase", "sure": "yes"},
+        *({"action": action} for action in ("unsubscribe", "resubscribe", "erase", "link", "link")),
     ],
+    "/preferences/{fresh}": [{"action": "erase"}, {"action": "revoke"}, {}],
+    "/preferences/{new}": [{"action": "erase", "sure": "yes"}],
 }
 
 
@@ -190,6 +192,7 @@ def every_token(visit: Visit) -> dict[str, str]:
     tokens = {str(purpose): visit.token(purpose, subscriber) for purpose in Purpose}
     tokens["confirm"] = visit.token(Purpose.CONFIRM, visit.subscriber("pending@example.org"))
     tokens["old"] = visit.token(Purpose.CONFIRM, visit.subscriber("late@example.org"), START - timedelta(days=9))
+    tokens["new"] = visit.token(Purpose.FRESH, replace(subscriber, link_version=1))
     tokens["too_old"] = visit.token(Purpose.FEEDBACK, subscriber, START - FEEDBACK_FOR - timedelta(days=1))
     return tokens
 
