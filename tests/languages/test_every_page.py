@@ -48,7 +48,7 @@ def settings(tmp_path: Path) -> Settings:
 def marked(visit: Visit, settings: Settings, tmp_path: Path) -> TestClient:
     """A browser at the site in the language of marks."""
     app = create_app(visit.engine, settings, lambda: None, pseudo_languages(tmp_path))
-    return TestClient(app, base_url="http://127.0.0.1:8000", headers={"Accept-Language": CODE})
+    return TestClient(app, "http://127.0.0.1:8000", headers={"Accept-Language": CODE}, client=("127.0.0.1", 50_000))
 
 
 def fill(visit: Visit) -> None:

@@ -108,7 +108,7 @@ def test_who_has_unsubscribed_can_delete_their_data_too(
     subscriptions.unsubscribe(visit.engine, ada.id, START, "one-click")
     visit.browser.post(preferences(visit, ada), data={"action": "link"})
     deliver(visit, smtp_server, tmp_path)
-    assert len(smtp_server.taken_for(ADDRESS)) == 1
+    assert sum(b":link:" in taken.content for taken in smtp_server.taken) == 1
     deleted = visit.browser.post(preferences(visit, ada, Purpose.FRESH), data={"action": "erase", "sure": "yes"})
     assert "has been deleted" in deleted.text
 

@@ -1,5 +1,6 @@
 """Limits redirects to public addresses and to the address that the operator configured."""
 
+import re
 import socket
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
@@ -7,6 +8,12 @@ from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+
+
+# In the address of a private list: parameters with such names.
+_SECRET = re.compile(
+    r"(?<=[?&;])([^=&;#]*(?:token|key|pass|pwd|secret|auth|signature|credential)[^=&;#]*=)[^&;#]*", re.IGNORECASE
+)
 
 
 class Origin(NamedTuple):
@@ -22,6 +29,11 @@ def origin(url: str) -> Origin:
         return Origin((parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme, 0))
     except ValueError:
         return Origin("", 0)
+
+
+def without_secrets(url: str) -> str:
+    """An address as it may be shown, logged and stored: without user, password and tokens."""
+    return _SECRET.sub(r"\1…", re.sub("(?<=://)[^/?#]*@", "", url))
 
 
 def redirect_problem(source: str, target: str, home: Origin) -> str:
