@@ -100,15 +100,19 @@ def _save(link: PersonalLink, form: Form) -> Response:
 
 
 def _mail_link(link: PersonalLink) -> Response:
+    contact = link.site.contact
     match links.mail_fresh_link(link.site.engine, link.subscriber.id, clock.now()):
         case LinkRequest.QUEUED:
-            notice = _("We’re emailing you a link. It works for 24 hours.")
+            notice = _("We’re emailing you a link. For 24 hours, you can use it to download or delete your data.")
             return _show(link, notice, after=link.site.hint_later())
         case LinkRequest.REPEATED:
-            return _show(link, _("We’ve emailed you a link within the last 24 hours. Please use that one."))
+            notice = _(
+                "We’ve already emailed you a link in the last 24 hours. If it hasn’t arrived, write to us: %(contact)s",
+                contact=contact,
+            )
         case LinkRequest.SUPPRESSED:
-            contact = link.site.contact
-            return _show(link, _("We can’t email this address, so please write to us: %(contact)s", contact=contact))
+            notice = _("We can’t email this address, so please write to us: %(contact)s", contact=contact)
+    return _show(link, notice)
 
 
 def _revoke(link: PersonalLink) -> Response:
