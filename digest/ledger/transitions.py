@@ -196,7 +196,7 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
     return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
 
 
-def forget(connection: Connection, which: ColumnElement[bool]) -> None:
+def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
     """Delete what tells who the recipients are or why they got a paper. The ids of the papers stay: none is sent twice.
 
     The rows are locked first: a worker that has one on the wire finishes its change, or finds nobody to send to.

@@ -43,7 +43,7 @@ class Reply:
     id: int  # of the envelope
     phase: Phase
     code: int | None  # None: the attempt ended without a reply, and `text` is the reason
-    text: str  # as the server sent it but for the name of the recipient, lines joined by \n
+    text: str  # as the server sent it, without the name of the recipient; lines joined by \n
     at: datetime
 
     @property

@@ -18,7 +18,7 @@ _ONE_A = timedelta(hours=24)
 
 
 class LinkRequest(StrEnum):
-    """What became of a request for a fresh link."""
+    """The outcome of a request for a fresh link."""
 
     QUEUED = "queued"
     REPEATED = "repeated"  # one was queued within the last day
@@ -39,7 +39,7 @@ def mail_fresh_link(engine: Engine, subscriber_id: int, now: datetime) -> LinkRe
 
 
 def revoke_links(engine: Engine, subscriber_id: int, now: datetime) -> None:
-    """End all links of a subscriber so far, but for those to unsubscribe."""
+    """End all links of a subscriber so far, except those to unsubscribe."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is not None:
             store.revoke_links(connection, subscriber_id)

@@ -27,7 +27,7 @@ from digest.database.tables import (
 from digest.database.tables import events as events_table
 from digest.ledger import events
 from digest.ledger.kinds import Status
-from digest.ledger.transitions import forget
+from digest.ledger.transitions import erase_names
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
@@ -120,7 +120,7 @@ def set_preferences(connection: Connection, subscriber_id: int, preferences: Pre
 
 
 def revoke_links(connection: Connection, subscriber_id: int) -> None:
-    """End all links of a subscriber so far, but for those to unsubscribe."""
+    """End all links of a subscriber so far, except those to unsubscribe."""
     which = subscribers.c.id == subscriber_id
     connection.execute(update(subscribers).where(which).values(link_version=subscribers.c.link_version + 1))
 
@@ -174,13 +174,13 @@ def purge_pending(connection: Connection, before: datetime) -> int:
     connection.execute(delete(consents).where(consents.c.confirmed_at.is_(None), consents.c.requested_at < before))
     has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)
     expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before) & ~has_left
-    forget(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
+    erase_names(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
     return connection.execute(delete(subscribers).where(expired)).rowcount
 
 
 def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
-    forget(connection, deliveries.c.recipient == key)
+    erase_names(connection, deliveries.c.recipient == key)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
 

@@ -33,7 +33,7 @@ def preferences(visit: Visit, subscriber: Subscriber, purpose: Purpose = Purpose
 
 
 def actions(page: str) -> set[str]:
-    """What the buttons of a page do."""
+    """The values of the buttons of a page."""
     return set(re.findall(r'name="action" value="(\w+)"', page))
 
 
