@@ -12,8 +12,8 @@
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
 | similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
 |          |                  | and a week later again                                                     |
-| tidy     | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a     |
-|          |                  | retry                                                                      |
+| tidy     | each hour        | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
+|          |                  | and what deleted subscribers left behind in the files of the database      |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -39,6 +39,7 @@ from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
+from digest.subscribers.store import remove_traces
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -152,11 +153,12 @@ class Jobs:
         store_similar_papers(self._engine, clock.now())
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, unused limits, and the bytes of messages that will not be sent again."""
+        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of deleted subscribers."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
+        remove_traces(self._engine, clock.now())
 
 
 def _report(event: JobExecutionEvent) -> None:

@@ -94,14 +94,16 @@ def skip_reason(
         return SkipReason.SUPPRESSED
     if issue_status is IssueStatus.CANCELLED:
         return SkipReason.CANCELLED
-    if status is not rule.status and not asks_again and not (rule.asks and status is Status.UNSUBSCRIBED):
+    fits = rule.status in (None, status) or asks_again or (rule.asks and status is Status.UNSUBSCRIBED)
+    if not fits:
         return SkipReason.UNSUBSCRIBED if rule.status is Status.CONFIRMED else SkipReason.CHANGED
     return SkipReason.PAUSED if paused and rule.heeds_pause else None
 
 
 def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
     """skip_reason() in SQL, from the same table; a paused issue has to wait as well."""
-    status = case({str(kind): str(rule.status) for kind, rule in RULES.items()}, value=deliveries.c.kind)
+    fixed = {str(kind): str(rule.status) for kind, rule in RULES.items() if rule.status}
+    status = case(fixed, value=deliveries.c.kind, else_=subscribers.c.status)
     ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
     paused_until = subscribers.c.paused_until
     subscriber = exists().where(subscribers.c.id == deliveries.c.subscriber_id)

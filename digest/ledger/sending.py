@@ -283,7 +283,11 @@ def _record(dialect: str) -> Any:
             worker="",
             reply_code=given.c.reply_code,
             reply_enhanced=given.c.reply_enhanced,
-            reply_text=func.coalesce(given.c.reply_text, deliveries.c.reply_text),
+            # The reply to a message of someone whose data has been deleted meanwhile may name them.
+            reply_text=case(
+                (deliveries.c.subscriber_id.is_(None), ""),
+                else_=func.coalesce(given.c.reply_text, deliveries.c.reply_text),
+            ),
             next_attempt_at=func.coalesce(given.c.next_attempt_at, deliveries.c.next_attempt_at),
             finished_at=given.c.finished_at,
             attempts=deliveries.c.attempts + given.c.tried,

@@ -6,15 +6,15 @@ A deferred delivery is queued again with `next_attempt_at` and the last reply. O
 instead: the same bytes are claimed and sent once more, or wait for the operator (DIGEST_IN_DOUBT=hold).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, literal, or_, select, update
 
-from digest.database.dialect import database_now, in_list
-from digest.database.tables import deliveries, issues
+from digest.database.dialect import Json, database_now, in_list
+from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
 from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
 
@@ -194,6 +194,27 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
     """
     which = _of_issue(awaits_operator(), issue_id)
     return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
+
+
+def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Delete what tells who the recipients are or why they got a paper. The ids of the papers stay: none is sent twice.
+
+    The rows are locked first: a worker that has one on the wire finishes its change, or finds nobody to send to.
+    """
+    rows = connection.execute(select(deliveries.c.id, deliveries.c.selection).where(which).with_for_update()).all()
+    ids = [row.id for row in rows]
+    connection.execute(delete(messages).where(in_list(connection, messages.c.delivery_id, ids)))
+    unnamed = {"subscriber_id": None, "reply_text": ""}
+    connection.execute(update(deliveries).where(in_list(connection, deliveries.c.id, ids)).values(unnamed))
+    lists = [{"row": row.id, "papers": papers_alone(row.selection)} for row in rows if row.selection]
+    if lists:
+        change = update(deliveries).where(deliveries.c.id == bindparam("row"))
+        connection.execute(change.values(selection=bindparam("papers", type_=Json)), lists)
+
+
+def papers_alone(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """A selection without reasons and points."""
+    return {"picks": [[pick[0], ""] for pick in selection["picks"]], "left_out": selection["left_out"]}
 
 
 def _of_issue(which: ColumnElement[bool], issue_id: int | None) -> ColumnElement[bool]:

@@ -38,7 +38,7 @@ def endpoints(app: FastAPI, method: str) -> dict[str, str]:
         await app(scope, receive, send)
         names.append(getattr(scope.get("endpoint"), "__qualname__", type(scope.get("endpoint")).__qualname__))
 
-    browser = TestClient(noting, follow_redirects=False)
+    browser = TestClient(noting, "http://127.0.0.1", follow_redirects=False, client=("127.0.0.1", 50_000))
     for path in (*PATHS, *ELSEWHERE):
         browser.request(method, path)
     return dict(zip((*PATHS, *ELSEWHERE), names, strict=True))

@@ -190,6 +190,7 @@ def record(
         about_sender = none_accepted or receipt.before_recipient
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
         if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
-            detail = f"{receipt.code} {receipt.text}"
+            # The words of the server are in the ledger; a suppression outlives its subscriber, whom they may name.
+            detail = f"{receipt.code} {receipt.enhanced}".strip()
             suppress(connection, claim.recipient, SuppressionReason.REFUSED, detail, receipt.at)
     sending.record(connection, worker, results)

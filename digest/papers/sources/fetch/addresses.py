@@ -1,5 +1,6 @@
 """Limits redirects to public addresses and to the address that the operator configured."""
 
+import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
@@ -15,6 +16,12 @@ _EMBEDDED = ((IPv6Network("::ffff:0:0/96"), 0), (IPv6Network("64:ff9b::/96"), 0)
 _SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 
 
+# In the address of a private list: parameters with such names.
+_SECRET = re.compile(
+    r"(?<=[?&;])([^=&;#]*(?:token|key|pass|pwd|secret|auth|signature|credential)[^=&;#]*=)[^&;#]*", re.IGNORECASE
+)
+
+
 class Origin(NamedTuple):
     """Host and port of an address, or "" and 0."""
 
@@ -28,6 +35,11 @@ def origin(url: str) -> Origin:
         return Origin((parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme, 0))
     except ValueError:
         return Origin("", 0)
+
+
+def without_secrets(url: str) -> str:
+    """An address as it may be shown, logged and stored: without user, password and tokens."""
+    return _SECRET.sub(r"\1…", re.sub("(?<=://)[^/?#]*@", "", url))
 
 
 def redirect_problem(source: str, target: str, home: Origin) -> str:
