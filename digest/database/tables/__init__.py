@@ -13,7 +13,7 @@ from digest.database.tables.issues import (
     stale_profiles,
     tastes,
 )
-from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
+from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
 from digest.database.tables.papers import collections, papers, reader_votes, suggestions, validators, votes
 from digest.database.tables.subscribers import consents, opinions, subscribers, suppressions
 
@@ -36,6 +36,7 @@ __all__ = [
     "profiles",
     "reader_votes",
     "sent_days",
+    "sent_requests",
     "spaces",
     "stale_profiles",
     "subscribers",

@@ -29,7 +29,7 @@ from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
-from digest.mail.throttle import MAX_WAIT, Throttle, next_window_size
+from digest.mail.throttle import MAX_WAIT, Throttle, is_evidence, next_window_size
 from digest.smtp import Reply, Sender
 
 log = structlog.get_logger()
@@ -133,7 +133,8 @@ class DeliveryWorker:
         limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
         now = self._now()
         with transaction(self._engine) as connection:
-            return sending.claim(connection, self._settings.name, limit, now, self._throttle.day_began(now))
+            day_began, shares = self._throttle.day_began(now), self._throttle.shares(limit, now)
+            return sending.claim(connection, self._settings.name, limit, now, day_began, shares)
 
     def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
         """Choose the papers of each message; skip or requeue the claims that get none."""
@@ -183,9 +184,11 @@ class DeliveryWorker:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
             took = max(receipt.at for receipt in receipts) - oldest.began
-            self._window_size = next_window_size(self._window_size, took, receipts)
+            requested = {delivery_id for delivery_id, draft in oldest.drafts.items() if draft.delivery.is_requested}
+            evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
+            self._window_size = next_window_size(self._window_size, took, evidence)
             addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
-            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
+            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now(), requested)
         if len(may_go) < len(messages):
             self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         return [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
@@ -218,13 +221,14 @@ class DeliveryWorker:
                 drafts.clear()
                 break
             window = [drafts.popleft() for _ in range(min(self._window_size, len(drafts)))]
-            waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now())
+            requested = [index for index, draft in enumerate(window) if draft.delivery.is_requested]
+            waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now(), requested)
             going = [draft for draft, wait in zip(window, waits, strict=True) if not wait]
             soon = [draft for draft, wait in zip(window, waits, strict=True) if timedelta() < wait <= MAX_WAIT]
             drafts.extendleft(reversed(soon))
-            for draft, wait in zip(window, waits, strict=True):
-                if wait > MAX_WAIT:
-                    self._requeue([draft.delivery.id], wait)
+            for wait in {wait for wait in waits if wait > MAX_WAIT}:
+                later = [draft.delivery.id for draft, its in zip(window, waits, strict=True) if its == wait]
+                self._requeue(later, wait)
             if going:
                 return going
             if soon:
