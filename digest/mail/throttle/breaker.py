@@ -33,6 +33,7 @@ _FIRST_REFUSED, _MAX_REFUSED = timedelta(minutes=5), timedelta(hours=1)
 # It cannot be reached, fails at TLS, or says "not now": it may be restarting.
 _UNREACHABLE = timedelta(minutes=1)
 _LATELY = timedelta(days=2)
+_REMEMBERED = 2 * BREAKS_AT  # refusals of recipients, so that one of two domains that refuse us is found
 
 
 class Breaker:
@@ -104,10 +105,10 @@ class Breaker:
         after = after_failures(before, summary, now, in_trial)
         if after == before:
             return set()
-        alone = set(after.refusing) if len(after.refusing) == BREAKS_AT and not after.is_about_recipients else set()
-        after = replace(after, refusing=()) if alone else after
+        alone = _refusing_alone(after)
+        after = replace(after, refusing=tuple(domain for domain in after.refusing if domain not in alone))
         pauses.set_pause(connection, after)
-        if after.until != before.until:
+        if summary.failures or after.is_about_recipients:  # else a trial tells nothing yet, and goes on
             self.trial = None
             self._report(connection, before, after, now)
         return alone
@@ -133,7 +134,7 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
     if before.is_in_force(now) and not in_trial:
         return before  # messages that were on the wire when it opened
     earlier = replace(before, until=NOT_PAUSED, failures=0, refusing=()) if summary.accepted else before
-    refusing = (*earlier.refusing, *summary.refusing)[-BREAKS_AT:]
+    refusing = (*earlier.refusing, *summary.refusing)[-_REMEMBERED:]
     by_recipients = bool(summary.refusing) and len(set(refusing)) >= ABOUT_US_FROM
     if not (summary.failures or by_recipients):
         return replace(earlier, reason=summary.reply, refusing=refusing)
@@ -147,6 +148,12 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
     longer = min(_FIRST_REFUSED * (1 << min(max(failures - BREAKS_AT, 0), 10)), _MAX_REFUSED)
     until = now + (longer if refused else _UNREACHABLE) if failures >= BREAKS_AT else NOT_PAUSED
     return replace(before, since=now, until=until, reason=summary.reply, failures=failures, refusing=refusing)
+
+
+def _refusing_alone(pause: Pause) -> set[str]:
+    """The domains that refused several messages in a row, while too few others did for it to be about us."""
+    often = {domain for domain in pause.refusing if pause.refusing.count(domain) >= BREAKS_AT}
+    return set() if pause.is_about_recipients else often
 
 
 def _has_accepted(connection: Connection, domain: str, since: datetime) -> bool:
