@@ -123,5 +123,5 @@ def end_trial(connection: Connection, scope: str, until: datetime) -> bool:
 
 def _pause(row: Any) -> Pause:
     """From a row of _COLUMNS."""
-    *values, refusing = row
-    return Pause(*values, tuple(refusing))
+    scope, since, until, reason, failures, refusing = row
+    return Pause(scope, since, until, reason, failures, tuple(refusing))

@@ -26,7 +26,7 @@ from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
-from digest.mail.delivery.outcome import receipt_of, record
+from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
 from digest.mail.throttle import MAX_WAIT, Throttle, is_evidence, next_window_size
@@ -95,6 +95,7 @@ class DeliveryWorker:
         self._now = settings.now
         self._lock = WorkerLock(engine, settings.name)
         self._window_size = 1  # messages
+        self._is_refused = False  # the last replies reject us: then one window at a time, so that few are tried
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
 
@@ -187,6 +188,7 @@ class DeliveryWorker:
             requested = {delivery_id for delivery_id, draft in oldest.drafts.items() if draft.delivery.is_requested}
             evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
             self._window_size = next_window_size(self._window_size, took, evidence)
+            self._is_refused = any(receipt.outcome is Outcome.SENDER_ERROR for receipt in evidence)
             addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
             self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now(), requested)
         if len(may_go) < len(messages):
@@ -215,6 +217,8 @@ class DeliveryWorker:
 
     def _admit(self, drafts: deque[Draft]) -> list[Draft]:
         """Take the next drafts that may go now. The others stay, or are requeued if their wait is long."""
+        while self._is_refused and self._in_flight:
+            self.record()
         while drafts:
             if self._throttle.why_paused(self._now()):
                 self._requeue([draft.delivery.id for draft in drafts], _AT_ONCE)

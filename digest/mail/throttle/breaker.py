@@ -33,7 +33,7 @@ _FIRST_REFUSED, _MAX_REFUSED = timedelta(minutes=5), timedelta(hours=1)
 # It cannot be reached, fails at TLS, or says "not now": it may be restarting.
 _UNREACHABLE = timedelta(minutes=1)
 _LATELY = timedelta(days=2)
-_REMEMBERED = 2 * BREAKS_AT  # refusals of recipients, so that one of two domains that refuse us is found
+_REMEMBERED = 10  # refusals of recipients in a row
 
 
 class Breaker:
@@ -105,13 +105,11 @@ class Breaker:
         after = after_failures(before, summary, now, in_trial)
         if after == before:
             return set()
-        alone = _refusing_alone(after)
-        after = replace(after, refusing=tuple(domain for domain in after.refusing if domain not in alone))
         pauses.set_pause(connection, after)
         if summary.failures or after.is_about_recipients:  # else a trial tells nothing yet, and goes on
             self.trial = None
             self._report(connection, before, after, now)
-        return alone
+        return _refusing_alone(after)
 
     def _report(self, connection: Connection, before: Pause, after: Pause, now: datetime) -> None:
         if after.until is None or not after.is_in_force(now):
@@ -151,9 +149,9 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
 
 
 def _refusing_alone(pause: Pause) -> set[str]:
-    """The domains that refused several messages in a row, while too few others did for it to be about us."""
-    often = {domain for domain in pause.refusing if pause.refusing.count(domain) >= BREAKS_AT}
-    return set() if pause.is_about_recipients else often
+    """The one or two domains that refused ten messages in a row, too few for it to be about us."""
+    is_often = len(pause.refusing) == _REMEMBERED and not pause.is_about_recipients
+    return {domain for domain in pause.refusing if pause.refusing.count(domain) >= BREAKS_AT} if is_often else set()
 
 
 def _has_accepted(connection: Connection, domain: str, since: datetime) -> bool:

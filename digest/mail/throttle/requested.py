@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from digest.database.dialect import insert_or_change, lock_rows_of
 from digest.database.tables import sent_requests
+from digest.mail.throttle.limits import Limits
 
 _HOUR = timedelta(hours=1)
 _INTERVAL = timedelta(minutes=5)  # the count may include what is up to so much older than an hour
@@ -17,7 +18,17 @@ _INTERVAL = timedelta(minutes=5)  # the count may include what is up to so much 
 def requested_within_hour(connection: Connection, now: datetime) -> int:
     """Including those that are on the wire."""
     counted = (sent_requests.c.since > now - _HOUR - _INTERVAL, sent_requests.c.since <= now)
-    return connection.execute(select(func.coalesce(func.sum(sent_requests.c.mails), 0)).where(*counted)).scalar_one()
+    return connection.execute(select(func.sum(sent_requests.c.mails)).where(*counted)).scalar() or 0
+
+
+def why_hour_full(connection: Connection, limits: Limits, now: datetime) -> str:
+    """Why no more is sent of what people ask for, for people; "" while the hour has room."""
+    limit = limits.requested_limit(now.astimezone(UTC).date())
+    return hour_full(limit) if requested_within_hour(connection, now) >= limit else ""
+
+
+def hour_full(limit: int) -> str:
+    return f"the {limit} messages that people may ask for in an hour are sent (DIGEST_REQUESTED_PER_HOUR)"
 
 
 def reserve_requested(connection: Connection, now: datetime, wanted: int, limit: int) -> int:

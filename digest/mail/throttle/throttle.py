@@ -21,7 +21,7 @@ from digest.mail.pauses import EVERYTHING, Pause
 from digest.mail.throttle.breaker import Breaker, clock
 from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.rates import Bucket, Rates
-from digest.mail.throttle.requested import give_back_requested, requested_within_hour, reserve_requested
+from digest.mail.throttle.requested import give_back_requested, hour_full, requested_within_hour, reserve_requested
 from digest.mail.throttle.responses import ResponseSummary, summarize
 from digest.mail.throttle.warm_up import full, give_back, midnight, reserve, sent_on
 from digest.text import domain_of
@@ -72,6 +72,7 @@ class Throttle:
         self._latest: _Snapshot | None = None
         self._slow: dict[str, float] = {}  # domains after a pause, with their messages a second
         self._full_on: date | None = None  # the day of the warm-up whose end was logged
+        self._full_since: datetime | None = None  # when it was last logged that an hour is full
         self._no_limits = not (limits.rate or limits.domain_rates or limits.warm_up_from)
 
     # --- before sending ---
@@ -108,7 +109,11 @@ class Throttle:
         if a_day is not None and is_full and self._full_on != day:
             self._full_on = day
             log.warning(full(a_day, now))
-        requested = max(0, self._limits.requested_limit(day) - snapshot.requested)
+        an_hour = self._limits.requested_limit(day)
+        requested = max(0, an_hour - snapshot.requested)
+        if not requested and (self._full_since is None or now - self._full_since >= timedelta(hours=1)):
+            self._full_since = now
+            log.warning(f"{hour_full(an_hour)}; others wait")
         quarter = limit // 4 or int(self._jitter() < limit / 4)  # of a claim of one, each fourth
         beside = 0 if self._breaker.trial is not None else min(quarter, requested)
         return Shares(requested, beside, 0 if is_full else limit)
@@ -209,9 +214,9 @@ class Throttle:
 
     def _wait_for_quotas(self, waits: list[timedelta], requested: Collection[int], now: datetime) -> None:
         """Messages are counted before they go, so that all workers together never exceed a limit."""
-        day, asked_for, of_issues = _day(now), [], []
-        for message in [message for message, wait in enumerate(waits) if not wait]:
-            (asked_for if message in requested else of_issues).append(message)
+        day, going = _day(now), [message for message, wait in enumerate(waits) if not wait]
+        asked_for = [message for message in going if message in requested]
+        of_issues = [message for message in going if message not in requested]
         limit = self._limits.day_limit(day)
         if limit is not None and of_issues:
             with transaction(self._engine) as connection:

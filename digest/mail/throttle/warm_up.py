@@ -16,7 +16,7 @@ def sent_on(connection: Connection, day: date) -> int:
 
 
 def why_full(connection: Connection, limits: Limits, now: datetime) -> str:
-    """Why nothing more is sent on this day of a warm-up, for people; "" while it has room."""
+    """Why no more of an issue is sent on this day of a warm-up, for people; "" while it has room."""
     day = now.astimezone(UTC).date()
     limit = limits.day_limit(day)
     return full(limit, now) if limit is not None and sent_on(connection, day) >= limit else ""
