@@ -35,6 +35,7 @@ from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
 from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
 from digest.settings import Settings
+from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -142,9 +143,10 @@ class Jobs:
             log.info("a space for profiles was fitted")
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, and the bytes of messages that will not be sent again."""
+        """Delete unconfirmed sign-ups, unused limits, and the bytes of messages that will not be sent again."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
+            forget_full_buckets(connection, clock.now())
             forget_messages(connection)
 
 

@@ -45,21 +45,20 @@ def web(
 
     from digest import wiring
     from digest.database.engine import closing
+    from digest.run.processes import raise_file_limit
     from digest.web.app import create_app
+    from digest.web.server import serving_options
 
     chosen = _complete_settings()
     host, port = host or chosen.web_host, chosen.web_port if port is None else port
     _check_address(host, port)
-    with closing(wiring.engine(chosen)) as database:
+    raise_file_limit()
+    with closing(wiring.impatient_engine(chosen)) as database:
         uvicorn.run(
-            create_app(database, chosen, wiring.hint(chosen)),
+            create_app(database, chosen, wiring.hint_sender(chosen)),
             host=host,
             port=port,
-            access_log=False,  # it would log the tokens in subscribers' links; the app logs requests itself
-            log_level="warning",
-            forwarded_allow_ips=chosen.forwarded_allow_ips,
-            server_header=False,
-            timeout_keep_alive=75,  # longer than a proxy keeps an idle connection
+            **serving_options(chosen),
         )
 
 

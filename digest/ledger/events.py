@@ -1,7 +1,7 @@
 """The operators' log of events. It never contains an address."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -22,6 +22,14 @@ class Event:
 def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
     """Store one event, in the transaction of the change that it reports."""
     connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
+
+
+def record_once_a_day(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
+    """Store an event that a stranger can cause, unless the same happened to its subject on the same day (UTC)."""
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    same = (events.c.subject == subject) & (events.c.what == what) & (events.c.at >= day)
+    if connection.execute(select(events.c.id).where(same).limit(1)).first() is None:
+        record(connection, at, subject, what, detail)
 
 
 def latest(connection: Connection, limit: int, subject: str | None = None) -> list[Event]:

@@ -5,6 +5,7 @@ Each process has its own group, and the kernel ends it if we die (Linux).
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 LOOPBACK = "127.0.0.1"
+_MANY_FILES = 20_000
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Output = int | IO[bytes] | None
@@ -97,6 +99,21 @@ def answers(port: int) -> bool:
     with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
         return True
     return False
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open files as the system lets it, within reason."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if most == resource.RLIM_INFINITY else min(most, _MANY_FILES)
+    if wanted > file_limit():
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def file_limit() -> int:
+    """How many files and sockets this process may have open."""
+    current, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY_FILES if current == resource.RLIM_INFINITY else current
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:

@@ -11,11 +11,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InternalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
+from digest.subscribers.admission import Admission
 from digest.web import health, inbox
 from digest.web.assets import Assets
 from digest.web.guard import PERSONAL, Guard, add_security_headers
@@ -23,6 +25,7 @@ from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
+from digest.web.writing import RETRY_AFTER
 
 log = structlog.get_logger()
 
@@ -41,7 +44,8 @@ def create_app(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
-    app.state.site = Site(engine, settings, pages, hint)
+    admission = Admission(engine, settings.signups_per_hour, settings.secret_keys[-1])
+    app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)
@@ -81,7 +85,11 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     def no_such_address(request: Request, _problem: Exception) -> Response:
         return pages.for_request(request).refuse(404)
 
+    def gone(_request: Request, _problem: Exception) -> Response:
+        return Response(status_code=400)  # for the log: nobody is there to read it
+
     app.add_exception_handler(EarlyAnswer, early)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RequestValidationError, no_such_address)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Exception, broken)
@@ -93,7 +101,9 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
         log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause)
-        return pages.for_request(request).refuse(503)
+        answer = pages.for_request(request).refuse(503)
+        answer.headers.update(RETRY_AFTER)
+        return answer
 
     def not_migrated(request: Request, problem: Exception) -> Response:
         log.error(f"the database is not ready. {problem}")
@@ -102,7 +112,9 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
             "ready. %(remedy)s",
             remedy=str(problem),
         )
-        return pages.for_request(request).refuse(503, detail)
+        answer = pages.for_request(request).refuse(503, detail)
+        answer.headers.update(RETRY_AFTER)
+        return answer
 
     app.add_exception_handler(NotMigrated, not_migrated)
     for kind in _DATABASE_AWAY:

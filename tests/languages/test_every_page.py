@@ -39,7 +39,12 @@ def settings(tmp_path: Path) -> Settings:
     for name in ("cur", "new", "tmp"):
         (tmp_path / "inbox" / name).mkdir(parents=True)
     (tmp_path / "inbox" / "new" / "1764000000.x").write_bytes(MAIL)
-    own = {"secret_key": SECRET, "contact": "help@example.org", "postal_address": "1 Paper Street"}
+    own = {
+        "secret_key": SECRET,
+        "signups_per_hour": 100_000,
+        "contact": "help@example.org",
+        "postal_address": "1 Paper Street",
+    }
     return Settings(**own, sources=("arxiv", "readers"), inbox_dir=tmp_path / "inbox")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from digest.issues.selection import Pick, Selection, selection_as_json
 from digest.issues.store import issue_by_id, newest_issue
 from digest.run.processes import free_port
 from digest.subscribers.tokens import Purpose
+from digest.web.server import serving_options
 from tests.support.scenario import PLAN, add_papers, cut
 from tests.web.conftest import ADDRESS, START, Visit
 
@@ -141,10 +143,11 @@ def in_chinese(pages: dict[str, str]) -> list[str]:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The app behind a real port of this machine; its address."""
+def serving(app: FastAPI, **changed: Any) -> Iterator[str]:
+    """The app behind a real port of this machine, with other options of uvicorn where given; its address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
+    options = serving_options(app.state.site.settings) | changed
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10

@@ -15,9 +15,17 @@ from digest.database.tables.issues import (
 )
 from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
 from digest.database.tables.papers import collections, papers, reader_votes, suggestions, validators, votes
-from digest.database.tables.subscribers import consents, opinions, subscribers, suppressions
+from digest.database.tables.subscribers import (
+    buckets,
+    consents,
+    opinions,
+    spellings,
+    subscribers,
+    suppressions,
+)
 
 __all__ = [
+    "buckets",
     "cards",
     "collections",
     "consents",
@@ -38,6 +46,7 @@ __all__ = [
     "sent_days",
     "sent_requests",
     "spaces",
+    "spellings",
     "stale_profiles",
     "subscribers",
     "suggestions",
