@@ -153,7 +153,7 @@ class Jobs:
         store_similar_papers(self._engine, clock.now())
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of deleted subscribers."""
+        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of erased people."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())

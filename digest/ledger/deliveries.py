@@ -46,9 +46,23 @@ class Delivery:
     composed_at: datetime | None = None  # None: never claimed, or composed by an earlier version
 
     @property
+    def is_requested(self) -> bool:
+        """True if it answers one person, whom a stranger can name, rather than being mail of an issue."""
+        return self.issue_id is None
+
+    @property
     def date(self) -> datetime:
         """The Date of the message. Earlier versions wrote when it was due, and a retry repeats their bytes."""
         return self.composed_at or self.due_at
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The most deliveries of each sort in one claim, so that what strangers ask for delays no mail of an issue."""
+
+    requested: int  # that someone asked for
+    beside_issues: int  # of them while mail of an issue is due
+    of_issues: int
 
 
 def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> Delivery | None:

@@ -21,6 +21,7 @@ from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
 MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 BY_HAND = "sent once more by hand"  # the reason of a delivery that is tried again however late it is
 _TOO_LATE_TO_HELP = timedelta(days=1)  # someone who asked for a link has asked again or given up
+_MAX_TRIES_TO_HELP = 5  # in an hour and a quarter: strangers can ask in the name of addresses that nobody will accept
 
 
 def _move(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
@@ -149,11 +150,13 @@ def _doubt(connection: Connection, which: ColumnElement[bool], hold: bool, now: 
 def expire(connection: Connection, now: datetime, overdue: timedelta, max_attempts: int) -> int:
     """Give up deliveries that have been due for longer than `overdue`, or were deferred `max_attempts` times.
 
-    Those that may have arrived stay uncertain, and are not tried again. Returns how many.
+    What one person asked for is given up after a day, or after few attempts. Those that may have arrived stay
+    uncertain, and are not tried again. Returns how many.
     """
     too_late = and_(deliveries.c.kind.in_(LISTED), deliveries.c.due_at < now - overdue)
-    too_late_to_help = and_(deliveries.c.kind.not_in(LISTED), deliveries.c.due_at < now - _TOO_LATE_TO_HELP)
-    in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
+    is_old = deliveries.c.due_at < now - _TOO_LATE_TO_HELP
+    no_help = and_(deliveries.c.kind.not_in(LISTED), or_(is_old, deliveries.c.attempts >= _MAX_TRIES_TO_HELP))
+    in_vain = or_(too_late, no_help, deliveries.c.attempts >= max_attempts)
     state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
     which = and_(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)
     return _move(connection, which, state=state, reason="overdue", finished_at=now)

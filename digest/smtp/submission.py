@@ -16,6 +16,7 @@ class Envelope:
     """An RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA.
 
     `may_have_dots`: whether a line may begin with a dot. False saves searching the message for such lines.
+    `is_evidence`: whether a refusal of its recipient may say something about the sender.
     """
 
     id: int
@@ -23,6 +24,7 @@ class Envelope:
     forward_path: str
     message: bytes
     may_have_dots: bool = True
+    is_evidence: bool = True
 
 
 class Phase(StrEnum):

@@ -14,7 +14,7 @@ from digest.database.tables.issues import (
     stale_profiles,
     tastes,
 )
-from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
+from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -54,6 +54,7 @@ __all__ = [
     "profiles",
     "reader_votes",
     "sent_days",
+    "sent_requests",
     "similar_papers",
     "spaces",
     "spellings",

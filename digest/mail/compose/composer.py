@@ -166,7 +166,8 @@ class Composer:
             with read_only(self._engine) as connection:
                 stored = message_of(connection, delivery.id)
             if stored:
-                envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
+                reverse_path = self._context.senders.reverse_path
+                envelope = Envelope(delivery.id, reverse_path, draft.subscriber.email, stored, is_evidence=False)
                 return _outgoing(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
 
@@ -245,7 +246,7 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
     )
     parts = renderer.render(delivery.kind, links, context.branding)
     message = message_bytes(parts, headers, first_of_each_kind(context.signers))
-    envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message)
+    envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message, is_evidence=False)
     return _outgoing(envelope, headers.message_id)
 
 
