@@ -59,6 +59,9 @@ class Guard:
         if scope["method"] not in SAFE_METHODS and not scope["path"].startswith("/u/") and self._is_foreign(scope):
             await self._refuse(Request(scope), 403)(scope, receive, send)
             return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # no text that PostgreSQL takes
+            await self._refuse(Request(scope), 400)(scope, receive, send)
+            return
         length = Headers(scope=scope).get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or int(length[:12]) > MAX_BODY:
             await self._refuse(Request(scope), 413)(scope, receive, send)
