@@ -155,6 +155,7 @@ def _subscriber_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[s
         "weekdays": 1 << day.weekday() if not spread else 127,
         "paused_until": None,
         "language": "",
+        "link_version": 0,
         "requested_at": requested_at,
         "requested_from": "",
         "form": "benchmark",
