@@ -1,6 +1,8 @@
 """Tells workers through Redis to check the ledger. A hint may get lost or arrive twice."""
 
+import math
 import threading
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,40 @@ DELIVER = "digest.deliver"  # the task's name; workers/tasks.py has the task
 QUEUE = "digest"
 # The next sweep replaces a hint that no worker took.
 _EXPIRES_SECONDS = 30
+_TIMEOUT_SECONDS = 1.0  # for a Redis that accepts connections and says nothing
+_LOG_AGAIN_SECONDS = 60.0
 
 _one_at_a_time = threading.Lock()
+
+
+class HintSender:
+    """Sends hints from a thread of its own, so that no page waits for Redis. While one waits, all others are the same.
+
+    The thread starts with the first hint and ends with the process.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._is_wanted = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def __call__(self) -> None:
+        """Ask for a hint. Returns at once."""
+        self._is_wanted.set()
+        if self._redis_url and self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._send, name="hints", daemon=True)
+                self._thread.start()
+
+    def _send(self) -> None:
+        while self._is_wanted.wait():
+            self._is_wanted.clear()
+            hint(self._redis_url)
 
 
 def hint(redis_url: str, times: int = 1) -> bool:
@@ -32,9 +66,15 @@ def hint(redis_url: str, times: int = 1) -> bool:
         for _ in range(times):
             producer.send_task(DELIVER, queue=QUEUE, ignore_result=True, retry=False, expires=_EXPIRES_SECONDS)
     except OperationalError as problem:
-        log.warning("no hint to the workers; the next sweep will find the messages", problem=str(problem))
+        _warn(problem)
         return False
     return True
+
+
+def _warn(problem: Exception, quiet_until: list[float] = [-math.inf]) -> None:  # noqa: B006 - of the process
+    if time.monotonic() > quiet_until[0]:
+        quiet_until[0] = time.monotonic() + _LOG_AGAIN_SECONDS
+        log.warning("no hint to the workers; the next sweep will find the messages", problem=str(problem))
 
 
 def broker_url(redis_url: str) -> str:
@@ -51,7 +91,11 @@ def _producer(redis_url: str) -> "Celery":
     app = Celery("digest-hints", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
         task_serializer="json",
-        broker_connection_timeout=2,
-        broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 5, "max_retries": 0},
+        broker_connection_timeout=_TIMEOUT_SECONDS,
+        broker_transport_options={
+            "socket_connect_timeout": _TIMEOUT_SECONDS,
+            "socket_timeout": _TIMEOUT_SECONDS,
+            "max_retries": 0,
+        },
     )
     return app

@@ -34,9 +34,16 @@ from digest.resources import resource
 from digest.settings import Settings, SettingsError
 from digest.smtp import Sender, Timeouts
 
+_PAGE_PATIENCE = 2.0  # seconds for a lock; a page that needs the database takes milliseconds
+
 
 def engine(settings: Settings) -> Engine:
     return connect(settings.database)
+
+
+def impatient_engine(settings: Settings) -> Engine:
+    """The engine of the pages: who waits for a page wants an answer now, even if it is "try again"."""
+    return connect(settings.database, patience=_PAGE_PATIENCE)
 
 
 def session_engine(settings: Settings) -> Engine:
@@ -122,7 +129,13 @@ def plan(settings: Settings) -> Plan:
 
 def limits(settings: Settings) -> Limits:
     """The operator's sending limits."""
-    return Limits(settings.smtp_rate, settings.smtp_domain_rates, settings.warm_up_from, settings.warm_up_first_day)
+    return Limits(
+        settings.smtp_rate,
+        settings.smtp_domain_rates,
+        settings.warm_up_from,
+        settings.warm_up_first_day,
+        settings.requested_per_hour,
+    )
 
 
 def throttle(settings: Settings, database: Engine) -> Throttle:
@@ -173,6 +186,11 @@ def sender(settings: Settings) -> Sender:
 def hint(settings: Settings) -> partial[bool]:
     """The function that tells workers to check the ledger."""
     return partial(hints.hint, settings.redis_url.get_secret_value())
+
+
+def hint_sender(settings: Settings) -> hints.HintSender:
+    """The same without waiting for Redis, for pages."""
+    return hints.HintSender(settings.redis_url.get_secret_value())
 
 
 def sources(settings: Settings, database: Engine) -> list[Source]:

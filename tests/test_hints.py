@@ -1,11 +1,22 @@
 """The port by which the workers are told to look: it never fails who uses it."""
 
+import socket
 import subprocess
 import sys
+import time
 
+import pytest
 import redis
 
-from digest.hints import QUEUE, hint
+from digest.hints import QUEUE, HintSender, hint
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def silent_redis():
+    """Accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
 
 def test_a_hint_reaches_the_queue_once_for_each_worker_that_is_wanted(redis_url):
@@ -32,3 +43,20 @@ def test_the_first_hints_of_a_process_may_come_from_many_threads_at_once(redis_u
     """In a process of its own, where nothing has imported Celery yet."""
     done = subprocess.run([sys.executable, "-c", AT_ONCE, redis_url], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == str([True] * 8), done.stderr
+
+
+def test_a_redis_that_says_nothing_is_given_up_soon(silent_redis):
+    began = time.monotonic()
+    assert not hint(silent_redis)
+    assert time.monotonic() - began < 4
+
+
+def test_hints_that_nobody_waits_for_become_one(redis_url):
+    send = HintSender(redis_url)
+    for _ in range(200):
+        send()
+    with redis.Redis.from_url(redis_url) as broker:
+        wait_for(lambda: broker.llen(QUEUE), 30, "a hint")
+        send()
+        wait_for(lambda: broker.llen(QUEUE) > 1, 30, "the next hint")
+        assert broker.llen(QUEUE) <= 3

@@ -12,8 +12,8 @@
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
 | similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
 |          |                  | and a week later again                                                     |
-| tidy     | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a     |
-|          |                  | retry                                                                      |
+| tidy     | each hour        | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
+|          |                  | and what deleted subscribers left behind in the files of the database      |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -35,9 +35,11 @@ from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
-from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
+from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
+from digest.subscribers.admission import forget_full_buckets
+from digest.subscribers.store import remove_traces
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -82,9 +84,10 @@ class Jobs:
     def collect(self) -> None:
         """Read the sources, which also observes the votes."""
         with self._one_reading:
-            self._collect()
+            # A source that takes longer than until the next reading does not hold up the others.
+            self._collect(60.0 * self.settings.collect_minutes)
 
-    def _collect(self, patience: float = ANY_TIME) -> None:
+    def _collect(self, patience: float) -> None:
         sources = wiring.sources(self.settings, self._engine)
         collect_recent(self._engine, sources, clock.now(), self.settings.pool_days, patience=patience)
 
@@ -150,10 +153,12 @@ class Jobs:
         store_similar_papers(self._engine, clock.now())
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, and the bytes of messages that will not be sent again."""
+        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of erased people."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
+            forget_full_buckets(connection, clock.now())
             forget_messages(connection)
+        remove_traces(self._engine, clock.now())
 
 
 def _report(event: JobExecutionEvent) -> None:

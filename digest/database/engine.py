@@ -19,20 +19,25 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from digest.database.patience import limit_waiting
+
 log = structlog.get_logger()
 
 T = TypeVar("T")
 NO_DATABASE = "There is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
+_LOCK_SECONDS = 30.0
 _REPORT_AGAIN_SECONDS = 900.0
 _REPORT_NEXT_SECONDS = 60.0  # a restart ends the connections of a pool, which fail after it is back
 
 
-def connect(url: str, create: bool = False) -> Engine:
+def connect(url: str, create: bool = False, patience: float | None = None) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`. Raises ValueError for any other database.
 
     An SQLite file that does not exist is an error, unless `create`: a command in the wrong folder must not make one.
     Its errors leave out the values of a statement, which may contain a subscriber's address.
+    `patience`: the seconds that someone who waits for an answer allows for a lock or a connection; else half a minute
+    for the lock of SQLite, and no limit for PostgreSQL.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -40,13 +45,16 @@ def connect(url: str, create: bool = False) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             pool_use_lifo=True,
+            pool_timeout=patience or _LOCK_SECONDS,
             hide_parameters=True,
             json_deserializer=_json,
         )
         event.listen(engine, "connect", _on_postgresql_connect)
+        if patience is not None:
+            limit_waiting(engine, patience)
         return engine
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, create)
+        return _sqlite(parsed, create, patience or _LOCK_SECONDS)
     raise ValueError(f"{parsed.get_backend_name()} is not supported; use postgresql:// or sqlite:///")
 
 
@@ -156,13 +164,13 @@ def _on_postgresql_connect(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.rollback()
 
 
-def _sqlite(url: URL, create: bool) -> Engine:
+def _sqlite(url: URL, create: bool, patience: float) -> Engine:
     is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
     file = Path(url.database) if url.database and is_file else None
     if file and create:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let others read it
-    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": patience}, pool_timeout=patience, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _begin_immediate)
     if file:
@@ -178,7 +186,7 @@ def _expect_file(file: Path, *_arguments: Any) -> None:
 def _on_sqlite_connect(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
     # We say BEGIN ourselves, below.
     dbapi_connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -236,3 +236,24 @@ def _is_voted() -> ColumnElement[bool]:
 
 def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
     return query.where(issue.c.kind == IssueKind.DAILY, issue.c.status != IssueStatus.CANCELLED)
+
+
+class IssueCounts(NamedTuple):
+    """It differs once an issue was cut or cancelled."""
+
+    issues: int
+    newest: int  # number
+    cancelled: int
+
+
+def count_issues(connection: Connection) -> IssueCounts:
+    """Count the issues of every kind."""
+    cancelled = func.count().filter(issues.c.status == IssueStatus.CANCELLED)
+    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled).select_from(issues)
+    return IssueCounts(*connection.execute(query).one())
+
+
+def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
+    """Return the ids of the papers in issues that are newer than `issue_id`."""
+    query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
+    return frozenset(connection.execute(query).scalars())

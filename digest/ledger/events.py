@@ -1,7 +1,7 @@
 """The operators' log of events. It never contains an address."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -24,6 +24,14 @@ def record(connection: Connection, at: datetime, subject: str, what: str, detail
     connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
 
 
+def record_once_a_day(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
+    """Store an event that a stranger can cause, unless the same happened to its subject on the same day (UTC)."""
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    same = (events.c.subject == subject) & (events.c.what == what) & (events.c.at >= day)
+    if connection.execute(select(events.c.id).where(same).limit(1)).first() is None:
+        record(connection, at, subject, what, detail)
+
+
 def latest(connection: Connection, limit: int, subject: str | None = None) -> list[Event]:
     """The newest events first."""
     query = select(events.c.at, events.c.subject, events.c.what, events.c.detail).order_by(events.c.id.desc())
@@ -32,7 +40,6 @@ def latest(connection: Connection, limit: int, subject: str | None = None) -> li
     return [Event(*row) for row in connection.execute(query.limit(limit))]
 
 
-def forget_detail(connection: Connection, subject: str, what: str) -> None:
-    """Delete the detail of one kind of event of a subject, such as a subscriber's own words; the event itself stays."""
-    which = (events.c.subject == subject) & (events.c.what == what)
-    connection.execute(update(events).where(which).values(detail={}))
+def forget_details(connection: Connection, subject: str) -> None:
+    """Delete the details of the events of a subject, such as a subscriber's own words; the events themselves stay."""
+    connection.execute(update(events).where(events.c.subject == subject).values(detail={}))

@@ -1,5 +1,6 @@
 """Queues deliveries, each only once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -41,10 +42,10 @@ def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime)
     return delivery_id
 
 
-def count_mails(connection: Connection, kind: Kind, recipient: str, since: datetime) -> int:
-    """Count the deliveries of `kind` queued for the recipient at or after `since`."""
+def count_mails(connection: Connection, kind: Kind, recipients: Collection[str], since: datetime) -> int:
+    """Count the deliveries of `kind` queued for any of the recipients at or after `since`."""
     query = select(func.count()).where(
-        deliveries.c.kind == kind, deliveries.c.recipient == recipient, deliveries.c.created_at >= since
+        deliveries.c.kind == kind, deliveries.c.recipient.in_(recipients), deliveries.c.created_at >= since
     )
     return connection.execute(query).scalar_one()
 

@@ -5,6 +5,7 @@ Each process has its own group, and the kernel ends it if we die (Linux).
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 LOOPBACK = "127.0.0.1"
+_MANY_FILES = 20_000
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Output = int | IO[bytes] | None
@@ -40,7 +42,7 @@ def start(
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
         process_group=0,  # so that Ctrl-C reaches us alone, and we stop the programs in order
-        preexec_fn=_end_with_parent(end_by),  # noqa: PLW1509 - it makes two system calls
+        preexec_fn=_end_with_parent(end_by, os.getpid()),  # noqa: PLW1509 - it makes two system calls
         user=account,
         group="nogroup" if account else None,
         extra_groups=[] if account else None,
@@ -99,6 +101,21 @@ def answers(port: int) -> bool:
     return False
 
 
+def raise_file_limit() -> None:
+    """Allow this process as many open files as the system lets it, within reason."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if most == resource.RLIM_INFINITY else min(most, _MANY_FILES)
+    if wanted > file_limit():
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def file_limit() -> int:
+    """How many files and sockets this process may have open."""
+    current, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY_FILES if current == resource.RLIM_INFINITY else current
+
+
 def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:
     """Wait up to `seconds` for `condition`. Returns whether it became true."""
     end = time.monotonic() + seconds
@@ -109,10 +126,16 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 
     return True
 
 
-def _end_with_parent(end_by: signal.Signals) -> Callable[[], None] | None:
+def end_with_parent() -> None:
+    """Have the kernel end this process when the thread that started it ends (Linux)."""
+    if ask := _end_with_parent(signal.SIGTERM, os.getppid()):
+        ask()
+
+
+def _end_with_parent(end_by: signal.Signals, parent: int) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
+    libc = ctypes.CDLL(None)
 
     def in_the_child() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(end_by))

@@ -151,10 +151,19 @@ class ProcessSettings(BaseSettings):
     """Processes and logs"""
 
     worker_processes: int = Field(2, ge=1, le=64, description="Processes of `digest worker`.")
+    web_processes: int = Field(
+        1, ge=1, le=64, description="Processes of `digest web`. Each keeps up to 60 MB of pages in memory."
+    )
     web_host: str = Field("127.0.0.1", description="Address that `digest web` listens on, behind a TLS proxy.")
     web_port: int = Field(8000, ge=0, le=65535, description="Port that `digest web` listens on; 0 picks a free one.")
     forwarded_allow_ips: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded-For header is trusted, separated by commas."
+    )
+    signups_per_hour: int = Field(
+        500,
+        ge=10,
+        le=1000000,
+        description="Sign-ups, and requests for one's link, that the forms take in an hour. Of these, one client (an IPv4 address or an IPv6 /64) may make 2 %, at least 5; one network (/24 or /48) 6 %, at least 10; and 25 %, at least 10, may be for one recipient domain, unless it is a large provider. Raise it for a launch, or where many people share an address. Imports are not limited.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="`debug`, `info`, `warning` or `error`."

@@ -39,6 +39,33 @@ _SLIPS = {
     "iclud.com": "icloud.com",
 }
 
+# Mailboxes of a function, not of a person (RFC 2142), and those that machines write from.
+_ROLES = {
+    "abuse", "noc", "security", "postmaster", "hostmaster", "usenet", "news", "webmaster", "www", "uucp", "ftp", "info",
+    "marketing", "sales", "support", "mailer-daemon", "root", "noreply", "no-reply", "donotreply", "do-not-reply",
+}  # fmt: skip
+_ROLE_ENDS = ("-request", "-bounces", "-owner")  # of mailing lists (RFC 2142 §6)
+
+# Domains where anyone can have a mailbox, under any ending: many sign-ups there are not an attack on one server.
+_PROVIDERS = {
+    "126", "139", "163", "aol", "daum", "fastmail", "free", "gmail", "gmx", "googlemail", "hey", "hotmail", "icloud",
+    "laposte", "libero", "live", "mac", "mail", "me", "msn", "naver", "orange", "outlook", "pm", "posteo", "proton",
+    "protonmail", "qq", "sina", "t-online", "tutanota", "web", "yahoo", "yandex", "zoho",
+}  # fmt: skip
+_SAME_MAILBOXES = {
+    "googlemail.com": "gmail.com",
+    "mac.com": "icloud.com",
+    "me.com": "icloud.com",
+    "pm.me": "proton.me",
+    "protonmail.com": "proton.me",
+    "ya.ru": "yandex.ru",
+    "yandex.com": "yandex.ru",
+}
+_IGNORED = {"gmail.com": ".", "proton.me": ".-_"}  # signs that do not count in the local part there
+_SECOND_LEVELS = {  # below a country's
+    "ac", "co", "com", "edu", "gob", "gouv", "gov", "go", "gv", "mil", "ne", "net", "nom", "or", "org", "sch",
+}  # fmt: skip
+
 
 _TOO_LONG = _(
     "This address is too long. The limit is %(most)s characters, with at most %(local)s before the @.",
@@ -84,6 +111,37 @@ def normalise(text: str, own_domains: Iterable[str] = ()) -> str:
 def is_below(domain: str, parents: Iterable[str]) -> bool:
     """True if `domain` is one of `parents` or a subdomain of one."""
     return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
+
+
+def folded(address: str) -> str:
+    """The same address for every spelling of a mailbox: in lower case, without a tag, and at Gmail without dots.
+
+    Tags are removed at every domain, since many are run by a provider that ignores them. Elsewhere two people may share
+    a limit, so use this for limits only.
+    """
+    local, _, domain = address.lower().rpartition("@")
+    domain = _SAME_MAILBOXES.get(domain, domain)
+    base = local.partition("+")[0]
+    base = "".join(sign for sign in base if sign not in _IGNORED.get(domain, ""))
+    return f"{base or local}@{domain}"
+
+
+def is_role(address: str) -> bool:
+    """True if an address belongs to a function of its domain, such as postmaster, and not to a person."""
+    local = folded(address).rpartition("@")[0]
+    return local in _ROLES or local.endswith(_ROLE_ENDS)
+
+
+def is_provider(domain: str) -> bool:
+    """True if anyone can have a mailbox at a registrable domain."""
+    return domain.partition(".")[0] in _PROVIDERS
+
+
+def registrable(domain: str) -> str:
+    """The part of a domain that someone registered, by a rule of thumb: a shared limit is all that a mistake costs."""
+    labels = domain.lower().split(".")
+    is_below_country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS
+    return ".".join(labels[-3 if is_below_country else -2 :])
 
 
 def suggestion(address: str) -> str | None:

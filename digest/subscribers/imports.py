@@ -19,9 +19,10 @@ from digest.papers.sources.reading import instant_of
 from digest.subscribers import store
 from digest.subscribers.addresses import normalise
 from digest.subscribers.listed_status import ListedStatus, listed_status, strictest
+from digest.subscribers.mailboxes import Mailbox, mailbox_of
 from digest.subscribers.preferences import DEFAULTS, FIELDS, parse_preferences
 from digest.subscribers.spreadsheet import Row, bare_address
-from digest.subscribers.subscriber import Consent, Preferences, event_subject, recipient_key
+from digest.subscribers.subscriber import Consent, Preferences, event_subject
 from digest.subscribers.subscriptions import ask
 from digest.subscribers.suppressions import is_suppressed, suppress
 from digest.text import listed, parse_date
@@ -64,8 +65,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    address: str
-    key: str
+    mailbox: Mailbox
     listed: ListedStatus
     preferences: Preferences
     consent: Consent
@@ -81,10 +81,10 @@ def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> Report:
             text = dict(row).get("email") or ", ".join(cell for _, cell in row if cell)
             report.bad.append((text, str(problem)))
             continue
-        if before := people.get(person.key):
+        if before := people.get(person.mailbox.key):
             report.counts[RowOutcome.DOUBLE] += 1
             person = replace(before, listed=strictest([before.listed, person.listed]))
-        people[person.key] = person
+        people[person.mailbox.key] = person
     for person in people.values():
         with transaction(engine) as connection:
             report.counts[_import(connection, person, how)] += 1
@@ -94,8 +94,9 @@ def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> Report:
 
 
 def _import(connection: Connection, person: _Person, how: Import) -> RowOutcome:
-    stored, (status, suppression) = store.by_key(connection, person.key), person.listed
-    if is_suppressed(connection, person.key):
+    key, (status, suppression) = person.mailbox.key, person.listed
+    stored = store.by_key(connection, key)
+    if is_suppressed(connection, key):
         return RowOutcome.SUPPRESSED
     if stored:
         return RowOutcome.LEFT if stored.status is Status.UNSUBSCRIBED else RowOutcome.STORED
@@ -105,7 +106,7 @@ def _import(connection: Connection, person: _Person, how: Import) -> RowOutcome:
     has_to_confirm = status is Status.PENDING or (status is Status.CONFIRMED and not consent.confirmed_at)
     if has_to_confirm and not suppression:
         request, created_at = Consent(how.now, requested_from="", form=store.IMPORT), consent.requested_at
-        queued = ask(connection, person.address, person.key, request, person.preferences, created_at)
+        queued = ask(connection, person.mailbox, request, person.preferences, created_at)
         return RowOutcome.NEW if queued else RowOutcome.ASKED
     _add(connection, person, consent, how)
     if status is Status.UNSUBSCRIBED:
@@ -114,8 +115,8 @@ def _import(connection: Connection, person: _Person, how: Import) -> RowOutcome:
 
 
 def _add(connection: Connection, person: _Person, consent: Consent, how: Import) -> None:
-    status, suppression = person.listed
-    subscriber_id = store.add_pending(connection, person.address, person.key, person.preferences, consent)
+    key, (status, suppression) = person.mailbox.key, person.listed
+    subscriber_id = store.add_pending(connection, person.mailbox.address, key, person.preferences, consent)
     if subscriber_id is None:  # since we looked
         return
     if status is Status.CONFIRMED and consent.confirmed_at:
@@ -123,9 +124,9 @@ def _add(connection: Connection, person: _Person, consent: Consent, how: Import)
     if status is Status.UNSUBSCRIBED:
         store.set_unsubscribed(connection, subscriber_id, how.now)
     if suppression:
-        suppress(connection, person.key, suppression, "import", how.now)
+        suppress(connection, key, suppression, "import", how.now)
     detail = {"consented": how.consented, "status": str(status)}
-    events.record(connection, how.now, event_subject(person.key), "imported", detail)
+    events.record(connection, how.now, event_subject(key), "imported", detail)
 
 
 def _person(row: Row, how: Import) -> _Person:
@@ -140,8 +141,8 @@ def _person(row: Row, how: Import) -> _Person:
     created_at = min(instant_of(cells.get("created_at")) or how.now, how.now)
     form = f"{store.IMPORT}: {how.consented}"[:40] if how.consented else store.IMPORT
     consent = Consent(created_at, requested_from="", form=form, confirmed_at=confirmed_at)
-    key = recipient_key(address, how.secret)
-    return _Person(address, key, listed_status(row), _preferences(cells, how), consent)
+    mailbox = mailbox_of(address, how.secret)
+    return _Person(mailbox, listed_status(row), _preferences(cells, how), consent)
 
 
 def _preferences(cells: dict[str, str], how: Import) -> Preferences:

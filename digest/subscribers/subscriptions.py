@@ -3,6 +3,7 @@
 Confirming queues an issue as well: issues/first_issue.py.
 """
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,74 +14,88 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
-from digest.ledger.queueing import NewDelivery, count_mails, queue_delivery
+from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.papers.community import forget_suggester
 from digest.subscribers import store
-from digest.subscribers.subscriber import Consent, Preferences, Subscriber, event_subject, recipient_key
-from digest.subscribers.suppressions import is_suppressed, lift, refused_at, suppress, suppression_of
+from digest.subscribers.mailboxes import (
+    Mailbox,
+    keys_of,
+    mailbox_of,
+    may_be_asked,
+    remember_spelling,
+    within_limits,
+)
+from digest.subscribers.subscriber import Consent, Preferences, Subscriber, event_subject
+from digest.subscribers.suppressions import is_suppressed, lift, suppress, suppression_of
 
-# So that nobody can flood an inbox through the form: at most one such message in a day and three in a month, and six
-# confirmations in a year, which a stranger can cause for any address.
-MAIL_LIMITS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))
-CONFIRMATION_LIMITS = (*MAIL_LIMITS, (timedelta(days=365), 6))
 PENDING_FOR = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
 SAID_WHY = "said why they left"
 _PREFERENCES = tuple(field.name for field in fields(Preferences))
 
 
+Admit = Callable[[Connection], None]  # raises if the request is beyond a limit
+
+
 def subscribe(
-    engine: Engine, address: str, consent: Consent, secret: bytes, preferences: Preferences | None = None
-) -> None:
-    """Ask a normalised address to confirm; the caller cannot learn whether it has confirmed already.
+    engine: Engine,
+    address: str,
+    consent: Consent,
+    secret: bytes,
+    preferences: Preferences | None = None,
+    admit: Admit = lambda _: None,
+) -> bool:
+    """Ask a normalised address to confirm; True if a message was queued, which whoever typed it must not learn.
 
     `preferences` apply to a new address only, so that nobody can change those of another person. A request changes
     nothing about someone who has confirmed before until it is confirmed; refusals by the mail server may be over.
     """
     with transaction(engine) as connection:
-        ask(connection, address, recipient_key(address, secret), consent, preferences)
+        admit(connection)
+        return ask(connection, mailbox_of(address, secret), consent, preferences) is not None
 
 
 def ask(
     connection: Connection,
-    address: str,
-    key: str,
+    mailbox: Mailbox,
     consent: Consent,
     preferences: Preferences | None = None,
     created_at: datetime | None = None,
 ) -> Kind | None:
     """As subscribe(), within a transaction; returns the kind of message that was queued."""
-    queued = None
-    suppression = suppression_of(connection, key)
-    if suppression in (None, SuppressionReason.REFUSED):
-        if _within_limits(connection, Kind.CONFIRMATION, key, consent.requested_at):
-            store.add_pending(connection, address, key, preferences or Preferences(), consent, created_at)
-        queued = _ask_to_confirm(connection, key, consent, refused=suppression is not None)
-    # One event in every case: operators see a flooded address, and the response time reveals nothing.
+    queued, key = None, mailbox.key
+    keys = keys_of(connection, key, mailbox.folded_key)
+    if may_be_asked(connection, keys):
+        if within_limits(connection, Kind.CONFIRMATION, key, keys, consent.requested_at):
+            store.add_pending(connection, mailbox.address, key, preferences or Preferences(), consent, created_at)
+        queued = _ask_to_confirm(connection, mailbox, consent)
     detail = {"form": consent.form, "mail": str(queued or "")}
-    _record(connection, key, "asked to subscribe", consent.requested_at, detail)
+    _record_request(connection, key, "asked to subscribe", consent.requested_at, detail)
     return queued
 
 
-def _ask_to_confirm(connection: Connection, key: str, consent: Consent, refused: bool) -> Kind | None:
-    subscriber = store.by_key(connection, key, lock=True)
+def _ask_to_confirm(connection: Connection, mailbox: Mailbox, consent: Consent) -> Kind | None:
+    subscriber = store.by_key(connection, mailbox.key, lock=True)
     if subscriber is None:  # deleted at this moment, or not stored since it could not be asked
         return None
-    kind = Kind.ALREADY if subscriber.status is Status.CONFIRMED and not refused else Kind.CONFIRMATION
+    is_refused = is_suppressed(connection, mailbox.key)
+    kind = Kind.ALREADY if subscriber.status is Status.CONFIRMED and not is_refused else Kind.CONFIRMATION
     if kind is Kind.CONFIRMATION and subscriber.status is not Status.PENDING:
         store.add_request(connection, subscriber.id, consent)
-    return kind if _queue_within_limits(connection, kind, subscriber, consent.requested_at) else None
+    return kind if _queue_within_limits(connection, kind, subscriber, consent.requested_at, mailbox) else None
 
 
-def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> None:
-    """Queue another confirmation email, within the limits, for someone whose link has expired."""
+def confirm_again(engine: Engine, subscriber_id: int, now: datetime) -> bool:
+    """Queue another confirmation email, within the limits, for someone whose link has expired; True if it was."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
-        if (
-            subscriber
+        queued = (
+            subscriber is not None
             and _may_confirm(connection, subscriber)
             and _queue_within_limits(connection, Kind.CONFIRMATION, subscriber, now)
-        ):
+        )
+        if subscriber and queued:
             _record(connection, subscriber.key, "asked for another confirmation", now)
+    return queued
 
 
 def why_suppressed(engine: Engine, subscriber: Subscriber) -> SuppressionReason | None:
@@ -172,18 +187,21 @@ def allow_asking(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     return True
 
 
-def mail_link(engine: Engine, address: str, now: datetime, secret: bytes) -> None:
-    """Queue an email with the link to the preferences, within the limits; the caller does not learn whether it was."""
-    key = recipient_key(address, secret)
+def mail_link(engine: Engine, address: str, now: datetime, secret: bytes, admit: Admit = lambda _: None) -> bool:
+    """Queue an email with the link to the preferences, within the limits; True if it was queued, as in subscribe()."""
+    mailbox = mailbox_of(address, secret)
     with transaction(engine) as connection:
-        subscriber = store.by_key(connection, key, lock=True)
+        admit(connection)
+        subscriber = store.by_key(connection, mailbox.key, lock=True)
         queued = (
             subscriber is not None
             and subscriber.status is Status.CONFIRMED
-            and not is_suppressed(connection, key)
-            and _queue_within_limits(connection, Kind.LINK, subscriber, now)
+            and not is_suppressed(connection, mailbox.key)
+            and _queue_within_limits(connection, Kind.LINK, subscriber, now, mailbox)
         )
-        _record(connection, key, "asked for the link", now, {"mail": str(Kind.LINK) if queued else ""})
+        detail = {"mail": str(Kind.LINK) if queued else ""}
+        _record_request(connection, mailbox.key, "asked for the link", now, detail)
+        return queued
 
 
 def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
@@ -198,8 +216,10 @@ def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
         if subscriber is None or not store.erase(connection, subscriber_id, subscriber.key):
             return False
         forget_suggester(connection, subscriber.key)
-        events.forget_detail(connection, event_subject(subscriber.key), SAID_WHY)
+        events.forget_details(connection, event_subject(subscriber.key))
         _record(connection, subscriber.key, "erased", now)
+        events.record(connection, now, store.TRACES, store.TRACES_LEFT, {})
+    store.remove_traces(engine, now, at_once=True)
     return True
 
 
@@ -212,10 +232,15 @@ def purge_pending(engine: Engine, now: datetime) -> int:
     return deleted
 
 
-def _queue_within_limits(connection: Connection, kind: Kind, subscriber: Subscriber, now: datetime) -> bool:
+def _queue_within_limits(
+    connection: Connection, kind: Kind, subscriber: Subscriber, now: datetime, mailbox: Mailbox | None = None
+) -> bool:
     """Queue a message that someone asked for; as tomorrow's where the ledger holds the one of today, refused."""
-    if not _within_limits(connection, kind, subscriber.key, now):
+    keys = keys_of(connection, subscriber.key, mailbox.folded_key if mailbox else None)
+    if not within_limits(connection, kind, subscriber.key, keys, now):
         return False
+    if mailbox is not None:
+        remember_spelling(connection, mailbox)
     today = now.astimezone(UTC).date()
     return any(
         queue_delivery(connection, NewDelivery(kind, day, subscriber.key, subscriber.id, now), now) is not None
@@ -223,12 +248,10 @@ def _queue_within_limits(connection: Connection, kind: Kind, subscriber: Subscri
     )
 
 
-def _within_limits(connection: Connection, kind: Kind, key: str, now: datetime) -> bool:
-    limits = list(CONFIRMATION_LIMITS if kind is Kind.CONFIRMATION else MAIL_LIMITS)
-    since = refused_at(connection, key)
-    if since and not count_mails(connection, kind, key, since):
-        del limits[0]  # the first since then does not wait for tomorrow: the mailbox may be there now
-    return all(count_mails(connection, kind, key, now - period) < most for period, most in limits)
+def _record_request(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any]) -> None:
+    """Operators see which address is flooded, and a flood does not fill the table."""
+    record = events.record if detail["mail"] else events.record_once_a_day
+    record(connection, now, event_subject(key), what, detail)
 
 
 def _record(connection: Connection, key: str, what: str, now: datetime, detail: dict[str, Any] | None = None) -> None:

@@ -1,9 +1,11 @@
 """The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no messages itself."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import structlog
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -11,37 +13,48 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InternalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
+from digest.subscribers.admission import Admission
 from digest.web import health, inbox
 from digest.web.assets import Assets
+from digest.web.edition_watch import EditionWatch
 from digest.web.guard import PERSONAL, Guard, add_security_headers
+from digest.web.page_cache import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
+from digest.web.writing import RETRY_AFTER
 
 log = structlog.get_logger()
 
 # Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 _DATABASE_AWAY = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
+_THREADS = 4  # that read the database for pages; more would only take the interpreter from each other
 
 
 def create_app(
-    engine: Engine, settings: Settings, hint: Callable[[], object], languages: Languages | None = None
+    engine: Engine,
+    settings: Settings,
+    hint: Callable[[], object],
+    languages: Languages | None = None,
+    editions: EditionWatch | None = None,
 ) -> FastAPI:
     """The app for uvicorn. Links are made from `settings.public_url` alone, whatever Host a request names.
 
-    `languages`: those of this installation unless given.
+    `languages`: those of this installation unless given. With `editions`, public pages are kept in memory.
     """
     # FastAPI's own documentation pages load scripts from elsewhere; its redirects of slashes would believe Host.
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_with_few_threads)
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
-    app.state.site = Site(engine, settings, pages, hint)
+    admission = Admission(engine, settings.signups_per_hour, settings.secret_keys[-1])
+    app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)
@@ -49,12 +62,20 @@ def create_app(
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
+    if editions is not None:
+        app.add_middleware(PageCache, pages.languages, settings.language, editions)
     app.add_middleware(
         Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
     )
     _answer_errors(app, pages)
     _answer_database_errors(app, pages)
     return app
+
+
+@asynccontextmanager
+async def _with_few_threads(_app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
@@ -81,7 +102,11 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
     def no_such_address(request: Request, _problem: Exception) -> Response:
         return pages.for_request(request).refuse(404)
 
+    def gone(_request: Request, _problem: Exception) -> Response:
+        return Response(status_code=400)  # for the log: nobody is there to read it
+
     app.add_exception_handler(EarlyAnswer, early)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RequestValidationError, no_such_address)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Exception, broken)
@@ -93,7 +118,9 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
         log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause)
-        return pages.for_request(request).refuse(503)
+        answer = pages.for_request(request).refuse(503)
+        answer.headers.update(RETRY_AFTER)
+        return answer
 
     def not_migrated(request: Request, problem: Exception) -> Response:
         log.error(f"the database is not ready. {problem}")
@@ -102,7 +129,9 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
             "ready. %(remedy)s",
             remedy=str(problem),
         )
-        return pages.for_request(request).refuse(503, detail)
+        answer = pages.for_request(request).refuse(503, detail)
+        answer.headers.update(RETRY_AFTER)
+        return answer
 
     app.add_exception_handler(NotMigrated, not_migrated)
     for kind in _DATABASE_AWAY:

@@ -14,12 +14,14 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.background import BackgroundTask
 
+from digest import clock
 from digest.language import SOURCE, Language, Languages, _, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import MAX_PAPERS
 from digest.web.assets import Assets
+from digest.web.form_time import form_time
 from digest.web.negotiation import LanguageChoice, choose_language
 
 _DID_NOT_WORK = _("That didn’t work")
@@ -75,6 +77,7 @@ class Pages:
 
     def _make_environment(self, code: str) -> Environment:
         settings, language = self._settings, self.languages.get(code)
+        key = settings.secret_keys[0]
         environment = Environment(
             loader=FileSystemLoader(resource("templates") / "web"),
             autoescape=True,
@@ -91,6 +94,7 @@ class Pages:
             contact_url=_contact_url(settings.contact),
             demo=settings.inbox_dir is not None,
             asset=self._assets.url,
+            form_time=lambda: form_time(key, clock.now()),
             public_url=settings.public_url,
             topics=TOPICS,
             languages=[(code, self.languages.get(code).name) for code in self.languages.codes],

@@ -21,8 +21,11 @@ from digest.database.migrate import why_not_current
 from digest.language import _
 from digest.papers.sources import suggestions
 from digest.settings import Settings
+from digest.subscribers.admission import Admission
 from digest.subscribers.preferences import Form
+from digest.web.form_time import without_form_time
 from digest.web.pages import Pages
+from digest.web.writing import in_turn
 
 KEPT = "public, max-age=300"
 REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
@@ -39,10 +42,20 @@ class PageRouter(APIRouter):
         """GET and HEAD, which FastAPI does not add by itself."""
         return self.api_route(path, methods=["GET", "HEAD"], **options)
 
+    def post(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:  # type: ignore[override]
+        """A form, in turn with the others that write."""
+        register = super().post(path)
+
+        def registered(endpoint: DecoratedCallable) -> DecoratedCallable:
+            register(in_turn(endpoint))
+            return endpoint
+
+        return registered
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The web process. `hint` tells the workers that messages are queued; it may fail silently.
+    """The web process. `hint` tells the workers that messages are queued; it returns at once, and may fail silently.
 
     An endpoint gets `pages` in the language of its request.
     """
@@ -51,6 +64,7 @@ class Site:
     settings: Settings
     pages: Pages
     hint: Callable[[], object]
+    admission: Admission
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -74,7 +88,10 @@ class Site:
 
     def hint_later(self) -> BackgroundTask:
         """The hint, once the answer is out."""
-        return BackgroundTask(self.hint)
+        return BackgroundTask(self._hint)
+
+    async def _hint(self) -> None:  # asynchronous, since it needs no thread
+        self.hint()
 
     def client_hash(self, request: Request) -> str:
         """For the record of consent: a keyed hash of the client's network address."""
@@ -86,7 +103,7 @@ def same_for_all(request: Request, answer: Response, changed_at: datetime | None
     """`answer` with its ETag, or 304 when the client has it; only what succeeded is kept."""
     if answer.status_code != 200:
         return answer
-    answer.headers["ETag"] = f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"'
+    answer.headers["ETag"] = f'"{hashlib.sha256(without_form_time(bytes(answer.body))).hexdigest()[:16]}"'
     answer.headers["Cache-Control"] = cache
     if changed_at is not None:
         answer.headers["Last-Modified"] = format_datetime(changed_at.astimezone(UTC), usegmt=True)

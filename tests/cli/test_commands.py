@@ -188,7 +188,7 @@ def test_a_reader_is_added_shown_removed_and_erased(run, engine):
     assert "1 signed up" in run("subscribers", "add", "ada@example.com").stderr
     key = recipient_key("ada@example.com", KEY.encode())
     with read_only(engine) as connection:
-        assert count_mails(connection, Kind.CONFIRMATION, key, MORNING - timedelta(days=999)) == 1
+        assert count_mails(connection, Kind.CONFIRMATION, [key], MORNING - timedelta(days=999)) == 1
     assert json.loads(run("subscribers", "show", "ada@example.com").stdout)
     assert "ada@example.com  pending  up to 10  both" in run("subscribers", "list").stdout
     assert "is unsubscribed" in run("subscribers", "unsubscribe", "ada@example.com").stderr

@@ -46,7 +46,7 @@ def suppressed(run):
 def confirmations(engine, address):
     key = recipient_key(address, KEY.encode())
     with read_only(engine) as connection:
-        return count_mails(connection, Kind.CONFIRMATION, key, MORNING.replace(year=2000))
+        return count_mails(connection, Kind.CONFIRMATION, [key], MORNING.replace(year=2000))
 
 
 ADA = {"ada@example.com": "pending"}

@@ -80,8 +80,8 @@ def test_a_mail_is_queued_once_however_often_it_is_asked_for(engine):
     assert first is not None
     assert second is None
     with read_only(engine) as connection:
-        assert queueing.count_mails(connection, Kind.CONFIRMATION, subscriber.key, MORNING) == 1
-        assert queueing.count_mails(connection, Kind.CONFIRMATION, subscriber.key, LATER) == 0
+        assert queueing.count_mails(connection, Kind.CONFIRMATION, [subscriber.key], MORNING) == 1
+        assert queueing.count_mails(connection, Kind.CONFIRMATION, [subscriber.key], LATER) == 0
 
 
 def test_a_mail_is_not_claimed_before_it_is_due(engine):

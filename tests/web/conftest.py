@@ -18,6 +18,7 @@ from digest.subscribers import store
 from digest.subscribers.subscriber import Subscriber, recipient_key
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
+from digest.web.personal import signup
 from tests.conftest import Clock
 
 SECRET = "a-secret-of-at-least-thirty-two-characters"
@@ -34,7 +35,7 @@ class Visit:
     hints: list[None] = field(default_factory=list)
 
     def token(self, purpose: Purpose, subscriber: Subscriber, issued: datetime | None = None) -> str:
-        return sign(purpose, subscriber.id, issued or now(), [SECRET.encode()])
+        return sign(purpose, subscriber.id, issued or now(), [SECRET.encode()], version=subscriber.link_version)
 
     def subscriber(self, address: str = ADDRESS) -> Subscriber:
         with read_only(self.engine) as connection:
@@ -86,12 +87,16 @@ def filled(visit: Visit, filled_sqlite: Path) -> Visit:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(secret_key=SECRET, contact="help@example.org", postal_address="1 Paper Street")
+    """All browsers of a test have the same address, so the limits of sign-ups have tests of their own."""
+    own = {"contact": "help@example.org", "postal_address": "1 Paper Street"}
+    return Settings(secret_key=SECRET, signups_per_hour=100_000, **own)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def visit(engine: Engine, settings: Settings, clock: Clock) -> Iterator[Visit]:
+def visit(engine: Engine, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     clock.move_to(START)
+    for name in ("ANSWER_SECONDS", "STEP_SECONDS"):  # nobody measures the time of these answers
+        monkeypatch.setattr(signup, name, 0.001)
     hints: list[None] = []
     app = create_app(engine, settings, lambda: hints.append(None))
     with TestClient(app, base_url="http://127.0.0.1:8000") as browser:  # or each request has an event loop of its own

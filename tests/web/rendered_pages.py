@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from digest.issues.selection import Pick, Selection, selection_as_json
 from digest.issues.store import issue_by_id, newest_issue
 from digest.run.processes import free_port
 from digest.subscribers.tokens import Purpose
+from digest.web.server import serving_options
 from tests.support.scenario import PLAN, add_papers, cut
 from tests.web.conftest import ADDRESS, START, Visit
 
@@ -76,6 +78,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
+        "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
         "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
         "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/more/2603.00000",
@@ -112,6 +115,7 @@ def answers(visit: Visit, lang: str) -> dict[str, str]:
         visit.token(purpose, pending if purpose is Purpose.CONFIRM else subscriber)
         for purpose in (Purpose.CONFIRM, Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.FEEDBACK)
     )
+    fresh = visit.token(Purpose.FRESH, subscriber)
     forms: dict[str, tuple[int, str, dict[str, str]]] = {
         "check your mail": (200, "/subscribe", {"email": "new@example.org"}),
         "wrong address": (400, "/subscribe", {"email": "nobody"}),
@@ -119,7 +123,9 @@ def answers(visit: Visit, lang: str) -> dict[str, str]:
         "link on its way": (200, "/manage", {"email": ADDRESS}),
         "link to nobody": (400, "/manage", {"email": "nobody"}),
         "wrong wishes": (400, f"/preferences/{manage}", WRONG),
-        "erase, really?": (400, f"/preferences/{manage}", {"action": "erase"}),
+        "link in your inbox": (200, f"/preferences/{manage}", {"action": "link"}),
+        "a fresh link first": (403, f"/preferences/{manage}", {"action": "erase"}),
+        "erase, really?": (400, f"/preferences/{fresh}", {"action": "erase"}),
         "said": (200, f"/feedback/{say}/more/2603.00000", {}),
         "unsubscribed": (200, f"/u/{leave}", {}),
         "no reason": (400, f"/u/{leave}", {"tell": "1"}),
@@ -141,10 +147,11 @@ def in_chinese(pages: dict[str, str]) -> list[str]:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The app behind a real port of this machine; its address."""
+def serving(app: FastAPI, **changed: Any) -> Iterator[str]:
+    """The app behind a real port of this machine, with other options of uvicorn where given; its address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
+    options = serving_options(app.state.site.settings) | changed
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10

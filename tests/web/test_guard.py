@@ -220,7 +220,7 @@ def test_a_fault_of_ours_is_admitted_without_details(
     def broken(*_: object) -> None:
         raise RuntimeError(f"details about {ADDRESS}")
 
-    monkeypatch.setattr(subscriptions, "recipient_key", broken)
+    monkeypatch.setattr(subscriptions, "mailbox_of", broken)
     answer = client(visit.engine, settings).post("/subscribe", data={"email": ADDRESS})
     assert answer.status_code == 500
     assert "Something went wrong" in answer.text

@@ -6,9 +6,11 @@ tests/end_to_end/test_browser.py.
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
+from digest.clock import now
 from digest.database.engine import read_only
 from digest.ledger.kinds import Status
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
@@ -27,6 +29,7 @@ PAPER = "2603.00000"
 PATHS = {
     Purpose.CONFIRM: "confirm",
     Purpose.MANAGE: "preferences",
+    Purpose.FRESH: "preferences",
     Purpose.UNSUBSCRIBE: "u",
     Purpose.FEEDBACK: "feedback",
 }
@@ -36,11 +39,11 @@ PLAIN = "main form button[type=submit]:not([name])"  # what sends a form that ha
 class Visitor:
     """Somebody who speaks one language, at a browser that runs no script."""
 
-    def __init__(self, browser, url, visit, language):
+    def __init__(self, browser, url, visit, language, clock):
         self.page = browser.new_page(
             java_script_enabled=False, locale=language, viewport={"width": 390, "height": 800}, accept_downloads=True
         )
-        self._url, self._visit, self._language = url, visit, language
+        self._url, self._visit, self._language, self._clock = url, visit, language, clock
 
     def open(self, path):
         self.page.goto(self._url + path)
@@ -62,6 +65,7 @@ class Visitor:
         self.press()
         self.is_told_at("email")
         self.page.fill("#email", ADDRESS)
+        self._clock.move_to(now() + timedelta(seconds=3))  # as long as a person takes
         self.press()
 
     def fill(self, values):
@@ -77,9 +81,9 @@ class Visitor:
 
 
 @pytest.fixture
-def somebody(chromium, filled, settings, language):
+def somebody(chromium, filled, settings, language, clock):
     with serving(create_app(filled.engine, settings, lambda: None)) as url:
-        yield Visitor(chromium, url, filled, language)
+        yield Visitor(chromium, url, filled, language, clock)
 
 
 @pytest.fixture
@@ -184,7 +188,7 @@ def test_asking_for_the_link(subscribed, visit):
 
 
 def test_taking_everything_along_and_being_erased(subscribed, visit):
-    subscribed.follow(Purpose.MANAGE)
+    subscribed.follow(Purpose.FRESH)
     with subscribed.page.expect_download() as download:
         subscribed.page.click("[value=export]")
     stored = json.loads(download.value.path().read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from digest.database.tables.issues import (
     stale_profiles,
     tastes,
 )
-from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
+from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -24,9 +24,17 @@ from digest.database.tables.papers import (
     validators,
     votes,
 )
-from digest.database.tables.subscribers import consents, opinions, subscribers, suppressions
+from digest.database.tables.subscribers import (
+    buckets,
+    consents,
+    opinions,
+    spellings,
+    subscribers,
+    suppressions,
+)
 
 __all__ = [
+    "buckets",
     "cards",
     "collections",
     "consents",
@@ -46,8 +54,10 @@ __all__ = [
     "profiles",
     "reader_votes",
     "sent_days",
+    "sent_requests",
     "similar_papers",
     "spaces",
+    "spellings",
     "stale_profiles",
     "subscribers",
     "suggestions",

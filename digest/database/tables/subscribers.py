@@ -1,6 +1,6 @@
 """Subscribers, their consent and feedback, and addresses that get no message."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, ForeignKey, Integer, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, Double, ForeignKey, Integer, Text
 
 from digest.database.columns import table
 from digest.database.dialect import Code, Id, Instant, Json
@@ -28,6 +28,7 @@ subscribers = table(
     Column("hour", Integer, nullable=False),
     Column("paused_until", Date),
     Column("language", Code(20), nullable=False),  # BCP 47; "" is the operator's
+    Column("link_version", Integer, nullable=False),  # of their links, except those to unsubscribe
     Column("requested_at", Instant, nullable=False),
     Column("requested_from", Code(64), nullable=False),
     Column("form", Code(40), nullable=False),
@@ -71,4 +72,18 @@ suppressions = table(
     Column("reason", Code(40), nullable=False),
     Column("detail", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+)
+
+# Addresses that reach the mailbox of another one, for the limits on messages to one mailbox (mailboxes.py).
+spellings = table(
+    "spellings",
+    Column("recipient", Code(32), primary_key=True),  # recipient_key(): names nobody
+    Column("mailbox", Code(32), nullable=False, index=True),  # the key of the address that stands for all of them
+)
+
+# The limits on requests for an email (admission.py). A bucket that is full has no row.
+buckets = table(
+    "buckets",
+    Column("key", Code(32), primary_key=True),  # keyed hash of a network, a domain, …
+    Column("full_at", Double, nullable=False),  # seconds since 1970: all databases add numbers in the same way
 )

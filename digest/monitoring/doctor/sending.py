@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -11,12 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import wiring
 from digest.database.engine import read_only
-from digest.ledger import deliveries
+from digest.ledger import deliveries, events
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
 from digest.mail.throttle import sent_on
+from digest.mail.throttle.requested import why_hour_full
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
+from digest.subscribers.admission import EVENTS
 from digest.text import domain_of
 
 
@@ -29,8 +31,10 @@ def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
             findings = [
                 *_pauses(connection, now),
                 *_warm_up(connection, settings, now),
+                *_requested(connection, settings, now),
                 _in_doubt(connection, settings),
                 *_quarantined(connection),
+                _requests(connection, now),
             ]
     except SQLAlchemyError:
         return
@@ -107,6 +111,12 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
     yield Finding("warm-up", sent < limit, state, advice)
 
 
+def _requested(connection: Connection, settings: Settings, now: datetime) -> Iterator[Finding]:
+    if why := why_hour_full(connection, wiring.limits(settings), now):
+        advice = "The rest waits for up to a day. If many people sign up, raise it; if they are invented, leave it."
+        yield Finding("requested messages", False, why, advice)
+
+
 def _in_doubt(connection: Connection, settings: Settings) -> Finding:
     policy = "held" if settings.in_doubt == "hold" else "sent again as the same bytes"
     held = deliveries.count_uncertain(connection)
@@ -121,6 +131,20 @@ def _quarantined(connection: Connection) -> Iterator[Finding]:
         yield Finding(
             "quarantine", False, f"{count} deliveries", "List: digest audit --rows. Queue again: digest retry"
         )
+
+
+def _requests(connection: Connection, now: datetime) -> Finding:
+    """Refusals of the forms in the last day."""
+    recent = [event for event in events.latest(connection, 100, EVENTS) if event.at > now - timedelta(days=1)]
+    if not recent:
+        return Finding("sign-ups", True, "none was refused since yesterday")
+    limits = sorted({event.detail["limit"] for event in recent})
+    state = f"some were refused beyond the limits ({', '.join(limits)}), last in the hour from {_minute(recent[0].at)}"
+    advice = (
+        "If they all come through your proxy, set DIGEST_FORWARDED_ALLOW_IPS. If they are welcome, raise "
+        "DIGEST_SIGNUPS_PER_HOUR."
+    )
+    return Finding("sign-ups", False, state, advice)
 
 
 def _minute(at: datetime) -> str:

@@ -1,10 +1,15 @@
 """Signing up: the front page with its one field, the confirmation link, and "email me my link".
 
-The answer never reveals whether an address is subscribed; only its inbox shows that.
+Neither the answer nor its time reveals whether an address is subscribed; only its inbox shows that.
 """
 
+import math
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import anyio
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
@@ -13,11 +18,12 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues import first_issue
 from digest.issues.archive import part_of_issue
-from digest.language import Message, _
+from digest.language import Message, _, n_
 from digest.ledger.kinds import Status
 from digest.papers.store import latest_papers
 from digest.subscribers import subscriptions
-from digest.subscribers.addresses import BadAddress, normalise, suggestion
+from digest.subscribers.addresses import BadAddress, is_role, normalise, suggestion
+from digest.subscribers.admission import WITHOUT_FORM_TIME, EmailRequest, LimitScope, TooMany
 from digest.subscribers.preferences import (
     Form,
     fields_of,
@@ -28,14 +34,20 @@ from digest.subscribers.preferences import (
     value,
 )
 from digest.subscribers.subscriber import Consent, Preferences
+from digest.subscribers.subscriptions import Admit
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose
+from digest.text import domain_of
+from digest.web import form_time
 from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
+from digest.web.writing import in_turn
 
 FORM = "web 1"  # what the record of consent calls the form below; a new text gets a new number
 CARDS = 10
+# An answer comes this long after its request, which is more than the work usually takes, or some steps later.
+ANSWER_SECONDS, STEP_SECONDS = 0.1, 0.05
 _EMPTY: dict[str, Any] = {"email": "", "error": "", "meant": ""}
 
 router = PageRouter()
@@ -60,13 +72,18 @@ def to_the_form(site: TheSite) -> Response:
 
 
 @router.post("/subscribe")
-def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
+async def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
     """Take the address, and say to look for our message."""
-    address = _address(site, form, "subscribe")
-    if not _is_a_program(form):
-        consent = Consent(clock.now(), site.client_hash(request), FORM)
-        preferences = Preferences(zone=known_zone(value(form, "zone")) or "UTC", language=site.pages.language.code)
-        subscriptions.subscribe(site.engine, address, consent, site.secret, preferences)
+    return await _at_a_fixed_instant(partial(_subscribe, site, request, form))
+
+
+def _subscribe(site: Site, request: Request, form: Form) -> Response:
+    consent = Consent(clock.now(), site.client_hash(request), FORM)
+    preferences = Preferences(zone=known_zone(value(form, "zone")) or "UTC", language=site.pages.language.code)
+
+    def queue(address: str, admit: Admit) -> bool:
+        return subscriptions.subscribe(site.engine, address, consent, site.secret, preferences, admit)
+
     return _may_arrive(
         site,
         site.pages,
@@ -74,6 +91,7 @@ def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
             "If this address can get mail from us, a link arrives within minutes. Use it to confirm your address, and"
             " your subscription starts."
         ),
+        _queue_for(site, request, form, "subscribe", queue),
     )
 
 
@@ -106,11 +124,15 @@ def manage_page(site: TheSite) -> Response:
 
 
 @router.post("/manage")
-def mail_link(site: TheSite, form: Posted) -> Response:
+async def mail_link(site: TheSite, request: Request, form: Posted) -> Response:
     """Mail the link, if the address is a subscriber's."""
-    address = _address(site, form, "manage")
-    if not _is_a_program(form):
-        subscriptions.mail_link(site.engine, address, clock.now(), site.secret)
+    return await _at_a_fixed_instant(partial(_mail_link, site, request, form))
+
+
+def _mail_link(site: Site, request: Request, form: Form) -> Response:
+    def queue(address: str, admit: Admit) -> bool:
+        return subscriptions.mail_link(site.engine, address, clock.now(), site.secret, admit)
+
     return _may_arrive(
         site,
         site.pages,
@@ -118,7 +140,58 @@ def mail_link(site: TheSite, form: Posted) -> Response:
             "If this address is subscribed and can get mail from us, its personal link arrives within minutes."
             " It’s also at the bottom of every issue."
         ),
+        _queue_for(site, request, form, "manage", queue),
     )
+
+
+async def _at_a_fixed_instant(work: Callable[[], Response]) -> Response:
+    """The answer, at an instant that does not depend on what is true of the address. Corrections come at once."""
+    began = time.perf_counter()
+    answer: Response = await in_turn(work)()
+    took = time.perf_counter() - began
+    await anyio.sleep(max(ANSWER_SECONDS - took, -took % STEP_SECONDS))
+    return answer
+
+
+def _queue_for(site: Site, request: Request, form: Form, page: str, queue: Callable[[str, Admit], bool]) -> bool:
+    """Queue a message to the address that was typed, within the limits; True if it was queued.
+
+    Raises EarlyAnswer: the page again, with what was typed and what is wrong with it.
+    """
+    address, now = _address(site, form, page), clock.now()
+    if _is_a_program(form):
+        return False
+    made = value(form, form_time.FIELD)
+    if made and not form_time.is_fit(made, site.keys, now):
+        words = _("This form was sent too fast or was open for too long. Please click the button again.")
+        raise EarlyAnswer(site.pages.show(page, 400, email=address, error=words, meant=""))
+    client = request.client.host if request.client else ""
+    wanted = EmailRequest(client, domain_of(address), 1 if made else WITHOUT_FORM_TIME)
+    try:
+        site.admission.check(wanted)
+        return queue(address, partial(site.admission.take, request=wanted, now=now))
+    except TooMany as problem:
+        site.admission.tell_operator(problem, now)
+        raise EarlyAnswer(_too_many(site, page, address, problem)) from None
+
+
+def _too_many(site: Site, page: str, address: str, problem: TooMany) -> Response:
+    minutes = math.ceil(problem.seconds / 60)
+    if problem.scope in (LimitScope.CLIENT, LimitScope.NETWORK):
+        words = n_(
+            "Too many requests came from your network. Please try again in %(num)s minute.",
+            "Too many requests came from your network. Please try again in %(num)s minutes.",
+            num=minutes,
+        )
+    else:
+        words = n_(
+            "We’re getting too many requests right now. Please try again in %(num)s minute.",
+            "We’re getting too many requests right now. Please try again in %(num)s minutes.",
+            num=minutes,
+        )
+    answer = site.pages.show(page, 429, email=address, error=words, meant="")
+    answer.headers["Retry-After"] = str(math.ceil(problem.seconds))
+    return answer
 
 
 def _address(site: Site, form: Form, page: str) -> str:
@@ -126,6 +199,8 @@ def _address(site: Site, form: Form, page: str) -> str:
     typed, confirmed = value(form, "email"), value(form, "as_typed")
     try:
         address = normalise(confirmed or typed, site.settings.own_domains)
+        if page == "subscribe" and is_role(address):
+            raise BadAddress(_("This address belongs to a role, not to a person. Please use your own address."))
     except BadAddress as bad:
         raise EarlyAnswer(site.pages.show(page, 400, email=typed[:254], error=bad.words, meant="")) from None
     meant = suggestion(address)
@@ -157,19 +232,19 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
 
 
 def _sent_again(link: PersonalLink) -> Response:
-    subscriptions.confirm_again(link.site.engine, link.subscriber.id, clock.now())
+    queued = subscriptions.confirm_again(link.site.engine, link.subscriber.id, clock.now())
     words = _("If this address can get mail from us, a new link arrives within minutes.")
-    return _may_arrive(link.site, link.pages, words)
+    return _may_arrive(link.site, link.pages, words, queued)
 
 
-def _may_arrive(site: Site, pages: Pages, words: Message) -> Response:
+def _may_arrive(site: Site, pages: Pages, words: Message, queued: bool) -> Response:
     """Only the inbox shows whether we sent anything, so the page says what to do when nothing arrives."""
     return pages.say(
         _("Check your inbox"),
         words,
         _("Nothing after an hour? Check your spam folder, then write to us: %(contact)s", contact=site.contact),
         _("To protect your inbox, we send at most one such email a day and three a month."),
-        after=site.hint_later(),
+        after=site.hint_later() if queued else None,
     )
 
 

@@ -14,11 +14,12 @@ from digest.issues.archive import papers_of_week, weeks_of_papers
 from digest.issues.store import issue_dates
 from digest.papers.topics import TOPICS
 from digest.text import parse_date
+from digest.web.guard import PERSONAL_PATHS
 from digest.web.public import choosing
 from digest.web.site import PageRouter, Site, TheSite, same_for_all
 
+_CLOSED = (*PERSONAL_PATHS, "/inbox", "/search")
 _ISSUES, _PAPERS = 5_000, 50_000  # what a document of a sitemap may hold (https://www.sitemaps.org/protocol.html)
-_PRIVATE = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/console", "/inbox", "/search")
 
 router = PageRouter()
 
@@ -26,7 +27,7 @@ router = PageRouter()
 @router.page("/robots.txt")
 def robots(site: TheSite, request: Request) -> Response:
     """Everything may be read but what belongs to one subscriber (RFC 9309)."""
-    lines = ["User-agent: *", *(f"Disallow: {path}" for path in _PRIVATE)]
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in _CLOSED)]
     lines += ["", f"Sitemap: {site.settings.public_url}/sitemap.xml", ""]
     return same_for_all(request, Response("\n".join(lines), media_type="text/plain; charset=utf-8"))
 

@@ -43,7 +43,7 @@ TheTopic = Annotated[Topic | None, Depends(_topic)]
 
 
 @router.page("/topics")
-def topics_page(site: TheSite, request: Request) -> Response:
+async def topics_page(site: TheSite, request: Request) -> Response:
     """Every topic, with its feeds."""
     return same_for_all(request, site.pages.show("topics", canonical=f"{site.settings.public_url}/topics"))
 

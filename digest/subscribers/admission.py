@@ -1,0 +1,191 @@
+"""Limits the requests for an email: token buckets for the client's networks, for the recipient's domain, and for the
+installation.
+
+All web processes share them through the database. A bucket is one number, the instant at which it is full again (the
+theoretical arrival time of GCRA), and a full bucket needs no row. A refused request takes nothing from any bucket.
+"""
+
+import hashlib
+import hmac
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Double, Engine, case, delete, literal_column
+
+from digest.database.dialect import insert_or_change
+from digest.database.engine import transaction
+from digest.database.tables import buckets
+from digest.ledger import events
+from digest.subscribers.addresses import is_provider, registrable
+
+log = structlog.get_logger()
+
+HOUR = 3600.0
+EVENTS = "sign-ups"  # the subject of the events that tell the operator
+REFUSED = "refused requests"
+WITHOUT_FORM_TIME = 2  # what a request counts that does not come from one of our forms
+_ROUNDING = 0.001  # seconds
+_MOST_REMEMBERED = 10_000
+
+
+class LimitScope(StrEnum):
+    """The requests that a bucket counts: those of a network, for a domain, or all."""
+
+    CLIENT = "client"  # an IPv4 address, or the /64 of an IPv6 address
+    NETWORK = "network"  # /24 or /48
+    DOMAIN = "recipient domain"
+    INSTALLATION = "installation"
+
+
+class TooMany(Exception):
+    """A request beyond a limit; it says nothing about any address."""
+
+    def __init__(self, scope: LimitScope, seconds: float) -> None:
+        super().__init__()
+        self.scope = scope
+        self.seconds = seconds  # until the next one is taken
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBucket:
+    """Takes `most` requests at once, and as many in an hour."""
+
+    scope: LimitScope
+    name: str
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmailRequest:
+    """A request as the limits see it: its client, the domain of the recipient, and its weight."""
+
+    client: str  # IP address
+    domain: str
+    cost: int = 1
+
+
+def buckets_of(
+    request: EmailRequest, an_hour: int
+) -> tuple[RequestBucket, RequestBucket, RequestBucket, RequestBucket]:
+    """The buckets that a request takes from, in the order of LimitScope; `an_hour`: what the installation takes."""
+    client, network = _networks(request.client)
+    domain = registrable(request.domain)
+    return (
+        RequestBucket(LimitScope.CLIENT, client, max(5.0, 0.02 * an_hour)),
+        RequestBucket(LimitScope.NETWORK, network, max(10.0, 0.06 * an_hour)),
+        RequestBucket(LimitScope.DOMAIN, domain, an_hour if is_provider(domain) else max(10.0, 0.25 * an_hour)),
+        RequestBucket(LimitScope.INSTALLATION, "", an_hour),
+    )
+
+
+def _networks(client: str) -> tuple[str, str]:
+    """The client's own network and the larger one around it; anything but an IP address is returned as it is."""
+    try:
+        address = ip_address(client.partition("%")[0])
+    except ValueError:
+        return client, client
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ip_network((address, 64), strict=False)), str(ip_network((address, 48), strict=False))
+        address = address.ipv4_mapped
+    return str(address), str(ip_network((address, 24), strict=False))
+
+
+class Admission:
+    """The limits of one web process, which remembers what is refused, so that a flood does not reach the database."""
+
+    def __init__(self, engine: Engine, an_hour: int, secret: bytes) -> None:
+        self._engine = engine
+        self._an_hour = an_hour
+        self._secret = secret
+        self._refused: dict[tuple[str, str, int], float] = {}  # until when, by the monotonic clock
+        self._told: dict[LimitScope, float] = {}
+        self._lock = threading.Lock()
+
+    def check(self, request: EmailRequest) -> None:
+        """Raise TooMany for a request of which this process knows that it is refused. No database, no waiting."""
+        now = time.monotonic()
+        every = buckets_of(request, self._an_hour)
+        network = self._key(every[1])
+        for bucket in every:
+            for whose in ("", network):
+                until = self._refused.get((whose, self._key(bucket), request.cost), now)
+                if until > now:
+                    raise TooMany(bucket.scope, until - now)
+
+    def take(self, connection: Connection, request: EmailRequest, now: datetime) -> None:
+        """Take from every bucket, in the transaction that carries out the request. Raises TooMany, which must end it.
+
+        The installation's row stays locked until its end, so that simultaneous requests are handled one by one.
+        """
+        every = buckets_of(request, self._an_hour)
+        ahead = self._fill(connection, [(bucket, request.cost) for bucket in every], now)
+        network = every[1]
+        is_first = ahead[network] <= request.cost * HOUR / network.most + _ROUNDING
+        for bucket in every:
+            # Half of a shared bucket is kept for networks without recent requests, so a flood leaves some to others.
+            has_reserve = bucket.scope in (LimitScope.DOMAIN, LimitScope.INSTALLATION)
+            room = HOUR / 2 if has_reserve and not is_first else HOUR
+            wait = ahead[bucket] - room
+            if wait > _ROUNDING:
+                for_all = ahead[bucket] - HOUR > _ROUNDING
+                self._remember(("" if for_all else self._key(network), self._key(bucket), request.cost), wait)
+                raise TooMany(bucket.scope, wait)
+
+    def _fill(
+        self, connection: Connection, takes: Sequence[tuple[RequestBucket, int]], now: datetime
+    ) -> dict[RequestBucket, float]:
+        """Take so much from each bucket. Returns in how many seconds each is full again."""
+        by_key = {self._key(bucket): (bucket, count * HOUR / bucket.most) for bucket, count in takes}
+        instant = now.timestamp()
+        taken: ColumnElement[float] = literal_column("excluded.full_at", Double) - instant
+        is_filling = buckets.c.full_at > instant
+        change = {"full_at": case((is_filling, buckets.c.full_at), else_=instant) + taken}
+        # In the order of the keys, so that two requests do not wait for each other.
+        rows = [{"key": key, "full_at": instant + by_key[key][1]} for key in sorted(by_key)]
+        statement = insert_or_change(connection, buckets, ["key"], change).values(rows)
+        full = connection.execute(statement.returning(buckets.c.key, buckets.c.full_at))
+        return {by_key[key][0]: full_at - instant for key, full_at in full}
+
+    def tell_operator(self, problem: TooMany, now: datetime) -> None:
+        """Log the refusal and store an event, at most once an hour for each kind of limit."""
+        with self._lock:
+            if self._told.get(problem.scope, -math.inf) > time.monotonic():
+                return
+            self._told[problem.scope] = time.monotonic() + HOUR
+        log.warning(
+            f"too many requests for an email: those beyond the limit of one {problem.scope} are refused for now. Is it "
+            "your proxy? Set DIGEST_FORWARDED_ALLOW_IPS. Are they welcome? Raise DIGEST_SIGNUPS_PER_HOUR",
+            limit=str(problem.scope),
+        )
+        notice = RequestBucket(problem.scope, "notice", 1)
+        with transaction(self._engine) as connection:
+            if self._fill(connection, [(notice, 1)], now)[notice] <= HOUR + _ROUNDING:
+                events.record(connection, now, EVENTS, REFUSED, {"limit": str(problem.scope)})
+            else:  # another process told it
+                connection.rollback()
+
+    def _remember(self, which: tuple[str, str, int], seconds: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if len(self._refused) >= _MOST_REMEMBERED:
+                self._refused = {which: until for which, until in self._refused.items() if until > now}
+            if len(self._refused) < _MOST_REMEMBERED:
+                self._refused[which] = now + seconds
+
+    def _key(self, bucket: RequestBucket) -> str:
+        """A keyed hash: the table names neither clients nor domains."""
+        text = f"bucket\0{bucket.scope}\0{bucket.name}"
+        return hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16].hex()
+
+
+def forget_full_buckets(connection: Connection, now: datetime) -> None:
+    """Delete the buckets that are full again."""
+    connection.execute(delete(buckets).where(buckets.c.full_at < now.timestamp()))

@@ -1,0 +1,69 @@
+"""Endpoints that write have a few threads of their own: when the database is locked, pages are read as before."""
+
+import math
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+from anyio import CapacityLimiter, fail_after
+from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
+from starlette.exceptions import HTTPException
+
+from digest.database.engine import DATABASE_AWAY
+
+WRITERS = 4  # threads; SQLite lets one write at a time, and the interpreter little more
+RETRY_AFTER = {"Retry-After": "30"}  # seconds, for someone who comes while the database cannot be used
+
+_PATIENCE = 10.0  # seconds that a form waits for its turn when there are many
+
+
+class _Turns:
+    """The turns of one event loop."""
+
+    def __init__(self) -> None:
+        self.threads = CapacityLimiter(WRITERS)
+        self.failed_at = -math.inf
+
+
+_of_the_loop: RunVar[_Turns] = RunVar("digest_turns")
+
+
+def in_turn(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Make `endpoint` wait for a thread of those that write; async endpoints stay.
+
+    Answers 503 when none comes back, or when the database fails meanwhile for somebody who came before.
+    """
+    if iscoroutinefunction(endpoint):
+        return endpoint
+
+    @wraps(endpoint)
+    async def waiting(*arguments: Any, **named: Any) -> Any:
+        turns, turn, came = _turns(), object(), time.monotonic()
+        try:
+            with fail_after(_PATIENCE):
+                await turns.threads.acquire_on_behalf_of(turn)
+        except TimeoutError:
+            raise HTTPException(503, headers=RETRY_AFTER) from None
+        try:
+            if turns.failed_at > came:
+                raise HTTPException(503, headers=RETRY_AFTER)
+            return await run_sync(partial(endpoint, *arguments, **named), limiter=CapacityLimiter(1))
+        except DATABASE_AWAY:
+            turns.failed_at = time.monotonic()
+            raise
+        finally:
+            turns.threads.release_on_behalf_of(turn)
+
+    return waiting
+
+
+def _turns() -> _Turns:
+    try:
+        return _of_the_loop.get()
+    except LookupError:
+        turns = _Turns()
+        _of_the_loop.set(turns)
+        return turns
