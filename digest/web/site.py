@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.types import DecoratedCallable
@@ -40,9 +40,9 @@ PageNumber = Annotated[int, Query(alias="page", ge=1, le=9999)]  # anything else
 class PageRouter(APIRouter):
     """Routes of pages."""
 
-    def page(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:
+    def page(self, path: str, **options: Any) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """GET and HEAD, which FastAPI does not add by itself."""
-        return self.api_route(path, methods=["GET", "HEAD"])
+        return self.api_route(path, methods=["GET", "HEAD"], **options)
 
     def post(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:  # type: ignore[override]
         """A form, in turn with the others that write."""
