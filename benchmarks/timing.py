@@ -61,6 +61,7 @@ def _on(database: str, options: argparse.Namespace) -> dict[str, Any]:
         for form in FORMS:
             progress(f"{database} {form}")
             results[form.strip("/")] = _report(_times(site, form, options.tries, options.connections))
+            progress(f"{results[form.strip('/')]}")
         return results
 
 
@@ -80,7 +81,7 @@ def _site(folder: Path, database: str) -> Iterator[Installation]:
     site = Installation(folder, settings)
     site.start("web", "web")
     try:
-        if not processes.wait_until(lambda: processes.answers(port), seconds=30):
+        if not processes.wait_until(lambda: processes.answers(port), seconds=120):
             raise RuntimeError(f"the pages do not start: {(folder / 'web.log').read_text()[-500:]}")
         yield site
     finally:

@@ -35,7 +35,7 @@ _ROUNDING = 0.001  # seconds
 _MOST_REMEMBERED = 10_000
 
 
-class Scope(StrEnum):
+class LimitScope(StrEnum):
     """The requests that a bucket counts: those of a network, for a domain, or all."""
 
     CLIENT = "client"  # an IPv4 address, or the /64 of an IPv6 address
@@ -47,17 +47,17 @@ class Scope(StrEnum):
 class TooMany(Exception):
     """A request beyond a limit; it says nothing about any address."""
 
-    def __init__(self, scope: Scope, seconds: float) -> None:
+    def __init__(self, scope: LimitScope, seconds: float) -> None:
         super().__init__()
         self.scope = scope
         self.seconds = seconds  # until the next one is taken
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class RequestBucket:
     """Takes `most` requests at once, and as many in an hour."""
 
-    scope: Scope
+    scope: LimitScope
     name: str
     most: float
 
@@ -71,15 +71,17 @@ class EmailRequest:
     cost: int = 1
 
 
-def buckets_of(request: EmailRequest, an_hour: int) -> tuple[Bucket, Bucket, Bucket, Bucket]:
-    """The buckets that a request takes from, in the order of Scope; `an_hour`: what the installation takes."""
+def buckets_of(
+    request: EmailRequest, an_hour: int
+) -> tuple[RequestBucket, RequestBucket, RequestBucket, RequestBucket]:
+    """The buckets that a request takes from, in the order of LimitScope; `an_hour`: what the installation takes."""
     client, network = _networks(request.client)
     domain = registrable(request.domain)
     return (
-        Bucket(Scope.CLIENT, client, max(5.0, 0.02 * an_hour)),
-        Bucket(Scope.NETWORK, network, max(10.0, 0.06 * an_hour)),
-        Bucket(Scope.DOMAIN, domain, an_hour if is_provider(domain) else max(10.0, 0.25 * an_hour)),
-        Bucket(Scope.INSTALLATION, "", an_hour),
+        RequestBucket(LimitScope.CLIENT, client, max(5.0, 0.02 * an_hour)),
+        RequestBucket(LimitScope.NETWORK, network, max(10.0, 0.06 * an_hour)),
+        RequestBucket(LimitScope.DOMAIN, domain, an_hour if is_provider(domain) else max(10.0, 0.25 * an_hour)),
+        RequestBucket(LimitScope.INSTALLATION, "", an_hour),
     )
 
 
@@ -104,7 +106,7 @@ class Admission:
         self._an_hour = an_hour
         self._secret = secret
         self._refused: dict[tuple[str, str, int], float] = {}  # until when, by the monotonic clock
-        self._told: dict[Scope, float] = {}
+        self._told: dict[LimitScope, float] = {}
         self._lock = threading.Lock()
 
     def check(self, request: EmailRequest) -> None:
@@ -129,7 +131,7 @@ class Admission:
         is_first = ahead[network] <= request.cost * HOUR / network.most + _ROUNDING
         for bucket in every:
             # Half of a shared bucket is kept for networks without recent requests, so a flood leaves some to others.
-            has_reserve = bucket.scope in (Scope.DOMAIN, Scope.INSTALLATION)
+            has_reserve = bucket.scope in (LimitScope.DOMAIN, LimitScope.INSTALLATION)
             room = HOUR / 2 if has_reserve and not is_first else HOUR
             wait = ahead[bucket] - room
             if wait > _ROUNDING:
@@ -137,7 +139,9 @@ class Admission:
                 self._remember(("" if for_all else self._key(network), self._key(bucket), request.cost), wait)
                 raise TooMany(bucket.scope, wait)
 
-    def _fill(self, connection: Connection, takes: Sequence[tuple[Bucket, int]], now: datetime) -> dict[Bucket, float]:
+    def _fill(
+        self, connection: Connection, takes: Sequence[tuple[RequestBucket, int]], now: datetime
+    ) -> dict[RequestBucket, float]:
         """Take so much from each bucket. Returns in how many seconds each is full again."""
         by_key = {self._key(bucket): (bucket, count * HOUR / bucket.most) for bucket, count in takes}
         instant = now.timestamp()
@@ -161,7 +165,7 @@ class Admission:
             "your proxy? Set DIGEST_FORWARDED_ALLOW_IPS. Are they welcome? Raise DIGEST_SIGNUPS_PER_HOUR",
             limit=str(problem.scope),
         )
-        notice = Bucket(problem.scope, "notice", 1)
+        notice = RequestBucket(problem.scope, "notice", 1)
         with transaction(self._engine) as connection:
             if self._fill(connection, [(notice, 1)], now)[notice] <= HOUR + _ROUNDING:
                 events.record(connection, now, EVENTS, REFUSED, {"limit": str(problem.scope)})
@@ -176,7 +180,7 @@ class Admission:
             if len(self._refused) < _MOST_REMEMBERED:
                 self._refused[which] = now + seconds
 
-    def _key(self, bucket: Bucket) -> str:
+    def _key(self, bucket: RequestBucket) -> str:
         """A keyed hash: the table names neither clients nor domains."""
         text = f"bucket\0{bucket.scope}\0{bucket.name}"
         return hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16].hex()

@@ -12,9 +12,11 @@ from sqlalchemy import insert, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries, sent_days
+from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
+from digest.subscribers import admission
 from tests.support.scenario import MORNING
 
 
@@ -69,6 +71,27 @@ def test_a_database_that_others_can_read_is_noted(findings, sqlite_url):
     assert (database["well"], database["blocks"], database["advice"]) == (False, False, f"Run: chmod 600 {file}")
     file.chmod(0o600)
     assert findings()["database"]["well"]
+
+
+def test_files_that_others_can_read_are_noted(findings, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.chmod(0o755)
+    (data / "secret_key").chmod(0o600)
+    (data / "demo" / "logs").mkdir(parents=True)
+    log = data / "demo" / "logs" / "web.log"
+    log.touch(0o600)
+    assert findings()["data folder"]["well"]
+    log.chmod(0o644)
+    noted = findings()["data folder"]
+    assert (noted["well"], noted["advice"]) == (False, f"Run: chmod -R go= {data}")
+    assert str(log) in noted["said"]
+    data.chmod(0o700)
+    assert findings()["data folder"]["well"], "nobody else reaches what is in it"
+    (tmp_path / ".env").write_text("DIGEST_TITLE=Papers\n")
+    (tmp_path / ".env").chmod(0o644)
+    assert findings()["settings file"]["advice"] == "Run: chmod o= .env"
+    (tmp_path / ".env").chmod(0o640)
+    assert findings()["settings file"]["well"]
 
 
 # --- what decides whether mail goes out ---
@@ -207,3 +230,17 @@ def test_doctor_notices_a_source_that_was_not_read_for_a_day(findings, engine, c
     collected(engine, "arxiv", SourceHealth.FRESH, "231 papers listed")
     found = findings(sources="arxiv")["source arxiv"]
     assert (found["well"], "Is the scheduler running?" in found["advice"]) == (False, True)
+
+
+def test_it_shows_that_sign_ups_were_refused_and_what_may_be_the_cause(findings, engine):
+    def refused(at):
+        with transaction(engine) as connection:
+            events.record(connection, at, admission.EVENTS, admission.REFUSED, {"limit": admission.LimitScope.CLIENT})
+
+    refused(datetime.now(UTC) - timedelta(days=2))
+    assert findings()["sign-ups"]["well"]
+    refused(datetime.now(UTC) - timedelta(hours=3))
+    finding = findings()["sign-ups"]
+    assert (finding["well"], finding["blocks"]) == (False, False)
+    assert "refused beyond the limits (client)" in finding["said"]
+    assert "DIGEST_FORWARDED_ALLOW_IPS" in finding["advice"]

@@ -13,7 +13,7 @@ from digest.subscribers.admission import (
     WITHOUT_FORM_TIME,
     Admission,
     EmailRequest,
-    Scope,
+    LimitScope,
     TooMany,
     buckets_of,
     forget_full_buckets,
@@ -32,7 +32,7 @@ class Door:
         self.admission = Admission(engine, AN_HOUR, SECRET)
         self.now = NOW
 
-    def refuses(self, client: str = "192.0.2.1", domain: str = "example.org", cost: int = 1) -> Scope | None:
+    def refuses(self, client: str = "192.0.2.1", domain: str = "example.org", cost: int = 1) -> LimitScope | None:
         """The limit that a request meets, if any."""
         try:
             with transaction(self.engine) as connection:
@@ -93,13 +93,13 @@ def test_large_providers_have_the_whole_hour_and_subdomains_share_one_limit() ->
 
 def test_a_client_gets_a_burst_and_then_one_when_it_has_waited(door: Door) -> None:
     assert door.takes(["192.0.2.1"] * 40) == 10
-    assert door.refuses() is Scope.CLIENT
+    assert door.refuses() is LimitScope.CLIENT
     assert door.refuses("192.0.2.2") is None, "a neighbour has a limit of their own"
     door.now += timedelta(minutes=5)
-    assert door.refuses() is Scope.CLIENT
+    assert door.refuses() is LimitScope.CLIENT
     door.now += timedelta(minutes=1)
     assert door.refuses() is None
-    assert door.refuses() is Scope.CLIENT
+    assert door.refuses() is LimitScope.CLIENT
 
 
 def test_a_client_of_ipv6_cannot_use_its_other_addresses(door: Door) -> None:
@@ -109,28 +109,28 @@ def test_a_client_of_ipv6_cannot_use_its_other_addresses(door: Door) -> None:
 
 def test_a_network_has_a_limit_for_all_its_clients(door: Door) -> None:
     assert door.takes([f"192.0.2.{number}" for number in range(90)]) == 30
-    assert door.refuses("192.0.2.200") is Scope.NETWORK
+    assert door.refuses("192.0.2.200") is LimitScope.NETWORK
     assert door.refuses("192.0.3.1") is None
 
 
 def test_a_recipients_domain_and_the_installation_keep_half_for_networks_that_did_not_ask_lately(door: Door) -> None:
     flood = [f"10.0.{number // 30}.{number % 30}" for number in range(180)]
     assert door.takes(flood, "victim.example") == 65, "half of it, then only the first of each network"
-    assert door.refuses("10.0.3.99", "victim.example") is Scope.DOMAIN
-    assert door.refuses("10.0.0.99", "another.example") is Scope.NETWORK
+    assert door.refuses("10.0.3.99", "victim.example") is LimitScope.DOMAIN
+    assert door.refuses("10.0.0.99", "another.example") is LimitScope.NETWORK
     assert door.refuses("198.51.100.7", "victim.example") is None, "a stranger from elsewhere is still served"
 
 
 def test_the_installation_has_a_limit_whoever_asks(door: Door) -> None:
     flood = [f"10.{number // 250}.{number % 250}.1" for number in range(520)]
     assert door.takes(flood, "gmail.com") == AN_HOUR
-    assert door.refuses("198.51.100.7") is Scope.INSTALLATION
+    assert door.refuses("198.51.100.7") is LimitScope.INSTALLATION
     door.now += HOUR
     assert door.refuses("198.51.100.7") is None
 
 
 def test_a_request_without_a_form_counts_twice(door: Door) -> None:
-    assert [door.refuses(cost=WITHOUT_FORM_TIME) for _ in range(6)] == [None] * 5 + [Scope.CLIENT]
+    assert [door.refuses(cost=WITHOUT_FORM_TIME) for _ in range(6)] == [None] * 5 + [LimitScope.CLIENT]
 
 
 def test_what_is_refused_takes_nothing_and_stores_nothing(door: Door) -> None:
@@ -188,10 +188,10 @@ def test_no_bucket_names_a_client_or_a_domain_and_full_ones_are_deleted(door: Do
 
 
 def test_the_operator_is_told_once_an_hour_by_one_of_the_processes(door: Door) -> None:
-    def told(at: timedelta, scope: Scope) -> int:
+    def told(at: timedelta, scope: LimitScope) -> int:
         Admission(door.engine, AN_HOUR, SECRET).tell_operator(TooMany(scope, 60), NOW + at)
         with read_only(door.engine) as connection:
             return len(events.latest(connection, 100, admission.EVENTS))
 
-    assert [told(timedelta(minutes=minutes), Scope.CLIENT) for minutes in (0, 1, 59, 61)] == [1, 1, 1, 2]
-    assert told(timedelta(minutes=62), Scope.INSTALLATION) == 3
+    assert [told(timedelta(minutes=minutes), LimitScope.CLIENT) for minutes in (0, 1, 59, 61)] == [1, 1, 1, 2]
+    assert told(timedelta(minutes=62), LimitScope.INSTALLATION) == 3

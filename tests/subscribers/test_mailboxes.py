@@ -1,17 +1,19 @@
 """A mailbox has limits however its address is spelled, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import product
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only
 from digest.ledger import events
 from digest.subscribers import store, subscriptions
 from digest.subscribers.addresses import folded, is_role
+from digest.subscribers.admission import Admission, EmailRequest
 from digest.subscribers.mailboxes import mailbox_of
-from digest.subscribers.subscriber import recipient_key
+from digest.subscribers.subscriber import Consent, recipient_key
 from tests.support.page_actions import DAY, HOUR, NOW, SECRET, confirmed, mails, subscribe, the_subscriber
 
 SPELLINGS = [
@@ -63,6 +65,20 @@ def test_one_mail_goes_to_a_mailbox_in_a_day_however_it_is_spelled(engine: Engin
     for day in range(1, 29):
         subscribe(engine, NOW + day * DAY + HOUR, SPELLINGS[day % len(SPELLINGS)])
     assert len(mails(engine)) == 3, "in a month"
+
+
+def test_spellings_that_are_typed_at_once_make_one_mail(engine: Engine) -> None:
+    admission = Admission(engine, 100_000, SECRET)
+
+    def sign_up(address: str) -> None:
+        def admit(connection: Connection) -> None:
+            admission.take(connection, EmailRequest("192.0.2.1", "gmail.com"), NOW)
+
+        subscriptions.subscribe(engine, address, Consent(NOW, "", "web 1"), SECRET, admit=admit)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(sign_up, SPELLINGS[:16]))
+    assert mails(engine) == [("confirmation", "2026-11-23")]
 
 
 def test_two_mailboxes_at_one_domain_have_their_own_limits(engine: Engine) -> None:

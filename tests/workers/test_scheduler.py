@@ -3,16 +3,19 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from digest import clock as the_clock
 from digest.database.engine import connect, read_only, transaction
+from digest.database.tables import buckets
 from digest.issues.audit import audit_all
 from digest.issues.store import issue_dates, newest_issue
 from digest.ledger.kinds import Status
 from digest.ledger.sending import claim
 from digest.papers.collecting import last_runs
 from digest.settings import settings
+from digest.subscribers.admission import Admission, EmailRequest
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
 from tests.issues.profiles.builders import fill, paper_id
@@ -171,6 +174,19 @@ def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
         assert [subscriber.status for subscriber in with_status(connection)] == [Status.CONFIRMED]
 
 
+def test_limits_that_are_full_again_are_deleted(jobs, engine, clock):
+    clock.move_to(at(6))
+    with transaction(engine) as connection:
+        Admission(engine, 500, SECRET).take(connection, EmailRequest("192.0.2.1", "example.org"), the_clock.now())
+    jobs.tidy()
+    with read_only(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(buckets)).scalar() == 4
+    clock.move_to(at(7))
+    jobs.tidy()
+    with read_only(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(buckets)).scalar() == 0
+
+
 def test_feedback_by_a_link_in_one_email_decides_on_the_next(jobs, engine, clock, hands, monkeypatch):
     monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET.decode())
     settings.cache_clear()
@@ -195,7 +211,7 @@ def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
     made = schedule(jobs)
     assert str(made.timezone) == "UTC"
     jobs_by_name = {job.func.__name__: job for job in made.get_jobs()}
-    assert set(jobs_by_name) == {"collect", "cut", "sweep", "profiles", "fit", "tidy"}
+    assert set(jobs_by_name) == {"collect", "cut", "sweep", "profiles", "fit", "similar", "tidy"}
     defaults = made._job_defaults
     assert (defaults["coalesce"], defaults["max_instances"], defaults["misfire_grace_time"]) == (True, 1, None)
 

@@ -164,6 +164,7 @@ def test_answers_come_at_a_fixed_instant_however_long_the_work_takes(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(signup, "ANSWER_SECONDS", 0.06)
+    monkeypatch.setattr(signup, "STEP_SECONDS", 0.12)
     name = "subscribe" if path == "/subscribe" else "mail_link"
     work = getattr(subscriptions, name)
     for seconds, least in ((0.0, 0.06), (0.07, 0.12)):
