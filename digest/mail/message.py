@@ -45,6 +45,13 @@ class Draft:
     selection: Selection | None = None
 
 
+def language_of(draft: Draft) -> str:
+    """The language chosen with the papers, else the operator's at the cut. Only for an issue."""
+    assert draft.issue is not None
+    chosen = draft.selection.language if draft.selection else ""
+    return chosen or draft.issue.settings.language
+
+
 @dataclass(frozen=True, slots=True)
 class MessageParts:
     """A rendered message: styles inlined in `html`, lines ending in \\n."""

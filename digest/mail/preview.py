@@ -18,11 +18,10 @@ from digest.mail.compose.composer import (
     MailContext,
     compose_alone,
     compose_transactional,
-    language_of,
 )
 from digest.mail.compose.fragments import Fragments, stored_fragments
 from digest.mail.compose.further_cards import FurtherCards
-from digest.mail.message import Draft
+from digest.mail.message import Draft, language_of
 from digest.smtp import Envelope
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 

@@ -21,12 +21,12 @@ from digest.mail.compose.composer import (
     IssueComposer,
     MailContext,
     compose_alone,
-    language_of,
     render_fragments,
 )
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS
+from digest.mail.message import language_of
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import TOPICS
 from digest.resources import resource

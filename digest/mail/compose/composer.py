@@ -30,7 +30,7 @@ from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_ad
 from digest.mail.compose.render import Renderer, SubscriberLinks, frozen_branding
 from digest.mail.delivery.journal import Journal
 from digest.mail.kinds import KINDS
-from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage
+from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage, language_of
 from digest.smtp import Envelope, is_plain_address
 from digest.subscribers.tokens import TOKEN_LENGTH, Purpose, key_id, key_named, sign
 from digest.text import domain_of
@@ -97,7 +97,10 @@ class IssueComposer:
         if selection is None or not selection.picks:
             raise UnfitMessage("a digest without papers is not sent")
         address = address_value(draft.subscriber.email)
-        tokens = self._tokens(draft)
+        subscriber, about = draft.subscriber, (delivery.created_at, self._context.link_keys, self._any_end)
+        tokens = {
+            name: sign(purpose, subscriber.id, *about, subscriber.link_version) for name, (_, purpose) in _LINKS.items()
+        }
         subject, subject_in_html = self._template.subject(selection.picks[0].paper_id, len(selection.picks))
         name = message_id(delivery, self._domain)
         own = {
@@ -114,13 +117,6 @@ class IssueComposer:
         message = signed(fields, body, self._domain, delivery.date, self._context.signers)
         reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
         return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
-
-    def _tokens(self, draft: Draft) -> dict[bytes, str]:
-        subscriber, created_at, keys = draft.subscriber, draft.delivery.created_at, self._context.link_keys
-        return {
-            name: sign(purpose, subscriber.id, created_at, keys, self._any_end, subscriber.link_version)
-            for name, (_, purpose) in _LINKS.items()
-        }
 
     def _values(self, address: str, tokens: dict[bytes, str]) -> tuple[Values, Values]:
         """The address and links of a subscriber, for the text and for the HTML."""
@@ -185,10 +181,9 @@ class Composer:
 
 def _same_as_before(composer: IssueComposer, draft: Draft) -> OutgoingMessage:
     """The message; as before if it may have arrived and its subscriber has revoked its links since."""
-    message, subscriber = composer.compose(draft), draft.subscriber
-    if draft.delivery.in_doubt and subscriber.link_version and message.sha256 != draft.delivery.sha256:
-        earlier = replace(subscriber, link_version=subscriber.link_version - 1)
-        message = composer.compose(replace(draft, subscriber=earlier))
+    message, version = composer.compose(draft), draft.subscriber.link_version
+    if draft.delivery.in_doubt and version and message.sha256 != draft.delivery.sha256:
+        return composer.compose(replace(draft, subscriber=replace(draft.subscriber, link_version=version - 1)))
     return message
 
 
@@ -203,13 +198,6 @@ def _check(message: OutgoingMessage, draft: Draft) -> None:
 
 def _outgoing(envelope: Envelope, message_id: str) -> OutgoingMessage:
     return OutgoingMessage(envelope, message_id, hashlib.sha256(envelope.message).hexdigest())
-
-
-def language_of(draft: Draft) -> str:
-    """The language chosen with the papers, else the operator's at the cut. Only for an issue."""
-    assert draft.issue is not None
-    chosen = draft.selection.language if draft.selection else ""
-    return chosen or draft.issue.settings.language
 
 
 def render_fragments(issue: Issue, context: MailContext, language: str = SOURCE) -> Fragments:
