@@ -213,3 +213,11 @@ def test_a_mail_server_that_refused_everything_is_tried_with_any_mail(deliver, e
     open_breaker(engine, ())
     deliver(SEVEN + MINUTE)
     assert (states(engine, of_issues=False), pauses_in(engine)) == ({"accepted": 1}, [])
+
+
+@ON_SQLITE
+def test_while_the_mail_server_rejects_us_one_message_is_tried_at_a_time(deliver, engine, smtp_server):
+    issue_for(engine, 30)
+    smtp_server.always(Step.RCPT, BLOCKED)
+    deliver()
+    assert smtp_server.count("RCPT") == BREAKS_AT
