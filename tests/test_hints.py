@@ -51,6 +51,13 @@ def test_a_redis_that_says_nothing_is_given_up_soon(silent_redis):
     assert time.monotonic() - began < 4
 
 
+def test_nobody_waits_for_it_who_does_not_need_the_answer(silent_redis):
+    send, began = HintSender(silent_redis), time.monotonic()
+    for _ in range(5):
+        send()
+    assert time.monotonic() - began < 1
+
+
 def test_hints_that_nobody_waits_for_become_one(redis_url):
     send = HintSender(redis_url)
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""Kombu's Redis transport for a queue that anybody with access to Redis can write to: what is no hint is dropped.
+"""Kombu's Redis transport, for a queue that anybody with access to Redis can write to: it drops all but hints.
 
 A hint carries nothing but its time, so the worker never reads more of a message than that.
 """

@@ -20,7 +20,7 @@ def without(message: dict[str, object], *path: str, **changed: object) -> str:
 
 
 def garbage(message: dict[str, object]) -> list[str | bytes]:
-    """What nobody should have written, most of which used to end the worker."""
+    """Messages that used to end the worker, and others that it must not obey."""
     return [
         *("not json", "", b"\xff\xfe\x00", "5", "null", "[]", "{}", "[" * 100_000, '{"a":' * 50_000, "x" * 900_000),
         without(message, properties=None),

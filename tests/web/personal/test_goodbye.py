@@ -28,7 +28,8 @@ def test_a_press_on_our_page_queues_a_goodbye_and_drops_a_hint(visit: Visit) -> 
 def test_so_does_the_button_of_the_preferences(visit: Visit) -> None:
     path = f"/preferences/{visit.token(Purpose.MANAGE, visit.subscribed())}"
     visit.hints.clear()
-    assert "You’ve unsubscribed" in visit.browser.post(path, data={"action": "unsubscribe"}).text
+    for _ in range(2):  # the second time there is nothing to send
+        assert "You’ve unsubscribed" in visit.browser.post(path, data={"action": "unsubscribe"}).text
     assert visit.queued() == ["confirmation", "goodbye"]
     assert len(visit.hints) == 1
 
