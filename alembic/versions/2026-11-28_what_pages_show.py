@@ -47,6 +47,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('paper_id', name=op.f('pk_similar_papers')),
     )
     op.create_index(op.f('ix_similar_papers_computed_at'), 'similar_papers', ['computed_at'])
+    is_withdrawn = sa.text('withdrawn_at IS NOT NULL')
+    op.create_index(
+        'ix_papers_withdrawn', 'papers', ['id'], sqlite_where=is_withdrawn, postgresql_where=is_withdrawn
+    )
     _add_topics(op.get_bind())
 
 
@@ -69,5 +73,6 @@ def _paper(stored: dict) -> Paper:
 
 
 def downgrade() -> None:
+    op.drop_index('ix_papers_withdrawn', 'papers')
     op.drop_table('similar_papers')
     op.drop_table('issue_topics')

@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Integer, Text
 
-from digest.database.columns import table
+from digest.database.columns import partial_index, table
 from digest.database.dialect import Code, Id, Instant, Json
 
 papers = table(
@@ -26,6 +26,7 @@ papers = table(
     Column("last_seen_at", Instant, nullable=False),
     Column("withdrawn_at", Instant),  # when a source first reported the paper as withdrawn
     Column("withdrawn_by", Code(40)),  # that source
+    partial_index("ix_papers_withdrawn", "id", where="withdrawn_at IS NOT NULL"),  # so that a search skips these few
 )
 
 votes = table(

@@ -36,6 +36,7 @@ _TITLE, _AUTHORS, _ABSTRACT = 10.0, 4.0, 1.0
 _TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B, A
 _TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
 _BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
+_LEAST = 0.0
 _FIRST = 1e6  # of the paper whose id was typed
 
 
@@ -77,47 +78,50 @@ def search(connection: Connection, query: Query, filters: Filters, limit: int, o
 
 
 def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
-    joined = matching.join(papers, papers.c.id == matching.c.paper_id)
-    selected = _selected(connection.dialect.name, filters)
-    total = connection.execute(select(func.count()).select_from(joined).where(selected)).scalar_one()
-    if offset >= total:
-        return Results((), total)
+    hits = _selected(connection.dialect.name, matching, filters).cte("hits")
+    # Votes and dates are looked up only for papers as relevant as the last of the page, and for more relevant ones.
+    last = select(hits.c.relevance).order_by(hits.c.relevance.desc()).limit(1).offset(offset + limit - 1)
+    total = select(func.count()).select_from(hits).scalar_subquery()
     upvotes = func.coalesce(
         select(func.max(votes.c.upvotes)).where(votes.c.paper_id == papers.c.id).scalar_subquery(), 0
     ).label("most_upvotes")
     query = (
-        select(papers, upvotes, matching.c.relevance)
-        .select_from(joined)
-        .where(selected)
-        .order_by(matching.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
+        select(papers, upvotes, hits.c.relevance, total.label("total"))
+        .select_from(hits.join(paper_words, paper_words.c.id == hits.c.number).join(papers))
+        .where(hits.c.relevance >= func.coalesce(last.scalar_subquery(), _LEAST))
+        .order_by(hits.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
         .limit(limit)
         .offset(offset)
     )
-    hits = (Hit(paper_from(row), row.most_upvotes, row.relevance) for row in connection.execute(query))
-    return Results(tuple(hits), total)
+    rows = connection.execute(query).all()
+    if not rows:
+        return Results((), connection.execute(select(total)).scalar_one() if offset else 0)
+    return Results(tuple(Hit(paper_from(row), row.most_upvotes, row.relevance) for row in rows), rows[0].total)
 
 
 def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
-    """The papers that match, as (paper_id, relevance)."""
+    """The papers that match, as (number in paper_words, relevance)."""
     dialect = connection.dialect.name
+    number = paper_words.c.id.label("number")
     if query.wanted:
         matching = _containing(dialect, query.wanted, operator)
     else:
-        matching = select(paper_words.c.paper_id, literal(0.0).label("relevance"))
+        matching = select(number, literal(0.0).label("relevance"))
         matching = matching.where(~true()) if query.paper_id else matching
+    matched = matching.selected_columns.number
     if query.without:
         excluded = _containing(dialect, query.without, "OR").subquery()
-        matching = matching.where(paper_words.c.paper_id.not_in(select(excluded.c.paper_id)))
+        matching = matching.where(matched.not_in(select(excluded.c.number)))
     if query.categories:
-        in_categories = select(papers.c.id).where(_is_in(dialect, query.categories))
-        matching = matching.where(paper_words.c.paper_id.in_(in_categories))
+        in_categories = select(paper_words.c.id).join(papers).where(_is_in(dialect, query.categories))
+        matching = matching.where(matched.in_(in_categories))
     if not query.paper_id:
         return matching.subquery("matching")
     is_named = or_(papers.c.id == query.paper_id, papers.c.url.in_(_spellings(query.url)))
-    by_id = select(papers.c.id, literal(_FIRST).label("relevance")).where(is_named)
+    by_id = select(number, literal(_FIRST).label("relevance")).join(papers).where(is_named)
     both = union_all(matching, by_id).subquery()
     best = func.max(both.c.relevance).label("relevance")
-    return select(both.c.paper_id, best).group_by(both.c.paper_id).subquery("matching")
+    return select(both.c.number, best).group_by(both.c.number).subquery("matching")
 
 
 def _spellings(url: str) -> list[str]:
@@ -133,12 +137,12 @@ def _containing(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[
         wanted = cast(literal(expression), TSQUERY)
         rank = func.ts_rank_cd(literal_column(f"'{_TS_WEIGHTS}'::real[]"), paper_words.c.words, wanted, _BY_LENGTH)
         relevance = func.round(rank * _TS_STEPS).label("relevance")
-        return select(paper_words.c.paper_id, relevance).where(paper_words.c.words.op("@@")(wanted))
+        return select(paper_words.c.id.label("number"), relevance).where(paper_words.c.words.op("@@")(wanted))
     index = table(INDEX, column("rowid"))
     bm25 = func.bm25(literal_column(INDEX), _TITLE, _AUTHORS, _ABSTRACT)  # the smaller the better
     return (
-        select(paper_words.c.paper_id, func.round(-bm25).label("relevance"))
-        .select_from(index.join(paper_words, paper_words.c.id == index.c.rowid))
+        select(index.c.rowid.label("number"), func.round(-bm25).label("relevance"))
+        .select_from(index)
         .where(literal_column(INDEX).op("MATCH")(expression))
     )
 
@@ -171,15 +175,25 @@ def _single_words(query: Query) -> Query:
     return replace(query, wanted=tuple(dict.fromkeys(words)))
 
 
-def _selected(dialect: str, filters: Filters) -> ColumnElement[bool]:
-    selected: ColumnElement[bool] = papers.c.withdrawn_at.is_(None)
+def _selected(dialect: str, matching: Subquery, filters: Filters) -> Select[Any]:
+    """Those of the matching papers that the filters let through, and that are not withdrawn."""
+    withdrawn = select(paper_words.c.id).join(papers).where(papers.c.withdrawn_at.is_not(None))
+    selected = select(matching).where(matching.c.number.not_in(withdrawn))
+    conditions: list[ColumnElement[bool]] = []
     if filters.category:
-        selected &= _is_in(dialect, listed_words(filters.category))
+        conditions.append(_is_in(dialect, listed_words(filters.category)))
     if filters.since:
-        selected &= _listed_at() >= datetime.combine(filters.since, time.min, UTC)
+        conditions.append(_listed_at() >= datetime.combine(filters.since, time.min, UTC))
     if filters.until:
-        selected &= _listed_at() <= datetime.combine(filters.until, time.max, UTC)
-    return selected
+        conditions.append(_listed_at() <= datetime.combine(filters.until, time.max, UTC))
+    if not conditions:
+        return selected
+    words = paper_words.alias()
+    return (
+        selected.join(words, words.c.id == matching.c.number)
+        .join(papers, papers.c.id == words.c.paper_id)
+        .where(*conditions)
+    )
 
 
 def _is_in(dialect: str, categories: Sequence[str]) -> ColumnElement[bool]:

@@ -1,9 +1,11 @@
 """The search page: a form that works without JavaScript, and what it finds."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from fastapi import Request, Response
+from anyio import Semaphore, fail_after
+from fastapi import Depends, HTTPException, Request, Response
 from markupsafe import Markup
 
 from digest.database.engine import read_only
@@ -12,10 +14,13 @@ from digest.papers.paper import Paper, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
 from digest.text import one_line, parse_date
 from digest.web.cards import PaperCard, authors, paper_card
-from digest.web.site import PageNumber, PageRouter, TheSite, pages_of
+from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_all
 
 PER_PAGE = 10
 _EXCERPT = 200
+_AT_ONCE = 2  # searches of a process
+_PATIENCE_SECONDS = 3.0  # after which a search is refused
+_turns = Semaphore(_AT_ONCE)
 _NAMES = 3
 _NAMES_HERE = "\ufffc"  # of the names, in a text that is not yet cut into pieces
 
@@ -43,7 +48,25 @@ class SearchForm:
         return urlencode({name: value for name, value in fields.items() if value} | {"page": page})
 
 
-@router.page("/search")
+async def _turn(request: Request) -> AsyncIterator[None]:
+    """Waits for a turn. A search takes longer than other pages, and many at once would hold them up."""
+    form, _filters = _read(request)
+    if form.is_empty or form.errors:
+        yield
+        return
+    try:
+        with fail_after(_PATIENCE_SECONDS):
+            await _turns.acquire()
+    except TimeoutError:
+        busy = _("Too many people are searching right now. Please try again in a few seconds.")
+        raise HTTPException(503, busy, {"Retry-After": "5"}) from None
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+@router.page("/search", dependencies=[Depends(_turn, scope="function")])
 def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Response:
     """Papers of the archive by words, authors or id; the empty form explains itself."""
     form, filters = _read(request)
@@ -55,7 +78,8 @@ def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Respon
     pages = pages_of(results.total, PER_PAGE, page)
     cards = [found_card(hit, query, site.pages.language) for hit in results.hits]
     arxiv = arxiv_page(query.paper_id) if not results.total else ""
-    return site.pages.show("search", form=form, results=results, cards=cards, page=page, pages=pages, arxiv=arxiv)
+    answer = site.pages.show("search", form=form, results=results, cards=cards, page=page, pages=pages, arxiv=arxiv)
+    return same_for_all(request, answer)
 
 
 def found_card(hit: Hit, query: Query, language: Language) -> PaperCard:

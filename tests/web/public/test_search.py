@@ -1,6 +1,7 @@
 """The search page, and what it leads to."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,7 +9,9 @@ from digest.database.engine import transaction
 from digest.papers.paper import Paper, Votes
 from digest.papers.search import store_similar_papers
 from digest.papers.store import keep_papers, keep_votes
+from digest.web.public import search
 from digest.web.public.votes_chart import votes_chart
+from tests.support.waiting import wait_for
 from tests.web.conftest import START, Visit
 from tests.web.public.test_archive import LISTED
 
@@ -107,6 +110,27 @@ def test_a_page_of_results_with_its_style_is_small(visit: Visit) -> None:
     long = [Paper(f"2511.{n:05}", "Graph words " * 14, "A graph sentence. " * 60, listed_at=LISTED) for n in range(12)]
     archive(visit, *long)
     assert len(visit.browser.get("/search?q=sentence").content) < 20_000
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_searches_run_at_once_and_hold_up_neither_pages_nor_an_answer(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(visit, Paper("2511.00001", "Sparse attention", listed_at=LISTED))
+    monkeypatch.setattr(search, "_PATIENCE_SECONDS", 0.05)
+    waiting = "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE relname = 'paper_words'"
+    waiting += " AND NOT granted"
+    with ThreadPoolExecutor(3) as visitors:
+        with visit.engine.begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE paper_words")
+            answers = [visitors.submit(visit.browser.get, "/search?q=attention") for _visitor in range(2)]
+            wait_for(lambda: connection.exec_driver_sql(waiting).scalar() == 2, 10, "the first two searches")
+            refused = visitors.submit(visit.browser.get, "/search?q=attention").result(timeout=5)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            assert "Too many people are searching" in refused.text
+            assert [visit.browser.get(path).status_code for path in ("/", "/search")] == [200, 200]
+        assert [answer.result().status_code for answer in answers] == [200, 200]
+    assert visit.browser.get("/search?q=attention").status_code == 200
 
 
 def test_a_paper_page_shows_similar_papers(visit: Visit) -> None:
