@@ -18,6 +18,7 @@ from digest.database.engine import connect, transaction
 from digest.database.tables import subscribers
 from digest.issues.publish import publish
 from digest.papers.paper import Paper, Votes
+from digest.papers.search import store_similar_papers
 from digest.papers.store import keep_papers, keep_votes
 from digest.settings import Settings
 
@@ -64,10 +65,11 @@ class Archive:
         engine = connect(self.database)
         for number, day in enumerate(self.days):
             _add_day(engine, range(number * PAPERS_A_DAY, (number + 1) * PAPERS_A_DAY), day)
-        engine.dispose()
         days = self.days[: len(self.days) - uncut]
         for day in days:
             self.cut(day)
+        store_similar_papers(engine, datetime.now(UTC))
+        engine.dispose()
         return days
 
     def cut(self, day: date) -> None:

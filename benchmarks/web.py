@@ -17,6 +17,7 @@ import argparse
 import re
 import urllib.request
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -98,12 +99,12 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         return benchmark.run()
 
 
+@dataclass
 class _Rates:
     """The measurements of one kind of page."""
 
-    def __init__(self) -> None:
-        self.ratios: list[float] = []
-        self.p99: list[float] = []
+    ratios: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
 
 
 class _Benchmark:
@@ -113,8 +114,7 @@ class _Benchmark:
         self._kinds = [kind for kind in _GATES if kind in options.pages.split(",")]
         self._mail_server = RecordingProcess(folder)
         self._port, self._reference_port = processes.free_port(), processes.free_port()
-        several = {"web_processes": options.processes} if options.processes > 1 else {}
-        others = {"web_port": self._port, "worker_processes": 1, **several}
+        others = {"web_port": self._port, "worker_processes": 1, "web_processes": options.processes}
         self._site = Installation(folder, settings(folder, database, broker, self._mail_server.port, **others))
         self._references: list[Seen] = []
         self._errors = 0
@@ -149,8 +149,6 @@ class _Benchmark:
         self._site.stop()
         self._mail_server.stop()
 
-    # --- what there is to visit ---
-
     def _fill(self) -> None:
         options, days = self._options, self._archive.days
         wanted = options.rounds * sum(kind in _CHANGED_BY_A_CUT for kind in self._kinds) + 1
@@ -166,7 +164,6 @@ class _Benchmark:
             "feed": ["/feed.atom"],
             "topic": [f"/topics/{topic.slug}" for topic in TOPICS],
             "paper": paper_paths(options.papers),
-            "sitemap": ["/sitemap.xml"],
             "search": queries(options.papers),
             "privacy": ["/privacy"],
             "healthz": ["/healthz"],
@@ -183,8 +180,6 @@ class _Benchmark:
         paths = [f"/u/{sign(Purpose.UNSUBSCRIBE, subscriber, now, keys)}" for subscriber in subscribers]
         return Visits(self._port, paths, seconds, once=True, form="List-Unsubscribe=One-Click")
 
-    # --- the servers ---
-
     def _start_reference(self) -> None:
         numbers = ("--port", str(self._reference_port), "--processes", str(self._options.processes))
         self._site.start_module("reference", "benchmarks.empty_site", *numbers)
@@ -193,15 +188,17 @@ class _Benchmark:
     def _start_site(self) -> None:
         self._site.start("web", "web")
         self._wait_for("web", self._port)
-        with urllib.request.urlopen(f"http://{processes.LOOPBACK}:{self._port}/") as answer:
-            page = answer.read().decode()
-        self._paths["static"] = sorted(set(re.findall(r'"(/static/[^"]+)"', page)))
+        self._paths["static"] = sorted(set(re.findall(r'"(/static/[^"]+)"', self._text("/manage"))))
+        documents = re.findall(r"<loc>https://[^/]+(/sitemap[^<]*)</loc>", self._text("/sitemap.xml"))
+        self._paths["sitemap"] = ["/sitemap.xml", *documents]
+
+    def _text(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://{processes.LOOPBACK}:{self._port}{path}") as answer:
+            return str(answer.read(), "utf-8")
 
     def _wait_for(self, name: str, port: int) -> None:
         if not processes.wait_until(lambda: processes.answers(port), seconds=30):
             raise RoundFailed(f"{name} does not start: {(self._site.folder / f'{name}.log').read_text()[-500:]}")
-
-    # --- measurements ---
 
     def _reference(self) -> Seen:
         seen, self._reference_cpu = self._visit("reference", Visits(self._reference_port, ["/"], self._options.seconds))

@@ -1,8 +1,7 @@
 """Answers requests for public pages from memory: without a thread, and without asking the database.
 
-A page is made once for all requests that wait for it. It is shown for as long as its Cache-Control says; then as long
-again, while it is made anew; and for as long as the database does not answer. A new issue leaves
-those of earlier issues, and of papers that it does not rank.
+A page is made once for all requests that wait for it. It is shown for as long as its Cache-Control says; then, and when
+a new issue has changed it, as long again while it is made anew; and for as long as the database does not answer.
 """
 
 import re
@@ -105,8 +104,11 @@ class PageCache:
         if kept is None:
             return await self._made(wanted, scope, tasks)
         age = self._clock() - kept.made_at
-        if self._editions.is_away or (self._is_current(wanted, kept) and age < 2 * kept.lifetime):
-            if age > kept.lifetime and not self._editions.is_away and len(self._making) < _RENEWALS:
+        if self._editions.is_away:
+            return kept
+        if age < 2 * kept.lifetime:
+            has_changed = age > kept.lifetime or not self._is_current(wanted, kept)
+            if has_changed and wanted not in self._making and len(self._making) < _RENEWALS:
                 self._begin(wanted, scope, tasks)
             return kept
         with move_on_after(_PATIENCE):
@@ -184,4 +186,4 @@ class PageCache:
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": body})  # uvicorn drops it for HEAD
