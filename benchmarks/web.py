@@ -17,7 +17,7 @@ import argparse
 import re
 import urllib.request
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -114,8 +114,8 @@ class _Benchmark:
         self._mail_server = RecordingProcess(folder)
         self._port, self._reference_port = processes.free_port(), processes.free_port()
         several = {"web_processes": options.processes} if options.processes > 1 else {}
-        known = settings(folder, database, broker, self._mail_server.port, web_port=self._port, **several)
-        self._site = Installation(folder, known | {"worker_processes": 1})
+        others = {"web_port": self._port, "worker_processes": 1, **several}
+        self._site = Installation(folder, settings(folder, database, broker, self._mail_server.port, **others))
         self._references: list[Seen] = []
         self._errors = 0
         self._warm = {kind: _Rates() for kind in self._kinds}
@@ -283,7 +283,10 @@ class _Benchmark:
         visit(visits)
         idle = visit(visits)
         self._site.start("worker", "worker")
-        self._cut_until(self._archive.today)
+        today = self._archive.today
+        for day in self._uncut:
+            if day == today or day.weekday() != today.weekday():  # the others would be sent too
+                self._archive.cut(day)
         self._site.hint(self._options.mails)
         if not processes.wait_until(lambda: self._mail_server.taken() > 0, seconds=60):
             raise RoundFailed(f"nothing is sent: {(self._site.folder / 'worker.log').read_text()[-500:]}")
@@ -294,11 +297,6 @@ class _Benchmark:
             progress("the issue was out before the end of the measurement: use more --mails")
         self._errors += idle.errors + sending.errors
         return {"idle": round(idle.p99_ms, 1), "sending": round(sending.p99_ms, 1)}
-
-    def _cut_until(self, today: date) -> None:
-        for day in self._uncut:
-            if day == today or day.weekday() != today.weekday():  # the others would be sent too
-                self._archive.cut(day)
 
 
 if __name__ == "__main__":

@@ -156,6 +156,7 @@ def subscriber_rows(numbers: range, day: date, spread: bool = False) -> Iterator
         "weekdays": 1 << day.weekday() if not spread else 127,
         "paused_until": None,
         "language": "",
+        "link_version": 0,
         "requested_at": requested_at,
         "requested_from": "",
         "form": "benchmark",

@@ -7,8 +7,6 @@ Revision ID: 0018
 Revises: 0017
 """
 
-from datetime import UTC, datetime
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -50,14 +48,12 @@ def upgrade() -> None:
             WHERE later.subject = events.subject AND later.what = 'erased' AND later.id > events.id)
     """)
     op.execute("DELETE FROM validators WHERE url LIKE '%@%' OR url LIKE '%?%'")
-    events = sa.table(
-        'events',
-        sa.column('at', sa.DateTime(timezone=True)),
-        sa.column('subject', sa.String()),
-        sa.column('what', sa.String()),
-        sa.column('detail', sa.JSON()),
-    )
-    op.bulk_insert(events, [{'at': datetime.now(UTC), 'subject': 'traces of the deleted', 'what': 'left', 'detail': {}}])
+    # What earlier deletions left in the files is removed by the scheduler, unless the database is new.
+    left = sa.text("""
+        INSERT INTO events (at, subject, what, detail)
+        SELECT max(at), 'traces of the deleted', 'left', '{}' FROM events HAVING count(*) > 0
+    """)
+    op.execute(left)
 
 
 def downgrade() -> None:

@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 # SQLite rewrites 100 MB a second, while nothing else can write: so many bytes take half a second.
 AT_ONCE = 64_000_000
+_PATIENCE = 1_000  # milliseconds, with other connections, while someone waits
 
 
 def remove(engine: Engine, tables: Sequence[Table], at_once: bool = False) -> bool:
@@ -41,9 +42,14 @@ def _rewrite(engine: Engine, at_once: bool) -> bool:
     is_small = file.stat().st_size <= AT_ONCE
     with closing(engine.raw_connection()) as connection:
         cursor = connection.cursor()
-        if is_small or not at_once:
-            cursor.execute("VACUUM")
-        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        patience = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout={_PATIENCE if at_once else patience}")
+        try:
+            if is_small or not at_once:
+                cursor.execute("VACUUM")
+            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={patience}")
     return not busy and (is_small or not at_once)
 
 

@@ -59,6 +59,10 @@ class Guard:
         if scope["method"] not in SAFE_METHODS and not scope["path"].startswith("/u/") and self._is_foreign(scope):
             await self._refuse(Request(scope), 403)(scope, receive, send)
             return
+        # PostgreSQL takes no NUL. A damaged personal link has a page of its own.
+        if b"%00" in scope["query_string"] or ("\0" in scope["path"] and not PERSONAL.match(scope["path"])):
+            await self._refuse(Request(scope), 400)(scope, receive, send)
+            return
         length = Headers(scope=scope).get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or int(length[:12]) > MAX_BODY:
             await self._refuse(Request(scope), 413)(scope, receive, send)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.types import DecoratedCallable
+from python_multipart.multipart import parse_options_header
 from sqlalchemy import Engine
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +31,7 @@ from digest.web.writing import in_turn
 KEPT = "public, max-age=300"
 REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
 
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"windows-1252")
 _FILES = StaticFiles()  # it knows what a conditional request asks (RFC 9110 §13), for any answer
 
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=9999)]  # anything else is answered with 404
@@ -151,8 +153,14 @@ async def _site(request: Request) -> Site:
 
 async def _posted(request: Request) -> Form:
     """The text fields of a form in either encoding; files are refused. Any other content type is an empty form."""
+    _, options = parse_options_header(request.headers.get("content-type"))
+    if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+        raise HTTPException(400)  # Python knows encodings that end in errors, or take time with the square of a length
     async with request.form(max_files=0, max_fields=200, max_part_size=16_384) as form:
-        return {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+        fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+    if any("\0" in text for name, values in fields.items() for text in (name, *values)):
+        raise HTTPException(400)  # no text that PostgreSQL takes
+    return fields
 
 
 async def _posted_anything(request: Request) -> Form:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter, fail_after
 from anyio.lowlevel import RunVar
@@ -13,6 +13,9 @@ from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 
 from digest.database.engine import DATABASE_AWAY
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 WRITERS = 4  # threads; SQLite lets one write at a time, and the interpreter little more
 RETRY_AFTER = {"Retry-After": "30"}  # seconds, for someone who comes while the database cannot be used
@@ -31,16 +34,16 @@ class _Turns:
 _of_the_loop: RunVar[_Turns] = RunVar("digest_turns")
 
 
-def in_turn(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+def in_turn(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Make `endpoint` wait for a thread of those that write; async endpoints stay.
 
     Answers 503 when none comes back, or when the database fails meanwhile for somebody who came before.
     """
     if iscoroutinefunction(endpoint):
-        return endpoint
+        return cast("Callable[P, Coroutine[Any, Any, R]]", endpoint)
 
     @wraps(endpoint)
-    async def waiting(*arguments: Any, **named: Any) -> Any:
+    async def waiting(*arguments: P.args, **named: P.kwargs) -> R:
         turns, turn, came = _turns(), object(), time.monotonic()
         try:
             with fail_after(_PATIENCE):

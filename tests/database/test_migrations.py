@@ -1,20 +1,25 @@
 """The migrations make the tables that the code expects, and can be undone."""
 
 import pytest
-from sqlalchemy import String, func, inspect, select
+from sqlalchemy import String, delete, func, inspect, select, update
 
 from alembic import command
 from digest.database.engine import connect, read_only, transaction
 from digest.database.migrate import NewerDatabase, configuration, migrate, why_not_current
-from digest.database.tables import metadata, votes
+from digest.database.tables import deliveries, metadata, subscribers, validators, votes
 from digest.ledger import events
-from digest.ledger.kinds import Status
+from digest.ledger.kinds import Kind, Status, SuppressionReason
+from digest.ledger.queueing import NewDelivery, queue_delivery
+from digest.papers.collecting.store import keep_validators
 from digest.papers.search import INDEX
+from digest.papers.sources.source import Validator
 from digest.subscribers import store
 from digest.subscribers.subscriber import event_subject
-from tests.support.scenario import MORNING, add_papers, add_subscriber
+from digest.subscribers.suppressions import all_suppressions, suppress
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber
 
 BEFORE_CONSENTS = "0011"
+BEFORE_LINKS = "0015"
 BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers
 
 
@@ -104,4 +109,40 @@ def test_who_had_confirmed_and_was_made_pending_by_a_request_is_put_right(databa
         assert store.open_request(connection, ada.id) == ada.consent
     assert after[eve.email] == eve
     assert (after[ada.email].status, after[ada.email].consent.confirmed_at) == (Status.UNSUBSCRIBED, MORNING)
+    engine.dispose()
+
+
+def test_what_earlier_versions_kept_of_the_deleted_is_removed(database_url):
+    engine = connect(database_url)
+    ada, eve = (add_subscriber(engine, f"{name}@example.com") for name in ("ada", "eve"))
+    selection = {"picks": [["2603.00001", "you follow Ada L", 1, "followed", 2], ["2603.00002", ""]], "left_out": 1}
+    with transaction(engine) as connection:
+        for person in (ada, eve):
+            new = NewDelivery(Kind.DIGEST, DAY, person.key, person.id, MORNING)
+            delivery = queue_delivery(connection, new, MORNING)
+            kept = {"selection": selection, "reply_text": f"250 {person.email}"}
+            connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(kept))
+            suppress(connection, person.key, SuppressionReason.REFUSED, f"550 {person.email}", MORNING)
+            events.record(connection, MORNING, event_subject(person.key), "said why they left", {"words": "too many"})
+        connection.execute(update(deliveries).where(deliveries.c.recipient == ada.key).values(subscriber_id=None))
+        connection.execute(delete(subscribers).where(subscribers.c.id == ada.id))
+        events.record(connection, MORNING, event_subject(ada.key), "erased", {})
+        addresses = {f"https://{name}example.org/feed": Validator("1") for name in ("ada:hunter2@", "")}
+        keep_validators(connection, addresses, MORNING)
+    command.downgrade(configuration(database_url), BEFORE_LINKS)
+    migrate(database_url)
+    lists = select(deliveries.c.selection, deliveries.c.reply_text).order_by(deliveries.c.id)
+    with read_only(engine) as connection:
+        of_ada, of_eve = connection.execute(lists).all()
+        assert tuple(of_ada) == ({"picks": [["2603.00001", ""], ["2603.00002", ""]], "left_out": 1}, "")
+        assert tuple(of_eve) == (selection, "250 eve@example.com")
+        assert {row.key: row.detail for row in all_suppressions(connection)} == {
+            ada.key: "",
+            eve.key: "550 eve@example.com",
+        }
+        first = [events.latest(connection, 9, event_subject(person.key))[-1] for person in (ada, eve)]
+        assert [event.detail for event in first] == [{}, {"words": "too many"}]
+        assert connection.scalars(select(validators.c.url)).all() == ["https://example.org/feed"]
+        assert events.latest(connection, 1)[0].what == store.TRACES_LEFT
+        assert store.by_id(connection, eve.id) == eve
     engine.dispose()

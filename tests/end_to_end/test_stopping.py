@@ -5,11 +5,13 @@ import signal
 import sqlite3
 import urllib.request
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from benchmarks.proc import children
 from digest import hints
 from digest.database.engine import connect, read_only
 from digest.database.migrate import migrate
@@ -79,11 +81,12 @@ def test_a_signal_to_all_processes_at_once_prints_no_traceback_and_loses_and_dou
     assert set(Counter(taken.rcpt_tos for taken in smtp_server.taken).values()) == {1}
 
 
-@pytest.mark.parametrize("program", ["scheduler", "web"])
+@pytest.mark.parametrize(("program", "count"), [("scheduler", 1), ("web", 1), ("web", 2)])
 def test_a_program_that_is_stopped_alone_leaves_all_it_wrote_in_the_sqlite_file(
-    service, sqlite_url, start_digest, monkeypatch, program
+    service, sqlite_url, start_digest, monkeypatch, program, count
 ):
     monkeypatch.setenv("DIGEST_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("DIGEST_WEB_PROCESSES", str(count))
     log = Path(f"{sqlite_url.removeprefix('sqlite:///')}-wal")
     process = start_digest(program)
     if program == "web":
@@ -91,9 +94,18 @@ def test_a_program_that_is_stopped_alone_leaves_all_it_wrote_in_the_sqlite_file(
         wait_for(lambda: processes.answers(port), PATIENCE, "the web process")
         urllib.request.urlopen(f"http://127.0.0.1:{port}/subscribe", b"email=ada@example.com").close()
     wait_for(lambda: size_of(log), PATIENCE, "the first write")
+    serving = [child for child in children(process.pid) if "spawn_main" in command_of(child)]
+    assert len(serving) == (count if count > 1 else 0)
     process.terminate()
     process.wait(PATIENCE)
+    assert [child for child in serving if command_of(child)] == []
     assert size_of(log) == 0
+
+
+def command_of(pid):
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def size_of(file):

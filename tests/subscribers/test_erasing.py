@@ -111,6 +111,8 @@ def test_nothing_is_left_of_somebody_deleted_even_by_the_reply_to_a_message_on_t
 ) -> None:
     zora = lived(engine, hands, smtp_server)
     with transaction(engine) as connection:
+        replies = connection.scalars(select(deliveries.c.reply_text)).all()
+        assert "2.0.0 kept for <…>" in replies, "a reply is kept without the name of the recipient"
         connection.execute(update(deliveries).values(reply_text=f"250 {ADDRESS}"))  # as earlier versions kept it
         suppress_address(connection, zora.key, SuppressionReason.OPERATOR, f"550 {ADDRESS}", MORNING)
         lists = connection.scalars(select(deliveries.c.selection)).all()
@@ -134,7 +136,7 @@ def test_nothing_is_left_of_somebody_deleted_even_by_the_reply_to_a_message_on_t
 
 @ON_SQLITE
 def test_copies_of_rows_that_sqlite_once_moved_are_removed_as_well(engine: Engine) -> None:
-    dice, consent = random.Random(4), Consent(MORNING, "", "test")
+    dice, consent = random.Random(3), Consent(MORNING, "", "test")
     with transaction(engine) as connection:
         people = [(number, f"quaint{number:03}@example.org", f"{number:032}") for number in range(1, 301)]
         for _number, address, key in people:
@@ -170,7 +172,19 @@ def test_a_large_database_is_rewritten_by_the_scheduler(engine, monkeypatch, log
     assert happened(engine) == ["left", "removed"]
 
 
-def test_traces_are_removed_once_and_an_outage_is_no_failure(engine, log) -> None:
+@ON_SQLITE
+def test_a_connection_that_reads_meanwhile_leaves_the_rest_to_the_scheduler(engine, monkeypatch, log) -> None:
+    monkeypatch.setattr(traces, "_PATIENCE", 20)
+    zora = add_subscriber(engine, ADDRESS, **PROFILE)
+    with read_only(engine) as connection:
+        connection.execute(select(deliveries.c.id)).all()
+        assert subscriptions.erase(engine, zora.id, MORNING)
+    assert happened(engine) == ["left"]
+    store.remove_traces(engine, MORNING)
+    assert (happened(engine), left(engine, log)) == (["left", "removed"], set())
+
+
+def test_traces_are_removed_once(engine, log) -> None:
     zora = add_subscriber(engine, ADDRESS, **PROFILE)
     store.remove_traces(engine, MORNING)
     assert happened(engine) == []

@@ -11,11 +11,13 @@ from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import buckets
 from digest.issues.audit import audit_all
 from digest.issues.store import issue_dates, newest_issue
+from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.ledger.sending import claim
 from digest.papers.collecting import last_runs
 from digest.settings import settings
 from digest.subscribers.admission import Admission, EmailRequest
+from digest.subscribers.store import TRACES, TRACES_LEFT
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
 from tests.issues.profiles.builders import fill, paper_id
@@ -161,6 +163,14 @@ def test_the_sweep_goes_on_without_redis(jobs, engine, clock, monkeypatch):
     Jobs(settings(), engine).sweep()
     with transaction(engine) as connection:
         assert len(claim(connection, "worker", 10, the_clock.now())) == 1
+
+
+def test_what_the_deleted_left_in_the_files_of_a_large_database_is_removed_within_the_hour(jobs, engine):
+    with transaction(engine) as connection:
+        events.record(connection, the_clock.now(), TRACES, TRACES_LEFT, {})
+    jobs.tidy()
+    with read_only(engine) as connection:
+        assert [event.what for event in events.latest(connection, 9, TRACES)] == ["removed", TRACES_LEFT]
 
 
 def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):

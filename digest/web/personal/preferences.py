@@ -49,12 +49,10 @@ def change(link: ManageLink, form: Posted) -> Response:
     engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
     match value(form, "action"):
         case "unsubscribe":
-            subscriptions.unsubscribe(engine, subscriber_id, now, "preferences page", link.site.settings.goodbye)
-            return _show(
-                link.reloaded(),
-                _("You’ve unsubscribed. We won’t send you any more issues."),
-                after=link.site.hint_later(),
-            )
+            goodbye = link.site.settings.goodbye
+            first = subscriptions.unsubscribe(engine, subscriber_id, now, "preferences page", goodbye)
+            notice = _("You’ve unsubscribed. We won’t send you any more issues.")
+            return _show(link.reloaded(), notice, after=link.site.hint_later() if first and goodbye else None)
         case "resubscribe":
             return _resubscribe(link)
         case "link":

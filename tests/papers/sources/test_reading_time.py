@@ -11,7 +11,7 @@ import pytest
 
 from digest.papers.sources import reading
 from digest.papers.sources.arxiv import Arxiv
-from digest.papers.sources.arxiv_xml import announces_withdrawal, document
+from digest.papers.sources.arxiv_xml import document
 from digest.papers.sources.feeds import Feeds
 from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.hackernews import HackerNews
@@ -51,12 +51,10 @@ def test_repeated_latex_is_left_as_it_is_quickly(piece: str) -> None:
     assert seconds(lambda: plaintext(text)) < ENOUGH / 10
 
 
-@pytest.mark.parametrize("comment", ["withdrawn " + "A" * 600, "{" * 100_000, "x. " + " " * 100_000], ids=str.split)
-def test_comments_are_searched_for_withdrawals_quickly(comment: str) -> None:
-    entry = f"<id>http://arxiv.org/abs/2605.00001</id><title>A</title><comment>x. {comment}</comment>"
-    body = f"<feed><entry>{entry}</entry></feed>".encode()
-    assert seconds(lambda: document(body)) < ENOUGH
-    assert seconds(lambda: announces_withdrawal(comment)) < ENOUGH
+def test_comments_are_searched_for_withdrawals_quickly() -> None:
+    comment = "withdrawn " + "A" * 600
+    entry = f"<id>http://arxiv.org/abs/2605.00001</id><title>A</title><comment>12 pages; {comment}</comment>"
+    assert seconds(lambda: document(f"<feed><entry>{entry}</entry></feed>".encode())) < ENOUGH
 
 
 @pytest.mark.parametrize(
