@@ -8,6 +8,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from digest.database.tables import events
 
+_INSERT = insert(events).inline()
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -21,7 +23,7 @@ class Event:
 
 def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
     """Store one event, in the transaction of the change that it reports."""
-    connection.execute(insert(events).values(at=at, subject=subject, what=what, detail=detail))
+    connection.execute(_INSERT, {"at": at, "subject": subject, "what": what, "detail": detail})
 
 
 def record_once_a_day(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:

@@ -99,6 +99,14 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
     return _change(connection, subscriber_id, tuple(Status), asdict(request) | values)
 
 
+def unsubscribe_confirmed(connection: Connection, subscriber_id: int, now: datetime) -> str | None:
+    """Unsubscribe a confirmed subscriber, and return their recipient key; None, and no change, for any other."""
+    confirmed = update(subscribers).where(subscribers.c.id == subscriber_id, subscribers.c.status == Status.CONFIRMED)
+    changed = confirmed.values(status=str(Status.UNSUBSCRIBED), changed_at=now).returning(subscribers.c.key)
+    key: str | None = connection.execute(changed).scalar()
+    return key
+
+
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
     values = {"status": str(Status.UNSUBSCRIBED), "changed_at": now}
     return _change(connection, subscriber_id, (Status.PENDING, Status.CONFIRMED), values)

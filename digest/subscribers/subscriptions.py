@@ -140,16 +140,30 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address
     whose request was not confirmed is suppressed, so that it is not asked again when someone enters it.
     """
-    with store.editing(engine, subscriber_id) as (connection, subscriber):
+    with transaction(engine) as connection:
+        key = store.unsubscribe_confirmed(connection, subscriber_id, now)
+        was_confirmed = ended = key is not None
+        if key is None:
+            subscriber = store.by_id(connection, subscriber_id, lock=True)
+            if subscriber is None:
+                return False
+            key, ended = subscriber.key, store.set_unsubscribed(connection, subscriber_id, now)
+            was_confirmed = ended and subscriber.status is Status.CONFIRMED
         withdrawn = store.withdraw_request(connection, subscriber_id)
-        if subscriber is None or (not store.set_unsubscribed(connection, subscriber_id, now) and not withdrawn):
+        if not ended and not withdrawn:
             return False
-        if subscriber.status is Status.PENDING or withdrawn:
-            suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
-        _record(connection, subscriber.key, "unsubscribed", now, {"how": how})
-        if goodbye and subscriber.status is Status.CONFIRMED and not is_suppressed(connection, subscriber.key):
-            _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
+        if not was_confirmed or withdrawn:
+            suppress(connection, key, SuppressionReason.ASKED, "", now)
+        _record(connection, key, "unsubscribed", now, {"how": how})
+        if goodbye and was_confirmed and not is_suppressed(connection, key):
+            _queue_goodbye(connection, subscriber_id, now)
     return True
+
+
+def _queue_goodbye(connection: Connection, subscriber_id: int, now: datetime) -> None:
+    subscriber = store.by_id(connection, subscriber_id)
+    if subscriber is not None:
+        _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
 
 
 def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: datetime) -> bool:

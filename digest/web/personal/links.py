@@ -94,12 +94,20 @@ def _manage_link(site: TheSite, token: str) -> PersonalLink:
     return link
 
 
-def _unsubscribe_link(site: TheSite, token: str) -> PersonalLink | None:
+def unsubscribe_link(site: TheSite, token: str) -> PersonalLink | None:
     """None once the subscriber's data is deleted. Raises EarlyAnswer for a damaged link: they are still subscribed."""
     link = open_link(site, Purpose.UNSUBSCRIBE, token)
-    if link is None and verify(Purpose.UNSUBSCRIBE, token, site.keys) is None:
-        raise _lost(site)
+    if link is None:
+        verified(site, token)
     return link
+
+
+def verified(site: Site, token: str) -> VerifiedToken:
+    """The content of a link to unsubscribe. Raises EarlyAnswer for a damaged link: they are still subscribed."""
+    content = verify(Purpose.UNSUBSCRIBE, token, site.keys)
+    if content is None:
+        raise _lost(site)
+    return content
 
 
 def _lost(site: Site) -> EarlyAnswer:
@@ -108,4 +116,4 @@ def _lost(site: Site) -> EarlyAnswer:
 
 FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
 ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
-UnsubscribeLink = Annotated[PersonalLink | None, Depends(_unsubscribe_link)]
+UnsubscribeLink = Annotated[PersonalLink | None, Depends(unsubscribe_link)]

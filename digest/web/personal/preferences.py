@@ -19,8 +19,8 @@ from digest.subscribers.links import LinkRequest
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose
 from digest.web.pages import Pages
-from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink
-from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
+from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink, unsubscribe_link, verified
+from digest.web.site import PageRouter, Posted, PostedAnything, Site, TheSite
 
 # Why somebody leaves: the word in the log of events, and what the page says.
 REASONS = {
@@ -167,20 +167,33 @@ def unsubscribe_page(site: TheSite, link: UnsubscribeLink) -> Response:
 
 
 @router.post("/u/{token:path}")
-def unsubscribe(site: TheSite, link: UnsubscribeLink, form: PostedAnything) -> Response:
+def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     """RFC 8058 §3.2 one-click, and the page's own buttons; never a redirect or a cookie.
 
     A signed link of someone whose data is deleted is answered like any other: it gets no further message.
     """
+    if "List-Unsubscribe" in form:
+        return _one_click(site, token)
+    link = unsubscribe_link(site, token)
     pages = (link or site).pages
-    one_click = "List-Unsubscribe" in form
-    if value(form, "undo") and not one_click:
+    if value(form, "undo"):
         return _undo(pages, link)
-    if value(form, "tell") and not one_click:
+    if value(form, "tell"):
         return _keep_reason(pages, link, form)
-    how, goodbye = ("one-click", False) if one_click else ("unsubscribe page", site.settings.goodbye)
-    first = link is None or subscriptions.unsubscribe(site.engine, link.subscriber.id, clock.now(), how, goodbye)
-    after = site.hint_later() if first and goodbye else None
+    engine, goodbye = site.engine, site.settings.goodbye
+    first = link is None or subscriptions.unsubscribe(
+        engine, link.subscriber.id, clock.now(), "unsubscribe page", goodbye
+    )
+    return _show_unsubscribed(pages, first, site.hint_later() if first and goodbye else None)
+
+
+def _one_click(site: Site, token: str) -> Response:
+    """Mail providers send many at once, and read no page: one transaction, and nothing of the subscriber is read."""
+    subscriptions.unsubscribe(site.engine, verified(site, token).subscriber_id, clock.now(), "one-click")
+    return _show_unsubscribed(site.pages, first=True)
+
+
+def _show_unsubscribed(pages: Pages, first: bool, after: BackgroundTask | None = None) -> Response:
     return pages.show("unsubscribed", after=after, first=first, reasons=REASONS, why="", words="", errors={})
 
 

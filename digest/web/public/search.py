@@ -19,7 +19,7 @@ from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_
 PER_PAGE = 10
 _EXCERPT = 200
 _AT_ONCE = 2  # searches of a process
-_PATIENCE_SECONDS = 3.0  # after which a search is refused
+_PATIENCE_SECONDS = 5.0  # after which a search is refused
 _turns = Semaphore(_AT_ONCE)
 _NAMES = 3
 _NAMES_HERE = "\ufffc"  # of the names, in a text that is not yet cut into pieces

@@ -3,13 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
+from digest.database.engine import read_only, transaction
+from digest.ledger.events import latest
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
+from digest.subscribers.store import add_request
+from digest.subscribers.subscriber import Consent, event_subject
+from digest.subscribers.suppressions import is_suppressed
 from digest.subscribers.tokens import Purpose, sign
 from tests.conftest import Clock
 from tests.support.scenario import ON_SQLITE
-from tests.web.conftest import START, Visit
+from tests.web.conftest import ADDRESS, START, Visit
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -123,3 +129,37 @@ def test_one_click_is_never_taken_for_an_undo(visit: Visit) -> None:
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
     visit.browser.post(url, data=ONE_CLICK | {"undo": "yes"})
     assert visit.subscriber().status is Status.UNSUBSCRIBED
+
+
+def test_one_click_reads_nothing_of_the_subscriber(visit: Visit) -> None:
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
+        statements.append(statement.split()[0])
+
+    event.listen(visit.engine, "before_cursor_execute", note)
+    assert visit.browser.post(url, data=ONE_CLICK).status_code == 200
+    assert [verb for verb in statements if verb != "BEGIN"] == ["UPDATE", "DELETE", "INSERT"]
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("before", ["confirmed", "pending", "asked again", "unsubscribed"])
+def test_unsubscribing_ends_whatever_there_is(visit: Visit, before: str) -> None:
+    if before == "pending":
+        visit.browser.post("/subscribe", data={"email": ADDRESS})
+        subscriber = visit.subscriber()
+    else:
+        subscriber = visit.subscribed()
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}"
+    if before in ("asked again", "unsubscribed"):
+        visit.browser.post(url, data=ONE_CLICK)
+    if before == "asked again":
+        with transaction(visit.engine) as connection:
+            add_request(connection, subscriber.id, Consent(START, "", "web 1"))
+    visit.browser.post(url, data=ONE_CLICK)
+    assert visit.subscriber().status is Status.UNSUBSCRIBED
+    with read_only(visit.engine) as connection:
+        assert is_suppressed(connection, subscriber.key) == (before in ("pending", "asked again"))
+        recorded = [happened.what for happened in latest(connection, 9, event_subject(subscriber.key))]
+    assert recorded.count("unsubscribed") == (2 if before == "asked again" else 1)
