@@ -73,8 +73,20 @@ class Installation:
 
     def start(self, name: str, part: str) -> None:
         """Start `digest <part>`, under the name `name`."""
+        self._start(name, self._command(part))
+
+    def start_module(self, name: str, module: str, *arguments: str) -> None:
+        """Start a module of the benchmarks, under the name `name`."""
+        self._start(name, [sys.executable, "-m", module, *arguments])
+
+    def _start(self, name: str, command: list[str | Path]) -> None:
+        environment = self._environment() | {"PYTHONPATH": _python_path()}
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.programs[name] = processes.start(self._command(part), environment=self._environment(), output=log)
+            self.programs[name] = processes.start(command, environment=environment, output=log)
+
+    def end(self, name: str) -> None:
+        """End one of them."""
+        processes.stop(self.programs.pop(name))
 
     def digest(self, *arguments: str) -> bytes:
         """Run a command of `digest` and return its output."""

@@ -34,7 +34,7 @@ _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "As
 # Each word is in four papers or so: five match about twenty papers, of which the ten best are a subscriber's list.
 _KEYWORDS = 5
 _LIST = 10
-_NOT_CHOSEN = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
+NOT_CHOSEN = ("topics", "categories", "authors", "labs", "muted_topics", "muted_words")
 SUBJECTS = """
     alignment attention audio autoregressive bandit bayesian benchmark bilevel calibration captioning causal chemistry
     clustering compiler compression consistency contrastive convex curriculum decoding denoising depth diffusion
@@ -111,7 +111,7 @@ def add_subscribers(database: str, numbers: range, day: date, spread: bool = Fal
     columns = [column.name for column in subscribers.columns]
     with psycopg.connect(database) as connection, connection.cursor() as cursor:
         with cursor.copy(f"COPY subscribers ({', '.join(columns)}) FROM STDIN".encode()) as copy:
-            for row in _subscriber_rows(numbers, day, spread):
+            for row in subscriber_rows(numbers, day, spread):
                 copy.write_row([row[name] for name in columns])
         cursor.execute("SELECT setval(pg_get_serial_sequence('subscribers', 'id'), max(id)) FROM subscribers")
 
@@ -142,11 +142,12 @@ def paper(number: int, seen_at: datetime) -> Paper:
     )
 
 
-def _subscriber_rows(numbers: range, day: date, spread: bool) -> Iterator[dict[str, Any]]:
+def subscriber_rows(numbers: range, day: date, spread: bool = False) -> Iterator[dict[str, Any]]:
+    """The values of subscribers, with lists as the JSON that the database stores."""
     requested_at = datetime.combine(day - timedelta(days=30), time(0), tzinfo=UTC)
     same = {
         "status": "confirmed",
-        **dict.fromkeys(_NOT_CHOSEN, "[]"),
+        **dict.fromkeys(NOT_CHOSEN, "[]"),
         "surprise": True,
         "balance": "both",
         "full_lists": False,

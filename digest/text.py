@@ -38,6 +38,8 @@ _WIRE_BYTES = 1.3  # average cost of a character in quoted-printable UTF-8 above
 
 def one_line(text: str) -> str:
     """`text` without control characters, line breaks, direction overrides and lone surrogates; single spaces."""
+    if text.isprintable() and "  " not in text and text == text.strip(" "):
+        return text  # nearly always: none of _CLEAN is printable, nor is any white space but the blank
     return " ".join(text.translate(_CLEAN).split())
 
 
@@ -159,12 +161,15 @@ def breakable(text: str) -> str:
 
 def _fitting(line: str, limit: int, room: float) -> int:
     """The number of leading characters that fit in `limit` characters and `room` wire bytes."""
-    costs = list(accumulate(wire_cost(character) for character in line[:limit]))
-    return bisect_right(costs, room)
+    head = line[:limit]
+    if wire_cost(head) <= room:
+        return len(head)
+    return bisect_right(list(accumulate(map(wire_cost, head))), room)
 
 
 def wire_cost(text: str) -> int:
     """The bytes of encoded HTML that `text` takes."""
     encoded = text.encode()
     longer = sum(encoded.count(c) * (cost - 1) for c, cost in _COSTS.items())
-    return len(encoded) + longer + 2 * sum(byte > 127 for byte in encoded)
+    beyond_ascii = 0 if len(encoded) == len(text) else len(encoded) - len(text.encode("ascii", "ignore"))
+    return len(encoded) + longer + 2 * beyond_ascii

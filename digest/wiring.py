@@ -129,7 +129,13 @@ def plan(settings: Settings) -> Plan:
 
 def limits(settings: Settings) -> Limits:
     """The operator's sending limits."""
-    return Limits(settings.smtp_rate, settings.smtp_domain_rates, settings.warm_up_from, settings.warm_up_first_day)
+    return Limits(
+        settings.smtp_rate,
+        settings.smtp_domain_rates,
+        settings.warm_up_from,
+        settings.warm_up_first_day,
+        settings.requested_per_hour,
+    )
 
 
 def throttle(settings: Settings, database: Engine) -> Throttle:

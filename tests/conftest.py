@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,6 +244,15 @@ def start_digest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
         processes.stop(process)
 
 
+@contextmanager
+def umask_as_it_was() -> Iterator[None]:
+    """A command sets it for its process, which is that of all tests."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -259,7 +269,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             patch.setattr("sys.argv", ["digest", *arguments])
             settings.cache_clear()
             capsys.readouterr()
-            with pytest.raises(SystemExit) as end:
+            with pytest.raises(SystemExit) as end, umask_as_it_was():
                 main()
         settings.cache_clear()
         printed = capsys.readouterr()

@@ -123,3 +123,10 @@ def _runs(pid: int) -> bool:
 
 def test_nothing_of_the_outer_environment_is_seen() -> None:
     assert [name for name in os.environ if name.startswith("DIGEST_")] == ["DIGEST_DATA_DIR"]
+
+
+def test_ci_refuses_arguments_instead_of_testing_something_else() -> None:
+    run = Path(__file__).parents[1] / ".ci" / "run"
+    refusal = subprocess.run([run, "--fast"], capture_output=True, text=True, timeout=10, check=False)
+    assert (refusal.returncode, refusal.stdout) == (2, "")
+    assert "takes no arguments" in refusal.stderr

@@ -4,6 +4,7 @@ import gc
 import signal
 
 from celery import Celery, signals
+from kombu.transport import TRANSPORT_ALIASES
 
 from digest import wiring
 from digest.hints import QUEUE, broker_url
@@ -12,6 +13,9 @@ from digest.settings import settings
 
 # Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
 VISIBILITY_SECONDS = 3600
+
+for scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[scheme] = "workers.transport:Transport"
 
 app = Celery("digest", broker=broker_url(settings().redis_url.get_secret_value()), include=["workers.tasks"])
 app.conf.update(
@@ -26,6 +30,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=False,  # a message on the wire matters more than a hint
     worker_send_task_events=False,
+    worker_enable_remote_control=False,  # anybody with access to Redis could stop it, or make it wait
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # forever: a worker survives any outage of Redis

@@ -10,8 +10,10 @@
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
-| tidy     | each hour        | deletes sign-ups that were never confirmed, and bytes not needed for a     |
-|          |                  | retry                                                                      |
+| similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
+|          |                  | and a week later again                                                     |
+| tidy     | each hour        | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
+|          |                  | and what deleted subscribers left behind in the files of the database      |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -33,9 +35,11 @@ from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
 from digest.ledger.sending import forget_messages
-from digest.papers.collecting import ANY_TIME, collect_recent, last_runs
+from digest.papers.collecting import collect_recent, last_runs
+from digest.papers.search import store_similar_papers
 from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
+from digest.subscribers.store import remove_traces
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -63,6 +67,7 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
     scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)
     scheduler.add_job(jobs.profiles, "interval", minutes=1, next_run_time=now)
     scheduler.add_job(jobs.fit, "interval", minutes=10, next_run_time=now)
+    scheduler.add_job(jobs.similar, "interval", minutes=5, next_run_time=now)
     scheduler.add_job(jobs.tidy, "interval", hours=1)
     scheduler.add_listener(_report, EVENT_JOB_ERROR)
     return scheduler
@@ -79,9 +84,10 @@ class Jobs:
     def collect(self) -> None:
         """Read the sources, which also observes the votes."""
         with self._one_reading:
-            self._collect()
+            # A source that takes longer than until the next reading does not hold up the others.
+            self._collect(60.0 * self.settings.collect_minutes)
 
-    def _collect(self, patience: float = ANY_TIME) -> None:
+    def _collect(self, patience: float) -> None:
         sources = wiring.sources(self.settings, self._engine)
         collect_recent(self._engine, sources, clock.now(), self.settings.pool_days, patience=patience)
 
@@ -142,12 +148,17 @@ class Jobs:
         if renew_space(self._engine, clock.now()):
             log.info("a space for profiles was fitted")
 
+    def similar(self) -> None:
+        """Store which papers are similar to each, for the pages of papers."""
+        store_similar_papers(self._engine, clock.now())
+
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, unused limits, and the bytes of messages that will not be sent again."""
+        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of erased people."""
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
+        remove_traces(self._engine, clock.now())
 
 
 def _report(event: JobExecutionEvent) -> None:

@@ -43,27 +43,30 @@ def audit(
         _watch(day, kind)
     issue = stored_issue(day, kind) if day is not None else None
     with reading() as connection:
-        held = _why_held(connection)
+        held, held_requests = _why_held(connection), _why_held(connection, requested=True)
         listed = [audits.audit(connection, issue.id)] if issue else audits.audit_all(connection)
         details = [audits.explained(connection, each.issue_id, limit, offset) if rows else None for each in listed]
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
-    answer(documents[0] if issue else documents, lambda: _lines(reports, held))
+    answer(documents[0] if issue else documents, lambda: _lines(reports, held, held_requests))
     if any(sums.unexplained for sums in listed):
         sys.exit(1)
 
 
-def _why_held(connection: "Connection") -> str:
-    """Why no email at all is sent now, or ""."""
+def _why_held(connection: "Connection", requested: bool = False) -> str:
+    """Why no email of an issue is sent now, or, with `requested`, none that someone asked for; or ""."""
     from digest import wiring
     from digest.mail.pauses import EVERYTHING, current
+    from digest.mail.throttle.requested import why_hour_full
     from digest.mail.throttle.warm_up import why_full
 
     now = clock.now()
     reasons = [pause.reason for pause in current(connection, now) if pause.scope == EVERYTHING]
-    return f"all sending is paused: {reasons[0]}" if reasons else why_full(connection, wiring.limits(settings()), now)
+    if reasons:
+        return f"all sending is paused: {reasons[0]}"
+    return (why_hour_full if requested else why_full)(connection, wiring.limits(settings()), now)
 
 
 def _why_issue_held(sums: "Audit") -> str:
@@ -78,13 +81,14 @@ def _why_issue_held(sums: "Audit") -> str:
     return f"left over in the warm-up: it goes after the issue of {today}" if is_warm_up else ""
 
 
-def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str) -> Iterator[str]:
+def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str, held_requests: str) -> Iterator[str]:
     if not reports:
         yield "No delivery was ever queued."
     for sums, why in reports:
         status = f" ({sums.status})" if sums.status not in ("", IssueStatus.RUNNING) else ""
         yield f"{f'Issue of {sums.issue}{status}' if sums.issue else 'Other deliveries'}: {sums.candidates}"
-        if why_held := _why_issue_held(sums) or (held if sums.queued + sums.deferred else ""):
+        why_all = held if sums.issue else held_requests
+        if why_held := _why_issue_held(sums) or (why_all if sums.queued + sums.deferred else ""):
             yield f"  nothing is sent: {why_held}"
         for name, count in sums.as_dict().items():
             if isinstance(count, int) and count and name != "candidates":

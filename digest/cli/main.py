@@ -59,6 +59,7 @@ app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Su
 
 def main() -> None:
     """Run the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not ready."""
+    os.umask(0o077)  # nobody else on this machine reads what we and our children write: logs, journals, previews
     if "--debug" in sys.argv:
         app()
     try:

@@ -16,6 +16,7 @@ from digest.settings import Settings, settings
 from digest.settings.reference import env_example
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from sqlalchemy import Engine
 
 
@@ -46,7 +47,6 @@ def web(
     from digest import wiring
     from digest.database.engine import closing
     from digest.run.processes import raise_file_limit
-    from digest.web.app import create_app
     from digest.web.server import serving_options
 
     chosen = _complete_settings()
@@ -54,12 +54,34 @@ def web(
     _check_address(host, port)
     raise_file_limit()
     with closing(wiring.impatient_engine(chosen)) as database:
+        is_alone = chosen.web_processes == 1
         uvicorn.run(
-            create_app(database, chosen, wiring.hint_sender(chosen)),
+            _web_app(database) if is_alone else f"{__name__}:{web_process.__name__}",
+            factory=not is_alone,
+            workers=chosen.web_processes,
             host=host,
             port=port,
             **serving_options(chosen),
         )
+
+
+def web_process() -> "FastAPI":
+    """The app of one of several web processes, which end with the process that started them."""
+    from digest import wiring
+    from digest.logs import set_up_logs
+    from digest.run.processes import end_with_parent
+
+    end_with_parent()
+    set_up_logs()
+    return _web_app(wiring.impatient_engine(settings()))
+
+
+def _web_app(database: "Engine") -> "FastAPI":
+    from digest import wiring
+    from digest.web.app import create_app
+    from digest.web.edition_watch import EditionWatch
+
+    return create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
 
 
 def worker(

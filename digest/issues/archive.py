@@ -1,16 +1,44 @@
 """Past issues for the pages and feeds: by month, by paper, and the rank of a paper."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, ScalarSelect, Select, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Date,
+    FromClause,
+    Integer,
+    ScalarSelect,
+    Select,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
-from digest.database.tables import issue_papers, issues, papers
-from digest.issues.store import ranked_in
-from digest.ledger.kinds import IssueStatus
+from digest.database.tables import issue_papers, issue_topics, issues, papers
+from digest.issues.issue import Issue
+from digest.issues.store import issue_in, newest_of, ranked_in
+from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
 from digest.papers.score_terms import ScoreTerms
+
+_ISSUES_BACK = 14  # issues whose papers the feeds and the pages of topics show
+
+
+@dataclass(frozen=True, slots=True)
+class IssuePart:
+    """An issue with some of its ranks alone, for a page that shows no more."""
+
+    issue: Issue
+    total: int  # papers of the whole issue
+    has_votes: bool  # whether anyone voted on any of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +52,62 @@ class IssueRank:
     terms: ScoreTerms
 
 
+def part_of_issue(
+    connection: Connection, ranks: range, day: date | None = None, kind: str = IssueKind.DAILY
+) -> IssuePart | None:
+    """Return `ranks` of the issue of `day`, without it of the newest that has papers; None if there is no such issue.
+
+    A rank beyond the last is left out.
+    """
+    values = {"kind": kind, "first": ranks.start, "last": ranks.stop - 1} | ({"day": day} if day else {})
+    rows = connection.execute(_part_query(is_newest=day is None), values).all()
+    if not rows:
+        return None
+    papers = [ranked_in(row) for row in rows if row.rank is not None]
+    return IssuePart(issue_in(rows[0], papers), rows[0].total, rows[0].is_voted)
+
+
+@cache  # building it takes longer than running it
+def _part_query(is_newest: bool) -> Select[Any]:
+    kind = bindparam("kind", type_=issues.c.kind.type)
+    which = select(issues.c.id).where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date))
+    issue_id = (newest_of(select(issues.c.id), kind) if is_newest else which).scalar_subquery()
+    in_part = issue_papers.c.rank.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
+    return (
+        select(issues, issue_papers, _count_papers().label("total"), _is_voted().label("is_voted"))
+        .outerjoin(issue_papers, (issue_papers.c.issue_id == issues.c.id) & in_part)
+        .where(issues.c.id == issue_id)
+        .order_by(issue_papers.c.rank)
+    )
+
+
+def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
+    """Return votes and score of each paper of an issue that people can vote on, best first."""
+    terms = issue_papers.c.terms
+    query = (
+        select(terms["points"].as_float(), issue_papers.c.score)
+        .where(issue_papers.c.issue_id == issue_id, terms["voted"].as_float() > 0)
+        .order_by(issue_papers.c.rank)
+    )
+    return [(points, score) for points, score in connection.execute(query)]
+
+
 def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
     """Return a paper's rank in the newest issue that contains it."""
+    row = connection.execute(_latest_place_query(), {"id": paper_id}).one_or_none()
+    return IssueRank(row.date, row.rank, row.of, row.score, ScoreTerms.from_dict(row.terms)) if row else None
+
+
+@cache
+def _latest_place_query() -> Select[Any]:
     columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
-    query = (
+    return (
         _shown(select(*columns, _count_papers().label("of")))
         .join(issues, issues.c.id == issue_papers.c.issue_id)
-        .where(issue_papers.c.paper_id == paper_id)
+        .where(issue_papers.c.paper_id == bindparam("id"))
         .order_by(issues.c.date.desc())
         .limit(1)
     )
-    row = connection.execute(query).one_or_none()
-    return IssueRank(row.date, row.rank, row.of, row.score, ScoreTerms.from_dict(row.terms)) if row else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,43 +147,77 @@ def days_in(connection: Connection, month: date) -> list[Day]:
     return [Day(row.date, row.papers, (row.paper or {}).get("title", "")) for row in connection.execute(query)]
 
 
-def appearances(connection: Connection, best: int, issues_back: int) -> list[Appearance]:
-    """Return the papers of the newest issues, each in the first issue that ranked it among the `best`; newest first.
+def appearances(
+    connection: Connection, best: int, limit: int, offset: int = 0, topic: str | None = None
+) -> tuple[list[Appearance], int]:
+    """Return papers of the newest issues, each in the first issue that ranked it among the `best`, and their number.
 
-    The result for an issue never changes, since its list is frozen.
+    The newest issue comes first. With the slug of a `topic`, only its papers, of the ranks up to BEST_FOR_TOPICS. The
+    result for an issue never changes, since its list is frozen.
     """
-    newest = _shown(select(issues.c.id, issues.c.date, issues.c.cut_at)).order_by(issues.c.date.desc())
-    window = connection.execute(newest.limit(issues_back)).all()
-    shown = issue_papers.c.issue_id.in_([issue.id for issue in window]), issue_papers.c.rank <= best
-    first = _first_days(connection, best, select(issue_papers.c.paper_id).where(*shown))
-    ranked: dict[int, list[RankedPaper]] = {issue.id: [] for issue in window}
-    for row in connection.execute(select(issue_papers).where(*shown).order_by(issue_papers.c.rank)):
-        ranked[row.issue_id].append(ranked_in(row))
-    return [
-        Appearance(paper, issue.date, issue.cut_at)
-        for issue in window
-        for paper in ranked[issue.id]
-        if first[paper.paper.id] == issue.date
-    ]
+    values = {"best": best, "first": limit, "after": offset} | ({"topic": topic} if topic else {})
+    rows = connection.execute(_appearances_query(has_topic=topic is not None), values).all()
+    return [Appearance(ranked_in(row), row.date, row.cut_at) for row in rows], rows[0].total if rows else 0
 
 
-def _first_days(connection: Connection, best: int, paper_ids: Select[Any]) -> dict[str, date]:
-    query = (
-        _shown(select(issue_papers.c.paper_id, func.min(issues.c.date).label("day")))
-        .join(issues, issues.c.id == issue_papers.c.issue_id)
-        .where(issue_papers.c.paper_id.in_(paper_ids), issue_papers.c.rank <= best)
-        .group_by(issue_papers.c.paper_id)
+@cache
+def _appearances_query(has_topic: bool) -> Select[Any]:
+    first = _first_appearances(bindparam("best", type_=Integer))
+    if has_topic:
+        is_on_topic = (issue_topics.c.issue_id == issue_papers.c.issue_id) & (
+            issue_topics.c.topic == bindparam("topic")
+        )
+        first = first.join(issue_topics, is_on_topic & (issue_topics.c.rank == issue_papers.c.rank))
+    newest_first = first.order_by(first.selected_columns.date.desc(), issue_papers.c.rank)
+    shown = newest_first.limit(bindparam("first", type_=Integer)).offset(bindparam("after", type_=Integer)).subquery()
+    return (
+        select(issue_papers, shown.c.date, shown.c.cut_at, shown.c.total)
+        .join(shown, (shown.c.issue_id == issue_papers.c.issue_id) & (shown.c.rank == issue_papers.c.rank))
+        .order_by(shown.c.date.desc(), issue_papers.c.rank)
     )
-    return {row.paper_id: row.day for row in connection.execute(query)}
+
+
+def _first_appearances(best: BindParameter[int]) -> Select[Any]:
+    """Select the ranks of the newest issues up to `best` whose paper no earlier issue ranked so high."""
+    newest = _shown(select(issues.c.id, issues.c.date, issues.c.cut_at)).order_by(issues.c.date.desc())
+    recent = newest.limit(_ISSUES_BACK).subquery()
+    earlier, earlier_issue = issue_papers.alias(), issues.alias()
+    is_before = (earlier_issue.c.id == earlier.c.issue_id) & (earlier_issue.c.date < recent.c.date)
+    # Not joined: SQLite would go through all earlier issues for each paper, instead of through those that held it.
+    in_earlier_issue = _shown(select(earlier_issue.c.id), earlier_issue).where(is_before).correlate(earlier, recent)
+    is_repeated = (
+        select(earlier.c.rank)
+        .where(earlier.c.paper_id == issue_papers.c.paper_id, earlier.c.rank <= best, in_earlier_issue.exists())
+        .correlate(issue_papers, recent)
+        .exists()
+    )
+    return (
+        select(recent.c.date, recent.c.cut_at, issue_papers.c.issue_id, issue_papers.c.rank)
+        .add_columns(func.count().over().label("total"))
+        .join(recent, recent.c.id == issue_papers.c.issue_id)
+        .where(issue_papers.c.rank <= best, ~is_repeated)
+    )
 
 
 def newest_cut(connection: Connection) -> datetime | None:
     return connection.execute(_shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)).scalar()
 
 
-def newest_paper_ids(connection: Connection, limit: int) -> list[str]:
-    """Return the ids of the papers that were first seen most recently."""
-    query = select(papers.c.id).where(papers.c.withdrawn_at.is_(None))
+def weeks_of_papers(connection: Connection) -> list[date]:
+    """Return the Mondays of the weeks in which papers were first seen, newest first."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    # By their index alone: SQLite stores an instant in UTC as text.
+    seen = papers.c.first_seen_at
+    day = cast(func.timezone("UTC", seen), Date) if is_postgresql else type_coerce(func.substr(seen, 1, 10), Date)
+    days = connection.scalars(select(day).distinct())
+    return sorted({day - timedelta(days=day.weekday()) for day in days}, reverse=True)
+
+
+def papers_of_week(connection: Connection, monday: date, limit: int) -> list[str]:
+    """Return the ids of papers first seen in the week that begins with `monday`, newest first."""
+    start = datetime.combine(monday, time(0), UTC)
+    first_seen = (papers.c.first_seen_at >= start) & (papers.c.first_seen_at < start + timedelta(days=7))
+    query = select(papers.c.id).where(first_seen, papers.c.withdrawn_at.is_(None))
     query = query.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
     return list(connection.execute(query).scalars())
 
@@ -121,5 +227,33 @@ def _count_papers() -> ScalarSelect[int]:
     return select(func.count()).select_from(counted).where(counted.c.issue_id == issues.c.id).scalar_subquery()
 
 
-def _shown(query: Select[Any]) -> Select[Any]:
-    return query.where(issues.c.kind == "daily", issues.c.status != IssueStatus.CANCELLED)
+def _is_voted() -> ColumnElement[bool]:
+    """Whether anyone voted on a paper of an issue, as RankedPaper.has_votes says of each."""
+    ranked = issue_papers.alias()
+    voted = (ranked.c.terms[name].as_float() > 0 for name in ("upvotes", "hackernews"))
+    return select(1).where(ranked.c.issue_id == issues.c.id, or_(*voted)).exists()
+
+
+def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
+    return query.where(issue.c.kind == IssueKind.DAILY, issue.c.status != IssueStatus.CANCELLED)
+
+
+class IssueCounts(NamedTuple):
+    """It differs once an issue was cut or cancelled."""
+
+    issues: int
+    newest: int  # number
+    cancelled: int
+
+
+def count_issues(connection: Connection) -> IssueCounts:
+    """Count the issues of every kind."""
+    cancelled = func.count().filter(issues.c.status == IssueStatus.CANCELLED)
+    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled).select_from(issues)
+    return IssueCounts(*connection.execute(query).one())
+
+
+def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
+    """Return the ids of the papers in issues that are newer than `issue_id`."""
+    query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
+    return frozenset(connection.execute(query).scalars())

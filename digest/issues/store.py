@@ -12,12 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from digest.database.dialect import insert_new
-from digest.database.tables import issue_papers, issues, pools
+from digest.database.tables import issue_papers, issue_topics, issues, pools
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import COLUMNS, LISTS, Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
+from digest.papers.topics import topics_of
 
+BEST_FOR_TOPICS = 50  # ranks of an issue that the pages and feeds of topics show
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
 _PLAIN_SETTINGS = (
     "title",
@@ -31,6 +33,7 @@ _PLAIN_SETTINGS = (
     "language",
     "rules",
 )
+_COLUMNS = tuple(column.name for column in issues.columns)
 _NOTE_IN = "note "  # and a language
 _LEFT_OUT = "left out "  # and a reason
 
@@ -66,9 +69,20 @@ def add_issue(
     if issue_id is not None and papers:
         rows = [{"issue_id": issue_id, **_ranked_values(ranked)} for ranked in papers]
         connection.execute(insert(issue_papers), rows)
+        _add_topics(connection, issue_id, papers[:BEST_FOR_TOPICS])
     if issue_id is not None and others:
         connection.execute(insert(pools), {"issue_id": issue_id, "content": _packed(others)})
     return issue_id
+
+
+def _add_topics(connection: Connection, issue_id: int, papers: Sequence[RankedPaper]) -> None:
+    rows = [
+        {"issue_id": issue_id, "topic": topic.slug, "rank": ranked.rank}
+        for ranked in papers
+        for topic in topics_of(ranked.paper)
+    ]
+    if rows:
+        connection.execute(insert(issue_topics), rows)
 
 
 def settings_as_json(settings: IssueSettings) -> dict[str, str]:
@@ -141,7 +155,7 @@ def issue_id_on(connection: Connection, kind: str, day: date) -> int | None:
 
 def newest_issue(connection: Connection) -> Issue | None:
     """Read the issue with the latest date that has papers and was not cancelled."""
-    row = connection.execute(_newest(select(issues))).one_or_none()
+    row = connection.execute(newest_of(select(issues))).one_or_none()
     return _issue(connection, row) if row else None
 
 
@@ -149,7 +163,7 @@ def newest_issue_id(
     connection: Connection, now: datetime, within: timedelta, kind: str = IssueKind.DAILY
 ) -> tuple[int, date] | None:
     """Return number and date of the newest issue of a kind that has papers, if it was cut at most `within` ago."""
-    query = _newest(select(issues.c.id, issues.c.date), kind).where(issues.c.cut_at > now - within)
+    query = newest_of(select(issues.c.id, issues.c.date), kind).where(issues.c.cut_at > now - within)
     row = connection.execute(query).one_or_none()
     return (row.id, row.date) if row else None
 
@@ -175,7 +189,8 @@ def ranked_in(row: Row[Any]) -> RankedPaper:
     return _ranked_of(dict(row._mapping))
 
 
-def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
+def newest_of(query: Any, kind: Any = IssueKind.DAILY) -> Any:
+    """Limit a query of `issues` to the issue with the latest date that has papers and was not cancelled."""
     has_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
     kept = query.where(issues.c.kind == kind, issues.c.status != IssueStatus.CANCELLED, has_papers)
     return kept.order_by(issues.c.date.desc()).limit(1)
@@ -183,10 +198,16 @@ def _newest(query: Any, kind: str = IssueKind.DAILY) -> Any:
 
 def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
-    values = dict(row._mapping) | {"status": IssueStatus(row.status), "settings": settings_of(row.settings)}
     papers = tuple(ranked_in(paper) for paper in connection.execute(query))
     others = tuple(map(_ranked_of, _pool_rows(connection, row.id))) if whole else ()
-    return Issue(**values, papers=papers, others=others)
+    return issue_in(row, papers, others)
+
+
+def issue_in(row: Row[Any], papers: Sequence[RankedPaper], others: Sequence[RankedPaper] = ()) -> Issue:
+    """Convert a row that holds the columns of `issues`."""
+    values = {name: row._mapping[name] for name in _COLUMNS}
+    values |= {"status": IssueStatus(row.status), "settings": settings_of(row.settings)}
+    return Issue(**values, papers=tuple(papers), others=tuple(others))
 
 
 # --- ranked papers, in rows and packed ---

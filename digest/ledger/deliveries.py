@@ -46,9 +46,23 @@ class Delivery:
     composed_at: datetime | None = None  # None: never claimed, or composed by an earlier version
 
     @property
+    def is_requested(self) -> bool:
+        """True if it answers one person, whom a stranger can name, rather than being mail of an issue."""
+        return self.issue_id is None
+
+    @property
     def date(self) -> datetime:
         """The Date of the message. Earlier versions wrote when it was due, and a retry repeats their bytes."""
         return self.composed_at or self.due_at
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The most deliveries of each sort in one claim, so that what strangers ask for delays no mail of an issue."""
+
+    requested: int  # that someone asked for
+    beside_issues: int  # of them while mail of an issue is due
+    of_issues: int
 
 
 def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> Delivery | None:
@@ -94,14 +108,16 @@ def skip_reason(
         return SkipReason.SUPPRESSED
     if issue_status is IssueStatus.CANCELLED:
         return SkipReason.CANCELLED
-    if status is not rule.status and not asks_again and not (rule.asks and status is Status.UNSUBSCRIBED):
+    fits = rule.status in (None, status) or asks_again or (rule.asks and status is Status.UNSUBSCRIBED)
+    if not fits:
         return SkipReason.UNSUBSCRIBED if rule.status is Status.CONFIRMED else SkipReason.CHANGED
     return SkipReason.PAUSED if paused and rule.heeds_pause else None
 
 
 def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
     """skip_reason() in SQL, from the same table; a paused issue has to wait as well."""
-    status = case({str(kind): str(rule.status) for kind, rule in RULES.items()}, value=deliveries.c.kind)
+    fixed = {str(kind): str(rule.status) for kind, rule in RULES.items() if rule.status}
+    status = case(fixed, value=deliveries.c.kind, else_=subscribers.c.status)
     ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
     paused_until = subscribers.c.paused_until
     subscriber = exists().where(subscribers.c.id == deliveries.c.subscriber_id)

@@ -40,7 +40,6 @@ def latest(connection: Connection, limit: int, subject: str | None = None) -> li
     return [Event(*row) for row in connection.execute(query.limit(limit))]
 
 
-def forget_detail(connection: Connection, subject: str, what: str) -> None:
-    """Delete the detail of one kind of event of a subject, such as a subscriber's own words; the event itself stays."""
-    which = (events.c.subject == subject) & (events.c.what == what)
-    connection.execute(update(events).where(which).values(detail={}))
+def forget_details(connection: Connection, subject: str) -> None:
+    """Delete the details of the events of a subject, such as a subscriber's own words; the events themselves stay."""
+    connection.execute(update(events).where(events.c.subject == subject).values(detail={}))

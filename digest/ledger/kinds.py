@@ -83,7 +83,7 @@ class SuppressionReason(StrEnum):
 class KindRule:
     """The ledger's rule for a kind. The last check before the wire is generated from it (sending.py)."""
 
-    status: Status  # which the subscriber must have
+    status: Status | None  # which the subscriber must have; None: any
     asks: bool = False  # for a confirmation, which unsubscribed and refused addresses get too
     issue: IssueKind | None = None  # None for a message that answers one person
     heeds_pause: bool = False
@@ -95,7 +95,7 @@ RULES = {
     Kind.CATCH_UP: KindRule(Status.CONFIRMED, issue=IssueKind.CATCH_UP, heeds_pause=True),
     Kind.CONFIRMATION: KindRule(Status.PENDING, asks=True),
     Kind.ALREADY: KindRule(Status.CONFIRMED),
-    Kind.LINK: KindRule(Status.CONFIRMED),
+    Kind.LINK: KindRule(None),  # also to someone who has unsubscribed, who may want to delete their data
     Kind.GOODBYE: KindRule(Status.UNSUBSCRIBED),
 }
 ISSUE_OF = {kind: rule.issue for kind, rule in RULES.items() if rule.issue is not None}

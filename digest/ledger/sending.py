@@ -39,7 +39,7 @@ from digest.database.dialect import (
     use_indexed_order,
 )
 from digest.database.tables import deliveries, issues, messages
-from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, delivery_of, is_due, is_waiting, is_wanted
+from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import State
 
 
@@ -77,21 +77,29 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def claim(
-    connection: Connection, worker: str, limit: int, now: datetime, day_began: datetime | None = None
+    connection: Connection,
+    worker: str,
+    limit: int,
+    now: datetime,
+    day_began: datetime | None = None,
+    shares: Shares | None = None,
 ) -> list[Delivery]:
     """Claim up to `limit` due deliveries: first what someone has just asked for, then what has been due for longest.
 
     Crash suspects come when nothing else is due: a few together after one crash, since most of them only happened to be
     claimed, and alone after two, so that they cannot affect others. With `day_began`, deliveries of issues that were
-    due before it wait until today's issue is cut and nothing of it waits.
+    due before it wait until today's issue is cut and nothing of it waits. `shares`: None without limits.
     """
     use_indexed_order(connection)
-    transactional, of_issues, suspects, repeat_suspects = _claims(connection.dialect.name)
+    requested, of_issues, suspects, repeat_suspects = _claims(connection.dialect.name)
     since = day_began if day_began and _is_todays_to_come(connection, day_began) else _EVER
     values = {"sender": worker, "now": now, "since": since, **_clock(connection.dialect.name)}
-    claims = _claim(connection, transactional, values, limit)
-    if len(claims) < limit:
-        claims += _claim(connection, of_issues, values, limit - len(claims))
+    shares = shares or Shares(limit, limit, limit)
+    claims = _claim(connection, requested, values, min(limit, shares.beside_issues))
+    asked_for = len(claims)
+    claims += _claim(connection, of_issues, values, min(limit - asked_for, shares.of_issues))
+    if asked_for == shares.beside_issues:  # more may wait
+        claims += _claim(connection, requested, values, min(limit - len(claims), shares.requested - asked_for))
     claims = claims or _claim(connection, suspects, values, min(limit, _MAX_SUSPECTS))
     return claims or _claim(connection, repeat_suspects, values, 1)
 
@@ -103,7 +111,7 @@ def _is_todays_to_come(connection: Connection, day_began: datetime) -> bool:
 
 
 def _claim(connection: Connection, statement: Any, values: Mapping[str, Any], limit: int) -> list[Delivery]:
-    rows = connection.execute(statement, {**values, "limit": limit}).all()
+    rows = connection.execute(statement, {**values, "limit": limit}).all() if limit > 0 else []
     rows = sorted(rows, key=lambda row: (row.next_attempt_at, row.id))
     return [delivery_of(row[:-1]) for row in rows]
 
@@ -283,7 +291,11 @@ def _record(dialect: str) -> Any:
             worker="",
             reply_code=given.c.reply_code,
             reply_enhanced=given.c.reply_enhanced,
-            reply_text=func.coalesce(given.c.reply_text, deliveries.c.reply_text),
+            # The reply to a message of someone whose data has been deleted meanwhile may name them.
+            reply_text=case(
+                (deliveries.c.subscriber_id.is_(None), ""),
+                else_=func.coalesce(given.c.reply_text, deliveries.c.reply_text),
+            ),
             next_attempt_at=func.coalesce(given.c.next_attempt_at, deliveries.c.next_attempt_at),
             finished_at=given.c.finished_at,
             attempts=deliveries.c.attempts + given.c.tried,

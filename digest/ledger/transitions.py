@@ -6,21 +6,22 @@ A deferred delivery is queued again with `next_attempt_at` and the last reply. O
 instead: the same bytes are claimed and sent once more, or wait for the operator (DIGEST_IN_DOUBT=hold).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, literal, or_, select, update
 
-from digest.database.dialect import database_now, in_list
-from digest.database.tables import deliveries, issues
+from digest.database.dialect import Json, database_now, in_list
+from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
 from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
 
 MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 BY_HAND = "sent once more by hand"  # the reason of a delivery that is tried again however late it is
 _TOO_LATE_TO_HELP = timedelta(days=1)  # someone who asked for a link has asked again or given up
+_MAX_TRIES_TO_HELP = 5  # in an hour and a quarter: strangers can ask in the name of addresses that nobody will accept
 
 
 def _move(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
@@ -149,11 +150,13 @@ def _doubt(connection: Connection, which: ColumnElement[bool], hold: bool, now: 
 def expire(connection: Connection, now: datetime, overdue: timedelta, max_attempts: int) -> int:
     """Give up deliveries that have been due for longer than `overdue`, or were deferred `max_attempts` times.
 
-    Those that may have arrived stay uncertain, and are not tried again. Returns how many.
+    What one person asked for is given up after a day, or after few attempts. Those that may have arrived stay
+    uncertain, and are not tried again. Returns how many.
     """
     too_late = and_(deliveries.c.kind.in_(LISTED), deliveries.c.due_at < now - overdue)
-    too_late_to_help = and_(deliveries.c.kind.not_in(LISTED), deliveries.c.due_at < now - _TOO_LATE_TO_HELP)
-    in_vain = or_(too_late, too_late_to_help, deliveries.c.attempts >= max_attempts)
+    is_old = deliveries.c.due_at < now - _TOO_LATE_TO_HELP
+    no_help = and_(deliveries.c.kind.not_in(LISTED), or_(is_old, deliveries.c.attempts >= _MAX_TRIES_TO_HELP))
+    in_vain = or_(too_late, no_help, deliveries.c.attempts >= max_attempts)
     state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
     which = and_(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)
     return _move(connection, which, state=state, reason="overdue", finished_at=now)
@@ -194,6 +197,27 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
     """
     which = _of_issue(awaits_operator(), issue_id)
     return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
+
+
+def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Delete what tells who the recipients are or why they got a paper. The ids of the papers stay: none is sent twice.
+
+    The rows are locked first: a worker that has one on the wire finishes its change, or finds nobody to send to.
+    """
+    rows = connection.execute(select(deliveries.c.id, deliveries.c.selection).where(which).with_for_update()).all()
+    ids = [row.id for row in rows]
+    connection.execute(delete(messages).where(in_list(connection, messages.c.delivery_id, ids)))
+    unnamed = {"subscriber_id": None, "reply_text": ""}
+    connection.execute(update(deliveries).where(in_list(connection, deliveries.c.id, ids)).values(unnamed))
+    lists = [{"row": row.id, "papers": papers_alone(row.selection)} for row in rows if row.selection]
+    if lists:
+        change = update(deliveries).where(deliveries.c.id == bindparam("row"))
+        connection.execute(change.values(selection=bindparam("papers", type_=Json)), lists)
+
+
+def papers_alone(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """A selection without reasons and points."""
+    return {"picks": [[pick[0], ""] for pick in selection["picks"]], "left_out": selection["left_out"]}
 
 
 def _of_issue(which: ColumnElement[bool], issue_id: int | None) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ class MessageKind:
     label: Message  # in the demo's inbox
     preheader: Message | None = None  # None for issues, whose preheader names papers
     is_listed: bool = False  # from the bulk sender, with List-Id; others answer one person's request
+    is_fresh: bool = False  # its link opens the subscriber's data as well, for a day
 
 
 KINDS = {
@@ -25,9 +26,9 @@ KINDS = {
         _("There’s nothing to do. You can change your topics or delivery time, or pause, at any time."),
     ),
     Kind.LINK: MessageKind(
-        _("personal link"), _("Topics, delivery time, number of papers, pausing: all in one place.")
+        _("personal link"), _("Topics, delivery time, number of papers, pausing: all in one place."), is_fresh=True
     ),
     Kind.GOODBYE: MessageKind(
-        _("goodbye"), _("You won’t get any more issues. If that was a mistake, you can undo it.")
+        _("goodbye"), _("You won’t get any more issues. If that was a mistake, you can undo it."), is_fresh=True
     ),
 }

@@ -4,8 +4,9 @@ A row also counts failures in a row, so it may stay after its pause has ended.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, or_, select, update
 
@@ -17,7 +18,8 @@ from digest.ledger import events
 EVERYTHING = "*"  # the scope of a pause of all sending: by the circuit breaker or by hand
 BREAKS_AT = 5  # failures in a row
 NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of a row that only counts failures
-_COLUMNS = (pauses.c.scope, pauses.c.since, pauses.c.until, pauses.c.reason, pauses.c.failures)
+ABOUT_US_FROM = 3  # domains
+_COLUMNS = (pauses.c.scope, pauses.c.since, pauses.c.until, pauses.c.reason, pauses.c.failures, pauses.c.refusing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Pause:
     until: datetime | None  # None: until it is resumed by hand
     reason: str  # the mail server's reply without addresses, or the operator's words
     failures: int = 0  # in a row
+    refusing: tuple[str, ...] = ()  # the domain of each of the last refusals of a recipient, in a row
+
+    @property
+    def is_about_recipients(self) -> bool:
+        """True if servers of so many domains refused their recipients that it is about us."""
+        return len(set(self.refusing)) >= ABOUT_US_FROM
 
     def is_in_force(self, now: datetime) -> bool:
         return self.until is None or self.until > now
@@ -69,17 +77,18 @@ def event_subject(scope: str) -> str:
 def current(connection: Connection, now: datetime) -> list[Pause]:
     """The pauses in force: of all sending first, then of domains by name."""
     in_force = or_(pauses.c.until.is_(None), pauses.c.until > now)
-    return [Pause(*row) for row in connection.execute(select(*_COLUMNS).where(in_force).order_by(pauses.c.scope))]
+    return [_pause(row) for row in connection.execute(select(*_COLUMNS).where(in_force).order_by(pauses.c.scope))]
 
 
 def all_pauses(connection: Connection) -> list[Pause]:
     """Every row, including those that only count failures or wait for a success."""
-    return [Pause(*row) for row in connection.execute(select(*_COLUMNS))]
+    return [_pause(row) for row in connection.execute(select(*_COLUMNS))]
 
 
 def set_pause(connection: Connection, pause: Pause) -> None:
     """Pause a scope, or change its pause."""
-    row = {"since": pause.since, "until": pause.until, "reason": pause.reason[:500], "failures": pause.failures}
+    row = asdict(replace(pause, reason=pause.reason[:500]))
+    del row["scope"]
     connection.execute(insert_or_change(connection, pauses, ["scope"], row).values(scope=pause.scope, **row))
 
 
@@ -90,9 +99,9 @@ def clear(connection: Connection, scope: str) -> bool:
 
 def locked(connection: Connection, scope: str, now: datetime) -> Pause:
     """The row of a scope, locked until the transaction ends. Lock several in the order of their names."""
-    nothing = {"scope": scope, "since": now, "until": NOT_PAUSED, "reason": "", "failures": 0}
+    nothing = asdict(Pause(scope, now, NOT_PAUSED, ""))
     row = insert_or_change(connection, pauses, ["scope"], {"scope": scope}).values(nothing).returning(*_COLUMNS)
-    return Pause(*connection.execute(row).one())
+    return _pause(connection.execute(row).one())
 
 
 def forget_failures(connection: Connection, scopes: Collection[str], now: datetime) -> None:
@@ -110,3 +119,9 @@ def win_trial(connection: Connection, ended: Pause, until: datetime) -> bool:
 def end_trial(connection: Connection, scope: str, until: datetime) -> bool:
     """End the pause after a successful trial; False if that trial is not in force any more."""
     return connection.execute(delete(pauses).where(pauses.c.scope == scope, pauses.c.until == until)).rowcount == 1
+
+
+def _pause(row: Any) -> Pause:
+    """From a row of _COLUMNS."""
+    scope, since, until, reason, failures, refusing = row
+    return Pause(scope, since, until, reason, failures, tuple(refusing))

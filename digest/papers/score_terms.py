@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 CONTRIBUTION = "from_"  # stored names that start so are parts that add up to the score
 
@@ -65,11 +66,18 @@ class ScoreTerms:
     @classmethod
     def from_dict(cls, stored: Mapping[str, float]) -> "ScoreTerms":
         """The terms that as_dict() gave, of this version's formula or another."""
-        parts = {name.removeprefix(CONTRIBUTION): stored[name] for name in stored if name.startswith(CONTRIBUTION)}
-        others = {name: value for name, value in stored.items() if not name.startswith(CONTRIBUTION)}
-        values = {name: value for name, value in others.items() if name in _NUMBERS}
-        is_other_formula = others.keys() - {"gained"} != _NUMBERS - {"gained"}
-        return cls(**values, parts=parts, earlier=others if is_other_formula else {})
+        parts: dict[str, float] = {}
+        others: dict[str, float] = {}
+        for name, value in stored.items():
+            if name.startswith(CONTRIBUTION):
+                parts[name.removeprefix(CONTRIBUTION)] = value
+            else:
+                others[name] = value
+        is_of_this_formula = others.keys() | {"gained"} == _NUMBERS
+        values: dict[str, Any] = (
+            others if is_of_this_formula else {name: others[name] for name in _NUMBERS & others.keys()}
+        )
+        return cls(**values, parts=parts, earlier={} if is_of_this_formula else others)
 
 
 _NUMBERS = {term.name for term in fields(ScoreTerms)} - {"parts", "earlier"}

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
 from digest.database.tables import papers, votes
@@ -91,7 +91,16 @@ def past(connection: Connection, since: datetime, until: datetime) -> list[Past]
 
 def paper(connection: Connection, paper_id: str) -> Observed | None:
     """The paper with all its votes."""
-    return next(iter(_observed(connection, papers.c.id == paper_id, true())), None)
+    values = {"id": paper_id}
+    row = connection.execute(_PAPER, values).one_or_none()
+    if row is None:
+        return None
+    observations = tuple(Votes(**vote._mapping) for vote in connection.execute(_VOTES, values))
+    return Observed(paper_from(row), row.first_seen_at, observations)
+
+
+_PAPER = select(papers).where(papers.c.id == bindparam("id"))
+_VOTES = select(votes).where(votes.c.paper_id == bindparam("id")).order_by(votes.c.observed_at)
 
 
 def papers_with(connection: Connection, paper_ids: Collection[str]) -> dict[str, Paper]:

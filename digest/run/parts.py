@@ -1,18 +1,22 @@
 """Starts the parts of an installation under the supervisor: the broker, web, worker, scheduler."""
 
+import atexit
 import fcntl
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from digest.run import processes
 from digest.run.supervisor import Supervisor
 from digest.settings import PREFIX
 
 _START_SECONDS = 20.0
+_LONGEST_SOCKET_FOLDER = 90  # bytes; 107 with the name of the socket (unix(7))
 
 
 class CannotStart(Exception):
@@ -46,15 +50,33 @@ def child_environment(overrides: Mapping[str, object]) -> dict[str, str]:
 
 def start_broker(programs: Supervisor, folder: Path) -> str:
     """Start a Valkey; returns its address. Raises CannotStart."""
-    port = processes.free_port()
-    programs.start("valkey", valkey_command(port, folder), os.environ, others_rely_on_it=True)
-    return f"redis://{processes.LOOPBACK}:{port}/0"
+    command, url = private_valkey(folder)
+    programs.start("valkey", command, os.environ, others_rely_on_it=True)
+    return url
 
 
-def valkey_command(port: int, folder: Path) -> Sequence[str | Path]:
-    """The command that serves Redis' protocol on `port`, keeping nothing on disk. Raises CannotStart."""
-    address = ["--bind", processes.LOOPBACK, "--port", str(port)]
-    return [_valkey_binary(), *address, "--dir", str(folder), "--save", "", "--appendonly", "no"]
+def private_valkey(folder: Path) -> tuple[Sequence[str | Path], str]:
+    """The command for a Valkey that answers this account alone, and its address. Raises CannotStart."""
+    listens = _private_folder(folder.absolute()) / "valkey.sock"
+    address = ["--port", "0", "--unixsocket", str(listens), "--unixsocketperm", "600"]
+    return valkey_command(folder, *address), f"unix://{quote(str(listens))}"
+
+
+def _private_folder(parent: Path) -> Path:
+    """A folder for a socket that nobody else may enter, elsewhere if the name would be too long for a socket."""
+    folder = parent / "broker"
+    if len(os.fsencode(folder)) > _LONGEST_SOCKET_FOLDER:
+        folder = Path(tempfile.mkdtemp(prefix="digest-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def valkey_command(folder: Path, *address: str) -> Sequence[str | Path]:
+    """The command that serves Redis' protocol at `address`, keeping nothing on disk. Raises CannotStart."""
+    keeps_nothing = ["--dir", str(folder), "--save", "", "--appendonly", "no"]
+    return [_valkey_binary(), *address, *keeps_nothing, "--proto-max-bulk-len", "1mb"]
 
 
 def _valkey_binary() -> str | Path:

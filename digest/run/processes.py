@@ -42,7 +42,7 @@ def start(
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
         process_group=0,  # so that Ctrl-C reaches us alone, and we stop the programs in order
-        preexec_fn=_end_with_parent(end_by),  # noqa: PLW1509 - it makes two system calls
+        preexec_fn=_end_with_parent(end_by, os.getpid()),  # noqa: PLW1509 - it makes two system calls
         user=account,
         group="nogroup" if account else None,
         extra_groups=[] if account else None,
@@ -126,10 +126,16 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 
     return True
 
 
-def _end_with_parent(end_by: signal.Signals) -> Callable[[], None] | None:
+def end_with_parent() -> None:
+    """Have the kernel end this process when the thread that started it ends (Linux)."""
+    if ask := _end_with_parent(signal.SIGTERM, os.getppid()):
+        ask()
+
+
+def _end_with_parent(end_by: signal.Signals, parent: int) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
+    libc = ctypes.CDLL(None)
 
     def in_the_child() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(end_by))

@@ -151,6 +151,9 @@ class ProcessSettings(BaseSettings):
     """Processes and logs"""
 
     worker_processes: int = Field(2, ge=1, le=64, description="Processes of `digest worker`.")
+    web_processes: int = Field(
+        1, ge=1, le=64, description="Processes of `digest web`. Each keeps up to 60 MB of pages in memory."
+    )
     web_host: str = Field("127.0.0.1", description="Address that `digest web` listens on, behind a TLS proxy.")
     web_port: int = Field(8000, ge=0, le=65535, description="Port that `digest web` listens on; 0 picks a free one.")
     forwarded_allow_ips: str = Field(

@@ -136,6 +136,12 @@ class SmtpSettings(BaseSettings):
         description="First day on which a new sending domain sends, `YYYY-MM-DD`. From then on the messages a day are limited, with a third more each day, until the limit exceeds what there is to send; the rest waits for the next day. Empty: no limit.",
     )
     warm_up_first_day: int = Field(500, ge=10, le=1000000, description="Messages on the first day of a warm-up.")
+    requested_per_hour: Annotated[int | None, EMPTY_IS_NONE] = Field(
+        None,
+        ge=1,
+        le=1000000,
+        description="Messages an hour that people may ask for, all workers together: confirmations, links and goodbyes. They count apart from a warm-up. Strangers can ask for any amount, so what exceeds the limit waits for up to a day. Empty: in a warm-up a tenth of the day's limit, at least 10; otherwise 500.",
+    )
     max_attempts: int = Field(
         12, ge=1, le=100, description="A delivery that the server deferred this many times is given up."
     )

@@ -27,6 +27,14 @@ def _clock_time(value: Any) -> Any:
     return time(int(match[1]), int(match[2]))
 
 
+def _has_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and parts.netloc.count("@") <= 1
+    except ValueError:  # a part of a password for the port
+        return False
+
+
 class SourceSettings(BaseSettings):
     """Paper sources"""
 
@@ -101,8 +109,11 @@ class SourceSettings(BaseSettings):
     def _feeds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:
             scheme, colon, _ = address.partition("://")
-            if colon and (scheme not in ("http", "https") or not urlsplit(address).hostname):
-                raise ValueError("write files, or addresses that start with http:// or https://")
+            if colon and (scheme not in ("http", "https") or not _has_host(address)):
+                raise ValueError(
+                    "write files, or addresses that start with http:// or https://; in a password, / ? # @ and : are "
+                    "%2F %3F %23 %40 and %3A"
+                )
         return tuple(address if "://" in address else str(at_home(Path(address))) for address in value)
 
 

@@ -54,6 +54,17 @@ class Settings(
             )
         return self
 
+    @model_validator(mode="after")
+    def _private_inbox(self) -> Self:
+        """Reject the demo's inbox on pages that others can reach: it shows every message, with its links, to anyone."""
+        hosts = (urlsplit(self.public_url).hostname or "", self.web_host)
+        if self.inbox_dir is not None and not all(map(is_loopback, hosts)):
+            raise ValueError(
+                "DIGEST_INBOX_DIR: remove it; the demo’s inbox shows everyone’s email, so it needs DIGEST_PUBLIC_URL and "
+                "DIGEST_WEB_HOST to be on this machine"
+            )
+        return self
+
     @property
     def relays(self) -> tuple[Relay, ...]:
         """The mail servers; empty when none is set."""

@@ -126,7 +126,7 @@ class ConnectionPool:
         if reply.is_acceptance:
             self._refusals = 0
         elif reply.code is not None and self._is_about_sender(reply):
-            self._refusals += 1
+            self._refusals += message.envelope.is_evidence or reply.phase is Phase.MAIL
         if message.begun and self._observer is not None:
             with suppress(Exception):  # the record is for the case that this process dies; the reply is here
                 self._observer.answered(reply)

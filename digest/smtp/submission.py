@@ -1,5 +1,6 @@
 """Messages as they are submitted, in windows, and the mail server's replies: exactly one to each message."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -7,12 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+_SHORTEST_NAME = 3  # characters before the @; fewer are part of many words and name nobody
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """An RFC 5321 envelope and the exact bytes (CRLF lines, not yet dot-stuffed) that follow DATA.
 
     `may_have_dots`: whether a line may begin with a dot. False saves searching the message for such lines.
+    `is_evidence`: whether a refusal of its recipient may say something about the sender.
     """
 
     id: int
@@ -20,6 +24,7 @@ class Envelope:
     forward_path: str
     message: bytes
     may_have_dots: bool = True
+    is_evidence: bool = True
 
 
 class Phase(StrEnum):
@@ -40,7 +45,7 @@ class Reply:
     id: int  # of the envelope
     phase: Phase
     code: int | None  # None: the attempt ended without a reply, and `text` is the reason
-    text: str  # as the server sent it, lines joined by \n
+    text: str  # as the server sent it, without the name of the recipient; lines joined by \n
     at: datetime
 
     @property
@@ -108,7 +113,20 @@ class PendingMessage:
         self.begun = False
 
     def reply(self, phase: Phase, code: int | None, text: str) -> Reply:
-        return Reply(self.envelope.id, phase, code, text, self.window.now())
+        return Reply(self.envelope.id, phase, code, without_recipient(text, self.envelope), self.window.now())
 
     def not_attempted(self, reason: str) -> Reply:
         return self.reply(Phase.WAITING, None, reason)
+
+
+def without_recipient(text: str, envelope: Envelope) -> str:
+    """`text` without the address of the recipient, and without the part before its @: replies like to repeat them.
+
+    So the records of an attempt name nobody, whoever keeps them and for how long.
+    """
+    address = envelope.forward_path
+    local = address.rpartition("@")[0]
+    named = address if len(local) < _SHORTEST_NAME else local
+    if named.casefold() not in text.casefold():
+        return text
+    return re.sub(rf"(?<![^\W_]){re.escape(named)}(?![^\W_])(@[\w.-]+)?", "…", text, flags=re.IGNORECASE)

@@ -9,10 +9,25 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
+from digest.database import traces
 from digest.database.dialect import insert_new
-from digest.database.engine import transaction
-from digest.database.tables import consents, deliveries, messages, subscribers, suppressions
+from digest.database.engine import read_only, transaction
+from digest.database.tables import (
+    consents,
+    deliveries,
+    messages,
+    opinions,
+    profiles,
+    stale_profiles,
+    subscribers,
+    suggestions,
+    suppressions,
+    tastes,
+)
+from digest.database.tables import events as events_table
+from digest.ledger import events
 from digest.ledger.kinds import Status
+from digest.ledger.transitions import erase_names
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
@@ -31,6 +46,7 @@ def add_pending(
         email=address,
         key=key,
         status=str(Status.PENDING),
+        link_version=0,
         created_at=created_at or consent.requested_at,
         changed_at=consent.requested_at,
         **_preferences_row(preferences),
@@ -103,6 +119,12 @@ def set_preferences(connection: Connection, subscriber_id: int, preferences: Pre
     connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(row))
 
 
+def revoke_links(connection: Connection, subscriber_id: int) -> None:
+    """End all links of a subscriber so far, except those to unsubscribe."""
+    which = subscribers.c.id == subscriber_id
+    connection.execute(update(subscribers).where(which).values(link_version=subscribers.c.link_version + 1))
+
+
 def _change(
     connection: Connection, subscriber_id: int, before: tuple[Status, ...], values: dict[str, Any], *conditions: Any
 ) -> bool:
@@ -152,20 +174,33 @@ def purge_pending(connection: Connection, before: datetime) -> int:
     connection.execute(delete(consents).where(consents.c.confirmed_at.is_(None), consents.c.requested_at < before))
     has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)
     expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before) & ~has_left
-    _unlink(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
+    erase_names(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
     return connection.execute(delete(subscribers).where(expired)).rowcount
 
 
 def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
-    """Delete a subscriber. The ledger keeps its rows without the replies of servers, which may contain the address."""
-    _unlink(connection, deliveries.c.recipient == key)
+    """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
+    erase_names(connection, deliveries.c.recipient == key)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
 
 
-def _unlink(connection: Connection, condition: Any) -> None:
-    connection.execute(delete(messages).where(messages.c.delivery_id.in_(select(deliveries.c.id).where(condition))))
-    connection.execute(update(deliveries).where(condition).values(subscriber_id=None, reply_text=""))
+# The tables that have rows of a subscriber, or in which deleting one changes rows.
+_OF_SUBSCRIBERS = (subscribers, consents, opinions, profiles, stale_profiles, tastes, suggestions)
+_TOUCHED = (*_OF_SUBSCRIBERS, deliveries, messages, events_table, suppressions)
+TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
+
+
+def remove_traces(engine: Engine, now: datetime, at_once: bool = False) -> None:
+    """Remove what deleted subscribers left behind in the files of the database.
+
+    With `at_once`, someone waits: a large database is left to the scheduler.
+    """
+    with read_only(engine) as connection:
+        last = events.latest(connection, 1, TRACES)
+    if last and last[0].what == TRACES_LEFT and traces.remove(engine, _TOUCHED, at_once):
+        with transaction(engine) as connection:
+            events.record(connection, now, TRACES, "removed", {})
 
 
 # --- export ---
@@ -195,6 +230,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         key=row.key,
         status=Status(row.status),
         preferences=_preferences([getattr(row, name) for name in _PREFERENCES]),
+        link_version=row.link_version,
         consent=Consent(row.requested_at, row.requested_from, row.form, row.confirmed_at, row.confirmed_from),
         created_at=row.created_at,
         changed_at=row.changed_at,
@@ -207,14 +243,15 @@ RECIPIENT = (
     subscribers.c.email,
     subscribers.c.status,
     *(subscribers.c[name] for name in _PREFERENCES),
+    subscribers.c.link_version,
 )
 
 
 def recipient_of(row: Row[Any]) -> Recipient:
     """Convert a row with the columns RECIPIENT."""
     values: list[Any] = list(row)
-    subscriber_id, email, status, *preferences = values
-    return Recipient(subscriber_id, email, Status(status), _preferences(preferences))
+    subscriber_id, email, status, *preferences, link_version = values
+    return Recipient(subscriber_id, email, Status(status), _preferences(preferences), link_version=link_version)
 
 
 def _preferences(columns: Sequence[Any]) -> Preferences:

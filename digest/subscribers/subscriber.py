@@ -74,6 +74,7 @@ class Recipient:
     email: str
     status: Status
     preferences: Preferences
+    link_version: int = field(default=0, kw_only=True)  # how often they have revoked their links
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,8 +216,10 @@ def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
         if subscriber is None or not store.erase(connection, subscriber_id, subscriber.key):
             return False
         forget_suggester(connection, subscriber.key)
-        events.forget_detail(connection, event_subject(subscriber.key), SAID_WHY)
+        events.forget_details(connection, event_subject(subscriber.key))
         _record(connection, subscriber.key, "erased", now)
+        events.record(connection, now, store.TRACES, store.TRACES_LEFT, {})
+    store.remove_traces(engine, now, at_once=True)
     return True
 
 

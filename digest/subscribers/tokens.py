@@ -1,6 +1,7 @@
 """Signed links, without a table: which subscriber, for which purpose, since when.
 
-24 bytes → 32 characters of base64url: key id 1, subscriber 4, hours since 2020 3, 16 bytes of an HMAC-SHA256.
+24 bytes → 32 characters of base64url: key id 1, subscriber 4, hours since 2020 3, 16 bytes of an HMAC-SHA256. Once the
+subscriber has revoked earlier links: key id 1, subscriber 4, hours 3, version 2, 14 bytes of an HMAC-SHA256.
 """
 
 import base64
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
 CONFIRM_FOR = timedelta(hours=72)  # how long a confirmation link works
+FRESH_FOR = timedelta(hours=24)  # a link that was asked for; after that it only opens the preferences
 FEEDBACK_FOR = timedelta(days=365)  # those in a message; a newer message has new ones
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -24,8 +26,9 @@ _HOUR = timedelta(hours=1)
 TOKEN_LENGTH = 32
 # Mail programs take punctuation after a link into it, quoted-printable read badly adds "3D".
 _TEXT = re.compile(rf"([A-Za-z0-9_-]{{{TOKEN_LENGTH}}})(?:3D|[\W_])*")
-_MAC_BYTES = 16
-_MAC_STARTS = range(17)  # in the 32 bytes of an HMAC
+_SIGNED_LENGTHS = (8, 10)  # bytes, without and with a version; the rest is a part of the HMAC
+_PARTS = (slice(1, 5), slice(5, 8), slice(8, 10))  # subscriber, hours, version
+_HMAC_BYTES = 32
 
 
 class Purpose(StrEnum):
@@ -33,31 +36,44 @@ class Purpose(StrEnum):
 
     CONFIRM = "confirm"
     MANAGE = "manage"
-    UNSUBSCRIBE = "unsubscribe"
+    FRESH = "fresh"  # emailed on request: for a day, it opens the subscriber's data as well as the preferences
+    UNSUBSCRIBE = "unsubscribe"  # without a version: works for as long as the key is kept
     FEEDBACK = "feedback"  # to say what the subscriber thinks of papers, and to suggest some
 
 
 class VerifiedToken(NamedTuple):
-    """The content of a token: its subscriber, and the hour in which it was signed."""
+    """The content of a token: its subscriber, the hour in which it was signed, and the version of their links."""
 
     subscriber_id: int
     issued: datetime
+    version: int = 0
 
     def has_expired(self, max_age: timedelta, now: datetime) -> bool:
         """Hours are kept, so a token may live up to an hour longer."""
         return now >= self.issued + max_age + _HOUR
 
 
-def sign(purpose: Purpose, subscriber_id: int, issued: datetime, keys: Sequence[bytes], any_end: bool = False) -> str:
+def sign(
+    purpose: Purpose,
+    subscriber_id: int,
+    issued: datetime,
+    keys: Sequence[bytes],
+    any_end: bool = False,
+    version: int = 0,
+) -> str:
     """The token for a link, signed with the first key. The same arguments give the same text, byte for byte.
 
+    `version`: how often the subscriber has revoked their links; one to unsubscribe carries none.
     Mail programs leave "-" and "_" at the end of a plain-text link out of it, so a token ends in neither; with
-    `any_end` it may, as those of earlier versions.
+    `any_end` it may, as those of earlier versions of this program.
     """
     hours = (issued - _EPOCH) // _HOUR
     signed = _mark(keys[0]) + subscriber_id.to_bytes(4, "big") + hours.to_bytes(3, "big")
-    mac = _mac(keys[0], purpose, signed)
-    texts = (base64.urlsafe_b64encode(signed + mac[start : start + _MAC_BYTES]).decode() for start in _MAC_STARTS)
+    if version and purpose is not Purpose.UNSUBSCRIBE:
+        signed += version.to_bytes(2, "big")
+    mac, length = _mac(keys[0], purpose, signed), TOKEN_LENGTH * 6 // 8 - len(signed)
+    parts = (mac[start : start + length] for start in range(_HMAC_BYTES - length + 1))
+    texts = (base64.urlsafe_b64encode(signed + part).decode() for part in parts)
     return next(text for text in texts if any_end or text[-1] not in "-_")
 
 
@@ -81,17 +97,21 @@ def verify(purpose: Purpose, token: str, keys: Sequence[bytes]) -> VerifiedToken
     if not match:
         return None
     raw = base64.urlsafe_b64decode(match[1])
-    signed, mac = raw[:8], raw[8:]
-    if not any(_signed_by(key, purpose, signed, mac) for key in keys):
-        return None
-    return VerifiedToken(int.from_bytes(signed[1:5], "big"), _EPOCH + int.from_bytes(signed[5:], "big") * _HOUR)
+    for length in _SIGNED_LENGTHS:
+        signed, mac = raw[:length], raw[length:]
+        if any(_signed_by(key, purpose, signed, mac) for key in keys):
+            subscriber_id, hours, version = (int.from_bytes(raw[part], "big") for part in _PARTS)
+            issued = _EPOCH + hours * _HOUR
+            return VerifiedToken(subscriber_id, issued, version if length == _SIGNED_LENGTHS[1] else 0)
+    return None
 
 
 def _signed_by(key: bytes, purpose: Purpose, signed: bytes, mac: bytes) -> bool:
     if signed[:1] != _mark(key):
         return False
     whole = _mac(key, purpose, signed)
-    return any(hmac.compare_digest(mac, whole[start : start + _MAC_BYTES]) for start in _MAC_STARTS)
+    parts = (whole[start : start + len(mac)] for start in range(_HMAC_BYTES - len(mac) + 1))
+    return any(hmac.compare_digest(mac, part) for part in parts)
 
 
 def _mac(key: bytes, purpose: Purpose, signed: bytes) -> bytes:

@@ -1,9 +1,11 @@
 """The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no messages itself."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import structlog
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -20,7 +22,9 @@ from digest.settings import Settings
 from digest.subscribers.admission import Admission
 from digest.web import health, inbox
 from digest.web.assets import Assets
+from digest.web.edition_watch import EditionWatch
 from digest.web.guard import PERSONAL, Guard, add_security_headers
+from digest.web.page_cache import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
@@ -31,17 +35,22 @@ log = structlog.get_logger()
 
 # Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 _DATABASE_AWAY = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
+_THREADS = 4  # that read the database for pages; more would only take the interpreter from each other
 
 
 def create_app(
-    engine: Engine, settings: Settings, hint: Callable[[], object], languages: Languages | None = None
+    engine: Engine,
+    settings: Settings,
+    hint: Callable[[], object],
+    languages: Languages | None = None,
+    editions: EditionWatch | None = None,
 ) -> FastAPI:
     """The app for uvicorn. Links are made from `settings.public_url` alone, whatever Host a request names.
 
-    `languages`: those of this installation unless given.
+    `languages`: those of this installation unless given. With `editions`, public pages are kept in memory.
     """
     # FastAPI's own documentation pages load scripts from elsewhere; its redirects of slashes would believe Host.
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_with_few_threads)
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     admission = Admission(engine, settings.signups_per_hour, settings.secret_keys[-1])
@@ -53,12 +62,20 @@ def create_app(
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
+    if editions is not None:
+        app.add_middleware(PageCache, pages.languages, settings.language, editions)
     app.add_middleware(
         Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
     )
     _answer_errors(app, pages)
     _answer_database_errors(app, pages)
     return app
+
+
+@asynccontextmanager
+async def _with_few_threads(_app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:

@@ -20,8 +20,10 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {frames}form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+# Below these, a personal link continues with its token. Also what robots.txt closes.
+PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/")
 # Pages behind a personal link, which a line break may have damaged.
-PERSONAL = re.compile(r"^/(confirm|preferences|u|feedback|suggest)/.+", re.DOTALL)
+PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
 
 Refuse = Callable[[Request, int], HTMLResponse]
 
@@ -93,7 +95,7 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
 
 def redacted(path: str) -> str:
     """A path without its token, for the log: anyone with a personal link can act as its subscriber."""
-    return PERSONAL.sub(r"/\1/…", path)
+    return PERSONAL.sub(r"\1…", path)
 
 
 def _limited(receive: Receive) -> Receive:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from fastapi import HTTPException
+from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.language import _
 from digest.mail.kinds import KINDS
 from digest.run.maildir import InboxMessage, message, messages
+from digest.smtp import is_loopback
 from digest.web.site import PageRouter, TheSite
 
 # The message is shown in a sandboxed frame: nothing in it runs or loads, but its links work.
@@ -18,9 +19,16 @@ _MESSAGE_POLICY = (
 _LABELS = {kind: row.label for kind, row in KINDS.items()}
 
 
+def _from_this_machine(request: Request) -> None:
+    """Raises HTTPException 404 for anyone else, whatever address the pages listen on: the messages have links."""
+    client = request.client.host if request.client else ""
+    if not (is_loopback(client) and is_loopback(request.url.hostname or "")):
+        raise HTTPException(404)
+
+
 def router(inbox_dir: Path) -> PageRouter:
     """The pages under /inbox, for the Maildir in `inbox_dir`."""
-    routes = PageRouter(prefix="/inbox")
+    routes = PageRouter(prefix="/inbox", dependencies=[Depends(_from_this_machine)])
 
     def find(key: str) -> InboxMessage:
         stored = message(inbox_dir, key)

@@ -73,6 +73,27 @@ def test_a_database_that_others_can_read_is_noted(findings, sqlite_url):
     assert findings()["database"]["well"]
 
 
+def test_files_that_others_can_read_are_noted(findings, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.chmod(0o755)
+    (data / "secret_key").chmod(0o600)
+    (data / "demo" / "logs").mkdir(parents=True)
+    log = data / "demo" / "logs" / "web.log"
+    log.touch(0o600)
+    assert findings()["data folder"]["well"]
+    log.chmod(0o644)
+    noted = findings()["data folder"]
+    assert (noted["well"], noted["advice"]) == (False, f"Run: chmod -R go= {data}")
+    assert str(log) in noted["said"]
+    data.chmod(0o700)
+    assert findings()["data folder"]["well"], "nobody else reaches what is in it"
+    (tmp_path / ".env").write_text("DIGEST_TITLE=Papers\n")
+    (tmp_path / ".env").chmod(0o644)
+    assert findings()["settings file"]["advice"] == "Run: chmod o= .env"
+    (tmp_path / ".env").chmod(0o640)
+    assert findings()["settings file"]["well"]
+
+
 # --- what decides whether mail goes out ---
 
 

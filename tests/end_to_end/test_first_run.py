@@ -69,6 +69,9 @@ def test_with_a_source_that_answers_the_papers_are_live_and_one_signal_stops_eve
         assert [b"A study of reasoning" in file.read_bytes() for file in digests] == [True] * 3
         running = _left_behind(tmp_path)
         assert len(running) >= len(PARTS)
+        written = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
+        assert {"web.log", "scheduler.log", "worker.log", "digest.sqlite"} <= {file.name for file in written}
+        assert [file for file in written if file.stat().st_mode & 0o077] == [], "others can read them"
         demo.send_signal(number)
         assert demo.wait(30) == 0
     finally:

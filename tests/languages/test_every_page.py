@@ -1,5 +1,6 @@
 """Every page in a language of nothing but marks, to find what was never translated."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def settings(tmp_path: Path) -> Settings:
 def marked(visit: Visit, settings: Settings, tmp_path: Path) -> TestClient:
     """A browser at the site in the language of marks."""
     app = create_app(visit.engine, settings, lambda: None, pseudo_languages(tmp_path))
-    return TestClient(app, base_url="http://127.0.0.1:8000", headers={"Accept-Language": CODE})
+    return TestClient(app, "http://127.0.0.1:8000", headers={"Accept-Language": CODE}, client=("127.0.0.1", 50_000))
 
 
 def fill(visit: Visit) -> None:
@@ -172,9 +173,10 @@ FORMS: dict[str, list[dict[str, str]]] = {
         {"undo": "yes"},
     ],
     "/preferences/{manage}?then": [
-        *({"action": action} for action in ("unsubscribe", "resubscribe", "erase")),
-        {"action": "erase", "sure": "yes"},
+        *({"action": action} for action in ("unsubscribe", "resubscribe", "erase", "link", "link")),
     ],
+    "/preferences/{fresh}": [{"action": "erase"}, {"action": "revoke"}, {}],
+    "/preferences/{new}": [{"action": "erase", "sure": "yes"}],
 }
 
 
@@ -195,6 +197,7 @@ def every_token(visit: Visit) -> dict[str, str]:
     tokens = {str(purpose): visit.token(purpose, subscriber) for purpose in Purpose}
     tokens["confirm"] = visit.token(Purpose.CONFIRM, visit.subscriber("pending@example.org"))
     tokens["old"] = visit.token(Purpose.CONFIRM, visit.subscriber("late@example.org"), START - timedelta(days=9))
+    tokens["new"] = visit.token(Purpose.FRESH, replace(subscriber, link_version=1))
     tokens["too_old"] = visit.token(Purpose.FEEDBACK, subscriber, START - FEEDBACK_FOR - timedelta(days=1))
     return tokens
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
@@ -42,8 +44,12 @@ def inbox(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def browser(database: Engine, inbox: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(database, Settings(inbox_dir=inbox), lambda: None)) as client:
+    with visitor(create_app(database, Settings(inbox_dir=inbox), lambda: None)) as client:
         yield client
+
+
+def visitor(app: FastAPI, host: str = "127.0.0.1", client: str = "127.0.0.1") -> TestClient:
+    return TestClient(app, base_url=f"http://{host}:8000", client=(client, 50_000))
 
 
 def test_the_inbox_lists_each_mail_with_what_it_is(browser: TestClient) -> None:
@@ -81,13 +87,31 @@ def test_an_unknown_mail_is_a_page_that_says_so(browser: TestClient) -> None:
 
 
 def test_an_empty_inbox_says_what_to_do(database: Engine, tmp_path: Path) -> None:
-    with TestClient(create_app(database, Settings(inbox_dir=tmp_path / "none"), lambda: None)) as client:
+    with visitor(create_app(database, Settings(inbox_dir=tmp_path / "none"), lambda: None)) as client:
         assert "No emails yet" in client.get("/inbox").text
 
 
 def test_a_real_installation_has_no_inbox_page(database: Engine) -> None:
-    with TestClient(create_app(database, Settings(), lambda: None)) as client:
+    with visitor(create_app(database, Settings(), lambda: None)) as client:
         assert client.get("/inbox").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "client"), [("192.0.2.1", "192.0.2.7"), ("papers.example.org", "127.0.0.1"), ("127.0.0.1", "192.0.2.7")]
+)
+def test_the_inbox_is_for_visitors_on_this_machine(database: Engine, inbox: Path, host: str, client: str) -> None:
+    """Whoever starts it on another address by --host, or puts a proxy in front, shows nobody's email."""
+    (kept,) = messages(inbox)
+    with visitor(create_app(database, Settings(inbox_dir=inbox), lambda: None), host, client) as stranger:
+        for path in ("/inbox", f"/inbox/{kept.key}", f"/inbox/{kept.key}/html", f"/inbox/{kept.key}/raw"):
+            assert stranger.get(path).status_code == 404
+        assert stranger.get("/privacy").status_code == 200
+
+
+@pytest.mark.parametrize("public", [{"public_url": "https://papers.example.org"}, {"web_host": "0.0.0.0"}])
+def test_no_inbox_beside_a_public_address(tmp_path: Path, public: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="DIGEST_INBOX_DIR: remove it"):
+        Settings(inbox_dir=tmp_path, **public)  # type: ignore[arg-type]
 
 
 def test_the_inbox_has_words_for_every_kind_of_mail():

@@ -275,7 +275,8 @@ def test_an_encrypted_redis_has_its_certificate_checked_by_both_clients(monkeypa
 
 
 def test_a_socket_of_redis_is_understood_by_both_clients(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    process = subprocess.Popen([*map(str, valkey_command(0, tmp_path)), "--unixsocket", str(tmp_path / "s")])
+    command = valkey_command(tmp_path, "--port", "0", "--unixsocket", str(tmp_path / "s"))
+    process = subprocess.Popen([str(part) for part in command])
     try:
         monkeypatch.setenv("DIGEST_REDIS_URL", f"unix://{tmp_path / 's'}?db=3")
         url = settings().redis_url.get_secret_value()

@@ -24,7 +24,22 @@ def test_a_token_leads_back_to_its_subscriber() -> None:
     for subscriber_id in (1, 77, 2**32 - 1):
         token = sign(Purpose.MANAGE, subscriber_id, ISSUED, [NEW])
         assert len(token) == 32
-        assert verify(Purpose.MANAGE, token, [NEW]) == (subscriber_id, ISSUED.replace(minute=0))
+        assert verify(Purpose.MANAGE, token, [NEW]) == (subscriber_id, ISSUED.replace(minute=0), 0)
+
+
+@pytest.mark.parametrize("version", [1, 255, 65_535])
+def test_a_token_carries_the_version_of_the_links(version: int) -> None:
+    for subscriber_id in range(1, 200):
+        token = sign(Purpose.MANAGE, subscriber_id, ISSUED, [NEW], version=version)
+        assert len(token) == 32
+        assert token[-1].isalnum()
+        assert verify(Purpose.MANAGE, token, [OLD, NEW]) == (subscriber_id, ISSUED.replace(minute=0), version)
+        assert verify(Purpose.FEEDBACK, token, [NEW]) is None
+
+
+def test_a_token_to_unsubscribe_carries_no_version() -> None:
+    tokens = {sign(Purpose.UNSUBSCRIBE, 5, ISSUED, [NEW], version=version) for version in range(3)}
+    assert len(tokens) == 1
 
 
 def test_the_same_arguments_give_the_same_token() -> None:
@@ -53,8 +68,9 @@ def test_a_token_is_as_old_as_its_hour() -> None:
     assert token.has_expired(CONFIRM_FOR, ISSUED + CONFIRM_FOR + timedelta(hours=1))
 
 
-def test_every_changed_bit_is_noticed() -> None:
-    raw = base64.urlsafe_b64decode(sign(Purpose.MANAGE, 5, ISSUED, [NEW]))
+@pytest.mark.parametrize("version", [0, 3])
+def test_every_changed_bit_is_noticed(version: int) -> None:
+    raw = base64.urlsafe_b64decode(sign(Purpose.MANAGE, 5, ISSUED, [NEW], version=version))
     for bit in range(len(raw) * 8):
         changed = bytearray(raw)
         changed[bit // 8] ^= 1 << bit % 8

@@ -230,13 +230,18 @@ def migrated_sqlite(folder: Path) -> Path:
 # --- Valkey ---
 
 
+def broker_command(port: int, folder: Path) -> Sequence[str | Path]:
+    """The command that serves Redis' protocol on a port of this machine. Raises CannotStart."""
+    return valkey_command(folder, "--bind", processes.LOOPBACK, "--port", str(port))
+
+
 class BrokerProcess(ServerProcess):
     """A Valkey or Redis of our own, which keeps nothing on disk."""
 
     def __init__(self, folder: Path) -> None:
         port = processes.free_port()
         self.url = f"redis://{processes.LOOPBACK}:{port}/0"
-        super().__init__(valkey_command(port, folder), folder / "log", lambda: processes.answers(port))
+        super().__init__(broker_command(port, folder), folder / "log", lambda: processes.answers(port))
 
 
 @contextmanager

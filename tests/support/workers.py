@@ -1,12 +1,13 @@
 """Workers for tests: real journals in the test's folder, and nothing that slows them down."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from digest.issues.selection import IssueCache
+from digest.ledger.deliveries import Shares
 from digest.mail.compose.composer import Composer, MailContext
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import Receipt
@@ -31,10 +32,13 @@ class Unlimited(Throttle):
     def claim_limit(self, limit: int) -> int:
         return limit
 
-    def admit(self, addresses: Sequence[str], now: datetime) -> list[timedelta]:
+    def shares(self, limit: int, now: datetime) -> Shares:
+        return Shares(limit, limit, limit)
+
+    def admit(self, addresses: Sequence[str], now: datetime, requested: Collection[int] = ()) -> list[timedelta]:
         return [timedelta()] * len(addresses)
 
-    def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+    def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime, requested: Collection[int] = ()) -> None:
         pass
 
 

@@ -35,7 +35,7 @@ class Visit:
     hints: list[None] = field(default_factory=list)
 
     def token(self, purpose: Purpose, subscriber: Subscriber, issued: datetime | None = None) -> str:
-        return sign(purpose, subscriber.id, issued or now(), [SECRET.encode()])
+        return sign(purpose, subscriber.id, issued or now(), [SECRET.encode()], version=subscriber.link_version)
 
     def subscriber(self, address: str = ADDRESS) -> Subscriber:
         with read_only(self.engine) as connection:

@@ -78,6 +78,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "privacy": "/privacy",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
+        "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
         "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
         "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/more/2603.00000",
@@ -114,6 +115,7 @@ def answers(visit: Visit, lang: str) -> dict[str, str]:
         visit.token(purpose, pending if purpose is Purpose.CONFIRM else subscriber)
         for purpose in (Purpose.CONFIRM, Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.FEEDBACK)
     )
+    fresh = visit.token(Purpose.FRESH, subscriber)
     forms: dict[str, tuple[int, str, dict[str, str]]] = {
         "check your mail": (200, "/subscribe", {"email": "new@example.org"}),
         "wrong address": (400, "/subscribe", {"email": "nobody"}),
@@ -121,7 +123,9 @@ def answers(visit: Visit, lang: str) -> dict[str, str]:
         "link on its way": (200, "/manage", {"email": ADDRESS}),
         "link to nobody": (400, "/manage", {"email": "nobody"}),
         "wrong wishes": (400, f"/preferences/{manage}", WRONG),
-        "erase, really?": (400, f"/preferences/{manage}", {"action": "erase"}),
+        "link in your inbox": (200, f"/preferences/{manage}", {"action": "link"}),
+        "a fresh link first": (403, f"/preferences/{manage}", {"action": "erase"}),
+        "erase, really?": (400, f"/preferences/{fresh}", {"action": "erase"}),
         "said": (200, f"/feedback/{say}/more/2603.00000", {}),
         "unsubscribed": (200, f"/u/{leave}", {}),
         "no reason": (400, f"/u/{leave}", {"tell": "1"}),

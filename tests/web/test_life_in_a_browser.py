@@ -29,6 +29,7 @@ PAPER = "2603.00000"
 PATHS = {
     Purpose.CONFIRM: "confirm",
     Purpose.MANAGE: "preferences",
+    Purpose.FRESH: "preferences",
     Purpose.UNSUBSCRIBE: "u",
     Purpose.FEEDBACK: "feedback",
 }
@@ -187,7 +188,7 @@ def test_asking_for_the_link(subscribed, visit):
 
 
 def test_taking_everything_along_and_being_erased(subscribed, visit):
-    subscribed.follow(Purpose.MANAGE)
+    subscribed.follow(Purpose.FRESH)
     with subscribed.page.expect_download() as download:
         subscribed.page.click("[value=export]")
     stored = json.loads(download.value.path().read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from digest.settings import Settings
 from digest.web.app import create_app
+from digest.web.guard import redacted
 from tests.web.conftest import Visit
 
 PATHS = (
@@ -37,7 +38,7 @@ def endpoints(app: FastAPI, method: str) -> dict[str, str]:
         await app(scope, receive, send)
         names.append(getattr(scope.get("endpoint"), "__qualname__", type(scope.get("endpoint")).__qualname__))
 
-    browser = TestClient(noting, follow_redirects=False)
+    browser = TestClient(noting, "http://127.0.0.1", follow_redirects=False, client=("127.0.0.1", 50_000))
     for path in (*PATHS, *ELSEWHERE):
         browser.request(method, path)
     return dict(zip((*PATHS, *ELSEWHERE), names, strict=True))
@@ -52,3 +53,15 @@ def test_the_same_endpoints_answer_in_any_order_of_the_routers(app: FastAPI, met
     if method == "GET":
         assert [path for path in PATHS if before[path] == "NoneType"] == []
         assert [path for path in ELSEWHERE if before[path] != "NoneType"] == []
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_page_behind_a_token_is_closed_to_robots_and_its_token_is_never_logged(app: FastAPI) -> None:
+    robots = TestClient(app).get("/robots.txt").text.splitlines()
+    behind_tokens = [path for path in app.openapi()["paths"] if "{token}" in path]
+    assert len(behind_tokens) >= 7
+    for path in behind_tokens:
+        below = path.partition("{")[0]
+        assert f"Disallow: {below}" in robots
+        assert redacted(f"{below}secret") == f"{below}…"

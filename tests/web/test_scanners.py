@@ -30,7 +30,7 @@ def every_kind_of_link(visit: Visit) -> list[str]:
         *(f"/{page}/{token[Purpose.FEEDBACK]}" for page in ("feedback", "suggest")),
         *(f"/confirm/{one}" for one in (token[Purpose.CONFIRM], pending)),
         f"/u/{token[Purpose.UNSUBSCRIBE]}",
-        f"/preferences/{token[Purpose.MANAGE]}",
+        *(f"/preferences/{token[purpose]}" for purpose in (Purpose.MANAGE, Purpose.FRESH)),
         *("/", "/subscribe", "/manage", "/issues", f"/papers/{PAPER}"),
     ]
 

@@ -66,9 +66,12 @@ def status(port: int, path: str) -> int:
 
 
 @pytest.mark.parametrize("sent", [b"", HALF_HEADERS, HALF_BODY])
-def test_a_request_that_does_not_end_is_ended(port: int, sent: bytes) -> None:
+def test_a_request_that_does_not_end_is_ended_and_no_error_of_ours(
+    port: int, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     with closing(connected(port, sent)) as connection:
         assert has_ended(connection)
+    assert caplog.records == []
 
 
 def test_a_client_that_takes_its_time_between_two_requests_stays_connected(port: int) -> None:
@@ -84,7 +87,7 @@ def test_a_client_that_takes_its_time_between_two_requests_stays_connected(port:
 def test_a_client_that_does_not_read_its_answers_is_ended(port: int) -> None:
     with closing(connected(port, b"", buffer=2000)) as connection:
         connection.settimeout(0.2)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, ConnectionError):
             while True:
                 connection.sendall(REQUEST.replace(b"healthz", b"privacy") * 100)
         watch = select.poll()

@@ -211,7 +211,7 @@ def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
     made = schedule(jobs)
     assert str(made.timezone) == "UTC"
     jobs_by_name = {job.func.__name__: job for job in made.get_jobs()}
-    assert set(jobs_by_name) == {"collect", "cut", "sweep", "profiles", "fit", "tidy"}
+    assert set(jobs_by_name) == {"collect", "cut", "sweep", "profiles", "fit", "similar", "tidy"}
     defaults = made._job_defaults
     assert (defaults["coalesce"], defaults["max_instances"], defaults["misfire_grace_time"]) == (True, 1, None)
 

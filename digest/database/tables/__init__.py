@@ -5,6 +5,7 @@ from digest.database.tables.issues import (
     cards,
     fragments,
     issue_papers,
+    issue_topics,
     issues,
     paper_vectors,
     pools,
@@ -13,8 +14,16 @@ from digest.database.tables.issues import (
     stale_profiles,
     tastes,
 )
-from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days
-from digest.database.tables.papers import collections, papers, reader_votes, suggestions, validators, votes
+from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
+from digest.database.tables.papers import (
+    collections,
+    papers,
+    reader_votes,
+    similar_papers,
+    suggestions,
+    validators,
+    votes,
+)
 from digest.database.tables.subscribers import (
     buckets,
     consents,
@@ -33,6 +42,7 @@ __all__ = [
     "events",
     "fragments",
     "issue_papers",
+    "issue_topics",
     "issues",
     "messages",
     "metadata",
@@ -44,6 +54,8 @@ __all__ = [
     "profiles",
     "reader_votes",
     "sent_days",
+    "sent_requests",
+    "similar_papers",
     "spaces",
     "spellings",
     "stale_profiles",

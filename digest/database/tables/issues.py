@@ -33,6 +33,14 @@ issue_papers = table(
     Column("late_days", Integer, nullable=False),
 )
 
+# Which of an issue's highest ranks are about a topic, for the page and the feeds of the topic.
+issue_topics = table(
+    "issue_topics",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("topic", Code(20), primary_key=True),
+    Column("rank", Integer, primary_key=True),
+)
+
 # The papers of an issue beyond its best: a subscriber gets those that meet what they follow or resemble what they like.
 pools = table(
     "pools",

@@ -79,12 +79,20 @@ pauses = table(
     Column("until", Instant),  # null: until the operator resumes it
     Column("reason", Text, nullable=False),  # the reply of the server, or the operator's reason
     Column("failures", Integer, nullable=False),  # in a row; 0 after a success
+    Column("refusing", Json, nullable=False),  # the domain of each refusal of a recipient that may be about us
 )
 
 # The number of messages a day, for the warm-up of a new sending domain.
 sent_days = table(
     "sent_days",
     Column("day", Date, primary_key=True),
+    Column("mails", Integer, nullable=False),
+)
+
+# The number of messages that someone asked for, by intervals of the last hour.
+sent_requests = table(
+    "sent_requests",
+    Column("since", Instant, primary_key=True),
     Column("mails", Integer, nullable=False),
 )
 

@@ -38,6 +38,14 @@ votes = table(
     Column("stars", Integer),
 )
 
+# The papers most similar to each, which a background job computes.
+similar_papers = table(
+    "similar_papers",
+    Column("paper_id", ForeignKey("papers.id", ondelete="CASCADE"), primary_key=True),
+    Column("similar", Json, nullable=False),  # ids, most similar first
+    Column("computed_at", Instant, nullable=False, index=True),
+)
+
 # The validators of the last answer for each address, for conditional requests (RFC 9110 §13).
 validators = table(
     "validators",

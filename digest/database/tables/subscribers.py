@@ -28,6 +28,7 @@ subscribers = table(
     Column("hour", Integer, nullable=False),
     Column("paused_until", Date),
     Column("language", Code(20), nullable=False),  # BCP 47; "" is the operator's
+    Column("link_version", Integer, nullable=False),  # of their links, except those to unsubscribe
     Column("requested_at", Instant, nullable=False),
     Column("requested_from", Code(64), nullable=False),
     Column("form", Code(40), nullable=False),

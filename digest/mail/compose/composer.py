@@ -29,6 +29,7 @@ from digest.mail.compose.headers import (
 from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
 from digest.mail.compose.render import Renderer, SubscriberLinks, frozen_branding
 from digest.mail.delivery.journal import Journal
+from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage
 from digest.smtp import Envelope, is_plain_address
 from digest.subscribers.tokens import TOKEN_LENGTH, Purpose, key_id, key_named, sign
@@ -96,10 +97,7 @@ class IssueComposer:
         if selection is None or not selection.picks:
             raise UnfitMessage("a digest without papers is not sent")
         address = address_value(draft.subscriber.email)
-        tokens = {
-            name: sign(purpose, draft.subscriber.id, delivery.created_at, self._context.link_keys, self._any_end)
-            for name, (_, purpose) in _LINKS.items()
-        }
+        tokens = self._tokens(draft)
         subject, subject_in_html = self._template.subject(selection.picks[0].paper_id, len(selection.picks))
         name = message_id(delivery, self._domain)
         own = {
@@ -116,6 +114,13 @@ class IssueComposer:
         message = signed(fields, body, self._domain, delivery.date, self._context.signers)
         reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
         return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
+
+    def _tokens(self, draft: Draft) -> dict[bytes, str]:
+        subscriber, created_at, keys = draft.subscriber, draft.delivery.created_at, self._context.link_keys
+        return {
+            name: sign(purpose, subscriber.id, created_at, keys, self._any_end, subscriber.link_version)
+            for name, (_, purpose) in _LINKS.items()
+        }
 
     def _values(self, address: str, tokens: dict[bytes, str]) -> tuple[Values, Values]:
         """The address and links of a subscriber, for the text and for the HTML."""
@@ -156,12 +161,13 @@ class Composer:
     def _message(self, draft: Draft) -> OutgoingMessage:
         delivery = draft.delivery
         if draft.issue is not None:
-            return self._issue_composer(draft.issue.id, language_of(draft)).compose(draft)
+            return _same_as_before(self._issue_composer(draft.issue.id, language_of(draft)), draft)
         if delivery.in_doubt:
             with read_only(self._engine) as connection:
                 stored = message_of(connection, delivery.id)
             if stored:
-                envelope = Envelope(delivery.id, self._context.senders.reverse_path, draft.subscriber.email, stored)
+                reverse_path = self._context.senders.reverse_path
+                envelope = Envelope(delivery.id, reverse_path, draft.subscriber.email, stored, is_evidence=False)
                 return _outgoing(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
 
@@ -175,6 +181,15 @@ class Composer:
                 stored = keep_fragments(connection, issue_id, language, rendered)
         further = FurtherCards(issue, self._context.renderer.speaking(language), self._engine)
         return IssueComposer(issue, Fragments.from_json(stored), self._context, further)
+
+
+def _same_as_before(composer: IssueComposer, draft: Draft) -> OutgoingMessage:
+    """The message; as before if it may have arrived and its subscriber has revoked its links since."""
+    message, subscriber = composer.compose(draft), draft.subscriber
+    if draft.delivery.in_doubt and subscriber.link_version and message.sha256 != draft.delivery.sha256:
+        earlier = replace(subscriber, link_version=subscriber.link_version - 1)
+        message = composer.compose(replace(draft, subscriber=earlier))
+    return message
 
 
 def _check(message: OutgoingMessage, draft: Draft) -> None:
@@ -231,18 +246,20 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
     )
     parts = renderer.render(delivery.kind, links, context.branding)
     message = message_bytes(parts, headers, first_of_each_kind(context.signers))
-    envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message)
+    envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message, is_evidence=False)
     return _outgoing(envelope, headers.message_id)
 
 
 def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
+    subscriber, created_at = draft.subscriber, draft.delivery.created_at
+
     def link(path: str, purpose: Purpose) -> str:
-        token = sign(purpose, draft.subscriber.id, draft.delivery.created_at, context.link_keys)
+        token = sign(purpose, subscriber.id, created_at, context.link_keys, version=subscriber.link_version)
         return f"{context.branding.public_url}/{path}/{token}"
 
     return SubscriberLinks(
-        address=draft.subscriber.email,
-        manage_url=link("preferences", Purpose.MANAGE),
+        address=subscriber.email,
+        manage_url=link("preferences", Purpose.FRESH if KINDS[draft.delivery.kind].is_fresh else Purpose.MANAGE),
         unsubscribe_url=link("u", Purpose.UNSUBSCRIBE),
         confirm_url=link("confirm", Purpose.CONFIRM) if draft.delivery.kind is Kind.CONFIRMATION else "",
     )

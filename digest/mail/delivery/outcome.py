@@ -63,6 +63,12 @@ class Receipt:
     address_is_bad: bool = False  # the refusal says that this address cannot receive email: suppress it
     before_recipient: bool = False
 
+    @property
+    def is_about_recipient(self) -> bool:
+        """True if the server rejected us once it knew the recipient: it may be this recipient's domain alone."""
+        is_refusal = self.outcome is Outcome.SENDER_ERROR and (self.code or 0) >= 500
+        return is_refusal and not self.before_recipient
+
 
 # --- the meaning of a reply ---
 
@@ -187,9 +193,10 @@ def record(
     for receipt in receipts:
         claim = claims[receipt.delivery_id]
         jitter = random.random()  # noqa: S311 - not a secret
-        about_sender = none_accepted or receipt.before_recipient
+        about_sender = receipt.before_recipient or (none_accepted and not claim.is_requested)
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
         if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
-            detail = f"{receipt.code} {receipt.text}"
+            # The words of the server are in the ledger; a suppression outlives its subscriber, whom they may name.
+            detail = f"{receipt.code} {receipt.enhanced}".strip()
             suppress(connection, claim.recipient, SuppressionReason.REFUSED, detail, receipt.at)
     sending.record(connection, worker, results)

@@ -26,10 +26,10 @@ from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
-from digest.mail.delivery.outcome import receipt_of, record
+from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
 from digest.mail.message import Draft, OutgoingMessage
-from digest.mail.throttle import MAX_WAIT, Throttle, next_window_size
+from digest.mail.throttle import MAX_WAIT, Throttle, is_evidence, next_window_size
 from digest.smtp import Reply, Sender
 
 log = structlog.get_logger()
@@ -95,6 +95,7 @@ class DeliveryWorker:
         self._now = settings.now
         self._lock = WorkerLock(engine, settings.name)
         self._window_size = 1  # messages
+        self._is_refused = False  # the last replies reject us: then one window at a time, so that few are tried
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
 
@@ -133,7 +134,8 @@ class DeliveryWorker:
         limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
         now = self._now()
         with transaction(self._engine) as connection:
-            return sending.claim(connection, self._settings.name, limit, now, self._throttle.day_began(now))
+            day_began, shares = self._throttle.day_began(now), self._throttle.shares(limit, now)
+            return sending.claim(connection, self._settings.name, limit, now, day_began, shares)
 
     def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
         """Choose the papers of each message; skip or requeue the claims that get none."""
@@ -183,9 +185,12 @@ class DeliveryWorker:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
             took = max(receipt.at for receipt in receipts) - oldest.began
-            self._window_size = next_window_size(self._window_size, took, receipts)
+            requested = {delivery_id for delivery_id, draft in oldest.drafts.items() if draft.delivery.is_requested}
+            evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
+            self._window_size = next_window_size(self._window_size, took, evidence)
+            self._is_refused = any(receipt.outcome is Outcome.SENDER_ERROR for receipt in evidence)
             addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
-            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now())
+            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now(), requested)
         if len(may_go) < len(messages):
             self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         return [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
@@ -212,19 +217,22 @@ class DeliveryWorker:
 
     def _admit(self, drafts: deque[Draft]) -> list[Draft]:
         """Take the next drafts that may go now. The others stay, or are requeued if their wait is long."""
+        while self._is_refused and self._in_flight:
+            self.record()
         while drafts:
             if self._throttle.why_paused(self._now()):
                 self._requeue([draft.delivery.id for draft in drafts], _AT_ONCE)
                 drafts.clear()
                 break
             window = [drafts.popleft() for _ in range(min(self._window_size, len(drafts)))]
-            waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now())
+            requested = [index for index, draft in enumerate(window) if draft.delivery.is_requested]
+            waits = self._throttle.admit([draft.subscriber.email for draft in window], self._now(), requested)
             going = [draft for draft, wait in zip(window, waits, strict=True) if not wait]
             soon = [draft for draft, wait in zip(window, waits, strict=True) if timedelta() < wait <= MAX_WAIT]
             drafts.extendleft(reversed(soon))
-            for draft, wait in zip(window, waits, strict=True):
-                if wait > MAX_WAIT:
-                    self._requeue([draft.delivery.id], wait)
+            for wait in {wait for wait in waits if wait > MAX_WAIT}:
+                later = [draft.delivery.id for draft, its in zip(window, waits, strict=True) if its == wait]
+                self._requeue(later, wait)
             if going:
                 return going
             if soon:

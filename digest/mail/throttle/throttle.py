@@ -5,8 +5,8 @@ process is seen within a second; as long as all is well, nothing is written.
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
@@ -14,11 +14,14 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
+from digest.ledger.deliveries import Shares
 from digest.mail import pauses
 from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.mail.pauses import EVERYTHING, Pause
 from digest.mail.throttle.breaker import Breaker, clock
+from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.rates import Bucket, Rates
+from digest.mail.throttle.requested import give_back_requested, hour_full, requested_within_hour, reserve_requested
 from digest.mail.throttle.responses import ResponseSummary, summarize
 from digest.mail.throttle.warm_up import full, give_back, midnight, reserve, sent_on
 from digest.text import domain_of
@@ -40,26 +43,7 @@ _FIRST_RATE, _FULL_RATE = 1.0, 100.0
 # Gmail asks for ten minutes without a message (support.google.com/a/answer/14229414); twice as long each time it
 # repeats that.
 _FIRST_DOMAIN_PAUSE, _MAX_DOMAIN_PAUSE = timedelta(minutes=10), timedelta(hours=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The operator's limits. Rates are messages a second of all workers together; 0 means no limit."""
-
-    rate: float = 0.0
-    domain_rates: Mapping[str, float] = field(default_factory=dict)  # "*" applies to any other domain on its own
-    warm_up_from: date | None = None
-    warm_up_first_day: int = 500
-
-    def domain_rate(self, domain: str) -> float:
-        return self.domain_rates.get(domain) or self.domain_rates.get("*", 0.0)
-
-    def day_limit(self, day: date) -> int | None:
-        """The limit of a day (UTC) in a warm-up, a third more each day. None: no limit."""
-        if self.warm_up_from is None or day < self.warm_up_from:
-            return None
-        days = min((day - self.warm_up_from).days, 100)  # by then the limit is astronomical
-        return round(self.warm_up_first_day * (4 / 3) ** days)
+_UNTIL_ROOM = timedelta(seconds=10)  # while the hour is full, what is asked for is not claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +53,12 @@ class _Snapshot:
     at: datetime
     pauses: dict[str, Pause]  # by scope
     sent: int  # messages of the day, in a warm-up
+    requested: int  # messages of this hour that someone asked for
 
 
 class Throttle:
     """A worker asks why_paused() before it claims and before each window, then admit(), and passes record() the
-    receipts.
+    receipts. What someone asked for has a limit of its own, apart from the warm-up.
     """
 
     def __init__(
@@ -87,6 +72,7 @@ class Throttle:
         self._latest: _Snapshot | None = None
         self._slow: dict[str, float] = {}  # domains after a pause, with their messages a second
         self._full_on: date | None = None  # the day of the warm-up whose end was logged
+        self._full_since: datetime | None = None  # when it was last logged that an hour is full
         self._no_limits = not (limits.rate or limits.domain_rates or limits.warm_up_from)
 
     # --- before sending ---
@@ -102,12 +88,6 @@ class Throttle:
                 return why
         if self._no_limits:
             return ""
-        limit = self._limits.day_limit(_day(now))
-        if limit is not None and snapshot.sent >= limit:
-            if self._full_on != _day(now):
-                self._full_on = _day(now)
-                log.warning(full(limit, now))
-            return full(limit, now)
         return (
             "Redis, which keeps the sending rate, does not answer" if self._limits.rate and self._rates.is_away else ""
         )
@@ -121,43 +101,62 @@ class Throttle:
         rate = self._limits.rate
         return max(1, min(limit, int(rate * MAX_WAIT.total_seconds()))) if rate else limit
 
-    def admit(self, addresses: Sequence[str], now: datetime) -> list[timedelta]:
-        """The wait of each message in a window; zero = it goes now.
+    def shares(self, limit: int, now: datetime) -> Shares:
+        """Of a claim of `limit`: what someone asked for is at most a quarter while mail of an issue is due."""
+        day, snapshot = _day(now), self._snapshot(now)
+        a_day = self._limits.day_limit(day)
+        is_full = a_day is not None and snapshot.sent >= a_day
+        if a_day is not None and is_full and self._full_on != day:
+            self._full_on = day
+            log.warning(full(a_day, now))
+        an_hour = self._limits.requested_limit(day)
+        requested = max(0, an_hour - snapshot.requested)
+        if not requested and (self._full_since is None or now - self._full_since >= timedelta(hours=1)):
+            self._full_since = now
+            log.warning(f"{hour_full(an_hour)}; others wait")
+        quarter = limit // 4 or int(self._jitter() < limit / 4)  # of a claim of one, each fourth
+        beside = 0 if self._breaker.trial is not None else min(quarter, requested)
+        return Shares(requested, beside, 0 if is_full else limit)
+
+    def admit(self, addresses: Sequence[str], now: datetime, requested: Collection[int] = ()) -> list[timedelta]:
+        """The wait of each message in a window; zero = it goes now. `requested`: the indexes of what someone asked for.
 
         A message that waits has drawn on no rate: ask again for it after a wait up to MAX_WAIT, requeue it for a longer
         one.
         """
-        if self._no_limits and self._is_calm(now):
+        if self._no_limits and not requested and self._is_calm(now):
             return [_ZERO] * len(addresses)
         domains, snapshot = [_destination(address) for address in addresses], self._snapshot(now)
         waits = [self._until_resumed(snapshot.pauses.get(domain), now) for domain in domains]
         self._wait_for_rates(domains, waits)
-        self._breaker.admit_one(waits)
-        self._wait_for_tomorrow(waits, now)
+        self._breaker.admit_one(waits, {index: domains[index] for index in requested}, now)
+        self._wait_for_quotas(waits, requested, now)
         return waits
 
     # --- after sending ---
 
-    def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime) -> None:
-        """Adapt to the receipts of a window, each with the address that it is about."""
+    def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime, requested: Collection[int] = ()) -> None:
+        """Adapt to the receipts of a window, each with its address. `requested`: deliveries that someone asked for."""
         if self._is_calm(now) and all(receipt.outcome is Outcome.ACCEPTED for _address, receipt in responses):
             return
-        summary = summarize([(_destination(address), receipt) for address, receipt in responses])
+        summary = summarize([(_destination(address), receipt) for address, receipt in responses], requested)
         self._speed_up(summary)
         recovered = self._recovered(summary, now)
         unsent = summary.not_accepted if self._limits.warm_up_from is not None else 0
-        is_about_us = bool(summary.failures) or self._breaker.trial is not None
-        if not (is_about_us or summary.slow_down or recovered or unsent):
+        is_about_us = bool(summary.failures or summary.refusing) or self._breaker.trial is not None
+        if not (is_about_us or summary.slow_down or recovered or unsent or summary.no_recipient):
             return
         with transaction(self._engine) as connection:
             if unsent:
                 give_back(connection, _day(now), unsent)
+            if summary.no_recipient:
+                give_back_requested(connection, now, summary.no_recipient)
             if recovered:
                 pauses.forget_failures(connection, recovered, now)
-            if is_about_us:
-                self._breaker.record(connection, summary, now)
-            for domain in sorted(summary.slow_down):
-                self._pause_domain(connection, domain, summary.slow_down[domain], now)
+            alone = self._breaker.record(connection, summary, now) if is_about_us else set()
+            resting = dict.fromkeys(alone, summary.reply) | summary.slow_down
+            for domain in sorted(resting):
+                self._pause_domain(connection, domain, resting[domain], now)
         self._latest = None
 
     # --- destinations and rates ---
@@ -202,7 +201,7 @@ class Throttle:
         pauses.set_pause(connection, after)
         until = clock(after.until)
         events.record(connection, now, pauses.event_subject(domain), "paused", {"reason": reply, "until": until})
-        log.warning("a destination wants fewer messages and is paused", domain=domain, reply=reply, until=until)
+        log.warning("a destination refuses our messages and is paused", domain=domain, reply=reply, until=until)
 
     def _recovered(self, summary: ResponseSummary, now: datetime) -> set[str]:
         """Scopes whose failures a success ends."""
@@ -211,19 +210,28 @@ class Throttle:
         scopes = (accepting & stored.keys()) - summary.slow_down.keys()
         return {scope for scope in scopes if not stored[scope].is_in_force(now)}
 
-    # --- the warm-up ---
+    # --- the warm-up, and the limit of what is asked for ---
 
-    def _wait_for_tomorrow(self, waits: list[timedelta], now: datetime) -> None:
-        """Messages are counted before they go, so that all workers together never exceed the day's limit."""
-        limit = self._limits.day_limit(_day(now))
-        going = [message for message, wait in enumerate(waits) if not wait]
-        if limit is None or not going:
-            return
-        with transaction(self._engine) as connection:
-            granted = reserve(connection, _day(now), len(going), limit)
-        for message in going[granted:]:
-            waits[message] = (midnight(now) - now) + timedelta(minutes=10 * self._jitter())
-        self._latest = None
+    def _wait_for_quotas(self, waits: list[timedelta], requested: Collection[int], now: datetime) -> None:
+        """Messages are counted before they go, so that all workers together never exceed a limit."""
+        day, going = _day(now), [message for message, wait in enumerate(waits) if not wait]
+        asked_for = [message for message in going if message in requested]
+        of_issues = [message for message in going if message not in requested]
+        limit = self._limits.day_limit(day)
+        if limit is not None and of_issues:
+            with transaction(self._engine) as connection:
+                granted = reserve(connection, day, len(of_issues), limit)
+            until_tomorrow = midnight(now) - now + timedelta(minutes=10 * self._jitter())
+            for message in of_issues[granted:]:
+                waits[message] = until_tomorrow
+            self._latest = None
+        if asked_for:
+            most = self._limits.requested_limit(day)
+            with transaction(self._engine) as connection:
+                granted = reserve_requested(connection, now, len(asked_for), most)
+            for message in asked_for[granted:]:
+                waits[message] = _UNTIL_ROOM
+            self._latest = None
 
     # --- what the database says ---
 
@@ -239,10 +247,11 @@ class Throttle:
         with read_only(self._engine) as connection:
             by_scope = {pause.scope: pause for pause in pauses.all_pauses(connection)}
             sent = sent_on(connection, day) if self._limits.day_limit(day) is not None else 0
+            requested = requested_within_hour(connection, now)
         for domain in by_scope.keys() - {EVERYTHING}:
             is_paused = by_scope[domain].is_in_force(now)
             self._slow[domain] = _FIRST_RATE if is_paused else self._slow.get(domain, _FIRST_RATE)
-        self._latest = _Snapshot(now, by_scope, sent)
+        self._latest = _Snapshot(now, by_scope, sent, requested)
         return self._latest
 
 

@@ -1,16 +1,13 @@
 """Counts the messages of each day of a warm-up, of all workers together."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select, update
 
 from digest.database.dialect import insert_or_change
 from digest.database.tables import sent_days
 from digest.mail.throttle.breaker import clock
-
-if TYPE_CHECKING:
-    from digest.mail.throttle.throttle import Limits
+from digest.mail.throttle.limits import Limits
 
 
 def sent_on(connection: Connection, day: date) -> int:
@@ -18,8 +15,8 @@ def sent_on(connection: Connection, day: date) -> int:
     return connection.execute(select(sent_days.c.mails).where(sent_days.c.day == day)).scalar() or 0
 
 
-def why_full(connection: Connection, limits: "Limits", now: datetime) -> str:
-    """Why nothing more is sent on this day of a warm-up, for people; "" while it has room."""
+def why_full(connection: Connection, limits: Limits, now: datetime) -> str:
+    """Why no more of an issue is sent on this day of a warm-up, for people; "" while it has room."""
     day = now.astimezone(UTC).date()
     limit = limits.day_limit(day)
     return full(limit, now) if limit is not None and sent_on(connection, day) >= limit else ""

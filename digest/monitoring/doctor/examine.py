@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from digest import clock, wiring
 from digest.database.engine import problem_of, read_only
 from digest.database.migrate import why_not_current
+from digest.monitoring.doctor.files import files
 from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
@@ -27,6 +28,7 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         return [
             *_settings(settings),
+            *files(settings),
             _database(engine, settings),
             _redis(settings.redis_url.get_secret_value()),
             *_mail_servers(settings),

@@ -15,6 +15,7 @@ from digest.ledger import deliveries, events
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
 from digest.mail.throttle import sent_on
+from digest.mail.throttle.requested import why_hour_full
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
 from digest.subscribers.admission import EVENTS
@@ -30,6 +31,7 @@ def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
             findings = [
                 *_pauses(connection, now),
                 *_warm_up(connection, settings, now),
+                *_requested(connection, settings, now),
                 _in_doubt(connection, settings),
                 *_quarantined(connection),
                 _requests(connection, now),
@@ -107,6 +109,12 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
         else "The rest waits until tomorrow (UTC). See DIGEST_WARM_UP_FROM and DIGEST_WARM_UP_FIRST_DAY."
     )
     yield Finding("warm-up", sent < limit, state, advice)
+
+
+def _requested(connection: Connection, settings: Settings, now: datetime) -> Iterator[Finding]:
+    if why := why_hour_full(connection, wiring.limits(settings), now):
+        advice = "The rest waits for up to a day. If many people sign up, raise it; if they are invented, leave it."
+        yield Finding("requested messages", False, why, advice)
 
 
 def _in_doubt(connection: Connection, settings: Settings) -> Finding:

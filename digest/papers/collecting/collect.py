@@ -8,14 +8,16 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import InternalError
 
-from digest.database.engine import read_only, transaction
+from digest.database.engine import DATABASE_AWAY, read_only, transaction
 from digest.papers.collecting.health import rate
 from digest.papers.collecting.runs import COMPLETE, SourceHealth, SourceRun
 from digest.papers.collecting.store import history, keep_validators, last_complete, record_run
 from digest.papers.community import settle
 from digest.papers.sources.source import Source, SourceResult, SourceUnavailable, has_past_days, shows_votes
 from digest.papers.store import keep_papers, keep_votes, withdraw
+from digest.text import one_line
 
 Progress = Callable[[str], None]
 # Papers of earlier days in the pool still gain votes, so these are observed every hour (a little less, so that a run
@@ -62,7 +64,7 @@ def collect_recent(
     answers: SimpleQueue[SourceAnswer | None] = SimpleQueue()
     for source in sources:
         days = _due_days(engine, source, now, pool_days)
-        Thread(target=_ask_all, args=(source, days, now, answers), daemon=True).start()
+        Thread(target=_ask_all, args=(source, days, now, answers, deadline), daemon=True).start()
     runs = [store(engine, answer, now, progress) for answer in _until(deadline, answers, len(sources))]
     answered = {(run.source, run.day) for run in runs}
     silent = [source.name for source in sources if (source.name, now.date()) not in answered]
@@ -80,7 +82,7 @@ def ask(source: Source, day: date, now: datetime) -> SourceAnswer:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - a source may be another package's, and must not stop the others
         message = (str(error).splitlines() or [""])[0][:200]
-        problem = f"the source itself failed: {type(error).__name__}: {message}"
+        problem = one_line(f"the source itself failed: {type(error).__name__}: {message}")
     return SourceAnswer(source.name, day, SourceResult(), problem)
 
 
@@ -88,6 +90,21 @@ def store(
     engine: Engine, answer: SourceAnswer, now: datetime, progress: Progress = _silence, seen_at: datetime | None = None
 ) -> SourceRun:
     """Store an answer and the run that brought it. `seen_at`: when its papers count as first seen, if not `now`."""
+    try:
+        run = _store(engine, answer, now, seen_at or now)
+    except (*DATABASE_AWAY, InternalError):
+        raise
+    except Exception as error:
+        if answer.problem:
+            raise
+        # A source may be another package's, and must not stop the others with a record that no database takes.
+        problem = f"its records cannot be stored ({type(error).__name__})"
+        run = _store(engine, SourceAnswer(answer.source, answer.day, SourceResult(), problem), now, now)
+    progress(f"{run.source} {run.day}: {run.message}")
+    return run
+
+
+def _store(engine: Engine, answer: SourceAnswer, now: datetime, seen_at: datetime) -> SourceRun:
     source, day, result = answer.source, answer.day, answer.result
     with transaction(engine) as connection:
         if answer.problem:
@@ -95,7 +112,7 @@ def store(
         else:
             run = rate(source, day, now, result, history(connection, source, day, now))
         listed = [paper for paper in result.papers if paper.id not in result.withdrawn]
-        run = replace(run, new=keep_papers(connection, source, seen_at or now, listed))
+        run = replace(run, new=keep_papers(connection, source, seen_at, listed))
         keep_votes(connection, result.votes)
         withdraw(connection, source, result.withdrawn, now)
         settle(connection, [paper.id for paper in result.papers], result.refused)
@@ -103,7 +120,6 @@ def store(
         if run.outcome in COMPLETE:
             # Otherwise the next "unchanged" would hide what could not be read this time.
             keep_validators(connection, result.validators, now)
-    progress(f"{source} {day}: {run.message}")
     return run
 
 
@@ -123,14 +139,20 @@ def _due_days(engine: Engine, source: Source, now: datetime, pool_days: int) -> 
     ]
 
 
-def _ask_all(source: Source, days: Sequence[date], now: datetime, answers: "SimpleQueue[SourceAnswer | None]") -> None:
-    """Put the answers in the queue, then None. Runs in its own thread."""
+def _ask_all(
+    source: Source,
+    days: Sequence[date],
+    now: datetime,
+    answers: "SimpleQueue[SourceAnswer | None]",
+    deadline: float,
+) -> None:
+    """Put the answers in the queue, then None. Runs in its own thread; begins no day after the deadline."""
     failures = 0
     for day in days:
         answer = ask(source, day, now)
         answers.put(answer)
         failures = failures + 1 if answer.problem else 0
-        if failures == _GIVE_UP_AFTER:
+        if failures == _GIVE_UP_AFTER or time.monotonic() > deadline:
             break
     answers.put(None)
 

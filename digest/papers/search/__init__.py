@@ -4,7 +4,7 @@ from digest.papers.search.archive import Filters, Hit, Results, search
 from digest.papers.search.excerpt import Piece, excerpt, marked
 from digest.papers.search.index import index_all, index_papers
 from digest.papers.search.query import LONGEST_QUERY, Query, Term, parse_query
-from digest.papers.search.similar import papers_like
+from digest.papers.search.similar import papers_like, store_similar_papers, stored_similar_papers
 from digest.papers.search.tables import ADDITIONS, INDEX, paper_words
 
 __all__ = [
@@ -25,4 +25,6 @@ __all__ = [
     "papers_like",
     "parse_query",
     "search",
+    "store_similar_papers",
+    "stored_similar_papers",
 ]

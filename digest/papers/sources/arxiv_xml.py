@@ -6,8 +6,10 @@ from datetime import date
 from xml.etree.ElementTree import Element
 
 from digest.papers.paper import Paper, arxiv_id
-from digest.papers.sources.reading import count_of, decoded, per_record, text_of
+from digest.papers.sources.reading import count_of, decoded, in_time, per_record, text_of
+from digest.papers.sources.source import SourceUnavailable
 from digest.papers.sources.xml import BrokenXml, authors, categories, elements, first_instant, repaired, texts
+from digest.papers.text.plaintext import LONGEST
 from digest.text import parse_instant
 
 # "arXiv:2508.13426v1 Announce Type: cross \nAbstract: …" stands before the abstract in feeds.
@@ -25,7 +27,8 @@ _FROM_A_VENUE = (
 )
 # "Withdrawn for NeurIPS 2026", "withdrawn, ICLR 2026"; names of venues have several capital letters.
 _AT_A_VENUE = (
-    r"[^.;:\n]{0,60}?\bwithdrawn[\s,(]+(?:\w+\s+){0,3}(?-i:[A-Z]\w*[A-Z]+\w*)[\s'’-]*(?:20\d\d|\d\d\b|page|workshop)"
+    r"[^.;:\n]{0,60}?\bwithdrawn[\s,(]+(?:\w+\s+){0,3}(?-i:[A-Z][^\WA-Z]*+[A-Z]\w*)"
+    r"[\s'’-]*(?:20\d\d|\d\d\b|page|workshop)"
 )
 _GONE = (
     r"(?:removed\s+by\s+arxiv|(?:withdrawn|retracted)"
@@ -37,12 +40,12 @@ _PAPER_GONE = (
 )
 _BEFORE = rf"(?!{_FROM_A_VENUE})(?!{_AT_A_VENUE})(?:arxiv\s+admin\s+note:\s*)?"
 _WITHDRAWN = re.compile(
-    rf"\W*{_BEFORE}(?:{_PAPER_GONE}|(?:withdrawn|retracted)(?:\s+(?:by|due|at|because|pending|for)\b"
+    rf"\W*+{_BEFORE}(?:{_PAPER_GONE}|(?:withdrawn|retracted)(?:\s+(?:by|due|at|because|pending|for)\b"
     r"|\s*[.:;,\]](?!\s*[\w-]+\s+20\d\d)|\s*$))",
     re.IGNORECASE,
 )
 # Only in comments: "12 pages; this paper has been withdrawn".
-_WITHDRAWN_LATER = re.compile(rf"[.;,]\s+{_BEFORE}(?:{_PAPER_GONE})", re.IGNORECASE)
+_WITHDRAWN_LATER = re.compile(rf"[.;,]\s++{_BEFORE}(?:{_PAPER_GONE})", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -78,13 +81,15 @@ def document(body: bytes) -> ArxivDocument:
     """Every whole entry of the document; never raises."""
     result = ArxivDocument()
     try:
-        for is_whole, name, element in elements(repaired(decoded(body))):
+        for is_whole, name, element in in_time(elements(repaired(decoded(body)))):
             if is_whole:
                 _take(result, name, element)
             else:
                 result.is_feed = result.is_feed or name in ("feed", "rss")
     except BrokenXml as error:
         result.cut = f"the XML cannot be read to its end ({error})"
+    except SourceUnavailable as problem:
+        result.cut = str(problem)
     return result
 
 
@@ -131,7 +136,7 @@ def _entry(element: Element, ids: list[str], number: int) -> ArxivEntry:
         published_at=first_instant(texts(element, "published", "pubDate")),
         url=f"https://arxiv.org/abs/{paper_id}",
     )
-    comments = texts(element, "comment")
+    comments = [comment[:LONGEST] for comment in texts(element, "comment")]
     withdrawn = any(map(announces_withdrawal, [paper.abstract, *comments]))
     withdrawn = withdrawn or any(map(_WITHDRAWN_LATER.search, comments))
     return ArxivEntry(place, paper, announced=announced.strip().lower(), withdrawn=withdrawn)

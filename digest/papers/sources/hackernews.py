@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from digest.papers.paper import Votes, arxiv_id
 from digest.papers.sources.fetch import Fetcher
-from digest.papers.sources.reading import JSON, count_of, decoded, per_record
+from digest.papers.sources.reading import JSON, count_of, decoded, in_time, per_record
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Unreadable
 
 MAX_AGE = timedelta(days=14)  # older stories hardly gain points
@@ -34,7 +34,7 @@ class HackerNews:
         document = _document(answer.body, answer.cut)
         result = SourceResult()
         votes: dict[str, Votes] = {}
-        for number, story in enumerate(document["hits"], start=1):
+        for number, story in enumerate(in_time(document["hits"]), start=1):
             story_votes = per_record(lambda story: _votes(story, now), story)
             if isinstance(story_votes, str):
                 result.unreadable.append(Unreadable(f"story {number}", story_votes))

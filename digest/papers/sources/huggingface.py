@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from digest.papers.paper import Paper, Votes, arxiv_id
 from digest.papers.sources.fetch import Fetcher, FetchResponse
-from digest.papers.sources.reading import count_of, instant_of, per_record, text_of, web_address_of
+from digest.papers.sources.reading import count_of, in_time, instant_of, per_record, text_of, web_address_of
 from digest.papers.sources.records import as_object, records
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
@@ -58,13 +58,13 @@ class HuggingFace:
                     result.unchanged = True
                     return False
                 page_records, missing = _page(answer)
+                ids = _add_page(result, page_records, day, now)
             except SourceUnavailable as problem:
                 if not result.papers:
                     raise
                 result.incomplete = f"page {page + 1} of the list: {problem}"
                 return False
             result.incomplete, is_last = missing, len(page_records) < PAGE_SIZE
-            ids = _add_page(result, page_records, day, now)
             # A server that knows no pages repeats a full page.
             has_shifted |= bool(ids & listed) and (is_last or not ids <= listed)
             if missing or is_last or ids <= listed:
@@ -90,7 +90,7 @@ def _add_page(result: SourceResult, page: list[Any], day: date, now: datetime) -
     """Add the records of a page that are new. Returns the ids on the page."""
     earlier = {paper.id for paper in result.papers} | set(result.withdrawn)
     ids: set[str] = set()
-    for number, record in enumerate(page, start=1):
+    for number, record in enumerate(in_time(page), start=1):
         item = as_object(record) or {}
         paper = per_record(lambda item: _paper(item, day), item) if item else "it is not an object"
         if isinstance(paper, str):

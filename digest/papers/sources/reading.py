@@ -3,18 +3,21 @@
 import codecs
 import json
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx2
 
 from digest.papers.paper import canonical_address
+from digest.papers.sources.source import SourceUnavailable
 from digest.papers.text.plaintext import plaintext
 from digest.text import parse_instant
 
 T = TypeVar("T")
 R = TypeVar("R")
+MAX_SECONDS = 60.0  # of processor time for one document; 20,000 records of a feed take 20
 _MAX_COUNT = 10**9  # close to the limit of a database integer; no paper has as many votes
 _MARKS = (
     ("utf-8-sig", codecs.BOM_UTF8),
@@ -56,6 +59,15 @@ def per_record(read: Callable[[T], R | str], record: T) -> R | str:
         return read(record)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's record does to the code that reads it
         return f"it cannot be read ({type(error).__name__})"
+
+
+def in_time(records: Iterable[T]) -> Iterator[T]:
+    """The records. Raises SourceUnavailable when reading them, from the first on, takes this thread too long."""
+    until = time.thread_time() + MAX_SECONDS
+    for record in records:
+        yield record
+        if time.thread_time() > until:
+            raise SourceUnavailable(f"reading it took more than {MAX_SECONDS:.0f} seconds of processor time")
 
 
 def text_of(value: Any) -> str:

@@ -4,16 +4,24 @@ Answers have been seen as a list, wrapped in {"status", "data"}, with records as
 cut off in the middle. Every whole record is read.
 """
 
-import ast
+import json
 import re
-import warnings
 from typing import Any
 
 from digest.papers.sources.reading import JSON, decoded
 
 _WRAPPERS = ("data", "papers", "dailyPapers", "results")
-_LONGEST_REPR = 2_000_000
+_LONGEST_RECORD = 200_000  # characters of one that is a string; real ones have 5,000
 _GAP = re.compile(r"[\s,]*")
+# What a Python repr of a record consists of: strings without a prefix, numbers, punctuation, constants.
+_REPR = re.compile(
+    r"""\s*+(?:(?P<text>'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")|(?P<other>-?\d[\d.e+-]{0,40}|[][{}:,()]"""
+    r"""|None|True|False|nan))\s*+""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
+_AS_JSON = {"None": "null", "True": "true", "False": "false", "nan": "null", "(": "[", ")": "]"}
 
 
 def records(body: bytes) -> tuple[list[Any], str] | None:
@@ -55,15 +63,34 @@ def _whole_records(text: str) -> tuple[list[Any], str] | None:
 
 
 def _parsed(text: str) -> Any:
-    if len(text) > _LONGEST_REPR:
+    if len(text) > _LONGEST_RECORD:
         return None
     try:
         return JSON.decode(text)
     except (ValueError, RecursionError):
         pass  # then perhaps a repr
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd escapes in the text
-            return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return JSON.decode(_json_of(text))
+    except (ValueError, RecursionError):
         return None
+
+
+def _json_of(text: str) -> str:
+    """A Python repr as JSON. Raises ValueError.
+
+    Python's own parser would also read f-strings, long sums and the like, which can keep it busy for minutes.
+    """
+    parts, at = [], 0
+    while at < len(text):
+        token = _REPR.match(text, at)
+        if token is None:
+            raise ValueError("neither JSON nor the repr of a record")
+        at = token.end()
+        other = token["other"]
+        parts.append(_AS_JSON.get(other, other) if other else json.dumps(_ESCAPE.sub(_unescaped, token["text"][1:-1])))
+    return "".join(parts)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    code = escape[1] or escape[2] or escape[3]
+    return chr(int(code, 16)) if code else _ESCAPED.get(escape[4], escape[4])

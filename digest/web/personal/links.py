@@ -1,6 +1,7 @@
 """Personal links: whose they are, and the pages behind them in that person's language."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Response
@@ -10,7 +11,7 @@ from digest import clock
 from digest.language import _
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import Subscriber
-from digest.subscribers.tokens import FEEDBACK_FOR, TOKEN_LENGTH, Purpose, VerifiedToken, verify
+from digest.subscribers.tokens import FEEDBACK_FOR, FRESH_FOR, TOKEN_LENGTH, Purpose, VerifiedToken, sign, verify
 from digest.web.pages import Pages
 from digest.web.site import EarlyAnswer, Site, TheSite
 
@@ -23,6 +24,17 @@ class PersonalLink:
     text: str
     token: VerifiedToken
     subscriber: Subscriber
+    purpose: Purpose
+
+    @property
+    def is_fresh(self) -> bool:
+        """True if it was emailed on request a short while ago: it opens the subscriber's data too."""
+        return self.purpose is Purpose.FRESH and not self.token.has_expired(FRESH_FOR, clock.now())
+
+    def sign(self, purpose: Purpose, issued: datetime) -> str:
+        """The token for another link of the same subscriber."""
+        subscriber = self.subscriber
+        return sign(purpose, subscriber.id, issued, self.site.keys, version=subscriber.link_version)
 
     @property
     def pages(self) -> Pages:
@@ -42,10 +54,22 @@ class PersonalLink:
 
 
 def open_link(site: Site, purpose: Purpose, text: str) -> PersonalLink | None:
-    """However old the link is; None for anything that no key signed, and once the subscriber's data is deleted."""
+    """However old the link is; None for anything that no key signed, and once the subscriber's data is deleted.
+
+    Raises EarlyAnswer for a link that the subscriber has revoked.
+    """
     token = verify(purpose, text, site.keys)
     subscriber = subscriptions.find(site.engine, token.subscriber_id) if token else None
-    return PersonalLink(site, text[:TOKEN_LENGTH], token, subscriber) if token and subscriber else None
+    if token is None or subscriber is None:
+        return None
+    link = PersonalLink(site, text[:TOKEN_LENGTH], token, subscriber, purpose)
+    if token.version != subscriber.link_version and purpose is not Purpose.UNSUBSCRIBE:
+        title, words = (
+            _("This link has been turned off"),
+            _("Nothing has changed. Use the links in a more recent email."),
+        )
+        raise EarlyAnswer(link.pages.say(title, words, status=410))
+    return link
 
 
 def feedback_link(site: TheSite, token: str) -> PersonalLink:
@@ -64,7 +88,7 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
 
 
 def _manage_link(site: TheSite, token: str) -> PersonalLink:
-    link = open_link(site, Purpose.MANAGE, token)
+    link = open_link(site, Purpose.MANAGE, token) or open_link(site, Purpose.FRESH, token)
     if link is None:
         raise _lost(site)
     return link

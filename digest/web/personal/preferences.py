@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
@@ -14,9 +14,10 @@ from digest.issues import personal_data
 from digest.language import _
 from digest.ledger.deliveries import withheld_days
 from digest.ledger.kinds import Status, SuppressionReason
-from digest.subscribers import subscriptions
+from digest.subscribers import links, subscriptions
+from digest.subscribers.links import LinkRequest
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
-from digest.subscribers.tokens import Purpose, sign
+from digest.subscribers.tokens import Purpose
 from digest.web.pages import Pages
 from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink
 from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
@@ -30,15 +31,16 @@ REASONS = {
     "other": _("Another reason"),
 }
 LONGEST_WORDS = 500
+_REVOKED = _("Done. Links in the emails you’ve had so far no longer work, except for unsubscribing.")
 _EXPLAINED = timedelta(days=7)  # how long a day without an email is explained
 
 router = PageRouter()
 
 
 @router.page("/preferences/{token:path}")
-def preferences_page(link: ManageLink) -> Response:
+def preferences_page(link: ManageLink, revoked: str = "") -> Response:
     """The subscriber's preferences."""
-    return _show(link)
+    return _show(link, _REVOKED if revoked else "")
 
 
 @router.post("/preferences/{token:path}")
@@ -55,12 +57,19 @@ def change(link: ManageLink, form: Posted) -> Response:
             )
         case "resubscribe":
             return _resubscribe(link)
+        case "link":
+            return _mail_link(link)
+        case "export" | "erase" | "revoke" if not link.is_fresh:
+            words = _("Nothing has changed. Go back to your preferences and ask for a new link.")
+            return link.pages.say(_("This link has expired"), words, status=403)
         case "export":
             stored = personal_data.export(link.reloaded().site.engine, subscriber_id)
             name = 'attachment; filename="what-is-stored-about-me.json"'
             return JSONResponse(stored, headers={"Content-Disposition": name})
         case "erase":
             return _erase(link, form)
+        case "revoke":
+            return _revoke(link)
         case _:
             return _save(link, form)
 
@@ -90,6 +99,29 @@ def _save(link: PersonalLink, form: Form) -> Response:
     return _show(link.reloaded(), _("Saved. Your changes apply from the next issue."))
 
 
+def _mail_link(link: PersonalLink) -> Response:
+    contact = link.site.contact
+    match links.mail_fresh_link(link.site.engine, link.subscriber.id, clock.now()):
+        case LinkRequest.QUEUED:
+            notice = _("We’re emailing you a link. For 24 hours, you can use it to download or delete your data.")
+            return _show(link, notice, after=link.site.hint_later())
+        case LinkRequest.REPEATED:
+            notice = _(
+                "We’ve already emailed you a link in the last 24 hours. If it hasn’t arrived, write to us: %(contact)s",
+                contact=contact,
+            )
+        case LinkRequest.SUPPRESSED:
+            notice = _("We can’t email this address, so please write to us: %(contact)s", contact=contact)
+    return _show(link, notice)
+
+
+def _revoke(link: PersonalLink) -> Response:
+    """Go on with a link that works, for as long as the one that was used would have."""
+    links.revoke_links(link.site.engine, link.subscriber.id, clock.now())
+    token = link.reloaded().sign(Purpose.FRESH, link.token.issued)
+    return RedirectResponse(link.pages.at(f"/preferences/{token}?revoked=yes"), 303)
+
+
 def _erase(link: PersonalLink, form: Form) -> Response:
     if value(form, "sure") != "yes":
         return _show(link, errors={"sure": _("Tick the box to confirm. Deleted data can’t be recovered.")})
@@ -117,7 +149,8 @@ def _show(
         email=subscriber.email,
         subscribed=subscriber.status is Status.CONFIRMED,
         may_return=subscriber.status is Status.UNSUBSCRIBED and subscriber.consent.confirmed_at is not None,
-        feedback_token=sign(Purpose.FEEDBACK, subscriber.id, now, link.site.keys),
+        is_fresh=link.is_fresh,
+        feedback_token=link.sign(Purpose.FEEDBACK, now),
         suggesting=link.site.takes_suggestions,
         fields=fields or fields_of(subscriber.preferences, now),
         errors=errors or {},

@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from digest import clock
 from digest.database.engine import read_only
 from digest.issues import first_issue
-from digest.issues.store import newest_issue
+from digest.issues.archive import part_of_issue
 from digest.language import Message, _, n_
 from digest.ledger.kinds import Status
 from digest.papers.store import latest_papers
@@ -57,11 +57,11 @@ router = PageRouter()
 def front_page(site: TheSite, request: Request) -> Response:
     """One field, and today's papers."""
     with read_only(site.engine) as connection:
-        issue = newest_issue(connection)
-        papers = [] if issue else latest_papers(connection, CARDS)
-    cards = [card(ranked) for ranked in issue.papers[:CARDS]] if issue else [paper_card(paper) for paper in papers]
-    voted = issue is None or any(ranked.has_votes for ranked in issue.papers)
-    page = site.pages.show("front", day=issue.date if issue else None, cards=cards, voted=voted, **_EMPTY)
+        part = part_of_issue(connection, range(1, CARDS + 1))
+        papers = [] if part else latest_papers(connection, CARDS)
+    day = part.issue.date if part else None
+    cards = [card(ranked) for ranked in part.issue.papers] if part else [paper_card(paper) for paper in papers]
+    page = site.pages.show("front", day=day, cards=cards, voted=part is None or part.has_votes, **_EMPTY)
     return same_for_all(request, page, cache=REVALIDATED)  # a new issue is seen at once
 
 

@@ -12,12 +12,11 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_only
-from digest.issues.archive import days_in, latest_place, months_of_issues
-from digest.issues.store import issue_on
+from digest.issues.archive import days_in, latest_place, months_of_issues, part_of_issue
 from digest.language import _
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import Paper, RankedPaper, arxiv_id, arxiv_page, canonical_address, paper_id_of
-from digest.papers.search import papers_like
+from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
 from digest.settings import Settings
 from digest.text import one_line, parse_date
@@ -54,21 +53,23 @@ def issue_page(
     site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY, page: PageNumber = 1
 ) -> Response:
     """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
+    ranks = range((page - 1) * PER_PAGE + 1, page * PER_PAGE + 1)
     with read_only(site.engine) as connection:
-        issue = issue_on(connection, kind, issue_date(day))
-    if issue is None:
+        part = part_of_issue(connection, ranks, issue_date(day), kind)
+    if part is None:
         raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
-    pages = pages_of(len(issue.papers), PER_PAGE, page)
-    shown = issue.papers[(page - 1) * PER_PAGE : page * PER_PAGE]
+    issue, pages = part.issue, pages_of(part.total, PER_PAGE, page)
     canonical = site.settings.public_url + issue.path
     answer = site.pages.show(
         "issue",
         issue=issue,
-        cards=[card(ranked) for ranked in shown],
+        num=part.total,
+        voted=part.has_votes,
+        cards=[card(ranked) for ranked in issue.papers],
         page=page,
         pages=pages,
         canonical=canonical,
-        structured=_collection(issue.date, shown, canonical, site.settings),
+        structured=_collection(issue.date, issue.papers, canonical, site.settings),
     )
     return same_for_all(request, answer)
 
@@ -85,7 +86,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
             raise HTTPException(404)
         details = paper_with_id(connection, paper_id)
         rank = latest_place(connection, paper_id)
-        similar = papers_like(connection, details.paper, SIMILAR) if details else []
+        similar = stored_similar_papers(connection, paper_id, SIMILAR) if details else []
     if details is None:
         return site.pages.show("unknown_paper", 404, paper_id=paper_id, arxiv=arxiv_page(paper_id))
     paper = details.paper

@@ -8,10 +8,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from digest.database.engine import read_only
-from digest.issues.issue import Issue
+from digest.issues.archive import part_of_issue, votes_and_scores
 from digest.issues.selection import FEWEST
-from digest.issues.store import newest_issue
-from digest.papers.paper import RankedPaper
 from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
 from digest.subscribers.preferences import DEFAULTS
 from digest.web.cards import paper_card
@@ -51,15 +49,16 @@ router = PageRouter()
 def how_papers_are_chosen(site: TheSite, request: Request) -> Response:
     """The same for everybody."""
     with read_only(site.engine) as connection:
-        issue = newest_issue(connection)
+        part = part_of_issue(connection, range(1, 2))
+        voted = votes_and_scores(connection, part.issue.id) if part and part.issue.formula == FORMULA else ()
     settings = site.settings
     floor = None if settings.full_lists else FLOOR
     page = site.pages.show(
         "choosing",
         canonical=settings.public_url + PATH,
-        day=issue.date if issue else None,
-        first=paper_card(issue.papers[0].paper) if issue else None,
-        picture=_picture(issue, floor),
+        day=part.issue.date if part else None,
+        first=paper_card(part.issue.papers[0].paper) if part else None,
+        picture=_picture(voted, floor),
         early=EARLY_LABELS,
         week_best=WEEK_BEST,
         pool_days=settings.pool_days,
@@ -73,11 +72,10 @@ def how_papers_are_chosen(site: TheSite, request: Request) -> Response:
     return same_for_all(request, page, cache=REVALIDATED)
 
 
-def _picture(issue: Issue | None, floor: float | None) -> dict[str, Any]:
+def _picture(voted: Sequence[Dot], floor: float | None) -> dict[str, Any]:
     """The chart, and the numbers of its text alternative."""
-    voted: Sequence[RankedPaper] = [ranked for ranked in issue.papers if ranked.terms.voted] if issue else ()
-    is_real = issue is not None and issue.formula == FORMULA and len(voted) >= _FEWEST_DOTS
-    dots = [(ranked.terms.points, ranked.score) for ranked in voted] if is_real else _EXAMPLE
+    is_real = len(voted) >= _FEWEST_DOTS
+    dots = voted if is_real else _EXAMPLE
     below = sum(score < floor for _votes, score in dots) if floor is not None else 0
     best = min(DEFAULTS.papers, len(dots) - below)
     return {

@@ -14,14 +14,14 @@ from sqlalchemy import Connection
 
 from digest.database.engine import read_only
 from digest.issues.archive import Appearance, appearances, newest_cut
+from digest.issues.store import BEST_FOR_TOPICS
 from digest.language import _
-from digest.papers.topics import Topic, matches_topic, topic_with
+from digest.papers.topics import Topic, topic_with
 from digest.text import one_line
 from digest.web.cards import UNTITLED, card
 from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
 
-_BEST, _BEST_FOR_TOPICS = 10, 50  # ranks of an issue that count
-_ISSUES = 14
+_BEST = 10  # ranks of an issue that the feed of all issues shows
 _ENTRIES = 50
 _PER_PAGE = 10
 _NEVER = "2026-01-01T00:00:00+00:00"  # the last change of a feed without entries
@@ -43,7 +43,7 @@ TheTopic = Annotated[Topic | None, Depends(_topic)]
 
 
 @router.page("/topics")
-def topics_page(site: TheSite, request: Request) -> Response:
+async def topics_page(site: TheSite, request: Request) -> Response:
     """Every topic, with its feeds."""
     return same_for_all(request, site.pages.show("topics", canonical=f"{site.settings.public_url}/topics"))
 
@@ -52,9 +52,9 @@ def topics_page(site: TheSite, request: Request) -> Response:
 def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumber = 1) -> Response:
     """The papers of recent issues on one topic."""
     with read_only(site.engine) as connection:
-        newest = _newest(connection, topic)
-    pages = pages_of(len(newest), _PER_PAGE, page)
-    cards = [card(appearance.ranked) for appearance in newest[(page - 1) * _PER_PAGE : page * _PER_PAGE]]
+        newest, total = _newest(connection, topic, _PER_PAGE, (page - 1) * _PER_PAGE)
+    pages = pages_of(total, _PER_PAGE, page)
+    cards = [card(appearance.ranked) for appearance in newest]
     answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=_base(site, topic))
     return same_for_all(request, answer)
 
@@ -78,15 +78,16 @@ def json_feed(site: TheSite, request: Request, topic: TheTopic) -> Response:
     return same_for_all(request, Response(json.dumps(feed, ensure_ascii=False), media_type=_JSON), cut_at)
 
 
-def _newest(connection: Connection, topic: Topic | None) -> list[Appearance]:
-    newest = appearances(connection, _BEST_FOR_TOPICS if topic else _BEST, _ISSUES)
-    return [appearance for appearance in newest if not topic or matches_topic(appearance.ranked.paper, topic)]
+def _newest(connection: Connection, topic: Topic | None, limit: int, offset: int = 0) -> tuple[list[Appearance], int]:
+    if topic is None:
+        return appearances(connection, _BEST, limit, offset)
+    return appearances(connection, BEST_FOR_TOPICS, limit, offset, topic.slug)
 
 
 def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | None]:
     """The feed, and when the newest issue was cut."""
     with read_only(site.engine) as connection:
-        newest, cut_at = _newest(connection, topic)[:_ENTRIES], newest_cut(connection)
+        (newest, _total), cut_at = _newest(connection, topic, _ENTRIES), newest_cut(connection)
     title, voted = site.settings.title, any(appearance.ranked.has_votes for appearance in newest)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",

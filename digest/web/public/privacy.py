@@ -2,17 +2,17 @@
 
 from email.utils import parseaddr
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from digest.subscribers.subscriptions import PENDING_FOR, UNDO_WITHIN
 from digest.subscribers.tokens import CONFIRM_FOR
-from digest.web.site import PageRouter, TheSite
+from digest.web.site import REVALIDATED, PageRouter, TheSite, same_for_all
 
 router = PageRouter()
 
 
 @router.page("/privacy")
-def privacy(site: TheSite) -> Response:
+async def privacy(site: TheSite, request: Request) -> Response:
     """The same for everybody."""
     settings, join = site.settings, site.pages.language.join
     # Each address and server once; a message also names its server in a header.
@@ -20,7 +20,7 @@ def privacy(site: TheSite) -> Response:
         parseaddr(mailbox)[1] for mailbox in (settings.mail_from, settings.transactional_from) if mailbox
     )
     carriers = dict.fromkeys(relay.host for relay in settings.relays if not relay.is_local)
-    return site.pages.show(
+    page = site.pages.show(
         "privacy",
         senders=join(list(senders)),
         carriers=join(list(carriers)),
@@ -30,3 +30,4 @@ def privacy(site: TheSite) -> Response:
         undo_minutes=int(UNDO_WITHIN.total_seconds() // 60),
         pending_days=PENDING_FOR.days,
     )
+    return same_for_all(request, page, cache=REVALIDATED)

@@ -174,7 +174,7 @@ def test_each_readers_links_are_their_own() -> None:
             for verified in [verify(purpose, token, [SECRET])]
         }
         assert opened == {(Purpose.MANAGE, number), (Purpose.UNSUBSCRIBE, number), (Purpose.CONFIRM, None),
-                          (Purpose.FEEDBACK, number), (Purpose.FEEDBACK, None),
+                          (Purpose.FEEDBACK, number), (Purpose.FEEDBACK, None), (Purpose.FRESH, None),
                           (Purpose.MANAGE, None), (Purpose.UNSUBSCRIBE, None)}  # fmt: skip
 
 

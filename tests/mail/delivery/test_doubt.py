@@ -9,6 +9,7 @@ from sqlalchemy import func, update
 from digest.database.engine import transaction
 from digest.database.tables import fragments
 from digest.ledger import transitions
+from digest.subscribers.links import revoke_links
 from tests.mail.delivery.builders import hands as hands
 from tests.support.scenario import DAY, SECRET, add_papers, add_subscriber, cut, desk
 from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
@@ -73,6 +74,20 @@ def test_a_mail_in_doubt_that_would_differ_now_is_held_and_reported(hands, engin
     with transaction(engine) as connection:  # which an operator can overrule, knowing that it may be a second copy
         assert transitions.retry(connection, hands.at) == 1
     hands.deliver()
+    assert hands.audit(issue).accepted == 1
+
+
+def test_a_mail_in_doubt_goes_as_the_same_bytes_after_its_links_were_revoked(hands, engine, smtp_server):
+    add_papers(engine, range(3))
+    ada = add_subscriber(engine, "ada@example.com")
+    issue = cut(engine)
+    smtp_server.answer(Step.END, KEEP_AND_HANG_UP)
+    hands.deliver()
+    revoke_links(engine, ada.id, hands.at)
+    hands.at += timedelta(minutes=10)
+    hands.deliver()
+    first, second = smtp_server.taken
+    assert first.content == second.content
     assert hands.audit(issue).accepted == 1
 
 

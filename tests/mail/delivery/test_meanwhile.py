@@ -67,7 +67,7 @@ def test_a_subscriber_who_pauses_after_their_papers_were_chosen_gets_no_message(
     issue = cut(engine)
 
     class PausesAfterTheChoice(Unlimited):
-        def admit(self, domains, now):
+        def admit(self, domains, now, requested=()):
             paused = replace(subscriber.preferences, paused_until=DAY + timedelta(days=1))
             change_preferences(engine, subscriber.id, paused, now)
             return super().admit(domains, now)

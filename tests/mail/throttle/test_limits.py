@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from digest.database.engine import transaction
+from digest.ledger.deliveries import Shares
 from digest.mail.delivery.outcome import Outcome, Receipt, receipt_of
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause, set_pause
 from digest.mail.throttle.breaker import after_failures
@@ -91,14 +92,75 @@ def test_what_was_not_accepted_is_given_back_and_never_more(engine, unsent, left
         assert sent_on(connection, TODAY) == left
 
 
-@pytest.mark.parametrize(("sent", "paused"), [(499, False), (500, True)])
-def test_a_day_of_the_warm_up_that_is_full_pauses_all_sending_until_midnight(engine, sent, paused):
+@pytest.mark.parametrize(("sent", "issues"), [(499, 100), (500, 0)])
+def test_a_day_of_the_warm_up_that_is_full_claims_no_mail_of_issues_until_midnight(engine, sent, issues):
     throttle = throttle_of(engine, warm_up_from=TODAY)
     with transaction(engine) as connection:
         reserve(connection, TODAY, sent, 500)
-    assert throttle.why_paused(NOW) == (
-        "the 500 messages of this day of the warm-up are sent; it goes on at 2026-11-24 00:00 UTC" if paused else ""
-    )
+    with capture_logs() as logs:
+        assert {throttle.shares(100, NOW) for _ in range(3)} == {Shares(50, 25, issues)}
+    told = "the 500 messages of this day of the warm-up are sent; it goes on at 2026-11-24 00:00 UTC"
+    assert [line["event"] for line in logs] == ([] if issues else [told])
+    assert throttle.shares(100, NOW + timedelta(hours=16)).of_issues == 100
+
+
+# --- what is asked for ---
+
+
+@pytest.mark.parametrize(
+    ("first_day", "days", "hourly", "limit"),
+    [
+        (500, 0, None, 50),
+        (50, 0, None, 10),
+        (500, 2, None, 88),
+        (500, 30, None, 500),
+        (10_000, 9, None, 1000),
+        (500, 0, 7, 7),
+        (500, -1, None, 500),
+    ],
+)
+def test_a_tenth_of_a_warm_ups_day_may_be_asked_for_in_an_hour(first_day, days, hourly, limit):
+    limits = Limits(warm_up_from=TODAY, warm_up_first_day=first_day, requested_an_hour=hourly)
+    assert limits.requested_limit(TODAY + timedelta(days=days)) == limit
+    assert Limits().requested_limit(TODAY) == 500
+
+
+def test_what_is_asked_for_is_at_most_a_quarter_of_a_claim_and_no_more_than_the_hour_has_room_for(engine):
+    throttle = throttle_of(engine, requested_an_hour=20)
+    assert throttle.shares(100, NOW) == Shares(20, 20, 100)
+    assert [throttle.shares(limit, NOW).beside_issues for limit in (79, 10, 3, 2, 1)] == [19, 2, 1, 0, 0]
+    assert throttle_of(engine, 0.2).shares(1, NOW).beside_issues == 1  # of a claim of one, each fourth
+
+
+def test_in_any_hour_no_more_is_sent_than_may_be_asked_for_whoever_sends_it(engine):
+    workers = [throttle_of(engine, requested_an_hour=10) for _ in range(2)]
+    went = []
+    for minutes in range(0, 180, 3):
+        now = NOW + minutes * MINUTE
+        for throttle in workers:
+            waits = throttle.admit(["a.org"] * 3, now, requested=range(3))
+            went += [minutes] * waits.count(GO)
+            assert set(waits) <= {GO, timedelta(seconds=10)}
+    assert [minutes for minutes in went if minutes < 60] == [0] * 6 + [3] * 4
+    assert all(sum(start <= minutes < start + 60 for minutes in went) <= 10 for start in range(180))
+    assert len(went) >= 20
+    assert workers[0].admit(["a.org"] * 3, NOW + 180 * MINUTE) == [GO] * 3  # mail of an issue
+
+
+def test_what_no_server_was_told_the_recipient_of_is_given_back_and_refusals_are_not(engine):
+    throttle = throttle_of(engine, requested_an_hour=4, warm_up_from=TODAY)
+    asked_for = range(4)
+    assert throttle.admit(["a.org"] * 4, NOW, asked_for) == [GO] * 4
+    replies = [
+        Reply(0, Phase.SESSION, None, "connection refused", NOW),
+        Reply(1, Phase.WAITING, None, "", NOW),
+        Reply(2, Phase.RCPT, 550, "5.1.1 no such user", NOW),
+        Reply(3, Phase.RCPT, 451, "4.3.0 later", NOW),
+    ]
+    throttle.record([("a.org", receipt_of(reply)) for reply in replies], NOW, asked_for)
+    assert throttle.shares(100, NOW).requested == 2
+    with transaction(engine) as connection:
+        assert sent_on(connection, TODAY) == 0  # it is outside the warm-up
 
 
 @pytest.mark.parametrize(("jitter", "minutes"), [(0.0, 0), (0.5, 5)])
@@ -264,10 +326,11 @@ def test_each_outcome_is_counted(outcome, counts):
 
 @pytest.mark.parametrize(("code", "refused"), [(None, False), (421, False), (499, False), (500, True), (535, True)])
 def test_a_failure_is_a_refusal_from_500_on(code, refused):
-    summary = summarize([("a.org", receipt(Outcome.SENDER_ERROR, code, text="no"))] * 3)
+    failure = replace(receipt(Outcome.SENDER_ERROR, code, text="no"), before_recipient=True)
+    summary = summarize([("a.org", failure)] * 3)
     assert (summary.refused, summary.failures) == (refused, 3 if refused else 1)
     assert summary.reply == f"{code or ''} no".strip()
-    after_success = [("a.org", receipt(Outcome.SENDER_ERROR, code)), ("a.org", receipt(Outcome.ACCEPTED, seconds=1))]
+    after_success = [("a.org", failure), ("a.org", receipt(Outcome.ACCEPTED, seconds=1))]
     assert (summarize(after_success).refused, summarize(after_success).failures) == (False, 0)
 
 

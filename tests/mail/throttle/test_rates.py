@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from digest.mail.throttle.rates import QUEUE_SECONDS, Bucket, Rates
 from digest.mail.throttle.throttle import MAX_WAIT, Limits, Throttle
 from digest.run import processes
-from digest.run.parts import valkey_command
 from tests.mail.throttle.builders import Clock, TimedRates
+from tests.support.servers import broker_command
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 GO = timedelta(0)
@@ -172,7 +172,7 @@ def go(rates):
 
 
 def start(port, folder):
-    server = processes.start(valkey_command(port, folder), output=subprocess.DEVNULL)
+    server = processes.start(broker_command(port, folder), output=subprocess.DEVNULL)
     assert processes.wait_until(lambda: processes.answers(port), seconds=10)
     return server
 

@@ -349,13 +349,12 @@ def test_all_workers_together_never_send_more_than_the_warm_up_allows(throttle_o
     went = 0
     for _ in range(4):
         for worker in workers:
-            if not worker.why_paused(NOW):
+            if worker.shares(4, NOW).of_issues:
                 waits = worker.admit(["example.org"] * 4, NOW)
                 went += waits.count(GO)
                 worker.record(answers(*[ACCEPTED] * waits.count(GO)), NOW)
     assert went == 30
-    reason = "the 30 messages of this day of the warm-up are sent; it goes on at 2026-11-24 00:00 UTC"
-    assert {worker.why_paused(NOW + SECOND) for worker in workers} == {reason}
+    assert {worker.shares(4, NOW + SECOND).of_issues for worker in workers} == {0}
 
 
 def test_what_the_day_has_no_room_for_waits_for_midnight_in_utc_and_then_a_third_more_goes(throttle_of):
@@ -363,8 +362,8 @@ def test_what_the_day_has_no_room_for_waits_for_midnight_in_utc_and_then_a_third
     waits = throttle.admit(["example.org"] * 31, NOW)
     assert waits == [GO] * 30 + [timedelta(hours=16, minutes=5)]
     midnight = datetime(2026, 11, 24, tzinfo=UTC)
-    assert throttle.why_paused(midnight - SECOND)
-    assert throttle.why_paused(midnight) == ""
+    assert throttle.shares(50, midnight - SECOND).of_issues == 0
+    assert throttle.shares(50, midnight).of_issues == 50
     assert throttle.admit(["example.org"] * 50, midnight).count(GO) == 40
 
 

@@ -170,6 +170,57 @@ def test_what_was_on_its_way_when_it_opened_does_not_lengthen_the_pause():
     assert after_failures(by_hand, said_by(POLICY), NOW, in_trial=False) == by_hand
 
 
+REFUSED = Reply(0, Phase.RCPT, 550, "5.7.1 policy", NOW)
+
+
+def refused_by(domains, requested=()):
+    """The summary of a window in which the recipient of each message was refused, by domain."""
+    return summarize([(domain, answer(number, REFUSED)) for number, domain in enumerate(domains.split())], requested)
+
+
+@pytest.mark.parametrize(
+    ("windows", "minutes"),
+    [
+        (["a a a a a a a a a a"], 0),
+        (["a b a b a b a b a b"], 0),
+        (["a b a b"], 0),
+        (["a b c d"], 0),
+        (["a b c a b"], 5),
+        (["a b a", "b c"], 5),
+        (["a", "b", "c", "d", "e"], 5),
+    ],
+)
+def test_refusals_of_recipients_are_about_us_only_from_three_domains(windows, minutes):
+    row = CLOSED
+    for window in windows:
+        row = after_failures(row, refused_by(window), NOW, in_trial=False)
+    assert ((row.until - NOW) / MINUTE if row.is_in_force(NOW) else 0) == minutes
+
+
+def test_refusals_of_recipients_count_since_the_last_acceptance():
+    row = after_failures(CLOSED, refused_by("a b c d"), NOW, in_trial=False)
+    window = [("e", answer(0, ACCEPTED)), *[(domain, answer(number, REFUSED)) for number, domain in enumerate("fg", 1)]]
+    row = after_failures(row, summarize(window), NOW, in_trial=False)
+    assert (row.refusing, row.is_in_force(NOW)) == (("f", "g"), False)
+
+
+def test_a_refusal_of_somebody_whom_a_stranger_named_is_about_nobody():
+    assert refused_by("a b c d e", requested=range(5)).refusing == []
+    slow = summarize([("a", answer(0, TOO_FAST)), ("b", answer(1, TOO_FAST))], requested=[0])
+    assert slow.slow_down.keys() == {"b"}
+    blocked = summarize([("a", answer(number, POLICY)) for number in range(3)], requested=range(3))
+    assert (blocked.failures, blocked.no_recipient) == (3, 3)  # before the server was told whom it is for
+
+
+def test_a_trial_that_one_recipient_refuses_goes_on_with_others_until_three_have():
+    row = Pause(EVERYTHING, NOW, NOW + MINUTE, "535", BREAKS_AT)
+    for domain in "ab":
+        row = after_failures(row, refused_by(domain), NOW, in_trial=True)
+        assert (row.until, row.failures) == (NOW + MINUTE, BREAKS_AT)
+    row = after_failures(row, refused_by("c"), NOW, in_trial=True)
+    assert (row.until, row.failures) == (NOW + 10 * MINUTE, BREAKS_AT + 1)
+
+
 replies = st.sampled_from([ACCEPTED, POLICY, NO_USER, TOO_FAST, "connection refused"])
 
 

@@ -73,6 +73,15 @@ def real_sources(url: str, *names: str, engine: Engine | None = None) -> list[So
     return make_sources(names or ("huggingface",), places, remembered_by(engine) if engine else lambda _url: None)
 
 
+def test_a_record_that_no_database_takes_stops_no_other_source(engine: Engine) -> None:
+    broken = Fake("broken", lists(TWO, upvotes=10**30))
+    runs = collect_recent(engine, [broken, Fake(answer=lists(ONE))], NOW, pool_days=1)
+    assert {run.source: run.outcome for run in runs} == {"broken": SourceHealth.FAILING, "fake": SourceHealth.FRESH}
+    assert "its records cannot be stored" in next(run.message for run in runs if run.source == "broken")
+    with read_only(engine) as connection:
+        assert [observed.paper for observed in pool(connection, NOW, NOW)] == [ONE]
+
+
 def test_what_a_source_lists_is_stored_with_its_votes(engine: Engine) -> None:
     (done,) = collect(engine, [Fake(answer=lists(ONE, TWO, upvotes=3))], DAY, NOW)
     assert (done.outcome, done.papers, done.new, done.message) == (SourceHealth.FRESH, 2, 2, "2 papers listed")

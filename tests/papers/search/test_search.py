@@ -10,7 +10,16 @@ from sqlalchemy import Engine, delete, func, select
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import metadata, papers
 from digest.papers.paper import Paper, Votes, paper_id_of
-from digest.papers.search import Filters, index_all, paper_words, papers_like, parse_query, search
+from digest.papers.search import (
+    Filters,
+    index_all,
+    paper_words,
+    papers_like,
+    parse_query,
+    search,
+    store_similar_papers,
+    stored_similar_papers,
+)
 from digest.papers.search.tokenizer import words_of
 from digest.papers.store import keep_papers, keep_votes, withdraw
 
@@ -279,3 +288,25 @@ def test_a_withdrawn_paper_is_neither_found_nor_like_another(engine: Engine) -> 
     assert found(engine, "quantum codes") == ["1", "2"]
     with read_only(engine) as connection:
         assert [like.id for like in papers_like(connection, twins[0], 5)] == ["2605.00002"]
+
+
+def test_similar_papers_are_stored_for_each_paper_and_a_week_later_again(engine: Engine) -> None:
+    pruning = "sparse pruning of weights"
+    fillers = [Paper(f"2605.001{number:02}", f"subject{number} alone") for number in range(10)]
+    stock(engine, *fillers, *(Paper(f"2605.0000{number}", pruning, f"Part {number}") for number in (1, 2)))
+
+    def similar_to(number: int) -> list[str]:
+        with read_only(engine) as connection:
+            return [like.id[-1] for like in stored_similar_papers(connection, f"2605.0000{number}", 4)]
+
+    assert similar_to(1) == []
+    assert store_similar_papers(engine, NOON) == 12
+    assert (similar_to(1), similar_to(2)) == (["2"], ["1"])
+    stock(engine, Paper("2605.00003", pruning, "Part 3"))
+    assert store_similar_papers(engine, NOON + timedelta(days=7)) == 1
+    assert (similar_to(1), similar_to(3)) == (["2"], ["1", "2"])
+    assert store_similar_papers(engine, NOON + timedelta(days=7, seconds=1)) == 12
+    assert similar_to(1) == ["2", "3"]
+    with transaction(engine) as connection:
+        withdraw(connection, "huggingface", ["2605.00002"], NOON)
+    assert similar_to(1) == ["3"]

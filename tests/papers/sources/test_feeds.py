@@ -1,17 +1,22 @@
 """An operator's own lists, as files and addresses, whole and broken."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, select
 
+from digest.database.engine import read_only
+from digest.database.tables import metadata
 from digest.papers.paper import Votes
 from digest.papers.sources.feeds import Feeds
 from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Validator
+from tests.conftest import Command
 from tests.support.replay import Replay, Reply, json_reply, replaying
 
 NOW = datetime(2026, 5, 28, 9, tzinfo=UTC)
@@ -192,7 +197,37 @@ def test_one_address_is_asked_once_for_all_days_of_a_collecting(server: Replay) 
     assert len(server.asked) == 1
 
 
-def test_the_password_in_the_address_of_a_list_is_never_shown() -> None:
-    with pytest.raises(SourceUnavailable, match=r"^http://127\.0\.0\.1:9/own: ") as caught:
-        fetch("http://ada:hunter2@127.0.0.1:9/own")
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://ada:hunter2@127.0.0.1:9/own", "http://127.0.0.1:9/own"),
+        ("http://hunter2@127.0.0.1:9/own", "http://127.0.0.1:9/own"),
+        ("http://127.0.0.1:9/own?token=hunter2&n=5", "http://127.0.0.1:9/own?token=…&n=5"),
+        ("http://127.0.0.1:9/own?n=5&api_key=hunter2#x", "http://127.0.0.1:9/own?n=5&api_key=…#x"),
+        ("http://ada:hunter2@[::1/own", "http://[::1/own"),
+        ("http://ada:hunter2@127.0.0.1:port/own", "http://127.0.0.1:port/own"),
+        ("http://ada:hunter2@a..b/own", "http://a..b/own"),
+    ],
+)
+def test_the_password_in_the_address_of_a_list_is_never_shown(address: str, shown: str) -> None:
+    with pytest.raises(SourceUnavailable, match=f"^{re.escape(shown)}: ") as caught:
+        fetch(address)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["ada:hunter2@", "?token=hunter2"])
+def test_the_password_in_the_address_of_a_list_is_nowhere_in_the_database_the_log_and_what_the_doctor_says(
+    command: Command, server: Replay, engine: Engine, secret: str
+) -> None:
+    path = "/own" + (secret if secret.startswith("?") else "")
+    home = server.url if secret.startswith("?") else server.url.replace("://", f"://{secret}")
+    server.answers("/own", json_reply([record(id="x"), record(url="/relative")], etag='"1"'))
+    environment = {"DIGEST_SOURCES": "feeds", "DIGEST_FEEDS": home + path, "DIGEST_LOG_LEVEL": "debug"}
+    environment["DIGEST_DATABASE_URL"] = engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    printed = [command(*words, **environment) for words in (("collect",), ("doctor",), ("--debug", "collect"))]
+    assert server.asked, "the list was read"
+    server.answers("/own", json_reply([record()], etag='"1"'))
+    printed.append(command("collect", **environment))
+    with read_only(engine) as connection:
+        stored = [connection.execute(select(table)).all() for table in metadata.sorted_tables]
+    assert "hunter2" not in repr((stored, [(end.stdout, end.stderr) for end in printed]))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import IPv4Address, ip_address
 
 import httpx2
 import pytest
@@ -234,17 +235,53 @@ def test_a_redirect_from_tls_to_clear_text_is_refused() -> None:
     assert redirect_problem("https://example.org/a", "https://93.184.216.34/", home) == ""
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]
+)
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public_address(address)
 
 
 @pytest.mark.parametrize(
     "address",
-    ["10.1.2.3", "100.64.0.1", "192.0.2.1", "224.0.0.1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::", "name"],
+    [
+        "10.1.2.3",
+        "100.64.0.1",
+        "192.0.2.1",
+        "224.0.0.1",
+        "192.0.0.8",
+        "192.88.99.1",
+        "::",
+        "fec0::1",
+        "4000::1",
+        "name",
+    ],
 )
-def test_hidden_private_addresses_are_not_public(address: str) -> None:
+def test_private_addresses_are_not_public(address: str) -> None:
     assert not is_public_address(address)
+
+
+@pytest.mark.parametrize("inside", ["10.1.2.3", "127.0.0.1", "169.254.169.254", "192.0.0.8"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "::{a}",
+        "::ffff:{a}",
+        "::ffff:0:{a}",
+        "64:ff9b::{a}",
+        "64:ff9b:1::{a}",
+        "64:ff9b:1:ffff:ffff:ffff:{a}",
+        "2002:{a}::1",
+        "2001:0:{a}::",
+        "2001:0:5db8:d822:0:0:{a}",
+        "fe80::5efe:{a}",
+    ],
+)
+def test_private_addresses_are_not_public_in_any_form_of_ipv6(form: str, inside: str) -> None:
+    number = int(IPv4Address(inside))
+    text = form.replace("{a}", f"{number >> 16:x}:{number & 0xFFFF:x}")
+    assert ip_address(text)
+    assert not is_public_address(text)
 
 
 @pytest.mark.parametrize(

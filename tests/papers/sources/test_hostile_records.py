@@ -15,6 +15,7 @@ from digest.papers.sources.arxiv_xml import document
 from digest.papers.sources.feeds.feed_json import Item, item_of
 from digest.papers.sources.feeds.feed_xml import items
 from digest.papers.sources.reading import decoded
+from digest.papers.sources.records import as_object
 from digest.papers.sources.source import SourceUnavailable
 from digest.papers.text.latex.commands import COMMANDS
 from digest.papers.text.latex.symbols import ACCENTS, LETTERS, PLAIN, SWITCHES, symbol
@@ -116,6 +117,13 @@ def test_whatever_a_record_holds_it_is_a_paper_of_clean_lines_or_named(record: d
         check(read)
     else:
         assert read.startswith("it ")
+
+
+@given(st.dictionaries(st.text(max_size=9), ANYTHING | HOSTILE, max_size=4))
+def test_a_record_is_read_from_its_python_repr_too(record: dict[str, Any]) -> None:
+    wanted = json.loads(json.dumps(record))
+    if "inf" not in repr(record) and "nan" not in repr(record):
+        assert as_object(repr(record)) == wanted
 
 
 def check(read: Item) -> None:

@@ -28,13 +28,14 @@ def test_reading_a_link_never_changes_anything(visit: Visit) -> None:
     visit.hints.clear()
     links = [
         f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
+        f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
         f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
     ]
     links += [f"/confirm/{visit.token(Purpose.CONFIRM, one)}" for one in (subscriber, pending)]
     links += ["/", "/subscribe", "/manage", "/issues", "/issues/2026-11-23", "/papers/2405.17247"]
     for link in links:
         for method in ("GET", "HEAD", "OPTIONS"):
-            for query in ("", "?List-Unsubscribe=One-Click", "?action=erase&sure=yes&undo=yes&again=yes"):
+            for query in ("", "?List-Unsubscribe=One-Click", "?action=erase&sure=yes&undo=yes&again=yes&revoked=1"):
                 assert visit.browser.request(method, link + query).status_code in (200, 404, 405)
     assert visit.everything() == before
     assert visit.hints == []

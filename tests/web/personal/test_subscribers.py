@@ -225,7 +225,7 @@ def test_a_page_that_cannot_know_whether_mail_arrives_says_whom_to_ask(visit: Vi
 
 def test_the_export_is_a_file_with_everything(visit: Visit) -> None:
     subscriber = visit.subscribed()
-    answer = visit.browser.post(f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}", data={"action": "export"})
+    answer = visit.browser.post(f"/preferences/{visit.token(Purpose.FRESH, subscriber)}", data={"action": "export"})
     assert "attachment" in answer.headers["content-disposition"]
     stored = answer.json()
     assert stored["subscriber"]["email"] == ADDRESS
@@ -234,7 +234,7 @@ def test_the_export_is_a_file_with_everything(visit: Visit) -> None:
 
 def test_erasing_needs_a_tick_and_ends_every_link(visit: Visit) -> None:
     subscriber = visit.subscribed()
-    link = f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}"
+    link = f"/preferences/{visit.token(Purpose.FRESH, subscriber)}"
     unsure = visit.browser.post(link, data={"action": "erase"})
     assert unsure.status_code == 400
     assert 'id="sure-wrong"' in unsure.text

@@ -30,7 +30,7 @@ def text_of(visit: Visit, **others: object) -> str:
 
 def test_the_front_page_the_preferences_and_the_sitemap_lead_to_it(visit: Visit) -> None:
     assert f'<a href="{PATH}">How papers are chosen</a>' in visit.browser.get("/").text
-    assert f"{PATH}</loc>" in visit.browser.get("/sitemap.xml").text
+    assert f"{PATH}</loc>" in visit.browser.get("/sitemap/pages.xml").text
 
 
 def test_its_numbers_are_the_constants(visit: Visit) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import feedparser
@@ -11,6 +11,7 @@ import pytest
 from digest.database.engine import transaction
 from digest.issues.store import set_status
 from digest.ledger.kinds import IssueStatus
+from digest.papers.store import keep_papers, withdraw
 from digest.papers.topics import TOPICS
 from tests.web.conftest import START, Visit
 from tests.web.public.test_archive import TODAY, cut, paper, store
@@ -119,7 +120,7 @@ def test_a_cancelled_issue_is_in_no_feed_and_no_list(visit: Visit) -> None:
 
 
 SAME_FOR_ALL = ("/feed.atom", "/feed.json", "/topics/robotics/feed.atom", "/issues", "/issues/2026-11-23")
-SAME_FOR_ALL += ("/papers/2511.00001", "/topics", "/sitemap.xml", "/robots.txt")
+SAME_FOR_ALL += ("/papers/2511.00001", "/topics", "/sitemap.xml", "/sitemap/pages.xml", "/robots.txt")
 
 
 @pytest.mark.parametrize("path", SAME_FOR_ALL)
@@ -160,20 +161,45 @@ def test_issues_are_found_by_month(visit: Visit) -> None:
         assert visit.browser.get(f"/issues?month={wrong}").status_code == 404
 
 
+def addresses_in(visit: Visit, sitemap: str) -> list[str]:
+    document = ET.fromstring(visit.browser.get(sitemap).content)
+    return [place.text for place in document.iter() if place.text and place.tag.endswith("loc")]
+
+
+def test_the_sitemap_names_each_paper_in_the_week_in_which_it_was_first_seen(visit: Visit) -> None:
+    seen = {
+        1: datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC),  # a Sunday
+        2: datetime(2026, 11, 23, 0, 0, 0, tzinfo=UTC),
+        3: datetime(2026, 11, 23, 0, 30, 0, tzinfo=UTC),
+        4: datetime(2026, 9, 1, 12, 0, 0, tzinfo=UTC),
+        5: datetime(2026, 9, 2, 12, 0, 0, tzinfo=UTC),
+    }
+    with transaction(visit.engine) as connection:
+        for number, at in seen.items():
+            keep_papers(connection, "feeds", at, [paper(number)])
+        withdraw(connection, "feeds", ["2511.00005"], START)
+    site = "http://127.0.0.1:8000"
+    assert addresses_in(visit, "/sitemap.xml") == [
+        f"{site}/sitemap/{name}.xml" for name in ("pages", "2026-11-23", "2026-11-16", "2026-08-31")
+    ]
+    papers_of = {
+        monday: [address.rpartition(".0000")[2] for address in addresses_in(visit, f"/sitemap/{monday}.xml")]
+        for monday in ("2026-11-23", "2026-11-16", "2026-08-31")
+    }
+    assert papers_of == {"2026-11-23": ["3", "2"], "2026-11-16": ["1"], "2026-08-31": ["4"]}
+    for wrong in ("2026-11-24", "x", "99999-01-01", "%00"):
+        assert visit.browser.get(f"/sitemap/{wrong}.xml").status_code == 404
+
+
 def test_the_sitemap_and_robots_name_what_is_open(issues: Visit) -> None:
     store(issues, paper(1))
-    places = [
-        place.text
-        for place in ET.fromstring(issues.browser.get("/sitemap.xml").content).iter()
-        if place.text and place.tag.endswith("loc")
-    ]
+    parts = addresses_in(issues, "/sitemap.xml")
+    places = [place for part in parts for place in addresses_in(issues, part)]
     for path in ("/", "/issues/2026-11-23", "/papers/2511.00001", "/topics/vision"):
         assert f"http://127.0.0.1:8000{path}" in places
     for place in places:
         assert issues.browser.get(place).status_code == 200
-    robots = issues.browser.get("/robots.txt").text
-    assert "Disallow: /u/" in robots
-    assert "Sitemap: http://127.0.0.1:8000/sitemap.xml" in robots
+    assert "Sitemap: http://127.0.0.1:8000/sitemap.xml" in issues.browser.get("/robots.txt").text
 
 
 def test_issues_and_papers_describe_themselves_to_machines(issues: Visit) -> None:

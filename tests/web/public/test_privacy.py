@@ -24,7 +24,7 @@ def said(visit: Visit, path: str = "/privacy", **others: object) -> str:
 
 def test_every_page_leads_to_it(visit: Visit) -> None:
     assert '<a href="/privacy">Privacy</a>' in visit.browser.get("/issues").text
-    assert "/privacy</loc>" in visit.browser.get("/sitemap.xml").text
+    assert "/privacy</loc>" in visit.browser.get("/sitemap/pages.xml").text
 
 
 def test_it_names_who_sends_who_carries_and_who_to_ask(visit: Visit) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from digest.database.engine import transaction
 from digest.papers.paper import Paper, Votes
+from digest.papers.search import store_similar_papers
 from digest.papers.store import keep_papers, keep_votes
 from digest.web.public.votes_chart import votes_chart
 from tests.web.conftest import START, Visit
@@ -111,6 +112,8 @@ def test_a_page_of_results_with_its_style_is_small(visit: Visit) -> None:
 def test_a_paper_page_shows_similar_papers(visit: Visit) -> None:
     about = ["quantum error codes", "quantum error decoders", "speech", "vision", "proteins", "graphs"]
     archive(visit, *(Paper(f"2511.{n:05}", one, f"On {one}.", listed_at=LISTED) for n, one in enumerate(about)))
+    assert "Similar papers" not in visit.browser.get("/papers/2511.00000").text
+    store_similar_papers(visit.engine, START)  # which a background job does
     page = visit.browser.get("/papers/2511.00000").text
     assert "Similar papers" in page
     assert 'href="/papers/2511.00001"' in page

@@ -24,7 +24,7 @@ _DELETED = re.compile(
     r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<(?:[\w.-]+:)?deleted-entry\s[^<>]*?\bref\s*=\s*([\"'])([^<>]*?)\1",
     re.DOTALL,
 )
-_END = re.compile(r"</(?:\w+:)?(?:feed|rss|RDF)\s*>|<(?:\w+:)?feed\b[^>]*/>", re.IGNORECASE)
+_END = re.compile(r"</(?:\w+:)?(?:feed|rss|RDF)\s*>|<(?:\w+:)?feed\b[^<>]*/>", re.IGNORECASE)
 _ENTRY, _ENTRY_END = (re.compile(rf"<{slash}(?:\w+:)?(?:entry|item)[\s/>]", re.IGNORECASE) for slash in ("", "/"))
 
 

@@ -17,13 +17,13 @@ from typing import Any
 from digest.papers.paper import Votes
 from digest.papers.sources.feeds.feed_json import MAX_RECORDS, TOO_MANY, Item, item_of
 from digest.papers.sources.feeds.feed_xml import items as xml_items
-from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse
-from digest.papers.sources.reading import JSON, decoded, per_record
+from digest.papers.sources.fetch import MAX_BYTES, Fetcher, FetchResponse, without_secrets
+from digest.papers.sources.reading import JSON, decoded, in_time, per_record
 from digest.papers.sources.source import Remembered, SourceResult, SourceUnavailable, Unreadable, Validator
 
 _LIST = re.compile(r'\s*\[|\s*\{.*?"(?:papers|items)"\s*:\s*\[', re.DOTALL)
 _VALUE = re.compile(r"[^\s,]")
-_NEXT = re.compile(r"\}\s*,?\s*(?=\{)")
+_NEXT = re.compile(r"\}\s*+(?:,\s*+)?(?=\{)")
 
 
 @dataclass(slots=True)
@@ -77,11 +77,11 @@ class Feeds:
     def _read(self, now: datetime) -> _Lists:
         lists = _Lists(now)
         for address in self._addresses:
-            shown = re.sub("(?<=://)[^/?#]*@", "", address)  # without the password
+            shown = without_secrets(address)
             try:
                 answer = self._answer(address)
                 lists.unchanged += answer.unchanged
-                items = [] if answer.unchanged else list(_items(answer.body, shown))
+                items = [] if answer.unchanged else list(in_time(_items(answer.body, shown)))
             except SourceUnavailable as problem:
                 lists.problems.append(f"{shown}: {problem}")
                 continue
@@ -90,7 +90,7 @@ class Feeds:
             lists.unreadable += [Unreadable(f"{shown}, record {number}", reason) for number, reason in skipped]
             if answer.cut:
                 lists.problems.append(f"{shown}: {answer.cut}")
-            elif not skipped and answer.validator != Validator():
+            elif not skipped and answer.validator != Validator() and shown == address:  # or a secret would be stored
                 lists.validators[address] = answer.validator
         return lists
 

@@ -1,5 +1,6 @@
 """The HTTP client of the sources."""
 
+from digest.papers.sources.fetch.addresses import without_secrets
 from digest.papers.sources.fetch.client import (
     MAX_BYTES,
     Fetcher,
@@ -9,4 +10,4 @@ from digest.papers.sources.fetch.client import (
     Ticking,
 )
 
-__all__ = ["MAX_BYTES", "FetchResponse", "Fetcher", "Refused", "RequestPolicy", "Ticking"]
+__all__ = ["MAX_BYTES", "FetchResponse", "Fetcher", "Refused", "RequestPolicy", "Ticking", "without_secrets"]

@@ -17,7 +17,7 @@ from urllib.request import getproxies
 
 import httpx2
 
-from digest.papers.sources.fetch.addresses import is_public_address, origin, redirect_problem
+from digest.papers.sources.fetch.addresses import is_public_address, origin, redirect_problem, without_secrets
 from digest.papers.sources.fetch.words import error_in_words, retry_after, status_in_words
 from digest.papers.sources.source import SourceUnavailable, Validator
 
@@ -135,8 +135,8 @@ class Fetcher:
                     if problem:
                         raise SourceUnavailable(f"{_host(url)} redirected to {problem}; not followed")
                     url = answer
-        except httpx2.InvalidURL as error:
-            raise SourceUnavailable(f"{url[:100]!r} is not a web address: {error}") from None
+        except (httpx2.InvalidURL, UnicodeError):  # whose words may be a part of a password
+            raise SourceUnavailable(f"{_host(url)} is not a valid web address") from None
         except httpx2.TransportError as error:
             late = self._ticking.monotonic() > deadline - _JUST_BEFORE
             raise _TryLater(self._no_answer() if late else error_in_words(error)) from None
@@ -284,4 +284,4 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _host(url: str) -> str:
-    return origin(url).host or url[:60]
+    return origin(url).host or without_secrets(url)[:60]

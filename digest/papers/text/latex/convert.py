@@ -15,6 +15,7 @@ from digest.papers.text.latex.commands import COMMANDS, Node, parsed
 from digest.papers.text.latex.symbols import ACCENTS, PLAIN, accented, script, symbol
 
 _DEEPEST = 40
+_MOST_MARKS = 3000  # of LaTeX in a text; real abstracts have up to 200, and parsing that many takes 0.1 s
 _LONGEST_MATHS = 1500
 _SYNTAX = re.compile(r"\\[A-Za-z]+|\\.|[\\${}%]", re.DOTALL)
 _BACKSLASH = "\\\0"  # our own command; NULs were removed from the text
@@ -25,12 +26,12 @@ _PROSE_NAME = rf"\\(?:{'|'.join(sorted(PLAIN))})\s*\*?"
 _PROSE_COMMAND = re.compile(_PROSE_NAME + "$")
 _PROSE = rf"{_PROSE_NAME}\{{(?:[^{{}}$]|\$[^{{}}$]*\$)*\}}"
 _FORMULA = {  # up to its closing mark, past the dollars of "$\mbox{\boldmath $x$}$"
-    mark: re.compile(rf"((?:{_PROSE}|(?!{_PROSE})(?:{inside}))*){closing}", re.DOTALL)
+    mark: re.compile(rf"((?:{_PROSE}|{inside})*+){closing}", re.DOTALL)
     for mark, inside, closing in (
-        ("$", r"\\.|[^\\$]", r"\$"),
-        ("$$", r"\\.|[^\\$]|\$(?!\$)", r"\$\$"),
-        ("\\(", r"\\[^)]|[^\\]", r"\\\)"),
-        ("\\[", r"\\[^]]|[^\\]", r"\\\]"),
+        ("$", r"\\.|[^\\$]++", r"\$"),
+        ("$$", r"\\.|[^\\$]++|\$(?!\$)", r"\$\$"),
+        ("\\(", r"\\[^)]|[^\\]++", r"\\\)"),
+        ("\\[", r"\\[^]]|[^\\]++", r"\\\]"),
     )
 }
 _NUMBER_OR_NAME = re.compile(r"\w+|[-+]?[\d.,]+")
@@ -42,7 +43,7 @@ _UNPAIRED = ("\\(", "\\)", "\\[", "\\]")
 
 def from_latex(text: str) -> str:
     """The text without its LaTeX. Never raises; takes time in proportion to the length."""
-    if "\\" not in text and "$" not in text:
+    if ("\\" not in text and "$" not in text) or sum(map(text.count, "\\${}^_")) > _MOST_MARKS:
         return text
     try:
         return _text(parsed(_well_formed(text)))

@@ -1,0 +1,64 @@
+"""Watches which issues there are, so that no request has to ask before it shows a page from memory."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from digest.database.engine import read_only
+from digest.issues.archive import IssueCounts, count_issues, papers_since
+
+_EVERY = 1.0  # seconds
+_AWAY_AFTER = 2.0  # seconds for which the next reading is late
+
+
+class Edition(NamedTuple):
+    """It changes when an issue is cut or cancelled. 0: the issues were not read yet."""
+
+    number: int = 0
+    papers: frozenset[str] = frozenset()  # that the newest issues rank, so that their pages changed too
+
+
+class EditionWatch:
+    """Reads about once a second in a thread of its own, which ends with the process."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic, every: float = _EVERY) -> None:
+        self.edition = Edition()
+        self.clock = clock
+        self._engine = engine
+        self._every = every  # seconds
+        self._counts: IssueCounts | None = None
+        self._read_at = -math.inf
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._watch, name="edition watch", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    @property
+    def is_away(self) -> bool:
+        """True while the database does not answer."""
+        return self.clock() - self._read_at > self._every + _AWAY_AFTER
+
+    def read(self) -> None:
+        """Read the issues now; an error of the database leaves everything as it was."""
+        try:
+            with read_only(self._engine) as connection:
+                counts = count_issues(connection)
+                if counts != self._counts:
+                    newest = self._counts.newest if self._counts else counts.newest
+                    self.edition = Edition(self.edition.number + 1, papers_since(connection, newest))
+        except SQLAlchemyError:
+            return
+        self._counts, self._read_at = counts, self.clock()
+
+    def _watch(self) -> None:
+        self.read()
+        while not self._stopped.wait(self._every):
+            self.read()
