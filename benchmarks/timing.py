@@ -75,7 +75,7 @@ def _site(folder: Path, database: str) -> Iterator[Installation]:
         "secret_key": SECRET,
         "web_port": port,
         "public_url": f"http://{processes.LOOPBACK}:{port}",
-        "signups_per_hour": 1_000_000,
+        "requested_per_hour": 1_000_000,
         "log_level": "warning",
     }
     site = Installation(folder, settings)

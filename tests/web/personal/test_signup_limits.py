@@ -29,7 +29,7 @@ Browser = Callable[[str], TestClient]
 @pytest.fixture
 def browser_at(visit: Visit, settings: Settings) -> Browser:
     """Browsers at other network addresses, of a site with the default limits."""
-    limits = {"signups_per_hour": Settings.model_fields["signups_per_hour"].default}
+    limits = {"requested_per_hour": None}
     app = create_app(visit.engine, settings.model_copy(update=limits), lambda: visit.hints.append(None))
     return lambda host: TestClient(app, base_url="http://127.0.0.1:8000", client=(host, 5000))
 
