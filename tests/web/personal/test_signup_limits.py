@@ -164,6 +164,7 @@ def test_addresses_of_roles_are_refused_for_a_reason(visit: Visit, address: str)
     ("path", "trap"), [("/subscribe", ""), ("/subscribe", "a program fills this in"), ("/manage", "")]
 )
 def test_answers_come_at_a_fixed_instant(visit: Visit, monkeypatch: pytest.MonkeyPatch, path: str, trap: str) -> None:
+    visit.browser.post(path, data={"email": ADDRESS})  # from now on the templates are compiled
     monkeypatch.setattr(signup, "ANSWER_SECONDS", 0.4)
     began = time.perf_counter()
     assert visit.browser.post(path, data={"email": ADDRESS, "website": trap}).status_code == 200
