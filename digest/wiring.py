@@ -138,12 +138,6 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def for_pages(settings: Settings) -> Settings:
-    """Settings with which the forms take no more requests for an email than may be sent, so that none waits long."""
-    most = limits(settings).requested_limit(clock.now().date())
-    return settings.model_copy(update={"signups_per_hour": min(settings.signups_per_hour, most)})
-
-
 def throttle(settings: Settings, database: Engine) -> Throttle:
     """The throttle of this process."""
     return Throttle(database, Rates(settings.redis_url.get_secret_value()), limits(settings))

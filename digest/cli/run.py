@@ -49,7 +49,7 @@ def web(
     from digest.run.processes import raise_file_limit
     from digest.web.server import serving_options
 
-    chosen = wiring.for_pages(_complete_settings())
+    chosen = _complete_settings()
     host, port = host or chosen.web_host, chosen.web_port if port is None else port
     _check_address(host, port)
     raise_file_limit()

@@ -92,7 +92,7 @@ def _start_broker_and_mail(programs: Supervisor, folder: Path, settings: Setting
         "web_port": web_port,
         "inbox_dir": inbox,
         "secret_key": "",
-        "signups_per_hour": 10_000,  # everyone signs up from this machine
+        "requested_per_hour": 10_000,  # everyone signs up from this machine
     }
     module = [sys.executable, "-P", "-m", "digest.run.mailserver"]
     command = [*module, "--port", str(mail_port), "--dir", str(inbox)]

@@ -159,12 +159,6 @@ class ProcessSettings(BaseSettings):
     forwarded_allow_ips: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded-For header is trusted, separated by commas."
     )
-    signups_per_hour: int = Field(
-        500,
-        ge=10,
-        le=1000000,
-        description="Sign-ups, and requests for one's link, that the forms take in an hour. Of these, one client (an IPv4 address or an IPv6 /64) may make 2 %, at least 5; one network (/24 or /48) 6 %, at least 10; and 25 %, at least 10, may be for one recipient domain, unless it is a large provider. Never more than `DIGEST_REQUESTED_PER_HOUR`, which see for a warm-up. Raise it for a launch, or where many people share an address. Imports are not limited.",
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="`debug`, `info`, `warning` or `error`."
     )

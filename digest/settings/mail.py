@@ -140,7 +140,7 @@ class SmtpSettings(BaseSettings):
         None,
         ge=1,
         le=1000000,
-        description="Messages an hour that people may ask for, all workers together: confirmations, links and goodbyes. They count apart from a warm-up. Strangers can ask for any amount, so what exceeds the limit waits for up to a day. Empty: in a warm-up a tenth of the day's limit, at least 10; otherwise 500.",
+        description="Messages an hour that people may ask for: confirmations, links and goodbyes. They count apart from a warm-up; what exceeds the limit waits for up to a day. The forms take as many requests an hour. Of these, one client (an IPv4 address or an IPv6 /64) may make 2 %, at least 5; one network (/24 or /48) 6 %, at least 10; and 25 %, at least 25, may be for one recipient domain, unless it is a large provider. Raise it for a launch, or where many people share an address. Imports only count among the messages. Empty: in a warm-up a tenth of the day's limit, at least 10; otherwise 500.",
     )
     max_attempts: int = Field(
         12, ge=1, le=100, description="A delivery that the server deferred this many times is given up."

@@ -10,7 +10,7 @@ import hmac
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -80,7 +80,7 @@ def buckets_of(
     return (
         RequestBucket(LimitScope.CLIENT, client, max(5.0, 0.02 * an_hour)),
         RequestBucket(LimitScope.NETWORK, network, max(10.0, 0.06 * an_hour)),
-        RequestBucket(LimitScope.DOMAIN, domain, an_hour if is_provider(domain) else max(10.0, 0.25 * an_hour)),
+        RequestBucket(LimitScope.DOMAIN, domain, an_hour if is_provider(domain) else max(25.0, 0.25 * an_hour)),
         RequestBucket(LimitScope.INSTALLATION, "", an_hour),
     )
 
@@ -101,7 +101,7 @@ def _networks(client: str) -> tuple[str, str]:
 class Admission:
     """The limits of one web process, which remembers what is refused, so that a flood does not reach the database."""
 
-    def __init__(self, engine: Engine, an_hour: int, secret: bytes) -> None:
+    def __init__(self, engine: Engine, an_hour: Callable[[], int], secret: bytes) -> None:
         self._engine = engine
         self._an_hour = an_hour
         self._secret = secret
@@ -112,7 +112,7 @@ class Admission:
     def check(self, request: EmailRequest) -> None:
         """Raise TooMany for a request of which this process knows that it is refused. No database, no waiting."""
         now = time.monotonic()
-        every = buckets_of(request, self._an_hour)
+        every = buckets_of(request, self._an_hour())
         network = self._key(every[1])
         for bucket in every:
             for whose in ("", network):
@@ -125,7 +125,7 @@ class Admission:
 
         The installation's row stays locked until its end, so that simultaneous requests are handled one by one.
         """
-        every = buckets_of(request, self._an_hour)
+        every = buckets_of(request, self._an_hour())
         ahead = self._fill(connection, [(bucket, request.cost) for bucket in every], now)
         network = every[1]
         is_first = ahead[network] <= request.cost * HOUR / network.most + _ROUNDING
@@ -162,7 +162,7 @@ class Admission:
             self._told[problem.scope] = time.monotonic() + HOUR
         log.warning(
             f"too many requests for an email: those beyond the limit of one {problem.scope} are refused for now. Is it "
-            "your proxy? Set DIGEST_FORWARDED_ALLOW_IPS. Are they welcome? Raise DIGEST_SIGNUPS_PER_HOUR",
+            "your proxy? Set DIGEST_FORWARDED_ALLOW_IPS. Are they welcome? Raise DIGEST_REQUESTED_PER_HOUR",
             limit=str(problem.scope),
         )
         notice = RequestBucket(problem.scope, "notice", 1)

@@ -15,8 +15,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from digest import clock
 from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message, _
+from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
@@ -53,7 +55,7 @@ def create_app(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_with_few_threads)
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
-    admission = Admission(engine, settings.signups_per_hour, settings.secret_keys[-1])
+    admission = Admission(engine, _requests_an_hour(settings), settings.secret_keys[-1])
     app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
@@ -76,6 +78,16 @@ def create_app(
 async def _with_few_threads(_app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = _THREADS
     yield
+
+
+def _requests_an_hour(settings: Settings) -> Callable[[], int]:
+    """As many requests are taken as messages can be sent for them."""
+    limits = Limits(
+        warm_up_from=settings.warm_up_from,
+        warm_up_first_day=settings.warm_up_first_day,
+        requested_an_hour=settings.requested_per_hour,
+    )
+    return lambda: limits.requested_limit(clock.now().date())
 
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:

@@ -42,7 +42,7 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "inbox" / "new" / "1764000000.x").write_bytes(MAIL)
     own = {
         "secret_key": SECRET,
-        "signups_per_hour": 100_000,
+        "requested_per_hour": 100_000,
         "contact": "help@example.org",
         "postal_address": "1 Paper Street",
     }

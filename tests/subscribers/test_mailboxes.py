@@ -13,8 +13,8 @@ from digest.subscribers import store, subscriptions
 from digest.subscribers.addresses import folded, is_role
 from digest.subscribers.admission import Admission, EmailRequest
 from digest.subscribers.mailboxes import mailbox_of
-from digest.subscribers.subscriber import Consent, recipient_key
-from tests.support.page_actions import DAY, HOUR, NOW, SECRET, confirmed, mails, subscribe, the_subscriber
+from digest.subscribers.subscriber import Consent, event_subject, recipient_key
+from tests.support.page_actions import DAY, HOUR, KEY, NOW, SECRET, confirmed, mails, subscribe, the_subscriber
 
 SPELLINGS = [
     f"{local}{tag}@{domain}"
@@ -68,7 +68,7 @@ def test_one_mail_goes_to_a_mailbox_in_a_day_however_it_is_spelled(engine: Engin
 
 
 def test_spellings_that_are_typed_at_once_make_one_mail(engine: Engine) -> None:
-    admission = Admission(engine, 100_000, SECRET)
+    admission = Admission(engine, lambda: 100_000, SECRET)
 
     def sign_up(address: str) -> None:
         def admit(connection: Connection) -> None:
@@ -120,7 +120,9 @@ def test_an_address_that_is_flooded_has_one_event_a_day(engine: Engine) -> None:
         subscribe(engine, NOW + timedelta(minutes=minute))
         subscriptions.mail_link(engine, "ada@example.org", NOW + timedelta(minutes=minute), SECRET)
     with read_only(engine) as connection:
-        happened = [(event.what, event.at.date().day) for event in reversed(events.latest(connection, 100))]
+        happened = [
+            (event.what, event.at.date().day) for event in reversed(events.latest(connection, 100, event_subject(KEY)))
+        ]
     assert happened[:2] == [("asked to subscribe", 23), ("asked for the link", 23)]
     assert sorted(happened[2:]) == [("asked for the link", 24), ("asked to subscribe", 24), ("asked to subscribe", 24)]
     # Two on the second day: one did not lead to a message, one did.

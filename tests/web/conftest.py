@@ -89,7 +89,7 @@ def filled(visit: Visit, filled_sqlite: Path) -> Visit:
 def settings() -> Settings:
     """All browsers of a test have the same address, so the limits of sign-ups have tests of their own."""
     own = {"contact": "help@example.org", "postal_address": "1 Paper Street"}
-    return Settings(secret_key=SECRET, signups_per_hour=100_000, **own)  # type: ignore[arg-type]
+    return Settings(secret_key=SECRET, requested_per_hour=100_000, **own)  # type: ignore[arg-type]
 
 
 @pytest.fixture

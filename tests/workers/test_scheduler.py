@@ -187,7 +187,9 @@ def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
 def test_limits_that_are_full_again_are_deleted(jobs, engine, clock):
     clock.move_to(at(6))
     with transaction(engine) as connection:
-        Admission(engine, 500, SECRET).take(connection, EmailRequest("192.0.2.1", "example.org"), the_clock.now())
+        Admission(engine, lambda: 500, SECRET).take(
+            connection, EmailRequest("192.0.2.1", "example.org"), the_clock.now()
+        )
     jobs.tidy()
     with read_only(engine) as connection:
         assert connection.execute(select(func.count()).select_from(buckets)).scalar() == 4

@@ -142,7 +142,7 @@ def _requests(connection: Connection, now: datetime) -> Finding:
     state = f"some were refused beyond the limits ({', '.join(limits)}), last in the hour from {_minute(recent[0].at)}"
     advice = (
         "If they all come through your proxy, set DIGEST_FORWARDED_ALLOW_IPS. If they are welcome, raise "
-        "DIGEST_SIGNUPS_PER_HOUR."
+        "DIGEST_REQUESTED_PER_HOUR."
     )
     return Finding("sign-ups", False, state, advice)
 

@@ -47,7 +47,7 @@ from digest.web.writing import in_turn
 FORM = "web 1"  # what the record of consent calls the form below; a new text gets a new number
 CARDS = 10
 # An answer comes this long after its request, which is more than the work usually takes, or some steps later.
-ANSWER_SECONDS, STEP_SECONDS = 0.1, 0.05
+ANSWER_SECONDS, STEP_SECONDS = 0.15, 0.05
 _EMPTY: dict[str, Any] = {"email": "", "error": "", "meant": ""}
 
 router = PageRouter()
