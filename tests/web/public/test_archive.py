@@ -106,7 +106,7 @@ def test_a_senseless_part_is_not_found(visit: Visit, page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "day", ["2026-11-24", "2026-13-01", "20261123", "2026-W48-1", "today", "2026-11-23%0A", "%00", "x" * 3000]
+    "day", ["2026-11-24", "2026-13-01", "20261123", "2026-W48-1", "today", "2026-11-23%0A", "x" * 3000]
 )
 def test_a_wrong_date_gets_a_clear_page(visit: Visit, day: str) -> None:
     cut(visit, [paper(1)])
@@ -172,7 +172,7 @@ def test_the_page_of_a_paper_elsewhere_answers_to_its_addresses(visit: Visit) ->
     assert visit.browser.get("/papers/lab.example/other").status_code == 404
 
 
-@pytest.mark.parametrize("number", ["2511.99999", "hep-th/9901001", "%00", "a%00b", "x" * 200, "..%2F..%2Fetc"])
+@pytest.mark.parametrize("number", ["2511.99999", "hep-th/9901001", "x" * 200, "..%2F..%2Fetc"])
 def test_an_unknown_paper_gets_a_clear_page(visit: Visit, number: str) -> None:
     assert visit.browser.get(f"/papers/{number}").status_code == 404
 

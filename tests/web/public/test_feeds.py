@@ -187,7 +187,7 @@ def test_the_sitemap_names_each_paper_in_the_week_in_which_it_was_first_seen(vis
         for monday in ("2026-11-23", "2026-11-16", "2026-08-31")
     }
     assert papers_of == {"2026-11-23": ["3", "2"], "2026-11-16": ["1"], "2026-08-31": ["4"]}
-    for wrong in ("2026-11-24", "x", "99999-01-01", "%00"):
+    for wrong in ("2026-11-24", "x", "99999-01-01"):
         assert visit.browser.get(f"/sitemap/{wrong}.xml").status_code == 404
 
 
