@@ -34,7 +34,7 @@ from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, transitions
-from digest.ledger.sending import forget_messages
+from digest.ledger.messages import forget_messages
 from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings

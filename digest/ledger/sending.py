@@ -22,7 +22,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    insert,
     or_,
     select,
     update,
@@ -38,9 +37,10 @@ from digest.database.dialect import (
     rows_of,
     use_indexed_order,
 )
-from digest.database.tables import deliveries, issues, messages
+from digest.database.tables import deliveries, issues
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import State
+from digest.ledger.messages import keep_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +185,10 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
         **_clock(dialect),
     }
     may_go = set(connection.execute(_mark(dialect), values).scalars())
-    _keep_content(connection, [row for row in records if row.content and row.delivery_id in may_go])
+    keep_messages(
+        connection, {row.delivery_id: row.content for row in records if row.content and row.delivery_id in may_go}
+    )
     return may_go
-
-
-def _keep_content(connection: Connection, records: Sequence[MessageRecord]) -> None:
-    """A message without an issue cannot be composed again, but a retry has to be the same bytes."""
-    if records:
-        ids = [row.delivery_id for row in records]
-        connection.execute(messages.delete().where(messages.c.delivery_id.in_(ids)))
-        connection.execute(
-            insert(messages), [{"delivery_id": row.delivery_id, "content": row.content} for row in records]
-        )
 
 
 @cache
@@ -223,20 +215,6 @@ def _mark(dialect: str) -> Any:
         )
         .returning(deliveries.c.id)
     )
-
-
-def message_of(connection: Connection, delivery_id: int) -> bytes | None:
-    """The bytes of a message without an issue."""
-    return connection.execute(select(messages.c.content).where(messages.c.delivery_id == delivery_id)).scalar()
-
-
-def forget_messages(connection: Connection) -> int:
-    """Delete the bytes of messages that will not be repeated. Returns how many."""
-    needed = select(deliveries.c.id).where(
-        deliveries.c.state.in_([State.SENDING, State.CLAIMED, State.UNCERTAIN]),
-        deliveries.c.id == messages.c.delivery_id,
-    )
-    return connection.execute(messages.delete().where(~needed.exists())).rowcount
 
 
 # --- record ---

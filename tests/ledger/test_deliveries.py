@@ -14,6 +14,7 @@ from digest.issues.selection import Pick, Selection, selection_as_json, selectio
 from digest.ledger import deliveries, queueing, sending, transitions
 from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State, SuppressionReason
+from digest.ledger.messages import forget_messages, message_of
 from digest.ledger.queueing import NewDelivery
 from digest.ledger.sending import DeliveryResult, MessageRecord
 from digest.subscribers import store
@@ -251,12 +252,12 @@ def test_the_bytes_of_a_mail_without_an_issue_are_kept_until_it_need_not_be_repe
         sending.mark_sending(
             connection, ME, [MessageRecord(claim.id, "id@example.org", "a" * 64, DAY, content=b"the bytes")]
         )
-        assert sending.forget_messages(connection) == 0
-        assert sending.message_of(connection, claim.id) == b"the bytes"
+        assert forget_messages(connection) == 0
+        assert message_of(connection, claim.id) == b"the bytes"
     answered(engine, claim, State.ACCEPTED)
     with transaction(engine) as connection:
-        assert sending.forget_messages(connection) == 1
-        assert sending.message_of(connection, claim.id) is None
+        assert forget_messages(connection) == 1
+        assert message_of(connection, claim.id) is None
 
 
 def test_what_somebody_asked_for_just_now_is_claimed_before_an_issue(claimed):

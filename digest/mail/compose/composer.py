@@ -13,7 +13,7 @@ from digest.issues.issue import Issue, IssueSettings
 from digest.issues.selection import IssueCache
 from digest.language import SOURCE
 from digest.ledger.kinds import OF_ISSUE, Kind
-from digest.ledger.sending import message_of
+from digest.ledger.messages import message_of
 from digest.mail.compose.dkim import Signer, first_of_each_kind, named
 from digest.mail.compose.fragments import Fragments, fragments_of, keep_fragments, stored_fragments
 from digest.mail.compose.further_cards import FurtherCards
