@@ -31,7 +31,7 @@ def mail_fresh_link(engine: Engine, subscriber_id: int, now: datetime) -> LinkRe
         if subscriber is None or is_suppressed(connection, subscriber.key):
             return LinkRequest.SUPPRESSED
         new = NewDelivery(Kind.LINK, now.astimezone(UTC).date(), subscriber.key, subscriber.id, now)
-        is_repeated = count_mails(connection, Kind.LINK, subscriber.key, now - _ONE_A) > 0
+        is_repeated = count_mails(connection, Kind.LINK, [subscriber.key], now - _ONE_A) > 0
         if is_repeated or queue_delivery(connection, new, now) is None:
             return LinkRequest.REPEATED
         events.record(connection, now, event_subject(subscriber.key), "asked for the link", {"mail": str(Kind.LINK)})
