@@ -161,7 +161,7 @@ def test_who_leaves_gets_one_last_mail_that_says_how_to_come_back_and_to_be_eras
     assert opened(mail)["Subject"] == "You’ve unsubscribed from Daily Papers"
     found = re.search(r"/preferences/(\S+)", text_of(mail))
     assert found is not None
-    verified = verify(Purpose.MANAGE, found[1], [SECRET])
+    verified = verify(Purpose.FRESH, found[1], [SECRET])
     assert verified
     assert verified.subscriber_id == ada.id
     assert f"{found[0]}#rest" in text_of(mail)
