@@ -69,7 +69,7 @@ def test_every_column_about_a_reader_is_one_that_the_page_tells_of(visit: Visit)
         "id", "key", "email", "status", "created_at", "changed_at",
         "requested_at", "requested_from", "form", "confirmed_at", "confirmed_from",
         "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "balance",
-        "papers", "full_lists", "frequency", "weekdays", "zone", "hour", "paused_until", "language",
+        "papers", "full_lists", "frequency", "weekdays", "zone", "hour", "paused_until", "language", "link_version",
     }  # fmt: skip
     assert {column.name for column in subscribers.columns} == told
 
