@@ -170,7 +170,8 @@ def _sqlite(url: URL, create: bool, patience: float) -> Engine:
     if file and create:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let others read it
-    engine = create_engine(url, connect_args={"timeout": patience}, pool_timeout=patience, hide_parameters=True)
+    waiting = {"pool_timeout": patience} if file else {}  # a database in memory has one connection for each thread
+    engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True, **waiting)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _begin_immediate)
     if file:
