@@ -8,7 +8,7 @@ the median over the rounds of requests a second divided by those of the empty en
 - `ratios`, `p99_ms`: each page once before the first round. A new issue is cut before each measurement of its pages, so
   that the site comes to know of it meanwhile.
 - `cold`: pages that are not in the memory of the site, each once, after 40 others of their kind. Where a kind has few,
-  they are varied by `?page=`, which makes them anew. The memory does not keep `static` and `healthz`.
+  they are varied by `?month=`, which makes them anew. The memory does not keep `static` and `healthz`.
 - `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile.
 - `memory_growth`: of the processes of the site over 20,000 requests for papers, after the rounds; 0.01 is 1 %.
 - `errors`: requests without an answer, and answers other than 2xx.
@@ -47,7 +47,7 @@ _SLOWER = 10  # p99, times the reference's
 _SLOWER_WHILE_SENDING = 3  # p99, times the idle one's
 _GROWTH = 0.05
 _CHANGED_BY_A_CUT = ("front", "issue", "feed", "topic", "paper", "sitemap")
-_VARIED = ("front", "feed", "topic", "sitemap", "privacy")  # kinds of few pages, which have no second page
+_VARIED = ("front", "feed", "topic", "sitemap", "privacy")  # kinds of few pages, none of which is of a month
 _PRIMED = 40  # requests
 _MEMORY_REQUESTS = 20_000
 
@@ -243,7 +243,7 @@ class _Benchmark:
         """Pages to begin with, and others in an order of their own in each round."""
         paths = self._paths[kind]
         if kind in _VARIED:
-            paths = [f"{path}?page={page}" for page in range(2, 2 + 2_000 // len(paths)) for path in paths]
+            paths = [f"{path}?month=20{month:02}-01" for month in range(100) for path in paths]
         elif kind == "issue":
             paths = [f"{path}?page={page}" for page in range(2, 6) for path in paths]
         start = number * len(paths) // self._options.rounds
