@@ -36,15 +36,15 @@ def excerpt(text: str, terms: Iterable[Term], limit: int) -> list[Piece]:
 def _matches(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
     """The positions of the terms, [start, end), in order; they may overlap."""
     words = list(words_of(text))
-    places: dict[str, list[int]] = {}  # of each word, counted in words
+    numbers: dict[str, list[int]] = {}  # of the words with the same text
     for number, word in enumerate(words):
-        places.setdefault(word.text, []).append(number)
+        numbers.setdefault(word.text, []).append(number)
     return sorted(
         (words[last - len(term.words) + 1].start, words[last].end)
         for term in terms
-        for text in places
-        if _is_last(text, term)
-        for last in places[text]
+        for folded in numbers
+        if _is_last(folded, term)
+        for last in numbers[folded]
         if _has_front(words, last, term)
     )
 
