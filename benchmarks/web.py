@@ -7,7 +7,8 @@ the median over the rounds of requests a second divided by those of the empty en
 
 - `ratios`, `p99_ms`: each page once before the first round. A new issue is cut before each measurement of its pages, so
   that the site comes to know of it meanwhile.
-- `cold`: pages that nobody asked for since the start of the site, each once.
+- `cold`: pages that are not in the memory of the site, each once, after 40 others of their kind. Where a kind has few,
+  they are varied by `?month=`, which makes them anew. The memory does not keep `static` and `healthz`.
 - `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile.
 - `memory_growth`: of the processes of the site over 20,000 requests for papers, after the rounds; 0.01 is 1 %.
 - `errors`: requests without an answer, and answers other than 2xx.
@@ -46,6 +47,8 @@ _SLOWER = 10  # p99, times the reference's
 _SLOWER_WHILE_SENDING = 3  # p99, times the idle one's
 _GROWTH = 0.05
 _CHANGED_BY_A_CUT = ("front", "issue", "feed", "topic", "paper", "sitemap")
+_VARIED = ("front", "feed", "topic", "sitemap", "privacy")  # kinds of few pages, none of which is of a month
+_PRIMED = 40  # requests
 _MEMORY_REQUESTS = 20_000
 
 
@@ -228,23 +231,25 @@ class _Benchmark:
         for kind in self._kinds:
             reference = self._reference()
             visits = self._visits(kind, self._options.rounds + number)
-            if kind != "one_click":
-                # The templates and modules that the kind needs are there; the page itself is not.
+            if kind not in ("one_click", "static", "healthz"):
+                # The process has served such pages; these ones are not in its memory.
                 primed, paths = self._apart(kind, number)
-                visit(Visits(self._port, primed, connections=1, once=True))
-                visits = Visits(self._port, paths, self._options.seconds, min(16, len(paths)), once=True)
+                visit(Visits(self._port, primed, once=True))
+                visits = Visits(self._port, paths, self._options.seconds, once=True)
             self._compare(kind, self._cold[kind], visits, reference)
         self._site.end("web")
 
     def _apart(self, kind: str, number: int) -> tuple[list[str], list[str]]:
         """Pages to begin with, and others in an order of their own in each round."""
         paths = self._paths[kind]
-        if len(paths) < 4:
-            return [f"{path}{'&' if '?' in path else '?'}lang=en" for path in paths], paths
+        if kind in _VARIED:
+            paths = [f"{path}?month=20{month:02}-01" for month in range(100) for path in paths]
+        elif kind == "issue":
+            paths = [f"{path}?page={page}" for page in range(2, 6) for path in paths]
         start = number * len(paths) // self._options.rounds
         step = next(step for step in (7919, 101, 7, 1) if len(paths) % step)
         mixed = [paths[(start + step * place) % len(paths)] for place in range(len(paths))]
-        return mixed[:2], mixed[2:]
+        return mixed[:_PRIMED], mixed[_PRIMED:]
 
     def _fetch_all(self) -> None:
         for kind in self._paths.keys() & self._kinds:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
+_BEHIND_PAGES = 10  # steps of priority
+
+
 def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Use a local inbox, demo subscribers and a fresh database.")
@@ -107,6 +110,7 @@ def worker(
     database = _session_engine()
     count = processes or settings().worker_processes
     progress(f"{count} worker processes take hints from Redis")
+    os.nice(_BEHIND_PAGES)  # somebody waits for a page; a message may arrive a second later
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     try:
         celery.worker_main([*quietly, f"--concurrency={count}"])

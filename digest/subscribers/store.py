@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, update
 
 from digest.database import traces
 from digest.database.dialect import insert_new
@@ -101,10 +101,16 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
 
 def unsubscribe_confirmed(connection: Connection, subscriber_id: int, now: datetime) -> str | None:
     """Unsubscribe a confirmed subscriber, and return their recipient key; None, and no change, for any other."""
-    confirmed = update(subscribers).where(subscribers.c.id == subscriber_id, subscribers.c.status == Status.CONFIRMED)
-    changed = confirmed.values(status=str(Status.UNSUBSCRIBED), changed_at=now).returning(subscribers.c.key)
-    key: str | None = connection.execute(changed).scalar()
+    key: str | None = connection.execute(_UNSUBSCRIBE_CONFIRMED, {"subscriber": subscriber_id, "now": now}).scalar()
     return key
+
+
+_UNSUBSCRIBE_CONFIRMED = (  # building it takes as long as running it
+    update(subscribers)
+    .where(subscribers.c.id == bindparam("subscriber"), subscribers.c.status == str(Status.CONFIRMED))
+    .values(status=str(Status.UNSUBSCRIBED), changed_at=bindparam("now"))
+    .returning(subscribers.c.key)
+)
 
 
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
@@ -167,8 +173,12 @@ def other_consents(connection: Connection, subscriber_id: int) -> list[Consent]:
 
 def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
     """Delete the open request; False when there is none."""
-    withdrawn = delete(consents).where(consents.c.subscriber_id == subscriber_id, consents.c.confirmed_at.is_(None))
-    return connection.execute(withdrawn).rowcount == 1
+    return connection.execute(_WITHDRAW_REQUEST, {"subscriber": subscriber_id}).rowcount == 1
+
+
+_WITHDRAW_REQUEST = delete(consents).where(
+    consents.c.subscriber_id == bindparam("subscriber"), consents.c.confirmed_at.is_(None)
+)
 
 
 # --- deletion ---

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 # Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 _DATABASE_AWAY = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
-_THREADS = 4  # that read the database for pages; more would only take the interpreter from each other
+_THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 
 
 def create_app(
@@ -60,7 +60,8 @@ def create_app(
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)
-    for room in (signup, preferences, feedback, suggestions, search, feeds, discovery, archive, choosing, privacy):
+    # Routes are tried in this order, each for some time: those that are asked for most come first.
+    for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))

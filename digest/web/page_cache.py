@@ -22,20 +22,22 @@ from digest.web.negotiation import PARAMETER
 
 log = structlog.get_logger()
 
-_LIMIT = 60 << 20  # bytes in each process
+_LIMIT = 56 << 20  # bytes in each process
+_LIMIT_OF_SEARCHES = 4 << 20  # bytes; anybody can think of more of them, which must not displace pages
 _PATIENCE = 2.0  # seconds for making a page anew before the old one is shown
 _RENEWALS = 2  # pages made anew at a time while the old ones are shown
 _LONGEST_PATH = 200
 _PUBLIC = re.compile(
-    r"/(?:(?:issues|topics|papers)(?:/.+)?|feed\.(?:atom|json)|how-papers-are-chosen|privacy|robots\.txt|sitemap.*)?"
+    r"/(?:(?:issues|topics|papers)(?:/.+)?|feed\.(?:atom|json)|how-papers-are-chosen|privacy|robots\.txt|search|sitemap.*)?"
 )
-_PAPER, _ISSUE = "/papers/", "/issues/"
+_PAPER, _ISSUE, _SEARCH = "/papers/", "/issues/", "/search"
 # The parameters that a public page understands, as the site itself writes them.
 _PARAMETERS = {
     "page": re.compile(r"[1-9]\d{0,3}"),
     "month": re.compile(r"\d{4}-\d\d"),
     PARAMETER: re.compile(r"[\w-]+"),
 }
+_OF_A_SEARCH = dict.fromkeys(("q", "category", "from", "to"), re.compile(r".{1,100}"))
 _FILES = StaticFiles()  # it knows what a conditional request asks (RFC 9110 §13), for any answer
 
 
@@ -58,6 +60,7 @@ class PageCache:
         self._editions = editions
         self._clock = editions.clock
         self._answers = AnswerCache(_LIMIT)
+        self._searches = AnswerCache(_LIMIT_OF_SEARCHES)
         self._making: dict[Wanted, _Making] = {}
         self._tasks: TaskGroup | None = None
 
@@ -88,8 +91,9 @@ class PageCache:
         given = dict(parse_qsl(query.decode("latin-1"))) if query else {}
         if path.startswith(_PAPER) and given.keys() - {PARAMETER}:
             return None  # the address of a paper elsewhere, which goes on in the query
-        kept = {name: given[name] for name in sorted(_PARAMETERS) if name in given}
-        if not all(_PARAMETERS[name].fullmatch(value) for name, value in kept.items()):
+        understood = _PARAMETERS | _OF_A_SEARCH if path == _SEARCH else _PARAMETERS
+        kept = {name: given[name] for name in sorted(understood) if name in given}
+        if not all(understood[name].fullmatch(value) for name, value in kept.items()):
             return None
         if kept.get(PARAMETER) in self._codes:
             return Wanted(path, urlencode(kept), kept[PARAMETER])
@@ -100,7 +104,7 @@ class PageCache:
     # --- which answer ---
 
     async def _answer(self, wanted: Wanted, scope: Scope, tasks: TaskGroup) -> Answer:
-        kept = self._answers.get(wanted)
+        kept = self._kept_with(wanted).get(wanted)
         if kept is None:
             return await self._made(wanted, scope, tasks)
         age = self._clock() - kept.made_at
@@ -120,11 +124,14 @@ class PageCache:
                 return kept if answer.status >= 500 else answer
         return kept
 
+    def _kept_with(self, wanted: Wanted) -> AnswerCache:
+        return self._searches if wanted.path == _SEARCH else self._answers
+
     def _is_current(self, wanted: Wanted, answer: Answer) -> bool:
         number, papers = self._editions.edition
         if wanted.path.startswith(_PAPER):
             return answer.edition == number or wanted.path.removeprefix(_PAPER) not in papers
-        return answer.edition == number or wanted.path.startswith(_ISSUE)
+        return answer.edition == number or wanted.path.startswith((_ISSUE, _SEARCH))
 
     async def _made(self, wanted: Wanted, scope: Scope, tasks: TaskGroup) -> Answer:
         """The answer that the app makes for all that wait for it."""
@@ -143,9 +150,9 @@ class PageCache:
         try:
             making.answer = await self._ask(wanted, scope)
             if making.answer.is_public:
-                self._answers.put(wanted, making.answer)
+                self._kept_with(wanted).put(wanted, making.answer)
             elif making.answer.status < 500:
-                self._answers.drop(wanted)
+                self._kept_with(wanted).drop(wanted)
         except Exception as problem:  # noqa: BLE001 - it is raised for each request that waits
             making.problem = problem
         finally:

@@ -1,6 +1,7 @@
 """Everything at once, and the broker flushed again and again: one issue, one message a subscriber."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import date
@@ -80,10 +81,11 @@ def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_ma
 
 
 def test_a_broker_that_forgets_everything_again_and_again_costs_no_mail(service, redis_url, start_digest):
-    start_digest("worker")
+    worker = start_digest("worker")
     start_digest("scheduler")
     assert CliRunner().invoke(app, ["publish"]).exit_code == 0
     with redis.Redis.from_url(redis_url) as broker:
         wait_for(lambda: broker.flushall() and len(service.taken) >= SUBSCRIBERS, 90, "everyone's message")
     workers_look_again(redis_url)
     everybody_got_one(service)
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, 0), "pages come first"

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from digest.settings import Settings
+from digest.web import page_cache
 from digest.web.answer_cache import Answer, AnswerCache, Wanted
 from digest.web.app import create_app
 from digest.web.edition_watch import EditionWatch
@@ -25,7 +26,7 @@ LIFETIME = 300.0  # seconds that most pages may be kept
 PUBLIC = (
     "/", "/issues", "/issues/2026-11-23", "/papers/2603.00000", "/topics", "/topics/vision", "/topics/vision/feed.atom",
     "/feed.atom", "/feed.json", "/how-papers-are-chosen", "/privacy", "/robots.txt", "/sitemap.xml",
-    "/sitemap/pages.xml",
+    "/sitemap/pages.xml", "/search?q=attention&from=2020-01-01",
 )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_a_public_page_asks_the_database_once(site: Site, path: str) -> None:
     assert {**again.headers, "age": ""} == {**first.headers, "age": ""}
 
 
-@pytest.mark.parametrize("path", ["/papers/nothing", "/issues/2020-01-01", "/search?q=attention", "/manage", "/u/x"])
+@pytest.mark.parametrize("path", ["/papers/nothing", "/issues/2020-01-01", "/search", "/manage", "/u/x"])
 def test_what_is_not_a_public_page_is_never_kept(site: Site, path: str) -> None:
     first = site.get(path)
     assert "age" not in first.headers
@@ -117,6 +118,22 @@ def test_what_is_not_a_public_page_is_never_kept(site: Site, path: str) -> None:
     if path.startswith(("/papers", "/issues")):
         before = len(site.statements)
         site.get(path)
+        assert len(site.statements) > before
+
+
+def test_searches_displace_each_other_and_no_page(
+    filled: Visit, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_cache, "_LIMIT_OF_SEARCHES", 4_000)
+    site = Site(filled.engine, settings)
+    searches = [f"/search?q=attention&page=1&category=cs.{letter}" for letter in "ABCDEFGHIJ"]
+    with site.browser:
+        for path in ("/issues", *searches):
+            site.get(path)
+        assert site.questions("/issues") == 0
+        assert site.questions(searches[-1]) == 0
+        before = len(site.statements)
+        site.get(searches[0])
         assert len(site.statements) > before
 
 

@@ -36,18 +36,26 @@ def excerpt(text: str, terms: Iterable[Term], limit: int) -> list[Piece]:
 def _matches(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
     """The positions of the terms, [start, end), in order; they may overlap."""
     words = list(words_of(text))
+    numbers: dict[str, list[int]] = {}  # of the words with the same text
+    for number, word in enumerate(words):
+        numbers.setdefault(word.text, []).append(number)
     return sorted(
-        (run[0].start, run[-1].end)
+        (words[last - len(term.words) + 1].start, words[last].end)
         for term in terms
-        for run in (words[first : first + len(term.words)] for first in range(len(words) - len(term.words) + 1))
-        if _is(run, term)
+        for folded in numbers
+        if _is_last(folded, term)
+        for last in numbers[folded]
+        if _has_front(words, last, term)
     )
 
 
-def _is(run: Sequence[Word], term: Term) -> bool:
-    *front, last = (word.text for word in run)
-    ends = last == term.words[-1] or (term.beginning != "" and last.startswith(term.beginning))
-    return ends and tuple(front) == term.words[:-1]
+def _is_last(text: str, term: Term) -> bool:
+    return text == term.words[-1] or (term.beginning != "" and text.startswith(term.beginning))
+
+
+def _has_front(words: Sequence[Word], last: int, term: Term) -> bool:
+    first = last - len(term.words) + 1
+    return first >= 0 and all(word.text == text for word, text in zip(words[first:last], term.words, strict=False))
 
 
 def _start(text: str, matches: list[tuple[int, int]], limit: int) -> int:

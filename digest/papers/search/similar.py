@@ -8,9 +8,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, select, text
+from sqlalchemy import Connection, Engine, Select, bindparam, func, select, text, true
 
 from digest.database.dialect import in_list, insert_or_change
 from digest.database.engine import read_only, transaction
@@ -32,9 +33,6 @@ _STORED = 8  # similar papers of each paper; more than a page shows, since some 
 _RENEWED_AFTER = timedelta(days=7)  # later papers may be more similar
 _BATCH = 500  # papers that are stored in one transaction
 
-_STORED_FOR = select(similar_papers.c.similar).where(similar_papers.c.paper_id == bindparam("id"))
-_PRESENT = papers.c.withdrawn_at.is_(None)
-_PRESENT_WITH = select(papers).where(papers.c.id.in_(bindparam("ids", expanding=True)), _PRESENT)
 
 # Each word is looked up in the index by itself, so that no paper has to be read.
 _PAPERS_WITH = {
@@ -53,7 +51,7 @@ class SimilarPapers:
     def __init__(self, connection: Connection) -> None:
         import numpy as np
 
-        present = select(paper_words.c.id, paper_words.c.paper_id).join(papers).where(_PRESENT)
+        present = select(paper_words.c.id, paper_words.c.paper_id).join(papers).where(papers.c.withdrawn_at.is_(None))
         self._papers: dict[int, str] = {row.id: row.paper_id for row in connection.execute(present)}
         self._is_present = np.zeros(max(self._papers, default=0) + 1, bool)
         self._is_present[list(self._papers)] = True
@@ -104,9 +102,19 @@ def papers_like(connection: Connection, paper: Paper, limit: int) -> list[Paper]
 
 def stored_similar_papers(connection: Connection, paper_id: str, limit: int) -> list[Paper]:
     """The papers most similar to a paper, most similar first; none before the background job has been there."""
-    order = connection.execute(_STORED_FOR, {"id": paper_id}).scalar() or []
-    rows = connection.execute(_PRESENT_WITH, {"ids": order}) if order else ()
-    return sorted(map(paper_from, rows), key=lambda similar: order.index(similar.id))[:limit]
+    rows = connection.execute(_stored_for(connection.dialect.name), {"id": paper_id}).all()
+    return sorted(map(paper_from, rows), key=lambda similar: rows[0].similar.index(similar.id))[:limit]
+
+
+@cache
+def _stored_for(dialect: str) -> Select[Any]:
+    each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
+    ids = each(similar_papers.c.similar).table_valued("value")
+    return (
+        select(papers, similar_papers.c.similar)
+        .select_from(similar_papers.join(ids, true()).join(papers, papers.c.id == ids.c.value))
+        .where(similar_papers.c.paper_id == bindparam("id"), papers.c.withdrawn_at.is_(None))
+    )
 
 
 def store_similar_papers(engine: Engine, now: datetime) -> int:

@@ -46,8 +46,13 @@ def words_of(text: str) -> Iterator[Word]:
     for run in (_ASCII_RUN if text.isascii() else _RUN).finditer(text):
         if run.group(1):
             yield from _pairs(run.group(), run.start())
-        elif folded := fold(run.group()):
-            yield Word(stem(folded), run.start(), run.end())
+        elif folded := _stem_of(run.group()):
+            yield Word(folded, run.start(), run.end())
+
+
+@lru_cache(maxsize=50_000)
+def _stem_of(run: str) -> str:
+    return stem(fold(run))
 
 
 @lru_cache(maxsize=50_000)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
@@ -188,9 +188,9 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
 
 
 def _one_click(site: Site, token: str) -> Response:
-    """Mail providers send many at once, and read no page: one transaction, and nothing of the subscriber is read."""
+    """Mail providers send many at once, and show no page: one transaction, and nothing of the subscriber is read."""
     subscriptions.unsubscribe(site.engine, verified(site, token).subscriber_id, clock.now(), "one-click")
-    return _show_unsubscribed(site.pages, first=True)
+    return PlainTextResponse(site.pages.language.say(_("We won’t send you any more issues.")))
 
 
 def _show_unsubscribed(pages: Pages, first: bool, after: BackgroundTask | None = None) -> Response:
