@@ -5,7 +5,8 @@
 | collect  | every 30 minutes | reads today and yesterday, and each hour the pool's other days             |
 | cut      | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources |
 |          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
-| sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers |
+| sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
+|          |                  | and carries out requests that an ended web process left over               |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
@@ -39,6 +40,7 @@ from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
+from digest.subscribers.form_requests import carry_out_left_over
 from digest.subscribers.store import remove_traces
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
@@ -125,9 +127,10 @@ class Jobs:
             return max((run.started_at for run in last_runs(connection)), default=datetime.min.replace(tzinfo=UTC))
 
     def sweep(self) -> None:
-        """Recover, expire and skip deliveries, and hint the workers at what is due."""
+        """Recover, expire and skip deliveries, queue what was asked for, and hint the workers at what is due."""
         now = clock.now()
         wiring.recover(self.settings, self._engine)
+        carry_out_left_over(self._engine, self.settings.secret_keys[-1], now)
         with transaction(self._engine) as connection:
             overdue = timedelta(hours=self.settings.overdue_hours)
             expired = transitions.expire(connection, now, overdue, self.settings.max_attempts)

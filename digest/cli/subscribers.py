@@ -18,7 +18,7 @@ from digest.resources import resource
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.subscribers.spreadsheet import Row
+    from digest.subscribers.imports import Row
 
 subscribers = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
 suppressions = typer.Typer(help="Addresses that never get email.", no_args_is_help=True)
@@ -74,7 +74,7 @@ def import_(
 
     Reads CSV or JSON of any spreadsheet or mailing list program. Of `digest subscribers export`, everything is kept.
     """
-    from digest.subscribers.spreadsheet import UnreadableList, read_list
+    from digest.subscribers.imports import UnreadableList, read_list
 
     try:
         listed = read_list(file.read_bytes())
@@ -88,7 +88,7 @@ def import_(
 @subscribers.command()
 def export() -> None:
     """Print every subscriber as CSV."""
-    from digest.subscribers.spreadsheet import written
+    from digest.subscribers.imports import written
     from digest.subscribers.store import with_status
     from digest.subscribers.suppressions import all_suppressions
 

@@ -15,6 +15,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import (
     consents,
     deliveries,
+    form_requests,
     messages,
     opinions,
     profiles,
@@ -200,11 +201,13 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
     erase_names(connection, deliveries.c.recipient == key)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
+    email = select(subscribers.c.email).where(subscribers.c.id == subscriber_id).scalar_subquery()
+    connection.execute(delete(form_requests).where(form_requests.c.email == email))
     return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
 
 
 # The tables that have rows of a subscriber, or in which deleting one changes rows.
-_OF_SUBSCRIBERS = (subscribers, consents, opinions, profiles, stale_profiles, tastes, suggestions)
+_OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
 _TOUCHED = (*_OF_SUBSCRIBERS, deliveries, messages, events_table, suppressions)
 TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
 

@@ -10,13 +10,10 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
-from sqlalchemy.exc import InternalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from digest import clock
-from digest.database.engine import DATABASE_AWAY
 from digest.language import Languages, Message, _
 from digest.mail.throttle.limits import Limits
 from digest.resources import resource
@@ -31,12 +28,10 @@ from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
-from digest.web.writing import RETRY_AFTER
+from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
 
 log = structlog.get_logger()
 
-# Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
-_DATABASE_AWAY = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 
 
@@ -76,8 +71,10 @@ def create_app(
 
 
 @asynccontextmanager
-async def _with_few_threads(_app: FastAPI) -> AsyncIterator[None]:
+async def _with_few_threads(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = _THREADS
+    if app.state.site.engine.dialect.name == "sqlite":
+        one_at_a_time()
     yield
 
 
@@ -147,5 +144,5 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         return answer
 
     app.add_exception_handler(NotMigrated, not_migrated)
-    for kind in _DATABASE_AWAY:
+    for kind in CANNOT_BE_USED:
         app.add_exception_handler(kind, database_away)

@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 from anyio import CapacityLimiter, fail_after
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
+from sqlalchemy.exc import InternalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from digest.database.engine import DATABASE_AWAY
@@ -17,9 +19,11 @@ from digest.database.engine import DATABASE_AWAY
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WRITERS = 4  # threads; SQLite lets one write at a time, and the interpreter little more
+# Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
+CANNOT_BE_USED = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
 RETRY_AFTER = {"Retry-After": "30"}  # seconds, for someone who comes while the database cannot be used
 
+_WRITERS = 4  # threads; the interpreter lets little more than one work at a time
 _PATIENCE = 10.0  # seconds that a form waits for its turn when there are many
 
 
@@ -27,7 +31,7 @@ class _Turns:
     """The turns of one event loop."""
 
     def __init__(self) -> None:
-        self.threads = CapacityLimiter(WRITERS)
+        self.threads = CapacityLimiter(_WRITERS)
         self.failed_at = -math.inf
 
 
@@ -61,6 +65,14 @@ def in_turn(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
             turns.threads.release_on_behalf_of(turn)
 
     return waiting
+
+
+def one_at_a_time() -> None:
+    """Let the endpoints of this event loop write one after the other.
+
+    SQLite lets one write at a time, and those that wait for its lock do not get it in their order: some never do.
+    """
+    _turns().threads.total_tokens = 1
 
 
 def _turns() -> _Turns:

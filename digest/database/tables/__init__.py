@@ -27,6 +27,7 @@ from digest.database.tables.papers import (
 from digest.database.tables.subscribers import (
     buckets,
     consents,
+    form_requests,
     opinions,
     spellings,
     subscribers,
@@ -40,6 +41,7 @@ __all__ = [
     "consents",
     "deliveries",
     "events",
+    "form_requests",
     "fragments",
     "issue_papers",
     "issue_topics",

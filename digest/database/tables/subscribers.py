@@ -87,3 +87,16 @@ buckets = table(
     Column("key", Code(32), primary_key=True),  # keyed hash of a network, a domain, …
     Column("full_at", Double, nullable=False),  # seconds since 1970: all databases add numbers in the same way
 )
+
+# Requests for an email, from the answer of the page until they are carried out (form_requests.py).
+form_requests = table(
+    "form_requests",
+    Column("id", Code(32), primary_key=True),
+    Column("kind", Code(20), nullable=False),  # of the message that is asked for
+    Column("email", Code(254), nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("requested_from", Code(64), nullable=False),
+    Column("form", Code(40), nullable=False),
+    Column("zone", Code(64), nullable=False),
+    Column("language", Code(20), nullable=False),
+)

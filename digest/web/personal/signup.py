@@ -1,29 +1,32 @@
 """Signing up: the front page with its one field, the confirmation link, and "email me my link".
 
-Neither the answer nor its time reveals whether an address is subscribed; only its inbox shows that.
+Neither the answer nor its time reveals whether an address is subscribed; only its inbox shows that. So a request is
+stored, which is the same work for every address, and carried out after the answer.
 """
 
 import math
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import anyio
+import structlog
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 
 from digest import clock
-from digest.database.engine import read_only
+from digest.database.engine import read_only, transaction
 from digest.issues import first_issue
 from digest.issues.archive import part_of_issue
 from digest.language import Message, _, n_
-from digest.ledger.kinds import Status
+from digest.ledger.kinds import Kind, Status
 from digest.papers.store import latest_papers
 from digest.subscribers import subscriptions
 from digest.subscribers.addresses import BadAddress, is_role, normalise, suggestion
 from digest.subscribers.admission import WITHOUT_FORM_TIME, EmailRequest, LimitScope, TooMany
+from digest.subscribers.form_requests import FormRequest, carry_out, store_request
 from digest.subscribers.preferences import (
     Form,
     fields_of,
@@ -33,8 +36,6 @@ from digest.subscribers.preferences import (
     parse_preferences,
     value,
 )
-from digest.subscribers.subscriber import Consent, Preferences
-from digest.subscribers.subscriptions import Admit
 from digest.subscribers.tokens import CONFIRM_FOR, Purpose
 from digest.text import domain_of
 from digest.web import form_time
@@ -42,12 +43,15 @@ from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
-from digest.web.writing import in_turn
+from digest.web.writing import CANNOT_BE_USED, in_turn
+
+log = structlog.get_logger()
 
 FORM = "web 1"  # what the record of consent calls the form below; a new text gets a new number
 CARDS = 10
-# An answer comes this long after its request, which is more than the work usually takes, or some steps later.
-ANSWER_SECONDS, STEP_SECONDS = 0.15, 0.05
+# An answer comes this long after its request, which hides how busy the request before it keeps us.
+ANSWER_SECONDS = 0.15
+_KINDS = {"subscribe": Kind.CONFIRMATION, "manage": Kind.LINK}
 _EMPTY: dict[str, Any] = {"email": "", "error": "", "meant": ""}
 
 router = PageRouter()
@@ -74,25 +78,11 @@ def to_the_form(site: TheSite) -> Response:
 @router.post("/subscribe")
 async def subscribe(site: TheSite, request: Request, form: Posted) -> Response:
     """Take the address, and say to look for our message."""
-    return await _at_a_fixed_instant(partial(_subscribe, site, request, form))
-
-
-def _subscribe(site: Site, request: Request, form: Form) -> Response:
-    consent = Consent(clock.now(), site.client_hash(request), FORM)
-    preferences = Preferences(zone=known_zone(value(form, "zone")) or "UTC", language=site.pages.language.code)
-
-    def queue(address: str, admit: Admit) -> bool:
-        return subscriptions.subscribe(site.engine, address, consent, site.secret, preferences, admit)
-
-    return _may_arrive(
-        site,
-        site.pages,
-        _(
-            "If this address can get mail from us, a link arrives within minutes. Use it to confirm your address, and"
-            " your subscription starts."
-        ),
-        _queue_for(site, request, form, "subscribe", queue),
+    words = _(
+        "If this address can get mail from us, a link arrives within minutes. Use it to confirm your address, and"
+        " your subscription starts."
     )
+    return await _take(site, request, form, "subscribe", words)
 
 
 @router.page("/confirm/{token:path}")
@@ -126,53 +116,65 @@ def manage_page(site: TheSite) -> Response:
 @router.post("/manage")
 async def mail_link(site: TheSite, request: Request, form: Posted) -> Response:
     """Mail the link, if the address is a subscriber's."""
-    return await _at_a_fixed_instant(partial(_mail_link, site, request, form))
-
-
-def _mail_link(site: Site, request: Request, form: Form) -> Response:
-    def queue(address: str, admit: Admit) -> bool:
-        return subscriptions.mail_link(site.engine, address, clock.now(), site.secret, admit)
-
-    return _may_arrive(
-        site,
-        site.pages,
-        _(
-            "If this address is subscribed and can get mail from us, its personal link arrives within minutes."
-            " It’s also at the bottom of every issue."
-        ),
-        _queue_for(site, request, form, "manage", queue),
+    words = _(
+        "If this address is subscribed and can get mail from us, its personal link arrives within minutes."
+        " It’s also at the bottom of every issue."
     )
+    return await _take(site, request, form, "manage", words)
 
 
-async def _at_a_fixed_instant(work: Callable[[], Response]) -> Response:
-    """The answer, at an instant that does not depend on what is true of the address. Corrections come at once."""
-    began = time.perf_counter()
-    answer: Response = await in_turn(work)()
-    took = time.perf_counter() - began
-    await anyio.sleep(max(ANSWER_SECONDS - took, -took % STEP_SECONDS))
-    return answer
-
-
-def _queue_for(site: Site, request: Request, form: Form, page: str, queue: Callable[[str, Admit], bool]) -> bool:
-    """Queue a message to the address that was typed, within the limits; True if it was queued.
+async def _take(site: Site, request: Request, form: Form, page: str, words: Message) -> Response:
+    """Store a request for an email, and carry it out after the answer. Corrections are answered at once.
 
     Raises EarlyAnswer: the page again, with what was typed and what is wrong with it.
     """
-    address, now = _address(site, form, page), clock.now()
-    if _is_a_program(form):
-        return False
-    made = value(form, form_time.FIELD)
+    began = time.perf_counter()
+    asked_for, wanted = _request_in(site, request, form, page)
+    answer = _may_arrive(site, site.pages, words)
+    if not _is_a_program(form):
+        try:
+            site.admission.check(wanted)
+            await in_turn(partial(_store, site, wanted, asked_for))()
+        except TooMany as problem:
+            raise EarlyAnswer(_too_many(site, page, asked_for.email, problem)) from None
+        answer.background = BackgroundTask(_carry_out, site, asked_for)
+    await anyio.sleep(max(0.0, ANSWER_SECONDS - (time.perf_counter() - began)))
+    return answer
+
+
+def _request_in(site: Site, request: Request, form: Form, page: str) -> tuple[FormRequest, EmailRequest]:
+    """What the form asks for, and the same as the limits see it."""
+    address, now, made = _address(site, form, page), clock.now(), value(form, form_time.FIELD)
     if made and not form_time.is_fit(made, site.keys, now):
         words = _("This form was sent too fast or was open for too long. Please click the button again.")
         raise EarlyAnswer(site.pages.show(page, 400, email=address, error=words, meant=""))
+    zone = known_zone(value(form, "zone")) or "UTC"
     client = request.client.host if request.client else ""
-    wanted = EmailRequest(client, domain_of(address), 1 if made else WITHOUT_FORM_TIME)
+    return (
+        FormRequest(_KINDS[page], address, now, site.client_hash(request), FORM, zone, site.pages.language.code),
+        EmailRequest(client, domain_of(address), 1 if made else WITHOUT_FORM_TIME),
+    )
+
+
+def _store(site: Site, wanted: EmailRequest, request: FormRequest) -> None:
+    """The work of the answer: the same for every address."""
     try:
-        site.admission.check(wanted)
-        return queue(address, partial(site.admission.take, request=wanted, now=now))
+        with transaction(site.engine) as connection:
+            site.admission.take(connection, wanted, request.requested_at)
+            store_request(connection, request)
     except TooMany as problem:
-        site.admission.tell_operator(problem, now)
-        raise EarlyAnswer(_too_many(site, page, address, problem)) from None
+        site.admission.tell_operator(problem, request.requested_at)
+        raise
+
+
+async def _carry_out(site: Site, request: FormRequest) -> None:
+    try:
+        queued = await in_turn(partial(carry_out, site.engine, request, site.secret))()
+    except (*CANNOT_BE_USED, HTTPException):
+        log.warning("a request for an email waits for the scheduler, since the database cannot be used")
+        return
+    if queued:
+        site.hint()
 
 
 def _too_many(site: Site, page: str, address: str, problem: TooMany) -> Response:
@@ -234,17 +236,17 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
 def _sent_again(link: PersonalLink) -> Response:
     queued = subscriptions.confirm_again(link.site.engine, link.subscriber.id, clock.now())
     words = _("If this address can get mail from us, a new link arrives within minutes.")
-    return _may_arrive(link.site, link.pages, words, queued)
+    return _may_arrive(link.site, link.pages, words, link.site.hint_later() if queued else None)
 
 
-def _may_arrive(site: Site, pages: Pages, words: Message, queued: bool) -> Response:
+def _may_arrive(site: Site, pages: Pages, words: Message, after: BackgroundTask | None = None) -> Response:
     """Only the inbox shows whether we sent anything, so the page says what to do when nothing arrives."""
     return pages.say(
         _("Check your inbox"),
         words,
         _("Nothing after an hour? Check your spam folder, then write to us: %(contact)s", contact=site.contact),
         _("To protect your inbox, we send at most one such email a day and three a month."),
-        after=site.hint_later() if queued else None,
+        after=after,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from itertools import takewhile, zip_longest
 from typing import Any
 
-from digest.subscribers.listed_status import tells_status
+from digest.subscribers.imports.listed_status import tells_status
 from digest.subscribers.subscriber import Preferences, Subscriber
 from digest.text import ascii_forms
 

@@ -18,10 +18,10 @@ from digest.ledger.kinds import Status
 from digest.papers.sources.reading import instant_of
 from digest.subscribers import store
 from digest.subscribers.addresses import normalise
-from digest.subscribers.listed_status import ListedStatus, listed_status, strictest
+from digest.subscribers.imports.listed_status import ListedStatus, listed_status, strictest
+from digest.subscribers.imports.spreadsheet import Row, bare_address
 from digest.subscribers.mailboxes import Mailbox, mailbox_of
 from digest.subscribers.preferences import DEFAULTS, FIELDS, parse_preferences
-from digest.subscribers.spreadsheet import Row, bare_address
 from digest.subscribers.subscriber import Consent, Preferences, event_subject
 from digest.subscribers.subscriptions import ask
 from digest.subscribers.suppressions import is_suppressed, suppress
