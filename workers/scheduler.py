@@ -40,8 +40,8 @@ from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
+from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
-from digest.subscribers.store import remove_traces
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 

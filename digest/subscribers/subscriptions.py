@@ -16,7 +16,7 @@ from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.papers.community import forget_suggester
-from digest.subscribers import store
+from digest.subscribers import erasing, store
 from digest.subscribers.mailboxes import (
     Mailbox,
     keys_of,
@@ -227,20 +227,20 @@ def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Delete a subscriber; the ledger keeps their deliveries without the address. False when already deleted."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
-        if subscriber is None or not store.erase(connection, subscriber_id, subscriber.key):
+        if subscriber is None or not erasing.erase(connection, subscriber_id, subscriber.key):
             return False
         forget_suggester(connection, subscriber.key)
         events.forget_details(connection, event_subject(subscriber.key))
         _record(connection, subscriber.key, "erased", now)
-        events.record(connection, now, store.TRACES, store.TRACES_LEFT, {})
-    store.remove_traces(engine, now, at_once=True)
+        events.record(connection, now, erasing.TRACES, erasing.TRACES_LEFT, {})
+    erasing.remove_traces(engine, now, at_once=True)
     return True
 
 
 def purge_pending(engine: Engine, now: datetime) -> int:
     """Delete those who did not confirm within a week of their first request; return how many."""
     with transaction(engine) as connection:
-        deleted = store.purge_pending(connection, now - PENDING_FOR)
+        deleted = erasing.purge_pending(connection, now - PENDING_FOR)
         if deleted:
             events.record(connection, now, "subscribers", "forgot who never confirmed", {"count": deleted})
     return deleted

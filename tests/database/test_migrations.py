@@ -13,7 +13,7 @@ from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.papers.collecting.store import keep_validators
 from digest.papers.search import INDEX
 from digest.papers.sources.source import Validator
-from digest.subscribers import store
+from digest.subscribers import erasing, store
 from digest.subscribers.subscriber import event_subject
 from digest.subscribers.suppressions import all_suppressions, suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber
@@ -143,6 +143,6 @@ def test_what_earlier_versions_kept_of_the_deleted_is_removed(database_url):
         first = [events.latest(connection, 9, event_subject(person.key))[-1] for person in (ada, eve)]
         assert [event.detail for event in first] == [{}, {"words": "too many"}]
         assert connection.scalars(select(validators.c.url)).all() == ["https://example.org/feed"]
-        assert events.latest(connection, 1)[0].what == store.TRACES_LEFT
+        assert events.latest(connection, 1)[0].what == erasing.TRACES_LEFT
         assert store.by_id(connection, eve.id) == eve
     engine.dispose()

@@ -12,7 +12,7 @@ from digest.issues.publish import halt
 from digest.ledger.deliveries import LEASE
 from digest.ledger.kinds import IssueStatus, Kind, SkipReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
-from digest.subscribers import store
+from digest.subscribers import erasing, store
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 SEVEN = MORNING + timedelta(hours=1)
@@ -109,7 +109,7 @@ def test_deliveries_wait_because_their_issue_is_paused_or_cancelled(engine, issu
 def test_of_a_deleted_subscriber_only_the_beginning_of_the_key_is_shown(engine, issue):
     with transaction(engine) as connection:
         subscriber = store.with_status(connection)[0]
-        store.erase(connection, subscriber.id, subscriber.key)
+        erasing.erase(connection, subscriber.id, subscriber.key)
     (row,) = rows(engine, issue)
     assert (row.address, row.recipient) == (None, subscriber.key[:8])
 

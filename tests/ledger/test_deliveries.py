@@ -17,7 +17,7 @@ from digest.ledger.kinds import IssueStatus, Kind, State, SuppressionReason
 from digest.ledger.messages import forget_messages, message_of
 from digest.ledger.queueing import NewDelivery
 from digest.ledger.sending import DeliveryResult, MessageRecord
-from digest.subscribers import store
+from digest.subscribers import erasing, store
 from digest.subscribers.suppressions import suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
@@ -157,7 +157,7 @@ def test_the_last_check_holds_back_a_mail_that_is_not_wanted_any_more(claimed, w
         if what == "unsubscribed":
             store.set_unsubscribed(connection, subscriber.id, LATER)
         elif what == "erased":
-            store.erase(connection, subscriber.id, subscriber.key)
+            erasing.erase(connection, subscriber.id, subscriber.key)
         elif what == "suppressed":
             suppress(connection, subscriber.key, SuppressionReason.OPERATOR, "", LATER)
     if what.endswith("issue"):

@@ -17,7 +17,7 @@ from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
 from digest.smtp import Envelope
 from digest.smtp.submission import without_recipient
-from digest.subscribers import community, paper_feedback, store, subscriptions
+from digest.subscribers import community, erasing, paper_feedback, store, subscriptions
 from digest.subscribers.paper_feedback import FeedbackKind
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 from digest.subscribers.suppressions import lift
@@ -150,7 +150,7 @@ def test_copies_of_rows_that_sqlite_once_moved_are_removed_as_well(engine: Engin
     gone = dice.sample(others, 40)
     with transaction(engine) as connection:
         for number, _address, key in gone:
-            store.erase(connection, number, key)
+            erasing.erase(connection, number, key)
     assert subscriptions.erase(engine, first[0], MORNING)
     content = b"".join(Path(f"{engine.url.database}{end}").read_bytes() for end in ("", "-wal"))
     assert [n for n, address, _ in gone if address.encode() in content or f"quirk{n:03}".encode() in content] == []
@@ -167,7 +167,7 @@ def test_a_large_database_is_rewritten_by_the_scheduler(engine, monkeypatch, log
     subscriptions.erase(engine, zora.id, MORNING)
     assert left(engine, log) == set(), "the rows and the log of the database are clean at once"
     assert Path(engine.url.database).stat().st_size >= before
-    store.remove_traces(engine, MORNING)
+    erasing.remove_traces(engine, MORNING)
     assert Path(engine.url.database).stat().st_size < before
     assert happened(engine) == ["left", "removed"]
 
@@ -180,23 +180,23 @@ def test_a_connection_that_reads_meanwhile_leaves_the_rest_to_the_scheduler(engi
         connection.execute(select(deliveries.c.id)).all()
         assert subscriptions.erase(engine, zora.id, MORNING)
     assert happened(engine) == ["left"]
-    store.remove_traces(engine, MORNING)
+    erasing.remove_traces(engine, MORNING)
     assert (happened(engine), left(engine, log)) == (["left", "removed"], set())
 
 
 def test_traces_are_removed_once(engine, log) -> None:
     zora = add_subscriber(engine, ADDRESS, **PROFILE)
-    store.remove_traces(engine, MORNING)
+    erasing.remove_traces(engine, MORNING)
     assert happened(engine) == []
     subscriptions.erase(engine, zora.id, MORNING)
     for _ in range(2):
-        store.remove_traces(engine, MORNING)
+        erasing.remove_traces(engine, MORNING)
     assert happened(engine) == ["left", "removed"]
 
 
 def happened(engine: Engine) -> list[str]:
     with read_only(engine) as connection:
-        return [event.what for event in reversed(events.latest(connection, 9, store.TRACES))]
+        return [event.what for event in reversed(events.latest(connection, 9, erasing.TRACES))]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, event
 from digest.database.engine import read_only, transaction
 from digest.papers import community
 from digest.papers.community import Suggestion, SuggestionState
-from digest.subscribers import paper_feedback, store
+from digest.subscribers import erasing, paper_feedback
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 from tests.support.scenario import MORNING, add_papers, add_subscriber
 
@@ -101,5 +101,5 @@ def test_deleting_a_subscriber_deletes_their_feedback(engine: Engine) -> None:
     subscriber = add_subscriber(engine, "ada@example.org")
     with transaction(engine) as connection:
         paper_feedback.keep(connection, subscriber.id, PaperFeedback("2603.00001", FeedbackKind.MORE, MORNING))
-        store.erase(connection, subscriber.id, subscriber.key)
+        erasing.erase(connection, subscriber.id, subscriber.key)
         assert paper_feedback.all_feedback(connection, [subscriber.id]) == {}

@@ -17,7 +17,7 @@ from digest.ledger.sending import claim
 from digest.papers.collecting import last_runs
 from digest.settings import settings
 from digest.subscribers.admission import Admission, EmailRequest
-from digest.subscribers.store import TRACES, TRACES_LEFT
+from digest.subscribers.erasing import TRACES, TRACES_LEFT
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
 from tests.issues.profiles.builders import fill, paper_id

@@ -71,9 +71,11 @@ def ready_space(connection: Connection) -> int | None:
 
 def add_space(connection: Connection, fitted_at: datetime, papers: int, spectrum: bytes, content: bytes) -> int:
     """Store a space, and let every profile be computed in it."""
+    # Of two jobs, one that does not know it must not settle what this lets compute. First of all, since two that have
+    # changed the table would wait for each other.
+    lock_rows_of(connection, spaces)
     row = {"fitted_at": fitted_at, "papers": papers, "spectrum": spectrum, "content": content}
     space_id: int = connection.execute(insert(spaces).values(row).returning(spaces.c.id)).scalar_one()
-    lock_rows_of(connection, spaces)  # of two jobs, one that does not know it must not settle what this lets compute
     rated = select(opinions.c.subscriber_id).where(_tells_something()).distinct()
     connection.execute(insert_new(connection, stale_profiles).from_select(["subscriber_id"], rated))
     return space_id

@@ -9,7 +9,7 @@ import pytest
 from digest.database.engine import transaction
 from digest.issues.publish import halt
 from digest.ledger.kinds import IssueStatus
-from digest.subscribers import store
+from digest.subscribers import erasing, store
 from digest.subscribers.subscriptions import change_preferences
 from tests.mail.delivery.builders import SEVEN
 from tests.mail.delivery.builders import hands as hands
@@ -24,7 +24,7 @@ def test_who_left_after_the_cut_is_skipped_by_name(hands, engine, smtp_server, g
     issue = cut(engine)
     with transaction(engine) as connection:
         if gone == "erased":
-            store.erase(connection, subscriber.id, subscriber.key)
+            erasing.erase(connection, subscriber.id, subscriber.key)
         else:
             store.set_unsubscribed(connection, subscriber.id, SEVEN)
     hands.deliver()

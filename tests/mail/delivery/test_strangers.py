@@ -14,7 +14,7 @@ from digest.mail import pauses
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, Pause
 from digest.mail.throttle import Limits, Rates, Throttle
 from digest.subscribers import subscriptions
-from digest.subscribers.subscriber import Consent
+from digest.subscribers.subscriber import Consent, recipient_key
 from digest.subscribers.suppressions import all_suppressions
 from tests.mail.delivery.builders import QUICK, SEVEN, Hands
 from tests.support.scenario import DAY, ON_SQLITE, SECRET, add_papers, add_subscriber, cut
@@ -157,7 +157,7 @@ def test_subscribers_of_two_domains_that_refuse_us_hold_up_nobody_else(deliver, 
             smtp_server.answer(Step.RCPT, *[BLOCKED] * 9, to=f"subscriber{number}@lab{number % 4}.example.org")
     with transaction(engine) as connection:  # the others are due later
         others = [f"subscriber{number}@lab{number % 4}.example.org" for number in range(24) if number % 4 > 1]
-        keys = [subscriptions.recipient_key(address, SECRET) for address in others]
+        keys = [recipient_key(address, SECRET) for address in others]
         later = update(deliveries).where(deliveries.c.recipient.in_(keys))
         connection.execute(later.values(next_attempt_at=SEVEN + MINUTE))
     deliver()

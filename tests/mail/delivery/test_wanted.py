@@ -11,7 +11,7 @@ from digest.ledger.kinds import ISSUE_OF, RULES, IssueStatus, SkipReason, Status
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.ledger.sending import MessageRecord
 from digest.mail.delivery.choose import due_day, recipient_statuses
-from digest.subscribers import store
+from digest.subscribers import erasing, store
 from digest.subscribers.suppressions import suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
@@ -39,7 +39,7 @@ def change(engine, subscriber, status, paused_until, suppression):
         if suppression:
             suppress(connection, subscriber.key, suppression, "", DUE)
         if status is None:
-            store.erase(connection, subscriber.id, subscriber.key)
+            erasing.erase(connection, subscriber.id, subscriber.key)
 
 
 def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppression_and_issue(engine):

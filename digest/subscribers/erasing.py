@@ -1,0 +1,65 @@
+"""Deletes subscribers, and what names them elsewhere: in the ledger, and in the files of the database."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, select, update
+
+from digest.database import traces
+from digest.database.engine import read_only, transaction
+from digest.database.tables import (
+    consents,
+    deliveries,
+    form_requests,
+    messages,
+    opinions,
+    profiles,
+    stale_profiles,
+    subscribers,
+    suggestions,
+    suppressions,
+    tastes,
+)
+from digest.database.tables import events as events_table
+from digest.ledger import events
+from digest.ledger.kinds import Status
+from digest.ledger.transitions import erase_names
+from digest.subscribers.store import IMPORT
+
+
+def purge_pending(connection: Connection, before: datetime) -> int:
+    """Delete those who never confirmed and first asked before `before`, and requests as old; return how many people.
+
+    People who left the list that an import came from stay, so that a later import does not sign them up.
+    """
+    connection.execute(delete(consents).where(consents.c.confirmed_at.is_(None), consents.c.requested_at < before))
+    has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)
+    expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before) & ~has_left
+    erase_names(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
+    return connection.execute(delete(subscribers).where(expired)).rowcount
+
+
+def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
+    """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
+    erase_names(connection, deliveries.c.recipient == key)
+    connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
+    email = select(subscribers.c.email).where(subscribers.c.id == subscriber_id).scalar_subquery()
+    connection.execute(delete(form_requests).where(form_requests.c.email == email))
+    return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
+
+
+# The tables that have rows of a subscriber, or in which deleting one changes rows.
+_OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
+_TOUCHED = (*_OF_SUBSCRIBERS, deliveries, messages, events_table, suppressions)
+TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
+
+
+def remove_traces(engine: Engine, now: datetime, at_once: bool = False) -> None:
+    """Remove what deleted subscribers left behind in the files of the database.
+
+    With `at_once`, someone waits: a large database is left to the scheduler.
+    """
+    with read_only(engine) as connection:
+        last = events.latest(connection, 1, TRACES)
+    if last and last[0].what == TRACES_LEFT and traces.remove(engine, _TOUCHED, at_once):
+        with transaction(engine) as connection:
+            events.record(connection, now, TRACES, "removed", {})
