@@ -7,8 +7,8 @@ the median over the rounds of requests a second divided by those of the empty en
 
 - `ratios`, `p99_ms`: each page once before the first round. A new issue is cut before each measurement of its pages, so
   that the site comes to know of it meanwhile.
-- `cold`: pages that are not in the memory of the site, each once, after 40 others of their kind. Where a kind has few,
-  they are varied by `?month=`, which makes them anew. The memory does not keep `static` and `healthz`.
+- `cold`: pages that are not in memory, each once, after 40 others of their kind. Kinds of few are varied by `?month=`,
+  which they ignore. `static` and `healthz` are not kept in memory.
 - `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile.
 - `memory_growth`: of the processes of the site over 20,000 requests for papers, after the rounds; 0.01 is 1 %.
 - `errors`: requests without an answer, and answers other than 2xx.
@@ -47,8 +47,7 @@ _SLOWER = 10  # p99, times the reference's
 _SLOWER_WHILE_SENDING = 3  # p99, times the idle one's
 _GROWTH = 0.05
 _CHANGED_BY_A_CUT = ("front", "issue", "feed", "topic", "paper", "sitemap")
-_VARIED = ("front", "feed", "topic", "sitemap", "privacy")  # kinds of few pages, none of which is of a month
-_PRIMED = 40  # requests
+_VARIED = ("front", "issue", "feed", "topic", "sitemap", "privacy")  # kinds of few pages, none of which is of a month
 _MEMORY_REQUESTS = 20_000
 
 
@@ -81,8 +80,7 @@ def broken_promises(results: dict[str, Any], on_sqlite: bool) -> list[str]:
         broken.append(f"errors: {results['errors']}")
     if results["memory_growth"] >= _GROWTH:
         broken.append(f"memory growth: {results['memory_growth']}")
-    for line in broken:
-        progress(f"not kept: {line}")
+    progress("\n".join(f"not kept: {line}" for line in broken))
     return broken
 
 
@@ -232,9 +230,8 @@ class _Benchmark:
             reference = self._reference()
             visits = self._visits(kind, self._options.rounds + number)
             if kind not in ("one_click", "static", "healthz"):
-                # The process has served such pages; these ones are not in its memory.
-                primed, paths = self._apart(kind, number)
-                visit(Visits(self._port, primed, once=True))
+                first, paths = self._apart(kind, number)
+                visit(Visits(self._port, first, once=True))
                 visits = Visits(self._port, paths, self._options.seconds, once=True)
             self._compare(kind, self._cold[kind], visits, reference)
         self._site.end("web")
@@ -244,12 +241,10 @@ class _Benchmark:
         paths = self._paths[kind]
         if kind in _VARIED:
             paths = [f"{path}?month=20{month:02}-01" for month in range(100) for path in paths]
-        elif kind == "issue":
-            paths = [f"{path}?page={page}" for page in range(2, 6) for path in paths]
         start = number * len(paths) // self._options.rounds
         step = next(step for step in (7919, 101, 7, 1) if len(paths) % step)
         mixed = [paths[(start + step * place) % len(paths)] for place in range(len(paths))]
-        return mixed[:_PRIMED], mixed[_PRIMED:]
+        return mixed[:40], mixed[40:]
 
     def _fetch_all(self) -> None:
         for kind in self._paths.keys() & self._kinds:

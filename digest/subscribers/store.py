@@ -20,6 +20,13 @@ from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
+# Building a statement takes as long as running it.
+_IS_CONFIRMED = (subscribers.c.id == bindparam("subscriber")) & (subscribers.c.status == str(Status.CONFIRMED))
+_UNSUBSCRIBE = {"status": str(Status.UNSUBSCRIBED), "changed_at": bindparam("now")}
+_UNSUBSCRIBE_CONFIRMED = update(subscribers).where(_IS_CONFIRMED).values(_UNSUBSCRIBE).returning(subscribers.c.key)
+_WITHDRAW_REQUEST = delete(consents).where(
+    consents.c.subscriber_id == bindparam("id"), consents.c.confirmed_at.is_(None)
+)
 
 
 def add_pending(
@@ -94,14 +101,6 @@ def unsubscribe_confirmed(connection: Connection, subscriber_id: int, now: datet
     return key
 
 
-_UNSUBSCRIBE_CONFIRMED = (  # building it takes as long as running it
-    update(subscribers)
-    .where(subscribers.c.id == bindparam("subscriber"), subscribers.c.status == str(Status.CONFIRMED))
-    .values(status=str(Status.UNSUBSCRIBED), changed_at=bindparam("now"))
-    .returning(subscribers.c.key)
-)
-
-
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
     values = {"status": str(Status.UNSUBSCRIBED), "changed_at": now}
     return _change(connection, subscriber_id, (Status.PENDING, Status.CONFIRMED), values)
@@ -162,12 +161,7 @@ def other_consents(connection: Connection, subscriber_id: int) -> list[Consent]:
 
 def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
     """Delete the open request; False when there is none."""
-    return connection.execute(_WITHDRAW_REQUEST, {"subscriber": subscriber_id}).rowcount == 1
-
-
-_WITHDRAW_REQUEST = delete(consents).where(
-    consents.c.subscriber_id == bindparam("subscriber"), consents.c.confirmed_at.is_(None)
-)
+    return connection.execute(_WITHDRAW_REQUEST, {"id": subscriber_id}).rowcount == 1
 
 
 # --- export ---
