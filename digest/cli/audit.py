@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,7 @@ def audit(
 ) -> None:
     """Account for every delivery of an issue. Exit code 1 when the sums do not add up."""
     from digest.issues import audit as audits
+    from digest.subscribers.admission import refused_lately
 
     if watch:
         day = day_of(day)
@@ -44,13 +46,14 @@ def audit(
     issue = stored_issue(day, kind) if day is not None else None
     with reading() as connection:
         held, held_requests = _why_held(connection), _why_held(connection, requested=True)
+        limits = [] if issue else refused_lately(connection, clock.now())[0]
         listed = [audits.audit(connection, issue.id)] if issue else audits.audit_all(connection)
         details = [audits.explained(connection, each.issue_id, limit, offset) if rows else None for each in listed]
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
-    answer(documents[0] if issue else documents, lambda: _lines(reports, held, held_requests))
+    answer(documents[0] if issue else documents, lambda: chain(_lines(reports, held, held_requests), _refused(limits)))
     if any(sums.unexplained for sums in listed):
         sys.exit(1)
 
@@ -100,6 +103,11 @@ def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str, 
         if why:
             cells = [(row.recipient, row.address or "(erased)", row.state, row.why) for row in why]
             yield from (f"  {line}" for line in table([("key", "address", "state", "why"), *cells]))
+
+
+def _refused(limits: Sequence[str]) -> Iterator[str]:
+    if limits:
+        yield f"Requests for an email were refused since yesterday, beyond the limits: {', '.join(limits)}"
 
 
 # --- live ---

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -184,6 +184,12 @@ class Admission:
         """A keyed hash: the table names neither clients nor domains."""
         text = f"bucket\0{bucket.scope}\0{bucket.name}"
         return hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16].hex()
+
+
+def refused_lately(connection: Connection, now: datetime) -> tuple[list[str], datetime | None]:
+    """The limits beyond which requests were refused in the last day, and when the operator was last told."""
+    recent = [event for event in events.latest(connection, 100, EVENTS) if event.at > now - timedelta(days=1)]
+    return sorted({event.detail["limit"] for event in recent}), recent[0].at if recent else None
 
 
 def forget_full_buckets(connection: Connection, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -11,14 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import wiring
 from digest.database.engine import read_only
-from digest.ledger import deliveries, events
+from digest.ledger import deliveries
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
 from digest.mail.throttle import sent_on
 from digest.mail.throttle.requested import why_hour_full
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
-from digest.subscribers.admission import EVENTS
+from digest.subscribers.admission import refused_lately
 from digest.text import domain_of
 
 
@@ -135,11 +135,10 @@ def _quarantined(connection: Connection) -> Iterator[Finding]:
 
 def _requests(connection: Connection, now: datetime) -> Finding:
     """Refusals of the forms in the last day."""
-    recent = [event for event in events.latest(connection, 100, EVENTS) if event.at > now - timedelta(days=1)]
-    if not recent:
+    limits, last = refused_lately(connection, now)
+    if last is None:
         return Finding("sign-ups", True, "none was refused since yesterday")
-    limits = sorted({event.detail["limit"] for event in recent})
-    state = f"some were refused beyond the limits ({', '.join(limits)}), last in the hour from {_minute(recent[0].at)}"
+    state = f"some were refused beyond the limits ({', '.join(limits)}), last in the hour from {_minute(last)}"
     advice = (
         "If they all come through your proxy, set DIGEST_FORWARDED_ALLOW_IPS. If they are welcome, raise "
         "DIGEST_REQUESTED_PER_HOUR."

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
@@ -169,3 +171,34 @@ def test_answers_come_at_a_fixed_instant(visit: Visit, monkeypatch: pytest.Monke
     began = time.perf_counter()
     assert visit.browser.post(path, data={"email": ADDRESS, "website": trap}).status_code == 200
     assert time.perf_counter() - began >= 0.4
+
+
+@FORMS
+def test_the_work_before_an_answer_is_the_same_for_every_address(visit: Visit, path: str) -> None:
+    visit.subscribed("confirmed@example.org")
+    left = visit.subscribed("left@example.org")
+    subscriptions.unsubscribe(visit.engine, left.id, START, "test")
+    with transaction(visit.engine) as connection:
+        suppress(connection, recipient_key("shut@example.org", SECRET.encode()), SuppressionReason.OPERATOR, "", START)
+    work = [statements_before_the_answer(visit, path, name) for name in ("new", "confirmed", "left", "shut")]
+    assert work[0]
+    assert work == [work[0]] * 4
+
+
+def statements_before_the_answer(visit: Visit, path: str, name: str) -> list[str]:
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answering(message: Message) -> None:
+            statements.append(message["type"])
+            await send(message)
+
+        await visit.browser.app(scope, receive, answering)
+
+    event.listen(visit.engine, "before_cursor_execute", note)
+    TestClient(app, base_url="http://127.0.0.1:8000").post(path, data={"email": f"{name}@example.org"})
+    event.remove(visit.engine, "before_cursor_execute", note)
+    return statements[: statements.index("http.response.start")]
