@@ -34,12 +34,15 @@ class EditionWatch:
         self._counts: IssueCounts | None = None
         self._read_at = -math.inf
         self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="edition watch", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self._watch, name="edition watch", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
+        """Stop, once a reading that has begun is over; one of a database that does not answer is left alone."""
         self._stopped.set()
+        self._thread.join(_AWAY_AFTER)
 
     @property
     def is_away(self) -> bool:

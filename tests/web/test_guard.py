@@ -13,7 +13,6 @@ from digest.database.migrate import migrate
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.resources import resource
 from digest.settings import Settings
-from digest.subscribers import subscriptions
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from digest.web.guard import MAX_BODY, redacted
@@ -220,7 +219,7 @@ def test_a_fault_of_ours_is_admitted_without_details(
     def broken(*_: object) -> None:
         raise RuntimeError(f"details about {ADDRESS}")
 
-    monkeypatch.setattr(subscriptions, "mailbox_of", broken)
+    monkeypatch.setattr("digest.web.personal.signup.store_request", broken)
     answer = client(visit.engine, settings).post("/subscribe", data={"email": ADDRESS})
     assert answer.status_code == 500
     assert "Something went wrong" in answer.text
