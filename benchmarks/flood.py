@@ -1,4 +1,4 @@
-"""Measures what a flood of invented sign-ups does to an issue that goes out, and to people who sign up meanwhile.
+"""Measures an issue that goes out during a flood of invented sign-ups, and the wait of people who sign up meanwhile.
 
 `python -m benchmarks.flood [--subscribers N] [--sign-ups N] [--networks N] [--limit N] [--json]`: PostgreSQL, Valkey,
 Celery workers, the scheduler and the pages, all real. An issue goes out at `--rate` messages a second, first alone, and

@@ -142,7 +142,7 @@ def _report(times: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def _auc(first: Sequence[float], second: Sequence[float]) -> float:
-    """How often the better of two guesses, "longer" or "shorter", tells a value of `first` from one of `second`."""
+    """The share of pairs in which the value of `first` is the longer one, or the shorter one if that is higher."""
     ranked = sorted([(value, True) for value in first] + [(value, False) for value in second])
     rank_sum = sum(rank for rank, (_, is_first) in enumerate(ranked, start=1) if is_first)
     share = (rank_sum - len(first) * (len(first) + 1) / 2) / (len(first) * len(second))

@@ -31,7 +31,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class Visits:
-    """What to ask for: `once` each path in turn, else paths drawn uniformly for so many seconds."""
+    """The requests to make: `once` each path in turn, else paths drawn uniformly for so many seconds."""
 
     port: int
     paths: list[str]
@@ -45,7 +45,7 @@ class Visits:
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of it. An error is no answer, or one that is not 2xx."""
+    """The results. No answer is an error, and so is a status other than 2xx."""
 
     answers: int
     errors: int

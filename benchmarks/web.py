@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def broken_promises(results: dict[str, Any], on_sqlite: bool) -> list[str]:
-    """What the results fall short of, in words."""
+    """A line for each limit that the results miss."""
     gates = _GATES | ({"one_click": _ONE_CLICK_ON_SQLITE} if on_sqlite else {})
     ratios, cold, p99 = results["ratios"], results["cold"], results["p99_ms"]
     broken = [f"{kind}: {ratio} of {gates[kind]}" for kind, ratio in ratios.items() if ratio < gates[kind]]
@@ -207,7 +207,7 @@ class _Benchmark:
         return seen
 
     def _visit(self, program: str, visits: Visits) -> tuple[Seen, float]:
-        """What the visitors saw, and milliseconds of CPU that the program took for each answer."""
+        """The visitors' results, and the CPU time of the program for each answer, in milliseconds."""
         pid = self._site.programs[program].pid
         before = cpu_seconds(pid)
         seen = visit(visits)
@@ -237,7 +237,7 @@ class _Benchmark:
         self._site.end("web")
 
     def _apart(self, kind: str, number: int) -> tuple[list[str], list[str]]:
-        """Pages to begin with, and others in an order of their own in each round."""
+        """The first pages, then the others in a random order for each round."""
         paths = self._paths[kind]
         if kind in _VARIED:
             paths = [f"{path}?month=20{month:02}-01" for month in range(100) for path in paths]

@@ -228,7 +228,7 @@ def _count_papers() -> ScalarSelect[int]:
 
 
 def _is_voted() -> ColumnElement[bool]:
-    """Whether anyone voted on a paper of an issue, as RankedPaper.has_votes says of each."""
+    """True where a paper of the issue has votes, as in RankedPaper.has_votes."""
     ranked = issue_papers.alias()
     voted = (ranked.c.terms[name].as_float() > 0 for name in ("upvotes", "hackernews"))
     return select(1).where(ranked.c.issue_id == issues.c.id, or_(*voted)).exists()

@@ -35,7 +35,7 @@ class Pause:
 
     @property
     def is_about_recipients(self) -> bool:
-        """True if servers of so many domains refused their recipients that it is about us."""
+        """True if the servers of enough domains refused their recipients to blame us."""
         return len(set(self.refusing)) >= ABOUT_US_FROM
 
     def is_in_force(self, now: datetime) -> bool:

@@ -111,7 +111,7 @@ def raise_file_limit() -> None:
 
 
 def file_limit() -> int:
-    """How many files and sockets this process may have open."""
+    """The number of files and sockets that this process may have open."""
     current, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MANY_FILES if current == resource.RLIM_INFINITY else current
 

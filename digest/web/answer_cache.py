@@ -16,7 +16,7 @@ _WITHOUT_MAX_AGE = 60.0  # seconds
 
 
 class Wanted(NamedTuple):
-    """What the answer of a public page depends on, besides the database."""
+    """The key of an answer: everything but the database that it depends on."""
 
     path: str
     query: str

@@ -84,7 +84,7 @@ class PageCache:
                 self._tasks.cancel_scope.cancel()
 
     def _wanted(self, scope: Scope) -> Wanted | None:
-        """What a request for a public page is for; None for any other request."""
+        """The key of the page that is requested; None if it is not a public page."""
         path, query = scope["path"], scope["query_string"]
         if scope["method"] not in ("GET", "HEAD") or len(path) > _LONGEST_PATH or not _PUBLIC.fullmatch(path):
             return None

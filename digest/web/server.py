@@ -1,4 +1,4 @@
-"""How uvicorn serves the pages: what a client may take of time, and how many may be connected."""
+"""The limits of uvicorn: the time that a client may take, and the number of connections."""
 
 import heapq
 import math

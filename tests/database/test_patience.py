@@ -1,4 +1,4 @@
-"""Who waits for an answer waits a moment for the database, not half a minute and not forever."""
+"""Pages wait a moment for the database, not half a minute and not forever."""
 
 import os
 import signal

@@ -100,7 +100,7 @@ def test_a_real_installation_has_no_inbox_page(database: Engine) -> None:
     ("host", "client"), [("192.0.2.1", "192.0.2.7"), ("papers.example.org", "127.0.0.1"), ("127.0.0.1", "192.0.2.7")]
 )
 def test_the_inbox_is_for_visitors_on_this_machine(database: Engine, inbox: Path, host: str, client: str) -> None:
-    """Whoever starts it on another address by --host, or puts a proxy in front, shows nobody's email."""
+    """With another address by --host, or behind a proxy, nobody's email is shown."""
     (kept,) = messages(inbox)
     with visitor(create_app(database, Settings(inbox_dir=inbox), lambda: None), host, client) as stranger:
         for path in ("/inbox", f"/inbox/{kept.key}", f"/inbox/{kept.key}/html", f"/inbox/{kept.key}/raw"):

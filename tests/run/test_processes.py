@@ -1,4 +1,4 @@
-"""What a process may use."""
+"""The limits of a process."""
 
 import subprocess
 import sys

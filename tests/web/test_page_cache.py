@@ -60,7 +60,7 @@ class Site:
         return self.browser.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     def questions(self, path: str, **headers: str) -> int:
-        """How many statements it takes to show a page."""
+        """The number of statements that a page takes."""
         before = len(self.statements)
         assert "age" in self.get(path, **headers).headers
         return len(self.statements) - before

@@ -22,7 +22,7 @@ def requested_within_hour(connection: Connection, now: datetime) -> int:
 
 
 def why_hour_full(connection: Connection, limits: Limits, now: datetime) -> str:
-    """Why no more is sent of what people ask for, for people; "" while the hour has room."""
+    """The reason, for the operator, why requested messages wait; "" while the hour has room."""
     limit = limits.requested_limit(now.astimezone(UTC).date())
     return hour_full(limit) if requested_within_hour(connection, now) >= limit else ""
 

@@ -46,7 +46,7 @@ _PAPERS_WITH = {
 
 
 class SimilarPapers:
-    """The archive by its words, to find papers similar to many. What is looked up once is kept."""
+    """An index of the archive's words, to find the papers similar to many papers. Lookups are kept."""
 
     def __init__(self, connection: Connection) -> None:
         import numpy as np

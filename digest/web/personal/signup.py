@@ -143,7 +143,7 @@ async def _take(site: Site, request: Request, form: Form, page: str, words: Mess
 
 
 def _request_in(site: Site, request: Request, form: Form, page: str) -> tuple[FormRequest, EmailRequest]:
-    """What the form asks for, and the same as the limits see it."""
+    """The request in the form, and the same as the limits see it."""
     address, now, made = _address(site, form, page), clock.now(), value(form, form_time.FIELD)
     if made and not form_time.is_fit(made, site.keys, now):
         words = _("This form was sent too fast or was open for too long. Please click the button again.")

@@ -1,4 +1,4 @@
-"""Whatever a source sends takes time in proportion to its length, and not too much in all."""
+"""Reading a source takes time in proportion to the length of its answer, and not too much in all."""
 
 import json
 import time
