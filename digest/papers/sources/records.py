@@ -15,7 +15,7 @@ _LONGEST_RECORD = 200_000  # characters of one that is a string; real ones have 
 _GAP = re.compile(r"[\s,]*")
 # What a Python repr of a record consists of: strings without a prefix, numbers, punctuation, constants.
 _REPR = re.compile(
-    r"""\s*+(?:(?P<text>'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")|(?P<other>-?\d[\d.e+-]{0,40}|[][{}:,()]"""
+    r"""\s*+(?:(?P<text>'[^'\\]*+(?:\\.[^'\\]*+)*'|"[^"\\]*+(?:\\.[^"\\]*+)*")|(?P<other>-?\d[\d.e+-]{0,40}|[][{}:,()]"""
     r"""|None|True|False|nan))\s*+""",
     re.DOTALL,
 )
