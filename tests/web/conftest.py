@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from starlette.testclient import TestClient
 
 from digest.clock import now
 from digest.database.engine import connect, read_only
-from digest.database.tables import deliveries, metadata
+from digest.database.tables import deliveries, form_requests, metadata
 from digest.settings import Settings
 from digest.subscribers import store
 from digest.subscribers.subscriber import Subscriber, recipient_key
@@ -42,6 +42,11 @@ class Visit:
             found = store.by_key(connection, recipient_key(address, SECRET.encode()))
         assert found is not None
         return found
+
+    def waiting_requests(self) -> int:
+        """The number of requests for an email that are not carried out yet; a browser has its page before."""
+        with read_only(self.engine) as connection:
+            return connection.execute(select(func.count()).select_from(form_requests)).scalar_one()
 
     def queued(self) -> list[str]:
         """The kinds of mail in the ledger."""

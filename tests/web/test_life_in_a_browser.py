@@ -16,6 +16,7 @@ from digest.ledger.kinds import Status
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
+from tests.support.waiting import wait_for
 from tests.web.conftest import ADDRESS, START
 from tests.web.rendered_pages import serving
 
@@ -67,6 +68,7 @@ class Visitor:
         self.page.fill("#email", ADDRESS)
         self._clock.move_to(now() + timedelta(seconds=3))  # as long as a person takes
         self.press()
+        wait_for(lambda: not self._visit.waiting_requests(), 30, "the end of the work after the answer")
 
     def fill(self, values):
         """Write these values into their fields."""
