@@ -24,7 +24,7 @@ log = structlog.get_logger()
 _BODY = json.dumps([[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
 _REFUSED_SECONDS = 2.0
 _LOG_AGAIN_SECONDS = 60.0
-# What other readers of the message may raise for one that is damaged, and nothing else raises here.
+# Raised by kombu for a damaged message, and by nothing else here.
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 

@@ -1,7 +1,7 @@
 """limits of sign-ups
 
-Which addresses reach one mailbox, so that it is counted once however it is spelled, and the token buckets that all web
-processes share.
+Creates the table of addresses that reach the same mailbox, which is limited as one, and the token buckets shared by all
+web processes.
 
 Revision ID: 0017
 Revises: 0016

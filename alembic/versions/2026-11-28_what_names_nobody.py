@@ -1,7 +1,7 @@
 """what names nobody
 
-The version of a subscriber's links. What earlier versions kept of deleted subscribers: the reasons in their lists, the
-replies of mail servers, the details of their events. And the validators of addresses that may hold a password.
+Adds the version of a subscriber's links. Deletes personal data that earlier versions kept of deleted subscribers
+(the reasons in their lists, mail servers' replies, details of events) and validators of URLs that may hold a password.
 
 Revision ID: 0018
 Revises: 0017
@@ -48,7 +48,7 @@ def upgrade() -> None:
             WHERE later.subject = events.subject AND later.what = 'erased' AND later.id > events.id)
     """)
     op.execute("DELETE FROM validators WHERE url LIKE '%@%' OR url LIKE '%?%'")
-    # What earlier deletions left in the files is removed by the scheduler, unless the database is new.
+    # The scheduler removes the traces of earlier deletions from the files; a new database has none.
     left = sa.text("""
         INSERT INTO events (at, subject, what, detail)
         SELECT max(at), 'traces of the deleted', 'left', '{}' FROM events HAVING count(*) > 0

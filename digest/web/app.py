@@ -113,7 +113,7 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         return pages.for_request(request).refuse(404)
 
     def gone(_request: Request, _problem: Exception) -> Response:
-        return Response(status_code=400)  # for the log: nobody is there to read it
+        return Response(status_code=400)  # for the log; the client has disconnected
 
     app.add_exception_handler(EarlyAnswer, early)
     app.add_exception_handler(ClientDisconnect, gone)

@@ -1,4 +1,4 @@
-"""Control characters and odd encodings in whatever a browser can send: never a fault of ours, on either database."""
+"""Control characters and odd encodings in requests are answered with an error for the client, on both databases."""
 
 from urllib.parse import quote
 

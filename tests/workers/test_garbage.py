@@ -1,4 +1,4 @@
-"""A worker goes on whatever others write to its Redis."""
+"""A worker survives garbage in its Redis."""
 
 import json
 

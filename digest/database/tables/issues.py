@@ -33,7 +33,7 @@ issue_papers = table(
     Column("late_days", Integer, nullable=False),
 )
 
-# Which of an issue's highest ranks are about a topic, for the page and the feeds of the topic.
+# An issue's highest ranks by topic, for the topics' pages and feeds.
 issue_topics = table(
     "issue_topics",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),

@@ -17,7 +17,7 @@ class ResponseSummary:
 
     accepted: int = 0
     not_accepted: int = 0  # certainly, of issues
-    no_recipient: int = 0  # of what someone asked for: the server was not told the recipient
+    no_recipient: int = 0  # requested messages whose recipient was not sent to the server
     attempted: int = 0
     failures: int = 0  # certainly about us, in a row since the last acceptance
     refusing: list[str] = field(default_factory=list)  # the domain of each refusal since then that may be about us

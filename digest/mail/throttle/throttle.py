@@ -119,7 +119,7 @@ class Throttle:
         return Shares(requested, beside, 0 if is_full else limit)
 
     def admit(self, addresses: Sequence[str], now: datetime, requested: Collection[int] = ()) -> list[timedelta]:
-        """The wait of each message in a window; zero = it goes now. `requested`: the indexes of what someone asked for.
+        """The wait of each message in a window; zero: send now. `requested`: indexes of those that someone requested.
 
         A message that waits has drawn on no rate: ask again for it after a wait up to MAX_WAIT, requeue it for a longer
         one.
@@ -210,7 +210,7 @@ class Throttle:
         scopes = (accepting & stored.keys()) - summary.slow_down.keys()
         return {scope for scope in scopes if not stored[scope].is_in_force(now)}
 
-    # --- the warm-up, and the limit of what is asked for ---
+    # --- the limits of the warm-up and of requested messages ---
 
     def _wait_for_quotas(self, waits: list[timedelta], requested: Collection[int], now: datetime) -> None:
         """Messages are counted before they go, so that all workers together never exceed a limit."""

@@ -13,7 +13,7 @@ from digest.papers.sources.reading import JSON, decoded
 _WRAPPERS = ("data", "papers", "dailyPapers", "results")
 _LONGEST_RECORD = 200_000  # characters of one that is a string; real ones have 5,000
 _GAP = re.compile(r"[\s,]*")
-# What a Python repr of a record consists of: strings without a prefix, numbers, punctuation, constants.
+# The tokens of a Python repr of a record: strings without a prefix, numbers, punctuation, constants.
 _REPR = re.compile(
     r"""\s*+(?:(?P<text>'[^'\\]*+(?:\\.[^'\\]*+)*'|"[^"\\]*+(?:\\.[^"\\]*+)*")|(?P<other>-?\d[\d.e+-]{0,40}|[][{}:,()]"""
     r"""|None|True|False|nan))\s*+""",
