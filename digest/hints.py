@@ -1,8 +1,6 @@
 """Tells workers through Redis to check the ledger. A hint may get lost or arrive twice."""
 
-import math
 import threading
-import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,6 @@ QUEUE = "digest"
 # The next sweep replaces a hint that no worker took.
 _EXPIRES_SECONDS = 30
 _TIMEOUT_SECONDS = 1.0  # for a Redis that accepts connections and says nothing
-_LOG_AGAIN_SECONDS = 60.0
 
 _one_at_a_time = threading.Lock()
 
@@ -66,15 +63,10 @@ def hint(redis_url: str, times: int = 1) -> bool:
         for _ in range(times):
             producer.send_task(DELIVER, queue=QUEUE, ignore_result=True, retry=False, expires=_EXPIRES_SECONDS)
     except OperationalError as problem:
-        _warn(problem)
+        text = "no hint to the workers; the next sweep will find the messages"
+        log.warning(text, problem=str(problem), every=60)
         return False
     return True
-
-
-def _warn(problem: Exception, quiet_until: list[float] = [-math.inf]) -> None:  # noqa: B006 - of the process
-    if time.monotonic() > quiet_until[0]:
-        quiet_until[0] = time.monotonic() + _LOG_AGAIN_SECONDS
-        log.warning("no hint to the workers; the next sweep will find the messages", problem=str(problem))
 
 
 def broker_url(redis_url: str) -> str:

@@ -108,6 +108,7 @@ def logs_as_they_were() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     logging.root.handlers[:] = handlers
+    logging.captureWarnings(False)
 
 
 @pytest.fixture(autouse=True)

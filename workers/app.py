@@ -62,6 +62,11 @@ def delivery_worker() -> DeliveryWorker:
     return Process.worker
 
 
+@signals.setup_logging.connect
+def _keep_our_logs(**_about: object) -> None:
+    """Celery sets up none of its own if somebody else does; digest/logs.py has."""
+
+
 @signals.worker_process_init.connect
 def _leave_stopping_to_the_parent(**_about: object) -> None:
     # A service manager signals the whole group. Each process ends by its parent's word, after its task.

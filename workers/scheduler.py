@@ -22,6 +22,7 @@ Running two schedulers is safe: the database lets only one cut the issue, and a 
 import math
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -64,15 +65,24 @@ def schedule(jobs: "Jobs") -> BlockingScheduler:
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     now = datetime.now(UTC)  # ticks follow the machine's clock even if a simulation moves ours
-    scheduler.add_job(jobs.collect, "interval", minutes=jobs.settings.collect_minutes, next_run_time=now)
-    scheduler.add_job(jobs.cut, "cron", second=0, next_run_time=now)
-    scheduler.add_job(jobs.sweep, "interval", seconds=jobs.settings.sweep_seconds, next_run_time=now)
-    scheduler.add_job(jobs.profiles, "interval", minutes=1, next_run_time=now)
-    scheduler.add_job(jobs.fit, "interval", minutes=10, next_run_time=now)
-    scheduler.add_job(jobs.similar, "interval", minutes=5, next_run_time=now)
-    scheduler.add_job(jobs.tidy, "interval", hours=1)
+    for job, trigger, interval in (
+        (jobs.collect, "interval", {"minutes": jobs.settings.collect_minutes}),
+        (jobs.cut, "cron", {"second": 0}),
+        (jobs.sweep, "interval", {"seconds": jobs.settings.sweep_seconds}),
+        (jobs.profiles, "interval", {"minutes": 1}),
+        (jobs.fit, "interval", {"minutes": 10}),
+        (jobs.similar, "interval", {"minutes": 5}),
+    ):
+        scheduler.add_job(_run, trigger, [job], id=job.__name__, next_run_time=now, **interval)
+    scheduler.add_job(_run, "interval", [jobs.tidy], id=jobs.tidy.__name__, hours=1)
     scheduler.add_listener(_report, EVENT_JOB_ERROR)
     return scheduler
+
+
+def _run(job: Callable[[], None]) -> None:
+    """Run a job; each line that it logs names it."""
+    with structlog.contextvars.bound_contextvars(job=job.__name__):
+        job()
 
 
 class Jobs:

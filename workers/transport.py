@@ -4,7 +4,6 @@ A hint carries nothing but its time, so the worker never reads more of a message
 """
 
 import json
-import math
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ log = structlog.get_logger()
 
 _BODY = json.dumps([[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
 _REFUSED_SECONDS = 2.0
-_LOG_AGAIN_SECONDS = 60.0
 # Raised by kombu for a damaged message, and by nothing else here.
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
@@ -56,23 +54,8 @@ def _instant(text: object) -> str | None:
     return instant.isoformat() if instant.tzinfo else None
 
 
-class _Complaint:
-    """An error that may come with each message, and is logged once a minute."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._count = 0
-        self._quiet_until = -math.inf
-
-    def report(self, **details: str) -> None:
-        self._count += 1
-        if time.monotonic() > self._quiet_until:
-            log.error(self._text, times=self._count, **details)
-            self._count, self._quiet_until = 0, time.monotonic() + _LOG_AGAIN_SECONDS
-
-
-_garbage = _Complaint("dropped what is no hint. Only Digest should write to this Redis: check who else can")
-_refused = _Complaint("Redis refuses a command; tried again every few seconds. Only Digest should write to this Redis")
+def _report_garbage() -> None:
+    log.error("dropped what is no hint. Only Digest should write to this Redis: check who else can", every=60)
 
 
 @contextmanager
@@ -80,7 +63,8 @@ def _slowly() -> Iterator[None]:
     try:
         yield
     except ResponseError as problem:
-        _refused.report(problem=str(problem))
+        text = "Redis refuses a command; tried again every few seconds. Only Digest should write to this Redis"
+        log.error(text, problem=str(problem), every=60)
         time.sleep(_REFUSED_SECONDS)
         raise
 
@@ -90,7 +74,7 @@ class QoS(kombu_redis.QoS):
         try:
             super().restore_by_tag(tag, client, leftmost)
         except _DAMAGED:
-            _garbage.report()
+            _report_garbage()
             self._remove_from_indices(tag).execute()  # type: ignore[attr-defined]
 
 
@@ -101,7 +85,7 @@ class Channel(kombu_redis.Channel):
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except (ValueError, RecursionError):  # no JSON
-            _garbage.report()
+            _report_garbage()
             raise Empty from None
 
     def _size(self, queue: str) -> Any:
@@ -122,6 +106,6 @@ class Transport(kombu_redis.Transport):
     def _deliver(self, message: Any, queue: Any) -> None:
         hint = read_hint(message, queue)
         if hint is None:
-            _garbage.report()
+            _report_garbage()
         else:
             super()._deliver(hint, queue)

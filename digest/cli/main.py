@@ -37,10 +37,11 @@ def _everywhere(
 
     if env_file:
         os.environ[FILE_VARIABLE] = str(env_file.absolute())  # for the programs that this one starts as well
-    set_up_logs(debug)
+    set_up_logs(debug, context.invoked_subcommand if context.invoked_subcommand in _PROGRAMS else "")
     context.call_on_close(opened.close)
 
 
+_PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
     "Run": (run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor),
     "Papers and issues": (

@@ -5,9 +5,11 @@ import secrets
 import socket
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 
 from digest.cli.lookup import require_mail_server
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
+log = structlog.get_logger()
 
 _BEHIND_PAGES = 10  # steps of priority
 
@@ -56,6 +59,7 @@ def web(
     host, port = host or chosen.web_host, chosen.web_port if port is None else port
     _check_address(host, port)
     raise_file_limit()
+    log.info("started", version=version("digest"), address=f"http://{host}:{port}", public_url=chosen.public_url)
     with closing(wiring.impatient_engine(chosen)) as database:
         is_alone = chosen.web_processes == 1
         uvicorn.run(
@@ -75,7 +79,7 @@ def web_process() -> "FastAPI":
     from digest.run.processes import end_with_parent
 
     end_with_parent()
-    set_up_logs()
+    set_up_logs(program="web")
     return _web_app(wiring.impatient_engine(settings()))
 
 
@@ -106,10 +110,10 @@ def worker(
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
-        progress("running as root; a user of its own is better for a real installation")
+        log.warning("running as root; a user of its own is better for a real installation")
     database = _session_engine()
     count = processes or settings().worker_processes
-    progress(f"{count} worker processes take hints from Redis")
+    log.info("started", version=version("digest"), processes=count)
     os.nice(_BEHIND_PAGES)  # somebody waits for a page; a message may arrive a second later
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     try:
@@ -126,6 +130,7 @@ def scheduler() -> None:
 
     wiring.signers(_complete_settings())
     with closing(_session_engine()) as database:
+        log.info("started", version=version("digest"), cut_at=f"{settings().cut_at:%H:%M} UTC")
         run(settings(), database)
 
 

@@ -1,7 +1,6 @@
 """The engine and the transaction. Comes in: a database address. Goes out: connections safe for many processes."""
 
 import json
-import math
 import os
 import signal
 import sqlite3
@@ -27,8 +26,6 @@ T = TypeVar("T")
 NO_DATABASE = "There is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 _LOCK_SECONDS = 30.0
-_REPORT_AGAIN_SECONDS = 900.0
-_REPORT_NEXT_SECONDS = 60.0  # a restart ends the connections of a pool, which fail after it is back
 
 
 def connect(url: str, create: bool = False, patience: float | None = None) -> Engine:
@@ -91,24 +88,21 @@ def problem_of(error: BaseException) -> str:
 
 
 class Outage:
-    """Logs an outage of the database once, however many attempts fail in it, and its end."""
+    """Logs an outage of the database once a minute, however many attempts fail in it, and its end."""
 
     def __init__(self) -> None:
-        self._reported = False
-        self._quiet_until = -math.inf
+        self._is_away = False
 
     def report(self, error: BaseException) -> None:
-        """Log the first of many errors; the next after a quarter of an hour, or a minute after the end."""
-        if time.monotonic() > self._quiet_until:
-            advice = "What is due waits for it. Check DIGEST_DATABASE_URL, or run: digest doctor"
-            log.error(f"the database is away. {advice}", problem=problem_of(error))
-            self._reported, self._quiet_until = True, time.monotonic() + _REPORT_AGAIN_SECONDS
+        self._is_away = True
+        advice = "What is due waits for it. Check DIGEST_DATABASE_URL, or run: digest doctor"
+        log.error(f"the database is away. {advice}", problem=problem_of(error), every=60)
 
     def end(self) -> None:
         """To be called whenever the database has worked."""
-        if self._reported:
-            log.warning("the database is back")
-            self._reported, self._quiet_until = False, time.monotonic() + _REPORT_NEXT_SECONDS
+        if self._is_away:
+            self._is_away = False
+            log.warning("the database is back", every=60)
 
 
 outage = Outage()  # of this process

@@ -96,7 +96,7 @@ def _valkey_binary() -> str | Path:
 def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
     """Start `digest <part>`: web, worker or scheduler."""
     # -P: a file in the current folder must not hide an installed module.
-    programs.start(part, [sys.executable, "-P", "-m", "digest", part], environment)
+    programs.start(part, [sys.executable, "-P", "-m", "digest", part], environment, logs_its_name=True)
 
 
 def wait_for_port(programs: Supervisor, port: int) -> None:

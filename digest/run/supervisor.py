@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import structlog
+
 from digest.run import processes
 
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -19,6 +21,8 @@ _PATIENCE = 30.0  # seconds for a program to end; a worker may have messages on 
 _HEALTHY_AFTER = 60.0  # seconds; a program that ran longer restarts without delay
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class RunFailed(Exception):
@@ -31,6 +35,7 @@ class _Program:
     command: Sequence[str | Path]
     environment: Mapping[str, str]
     others_rely_on_it: bool
+    logs_its_name: bool
     process: "subprocess.Popen[bytes]"
     started_at: float = field(default_factory=time.monotonic)
     ends: int = 0
@@ -65,11 +70,16 @@ class Supervisor:
                 processes.wait_for_end(process, _PATIENCE)
 
     def start(
-        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], others_rely_on_it: bool = False
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        others_rely_on_it: bool = False,
+        logs_its_name: bool = False,
     ) -> None:
-        """Start `command` as `name`. A program that others rely on is stopped last."""
-        process = self._launch(name, command, environment)
-        self._programs.append(_Program(name, command, environment, others_rely_on_it, process))
+        """Start `command` as `name`. A program that others rely on is stopped last. `logs_its_name`: in each line."""
+        process = self._launch(name, command, environment, logs_its_name)
+        self._programs.append(_Program(name, command, environment, others_rely_on_it, logs_its_name, process))
 
     def check(self) -> None:
         """Raises RunFailed when one of the programs has ended, with its last lines."""
@@ -101,13 +111,13 @@ class Supervisor:
                 self._restart(program)
 
     def _launch(
-        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]
+        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], logs_its_name: bool
     ) -> "subprocess.Popen[bytes]":
         if self._logs is not None:
             with (self._logs / f"{name}.log").open("ab") as log:
                 return processes.start(command, environment=environment, output=log)
         process = processes.start(command, environment=environment, output=subprocess.PIPE)
-        threading.Thread(target=_pass_on, args=(name, process), daemon=True).start()
+        threading.Thread(target=_pass_on, args=("" if logs_its_name else name, process), daemon=True).start()
         return process
 
     def _note_end(self, program: _Program) -> None:
@@ -116,11 +126,11 @@ class Supervisor:
         wait = 0.0 if program.ends == 1 else min(2.0 ** (program.ends - 2), _LONGEST_WAIT)
         program.restart_at = time.monotonic() + wait
         code = _in_words(program.process.returncode)
-        say(f"{program.name} ended with {code}; it restarts in {wait:.0f} s")
+        log.warning("ended; it restarts", program=program.name, ended_with=code, in_seconds=round(wait))
 
     def _restart(self, program: _Program) -> None:
         processes.stop(program.process)  # its children
-        program.process = self._launch(program.name, program.command, program.environment)
+        program.process = self._launch(program.name, program.command, program.environment, program.logs_its_name)
         program.started_at, program.restart_at = time.monotonic(), None
 
     def _last_lines(self, name: str) -> str:
@@ -137,10 +147,15 @@ def say(line: str) -> None:
 
 
 def _pass_on(name: str, process: "subprocess.Popen[bytes]") -> None:
+    """Log each line of a program as an event of `name`; as it is if that is ""."""
     if process.stdout is not None:
         with process.stdout as lines:
             for line in lines:
-                say(f"{name:9} | {line.decode(errors='replace').rstrip()}")
+                text = line.decode(errors="replace").rstrip()
+                if name:
+                    log.info("output", program=name, line=text)
+                else:
+                    say(text)
 
 
 def _in_words(code: int) -> str:

@@ -163,6 +163,7 @@ class ProcessSettings(BaseSettings):
         "info", description="`debug`, `info`, `warning` or `error`."
     )
     log_json: bool = Field(False, description="Log one JSON object a line.")
+    log_clients: bool = Field(False, description="Log the address of each request's client, which is personal data.")
     inbox_dir: Annotated[AtHome | None, EMPTY_IS_NONE] = Field(
         None, description="Maildir shown by the page /inbox. Set by the demo; leave it empty."
     )

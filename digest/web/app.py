@@ -63,7 +63,10 @@ def create_app(
     if editions is not None:
         app.add_middleware(PageCache, pages.languages, settings.language, editions)
     app.add_middleware(
-        Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
+        Guard,
+        refuse=lambda request, status: pages.for_request(request).refuse(status),
+        public_url=settings.public_url,
+        logs_clients=settings.log_clients,
     )
     _answer_errors(app, pages)
     _answer_database_errors(app, pages)
@@ -127,13 +130,13 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         # The words of the problem may hold an address; its type says enough.
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
-        log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause)
+        log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause, every=60)
         answer = pages.for_request(request).refuse(503)
         answer.headers.update(RETRY_AFTER)
         return answer
 
     def not_migrated(request: Request, problem: Exception) -> Response:
-        log.error(f"the database is not ready. {problem}")
+        log.error(f"the database is not ready. {problem}", every=60)
         detail = _(
             "This site is being set up or upgraded, so nothing has changed. For its operator: the database is not "
             "ready. %(remedy)s",

@@ -31,8 +31,9 @@ Refuse = Callable[[Request, int], HTMLResponse]
 class Guard:
     """The outermost layer. Refuses a body that is too big, and stops reading one that turns out to be."""
 
-    def __init__(self, app: ASGIApp, refuse: Refuse, public_url: str) -> None:
+    def __init__(self, app: ASGIApp, refuse: Refuse, public_url: str, logs_clients: bool = False) -> None:
         self._app = app
+        self._logs_clients = logs_clients
         self._refuse = refuse
         self._own_origin = "{0.scheme}://{0.netloc}".format(urlsplit(public_url)).lower()
 
@@ -53,7 +54,8 @@ class Guard:
             await self._checked(scope, receive, with_headers)
         finally:
             took = round((time.perf_counter() - started) * 1000)
-            log.info("request", method=scope["method"], path=redacted(scope["path"]), status=status, ms=took)
+            client = {"client": scope["client"][0]} if self._logs_clients and scope.get("client") else {}
+            log.info("request", method=scope["method"], path=redacted(scope["path"]), status=status, ms=took, **client)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in SAFE_METHODS and not scope["path"].startswith("/u/") and self._is_foreign(scope):

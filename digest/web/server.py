@@ -2,7 +2,6 @@
 
 import heapq
 import math
-import time
 from typing import Any, ClassVar
 
 import structlog
@@ -14,7 +13,6 @@ from digest.settings import Settings
 log = structlog.get_logger()
 
 _FILES_FOR_OTHERS = 100  # the database, libraries, standard streams
-_LOG_AGAIN_SECONDS = 600.0
 
 
 def serving_options(settings: Settings) -> dict[str, Any]:
@@ -25,6 +23,7 @@ def serving_options(settings: Settings) -> dict[str, Any]:
         "ws": "none",
         "access_log": False,  # it would log the tokens in subscribers' links; the app logs requests itself
         "log_level": "warning",
+        "log_config": None,  # its lines go through our logs
         "forwarded_allow_ips": settings.forwarded_allow_ips,
         "server_header": False,
         "timeout_keep_alive": 75,  # longer than a proxy keeps an idle connection
@@ -103,15 +102,10 @@ class ClientConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         for other in heapq.nsmallest(len(waiting) // 20 + 1, waiting, key=lambda connection: connection.since):
             other.transport.abort()
             self.connections.discard(other)  # it ends a moment later, and does not count until then
-        _report_full(self.limit_concurrency)
-
-
-def _report_full(limit: int, quiet_until: list[float] = [-math.inf]) -> None:  # noqa: B006 - of this process
-    if time.monotonic() > quiet_until[0]:
-        quiet_until[0] = time.monotonic() + _LOG_AGAIN_SECONDS
         log.error(
             "too many connections: the longest idle are closed. If these are visitors, raise the limit of open files "
             "(ulimit -n, or LimitNOFILE= in systemd) or run more web processes; otherwise limit clients at your proxy",
-            connections=limit,
+            connections=self.limit_concurrency,
             files=file_limit(),
+            every=600,
         )

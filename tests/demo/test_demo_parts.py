@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
 from digest.database.engine import connect
 from digest.demo.steps import publish_today
@@ -98,21 +99,21 @@ def test_a_wait_in_vain_names_what_is_missing_and_the_logs(tmp_path: Path) -> No
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("signals")
-def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_program_that_ends_is_reported_and_started_again(tmp_path: Path) -> None:
     seen = tmp_path / "starts"
 
     def started_twice() -> bool:
         programs.tend()
         return seen.exists() and len(seen.read_text()) >= 2
 
-    with Supervisor() as programs:
+    with structlog.testing.capture_logs() as logs, Supervisor() as programs:
         programs.start(
-            "worker", python(f"open({str(seen)!r}, 'a').write('x'); print('at work'); sys.exit(1)"), os.environ
+            "valkey", python(f"open({str(seen)!r}, 'a').write('x'); print('at work'); sys.exit(1)"), os.environ
         )
         assert processes.wait_until(started_twice, seconds=10)
-    said = capfd.readouterr().err
-    assert "worker ended with exit code 1; it restarts in 0 s" in said
-    assert "worker    | at work" in said
+    assert {"event": "output", "program": "valkey", "line": "at work", "log_level": "info"} in logs
+    ended = {"event": "ended; it restarts", "program": "valkey", "ended_with": "exit code 1", "in_seconds": 0}
+    assert ended | {"log_level": "warning"} in logs
 
 
 @pytest.mark.processes

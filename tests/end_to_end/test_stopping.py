@@ -1,5 +1,6 @@
 """Stops of all processes at once by the service manager, and outages of the database, as an operator sees them."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -7,6 +8,7 @@ import urllib.request
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,7 @@ def test_an_outage_of_the_database_is_a_line_of_each_process_and_its_end_another
     with servers.own_postgres(servers.PostgresProcess, servers.room(), "-F") as server:
         migrate(server.url_of("postgres"))
         monkeypatch.setenv("DIGEST_DATABASE_URL", server.url_of("postgres"))
+        monkeypatch.setenv("DIGEST_LOG_JSON", "true")
         start_digest("worker", "--processes", "1")
         start_digest("scheduler")
         logs = [tmp_path / "worker-0.log", tmp_path / "scheduler-1.log"]
@@ -149,6 +152,9 @@ def test_an_outage_of_the_database_is_a_line_of_each_process_and_its_end_another
         assert told.count("the database is away") == 1, told
         assert "Traceback" not in told
         assert "digest doctor" in told
+        lines = [json.loads(line) for line in told.splitlines()]
+        assert {line["program"] for line in lines} == {log.name.partition("-")[0]}
+        assert [line["version"] for line in lines if line["event"] == "started"] == [version("digest")]
 
 
 @pytest.fixture

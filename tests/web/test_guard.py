@@ -181,6 +181,16 @@ def test_the_log_never_shows_a_token_or_an_address(visit: Visit) -> None:
     assert ADDRESS not in said
 
 
+def test_the_log_has_the_address_of_a_client_only_if_the_operator_asks_for_it(engine, settings):
+    def logged(log_clients: bool) -> list[str | None]:
+        with structlog.testing.capture_logs() as logs:
+            client(engine, settings.model_copy(update={"log_clients": log_clients})).get("/healthz")
+        return [entry.get("client") for entry in logs]
+
+    assert logged(False) == [None]
+    assert logged(True) == ["testclient"]
+
+
 def test_a_redacted_path_still_says_which_page() -> None:
     assert redacted("/preferences/abc") == "/preferences/…"
     assert redacted("/u/abc/def") == "/u/…"
