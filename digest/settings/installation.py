@@ -208,6 +208,18 @@ def web_address(value: str) -> str:
     return parts.geturl().rstrip("/")
 
 
+def web_address_with_query(value: str) -> str:
+    """`value`, a web address that may hold a secret in its path or query. Raises ValueError, which quotes none of it."""
+    try:
+        parts = urlsplit(value)
+        is_plain = parts.scheme in ("http", "https") and parts.port != 0 and is_host(parts.hostname or "")
+    except ValueError:
+        is_plain = False
+    if not is_plain or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("use a web address such as https://hooks.example.org/T0/B0")
+    return value
+
+
 def is_host(text: str) -> bool:
     """Return True for an IP address, and for what can be the name of a machine."""
     try:

@@ -153,14 +153,7 @@ class SmtpSettings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _relays(cls, value: SecretStr) -> SecretStr:
-        urls = value.get_secret_value().split()
-        # The rest of a password, or a list as others write it.
-        if any("://" not in url for url in urls[1:]) or any(url.endswith((",", ";")) for url in urls):
-            raise ValueError("separate servers by blanks; in user and password write a blank as %20")
-        for url in urls:
-            if not is_host(parse_relay(url).host):
-                raise ValueError("the host is not a name or an IP address: write smtps://user:password@host:465")
-        return value
+        return checked_relays(value)
 
     @field_validator("smtp_domain_rates")
     @classmethod
@@ -177,3 +170,15 @@ class SmtpSettings(BaseSettings):
                 "use a full name with a dot, such as mail.example.org, or an address in brackets: [192.0.2.1]"
             )
         return value
+
+
+def checked_relays(value: SecretStr) -> SecretStr:
+    """The addresses of mail servers. Raises ValueError for a wrong one."""
+    urls = value.get_secret_value().split()
+    # The rest of a password, or a list as others write it.
+    if any("://" not in url for url in urls[1:]) or any(url.endswith((",", ";")) for url in urls):
+        raise ValueError("separate servers by blanks; in user and password write a blank as %20")
+    for url in urls:
+        if not is_host(parse_relay(url).host):
+            raise ValueError("the host is not a name or an IP address: write smtps://user:password@host:465")
+    return value

@@ -11,10 +11,11 @@ from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError, model_validator
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
+from digest.settings.alarms import AlarmSettings
 from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
@@ -30,11 +31,19 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SourceSettings,
     CutSettings,
     ProcessSettings,
+    AlarmSettings,
 )
 
 
 class Settings(
-    AddressSettings, StorageSettings, SenderSettings, SmtpSettings, SourceSettings, CutSettings, ProcessSettings
+    AddressSettings,
+    StorageSettings,
+    SenderSettings,
+    SmtpSettings,
+    SourceSettings,
+    CutSettings,
+    ProcessSettings,
+    AlarmSettings,
 ):
     """Every setting, with defaults for a first run on one machine."""
 
@@ -68,9 +77,17 @@ class Settings(
     @property
     def relays(self) -> tuple[Relay, ...]:
         """The mail servers; empty when none is set."""
+        return self._relays_of(self.smtp_url)
+
+    @property
+    def alarm_relays(self) -> tuple[Relay, ...]:
+        """The mail servers of alarms; empty when none is set."""
+        return self._relays_of(self.alarm_smtp_url) or self.relays
+
+    def _relays_of(self, urls: SecretStr) -> tuple[Relay, ...]:
         names = (self.smtp_ehlo_name, socket.gethostname(), urlsplit(self.public_url).hostname or "")
         ehlo_name = next((name for name in names if "." in name or ":" in name), "")
-        return tuple(replace(parse_relay(url), ehlo_name=ehlo_name) for url in self.smtp_url.get_secret_value().split())
+        return tuple(replace(parse_relay(url), ehlo_name=ehlo_name) for url in urls.get_secret_value().split())
 
     @classmethod
     def settings_customise_sources(

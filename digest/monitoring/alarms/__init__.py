@@ -1,0 +1,1 @@
+"""Tells the operator of each problem once, and when it is over."""

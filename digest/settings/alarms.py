@@ -1,0 +1,64 @@
+"""The settings of alarms: whom to tell when something is wrong, and how."""
+
+import shlex
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from digest.settings.installation import web_address_with_query
+from digest.settings.mail import checked_relays
+from digest.smtp import is_plain_address
+from digest.text import listed_words
+
+
+class AlarmSettings(BaseSettings):
+    """Alarms"""
+
+    alarm_to: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Email addresses that are told when something is wrong, and when it is over. `digest check` lists what is checked.",
+    )
+    alarm_smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="Another mail server for alarms, since the usual one may be what is down; written like `DIGEST_SMTP_URL`. Empty: the usual one.",
+    )
+    alarm_webhook_url: SecretStr = Field(
+        SecretStr(""),
+        description="Address that gets alarms by POST, as JSON with a `text` that Slack, Mattermost and others show.",
+    )
+    alarm_command: str = Field(
+        "", description="Program that is started for alarms, without a shell; it gets the same JSON on standard input."
+    )
+    ping_url: SecretStr = Field(
+        SecretStr(""),
+        description="Address that the scheduler calls each minute (GET) while nothing is critical. A monitor that expects the calls, such as Healthchecks, notices when this machine is dead.",
+    )
+
+    @field_validator("alarm_to", mode="before")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        addresses = listed_words(value) if isinstance(value, str) else value
+        if wrong := [address for address in addresses if not is_plain_address(address) or "@" not in address]:
+            raise ValueError(f"{wrong[0]!r} is not an email address; write ops@example.org, separated by spaces")
+        return tuple(addresses)
+
+    @field_validator("alarm_smtp_url")
+    @classmethod
+    def _alarm_relay(cls, value: SecretStr) -> SecretStr:
+        return checked_relays(value)
+
+    @field_validator("alarm_webhook_url", "ping_url")
+    @classmethod
+    def _address(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value()
+        return SecretStr(web_address_with_query(address)) if address else value
+
+    @field_validator("alarm_command")
+    @classmethod
+    def _command(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError as problem:
+            raise ValueError(f"it cannot be read as a command: {problem}") from None
+        return value
