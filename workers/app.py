@@ -4,12 +4,14 @@ import gc
 import signal
 from contextlib import ExitStack
 
+from billiard import current_process
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
 from digest import wiring
 from digest.hints import QUEUE, broker_url
 from digest.mail.delivery.worker import DeliveryWorker
+from digest.monitoring.alarms.watch import WatchThread
 from digest.monitoring.heartbeats import HeartbeatThread, Role
 from digest.settings import settings
 from workers.rate import WorkRate
@@ -52,7 +54,7 @@ class Process:
     """The state of one worker process, created by its first task so that no connection is shared through a fork."""
 
     worker: DeliveryWorker | None = None
-    heartbeat = ExitStack()
+    threads = ExitStack()
 
 
 def delivery_worker() -> DeliveryWorker:
@@ -76,11 +78,13 @@ def _begin(**_about: object) -> None:
     # A service manager signals the whole group. Each process ends by its parent's word, after its task.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     rate = WorkRate(lambda: Process.worker)
-    Process.heartbeat.enter_context(HeartbeatThread(settings(), Role.WORKER, rate))
+    Process.threads.enter_context(HeartbeatThread(settings(), Role.WORKER, rate))
+    if current_process().index == 0:  # type: ignore[attr-defined]  # one process of each worker is enough
+        Process.threads.enter_context(WatchThread(settings()))
 
 
 @signals.worker_process_shutdown.connect
 def _say_goodbye(**_about: object) -> None:
     if Process.worker is not None:
         Process.worker.close()
-    Process.heartbeat.close()
+    Process.threads.close()

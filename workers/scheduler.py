@@ -37,6 +37,7 @@ from digest.issues.publish import DAILY, NOT_CUT, NothingToCut, date_to_cut, pub
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, transitions
 from digest.ledger.messages import forget_messages
+from digest.monitoring.alarms.watch import WatchThread
 from digest.monitoring.heartbeats import HeartbeatThread, Role
 from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
@@ -57,7 +58,7 @@ PATIENCE_SECONDS = 60.0
 
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
-    with HeartbeatThread(settings, Role.SCHEDULER):
+    with HeartbeatThread(settings, Role.SCHEDULER), WatchThread(settings, pings=True):
         schedule(Jobs(settings, database)).start()
 
 

@@ -1,4 +1,4 @@
-"""The commands preview and send-test."""
+"""The commands preview, send-test and send-test-alarm."""
 
 import sys
 import tempfile
@@ -13,7 +13,7 @@ import typer
 from digest import clock
 from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
-from digest.cli.output import NotReady, progress
+from digest.cli.output import NotReady, answer, progress, report, with_json
 from digest.language import Languages
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.resources import resource
@@ -97,6 +97,26 @@ def _open_in_browser(page: str) -> None:
     file.write_text(page, encoding="utf-8")
     opened = webbrowser.open(file.resolve().as_uri())
     progress(f"{'Opened in the browser' if opened else 'No browser found; open this file in one'}: {file}")
+
+
+@with_json
+def send_test_alarm(dry_run: DryRun = False) -> None:
+    """Send a test alarm by every channel that is set, and print the result of each. Exit code 1 if one failed."""
+    from digest.monitoring.alarms.alarm import Alarm
+    from digest.monitoring.alarms.channels import announce, channel_names
+    from digest.monitoring.checks import Level, Problem
+
+    names = channel_names(settings())
+    if not names:
+        raise NotReady("No channel is set: DIGEST_ALARM_TO, DIGEST_ALARM_WEBHOOK_URL or DIGEST_ALARM_COMMAND.")
+    if dry_run:
+        return report({"channels": names}, f"Would send a test alarm by {' and '.join(names)}.")
+    test = Problem(Level.WARNING, "test", "", "this is a test; nothing is wrong", "There is nothing to do.")
+    results = announce(settings(), [Alarm(test)])
+    answer(results, lambda: [f"{name}: {problem or 'sent'}" for name, problem in results.items()])
+    if any(results.values()):
+        sys.exit(1)
+    return None
 
 
 def send_test(

@@ -43,7 +43,7 @@ def _everywhere(
 
 _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
-    "Run": (run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor),
+    "Run": (run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, mail.send_test_alarm),
     "Papers and issues": (
         collect.collect, issues.publish, explain.explain, search.search, pause.pause, pause.resume, pause.cancel,
         backtest.backtest,

@@ -85,12 +85,13 @@ def web_process() -> "FastAPI":
 
 def _web_app(database: "Engine") -> "FastAPI":
     from digest import wiring
+    from digest.monitoring.alarms.watch import WatchThread
     from digest.monitoring.heartbeats import HeartbeatThread, Role
     from digest.web.app import create_app
     from digest.web.edition_watch import EditionWatch
 
     app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
-    app.state.heartbeat = HeartbeatThread(settings(), Role.WEB)
+    app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings()))
     return app
 
 

@@ -37,7 +37,7 @@ class AlarmSettings(BaseSettings):
 
     @field_validator("alarm_to", mode="before")
     @classmethod
-    def _addresses(cls, value: Any) -> Any:
+    def _alarm_to(cls, value: Any) -> Any:
         addresses = listed_words(value) if isinstance(value, str) else value
         if wrong := [address for address in addresses if not is_plain_address(address) or "@" not in address]:
             raise ValueError(f"{wrong[0]!r} is not an email address; write ops@example.org, separated by spaces")
@@ -50,13 +50,13 @@ class AlarmSettings(BaseSettings):
 
     @field_validator("alarm_webhook_url", "ping_url")
     @classmethod
-    def _address(cls, value: SecretStr) -> SecretStr:
+    def _alarm_urls(cls, value: SecretStr) -> SecretStr:
         address = value.get_secret_value()
         return SecretStr(web_address_with_query(address)) if address else value
 
     @field_validator("alarm_command")
     @classmethod
-    def _command(cls, value: str) -> str:
+    def _alarm_command(cls, value: str) -> str:
         try:
             shlex.split(value)
         except ValueError as problem:

@@ -1,7 +1,7 @@
 """The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no messages itself."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import structlog
@@ -54,7 +54,7 @@ def create_app(
     app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
-    app.state.heartbeat = nullcontext()  # of the process, if it serves the pages of an installation
+    app.state.threads = ()  # of the process, if it serves the pages of an installation
     app.include_router(health.router)
     # Routes are tried in this order, each for some time: those that are asked for most come first.
     for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
@@ -79,7 +79,9 @@ async def _serving(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = _THREADS
     if app.state.site.engine.dialect.name == "sqlite":
         one_at_a_time()
-    with app.state.heartbeat:
+    with ExitStack() as running:
+        for thread in app.state.threads:
+            running.enter_context(thread)
         yield
 
 

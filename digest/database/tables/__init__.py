@@ -15,7 +15,7 @@ from digest.database.tables.issues import (
     tastes,
 )
 from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
-from digest.database.tables.monitoring import heartbeats
+from digest.database.tables.monitoring import alarms, heartbeats
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -36,6 +36,7 @@ from digest.database.tables.subscribers import (
 )
 
 __all__ = [
+    "alarms",
     "buckets",
     "cards",
     "collections",

@@ -1,6 +1,6 @@
 """What shows operators that the service works."""
 
-from sqlalchemy import CheckConstraint, Column, Integer
+from sqlalchemy import CheckConstraint, Column, Integer, Text
 
 from digest.database.columns import table
 from digest.database.dialect import Code, Instant, Json
@@ -17,4 +17,18 @@ heartbeats = table(
     Column("version", Code(40), nullable=False),
     Column("detail", Json, nullable=False),  # what the process alone can tell: free disk, its rate
     CheckConstraint("role IN ('worker', 'scheduler', 'web')", name="role"),
+)
+
+# Problems that were announced or will be, until their end was announced.
+alarms = table(
+    "alarms",
+    Column("name", Code(40), primary_key=True),
+    Column("subject", Code(120), primary_key=True),
+    Column("level", Code(10), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("announced", Code(10), nullable=False),  # the level that was; "" for none
+    Column("claimed_at", Instant),  # by a process that announces it now
+    Column("ended_at", Instant),  # null while the problem is there
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from digest.monitoring.checks import Level, Problem
@@ -23,7 +22,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class AlarmOrigin:
     """Where alarms come from."""
 
     title: str  # of the digest
@@ -31,19 +30,19 @@ class Origin:
     host: str
 
 
-def subject_of(alarms: Sequence[Alarm], origin: Origin) -> str:
+def subject_of(alarms: Sequence[Alarm], origin: AlarmOrigin) -> str:
     """One line: the most urgent alarm, and how many others there are."""
     first = min(alarms, key=lambda alarm: (alarm.is_over, alarm.problem.level is not Level.CRITICAL))
     others = f" (and {len(alarms) - 1} more)" if len(alarms) > 1 else ""
     return f"[{origin.title}] {first.headline}{others}"
 
 
-def text_of(alarms: Sequence[Alarm], origin: Origin) -> str:
-    parts = [_paragraph(alarm) for alarm in alarms]
-    return "\n\n".join([*parts, f"Everything at a glance: digest status\n{origin.title}, {origin.public_url}, noticed on {origin.host}"])
+def text_of(alarms: Sequence[Alarm], origin: AlarmOrigin) -> str:
+    end = f"Everything at a glance: digest status\n{origin.title}, {origin.public_url}, noticed on {origin.host}\n"
+    return "\n\n".join([*map(_paragraph, alarms), end])
 
 
-def document_of(alarms: Sequence[Alarm], origin: Origin) -> dict[str, Any]:
+def document_of(alarms: Sequence[Alarm], origin: AlarmOrigin) -> dict[str, Any]:
     """For webhooks and commands. Chat services show its `text`."""
     return {
         "text": "\n".join([f"{origin.title}:", *(alarm.headline for alarm in alarms)]),
@@ -65,11 +64,8 @@ def document_of(alarms: Sequence[Alarm], origin: Origin) -> dict[str, Any]:
 
 
 def _paragraph(alarm: Alarm) -> str:
+    problem = alarm.problem
     if alarm.is_over:
         return alarm.headline
-    since = f"\nSince {_since(alarm.problem.since)}" if alarm.problem.since else ""
-    return f"{alarm.headline}{since}\n{alarm.problem.remedy}"
-
-
-def _since(at: datetime) -> str:
-    return minute_of(at)
+    since = [f"Since {minute_of(problem.since)}"] if problem.since else []
+    return "\n".join([alarm.headline, *since, problem.remedy])
