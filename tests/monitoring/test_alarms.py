@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -126,13 +127,17 @@ def test_a_problem_that_comes_and_goes_is_announced_once(engine, settings, recei
 
 
 def test_processes_that_look_at_the_same_time_announce_it_once(engine, settings, receiver):
-    from concurrent.futures import ThreadPoolExecutor
+    def look_together(now: datetime) -> None:
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(Watch(settings).look, now) for _ in range(6)]:
+                done.result()
 
     now = datetime.now(UTC)
-    with ThreadPoolExecutor(6) as pool:
-        for done in [pool.submit(Watch(settings).look, now) for _ in range(6)]:
-            done.result()
-    assert receiver.headlines == [("no-scheduler", "", False)]
+    look_together(now)
+    starts(engine)
+    look_together(now + timedelta(seconds=20))
+    look_together(now + timedelta(seconds=90))
+    assert receiver.headlines == [("no-scheduler", "", False), ("no-scheduler", "", True)]
 
 
 def test_an_alarm_that_no_channel_took_is_tried_again_also_by_another_process(engine, settings, receiver):
