@@ -20,11 +20,13 @@ from digest.database.tables import alarms as alarm_table
 from digest.database.tables import heartbeats
 from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, pause_by_hand, resume
+from digest.monitoring.alarms.stored import take_alarms
 from digest.monitoring.alarms.watch import Watch
 from digest.monitoring.heartbeats import ProcessName, Role, beat
 from digest.settings import Settings
 from tests.support.scenario import ON_SQLITE, add_subscriber
 from tests.support.smtp_server import Step
+from tests.support.waiting import wait_for
 
 NO_SCHEDULER = "no scheduler is running"
 LATER = timedelta(seconds=61)
@@ -138,6 +140,28 @@ def test_processes_that_look_at_the_same_time_announce_it_once(engine, settings,
     look_together(now + timedelta(seconds=20))
     look_together(now + timedelta(seconds=90))
     assert receiver.headlines == [("no-scheduler", "", False), ("no-scheduler", "", True)]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite lets only one write at a time
+def test_an_end_that_another_process_is_about_to_announce_is_left_to_it(engine, settings, receiver):
+    def waits() -> bool:
+        with read_only(engine) as connection:
+            query = (
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            return connection.exec_driver_sql(query).scalar_one() > 0
+
+    now = datetime.now(UTC)
+    Watch(settings).look(now)
+    starts(engine)
+    Watch(settings).look(now)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as connection:
+            assert [alarm.is_over for alarm in take_alarms(connection, [], now + LATER, {})] == [True]
+            other = pool.submit(Watch(settings).look, now + LATER)
+            wait_for(waits, 10, "the other process")
+        other.result()
+    assert receiver.headlines == [("no-scheduler", "", False)]
 
 
 def test_an_alarm_that_no_channel_took_is_tried_again_also_by_another_process(engine, settings, receiver):
