@@ -116,8 +116,8 @@ def use_indexes(connection: Connection) -> None:
     It would rather read ten million rows in order than a million by an index, and sort what it can count as it comes.
     """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        for plan in ("seqscan", "bitmapscan", "sort"):  # a bitmap includes all rows that have left the part since
+            connection.exec_driver_sql(f"SET LOCAL enable_{plan} = off")
 
 
 def lock_rows_of(connection: Connection, table: Table) -> None:
