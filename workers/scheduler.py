@@ -27,13 +27,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
 from digest import clock, wiring
 from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
+from digest.issues.issue import NOT_CUT
 from digest.issues.profiles import refresh_profiles, renew_space
-from digest.issues.publish import DAILY, NOT_CUT, NothingToCut, date_to_cut, publish
+from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, transitions
 from digest.ledger.messages import forget_messages
@@ -59,12 +60,14 @@ PATIENCE_SECONDS = 60.0
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
     with HeartbeatThread(settings, Role.SCHEDULER), WatchThread(settings, pings=True):
+        # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
+        threading.Event().wait()
 
 
-def schedule(jobs: "Jobs") -> BlockingScheduler:
+def schedule(jobs: "Jobs") -> BackgroundScheduler:
     """The schedules above. Jobs live in memory, and one that is late runs once."""
-    scheduler = BlockingScheduler(
+    scheduler = BackgroundScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     now = datetime.now(UTC)  # ticks follow the machine's clock even if a simulation moves ours
