@@ -14,7 +14,17 @@ from digest.database.tables.issues import (
     stale_profiles,
     tastes,
 )
-from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
+from digest.database.tables.ledger import (
+    deliveries,
+    destinations,
+    events,
+    issue_totals,
+    messages,
+    pauses,
+    reply_counts,
+    sent_days,
+    sent_requests,
+)
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -40,11 +50,13 @@ __all__ = [
     "collections",
     "consents",
     "deliveries",
+    "destinations",
     "events",
     "form_requests",
     "fragments",
     "issue_papers",
     "issue_topics",
+    "issue_totals",
     "issues",
     "messages",
     "metadata",
@@ -55,6 +67,7 @@ __all__ = [
     "pools",
     "profiles",
     "reader_votes",
+    "reply_counts",
     "sent_days",
     "sent_requests",
     "similar_papers",
