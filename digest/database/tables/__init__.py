@@ -25,6 +25,7 @@ from digest.database.tables.ledger import (
     sent_days,
     sent_requests,
 )
+from digest.database.tables.monitoring import heartbeats
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -54,6 +55,7 @@ __all__ = [
     "events",
     "form_requests",
     "fragments",
+    "heartbeats",
     "issue_papers",
     "issue_topics",
     "issue_totals",
