@@ -6,7 +6,7 @@ one, calls forget_totals() in its transaction. Both sides lock the issue's row, 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, exists, func, insert, select
 
@@ -79,6 +79,16 @@ def message_counts(connection: Connection) -> dict[tuple[Kind, State], int]:
             key = Kind(kind), State(state)
             counts[key] = counts.get(key, 0) + count
     return counts
+
+
+def sending_times(connection: Connection) -> dict[IssueKind, timedelta]:
+    """From its cut to its last final reply, of the newest issue of each kind that is finished."""
+    last = func.max(issue_totals.c.last_at).label("last")
+    query = select(issues.c.kind, issues.c.cut_at, last).join_from(issue_totals, issues).group_by(issues.c.id)
+    times: dict[IssueKind, timedelta] = {}
+    for kind, cut_at, last_at in connection.execute(query.having(last.is_not(None)).order_by(issues.c.date.desc())):
+        times.setdefault(IssueKind(kind), last_at - cut_at)
+    return times
 
 
 def _lock(connection: Connection, issue_ids: Collection[int]) -> None:

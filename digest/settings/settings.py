@@ -18,6 +18,7 @@ from digest.clock import CLOCK_FILE
 from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
+from digest.settings.monitoring import MonitoringSettings
 from digest.settings.papers import CutSettings, SourceSettings
 from digest.smtp import Relay, is_loopback, parse_relay
 
@@ -30,11 +31,19 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SourceSettings,
     CutSettings,
     ProcessSettings,
+    MonitoringSettings,
 )
 
 
 class Settings(
-    AddressSettings, StorageSettings, SenderSettings, SmtpSettings, SourceSettings, CutSettings, ProcessSettings
+    AddressSettings,
+    StorageSettings,
+    SenderSettings,
+    SmtpSettings,
+    SourceSettings,
+    CutSettings,
+    ProcessSettings,
+    MonitoringSettings,
 ):
     """Every setting, with defaults for a first run on one machine."""
 
