@@ -1,7 +1,7 @@
 """The final sums of issues, so that nobody counts millions of old deliveries again.
 
-An issue has totals only while each of its deliveries is in a final state. What makes one of them wait again, or adds
-one, calls forget_totals() in its transaction. Both sides lock the issue's row, so that neither overlooks the other.
+An issue has totals only while each of its deliveries is in a final state. A transition that makes one of them wait
+again, or adds one, calls forget_totals(). Both sides lock the issue's row, so that neither overlooks the other.
 """
 
 from collections.abc import Collection

@@ -50,7 +50,7 @@ def sent(engine, hands):
 
 def test_messages_and_replies_are_counted_by_what_became_of_them(engine, sent, hands):
     values = scrape(engine)
-    assert {key[1:]: value for key, value in values.items() if key[0] == "digest_messages"} == {
+    assert {key[1:]: value for key, value in values.items() if key[0] == "digest_messages" and value} == {
         ("digest", "accepted"): 2,
         ("digest", "refused"): 1,
         ("digest", "queued"): 1,

@@ -34,11 +34,11 @@ class ReplyCounter:
         self._counts += replies_in(responses)
 
     def due(self, at_once: bool = False) -> Replies:
-        """What to store now: nothing if that was done within the last second, unless `at_once`."""
+        """Returns the counts to store now: none within a second of the last time, unless `at_once`."""
         return Counter(self._counts) if at_once or self._clock() - self._stored_at >= _EVERY else {}
 
     def stored(self, replies: Replies) -> None:
-        """To be called once the transaction with what due() returned is committed."""
+        """To be called with the result of due() once its transaction is committed."""
         if replies:
             self._counts -= Counter(replies)
             self._stored_at = self._clock()

@@ -1,6 +1,6 @@
 """Measurements → metric families of Prometheus, in base units. Pure.
 
-What only grows is a counter, so that rate() works; nothing that strangers can invent is a label.
+Sums that never go down are counters, so that rate() works. No label holds anything that strangers can invent.
 """
 
 from collections import Counter
@@ -61,9 +61,9 @@ def _messages(measured: Measurements) -> Iterator[Metric]:
         "digest_messages_accepted", "Messages that the mail server accepted.", labels=["kind"]
     )
     refused = CounterMetricFamily("digest_messages_refused", "Messages that the mail server refused.", labels=["kind"])
-    for (kind, state), count in measured.messages.items():
-        every.add_metric([kind, state], count)
     for kind in Kind:
+        for state in State:
+            every.add_metric([kind, state], measured.messages.get((kind, state), 0))
         accepted.add_metric([kind], measured.messages.get((kind, State.ACCEPTED), 0))
         refused.add_metric([kind], measured.messages.get((kind, State.REFUSED), 0))
     yield from (every, accepted, refused)
