@@ -175,8 +175,8 @@ class Jobs:
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
-        remove_traces(self._engine, clock.now())
         self._count()
+        remove_traces(self._engine, clock.now())
 
     def _count(self) -> None:
         with read_only(self._engine) as connection:

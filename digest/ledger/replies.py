@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from digest.database.dialect import insert_or_change
 from digest.database.tables import destinations, reply_counts
@@ -35,10 +35,11 @@ def reply_class(code: int | None) -> ReplyClass:
 
 def name_destinations(connection: Connection, largest: Sequence[tuple[str, int]]) -> None:
     """Store which domains are counted by name from now on, with their confirmed subscribers."""
-    connection.execute(delete(destinations))
-    rows = [{"domain": domain, "subscribers": count} for domain, count in largest[:NAMED_DOMAINS]]
-    if rows:
-        connection.execute(insert(destinations), rows)
+    rows = [{"domain": domain, "subscribers": count} for domain, count in sorted(largest[:NAMED_DOMAINS])]
+    named = [row["domain"] for row in rows]
+    connection.execute(delete(destinations).where(destinations.c.domain.not_in(named)))
+    if rows:  # changed in place: another scheduler may do the same
+        connection.execute(insert_or_change(connection, destinations, ["domain"]), rows)
 
 
 def count_replies(connection: Connection, day: date, replies: Mapping[tuple[str, ReplyClass], int]) -> None:

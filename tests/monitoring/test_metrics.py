@@ -163,6 +163,19 @@ def test_an_issue_that_is_counted_for_good_meanwhile_is_neither_missed_nor_count
     other.dispose()
 
 
+def test_sums_that_take_too_long_are_left_out_and_do_not_look_like_an_outage(postgresql_url):
+    engine, other = connect(postgresql_url, patience=0.2), connect(postgresql_url)
+    with transaction(other) as connection:
+        connection.exec_driver_sql("LOCK TABLE issue_totals")
+        values = scrape(engine)
+    assert values["digest_database_up",] == 1
+    assert ("digest_problems", "database", "critical") not in values
+    assert values["digest_subscribers", "confirmed"] == 0
+    assert {key[0] for key in values} & {"digest_messages", "digest_messages_accepted_total"} == set()
+    engine.dispose()
+    other.dispose()
+
+
 # --- replies ---
 
 

@@ -52,10 +52,10 @@ def _by_journal(engine: Engine, worker: str, content: JournalContent, hold: bool
         claims = deliveries.held_by(connection, worker)
         receipts = [receipt for receipt in content.answered.values() if receipt.delivery_id in claims]
         record(connection, worker, receipts, claims, hold)
+        others = transitions.recover_by_journal(connection, worker, content.begun, suspects, hold, now)
         people = {
             number: status.subscriber for number, status in recipient_statuses(connection, [*claims.values()]).items()
         }
         responses = [(person.email if (person := people[receipt.delivery_id]) else "", receipt) for receipt in receipts]
         count_replies(connection, now.astimezone(UTC).date(), replies_in(responses))
-        others = transitions.recover_by_journal(connection, worker, content.begun, suspects, hold, now)
         return others + Recovered(answered=len(receipts))

@@ -4,39 +4,43 @@ Sums that never go down are counters, so that rate() works. No label holds anyth
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from digest.ledger.kinds import Kind, State, Status, SuppressionReason
 from digest.monitoring.checks import problems
 from digest.monitoring.heartbeats import Role
-from digest.monitoring.metrics.measurements import Measurements
+from digest.monitoring.metrics.measurements import Measurements, Sums
 from digest.monitoring.status import InstallationStatus
+
+Values = Mapping[Any, float]  # by the values of the labels, in a tuple
 
 
 def families(measured: Measurements) -> Iterator[Metric]:
-    """Every family; those that need the database are absent while it is away."""
+    """Every family. Those that cannot be read at present are absent: a zero would look like a fact."""
     status = measured.status
     yield InfoMetricFamily("digest_build", "Version of Digest.", {"version": status.version})
     yield _number("digest_database_up", "1 if the database can be used.", not status.database_problem)
-    yield _problems(status)
+    found = Counter((each.name, each.level) for each in problems(status))
+    yield _gauge("digest_problems", "Problems that digest check reports now.", ("name", "level"), found)
     yield from _machine(status)
-    if status.database_problem:
-        return
-    yield from _messages(measured)
-    yield from _waiting(status)
-    yield from _issues(measured)
-    yield from _sources(measured)
-    yield from _processes(status)
-    yield from _people(measured)
+    if not status.database_problem:
+        yield from _sending(status)
+        yield from _sources(status)
+        yield from _processes(status)
+        people = {(each,): status.subscribers.get(each, 0) for each in Status}
+        yield _gauge("digest_subscribers", "Subscribers by status.", ("status",), people)
+    if measured.sums is not None:
+        yield from _messages(measured.sums)
+        yield from _times(measured.sums)
+        suppressed = {(each,): measured.sums.suppressions.get(each, 0) for each in SuppressionReason}
+        meaning = "Addresses that get no messages, by reason."
+        yield _gauge("digest_suppressed_addresses", meaning, ("reason",), suppressed)
 
 
-def _problems(status: InstallationStatus) -> Metric:
-    family = GaugeMetricFamily("digest_problems", "Problems that digest check reports now.", labels=["name", "level"])
-    for (name, level), count in Counter((each.name, each.level) for each in problems(status)).items():
-        family.add_metric([name, level], count)
-    return family
+# --- from the status ---
 
 
 def _machine(status: InstallationStatus) -> Iterator[Metric]:
@@ -44,40 +48,12 @@ def _machine(status: InstallationStatus) -> Iterator[Metric]:
         yield _number("digest_redis_up", "1 if Redis answers.", not status.queue.problem)
         if not status.queue.problem:
             yield _number("digest_queue_hints", "Hints for workers in Redis.", status.queue.hints)
-    free = GaugeMetricFamily(
-        "digest_disk_free_ratio", "Free share of the disk of a data folder.", labels=["host", "folder"]
-    )
-    for disk in status.disks:
-        free.add_metric([disk.host, disk.folder], disk.free)
-    yield free
+    free = {(disk.host, disk.folder): disk.free for disk in status.disks}
+    meaning = "Free share of the disk of a data folder."
+    yield _gauge("digest_disk_free_ratio", meaning, ("host", "folder"), free)
 
 
-# --- messages ---
-
-
-def _messages(measured: Measurements) -> Iterator[Metric]:
-    every = GaugeMetricFamily("digest_messages", "Messages of all time, by their state now.", labels=["kind", "state"])
-    accepted = CounterMetricFamily(
-        "digest_messages_accepted", "Messages that the mail server accepted.", labels=["kind"]
-    )
-    refused = CounterMetricFamily("digest_messages_refused", "Messages that the mail server refused.", labels=["kind"])
-    for kind in Kind:
-        for state in State:
-            every.add_metric([kind, state], measured.messages.get((kind, state), 0))
-        accepted.add_metric([kind], measured.messages.get((kind, State.ACCEPTED), 0))
-        refused.add_metric([kind], measured.messages.get((kind, State.REFUSED), 0))
-    yield from (every, accepted, refused)
-    replies = CounterMetricFamily(
-        "digest_replies",
-        "Replies of mail servers: 2xx, 4xx, 5xx or none; domains with few subscribers are in other.",
-        labels=["domain", "reply"],
-    )
-    for (domain, reply), count in measured.replies.items():
-        replies.add_metric([domain, reply], count)
-    yield replies
-
-
-def _waiting(status: InstallationStatus) -> Iterator[Metric]:
+def _sending(status: InstallationStatus) -> Iterator[Metric]:
     waiting, oldest = status.waiting, status.waiting.oldest_due_at
     age = max((status.at - oldest).total_seconds(), 0.0) if oldest else 0.0
     yield _number("digest_messages_due", "Messages that could be sent now.", waiting.due)
@@ -86,73 +62,65 @@ def _waiting(status: InstallationStatus) -> Iterator[Metric]:
     yield _number("digest_sending_paused", "1 while all sending is paused, by an operator or the breaker.", is_paused)
     domains = sum(bool(pause.domain) for pause in status.pauses)
     yield _number("digest_paused_destinations", "Domains that get no messages at present.", domains)
+    cut = {(each.kind,): each.cut_at.timestamp() for each in sorted(status.issues, key=lambda issue: issue.date)}
+    yield _gauge("digest_issue_cut_timestamp_seconds", "When the newest issue was cut.", ("kind",), cut)
 
 
-def _issues(measured: Measurements) -> Iterator[Metric]:
-    cut = GaugeMetricFamily("digest_issue_cut_timestamp_seconds", "When the newest issue was cut.", labels=["kind"])
-    newest = {issue.kind: issue for issue in sorted(measured.status.issues, key=lambda issue: issue.date)}
-    for kind, issue in newest.items():
-        cut.add_metric([kind], issue.cut_at.timestamp())
-    yield cut
-    took = GaugeMetricFamily(
-        "digest_issue_sending_seconds",
-        "From the cut of the newest finished issue to the last final reply.",
-        labels=["kind"],
-    )
-    for kind, time in measured.sending_times.items():
-        took.add_metric([kind], time.total_seconds())
-    yield took
-
-
-# --- what sending depends on ---
-
-
-def _sources(measured: Measurements) -> Iterator[Metric]:
-    success = GaugeMetricFamily(
-        "digest_source_last_success_timestamp_seconds", "When a source was last read.", labels=["source"]
-    )
-    failures = GaugeMetricFamily(
-        "digest_source_failures", "Failed readings of a source in a row, up to now.", labels=["source"]
-    )
-    outcome = GaugeMetricFamily(
-        "digest_source_outcome", "1 for the outcome of the last reading.", labels=["source", "outcome"]
-    )
-    for name, at in measured.source_successes.items():
-        success.add_metric([name], at.timestamp())
-    for source in measured.status.sources:
-        failures.add_metric([source.name], source.failures)
-        if source.outcome is not None:
-            outcome.add_metric([source.name, source.outcome], 1)
-    yield from (success, failures, outcome)
+def _sources(status: InstallationStatus) -> Iterator[Metric]:
+    failures = {(each.name,): each.failures for each in status.sources}
+    yield _gauge("digest_source_failures", "Failed readings of a source in a row, up to now.", ("source",), failures)
+    outcomes = {(each.name, each.outcome): 1 for each in status.sources if each.outcome is not None}
+    yield _gauge("digest_source_outcome", "1 for the outcome of the last reading.", ("source", "outcome"), outcomes)
 
 
 def _processes(status: InstallationStatus) -> Iterator[Metric]:
-    seen = GaugeMetricFamily(
-        "digest_heartbeat_timestamp_seconds", "The last heartbeat of a process.", labels=["role", "host"]
-    )
-    count = GaugeMetricFamily(
-        "digest_processes", "Processes, alive or ended without stopping.", labels=["role", "state"]
-    )
-    last = {(each.role, each.host): each for each in sorted(status.processes, key=lambda each: each.seen_at)}
-    for (role, host), each in last.items():
-        seen.add_metric([role, host], each.seen_at.timestamp())
-    for role in Role:
-        count.add_metric([role, "alive"], len(status.alive(role)))
-        count.add_metric([role, "dead"], len(status.dead(role)))
-    yield from (seen, count)
+    by_time = sorted(status.processes, key=lambda process: process.seen_at)
+    seen = {(each.role, each.host): each.seen_at.timestamp() for each in by_time}
+    yield _gauge("digest_heartbeat_timestamp_seconds", "The last heartbeat of a process.", ("role", "host"), seen)
+    alive = {(role, "alive"): len(status.alive(role)) for role in Role}
+    dead = {(role, "dead"): len(status.dead(role)) for role in Role}
+    yield _gauge("digest_processes", "Processes, alive or ended without stopping.", ("role", "state"), alive | dead)
 
 
-def _people(measured: Measurements) -> Iterator[Metric]:
-    subscribers = GaugeMetricFamily("digest_subscribers", "Subscribers by status.", labels=["status"])
-    suppressed = GaugeMetricFamily(
-        "digest_suppressed_addresses", "Addresses that get no messages, by reason.", labels=["reason"]
-    )
-    for each in Status:
-        subscribers.add_metric([each], measured.status.subscribers.get(each, 0))
-    for reason in SuppressionReason:
-        suppressed.add_metric([reason], measured.suppressions.get(reason, 0))
-    yield from (subscribers, suppressed)
+# --- from the sums ---
+
+
+def _messages(sums: Sums) -> Iterator[Metric]:
+    every = {(kind, state): sums.messages.get((kind, state), 0) for kind in Kind for state in State}
+    yield _gauge("digest_messages", "Messages of all time, by their state now.", ("kind", "state"), every)
+    final = {"accepted": State.ACCEPTED, "refused": State.REFUSED}
+    for name, state in final.items():
+        counts = {(kind,): every[kind, state] for kind in Kind}
+        yield _counter(f"digest_messages_{name}", f"Messages that the mail server {name}.", ("kind",), counts)
+    meaning = "Replies of mail servers: 2xx, 4xx, 5xx or none; domains with few subscribers are in other."
+    yield _counter("digest_replies", meaning, ("domain", "reply"), sums.replies)
+
+
+def _times(sums: Sums) -> Iterator[Metric]:
+    took = {(kind,): time.total_seconds() for kind, time in sums.sending_times.items()}
+    meaning = "From the cut of the newest finished issue to the last final reply."
+    yield _gauge("digest_issue_sending_seconds", meaning, ("kind",), took)
+    read = {(name,): at.timestamp() for name, at in sums.source_successes.items()}
+    name, meaning = "digest_source_last_success_timestamp_seconds", "When a source was last read with success."
+    yield _gauge(name, meaning, ("source",), read)
+
+
+# --- families ---
 
 
 def _number(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(name, meaning, value=float(value))
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], values: Values) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for of, value in values.items():
+        family.add_metric(of, value)
+    return family
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...], values: Values) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=labels)
+    for of, value in values.items():
+        family.add_metric(of, value)
+    return family

@@ -1,10 +1,11 @@
 """Reads what the metrics show: the status of the installation, and the ledger's sums of all time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine
+import structlog
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.database.engine import problem_of, read_only
@@ -16,39 +17,46 @@ from digest.papers.collecting import last_successes
 from digest.settings import Settings
 from digest.subscribers.suppressions import count_suppressions
 
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the ledger and the tables beside it add up to."""
+
+    messages: Mapping[tuple[Kind, State], int]  # of all time
+    replies: Mapping[tuple[str, ReplyClass], int]  # by domain
+    sending_times: Mapping[IssueKind, timedelta]  # of the newest finished issues
+    source_successes: Mapping[str, datetime]  # the last of each
+    suppressions: Mapping[SuppressionReason, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Everything that is exported. Without a database, only what the status tells without one."""
+    """Everything that is exported. `sums`: None while the database is away, or takes too long to add them up."""
 
     status: InstallationStatus
-    messages: Mapping[tuple[Kind, State], int] = field(default_factory=dict)  # of all time
-    replies: Mapping[tuple[str, ReplyClass], int] = field(default_factory=dict)  # by domain
-    sending_times: Mapping[IssueKind, timedelta] = field(default_factory=dict)  # of the newest finished issues
-    source_successes: Mapping[str, datetime] = field(default_factory=dict)  # the last of each
-    suppressions: Mapping[SuppressionReason, int] = field(default_factory=dict)
+    sums: Sums | None = None
 
 
 def measure(engine: Engine, settings: Settings, now: datetime) -> Measurements:
     """Measure now. Waits up to a second for Redis, and as long as `engine` does for the database."""
     status = read_status(engine, settings, now)
-    if status.database_problem:
-        return Measurements(status)
+    return Measurements(status, None if status.database_problem else _sums(engine, settings))
+
+
+def _sums(engine: Engine, settings: Settings) -> Sums | None:
     if engine.dialect.name == "postgresql":  # one view of the ledger for all statements
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with read_only(engine) as connection:
-            return _with_database(connection, settings, status)
+            return Sums(
+                message_counts(connection),
+                replies_to(connection),
+                sending_times(connection),
+                last_successes(connection, settings.sources),
+                count_suppressions(connection),
+            )
     except (SQLAlchemyError, OSError) as problem:
-        return Measurements(replace(status, database_problem=problem_of(problem)))
-
-
-def _with_database(connection: Connection, settings: Settings, status: InstallationStatus) -> Measurements:
-    return Measurements(
-        status,
-        message_counts(connection),
-        replies_to(connection),
-        sending_times(connection),
-        last_successes(connection, settings.sources),
-        count_suppressions(connection),
-    )
+        log.warning("the metrics lack the sums of messages", problem=problem_of(problem))
+        return None
