@@ -13,8 +13,9 @@
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
 | similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
 |          |                  | and a week later again                                                     |
-| tidy     | each hour        | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
-|          |                  | and what deleted subscribers left behind in the files of the database      |
+| tidy     | each hour, first | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
+|          | after a minute   | and what deleted subscribers left behind in the files of the database;     |
+|          |                  | counts the issues that are finished, and notes the largest destinations    |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -36,8 +37,9 @@ from digest.issues.issue import NOT_CUT
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
-from digest.ledger import deliveries, events, transitions
+from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
+from digest.ledger.replies import NAMED_DOMAINS, name_destinations
 from digest.monitoring.alarms.watch import WatchThread
 from digest.monitoring.heartbeats import HeartbeatThread, Role
 from digest.papers.collecting import collect_recent, last_runs
@@ -46,6 +48,7 @@ from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
+from digest.subscribers.store import largest_domains
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -55,6 +58,9 @@ MOST_HINTS = 32
 FRESH_ENOUGH = timedelta(minutes=10)
 # A cut waits this long for all sources together, then uses what they have returned.
 PATIENCE_SECONDS = 60.0
+
+# A domain with fewer is not named in metrics: it may be somebody's own.
+_MIN_SUBSCRIBERS = 10
 
 
 def run(settings: Settings, database: Engine) -> None:
@@ -80,7 +86,8 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
         (jobs.similar, "interval", {"minutes": 5}),
     ):
         scheduler.add_job(_run, trigger, [job], id=job.__name__, next_run_time=now, **interval)
-    scheduler.add_job(_run, "interval", [jobs.tidy], id=jobs.tidy.__name__, hours=1)
+    soon = now + timedelta(minutes=1)
+    scheduler.add_job(_run, "interval", [jobs.tidy], id=jobs.tidy.__name__, next_run_time=soon, hours=1)
     scheduler.add_listener(_report, EVENT_JOB_ERROR)
     return scheduler
 
@@ -174,12 +181,26 @@ class Jobs:
         store_similar_papers(self._engine, clock.now())
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of erased people."""
+        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of erased people.
+
+        Also counts what no page should have to count: finished issues, and the subscribers of each large domain.
+        """
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
+        self._count()
         remove_traces(self._engine, clock.now())
+
+    def _count(self) -> None:
+        with read_only(self._engine) as connection:
+            issue_ids = totals.issues_without_totals(connection)
+            largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
+        for issue_id in issue_ids:
+            with transaction(self._engine) as connection:
+                totals.store_totals(connection, issue_id)
+        with transaction(self._engine) as connection:
+            name_destinations(connection, largest)
 
 
 def _report(event: JobExecutionEvent) -> None:

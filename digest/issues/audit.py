@@ -1,7 +1,7 @@
 """Audits of an issue: sums by state, and the reason for every delivery that was not simply accepted."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.store import settings_of
 from digest.ledger.deliveries import LEASE, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, State
+from digest.ledger.totals import totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,9 @@ def audit_all(connection: Connection) -> list[Audit]:
 
 def audit(connection: Connection, issue_id: int | None) -> Audit:
     """Audit an issue; with None, the deliveries without an issue (confirmations, …)."""
-    query = select(deliveries.c.state, deliveries.c.reason, (deliveries.c.attempts > 0).label("again"), func.count())
-    query = query.where(_belongs_to(issue_id)).group_by(deliveries.c.state, deliveries.c.reason, "again")
     counts: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
-    for state, reason, again, count in connection.execute(query):
+    for state, reason, again, count in _sums(connection, issue_id):
         if state == State.SKIPPED:
             skipped[reason] += count
         else:
@@ -101,6 +100,16 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
     issue = f"{day}" if kind == IssueKind.DAILY else f"{day} {kind}"
     left_out = dict(settings_of(frozen).left_out)
     return Audit(issue, candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
+
+
+def _sums(connection: Connection, issue_id: int | None) -> Iterable[tuple[str, str, bool, int]]:
+    """By state, reason and whether it was tried before; of a finished issue from its totals."""
+    if issue_id is not None and (totals := totals_of(connection, issue_id)):
+        return [(total.state, total.reason, False, total.deliveries) for total in totals]
+    again = (deliveries.c.attempts > 0).label("again")
+    query = select(deliveries.c.state, deliveries.c.reason, again, func.count())
+    query = query.where(_belongs_to(issue_id)).group_by(deliveries.c.state, deliveries.c.reason, again)
+    return [(state, reason, tried, count) for state, reason, tried, count in connection.execute(query)]
 
 
 def outlook(connection: Connection, issue_id: int) -> Outlook:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from digest.database.dialect import insert_new
 from digest.database.tables import deliveries, issues
 from digest.ledger.kinds import Kind, State
+from digest.ledger.totals import forget_totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime)
     if delivery_id is not None and delivery.issue_id is not None:
         more = update(issues).where(issues.c.id == delivery.issue_id).values(candidates=issues.c.candidates + 1)
         connection.execute(more)
+        forget_totals(connection, [delivery.issue_id])
     return delivery_id
 
 

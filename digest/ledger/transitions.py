@@ -17,6 +17,7 @@ from digest.database.dialect import Json, database_now, in_list
 from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
 from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
+from digest.ledger.totals import forget_totals
 
 MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 BY_HAND = "sent once more by hand"  # the reason of a delivery that is tried again however late it is
@@ -28,6 +29,15 @@ def _move(connection: Connection, which: ColumnElement[bool], **change: Any) -> 
     """Change these deliveries and release them from their worker. Returns their number."""
     statement = update(deliveries).where(which).values(lease_until=None, worker="", **change)
     return connection.execute(statement).rowcount
+
+
+def _reopen(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
+    """Let these final deliveries wait again. Returns their number."""
+    change |= {"lease_until": None, "worker": ""}
+    reopened = update(deliveries).where(which).values(change).returning(deliveries.c.issue_id)
+    issue_ids = connection.execute(reopened).scalars().all()
+    forget_totals(connection, {issue_id for issue_id in issue_ids if issue_id is not None})
+    return len(issue_ids)
 
 
 def _back() -> ColumnElement[str]:
@@ -174,7 +184,7 @@ def retry(connection: Connection, now: datetime, issue_id: int | None = None) ->
 
     They are composed anew: a subscriber may get a second message if an earlier copy was in doubt.
     """
-    return _move(
+    return _reopen(
         connection,
         _of_issue(deliveries.c.state == State.QUARANTINED, issue_id),
         state=State.QUEUED,
@@ -196,7 +206,7 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
     does within an hour).
     """
     which = _of_issue(awaits_operator(), issue_id)
-    return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
+    return _reopen(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
 
 
 def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:

@@ -15,10 +15,10 @@ from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
-from digest.settings.alarms import AlarmSettings
 from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
+from digest.settings.monitoring import MonitoringSettings
 from digest.settings.papers import CutSettings, SourceSettings
 from digest.smtp import Relay, is_loopback, parse_relay
 
@@ -31,7 +31,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SourceSettings,
     CutSettings,
     ProcessSettings,
-    AlarmSettings,
+    MonitoringSettings,
 )
 
 
@@ -43,7 +43,7 @@ class Settings(
     SourceSettings,
     CutSettings,
     ProcessSettings,
-    AlarmSettings,
+    MonitoringSettings,
 ):
     """Every setting, with defaults for a first run on one machine."""
 

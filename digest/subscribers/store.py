@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, desc, func, insert, select, update
 
 from digest.database.dialect import insert_new
 from digest.database.engine import transaction
@@ -75,6 +75,15 @@ def with_status(connection: Connection, status: Status | None = None) -> list[Su
     if status is not None:
         query = query.where(subscribers.c.status == status)
     return [_subscriber(row) for row in connection.execute(query)]
+
+
+def largest_domains(connection: Connection, limit: int, at_least: int) -> list[tuple[str, int]]:
+    """Return the domains of the most confirmed subscribers with their numbers, largest first. Reads every address."""
+    sign = func.instr if connection.dialect.name == "sqlite" else func.strpos
+    domain = func.substr(subscribers.c.email, sign(subscribers.c.email, "@") + 1).label("domain")
+    query = select(domain, func.count().label("people")).where(subscribers.c.status == Status.CONFIRMED)
+    query = query.group_by(domain).having(func.count() >= at_least).order_by(desc("people"), domain).limit(limit)
+    return [(name, count) for name, count in connection.execute(query)]
 
 
 # --- transitions: each is one conditional statement, and returns whether it changed anything ---

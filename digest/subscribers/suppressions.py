@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from digest.database.dialect import insert_new
 from digest.database.tables import suppressions
@@ -54,3 +54,8 @@ def all_suppressions(connection: Connection) -> list[Suppression]:
     """Return every suppression, newest first."""
     query = select(suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
     return [Suppression(*row) for row in connection.execute(query.order_by(suppressions.c.created_at.desc()))]
+
+
+def count_suppressions(connection: Connection) -> dict[SuppressionReason, int]:
+    by_reason = select(suppressions.c.reason, func.count()).group_by(suppressions.c.reason)
+    return {SuppressionReason(reason): count for reason, count in connection.execute(by_reason)}

@@ -19,7 +19,7 @@ from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
-from digest.web import health, inbox
+from digest.web import health, inbox, metrics
 from digest.web.assets import Assets
 from digest.web.edition_watch import EditionWatch
 from digest.web.guard import PERSONAL, Guard, add_security_headers
@@ -56,6 +56,7 @@ def create_app(
     app.state.is_migrated = False
     app.state.threads = ()  # of the process, if it serves the pages of an installation
     app.include_router(health.router)
+    app.include_router(metrics.router(engine, settings))
     # Routes are tried in this order, each for some time: those that are asked for most come first.
     for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])

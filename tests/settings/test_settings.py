@@ -30,6 +30,9 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
     ("name", "value", "said"),
     [
         ("DATABASE_URL", f"mysql://root:{PASSWORD}@db/x", "start with postgresql://"),
+        ("METRICS_TOKEN", PASSWORD[:15], "at least 16"),
+        ("METRICS_TOKEN", f"{PASSWORD} and blanks", "without blanks"),
+        ("METRICS_ALLOW", f"10.0.0.0/8 {PASSWORD}", "addresses and networks such as"),
         ("REDIS_URL", f"valkey://:{PASSWORD}@cache", "redis://"),
         ("SMTP_URL", f"smtp://papers:{PASSWORD}@mail.example.org", "smtp+starttls://"),
         ("SMTP_URL", f"https://papers:{PASSWORD}@mail.example.org", "smtps://"),

@@ -14,7 +14,17 @@ from digest.database.tables.issues import (
     stale_profiles,
     tastes,
 )
-from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
+from digest.database.tables.ledger import (
+    deliveries,
+    destinations,
+    events,
+    issue_totals,
+    messages,
+    pauses,
+    reply_counts,
+    sent_days,
+    sent_requests,
+)
 from digest.database.tables.monitoring import alarms, heartbeats
 from digest.database.tables.papers import (
     collections,
@@ -42,12 +52,14 @@ __all__ = [
     "collections",
     "consents",
     "deliveries",
+    "destinations",
     "events",
     "form_requests",
     "fragments",
     "heartbeats",
     "issue_papers",
     "issue_topics",
+    "issue_totals",
     "issues",
     "messages",
     "metadata",
@@ -58,6 +70,7 @@ __all__ = [
     "pools",
     "profiles",
     "reader_votes",
+    "reply_counts",
     "sent_days",
     "sent_requests",
     "similar_papers",

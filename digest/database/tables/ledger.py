@@ -74,6 +74,32 @@ messages = table(
     Column("content", LargeBinary, nullable=False),
 )
 
+# The final sums of an issue, while none of its deliveries can change: nobody has to count them again.
+issue_totals = table(
+    "issue_totals",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", Code(20), primary_key=True),
+    Column("reason", Code(80), primary_key=True),
+    Column("deliveries", Integer, nullable=False),
+    Column("last_at", Instant),  # when the last of them got this state
+)
+
+# The domains with the most confirmed subscribers, the only ones that `reply_counts` names.
+destinations = table(
+    "destinations",
+    Column("domain", Code(254), primary_key=True),
+    Column("subscribers", Integer, nullable=False),
+)
+
+# The replies of mail servers to messages.
+reply_counts = table(
+    "reply_counts",
+    Column("day", Date, primary_key=True),
+    Column("domain", Code(254), primary_key=True),  # one of `destinations` at that time, or "other"
+    Column("reply", Code(4), primary_key=True),  # ReplyClass in digest/ledger/replies.py
+    Column("replies", Integer, nullable=False),
+)
+
 # Destinations that get no messages at present, with the reason: scope is a domain, or "*" for all (circuit breaker).
 pauses = table(
     "pauses",

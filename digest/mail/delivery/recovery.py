@@ -8,7 +8,7 @@ The scheduler does this with each sweep and a worker before it claims; several m
 """
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -16,10 +16,13 @@ from sqlalchemy import Engine
 
 from digest.database.engine import transaction
 from digest.ledger import deliveries, transitions
+from digest.ledger.replies import count_replies
 from digest.ledger.transitions import Recovered
 from digest.ledger.worker_lock import is_gone
+from digest.mail.delivery.choose import recipient_statuses
 from digest.mail.delivery.journal import ALL, JournalContent, journals, left_behind, worker_of
 from digest.mail.delivery.outcome import record
+from digest.mail.delivery.reply_counter import replies_in
 
 log = structlog.get_logger()
 
@@ -50,4 +53,9 @@ def _by_journal(engine: Engine, worker: str, content: JournalContent, hold: bool
         receipts = [receipt for receipt in content.answered.values() if receipt.delivery_id in claims]
         record(connection, worker, receipts, claims, hold)
         others = transitions.recover_by_journal(connection, worker, content.begun, suspects, hold, now)
+        people = {
+            number: status.subscriber for number, status in recipient_statuses(connection, [*claims.values()]).items()
+        }
+        responses = [(person.email if (person := people[receipt.delivery_id]) else "", receipt) for receipt in receipts]
+        count_replies(connection, now.astimezone(UTC).date(), replies_in(responses))
         return others + Recovered(answered=len(receipts))

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
@@ -21,6 +21,7 @@ from digest.issues.selection import selection_as_json
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
+from digest.ledger.replies import count_replies
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
@@ -28,6 +29,7 @@ from digest.mail.delivery.choose import choose, due_day, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
+from digest.mail.delivery.reply_counter import ReplyCounter
 from digest.mail.message import Draft, OutgoingMessage
 from digest.mail.throttle import MAX_WAIT, Throttle, is_evidence, next_window_size
 from digest.smtp import Reply, Sender
@@ -98,6 +100,7 @@ class DeliveryWorker:
         self._is_refused = False  # the last replies reject us: then one window at a time, so that few are tried
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
+        self._replies = ReplyCounter()
         self.accepted = 0  # since the start
         self.worked_at: float | None = None  # when a delivery was last handled, by time.monotonic()
 
@@ -176,13 +179,18 @@ class DeliveryWorker:
         receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
         records = [_record_of(draft, message) for draft, message in messages]
 
+        replies, day = self._replies.due(), self._day()
+
         def work(connection: Connection) -> set[int]:
             if oldest:
                 claims = {delivery_id: draft.delivery for delivery_id, draft in oldest.drafts.items()}
                 record(connection, self._settings.name, receipts, claims, self._settings.hold)
-            return sending.mark_sending(connection, self._settings.name, records) if records else set()
+            may_go = sending.mark_sending(connection, self._settings.name, records) if records else set()
+            count_replies(connection, day, replies)  # last: other workers wait for these rows
+            return may_go
 
         may_go = retry_transaction(self._engine, work)
+        self._replies.stored(replies)
         if oldest:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
@@ -193,8 +201,9 @@ class DeliveryWorker:
             evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
             self._window_size = next_window_size(self._window_size, took, evidence)
             self._is_refused = any(receipt.outcome is Outcome.SENDER_ERROR for receipt in evidence)
-            addresses = [oldest.drafts[receipt.delivery_id].subscriber.email for receipt in receipts]
-            self._throttle.record(list(zip(addresses, receipts, strict=True)), self._now(), requested)
+            responses = [(oldest.drafts[receipt.delivery_id].subscriber.email, receipt) for receipt in receipts]
+            self._replies.add(responses)
+            self._throttle.record(responses, self._now(), requested)
         if len(may_go) < len(messages):
             self._return([draft.delivery for draft, _message in messages if draft.delivery.id not in may_go])
         return [(draft, message) for draft, message in messages if draft.delivery.id in may_go]
@@ -214,10 +223,18 @@ class DeliveryWorker:
         self._journal.making(0)
         while self._in_flight:
             self.record()
-        retry_transaction(
-            self._engine, lambda connection: transitions.requeue_held_by(connection, self._settings.name, self._now())
-        )
+        replies, day = self._replies.due(at_once=True), self._day()
+
+        def work(connection: Connection) -> None:
+            transitions.requeue_held_by(connection, self._settings.name, self._now())
+            count_replies(connection, day, replies)
+
+        retry_transaction(self._engine, work)
+        self._replies.stored(replies)
         self._journal.clear()
+
+    def _day(self) -> date:
+        return self._now().astimezone(UTC).date()
 
     def _admit(self, drafts: deque[Draft]) -> list[Draft]:
         """Take the next drafts that may go now. The others stay, or are requeued if their wait is long."""

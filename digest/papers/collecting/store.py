@@ -58,6 +58,14 @@ def newest_runs(connection: Connection, source: str, until: datetime, limit: int
     return [_run(row) for row in connection.execute(newest)]
 
 
+def last_successes(connection: Connection, sources: Collection[str]) -> dict[str, datetime]:
+    """The start of the last run of each source that brought a usable answer."""
+    worked = select(collections.c.started_at).where(collections.c.outcome != str(SourceHealth.FAILING))
+    newest = worked.order_by(collections.c.started_at.desc()).limit(1)
+    found = ((name, connection.execute(newest.where(collections.c.source == name)).scalar()) for name in sources)
+    return {name: at for name, at in found if at is not None}
+
+
 def last_complete(connection: Connection, source: str, since: date) -> dict[date, datetime]:
     """The time of the last complete reading, for each day from `since` on."""
     query = (

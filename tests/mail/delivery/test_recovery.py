@@ -11,11 +11,13 @@ from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import deliveries as table
 from digest.ledger import deliveries, sending, transitions
 from digest.ledger.kinds import State
+from digest.ledger.replies import name_destinations, replies_to
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.recovery import recover
 from digest.smtp import Phase, Reply
+from digest.subscribers import erasing
 from digest.subscribers.suppressions import is_suppressed
 from tests.ledger.test_deliveries import LATER, row_of
 from tests.support.scenario import DAY, add_papers, add_subscriber, cut
@@ -81,6 +83,9 @@ def test_each_mail_goes_where_the_journal_says(work):
     work.answered(accepted, 250)
     work.answered(refused, 550, "5.1.1 no such user")
     work.journal.making(making.id)
+    with transaction(work.engine) as connection:
+        name_destinations(connection, [("example.com", 5)])
+        erasing.erase(connection, refused.subscriber_id, refused.recipient)
     work.die()
     assert work.recover() == {"answered": 2, "in_doubt": 1, "queued": 3}
     assert work.states() == ["accepted", "refused", "uncertain", "queued", "queued", "queued"]
@@ -88,6 +93,7 @@ def test_each_mail_goes_where_the_journal_says(work):
     with read_only(work.engine) as connection:
         assert is_suppressed(connection, refused.recipient)
         assert not is_suppressed(connection, accepted.recipient)
+        assert replies_to(connection) == {("example.com", "2xx"): 1, ("other", "5xx"): 1}
     assert work.recover() == {}
 
 

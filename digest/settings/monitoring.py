@@ -1,6 +1,7 @@
-"""The settings of alarms: whom to tell when something is wrong, and how."""
+"""The settings of monitoring: alarms, and who may read the metrics."""
 
 import shlex
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
@@ -11,9 +12,11 @@ from digest.settings.mail import checked_relays
 from digest.smtp import is_plain_address
 from digest.text import listed_words
 
+_SHORTEST = 16  # characters of a token
 
-class AlarmSettings(BaseSettings):
-    """Alarms"""
+
+class MonitoringSettings(BaseSettings):
+    """Monitoring"""
 
     alarm_to: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -33,6 +36,14 @@ class AlarmSettings(BaseSettings):
     ping_url: SecretStr = Field(
         SecretStr(""),
         description="Address that the scheduler calls each minute (GET) while nothing is critical. A monitor that expects the calls, such as Healthchecks, notices when this machine is dead.",
+    )
+    metrics_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.0/8", "::1"),
+        description="Addresses and networks that may read the page `/metrics`; for everyone else it does not exist. An address of this machine counts only for requests that no proxy forwarded.",
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Lets a Prometheus at any address read `/metrics` that sends it as a bearer token: at least 16 characters without blanks. Empty: the address alone decides.",
     )
 
     @field_validator("alarm_to", mode="before")
@@ -61,4 +72,25 @@ class AlarmSettings(BaseSettings):
             shlex.split(value)
         except ValueError as problem:
             raise ValueError(f"it cannot be read as a command: {problem}") from None
+        return value
+
+    @field_validator("metrics_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("metrics_allow")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ip_network(network)) for network in value)
+        except ValueError:
+            raise ValueError("use addresses and networks such as 127.0.0.1 10.0.0.0/8") from None
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _token(cls, value: SecretStr) -> SecretStr:
+        token = value.get_secret_value()
+        if token and (len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token):
+            raise ValueError(f"use at least {_SHORTEST} letters, digits and signs without blanks")
         return value

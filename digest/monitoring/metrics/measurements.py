@@ -1,0 +1,62 @@
+"""Reads what the metrics show: the status of the installation, and the ledger's sums of all time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from digest.database.engine import problem_of, read_only
+from digest.ledger.kinds import IssueKind, Kind, State, SuppressionReason
+from digest.ledger.replies import ReplyClass, replies_to
+from digest.ledger.totals import message_counts, sending_times
+from digest.monitoring.status import InstallationStatus, read_status
+from digest.papers.collecting import last_successes
+from digest.settings import Settings
+from digest.subscribers.suppressions import count_suppressions
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the ledger and the tables beside it add up to."""
+
+    messages: Mapping[tuple[Kind, State], int]  # of all time
+    replies: Mapping[tuple[str, ReplyClass], int]  # by domain
+    sending_times: Mapping[IssueKind, timedelta]  # of the newest finished issues
+    source_successes: Mapping[str, datetime]  # the last of each
+    suppressions: Mapping[SuppressionReason, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Everything that is exported. `sums`: None while the database is away, or takes too long to add them up."""
+
+    status: InstallationStatus
+    sums: Sums | None = None
+
+
+def measure(engine: Engine, settings: Settings, now: datetime) -> Measurements:
+    """Measure now. Waits up to a second for Redis, and as long as `engine` does for the database."""
+    status = read_status(engine, settings, now)
+    return Measurements(status, None if status.database_problem else _sums(engine, settings))
+
+
+def _sums(engine: Engine, settings: Settings) -> Sums | None:
+    if engine.dialect.name == "postgresql":  # one view of the ledger for all statements
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    try:
+        with read_only(engine) as connection:
+            return Sums(
+                message_counts(connection),
+                replies_to(connection),
+                sending_times(connection),
+                last_successes(connection, settings.sources),
+                count_suppressions(connection),
+            )
+    except (SQLAlchemyError, OSError) as problem:
+        log.warning("the metrics lack the sums of messages", problem=problem_of(problem))
+        return None
