@@ -93,7 +93,7 @@ class Breaker:
         if summary.accepted and self.trial is not None:
             if pauses.end_trial(connection, EVERYTHING, self.trial):
                 events.record(
-                    connection, now, pauses.event_subject(EVERYTHING), "resumed", {"by": "a mail that was accepted"}
+                    connection, now, pauses.event_subject(EVERYTHING), "resumed", {"after": "an accepted message"}
                 )
                 log.info("the mail server accepts our messages again")
             self.trial = None
@@ -145,7 +145,7 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
         failures = failures + len(summary.refusing) * by_recipients if refused else earlier.failures
     longer = min(_FIRST_REFUSED * (1 << min(max(failures - BREAKS_AT, 0), 10)), _MAX_REFUSED)
     until = now + (longer if refused else _UNREACHABLE) if failures >= BREAKS_AT else NOT_PAUSED
-    return replace(before, since=now, until=until, reason=summary.reply, failures=failures, refusing=refusing)
+    return replace(before, since=now, until=until, reason=summary.reply, failures=failures, refusing=refusing, by="")
 
 
 def _refusing_alone(pause: Pause) -> set[str]:
