@@ -10,10 +10,7 @@ import typer
 from digest.cli.lookup import key_of, open_database, reading, stored_issue
 from digest.cli.options import Day, OfKind, day_of, weight_option
 from digest.cli.output import NotReady, answer, table, with_json
-from digest.issues.reasons import reason_of
 from digest.ledger.kinds import IssueKind
-from digest.papers.score_terms import CONTRIBUTION
-from digest.web.public.score_labels import part_label
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.explain import Move
@@ -69,6 +66,9 @@ def _explain_issue(issue: "Issue", changes: Mapping[str, float], limit: int) -> 
 
 
 def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
+    from digest.papers.score_terms import CONTRIBUTION
+    from digest.web.public.score_labels import part_label
+
     which = "" if document["kind"] == IssueKind.DAILY else f" ({document['kind']})"
     cut = f"{document['cut_at']:%Y-%m-%d %H:%M} UTC"
     weights = _listed(document["weights"], "g")
@@ -96,6 +96,7 @@ def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
 
 def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) -> None:
     from digest.issues.explain import explain_list
+    from digest.issues.reasons import reason_of
     from digest.issues.selection import CachedIssue, Pool
 
     explained = explain_list(open_database(), CachedIssue(issue, Pool(issue)), key_of(address), changes)

@@ -6,7 +6,7 @@ import webbrowser
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,15 +14,18 @@ from digest import clock
 from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
 from digest.cli.output import NotReady, print_json, progress, report, with_json, writes_json
-from digest.language import Languages
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
-from digest.resources import resource
 from digest.settings import settings
-from digest.smtp import Phase
+
+if TYPE_CHECKING:  # the help text should not wait for the SMTP client
+    from digest.smtp import Phase
 
 
 def _language(text: str) -> str:
     """The tag as the catalogues write it."""
+    from digest.language import Languages
+    from digest.resources import resource
+
     codes = {code.lower(): code for code in Languages(resource("locale")).codes}
     if text.lower() not in codes:
         raise typer.BadParameter(f"unknown code {text!r} (available: {', '.join(codes.values())})")
@@ -35,14 +38,6 @@ InLanguage = Annotated[
         metavar="CODE", parser=_language, help="Language without --subscriber.", show_default="DIGEST_LANGUAGE"
     ),
 ]
-
-
-_ABOUT = {
-    Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
-    Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
-    Phase.DATA: ("at DATA", "check the message with digest lint"),
-    Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
-}
 
 
 class Format(StrEnum):
@@ -97,6 +92,18 @@ def _message(day: date | None, subscriber: str | None, kind: Kind, language: str
     return message
 
 
+def _about(phase: "Phase") -> tuple[str, str]:
+    """The step of the SMTP session at which a message was rejected, and what to check then."""
+    from digest.smtp import Phase
+
+    return {
+        Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
+        Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
+        Phase.DATA: ("at DATA", "check the message with digest lint"),
+        Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
+    }.get(phase, ("", ""))
+
+
 def _open_in_browser(page: str) -> None:
     file = Path(tempfile.mkdtemp(prefix="digest-preview-")) / "message.html"
     file.write_text(page, encoding="utf-8")
@@ -130,8 +137,8 @@ def send_test(
     receipt = receipt_of(reply)
     outcome = "not sent" if receipt.outcome is Outcome.SENDER_ERROR else receipt.outcome
     about = ""
-    if receipt.code and not reply.is_acceptance and reply.phase in _ABOUT:
-        step, remedy = _ABOUT[reply.phase]
+    step, remedy = _about(reply.phase)
+    if receipt.code and not reply.is_acceptance and step:
         about = f"({step}: {'try again later' if receipt.code < 500 else remedy})"
     document = {"address": address, "outcome": outcome, "code": receipt.code, "reply": receipt.text, "dry_run": False}
     report(document, " ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))

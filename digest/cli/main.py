@@ -1,6 +1,7 @@
 """The command line: every command in the order of an operator's day, and what an error prints."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
 from digest.cli.lookup import opened
-from digest.cli.output import NotReady, complain
+from digest.cli.output import WIDTH, NotReady, complain
 from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
@@ -70,6 +71,8 @@ app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Su
 def main() -> None:
     """Run the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not ready."""
     os.umask(0o077)  # nobody else on this machine reads what we and our children write: logs, journals, previews
+    if shutil.get_terminal_size().columns > WIDTH:
+        os.environ.setdefault("TERMINAL_WIDTH", str(WIDTH))  # Typer reads it: lines of help end where others do
     if "--debug" in sys.argv:
         app()
     try:

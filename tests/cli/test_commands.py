@@ -240,7 +240,7 @@ def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one
         (("publish", "--date", "2026-13-44"), {}, 2, "not a date"),
         (("collect", "--as-of", "yesterday"), {}, 2, "not an instant"),
         (("nonsense",), {}, 2, "No such command"),
-        (("subscribers", "add", "not an address"), {}, 1, "not an address"),
+        (("subscribers", "add", "not an address"), {}, 2, "not an address"),
         (("audit", "--issue", DATE), {}, 3, "digest migrate"),
         (("audit",), {"DIGEST_CUT_AT": "noon"}, 2, "DIGEST_CUT_AT"),
         (("audit",), {"DIGEST_DATABASE_URL": "mysql://host/name"}, 2, "DIGEST_DATABASE_URL"),
