@@ -131,7 +131,11 @@ def _list(wanted: RowOptions, state: Listing, issue: "Issue | None") -> None:
         rows = audits.search(connection, looked_for, clock.now())
     shown, is_cut = rows[:limit], len(rows) > limit
     cells = [(row.occasion, row.kind, row.address or "(erased)", row.state, row.why) for row in shown]
-    lines = table([("day", "kind", "address", "state", "why"), *cells]) if shown else [f"No delivery is {state}."]
+    lines = (
+        table([("day", "kind", "address", "state", "why"), *cells], sentences=True)
+        if shown
+        else [f"No delivery is {state}."]
+    )
     more = [f"There are more; the next: --offset {wanted.offset + limit}"] if is_cut else []
     answer({"state": state, "rows": [asdict(row) for row in shown], "more": is_cut}, lambda: [*lines, *more])
 
@@ -199,7 +203,7 @@ def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str, 
             yield f"  {count:>7} not queued, and not among the {sums.candidates}: {reason}"
         if why:
             cells = [(row.recipient, row.address or "(erased)", row.state, row.why) for row in why]
-            yield from table([("key", "address", "state", "why"), *cells], "  ")
+            yield from table([("key", "address", "state", "why"), *cells], "  ", sentences=True)
 
 
 def _refused(limits: Sequence[str]) -> Iterator[str]:

@@ -104,17 +104,35 @@ def print_lines(lines: Iterable[str]) -> None:
 # --- for people ---
 
 
-def table(rows: Sequence[Sequence[object]], indent: str = "") -> list[str]:
-    """Rows as lines with aligned columns; the first row is the heading. The widest columns are shortened to fit."""
+def table(rows: Sequence[Sequence[object]], indent: str = "", sentences: bool = False) -> list[str]:
+    """Rows as lines with aligned columns; the first row is the heading. The widest columns are shortened to fit.
+
+    With `sentences`, those of the last column are whole: they go on in further lines, in their column.
+    """
     texts = [[_text(cell) for cell in row] for row in rows]
     widths = [max(columns_of(row[column]) for row in texts) for column in range(len(texts[0]))]
     room = WIDTH - len(indent) - len(_GAP) * (len(widths) - 1)
+    if sentences:
+        last = min(widths[-1], max(room // 3, room - sum(widths[:-1])))
+        fitted = [*_fitted(widths[:-1], room - last), last]
+        return [indent + line for row in texts for line in _lines_of(row, fitted)]
+    fitted = _fitted(widths, room)
+    return [indent + row_of(row, fitted) for row in texts]
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """The widths, of which the largest are made smaller until all of them fit."""
     while sum(widths) > room and (widest := max(widths)) > _NARROWEST:
-        others = sorted(width for width in widths if width < widest) or [_NARROWEST]
-        many = widths.count(widest)
-        shorter = max(_NARROWEST, others[-1], widest - -(-(sum(widths) - room) // many))
-        widths = [min(width, shorter) for width in widths]
-    return [indent + row_of(row, widths) for row in texts]
+        next_widest = max((width for width in widths if width < widest), default=_NARROWEST)
+        too_much = -(-(sum(widths) - room) // widths.count(widest))
+        widths = [min(width, max(_NARROWEST, next_widest, widest - too_much)) for width in widths]
+    return widths
+
+
+def _lines_of(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    parts = textwrap.wrap(row[-1], widths[-1] if row[-1].isascii() else max(1, widths[-1] // 2)) or [""]
+    blank = [""] * (len(row) - 1)
+    return [row_of([*(blank if number else row[:-1]), part], widths) for number, part in enumerate(parts)]
 
 
 def row_of(cells: Sequence[object], widths: Sequence[int]) -> str:
