@@ -21,7 +21,7 @@ from digest.settings import settings
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Connection
 
-    from digest.issues.audit import Audit, AuditRow, Outlook
+    from digest.issues.audit import Audit, AuditRow, Outlook, Pace
     from digest.issues.issue import Issue
     from digest.ledger.events import Event
 
@@ -95,13 +95,20 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
         ]
         unsent = why_unsent(connection, listed[0], issue.note) if issue else ""
         change = last_change(connection, issue) if issue else None
+        paced = audits.pace(connection, issue.id) if issue else None
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
     if issue:
         documents[0] |= {"nothing_sent": unsent, "changed": _changed(change), "withdrawn_at": issue.withdrawn_at}
-    lines = (_of_the_issue(issue, unsent, change), _lines(reports, held, held_requests), _refused(limits))
+        documents[0]["pace"] = asdict(paced) if paced else None
+    lines = (
+        _of_the_issue(issue, unsent, change),
+        _lines(reports, held, held_requests),
+        _refused(limits),
+        _pace_lines(paced),
+    )
     answer(documents[0] if issue else documents, lambda: chain(*lines))
     if any(sums.unexplained for sums in listed):
         sys.exit(1)
@@ -147,6 +154,12 @@ def _of_the_issue(issue: "Issue | None", unsent: str, change: "Event | None") ->
         yield f"{issue.status.capitalize()} {_by_whom(change)}."
     if unsent:
         yield f"Nothing was sent: {unsent}."
+
+
+def _pace_lines(paced: "Pace | None") -> Iterator[str]:
+    if paced:
+        speed = f"; {paced.per_second:g} messages/s" if paced.per_second else ""
+        yield f"Accepted from {paced.first_at:%Y-%m-%d %H:%M:%S} to {paced.last_at:%Y-%m-%d %H:%M:%S} UTC{speed}."
 
 
 def _by_whom(change: "Event") -> str:

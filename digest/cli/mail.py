@@ -1,8 +1,9 @@
-"""The commands preview and send-test."""
+"""The commands preview, send-test and lint."""
 
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -13,12 +14,15 @@ import typer
 from digest import clock
 from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
-from digest.cli.output import NotReady, print_json, progress, report, with_json, writes_json
+from digest.cli.output import NotReady, answer, complain, print_json, progress, report, with_json, writes_json
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the SMTP client
+    from digest.lint import LintReport
     from digest.smtp import Phase
+
+_SHOWN = 3  # problems of one rule
 
 
 def _language(text: str) -> str:
@@ -145,3 +149,38 @@ def send_test(
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
     return None
+
+
+# --- lint ---
+
+
+@with_json
+def lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Messages as sent (RFC 5322).")],
+) -> None:
+    """Check whether messages, yours or others', are fit to send, by the rules in docs/mail-rules.md."""
+    from digest.lint import lint as judge
+
+    reports = [(str(file), judge(_message_in(file))) for file in files]
+    document = [
+        {"file": file, "passed": report.passed, "of": report.of, "failed": report.failed} for file, report in reports
+    ]
+    answer(document, lambda: (line for file, report in reports for line in _lint_lines(file, report)))
+    if any(report.failed for _, report in reports):
+        sys.exit(1)
+
+
+def _message_in(file: Path) -> bytes:
+    """Exit code 2 if the file cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        complain(f"{file} cannot be read: {problem.strerror}", 2)
+
+
+def _lint_lines(file: str, report: "LintReport") -> Iterator[str]:
+    """A line for each broken rule: what is wrong and what to do."""
+    for rule, problems in report.problems.items():
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        yield f"{file}: {rule.id}: {'; '.join(problems[:_SHOWN])}{more}. {rule.remedy}"
+    yield f"{file}: passed {report.passed} of the {report.of} rules for a {report.kind} mail"

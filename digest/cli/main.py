@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
+from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.lookup import opened
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.settings import FILE_VARIABLE, SettingsError
@@ -58,7 +58,7 @@ _COMMANDS = {
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
         pause.cancel, pause.withdraw, backtest.backtest,
     ),
-    "Deliveries": (pause.retry, mail.preview, mail.send_test, lint.lint, audit.audit),
+    "Deliveries": (pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit),
 }  # fmt: skip
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
