@@ -130,7 +130,8 @@ def _fitted(widths: list[int], room: int) -> list[int]:
 
 
 def _lines_of(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    parts = textwrap.wrap(row[-1], widths[-1] if row[-1].isascii() else max(1, widths[-1] // 2)) or [""]
+    width = widths[-1] if row[-1].isascii() else max(1, widths[-1] // 2)
+    parts = textwrap.wrap(row[-1], width, break_on_hyphens=False) or [""]
     blank = [""] * (len(row) - 1)
     return [row_of([*(blank if number else row[:-1]), part], widths) for number, part in enumerate(parts)]
 
@@ -163,13 +164,17 @@ def columns_of(text: str) -> int:
     return cell_len(text)
 
 
-def wrapped(line: str) -> list[str]:
-    """`line`, in several where it is too wide; each continues further in than the first began."""
+def wrapped(text: str) -> list[str]:
+    """The lines of `text`; of one that is too wide, the rest goes on further in."""
+    return [part for line in text.split("\n") for part in _narrow(line)]
+
+
+def _narrow(line: str) -> list[str]:
     if columns_of(line) <= WIDTH:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 4)
-    width = WIDTH - (columns_of(line) - len(line)) * WIDTH // columns_of(line)
-    return textwrap.wrap(line, width, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False) or [""]
+    width = WIDTH * len(line) // columns_of(line)
+    return textwrap.wrap(line, width, subsequent_indent=indent, replace_whitespace=False, break_on_hyphens=False)
 
 
 def _text(cell: object) -> str:

@@ -50,7 +50,7 @@ class Story:
     messages: tuple[Sent, ...]  # newest first
     titles: dict[str, str]  # of the papers in the newest messages, by id
     feedback: dict[str, int]  # papers by kind
-    suppressed: tuple[str, datetime] | None  # why, and since when
+    suppressed: tuple[str, str, datetime] | None  # reason, details, and since when
     next: NextDigest
 
     @property
@@ -65,9 +65,10 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
     messages = _messages(connection, key)
     shown = [message.papers for message in messages if message.papers][:_WITH_PAPERS]
     feedback = Counter(str(each.kind) for each in feedback_by(connection, subscriber.id)) if subscriber else {}
-    query = select(suppressions.c.reason, suppressions.c.created_at).where(suppressions.c.key == key)
+    columns = (suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
+    query = select(*columns).where(suppressions.c.key == key)
     row = connection.execute(query).one_or_none()
-    suppressed = (row.reason, row.created_at) if row else None
+    suppressed = (row.reason, row.detail, row.created_at) if row else None
     is_cut = connection.execute(select(issues.c.id).where(issues.c.date == now.date())).first() is not None
     first = now.date() + timedelta(days=is_cut)
     coming = next_digest(subscriber, suppressed is not None, cut, first)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from digest.cli.output import WIDTH
+from digest.cli.output import WIDTH, columns_of
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, events, issues, subscribers
 from digest.ledger.kinds import State
@@ -43,7 +43,13 @@ def run(command, engine, database_url, smtp_server, tmp_path, clock):
     with Sender((parse_relay(smtp_server.url),), connections=1) as sender:
         postman(engine, sender, tmp_path / "journal", lambda: NOW).deliver_due(100)
     _change(engine, "bob@example.com", finished_at=NOW + timedelta(seconds=4))
-    broken = {"state": State.QUARANTINED, "reason": "it cannot be composed", "finished_at": NOW}
+    broken = {
+        "state": State.QUARANTINED,
+        "reason": "it cannot be composed",
+        "finished_at": NOW,
+        "reply_code": None,
+        "reply_text": "",
+    }
     _change(engine, "broken@example.com", **broken)
     return lambda *arguments: command(*arguments, **options)
 
@@ -88,7 +94,10 @@ QUESTIONS = {
     ),
     "why did someone get nothing": (
         ("subscribers", "show", "blocked@example.com"),
-        ["suppressed since 2026-03-04", "next digest: none; the address is suppressed"],
+        [
+            "suppressed since 2026-03-04 08:00 UTC: operator, asked by phone.",
+            "next digest: none; the address is suppressed",
+        ],
     ),
     "why was nothing sent yesterday": (
         ("audit", "--date", "yesterday"),
@@ -124,7 +133,7 @@ def test_each_question_has_its_command(run):
         for expected in answers:
             assert expected in text, (question, expected, done.stdout)
         assert not PRINTED_BY_PROGRAMS.search(done.stdout), (question, done.stdout)
-        assert max(map(len, done.stdout.splitlines())) <= WIDTH, (question, done.stdout)
+        assert max(map(columns_of, done.stdout.splitlines())) <= WIDTH, (question, done.stdout)
         document = run(*arguments, "--json").stdout
         assert json.loads(document)
         assert LONG in document or LONG[:20] not in answers, "programs get every value whole"
