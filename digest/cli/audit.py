@@ -21,7 +21,7 @@ from digest.settings import settings
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Connection
 
-    from digest.issues.audit import Audit, AuditRow, Outlook, Pace
+    from digest.issues.audit import Audit, AuditRow, Outlook, SendingRate
     from digest.issues.issue import Issue
     from digest.ledger.events import Event
 
@@ -54,7 +54,7 @@ def _rows(
 
 @dataclass(frozen=True, slots=True)
 class RowOptions:
-    """Which deliveries to list one by one."""
+    """The deliveries to list one by one."""
 
     all: bool
     state: Listing | None
@@ -95,19 +95,19 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
         ]
         unsent = why_unsent(connection, listed[0], issue.note) if issue else ""
         change = last_change(connection, issue) if issue else None
-        paced = audits.pace(connection, issue.id) if issue else None
+        rate = audits.sending_rate(connection, issue.id) if issue else None
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
     if issue:
         documents[0] |= {"nothing_sent": unsent, "changed": _changed(change), "withdrawn_at": issue.withdrawn_at}
-        documents[0]["pace"] = asdict(paced) if paced else None
+        documents[0]["rate"] = asdict(rate) if rate else None
     lines = (
         _of_the_issue(issue, unsent, change),
         _lines(reports, held, held_requests),
         _refused(limits),
-        _pace_lines(paced),
+        _rate_lines(rate),
     )
     answer(documents[0] if issue else documents, lambda: chain(*lines))
     if any(sums.unexplained for sums in listed):
@@ -156,10 +156,10 @@ def _of_the_issue(issue: "Issue | None", unsent: str, change: "Event | None") ->
         yield f"Nothing was sent: {unsent}."
 
 
-def _pace_lines(paced: "Pace | None") -> Iterator[str]:
-    if paced:
-        speed = f"; {paced.per_second:g} messages/s" if paced.per_second else ""
-        yield f"Accepted from {paced.first_at:%Y-%m-%d %H:%M:%S} to {paced.last_at:%Y-%m-%d %H:%M:%S} UTC{speed}."
+def _rate_lines(rate: "SendingRate | None") -> Iterator[str]:
+    if rate:
+        speed = f"; {rate.per_second:g} messages/s" if rate.per_second else ""
+        yield f"Accepted from {rate.first_at:%Y-%m-%d %H:%M:%S} to {rate.last_at:%Y-%m-%d %H:%M:%S} UTC{speed}."
 
 
 def _by_whom(change: "Event") -> str:

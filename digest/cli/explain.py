@@ -85,7 +85,7 @@ def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
 
 
 def _parts(terms: Mapping[str, float]) -> dict[str, float]:
-    """What adds up to the score, the largest first; an issue of an earlier formula may have none."""
+    """The parts of the score, largest first; issues of earlier formulas may have none."""
     from digest.papers.score_terms import CONTRIBUTION
 
     parts = {name.removeprefix(CONTRIBUTION): terms[name] for name in terms if name.startswith(CONTRIBUTION)}
@@ -158,7 +158,8 @@ def _mail_lines(document: Mapping[str, Any]) -> Iterator[str]:
         if terms := paper["terms"]:
             yield f"    score {paper['score']:g} = {' '.join(f'{value:+g} {name}' for name, value in terms.items())}"
         ranking = paper["ranking"]
-        yield f"    rank {ranking['rank']} of the issue: {_listed(ranking['terms'], '.4g')}"
+        parts = _listed(_parts(ranking["terms"]), "+.3g")
+        yield f"    rank {ranking['rank']} of the issue with a score of {ranking['score']:.3f}: {parts}"
     own = f"{document['own']} of {len(document['papers'])} papers"
     yield f"{own} match what this subscriber follows or liked; the others are the issue's best."
     if document["since"]:

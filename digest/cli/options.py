@@ -138,7 +138,7 @@ def with_options(gather: Callable[..., object], name: str) -> Callable[[Callable
 
 
 def operator() -> str:
-    """Who runs this command: DIGEST_OPERATOR, or the name of the login."""
+    """The name of the person at the shell: DIGEST_OPERATOR, or the login."""
     try:
         return os.environ.get(OPERATOR_VARIABLE) or getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in a container

@@ -1,6 +1,6 @@
 """Output of commands: results on stdout, everything else on stderr, one JSON document with --json.
 
-What people read is at most WIDTH columns wide; JSON has every value whole.
+Lines for people are at most WIDTH columns wide; JSON has every value whole.
 """
 
 import functools

@@ -60,7 +60,7 @@ def withdraw(
     day: Day = None,
     kind: OfKind = IssueKind.DAILY,
     reason: Why = "",
-    undo: Annotated[bool, typer.Option("--undo", help="Show it again. What was cancelled is not sent.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Show it again; cancelled messages stay unsent.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Take an issue off the site and its feeds, and cancel what is unsent. Its papers stay in the archive."""

@@ -111,15 +111,15 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast the messages of an issue were accepted so far."""
+class SendingRate:
+    """The rate at which mail servers accepted the messages of an issue so far."""
 
     first_at: datetime
     last_at: datetime
     per_second: float  # 0 for a single message
 
 
-def pace(connection: Connection, issue_id: int) -> Pace | None:
+def sending_rate(connection: Connection, issue_id: int) -> SendingRate | None:
     """Measure from the first to the last acceptance; None before the first."""
     times = (func.min(deliveries.c.finished_at), func.max(deliveries.c.finished_at), func.count())
     is_accepted = (deliveries.c.issue_id == issue_id) & (deliveries.c.state == State.ACCEPTED)
@@ -127,7 +127,7 @@ def pace(connection: Connection, issue_id: int) -> Pace | None:
     if first is None:
         return None
     seconds = (last - first).total_seconds()
-    return Pace(first, last, round((count - 1) / seconds, 1) if seconds else 0.0)
+    return SendingRate(first, last, round((count - 1) / seconds, 1) if seconds else 0.0)
 
 
 def outlook(connection: Connection, issue_id: int) -> Outlook:

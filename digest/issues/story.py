@@ -1,4 +1,4 @@
-"""What happened between us and one address: consent, messages with their replies, papers, and what comes next."""
+"""The history of one address: consent, messages with replies, papers, and the next digest."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Story:
 
     @property
     def is_empty(self) -> bool:
-        """True if the address was never heard of."""
+        """True if nothing about the address is stored."""
         return self.subscriber is None and not self.messages and self.suppressed is None
 
 
@@ -77,7 +77,7 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
 
 
 def next_digest(subscriber: Subscriber | None, is_suppressed: bool, cut: time, first: date) -> NextDigest:
-    """Which issue from `first` on a subscriber gets next, by their weekdays and their pause."""
+    """Find the first issue from `first` on that a subscriber gets, by weekdays and pause."""
     if subscriber is None:
         return NextDigest(None, None, "nobody with this address is stored")
     if subscriber.status is Status.PENDING:

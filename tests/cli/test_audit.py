@@ -23,7 +23,7 @@ from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 KEYS = [
     "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
     "claimed", "sending", "skipped", "status", "not_queued", "unexplained", "nothing_sent", "changed", "withdrawn_at",
-    "pace",
+    "rate",
 ]  # fmt: skip
 
 

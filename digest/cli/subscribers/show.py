@@ -70,12 +70,15 @@ def _messages(told: "Story") -> Iterator[str]:
     if not told.messages:
         yield "No message was ever queued for this address."
         return
-    heading = ("issue or day", "kind", "state", "at (UTC)", "last reply, or why", "Message-ID")
+    heading = ("issue or day", "kind", "state", "at (UTC)", "last reply, or why")
     rows = [
-        (sent.occasion, sent.kind, sent.state, f"{sent.at:%Y-%m-%d %H:%M}", sent.why or sent.reply, sent.message_id)
+        (sent.occasion, sent.kind, sent.state, f"{sent.at:%Y-%m-%d %H:%M}", sent.why or sent.reply)
         for sent in told.messages
     ]
-    yield from table([heading, *rows])
+    yield from table([heading, *rows], sentences=True)
+    if with_id := [(sent.occasion, sent.kind, sent.message_id) for sent in told.messages if sent.message_id]:
+        yield ""
+        yield from table([("issue or day", "kind", "Message-ID"), *with_id])
 
 
 def _papers(told: "Story") -> Iterator[str]:
