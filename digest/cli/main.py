@@ -85,6 +85,9 @@ def main() -> None:
         complain(str(error), 3)
     except KeyboardInterrupt:
         complain("stopped", 1)
+    except BrokenPipeError:  # such as `digest subscribers list | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
         complain(_error_line(error), 3 if _is_not_ready(error) else 1)
 

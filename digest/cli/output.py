@@ -18,6 +18,7 @@ import typer
 T = TypeVar("T")
 WIDTH = 120  # columns
 _NARROWEST = 10  # that a column of a table is made
+_AT_ONCE = 100  # lines that a pipe gets without delay; of more, it gets many at a time
 _GAP = "  "
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _as_json: ContextVar[bool] = ContextVar("as_json", default=False)
@@ -71,9 +72,9 @@ def answer_each(
         return
     begin = "["
     for item in items:
-        typer.echo(begin + _encoded(document(item)))
+        _write(begin + _encoded(document(item)), at_once=begin == "[")
         begin = ","
-    typer.echo("[]" if begin == "[" else "]")
+    _write("[]" if begin == "[" else "]")
 
 
 def writes_json() -> bool:
@@ -96,9 +97,9 @@ def print_json(document: Any) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
+    for number, line in enumerate(lines):
         for part in wrapped(line):
-            typer.echo(part)
+            _write(part, at_once=number < _AT_ONCE)
 
 
 # --- for people ---
@@ -179,6 +180,12 @@ def _narrow(line: str) -> list[str]:
 
 def _text(cell: object) -> str:
     return "" if cell is None else str(cell)
+
+
+def _write(line: str, at_once: bool = False) -> None:
+    sys.stdout.write(f"{line}\n")
+    if at_once:
+        sys.stdout.flush()
 
 
 def _encoded(document: Any) -> str:

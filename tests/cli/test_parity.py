@@ -1,4 +1,4 @@
-"""What every command has: one document for programs, a dry run, help, a width, and one line for a mistake."""
+"""Common to all commands: one document for programs, a dry run, help, a width, and one line for a mistake."""
 
 import json
 import re

@@ -1,8 +1,12 @@
 """The questions of an operator, each asked of one command, about an issue that was cut and partly sent."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -125,6 +129,26 @@ QUESTIONS = {
 }
 
 
+OTHERS = [
+    ("subscribers", "list"),
+    ("doctor",),
+    ("explain", "--date", "today"),
+    ("explain", "--date", "today", "--subscriber", "ada@example.com"),
+    ("search", "graphs"),
+    ("search", "--like", "2603.00000"),
+    ("publish", "--date", "tomorrow", "--dry-run"),
+    ("audit", "--rows"),
+]
+
+
+def test_no_line_of_any_answer_is_too_wide_or_printed_as_programs_do(run):
+    for arguments in OTHERS:
+        done = run(*arguments)
+        assert done.stdout, (arguments, done.stderr)
+        assert max(map(columns_of, done.stdout.splitlines())) <= WIDTH, (arguments, done.stdout)
+        assert not PRINTED_BY_PROGRAMS.search(done.stdout), (arguments, done.stdout)
+
+
 def test_each_question_has_its_command(run):
     for question, (arguments, answers) in QUESTIONS.items():
         done = run(*arguments)
@@ -219,6 +243,17 @@ def test_a_long_list_is_printed_as_it_is_read(command, engine, database_url):
     assert len(documents) == 1201
     exported = json.loads(command("subscribers", "export", "--json", DIGEST_DATABASE_URL=database_url).stdout)
     assert (len(exported), exported[0]["email"], exported[0]["status"]) == (1201, "ada@example.com", "confirmed")
+
+
+def test_a_reader_of_a_list_may_stop_before_its_end(engine, database_url):
+    digest = [Path(sys.executable).with_name("digest"), "subscribers", "list", "--json"]
+    add_subscriber(engine, "ada@example.com")
+    environment = {**os.environ, "DIGEST_DATABASE_URL": database_url}
+    with subprocess.Popen(digest, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as listing:
+        assert listing.stdout is not None
+        listing.stdout.close()
+        assert listing.stderr is not None
+        assert (listing.stderr.read(), listing.wait()) == (b"", 1)
 
 
 def test_people_are_counted_by_week_and_month(command, engine, database_url, clock):

@@ -130,7 +130,7 @@ def test_a_withdrawn_issue_is_on_no_page_and_its_papers_stay(visit: Visit) -> No
         assert "2026-11-23" not in answer.text, path
     assert feedparser.parse(visit.browser.get("/feed.atom").content).entries == []
     gone = visit.browser.get("/issues/2026-11-23")
-    assert (gone.status_code, "We took this issue back" in gone.text) == (410, True)
+    assert (gone.status_code, "We’ve withdrawn this issue" in gone.text) == (410, True)
     with transaction(visit.engine) as connection:
         assert latest_place(connection, paper(1).id) is None
 
