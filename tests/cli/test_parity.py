@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from digest.cli.main import app
-from digest.cli.output import WIDTH, shortened, table, wrapped
+from digest.cli.output import WIDTH, answer_each, shortened, table, wrapped
 from digest.database.engine import connect
 from digest.papers.ranking import FLOOR
 from tests.support.scenario import MORNING, add_papers, cut
@@ -167,3 +167,15 @@ def test_nothing_is_printed_for_a_cell_without_a_value():
 
 def test_the_help_of_backtest_names_the_floor_of_the_product():
     assert f"(product: {FLOOR:g})" in " ".join(help_of("backtest").split())
+
+
+def test_each_line_of_a_list_is_printed_before_the_next_is_read(capsys):
+    printed = []
+
+    def items():
+        for number in range(3):
+            printed.append(capsys.readouterr().out)
+            yield number
+
+    answer_each(items(), lambda number: {"number": number}, lambda numbers: (f"line {number}" for number in numbers))
+    assert (printed, capsys.readouterr().out) == (["", "line 0\n", "line 1\n"], "line 2\n")
