@@ -1,26 +1,24 @@
 """The command that replays recorded days: what the ranking would have sent, and when."""
 
-import functools
-import inspect
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.options import date_option, weight_option
-from digest.cli.output import answer, complain, progress, with_json
-from digest.papers.ranking import FLOOR, FORMULA, RankingWeights
+from digest.cli.options import date_option, weight_option, with_options
+from digest.cli.output import answer, complain, with_json
+from digest.cli.watching import watched
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the parsers of the records
     from digest.papers.backtest import Recorded, ReplayedDay, Rules
+    from digest.papers.ranking import RankingWeights
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -32,7 +30,7 @@ EveryDay = Annotated[
     bool, typer.Option("--every-day", help="An issue on days without a list too, as subscribers get them.")
 ]
 Floor = Annotated[
-    float | None, typer.Option("--floor", metavar="SCORE", help=f"Send no paper below this score (product: {FLOOR:g}).")
+    float | None, typer.Option("--floor", metavar="SCORE", help="Send no paper below this score (product: -5).")
 ]
 Weight = Annotated[
     list[Any] | None, weight_option("--weight", "NAME=VALUE", "Change a weight of the ranking; repeatable.")
@@ -47,23 +45,8 @@ def _rules(per_day: PerDay = 10, every_day: EveryDay = False, floor: Floor = Non
     return Rules(_weights(dict(weight or [])), settings().pool_days, per_day, every_day, least)
 
 
-def _with_rules(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` with the options that _rules() takes, which makes its parameter `rules` of them."""
-    options, others = inspect.signature(_rules).parameters, dict(inspect.signature(command).parameters)
-    del others["rules"]
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        rules = _rules(**{name: given.pop(name) for name in options})
-        command(rules=rules, **given)
-
-    run.__signature__ = inspect.Signature([*others.values(), *options.values()])  # type: ignore[attr-defined]
-    run.__annotations__ = {name: option.annotation for name, option in (others | dict(options)).items()}
-    return run
-
-
 @with_json
-@_with_rules
+@with_options(_rules, "rules")
 def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None, output: Output = None) -> None:
     """Replay recorded days with the ranking: one issue a day with a list, no paper twice, none from the future.
 
@@ -73,14 +56,16 @@ def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None,
 
     recorded = _read(data)
     begin, end = _span(recorded, data, first, last)
-    replayed = list(_watched(replay(recorded, rules, begin, end)))
+    replayed = list(watched(replay(recorded, rules, begin, end), "Replaying days", (end - begin).days + 1))
     if output is not None:
         _write(output, replayed)
     summary = _summary(recorded, replayed, rules)
     answer(summary, lambda: _lines(summary))
 
 
-def _weights(changes: Mapping[str, float]) -> RankingWeights:
+def _weights(changes: Mapping[str, float]) -> "RankingWeights":
+    from digest.papers.ranking import RankingWeights
+
     weights = RankingWeights().as_dict()
     if unknown := [name for name in changes if name not in weights]:
         available = ", ".join(weights)
@@ -107,12 +92,6 @@ def _span(recorded: "Recorded", data: Path, first: date | None, last: date | Non
     return begin, end
 
 
-def _watched(days: "Iterator[ReplayedDay]") -> "Iterator[ReplayedDay]":
-    for month, replayed in groupby(days, key=lambda replayed: f"{replayed.day:%Y-%m}"):
-        progress(f"Replaying {month} …")
-        yield from replayed
-
-
 def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
     sent = [(ranked.paper.id, day.cut_at) for day in replayed if day.cut_at for ranked in day.sent]
     lines = [json.dumps({"id": paper_id, "sent_at": at.isoformat()}) + "\n" for paper_id, at in sent]
@@ -124,6 +103,7 @@ def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
 
 def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
     from digest.papers.backtest import outcome
+    from digest.papers.ranking import FORMULA
 
     issues = [day for day in replayed if day.sent]
     none = {str(day.day): day.reason for day in replayed if not day.sent}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from digest.cli.options import operator
 from digest.cli.output import NotReady
 from digest.ledger.kinds import IssueKind
 from digest.settings import settings
-from digest.subscribers.subscriber import recipient_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -25,8 +25,10 @@ opened = ExitStack()  # what the command opened; closed at its end
 def _engine() -> "Engine":
     from digest import wiring
     from digest.database.engine import checkpoint
+    from digest.ledger.events import acting
 
     engine = wiring.engine(settings())
+    opened.enter_context(acting(operator(), "shell"))
     opened.callback(checkpoint, engine)
     opened.callback(_engine.cache_clear)
     opened.callback(open_database.cache_clear)
@@ -69,6 +71,14 @@ def hint_workers() -> None:
     hints.hint(settings().redis_url.get_secret_value())
 
 
+def issue_or_none(day: date, kind: IssueKind) -> "Issue | None":
+    """The issue of `day` and `kind`, if it was cut."""
+    from digest.issues.store import issue_on
+
+    with reading() as connection:
+        return issue_on(connection, kind, day)
+
+
 def stored_issue(day: date, kind: IssueKind = IssueKind.DAILY, whole: bool = False) -> "Issue":
     """The issue of `day` and `kind`; `whole`: with its pool beyond the best.
 
@@ -105,6 +115,8 @@ def require_mail_server() -> None:
 
 def key_of(address: str) -> str:
     """The recipient key of an address. Raises typer.BadParameter for an invalid one."""
+    from digest.subscribers.subscriber import recipient_key
+
     return recipient_key(valid_address(address), settings().secret_keys[-1])
 
 

@@ -1,28 +1,35 @@
-"""The commands preview, send-test and send-test-alarm."""
+"""The commands preview, send-test, send-test-alarm and lint."""
 
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest import clock
 from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
-from digest.cli.output import NotReady, answer, progress, report, with_json
-from digest.language import Languages
+from digest.cli.output import NotReady, answer, complain, print_json, progress, report, with_json, writes_json
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
-from digest.resources import resource
 from digest.settings import settings
-from digest.smtp import Phase
+
+if TYPE_CHECKING:  # the help text should not wait for the SMTP client
+    from digest.lint import LintReport
+    from digest.smtp import Phase
+
+_SHOWN = 3  # problems of one rule
 
 
 def _language(text: str) -> str:
     """The tag as the catalogues write it."""
+    from digest.language import Languages
+    from digest.resources import resource
+
     codes = {code.lower(): code for code in Languages(resource("locale")).codes}
     if text.lower() not in codes:
         raise typer.BadParameter(f"unknown code {text!r} (available: {', '.join(codes.values())})")
@@ -37,14 +44,6 @@ InLanguage = Annotated[
 ]
 
 
-_ABOUT = {
-    Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
-    Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
-    Phase.DATA: ("at DATA", "check the message with digest lint"),
-    Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
-}
-
-
 class Format(StrEnum):
     """Of a preview."""
 
@@ -53,6 +52,7 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+@with_json
 def preview(
     day: Day = None,
     subscriber: Annotated[str | None, typer.Option(help="Address.", show_default="someone without interests")] = None,
@@ -71,9 +71,13 @@ def preview(
         raise typer.BadParameter("a subscriber's message is in the subscriber's own language", param_hint="--language")
     message = _message(day, subscriber, kind, language or "")
     if open_:
-        _open_in_browser(preview_page(message))
-    else:
-        sys.stdout.buffer.write(message if format_ is Format.RAW else body_of(message, format_.value).encode())
+        return _open_in_browser(preview_page(message))
+    content = message if format_ is Format.RAW else body_of(message, format_.value).encode()
+    if writes_json():
+        text = content.decode(errors="replace")
+        return print_json({"kind": kind, "subscriber": subscriber, "format": format_, "content": text})
+    sys.stdout.buffer.write(content)
+    return None
 
 
 def _message(day: date | None, subscriber: str | None, kind: Kind, language: str) -> bytes:
@@ -90,6 +94,18 @@ def _message(day: date | None, subscriber: str | None, kind: Kind, language: str
         why = "this subscriber already got all of its papers" if issue.papers else f"it has no papers. {issue.note}"
         raise NotReady(f"The issue of {issue.date} makes no message: {why}")
     return message
+
+
+def _about(phase: "Phase") -> tuple[str, str]:
+    """The step of the SMTP session at which a message was rejected, and what to check then."""
+    from digest.smtp import Phase
+
+    return {
+        Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
+        Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
+        Phase.DATA: ("at DATA", "check the message with digest lint"),
+        Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
+    }.get(phase, ("", ""))
 
 
 def _open_in_browser(page: str) -> None:
@@ -137,16 +153,53 @@ def send_test(
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} has no papers.")
     if dry_run:
-        return progress(f"Would send {len(envelope.message)} bytes to {address}.")
+        document = {"address": address, "bytes": len(envelope.message), "dry_run": True}
+        return report(document, f"Would send {len(envelope.message)} bytes to {address}.")
     with wiring.sender(settings()) as sender:
         reply = sender.send([envelope], clock.now)[0]
     receipt = receipt_of(reply)
     outcome = "not sent" if receipt.outcome is Outcome.SENDER_ERROR else receipt.outcome
     about = ""
-    if receipt.code and not reply.is_acceptance and reply.phase in _ABOUT:
-        step, remedy = _ABOUT[reply.phase]
+    step, remedy = _about(reply.phase)
+    if receipt.code and not reply.is_acceptance and step:
         about = f"({step}: {'try again later' if receipt.code < 500 else remedy})"
-    progress(" ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
+    document = {"address": address, "outcome": outcome, "code": receipt.code, "reply": receipt.text, "dry_run": False}
+    report(document, " ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
     return None
+
+
+# --- lint ---
+
+
+@with_json
+def lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Messages as sent (RFC 5322).")],
+) -> None:
+    """Check whether messages, yours or others', are fit to send, by the rules in docs/mail-rules.md."""
+    from digest.lint import lint as judge
+
+    reports = [(str(file), judge(_message_in(file))) for file in files]
+    document = [
+        {"file": file, "passed": report.passed, "of": report.of, "failed": report.failed} for file, report in reports
+    ]
+    answer(document, lambda: (line for file, report in reports for line in _lint_lines(file, report)))
+    if any(report.failed for _, report in reports):
+        sys.exit(1)
+
+
+def _message_in(file: Path) -> bytes:
+    """Exit code 2 if the file cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        complain(f"{file} cannot be read: {problem.strerror}", 2)
+
+
+def _lint_lines(file: str, report: "LintReport") -> Iterator[str]:
+    """A line for each broken rule: what is wrong and what to do."""
+    for rule, problems in report.problems.items():
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        yield f"{file}: {rule.id}: {'; '.join(problems[:_SHOWN])}{more}. {rule.remedy}"
+    yield f"{file}: passed {report.passed} of the {report.of} rules for a {report.kind} mail"

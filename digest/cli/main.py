@@ -1,19 +1,19 @@
 """The command line: every command in the order of an operator's day, and what an error prints."""
 
 import os
+import shutil
 import sys
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import ValidationError
 
-from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
+from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.lookup import opened
-from digest.cli.output import NotReady, complain
+from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.status import commands as state
-from digest.settings import FILE_VARIABLE, SettingsError, remedy
+from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
     name="digest",
@@ -27,6 +27,14 @@ app = typer.Typer(
 _is_check: ContextVar[bool] = ContextVar("is_check", default=False)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"digest {version('digest')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _everywhere(
     context: typer.Context,
@@ -36,6 +44,9 @@ def _everywhere(
             "--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env, /etc/digest/digest.env"
         ),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     from digest.logs import set_up_logs
@@ -54,10 +65,10 @@ _COMMANDS = {
         mail.send_test_alarm,
     ),
     "Papers and issues": (
-        collect.collect, issues.publish, explain.explain, search.search, pause.pause, pause.resume, pause.cancel,
-        backtest.backtest,
+        collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
+        pause.cancel, pause.withdraw, backtest.backtest,
     ),
-    "Deliveries": (pause.retry, mail.preview, mail.send_test, lint.lint, audit.audit),
+    "Deliveries": (pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit),
 }  # fmt: skip
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
@@ -70,6 +81,8 @@ app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Su
 def main() -> None:
     """Run the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not ready."""
     os.umask(0o077)  # nobody else on this machine reads what we and our children write: logs, journals, previews
+    if shutil.get_terminal_size().columns > WIDTH:
+        os.environ.setdefault("TERMINAL_WIDTH", str(WIDTH))  # Typer reads it: lines of help end where others do
     if "--debug" in sys.argv:
         app()
     try:
@@ -82,6 +95,9 @@ def main() -> None:
         _fail(str(error), 3)
     except KeyboardInterrupt:
         _fail("stopped", 1)
+    except BrokenPipeError:  # such as `digest subscribers list | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
         _fail(_error_line(error), 3 if _is_not_ready(error) else 1)
 
@@ -95,8 +111,13 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _usage_line(error: typer.TyperException) -> str:
     text, problem, context = error.format_message(), error.__cause__, getattr(error, "ctx", None)
-    if isinstance(problem, ValidationError):
-        text = f"{text.partition(':')[0]}: {remedy(problem.errors()[0])}"
+    if problem is not None and "pydantic_core" in sys.modules:
+        from pydantic import ValidationError
+
+        from digest.settings import remedy
+
+        if isinstance(problem, ValidationError):
+            text = f"{text.partition(':')[0]}: {remedy(problem.errors()[0])}"
     help_ = f"; see: {context.command_path} --help" if context else ""
     return " ".join(text.split()).rstrip(".") + help_
 

@@ -1,7 +1,12 @@
 """Options that several commands share, and how their texts are read."""
 
+import functools
+import getpass
+import inspect
+import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import Annotated, Any, TypeVar
 
@@ -9,9 +14,12 @@ import typer
 
 from digest import clock
 from digest.ledger.kinds import IssueKind
+from digest.settings.environment import OPERATOR_VARIABLE
 from digest.text import parse_date, parse_instant
 
 T = TypeVar("T")
+_COMPLETED = 30  # dates of issues
+_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
 def _parser(parse: Callable[[str], T], complaint: str) -> Callable[[str], T]:
@@ -34,6 +42,8 @@ def _instant(text: str) -> datetime:
 
 
 def _date(text: str) -> date:
+    if (days := _DAYS.get(text.strip().lower())) is not None:
+        return clock.now().date() + timedelta(days=days)
     day = parse_date(text)
     if day is None:
         raise ValueError
@@ -54,8 +64,28 @@ def _weight(text: str) -> tuple[str, float]:
 
 def date_option(name: str, help_: str, default: str = "") -> Any:
     """An option that takes a date; `default` says what it is when left out."""
-    parser = _parser(_date, "{!r} is not a date; write 2026-11-23")
-    return typer.Option(*name.split(), metavar="YYYY-MM-DD", parser=parser, help=help_, show_default=default or False)
+    parser = _parser(_date, "{!r} is not a date; write 2026-11-23, today, yesterday or tomorrow")
+    help_ = f"{help_.rstrip('.')}: 2026-11-23, today, yesterday or tomorrow (UTC)."
+    return typer.Option(
+        *name.split(),
+        metavar="DAY",
+        parser=parser,
+        help=help_,
+        show_default=default or False,
+        autocompletion=_days_to_complete,
+    )
+
+
+def _days_to_complete(incomplete: str) -> list[str]:
+    """For the shell: the days with a name, and the newest issues where there is a database."""
+    dates: list[str] = []
+    with suppress(Exception):  # whatever is missing, the shell has nowhere to show it
+        from digest.cli.lookup import reading
+        from digest.issues.store import issue_dates
+
+        with reading() as connection:
+            dates = [str(day) for day in issue_dates(connection, _COMPLETED)]
+    return [text for text in (*_DAYS, *dates) if text.startswith(incomplete)]
 
 
 def weight_option(name: str, metavar: str, help_: str) -> Any:
@@ -64,6 +94,8 @@ def weight_option(name: str, metavar: str, help_: str) -> Any:
     return typer.Option(name, metavar=metavar, parser=parser, help=help_)
 
 
+Address = Annotated[str, typer.Argument(help="Email address.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; audit, doctor and lists show it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen, without changing anything.")]
 Day = Annotated[date | None, date_option("--date --issue", "Date of the issue.", "today")]
 OfKind = Annotated[
@@ -85,6 +117,32 @@ AsOf = Annotated[
         help="Act as if it were this instant (ISO 8601, UTC).",
     ),
 ]
+
+
+def with_options(gather: Callable[..., object], name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator for a command that adds the options of `gather` to it, whose result is the parameter `name`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options, others = inspect.signature(gather).parameters, dict(inspect.signature(command).parameters)
+        del others[name]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            command(**{name: gather(**{option: given.pop(option) for option in options})}, **given)
+
+        run.__signature__ = inspect.Signature([*others.values(), *options.values()])  # type: ignore[attr-defined]
+        run.__annotations__ = {option: each.annotation for option, each in (others | dict(options)).items()}
+        return run
+
+    return decorate
+
+
+def operator() -> str:
+    """The name of the person at the shell: DIGEST_OPERATOR, or the login."""
+    try:
+        return os.environ.get(OPERATOR_VARIABLE) or getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return f"user {os.getuid()}"
 
 
 def day_of(day: date | None, now: datetime | None = None) -> date:

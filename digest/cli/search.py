@@ -9,9 +9,9 @@ import typer
 from digest.cli.lookup import reading
 from digest.cli.options import date_option
 from digest.cli.output import NotReady, answer, table, with_json
-from digest.papers.paper import Paper, paper_id_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from digest.papers.paper import Paper
     from digest.papers.search import Results
 
 
@@ -69,6 +69,7 @@ def search(
 
 
 def _like(paper_id: str, limit: int) -> None:
+    from digest.papers.paper import paper_id_of
     from digest.papers.search import papers_like
     from digest.papers.store import paper
 
@@ -77,11 +78,11 @@ def _like(paper_id: str, limit: int) -> None:
         if stored is None:
             raise NotReady(f"{paper_id} is not in the archive. Try: digest search {paper_id}")
         papers = papers_like(connection, stored.paper, limit)
-    rows = [("paper", "title"), *((similar.id, similar.title[:90]) for similar in papers)]
+    rows = [("paper", "title"), *((similar.id, similar.title) for similar in papers)]
     answer({"like": stored.paper.id, "papers": [_described(similar) for similar in papers]}, lambda: table(rows))
 
 
-def _described(paper: Paper) -> dict[str, Any]:
+def _described(paper: "Paper") -> dict[str, Any]:
     day = paper.listed_at or paper.published_at
     return {
         "paper": paper.id,
@@ -96,6 +97,6 @@ def _lines(results: "Results") -> list[str]:
     if not results.hits:
         return ["No papers found."]
     rows = [("votes", "paper", "title")]
-    rows += [(str(hit.votes), hit.paper.id, hit.paper.title[:90]) for hit in results.hits]
+    rows += [(str(hit.votes), hit.paper.id, hit.paper.title) for hit in results.hits]
     what = "have some of the words; none has all" if results.any_word else "found"
     return [*table(rows), f"{results.total} {what}"]

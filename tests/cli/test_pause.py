@@ -1,6 +1,7 @@
 """digest pause, resume, cancel and retry: their output and their effect on the ledger."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +13,8 @@ from digest.ledger import events
 from digest.ledger.deliveries import due_count
 from digest.mail import pauses
 from digest.mail.pauses import EVERYTHING, Pause
-from tests.cli.conftest import DATE
+from digest.subscribers.subscriber import recipient_key
+from tests.cli.conftest import DATE, KEY
 from tests.support.scenario import MORNING
 
 NOW = datetime.now(UTC)
@@ -77,7 +79,7 @@ def test_all_sending_is_paused_by_hand_and_resumed(run, engine):
     assert paused(engine) == {EVERYTHING: (None, "the provider asked us to")}
     assert "would resume" in run("resume", "--sending", "--dry-run").stderr
     assert EVERYTHING in paused(engine)
-    assert "resumes. Reason of the pause: the provider asked us to" in run("resume", "--sending").stderr
+    assert "resumes. It was paused by ada since" in run("resume", "--sending").stderr
     assert paused(engine) == {}
     assert "All sending is not paused." in run("resume", "--sending").stderr
     with read_only(engine) as connection:
@@ -86,11 +88,11 @@ def test_all_sending_is_paused_by_hand_and_resumed(run, engine):
 
 def test_mail_to_one_destination_is_paused_and_the_rest_goes_on(run, engine):
     said = json.loads(run("pause", "--sending", "--domain", "Example.com", "--json").stdout)
-    assert said == {"scope": "example.com", "paused": True, "reason": "paused by the operator", "dry_run": False}
+    assert said == {"scope": "example.com", "paused": True, "reason": "no reason given", "dry_run": False}
     assert list(paused(engine)) == ["example.com"]
     assert "All sending is not paused." in run("resume", "--sending").stderr
     said = json.loads(run("resume", "--sending", "--domain", "example.com", "--json").stdout)
-    assert (said["paused"], said["was"]["reason"]) == (False, "paused by the operator")
+    assert (said["paused"], said["was"]["reason"]) == (False, "no reason given")
     assert paused(engine) == {}
 
 
@@ -107,7 +109,6 @@ def test_what_a_mail_servers_refusals_paused_goes_on_by_hand(run, engine):
     [
         (("pause", "--sending", "--date", DATE), "not both"),
         (("resume", "--sending", "--date", DATE), "not both"),
-        (("pause", "--reason", "because"), "needs --sending"),
         (("resume", "--domain", "example.com"), "needs --sending"),
     ],
 )
@@ -144,3 +145,97 @@ def test_what_was_held_in_doubt_goes_once_more_as_the_same_bytes_when_the_operat
     with read_only(engine) as connection:
         (row,) = connection.execute(deliveries.select())
     assert (row.state, row.finished_at, row.sha256) == ("uncertain", None, "a" * 64)
+
+
+# --- off the site ---
+
+
+def test_an_issue_that_is_partly_sent_is_cancelled_and_taken_off_the_site(run, issue, engine):
+    dry = run("withdraw", "--date", DATE, "--dry-run")
+    assert "would be withdrawn: no page or feed would show it. Would not be sent: 1" in " ".join(dry.stderr.split())
+    assert due(engine) == 1
+    done = run("withdraw", "--date", DATE, "--reason", "the wrong papers")
+    assert "is withdrawn: no page or feed shows it. Not sent: 1; sent before: 0." in " ".join(done.stderr.split())
+    assert "digest withdraw --undo --date 2026-03-04" in " ".join(done.stderr.split())
+    assert due(engine) == 0
+    assert "is withdrawn already" in run("withdraw", "--date", DATE).stderr
+    shown = run("audit", "--date", DATE).stdout
+    assert "Withdrawn from the site since" in shown
+    assert "Issue of 2026-03-04 (cancelled): 1" in shown
+    undone = " ".join(run("withdraw", "--date", DATE, "--undo").stderr.split())
+    assert "is shown again. It stays cancelled: lists of issues and feeds leave it out." in undone
+    assert "is not withdrawn" in run("withdraw", "--date", DATE, "--undo").stderr
+    with read_only(engine) as connection:
+        withdrawn = events.latest(connection, 9, f"issue:{DATE}")[1]
+    assert withdrawn.detail == {"reason": "the wrong papers", "by": "ada", "through": "shell"}
+
+
+def test_an_issue_that_everybody_got_comes_back_whole(run, issue, engine):
+    change(engine, state="accepted", finished_at=MORNING)
+    said = json.loads(run("withdraw", "--date", DATE, "--json").stdout)
+    assert said == {"issue": DATE, "status": "running", "withdrawn": True, "dry_run": False}
+    assert json.loads(run("withdraw", "--date", DATE, "--undo", "--json").stdout)["withdrawn"] is False
+    assert json.loads(run("audit", "--date", DATE, "--json").stdout)["status"] == "running"
+
+
+@pytest.mark.parametrize("state", ["queued", "quarantined", "uncertain"])
+def test_what_a_retry_could_send_cancels_a_withdrawn_issue(run, issue, engine, state):
+    change(engine, state=state, finished_at=MORNING)
+    assert json.loads(run("withdraw", "--date", DATE, "--json").stdout)["status"] == "cancelled"
+
+
+# --- who did it ---
+
+
+def by(engine, subject):
+    with read_only(engine) as connection:
+        latest = events.latest(connection, 9, subject)
+    return [(one.what, one.detail.get("by"), one.detail.get("through")) for one in latest]
+
+
+def test_each_action_names_the_person_behind_it(run, issue, engine):
+    run("pause", "--date", DATE, "--reason", "a typo in the title")
+    run("resume", "--date", DATE)
+    change(engine, state="quarantined", finished_at=MORNING)
+    run("retry", "--date", DATE)
+    run("cancel", "--date", DATE)
+    names = [(what, "ada", "shell") for what in ("cancelled", "retried", "running", "paused")]
+    assert by(engine, f"issue:{DATE}")[:4] == names
+    assert by(engine, f"issue:{DATE}")[4][1:] == (None, None), "the issue was cut by no person"
+    key = recipient_key("ada@example.com", KEY.encode())
+    run("suppressions", "add", "ada@example.com")
+    run("suppressions", "lift", "ada@example.com")
+    run("subscribers", "unsubscribe", "ada@example.com")
+    actions = by(engine, f"subscriber:{key}")[:3]
+    assert actions == [(what, "ada", "shell") for what in ("unsubscribed", "suppression lifted", "suppressed")]
+    run("subscribers", "erase", "ada@example.com")
+    # The details of earlier events go with the person.
+    assert by(engine, f"subscriber:{key}")[:4] == [
+        ("erased", "ada", "shell"), ("unsubscribed", None, None), ("suppression lifted", None, None),
+        ("suppressed", None, None),
+    ]  # fmt: skip
+    run("subscribers", "add", "eve@example.com", "--consented", "on paper")
+    assert by(engine, f"subscriber:{recipient_key('eve@example.com', KEY.encode())}") == [("imported", "ada", "shell")]
+
+
+def test_who_paused_is_said_wherever_the_pause_is_shown(run, issue, engine):
+    run("pause", "--date", DATE, "--reason", "a typo in the title")
+    shown = run("audit", "--date", DATE).stdout
+    assert re.search(r"^Paused by ada since 20\d\d-.* UTC: a typo in the title\.$", shown, re.MULTILINE)
+    run("resume", "--date", DATE)
+    run("pause", "--sending", "--reason", "the provider asked")
+    said = "all sending is paused by ada since "
+    assert said in run("audit", "--date", DATE).stdout
+    assert "paused by ada since " in " ".join(run("doctor").stdout.split())
+    (pause,) = [one for one in all_pauses(engine) if one.scope == EVERYTHING]
+    assert pause.by == "ada"
+
+
+def all_pauses(engine):
+    with read_only(engine) as connection:
+        return pauses.all_pauses(connection)
+
+
+def test_a_pause_of_the_throttle_names_nobody(engine):
+    set_pause(engine, EVERYTHING, "550 5.7.1 policy", datetime(2099, 1, 1, tzinfo=UTC))
+    assert [one.by for one in all_pauses(engine)] == [""]

@@ -7,7 +7,6 @@ import os
 import socket
 from dataclasses import replace
 from email.utils import parseaddr
-from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -15,7 +14,14 @@ from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
-from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
+from digest.settings.environment import (
+    FILE_VARIABLE,
+    OPERATOR_VARIABLE,
+    PREFIX,
+    SettingsError,
+    field_values,
+    file_values,
+)
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.monitoring import MonitoringSettings
@@ -104,9 +110,8 @@ class Settings(
         return init_settings, *ours
 
 
-@cache
-def settings() -> Settings:
-    """The settings of this process, read once. Raises SettingsError."""
+def read_settings() -> Settings:
+    """The settings as they are now. Raises SettingsError."""
     try:
         return Settings()
     except ValidationError as error:
@@ -116,7 +121,7 @@ def settings() -> Settings:
 def unknown_variables() -> list[str]:
     """DIGEST_* variables in the environment and in the file that no setting has: probably misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE}
+    known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE, OPERATOR_VARIABLE}
     given = {*os.environ, *file_values()}
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
