@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from babel import Locale
     from jinja2 import Environment
-    from jinja2.runtime import Context
+    from jinja2.nodes import EvalContext
 
 # Babel is imported where it is used: a process that only joins messages, and a command without texts, stay without it.
 
@@ -207,20 +207,27 @@ def speak(environment: "Environment", language: Language) -> None:
         language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext, npgettext=language.npgettext
     )
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
-        environment.globals[name] = _with_values_in_words(environment.globals[name], language)
+        environment.globals[name] = _in_templates(getattr(language, name), language)
+    environment.globals["_"] = environment.globals["gettext"]
     environment.finalize = language.say
     environment.globals["language"] = language
 
 
-def _with_values_in_words(translate: Any, language: Language) -> Callable[..., Any]:
-    from jinja2 import pass_context
+def _in_templates(translate: Callable[..., str], language: Language) -> Callable[..., str]:
+    """`translate` for templates. In place of the extension's function, which calls three others for each text."""
+    from jinja2 import pass_eval_context
+    from markupsafe import Markup, escape
 
-    @pass_context
-    def translated(context: "Context", /, *texts: Any, **values: Any) -> Any:
+    @pass_eval_context
+    def translated(evaluation: "EvalContext", /, *texts: Any, **values: Any) -> str:
+        text = translate(*texts)
         if not isinstance(texts[-1], str):  # the number that selects the plural form
             values.setdefault("num", texts[-1])
         words = {name: _in_words(value, language) for name, value in values.items()}
-        return context.call(translate, *texts, **words)
+        if not evaluation.autoescape:
+            return text % words
+        # A translation is HTML, as the template is.
+        return Markup(text % {name: escape(word) for name, word in words.items()})  # noqa: S704
 
     return translated
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Date,
     FromClause,
     Integer,
+    Row,
     ScalarSelect,
     Select,
     bindparam,
@@ -24,19 +25,31 @@ from sqlalchemy import (
 
 from digest.database.tables import issue_papers, issue_topics, issues, papers
 from digest.issues.issue import Issue
-from digest.issues.store import issue_in, newest_of, ranked_in
+from digest.issues.store import issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.papers.paper import RankedPaper
+from digest.papers.paper import Paper
 from digest.papers.score_terms import ScoreTerms
 
+_VOTES = ("upvotes", "hackernews")  # in the terms of a score
 _ISSUES_BACK = 14  # issues whose papers the feeds and the pages of topics show
 
 
 @dataclass(frozen=True, slots=True)
-class IssuePart:
-    """An issue with some of its ranks alone, for a page that shows no more."""
+class ListedPaper:
+    """A paper of an issue as lists show it, without the numbers behind its rank."""
 
-    issue: Issue
+    rank: int
+    paper: Paper  # as it was at the cut
+    votes: int
+    has_votes: bool  # as in RankedPaper: votes or points
+
+
+@dataclass(frozen=True, slots=True)
+class IssuePart:
+    """Some ranks of an issue, for a page that shows no more."""
+
+    issue: Issue  # without its papers
+    papers: tuple[ListedPaper, ...]
     total: int  # papers of the whole issue
     has_votes: bool  # whether anyone voted on any of them
 
@@ -63,22 +76,33 @@ def part_of_issue(
     rows = connection.execute(_part_query(is_newest=day is None), values).all()
     if not rows:
         return None
-    papers = [ranked_in(row) for row in rows if row.rank is not None]
-    return IssuePart(issue_in(rows[0], papers), rows[0].total, rows[0].is_voted)
+    papers = tuple(_listed_in(row) for row in rows if row.rank is not None)
+    return IssuePart(issue_in(rows[0], ()), papers, rows[0].total, rows[0].is_voted)
 
 
 @cache  # building it takes longer than running it
 def _part_query(is_newest: bool) -> Select[Any]:
     kind = bindparam("kind", type_=issues.c.kind.type)
-    which = select(issues.c.id).where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date))
-    issue_id = (newest_of(select(issues.c.id), kind) if is_newest else which).scalar_subquery()
+    # The issue comes first and by itself, or SQLite would count its papers for each of the ranks.
+    query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"))
+    of_day = query.where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date)).limit(1)
+    issue = (newest_of(query, kind) if is_newest else of_day).subquery()
     in_part = issue_papers.c.rank.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
     return (
-        select(issues, issue_papers, _count_papers().label("total"), _is_voted().label("is_voted"))
-        .outerjoin(issue_papers, (issue_papers.c.issue_id == issues.c.id) & in_part)
-        .where(issues.c.id == issue_id)
+        select(issue, *_listed_columns())
+        .outerjoin(issue_papers, (issue_papers.c.issue_id == issue.c.id) & in_part)
         .order_by(issue_papers.c.rank)
     )
+
+
+def _listed_columns() -> list[ColumnElement[Any]]:
+    upvotes, points = (issue_papers.c.terms[name].as_float().label(name) for name in _VOTES)
+    return [issue_papers.c.rank, issue_papers.c.paper, upvotes, points]
+
+
+def _listed_in(row: Row[Any]) -> ListedPaper:
+    upvotes, points = row.upvotes or 0, row.hackernews or 0
+    return ListedPaper(row.rank, stored_paper(row.paper), int(upvotes), upvotes > 0 or points > 0)
 
 
 def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
@@ -123,8 +147,7 @@ class Day:
 class Appearance:
     """A paper in the first issue that ranked it among the best."""
 
-    ranked: RankedPaper
-    day: date
+    listed: ListedPaper
     cut_at: datetime
 
 
@@ -157,7 +180,7 @@ def appearances(
     """
     values = {"best": best, "first": limit, "after": offset} | ({"topic": topic} if topic else {})
     rows = connection.execute(_appearances_query(has_topic=topic is not None), values).all()
-    return [Appearance(ranked_in(row), row.date, row.cut_at) for row in rows], rows[0].total if rows else 0
+    return [Appearance(_listed_in(row), row.cut_at) for row in rows], rows[0].total if rows else 0
 
 
 @cache
@@ -171,7 +194,7 @@ def _appearances_query(has_topic: bool) -> Select[Any]:
     newest_first = first.order_by(first.selected_columns.date.desc(), issue_papers.c.rank)
     shown = newest_first.limit(bindparam("first", type_=Integer)).offset(bindparam("after", type_=Integer)).subquery()
     return (
-        select(issue_papers, shown.c.date, shown.c.cut_at, shown.c.total)
+        select(*_listed_columns(), shown.c.cut_at, shown.c.total)
         .join(shown, (shown.c.issue_id == issue_papers.c.issue_id) & (shown.c.rank == issue_papers.c.rank))
         .order_by(shown.c.date.desc(), issue_papers.c.rank)
     )
@@ -230,7 +253,7 @@ def _count_papers() -> ScalarSelect[int]:
 def _is_voted() -> ColumnElement[bool]:
     """True where a paper of the issue has votes, as in RankedPaper.has_votes."""
     ranked = issue_papers.alias()
-    voted = (ranked.c.terms[name].as_float() > 0 for name in ("upvotes", "hackernews"))
+    voted = (ranked.c.terms[name].as_float() > 0 for name in _VOTES)
     return select(1).where(ranked.c.issue_id == issues.c.id, or_(*voted)).exists()
 
 

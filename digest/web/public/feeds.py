@@ -54,7 +54,7 @@ def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumbe
     with read_only(site.engine) as connection:
         newest, total = _newest(connection, topic, _PER_PAGE, (page - 1) * _PER_PAGE)
     pages = pages_of(total, _PER_PAGE, page)
-    cards = [card(appearance.ranked) for appearance in newest]
+    cards = [card(appearance.listed) for appearance in newest]
     answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=_base(site, topic))
     return same_for_all(request, answer)
 
@@ -88,7 +88,7 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
     """The feed, and when the newest issue was cut."""
     with read_only(site.engine) as connection:
         (newest, _total), cut_at = _newest(connection, topic, _ENTRIES), newest_cut(connection)
-    title, voted = site.settings.title, any(appearance.ranked.has_votes for appearance in newest)
+    title, voted = site.settings.title, any(appearance.listed.has_votes for appearance in newest)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": f"{title}: {topic.name}" if topic else title,
@@ -103,7 +103,7 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
 
 
 def _item(site: Site, appearance: Appearance) -> dict[str, Any]:
-    paper = appearance.ranked.paper
+    paper = appearance.listed.paper
     title, summary = one_line(paper.title) or UNTITLED, one_line(paper.summary)
     optional = {
         "summary": summary,
