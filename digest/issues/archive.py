@@ -1,7 +1,7 @@
 """Past issues for the pages and feeds: by month, by paper, and the rank of a paper."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,14 +16,12 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     bindparam,
-    cast,
     func,
     or_,
     select,
-    type_coerce,
 )
 
-from digest.database.tables import issue_papers, issue_topics, issues, papers
+from digest.database.tables import issue_papers, issue_topics, issues
 from digest.issues.issue import Issue
 from digest.issues.store import issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
@@ -223,26 +221,12 @@ def _first_appearances(best: BindParameter[int]) -> Select[Any]:
 
 
 def newest_cut(connection: Connection) -> datetime | None:
-    return connection.execute(_shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)).scalar()
+    return connection.execute(_newest_cut_query()).scalar()
 
 
-def weeks_of_papers(connection: Connection) -> list[date]:
-    """Return the Mondays of the weeks in which papers were first seen, newest first."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    # By their index alone: SQLite stores an instant in UTC as text.
-    seen = papers.c.first_seen_at
-    day = cast(func.timezone("UTC", seen), Date) if is_postgresql else type_coerce(func.substr(seen, 1, 10), Date)
-    days = connection.scalars(select(day).distinct())
-    return sorted({day - timedelta(days=day.weekday()) for day in days}, reverse=True)
-
-
-def papers_of_week(connection: Connection, monday: date, limit: int) -> list[str]:
-    """Return the ids of papers first seen in the week that begins with `monday`, newest first."""
-    start = datetime.combine(monday, time(0), UTC)
-    first_seen = (papers.c.first_seen_at >= start) & (papers.c.first_seen_at < start + timedelta(days=7))
-    query = select(papers.c.id).where(first_seen, papers.c.withdrawn_at.is_(None))
-    query = query.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
-    return list(connection.execute(query).scalars())
+@cache
+def _newest_cut_query() -> Select[Any]:
+    return _shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)
 
 
 def _count_papers() -> ScalarSelect[int]:
