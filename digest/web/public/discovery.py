@@ -58,6 +58,8 @@ def sitemap_of_day(site: TheSite, request: Request, day: str) -> Response:
         raise HTTPException(404)
     with read_only(site.engine) as connection:
         ids = papers_of_day(connection, seen_on, _PAPERS)
+    if not ids:
+        raise HTTPException(404)  # a document must name something, and no other addresses are kept in memory
     # All at once, which takes a tenth of the time.
     paths = quote("".join(f"/papers/{paper_id}\n" for paper_id in ids), safe="/:\n").splitlines()
     return _document(site, request, "urlset", "url", paths)

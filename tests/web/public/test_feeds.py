@@ -187,7 +187,7 @@ def test_the_sitemap_names_each_paper_on_the_day_on_which_it_was_first_seen(visi
         for day in ("2026-11-23", "2026-11-22", "2026-09-01")
     }
     assert papers_of == {"2026-11-23": ["3", "2"], "2026-11-22": ["1"], "2026-09-01": ["4"]}
-    for wrong in ("2026-11", "x", "99999-01-01"):
+    for wrong in ("2026-11", "x", "99999-01-01", "2026-11-24"):
         assert visit.browser.get(f"/sitemap/{wrong}.xml").status_code == 404
 
 
