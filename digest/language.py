@@ -26,6 +26,7 @@ SOURCE = "en"  # the language of the texts in the code
 _CLDR_NAMES = {SOURCE: "en_001"}  # international English: day before month, "A, B and C"
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
 _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
+_LONGEST_HEADER = 200  # characters of it
 
 
 class Message(str):
@@ -172,6 +173,7 @@ class Languages:
         names = sorted(path.parts[-3] for path in folder.glob("*/LC_MESSAGES/digest.po")) if folder else []
         self.codes = (SOURCE, *(name.replace("_", "-") for name in names))
         self._read = lru_cache(maxsize=None)(self._read_catalogue)
+        self._negotiated = lru_cache(maxsize=1_000)(self._negotiate)
 
     def get(self, code: str) -> Language:
         """The language with this tag; English for one that is not (any more) there, since a message must be made."""
@@ -182,6 +184,9 @@ class Languages:
 
         If only the primary language matches, as `zh-TW` and `zh-CN`, it counts: it is nearer than English.
         """
+        return self._negotiated(header[:_LONGEST_HEADER], default)
+
+    def _negotiate(self, header: str, default: str) -> str:
         from babel import negotiate_locale
 
         codes = {code.partition("-")[0].lower(): code for code in reversed(self.codes)}

@@ -5,7 +5,6 @@ a new issue has changed it, as long again while it is made anew; and for as long
 """
 
 import re
-from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
@@ -59,7 +58,8 @@ class PageCache:
     def __init__(self, app: ASGIApp, languages: Languages, default: str, editions: EditionWatch) -> None:
         self._app = app
         self._codes = frozenset(languages.codes)
-        self._negotiated = lru_cache(maxsize=1_000)(lambda header: languages.negotiate(header, default))
+        self._languages = languages
+        self._default = default
         self._editions = editions
         self._clock = editions.clock
         self._answers = AnswerCache(_LIMIT)
@@ -102,7 +102,7 @@ class PageCache:
             return Wanted(path, urlencode(kept), kept[PARAMETER])
         kept.pop(PARAMETER, None)
         header = Headers(scope=scope).get("accept-language", "")
-        return Wanted(path, urlencode(kept), self._negotiated(header[:200]))
+        return Wanted(path, urlencode(kept), self._languages.negotiate(header, self._default))
 
     # --- which answer ---
 

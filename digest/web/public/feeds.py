@@ -5,6 +5,7 @@ A feed is in English: its entries keep their ids, and feed readers send no langu
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -87,16 +88,17 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
     """The feed, and when the newest issue was cut."""
     with read_only(site.engine) as connection:
         (newest, _total), cut_at = _newest(connection, topic, _ENTRIES), newest_cut(connection)
+    public_url, tag = site.settings.public_url, _tag(site, "paper")
     title, voted = site.settings.title, any(appearance.listed.has_votes for appearance in newest)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": f"{title}: {topic.name}" if topic else title,
         "description": f"{'The best' if voted else 'New'} papers of each day, without repeats.",
-        "home_page_url": _base(site, topic) if topic else f"{site.settings.public_url}/issues",
+        "home_page_url": _base(site, topic) if topic else f"{public_url}/issues",
         "feed_url": f"{_base(site, topic)}/feed.json",
         "language": "en",
         "authors": [{"name": title}],
-        "items": [_item(appearance, site.settings.public_url, _tag(site, "paper")) for appearance in newest],
+        "items": [_item(appearance, public_url, tag) for appearance in newest],
     }
     return feed, cut_at
 
@@ -127,28 +129,38 @@ def _as_atom(feed: dict[str, Any], feed_id: str, base: str) -> str:
 <title>{escape(feed["title"])}</title>
 <subtitle>{escape(feed["description"])}</subtitle>
 <updated>{updated}</updated>
-{_author(feed["authors"][0])}<link rel="self" type="application/atom+xml" href="{escape(base)}/feed.atom"/>
+<author>
+<name>{escape(feed["authors"][0]["name"])}</name>
+</author>
+<link rel="self" type="application/atom+xml" href="{escape(base)}/feed.atom"/>
 <link rel="alternate" type="text/html" href="{escape(feed["home_page_url"])}"/>
 {"".join(map(_entry, feed["items"]))}</feed>"""
 
 
 def _entry(item: dict[str, Any]) -> str:
-    authors = "".join(map(_author, item.get("authors", ())))
-    summary = f"<summary>{escape(item['summary'])}</summary>\n" if "summary" in item else ""
-    tags = [f'<category term="{escape(tag)}"/>\n' for tag in item.get("tags", ())]
+    """No text has a line break, so those of an entry are escaped together, which takes less time."""
+    texts = (item["id"], item["title"], item["url"], item["content_text"], item.get("summary", ""))
+    entry_id, title, url, content, summary = str(escape("\n".join(texts))).split("\n")
+    summary = f"<summary>{summary}</summary>\n" if summary else ""
+    authors = _elements(
+        "<author>\n<name>{}</name>\n</author>\n", [author["name"] for author in item.get("authors", ())]
+    )
+    tags = _elements('<category term="{}"/>\n', item.get("tags", ()))
     return f"""<entry>
-<id>{escape(item["id"])}</id>
-<title>{escape(item["title"])}</title>
+<id>{entry_id}</id>
+<title>{title}</title>
 <updated>{item["date_published"]}</updated>
 <published>{item["date_published"]}</published>
-<link rel="alternate" type="text/html" href="{escape(item["url"])}"/>
-{authors}{"".join(tags)}{summary}<content type="text">{escape(item["content_text"])}</content>
+<link rel="alternate" type="text/html" href="{url}"/>
+{authors}{tags}{summary}<content type="text">{content}</content>
 </entry>
 """
 
 
-def _author(author: dict[str, str]) -> str:
-    return f"<author>\n<name>{escape(author['name'])}</name>\n</author>\n"
+def _elements(element: str, texts: Sequence[str]) -> str:
+    """`element` for each text in place of its `{}`."""
+    start, _, end = element.partition("{}")
+    return start + str(escape("\n".join(texts))).replace("\n", end + start) + end if texts else ""
 
 
 def _base(site: Site, topic: Topic | None) -> str:
