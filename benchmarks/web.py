@@ -48,7 +48,6 @@ _SLOWER = 10  # p99, times the reference's
 _SLOWER_WHILE_SENDING = 3  # p99, times the idle one's
 _GROWTH = 0.05
 _CHANGED_BY_A_CUT = ("front", "issue", "feed", "topic", "paper", "sitemap")
-_BEFORE_COLD = 40  # requests
 _MEMORY_REQUESTS = 20_000
 
 
@@ -110,12 +109,9 @@ class _Rates:
     cpu: list[tuple[float, float]] = field(default_factory=list)  # ratio, and ms an answer
 
 
-def _cpu(measured: dict[str, _Rates]) -> dict[str, tuple[float, float]]:
-    """Of each kind the median ratio of CPU time, and the milliseconds."""
-    return {
-        kind: (round(median(ratio for ratio, _ in rates.cpu), 3), round(median(ms for _, ms in rates.cpu), 2))
-        for kind, rates in measured.items()
-    }
+def _cpu(rates: _Rates) -> tuple[float, float]:
+    """The medians of ratio and milliseconds."""
+    return round(median(ratio for ratio, _ in rates.cpu), 3), round(median(ms for _, ms in rates.cpu), 2)
 
 
 class _Benchmark:
@@ -144,14 +140,16 @@ class _Benchmark:
             progress(f"round {number + 1} of {self._options.rounds}")
             self._warm_round(number)
         growth, p99 = self._memory_growth(), self._while_sending()
-        reference_p99 = median(seen.p99_ms for seen in self._references)
         warm, cold = self._warm, self._cold
         return {
             "reference_per_second": round(median(seen.per_second for seen in self._references)),
             "ratios": {kind: round(median(rates.ratios), 3) for kind, rates in warm.items()},
             "cold": {kind: round(median(rates.ratios), 3) for kind, rates in cold.items()},
-            "cpu": {"warm": _cpu(warm), "cold": _cpu(cold)},
-            "p99_ms": {"reference": round(reference_p99, 1)}
+            "cpu": {
+                name: {kind: _cpu(rates) for kind, rates in measured.items()}
+                for name, measured in (("warm", warm), ("cold", cold))
+            },
+            "p99_ms": {"reference": round(median(seen.p99_ms for seen in self._references), 1)}
             | {kind: round(median(rates.p99), 1) for kind, rates in warm.items()}
             | p99,
             "errors": self._errors,
@@ -199,10 +197,8 @@ class _Benchmark:
         self._wait_for("reference", self._reference_port)
 
     def _start_site(self, keeps_pages: bool) -> None:
-        if keeps_pages:
-            self._site.start("web", "web")
-        else:
-            self._site.start_module("web", "benchmarks.cold_site")
+        start, name = (self._site.start, "web") if keeps_pages else (self._site.start_module, "benchmarks.cold_site")
+        start("web", name)
         self._wait_for("web", self._port)
         self._paths["static"] = sorted(set(re.findall(r'"(/static/[^"]+)"', self._text("/manage"))))
         documents = re.findall(r"<loc>https://[^/]+(/sitemap[^<]*)</loc>", self._text("/sitemap.xml"))
@@ -245,7 +241,7 @@ class _Benchmark:
         for kind in self._kinds:
             visits = self._visits(kind, self._options.rounds + number)
             if kind != "one_click":  # each of its links once
-                visit(replace(visits, count=_BEFORE_COLD))
+                visit(replace(visits, count=40))
             self._compare(kind, self._cold[kind], visits, self._reference())
         self._site.end("web")
 
