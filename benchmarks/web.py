@@ -7,8 +7,9 @@ the median over the rounds of requests a second divided by those of the empty en
 
 - `ratios`, `p99_ms`: each page once before the first round. A new issue is cut before each measurement of its pages, so
   that the site comes to know of it meanwhile.
-- `cold`: pages that are not in memory, each once, after 40 others of their kind. Kinds of few are varied by `?month=`,
-  which they ignore. `static` and `healthz` are not kept in memory.
+- `cold`: the same without memory for pages (benchmarks/cold_site.py), so that each request makes its page. It has
+  answered 40 requests of the kind before, so that its connections are open and its templates compiled.
+- `cpu`: the ratios of CPU time an answer, which other programs on the machine change less, and that time in ms.
 - `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile.
 - `memory_growth`: of the processes of the site over 20,000 requests for papers, after the rounds; 0.01 is 1 %.
 - `errors`: requests without an answer, and answers other than 2xx.
@@ -18,7 +19,7 @@ import argparse
 import re
 import urllib.request
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -47,7 +48,6 @@ _SLOWER = 10  # p99, times the reference's
 _SLOWER_WHILE_SENDING = 3  # p99, times the idle one's
 _GROWTH = 0.05
 _CHANGED_BY_A_CUT = ("front", "issue", "feed", "topic", "paper", "sitemap")
-_VARIED = ("front", "issue", "feed", "topic", "sitemap", "privacy")  # kinds of few pages, none of which is of a month
 _MEMORY_REQUESTS = 20_000
 
 
@@ -106,6 +106,12 @@ class _Rates:
 
     ratios: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    cpu: list[tuple[float, float]] = field(default_factory=list)  # ratio, and ms an answer
+
+
+def _cpu(rates: _Rates) -> tuple[float, float]:
+    """The medians of ratio and milliseconds."""
+    return round(median(ratio for ratio, _ in rates.cpu), 3), round(median(ms for _, ms in rates.cpu), 2)
 
 
 class _Benchmark:
@@ -128,19 +134,23 @@ class _Benchmark:
         for number in range(self._options.rounds):
             progress(f"cold round {number + 1} of {self._options.rounds}")
             self._cold_round(number)
-        self._start_site()
+        self._start_site(keeps_pages=True)
         self._fetch_all()
         for number in range(self._options.rounds):
             progress(f"round {number + 1} of {self._options.rounds}")
             self._warm_round(number)
         growth, p99 = self._memory_growth(), self._while_sending()
-        reference_p99 = median(seen.p99_ms for seen in self._references)
+        warm, cold = self._warm, self._cold
         return {
             "reference_per_second": round(median(seen.per_second for seen in self._references)),
-            "ratios": {kind: round(median(rates.ratios), 3) for kind, rates in self._warm.items()},
-            "cold": {kind: round(median(rates.ratios), 3) for kind, rates in self._cold.items()},
-            "p99_ms": {"reference": round(reference_p99, 1)}
-            | {kind: round(median(rates.p99), 1) for kind, rates in self._warm.items()}
+            "ratios": {kind: round(median(rates.ratios), 3) for kind, rates in warm.items()},
+            "cold": {kind: round(median(rates.ratios), 3) for kind, rates in cold.items()},
+            "cpu": {
+                name: {kind: _cpu(rates) for kind, rates in measured.items()}
+                for name, measured in (("warm", warm), ("cold", cold))
+            },
+            "p99_ms": {"reference": round(median(seen.p99_ms for seen in self._references), 1)}
+            | {kind: round(median(rates.p99), 1) for kind, rates in warm.items()}
             | p99,
             "errors": self._errors,
             "memory_growth": round(growth, 4),
@@ -186,8 +196,9 @@ class _Benchmark:
         self._site.start_module("reference", "benchmarks.empty_site", *numbers)
         self._wait_for("reference", self._reference_port)
 
-    def _start_site(self) -> None:
-        self._site.start("web", "web")
+    def _start_site(self, keeps_pages: bool) -> None:
+        start, name = (self._site.start, "web") if keeps_pages else (self._site.start_module, "benchmarks.cold_site")
+        start("web", name)
         self._wait_for("web", self._port)
         self._paths["static"] = sorted(set(re.findall(r'"(/static/[^"]+)"', self._text("/manage"))))
         documents = re.findall(r"<loc>https://[^/]+(/sitemap[^<]*)</loc>", self._text("/sitemap.xml"))
@@ -217,6 +228,7 @@ class _Benchmark:
         seen, cpu = self._visit("web", visits)
         rates.ratios.append(seen.per_second / reference.per_second)
         rates.p99.append(seen.p99_ms)
+        rates.cpu.append((self._reference_cpu / cpu if cpu else 0.0, cpu))
         self._errors += seen.errors
         progress(
             f"  {kind:10} {seen.per_second:7.1f}/s of {reference.per_second:6.0f}, ratio {rates.ratios[-1]:.3f}, "
@@ -225,26 +237,13 @@ class _Benchmark:
         )
 
     def _cold_round(self, number: int) -> None:
-        self._start_site()
+        self._start_site(keeps_pages=False)
         for kind in self._kinds:
-            reference = self._reference()
             visits = self._visits(kind, self._options.rounds + number)
-            if kind not in ("one_click", "static", "healthz"):
-                first, paths = self._apart(kind, number)
-                visit(Visits(self._port, first, once=True))
-                visits = Visits(self._port, paths, self._options.seconds, once=True)
-            self._compare(kind, self._cold[kind], visits, reference)
+            if kind != "one_click":  # each of its links once
+                visit(replace(visits, count=40))
+            self._compare(kind, self._cold[kind], visits, self._reference())
         self._site.end("web")
-
-    def _apart(self, kind: str, number: int) -> tuple[list[str], list[str]]:
-        """The first pages, then the others in a random order for each round."""
-        paths = self._paths[kind]
-        if kind in _VARIED:
-            paths = [f"{path}?month=20{month:02}-01" for month in range(100) for path in paths]
-        start = number * len(paths) // self._options.rounds
-        step = next(step for step in (7919, 101, 7, 1) if len(paths) % step)
-        mixed = [paths[(start + step * place) % len(paths)] for place in range(len(paths))]
-        return mixed[:40], mixed[40:]
 
     def _fetch_all(self) -> None:
         for kind in self._paths.keys() & self._kinds:

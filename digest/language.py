@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from babel import Locale
     from jinja2 import Environment
-    from jinja2.runtime import Context
+    from jinja2.nodes import EvalContext
 
 # Babel is imported where it is used: a process that only joins messages, and a command without texts, stay without it.
 
@@ -26,6 +26,7 @@ SOURCE = "en"  # the language of the texts in the code
 _CLDR_NAMES = {SOURCE: "en_001"}  # international English: day before month, "A, B and C"
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
 _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
+_LONGEST_HEADER = 200  # characters of it
 
 
 class Message(str):
@@ -172,6 +173,7 @@ class Languages:
         names = sorted(path.parts[-3] for path in folder.glob("*/LC_MESSAGES/digest.po")) if folder else []
         self.codes = (SOURCE, *(name.replace("_", "-") for name in names))
         self._read = lru_cache(maxsize=None)(self._read_catalogue)
+        self._negotiated = lru_cache(maxsize=1_000)(self._negotiate)
 
     def get(self, code: str) -> Language:
         """The language with this tag; English for one that is not (any more) there, since a message must be made."""
@@ -182,6 +184,9 @@ class Languages:
 
         If only the primary language matches, as `zh-TW` and `zh-CN`, it counts: it is nearer than English.
         """
+        return self._negotiated(header[:_LONGEST_HEADER], default)
+
+    def _negotiate(self, header: str, default: str) -> str:
         from babel import negotiate_locale
 
         codes = {code.partition("-")[0].lower(): code for code in reversed(self.codes)}
@@ -207,20 +212,27 @@ def speak(environment: "Environment", language: Language) -> None:
         language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext, npgettext=language.npgettext
     )
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
-        environment.globals[name] = _with_values_in_words(environment.globals[name], language)
+        environment.globals[name] = _in_templates(getattr(language, name), language)
+    environment.globals["_"] = environment.globals["gettext"]
     environment.finalize = language.say
     environment.globals["language"] = language
 
 
-def _with_values_in_words(translate: Any, language: Language) -> Callable[..., Any]:
-    from jinja2 import pass_context
+def _in_templates(translate: Callable[..., str], language: Language) -> Callable[..., str]:
+    """`translate` for templates. In place of the extension's function, which calls three others for each text."""
+    from jinja2 import pass_eval_context
+    from markupsafe import Markup, escape
 
-    @pass_context
-    def translated(context: "Context", /, *texts: Any, **values: Any) -> Any:
+    @pass_eval_context
+    def translated(evaluation: "EvalContext", /, *texts: Any, **values: Any) -> str:
+        text = translate(*texts)
         if not isinstance(texts[-1], str):  # the number that selects the plural form
             values.setdefault("num", texts[-1])
         words = {name: _in_words(value, language) for name, value in values.items()}
-        return context.call(translate, *texts, **words)
+        if not evaluation.autoescape:
+            return text % words
+        # A translation is HTML, as the template is.
+        return Markup(text % {name: escape(word) for name, word in words.items()})  # noqa: S704
 
     return translated
 

@@ -1,7 +1,7 @@
 """Past issues for the pages and feeds: by month, by paper, and the rank of a paper."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -12,31 +12,42 @@ from sqlalchemy import (
     Date,
     FromClause,
     Integer,
+    Row,
     ScalarSelect,
     Select,
     bindparam,
-    cast,
     func,
     or_,
     select,
-    type_coerce,
 )
 
-from digest.database.tables import issue_papers, issue_topics, issues, papers
+from digest.database.tables import issue_papers, issue_topics, issues
 from digest.issues.issue import Issue
-from digest.issues.store import is_listed, issue_in, newest_of, ranked_in
+from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.papers.paper import RankedPaper
+from digest.papers.paper import Paper
 from digest.papers.score_terms import ScoreTerms
 
+_VOTES = ("upvotes", "hackernews")  # in the terms of a score
 _ISSUES_BACK = 14  # issues whose papers the feeds and the pages of topics show
 
 
 @dataclass(frozen=True, slots=True)
-class IssuePart:
-    """An issue with some of its ranks alone, for a page that shows no more."""
+class ListedPaper:
+    """A paper of an issue as lists show it, without the numbers behind its rank."""
 
-    issue: Issue
+    rank: int
+    paper: Paper  # as it was at the cut
+    votes: int
+    has_votes: bool  # as in RankedPaper: votes or points
+
+
+@dataclass(frozen=True, slots=True)
+class IssuePart:
+    """Some ranks of an issue, for a page that shows no more."""
+
+    issue: Issue  # without its papers
+    papers: tuple[ListedPaper, ...]
     total: int  # papers of the whole issue
     has_votes: bool  # whether anyone voted on any of them
 
@@ -63,22 +74,33 @@ def part_of_issue(
     rows = connection.execute(_part_query(is_newest=day is None), values).all()
     if not rows:
         return None
-    papers = [ranked_in(row) for row in rows if row.rank is not None]
-    return IssuePart(issue_in(rows[0], papers), rows[0].total, rows[0].is_voted)
+    papers = tuple(_listed_in(row) for row in rows if row.rank is not None)
+    return IssuePart(issue_in(rows[0], ()), papers, rows[0].total, rows[0].is_voted)
 
 
 @cache  # building it takes longer than running it
 def _part_query(is_newest: bool) -> Select[Any]:
     kind = bindparam("kind", type_=issues.c.kind.type)
-    which = select(issues.c.id).where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date))
-    issue_id = (newest_of(select(issues.c.id), kind) if is_newest else which).scalar_subquery()
+    # The issue comes first and by itself, or SQLite would count its papers for each of the ranks.
+    query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"))
+    of_day = query.where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date)).limit(1)
+    issue = (newest_of(query, kind) if is_newest else of_day).subquery()
     in_part = issue_papers.c.rank.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
     return (
-        select(issues, issue_papers, _count_papers().label("total"), _is_voted().label("is_voted"))
-        .outerjoin(issue_papers, (issue_papers.c.issue_id == issues.c.id) & in_part)
-        .where(issues.c.id == issue_id)
+        select(issue, *_listed_columns())
+        .outerjoin(issue_papers, (issue_papers.c.issue_id == issue.c.id) & in_part)
         .order_by(issue_papers.c.rank)
     )
+
+
+def _listed_columns() -> list[ColumnElement[Any]]:
+    upvotes, points = (issue_papers.c.terms[name].as_float().label(name) for name in _VOTES)
+    return [issue_papers.c.rank, issue_papers.c.paper, upvotes, points]
+
+
+def _listed_in(row: Row[Any]) -> ListedPaper:
+    upvotes, points = row.upvotes or 0, row.hackernews or 0
+    return ListedPaper(row.rank, stored_paper(row.paper), int(upvotes), upvotes > 0 or points > 0)
 
 
 def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
@@ -123,8 +145,7 @@ class Day:
 class Appearance:
     """A paper in the first issue that ranked it among the best."""
 
-    ranked: RankedPaper
-    day: date
+    listed: ListedPaper
     cut_at: datetime
 
 
@@ -157,7 +178,7 @@ def appearances(
     """
     values = {"best": best, "first": limit, "after": offset} | ({"topic": topic} if topic else {})
     rows = connection.execute(_appearances_query(has_topic=topic is not None), values).all()
-    return [Appearance(ranked_in(row), row.date, row.cut_at) for row in rows], rows[0].total if rows else 0
+    return [Appearance(_listed_in(row), row.cut_at) for row in rows], rows[0].total if rows else 0
 
 
 @cache
@@ -171,7 +192,7 @@ def _appearances_query(has_topic: bool) -> Select[Any]:
     newest_first = first.order_by(first.selected_columns.date.desc(), issue_papers.c.rank)
     shown = newest_first.limit(bindparam("first", type_=Integer)).offset(bindparam("after", type_=Integer)).subquery()
     return (
-        select(issue_papers, shown.c.date, shown.c.cut_at, shown.c.total)
+        select(*_listed_columns(), shown.c.cut_at, shown.c.total)
         .join(shown, (shown.c.issue_id == issue_papers.c.issue_id) & (shown.c.rank == issue_papers.c.rank))
         .order_by(shown.c.date.desc(), issue_papers.c.rank)
     )
@@ -200,31 +221,17 @@ def _first_appearances(best: BindParameter[int]) -> Select[Any]:
 
 
 def newest_cut(connection: Connection) -> datetime | None:
-    return connection.execute(_shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)).scalar()
+    return connection.execute(_newest_cut_query()).scalar()
+
+
+@cache
+def _newest_cut_query() -> Select[Any]:
+    return _shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)
 
 
 def days_of_issues(connection: Connection, limit: int) -> list[date]:
     """Return the dates of the issues that are shown, newest first."""
     query = _shown(select(issues.c.date)).order_by(issues.c.date.desc()).limit(limit)
-    return list(connection.execute(query).scalars())
-
-
-def weeks_of_papers(connection: Connection) -> list[date]:
-    """Return the Mondays of the weeks in which papers were first seen, newest first."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    # By their index alone: SQLite stores an instant in UTC as text.
-    seen = papers.c.first_seen_at
-    day = cast(func.timezone("UTC", seen), Date) if is_postgresql else type_coerce(func.substr(seen, 1, 10), Date)
-    days = connection.scalars(select(day).distinct())
-    return sorted({day - timedelta(days=day.weekday()) for day in days}, reverse=True)
-
-
-def papers_of_week(connection: Connection, monday: date, limit: int) -> list[str]:
-    """Return the ids of papers first seen in the week that begins with `monday`, newest first."""
-    start = datetime.combine(monday, time(0), UTC)
-    first_seen = (papers.c.first_seen_at >= start) & (papers.c.first_seen_at < start + timedelta(days=7))
-    query = select(papers.c.id).where(first_seen, papers.c.withdrawn_at.is_(None))
-    query = query.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
     return list(connection.execute(query).scalars())
 
 
@@ -236,7 +243,7 @@ def _count_papers() -> ScalarSelect[int]:
 def _is_voted() -> ColumnElement[bool]:
     """True where a paper of the issue has votes, as in RankedPaper.has_votes."""
     ranked = issue_papers.alias()
-    voted = (ranked.c.terms[name].as_float() > 0 for name in ("upvotes", "hackernews"))
+    voted = (ranked.c.terms[name].as_float() > 0 for name in _VOTES)
     return select(1).where(ranked.c.issue_id == issues.c.id, or_(*voted)).exists()
 
 

@@ -191,11 +191,6 @@ def issue_dates(
     return list(connection.execute(query).scalars())
 
 
-def ranked_in(row: Row[Any]) -> RankedPaper:
-    """Convert a row of `issue_papers`."""
-    return _ranked_of(dict(row._mapping))
-
-
 def newest_of(query: Any, kind: Any = IssueKind.DAILY) -> Any:
     """Limit a query of `issues` to the latest that has papers and was neither cancelled nor withdrawn."""
     has_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
@@ -209,7 +204,7 @@ def is_listed(issue: FromClause = issues) -> ColumnElement[bool]:
 
 def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
-    papers = tuple(ranked_in(paper) for paper in connection.execute(query))
+    papers = tuple(_ranked_of(dict(paper._mapping)) for paper in connection.execute(query))
     others = tuple(map(_ranked_of, _pool_rows(connection, row.id))) if whole else ()
     return issue_in(row, papers, others)
 
@@ -252,16 +247,21 @@ def _ranked_values(ranked: RankedPaper) -> dict[str, Any]:
     }
 
 
+def stored_paper(stored: Mapping[str, Any]) -> Paper:
+    """Convert a paper as it is stored with its rank."""
+    values = dict(stored)
+    for instant in _INSTANTS:
+        values[instant] = datetime.fromisoformat(values[instant]) if values[instant] else None
+    for name in LISTS:
+        values[name] = tuple(values[name])
+    return Paper(**values)
+
+
 def _ranked_of(values: Mapping[str, Any]) -> RankedPaper:
     """Convert the values that _ranked_values() gave."""
-    stored = dict(values["paper"])
-    for instant in _INSTANTS:
-        stored[instant] = datetime.fromisoformat(stored[instant]) if stored[instant] else None
-    for name in LISTS:
-        stored[name] = tuple(stored[name])
     return RankedPaper(
         rank=values["rank"],
-        paper=Paper(**stored),
+        paper=stored_paper(values["paper"]),
         score=values["score"],
         terms=ScoreTerms.from_dict(values["terms"]),
         late_days=values["late_days"],

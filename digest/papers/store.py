@@ -2,10 +2,24 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    cast,
+    func,
+    select,
+    type_coerce,
+    update,
+)
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
 from digest.database.tables import papers, votes
@@ -114,6 +128,43 @@ def latest_papers(connection: Connection, limit: int) -> list[Paper]:
     query = select(papers).where(papers.c.withdrawn_at.is_(None))
     query = query.order_by(papers.c.first_seen_at.desc(), listed.desc(), papers.c.id).limit(limit)
     return [paper_from(row) for row in connection.execute(query)]
+
+
+def days_of_papers(connection: Connection) -> list[date]:
+    """Return the days on which papers were first seen, newest first."""
+    return list(connection.scalars(_days_query(connection.dialect.name)))
+
+
+@cache
+def _days_query(dialect: str) -> Select[Any]:
+    """Step from day to day in the index, which is much longer than the list of days."""
+    seen, is_postgresql = papers.c.first_seen_at, dialect == "postgresql"
+
+    def start_of_day(instant: ColumnElement[Any]) -> ColumnElement[Any]:
+        if is_postgresql:
+            return func.date_trunc("day", instant, "UTC")
+        return type_coerce(func.substr(instant, 1, 10), Date)  # SQLite stores an instant in UTC as text
+
+    days = select(start_of_day(func.max(seen)).label("day")).cte("days", recursive=True)
+    earlier = select(func.max(seen)).where(seen < days.c.day).scalar_subquery()
+    days = days.union_all(select(start_of_day(earlier)).where(days.c.day.is_not(None)))
+    day = cast(func.timezone("UTC", days.c.day), Date) if is_postgresql else days.c.day
+    return select(day).where(days.c.day.is_not(None))
+
+
+def papers_of_day(connection: Connection, day: date, limit: int) -> list[str]:
+    """Return the ids of papers first seen on `day`, newest first."""
+    start = datetime.combine(day, time(0), UTC)
+    values = {"start": start, "end": start + timedelta(days=1), "limit": limit}
+    return list(connection.scalars(_papers_of_day_query(), values))
+
+
+@cache
+def _papers_of_day_query() -> Select[Any]:
+    seen = papers.c.first_seen_at
+    query = select(papers.c.id).where(seen >= bindparam("start"), seen < bindparam("end"))
+    query = query.where(papers.c.withdrawn_at.is_(None)).order_by(seen.desc(), papers.c.id)
+    return query.limit(bindparam("limit", type_=Integer))
 
 
 def _observed(connection: Connection, selected: ColumnElement[bool], counted: ColumnElement[bool]) -> list[Observed]:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 
+from digest.issues.archive import ListedPaper
 from digest.language import Message, _, and_more
-from digest.papers.paper import Paper, RankedPaper
+from digest.papers.paper import Paper
 from digest.text import cut, one_line
 
 EXCERPT = 280
@@ -24,9 +25,9 @@ class PaperCard:
     votes: int = 0
 
 
-def card(ranked: RankedPaper) -> PaperCard:
+def card(listed: ListedPaper) -> PaperCard:
     """A paper with its rank in an issue; what nobody voted on has none."""
-    return paper_card(ranked.paper, ranked.rank if ranked.has_votes else 0, int(ranked.terms.upvotes))
+    return paper_card(listed.paper, listed.rank if listed.has_votes else 0, listed.votes)
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:

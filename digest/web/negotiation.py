@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from fastapi import Request
 from starlette.datastructures import URL
@@ -44,8 +45,9 @@ def choose_language(request: Request, languages: Languages, default: str) -> Lan
         code = languages.negotiate(request.headers.get("accept-language", ""), default)
     if request.method not in ("GET", "HEAD"):  # the answer to a form has no address of its own
         return LanguageChoice(languages.get(code), explicit)
+    query = [pair for pair in request.query_params.multi_items() if pair[0] != PARAMETER]
     translations = tuple(
-        Translation(tag, languages.get(tag).name, f"?{request.url.include_query_params(**{PARAMETER: tag}).query}")
+        Translation(tag, languages.get(tag).name, f"?{urlencode([*query, (PARAMETER, tag)])}")
         for tag in languages.codes
     )
     path = "" if PERSONAL.match(request.url.path) else request.url.path

@@ -5,7 +5,6 @@ a new issue has changed it, as long again while it is made anew; and for as long
 """
 
 import re
-from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
@@ -31,13 +30,16 @@ _PUBLIC = re.compile(
     r"/(?:(?:issues|topics|papers)(?:/.+)?|feed\.(?:atom|json)|how-papers-are-chosen|privacy|robots\.txt|search|sitemap.*)?"
 )
 _PAPER, _ISSUE, _SEARCH = "/papers/", "/issues/", "/search"
-# The parameters that a public page understands, as the site itself writes them.
-_PARAMETERS = {
-    "page": re.compile(r"[1-9]\d{0,3}"),
-    "month": re.compile(r"\d{4}-\d\d"),
-    PARAMETER: re.compile(r"[\w-]+"),
-}
-_OF_A_SEARCH = dict.fromkeys(("q", "category", "from", "to"), re.compile(r".{1,100}"))
+# The parameters that public pages read besides the language, by path, as the site itself writes them. Any others do not
+# make another page: with them, a stranger could fill the memory with copies of one.
+_PAGE = {"page": re.compile(r"[1-9]\d{0,3}")}
+_PARAMETERS: tuple[tuple[re.Pattern[str], dict[str, re.Pattern[str]]], ...] = (
+    (re.compile(r"/issues/.+|/topics/[^/]+"), _PAGE),
+    (re.compile(r"/issues"), {"month": re.compile(r"\d{4}-\d\d")}),
+    (re.compile(_SEARCH), _PAGE | dict.fromkeys(("q", "category", "from", "to"), re.compile(r".{1,100}"))),
+    (re.compile(r".*"), {}),
+)
+_LANGUAGE = {PARAMETER: re.compile(r"[\w-]+")}
 _FILES = StaticFiles()  # it knows what a conditional request asks (RFC 9110 §13), for any answer
 
 
@@ -56,7 +58,8 @@ class PageCache:
     def __init__(self, app: ASGIApp, languages: Languages, default: str, editions: EditionWatch) -> None:
         self._app = app
         self._codes = frozenset(languages.codes)
-        self._negotiated = lru_cache(maxsize=1_000)(lambda header: languages.negotiate(header, default))
+        self._languages = languages
+        self._default = default
         self._editions = editions
         self._clock = editions.clock
         self._answers = AnswerCache(_LIMIT)
@@ -91,7 +94,7 @@ class PageCache:
         given = dict(parse_qsl(query.decode("latin-1"))) if query else {}
         if path.startswith(_PAPER) and given.keys() - {PARAMETER}:
             return None  # the address of a paper elsewhere, which goes on in the query
-        understood = _PARAMETERS | _OF_A_SEARCH if path == _SEARCH else _PARAMETERS
+        understood = _LANGUAGE | next(names for paths, names in _PARAMETERS if paths.fullmatch(path))
         kept = {name: given[name] for name in sorted(understood) if name in given}
         if not all(understood[name].fullmatch(value) for name, value in kept.items()):
             return None
@@ -99,7 +102,7 @@ class PageCache:
             return Wanted(path, urlencode(kept), kept[PARAMETER])
         kept.pop(PARAMETER, None)
         header = Headers(scope=scope).get("accept-language", "")
-        return Wanted(path, urlencode(kept), self._negotiated(header[:200]))
+        return Wanted(path, urlencode(kept), self._languages.negotiate(header, self._default))
 
     # --- which answer ---
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.background import BackgroundTask
 
 from digest import clock
-from digest.language import SOURCE, Language, Languages, _, speak
+from digest.language import Language, Languages, _, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
@@ -124,10 +124,6 @@ class Pages:
         page = template.render(values, at=self.at, choice=choice)
         headers = {"Vary": "Accept-Language", "Content-Language": choice.language.code}
         return HTMLResponse(page, status, headers, background=after)
-
-    def render(self, name: str, **values: Any) -> str:
-        """A document for programs, which is in English for everybody."""
-        return self._in_language(SOURCE).get_template(name).render(values)
 
     def say(
         self, heading: str, *paragraphs: str, status: int = 200, after: BackgroundTask | None = None

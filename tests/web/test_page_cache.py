@@ -159,6 +159,15 @@ def test_only_what_a_page_understands_makes_it_another_page(site: Site) -> None:
     assert (moved.status_code, moved.headers["location"]) == (308, "/papers/2603.00000")
 
 
+@pytest.mark.parametrize("path", [path for path in PUBLIC if not path.startswith(("/papers", "/search"))])
+def test_parameters_that_a_page_ignores_do_not_make_it_another_page(site: Site, path: str) -> None:
+    site.get(path)
+    site.clock.now = 5
+    unread = ["q=x", "utm_source=x", *([] if path.count("/") == 2 and path[1] in "it" else ["page=2"])]
+    unread += [] if path == "/issues" else ["month=2026-11"]
+    assert [site.get(f"{path}?{query}").headers["age"] for query in unread] == ["5"] * len(unread)
+
+
 def test_somebody_who_has_the_page_gets_304_without_a_question(site: Site) -> None:
     for path in ("/", "/papers/2603.00000", "/feed.atom"):
         tag = site.get(path).headers["etag"]

@@ -31,6 +31,7 @@ _RARE = 0.02  # of all papers; rarer words count no more, or the oddest word wou
 _MIN_SHARED = 3  # words in common
 _STORED = 8  # similar papers of each paper; more than a page shows, since some may be withdrawn
 _RENEWED_AFTER = timedelta(days=7)  # later papers may be more similar
+_IN_LISTS = ("id", "title", "authors", "organization", "published_at", "listed_at")  # columns
 _BATCH = 500  # papers that are stored in one transaction
 
 
@@ -101,9 +102,23 @@ def papers_like(connection: Connection, paper: Paper, limit: int) -> list[Paper]
 
 
 def stored_similar_papers(connection: Connection, paper_id: str, limit: int) -> list[Paper]:
-    """The papers most similar to a paper, most similar first; none before the background job has been there."""
+    """The papers most similar to a paper, most similar first; none before the background job has been there.
+
+    They are without their text and their links, which no list of titles shows.
+    """
     rows = connection.execute(_stored_for(connection.dialect.name), {"id": paper_id}).all()
-    return sorted(map(paper_from, rows), key=lambda similar: rows[0].similar.index(similar.id))[:limit]
+    similar = sorted(rows, key=lambda row: row.similar.index(row.id))[:limit]
+    return [
+        Paper(
+            row.id,
+            row.title,
+            authors=tuple(row.authors),
+            organization=row.organization,
+            published_at=row.published_at,
+            listed_at=row.listed_at,
+        )
+        for row in similar
+    ]
 
 
 @cache
@@ -111,7 +126,7 @@ def _stored_for(dialect: str) -> Select[Any]:
     each = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
     ids = each(similar_papers.c.similar).table_valued("value")
     return (
-        select(papers, similar_papers.c.similar)
+        select(*(papers.c[name] for name in _IN_LISTS), similar_papers.c.similar)
         .select_from(similar_papers.join(ids, true()).join(papers, papers.c.id == ids.c.value))
         .where(similar_papers.c.paper_id == bindparam("id"), papers.c.withdrawn_at.is_(None))
     )

@@ -3,7 +3,6 @@
 Opening a link only shows buttons.
 """
 
-from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -24,7 +23,7 @@ from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form, value
-from digest.web.cards import card, paper_card
+from digest.web.cards import paper_card
 from digest.web.personal.links import FeedbackLink, PersonalLink
 from digest.web.public.archive import issue_date
 from digest.web.site import EarlyAnswer, PageRouter, Posted
@@ -61,7 +60,10 @@ def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> 
     return link.show(
         "my_issue",
         issue=issue,
-        cards=[replace(card(ranked[pick.paper_id]), rank=rank) for rank, pick in picks.items()],
+        cards=[
+            paper_card(ranked[pick.paper_id].paper, rank, int(ranked[pick.paper_id].terms.upvotes))
+            for rank, pick in picks.items()
+        ],
         why={rank: pick.why for rank, pick in picks.items()},
         paper={rank: quote(pick.paper_id, safe="/:") for rank, pick in picks.items()},
         labels=LABELS,

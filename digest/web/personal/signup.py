@@ -64,7 +64,7 @@ def front_page(site: TheSite, request: Request) -> Response:
         part = part_of_issue(connection, range(1, CARDS + 1))
         papers = [] if part else latest_papers(connection, CARDS)
     day = part.issue.date if part else None
-    cards = [card(ranked) for ranked in part.issue.papers] if part else [paper_card(paper) for paper in papers]
+    cards = [card(listed) for listed in part.papers] if part else [paper_card(paper) for paper in papers]
     page = site.pages.show("front", day=day, cards=cards, voted=part is None or part.has_votes, **_EMPTY)
     return same_for_all(request, page, cache=REVALIDATED)  # a new issue is seen at once
 

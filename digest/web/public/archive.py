@@ -12,10 +12,10 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_only
-from digest.issues.archive import days_in, latest_place, months_of_issues, part_of_issue
+from digest.issues.archive import ListedPaper, days_in, latest_place, months_of_issues, part_of_issue
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import Paper, RankedPaper, arxiv_id, arxiv_page, canonical_address, paper_id_of
+from digest.papers.paper import Paper, arxiv_id, arxiv_page, canonical_address, paper_id_of
 from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
 from digest.settings import Settings
@@ -67,11 +67,11 @@ def issue_page(
         issue=issue,
         num=part.total,
         voted=part.has_votes,
-        cards=[card(ranked) for ranked in issue.papers],
+        cards=[card(listed) for listed in part.papers],
         page=page,
         pages=pages,
         canonical=canonical,
-        structured=_collection(issue.date, issue.papers, canonical, site.settings),
+        structured=_collection(issue.date, part.papers, canonical, site.settings),
     )
     return same_for_all(request, answer)
 
@@ -142,11 +142,11 @@ def _article(paper: Paper, address: str) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _collection(day: date, shown: Sequence[RankedPaper], address: str, settings: Settings) -> dict[str, Any]:
+def _collection(day: date, shown: Sequence[ListedPaper], address: str, settings: Settings) -> dict[str, Any]:
     """One issue, as https://schema.org/CollectionPage."""
     items = [
-        {"@type": "ListItem", "position": ranked.rank, "url": settings.public_url + ranked.paper.path}
-        for ranked in shown
+        {"@type": "ListItem", "position": listed.rank, "url": settings.public_url + listed.paper.path}
+        for listed in shown
     ]
     return {
         "@context": _SCHEMA,

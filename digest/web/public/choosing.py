@@ -57,7 +57,7 @@ def how_papers_are_chosen(site: TheSite, request: Request) -> Response:
         "choosing",
         canonical=settings.public_url + PATH,
         day=part.issue.date if part else None,
-        first=paper_card(part.issue.papers[0].paper) if part else None,
+        first=paper_card(part.papers[0].paper) if part else None,
         picture=_picture(voted, floor),
         early=EARLY_LABELS,
         week_best=WEEK_BEST,

@@ -182,13 +182,13 @@ def addresses_in(visit: Visit, sitemap: str) -> list[str]:
     return [place.text for place in document.iter() if place.text and place.tag.endswith("loc")]
 
 
-def test_the_sitemap_names_each_paper_in_the_week_in_which_it_was_first_seen(visit: Visit) -> None:
+def test_the_sitemap_names_each_paper_on_the_day_on_which_it_was_first_seen(visit: Visit) -> None:
     seen = {
-        1: datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC),  # a Sunday
+        1: datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC),
         2: datetime(2026, 11, 23, 0, 0, 0, tzinfo=UTC),
         3: datetime(2026, 11, 23, 0, 30, 0, tzinfo=UTC),
         4: datetime(2026, 9, 1, 12, 0, 0, tzinfo=UTC),
-        5: datetime(2026, 9, 2, 12, 0, 0, tzinfo=UTC),
+        5: datetime(2026, 9, 1, 13, 0, 0, tzinfo=UTC),
     }
     with transaction(visit.engine) as connection:
         for number, at in seen.items():
@@ -196,14 +196,14 @@ def test_the_sitemap_names_each_paper_in_the_week_in_which_it_was_first_seen(vis
         withdraw(connection, "feeds", ["2511.00005"], START)
     site = "http://127.0.0.1:8000"
     assert addresses_in(visit, "/sitemap.xml") == [
-        f"{site}/sitemap/{name}.xml" for name in ("pages", "2026-11-23", "2026-11-16", "2026-08-31")
+        f"{site}/sitemap/{name}.xml" for name in ("pages", "2026-11-23", "2026-11-22", "2026-09-01")
     ]
     papers_of = {
-        monday: [address.rpartition(".0000")[2] for address in addresses_in(visit, f"/sitemap/{monday}.xml")]
-        for monday in ("2026-11-23", "2026-11-16", "2026-08-31")
+        day: [address.rpartition(".0000")[2] for address in addresses_in(visit, f"/sitemap/{day}.xml")]
+        for day in ("2026-11-23", "2026-11-22", "2026-09-01")
     }
-    assert papers_of == {"2026-11-23": ["3", "2"], "2026-11-16": ["1"], "2026-08-31": ["4"]}
-    for wrong in ("2026-11-24", "x", "99999-01-01"):
+    assert papers_of == {"2026-11-23": ["3", "2"], "2026-11-22": ["1"], "2026-09-01": ["4"]}
+    for wrong in ("2026-11", "x", "99999-01-01", "2026-11-24"):
         assert visit.browser.get(f"/sitemap/{wrong}.xml").status_code == 404
 
 
