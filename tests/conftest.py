@@ -28,9 +28,9 @@ from digest.settings.secrets import generate_secret
 from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
+from tests.support.compiled import compile_once
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
-from tests.support.templates import compile_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
