@@ -35,7 +35,7 @@ from tests.support.smtp_server import SmtpServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-LONG = {"processes", "browser"}  # markers
+LONG = {"processes", "browser", "long"}  # markers
 Started = Callable[..., "subprocess.Popen[bytes]"]
 
 

@@ -91,6 +91,7 @@ def test_a_database_without_tables_is_not_current(empty_url):
     engine.dispose()
 
 
+@pytest.mark.processes
 def test_two_releases_at_once_wait_for_each_other(empty_url, start_digest):
     both = [start_digest("migrate", DIGEST_DATABASE_URL=empty_url) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]

@@ -123,6 +123,7 @@ def scores_of(engine) -> dict[tuple[date, str], float]:
         return {(day, paper_id): score for day, paper_id, score in rows}
 
 
+@pytest.mark.long
 @ON_SQLITE
 def test_two_recorded_weeks_have_no_filler_and_nobody_misses_a_day_that_they_asked_for(inboxes, engine):
     lists, scores = lists_of(engine), scores_of(engine)

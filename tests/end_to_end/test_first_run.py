@@ -48,36 +48,35 @@ def test_without_sources_three_subscribers_get_the_bundled_papers_and_what_is_co
     result = json.loads(line)
     assert set(result) == {"accepted", "inbox", "seconds", "papers", "source"}
     assert result["accepted"] == 3
-    assert result["inbox"] == len(_digests(tmp_path / "data" / "demo" / "inbox")) == 3
+    assert result["inbox"] == len(digests_in(tmp_path / "data" / "demo" / "inbox")) == 3
     assert result["source"] == "bundled"
     assert result["papers"] >= 10
     assert "cannot be reached" in done.stderr
-    assert _left_behind(tmp_path) == []
+    assert left_behind(tmp_path) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_with_a_source_that_answers_the_papers_are_live_and_one_signal_stops_every_program(
-    closed: dict[str, str], replay: str, tmp_path: Path, request: pytest.FixtureRequest, number: signal.Signals
+def test_with_a_source_that_answers_the_papers_are_live_and_ctrl_c_stops_every_program(  # SIGTERM: test_installed.py
+    closed: dict[str, str], replay: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     ran_on(request, "Celery worker processes")
     closed["DIGEST_HUGGINGFACE_URL"] = replay
     with (tmp_path / "output").open("wb") as output:
         demo = processes.start([*DIGEST, "up", "--demo"], environment=closed, output=output)
     try:
-        assert processes.wait_until(lambda: "Ctrl-C" in _text(tmp_path / "output"), seconds=90)
-        digests = _digests(tmp_path / "data" / "demo" / "inbox")
+        assert processes.wait_until(lambda: "Ctrl-C" in text_of(tmp_path / "output"), seconds=90)
+        digests = digests_in(tmp_path / "data" / "demo" / "inbox")
         assert [b"A study of reasoning" in file.read_bytes() for file in digests] == [True] * 3
-        running = _left_behind(tmp_path)
+        running = left_behind(tmp_path)
         assert len(running) >= len(PARTS)
         written = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
         assert {"web.log", "scheduler.log", "worker.log", "digest.sqlite"} <= {file.name for file in written}
         assert [file for file in written if file.stat().st_mode & 0o077] == [], "others can read them"
-        demo.send_signal(number)
+        demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
     finally:
         processes.stop(demo)
-    assert len(_text(tmp_path / "output").strip().splitlines()) <= 20
-    assert _left_behind(tmp_path) == []
+    assert len(text_of(tmp_path / "output").strip().splitlines()) <= 20
+    assert left_behind(tmp_path) == []
 
 
 def test_a_data_folder_that_cannot_be_written_is_reported_in_one_line(closed: dict[str, str], tmp_path: Path) -> None:
@@ -131,11 +130,11 @@ def _item(number: int, day: str) -> dict[str, Any]:
     return {"paper": paper, "title": paper["title"], "publishedAt": at, "numComments": 0}
 
 
-def _digests(inbox: Path) -> list[Path]:
+def digests_in(inbox: Path) -> list[Path]:
     return [file for file in (inbox / "new").iterdir() if b":digest:localhost:digest" in file.read_bytes()]
 
 
-def _left_behind(folder: Path) -> list[str]:
+def left_behind(folder: Path) -> list[str]:
     """Running programs, other than `digest up`, that have this test's folder in their environment or command."""
     running = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -148,5 +147,5 @@ def _left_behind(folder: Path) -> list[str]:
     return running
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
     return file.read_text() if file.exists() else ""

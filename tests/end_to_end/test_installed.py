@@ -1,8 +1,8 @@
 """An operator's installation: the wheel, and the Procfile on PostgreSQL and Redis."""
 
-import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from digest.run import processes
+from tests.end_to_end.test_first_run import PARTS, digests_in, left_behind, text_of
 from tests.support.servers_used import ran_on
 from tests.support.waiting import wait_for
 
@@ -35,7 +36,9 @@ def unpacked_wheel(tmp_path):
     return tmp_path / "site"
 
 
-def test_an_installed_wheel_does_the_demo_without_the_checkout(unpacked_wheel, tmp_path, request):
+def test_an_installed_wheel_does_the_demo_without_the_checkout_until_it_is_terminated(
+    unpacked_wheel, tmp_path, request, monkeypatch
+):
     ran_on(request, "Celery worker processes")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -51,11 +54,19 @@ def test_an_installed_wheel_does_the_demo_without_the_checkout(unpacked_wheel, t
     where = [sys.executable, "-P", "-c", "import digest, workers; print(digest.__file__, workers.__file__)"]
     imported = subprocess.run(where, env=environment, cwd=elsewhere, capture_output=True, text=True, check=True).stdout
     assert imported.count(str(unpacked_wheel)) == 2
-    command = [sys.executable, "-P", "-m", "digest", "up", "--once"]
-    done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert (result["accepted"], result["inbox"]) == (3, 3)
+    command = [sys.executable, "-P", "-m", "digest", "up", "--demo"]
+    monkeypatch.chdir(elsewhere)
+    with (tmp_path / "output").open("wb") as output:
+        demo = processes.start(command, environment=environment, output=output)
+    try:
+        wait_for(lambda: "Ctrl-C" in text_of(tmp_path / "output") or demo.poll() is not None, 120, "the demo")
+        assert len(digests_in(tmp_path / "data" / "demo" / "inbox")) == 3
+        assert len(left_behind(tmp_path)) >= len(PARTS)
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(30) == 0
+    finally:
+        processes.stop(demo)
+    assert left_behind(tmp_path) == []
 
 
 def test_the_procfile_runs_on_postgresql_and_redis(postgresql_url, redis_url, smtp_server, request, tmp_path):

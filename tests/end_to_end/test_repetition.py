@@ -80,6 +80,7 @@ def test_ten_publishers_two_schedulers_and_two_workers_make_one_issue_and_one_ma
     everybody_got_one(service)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the other test has PostgreSQL
 def test_a_broker_that_forgets_everything_again_and_again_costs_no_mail(service, redis_url, start_digest):
     worker = start_digest("worker")
     start_digest("scheduler")

@@ -144,6 +144,7 @@ def live(schedulers: list[Jobs], clock, period: Period) -> None:
                 in_turn[0]()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # on SQLite with `make soak`
 @pytest.mark.parametrize("period", WEEKS_OF_CHANGES, ids=["spring", "autumn"])
 def test_five_schedulers_cut_one_issue_a_date_and_no_subscriber_misses_a_day(

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 
+import pytest
+
 from digest.database.engine import read_only, transaction
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.selection import IssueCache, histories, papers_for
@@ -79,6 +81,7 @@ def lists_of(engine, subscribers, day):
             yield subject, balance, issue, papers_for(cached, preferences, history).picks
 
 
+@pytest.mark.long
 @ON_SQLITE
 def test_a_library_on_a_subject_brings_its_papers_and_the_days_two_best_stay(engine, shared_data):
     every = lines(shared_data / "arxiv" / "listings_2026-04_2026-05.jsonl.gz")

@@ -147,6 +147,7 @@ def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
     return of_issues | transactional
 
 
+@cache
 def parts_of_every_kind() -> dict[Kind, MessageParts]:
     return {kind: parts_of(message) for kind, message in every_message().items()}
 

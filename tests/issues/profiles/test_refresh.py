@@ -262,6 +262,7 @@ def test_a_space_that_cannot_be_read_stops_no_cut_and_is_soon_replaced(engine, a
     assert ready(engine) == {1: True, 2: True}
 
 
+@ON_SQLITE
 def test_without_feedback_there_is_no_space_and_nothing_imports_numpy(database_url):
     code = (
         "import sys\n"

@@ -180,6 +180,7 @@ def test_a_folder_that_holds_no_list_fails_in_words(tmp_path):
     assert "not JSON" in done.stderr
 
 
+@pytest.mark.long
 def test_the_best_of_real_weeks_arrive_and_arrive_soon(shared_data, tmp_path):
     """In three months that the constants were not fitted on; benchmarks/ranking_curve.py scores all."""
     sent, votes = tmp_path / "sent.jsonl", shared_data / "hf" / "votes.jsonl.gz"
