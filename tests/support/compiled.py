@@ -36,8 +36,8 @@ class _Statements(LRUCache[Any, Any]):
     def get(self, key: Any, default: Any = None) -> Any:
         return super().get(_of_any_engine(key), default)
 
-    def __setitem__(self, key: Any, compiled: Any) -> None:
-        super().__setitem__(_of_any_engine(key), compiled)
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_of_any_engine(key), value)
 
 
 def _of_any_engine(key: Any) -> Any:
