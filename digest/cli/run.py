@@ -107,7 +107,7 @@ def _web_app(database: "Engine") -> "FastAPI":
     from digest.monitoring.alarms.watch import WatchThread
     from digest.monitoring.heartbeats import HeartbeatThread, Role
     from digest.web.app import create_app
-    from digest.web.edition_watch import EditionWatch
+    from digest.web.page_cache.editions import EditionWatch
 
     app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
     app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings()))

@@ -21,9 +21,9 @@ from digest.settings import Settings
 from digest.subscribers.admission import Admission
 from digest.web import health, inbox, metrics
 from digest.web.assets import Assets
-from digest.web.edition_watch import EditionWatch
 from digest.web.guard import PERSONAL, Guard, add_security_headers
-from digest.web.page_cache import PageCache
+from digest.web.page_cache.editions import EditionWatch
+from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search

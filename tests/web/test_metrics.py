@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digest.settings import Settings
-from digest.web import page_cache
 from digest.web.app import create_app
+from digest.web.page_cache import middleware as page_cache
 from tests.support.scenario import ON_SQLITE
 from tests.web.conftest import Visit
 

@@ -17,10 +17,10 @@ from digest.database.engine import read_only
 from digest.database.tables import issues
 from digest.issues import withdrawing
 from digest.settings import Settings
-from digest.web import page_cache
-from digest.web.answer_cache import Answer, AnswerCache, Wanted
 from digest.web.app import create_app
-from digest.web.edition_watch import EditionWatch
+from digest.web.page_cache import middleware as page_cache
+from digest.web.page_cache.answers import Answer, AnswerCache, Wanted
+from digest.web.page_cache.editions import EditionWatch
 from tests.conftest import Clock
 from tests.support.scenario import add_papers, cut
 from tests.web.conftest import START, Visit

@@ -15,9 +15,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest.language import Languages
-from digest.web.answer_cache import Answer, AnswerCache, Wanted
-from digest.web.edition_watch import EditionWatch
 from digest.web.negotiation import PARAMETER
+from digest.web.page_cache.answers import Answer, AnswerCache, Wanted
+from digest.web.page_cache.editions import EditionWatch
 
 log = structlog.get_logger()
 

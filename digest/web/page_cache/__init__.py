@@ -1,0 +1,1 @@
+"""Keeps public pages whole in memory (decision 0033)."""
