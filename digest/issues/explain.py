@@ -22,7 +22,8 @@ from digest.issues.selection import (
     selection_of,
 )
 from digest.issues.selection.history import pool_profiles
-from digest.issues.selection.selection import AFFINITY, NO_PROFILE
+from digest.issues.selection.picks import AFFINITY
+from digest.issues.selection.selection import NO_PROFILE
 from digest.ledger import events
 from digest.ledger.deliveries import MAY_ARRIVE, AlreadySent, last_issue_mails
 from digest.ledger.kinds import LISTED, SkipReason, State
