@@ -50,6 +50,7 @@ class Issue:
     papers: tuple[RankedPaper, ...]  # the best
     space_id: int | None = None  # of the affinities in its lists
     others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
+    is_shrunk: bool = False  # `others` has only papers that someone was sent: the rest was deleted
 
     @property
     def pool(self) -> tuple[RankedPaper, ...]:

@@ -10,8 +10,8 @@ from digest.database.tables import issues, papers, profiles, spaces, tastes
 from digest.issues.explain import explain_list
 from digest.issues.profiles import profiles_of, refresh_profiles
 from digest.issues.profiles.pool_affinities import pool_affinities
-from digest.issues.selection.interests import numbers_in
 from digest.issues.selection import IssueCache
+from digest.issues.selection.interests import numbers_in
 from digest.subscribers import paper_feedback, subscriptions
 from tests.issues.profiles.builders import (
     NEW_GRAPHS,
