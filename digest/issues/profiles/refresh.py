@@ -5,7 +5,7 @@ writes profiles locks their subscribers and checks that their feedback is still 
 holds every profile. Until then, and when a fit fails, issues use the last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -144,9 +144,9 @@ def _read_space(engine: Engine, space_id: int) -> "Space":
 
 def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> int:
     """Compute the stale profiles in each space, some in each transaction, and return how many subscribers had one."""
-    from digest.issues.profiles.compute import profiles_from, strongest_words
+    from digest.issues.profiles.compute import profiles_from
 
-    newest = cache(lambda: _read_space(engine, in_use[-1].id))  # for their words
+    newest = cache(lambda: _read_space(engine, in_use[-1].id))
     last = count = 0
     while feedback := _stale_feedback(engine, last):
         last, count = max(feedback), count + len(feedback)
@@ -156,11 +156,24 @@ def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> in
             for space in in_use:
                 computed[space.id] = profiles_from(connection, space.id, feedback)
                 liked = {subscriber_id: profile.liked for subscriber_id, profile in computed[space.id].items()}
-            texts = store.texts_of(connection, {paper_id for papers in liked.values() for paper_id in papers})
-        words = strongest_words(newest(), texts, liked) if texts else {}
+        words = _words(engine, newest, liked)
         with transaction(engine) as connection:
             _keep(connection, feedback, computed, words, now)
     return count
+
+
+def _words(
+    engine: Engine, newest: Callable[[], "Space"], liked: Mapping[int, Sequence[str]]
+) -> Mapping[int, Sequence[str]]:
+    from digest.issues.profiles.compute import strongest_words
+
+    papers = {paper_id for theirs in liked.values() for paper_id in theirs}
+    if not papers:
+        return {}
+    space = newest()
+    with read_only(engine) as connection:
+        texts = store.texts_of(connection, papers - space.rows.keys())
+    return strongest_words(space, texts, liked)
 
 
 def _stale_feedback(engine: Engine, after: int) -> dict[int, tuple[PaperFeedback, ...]]:
