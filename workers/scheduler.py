@@ -14,8 +14,9 @@
 | similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
 |          |                  | and a week later again                                                     |
 | tidy     | each hour, first | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
-|          | after a minute   | and what deleted subscribers left behind in the files of the database;     |
-|          |                  | counts the issues that are finished, and notes the largest destinations    |
+|          | after a minute   | what deleted subscribers left behind in the files of the database, and     |
+|          |                  | papers beyond the best of old issues that nobody was sent; counts the      |
+|          |                  | issues that are finished, and notes the largest destinations               |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -34,6 +35,7 @@ from sqlalchemy import Engine
 from digest import clock, wiring
 from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
+from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
@@ -181,7 +183,8 @@ class Jobs:
         store_similar_papers(self._engine, clock.now())
 
     def tidy(self) -> None:
-        """Delete unconfirmed sign-ups, unused limits, bytes not needed for a retry, and traces of erased people.
+        """Delete what is no longer needed: unconfirmed sign-ups, unused limits, bytes that no retry needs, traces of
+        erased people, and most of the pools of old issues.
 
         Also counts what no page should have to count: finished issues, and the subscribers of each large domain.
         """
@@ -191,6 +194,7 @@ class Jobs:
             forget_messages(connection)
         self._count()
         remove_traces(self._engine, clock.now())
+        shrink_old_pools(self._engine, clock.now())
 
     def _count(self) -> None:
         with read_only(self._engine) as connection:

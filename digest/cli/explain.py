@@ -55,6 +55,7 @@ def _explain_issue(issue: "Issue", changes: Mapping[str, float], limit: int) -> 
         "formula": issue.formula,
         "weights": issue.weights,
         "note": issue.note,
+        "whole_pool": not issue.is_shrunk,
         "papers": [
             {"rank": r.rank, "paper": r.paper.id, "title": r.paper.title, "score": r.score, "terms": r.terms.as_dict()}
             for r in issue.papers
@@ -72,6 +73,8 @@ def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
     yield f"Issue of {document['issue']}{which}, cut {cut}; formula “{document['formula']}” with {weights}"
     if document["note"]:
         yield document["note"]
+    if not document["whole_pool"]:
+        yield "Of the papers beyond its best, only those that someone was sent are still kept."
     papers = document["papers"][:limit]
     parts = [_parts(paper["terms"]) for paper in papers]
     rows = [

@@ -22,7 +22,8 @@ from digest.issues.selection import (
     selection_of,
 )
 from digest.issues.selection.history import pool_profiles
-from digest.issues.selection.selection import AFFINITY, NO_PROFILE
+from digest.issues.selection.picks import AFFINITY
+from digest.issues.selection.selection import NO_PROFILE
 from digest.ledger import events
 from digest.ledger.deliveries import MAY_ARRIVE, AlreadySent, last_issue_mails
 from digest.ledger.kinds import LISTED, SkipReason, State
@@ -104,9 +105,9 @@ def explain_list(engine: Engine, cached: CachedIssue, recipient: str, changes: M
         subscriber = by_key(connection, recipient)
         if subscriber is None:
             return Explained(chosen, None, "the subscriber was deleted", own)
-        if cached.issue.space_id and _has_affinity(chosen.selection) and not is_kept(connection, cached.issue.space_id):
+        if gone := _no_longer_kept(connection, cached.issue, chosen.selection):
             moves = moved(_ids(chosen.selection), _reordered(chosen.selection, changes))
-            return Explained(chosen, None, "what its affinities were computed from is no longer kept", own, moves)
+            return Explained(chosen, None, f"{gone} is no longer kept", own, moves)
         again = _replay(connection, cached, chosen, subscriber.preferences)
         what_if = _replay(connection, other, chosen, subscriber.preferences)
         changed = _changed_since(connection, recipient, chosen)
@@ -211,8 +212,14 @@ def _changed_since(connection: Connection, recipient: str, chosen: ChosenList) -
     return f"since then the subscriber changed {', '.join(names)} ({max(event.at for event in changes):%Y-%m-%d})"
 
 
-def _has_affinity(selection: Selection) -> bool:
-    return any(AFFINITY in pick.terms for pick in selection.picks)
+def _no_longer_kept(connection: Connection, issue: Issue, selection: Selection) -> str:
+    """Say what a replay would need that was deleted; "" if all is there."""
+    if issue.is_shrunk:
+        return "the whole pool that it was chosen from"
+    has_affinity = any(AFFINITY in pick.terms for pick in selection.picks)
+    if issue.space_id and has_affinity and not is_kept(connection, issue.space_id):
+        return "what its affinities were computed from"
+    return ""
 
 
 def _reordered(selection: Selection, changes: Mapping[str, float]) -> list[str]:

@@ -52,6 +52,7 @@ class Issue:
     withdrawn_at: datetime | None = None  # since when no page shows it
     space_id: int | None = None  # of the affinities in its lists
     others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
+    is_shrunk: bool = False  # `others` has only papers that someone was sent: the rest was deleted
 
     @property
     def pool(self) -> tuple[RankedPaper, ...]:

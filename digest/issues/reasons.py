@@ -39,18 +39,14 @@ def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
     return f"{place_of(ranked, kind)} · {why}" if why else place_of(ranked, kind)
 
 
-def why_of(interests: "Sequence[Interest]", neighbour: str = "", close: bool = False) -> list[Message]:
-    """Return the subscriber's reasons for a paper, the most specific first; empty if only its rank counts.
+def why_followed(interests: "Sequence[Interest]") -> list[Message]:
+    """Return the interests that are a subscriber's reasons for a paper, the most specific first."""
+    return [_follow(interest) for interest in interests[:_MOST]]
 
-    `interests` match it, `neighbour` is the title of the liked paper that it resembles; with `close` it resembles their
-    liked papers, but none enough to be named.
-    """
-    parts = [_follow(interest) for interest in interests[:_MOST]]
-    if neighbour and len(parts) < _MOST:
-        parts.append(_like(neighbour))
-    elif close and not parts:
-        parts.append(_("like papers you liked"))
-    return parts
+
+def names_neighbour(interests: "Sequence[Interest]") -> bool:
+    """Return whether the reasons for a paper have room for the liked paper that it resembles."""
+    return len(interests) < _MOST
 
 
 def _standing(ranked: RankedPaper, kind: str) -> Message | None:
@@ -77,7 +73,10 @@ def _rank_text(rank: int, kind: str) -> Message:
 
 
 @lru_cache(maxsize=5_000)  # a title is named to most of those who like the paper
-def _like(title: str) -> Message:
+def why_close(title: str) -> Message:
+    """Return that a paper resembles the liked one with this title; "" if it resembles none enough to be named."""
+    if not title:
+        return _("like papers you liked")
     return _("like “%(title)s”, which you liked", title=short_title(title, _LIKED_TITLE))
 
 

@@ -2,8 +2,8 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
@@ -19,6 +19,7 @@ from digest.papers.paper import COLUMNS, LISTS, Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import topics_of
 
+SHRUNK = b"-"  # before the content of a pool that has only papers that someone was sent; zlib begins with another byte
 BEST_FOR_TOPICS = 50  # ranks of an issue that the pages and feeds of topics show
 _INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
 _PLAIN_SETTINGS = (
@@ -71,7 +72,7 @@ def add_issue(
         connection.execute(insert(issue_papers), rows)
         _add_topics(connection, issue_id, papers[:BEST_FOR_TOPICS])
     if issue_id is not None and others:
-        connection.execute(insert(pools), {"issue_id": issue_id, "content": _packed(others)})
+        connection.execute(insert(pools), {"issue_id": issue_id, "content": pack_rows(map(_ranked_values, others))})
     return issue_id
 
 
@@ -152,7 +153,7 @@ def ranked_with(connection: Connection, issue: Issue, paper_ids: Collection[str]
     """Return the papers of an issue's pool with these ids, by id. The pool is read only for one beyond the best."""
     ranked = {paper.paper.id: paper for paper in issue.pool if paper.paper.id in paper_ids}
     missing = set(paper_ids) - ranked.keys()
-    rows = _pool_rows(connection, issue.id) if missing else ()
+    rows = rows_in(pool_content(connection, issue.id)) if missing else ()
     return ranked | {row["paper_id"]: _ranked_of(row) for row in rows if row["paper_id"] in missing}
 
 
@@ -205,8 +206,11 @@ def is_listed(issue: FromClause = issues) -> ColumnElement[bool]:
 def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
     papers = tuple(_ranked_of(dict(paper._mapping)) for paper in connection.execute(query))
-    others = tuple(map(_ranked_of, _pool_rows(connection, row.id))) if whole else ()
-    return issue_in(row, papers, others)
+    if not whole:
+        return issue_in(row, papers)
+    content = pool_content(connection, row.id)
+    issue = issue_in(row, papers, tuple(map(_ranked_of, rows_in(content))))
+    return replace(issue, is_shrunk=content.startswith(SHRUNK))
 
 
 def issue_in(row: Row[Any], papers: Sequence[RankedPaper], others: Sequence[RankedPaper] = ()) -> Issue:
@@ -219,18 +223,23 @@ def issue_in(row: Row[Any], papers: Sequence[RankedPaper], others: Sequence[Rank
 # --- ranked papers, in rows and packed ---
 
 
-def _pool_rows(connection: Connection, issue_id: int) -> Iterator[dict[str, Any]]:
-    """The values of the papers beyond the best, by rank; none for issues of earlier versions, which kept no others."""
-    packed = connection.execute(select(pools.c.content).where(pools.c.issue_id == issue_id)).scalar()
+def pool_content(connection: Connection, issue_id: int) -> bytes:
+    """Return the packed papers beyond the best; empty for issues of earlier versions, which kept no others."""
+    return connection.execute(select(pools.c.content).where(pools.c.issue_id == issue_id)).scalar() or b""
+
+
+def rows_in(content: bytes) -> Iterator[dict[str, Any]]:
+    """The values of the papers, by rank."""
+    packed = content.removeprefix(SHRUNK)
     # Line by line, and each number once: workers keep the papers, and all lines at once would take thrice their memory.
     decoder = json.JSONDecoder(parse_float=lru_cache(maxsize=1_000)(float))
     for line in BytesIO(zlib.decompress(packed) if packed else b""):
         yield decoder.decode(line.decode("ascii"))
 
 
-def _packed(papers: Sequence[RankedPaper]) -> bytes:
+def pack_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """A line of JSON for each paper, compressed."""
-    lines = [json.dumps(_ranked_values(ranked), separators=(",", ":")) for ranked in papers]
+    lines = [json.dumps(row, separators=(",", ":")) for row in rows]
     return zlib.compress("\n".join(lines).encode("ascii"))
 
 

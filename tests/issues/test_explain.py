@@ -16,6 +16,7 @@ from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, opinions
 from digest.issues.explain import BadWeight, Move, explain_list, with_weights
+from digest.issues.old_pools import WHOLE_FOR, shrink_old_pools
 from digest.issues.selection import CachedIssue, IssueCache, Pool, selection_as_json
 from digest.issues.store import issue_by_id, issue_on
 from digest.ledger import transitions
@@ -195,6 +196,36 @@ def test_a_list_with_papers_beyond_the_best_is_explained(engine, journal, databa
     shown = CliRunner().invoke(app, ["explain", "--issue", f"{DAY}", "--subscriber", "ada@example.com"]).stdout
     assert f"{paper(11).id}  Paper number 11" in shown
     assert "rank 12 of the issue" in shown
+
+
+def test_a_list_of_long_ago_keeps_its_papers_and_numbers_when_the_others_of_its_pool_are_deleted(
+    engine, journal, database_url, monkeypatch
+):
+    add_papers(engine, range(12))
+    ada = add_subscriber(engine, "ada@example.com", papers=4, keywords=("number 11",))
+    add_subscriber(engine, "ben@example.com", papers=4, keywords=("number 10",))
+    cut(engine, plan=replace(PLAN, papers=3))
+    shrink_old_pools(engine, MORNING + WHOLE_FOR + A_DAY)  # nothing yet: lists may still be chosen
+    send_all(engine, MORNING + AN_HOUR, journal)
+    shrink_old_pools(engine, MORNING + WHOLE_FOR)
+    with read_only(engine) as connection:
+        whole = issue_on(connection, "daily", DAY, whole=True)
+    for _again in range(2):
+        shrink_old_pools(engine, MORNING + WHOLE_FOR + timedelta(seconds=1))
+    with read_only(engine) as connection:
+        issue = issue_on(connection, "daily", DAY, whole=True)
+    assert (whole.is_shrunk, len(whole.pool), issue.is_shrunk) == (False, 12, True)
+    assert issue.pool == (*whole.papers, *(ranked for ranked in whole.others if ranked.rank in (11, 12)))
+    before, after = (explain_list(engine, cached(each), ada.key, {"keyword": 0}) for each in (whole, issue))
+    assert (before.same, after.same, after.chosen, after.own) == (True, None, before.chosen, before.own)
+    assert after.since_then == "the whole pool that it was chosen from is no longer kept"
+    assert Move(paper(11).id, 1, 4) in after.moves
+    monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
+    monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET.decode())
+    of_list = CliRunner().invoke(app, ["explain", "--issue", f"{DAY}", "--subscriber", "ada@example.com"]).stdout
+    assert "rank 12 of the issue" in of_list
+    of_issue = CliRunner().invoke(app, ["explain", "--issue", f"{DAY}"]).stdout
+    assert "only those that someone was sent are still kept" in of_issue
 
 
 # --- what changed since, and other weights ---

@@ -1,5 +1,6 @@
 """The schedules, with a real database and a local server as the source."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from digest import clock as the_clock
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import buckets
 from digest.issues.audit import audit_all
-from digest.issues.store import issue_dates, newest_issue
+from digest.issues.store import issue_by_id, issue_dates, newest_issue
 from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.ledger.replies import count_replies, replies_to
@@ -26,7 +27,7 @@ from tests.issues.profiles.builders import fill, paper_id
 from tests.mail.delivery.builders import hands, opened
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.replay import Reply, replaying
-from tests.support.scenario import SECRET, add_papers, add_subscriber
+from tests.support.scenario import PLAN, SECRET, add_papers, add_subscriber, cut
 from workers.scheduler import Jobs, schedule
 
 __all__ = ["hands"]  # a fixture
@@ -184,6 +185,18 @@ def test_who_never_confirmed_is_forgotten_after_a_week(jobs, engine, clock):
 
     with read_only(engine) as connection:
         assert [subscriber.status for subscriber in with_status(connection)] == [Status.CONFIRMED]
+
+
+def test_papers_beyond_the_best_that_nobody_was_sent_are_deleted_after_a_month(jobs, engine, clock):
+    add_papers(engine, range(8))
+    issue_id = cut(engine, plan=replace(PLAN, papers=3)).issue_id
+    kept = []
+    for days in (30, 33):
+        clock.move_to(at(6, 0, DAY + timedelta(days=days)))
+        jobs.tidy()
+        with read_only(engine) as connection:
+            kept.append(len(issue_by_id(connection, issue_id, whole=True).pool))
+    assert kept == [8, 3]
 
 
 def test_limits_that_are_full_again_are_deleted(jobs, engine, clock):

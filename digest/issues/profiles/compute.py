@@ -65,15 +65,21 @@ def _liked_shares(fresh: Mapping[str, float], shares: Matrix) -> bytes:
 def strongest_words(
     space: "Space", texts: Mapping[str, str], liked: Mapping[int, Sequence[str]]
 ) -> dict[int, list[str]]:
-    """Return the words that weigh most in the papers that each subscriber likes, strongest first."""
+    """Return the words that weigh most in the papers that each subscriber likes, strongest first.
+
+    `texts`: of papers that are not in the fit, whose words the space has.
+    """
     from scipy import sparse
 
-    numbers = {paper_id: number for number, paper_id in enumerate(texts)}
+    fitted = [paper_id for paper_id in set().union(*liked.values()) if paper_id in space.rows]
+    of_fitted = space.words[np.array([space.rows[paper_id] for paper_id in fitted], np.int32)]
+    words_of_papers = sparse.vstack([of_fitted, space.lexicon.rows(texts.values())], format="csr")
+    numbers = {paper_id: number for number, paper_id in enumerate([*fitted, *texts])}
     theirs = [[numbers[paper_id] for paper_id in papers if paper_id in numbers] for papers in liked.values()]
     ends = np.cumsum([0, *map(len, theirs)])
     columns = np.array([number for papers in theirs for number in papers], np.int32)
     parts = np.ones(len(columns), np.float32), columns, ends
-    total = (sparse.csr_array(parts, shape=(len(theirs), len(texts))) @ space.lexicon.rows(texts.values())).tocsr()
+    total = (sparse.csr_array(parts, shape=(len(theirs), len(numbers))) @ words_of_papers).tocsr()
     telling = np.array([stem(word) not in STOPS for word in space.lexicon.columns], np.float32)
     names = list(space.lexicon.columns)
     words = {}

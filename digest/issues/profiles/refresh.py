@@ -5,7 +5,7 @@ writes profiles locks their subscribers and checks that their feedback is still 
 holds every profile. Until then, and when a fit fails, issues use the last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -42,18 +42,39 @@ def renew_space(engine: Engine, now: datetime) -> bool:
         if not store.has_telling_feedback(connection) or not _is_due(store.spaces_in_use(connection), papers, now):
             return False
         texts = store.newest_texts(connection, _TAUGHT)
-    from digest.issues.profiles.space import fit, to_bytes
-
     try:
-        space = fit({paper_id: paper.text for paper_id, paper in texts.items()})
-        content = to_bytes(space)
+        spectrum, content, vectors = _fitted(texts)
     except (ValueError, MemoryError) as problem:  # of the numerics; what else fails is a fault of the code
         log.error("no space was fitted; the last stays in use", papers=len(texts), problem=problem_of(problem))
         return False
     with transaction(engine) as connection:
-        space_id = store.add_space(connection, now, papers, space.spectrum.astype("<f4").tobytes(), content)
-    _keep_vectors(engine, space_id, {paper_id: texts[paper_id] for paper_id in space.rows}, space.vectors)
+        space_id = store.add_space(connection, now, papers, spectrum, content)
+    del content  # some ten megabytes
+    _keep_vectors(engine, space_id, texts, vectors)
     return True
+
+
+def _fitted(texts: Mapping[str, PaperText]) -> tuple[bytes, bytes, dict[str, bytes]]:
+    """Return the spectrum and content of a new space, and the vectors of its papers, all as they are stored.
+
+    Of the vectors and their packed form, and of the space and its content, only one is in memory for long.
+    """
+    from digest.issues.profiles.space import fit, to_bytes
+
+    space = fit({paper_id: paper.text for paper_id, paper in texts.items()})
+    vectors = _packed(list(space.rows), space.vectors)
+    space = replace(space, vectors=space.vectors[:0].copy())
+    return space.spectrum.astype("<f4").tobytes(), to_bytes(space), vectors
+
+
+def _packed(paper_ids: Sequence[str], vectors: "Matrix") -> dict[str, bytes]:
+    from digest.issues.profiles.discriminant import pack
+
+    packed: dict[str, bytes] = {}
+    for start in range(0, len(paper_ids), _PAPERS):
+        some = slice(start, start + _PAPERS)
+        packed |= zip(paper_ids[some], pack(vectors[some]), strict=True)
+    return packed
 
 
 def _is_due(in_use: Sequence[StoredSpace], papers: int, now: datetime) -> bool:
@@ -97,7 +118,8 @@ def _place_in(engine: Engine, space_id: int, now: datetime) -> None:
     space = None
     while texts := _unplaced(engine, space_id, now):
         space = space or _read_space(engine, space_id)
-        _keep_vectors(engine, space_id, texts, space.place({id_: paper.text for id_, paper in texts.items()}))
+        placed = space.place({id_: paper.text for id_, paper in texts.items()})
+        _keep_vectors(engine, space_id, texts, _packed(list(texts), placed))
 
 
 def _unplaced(engine: Engine, space_id: int, now: datetime) -> dict[str, PaperText]:
@@ -105,16 +127,12 @@ def _unplaced(engine: Engine, space_id: int, now: datetime) -> dict[str, PaperTe
         return store.unplaced_texts(connection, space_id, now - timedelta(days=NEEDED_DAYS), _PAPERS)
 
 
-def _keep_vectors(engine: Engine, space_id: int, texts: Mapping[str, PaperText], vectors: "Matrix") -> None:
+def _keep_vectors(engine: Engine, space_id: int, texts: Mapping[str, PaperText], vectors: Mapping[str, bytes]) -> None:
     """Store positions, a part in each transaction, so that nobody waits for long."""
-    from digest.issues.profiles.discriminant import pack
-
-    papers = list(texts.items())
+    papers = list(vectors.items())
     for start in range(0, len(papers), _PAPERS):
-        some = dict(papers[start : start + _PAPERS])
-        packed = dict(zip(some, pack(vectors[start : start + _PAPERS]), strict=True))
         with transaction(engine) as connection:
-            store.keep_vectors(connection, space_id, some, packed)
+            store.keep_vectors(connection, space_id, texts, dict(papers[start : start + _PAPERS]))
 
 
 def _read_space(engine: Engine, space_id: int) -> "Space":
@@ -126,9 +144,9 @@ def _read_space(engine: Engine, space_id: int) -> "Space":
 
 def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> int:
     """Compute the stale profiles in each space, some in each transaction, and return how many subscribers had one."""
-    from digest.issues.profiles.compute import profiles_from, strongest_words
+    from digest.issues.profiles.compute import profiles_from
 
-    newest = cache(lambda: _read_space(engine, in_use[-1].id))  # for their words
+    newest = cache(lambda: _read_space(engine, in_use[-1].id))
     last = count = 0
     while feedback := _stale_feedback(engine, last):
         last, count = max(feedback), count + len(feedback)
@@ -138,11 +156,24 @@ def _compute(engine: Engine, in_use: Sequence[StoredSpace], now: datetime) -> in
             for space in in_use:
                 computed[space.id] = profiles_from(connection, space.id, feedback)
                 liked = {subscriber_id: profile.liked for subscriber_id, profile in computed[space.id].items()}
-            texts = store.texts_of(connection, {paper_id for papers in liked.values() for paper_id in papers})
-        words = strongest_words(newest(), texts, liked) if texts else {}
+        words = _words(engine, newest, liked)
         with transaction(engine) as connection:
             _keep(connection, feedback, computed, words, now)
     return count
+
+
+def _words(
+    engine: Engine, newest: Callable[[], "Space"], liked: Mapping[int, Sequence[str]]
+) -> Mapping[int, Sequence[str]]:
+    from digest.issues.profiles.compute import strongest_words
+
+    papers = {paper_id for theirs in liked.values() for paper_id in theirs}
+    if not papers:
+        return {}
+    space = newest()
+    with read_only(engine) as connection:
+        texts = store.texts_of(connection, papers - space.rows.keys())
+    return strongest_words(space, texts, liked)
 
 
 def _stale_feedback(engine: Engine, after: int) -> dict[int, tuple[PaperFeedback, ...]]:

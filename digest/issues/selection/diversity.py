@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from digest.issues.selection.interests import PaperSet
 from digest.papers.paper import Paper
 
 _ALIKE = 0.6  # Jaccard similarity of two titles' rare words: higher for versions of one report, lower within a field
@@ -61,7 +62,7 @@ class Diversity:
         self.alike = lru_cache(maxsize=None)(self._find_alike)
         self._papers = papers
 
-    def choose(self, stages: Sequence[Stage], may_repeat: Set[int]) -> list[int]:
+    def choose(self, stages: Sequence[Stage], may_repeat: PaperSet) -> list[int]:
         """The papers that the stages add to an empty list, one stage after the other.
 
         `may_repeat`: papers of labs that the subscriber follows.
@@ -74,7 +75,7 @@ class Diversity:
             growing.add(candidates, until)
         return list(growing.chosen)
 
-    def in_order(self, scored: Sequence[tuple[int, int]], may_repeat: Set[int]) -> list[tuple[int, Penalties]]:
+    def in_order(self, scored: Sequence[tuple[int, int]], may_repeat: PaperSet) -> list[tuple[int, Penalties]]:
         """All of `scored` (score, paper), best first, with their penalties. Ties keep their order."""
         papers = [paper for _score, paper in scored]
         if not self._repeats(papers):
@@ -126,7 +127,7 @@ class Diversity:
 class _GrowingList:
     """Chosen papers and their penalties; each choice lowers what repeats it."""
 
-    def __init__(self, diversity: Diversity, may_repeat: Set[int]) -> None:
+    def __init__(self, diversity: Diversity, may_repeat: PaperSet) -> None:
         self._diversity = diversity
         self._may_repeat = may_repeat
         self._twins: set[int] = set()
@@ -147,5 +148,6 @@ class _GrowingList:
     def _penalties(self, paper: int) -> Penalties:
         diversity, lab = self._diversity, self._diversity.labs[paper]
         twin = diversity.duplicate if paper in self._twins else 0
-        same = min(max(self._labs[lab] + 1 - _LAB_FREE, 0), _LAB_MOST) if lab and paper not in self._may_repeat else 0
+        counts = lab and not self._may_repeat >> paper & 1
+        same = min(max(self._labs[lab] + 1 - _LAB_FREE, 0), _LAB_MOST) if counts else 0
         return Penalties(twin, same * diversity.step)

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
 from digest.issues.profiles import Profile, affinities_of, profiles_of
-from digest.issues.selection.picks import Selection
-from digest.issues.selection.selection import AFFINITY, NO_PROFILE, Pool, PoolProfile
+from digest.issues.selection.interests import set_of
+from digest.issues.selection.picks import AFFINITY, Selection
+from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile
 from digest.issues.store import issue_by_id
 from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
@@ -123,7 +124,7 @@ def pool_profiles(
         return {id_: replace(own.get(id_, NO_PROFILE), rated=theirs) for id_, theirs in rated.items()}
     profiles = {id_: PoolProfile(rated=theirs) for id_, theirs in rated.items()}
     for id_, like in _affinities(connection, cached, stored).items():
-        profiles[id_] = PoolProfile(like.points, like.closest, rated.get(id_, frozenset()), like.neighbours)
+        profiles[id_] = PoolProfile(like.points, like.close, rated.get(id_, frozenset()), like.neighbours)
     return profiles
 
 
@@ -149,9 +150,9 @@ def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[
         if paper_id in indexes:
             points[indexes[paper_id]] = round(value * worth)
     titles = {indexes[paper_id]: title for paper_id, title in neighbours.items() if paper_id in indexes}
-    close = {index for index, value in enumerate(points) if pool.is_close(value)} | titles.keys()
-    closest = sorted(close, key=lambda index: (-points[index], index))
-    return PoolProfile(points if any(points) else (), closest, neighbours=lambda _chosen: titles)
+    close = {index for index, value in enumerate(points) if pool.is_close(value)}
+    close |= titles.keys() if pool.by_score else set()
+    return PoolProfile(points if any(points) else (), set_of(close), neighbours=lambda _chosen: titles)
 
 
 def oldest_day(issue: Issue) -> date:

@@ -4,13 +4,14 @@ A list has papers of two kinds: the day's best, and the subscriber's own, which 
 they liked. Their balance decides how many of each.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from digest.issues.reasons import OUTSIDE, names_neighbour, why_close
 from digest.issues.selection.diversity import NO_PENALTIES, Penalties, Stage, filled
-from digest.issues.selection.interests import Interest, InterestKind, interests_of
-from digest.issues.selection.picks import Pick
+from digest.issues.selection.interests import Interest, InterestKind, PaperSet, interests_of, numbers_in
+from digest.issues.selection.picks import AFFINITY, Pick, in_words
 from digest.language import Language
 from digest.subscribers.subscriber import Balance, Preferences
 
@@ -32,24 +33,26 @@ class PersonalList:
         pool: "Pool",
         preferences: Preferences,
         profile: "PoolProfile",
-        excluded: Set[int],
-        best: Sequence[int],
+        fresh: PaperSet,
+        best: PaperSet,
         language: Language,
     ) -> None:
-        """Takes what must not be in it, and by rank what the issue has for everyone."""
+        """Takes what may be in it, and what of that the issue has for everyone."""
         self._pool = pool
         self._preferences = preferences
         self._profile = profile
-        self._excluded = excluded
+        self._fresh = fresh
         self._best = best
         self._language = language
         self._count = preferences.papers
         self._keeps_order = preferences.balance is Balance.BEST and not pool.by_score  # the order of the issue
-        self._matches, self._groups = pool.catalogue.matches_of(interests_of(preferences))
-        self._never_missed: set[int] = set()
-        for interests, papers in self._groups if not pool.by_score else ():
-            if any(interest.kind in _NEVER_MISSED for interest in interests):
-                self._never_missed.update(index for index in papers if index not in excluded)
+        self._matches = [(interest, pool.catalogue.matches(interest)) for interest in interests_of(preferences)]
+        self._interests_of: dict[int, tuple[Interest, ...]] = {}
+        self._matching = self._never_missed = 0
+        for interest, papers in self._matches:
+            self._matching |= papers & fresh
+            if interest.kind in _NEVER_MISSED and not pool.by_score:
+                self._never_missed |= papers & fresh
 
     def picks(self) -> tuple[Pick, ...]:
         """The papers with their points and reasons."""
@@ -57,8 +60,10 @@ class PersonalList:
         outsider = self._outsider()
         if outsider is not None and all(index != outsider for index, _penalties in chosen):
             chosen = self._with_outsider(chosen, outsider)
-        close = [index for index, _penalties in chosen if self._is_close(index)]
-        neighbours = self._profile.neighbours(close) if close else {}
+        named = [
+            index for index, _penalties in chosen if self._is_close(index) and names_neighbour(self._interests(index))
+        ]
+        neighbours = self._profile.neighbours(named) if named else {}
         return tuple(
             self._pick(index, penalties, neighbours.get(index, ""), index == outsider) for index, penalties in chosen
         )
@@ -67,7 +72,7 @@ class PersonalList:
         """True if a paper that they must not miss leaves the pool before their next issue."""
         days = sorted(self._preferences.weekdays)
         longest = max((after - day - 1) % 7 + 1 for day, after in zip(days, (*days[1:], days[0]), strict=True))
-        return any(self._pool.days_left(index) < longest for index in self._never_missed)
+        return any(self._pool.days_left(index) < longest for index in numbers_in(self._never_missed))
 
     # --- which papers ---
 
@@ -82,13 +87,13 @@ class PersonalList:
 
     def _stages(self) -> list[Stage]:
         """The steps that fill a list: what they must not miss, the top of the day, their own, the day's best."""
-        count, share, points = self._count, self._share(), self._own()
-        own = sorted(sorted(points), key=points.__getitem__, reverse=True)  # the best match first, then by rank
-        never_missed = [(points[index], index) for index in own if index in self._never_missed]
-        shortlist = [(points[index], index) for index in own[: count * _SHORTLIST]]
+        count, share = self._count, self._share()
+        by_points = self._pool.by_points(self._matches, self._matching | self._profile.close & self._fresh)
+        never_missed = self._first(self._never_missed, by_points) if self._never_missed else []
+        shortlist = self._first(self._fresh, by_points, count * _SHORTLIST)
         best = self._best_fresh(count * _SHORTLIST)
         top = best[: self._top()]
-        others = sum(index not in self._never_missed for _score, index in top)
+        others = sum(not self._is_never_missed(index) for _score, index in top)
         until = min(max(share, len(never_missed)) + others, count)
         # A thin day adds no further matches to a mix: what is left of their interests by then is filler, too.
         most = count if self._is_mostly_own() else min(max(share, FEWEST) if share else 0, count)
@@ -114,40 +119,30 @@ class PersonalList:
         """The number of the day's best that are always in the list."""
         return min(_TOP, self._count - self._share())
 
-    def _own(self) -> dict[int, int]:
-        """Points of the papers that match, by index: all that may be in the list."""
-        affinity, excluded, most = self._profile.affinity, self._excluded, self._count * _SHORTLIST
-        own = {index: affinity[index] for index in islice(self._close(), most)}
-        for interests, papers in self._groups:
-            fresh = [index for index in papers if index not in excluded]
-            if len(fresh) > most and fresh[0] not in self._never_missed:
-                fresh = sorted(fresh, key=affinity.__getitem__, reverse=True)[:most] if affinity else fresh[:most]
-            points = self._pool.boost(interests)[0]
-            own |= {index: points + affinity[index] for index in fresh} if affinity else dict.fromkeys(fresh, points)
-        return own
+    def _first(
+        self, papers: PaperSet, by_points: Sequence[tuple[int, PaperSet]], most: int | None = None
+    ) -> list[tuple[int, int]]:
+        """Those of `papers` with most points (points, index), from interests and affinity; then by rank."""
+        if self._profile.affinity:
+            from digest.issues.profiles.pool_affinities import best_matches  # which brings numpy
 
-    def _close(self) -> Iterator[int]:
-        """The papers that resemble what they liked, the closest first, and match nothing that they follow."""
-        for index in self._profile.closest:
-            if index not in self._excluded and index not in self._matches and self._is_close(index):
-                yield index
+            return best_matches(self._profile.affinity, [(points, some & papers) for points, some in by_points], most)
+        ordered = ((points, index) for points, some in by_points for index in numbers_in(some & papers))
+        return list(islice(ordered, most))
 
     def _best_fresh(self, count: int) -> list[tuple[int, int]]:
-        fresh = (index for index in self._best if index not in self._excluded)
-        return [(self._pool.rank_points[index][1], index) for index in islice(fresh, count)]
+        return [(self._pool.rank_points[index][1], index) for index in islice(numbers_in(self._best), count)]
 
     def _by_score(self) -> list[tuple[int, int]]:
         """The papers with the best scores, whatever kind they are of, as earlier versions chose them."""
-        rest = [index for index in self._best if index not in self._matches and index not in self._excluded]
+        rest = list(numbers_in(self._best & ~self._matching))
         if not self._profile.affinity:  # then only the first few of the others can be in the list
             rest = rest[: self._count * (_SHORTLIST - 1)]
-        matching = (index for index in self._matches if index not in self._excluded)
-        best = sorted((-self._score(index), index) for index in (*matching, *rest))
+        best = sorted((-self._score(index), index) for index in (*numbers_in(self._matching), *rest))
         return [(-negative, index) for negative, index in best[: self._count * _SHORTLIST]]
 
-    def _of_followed_labs(self) -> Set[int]:
-        labs, matches = self._preferences.labs, self._pool.catalogue.matches
-        return {index for lab in labs for index in matches(Interest(InterestKind.LAB, lab))}
+    def _of_followed_labs(self) -> PaperSet:
+        return self._pool.catalogue.matches_any(Interest(InterestKind.LAB, lab) for lab in self._preferences.labs)
 
     # --- one from outside ---
 
@@ -155,20 +150,17 @@ class PersonalList:
         """The day's best paper that neither matches an interest nor resembles a liked paper; None if not wanted."""
         if not self._preferences.surprise or self._count == 1 or self._keeps_order:
             return None
-        if all(index in self._excluded for index in self._matches):
+        if not self._matching:
             return None
-        near = self._profile.closest if self._pool.by_score else ()
-        outside = (index for index in self._best if index not in self._matches and index not in self._excluded)
-        far = (index for index in outside if not self._is_close(index))
-        return next((index for index in far if index not in near), None)
+        return next(numbers_in(self._best & ~self._matching & ~self._profile.close), None)
 
     def _with_outsider(self, chosen: list[tuple[int, Penalties]], outsider: int) -> list[tuple[int, Penalties]]:
         """The list with a paper from outside at its end, for the last one that may give way."""
         if len(chosen) < self._count:
             return [*chosen, (outsider, NO_PENALTIES)]
-        kept = set() if self._pool.by_score else {index for _points, index in self._best_fresh(self._top())}
-        kept |= self._never_missed
-        last = next((pair for pair in reversed(chosen) if pair[0] not in kept), None)
+        top = set() if self._pool.by_score else {index for _points, index in self._best_fresh(self._top())}
+        may_give_way = (pair for pair in reversed(chosen) if pair[0] not in top and not self._is_never_missed(pair[0]))
+        last = next(may_give_way, None)
         return [*(pair for pair in chosen if pair is not last), (outsider, NO_PENALTIES)] if last else chosen
 
     # --- points and reasons ---
@@ -179,25 +171,33 @@ class PersonalList:
     def _is_close(self, index: int) -> bool:
         return self._pool.is_close(self._affinity(index))
 
-    def _match(self, index: int) -> int:
-        """The points of a match, without those of the rank."""
-        return self._pool.boost(self._matches.get(index, ()))[0] + self._affinity(index)
+    def _is_never_missed(self, index: int) -> bool:
+        return bool(self._never_missed >> index & 1)
+
+    def _interests(self, index: int) -> tuple[Interest, ...]:
+        """Those that a paper matches."""
+        if index not in self._interests_of:
+            matching = [interest for interest, papers in self._matches if papers >> index & 1]
+            self._interests_of[index] = tuple(matching)
+        return self._interests_of[index]
 
     def _score(self, index: int) -> int:
         """The score before diversity."""
-        return self._pool.rank_points[index][1] + self._match(index)
+        pick = self._pool.pick(index, self._interests(index), self._language)
+        return sum([points for _name, points in pick.points]) + self._affinity(index)
 
     def _pick(self, index: int, penalties: Penalties, neighbour: str, surprise: bool) -> Pick:
-        pool, interests, language = self._pool, self._matches.get(index, ()), self._language
-        if self._profile.affinity:  # almost never the same for two subscribers, so not cached
-            pick = pool.new_pick(index, interests, language, self._affinity(index), neighbour)
-        else:
-            pick = pool.pick(index, interests, language)
+        interests, affinity = self._interests(index), self._affinity(index)
+        paper_id, why, points = self._pool.pick(index, interests, self._language)
         if self._keeps_order:
-            pick = pick._replace(points=pick.points[:1])
+            points = points[:1]
+        elif affinity:
+            points = (*points, (AFFINITY, affinity))
         if surprise:
-            pick = pick._replace(why=pool.outside(language))
+            why = in_words(OUTSIDE, self._language)
+        elif (neighbour and names_neighbour(interests)) or (self._pool.is_close(affinity) and not interests):
+            like = in_words(why_close(neighbour), self._language)
+            why = f"{why} · {like}" if why else like
         if any(penalties):
-            costs = [(name, -cost) for name, cost in penalties._asdict().items() if cost]
-            pick = pick._replace(points=(*pick.points, *costs))
-        return pick
+            points = (*points, *((name, -cost) for name, cost in penalties._asdict().items() if cost))
+        return Pick(paper_id, why, points)

@@ -7,9 +7,17 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from digest.language import Language
+
 TRENDING = "trending"
 NEW = "new"  # in place of it for a paper that nobody voted on
+AFFINITY = "affinity"
 UNIT = 10_000  # points are whole numbers of this, so that they add up exactly
+
+
+@lru_cache(maxsize=5_000)  # a part of a reason, since few subscribers have the same whole reason
+def in_words(part: str, language: Language) -> str:
+    return language.say(part)
 
 
 class Pick(NamedTuple):

@@ -9,22 +9,30 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 
 from digest.issues.issue import Issue
 from digest.issues.profiles.profile import CLOSE
-from digest.issues.reasons import OUTSIDE, why_of
+from digest.issues.reasons import why_followed
 from digest.issues.selection.diversity import Diversity
-from digest.issues.selection.interests import Catalogue, Interest, InterestKind, interests_of, muted_by
+from digest.issues.selection.interests import (
+    Catalogue,
+    Interest,
+    InterestKind,
+    PaperSet,
+    interests_of,
+    muted_by,
+    numbers_in,
+    set_of,
+)
 from digest.issues.selection.personal import FEWEST, PersonalList
-from digest.issues.selection.picks import NEW, TRENDING, UNIT, Pick, Selection
+from digest.issues.selection.picks import AFFINITY, NEW, TRENDING, UNIT, Pick, Selection, in_words
 from digest.language import Language, Languages
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.papers.paper import Paper, RankedPaper
 from digest.subscribers.subscriber import Preferences
 
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
-AFFINITY = "affinity"
 _INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
@@ -45,7 +53,7 @@ class PoolProfile:
     """A subscriber's profile for one pool, whose papers are numbered by rank from 0."""
 
     affinity: Sequence[int] = ()  # of each paper, in points; empty without a profile
-    closest: Sequence[int] = ()  # all papers that resemble what they liked, the closest first
+    close: PaperSet = 0  # all papers that resemble what they liked
     rated: Set[str] = frozenset()  # ids of papers with feedback, which need not be shown again
     # For chosen papers: the title of the liked paper that each resembles most, where there is one to name.
     neighbours: Callable[[Sequence[int]], Mapping[int, str]] = _no_neighbours
@@ -85,19 +93,20 @@ class Pool:
         self.has_votes = any(paper.has_votes for paper in issue.papers)
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
         self.paper_ids = [paper.id for paper in papers]
+        self._all = (1 << len(papers)) - 1
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
         }
+        self._boosts = {kind: _boosts(self.points[kind]) for kind in InterestKind}
         close = _CLOSE_BEFORE if self.by_score else CLOSE
         self.least_close = math.ceil(close * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
         self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
-        self.boost = lru_cache(maxsize=50_000)(self._boost)
-        self.pick = lru_cache(maxsize=50_000)(self.new_pick)
+        self.listed_before = lru_cache(maxsize=100)(self._listed_before)
+        self.pick = lru_cache(maxsize=50_000)(self._pick)
         self.best = lru_cache(maxsize=100)(self._best)
-        self.outside = lru_cache(maxsize=100)(lambda language: language.say(OUTSIDE))
         self._picks = [
             Pick(paper_id, "", (points,)) for paper_id, points in zip(self.paper_ids, self.rank_points, strict=True)
         ]
@@ -118,23 +127,24 @@ class Pool:
         """
         if not self.paper_ids:
             return SkipReason.EMPTY_ISSUE
-        left_out = self._indexes(received)
-        excluded = left_out | self._indexes(profile.rated) | self._muted(preferences) | self._listed_before(not_before)
+        left_out = self._set_of(received)
+        excluded = left_out | self._set_of(profile.rated) | self._muted(preferences) | self.listed_before(not_before)
+        fresh = self._all & ~excluded
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
-        best = self.best(is_full, (self.issue.date - since).days if since else 0)
+        best = fresh & self.best(is_full, (self.issue.date - since).days if since else 0)
         if interests_of(preferences) or profile.affinity:
             language = self._language(preferences.language or self.issue.settings.language)
-            own = PersonalList(self, preferences, profile, excluded, best, language)
+            own = PersonalList(self, preferences, profile, fresh, best, language)
             picks, is_urgent = own.picks(), own.is_urgent
         else:
-            fresh = (self._picks[index] for index in best if index not in excluded)
-            picks, is_urgent = tuple(islice(fresh, preferences.papers)), _never
-        if not picks and len(excluded) == len(self.paper_ids):
+            picks = tuple([self._picks[index] for index in islice(numbers_in(best), preferences.papers)])
+            is_urgent = _never
+        if not picks and not fresh:
             return SkipReason.NOTHING_NEW
         may_wait = self.issue.kind == IssueKind.DAILY and not is_full
         if may_wait and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
             return SkipReason.TOO_FEW
-        return Selection(picks, len(left_out), preferences.language) if picks else SkipReason.NOTHING_NEW
+        return Selection(picks, left_out.bit_count(), preferences.language) if picks else SkipReason.NOTHING_NEW
 
     def is_close(self, affinity: int) -> bool:
         return affinity >= self.least_close
@@ -143,16 +153,16 @@ class Pool:
         """True if it matches an interest or resembles a liked paper."""
         return any(name in _INTERESTS or (name == AFFINITY and self.is_close(value)) for name, value in pick.points)
 
-    def _indexes(self, paper_ids: Iterable[str]) -> set[int]:
-        return {self.index[paper_id] for paper_id in paper_ids if paper_id in self.index}
+    def _set_of(self, paper_ids: Set[str]) -> PaperSet:
+        return set_of([self.index[paper_id] for paper_id in paper_ids if paper_id in self.index])
 
-    def _muted(self, preferences: Preferences) -> set[int]:
-        return {index for interest in muted_by(preferences) for index in self.catalogue.matches(interest)}
+    def _muted(self, preferences: Preferences) -> PaperSet:
+        return self.catalogue.matches_any(muted_by(preferences))
 
-    def _listed_before(self, not_before: date | None) -> set[int]:
+    def _listed_before(self, not_before: date | None) -> PaperSet:
         if not_before is None:
-            return set()
-        return {index for index, day in enumerate(self._dates) if day and day < not_before}
+            return 0
+        return set_of(index for index, day in enumerate(self._dates) if day and day < not_before)
 
     def _rank_points(self, ranked: RankedPaper) -> tuple[str, int]:
         """The term for a paper's rank. Nothing that nobody voted on is called trending."""
@@ -160,43 +170,54 @@ class Pool:
             return TRENDING, round(UNIT / math.log2(1 + ranked.rank))
         return NEW, round(self.points[NEW] / math.log2(1 + ranked.rank))
 
-    def _best(self, is_full: bool, days_withheld: int) -> Sequence[int]:
-        """The papers for everyone, by rank: all for a full list, otherwise only what is worth an email.
+    def _best(self, is_full: bool, days_withheld: int) -> PaperSet:
+        """The papers for everyone: all for a full list, otherwise only what is worth an email.
 
         That is what may end among the best of its week; where nobody votes, what is new since the last issue.
         """
-        every = range(len(self._ranked))
         if is_full:
-            return every
+            return self._all
+        every = numbers_in(self._all)
         floor, period = self.issue.settings.floor or 0.0, _PERIOD.get(self.issue.kind, math.inf) + days_withheld
         if self.has_votes:
-            return [index for index in every if self._ranked[index].score >= floor]
-        return [index for index in every if self._ranked[index].terms.known_days <= period]
+            return set_of(index for index in every if self._ranked[index].score >= floor)
+        return set_of(index for index in every if self._ranked[index].terms.known_days <= period)
 
     def days_left(self, index: int) -> float:
         """For how many days a paper will still be in the pools of later issues."""
         return self.issue.settings.pool_days - self._ranked[index].terms.known_days
 
-    def _boost(self, interests: tuple[Interest, ...]) -> tuple[int, tuple[tuple[str, int], ...]]:
-        """Points of these matches, in all and by name; the second and third of a kind add a quarter each."""
+    def by_points(self, matches: Iterable[tuple[Interest, PaperSet]], papers: PaperSet) -> list[tuple[int, PaperSet]]:
+        """These papers by the points of the interests that they match, most points first."""
+        by_points = {0: papers}
+        for kind, of_kind in groupby(matches, key=lambda match: match[0].kind):
+            none, one, two, more = papers, 0, 0, 0
+            for _interest, some in of_kind:
+                none, one, two, more = (
+                    none & ~some,
+                    one & ~some | none & some,
+                    two & ~some | one & some,
+                    more | two & some,
+                )
+            split: dict[int, PaperSet] = {}
+            for points, with_points in by_points.items():
+                for of_count, added in zip((none, one, two, more), self._boosts[kind], strict=True):
+                    if both := with_points & of_count:
+                        split[points + added] = split.get(points + added, 0) | both
+            by_points = split
+        return sorted(by_points.items(), reverse=True)
+
+    def _pick(self, index: int, interests: tuple[Interest, ...], language: Language) -> Pick:
+        """A paper with the points and the reason for its rank and these matches."""
         kinds = [interest.kind for interest in interests]
-        terms = [(str(kind), self.points[kind] * (3 + min(kinds.count(kind), 3)) // 4) for kind in dict.fromkeys(kinds)]
-        return sum(points for _name, points in terms), tuple(terms)
-
-    def new_pick(
-        self, index: int, interests: tuple[Interest, ...], language: Language, affinity: int = 0, neighbour: str = ""
-    ) -> Pick:
-        """A paper with the points and the reason for it."""
-        terms = [self.rank_points[index], *self.boost(interests)[1]]
-        terms += [(AFFINITY, affinity)] if affinity else []
-        parts = why_of(interests, neighbour, self.is_close(affinity))
-        why = " · ".join([_in_words(part, language) for part in parts])
-        return Pick(self.paper_ids[index], why, tuple(terms))
+        terms = [(str(kind), self._boosts[kind][min(kinds.count(kind), 3)]) for kind in dict.fromkeys(kinds)]
+        why = " · ".join([in_words(part, language) for part in why_followed(interests)])
+        return Pick(self.paper_ids[index], why, (self.rank_points[index], *terms))
 
 
-@lru_cache(maxsize=5_000)  # a part of a reason, since few subscribers have the same whole reason
-def _in_words(part: str, language: Language) -> str:
-    return language.say(part)
+def _boosts(points: int) -> tuple[int, ...]:
+    """Points of no, one, two, and more matches of a kind: the second and third add a quarter each."""
+    return 0, points, points * 5 // 4, points * 6 // 4
 
 
 def _date_of(paper: Paper) -> date | None:

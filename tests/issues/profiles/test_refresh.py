@@ -75,6 +75,21 @@ def test_a_subscriber_sees_the_words_of_their_profile_until_they_delete_their_fe
     assert export(engine, ada.id)["profiles"] == []
 
 
+@ON_SQLITE
+def test_the_words_of_a_profile_come_from_papers_before_and_after_the_fit(engine, ada):
+    learn(engine)
+    add_papers(engine, range(30, 31), abstract=SPEECH, title="Voices")
+    ben, cy = (add_subscriber(engine, f"{name}@example.com") for name in ("ben", "cy"))
+    give(engine, ben, 100, 30)
+    give(engine, cy, 30)
+    refresh_profiles(engine, MORNING)
+    words, of_later = (set(feedback_summary(engine, who).words) for who in (ben, cy))
+    assert words & set(GRAPHS.split())
+    assert words & set(SPEECH.split())
+    assert of_later
+    assert of_later <= set(SPEECH.split()) | {"voices"}
+
+
 def test_feedback_counts_from_the_next_run_on_and_only_its_subscriber_is_computed_again(engine, ada):
     ben = add_subscriber(engine, "ben@example.com", papers=6)
     give(engine, ben, 110)

@@ -1,5 +1,7 @@
 """The space of papers: the same for the same texts, open to papers that were not in the fit, and small when stored."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -36,11 +38,25 @@ def test_a_stored_space_places_papers_as_before(space):
     assert to_bytes(fit(dict(reversed(TEXTS.items())))) == to_bytes(space)
 
 
+def test_a_space_that_the_version_before_stored_with_vectors_is_read_but_none_of_a_later_one(space):
+    tables = dict(np.load(io.BytesIO(to_bytes(space))))
+    of_before = from_bytes(written(tables | {"version": np.array(1), "vectors": space.vectors.astype(np.int8)}))
+    assert of_before.place(TEXTS) == pytest.approx(space.place(TEXTS), abs=0.03)
+    with pytest.raises(ValueError, match="version 3"):
+        from_bytes(written(tables | {"version": np.array(3)}))
+
+
+def written(tables):
+    stored = io.BytesIO()
+    np.savez(stored, **tables)
+    return stored.getvalue()
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 20])
 def test_archives_of_a_few_papers_have_a_space(count):
     texts = dict(list(TEXTS.items())[:count])
-    few = from_bytes(to_bytes(fit(texts)))
-    assert few.place(TEXTS).shape == (len(TEXTS), len(few.spectrum))
+    few = fit(texts)
+    assert from_bytes(to_bytes(few)).place(TEXTS).shape == (len(TEXTS), len(few.spectrum))
     liked = few.vectors_of(list(texts))
     assert np.isfinite(discriminants([liked], [np.ones(count, np.float32)], few.spectrum)[0]).all()
 

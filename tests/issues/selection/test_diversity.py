@@ -3,6 +3,7 @@
 import pytest
 
 from digest.issues.selection.diversity import NO_PENALTIES, Diversity, Penalties, Stage
+from digest.issues.selection.interests import set_of
 from tests.support.scenario import paper
 
 TWIN, STEP = 5000, 1000
@@ -16,7 +17,7 @@ def diversity_of(titles=(), labs=(), pool=0):
     return Diversity([*given, *others], TWIN, STEP)
 
 
-def choose(diversity, scored, count, may_repeat=frozenset()):
+def choose(diversity, scored, count, may_repeat=0):
     """A list of one stage, in order."""
     chosen = diversity.choose([Stage(scored, count)], may_repeat)
     return diversity.in_order([pair for pair in scored if pair[1] in chosen], may_repeat)
@@ -82,7 +83,7 @@ def test_names_of_labs_are_compared_without_capitals_and_papers_without_a_lab_co
 
 def test_papers_of_followed_labs_may_repeat():
     diversity = diversity_of(labs=["An Institute"] * 4, pool=9)
-    chosen = choose(diversity, ranked(4), 4, frozenset({2}))
+    chosen = choose(diversity, ranked(4), 4, set_of([2]))
     assert [(index, penalties.same_lab) for index, penalties in chosen] == [(0, 0), (1, 0), (2, 0), (3, 2 * STEP)]
 
 

@@ -24,7 +24,7 @@ class Space:
     """A fitted space. Papers are rows, in the order of `rows`."""
 
     rows: dict[str, int]  # paper id → row
-    vectors: Matrix  # papers × dimensions; of length 0 where a text has no word in common with another
+    vectors: Matrix  # papers × dimensions, no rows once stored; of length 0 without a word in common with another text
     spectrum: Matrix  # the variance of the papers in each dimension, largest first
     lexicon: Lexicon
     words: Sparse  # papers × lexicon, of length 1
