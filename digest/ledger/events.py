@@ -1,5 +1,6 @@
 """The operators' log of events. It never contains an address."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,15 @@ class Event:
 
 def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
     """Store one event, in the transaction of the change that it reports."""
-    connection.execute(_INSERT, {"at": at, "subject": subject, "what": what, "detail": detail})
+    record_all(connection, at, [subject], what, detail)
+
+
+def record_all(
+    connection: Connection, at: datetime, subjects: Iterable[str], what: str, detail: dict[str, Any]
+) -> None:
+    """Store the same event of several subjects, of which there is at least one."""
+    rows = [{"at": at, "subject": subject, "what": what, "detail": detail} for subject in subjects]
+    connection.execute(_INSERT, rows)
 
 
 def record_once_a_day(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from digest.language import Languages, Message, _
 from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
+from digest.subscribers import subscriptions
 from digest.subscribers.admission import Admission
 from digest.web import health, inbox
 from digest.web.assets import Assets
@@ -28,7 +29,7 @@ from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
-from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
+from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, SharedTurn, one_at_a_time
 
 log = structlog.get_logger()
 
@@ -51,7 +52,8 @@ def create_app(
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     admission = Admission(engine, _requests_an_hour(settings), settings.secret_keys[-1])
-    app.state.site = Site(engine, settings, pages, hint, admission)
+    one_clicks = SharedTurn(lambda who: subscriptions.unsubscribe_confirmed(engine, who, "one-click", clock.now()))
+    app.state.site = Site(engine, settings, pages, hint, admission, one_clicks)
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)
