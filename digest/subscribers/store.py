@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, exists, insert, select, update
 
-from digest.database.dialect import in_list, in_list_param, insert_new
+from digest.database.dialect import in_list_param, insert_new
 from digest.database.engine import transaction
 from digest.database.tables import (
     consents,
@@ -89,7 +89,9 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
 
 
 def unsubscribe_confirmed(connection: Connection, subscriber_ids: Collection[int], now: datetime) -> dict[int, str]:
-    """Unsubscribe those who are confirmed and whom no other transaction is changing; return their recipient keys."""
+    """Unsubscribe those who are confirmed, without an open request, and whom no other transaction is changing; return
+    their recipient keys.
+    """
     values = {"ids": list(subscriber_ids), "now": now}
     return {row.id: row.key for row in connection.execute(_unsubscribe_confirmed(connection.dialect.name), values)}
 
@@ -101,8 +103,10 @@ def _unsubscribe_confirmed(dialect: str) -> Any:
     which = in_list_param(dialect, subscribers.c.id, "ids")
     free = select(subscribers.c.id, subscribers.c.status).where(which).with_for_update(skip_locked=True).cte("free")
     is_confirmed = (subscribers.c.id == free.c.id) & (free.c.status == str(Status.CONFIRMED))
+    asks = exists().where(consents.c.subscriber_id == free.c.id, consents.c.confirmed_at.is_(None))
     values = {"status": str(Status.UNSUBSCRIBED), "changed_at": bindparam("now")}
-    return update(subscribers).where(is_confirmed).values(values).returning(subscribers.c.id, subscribers.c.key)
+    change = update(subscribers).where(is_confirmed, ~asks).values(values)
+    return change.returning(subscribers.c.id, subscribers.c.key)
 
 
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
@@ -165,13 +169,8 @@ def other_consents(connection: Connection, subscriber_id: int) -> list[Consent]:
 
 def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
     """Delete the open request; False when there is none."""
-    return bool(withdraw_requests(connection, [subscriber_id]))
-
-
-def withdraw_requests(connection: Connection, subscriber_ids: Collection[int]) -> set[int]:
-    """Delete the open requests of these subscribers; return those who had one."""
-    which = in_list(connection, consents.c.subscriber_id, subscriber_ids) & consents.c.confirmed_at.is_(None)
-    return set(connection.scalars(delete(consents).where(which).returning(consents.c.subscriber_id)))
+    is_open = (consents.c.subscriber_id == subscriber_id) & consents.c.confirmed_at.is_(None)
+    return connection.execute(delete(consents).where(is_open)).rowcount == 1
 
 
 # --- export ---

@@ -157,16 +157,13 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     return True
 
 
-def unsubscribe_confirmed(engine: Engine, subscriber_ids: Collection[int], how: str, now: datetime) -> Collection[int]:
-    """As unsubscribe() does for each, in one transaction. Returns those for whom it did; it is left to do for others:
-    subscribers who are not confirmed, or whom another transaction is changing, which the rest must not wait for.
+def unsubscribe_confirmed(engine: Engine, subscriber_ids: Collection[int], now: datetime, how: str) -> Collection[int]:
+    """Do as unsubscribe() for many, in one transaction that waits for no other. Returns those for whom it did; the rest
+    have no subscription, have more to end than that, or are being changed: unsubscribe() them one by one.
     """
     with transaction(engine) as connection:
         keys = store.unsubscribe_confirmed(connection, subscriber_ids, now)
-        if keys:
-            for subscriber_id in store.withdraw_requests(connection, keys):
-                suppress(connection, keys[subscriber_id], SuppressionReason.ASKED, "", now)
-            events.record_all(connection, now, map(event_subject, keys.values()), UNSUBSCRIBED, {"how": how})
+        events.record_each(connection, now, [event_subject(key) for key in keys.values()], UNSUBSCRIBED, {"how": how})
     return keys
 
 

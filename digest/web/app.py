@@ -18,7 +18,6 @@ from digest.language import Languages, Message, _
 from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
-from digest.subscribers import subscriptions
 from digest.subscribers.admission import Admission
 from digest.web import health, inbox
 from digest.web.assets import Assets
@@ -27,9 +26,10 @@ from digest.web.guard import PERSONAL, Guard, add_security_headers
 from digest.web.page_cache import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
+from digest.web.personal.one_click import OneClick
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
-from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, SharedTurn, one_at_a_time
+from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
 
 log = structlog.get_logger()
 
@@ -52,8 +52,7 @@ def create_app(
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     admission = Admission(engine, _requests_an_hour(settings), settings.secret_keys[-1])
-    one_clicks = SharedTurn(lambda who: subscriptions.unsubscribe_confirmed(engine, who, "one-click", clock.now()))
-    app.state.site = Site(engine, settings, pages, hint, admission, one_clicks)
+    app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.include_router(health.router)
@@ -64,6 +63,9 @@ def create_app(
         app.include_router(inbox.router(settings.inbox_dir))
     if editions is not None:
         app.add_middleware(PageCache, pages.languages, settings.language, editions)
+    app.add_middleware(
+        OneClick, engine=engine, keys=settings.secret_keys, languages=pages.languages, default=settings.language
+    )
     app.add_middleware(
         Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
     )

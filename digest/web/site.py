@@ -26,14 +26,12 @@ from digest.subscribers.admission import Admission
 from digest.subscribers.preferences import Form
 from digest.web.form_time import without_form_time
 from digest.web.pages import Pages
-from digest.web.writing import SharedTurn, in_turn
+from digest.web.writing import in_turn
 
 KEPT = "public, max-age=300"
-ONE_CLICK = "List-Unsubscribe"  # the field that a mail provider posts (RFC 8058 §3.1)
 REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
 
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"windows-1252")
-_ONE_CLICK = f"{ONE_CLICK}=One-Click".encode()
 _FILES = StaticFiles()  # it knows what a conditional request asks (RFC 9110 §13), for any answer
 
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=9999)]  # anything else is answered with 404
@@ -69,7 +67,6 @@ class Site:
     pages: Pages
     hint: Callable[[], object]
     admission: Admission
-    one_clicks: SharedTurn[int]  # ids of subscribers
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -166,13 +163,14 @@ async def _posted(request: Request) -> Form:
     return fields
 
 
-async def posted_to_unsubscribe(request: Request) -> Form:
-    """The same, where a body that cannot be read must not get in the way; that of a one-click is known as it is."""
+async def _posted_anything(request: Request) -> Form:
+    """The same, where a body that cannot be read must not get in the way."""
     try:
-        return {ONE_CLICK: ["One-Click"]} if await request.body() == _ONE_CLICK else await _posted(request)
+        return await _posted(request)
     except HTTPException:
         return {}
 
 
 TheSite = Annotated[Site, Depends(_site)]
 Posted = Annotated[Form, Depends(_posted)]
+PostedAnything = Annotated[Form, Depends(_posted_anything)]

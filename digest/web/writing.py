@@ -2,13 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from inspect import iscoroutinefunction
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from anyio import CapacityLimiter, Event, Lock, fail_after
+from anyio import CapacityLimiter, fail_after
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import InternalError
@@ -19,7 +18,6 @@ from digest.database.engine import DATABASE_AWAY
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 
 # Raised when the database is unreachable, full, locked or read-only (PEP 249); any other error is our fault.
 CANNOT_BE_USED = (*DATABASE_AWAY, InternalError, PoolTimeoutError)
@@ -67,48 +65,6 @@ def in_turn(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
             turns.threads.release_on_behalf_of(turn)
 
     return waiting
-
-
-class SharedTurn(Generic[T]):
-    """Does the same work for many requests at once: those that come while it works wait together for the next time."""
-
-    def __init__(self, work: Callable[[list[T]], Collection[T]]) -> None:
-        """`work` returns the items that it was done for; any other is to be done alone."""
-        self._work = in_turn(work)
-        self._lock = Lock()
-        self._next: _Group[T] | None = None
-
-    async def done_for(self, item: T) -> bool:
-        """Wait until the work has been done with `item` among others; False if it is to be done alone."""
-        if self._next is not None:
-            group = self._next
-            group.items.append(item)
-            await group.is_over.wait()
-            if group.problem is not None:
-                raise group.problem
-            return item in group.done
-        group = self._next = _Group([item])
-        try:
-            async with self._lock:
-                self._next = None
-                group.done = await self._work(group.items)
-        except Exception as problem:
-            group.problem = problem
-            raise
-        finally:
-            self._next = None if self._next is group else self._next  # cancelled while it waited
-            group.is_over.set()
-        return item in group.done
-
-
-@dataclass
-class _Group(Generic[T]):
-    """Requests that share a turn. The first leads; should it be cancelled, the others do their work alone."""
-
-    items: list[T]
-    done: Collection[T] = ()
-    problem: Exception | None = None
-    is_over: Event = field(default_factory=Event)
 
 
 def one_at_a_time() -> None:

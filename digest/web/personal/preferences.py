@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
@@ -19,9 +19,9 @@ from digest.subscribers.links import LinkRequest
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose
 from digest.web.pages import Pages
+from digest.web.personal import one_click
 from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink, unsubscribe_link, verified
-from digest.web.site import ONE_CLICK, PageRouter, Posted, Site, TheSite, posted_to_unsubscribe
-from digest.web.writing import in_turn
+from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
 
 # Why somebody leaves: the word in the log of events, and what the page says.
 REASONS = {
@@ -168,26 +168,14 @@ def unsubscribe_page(site: TheSite, link: UnsubscribeLink) -> Response:
 
 
 @router.post("/u/{token:path}")
-async def unsubscribe(site: TheSite, request: Request, token: str) -> Response:
+def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
     """RFC 8058 §3.2 one-click, and the page's own buttons; never a redirect or a cookie.
 
     A signed link of someone whose data is deleted is answered like any other: it gets no further message.
     """
-    form = await posted_to_unsubscribe(request)
-    if ONE_CLICK in form:
-        return await _one_click(site, token)
-    return await in_turn(_unsubscribe)(site, token, form)
-
-
-async def _one_click(site: Site, token: str) -> Response:
-    """Mail providers send many at once, and show no page: they share a transaction that reads nothing of them."""
-    subscriber_id = verified(site, token).subscriber_id
-    if not await site.one_clicks.done_for(subscriber_id):
-        await in_turn(subscriptions.unsubscribe)(site.engine, subscriber_id, clock.now(), "one-click")
-    return PlainTextResponse(site.pages.language.say(_("We won’t send you any more issues.")))
-
-
-def _unsubscribe(site: Site, token: str, form: Form) -> Response:
+    if one_click.FIELD in form:
+        subscriptions.unsubscribe(site.engine, verified(site, token).subscriber_id, clock.now(), one_click.EVENT)
+        return PlainTextResponse(site.pages.language.say(one_click.UNSUBSCRIBED))
     link = unsubscribe_link(site, token)
     pages = (link or site).pages
     if value(form, "undo"):
