@@ -92,12 +92,15 @@ def _requests_an_hour(settings: Settings) -> Callable[[], int]:
     return lambda: limits.requested_limit(clock.now().date())
 
 
+# The answers to errors are made without a thread: each thread may be waiting for the database.
+
+
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
-    def early(_request: Request, problem: Exception) -> Response:
+    async def early(_request: Request, problem: Exception) -> Response:
         assert isinstance(problem, EarlyAnswer)
         return problem.answer
 
-    def refused(request: Request, problem: Exception) -> Response:
+    async def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
         detail = problem.detail if isinstance(problem.detail, Message) else ""  # else the framework's own phrase
         language = pages.for_request(request)
@@ -107,16 +110,16 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         answer.headers.update(problem.headers or {})
         return answer
 
-    def broken(request: Request, _problem: Exception) -> HTMLResponse:
+    async def broken(request: Request, _problem: Exception) -> HTMLResponse:
         # This answer is made outside of the guard.
         answer = pages.for_request(request).refuse(500)
         add_security_headers(answer.headers, request.scope["path"], request.method)
         return answer
 
-    def no_such_address(request: Request, _problem: Exception) -> Response:
+    async def no_such_address(request: Request, _problem: Exception) -> Response:
         return pages.for_request(request).refuse(404)
 
-    def gone(_request: Request, _problem: Exception) -> Response:
+    async def gone(_request: Request, _problem: Exception) -> Response:
         return Response(status_code=400)  # for the log: nobody is there to read it
 
     app.add_exception_handler(EarlyAnswer, early)
@@ -127,7 +130,7 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
 
 
 def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
-    def database_away(request: Request, problem: Exception) -> Response:
+    async def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
@@ -136,7 +139,7 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         answer.headers.update(RETRY_AFTER)
         return answer
 
-    def not_migrated(request: Request, problem: Exception) -> Response:
+    async def not_migrated(request: Request, problem: Exception) -> Response:
         log.error(f"the database is not ready. {problem}")
         detail = _(
             "This site is being set up or upgraded, so nothing has changed. For its operator: the database is not "
