@@ -57,7 +57,7 @@ def create_app(
     app.state.is_migrated = False
     app.include_router(health.router)
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
+    for room in (signup, archive, preferences, search, feedback, suggestions, feeds, discovery, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
