@@ -89,8 +89,9 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
 
 
 def unsubscribe_confirmed(connection: Connection, subscriber_ids: Collection[int], now: datetime) -> dict[int, str]:
-    """Unsubscribe those who are confirmed, without an open request, and whom no other transaction is changing; return
-    their recipient keys.
+    """Unsubscribe confirmed subscribers without an open request, except rows that another transaction has locked.
+
+    Returns their recipient keys.
     """
     values = {"ids": list(subscriber_ids), "now": now}
     return {row.id: row.key for row in connection.execute(_unsubscribe_confirmed(connection.dialect.name), values)}

@@ -158,8 +158,8 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
 
 
 def unsubscribe_confirmed(engine: Engine, subscriber_ids: Collection[int], now: datetime, how: str) -> Collection[int]:
-    """Do as unsubscribe() for many, in one transaction that waits for no other. Returns those for whom it did; the rest
-    have no subscription, have more to end than that, or are being changed: unsubscribe() them one by one.
+    """Do as unsubscribe() for many, in one transaction that waits for no other. Returns those it did; the rest have no
+    subscription, have more to end than that, or are being changed: unsubscribe() them one by one.
     """
     with transaction(engine) as connection:
         keys = store.unsubscribe_confirmed(connection, subscriber_ids, now)

@@ -1,6 +1,6 @@
 """Answers the one-click requests of mail providers (RFC 8058), which send many at once and show no page.
 
-Those that wait at the same time share a transaction. Whatever is unusual goes on to the endpoint: a damaged link,
+Requests that wait at the same time share a transaction. Anything unusual goes on to the endpoint: a damaged link,
 another body, a subscriber with more to end than a subscription, a database that cannot be used.
 """
 
