@@ -10,7 +10,7 @@ the median over the rounds of requests a second divided by those of the empty en
 - `cold`: the same without memory for pages (benchmarks/cold_site.py), so that each request makes its page. It has
   answered 40 requests of the kind before, so that its connections are open and its templates compiled.
 - `cpu`: the ratios of CPU time an answer, which other programs on the machine change less, and that time in ms.
-- `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile.
+- `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile; the reference's as well.
 - `memory_growth`: of the processes of the site over 20,000 requests for papers, after the rounds; 0.01 is 1 %.
 - `errors`: requests without an answer, and answers other than 2xx.
 """
@@ -192,7 +192,7 @@ class _Benchmark:
         return Visits(self._port, paths, seconds, once=True, form="List-Unsubscribe=One-Click")
 
     def _start_reference(self) -> None:
-        numbers = ("--port", str(self._reference_port), "--processes", str(self._options.processes))
+        numbers = f"--port={self._reference_port}", f"--processes={self._options.processes}"
         self._site.start_module("reference", "benchmarks.empty_site", *numbers)
         self._wait_for("reference", self._reference_port)
 
@@ -273,11 +273,11 @@ class _Benchmark:
         """p99 in ms of pages of all kinds that change with an issue, before one goes out and meanwhile."""
         if not self._options.mails:
             return {}
-        kinds = [kind for kind in _CHANGED_BY_A_CUT if kind != "sitemap"]
-        drawn = [path for kind in kinds for path in (self._paths[kind] * 100)[:100]]
+        drawn = [path for kind in _CHANGED_BY_A_CUT[:-1] for path in (self._paths[kind] * 100)[:100]]  # no sitemap
         visits = Visits(self._port, drawn, self._options.seconds)
+        empty = Visits(self._reference_port, ["/"], self._options.seconds)
         visit(visits)
-        idle = visit(visits)
+        before = visit(visits), visit(empty)
         self._site.start("worker", "worker")
         today = self._archive.today
         for day in self._uncut:
@@ -286,13 +286,15 @@ class _Benchmark:
         self._site.hint(self._options.mails)
         if not processes.wait_until(lambda: self._mail_server.taken() > 0, seconds=60):
             raise RoundFailed(f"nothing is sent: {(self._site.folder / 'worker.log').read_text()[-500:]}")
-        sending = visit(visits)
-        taken = self._mail_server.taken()
-        progress(f"while sending: p99 {sending.p99_ms:.1f} of {idle.p99_ms:.1f} ms; {taken} messages taken by then")
-        if taken >= self._options.mails:
+        meanwhile = visit(visits), visit(empty)
+        site, machine = (sending.p99_ms / idle.p99_ms for sending, idle in zip(meanwhile, before, strict=True))
+        progress(f"while sending: p99 {site:.2f} times the idle one's, the reference's {machine:.2f} times")
+        if self._mail_server.taken() >= self._options.mails:
             progress("the issue was out before the end of the measurement: use more --mails")
-        self._errors += idle.errors + sending.errors
-        return {"idle": round(idle.p99_ms, 1), "sending": round(sending.p99_ms, 1)}
+        self._errors += before[0].errors + meanwhile[0].errors
+        seen = {"idle": before, "sending": meanwhile}
+        of_site = {name: round(site.p99_ms, 1) for name, (site, _) in seen.items()}
+        return of_site | {f"reference_{name}": round(empty.p99_ms, 1) for name, (_, empty) in seen.items()}
 
 
 if __name__ == "__main__":

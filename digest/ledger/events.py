@@ -1,14 +1,16 @@
 """The operators' log of events. It never contains an address."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, String, bindparam, insert, select, update
 
+from digest.database.dialect import as_rows, rows_of
 from digest.database.tables import events
 
 _INSERT = insert(events).inline()
@@ -56,6 +58,23 @@ def record(connection: Connection, at: datetime, subject: str, what: str, detail
     if actor := _actor.get():
         detail = detail | asdict(actor)
     connection.execute(_INSERT, {"at": at, "subject": subject, "what": what, "detail": detail})
+
+
+def record_each(
+    connection: Connection, at: datetime, subjects: Sequence[str], what: str, detail: dict[str, Any]
+) -> None:
+    """Store the same event for each subject, in one statement."""
+    if subjects:
+        dialect = connection.dialect.name
+        rows = as_rows(dialect, [{"subject": subject} for subject in subjects])
+        connection.execute(_insert_each(dialect), {"at": at, "what": what, "detail": detail, "rows": rows})
+
+
+@cache
+def _insert_each(dialect: str) -> Any:
+    given = rows_of(dialect, {"subject": String()})
+    same = {name: bindparam(name, type_=events.c[name].type) for name in ("at", "what", "detail")}
+    return insert(events).inline().from_select([*same, "subject"], select(*same.values(), given.c.subject))
 
 
 def record_once_a_day(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:

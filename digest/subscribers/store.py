@@ -1,15 +1,15 @@
 """Subscribers: their status, preferences and consent. Only this module changes a status."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, desc, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, desc, exists, func, insert, select, update
 
-from digest.database.dialect import insert_new, use_indexed_order
+from digest.database.dialect import in_list_param, insert_new, use_indexed_order
 from digest.database.engine import transaction
 from digest.database.tables import (
     consents,
@@ -20,13 +20,6 @@ from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
-# Building a statement takes as long as running it.
-_IS_CONFIRMED = (subscribers.c.id == bindparam("subscriber")) & (subscribers.c.status == str(Status.CONFIRMED))
-_UNSUBSCRIBE = {"status": str(Status.UNSUBSCRIBED), "changed_at": bindparam("now")}
-_UNSUBSCRIBE_CONFIRMED = update(subscribers).where(_IS_CONFIRMED).values(_UNSUBSCRIBE).returning(subscribers.c.key)
-_WITHDRAW_REQUEST = delete(consents).where(
-    consents.c.subscriber_id == bindparam("id"), consents.c.confirmed_at.is_(None)
-)
 
 
 def add_pending(
@@ -115,10 +108,26 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
     return _change(connection, subscriber_id, tuple(Status), asdict(request) | values)
 
 
-def unsubscribe_confirmed(connection: Connection, subscriber_id: int, now: datetime) -> str | None:
-    """Unsubscribe a confirmed subscriber, and return their recipient key; None, and no change, for any other."""
-    key: str | None = connection.execute(_UNSUBSCRIBE_CONFIRMED, {"subscriber": subscriber_id, "now": now}).scalar()
-    return key
+def unsubscribe_confirmed(connection: Connection, subscriber_ids: Collection[int], now: datetime) -> dict[int, str]:
+    """Unsubscribe confirmed subscribers without an open request, except rows that another transaction has locked.
+
+    Returns their recipient keys.
+    """
+    values = {"ids": list(subscriber_ids), "now": now}
+    return {row.id: row.key for row in connection.execute(_unsubscribe_confirmed(connection.dialect.name), values)}
+
+
+@cache
+def _unsubscribe_confirmed(dialect: str) -> Any:
+    # Building this statement takes as long as running it. Their status is compared apart from finding them: with its
+    # index PostgreSQL may read all who are confirmed.
+    which = in_list_param(dialect, subscribers.c.id, "ids")
+    free = select(subscribers.c.id, subscribers.c.status).where(which).with_for_update(skip_locked=True).cte("free")
+    is_confirmed = (subscribers.c.id == free.c.id) & (free.c.status == str(Status.CONFIRMED))
+    asks = exists().where(consents.c.subscriber_id == free.c.id, consents.c.confirmed_at.is_(None))
+    values = {"status": str(Status.UNSUBSCRIBED), "changed_at": bindparam("now")}
+    change = update(subscribers).where(is_confirmed, ~asks).values(values)
+    return change.returning(subscribers.c.id, subscribers.c.key)
 
 
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
@@ -181,7 +190,8 @@ def other_consents(connection: Connection, subscriber_id: int) -> list[Consent]:
 
 def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
     """Delete the open request; False when there is none."""
-    return connection.execute(_WITHDRAW_REQUEST, {"id": subscriber_id}).rowcount == 1
+    is_open = (consents.c.subscriber_id == subscriber_id) & consents.c.confirmed_at.is_(None)
+    return connection.execute(delete(consents).where(is_open)).rowcount == 1
 
 
 # --- export ---

@@ -3,7 +3,7 @@
 Confirming queues an issue as well: issues/first_issue.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ from digest.subscribers.suppressions import is_suppressed, lift, suppress, suppr
 
 PENDING_FOR = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
+UNSUBSCRIBED = "unsubscribed"
 SAID_WHY = "said why they left"
 _PREFERENCES = tuple(field.name for field in fields(Preferences))
 
@@ -140,30 +141,30 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address
     whose request was not confirmed is suppressed, so that it is not asked again when someone enters it.
     """
-    with transaction(engine) as connection:
-        key = store.unsubscribe_confirmed(connection, subscriber_id, now)
-        was_confirmed = ended = key is not None
-        if key is None:
-            subscriber = store.by_id(connection, subscriber_id, lock=True)
-            if subscriber is None:
-                return False
-            key, ended = subscriber.key, store.set_unsubscribed(connection, subscriber_id, now)
-            was_confirmed = ended and subscriber.status is Status.CONFIRMED
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None:
+            return False
+        ended = store.set_unsubscribed(connection, subscriber_id, now)
         withdrawn = store.withdraw_request(connection, subscriber_id)
         if not ended and not withdrawn:
             return False
+        was_confirmed = ended and subscriber.status is Status.CONFIRMED
         if not was_confirmed or withdrawn:
-            suppress(connection, key, SuppressionReason.ASKED, "", now)
-        _record(connection, key, "unsubscribed", now, {"how": how})
-        if goodbye and was_confirmed and not is_suppressed(connection, key):
-            _queue_goodbye(connection, subscriber_id, now)
+            suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
+        _record(connection, subscriber.key, UNSUBSCRIBED, now, {"how": how})
+        if goodbye and was_confirmed and not is_suppressed(connection, subscriber.key):
+            _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
     return True
 
 
-def _queue_goodbye(connection: Connection, subscriber_id: int, now: datetime) -> None:
-    subscriber = store.by_id(connection, subscriber_id)
-    if subscriber is not None:
-        _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
+def unsubscribe_confirmed(engine: Engine, subscriber_ids: Collection[int], now: datetime, how: str) -> Collection[int]:
+    """Do as unsubscribe() for many, in one transaction that waits for no other. Returns those it did; the rest have no
+    subscription, have more to end than that, or are being changed: unsubscribe() them one by one.
+    """
+    with transaction(engine) as connection:
+        keys = store.unsubscribe_confirmed(connection, subscriber_ids, now)
+        events.record_each(connection, now, [event_subject(key) for key in keys.values()], UNSUBSCRIBED, {"how": how})
+    return keys
 
 
 def say_why(engine: Engine, subscriber_id: int, reason: str, words: str, now: datetime) -> bool:

@@ -26,6 +26,7 @@ from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
+from digest.web.personal.one_click import OneClick
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
@@ -58,12 +59,15 @@ def create_app(
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
+    for room in (signup, archive, preferences, search, feedback, suggestions, feeds, discovery, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     if editions is not None:
         app.add_middleware(PageCache, pages.languages, settings.language, editions)
+    app.add_middleware(
+        OneClick, engine=engine, keys=settings.secret_keys, languages=pages.languages, default=settings.language
+    )
     app.add_middleware(
         Guard,
         refuse=lambda request, status: pages.for_request(request).refuse(status),
@@ -96,12 +100,15 @@ def _requests_an_hour(settings: Settings) -> Callable[[], int]:
     return lambda: limits.requested_limit(clock.now().date())
 
 
+# The answers to errors are made without a thread: each thread may be waiting for the database.
+
+
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
-    def early(_request: Request, problem: Exception) -> Response:
+    async def early(_request: Request, problem: Exception) -> Response:
         assert isinstance(problem, EarlyAnswer)
         return problem.answer
 
-    def refused(request: Request, problem: Exception) -> Response:
+    async def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
         detail = problem.detail if isinstance(problem.detail, Message) else ""  # else the framework's own phrase
         language = pages.for_request(request)
@@ -111,16 +118,16 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         answer.headers.update(problem.headers or {})
         return answer
 
-    def broken(request: Request, _problem: Exception) -> HTMLResponse:
+    async def broken(request: Request, _problem: Exception) -> HTMLResponse:
         # This answer is made outside of the guard.
         answer = pages.for_request(request).refuse(500)
         add_security_headers(answer.headers, request.scope["path"], request.method)
         return answer
 
-    def no_such_address(request: Request, _problem: Exception) -> Response:
+    async def no_such_address(request: Request, _problem: Exception) -> Response:
         return pages.for_request(request).refuse(404)
 
-    def gone(_request: Request, _problem: Exception) -> Response:
+    async def gone(_request: Request, _problem: Exception) -> Response:
         return Response(status_code=400)  # for the log; the client has disconnected
 
     app.add_exception_handler(EarlyAnswer, early)
@@ -131,7 +138,7 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
 
 
 def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
-    def database_away(request: Request, problem: Exception) -> Response:
+    async def database_away(request: Request, problem: Exception) -> Response:
         # The words of the problem may hold an address; its type says enough.
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
@@ -140,7 +147,7 @@ def _answer_database_errors(app: FastAPI, pages: Pages) -> None:
         answer.headers.update(RETRY_AFTER)
         return answer
 
-    def not_migrated(request: Request, problem: Exception) -> Response:
+    async def not_migrated(request: Request, problem: Exception) -> Response:
         log.error(f"the database is not ready. {problem}", every=60)
         detail = _(
             "This site is being set up or upgraded, so nothing has changed. For its operator: the database is not "

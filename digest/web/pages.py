@@ -1,10 +1,11 @@
 """Templates and values → HTML answers. Every page is escaped, and small."""
 
 import re
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 from starlette.background import BackgroundTask
 
 from digest import clock
@@ -24,6 +26,8 @@ from digest.web.assets import Assets
 from digest.web.form_time import form_time
 from digest.web.negotiation import LanguageChoice, choose_language
 
+_EMAIL = "\ue000"  # stands for an address in a page that is kept; nothing else holds this character
+_KEPT_SECONDS = 300  # much less than a form may be open
 _DID_NOT_WORK = _("That didn’t work")
 _IN_WORDS = {
     400: (_DID_NOT_WORK, _("We couldn’t read that request. Please go back and try again.")),
@@ -56,6 +60,7 @@ class Pages:
         self._root = urlsplit(settings.public_url).path
         self._choice = LanguageChoice(languages.get(settings.language))
         self._in_language = lru_cache(maxsize=None)(self._make_environment)
+        self._kept = lru_cache(maxsize=100)(self._render_kept)
 
     def for_request(self, request: Request) -> "Pages":
         """The same pages in the language that `request` asks for."""
@@ -115,15 +120,30 @@ class Pages:
 
     def at(self, path: str) -> str:
         """A link within this site, or within the current page such as `?page=2`; keeps the chosen language."""
-        return self._choice.kept(self._root + path if path.startswith("/") else path)
+        return self._at(self._choice, path)
+
+    def _at(self, choice: LanguageChoice, path: str) -> str:
+        return choice.kept(self._root + path if path.startswith("/") else path)
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> HTMLResponse:
         """The page `name`; `after` runs once the answer is out."""
         choice = self._choice if status == HTTPStatus.OK else replace(self._choice, translations=())
+        return _answer(self._render_in(choice, name, values), status, choice, after)
+
+    def show_typed(self, name: str, status: int, email: str, **values: str) -> HTMLResponse:
+        """As show(), with the address that was typed, in a page that is rendered once for many: in a flood, that takes
+        longer than all else.
+        """
+        choice = replace(self._choice, translations=())
+        page = self._kept(choice, name, tuple(values.items()), int(clock.now().timestamp() // _KEPT_SECONDS))
+        return _answer(page.replace(_EMAIL, str(escape(email))), status, choice)
+
+    def _render_kept(self, choice: LanguageChoice, name: str, values: tuple[tuple[str, str], ...], _when: int) -> str:
+        return self._render_in(choice, name, dict(values) | {"email": _EMAIL})
+
+    def _render_in(self, choice: LanguageChoice, name: str, values: Mapping[str, Any]) -> str:
         template = self._in_language(choice.language.code).get_template(f"{name}.html")
-        page = template.render(values, at=self.at, choice=choice)
-        headers = {"Vary": "Accept-Language", "Content-Language": choice.language.code}
-        return HTMLResponse(page, status, headers, background=after)
+        return template.render(values, at=partial(self._at, choice), choice=choice)
 
     def say(
         self, heading: str, *paragraphs: str, status: int = 200, after: BackgroundTask | None = None
@@ -135,6 +155,11 @@ class Pages:
         """An error in plain words; `detail` where there is something better to say than in general."""
         heading, usual = _IN_WORDS.get(status, (_DID_NOT_WORK, _("Please go back and try again.")))
         return self.say(heading, detail or usual, status=status)
+
+
+def _answer(page: str, status: int, choice: LanguageChoice, after: BackgroundTask | None = None) -> HTMLResponse:
+    headers = {"Vary": "Accept-Language", "Content-Language": choice.language.code}
+    return HTMLResponse(page, status, headers, background=after)
 
 
 def _with_capital(text: str) -> str:

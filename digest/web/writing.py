@@ -32,6 +32,7 @@ class _Turns:
 
     def __init__(self) -> None:
         self.threads = CapacityLimiter(_WRITERS)
+        self.after_others = CapacityLimiter(1)
         self.failed_at = -math.inf
 
 
@@ -65,6 +66,12 @@ def in_turn(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
             turns.threads.release_on_behalf_of(turn)
 
     return waiting
+
+
+async def after_others(work: Callable[[], R]) -> R:
+    """Do work that nobody waits for, in turn, but never more than one at a time: it must not delay those who wait."""
+    async with _turns().after_others:
+        return await in_turn(work)()
 
 
 def one_at_a_time() -> None:

@@ -1,16 +1,20 @@
 """While the database is locked, forms are told to come back and everything else is answered as before."""
 
 import http.client
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from inspect import iscoroutinefunction
 
+import anyio
 import pytest
 
 from digest.database.engine import connect, transaction
 from digest.settings import Settings
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
+from digest.web.writing import after_others, in_turn
 from tests.support.scenario import add_subscriber
 from tests.web.conftest import ADDRESS, SECRET, START
 from tests.web.rendered_pages import serving
@@ -57,3 +61,34 @@ def test_a_held_write_lock_keeps_no_page_waiting(site: str, sqlite_url: str) -> 
         assert "Please try again shortly" in refused.read().decode()
         assert forms[-1].getresponse().status in (200, 503)
     other.dispose()
+
+
+def test_work_after_an_answer_leaves_room_for_those_who_wait_for_theirs() -> None:
+    may_end, begun = threading.Event(), []
+
+    def carry_out() -> None:
+        begun.append(None)
+        may_end.wait(30)
+
+    async def all_together() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(FORMS):
+                tasks.start_soon(after_others, carry_out)
+            while not begun:
+                await anyio.sleep(0.001)
+            with anyio.fail_after(20):
+                assert await in_turn(lambda: "stored")() == "stored"
+            may_end.set()
+        assert len(begun) == FORMS
+
+    anyio.run(all_together)
+
+
+def test_the_answer_to_an_error_needs_no_thread_which_may_be_waiting_for_the_database(
+    sqlite_url: str, settings: Settings
+) -> None:
+    engine = connect(sqlite_url)
+    app = create_app(engine, settings, lambda: None)
+    threads = {handler for handler in app.exception_handlers.values() if not iscoroutinefunction(handler)}
+    engine.dispose()
+    assert {handler.__module__ for handler in threads} <= {"fastapi.exception_handlers"}

@@ -19,8 +19,9 @@ from digest.subscribers.links import LinkRequest
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose
 from digest.web.pages import Pages
+from digest.web.personal import one_click
 from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink, unsubscribe_link, verified
-from digest.web.site import PageRouter, Posted, PostedAnything, Site, TheSite
+from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
 
 # Why somebody leaves: the word in the log of events, and what the page says.
 REASONS = {
@@ -172,8 +173,9 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
 
     A signed link of someone whose data is deleted is answered like any other: it gets no further message.
     """
-    if "List-Unsubscribe" in form:
-        return _one_click(site, token)
+    if one_click.FIELD in form:
+        subscriptions.unsubscribe(site.engine, verified(site, token).subscriber_id, clock.now(), one_click.EVENT)
+        return PlainTextResponse(site.pages.language.say(one_click.UNSUBSCRIBED))
     link = unsubscribe_link(site, token)
     pages = (link or site).pages
     if value(form, "undo"):
@@ -185,12 +187,6 @@ def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
         engine, link.subscriber.id, clock.now(), "unsubscribe page", goodbye
     )
     return _show_unsubscribed(pages, first, site.hint_later() if first and goodbye else None)
-
-
-def _one_click(site: Site, token: str) -> Response:
-    """Mail providers send many at once, and show no page: one transaction, and nothing of the subscriber is read."""
-    subscriptions.unsubscribe(site.engine, verified(site, token).subscriber_id, clock.now(), "one-click")
-    return PlainTextResponse(site.pages.language.say(_("We won’t send you any more issues.")))
 
 
 def _show_unsubscribed(pages: Pages, first: bool, after: BackgroundTask | None = None) -> Response:

@@ -43,7 +43,7 @@ from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
-from digest.web.writing import CANNOT_BE_USED, in_turn
+from digest.web.writing import CANNOT_BE_USED, after_others, in_turn
 
 log = structlog.get_logger()
 
@@ -130,14 +130,15 @@ async def _take(site: Site, request: Request, form: Form, page: str, words: Mess
     """
     began = time.perf_counter()
     asked_for, wanted = _request_in(site, request, form, page)
-    answer = _may_arrive(site, site.pages, words)
+    after = None
     if not _is_a_program(form):
         try:
             site.admission.check(wanted)
             await in_turn(partial(_store, site, wanted, asked_for))()
         except TooMany as problem:
             raise EarlyAnswer(_too_many(site, page, asked_for.email, problem)) from None
-        answer.background = BackgroundTask(_carry_out, site, asked_for)
+        after = BackgroundTask(_carry_out, site, asked_for)
+    answer = _may_arrive(site, site.pages, words, after)
     await anyio.sleep(max(0.0, ANSWER_SECONDS - (time.perf_counter() - began)))
     return answer
 
@@ -169,7 +170,7 @@ def _store(site: Site, wanted: EmailRequest, request: FormRequest) -> None:
 
 async def _carry_out(site: Site, request: FormRequest) -> None:
     try:
-        queued = await in_turn(partial(carry_out, site.engine, request, site.secret))()
+        queued = await after_others(partial(carry_out, site.engine, request, site.secret))
     except (*CANNOT_BE_USED, HTTPException):
         log.warning("a request for an email waits for the scheduler, since the database cannot be used")
         return
@@ -191,7 +192,7 @@ def _too_many(site: Site, page: str, address: str, problem: TooMany) -> Response
             "We’re getting too many requests right now. Please try again in %(num)s minutes.",
             num=minutes,
         )
-    answer = site.pages.show(page, 429, email=address, error=words, meant="")
+    answer = site.pages.show_typed(page, 429, address, error=words, meant="")
     answer.headers["Retry-After"] = str(math.ceil(problem.seconds))
     return answer
 

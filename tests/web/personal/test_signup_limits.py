@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from markupsafe import escape
 from sqlalchemy import event
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
@@ -21,6 +22,7 @@ from digest.subscribers.suppressions import suppress
 from digest.web.app import create_app
 from digest.web.personal import signup
 from tests.conftest import Clock
+from tests.support.scenario import ON_SQLITE
 from tests.web.conftest import ADDRESS, SECRET, START, Visit
 
 FORMS = pytest.mark.parametrize("path", ["/subscribe", "/manage"])
@@ -77,6 +79,29 @@ def test_beyond_a_limit_all_addresses_get_the_same_answer(browser_at: Browser, v
     assert len({answer[:2] for answer in answers[:5]}) == 1
     assert {answer[0] for answer in answers[5:]} == {429}
     assert len({answer[1:] for answer in answers[5:]}) == 1
+
+
+@ON_SQLITE
+@FORMS
+def test_a_flood_is_refused_with_a_page_that_is_kept_for_some_minutes(
+    browser_at: Browser, clock: Clock, path: str
+) -> None:
+    forms = []
+    for seconds, name in ((0, "o'hara&co"), (2, "eve"), (3600, "mallory")):
+        browser = browser_at(f"192.0.{seconds}.1" if seconds < 256 else "203.0.113.1")
+        clock.move_to(START + timedelta(seconds=seconds))
+        for number in range(5):
+            browser.post(path, data={"email": f"{name}{number}@example.org"})
+        refused = browser.post(path, data={"email": f"{name}@example.org"})
+        made = MADE.search(refused.text)
+        assert refused.status_code == 429
+        assert f'value="{escape(name)}@example.org"' in refused.text
+        assert made
+        forms.append(made[1])
+    assert forms[0] == forms[1] != forms[2]
+    later = browser_at("198.51.100.1").post(path, data={"email": ADDRESS, "made": forms[0]})
+    assert later.status_code == 200
+    assert "Check your inbox" in later.text
 
 
 def test_a_flood_from_one_network_leaves_room_for_people_elsewhere(browser_at: Browser, visit: Visit) -> None:
