@@ -180,9 +180,9 @@ class Jobs:
 
     def _count(self) -> None:
         with read_only(self._engine) as connection:
-            issue_ids = totals.issues_without_totals(connection)
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
-        for issue_id in issue_ids:
+            issue_ids = set(totals.issues_without_totals(connection)) - totals.unfinished_issues(connection)
+        for issue_id in sorted(issue_ids):
             with transaction(self._engine) as connection:
                 totals.store_totals(connection, issue_id)
         with transaction(self._engine) as connection:
