@@ -181,8 +181,9 @@ class Jobs:
     def _count(self) -> None:
         with read_only(self._engine) as connection:
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
-            issue_ids = set(totals.issues_without_totals(connection)) - totals.unfinished_issues(connection)
-        for issue_id in sorted(issue_ids):
+            uncounted = totals.issues_without_totals(connection)
+            issue_ids = [issue_id for issue_id in uncounted if not totals.is_unfinished(connection, issue_id)]
+        for issue_id in issue_ids:
             with transaction(self._engine) as connection:
                 totals.store_totals(connection, issue_id)
         with transaction(self._engine) as connection:
