@@ -19,10 +19,11 @@ from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
-from digest.web import health, inbox, metrics
+from digest.web import inbox
 from digest.web.assets import Assets
 from digest.web.edition_watch import EditionWatch
 from digest.web.guard import PERSONAL, Guard, add_security_headers
+from digest.web.monitoring import health, metrics
 from digest.web.page_cache import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
