@@ -60,7 +60,8 @@ def run(settings: Settings, database: Engine) -> None:
     with HeartbeatThread(settings, Role.SCHEDULER):
         # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
-        threading.Event().wait()
+        while True:
+            time.sleep(1.0)  # a signal that comes just before a wait without end would not end it
 
 
 def schedule(jobs: "Jobs") -> BackgroundScheduler:
