@@ -48,7 +48,7 @@ def upgrade() -> None:
     op.create_index(
         'ix_deliveries_requested',
         'deliveries',
-        ['state', 'kind', 'reason', 'attempts'],
+        ['kind', 'state', 'reason', 'attempts'],
         postgresql_where=REQUESTED,
         sqlite_where=REQUESTED,
     )
