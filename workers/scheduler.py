@@ -70,7 +70,8 @@ def run(settings: Settings, database: Engine) -> None:
     with HeartbeatThread(settings, Role.SCHEDULER), WatchThread(settings, pings=True):
         # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
-        threading.Event().wait()
+        while True:
+            time.sleep(1.0)  # a signal that comes just before a wait without end would not end it
 
 
 def schedule(jobs: "Jobs") -> BackgroundScheduler:
@@ -198,8 +199,9 @@ class Jobs:
 
     def _count(self) -> None:
         with read_only(self._engine) as connection:
-            issue_ids = totals.issues_without_totals(connection)
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
+            uncounted = totals.issues_without_totals(connection)
+            issue_ids = [issue_id for issue_id in uncounted if not totals.is_unfinished(connection, issue_id)]
         for issue_id in issue_ids:
             with transaction(self._engine) as connection:
                 totals.store_totals(connection, issue_id)

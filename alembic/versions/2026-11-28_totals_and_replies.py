@@ -13,6 +13,8 @@ down_revision = '0021'
 branch_labels = None
 depends_on = None
 
+REQUESTED = sa.text('issue_id IS NULL')
+
 
 def upgrade() -> None:
     collation = 'C' if op.get_bind().dialect.name == 'postgresql' else None
@@ -43,8 +45,16 @@ def upgrade() -> None:
         sa.Column('replies', sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint('day', 'domain', 'reply', name=op.f('pk_reply_counts')),
     )
+    op.create_index(
+        'ix_deliveries_requested',
+        'deliveries',
+        ['kind', 'state', 'reason', 'attempts'],
+        postgresql_where=REQUESTED,
+        sqlite_where=REQUESTED,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index('ix_deliveries_requested', 'deliveries', postgresql_where=REQUESTED, sqlite_where=REQUESTED)
     for table in ('reply_counts', 'destinations', 'issue_totals'):
         op.drop_table(table)

@@ -4,15 +4,20 @@ An issue has totals only while each of its deliveries is in a final state. A tra
 again, or adds one, calls forget_totals(). Both sides lock the issue's row, so that neither overlooks the other.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, exists, func, insert, select
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select
 
+from digest.database.dialect import use_indexes
 from digest.database.tables import deliveries, issue_totals, issues
 from digest.ledger.deliveries import HELD, is_waiting
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State
+
+WAITING = (State.QUEUED, State.UNCERTAIN)
+ENDED = (State.REFUSED, State.EXPIRED, State.SKIPPED, State.QUARANTINED)  # without a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +43,28 @@ def issues_without_totals(connection: Connection) -> list[int]:
     return list(connection.scalars(select(issues.c.id).where(~has_totals).order_by(issues.c.id)))
 
 
+def is_unfinished(connection: Connection, issue_id: int) -> bool:
+    """True if a delivery of the issue may still change. Finds the first by an index, without counting."""
+    use_indexes(connection)
+    mine = and_(deliveries.c.issue_id == issue_id, deliveries.c.issue_id.is_not(None))  # as the index says
+    conditions = (is_waiting(), deliveries.c.state.in_(HELD))  # each has an index
+    queries = (select(deliveries.c.id).where(mine, condition).limit(1) for condition in conditions)
+    return any(connection.execute(query).first() for query in queries)
+
+
 def store_totals(connection: Connection, issue_id: int) -> bool:
-    """Count an issue for good if it is finished. Returns False if it is not."""
+    """Count an issue for good if it is finished. Returns False if it is not. Reads all of its deliveries."""
     _lock(connection, [issue_id])
-    mine = deliveries.c.issue_id == issue_id
-    is_unfinished = select(deliveries.c.id).where(mine, is_waiting() | deliveries.c.state.in_(HELD)).limit(1)
-    if connection.execute(is_unfinished).first() is not None:
-        return False
-    columns = (deliveries.c.issue_id, deliveries.c.state, deliveries.c.reason)
-    sums = select(*columns, func.count(), func.max(deliveries.c.finished_at)).where(mine).group_by(*columns)
     connection.execute(delete(issue_totals).where(issue_totals.c.issue_id == issue_id))
-    connection.execute(insert(issue_totals).from_select([column.name for column in issue_totals.columns], sums))
+    may_change = or_(is_waiting(), deliveries.c.state.in_(HELD))
+    columns = (deliveries.c.state, deliveries.c.reason)
+    sums = select(*columns, func.count(), func.max(deliveries.c.finished_at), func.count().filter(may_change))
+    rows = connection.execute(sums.where(deliveries.c.issue_id == issue_id).group_by(*columns)).all()
+    if any(row[-1] for row in rows):
+        return False
+    names = [column.name for column in issue_totals.columns]
+    if rows:
+        connection.execute(insert(issue_totals), [dict(zip(names, (issue_id, *row[:-1]), strict=True)) for row in rows])
     return True
 
 
@@ -58,26 +74,42 @@ def forget_totals(connection: Connection, issue_ids: Collection[int]) -> None:
     connection.execute(delete(issue_totals).where(issue_totals.c.issue_id.in_(issue_ids)))
 
 
-def message_counts(connection: Connection) -> dict[tuple[Kind, State], int]:
-    """The deliveries of all time by kind and state. Counts only those of unfinished issues and of no issue.
+def message_counts(connection: Connection, others: Collection[int] = ()) -> Counter[tuple[Kind, State]]:
+    """The deliveries of all time by kind and state, except those of the issues `others`.
 
-    Needs one view of the database for its three statements: on PostgreSQL at least REPEATABLE READ.
+    Counts only what is not accepted of unfinished issues, and what belongs to no issue. Needs one view of the database
+    for its statements: on PostgreSQL at least REPEATABLE READ.
     """
-    counts: dict[tuple[Kind, State], int] = {}
-    finished = (
-        select(issues.c.kind, issue_totals.c.state, func.sum(issue_totals.c.deliveries))
-        .join_from(issue_totals, issues)
-        .group_by(issues.c.kind, issue_totals.c.state)
-    )
-    for issue_kind, state, count in connection.execute(finished):
-        counts[OF_ISSUE[IssueKind(issue_kind)], State(state)] = count
-    # A list of ids rather than a subquery: PostgreSQL would read all deliveries for that.
-    open_ids = issues_without_totals(connection)
-    for which in (deliveries.c.issue_id.in_(open_ids), deliveries.c.issue_id.is_(None)):
-        columns = (deliveries.c.kind, deliveries.c.state)
-        for kind, state, count in connection.execute(select(*columns, func.count()).where(which).group_by(*columns)):
-            key = Kind(kind), State(state)
-            counts[key] = counts.get(key, 0) + count
+    counts: Counter[tuple[Kind, State]] = Counter()
+    finished = select(issues.c.kind, issue_totals.c.state, func.sum(issue_totals.c.deliveries))
+    finished = finished.join_from(issue_totals, issues).where(issues.c.id.not_in(others))
+    for issue_kind, state, count in connection.execute(finished.group_by(issues.c.kind, issue_totals.c.state)):
+        counts[OF_ISSUE[IssueKind(issue_kind)], State(state)] += count
+    if uncounted := set(issues_without_totals(connection)) - set(others):
+        counts += _unfinished_counts(connection, uncounted)
+    columns = (deliveries.c.kind, deliveries.c.state)
+    requested = select(*columns, func.count()).where(deliveries.c.issue_id.is_(None)).group_by(*columns)
+    for kind, state, count in connection.execute(requested):
+        counts[Kind(kind), State(state)] += count
+    return +counts
+
+
+def _unfinished_counts(connection: Connection, issue_ids: Collection[int]) -> Counter[tuple[Kind, State]]:
+    """By indexes of what is not accepted; the other candidates are."""
+    counts: Counter[tuple[Kind, State]] = Counter()
+    candidates = select(issues.c.id, issues.c.kind, issues.c.candidates).where(issues.c.id.in_(issue_ids))
+    kinds = {}
+    for issue_id, issue_kind, count in connection.execute(candidates):
+        kinds[issue_id] = OF_ISSUE[IssueKind(issue_kind)]
+        counts[kinds[issue_id], State.ACCEPTED] += count
+    use_indexes(connection)
+    columns = (deliveries.c.issue_id, deliveries.c.state)
+    mine = deliveries.c.issue_id.in_(issue_ids)
+    for states in (WAITING, HELD, ENDED):  # each has an index
+        query = select(*columns, func.count()).where(deliveries.c.state.in_(states), mine).group_by(*columns)
+        for issue_id, state, count in connection.execute(query.where(deliveries.c.issue_id.is_not(None))):
+            counts[kinds[issue_id], State(state)] += count
+            counts[kinds[issue_id], State.ACCEPTED] -= count
     return counts
 
 

@@ -19,9 +19,10 @@ from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
-from digest.web import health, inbox, metrics
+from digest.web import inbox
 from digest.web.assets import Assets
 from digest.web.guard import PERSONAL, Guard, add_security_headers
+from digest.web.monitoring import health, metrics
 from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages

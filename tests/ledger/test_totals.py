@@ -191,8 +191,10 @@ def test_an_issue_with_a_delivery_that_may_still_change_has_no_totals(sent_issue
         for states in ({"state": "accepted", "finished_at": LATER}, {"state": last, "finished_at": None}):
             connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(states))
             ids = ids[:1]
+        assert totals.is_unfinished(connection, issue_id)
         assert not totals.store_totals(connection, issue_id)
         connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(state="skipped"))
+        assert not totals.is_unfinished(connection, issue_id)
         assert totals.store_totals(connection, issue_id)
         change.rollback()
 

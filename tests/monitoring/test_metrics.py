@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import reply_counts
-from digest.ledger import totals, transitions
+from digest.ledger import sending, totals, transitions
 from digest.ledger.replies import ReplyClass, count_replies, name_destinations, replies_to
 from digest.monitoring.metrics import families, measure
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
@@ -137,30 +137,57 @@ def test_counters_never_go_back_whatever_is_purged_counted_or_tried_again(engine
     assert seen["digest_messages_accepted_total", "digest"] == len(hands.server.taken)
 
 
-def test_an_issue_that_is_counted_for_good_meanwhile_is_neither_missed_nor_counted_twice(postgresql_url):
+@pytest.fixture
+def two_engines(postgresql_url):
+    """On an issue with one delivery."""
     engine, other = connect(postgresql_url), connect(postgresql_url)
     add_papers(engine, range(3))
     add_subscriber(engine, "ada@example.com")
-    issue = cut(engine)
-    with transaction(engine) as connection:
-        connection.exec_driver_sql("UPDATE deliveries SET state = 'accepted'")
-    before = counters(engine)
-    steps = [
-        lambda connection: totals.store_totals(connection, issue.issue_id),
-        lambda connection: totals.forget_totals(connection, [issue.issue_id]),
-    ]
+    yield engine, other, cut(engine).issue_id
+    engine.dispose()
+    other.dispose()
+
+
+def before_statements(engine, is_meant, other, steps):
+    """Do one of `steps` in a transaction of `other` before each statement that is meant."""
 
     def meanwhile(_connection, _cursor, statement, *_about):
-        if "NOT (EXISTS" in statement and steps:
+        if steps and is_meant(statement):
             with transaction(other) as connection:
                 steps.pop(0)(connection)
 
     event.listen(engine, "before_cursor_execute", meanwhile)
-    assert [counters(engine), counters(engine)] == [before, before]
-    assert before["digest_messages_accepted_total", "digest"] == 1
+
+
+def test_an_issue_that_is_counted_for_good_meanwhile_is_neither_missed_nor_counted_twice(two_engines):
+    engine, other, issue_id = two_engines
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("UPDATE deliveries SET state = 'accepted'")
+    week_later = LATER + timedelta(days=7)
+    before = scrape(engine, week_later)
+    steps = [
+        lambda connection: totals.store_totals(connection, issue_id),
+        lambda connection: totals.forget_totals(connection, [issue_id]),
+    ]
+    before_statements(engine, lambda statement: "NOT (EXISTS" in statement, other, steps)
+    for _ in range(2):
+        assert scrape(engine, week_later)["digest_messages", "digest", "accepted"] == 1
     assert not steps
-    engine.dispose()
-    other.dispose()
+    assert before["digest_messages_accepted_total", "digest"] == 1
+
+
+def test_a_message_that_returns_to_the_queue_meanwhile_does_not_look_accepted(two_engines):
+    engine, other, _issue_id = two_engines
+    with transaction(engine) as connection:
+        (claim,) = sending.claim(connection, "one", 1, LATER)
+    steps = [lambda connection: transitions.requeue(connection, [claim.id], LATER)]
+
+    def counts_what_workers_hold(statement):
+        return "GROUP BY deliveries.issue_id, deliveries.state" in statement and "FILTER" not in statement
+
+    before_statements(engine, counts_what_workers_hold, other, steps)
+    assert scrape(engine)["digest_messages_accepted_total", "digest"] == 0
+    assert not steps
 
 
 def test_sums_that_take_too_long_are_left_out_and_do_not_look_like_an_outage(postgresql_url):

@@ -63,6 +63,8 @@ deliveries = table(
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
     # An issue's accepted deliveries are its candidates without all others, so that only these few have to be counted.
     partial_index("ix_deliveries_unsent", "state", "issue_id", "reason", where=UNSENT),
+    # Counts what belongs to no issue, without reading the rows.
+    partial_index("ix_deliveries_requested", "kind", "state", "reason", "attempts", where="issue_id IS NULL"),
     # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.
     Index("ix_deliveries_issue", "issue_id", postgresql_using="brin"),
 )

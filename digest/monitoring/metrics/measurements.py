@@ -1,6 +1,7 @@
 """Reads what the metrics show: the status of the installation, and the ledger's sums of all time."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,9 +10,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.database.engine import problem_of, read_only
-from digest.ledger.kinds import IssueKind, Kind, State, SuppressionReason
+from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State, SuppressionReason
 from digest.ledger.replies import ReplyClass, replies_to
 from digest.ledger.totals import message_counts, sending_times
+from digest.monitoring.progress import IssueProgress
 from digest.monitoring.status import InstallationStatus, read_status
 from digest.papers.collecting import last_successes
 from digest.settings import Settings
@@ -41,17 +43,18 @@ class Measurements:
 
 def measure(engine: Engine, settings: Settings, now: datetime) -> Measurements:
     """Measure now. Waits up to a second for Redis, and as long as `engine` does for the database."""
-    status = read_status(engine, settings, now)
-    return Measurements(status, None if status.database_problem else _sums(engine, settings))
-
-
-def _sums(engine: Engine, settings: Settings) -> Sums | None:
-    if engine.dialect.name == "postgresql":  # one view of the ledger for all statements
+    if engine.dialect.name == "postgresql":  # one view for all statements, so that nothing is counted twice or missed
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    status = read_status(engine, settings, now)
+    return Measurements(status, None if status.database_problem else _sums(engine, settings, status))
+
+
+def _sums(engine: Engine, settings: Settings, status: InstallationStatus) -> Sums | None:
+    counted = [issue.id for issue in status.issues]
     try:
         with read_only(engine) as connection:
             return Sums(
-                message_counts(connection),
+                _in_progress(status.issues) + message_counts(connection, counted),
                 replies_to(connection),
                 sending_times(connection),
                 last_successes(connection, settings.sources),
@@ -60,3 +63,15 @@ def _sums(engine: Engine, settings: Settings) -> Sums | None:
     except (SQLAlchemyError, OSError) as problem:
         log.warning("the metrics lack the sums of messages", problem=problem_of(problem))
         return None
+
+
+def _in_progress(issues: Iterable[IssueProgress]) -> Counter[tuple[Kind, State]]:
+    """The deliveries of issues that were counted for the status."""
+    counts: Counter[tuple[Kind, State]] = Counter()
+    for issue in issues:
+        kind = OF_ISSUE[issue.kind]
+        counts[kind, State.QUEUED] += issue.queued + issue.deferred
+        counts[kind, State.SKIPPED] += sum(issue.skipped.values())
+        for state in set(State) - {State.QUEUED, State.SKIPPED}:
+            counts[kind, state] += getattr(issue, state)
+    return counts

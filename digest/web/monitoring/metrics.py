@@ -19,7 +19,7 @@ from digest.settings import Settings
 from digest.smtp import is_loopback
 from digest.web.site import PageRouter
 
-_PATIENCE = 1.0  # second for a lock or a connection; Prometheus waits for ten
+_PATIENCE = 2.5  # seconds for a lock; twice as many for a statement. Prometheus waits for ten
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]  # or 405 would tell of the page
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
