@@ -45,7 +45,9 @@ def run(command, engine, database_url, smtp_server, tmp_path, clock):
     smtp_server.always(Step.RCPT, "550 5.1.1 no such user here", to=LONG)
     smtp_server.always(Step.RCPT, "451 4.7.1 try again later", to="slow@example.com")
     with Sender((parse_relay(smtp_server.url),), connections=1) as sender:
-        postman(engine, sender, tmp_path / "journal", lambda: NOW).deliver_due(100)
+        worker = postman(engine, sender, tmp_path / "journal", lambda: NOW)
+        worker.deliver_due(100)
+        worker.close()
     _change(engine, "bob@example.com", finished_at=NOW + timedelta(seconds=4))
     broken = {
         "state": State.QUARANTINED,
@@ -116,7 +118,7 @@ QUESTIONS = {
     ),
     "how many subscribers over time": (
         ("subscribers", "count", "--by", "day", "--since", "2026-03-01"),
-        ["2026-03-01", "█", "1 left because: too many", "9 confirmed"],
+        ["2026-03-01 0 10 0 10 █", "2026-03-04 0 0 0 9 █", "1 left because: too many", "9 confirmed"],
     ),
     "what goes out tomorrow, to how many": (
         ("upcoming",),
