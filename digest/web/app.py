@@ -64,20 +64,24 @@ def create_app(
         app.include_router(room.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
+    _add_layers(app, settings, pages, editions)
+    _answer_errors(app, pages)
+    _answer_database_errors(app, pages)
+    return app
+
+
+def _add_layers(app: FastAPI, settings: Settings, pages: Pages, editions: EditionWatch | None) -> None:
+    """The layers around the routes, the innermost first."""
     if editions is not None:
         app.add_middleware(PageCache, pages.languages, settings.language, editions)
-    app.add_middleware(
-        OneClick, engine=engine, keys=settings.secret_keys, languages=pages.languages, default=settings.language
-    )
+    engine, language = app.state.site.engine, settings.language
+    app.add_middleware(OneClick, engine=engine, keys=settings.secret_keys, languages=pages.languages, default=language)
     app.add_middleware(
         Guard,
         refuse=lambda request, status: pages.for_request(request).refuse(status),
         public_url=settings.public_url,
         logs_clients=settings.log_clients,
     )
-    _answer_errors(app, pages)
-    _answer_database_errors(app, pages)
-    return app
 
 
 @asynccontextmanager
