@@ -124,6 +124,8 @@ def test_of_a_cancelled_issue_nothing_is_due(engine, read):
     halt(engine, DAY, IssueStatus.CANCELLED, NOON)
     status = read()
     assert (status.waiting.all, status.todays_issue.skipped) == (0, {"issue cancelled": 2})
+    change(engine, 0, state="queued", reason="")  # as a worker that had claimed it returns it
+    assert (read().waiting.all, read().todays_issue.queued) == (0, 1)
 
 
 def test_issues_are_shown_for_two_days_and_older_ones_while_anything_of_them_waits(engine, read):
