@@ -1,5 +1,7 @@
 """Options that several commands share, and how their texts are read."""
 
+import getpass
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from math import isfinite
@@ -9,6 +11,7 @@ import typer
 
 from digest import clock
 from digest.ledger.kinds import IssueKind
+from digest.settings.environment import OPERATOR_VARIABLE
 from digest.text import parse_date, parse_instant
 
 T = TypeVar("T")
@@ -85,6 +88,14 @@ AsOf = Annotated[
         help="Act as if it were this instant (ISO 8601, UTC).",
     ),
 ]
+
+
+def operator() -> str:
+    """Who runs this command: DIGEST_OPERATOR, or the name of the login."""
+    try:
+        return os.environ.get(OPERATOR_VARIABLE) or getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return f"user {os.getuid()}"
 
 
 def day_of(day: date | None, now: datetime | None = None) -> date:

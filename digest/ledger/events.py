@@ -1,6 +1,9 @@
 """The operators' log of events. It never contains an address."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,8 +24,37 @@ class Event:
     detail: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person behind what happens."""
+
+    by: str
+    through: str  # "shell", "console" or "api"
+
+
+_actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
+
+
+@contextmanager
+def acting(by: str, through: str) -> Iterator[None]:
+    """Every event in this block names the person who caused it."""
+    before = _actor.set(Actor(by[:80], through))
+    try:
+        yield
+    finally:
+        _actor.reset(before)
+
+
+def actor_name() -> str:
+    """The person of the acting() block around this call, or ""."""
+    actor = _actor.get()
+    return actor.by if actor else ""
+
+
 def record(connection: Connection, at: datetime, subject: str, what: str, detail: dict[str, Any]) -> None:
     """Store one event, in the transaction of the change that it reports."""
+    if actor := _actor.get():
+        detail = detail | asdict(actor)
     connection.execute(_INSERT, {"at": at, "subject": subject, "what": what, "detail": detail})
 
 

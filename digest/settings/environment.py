@@ -8,6 +8,7 @@ from typing import Any
 
 PREFIX = "DIGEST_"
 FILE_VARIABLE = PREFIX + "ENV_FILE"
+OPERATOR_VARIABLE = PREFIX + "OPERATOR"  # who runs a command, where it is not the name of the login
 DEFAULT_FILES = (Path(".env"), Path("/etc/digest/digest.env"))
 
 _NAME = re.compile(rf"[^#=]*?(?<!\w)({PREFIX}\w*)", re.IGNORECASE)

@@ -15,6 +15,7 @@ from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
+from digest.settings.console import ConsoleSettings
 from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
@@ -30,11 +31,19 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SourceSettings,
     CutSettings,
     ProcessSettings,
+    ConsoleSettings,
 )
 
 
 class Settings(
-    AddressSettings, StorageSettings, SenderSettings, SmtpSettings, SourceSettings, CutSettings, ProcessSettings
+    AddressSettings,
+    StorageSettings,
+    SenderSettings,
+    SmtpSettings,
+    SourceSettings,
+    CutSettings,
+    ProcessSettings,
+    ConsoleSettings,
 ):
     """Every setting, with defaults for a first run on one machine."""
 

@@ -19,7 +19,7 @@ from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
-from digest.web import health, inbox
+from digest.web import console, health, inbox
 from digest.web.assets import Assets
 from digest.web.edition_watch import EditionWatch
 from digest.web.guard import PERSONAL, Guard, add_security_headers
@@ -27,6 +27,7 @@ from digest.web.page_cache import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
+from digest.web.server import ForwardedHeaders
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
 
@@ -58,6 +59,7 @@ def create_app(
     # Routes are tried in this order, each for some time: those that are asked for most come first.
     for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])
+    app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     if editions is not None:
@@ -65,6 +67,7 @@ def create_app(
     app.add_middleware(
         Guard, refuse=lambda request, status: pages.for_request(request).refuse(status), public_url=settings.public_url
     )
+    app.add_middleware(ForwardedHeaders, trusted_hosts=settings.forwarded_allow_ips)
     _answer_errors(app, pages)
     _answer_database_errors(app, pages)
     return app

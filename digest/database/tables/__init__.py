@@ -15,6 +15,7 @@ from digest.database.tables.issues import (
     tastes,
 )
 from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
+from digest.database.tables.operators import operators, sessions
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -48,6 +49,7 @@ __all__ = [
     "issues",
     "messages",
     "metadata",
+    "operators",
     "opinions",
     "paper_vectors",
     "papers",
@@ -57,6 +59,7 @@ __all__ = [
     "reader_votes",
     "sent_days",
     "sent_requests",
+    "sessions",
     "similar_papers",
     "spaces",
     "spellings",
