@@ -16,7 +16,14 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from digest.clock import CLOCK_FILE
 from digest.settings.console import ConsoleSettings
-from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, field_values, file_values
+from digest.settings.environment import (
+    FILE_VARIABLE,
+    OPERATOR_VARIABLE,
+    PREFIX,
+    SettingsError,
+    field_values,
+    file_values,
+)
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.papers import CutSettings, SourceSettings
@@ -108,7 +115,7 @@ def settings() -> Settings:
 def unknown_variables() -> list[str]:
     """DIGEST_* variables in the environment and in the file that no setting has: probably misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE}
+    known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE, OPERATOR_VARIABLE}
     given = {*os.environ, *file_values()}
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
