@@ -91,6 +91,11 @@ def parse_domain(text: str) -> str | None:
 _USABLE_YEARS = range(1970, 2200)  # others are mistakes, and break arithmetic
 
 
+def minute_of(instant: datetime) -> str:
+    """For people: to the minute, in UTC."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def parse_date(text: str) -> date | None:
     """The date of a text like 2026-11-23; None for anything else, and outside of the usable years."""
     text = ascii_forms(text)

@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from contextlib import ExitStack
 
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
@@ -9,7 +10,9 @@ from kombu.transport import TRANSPORT_ALIASES
 from digest import wiring
 from digest.hints import QUEUE, broker_url
 from digest.mail.delivery.worker import DeliveryWorker
+from digest.monitoring.heartbeats import HeartbeatThread, Role
 from digest.settings import settings
+from workers.rate import WorkRate
 
 # Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
 VISIBILITY_SECONDS = 3600
@@ -49,6 +52,7 @@ class Process:
     """The state of one worker process, created by its first task so that no connection is shared through a fork."""
 
     worker: DeliveryWorker | None = None
+    heartbeat = ExitStack()
 
 
 def delivery_worker() -> DeliveryWorker:
@@ -63,12 +67,15 @@ def delivery_worker() -> DeliveryWorker:
 
 
 @signals.worker_process_init.connect
-def _leave_stopping_to_the_parent(**_about: object) -> None:
+def _begin(**_about: object) -> None:
     # A service manager signals the whole group. Each process ends by its parent's word, after its task.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    rate = WorkRate(lambda: Process.worker)
+    Process.heartbeat.enter_context(HeartbeatThread(settings(), Role.WORKER, rate))
 
 
 @signals.worker_process_shutdown.connect
 def _say_goodbye(**_about: object) -> None:
     if Process.worker is not None:
         Process.worker.close()
+    Process.heartbeat.close()

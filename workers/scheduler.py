@@ -32,10 +32,11 @@ from sqlalchemy import Engine
 from digest import clock, wiring
 from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
 from digest.issues.profiles import refresh_profiles, renew_space
-from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
+from digest.issues.publish import DAILY, NOT_CUT, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
-from digest.ledger import deliveries, transitions
+from digest.ledger import deliveries, events, transitions
 from digest.ledger.messages import forget_messages
+from digest.monitoring.heartbeats import HeartbeatThread, Role
 from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
@@ -55,7 +56,8 @@ PATIENCE_SECONDS = 60.0
 
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
-    schedule(Jobs(settings, database)).start()
+    with HeartbeatThread(settings, Role.SCHEDULER):
+        schedule(Jobs(settings, database)).start()
 
 
 def schedule(jobs: "Jobs") -> BlockingScheduler:
@@ -119,6 +121,8 @@ class Jobs:
             cut = publish(self._engine, wiring.plan(self.settings), day, clock.now())
         except NothingToCut as reason:
             log.warning("no issue yet; tried again each minute", date=str(day), reason=str(reason))
+            with transaction(self._engine) as connection:
+                events.record_once_a_day(connection, clock.now(), f"issue:{day}", NOT_CUT, {"reason": str(reason)})
         else:
             log.info("issue cut", date=str(day), papers=cut.papers, candidates=cut.candidates, note=cut.note)
 

@@ -81,10 +81,13 @@ def web_process() -> "FastAPI":
 
 def _web_app(database: "Engine") -> "FastAPI":
     from digest import wiring
+    from digest.monitoring.heartbeats import HeartbeatThread, Role
     from digest.web.app import create_app
     from digest.web.edition_watch import EditionWatch
 
-    return create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
+    app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
+    app.state.heartbeat = HeartbeatThread(settings(), Role.WEB)
+    return app
 
 
 def worker(

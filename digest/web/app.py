@@ -1,7 +1,7 @@
 """The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no messages itself."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from urllib.parse import urlsplit
 
 import structlog
@@ -48,13 +48,14 @@ def create_app(
     `languages`: those of this installation unless given. With `editions`, public pages are kept in memory.
     """
     # FastAPI's own documentation pages load scripts from elsewhere; its redirects of slashes would believe Host.
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_with_few_threads)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_serving)
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     admission = Admission(engine, _requests_an_hour(settings), settings.secret_keys[-1])
     app.state.site = Site(engine, settings, pages, hint, admission)
     app.mount("/static", assets)
     app.state.is_migrated = False
+    app.state.heartbeat = nullcontext()  # of the process, if it serves the pages of an installation
     app.include_router(health.router)
     # Routes are tried in this order, each for some time: those that are asked for most come first.
     for room in (archive, preferences, search, feedback, signup, suggestions, feeds, discovery, choosing, privacy):
@@ -74,11 +75,12 @@ def create_app(
 
 
 @asynccontextmanager
-async def _with_few_threads(app: FastAPI) -> AsyncIterator[None]:
+async def _serving(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = _THREADS
     if app.state.site.engine.dialect.name == "sqlite":
         one_at_a_time()
-    yield
+    with app.state.heartbeat:
+        yield
 
 
 def _requests_an_hour(settings: Settings) -> Callable[[], int]:

@@ -15,6 +15,7 @@ from digest.database.tables.issues import (
     tastes,
 )
 from digest.database.tables.ledger import deliveries, events, messages, pauses, sent_days, sent_requests
+from digest.database.tables.monitoring import heartbeats
 from digest.database.tables.operators import operators, sessions
 from digest.database.tables.papers import (
     collections,
@@ -44,6 +45,7 @@ __all__ = [
     "events",
     "form_requests",
     "fragments",
+    "heartbeats",
     "issue_papers",
     "issue_topics",
     "issues",

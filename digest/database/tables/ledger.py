@@ -22,6 +22,7 @@ BY_PEOPLE = {
     "sqlite": "json_extract(detail, '$.through') IS NOT NULL",
 }
 _WAITING = "state IN ('queued', 'uncertain')"
+UNSENT = "state IN ('refused', 'expired', 'skipped', 'quarantined')"
 
 # The ledger: each row is a message to a recipient. All transitions are in digest/ledger.
 deliveries = table(
@@ -65,6 +66,8 @@ deliveries = table(
     partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
     partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
+    # An issue's accepted deliveries are its candidates without all others, so that only these few have to be counted.
+    partial_index("ix_deliveries_unsent", "state", "issue_id", "reason", where=UNSENT),
     # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.
     Index("ix_deliveries_issue", "issue_id", postgresql_using="brin"),
 )

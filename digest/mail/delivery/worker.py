@@ -98,6 +98,8 @@ class DeliveryWorker:
         self._is_refused = False  # the last replies reject us: then one window at a time, so that few are tried
         self._in_flight: deque[WindowInFlight] = deque()
         self._stats = RunStats()
+        self.accepted = 0  # since the start
+        self.worked_at: float | None = None  # when a delivery was last handled, by time.monotonic()
 
     def deliver_due(self, limit: int, seconds: float = 20.0) -> RunStats:
         """Deliver what is due, up to about `limit` deliveries, until nothing is or the time is over."""
@@ -184,6 +186,8 @@ class DeliveryWorker:
         if oldest:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
+            self.accepted += sum(receipt.outcome is Outcome.ACCEPTED for receipt in receipts)
+            self.worked_at = time.monotonic()
             took = max(receipt.at for receipt in receipts) - oldest.began
             requested = {delivery_id for delivery_id, draft in oldest.drafts.items() if draft.delivery.is_requested}
             evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
@@ -255,6 +259,7 @@ class DeliveryWorker:
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
         transitions.skip(connection, delivery_id, reason, self._now())
         self._stats.outcomes[f"skipped: {reason}"] += 1
+        self.worked_at = time.monotonic()
 
     def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:

@@ -10,7 +10,7 @@ Strangers can sign up addresses whose servers refuse us, so neither does a refus
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, Engine, exists, select
@@ -22,6 +22,7 @@ from digest.ledger.kinds import State
 from digest.mail import pauses
 from digest.mail.pauses import ABOUT_US_FROM, BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
 from digest.mail.throttle.responses import ResponseSummary
+from digest.text import minute_of
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class Breaker:
             self.trial, self._is_trying = now + _TRIAL, False
             self._about_recipients = pause.is_about_recipients
             return ""
-        return f"the mail server rejects our messages ({pause.reason}); next try at {clock(pause.until)}; {BY_HAND}"
+        return f"the mail server rejects our messages ({pause.reason}); next try at {minute_of(pause.until)}; {BY_HAND}"
 
     def admit_one(self, waits: list[timedelta], requested: Mapping[int, str], now: datetime) -> None:
         """During a trial only the first message goes that can tell something about us.
@@ -114,7 +115,7 @@ class Breaker:
     def _report(self, connection: Connection, before: Pause, after: Pause, now: datetime) -> None:
         if after.until is None or not after.is_in_force(now):
             return
-        until = clock(after.until)
+        until = minute_of(after.until)
         if before.failures >= BREAKS_AT:  # one alarm, however many trials fail after it
             log.warning("the mail server still rejects our messages", reply=after.reason, next=f"next try at {until}")
             return
@@ -145,7 +146,8 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
         failures = failures + len(summary.refusing) * by_recipients if refused else earlier.failures
     longer = min(_FIRST_REFUSED * (1 << min(max(failures - BREAKS_AT, 0), 10)), _MAX_REFUSED)
     until = now + (longer if refused else _UNREACHABLE) if failures >= BREAKS_AT else NOT_PAUSED
-    return replace(before, since=now, until=until, reason=summary.reply, failures=failures, refusing=refusing)
+    since = earlier.since if earlier.failures >= BREAKS_AT else now  # a trial that fails is the same failure
+    return replace(before, since=since, until=until, reason=summary.reply, failures=failures, refusing=refusing)
 
 
 def _refusing_alone(pause: Pause) -> set[str]:
@@ -163,8 +165,3 @@ def _has_accepted(connection: Connection, domain: str, since: datetime) -> bool:
     )
     of_domain = subscribers.c.email.iendswith(f"@{domain}", autoescape=True)
     return connection.execute(select(subscribers.c.id).where(of_domain, accepted).limit(1)).first() is not None
-
-
-def clock(instant: datetime) -> str:
-    """For people: to the minute, in UTC."""
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

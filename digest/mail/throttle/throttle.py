@@ -18,13 +18,13 @@ from digest.ledger.deliveries import Shares
 from digest.mail import pauses
 from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.mail.pauses import EVERYTHING, Pause
-from digest.mail.throttle.breaker import Breaker, clock
+from digest.mail.throttle.breaker import Breaker
 from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.rates import Bucket, Rates
 from digest.mail.throttle.requested import give_back_requested, hour_full, requested_within_hour, reserve_requested
 from digest.mail.throttle.responses import ResponseSummary, summarize
 from digest.mail.throttle.warm_up import full, give_back, midnight, reserve, sent_on
-from digest.text import domain_of
+from digest.text import domain_of, minute_of
 
 log = structlog.get_logger()
 
@@ -199,7 +199,7 @@ class Throttle:
         if after == before or after.until is None:
             return
         pauses.set_pause(connection, after)
-        until = clock(after.until)
+        until = minute_of(after.until)
         events.record(connection, now, pauses.event_subject(domain), "paused", {"reason": reply, "until": until})
         log.warning("a destination refuses our messages and is paused", domain=domain, reply=reply, until=until)
 

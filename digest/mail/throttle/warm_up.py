@@ -6,8 +6,8 @@ from sqlalchemy import Connection, func, select, update
 
 from digest.database.dialect import insert_or_change
 from digest.database.tables import sent_days
-from digest.mail.throttle.breaker import clock
 from digest.mail.throttle.limits import Limits
+from digest.text import minute_of
 
 
 def sent_on(connection: Connection, day: date) -> int:
@@ -23,7 +23,7 @@ def why_full(connection: Connection, limits: Limits, now: datetime) -> str:
 
 
 def full(limit: int, now: datetime) -> str:
-    return f"the {limit} messages of this day of the warm-up are sent; it goes on at {clock(midnight(now))}"
+    return f"the {limit} messages of this day of the warm-up are sent; it goes on at {minute_of(midnight(now))}"
 
 
 def midnight(now: datetime) -> datetime:

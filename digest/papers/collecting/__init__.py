@@ -4,7 +4,7 @@ from digest.papers.collecting.backfill import Backfill, BackfillStep, first_seen
 from digest.papers.collecting.collect import ANY_TIME, collect, collect_recent
 from digest.papers.collecting.health import lost_touch, source_notes
 from digest.papers.collecting.runs import SourceHealth, SourceRun, source_title
-from digest.papers.collecting.store import last_runs, record_run, remembered_by
+from digest.papers.collecting.store import last_runs, newest_runs, record_run, remembered_by
 
 __all__ = [
     "ANY_TIME",
@@ -17,6 +17,7 @@ __all__ = [
     "first_seen",
     "last_runs",
     "lost_touch",
+    "newest_runs",
     "plan_backfill",
     "record_run",
     "remembered_by",

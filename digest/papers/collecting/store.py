@@ -51,6 +51,13 @@ def last_runs(
     return [_run(row) for row in connection.execute(query)]
 
 
+def newest_runs(connection: Connection, source: str, until: datetime, limit: int) -> list[SourceRun]:
+    """The runs of a source that began last, newest first."""
+    query = select(collections).where(collections.c.source == source, collections.c.started_at <= until)
+    newest = query.order_by(collections.c.started_at.desc(), collections.c.id.desc()).limit(limit)
+    return [_run(row) for row in connection.execute(newest)]
+
+
 def last_complete(connection: Connection, source: str, since: date) -> dict[date, datetime]:
     """The time of the last complete reading, for each day from `since` on."""
     query = (

@@ -1,0 +1,238 @@
+"""How far the issues of the last days are, and what waits in the ledger.
+
+Only what is not accepted is counted, by partial indexes; the other candidates of an issue are accepted. `digest audit`
+counts every row, and tells when that is not so.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, func, or_, select
+
+from digest.database.tables import deliveries, issues
+from digest.issues.store import settings_of
+from digest.ledger import events
+from digest.ledger.deliveries import HELD, awaits_operator
+from digest.ledger.kinds import IssueKind, IssueStatus, State
+
+_SHOWN = timedelta(days=2)  # since the cut; older issues only while something of them waits
+_WAITING = (State.QUEUED, State.UNCERTAIN)
+_ENDED = (State.REFUSED, State.EXPIRED, State.SKIPPED, State.QUARANTINED)  # without a message
+_EVENTS = 20  # of an issue, newest first, among which is its pause
+
+
+@dataclass(frozen=True, slots=True)
+class IssueProgress:
+    """Deliveries of one issue by state; they add up to the candidates."""
+
+    id: int
+    date: date
+    kind: IssueKind
+    cut_at: datetime
+    status: IssueStatus
+    note: str  # why it is thin or empty
+    candidates: int
+    accepted: int = 0
+    queued: int = 0  # never tried
+    deferred: int = 0
+    claimed: int = 0
+    sending: int = 0
+    uncertain: int = 0
+    held: int = 0  # of the uncertain: those that wait for the operator
+    refused: int = 0
+    expired: int = 0
+    quarantined: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)  # by reason
+    not_queued: Mapping[str, int] = field(default_factory=dict)  # subscribers left out by the cut, by reason
+    last_due_at: datetime | None = None  # the latest next attempt of what waits
+    paused_at: datetime | None = None
+    paused_by: str = ""  # "" if that was not recorded
+    pause_reason: str = ""
+
+    @property
+    def waiting(self) -> int:
+        """Those that may still go, apart from those that workers hold."""
+        return self.queued + self.deferred + self.uncertain - self.held
+
+    @property
+    def unfinished(self) -> int:
+        return self.waiting + self.claimed + self.sending
+
+    @property
+    def refusal_rate(self) -> float:
+        """The share of refusals in the final replies; 0 to 1."""
+        return self.refused / (self.accepted + self.refused) if self.refused else 0.0
+
+    def seconds_left(self, rate: float, now: datetime) -> float | None:
+        """The time until the last message is accepted at `rate` messages a second; None if nobody can tell."""
+        if not self.unfinished:
+            return 0.0
+        if not rate or self.status is not IssueStatus.RUNNING:
+            return None
+        until_due = (self.last_due_at - now).total_seconds() if self.last_due_at else 0.0
+        return max(self.unfinished / rate, until_due)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in the ledger, of all issues and of none."""
+
+    due_of_issues: int = 0  # could go now
+    due_requested: int = 0  # likewise: what someone asked for
+    oldest_of_issues_at: datetime | None = None  # due since then
+    oldest_requested_at: datetime | None = None
+    later: int = 0  # due in the future
+    deferred: int = 0  # of all that wait: after a reply "later"
+    in_paused_issues: int = 0
+    with_workers: int = 0  # claimed or being sent
+    held: int = 0  # uncertain, kept for the operator
+    quarantined: int = 0
+
+    @property
+    def due(self) -> int:
+        return self.due_of_issues + self.due_requested
+
+    @property
+    def oldest_due_at(self) -> datetime | None:
+        return min(filter(None, (self.oldest_of_issues_at, self.oldest_requested_at)), default=None)
+
+    @property
+    def all(self) -> int:
+        """What may still be sent."""
+        return self.due + self.later + self.in_paused_issues + self.with_workers
+
+
+def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssueProgress, ...], Waiting]:
+    """The issues of the last two days and those with anything left to send, newest first; and all that waits."""
+    waiting = [_Group(*row) for row in _waiting_rows(connection, now)]
+    held = connection.execute(
+        select(deliveries.c.issue_id, deliveries.c.state, func.count())
+        .where(deliveries.c.state.in_(HELD))
+        .group_by(deliveries.c.issue_id, deliveries.c.state)
+    ).all()
+    unfinished = {group.issue_id for group in waiting} | {row.issue_id for row in held} - {None}
+    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished))
+    columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
+    order = (issues.c.date.desc(), issues.c.id)
+    rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
+    ended = _ended_rows(connection, [row.id for row in rows])
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    skipped: dict[int, Counter[str]] = defaultdict(Counter)
+    for issue_id, state, reason, count in ended:
+        counts[issue_id][state] += count
+        if state == State.SKIPPED:
+            skipped[issue_id][reason] += count
+    for issue_id, state, count in held:
+        counts[issue_id][state] += count
+    for group in waiting:
+        counts[group.issue_id or 0].update(group.counts)
+    shown = tuple(_progress(connection, row, counts[row.id], skipped[row.id], waiting) for row in rows)
+    status = {row.id: IssueStatus(row.status) for row in rows}
+    quarantined = connection.execute(
+        select(func.count()).where(deliveries.c.state.in_(_ENDED), deliveries.c.state == State.QUARANTINED)
+    ).scalar_one()
+    return shown, _sums(waiting, status, sum(row[2] for row in held), quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows that wait, alike in issue, state and readiness."""
+
+    issue_id: int | None
+    state: str
+    is_again: bool
+    is_held: bool
+    is_due: bool
+    count: int
+    first: datetime
+    last: datetime
+
+    @property
+    def counts(self) -> dict[str, int]:
+        if self.is_held:
+            return {"uncertain": self.count, "held": self.count}
+        is_deferred = self.state == State.QUEUED and self.is_again
+        return {"deferred" if is_deferred else self.state: self.count}
+
+
+def _waiting_rows(connection: Connection, now: datetime) -> list[Any]:
+    return [row for of in (True, False) for row in connection.execute(_waiting_query(now, of))]
+
+
+def _waiting_query(now: datetime, of_issues: bool) -> Any:
+    """Each of the two partial indexes is of one half."""
+    flags = {"again": deliveries.c.attempts > 0, "held": awaits_operator(), "due": deliveries.c.next_attempt_at <= now}
+    columns = (deliveries.c.issue_id, deliveries.c.state)
+    flagged = [case((condition, 1), else_=0).label(name) for name, condition in flags.items()]
+    half = deliveries.c.issue_id.is_not(None) if of_issues else deliveries.c.issue_id.is_(None)
+    instants = (func.min(deliveries.c.next_attempt_at), func.max(deliveries.c.next_attempt_at))
+    rows = select(*columns, *flagged, func.count(), *instants).where(deliveries.c.state.in_(_WAITING), half)
+    return rows.group_by(*columns, *flags)
+
+
+def _ended_rows(connection: Connection, issue_ids: Iterable[int]) -> list[Any]:
+    columns = (deliveries.c.issue_id, deliveries.c.state, deliveries.c.reason)
+    query = select(*columns, func.count()).where(
+        and_(deliveries.c.state.in_(_ENDED), deliveries.c.issue_id.in_(list(issue_ids)))
+    )
+    return list(connection.execute(query.group_by(*columns)))
+
+
+def _progress(
+    connection: Connection, row: Any, counts: Counter[str], skipped: Counter[str], waiting: Iterable[_Group]
+) -> IssueProgress:
+    others = counts.total() - counts["held"]
+    may_go = [group.last for group in waiting if group.issue_id == row.id and not group.is_held]
+    names = ("queued", "deferred", "claimed", "sending", "uncertain", "held", "refused", "expired", "quarantined")
+    numbers: dict[str, Any] = {name: counts[name] for name in names}
+    paused = _pause(connection, row) if row.status == IssueStatus.PAUSED else {}
+    return IssueProgress(
+        row.id,
+        row.date,
+        IssueKind(row.kind),
+        row.cut_at,
+        IssueStatus(row.status),
+        row.note,
+        row.candidates,
+        accepted=max(0, row.candidates - others),
+        skipped=dict(skipped),
+        not_queued=dict(settings_of(row.settings).left_out),
+        last_due_at=max(may_go, default=None),
+        **numbers,
+        **paused,
+    )
+
+
+def _pause(connection: Connection, row: Any) -> dict[str, Any]:
+    """When an issue was paused, by whom and why, as far as that was recorded."""
+    for event in events.latest(connection, _EVENTS, f"issue:{row.date}"):
+        kind = event.detail.get("kind", str(IssueKind.DAILY))
+        if event.what == IssueStatus.PAUSED and kind == row.kind:
+            return {
+                "paused_at": event.at,
+                "paused_by": event.detail.get("by", ""),
+                "pause_reason": event.detail.get("reason", ""),
+            }
+    return {}
+
+
+def _sums(waiting: Iterable[_Group], status: Mapping[int, IssueStatus], with_workers: int, quarantined: int) -> Waiting:
+    sums: Counter[str] = Counter()
+    oldest: dict[str, datetime] = {}
+    for group in waiting:
+        issue_status = IssueStatus.RUNNING if group.issue_id is None else status.get(group.issue_id)
+        if group.is_held:
+            sums["held"] += group.count
+        elif issue_status is IssueStatus.PAUSED:
+            sums["in_paused_issues"] += group.count
+        elif issue_status is IssueStatus.RUNNING:
+            sums["deferred"] += group.count * bool(group.is_again)
+            half = "requested" if group.issue_id is None else "of_issues"
+            sums[f"due_{half}" if group.is_due else "later"] += group.count
+            if group.is_due:
+                name = f"oldest_{half}_at"
+                oldest[name] = min(group.first, oldest.get(name, group.first))
+    return Waiting(**sums, **oldest, with_workers=with_workers, quarantined=quarantined)  # type: ignore[arg-type]
