@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from digest.cli import audit, backtest, collect, console, explain, issues, lint, mail, pause, run, search, subscribers
+from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
+from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import NotReady, complain
 from digest.settings import FILE_VARIABLE, SettingsError, remedy
@@ -55,7 +56,7 @@ for _panel, _commands in _COMMANDS.items():
         app.command(rich_help_panel=_panel, context_settings=_settings)(_command)
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
-app.add_typer(console.console, name="console", rich_help_panel="Run")
+app.add_typer(console, name="console", rich_help_panel="Run")
 
 
 def main() -> None:

@@ -225,7 +225,9 @@ def _none_listed(days: int) -> Message:
     )
 
 
-def halt(engine: Engine, day: date, status: IssueStatus, now: datetime, kind: IssueKind = DAILY) -> bool | None:
+def halt(
+    engine: Engine, day: date, status: IssueStatus, now: datetime, kind: IssueKind = DAILY, reason: str = ""
+) -> bool | None:
     """Pause, resume or cancel an issue; False if nothing changed, None if there is no such issue.
 
     Waiting deliveries of a cancelled issue are skipped at once, those that workers hold before they are sent.
@@ -238,5 +240,7 @@ def halt(engine: Engine, day: date, status: IssueStatus, now: datetime, kind: Is
         if changed and status is IssueStatus.CANCELLED:
             transitions.skip_cancelled(connection, now)
         if changed:
-            events.record(connection, now, f"issue:{day}", str(status), {} if kind is DAILY else {"kind": kind})
+            detail: dict[str, str] = {} if kind is DAILY else {"kind": kind}
+            detail |= {"reason": reason[:500]} if reason else {}
+            events.record(connection, now, f"issue:{day}", str(status), detail)
         return changed

@@ -14,7 +14,9 @@ def test_a_link_is_printed_even_where_no_mail_can_be_sent(command: Command, data
     made = command("console", "link", "--operator", "ada", **settings)
     assert (made.returncode, made.stderr) == (0, "")
     assert made.stdout.startswith("http://127.0.0.1:8000/console/sign-in/")
-    viewer = json.loads(command("console", "link", "--operator", "eve", "--role", "viewer", "--json", **settings).stdout)
+    viewer = json.loads(
+        command("console", "link", "--operator", "eve", "--role", "viewer", "--json", **settings).stdout
+    )
     again = json.loads(command("console", "link", "--operator", "eve", "--json", **settings).stdout)
     assert (viewer["role"], viewer["was"], again["role"], again["was"]) == ("viewer", None, "viewer", "viewer")
     assert viewer["link"] != again["link"]

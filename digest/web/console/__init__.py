@@ -1,8 +1,8 @@
 """Pages for operators: what runs, what is sent and what went wrong; and what to do about it."""
 
-from digest.web.console import sign_in, today
+from digest.web.console import actions, sign_in, today
 from digest.web.console.access import ConsoleRouter
 
 router = ConsoleRouter()
-for page in (sign_in, today):
+for page in (today, actions, sign_in):
     router.include_router(page.router)

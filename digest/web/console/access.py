@@ -24,6 +24,7 @@ from digest.monitoring import operators
 from digest.monitoring.operators import LONGEST, LONGEST_NAME, OperatorRole
 from digest.settings import Settings
 from digest.subscribers.preferences import value
+from digest.text import minute_of
 from digest.web.server import PEER
 from digest.web.site import EarlyAnswer, PageRouter, Posted, Site, TheSite
 
@@ -51,9 +52,10 @@ class Visitor:
         subject = f"session\0{self.session}" if self.session else f"proxy\0{self.name}"
         return hmac.new(self.site.keys[0], f"console form\0{subject}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def show(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def show(self, name: str, code: int = 200, /, **values: Any) -> HTMLResponse:
         """The console's page `name`."""
-        return HTMLResponse(self.site.pages.render(f"console/{name}.html", visitor=self, **values), status)
+        page = self.site.pages.render(f"console/{name}.html", visitor=self, minute=minute_of, **values)
+        return HTMLResponse(page, code)
 
 
 def stranger_page(site: Site, name: str, status: int, **values: Any) -> HTMLResponse:

@@ -14,7 +14,7 @@ pytestmark = [
 ]
 OPEN = "/console/sign-in/{secret}"
 FOR_ALL_ROLES = "/console/sign-out"
-VALUES = {"day": str(TODAY), "kind": "daily", "domain": "example.org", "number": "1"}
+VALUES = {"day": str(TODAY), "kind": "daily", "domain": "example.org", "number": "1", "what": "quarantined"}
 
 
 def paths(browser: TestClient, method: str) -> list[str]:

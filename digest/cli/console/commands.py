@@ -1,4 +1,4 @@
-"""The commands console …"""
+"""Who may sign in to the console: the commands console …"""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
