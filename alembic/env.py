@@ -41,6 +41,12 @@ def run() -> None:
         engine.dispose()
 
 
+def _report(step, **_others) -> None:
+    on_step = context.config.attributes.get("on_step")
+    if on_step is not None and step.is_upgrade:
+        on_step(f"{step.up_revision_id} {step.up_revision.doc}")
+
+
 def _migrate(connection) -> None:
     with connection.begin():
         if connection.dialect.name == "postgresql":
@@ -53,6 +59,7 @@ def _migrate(connection) -> None:
             include_name=include_name,
             compare_type=True,
             compare_server_default=True,
+            on_version_apply=_report,
         )
         with context.begin_transaction():
             context.run_migrations()

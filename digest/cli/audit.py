@@ -4,7 +4,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
@@ -12,50 +12,146 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest import clock
-from digest.cli.lookup import reading, stored_issue
-from digest.cli.options import OfKind, date_option, day_of
+from digest.cli.lookup import issue_or_none, reading, stored_issue
+from digest.cli.options import OfKind, date_option, day_of, with_options
 from digest.cli.output import answer, progress, table, with_json
-from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.ledger.kinds import IssueKind, IssueStatus, Listing
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Connection
 
     from digest.issues.audit import Audit, AuditRow, Outlook
+    from digest.issues.issue import Issue
+    from digest.ledger.events import Event
 
 _SPEED_SECONDS = 10  # the period over which the rate is measured
+_MOST_ROWS = 1000  # of --state without --limit
 _CALM = 10  # counting takes at most 10 % of the time, even for large issues
 
 
-@with_json
-def audit(
-    day: Annotated[date | None, date_option("--issue --date", "Date of the issue.", "every issue")] = None,
-    kind: OfKind = IssueKind.DAILY,
-    rows: Annotated[bool, typer.Option("--rows", help="List the deliveries not accepted, with reasons.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="With --rows: list at most this many.")] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="With --rows: skip this many first.")] = 0,
-    watch: Annotated[bool, typer.Option("--watch", help="Follow the issue until it is sent.")] = False,
-) -> None:
-    """Account for every delivery of an issue. Exit code 1 when the sums do not add up."""
-    from digest.issues import audit as audits
-    from digest.subscribers.admission import refused_lately
+OfIssue = Annotated[date | None, date_option("--issue --date", "Date of the issue.", "every issue")]
+Rows = Annotated[bool, typer.Option("--rows", help="List the deliveries not accepted, with reasons.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="List at most this many rows.")]
+Offset = Annotated[int, typer.Option("--offset", min=0, help="Skip this many rows first.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Follow the issue until it is sent.")]
+OfState = Annotated[
+    Listing | None,
+    typer.Option(
+        "--state", help="List only these deliveries, of every issue without --date. “stuck”: overdue, or needs you."
+    ),
+]
+Since = Annotated[date | None, date_option("--since", "With --state: only issues and requests from this day on.")]
 
+
+def _rows(
+    rows: Rows = False, state: OfState = None, since: Since = None, limit: Limit = None, offset: Offset = 0
+) -> "RowOptions":
+    if since is not None and state is None:
+        raise typer.BadParameter("needs --state, such as --state refused", param_hint="--since")
+    return RowOptions(rows, state, since, limit, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """Which deliveries to list one by one."""
+
+    all: bool
+    state: Listing | None
+    since: date | None
+    limit: int | None
+    offset: int
+
+
+@with_json
+@with_options(_rows, "listed")
+def audit(listed: RowOptions, day: OfIssue = None, kind: OfKind = IssueKind.DAILY, watch: Watch = False) -> None:
+    """Account for every delivery of an issue, or say why there is none. Exit code 1 when the sums do not add up."""
     if watch:
         day = day_of(day)
         _watch(day, kind)
-    issue = stored_issue(day, kind) if day is not None else None
+    issue = issue_or_none(day, kind) if day is not None else None
+    if day is not None and issue is None:
+        _say_why_none(day, kind)
+    elif listed.state is not None:
+        _list(listed, listed.state, issue)
+    else:
+        _account(listed, issue)
+
+
+def _account(rows: RowOptions, issue: "Issue | None") -> None:
+    from digest.issues import audit as audits
+    from digest.issues.silence import why_unsent
+    from digest.issues.withdrawing import last_change
+    from digest.subscribers.admission import refused_lately
+
     with reading() as connection:
         held, held_requests = _why_held(connection), _why_held(connection, requested=True)
         limits = [] if issue else refused_lately(connection, clock.now())[0]
         listed = [audits.audit(connection, issue.id)] if issue else audits.audit_all(connection)
-        details = [audits.explained(connection, each.issue_id, limit, offset) if rows else None for each in listed]
+        details = [
+            audits.explained(connection, each.issue_id, rows.limit, rows.offset) if rows.all else None
+            for each in listed
+        ]
+        unsent = why_unsent(connection, listed[0], issue.note) if issue else ""
+        change = last_change(connection, issue) if issue else None
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
-    answer(documents[0] if issue else documents, lambda: chain(_lines(reports, held, held_requests), _refused(limits)))
+    if issue:
+        documents[0] |= {"nothing_sent": unsent, "changed": _changed(change), "withdrawn_at": issue.withdrawn_at}
+    lines = (_of_the_issue(issue, unsent, change), _lines(reports, held, held_requests), _refused(limits))
+    answer(documents[0] if issue else documents, lambda: chain(*lines))
     if any(sums.unexplained for sums in listed):
         sys.exit(1)
+
+
+def _say_why_none(day: date, kind: IssueKind) -> None:
+    """Exit code 3."""
+    from digest.issues.silence import why_no_issue
+
+    configured = settings()
+    with reading() as connection:
+        cut, sources = configured.cut_at, configured.sources
+        why = why_no_issue(connection, kind, day, cut, clock.now(), sources)
+        held = _why_held(connection)
+    which = "" if kind is IssueKind.DAILY else f"{kind} "
+    lines = [f"No {which}issue of {day} was cut: {why}."] + ([f"Besides, {held}."] if held else [])
+    answer({"issue": day, "kind": kind, "no_issue": why, "sending": held}, lambda: lines)
+    sys.exit(3)
+
+
+def _list(wanted: RowOptions, state: Listing, issue: "Issue | None") -> None:
+    from digest.issues import audit as audits
+
+    limit = wanted.limit or _MOST_ROWS
+    looked_for = audits.Search(state, issue.id if issue else None, wanted.since, limit + 1, wanted.offset)
+    with reading() as connection:
+        rows = audits.search(connection, looked_for, clock.now())
+    shown, is_cut = rows[:limit], len(rows) > limit
+    cells = [(row.occasion, row.kind, row.address or "(erased)", row.state, row.why) for row in shown]
+    lines = table([("day", "kind", "address", "state", "why"), *cells]) if shown else [f"No delivery is {state}."]
+    more = [f"There are more; the next: --offset {wanted.offset + limit}"] if is_cut else []
+    answer({"state": state, "rows": [asdict(row) for row in shown], "more": is_cut}, lambda: [*lines, *more])
+
+
+def _of_the_issue(issue: "Issue | None", unsent: str, change: "Event | None") -> Iterator[str]:
+    if issue and issue.withdrawn_at:
+        yield f"Withdrawn from the site since {issue.withdrawn_at:%Y-%m-%d %H:%M} UTC."
+    if issue and change and issue.status is not IssueStatus.RUNNING:
+        yield f"{issue.status.capitalize()} {_by_whom(change)}."
+    if unsent:
+        yield f"Nothing was sent: {unsent}."
+
+
+def _by_whom(change: "Event") -> str:
+    by, reason = change.detail.get("by", ""), change.detail.get("reason", "")
+    return f"{f'by {by} ' if by else ''}since {change.at:%Y-%m-%d %H:%M} UTC{f': {reason}' if reason else ''}"
+
+
+def _changed(change: "Event | None") -> dict[str, object] | None:
+    return {"what": change.what, "at": change.at, **change.detail} if change else None
 
 
 def _why_held(connection: "Connection", requested: bool = False) -> str:
@@ -66,9 +162,10 @@ def _why_held(connection: "Connection", requested: bool = False) -> str:
     from digest.mail.throttle.warm_up import why_full
 
     now = clock.now()
-    reasons = [pause.reason for pause in current(connection, now) if pause.scope == EVERYTHING]
-    if reasons:
-        return f"all sending is paused: {reasons[0]}"
+    pause = next((pause for pause in current(connection, now) if pause.scope == EVERYTHING), None)
+    if pause:
+        by = f" by {pause.by}" if pause.by else ""
+        return f"all sending is paused{by} since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}"
     return (why_hour_full if requested else why_full)(connection, wiring.limits(settings()), now)
 
 
@@ -102,7 +199,7 @@ def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str, 
             yield f"  {count:>7} not queued, and not among the {sums.candidates}: {reason}"
         if why:
             cells = [(row.recipient, row.address or "(erased)", row.state, row.why) for row in why]
-            yield from (f"  {line}" for line in table([("key", "address", "state", "why"), *cells]))
+            yield from table([("key", "address", "state", "why"), *cells], "  ")
 
 
 def _refused(limits: Sequence[str]) -> Iterator[str]:

@@ -1,21 +1,19 @@
 """The command that replays recorded days: what the ranking would have sent, and when."""
 
-import functools
-import inspect
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.options import date_option, weight_option
-from digest.cli.output import answer, complain, progress, with_json
+from digest.cli.options import date_option, weight_option, with_options
+from digest.cli.output import answer, complain, with_json
+from digest.cli.watching import watched
 from digest.papers.ranking import FLOOR, FORMULA, RankingWeights
 from digest.settings import settings
 
@@ -47,23 +45,8 @@ def _rules(per_day: PerDay = 10, every_day: EveryDay = False, floor: Floor = Non
     return Rules(_weights(dict(weight or [])), settings().pool_days, per_day, every_day, least)
 
 
-def _with_rules(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` with the options that _rules() takes, which makes its parameter `rules` of them."""
-    options, others = inspect.signature(_rules).parameters, dict(inspect.signature(command).parameters)
-    del others["rules"]
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        rules = _rules(**{name: given.pop(name) for name in options})
-        command(rules=rules, **given)
-
-    run.__signature__ = inspect.Signature([*others.values(), *options.values()])  # type: ignore[attr-defined]
-    run.__annotations__ = {name: option.annotation for name, option in (others | dict(options)).items()}
-    return run
-
-
 @with_json
-@_with_rules
+@with_options(_rules, "rules")
 def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None, output: Output = None) -> None:
     """Replay recorded days with the ranking: one issue a day with a list, no paper twice, none from the future.
 
@@ -73,7 +56,7 @@ def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None,
 
     recorded = _read(data)
     begin, end = _span(recorded, data, first, last)
-    replayed = list(_watched(replay(recorded, rules, begin, end)))
+    replayed = list(watched(replay(recorded, rules, begin, end), "Replaying days", (end - begin).days + 1))
     if output is not None:
         _write(output, replayed)
     summary = _summary(recorded, replayed, rules)
@@ -105,12 +88,6 @@ def _span(recorded: "Recorded", data: Path, first: date | None, last: date | Non
     if begin > end:
         raise typer.BadParameter(f"{begin} is after {end}", param_hint="--from")
     return begin, end
-
-
-def _watched(days: "Iterator[ReplayedDay]") -> "Iterator[ReplayedDay]":
-    for month, replayed in groupby(days, key=lambda replayed: f"{replayed.day:%Y-%m}"):
-        progress(f"Replaying {month} …")
-        yield from replayed
 
 
 def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:

@@ -11,6 +11,7 @@ from digest import clock
 from digest.cli.lookup import migrated_database, open_database
 from digest.cli.options import AsOf, Day, DryRun, date_option, day_of
 from digest.cli.output import NotReady, answer, progress, table, with_json
+from digest.cli.watching import long_work
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
@@ -77,7 +78,8 @@ def _many_days(first: date, last: date, again: bool, dry_run: bool) -> None:
     progress(f"{len(todo.steps)} lists to read; {todo.complete} were read before.")
     if not dry_run:
         try:
-            run_backfill(engine, todo, clock.now, settings().pool_days, progress)
+            with long_work("Reading lists", len(todo.steps)) as advance:
+                run_backfill(engine, todo, clock.now, settings().pool_days, advance)
         except KeyboardInterrupt:
             stopped = True
     document = {

@@ -1,5 +1,6 @@
-"""The command publish."""
+"""The commands publish and upcoming."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,13 @@ from digest import clock
 from digest.cli.lookup import hint_workers, migrated_database, open_database
 from digest.cli.options import AsOf, Day, DryRun, day_of
 from digest.cli.output import answer, complain, progress, table, with_json
+from digest.cli.watching import long_work
 from digest.ledger.kinds import IssueStatus
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.issues.publish import Published
+    from digest.issues.publish import Published, Upcoming
+    from digest.papers.paper import RankedPaper
 
 Force = Annotated[bool, typer.Option("--force", help="Cut the issue even if the date is not today.")]
 
@@ -32,19 +35,65 @@ def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: 
         outlook = "was cut before" if count is None else f"would be mailed to {count} of the subscribers"
         progress(f"The issue of {day} {outlook}.")
         ranked = draft(open_database(), plan, now)
-        rows = [(str(r.rank), f"{r.score:.3f}", r.paper.id, r.paper.title[:70]) for r in ranked[:25]]
-        document = [{"rank": r.rank, "score": r.score, "paper": r.paper.id, "terms": r.terms.as_dict()} for r in ranked]
-        return answer(document, lambda: table([("rank", "score", "paper", "title"), *rows]))
+        rows = [(r.rank, f"{r.score:.3f}", r.paper.id, r.paper.title) for r in ranked[:25]]
+        return answer(list(map(_described, ranked)), lambda: table([("rank", "score", "paper", "title"), *rows]))
     count = recipients(migrated_database(), plan, day, now) if day != today and not force else None
     if count is not None:
         reach = f"its issue would be mailed to {count} of the subscribers"
         complain(f"{day} is not today ({today}, UTC), and {reach}. To cut it all the same, add --force", 2)
     try:
-        done = cut(migrated_database(), plan, day, now)
+        with long_work(f"Cutting the issue of {day}"):
+            done = cut(migrated_database(), plan, day, now)
     except NothingToCut as reason:
         complain(f"No issue was cut and nothing changed. {reason}", 1)
     hint_workers()
     return answer(asdict(done), lambda: [_line(done).rstrip()])
+
+
+@with_json
+def upcoming(limit: Annotated[int, typer.Option("--limit", min=1, help="Papers to show.")] = 10) -> None:
+    """Show the next issue as it would be now: when it is cut, for how many, and its best papers. Changes nothing."""
+    from digest import wiring
+    from digest.issues.publish import upcoming as foreseen
+
+    coming = foreseen(open_database(), wiring.plan(settings()), clock.now())
+    document = {
+        "issue": coming.date,
+        "cut_at": coming.cut_at,
+        "subscribers": coming.subscribers,
+        "left_out": dict(coming.left_out),
+        "also": coming.also,
+        "papers": [_described(ranked) for ranked in coming.papers],
+    }
+    answer(document, lambda: _upcoming_lines(coming, limit))
+
+
+def _upcoming_lines(coming: "Upcoming", limit: int) -> Iterator[str]:
+    when = "cut" if coming.cut_at > clock.now() else "was due to be cut"
+    yield (
+        f"The issue of {coming.date} {'is ' if when == 'cut' else ''}{when} at {coming.cut_at:%Y-%m-%d %H:%M} UTC; "
+        f"as of now, {coming.subscribers} subscribers get an email."
+    )
+    for kind in coming.also:
+        yield f"Some of them get the {kind} issue of that date instead."
+    for reason, count in coming.left_out.items():
+        yield f"{count} more were due, but are left out: {reason}."
+    if not coming.papers:
+        yield "It has no papers so far."
+        return
+    rows = [(ranked.rank, f"{ranked.score:.3f}", ranked.paper.id, ranked.paper.title) for ranked in coming.papers]
+    yield f"Its best papers of {len(rows)}, by today's votes:"
+    yield from table([("rank", "score", "paper", "title"), *rows[:limit]])
+
+
+def _described(ranked: "RankedPaper") -> dict[str, object]:
+    return {
+        "rank": ranked.rank,
+        "score": ranked.score,
+        "paper": ranked.paper.id,
+        "title": ranked.paper.title,
+        "terms": ranked.terms.as_dict(),
+    }
 
 
 def _line(done: "Published") -> str:

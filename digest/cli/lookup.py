@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from digest.cli.options import operator
 from digest.cli.output import NotReady
 from digest.ledger.kinds import IssueKind
 from digest.settings import settings
@@ -25,8 +26,10 @@ opened = ExitStack()  # what the command opened; closed at its end
 def _engine() -> "Engine":
     from digest import wiring
     from digest.database.engine import checkpoint
+    from digest.ledger.events import acting
 
     engine = wiring.engine(settings())
+    opened.enter_context(acting(operator(), "shell"))
     opened.callback(checkpoint, engine)
     opened.callback(_engine.cache_clear)
     opened.callback(open_database.cache_clear)
@@ -67,6 +70,14 @@ def hint_workers() -> None:
     from digest import hints
 
     hints.hint(settings().redis_url.get_secret_value())
+
+
+def issue_or_none(day: date, kind: IssueKind) -> "Issue | None":
+    """The issue of `day` and `kind`, if it was cut."""
+    from digest.issues.store import issue_on
+
+    with reading() as connection:
+        return issue_on(connection, kind, day)
 
 
 def stored_issue(day: date, kind: IssueKind = IssueKind.DAILY, whole: bool = False) -> "Issue":

@@ -13,7 +13,7 @@ import typer
 from digest import clock
 from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
-from digest.cli.output import NotReady, progress
+from digest.cli.output import NotReady, print_json, progress, report, with_json, writes_json
 from digest.language import Languages
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
 from digest.resources import resource
@@ -53,6 +53,7 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+@with_json
 def preview(
     day: Day = None,
     subscriber: Annotated[str | None, typer.Option(help="Address.", show_default="someone without interests")] = None,
@@ -71,9 +72,13 @@ def preview(
         raise typer.BadParameter("a subscriber's message is in the subscriber's own language", param_hint="--language")
     message = _message(day, subscriber, kind, language or "")
     if open_:
-        _open_in_browser(preview_page(message))
-    else:
-        sys.stdout.buffer.write(message if format_ is Format.RAW else body_of(message, format_.value).encode())
+        return _open_in_browser(preview_page(message))
+    content = message if format_ is Format.RAW else body_of(message, format_.value).encode()
+    if writes_json():
+        text = content.decode(errors="replace")
+        return print_json({"kind": kind, "subscriber": subscriber, "format": format_, "content": text})
+    sys.stdout.buffer.write(content)
+    return None
 
 
 def _message(day: date | None, subscriber: str | None, kind: Kind, language: str) -> bytes:
@@ -99,6 +104,7 @@ def _open_in_browser(page: str) -> None:
     progress(f"{'Opened in the browser' if opened else 'No browser found; open this file in one'}: {file}")
 
 
+@with_json
 def send_test(
     address: Annotated[str, typer.Argument(help="Recipient of the message.")],
     day: Day = None,
@@ -117,7 +123,8 @@ def send_test(
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} has no papers.")
     if dry_run:
-        return progress(f"Would send {len(envelope.message)} bytes to {address}.")
+        document = {"address": address, "bytes": len(envelope.message), "dry_run": True}
+        return report(document, f"Would send {len(envelope.message)} bytes to {address}.")
     with wiring.sender(settings()) as sender:
         reply = sender.send([envelope], clock.now)[0]
     receipt = receipt_of(reply)
@@ -126,7 +133,8 @@ def send_test(
     if receipt.code and not reply.is_acceptance and reply.phase in _ABOUT:
         step, remedy = _ABOUT[reply.phase]
         about = f"({step}: {'try again later' if receipt.code < 500 else remedy})"
-    progress(" ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
+    document = {"address": address, "outcome": outcome, "code": receipt.code, "reply": receipt.text, "dry_run": False}
+    report(document, " ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
     return None

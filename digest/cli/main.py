@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import NotReady, complain
-from digest.settings import FILE_VARIABLE, SettingsError, remedy
+from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
     name="digest",
@@ -21,6 +20,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"digest {version('digest')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -32,6 +39,9 @@ def _everywhere(
             "--env-file", help="File of settings.", show_default="DIGEST_ENV_FILE, ./.env, /etc/digest/digest.env"
         ),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     from digest.logs import set_up_logs
@@ -45,8 +55,8 @@ def _everywhere(
 _COMMANDS = {
     "Run": (run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor),
     "Papers and issues": (
-        collect.collect, issues.publish, explain.explain, search.search, pause.pause, pause.resume, pause.cancel,
-        backtest.backtest,
+        collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
+        pause.cancel, pause.withdraw, backtest.backtest,
     ),
     "Deliveries": (pause.retry, mail.preview, mail.send_test, lint.lint, audit.audit),
 }  # fmt: skip
@@ -80,8 +90,13 @@ def main() -> None:
 
 def _usage_line(error: typer.TyperException) -> str:
     text, problem, context = error.format_message(), error.__cause__, getattr(error, "ctx", None)
-    if isinstance(problem, ValidationError):
-        text = f"{text.partition(':')[0]}: {remedy(problem.errors()[0])}"
+    if problem is not None and "pydantic_core" in sys.modules:
+        from pydantic import ValidationError
+
+        from digest.settings import remedy
+
+        if isinstance(problem, ValidationError):
+            text = f"{text.partition(':')[0]}: {remedy(problem.errors()[0])}"
     help_ = f"; see: {context.command_path} --help" if context else ""
     return " ".join(text.split()).rstrip(".") + help_
 

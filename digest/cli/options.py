@@ -1,9 +1,11 @@
 """Options that several commands share, and how their texts are read."""
 
+import functools
 import getpass
+import inspect
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +17,7 @@ from digest.settings.environment import OPERATOR_VARIABLE
 from digest.text import parse_date, parse_instant
 
 T = TypeVar("T")
+_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
 def _parser(parse: Callable[[str], T], complaint: str) -> Callable[[str], T]:
@@ -37,6 +40,8 @@ def _instant(text: str) -> datetime:
 
 
 def _date(text: str) -> date:
+    if (days := _DAYS.get(text.strip().lower())) is not None:
+        return clock.now().date() + timedelta(days=days)
     day = parse_date(text)
     if day is None:
         raise ValueError
@@ -57,8 +62,9 @@ def _weight(text: str) -> tuple[str, float]:
 
 def date_option(name: str, help_: str, default: str = "") -> Any:
     """An option that takes a date; `default` says what it is when left out."""
-    parser = _parser(_date, "{!r} is not a date; write 2026-11-23")
-    return typer.Option(*name.split(), metavar="YYYY-MM-DD", parser=parser, help=help_, show_default=default or False)
+    parser = _parser(_date, "{!r} is not a date; write 2026-11-23, today, yesterday or tomorrow")
+    help_ = f"{help_.rstrip('.')}: 2026-11-23, today, yesterday or tomorrow (UTC)."
+    return typer.Option(*name.split(), metavar="DAY", parser=parser, help=help_, show_default=default or False)
 
 
 def weight_option(name: str, metavar: str, help_: str) -> Any:
@@ -67,6 +73,8 @@ def weight_option(name: str, metavar: str, help_: str) -> Any:
     return typer.Option(name, metavar=metavar, parser=parser, help=help_)
 
 
+Address = Annotated[str, typer.Argument(help="Email address.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; audit, doctor and lists show it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would happen, without changing anything.")]
 Day = Annotated[date | None, date_option("--date --issue", "Date of the issue.", "today")]
 OfKind = Annotated[
@@ -88,6 +96,24 @@ AsOf = Annotated[
         help="Act as if it were this instant (ISO 8601, UTC).",
     ),
 ]
+
+
+def with_options(gather: Callable[..., object], name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator for a command that adds the options of `gather` to it, whose result is the parameter `name`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options, others = inspect.signature(gather).parameters, dict(inspect.signature(command).parameters)
+        del others[name]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            command(**{name: gather(**{option: given.pop(option) for option in options})}, **given)
+
+        run.__signature__ = inspect.Signature([*others.values(), *options.values()])  # type: ignore[attr-defined]
+        run.__annotations__ = {option: each.annotation for option, each in (others | dict(options)).items()}
+        return run
+
+    return decorate
 
 
 def operator() -> str:

@@ -1,16 +1,24 @@
-"""Output of commands: results on stdout, everything else on stderr, one JSON document with --json."""
+"""Output of commands: results on stdout, everything else on stderr, one JSON document with --json.
+
+What people read is at most WIDTH columns wide; JSON has every value whole.
+"""
 
 import functools
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import date
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+T = TypeVar("T")
+WIDTH = 120  # columns
+_NARROWEST = 10  # that a column of a table is made
+_GAP = "  "
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _as_json: ContextVar[bool] = ContextVar("as_json", default=False)
 
@@ -27,7 +35,8 @@ def complain(message: str, code: int) -> NoReturn:
 
 
 def progress(line: str) -> None:
-    typer.echo(line, err=True)
+    for part in wrapped(line):
+        typer.echo(part, err=True)
 
 
 def with_json(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,28 +59,107 @@ def answer(document: Any, lines: Callable[[], Iterable[str]]) -> None:
     if _as_json.get():
         print_json(document)
     else:
-        for line in lines():
-            typer.echo(line)
+        print_lines(lines())
 
 
-def report(document: Any, line: str) -> None:
-    """Print what a command did: `document` with --json, `line` on stderr otherwise."""
+def answer_each(
+    items: Iterable[T], document: Callable[[T], object], lines: Callable[[Iterable[T]], Iterable[str]]
+) -> None:
+    """Print many results as they are read: one list of documents with --json, `lines` of them otherwise."""
+    if not _as_json.get():
+        print_lines(lines(items))
+        return
+    begin = "["
+    for item in items:
+        typer.echo(begin + _encoded(document(item)))
+        begin = ","
+    typer.echo("[]" if begin == "[" else "]")
+
+
+def writes_json() -> bool:
+    """True if the command was called with --json."""
+    return _as_json.get()
+
+
+def report(document: Any, *lines: str) -> None:
+    """Print what a command did: `document` with --json, `lines` on stderr otherwise."""
     if _as_json.get():
         print_json(document)
     else:
-        progress(line)
+        for line in lines:
+            progress(line)
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    typer.echo(json.dumps(document, default=_plain, ensure_ascii=False))
+    typer.echo(_encoded(document))
 
 
-def table(rows: Sequence[Sequence[object]]) -> list[str]:
-    """Rows as lines with aligned columns; the first row is the heading."""
-    texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts]
+def print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        for part in wrapped(line):
+            typer.echo(part)
+
+
+# --- for people ---
+
+
+def table(rows: Sequence[Sequence[object]], indent: str = "") -> list[str]:
+    """Rows as lines with aligned columns; the first row is the heading. The widest columns are shortened to fit."""
+    texts = [[_text(cell) for cell in row] for row in rows]
+    widths = [max(columns_of(row[column]) for row in texts) for column in range(len(texts[0]))]
+    room = WIDTH - len(indent) - len(_GAP) * (len(widths) - 1)
+    while sum(widths) > room and (widest := max(widths)) > _NARROWEST:
+        others = sorted(width for width in widths if width < widest) or [_NARROWEST]
+        many = widths.count(widest)
+        shorter = max(_NARROWEST, others[-1], widest - -(-(sum(widths) - room) // many))
+        widths = [min(width, shorter) for width in widths]
+    return [indent + row_of(row, widths) for row in texts]
+
+
+def row_of(cells: Sequence[object], widths: Sequence[int]) -> str:
+    """One line of a table, whose cells are cut in the middle where they are longer than their column."""
+    texts = [shortened(_text(cell), width) for cell, width in zip(cells, widths, strict=True)]
+    padded = [text + " " * (width - columns_of(text)) for text, width in zip(texts, widths, strict=True)]
+    return _GAP.join(padded).rstrip()
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` without its middle, if it is wider than `width` columns."""
+    if columns_of(text) <= width:
+        return text
+    head, tail = text, text
+    while columns_of(head) > width - width // 3 - 1:
+        head = head[:-1]
+    while columns_of(tail) > width // 3:
+        tail = tail[1:]
+    return f"{head}…{tail}"
+
+
+def columns_of(text: str) -> int:
+    """The columns that a terminal needs for `text`: two for a Chinese character."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def wrapped(line: str) -> list[str]:
+    """`line`, in several where it is too wide; each continues further in than the first began."""
+    if columns_of(line) <= WIDTH:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    width = WIDTH - (columns_of(line) - len(line)) * WIDTH // columns_of(line)
+    return textwrap.wrap(line, width, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False) or [""]
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _encoded(document: Any) -> str:
+    return json.dumps(document, default=_plain, ensure_ascii=False)
 
 
 def _plain(value: Any) -> object:

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.lookup import require_mail_server
-from digest.cli.output import NotReady, answer, progress, with_json
-from digest.settings import Settings, settings
-from digest.settings.reference import env_example
+from digest.cli.options import DryRun
+from digest.cli.output import NotReady, answer, progress, report, with_json
+from digest.cli.watching import long_work
+from digest.settings import settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
+    from digest.settings import Settings
+
 
 _BEHIND_PAGES = 10  # steps of priority
+StartDryRun = Annotated[bool, typer.Option("--dry-run", help="Check what it needs, say what would start, and exit.")]
 
 
 def up(
@@ -30,21 +34,33 @@ def up(
     once: Annotated[
         bool, typer.Option("--once", help="The demo: wait for the messages, print one JSON line, exit.")
     ] = False,
+    dry_run: StartDryRun = False,
 ) -> None:
     """Start everything on this machine: a small installation, or the demo if no mail server is set."""
+    chosen = settings()
+    as_demo = demo or once or not chosen.relays  # the demo never touches a configured database, broker or mail server
+    if dry_run:
+        what = "the demo, with a fresh database and a local inbox" if as_demo else "web, worker and scheduler"
+        return progress(f"Would start {what}; pages at {chosen.public_url}/.")
+
     from digest.demo.run import demo as run_demo
     from digest.run import up as installation
 
-    chosen = settings()
-    as_demo = demo or once or not chosen.relays  # the demo never touches a configured database, broker or mail server
     sys.exit(installation.run_to_the_end(lambda: run_demo(chosen, once) if as_demo else installation.up(chosen)))
 
 
 def web(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    dry_run: StartDryRun = False,
 ) -> None:
     """Serve the pages."""
+    chosen = _complete_settings()
+    host, port = host or chosen.web_host, chosen.web_port if port is None else port
+    _check_address(host, port)
+    if dry_run:
+        return progress(f"Would serve pages on {host}, port {port}, by {_processes(chosen.web_processes)}.")
+
     import uvicorn
 
     from digest import wiring
@@ -52,9 +68,6 @@ def web(
     from digest.run.processes import raise_file_limit
     from digest.web.server import serving_options
 
-    chosen = _complete_settings()
-    host, port = host or chosen.web_host, chosen.web_port if port is None else port
-    _check_address(host, port)
     raise_file_limit()
     with closing(wiring.impatient_engine(chosen)) as database:
         is_alone = chosen.web_processes == 1
@@ -66,6 +79,11 @@ def web(
             port=port,
             **serving_options(),
         )
+    return None
+
+
+def _processes(count: int) -> str:
+    return f"{count} process{'' if count == 1 else 'es'}"
 
 
 def web_process() -> "FastAPI":
@@ -94,11 +112,15 @@ def worker(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes.", show_default="DIGEST_WORKER_PROCESSES")
     ] = None,
+    dry_run: StartDryRun = False,
 ) -> None:
     """Deliver messages: Celery workers that take hints from Redis."""
     if not settings().redis_url.get_secret_value():
         raise NotReady("DIGEST_REDIS_URL is not set. On one machine, digest up starts its own Valkey.")
     require_mail_server()
+    if dry_run:
+        _check_start()
+        return progress(f"Would start {_processes(processes or settings().worker_processes)} that deliver messages.")
     from celery.exceptions import SecurityWarning
 
     from digest import wiring
@@ -119,10 +141,17 @@ def worker(
         celery.worker_main([*quietly, f"--concurrency={count}"])
     finally:
         checkpoint(database)
+    return None
 
 
-def scheduler() -> None:
+def scheduler(dry_run: StartDryRun = False) -> None:
     """Collect papers, cut the day's issue, and sweep the ledger."""
+    if dry_run:
+        _check_start()
+        every = f"collects every {settings().collect_minutes} minutes, cuts at {settings().cut_at:%H:%M} UTC"
+        return progress(
+            f"Would start the scheduler, which {every} and sweeps every {settings().sweep_seconds} seconds."
+        )
     from digest import wiring
     from digest.database.engine import closing
     from workers.scheduler import run
@@ -130,9 +159,19 @@ def scheduler() -> None:
     wiring.signers(_complete_settings())
     with closing(_session_engine()) as database:
         run(settings(), database)
+    return None
 
 
-def _complete_settings() -> Settings:
+def _check_start() -> None:
+    """Raises NotReady or SettingsError for what a worker or a scheduler could not start with."""
+    from digest import wiring
+    from digest.database.engine import checkpoint
+
+    wiring.signers(_complete_settings())
+    checkpoint(_session_engine())
+
+
+def _complete_settings() -> "Settings":
     """The settings, once there is a secret. Raises SettingsError."""
     _ = settings().secret_keys
     return settings()
@@ -158,19 +197,48 @@ def _session_engine() -> "Engine":
         raise NotReady(str(problem)) from None
 
 
-def migrate() -> None:
+@with_json
+def migrate(dry_run: DryRun = False) -> None:
     """Create the database, or upgrade it to this version."""
     from digest.database.migrate import migrate as upgrade
 
-    settings().create_secret()
-    upgrade(settings().database)
-    progress("The database is up to date.")
+    steps = _missing_steps()
+    if not dry_run:
+        settings().create_secret()
+        with long_work("Upgrading the database", len(steps)) as advance:
+            upgrade(settings().database, on_step=lambda _step: advance(""))
+    line = "The database is up to date."
+    if dry_run and steps:
+        line = f"Would upgrade the database by {len(steps)} steps: {', '.join(steps)}."
+    report({"steps": steps, "dry_run": dry_run}, line)
+
+
+def _missing_steps() -> list[str]:
+    from digest import wiring
+    from digest.database.engine import NO_DATABASE, problem_of, read_only
+    from digest.database.migrate import missing_steps, steps_from_nothing
+
+    engine = wiring.engine(settings())
+    try:
+        with read_only(engine) as connection:
+            return missing_steps(connection)
+    except Exception as problem:
+        if problem_of(problem).startswith(NO_DATABASE):
+            return steps_from_nothing()
+        raise
+    finally:
+        engine.dispose()
 
 
 def init(
     path: Annotated[Path, typer.Option("--file", help="File to write.")] = Path(".env"),
+    dry_run: DryRun = False,
 ) -> None:
     """Write a .env with every setting explained and a fresh secret; an existing file is never changed."""
+    from digest.settings.reference import env_example
+
+    if dry_run and not path.exists():
+        return progress(f"Would write {path}, with every setting explained and a fresh secret.")
     text = env_example().replace("# DIGEST_SECRET_KEY=", f"DIGEST_SECRET_KEY={secrets.token_hex(32)}", 1)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -180,6 +248,7 @@ def init(
     except OSError as problem:
         raise NotReady(f"Cannot write {path} ({problem.strerror}); use another --file.") from None
     progress(f"Wrote {path}. Fill in what you need, then run: digest doctor")
+    return None
 
 
 @with_json

@@ -77,7 +77,7 @@ def _like(paper_id: str, limit: int) -> None:
         if stored is None:
             raise NotReady(f"{paper_id} is not in the archive. Try: digest search {paper_id}")
         papers = papers_like(connection, stored.paper, limit)
-    rows = [("paper", "title"), *((similar.id, similar.title[:90]) for similar in papers)]
+    rows = [("paper", "title"), *((similar.id, similar.title) for similar in papers)]
     answer({"like": stored.paper.id, "papers": [_described(similar) for similar in papers]}, lambda: table(rows))
 
 
@@ -96,6 +96,6 @@ def _lines(results: "Results") -> list[str]:
     if not results.hits:
         return ["No papers found."]
     rows = [("votes", "paper", "title")]
-    rows += [(str(hit.votes), hit.paper.id, hit.paper.title[:90]) for hit in results.hits]
+    rows += [(str(hit.votes), hit.paper.id, hit.paper.title) for hit in results.hits]
     what = "have some of the words; none has all" if results.any_word else "found"
     return [*table(rows), f"{results.total} {what}"]

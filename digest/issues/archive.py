@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from digest.database.tables import issue_papers, issue_topics, issues, papers
 from digest.issues.issue import Issue
-from digest.issues.store import issue_in, newest_of, ranked_in
+from digest.issues.store import is_listed, issue_in, newest_of, ranked_in
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
 from digest.papers.score_terms import ScoreTerms
@@ -203,6 +203,12 @@ def newest_cut(connection: Connection) -> datetime | None:
     return connection.execute(_shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)).scalar()
 
 
+def days_of_issues(connection: Connection, limit: int) -> list[date]:
+    """Return the dates of the issues that are shown, newest first."""
+    query = _shown(select(issues.c.date)).order_by(issues.c.date.desc()).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
 def weeks_of_papers(connection: Connection) -> list[date]:
     """Return the Mondays of the weeks in which papers were first seen, newest first."""
     is_postgresql = connection.dialect.name == "postgresql"
@@ -235,21 +241,24 @@ def _is_voted() -> ColumnElement[bool]:
 
 
 def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
-    return query.where(issue.c.kind == IssueKind.DAILY, issue.c.status != IssueStatus.CANCELLED)
+    return query.where(issue.c.kind == IssueKind.DAILY, is_listed(issue))
 
 
 class IssueCounts(NamedTuple):
-    """It differs once an issue was cut or cancelled."""
+    """It differs once an issue was cut, cancelled, withdrawn or shown again."""
 
     issues: int
     newest: int  # number
     cancelled: int
+    withdrawn: int
+    withdrawn_at: datetime | None  # the last
 
 
 def count_issues(connection: Connection) -> IssueCounts:
     """Count the issues of every kind."""
     cancelled = func.count().filter(issues.c.status == IssueStatus.CANCELLED)
-    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled).select_from(issues)
+    withdrawn = (func.count(issues.c.withdrawn_at), func.max(issues.c.withdrawn_at))
+    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled, *withdrawn).select_from(issues)
     return IssueCounts(*connection.execute(query).one())
 
 

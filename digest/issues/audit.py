@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
 from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.store import settings_of
-from digest.ledger.deliveries import LEASE, is_waiting
-from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, State
+from digest.ledger.deliveries import LEASE, awaits_operator, is_waiting
+from digest.ledger.kinds import IssueKind, IssueStatus, Listing, SkipReason, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class AuditRow:
     address: str | None  # None once the subscriber is deleted
     state: str
     why: str
+    occasion: str = ""  # ISO date of the issue or of the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ class Outlook:
     last_attempt_at: datetime | None
     halted: str  # "" while the issue is running
 
+
+STUCK_AFTER = timedelta(hours=1)  # overdue
+EXPLAINED = (
+    *(column for column in deliveries.c if column is not deliveries.c.selection),
+    issues.c.status.label("issue_status"),
+)  # what why_of() needs
 
 # Operators look for these in this order.
 _ORDER = (
@@ -118,20 +125,64 @@ def explained(
     """Explain the deliveries of an issue (with None, of no issue) that were not simply accepted; problems first."""
     positions = {str(state): number for number, state in enumerate(_ORDER)}
     order = case(positions, value=deliveries.c.state, else_=len(_ORDER))
-    columns = [column for column in deliveries.c if column is not deliveries.c.selection]
-    query = (
-        select(*columns, subscribers.c.email, issues.c.status.label("issue_status"))
+    which = (_belongs_to(issue_id), deliveries.c.state != State.ACCEPTED)
+    in_order = _explained(*which).order_by(order, deliveries.c.attempts.desc(), deliveries.c.id)
+    return [_audit_row(row) for row in connection.execute(in_order.limit(limit).offset(offset))]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Deliveries to look for, in one issue or in all, the newest first."""
+
+    listed: Listing
+    issue_id: int | None = None  # None: of every issue, and those without one
+    since: date | None = None
+    limit: int = 1000
+    offset: int = 0
+
+
+def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditRow]:
+    """Explain the deliveries that match."""
+    query = _explained(_is_listed(wanted.listed, now)).order_by(deliveries.c.id.desc())
+    if wanted.issue_id is not None:
+        query = query.where(deliveries.c.issue_id == wanted.issue_id)
+    if wanted.since is not None:
+        # By the issue as well, which has an index: an issue's deliveries lie together.
+        recent = select(issues.c.id).where(issues.c.date >= wanted.since)
+        query = query.where(
+            deliveries.c.occasion >= wanted.since.isoformat(),
+            or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.in_(recent)),
+        )
+    return [_audit_row(row) for row in connection.execute(query.limit(wanted.limit).offset(wanted.offset))]
+
+
+def _is_listed(listed: Listing, now: datetime) -> ColumnElement[bool]:
+    state, is_overdue = deliveries.c.state, deliveries.c.next_attempt_at < now - STUCK_AFTER
+    if listed is Listing.STUCK:
+        is_held = state.in_([State.CLAIMED, State.SENDING]) & is_overdue
+        return or_(state == State.QUARANTINED, awaits_operator(), is_waiting() & is_overdue, is_held)
+    if listed in (Listing.QUEUED, Listing.DEFERRED):
+        tried = deliveries.c.attempts > 0
+        return (state == State.QUEUED) & (tried if listed is Listing.DEFERRED else ~tried)
+    return state == State(listed.value)
+
+
+def _explained(*which: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(*EXPLAINED, subscribers.c.email)
         .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .outerjoin(issues, issues.c.id == deliveries.c.issue_id)
-        .where(_belongs_to(issue_id), deliveries.c.state != State.ACCEPTED)
-        .order_by(order, deliveries.c.attempts.desc(), deliveries.c.id)
-        .limit(limit)
-        .offset(offset)
+        .where(*which)
     )
-    return [
-        AuditRow(row.id, row.kind, row.recipient[:8], row.email, row.state, _WHY[State(row.state)](row))
-        for row in connection.execute(query)
-    ]
+
+
+def _audit_row(row: Any) -> AuditRow:
+    return AuditRow(row.id, row.kind, row.recipient[:8], row.email, row.state, why_of(row), row.occasion)
+
+
+def why_of(row: Any) -> str:
+    """Why a delivery was not simply accepted, from a row of the columns EXPLAINED; "" if it was."""
+    return "" if row.state == State.ACCEPTED else _WHY[State(row.state)](row)
 
 
 def skipped_because(reason: str) -> str:

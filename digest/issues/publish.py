@@ -5,7 +5,7 @@ A date also has a weekly issue if it is due for someone, and a catch-up issue if
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
@@ -109,6 +109,32 @@ def recipients(engine: Engine, plan: Plan, day: date, now: datetime) -> int | No
         if issue_id_on(connection, DAILY, day) is not None:
             return None
         return count_due(connection, _Cut(connection, plan, day, now).slots()).get(DUE, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """The next issue as it would be now."""
+
+    date: date
+    cut_at: datetime
+    papers: tuple[RankedPaper, ...]
+    subscribers: int  # who would get it
+    left_out: Mapping[str, int]  # those due on that day who would not, by reason
+    also: tuple[str, ...]  # other kinds of issue that some of them would get instead
+
+
+def upcoming(engine: Engine, plan: Plan, now: datetime) -> Upcoming:
+    """Foresee the next issue: that of today until it is cut, then that of tomorrow. Nothing is stored."""
+    with read_only(engine) as connection:
+        is_cut = issue_id_on(connection, DAILY, now.date()) is not None
+        day = now.date() + timedelta(days=is_cut)
+        cut = _Cut(connection, plan, day, now)
+        slots = cut.slots()
+        left_out = count_due(connection, slots)
+        due = left_out.pop(DUE, 0)
+        also = tuple(str(ISSUE_OF[kind]) for kind in also_due(connection, slots, cut.missed()))
+        papers = cut.rank(DAILY, cut.papers(DAILY), last_cut(connection, DAILY, day))[: plan.papers]
+    return Upcoming(day, datetime.combine(day, plan.cut, UTC), papers, due, left_out, also)
 
 
 def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, func, insert, select, update
 
 from digest.database.dialect import insert_new
 from digest.database.tables import issue_papers, issue_topics, issues, pools
@@ -129,6 +129,13 @@ def set_status(connection: Connection, issue_id: int, status: IssueStatus) -> bo
     return connection.execute(change.values(status=str(status))).rowcount == 1
 
 
+def set_withdrawn(connection: Connection, issue_id: int, at: datetime | None) -> bool:
+    """Take an issue off the site, or with None show it again. False when nothing changed."""
+    before = issues.c.withdrawn_at.is_not(None) if at is None else issues.c.withdrawn_at.is_(None)
+    change = update(issues).where(issues.c.id == issue_id, before).values(withdrawn_at=at)
+    return connection.execute(change).rowcount == 1
+
+
 def issue_by_id(connection: Connection, issue_id: int, whole: bool = False) -> Issue:
     """Read an issue; `whole`: with the papers of its pool beyond the best."""
     row = connection.execute(select(issues).where(issues.c.id == issue_id)).one()
@@ -190,10 +197,14 @@ def ranked_in(row: Row[Any]) -> RankedPaper:
 
 
 def newest_of(query: Any, kind: Any = IssueKind.DAILY) -> Any:
-    """Limit a query of `issues` to the issue with the latest date that has papers and was not cancelled."""
+    """Limit a query of `issues` to the latest that has papers and was neither cancelled nor withdrawn."""
     has_papers = select(issue_papers.c.issue_id).where(issue_papers.c.issue_id == issues.c.id).exists()
-    kept = query.where(issues.c.kind == kind, issues.c.status != IssueStatus.CANCELLED, has_papers)
-    return kept.order_by(issues.c.date.desc()).limit(1)
+    return query.where(issues.c.kind == kind, is_listed(), has_papers).order_by(issues.c.date.desc()).limit(1)
+
+
+def is_listed(issue: FromClause = issues) -> ColumnElement[bool]:
+    """True for an issue that lists of issues and feeds show."""
+    return (issue.c.status != IssueStatus.CANCELLED) & issue.c.withdrawn_at.is_(None)
 
 
 def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:

@@ -66,11 +66,13 @@ def record_once_a_day(connection: Connection, at: datetime, subject: str, what: 
         record(connection, at, subject, what, detail)
 
 
-def latest(connection: Connection, limit: int, subject: str | None = None) -> list[Event]:
+def latest(connection: Connection, limit: int, subject: str | None = None, what: str | None = None) -> list[Event]:
     """The newest events first."""
     query = select(events.c.at, events.c.subject, events.c.what, events.c.detail).order_by(events.c.id.desc())
     if subject is not None:
         query = query.where(events.c.subject == subject)
+    if what is not None:
+        query = query.where(events.c.what == what)
     return [Event(*row) for row in connection.execute(query.limit(limit))]
 
 

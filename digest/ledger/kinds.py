@@ -57,6 +57,21 @@ class State(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class Listing(StrEnum):
+    """What an audit lists one by one: a state, queued deliveries that were tried before, or those that do not move."""
+
+    STUCK = "stuck"  # overdue, or waiting for the operator
+    QUEUED = "queued"  # and never tried
+    DEFERRED = "deferred"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    QUARANTINED = "quarantined"
+    SKIPPED = "skipped"
+
+
 class SkipReason(StrEnum):
     """Why a due delivery was not sent, as the ledger stores it and `digest audit` shows it."""
 

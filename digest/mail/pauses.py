@@ -19,7 +19,7 @@ EVERYTHING = "*"  # the scope of a pause of all sending: by the circuit breaker 
 BREAKS_AT = 5  # failures in a row
 NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of a row that only counts failures
 ABOUT_US_FROM = 3  # domains
-_COLUMNS = (pauses.c.scope, pauses.c.since, pauses.c.until, pauses.c.reason, pauses.c.failures, pauses.c.refusing)
+_COLUMNS = tuple(pauses.c[name] for name in ("scope", "since", "until", "reason", "failures", "refusing", "by"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Pause:
     reason: str  # the mail server's reply without addresses, or the operator's words
     failures: int = 0  # in a row
     refusing: tuple[str, ...] = ()  # the domain of each of the last refusals of a recipient, in a row
+    by: str = ""  # the person who paused; "": the throttle
 
     @property
     def is_about_recipients(self) -> bool:
@@ -48,7 +49,7 @@ class Pause:
 def pause_by_hand(engine: Engine, scope: str, reason: str, now: datetime) -> None:
     """Workers see it within a second."""
     with transaction(engine) as connection:
-        set_pause(connection, Pause(scope, now, None, reason))
+        set_pause(connection, Pause(scope, now, None, reason, by=events.actor_name()))
         events.record(connection, now, event_subject(scope), "stopped", {"reason": reason, "until": ""})
 
 
@@ -57,7 +58,7 @@ def resume(engine: Engine, scope: str, now: datetime) -> bool:
     paused = pause_of(engine, scope, now) is not None
     with transaction(engine) as connection:
         if clear(connection, scope) and paused:
-            events.record(connection, now, event_subject(scope), "resumed", {"by": "hand"})
+            events.record(connection, now, event_subject(scope), "resumed", {})
     return paused
 
 
@@ -123,5 +124,5 @@ def end_trial(connection: Connection, scope: str, until: datetime) -> bool:
 
 def _pause(row: Any) -> Pause:
     """From a row of _COLUMNS."""
-    scope, since, until, reason, failures, refusing = row
-    return Pause(scope, since, until, reason, failures, tuple(refusing))
+    scope, since, until, reason, failures, refusing, by = row
+    return Pause(scope, since, until, reason, failures, tuple(refusing), by or "")

@@ -1,10 +1,16 @@
-"""The settings of the service."""
+"""The settings of the service. What reads them takes a fifth of a second to import, so that is left to the first use."""
 
-from digest.settings.environment import FILE_VARIABLE, PREFIX, SettingsError, settings_file
-from digest.settings.settings import Settings, remedy, settings, unknown_variables
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from digest.settings.environment import FILE_VARIABLE, OPERATOR_VARIABLE, PREFIX, SettingsError, settings_file
+
+if TYPE_CHECKING:
+    from digest.settings.model import Settings, remedy, unknown_variables
 
 __all__ = [
     "FILE_VARIABLE",
+    "OPERATOR_VARIABLE",
     "PREFIX",
     "Settings",
     "SettingsError",
@@ -13,3 +19,19 @@ __all__ = [
     "settings_file",
     "unknown_variables",
 ]
+
+
+@cache
+def settings() -> "Settings":
+    """The settings of this process, read once. Raises SettingsError."""
+    from digest.settings.model import read_settings
+
+    return read_settings()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(name)
+    from digest.settings import model
+
+    return getattr(model, name)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from digest.settings.environment import PREFIX, quoted
-from digest.settings.settings import GROUPS
+from digest.settings.model import GROUPS
 
 _ROOT = Path(__file__).parents[2]
 

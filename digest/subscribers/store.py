@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
 
 from digest.database.dialect import insert_new
 from digest.database.engine import transaction
@@ -69,12 +69,22 @@ def by_key(connection: Connection, key: str, lock: bool = False) -> Subscriber |
     return _read(connection, subscribers.c.key == key, lock)
 
 
-def with_status(connection: Connection, status: Status | None = None) -> list[Subscriber]:
-    """Return all subscribers, or those with one status, oldest first."""
+def count_by_status(connection: Connection) -> dict[str, int]:
+    query = (
+        select(subscribers.c.status, func.count().label("number"))
+        .group_by(subscribers.c.status)
+        .order_by(subscribers.c.status)
+    )
+    return {row.status: row.number for row in connection.execute(query)}
+
+
+def with_status(connection: Connection, status: Status | None = None) -> Iterator[Subscriber]:
+    """Yield all subscribers, or those with one status, oldest first, from a cursor of the database."""
     query = select(subscribers).order_by(subscribers.c.id)
     if status is not None:
         query = query.where(subscribers.c.status == status)
-    return [_subscriber(row) for row in connection.execute(query)]
+    for row in connection.execute(query, execution_options={"yield_per": 1000}):
+        yield _subscriber(row)
 
 
 # --- transitions: each is one conditional statement, and returns whether it changed anything ---
@@ -166,7 +176,19 @@ def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
 
 # --- export ---
 
-_EXPORTED = ("kind", "occasion", "state", "reason", "due_at", "finished_at", "created_at", "selection", "reply_text")
+_EXPORTED = (
+    "kind",
+    "occasion",
+    "state",
+    "reason",
+    "due_at",
+    "finished_at",
+    "created_at",
+    "selection",
+    "message_id",
+    "reply_code",
+    "reply_text",
+)
 
 
 def ledger_of(connection: Connection, key: str) -> list[dict[str, Any]]:

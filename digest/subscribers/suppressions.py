@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from digest.database.dialect import insert_new
-from digest.database.tables import suppressions
+from digest.database.engine import transaction
+from digest.database.tables import subscribers, suppressions
+from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
+from digest.subscribers.subscriber import event_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class Suppression:
     reason: str
     detail: str
     created_at: datetime
+    address: str | None = None  # None where nobody with it is stored
 
 
 def suppress(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> bool:
@@ -25,6 +29,24 @@ def suppress(connection: Connection, key: str, reason: SuppressionReason, detail
     connection.execute(delete(suppressions).where(suppressions.c.key == key, weaker))
     new = insert_new(connection, suppressions).values(key=key, reason=str(reason), detail=detail[:500], created_at=now)
     return connection.execute(new.returning(suppressions.c.key)).first() is not None
+
+
+def suppress_by_hand(engine: Engine, key: str, detail: str, now: datetime) -> bool:
+    """The same by an operator, with an event."""
+    with transaction(engine) as connection:
+        changed = suppress(connection, key, SuppressionReason.OPERATOR, detail, now)
+        if changed:
+            events.record(connection, now, event_subject(key), "suppressed", {"reason": detail})
+    return changed
+
+
+def lift_by_hand(engine: Engine, key: str, now: datetime) -> bool:
+    """End a suppression as an operator, with an event; False when there was none."""
+    with transaction(engine) as connection:
+        changed = lift(connection, key)
+        if changed:
+            events.record(connection, now, event_subject(key), "suppression lifted", {})
+    return changed
 
 
 def lift(connection: Connection, key: str, only: SuppressionReason | None = None) -> bool:
@@ -52,5 +74,6 @@ def refused_at(connection: Connection, key: str) -> datetime | None:
 
 def all_suppressions(connection: Connection) -> list[Suppression]:
     """Return every suppression, newest first."""
-    query = select(suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
+    columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
+    query = select(*columns, subscribers.c.email).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
     return [Suppression(*row) for row in connection.execute(query.order_by(suppressions.c.created_at.desc()))]

@@ -17,10 +17,11 @@ _AWAY_AFTER = 2.0  # seconds for which the next reading is late
 
 
 class Edition(NamedTuple):
-    """It changes when an issue is cut or cancelled. 0: the issues were not read yet."""
+    """It changes when an issue is cut, cancelled, withdrawn or shown again. 0: the issues were not read yet."""
 
     number: int = 0
     papers: frozenset[str] = frozenset()  # that the newest issues rank, so that their pages changed too
+    since: int = 0  # pages of an earlier number are shown no more: an issue on them may be withdrawn
 
 
 class EditionWatch:
@@ -56,10 +57,15 @@ class EditionWatch:
                 counts = count_issues(connection)
                 if counts != self._counts:
                     newest = self._counts.newest if self._counts else counts.newest
-                    self.edition = Edition(self.edition.number + 1, papers_since(connection, newest))
+                    self.edition = self._next(counts, papers_since(connection, newest))
         except SQLAlchemyError:
             return
         self._counts, self._read_at = counts, self.clock()
+
+    def _next(self, counts: IssueCounts, papers: frozenset[str]) -> Edition:
+        number, before = self.edition.number + 1, self._counts
+        is_same = before is None or (counts.withdrawn, counts.withdrawn_at) == (before.withdrawn, before.withdrawn_at)
+        return Edition(number, papers, self.edition.since if is_same else number)
 
     def _watch(self) -> None:
         self.read()

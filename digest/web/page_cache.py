@@ -105,7 +105,7 @@ class PageCache:
 
     async def _answer(self, wanted: Wanted, scope: Scope, tasks: TaskGroup) -> Answer:
         kept = self._kept_with(wanted).get(wanted)
-        if kept is None:
+        if kept is None or kept.edition < self._editions.edition.since:
             return await self._made(wanted, scope, tasks)
         age = self._clock() - kept.made_at
         if self._editions.is_away:
@@ -128,7 +128,7 @@ class PageCache:
         return self._searches if wanted.path == _SEARCH else self._answers
 
     def _is_current(self, wanted: Wanted, answer: Answer) -> bool:
-        number, papers = self._editions.edition
+        number, papers, _since = self._editions.edition
         if wanted.path.startswith(_PAPER):
             return answer.edition == number or wanted.path.removeprefix(_PAPER) not in papers
         return answer.edition == number or wanted.path.startswith((_ISSUE, _SEARCH))

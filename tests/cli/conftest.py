@@ -15,6 +15,7 @@ def run(engine, database_url, monkeypatch):
     """Runs a command in this process on a fresh database."""
     monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
     monkeypatch.setenv("DIGEST_SECRET_KEY", KEY)
+    monkeypatch.setenv("DIGEST_OPERATOR", "ada")
 
     def run(*arguments):
         return CliRunner().invoke(app, [str(one) for one in arguments])

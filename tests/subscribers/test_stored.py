@@ -70,7 +70,7 @@ def test_subscribers_who_never_confirm_are_deleted_after_a_week(engine: Engine) 
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY) == 0
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
     with read_only(engine) as connection:
-        assert store.with_status(connection) == []
+        assert list(store.with_status(connection)) == []
         assert connection.execute(select(deliveries.c.subscriber_id)).scalar_one() is None
 
 

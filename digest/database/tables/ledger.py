@@ -87,6 +87,7 @@ pauses = table(
     Column("until", Instant),  # null: until the operator resumes it
     Column("reason", Text, nullable=False),  # the reply of the server, or the operator's reason
     Column("failures", Integer, nullable=False),  # in a row; 0 after a success
+    Column("by", Code(80)),  # the person who paused; null or "": the throttle
     Column("refusing", Json, nullable=False),  # the domain of each refusal of a recipient that may be about us
 )
 

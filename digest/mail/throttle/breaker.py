@@ -94,7 +94,7 @@ class Breaker:
         if summary.accepted and self.trial is not None:
             if pauses.end_trial(connection, EVERYTHING, self.trial):
                 events.record(
-                    connection, now, pauses.event_subject(EVERYTHING), "resumed", {"by": "a mail that was accepted"}
+                    connection, now, pauses.event_subject(EVERYTHING), "resumed", {"after": "an accepted message"}
                 )
                 log.info("the mail server accepts our messages again")
             self.trial = None
@@ -147,7 +147,7 @@ def after_failures(before: Pause, summary: ResponseSummary, now: datetime, in_tr
     longer = min(_FIRST_REFUSED * (1 << min(max(failures - BREAKS_AT, 0), 10)), _MAX_REFUSED)
     until = now + (longer if refused else _UNREACHABLE) if failures >= BREAKS_AT else NOT_PAUSED
     since = earlier.since if earlier.failures >= BREAKS_AT else now  # a trial that fails is the same failure
-    return replace(before, since=since, until=until, reason=summary.reply, failures=failures, refusing=refusing)
+    return replace(before, since=since, until=until, reason=summary.reply, failures=failures, refusing=refusing, by="")
 
 
 def _refusing_alone(pause: Pause) -> set[str]:

@@ -273,7 +273,7 @@ def pause_after_complaint(before: Pause, reply: str, now: datetime) -> Pause:
     if before.is_in_force(now):
         return before
     until = now + min(_FIRST_DOMAIN_PAUSE * (1 << min(before.failures, 10)), _MAX_DOMAIN_PAUSE)
-    return replace(before, since=now, until=until, reason=reply, failures=before.failures + 1)
+    return replace(before, since=now, until=until, reason=reply, failures=before.failures + 1, by="")
 
 
 def _destination(address: str) -> str:

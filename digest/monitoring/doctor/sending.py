@@ -90,7 +90,8 @@ def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
 
 def _span(pause: Pause) -> str:
     until = f"next attempt at {_minute(pause.until)}" if pause.until else "until it is resumed"
-    return f"since {_minute(pause.since)}, {until}"
+    by = f"by {pause.by} " if pause.by else ""
+    return f"{by}since {_minute(pause.since)}, {until}"
 
 
 def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Iterator[Finding]:

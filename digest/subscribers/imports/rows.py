@@ -4,7 +4,7 @@ People who left, bounced or were blocked where the list comes from stay out here
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -61,6 +61,7 @@ class Import:
     own_domains: tuple[str, ...] = ()
     languages: Collection[str] = (SOURCE,)
     dry_run: bool = False
+    on_each: Callable[[], None] = lambda: None  # called after each address
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> Report:
             report.counts[_import(connection, person, how)] += 1
             if how.dry_run:
                 connection.rollback()
+        how.on_each()
     return report
 
 

@@ -10,8 +10,7 @@ from xml.sax.saxutils import escape
 from fastapi import HTTPException, Request, Response
 
 from digest.database.engine import read_only
-from digest.issues.archive import papers_of_week, weeks_of_papers
-from digest.issues.store import issue_dates
+from digest.issues.archive import days_of_issues, papers_of_week, weeks_of_papers
 from digest.papers.topics import TOPICS
 from digest.text import parse_date
 from digest.web.guard import PERSONAL_PATHS
@@ -45,7 +44,7 @@ def sitemap(site: TheSite, request: Request) -> Response:
 def sitemap_of_pages(site: TheSite, request: Request) -> Response:
     """The pages that are open to everybody, except for papers."""
     with read_only(site.engine) as connection:
-        days = issue_dates(connection, _ISSUES)
+        days = days_of_issues(connection, _ISSUES)
     paths = ["/", "/issues", "/topics", choosing.PATH, "/privacy", *(f"/topics/{topic.slug}" for topic in TOPICS)]
     return _document(site, request, "urlset", "url", [*paths, *(f"/issues/{day}" for day in days)])
 

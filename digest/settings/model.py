@@ -7,7 +7,6 @@ import os
 import socket
 from dataclasses import replace
 from email.utils import parseaddr
-from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -103,9 +102,8 @@ class Settings(
         return init_settings, *ours
 
 
-@cache
-def settings() -> Settings:
-    """The settings of this process, read once. Raises SettingsError."""
+def read_settings() -> Settings:
+    """The settings as they are now. Raises SettingsError."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,0 +1,70 @@
+"""The commands subscribers list and subscribers export, which print as they read."""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.lookup import reading
+from digest.cli.output import answer_each, row_of, table, with_json, writes_json
+from digest.cli.watching import watched
+from digest.ledger.kinds import Status
+
+if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from digest.subscribers.subscriber import Subscriber
+
+_HEADING = ("address", "status", "papers", "balance", "hour", "zone", "topics")
+_WIDTHS = (44, 12, 9, 7, 4, 16, 16)  # of a list that is too long to be measured before it is printed
+_MEASURED = 500  # rows
+
+OfStatus = Annotated[Status | None, typer.Option(help="Only this status.")]
+
+
+@with_json
+def list_(status: OfStatus = None) -> None:
+    """List subscribers and their preferences. A long list is printed while it is read, also as JSON."""
+    from digest.subscribers.store import with_status
+
+    with reading() as connection:
+        answer_each(with_status(connection, status), asdict, _lines)
+
+
+@with_json
+def export() -> None:
+    """Print every subscriber as CSV, or with --json as a list of the same rows; `subscribers import` reads both."""
+    from digest.subscribers.imports import written
+    from digest.subscribers.store import count_by_status, with_status
+    from digest.subscribers.suppressions import all_suppressions
+
+    with reading() as connection:
+        total = sum(count_by_status(connection).values())
+        suppressed = {row.key: row.reason for row in all_suppressions(connection)}
+        rows = iter(written(watched(with_status(connection), "Exporting", total), suppressed))
+        if writes_json():
+            heading = list(next(rows))
+            answer_each(rows, lambda row: dict(zip(heading, row, strict=True)), lambda _rows: ())
+        else:
+            csv.writer(sys.stdout).writerows(rows)
+
+
+def _lines(listed: "Iterable[Subscriber]") -> Iterator[str]:
+    rows = map(_row, listed)
+    first = list(islice(rows, _MEASURED))
+    if len(first) < _MEASURED:
+        yield from table([_HEADING, *first])
+        return
+    for row in (_HEADING, *first):
+        yield row_of(row, _WIDTHS)
+    for row in rows:
+        yield row_of(row, _WIDTHS)
+
+
+def _row(subscriber: "Subscriber") -> tuple[str, ...]:
+    wants = subscriber.preferences
+    papers = f"{'always' if wants.full_lists else 'up to'} {wants.papers}"
+    chosen = (papers, str(wants.balance), f"{wants.hour:02}", wants.zone, ",".join(wants.topics))
+    return (subscriber.email, str(subscriber.status), *chosen)

@@ -1,0 +1,70 @@
+"""Why nothing was sent: why a date has no issue, or why an issue reached nobody."""
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from digest.database.tables import issues, subscribers
+from digest.issues.audit import Audit
+from digest.ledger.kinds import IssueKind, IssueStatus, Status
+from digest.papers.collecting import SourceHealth, SourceRun, last_runs
+
+
+def why_no_issue(
+    connection: Connection, kind: str, day: date, cut: time, now: datetime, sources: Collection[str]
+) -> str:
+    """Why no issue of `kind` was cut on `day`, in one sentence, from what was stored. Issues are cut at `cut` UTC."""
+    cut_at = datetime.combine(day, cut, UTC)
+    if now < cut_at:
+        return f"it is cut on {cut_at:%Y-%m-%d} at {cut_at:%H:%M} UTC"
+    if kind != IssueKind.DAILY:
+        return f"nobody was due a {kind} issue on that day, or the day has no issue at all: digest audit --date {day}"
+    first = connection.execute(select(func.min(issues.c.date)).where(issues.c.kind == kind)).scalar()
+    if first is None or day < first:
+        before = f"the first issue is of {first}" if first else "no issue was ever cut"
+        return f"{before}; {_of_sources(connection, day, cut_at, now, sources)}"
+    return _of_sources(connection, day, cut_at, now, sources)
+
+
+def _of_sources(connection: Connection, day: date, cut_at: datetime, now: datetime, sources: Collection[str]) -> str:
+    if not sources:
+        return "no source of papers is chosen (DIGEST_SOURCES)"
+    until = min(now, datetime.combine(day + timedelta(days=1), time(0), UTC))
+    runs = [run for run in last_runs(connection, until, sources) if run.started_at >= cut_at - timedelta(days=1)]
+    if not runs:
+        return f"no source was read in the day before the cut at {cut_at:%H:%M} UTC: the scheduler did not run"
+    failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
+    if len(failing) == len(runs):
+        return f"no source could be read: {_listed(failing)}"
+    late = max(run.started_at for run in runs) < cut_at
+    read = _listed(runs)
+    if late:
+        return f"the scheduler did not run after the cut was due at {cut_at:%H:%M} UTC; before that it read {read}"
+    if failing:
+        return f"there was no paper to send, and a source failed; the last readings: {read}"
+    return f"the scheduler read the sources ({read}), but did not cut; its log says why"
+
+
+def _listed(runs: Collection[SourceRun]) -> str:
+    return "; ".join(f"{run.source} {run.started_at:%Y-%m-%d %H:%M} UTC, {run.outcome}: {run.message}" for run in runs)
+
+
+def why_unsent(connection: Connection, sums: Audit, note: str) -> str:
+    """Why nobody got an issue, or "" if somebody did, or if it waits (which the audit says by itself)."""
+    if sums.accepted or sums.queued or sums.deferred or sums.claimed or sums.sending:
+        return ""
+    if sums.status == IssueStatus.CANCELLED:
+        return "the issue was cancelled before anything was sent"
+    if sums.candidates:
+        reasons = {**sums.skipped, **{name: n for name in ("refused", "expired") if (n := getattr(sums, name))}}
+        most = max(reasons, key=lambda name: reasons[name], default="")
+        return f"{reasons[most]} of {sums.candidates} messages: {most}" + (f". {note}" if note else "") if most else ""
+    confirmed = connection.execute(
+        select(func.count()).select_from(subscribers).where(subscribers.c.status == str(Status.CONFIRMED))
+    ).scalar_one()
+    if not confirmed:
+        return "there is no confirmed subscriber"
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sums.not_queued.items())
+    weekday = "the others chose other weekdays" if left_out else "all of them chose other weekdays"
+    return f"none of {confirmed} confirmed subscribers was due: {left_out + '; ' if left_out else ''}{weekday}"

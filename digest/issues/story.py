@@ -1,0 +1,131 @@
+"""What happened between us and one address: consent, messages with their replies, papers, and what comes next."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import Connection, select
+
+from digest.database.dialect import in_list
+from digest.database.tables import deliveries, issues, papers, suppressions
+from digest.issues.audit import EXPLAINED, why_of
+from digest.issues.selection import selection_of
+from digest.ledger.kinds import LISTED, Status
+from digest.subscribers import store
+from digest.subscribers.paper_feedback import feedback_by
+from digest.subscribers.subscriber import Preferences, Subscriber, due_instant, local_day
+
+_SHOWN = 10  # messages
+_WITH_PAPERS = 2  # messages whose papers are named
+_AHEAD = timedelta(days=8)  # within which every weekday comes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message, and what became of it."""
+
+    occasion: str
+    kind: str
+    state: str
+    why: str  # "" once accepted
+    at: datetime  # of its end, else of the next attempt
+    message_id: str
+    reply: str  # the last of the mail server
+    papers: tuple[str, ...]  # ids
+
+
+@dataclass(frozen=True, slots=True)
+class NextDigest:
+    """The issue that a subscriber gets next; `why_not` if there is none to come."""
+
+    issue: date | None
+    due_at: datetime | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    subscriber: Subscriber | None  # None for an address that was deleted or never stored
+    messages: tuple[Sent, ...]  # newest first
+    titles: dict[str, str]  # of the papers in the newest messages, by id
+    feedback: dict[str, int]  # papers by kind
+    suppressed: tuple[str, datetime] | None  # why, and since when
+    next: NextDigest
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the address was never heard of."""
+        return self.subscriber is None and not self.messages and self.suppressed is None
+
+
+def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
+    """Read the story of the address behind a recipient key; issues are cut at `cut` UTC."""
+    subscriber = store.by_key(connection, key)
+    messages = _messages(connection, key)
+    shown = [message.papers for message in messages if message.papers][:_WITH_PAPERS]
+    feedback = Counter(str(each.kind) for each in feedback_by(connection, subscriber.id)) if subscriber else {}
+    query = select(suppressions.c.reason, suppressions.c.created_at).where(suppressions.c.key == key)
+    row = connection.execute(query).one_or_none()
+    suppressed = (row.reason, row.created_at) if row else None
+    is_cut = connection.execute(select(issues.c.id).where(issues.c.date == now.date())).first() is not None
+    first = now.date() + timedelta(days=is_cut)
+    coming = next_digest(subscriber, suppressed is not None, cut, first)
+    titles = _titles(connection, [paper_id for ids in shown for paper_id in ids])
+    return Story(subscriber, messages, titles, dict(feedback), suppressed, coming)
+
+
+def next_digest(subscriber: Subscriber | None, is_suppressed: bool, cut: time, first: date) -> NextDigest:
+    """Which issue from `first` on a subscriber gets next, by their weekdays and their pause."""
+    if subscriber is None:
+        return NextDigest(None, None, "nobody with this address is stored")
+    if subscriber.status is Status.PENDING:
+        return NextDigest(None, None, "they have not confirmed")
+    if subscriber.status is not Status.CONFIRMED:
+        return NextDigest(None, None, f"they are {subscriber.status}")
+    if is_suppressed:
+        return NextDigest(None, None, "the address is suppressed")
+    wants = subscriber.preferences
+    begin = max(first, (wants.paused_until or first) - timedelta(days=2))
+    days = (begin + timedelta(days=number) for number in range(_AHEAD.days + 3))
+    day = next((day for day in days if _gets(wants, local_day(day, cut, wants.zone, wants.hour))), None)
+    if day is None:
+        return NextDigest(None, None, "they chose no weekday")
+    return NextDigest(day, due_instant(day, cut, wants.zone, wants.hour))
+
+
+def _gets(wants: Preferences, day: date) -> bool:
+    return day.weekday() in wants.weekdays and (wants.paused_until is None or wants.paused_until <= day)
+
+
+def _messages(connection: Connection, key: str) -> tuple[Sent, ...]:
+    query = (
+        select(*EXPLAINED, deliveries.c.selection)
+        .outerjoin(issues, issues.c.id == deliveries.c.issue_id)
+        .where(deliveries.c.recipient == key)
+        .order_by(deliveries.c.id.desc())
+        .limit(_SHOWN)
+    )
+    return tuple(
+        Sent(
+            occasion=row.occasion,
+            kind=row.kind,
+            state=row.state,
+            why=why_of(row),
+            at=row.finished_at or row.next_attempt_at,
+            message_id=row.message_id,
+            reply=f"{row.reply_code or ''} {row.reply_text}".strip(),
+            papers=_papers(row) if row.kind in LISTED else (),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _papers(row: object) -> tuple[str, ...]:
+    stored = getattr(row, "selection", None)
+    return tuple(pick.paper_id for pick in selection_of(stored).picks) if stored else ()
+
+
+def _titles(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    query = select(papers.c.id, papers.c.title).where(in_list(connection, papers.c.id, ids))
+    return {row.id: row.title for row in connection.execute(query)} if ids else {}
