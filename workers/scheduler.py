@@ -31,8 +31,9 @@ from sqlalchemy import Engine
 
 from digest import clock, wiring
 from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
+from digest.issues.issue import NOT_CUT
 from digest.issues.profiles import refresh_profiles, renew_space
-from digest.issues.publish import DAILY, NOT_CUT, NothingToCut, date_to_cut, publish
+from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, transitions
 from digest.ledger.messages import forget_messages

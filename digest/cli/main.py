@@ -2,8 +2,9 @@
 
 import os
 import sys
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -11,6 +12,7 @@ from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pa
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import NotReady, complain
+from digest.cli.status import commands as state
 from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
@@ -20,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# Monitoring reads the exit code of `digest check`: a mistake in the settings must not read as a warning.
+_is_check: ContextVar[bool] = ContextVar("is_check", default=False)
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,6 +51,7 @@ def _everywhere(
 ) -> None:
     from digest.logs import set_up_logs
 
+    _is_check.set(context.invoked_subcommand == "check")
     if env_file:
         os.environ[FILE_VARIABLE] = str(env_file.absolute())  # for the programs that this one starts as well
     set_up_logs(debug)
@@ -53,7 +59,9 @@ def _everywhere(
 
 
 _COMMANDS = {
-    "Run": (run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor),
+    "Run": (
+        run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
+    ),
     "Papers and issues": (
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
         pause.cancel, pause.withdraw, backtest.backtest,
@@ -77,15 +85,22 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="digest", standalone_mode=False))  # or Typer would draw a box around each mistake
     except typer.TyperException as error:
-        complain(_usage_line(error), 2)
+        _fail(_usage_line(error), 2)
     except SettingsError as error:
-        complain(str(error), 2)
+        _fail(str(error), 2)
     except NotReady as error:
-        complain(str(error), 3)
+        _fail(str(error), 3)
     except KeyboardInterrupt:
-        complain("stopped", 1)
+        _fail("stopped", 1)
     except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
-        complain(_error_line(error), 3 if _is_not_ready(error) else 1)
+        _fail(_error_line(error), 3 if _is_not_ready(error) else 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    if _is_check.get():
+        typer.echo(f"UNKNOWN: {message}")  # where monitoring reads
+        sys.exit(state.UNKNOWN)
+    complain(message, code)
 
 
 def _usage_line(error: typer.TyperException) -> str:

@@ -9,6 +9,7 @@ from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
 
 LONGEST_POOL = 30  # days; what the settings allow at most
+NOT_CUT = "not cut"  # the event of a date for which there were no papers yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from digest.papers.store import past, pool
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = IssueKind.DAILY
-NOT_CUT = "not cut"  # the event of a date that has no issue yet
 WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
 CATCH_UP_DAYS = 30  # the longest pause that the form offers
 MISSED_DAYS = 3  # issues that a subscriber must have missed in a row to get a catch-up

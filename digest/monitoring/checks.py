@@ -92,7 +92,7 @@ def _none_running(status: InstallationStatus, role: Role) -> Iterator[Problem]:
 def _dead(role: Role, host: str, count: int, since: datetime) -> Problem:
     which = f"a {_TITLE[role]}" if count == 1 else f"{count} {_TITLE[role]}{'es' if role is Role.WEB else 's'}"
     text = f"{which} on {host} ended without stopping; last seen at {minute_of(since)}"
-    return Problem(Level.WARNING, f"{role}-dead", host, text, f"Read its log, and start it: {_START[role]}", since)
+    return Problem(Level.WARNING, f"{role}-dead", host, text, f"Read its log, then start it: {_START[role]}", since)
 
 
 # --- today's issue ---
@@ -221,8 +221,8 @@ def _source(source: SourceStatus) -> Iterator[Problem]:
     if source.failures:
         times = "" if source.failures == 1 else f" {source.failures} times in a row"
         text = f"{source.title} could not be read{times}: {source.message}"
-        remedy = f"{source.advice} Try: digest collect"
-        yield Problem(Level.WARNING, "source-failing", source.name, text, remedy.strip(), source.failing_since)
+        remedy = "Read it now: digest collect. If that fails, check its address and your network"
+        yield Problem(Level.WARNING, "source-failing", source.name, text, remedy, source.failing_since)
     elif source.is_out_of_touch and source.read_at:
         text = f"{source.title} was last read at {minute_of(source.read_at)}"
         yield Problem(Level.WARNING, "source-unread", source.name, text, "Start the scheduler, or run: digest collect")

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.database.engine import problem_of, read_only
-from digest.database.migrate import why_not_current
 from digest.database.tables import collections, subscribers
 from digest.database.tables import events as event_table
-from digest.issues.publish import NOT_CUT
+from digest.issues.issue import NOT_CUT
 from digest.issues.store import issue_dates, issue_id_on
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus
@@ -108,6 +107,8 @@ def read_status(engine: Engine, settings: Settings, now: datetime) -> Installati
 
 def _remedy(engine: Engine) -> str:
     """The remedy if the tables are not those of this version."""
+    from digest.database.migrate import why_not_current  # alembic takes a tenth of a second, needed here alone
+
     try:
         with read_only(engine) as connection:
             return why_not_current(connection)

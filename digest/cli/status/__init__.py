@@ -1,0 +1,1 @@
+"""The commands status and check: how the installation is, for people and for monitoring."""
