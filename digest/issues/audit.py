@@ -139,6 +139,7 @@ class Search:
     since: date | None = None
     limit: int = 1000
     offset: int = 0
+    before: int | None = None  # only deliveries with a smaller number
 
 
 def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditRow]:
@@ -146,6 +147,8 @@ def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditR
     query = _explained(_is_listed(wanted.listed, now)).order_by(deliveries.c.id.desc())
     if wanted.issue_id is not None:
         query = query.where(deliveries.c.issue_id == wanted.issue_id)
+    if wanted.before is not None:
+        query = query.where(deliveries.c.id < wanted.before)
     if wanted.since is not None:
         # By the issue as well, which has an index: an issue's deliveries lie together.
         recent = select(issues.c.id).where(issues.c.date >= wanted.since)

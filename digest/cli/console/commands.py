@@ -7,7 +7,7 @@ import typer
 
 from digest import clock
 from digest.cli.lookup import open_database, reading
-from digest.cli.options import DryRun, operator
+from digest.cli.options import DryRun
 from digest.cli.output import NotReady, answer, report, table, with_json
 from digest.settings import settings
 
@@ -38,7 +38,6 @@ def link(
 ) -> None:
     """Print a link that signs a person in to the console, once and within 15 minutes. Adds the person if new."""
     from digest.database.engine import transaction
-    from digest.ledger import events
     from digest.monitoring import operators
 
     now = clock.now()
@@ -50,7 +49,7 @@ def link(
         change = f"would be made {wanted}" if before else f"would be added as {wanted}"
         change = "" if before is wanted else f" {name} {change}."
         return report(document, f"A link for {name} would be printed.{change}")
-    with events.acting(operator(), "shell"), transaction(open_database()) as connection:
+    with transaction(open_database()) as connection:
         secret = operators.make_link(connection, name, wanted, now)
     address = f"{settings().public_url}/console/sign-in/{secret}"
     return answer(document | {"link": address, "expires_at": now + operators.LINK_LIFETIME}, lambda: [address])
@@ -78,10 +77,9 @@ def remove(
 ) -> None:
     """Remove a person: their sessions and links end at once."""
     from digest.database.engine import transaction
-    from digest.ledger import events
     from digest.monitoring import operators
 
-    with events.acting(operator(), "shell"), transaction(open_database()) as connection:
+    with transaction(open_database()) as connection:
         if operators.role_of(connection, name) is None:
             raise NotReady(f"There is no operator {name!r}. To list them: digest console operators")
         if not dry_run:

@@ -8,7 +8,7 @@ from digest.database.dialect import Code, Id, Instant, Json
 subscribers = table(
     "subscribers",
     Column("id", Id, primary_key=True),
-    Column("email", Code(254), nullable=False),
+    Column("email", Code(254), nullable=False, index=True),
     Column("key", Code(32), nullable=False, unique=True),
     Column("status", Code(20), nullable=False, index=True),
     Column("topics", Json, nullable=False),

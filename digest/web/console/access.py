@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
@@ -29,6 +29,27 @@ from digest.web.server import PEER
 from digest.web.site import EarlyAnswer, PageRouter, Posted, Site, TheSite
 
 PATH = "/console"
+# What a page says after an action, by the name in its address.
+NOTICES = {
+    "paused": "The issue is paused. Messages that are on their way still arrive.",
+    "running": "The issue goes on.",
+    "cancelled": "The issue is cancelled.",
+    "withdrawn": "The issue is off the site and the feeds.",
+    "shown": "The issue is on the site again.",
+    "unchanged": "Nothing changed: it was so already, or somebody was faster.",
+    "queued": "They are queued again.",
+    "sending-paused": "Sending is paused. Messages that are on their way still arrive.",
+    "sending-resumed": "Sending goes on.",
+    "added": "The address is asked to confirm.",
+    "added-confirmed": "The address is subscribed.",
+    "not-added": "Nothing changed: the address is subscribed already, suppressed, has left, or was asked too often.",
+    "subscriber-paused": "They get no issue until that day.",
+    "subscriber-resumed": "Their pause is over.",
+    "unsubscribed": "They are unsubscribed.",
+    "resubscribed": "They are subscribed again.",
+    "suppressed": "The address gets no message from now on.",
+    "lifted": "The address may get messages again.",
+}
 THROUGH = "console"  # in the operators' log
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 
@@ -41,6 +62,7 @@ class Visitor:
     name: str
     role: OperatorRole
     session: str  # its id; "" for someone whom a proxy vouches for at each request
+    notice: str = ""  # of the action before this page
 
     @property
     def may_act(self) -> bool:
@@ -66,11 +88,12 @@ def stranger_page(site: Site, name: str, status: int, **values: Any) -> HTMLResp
 def signed_in(site: TheSite, request: Request) -> Visitor:
     """The person at the console. Raises EarlyAnswer for a stranger."""
     visitor = _by_proxy(site, request) or _by_session(site, request)
+    notice = NOTICES.get(request.query_params.get("done", ""), "")
     if visitor is None:
         answer = stranger_page(site, "sign_in_first", 401)
         answer.headers["WWW-Authenticate"] = 'Cookie realm="console"'  # RFC 9110 §11.6.1 wants one
         raise EarlyAnswer(answer)
-    return visitor
+    return replace(visitor, notice=notice)
 
 
 def own_form(visitor: Annotated[Visitor, Depends(signed_in)], form: Posted) -> Visitor:

@@ -22,7 +22,7 @@ from digest.web.site import Posted
 router = ConsoleRouter()
 
 LONGEST_REASON = 200
-_ISSUE = "/issues/{day}/{kind}"
+ISSUE = "/issues/{day}/{kind}"
 _RETRIES: dict[str, tuple[Callable[..., int], Callable[..., int]]] = {
     "quarantined": (deliveries.count_quarantined, transitions.retry),
     "uncertain": (deliveries.count_uncertain, transitions.retry_uncertain),
@@ -32,17 +32,17 @@ _RETRIES: dict[str, tuple[Callable[..., int], Callable[..., int]]] = {
 # --- an issue ---
 
 
-@router.action(_ISSUE + "/pause")
+@router.action(ISSUE + "/pause")
 def pause_issue(visitor: OperatorOnly, form: Posted, day: date, kind: IssueKind) -> Response:
     return _halt(visitor, day, kind, IssueStatus.PAUSED, reason_in(form))
 
 
-@router.action(_ISSUE + "/resume")
+@router.action(ISSUE + "/resume")
 def resume_issue(visitor: OperatorOnly, day: date, kind: IssueKind) -> Response:
     return _halt(visitor, day, kind, IssueStatus.RUNNING)
 
 
-@router.page(_ISSUE + "/cancel")
+@router.page(ISSUE + "/cancel")
 def ask_before_cancelling(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
     """How many messages would never be sent."""
     with read_only(visitor.site.engine) as connection:
@@ -62,7 +62,7 @@ def ask_before_cancelling(visitor: AnyRole, day: date, kind: IssueKind) -> Respo
     )
 
 
-@router.action(_ISSUE + "/cancel")
+@router.action(ISSUE + "/cancel")
 def cancel_issue(visitor: OperatorOnly, form: Posted, day: date, kind: IssueKind) -> Response:
     return _halt(visitor, day, kind, IssueStatus.CANCELLED, reason_in(form))
 
@@ -71,16 +71,22 @@ def _halt(visitor: Visitor, day: date, kind: IssueKind, status: IssueStatus, rea
     changed = halt(visitor.site.engine, day, status, clock.now(), kind, reason)
     if changed is None:
         raise HTTPException(404)
-    answer = go_to(visitor.site, f"?done={status if changed else 'unchanged'}")
+    answer = _back_to(visitor, day, kind, str(status) if changed else "unchanged")
     if changed and status is IssueStatus.RUNNING:
         answer.background = visitor.site.hint_later()
     return answer
 
 
+def _back_to(visitor: Visitor, day: date, kind: IssueKind, done: str) -> Response:
+    """The first page for today's issue, its own page for another."""
+    path = "" if day == clock.now().date() else f"/issues/{day}/{kind}"
+    return go_to(visitor.site, f"{path}?done={done}")
+
+
 # --- its deliveries that need a decision ---
 
 
-@router.page(_ISSUE + "/retry/{what}")
+@router.page(ISSUE + "/retry/{what}")
 def ask_before_retrying(visitor: AnyRole, day: date, kind: IssueKind, what: str) -> Response:
     """How many, and that some may arrive twice."""
     count, _ = _retry(what)
@@ -100,15 +106,17 @@ def ask_before_retrying(visitor: AnyRole, day: date, kind: IssueKind, what: str)
     )
 
 
-@router.action(_ISSUE + "/retry/{what}")
+@router.action(ISSUE + "/retry/{what}")
 def retry(visitor: OperatorOnly, day: date, kind: IssueKind, what: str) -> Response:
     now, (_, again) = clock.now(), _retry(what)
     with transaction(visitor.site.engine) as connection:
         number = again(connection, now, stored_issue(connection, day, kind))
         if number:
-            detail = {"what": what, "count": number} | ({} if kind is IssueKind.DAILY else {"kind": kind})
+            detail = {"deliveries": number, "uncertain": what == "uncertain"} | (
+                {} if kind is IssueKind.DAILY else {"kind": kind}
+            )
             events.record(connection, now, f"issue:{day}", "retried", detail)
-    answer = go_to(visitor.site, f"?done={'queued' if number else 'unchanged'}")
+    answer = _back_to(visitor, day, kind, "queued" if number else "unchanged")
     answer.background = visitor.site.hint_later()
     return answer
 

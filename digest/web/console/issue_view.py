@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from digest.issues.audit import Audit
+from digest.issues.issue import Issue
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.monitoring.progress import IssueProgress
 
@@ -55,6 +57,24 @@ def view_of(progress: IssueProgress, rate: float | None, now: datetime) -> Issue
     """`rate`: messages that are accepted in a second."""
     left = progress.seconds_left(rate or 0.0, now)
     return IssueView(progress, _bar(progress), in_words(left) if left else "")
+
+
+def progress_of(issue: Issue, sums: Audit, held: int = 0) -> IssueProgress:
+    """The same of an issue of any age; `held`: uncertain deliveries that wait for the operator."""
+    names = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
+    return IssueProgress(
+        issue.id,
+        issue.date,
+        IssueKind(issue.kind),
+        issue.cut_at,
+        issue.status,
+        issue.note,
+        issue.candidates,
+        held=held,
+        skipped=sums.skipped,
+        not_queued=sums.not_queued,
+        **{name: getattr(sums, name) for name in names},
+    )
 
 
 def _bar(issue: IssueProgress) -> tuple[BarPart, ...]:

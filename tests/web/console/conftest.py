@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +14,8 @@ from digest.ledger import events
 from digest.monitoring.operators import OperatorRole, make_link
 from digest.settings import Settings
 from digest.web.app import create_app
-from tests.web.conftest import Visit
+from tests.support.scenario import PLAN, add_papers, add_subscriber, cut
+from tests.web.conftest import START, Visit
 
 SignIn = Callable[..., TestClient]
 
@@ -50,3 +52,24 @@ def signed_in(visit: Visit) -> SignIn:
         return browser
 
     return sign_in
+
+
+@pytest.fixture
+def ada(visit: Visit, signed_in: SignIn):
+    """An operator's browser, on a day whose issue waits for its subscribers."""
+    for name in ("bob", "eve", "tim"):
+        add_subscriber(visit.engine, f"{name}@example.org", hour=23)
+    add_papers(visit.engine, range(3), START)
+    cut(visit.engine, START.date(), START, replace(PLAN, warm_up=False))
+    browser = signed_in("ada")
+    browser.follow_redirects = True
+    return browser
+
+
+def do(browser, path: str, **fields: str):
+    """Send a form of the console; the page after it."""
+    token = form_token(browser.get("/console").text)
+    answer = browser.post(path, data={"form_token": token} | fields)
+    assert answer.status_code == 200
+    assert "form_token=" not in str(answer.url), "no secret in an address"
+    return answer.text

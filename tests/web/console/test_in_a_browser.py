@@ -24,6 +24,14 @@ pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
 TODAY = START.date()
+PATHS = (
+    "",
+    "/issues",
+    f"/issues/{TODAY}/daily?show=queued",
+    f"/issues/{TODAY}/daily/cancel",
+    "/log",
+    "/sign-in/x",
+)
 STATES = ("accepted", "refused", "quarantined", "uncertain", "sending")
 
 
@@ -72,7 +80,7 @@ def test_every_page_is_accessible_and_fits_every_screen(page, visit, site) -> No
     requests, complaints, wrong = [], [], {}
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
-    for path in ("", f"/issues/{TODAY}/daily/cancel", "/sign-in/x"):
+    for path in PATHS:
         page.goto(f"{site}/console{path}")
         found = too_wide(page, 320, 390, 1280)
         for width in (390, 1280):
