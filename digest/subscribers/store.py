@@ -87,6 +87,26 @@ def with_status(connection: Connection, status: Status | None = None) -> Iterato
         yield _subscriber(row)
 
 
+def newest(connection: Connection, limit: int, before: int | None = None) -> list[Subscriber]:
+    """Return the subscribers who were stored last; only those with a number below `before`."""
+    query = select(subscribers) if before is None else select(subscribers).where(subscribers.c.id < before)
+    return [_subscriber(row) for row in connection.execute(query.order_by(subscribers.c.id.desc()).limit(limit))]
+
+
+def beginning_with(connection: Connection, prefix: str, limit: int, after: str = "") -> list[Subscriber]:
+    """Return subscribers by address, from the first beyond `after`, whose address begins with `prefix` as it was typed
+    or in lower case.
+    """
+    found: dict[str, Subscriber] = {}
+    for spelling in {prefix, prefix.lower()}:
+        # A range rather than LIKE, for which SQLite would use no index. An address has no sign beyond "~".
+        in_range = (subscribers.c.email >= spelling) & (subscribers.c.email < f"{spelling}\x7f")
+        query = select(subscribers).where(in_range, subscribers.c.email > after)
+        rows = connection.execute(query.order_by(subscribers.c.email).limit(limit))
+        found |= {row.email: _subscriber(row) for row in rows}
+    return [found[email] for email in sorted(found)[:limit]]
+
+
 # --- transitions: each is one conditional statement, and returns whether it changed anything ---
 
 

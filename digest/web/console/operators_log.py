@@ -28,7 +28,13 @@ def show_log(visitor: AnyRole, before: Annotated[int | None, Query(ge=1, le=2**6
 
 def details_of(event: events.Event) -> str:
     """What else an event holds, in one line."""
-    others = {
-        name: value for name, value in event.detail.items() if name not in ("by", "through", "kind") and value != ""
-    }
-    return "; ".join(f"{name}: {value}" for name, value in others.items())
+    others = {name: _plain(value) for name, value in event.detail.items() if name not in ("by", "through", "kind")}
+    return "; ".join(f"{name}: {value}" for name, value in others.items() if value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -17,7 +17,7 @@ def all_parts(browser: TestClient, path: str, pattern: str) -> list[str]:
     for _ in range(20):
         page = browser.get(path).text
         found += re.findall(pattern, page)
-        older = re.search(r'<a href="([^"]+)">Older</a>', page)
+        older = re.search(r'<a href="([^"]+)">(?:Older|More)</a>', page)
         if older is None:
             return found
         path = urljoin(path, unescape(older[1]))
