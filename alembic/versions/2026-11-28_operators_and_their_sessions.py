@@ -1,7 +1,7 @@
 """operators and their sessions
 
-Who may sign in to the console. One index finds what people did among all events, the other an address
-by its beginning.
+Who may sign in to the console. Indexes find what people did among all events, an
+address by its beginning, and the newest suppressions.
 
 Revision ID: 0024
 Revises: 0023
@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('hash', name=op.f('pk_sessions')),
     )
     op.create_index(op.f('ix_sessions_operator'), 'sessions', ['operator'], unique=False)
+    op.create_index('ix_suppressions_created', 'suppressions', ['created_at', 'key'], unique=False)
     op.create_index(op.f('ix_subscribers_email'), 'subscribers', ['email'], unique=False)
     op.create_index(
         'ix_events_by_people',
@@ -54,6 +55,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index('ix_suppressions_created', table_name='suppressions')
     op.drop_index(op.f('ix_subscribers_email'), table_name='subscribers')
     op.drop_index('ix_events_by_people', table_name='events')
     op.drop_index(op.f('ix_sessions_operator'), table_name='sessions')

@@ -1,6 +1,6 @@
 """Subscribers, their consent and feedback, and addresses that get no message."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, Double, ForeignKey, Integer, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, Double, ForeignKey, Index, Integer, Text
 
 from digest.database.columns import table
 from digest.database.dialect import Code, Id, Instant, Json
@@ -72,6 +72,7 @@ suppressions = table(
     Column("reason", Code(40), nullable=False),
     Column("detail", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Index("ix_suppressions_created", "created_at", "key"),
 )
 
 # Addresses that reach the mailbox of another one, for the limits on messages to one mailbox (mailboxes.py).

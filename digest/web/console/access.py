@@ -48,6 +48,7 @@ NOTICES = {
     "unsubscribed": "They are unsubscribed.",
     "resubscribed": "They are subscribed again.",
     "suppressed": "The address gets no message from now on.",
+    "not-suppressed": "Nothing changed: the address is suppressed already.",
     "lifted": "The address may get messages again.",
 }
 THROUGH = "console"  # in the operators' log

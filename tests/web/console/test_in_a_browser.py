@@ -8,8 +8,11 @@ from sqlalchemy import update
 from digest.clock import now
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
-from digest.issues.store import newest_issue
+from digest.ledger.kinds import SuppressionReason
 from digest.mail.pauses import current, pause_by_hand
+from digest.monitoring.heartbeats import Role, beat, this_process
+from digest.papers.collecting import SourceHealth, SourceRun, record_run
+from digest.subscribers.suppressions import suppress
 from digest.web.app import create_app
 from tests.support.chromium import COLOURS, violations
 from tests.support.scenario import PLAN, add_papers, add_subscriber, cut
@@ -29,6 +32,11 @@ PATHS = (
     "/issues",
     f"/issues/{TODAY}/daily?show=queued",
     f"/issues/{TODAY}/daily/cancel",
+    "/subscribers?q=ada",
+    "/subscribers/1",
+    "/suppressions?q=ada1@example.org",
+    "/sources",
+    "/settings",
     "/log",
     "/sign-in/x",
 )
@@ -44,6 +52,10 @@ def fill_console(visit) -> None:
         for subscriber_id, state in zip(ids, STATES, strict=False):
             change = update(deliveries).where(deliveries.c.subscriber_id == subscriber_id)
             connection.execute(change.values(state=state, finished_at=None if state == "sending" else now()))
+    beat(visit.engine, this_process(Role.WEB), {}, is_first=True)
+    with transaction(visit.engine) as connection:
+        suppress(connection, visit.subscriber("ada1@example.org").key, SuppressionReason.REFUSED, "550 5.1.1", now())
+        record_run(connection, SourceRun("arxiv", TODAY, START, SourceHealth.FAILING, 0, 0, (), "no route to host"))
     pause_by_hand(visit.engine, "slow.example", "their server is down", now())
 
 
@@ -60,18 +72,28 @@ def page(chromium, visit, site):
     """A page of the console, opened without a mouse through a link."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(site + link_for(visit))
-    press(page, "Sign in")
-    page.get_by_role("heading", name="Today").wait_for()
+    press(page, "Sign in", "What runs")
     return page
 
 
-def press(page, name: str) -> None:
-    """Go to a button or a link by Tab, and press Enter."""
+def press(page, name: str, then: str = "") -> None:
+    """Go to a button or a link by Tab, press Enter, and wait for a text."""
+    tab_to(page, name, "e => e.innerText")
+    page.keyboard.press("Enter")
+    if then:
+        page.get_by_text(then).first.wait_for()
+
+
+def write(page, label: str, text: str) -> None:
+    """Go to a field by Tab, and type."""
+    tab_to(page, label, "e => e.labels?.[0]?.innerText ?? ''")
+    page.keyboard.type(text)
+
+
+def tab_to(page, name: str, read: str) -> None:
     for _ in range(80):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText").strip() == name:
-            page.keyboard.press("Enter")
-            page.wait_for_load_state()
+        if page.evaluate(f"({read})(document.activeElement)").strip() == name:
             return
     raise AssertionError(f"Tab never comes to {name}")
 
@@ -96,34 +118,49 @@ def test_every_page_is_accessible_and_fits_every_screen(page, visit, site) -> No
     assert complaints == []
 
 
-def test_every_action_is_done_by_keyboard_alone(page, visit) -> None:
-    press(page, "Pause the issue")
-    page.get_by_text("The issue is paused.").wait_for()
-    press(page, "Resume the issue")
-    page.get_by_text("The issue goes on.").wait_for()
-    press(page, "Retry 1 quarantined…")
-    page.get_by_role("heading", name="Send 1 ").wait_for()
-    press(page, "Queue them again")
-    page.get_by_text("They are queued again.").wait_for()
-    press(page, "Send 1 uncertain again…")
-    page.get_by_role("heading", name="Send 1 ").wait_for()
-    press(page, "Queue them again")
-    page.get_by_text("They are queued again.").wait_for()
-    press(page, "Resume slow.example")
-    page.get_by_text("Sending goes on.").wait_for()
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_action_about_sending_is_done_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "Pause the issue", "The issue is paused.")
+    press(page, "Resume the issue", "The issue goes on.")
+    press(page, "Retry 1 quarantined…", "Send 1 quarantined messages again?")
+    press(page, "Queue them again", "They are queued again.")
+    press(page, "Send 1 uncertain again…", "Send 1 uncertain messages again?")
+    press(page, "Queue them again", "They are queued again.")
+    press(page, "Resume slow.example", "Sending goes on.")
     press(page, "Pause all sending, or email to one domain")
-    press(page, "Pause sending")
-    page.get_by_text("Sending is paused.").wait_for()
+    press(page, "Pause sending", "Sending is paused.")
     with read_only(visit.engine) as connection:
         assert [pause.scope for pause in current(connection, now())] == ["*"]
-    press(page, "Cancel…")
-    page.get_by_role("heading", name="Cancel the issue of").wait_for()
-    press(page, "Cancel this issue")
-    page.get_by_text("The issue is cancelled.").wait_for()
-    with read_only(visit.engine) as connection:
-        assert newest_issue(connection) is None
-    press(page, "Sign out")
-    page.get_by_role("heading", name="Sign in first").wait_for()
+    press(page, "Cancel…", "Cancel the issue of")
+    press(page, "Cancel this issue", "The issue is cancelled.")
+    press(page, f"Issue of {TODAY}", "Who did not get it")
+    press(page, "Withdraw from the site…", "Withdraw the issue of")
+    press(page, "Withdraw this issue", "The issue is off the site")
+    press(page, "Show it on the site again", "The issue is on the site again.")
+    press(page, "Sign out", "Sign in first")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_action_about_people_is_done_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "Subscribers", "Add a subscriber")
+    write(page, "Address", "new@example.org")
+    press(page, "Add", "The address is asked to confirm.")
+    press(page, "ada3@example.org", "Last messages")
+    write(page, "No issue before", "12012026")
+    press(page, "Pause", "They get no issue until that day.")
+    press(page, "End the pause", "Their pause is over.")
+    press(page, "Unsubscribe", "They are unsubscribed.")
+    write(page, "Where they agreed", "a letter")
+    press(page, "Subscribe again", "They are subscribed again.")
+    press(page, "Never email this address", "The address gets no message from now on.")
+    press(page, "Allow email again", "The address may get messages again.")
+    assert visit.subscriber("ada3@example.org").consent.form == "operator: a letter"
+    press(page, "Suppressions", "These addresses get no email.")
+    press(page, "Lift ada1@example.org", "The address may get messages again.")
+    write(page, "Address", "gone@example.org")
+    press(page, "Never email it", "The address gets no message from now on.")
 
 
 def test_the_page_follows_what_happens_and_leaves_alone_what_somebody_types(page, visit, site) -> None:

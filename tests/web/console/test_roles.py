@@ -14,7 +14,14 @@ pytestmark = [
 ]
 OPEN = "/console/sign-in/{secret}"
 FOR_ALL_ROLES = "/console/sign-out"
-VALUES = {"day": str(TODAY), "kind": "daily", "domain": "example.org", "number": "1", "what": "quarantined"}
+VALUES = {
+    "day": str(TODAY),
+    "kind": "daily",
+    "domain": "example.org",
+    "number": "1",
+    "what": "quarantined",
+    "key": "0" * 32,
+}
 
 
 def paths(browser: TestClient, method: str) -> list[str]:
