@@ -2,8 +2,9 @@
 
 `python -m benchmarks.operators [--subscribers 1000000] [--issues 10]`: fills a database with subscribers and an issue
 to each on every day, the last of them today's. For today's issue just cut, half sent and finished, it prints the median
-time of a reading in a process that runs already, its CPU time with the database's, and the time of the whole command,
-in seconds; and the slowest statement. Exit code 1 if a command takes more than two seconds. The database takes 5 GB for ten million deliveries.
+time of a reading in a process that runs already, its CPU time together with the database's, and the time of the whole
+command, in seconds; and the slowest statement. Exit code 1 if a command takes more than two seconds. The database takes
+5 GB for ten million deliveries.
 """
 
 import argparse

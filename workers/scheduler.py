@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
 from digest import clock, wiring
@@ -58,12 +58,15 @@ PATIENCE_SECONDS = 60.0
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
     with HeartbeatThread(settings, Role.SCHEDULER):
+        # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
+        while True:
+            time.sleep(1.0)  # a signal that comes just before a wait without end would not end it
 
 
-def schedule(jobs: "Jobs") -> BlockingScheduler:
+def schedule(jobs: "Jobs") -> BackgroundScheduler:
     """The schedules above. Jobs live in memory, and one that is late runs once."""
-    scheduler = BlockingScheduler(
+    scheduler = BackgroundScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     now = datetime.now(UTC)  # ticks follow the machine's clock even if a simulation moves ours

@@ -110,6 +110,16 @@ def use_indexed_order(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL enable_sort = off")
 
 
+def use_indexes(connection: Connection) -> None:
+    """Until the end of the transaction PostgreSQL reads a part of a large table by an index, whatever it knows of it.
+
+    It would rather read ten million rows in order than a million by an index, and sort what it can count as it comes.
+    """
+    if connection.dialect.name == "postgresql":
+        for plan in ("seqscan", "bitmapscan", "sort"):  # a bitmap includes all rows that have left the part since
+            connection.exec_driver_sql(f"SET LOCAL enable_{plan} = off")
+
+
 def lock_rows_of(connection: Connection, table: Table) -> None:
     """Until the end of the transaction no other one can lock a row of a table. On SQLite no other one can write."""
     if connection.dialect.name == "postgresql":

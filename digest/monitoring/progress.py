@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
+from digest.database.dialect import use_indexes
 from digest.database.tables import deliveries, issues
 from digest.issues.store import settings_of
 from digest.ledger import events
@@ -139,38 +140,42 @@ def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssuePro
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rows that wait, alike in issue, state and readiness."""
+    """The rows of one issue, or of none, that wait in one state."""
 
     issue_id: int | None
     state: str
-    is_again: bool
-    is_held: bool
-    is_due: bool
     count: int
-    first: datetime
-    last: datetime
+    deferred: int
+    held: int  # for the operator; they are in none of the columns below
+    due: int
+    first: datetime | None  # of the next attempts
+    last: datetime | None
 
     @property
     def counts(self) -> dict[str, int]:
-        if self.is_held:
-            return {"uncertain": self.count, "held": self.count}
-        is_deferred = self.state == State.QUEUED and self.is_again
-        return {"deferred" if is_deferred else self.state: self.count}
+        return {self.state: self.count - self.deferred, "deferred": self.deferred, "held": self.held}
 
 
 def _waiting_rows(connection: Connection, now: datetime) -> list[Any]:
+    use_indexes(connection)
     return [row for of in (True, False) for row in connection.execute(_waiting_query(now, of))]
 
 
 def _waiting_query(now: datetime, of_issues: bool) -> Any:
     """Each of the two partial indexes is of one half."""
-    flags = {"again": deliveries.c.attempts > 0, "held": awaits_operator(), "due": deliveries.c.next_attempt_at <= now}
-    columns = (deliveries.c.issue_id, deliveries.c.state)
-    flagged = [case((condition, 1), else_=0).label(name) for name, condition in flags.items()]
     half = deliveries.c.issue_id.is_not(None) if of_issues else deliveries.c.issue_id.is_(None)
-    instants = (func.min(deliveries.c.next_attempt_at), func.max(deliveries.c.next_attempt_at))
-    rows = select(*columns, *flagged, func.count(), *instants).where(deliveries.c.state.in_(_WAITING), half)
-    return rows.group_by(*columns, *flags)
+    is_deferred = and_(deliveries.c.state == State.QUEUED, deliveries.c.attempts > 0)
+    is_held, next_attempt_at = awaits_operator(), deliveries.c.next_attempt_at
+    columns = (
+        func.count(),
+        func.count().filter(is_deferred),
+        func.count().filter(is_held),
+        func.count().filter(~is_held, next_attempt_at <= now),
+        func.min(next_attempt_at).filter(~is_held),
+        func.max(next_attempt_at).filter(~is_held),
+    )
+    by = (deliveries.c.issue_id, deliveries.c.state)
+    return select(*by, *columns).where(deliveries.c.state.in_(_WAITING), half).group_by(*by)
 
 
 def _ended_rows(connection: Connection, issue_ids: Iterable[int]) -> list[Any]:
@@ -185,7 +190,7 @@ def _progress(
     connection: Connection, row: Any, counts: Counter[str], skipped: Counter[str], waiting: Iterable[_Group]
 ) -> IssueProgress:
     others = counts.total() - counts["held"]
-    may_go = [group.last for group in waiting if group.issue_id == row.id and not group.is_held]
+    may_go = [group.last for group in waiting if group.issue_id == row.id and group.last]
     names = ("queued", "deferred", "claimed", "sending", "uncertain", "held", "refused", "expired", "quarantined")
     numbers: dict[str, Any] = {name: counts[name] for name in names}
     paused = _pause(connection, row) if row.status == IssueStatus.PAUSED else {}
@@ -224,15 +229,16 @@ def _sums(waiting: Iterable[_Group], status: Mapping[int, IssueStatus], with_wor
     oldest: dict[str, datetime] = {}
     for group in waiting:
         issue_status = IssueStatus.RUNNING if group.issue_id is None else status.get(group.issue_id)
-        if group.is_held:
-            sums["held"] += group.count
-        elif issue_status is IssueStatus.PAUSED:
-            sums["in_paused_issues"] += group.count
+        may_go = group.count - group.held
+        sums["held"] += group.held
+        if issue_status is IssueStatus.PAUSED:
+            sums["in_paused_issues"] += may_go
         elif issue_status is IssueStatus.RUNNING:
-            sums["deferred"] += group.count * bool(group.is_again)
+            sums["deferred"] += group.deferred
             half = "requested" if group.issue_id is None else "of_issues"
-            sums[f"due_{half}" if group.is_due else "later"] += group.count
-            if group.is_due:
+            sums[f"due_{half}"] += group.due
+            sums["later"] += may_go - group.due
+            if group.due and group.first:
                 name = f"oldest_{half}_at"
                 oldest[name] = min(group.first, oldest.get(name, group.first))
     return Waiting(**sums, **oldest, with_workers=with_workers, quarantined=quarantined)  # type: ignore[arg-type]

@@ -57,5 +57,5 @@ def _say_where(settings: Settings) -> None:
     say(f"Mail server         {', '.join(f'{relay.host}:{relay.port}' for relay in settings.relays)}")
     say(f"Daily cut           {settings.cut_at:%H:%M} UTC")
     say(f"Data in             {settings.data_dir.absolute()}")
-    say("Check with          digest doctor · digest audit")
+    say("Check with          digest doctor · digest status")
     say("Stop with           Ctrl-C")

@@ -8,13 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from digest.database.engine import transaction
-from digest.database.tables import deliveries, sent_days
+from digest.database.tables import sent_days
 from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, Pause, set_pause
-from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
 from digest.subscribers import admission
 from tests.support.scenario import MORNING
@@ -102,14 +101,10 @@ def test_it_shows_what_is_paused_why_and_how_to_go_on(run, findings, engine):
     until = datetime(2099, 1, 1, 6, 30, tzinfo=UTC)
     with transaction(engine) as connection:
         set_pause(connection, Pause(EVERYTHING, MORNING, until, "550 5.7.1 rejected by policy"))
-        set_pause(connection, Pause("gmail.com", MORNING, None, "421 4.7.28 too fast"))
     found = findings()
     said = "paused since 2026-03-04 06:00 UTC, next attempt at 2099-01-01 06:30 UTC: 550 5.7.1 rejected by policy"
     assert (found["sending"]["said"], found["sending"]["blocks"]) == (said, True)
     assert "digest resume --sending" in found["sending"]["advice"]
-    assert found["email to gmail.com"]["said"].endswith("until it is resumed: 421 4.7.28 too fast")
-    assert not found["email to gmail.com"]["blocks"]
-    assert "digest resume --sending --domain gmail.com" in run("doctor").stdout
 
 
 def write_key(folder, key):
@@ -167,19 +162,9 @@ def test_it_tells_the_day_of_the_warm_up_and_what_is_left_of_it(findings, engine
     assert "tomorrow" in found["advice"]
 
 
-def test_it_tells_what_becomes_of_mails_in_doubt_and_which_wait_for_the_operator(findings, issue, engine):
+def test_it_tells_what_becomes_of_mails_in_doubt(findings):
     assert findings()["uncertain deliveries"]["said"].startswith("sent again as the same bytes")
     assert findings(in_doubt="hold")["uncertain deliveries"]["said"].startswith("held")
-    assert "quarantine" not in findings()
-    change(engine, update(deliveries).values(state="uncertain", finished_at=MORNING))
-    found = findings()["uncertain deliveries"]
-    assert (found["well"], "1 held" in found["said"], "retry --uncertain" in found["advice"]) == (
-        False,
-        True,
-        True,
-    )
-    change(engine, update(deliveries).values(state="quarantined"))
-    assert findings()["quarantine"]["said"] == "1 deliveries"
 
 
 def test_workers_without_a_place_for_their_journal_are_told_of(findings, tmp_path):
@@ -200,36 +185,6 @@ def test_without_a_database_it_still_tells_the_rest(run, findings, monkeypatch):
 
 def test_a_secret_that_nobody_has_made_is_not_called_generated(findings, tmp_path):
     assert findings(secret_key="", data_dir=tmp_path / "new")["secret key"]["said"] == "not set"
-
-
-def collected(engine, source, outcome, message):
-    with transaction(engine) as connection:
-        record_run(connection, SourceRun(source, MORNING.date(), MORNING, outcome, 0, 0, (), message))
-
-
-def test_doctor_says_of_each_source_how_it_is_and_why(findings, engine, clock):
-    clock.move_to(MORNING + timedelta(hours=1))
-    stale = "the list is still that of Tuesday, 2026-03-03; late papers come tomorrow"
-    collected(engine, "arxiv", SourceHealth.STALE, stale)
-    collected(engine, "huggingface", SourceHealth.QUIET, "nothing was announced (Saturday)")
-    collected(engine, "hackernews", SourceHealth.FAILING, "hn.algolia.com answered 500 Internal Server Error")
-    found = findings(sources="arxiv,huggingface,hackernews,feeds")
-    assert (found["source arxiv"]["well"], found["source huggingface"]["well"]) == (False, True)
-    assert (
-        found["source arxiv"]["said"]
-        == f"stale. arXiv, list of Wednesday 2026-03-04, read 2026-03-04 06:00 UTC: {stale}"
-    )
-    assert found["source huggingface"]["said"].endswith("nothing was announced (Saturday)")
-    assert "500" in found["source hackernews"]["said"]
-    assert found["source feeds"]["said"] == "never read"
-    assert all(found[name]["advice"] for name in ("source arxiv", "source hackernews", "source feeds"))
-
-
-def test_doctor_notices_a_source_that_was_not_read_for_a_day(findings, engine, clock):
-    clock.move_to(MORNING + timedelta(hours=30))
-    collected(engine, "arxiv", SourceHealth.FRESH, "231 papers listed")
-    found = findings(sources="arxiv")["source arxiv"]
-    assert (found["well"], "Is the scheduler running?" in found["advice"]) == (False, True)
 
 
 def test_it_shows_that_sign_ups_were_refused_and_what_may_be_the_cause(findings, engine):

@@ -10,13 +10,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from benchmarks.proc import children
+from digest import clock as the_clock
 from digest import hints
-from digest.database.engine import connect, read_only
+from digest.database.engine import connect, read_only, transaction
 from digest.database.migrate import migrate
+from digest.database.tables import heartbeats
 from digest.issues.audit import audit
+from digest.monitoring.checks import problems
+from digest.monitoring.heartbeats import DEAD_AFTER, Role
+from digest.monitoring.status import read_status
 from digest.run import processes
+from digest.settings import settings
 from tests.support import servers
 from tests.support.scenario import MORNING, SECRET, add_papers, add_subscriber, cut
 from tests.support.smtp_server import Act, Step
@@ -74,11 +81,42 @@ def test_a_signal_to_all_processes_at_once_prints_no_traceback_and_loses_and_dou
     with read_only(engine) as connection:
         sums = audit(connection, issue.issue_id)
     assert (sums.accepted, sums.accepted + sums.queued, sums.deferred) == (len(smtp_server.taken), SUBSCRIBERS, 0)
+    beats = status_of(engine).processes
+    assert {(beat.role, beat.stopped_at is None) for beat in beats} == {(role, False) for role in Role}
     smtp_server.behave()
-    start_digest("worker")
-    start_digest("scheduler")
+    again = [start_digest("worker"), start_digest("scheduler")]
     wait_for(lambda: len(smtp_server.taken) >= SUBSCRIBERS, PATIENCE, "the rest of the issue")
     assert set(Counter(taken.rcpt_tos for taken in smtp_server.taken).values()) == {1}
+    wait_for(lambda: {Role.WORKER, Role.SCHEDULER} <= alive(engine), PATIENCE, "the heartbeats")
+    kill(again)
+    later(engine, DEAD_AFTER)
+    assert {"no-worker", "no-scheduler"} <= {problem.name for problem in problems(status_of(engine))}
+
+
+def status_of(engine):
+    return read_status(engine, settings(), the_clock.now())
+
+
+def alive(engine):
+    status = status_of(engine)
+    return {beat.role for beat in status.processes if beat.is_alive(status.at)}
+
+
+def kill(running):
+    """Like the kernel when memory ends."""
+    for process in running:
+        for pid in (process.pid, *children(process.pid)):
+            os.kill(pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+
+
+def later(engine, wait):
+    """Move all heartbeats back in time."""
+    with transaction(engine) as connection:
+        for row in connection.execute(select(heartbeats)).all():
+            same = (heartbeats.c.role == row.role, heartbeats.c.pid == row.pid)
+            moved = {name: getattr(row, name) - wait for name in ("started_at", "seen_at")}
+            connection.execute(update(heartbeats).where(*same).values(moved))
 
 
 @pytest.mark.parametrize(("program", "count"), [("scheduler", 1), ("web", 1), ("web", 2)])

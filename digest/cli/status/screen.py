@@ -146,27 +146,30 @@ def _outlook(issue: IssueProgress, state: InstallationStatus) -> str:
 
 
 def _sending(state: InstallationStatus) -> Iterator[str]:
+    yield from _wrapped("sending", "; ".join([*_pauses(state), *filter(None, (state.warm_up_full, state.hour_full))]))
+    if state.rate is not None:
+        yield from _wrapped("", f"{state.rate:.1f} messages a second were accepted in the last minute")
     waiting = state.waiting
-    rate = "" if state.rate is None else f"{state.rate:.1f} messages a second were accepted in the last minute; "
-    due = f"{_number(waiting.due, 'message')} due"
     oldest = f", the oldest since {minute_of(waiting.oldest_due_at)}" if waiting.oldest_due_at else ""
-    later = f", {waiting.later:,} later" if waiting.later else ""
+    later = f"; {waiting.later:,} due later" if waiting.later else ""
     deferred = f"; {waiting.deferred:,} of them deferred" if waiting.deferred else ""
-    yield from _wrapped("sending", f"{rate}{due}{oldest}{later}{deferred}")
+    yield from _wrapped("", f"{_number(waiting.due, 'message')} due{oldest}{later}{deferred}")
     for count, what, remedy in (
         (waiting.held, "uncertain and kept for you", "digest retry --uncertain"),
         (waiting.quarantined, "quarantined", "digest retry"),
     ):
         if count:
             yield from _wrapped("", f"{_number(count, 'message')} {what}: digest audit --rows, then {remedy}")
-    if not state.pauses:
-        yield from _wrapped("", "not paused")
+
+
+def _pauses(state: InstallationStatus) -> Iterator[str]:
     for pause in state.pauses:
         what = f"email to {pause.domain}" if pause.domain else "all sending"
         by = f" by {pause.by}" if pause.by else " by an operator" if pause.is_by_hand else ""
         until = "until it is resumed" if pause.until is None else f"next attempt at {minute_of(pause.until)}"
-        yield from _wrapped("", f"{what} is paused{by} since {minute_of(pause.since)}, {until}: {pause.reason}")
-    yield from (line for why in (state.warm_up_full, state.hour_full) if why for line in _wrapped("", why))
+        yield f"{what} is paused{by} since {minute_of(pause.since)}, {until}: {pause.reason}"
+    if not state.pauses:
+        yield "not paused"
 
 
 def _source(source: SourceStatus, now: datetime) -> str:

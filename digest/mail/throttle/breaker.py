@@ -104,7 +104,7 @@ class Breaker:
         before = pauses.locked(connection, EVERYTHING, now)
         in_trial = self.trial is not None and before.until == self.trial
         after = after_failures(before, summary, now, in_trial)
-        if after == before:
+        if after == before and not in_trial:
             return set()
         pauses.set_pause(connection, after)
         if summary.failures or after.is_about_recipients:  # else a trial tells nothing yet, and goes on

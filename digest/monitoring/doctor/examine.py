@@ -1,4 +1,4 @@
-"""Checks an installation without changing it: settings, database, Redis, mail servers."""
+"""Checks an installation without changing it: settings, database, Redis, mail servers. How it runs: status.py."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from digest.database.engine import problem_of, read_only
 from digest.database.migrate import why_not_current
 from digest.monitoring.doctor.files import files
 from digest.monitoring.doctor.finding import Finding
-from digest.monitoring.doctor.papers import papers
 from digest.monitoring.doctor.sending import sending
 from digest.settings import Settings, settings_file, unknown_variables
 from digest.smtp import Timeouts, connection_problem
@@ -33,7 +32,6 @@ def examine(settings: Settings) -> list[Finding]:
             _redis(settings.redis_url.get_secret_value()),
             *_mail_servers(settings),
             *sending(engine, settings, clock.now()),
-            *papers(engine, settings, clock.now()),
         ]
     finally:
         engine.dispose()

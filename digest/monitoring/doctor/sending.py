@@ -1,4 +1,4 @@
-"""Checks of sending: DKIM keys, the journal, pauses, the warm-up, uncertain and quarantined deliveries."""
+"""Checks of sending: DKIM keys, the journal, a pause of all sending, the warm-up, uncertain deliveries, sign-ups."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import wiring
 from digest.database.engine import read_only
-from digest.ledger import deliveries
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
 from digest.mail.throttle import sent_on
@@ -19,21 +18,20 @@ from digest.mail.throttle.requested import why_hour_full
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
 from digest.subscribers.admission import refused_lately
-from digest.text import domain_of
+from digest.text import domain_of, minute_of
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
     """Every finding; without a database, only those about this machine."""
     yield from _keys(settings)
     yield from _journal(wiring.journal_folder(settings))
+    yield _in_doubt(settings)
     try:
         with read_only(engine) as connection:
             findings = [
                 *_pauses(connection, now),
                 *_warm_up(connection, settings, now),
                 *_requested(connection, settings, now),
-                _in_doubt(connection, settings),
-                *_quarantined(connection),
                 _requests(connection, now),
             ]
     except SQLAlchemyError:
@@ -77,21 +75,19 @@ def _journal(folder: Path) -> Iterator[Finding]:
 
 
 def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
-    pauses = current(connection, now)
-    if not any(pause.scope == EVERYTHING for pause in pauses):
+    """Of all sending: `digest status` shows those of domains, and what waits for the operator."""
+    pauses = [pause for pause in current(connection, now) if pause.scope == EVERYTHING]
+    if not pauses:
         yield Finding("sending", True, "not paused")
     for pause in pauses:
-        everything = pause.scope == EVERYTHING
-        what = "sending" if everything else f"email to {pause.scope}"
-        by_hand = "digest resume --sending" + ("" if everything else f" --domain {pause.scope}")
-        advice = f"Once that is fixed: {by_hand}" if everything else f"By hand: {by_hand}"
-        yield Finding(what, False, f"paused {_span(pause)}: {pause.reason}", advice, blocks=everything)
+        advice = "Once that is fixed: digest resume --sending"
+        yield Finding("sending", False, f"paused {_span(pause)}: {pause.reason}", advice, blocks=True)
 
 
 def _span(pause: Pause) -> str:
-    until = f"next attempt at {_minute(pause.until)}" if pause.until else "until it is resumed"
+    until = f"next attempt at {minute_of(pause.until)}" if pause.until else "until it is resumed"
     by = f"by {pause.by} " if pause.by else ""
-    return f"{by}since {_minute(pause.since)}, {until}"
+    return f"{by}since {minute_of(pause.since)}, {until}"
 
 
 def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -118,20 +114,9 @@ def _requested(connection: Connection, settings: Settings, now: datetime) -> Ite
         yield Finding("requested messages", False, why, advice)
 
 
-def _in_doubt(connection: Connection, settings: Settings) -> Finding:
+def _in_doubt(settings: Settings) -> Finding:
     policy = "held" if settings.in_doubt == "hold" else "sent again as the same bytes"
-    held = deliveries.count_uncertain(connection)
-    if not held:
-        return Finding("uncertain deliveries", True, f"{policy} (DIGEST_IN_DOUBT)")
-    advice = "List: digest audit --rows. Send again: digest retry --uncertain"
-    return Finding("uncertain deliveries", False, f"{policy} (DIGEST_IN_DOUBT); {held} held", advice)
-
-
-def _quarantined(connection: Connection) -> Iterator[Finding]:
-    if count := deliveries.count_quarantined(connection):
-        yield Finding(
-            "quarantine", False, f"{count} deliveries", "List: digest audit --rows. Queue again: digest retry"
-        )
+    return Finding("uncertain deliveries", True, f"{policy} (DIGEST_IN_DOUBT)")
 
 
 def _requests(connection: Connection, now: datetime) -> Finding:
@@ -139,13 +124,9 @@ def _requests(connection: Connection, now: datetime) -> Finding:
     limits, last = refused_lately(connection, now)
     if last is None:
         return Finding("sign-ups", True, "none was refused since yesterday")
-    state = f"some were refused beyond the limits ({', '.join(limits)}), last in the hour from {_minute(last)}"
+    state = f"some were refused beyond the limits ({', '.join(limits)}), last in the hour from {minute_of(last)}"
     advice = (
         "If they all come through your proxy, set DIGEST_FORWARDED_ALLOW_IPS. If they are welcome, raise "
         "DIGEST_REQUESTED_PER_HOUR."
     )
     return Finding("sign-ups", False, state, advice)
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -269,7 +269,8 @@ def test_failures_in_a_row_open_the_breaker_for_longer_each_time(earlier, new, a
     summary = ResponseSummary(failures=new, accepted=accepted, refused=refused, reply="550 no")
     after = after_failures(before, summary, NOW, in_trial=False)
     until = NOW + minutes * MINUTE if minutes else NOT_PAUSED
-    assert after == Pause(EVERYTHING, NOW, until, "550 no", failures)
+    since = before.since if earlier >= BREAKS_AT and not accepted else NOW  # it has been open since then
+    assert after == Pause(EVERYTHING, since, until, "550 no", failures)
 
 
 @pytest.mark.parametrize(("failures", "paused"), [(BREAKS_AT - 1, False), (BREAKS_AT, True)])
