@@ -1,6 +1,6 @@
-"""withdrawn issues, and who paused
+"""withdrawn issues, and the person behind a pause
 
-A withdrawn issue is neither sent nor shown. A pause by hand names who paused.
+A withdrawn issue is neither sent nor shown. A pause by hand names the operator.
 
 Revision ID: 0023
 Revises: 0021

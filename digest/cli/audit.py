@@ -21,7 +21,7 @@ from digest.settings import settings
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Connection
 
-    from digest.issues.audit import Audit, AuditRow, Outlook
+    from digest.issues.audit import Audit, AuditRow, Outlook, SendingRate
     from digest.issues.issue import Issue
     from digest.ledger.events import Event
 
@@ -54,7 +54,7 @@ def _rows(
 
 @dataclass(frozen=True, slots=True)
 class RowOptions:
-    """Which deliveries to list one by one."""
+    """The deliveries to list one by one."""
 
     all: bool
     state: Listing | None
@@ -95,13 +95,20 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
         ]
         unsent = why_unsent(connection, listed[0], issue.note) if issue else ""
         change = last_change(connection, issue) if issue else None
+        rate = audits.sending_rate(connection, issue.id) if issue else None
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
     if issue:
         documents[0] |= {"nothing_sent": unsent, "changed": _changed(change), "withdrawn_at": issue.withdrawn_at}
-    lines = (_of_the_issue(issue, unsent, change), _lines(reports, held, held_requests), _refused(limits))
+        documents[0]["rate"] = asdict(rate) if rate else None
+    lines = (
+        _of_the_issue(issue, unsent, change),
+        _lines(reports, held, held_requests),
+        _refused(limits),
+        _rate_lines(rate),
+    )
     answer(documents[0] if issue else documents, lambda: chain(*lines))
     if any(sums.unexplained for sums in listed):
         sys.exit(1)
@@ -131,7 +138,11 @@ def _list(wanted: RowOptions, state: Listing, issue: "Issue | None") -> None:
         rows = audits.search(connection, looked_for, clock.now())
     shown, is_cut = rows[:limit], len(rows) > limit
     cells = [(row.occasion, row.kind, row.address or "(erased)", row.state, row.why) for row in shown]
-    lines = table([("day", "kind", "address", "state", "why"), *cells]) if shown else [f"No delivery is {state}."]
+    lines = (
+        table([("day", "kind", "address", "state", "why"), *cells], sentences=True)
+        if shown
+        else [f"No delivery is {state}."]
+    )
     more = [f"There are more; the next: --offset {wanted.offset + limit}"] if is_cut else []
     answer({"state": state, "rows": [asdict(row) for row in shown], "more": is_cut}, lambda: [*lines, *more])
 
@@ -143,6 +154,12 @@ def _of_the_issue(issue: "Issue | None", unsent: str, change: "Event | None") ->
         yield f"{issue.status.capitalize()} {_by_whom(change)}."
     if unsent:
         yield f"Nothing was sent: {unsent}."
+
+
+def _rate_lines(rate: "SendingRate | None") -> Iterator[str]:
+    if rate:
+        speed = f"; {rate.per_second:g} messages/s" if rate.per_second else ""
+        yield f"Accepted from {rate.first_at:%Y-%m-%d %H:%M:%S} to {rate.last_at:%Y-%m-%d %H:%M:%S} UTC{speed}."
 
 
 def _by_whom(change: "Event") -> str:
@@ -199,7 +216,7 @@ def _lines(reports: "Sequence[tuple[Audit, list[AuditRow] | None]]", held: str, 
             yield f"  {count:>7} not queued, and not among the {sums.candidates}: {reason}"
         if why:
             cells = [(row.recipient, row.address or "(erased)", row.state, row.why) for row in why]
-            yield from table([("key", "address", "state", "why"), *cells], "  ")
+            yield from table([("key", "address", "state", "why"), *cells], "  ", sentences=True)
 
 
 def _refused(limits: Sequence[str]) -> Iterator[str]:

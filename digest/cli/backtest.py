@@ -14,11 +14,11 @@ import typer
 from digest.cli.options import date_option, weight_option, with_options
 from digest.cli.output import answer, complain, with_json
 from digest.cli.watching import watched
-from digest.papers.ranking import FLOOR, FORMULA, RankingWeights
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the parsers of the records
     from digest.papers.backtest import Recorded, ReplayedDay, Rules
+    from digest.papers.ranking import RankingWeights
 
 _SHOWN = 5  # unreadable records that are shown one by one
 
@@ -30,7 +30,7 @@ EveryDay = Annotated[
     bool, typer.Option("--every-day", help="An issue on days without a list too, as subscribers get them.")
 ]
 Floor = Annotated[
-    float | None, typer.Option("--floor", metavar="SCORE", help=f"Send no paper below this score (product: {FLOOR:g}).")
+    float | None, typer.Option("--floor", metavar="SCORE", help="Send no paper below this score (product: -5).")
 ]
 Weight = Annotated[
     list[Any] | None, weight_option("--weight", "NAME=VALUE", "Change a weight of the ranking; repeatable.")
@@ -63,7 +63,9 @@ def backtest(rules: "Rules", data: Data, first: First = None, last: Last = None,
     answer(summary, lambda: _lines(summary))
 
 
-def _weights(changes: Mapping[str, float]) -> RankingWeights:
+def _weights(changes: Mapping[str, float]) -> "RankingWeights":
+    from digest.papers.ranking import RankingWeights
+
     weights = RankingWeights().as_dict()
     if unknown := [name for name in changes if name not in weights]:
         available = ", ".join(weights)
@@ -101,6 +103,7 @@ def _write(output: Path, replayed: "Sequence[ReplayedDay]") -> None:
 
 def _summary(recorded: "Recorded", replayed: "Sequence[ReplayedDay]", rules: "Rules") -> dict[str, Any]:
     from digest.papers.backtest import outcome
+    from digest.papers.ranking import FORMULA
 
     issues = [day for day in replayed if day.sent]
     none = {str(day.day): day.reason for day in replayed if not day.sent}

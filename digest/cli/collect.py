@@ -63,7 +63,7 @@ def _one_day(day: date, now: datetime, dry_run: bool) -> None:
         )
         for run in runs
     ]
-    answer([asdict(run) for run in runs], lambda: table([heading, *rows]))
+    answer([asdict(run) for run in runs], lambda: table([heading, *rows], sentences=True))
     if all(run.outcome == "failing" for run in runs):
         progress("No source could be read; stored papers are unchanged.")
         sys.exit(1)

@@ -10,10 +10,7 @@ import typer
 from digest.cli.lookup import key_of, open_database, reading, stored_issue
 from digest.cli.options import Day, OfKind, day_of, weight_option
 from digest.cli.output import NotReady, answer, table, with_json
-from digest.issues.reasons import reason_of
 from digest.ledger.kinds import IssueKind
-from digest.papers.score_terms import CONTRIBUTION
-from digest.web.public.score_labels import part_label
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.explain import Move
@@ -31,7 +28,7 @@ def explain(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Papers of an issue to show.")] = 25,
 ) -> None:
-    """Show every number behind the ranks of an issue, or behind the list that one subscriber was sent."""
+    """Show what the ranks of an issue are made of, or the list that one subscriber was sent. --json: every number."""
     from digest.issues.explain import BadWeight
 
     issue, changes = stored_issue(day_of(day), kind, whole=True), dict(what_if or [])
@@ -76,19 +73,29 @@ def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
     if document["note"]:
         yield document["note"]
     papers = document["papers"][:limit]
-    names = list(dict.fromkeys(name for paper in papers for name in paper["terms"]))
+    parts = [_parts(paper["terms"]) for paper in papers]
     rows = [
-        (
-            paper["rank"],
-            *(f"{paper['terms'][name]:.4g}" if name in paper["terms"] else "" for name in names),
-            paper["paper"],
-        )
-        for paper in papers
+        (paper["rank"], f"{paper['score']:.3f}", paper["paper"], _listed(own, "+.3g"))
+        for paper, own in zip(papers, parts, strict=True)
     ]
-    yield from table([("rank", *names, "paper"), *rows])
-    parts = [(name, part_label(name.removeprefix(CONTRIBUTION))) for name in names if name.startswith(CONTRIBUTION)]
-    if parts:
-        yield from ("", *table([("part of the score", "what it is"), *parts]))
+    yield from table([("rank", "score", "paper", "its parts, the largest first"), *rows], sentences=True)
+    if names := list(dict.fromkeys(name for own in parts for name in own)):
+        yield from ("", *table([("part of the score", "what it is"), *((name, _label(name)) for name in names)]))
+        yield "What they are computed from is in the document of --json."
+
+
+def _parts(terms: Mapping[str, float]) -> dict[str, float]:
+    """The parts of the score, largest first; issues of earlier formulas may have none."""
+    from digest.papers.score_terms import CONTRIBUTION
+
+    parts = {name.removeprefix(CONTRIBUTION): terms[name] for name in terms if name.startswith(CONTRIBUTION)}
+    return {name: parts[name] for name in sorted(parts, key=lambda name: -abs(parts[name])) if round(parts[name], 4)}
+
+
+def _label(name: str) -> str:
+    from digest.web.public.score_labels import part_label
+
+    return part_label(name)
 
 
 # --- one subscriber's list ---
@@ -96,6 +103,7 @@ def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
 
 def _explain_mail(issue: "Issue", address: str, changes: Mapping[str, float]) -> None:
     from digest.issues.explain import explain_list
+    from digest.issues.reasons import reason_of
     from digest.issues.selection import CachedIssue, Pool
 
     explained = explain_list(open_database(), CachedIssue(issue, Pool(issue)), key_of(address), changes)
@@ -150,7 +158,8 @@ def _mail_lines(document: Mapping[str, Any]) -> Iterator[str]:
         if terms := paper["terms"]:
             yield f"    score {paper['score']:g} = {' '.join(f'{value:+g} {name}' for name, value in terms.items())}"
         ranking = paper["ranking"]
-        yield f"    rank {ranking['rank']} of the issue: {_listed(ranking['terms'], '.4g')}"
+        parts = _listed(_parts(ranking["terms"]), "+.3g")
+        yield f"    rank {ranking['rank']} of the issue with a score of {ranking['score']:.3f}: {parts}"
     own = f"{document['own']} of {len(document['papers'])} papers"
     yield f"{own} match what this subscriber follows or liked; the others are the issue's best."
     if document["since"]:

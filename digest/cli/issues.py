@@ -77,12 +77,12 @@ def _upcoming_lines(coming: "Upcoming", limit: int) -> Iterator[str]:
     for kind in coming.also:
         yield f"Some of them get the {kind} issue of that date instead."
     for reason, count in coming.left_out.items():
-        yield f"{count} more were due, but are left out: {reason}."
+        yield f"Left out on that day: {count} ({reason})."
     if not coming.papers:
         yield "It has no papers so far."
         return
     rows = [(ranked.rank, f"{ranked.score:.3f}", ranked.paper.id, ranked.paper.title) for ranked in coming.papers]
-    yield f"Its best papers of {len(rows)}, by today's votes:"
+    yield f"Its best papers, of {len(rows)}, as the votes are now:"
     yield from table([("rank", "score", "paper", "title"), *rows[:limit]])
 
 

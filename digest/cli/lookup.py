@@ -11,7 +11,6 @@ from digest.cli.options import operator
 from digest.cli.output import NotReady
 from digest.ledger.kinds import IssueKind
 from digest.settings import settings
-from digest.subscribers.subscriber import recipient_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -116,6 +115,8 @@ def require_mail_server() -> None:
 
 def key_of(address: str) -> str:
     """The recipient key of an address. Raises typer.BadParameter for an invalid one."""
+    from digest.subscribers.subscriber import recipient_key
+
     return recipient_key(valid_address(address), settings().secret_keys[-1])
 
 

@@ -1,28 +1,35 @@
-"""The commands preview and send-test."""
+"""The commands preview, send-test and lint."""
 
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest import clock
 from digest.cli.lookup import known_subscriber, open_database, require_mail_server, stored_issue, valid_address
 from digest.cli.options import Day, DryRun, day_of
-from digest.cli.output import NotReady, print_json, progress, report, with_json, writes_json
-from digest.language import Languages
+from digest.cli.output import NotReady, answer, complain, print_json, progress, report, with_json, writes_json
 from digest.ledger.kinds import ISSUE_OF, LISTED, IssueKind, Kind
-from digest.resources import resource
 from digest.settings import settings
-from digest.smtp import Phase
+
+if TYPE_CHECKING:  # the help text should not wait for the SMTP client
+    from digest.lint import LintReport
+    from digest.smtp import Phase
+
+_SHOWN = 3  # problems of one rule
 
 
 def _language(text: str) -> str:
     """The tag as the catalogues write it."""
+    from digest.language import Languages
+    from digest.resources import resource
+
     codes = {code.lower(): code for code in Languages(resource("locale")).codes}
     if text.lower() not in codes:
         raise typer.BadParameter(f"unknown code {text!r} (available: {', '.join(codes.values())})")
@@ -35,14 +42,6 @@ InLanguage = Annotated[
         metavar="CODE", parser=_language, help="Language without --subscriber.", show_default="DIGEST_LANGUAGE"
     ),
 ]
-
-
-_ABOUT = {
-    Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
-    Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
-    Phase.DATA: ("at DATA", "check the message with digest lint"),
-    Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
-}
 
 
 class Format(StrEnum):
@@ -97,6 +96,18 @@ def _message(day: date | None, subscriber: str | None, kind: Kind, language: str
     return message
 
 
+def _about(phase: "Phase") -> tuple[str, str]:
+    """The step of the SMTP session at which a message was rejected, and what to check then."""
+    from digest.smtp import Phase
+
+    return {
+        Phase.MAIL: ("at MAIL FROM", "check DIGEST_MAIL_FROM, DIGEST_BOUNCE_ADDRESS and DIGEST_SMTP_URL"),
+        Phase.RCPT: ("at RCPT TO", "check the recipient's address"),
+        Phase.DATA: ("at DATA", "check the message with digest lint"),
+        Phase.CONTENT: ("at the end of the message", "check it with digest lint"),
+    }.get(phase, ("", ""))
+
+
 def _open_in_browser(page: str) -> None:
     file = Path(tempfile.mkdtemp(prefix="digest-preview-")) / "message.html"
     file.write_text(page, encoding="utf-8")
@@ -130,11 +141,46 @@ def send_test(
     receipt = receipt_of(reply)
     outcome = "not sent" if receipt.outcome is Outcome.SENDER_ERROR else receipt.outcome
     about = ""
-    if receipt.code and not reply.is_acceptance and reply.phase in _ABOUT:
-        step, remedy = _ABOUT[reply.phase]
+    step, remedy = _about(reply.phase)
+    if receipt.code and not reply.is_acceptance and step:
         about = f"({step}: {'try again later' if receipt.code < 500 else remedy})"
     document = {"address": address, "outcome": outcome, "code": receipt.code, "reply": receipt.text, "dry_run": False}
     report(document, " ".join(filter(None, [f"{outcome}:", str(receipt.code or ""), receipt.text, about])))
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
     return None
+
+
+# --- lint ---
+
+
+@with_json
+def lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Messages as sent (RFC 5322).")],
+) -> None:
+    """Check whether messages, yours or others', are fit to send, by the rules in docs/mail-rules.md."""
+    from digest.lint import lint as judge
+
+    reports = [(str(file), judge(_message_in(file))) for file in files]
+    document = [
+        {"file": file, "passed": report.passed, "of": report.of, "failed": report.failed} for file, report in reports
+    ]
+    answer(document, lambda: (line for file, report in reports for line in _lint_lines(file, report)))
+    if any(report.failed for _, report in reports):
+        sys.exit(1)
+
+
+def _message_in(file: Path) -> bytes:
+    """Exit code 2 if the file cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        complain(f"{file} cannot be read: {problem.strerror}", 2)
+
+
+def _lint_lines(file: str, report: "LintReport") -> Iterator[str]:
+    """A line for each broken rule: what is wrong and what to do."""
+    for rule, problems in report.problems.items():
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        yield f"{file}: {rule.id}: {'; '.join(problems[:_SHOWN])}{more}. {rule.remedy}"
+    yield f"{file}: passed {report.passed} of the {report.of} rules for a {report.kind} mail"

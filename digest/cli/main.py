@@ -1,6 +1,7 @@
 """The command line: every command in the order of an operator's day, and what an error prints."""
 
 import os
+import shutil
 import sys
 from contextvars import ContextVar
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest.cli import audit, backtest, collect, explain, issues, lint, mail, pause, run, search, subscribers
+from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
-from digest.cli.output import NotReady, complain
+from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.status import commands as state
 from digest.settings import FILE_VARIABLE, SettingsError
 
@@ -66,7 +67,7 @@ _COMMANDS = {
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
         pause.cancel, pause.withdraw, backtest.backtest,
     ),
-    "Deliveries": (pause.retry, mail.preview, mail.send_test, lint.lint, audit.audit),
+    "Deliveries": (pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit),
 }  # fmt: skip
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
@@ -80,6 +81,8 @@ app.add_typer(console, name="console", rich_help_panel="Run")
 def main() -> None:
     """Run the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not ready."""
     os.umask(0o077)  # nobody else on this machine reads what we and our children write: logs, journals, previews
+    if shutil.get_terminal_size().columns > WIDTH:
+        os.environ.setdefault("TERMINAL_WIDTH", str(WIDTH))  # Typer reads it: lines of help end where others do
     if "--debug" in sys.argv:
         app()
     try:
@@ -92,6 +95,9 @@ def main() -> None:
         _fail(str(error), 3)
     except KeyboardInterrupt:
         _fail("stopped", 1)
+    except BrokenPipeError:  # such as `digest subscribers list | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a traceback helps only with --debug
         _fail(_error_line(error), 3 if _is_not_ready(error) else 1)
 

@@ -5,6 +5,7 @@ import getpass
 import inspect
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import Annotated, Any, TypeVar
@@ -17,6 +18,7 @@ from digest.settings.environment import OPERATOR_VARIABLE
 from digest.text import parse_date, parse_instant
 
 T = TypeVar("T")
+_COMPLETED = 30  # dates of issues
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
@@ -64,7 +66,26 @@ def date_option(name: str, help_: str, default: str = "") -> Any:
     """An option that takes a date; `default` says what it is when left out."""
     parser = _parser(_date, "{!r} is not a date; write 2026-11-23, today, yesterday or tomorrow")
     help_ = f"{help_.rstrip('.')}: 2026-11-23, today, yesterday or tomorrow (UTC)."
-    return typer.Option(*name.split(), metavar="DAY", parser=parser, help=help_, show_default=default or False)
+    return typer.Option(
+        *name.split(),
+        metavar="DAY",
+        parser=parser,
+        help=help_,
+        show_default=default or False,
+        autocompletion=_days_to_complete,
+    )
+
+
+def _days_to_complete(incomplete: str) -> list[str]:
+    """For the shell: the days with a name, and the newest issues where there is a database."""
+    dates: list[str] = []
+    with suppress(Exception):  # whatever is missing, the shell has nowhere to show it
+        from digest.cli.lookup import reading
+        from digest.issues.store import issue_dates
+
+        with reading() as connection:
+            dates = [str(day) for day in issue_dates(connection, _COMPLETED)]
+    return [text for text in (*_DAYS, *dates) if text.startswith(incomplete)]
 
 
 def weight_option(name: str, metavar: str, help_: str) -> Any:
@@ -117,7 +138,7 @@ def with_options(gather: Callable[..., object], name: str) -> Callable[[Callable
 
 
 def operator() -> str:
-    """Who runs this command: DIGEST_OPERATOR, or the name of the login."""
+    """The name of the person at the shell: DIGEST_OPERATOR, or the login."""
     try:
         return os.environ.get(OPERATOR_VARIABLE) or getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in a container

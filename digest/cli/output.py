@@ -1,6 +1,6 @@
 """Output of commands: results on stdout, everything else on stderr, one JSON document with --json.
 
-What people read is at most WIDTH columns wide; JSON has every value whole.
+Lines for people are at most WIDTH columns wide; JSON has every value whole.
 """
 
 import functools
@@ -18,6 +18,7 @@ import typer
 T = TypeVar("T")
 WIDTH = 120  # columns
 _NARROWEST = 10  # that a column of a table is made
+_AT_ONCE = 100  # lines that a pipe gets without delay; of more, it gets many at a time
 _GAP = "  "
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _as_json: ContextVar[bool] = ContextVar("as_json", default=False)
@@ -71,9 +72,9 @@ def answer_each(
         return
     begin = "["
     for item in items:
-        typer.echo(begin + _encoded(document(item)))
+        _write(begin + _encoded(document(item)), at_once=begin == "[")
         begin = ","
-    typer.echo("[]" if begin == "[" else "]")
+    _write("[]" if begin == "[" else "]")
 
 
 def writes_json() -> bool:
@@ -96,25 +97,44 @@ def print_json(document: Any) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
+    for number, line in enumerate(lines):
         for part in wrapped(line):
-            typer.echo(part)
+            _write(part, at_once=number < _AT_ONCE)
 
 
 # --- for people ---
 
 
-def table(rows: Sequence[Sequence[object]], indent: str = "") -> list[str]:
-    """Rows as lines with aligned columns; the first row is the heading. The widest columns are shortened to fit."""
+def table(rows: Sequence[Sequence[object]], indent: str = "", sentences: bool = False) -> list[str]:
+    """Rows as lines with aligned columns; the first row is the heading. The widest columns are shortened to fit.
+
+    With `sentences`, those of the last column are whole: they go on in further lines, in their column.
+    """
     texts = [[_text(cell) for cell in row] for row in rows]
     widths = [max(columns_of(row[column]) for row in texts) for column in range(len(texts[0]))]
     room = WIDTH - len(indent) - len(_GAP) * (len(widths) - 1)
+    if sentences:
+        last = min(widths[-1], max(room // 3, room - sum(widths[:-1])))
+        fitted = [*_fitted(widths[:-1], room - last), last]
+        return [indent + line for row in texts for line in _lines_of(row, fitted)]
+    fitted = _fitted(widths, room)
+    return [indent + row_of(row, fitted) for row in texts]
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """The widths, of which the largest are made smaller until all of them fit."""
     while sum(widths) > room and (widest := max(widths)) > _NARROWEST:
-        others = sorted(width for width in widths if width < widest) or [_NARROWEST]
-        many = widths.count(widest)
-        shorter = max(_NARROWEST, others[-1], widest - -(-(sum(widths) - room) // many))
-        widths = [min(width, shorter) for width in widths]
-    return [indent + row_of(row, widths) for row in texts]
+        next_widest = max((width for width in widths if width < widest), default=_NARROWEST)
+        too_much = -(-(sum(widths) - room) // widths.count(widest))
+        widths = [min(width, max(_NARROWEST, next_widest, widest - too_much)) for width in widths]
+    return widths
+
+
+def _lines_of(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    width = widths[-1] if row[-1].isascii() else max(1, widths[-1] // 2)
+    parts = textwrap.wrap(row[-1], width, break_on_hyphens=False) or [""]
+    blank = [""] * (len(row) - 1)
+    return [row_of([*(blank if number else row[:-1]), part], widths) for number, part in enumerate(parts)]
 
 
 def row_of(cells: Sequence[object], widths: Sequence[int]) -> str:
@@ -145,17 +165,27 @@ def columns_of(text: str) -> int:
     return cell_len(text)
 
 
-def wrapped(line: str) -> list[str]:
-    """`line`, in several where it is too wide; each continues further in than the first began."""
+def wrapped(text: str) -> list[str]:
+    """The lines of `text`; of one that is too wide, the rest goes on further in."""
+    return [part for line in text.split("\n") for part in _narrow(line)]
+
+
+def _narrow(line: str) -> list[str]:
     if columns_of(line) <= WIDTH:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 4)
-    width = WIDTH - (columns_of(line) - len(line)) * WIDTH // columns_of(line)
-    return textwrap.wrap(line, width, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False) or [""]
+    width = WIDTH * len(line) // columns_of(line)
+    return textwrap.wrap(line, width, subsequent_indent=indent, replace_whitespace=False, break_on_hyphens=False)
 
 
 def _text(cell: object) -> str:
     return "" if cell is None else str(cell)
+
+
+def _write(line: str, at_once: bool = False) -> None:
+    sys.stdout.write(f"{line}\n")
+    if at_once:
+        sys.stdout.flush()
 
 
 def _encoded(document: Any) -> str:

@@ -60,7 +60,7 @@ def withdraw(
     day: Day = None,
     kind: OfKind = IssueKind.DAILY,
     reason: Why = "",
-    undo: Annotated[bool, typer.Option("--undo", help="Show it again. What was cancelled is not sent.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Show it again; cancelled messages stay unsent.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Take an issue off the site and its feeds, and cancel what is unsent. Its papers stay in the archive."""
@@ -76,7 +76,7 @@ def withdraw(
     after = stored_issue(issue.date, kind)
     is_withdrawn = may_change != undo if dry_run else after.withdrawn_at is not None
     document = {"issue": issue.date, "status": after.status, "withdrawn": is_withdrawn, "dry_run": dry_run}
-    report(document, _withdrawn_line(after, undo, may_change, dry_run))
+    report(document, *_withdrawn_lines(after, undo, may_change, dry_run))
 
 
 @with_json
@@ -108,18 +108,18 @@ def retry(
     report(document, f"{number} {which} deliveries {'would be' if dry_run else 'are'} queued again.")
 
 
-def _withdrawn_line(issue: "Issue", undo: bool, may_change: bool, dry_run: bool) -> str:
+def _withdrawn_lines(issue: "Issue", undo: bool, may_change: bool, dry_run: bool) -> list[str]:
     which = _named(issue.date, IssueKind(issue.kind))
     if not may_change:
         state = "is not withdrawn" if undo else "is withdrawn already"
-        return f"Nothing {'would change' if dry_run else 'changed'}: {which} {state}."
+        return [f"Nothing {'would change' if dry_run else 'changed'}: {which} {state}."]
     is_ = "would be" if dry_run else "is"
     if undo:
         cancelled = " It stays cancelled: lists of issues and feeds leave it out."
-        return f"{_capital(which)} {is_} shown again." + (cancelled if issue.status is IssueStatus.CANCELLED else "")
+        return [f"{_capital(which)} {is_} shown again.{cancelled if issue.status is IssueStatus.CANCELLED else ''}"]
     undo_by = f"digest withdraw --undo --date {issue.date}" + _kind_option(IssueKind(issue.kind))
     line = f"{_capital(which)} {is_} withdrawn: no page or feed {'would show' if dry_run else 'shows'} it."
-    return f"{line}{_unsent(issue.date, IssueKind(issue.kind), dry_run)} To show it again: {undo_by}"
+    return [f"{line}{_unsent(issue.date, IssueKind(issue.kind), dry_run)}", f"To show it again: {undo_by}"]
 
 
 def _named(day: date, kind: IssueKind) -> str:

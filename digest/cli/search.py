@@ -9,9 +9,9 @@ import typer
 from digest.cli.lookup import reading
 from digest.cli.options import date_option
 from digest.cli.output import NotReady, answer, table, with_json
-from digest.papers.paper import Paper, paper_id_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from digest.papers.paper import Paper
     from digest.papers.search import Results
 
 
@@ -69,6 +69,7 @@ def search(
 
 
 def _like(paper_id: str, limit: int) -> None:
+    from digest.papers.paper import paper_id_of
     from digest.papers.search import papers_like
     from digest.papers.store import paper
 
@@ -81,7 +82,7 @@ def _like(paper_id: str, limit: int) -> None:
     answer({"like": stored.paper.id, "papers": [_described(similar) for similar in papers]}, lambda: table(rows))
 
 
-def _described(paper: Paper) -> dict[str, Any]:
+def _described(paper: "Paper") -> dict[str, Any]:
     day = paper.listed_at or paper.published_at
     return {
         "paper": paper.id,

@@ -34,7 +34,7 @@ def long_work(what: str, total: int | None = None) -> Iterator[Advance]:
 
 
 def watched(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """`items`, with the progress of what is done with them."""
+    """Yield `items`, and show how many are done."""
     with long_work(what, total) as advance:
         for item in items:
             yield item

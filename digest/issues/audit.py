@@ -110,6 +110,26 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
     return Audit(issue, candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
 
 
+@dataclass(frozen=True, slots=True)
+class SendingRate:
+    """The rate at which mail servers accepted the messages of an issue so far."""
+
+    first_at: datetime
+    last_at: datetime
+    per_second: float  # 0 for a single message
+
+
+def sending_rate(connection: Connection, issue_id: int) -> SendingRate | None:
+    """Measure from the first to the last acceptance; None before the first."""
+    times = (func.min(deliveries.c.finished_at), func.max(deliveries.c.finished_at), func.count())
+    is_accepted = (deliveries.c.issue_id == issue_id) & (deliveries.c.state == State.ACCEPTED)
+    first, last, count = connection.execute(select(*times).where(is_accepted)).one()
+    if first is None:
+        return None
+    seconds = (last - first).total_seconds()
+    return SendingRate(first, last, round((count - 1) / seconds, 1) if seconds else 0.0)
+
+
 def outlook(connection: Connection, issue_id: int) -> Outlook:
     """Count the deliveries of an issue that wait or are claimed; uncertain ones that are held do not count."""
     unfinished = or_(is_waiting(), deliveries.c.state.in_([State.CLAIMED, State.SENDING]))

@@ -1,4 +1,4 @@
-"""What happened between us and one address: consent, messages with their replies, papers, and what comes next."""
+"""The history of one address: consent, messages with replies, papers, and the next digest."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -50,12 +50,12 @@ class Story:
     messages: tuple[Sent, ...]  # newest first
     titles: dict[str, str]  # of the papers in the newest messages, by id
     feedback: dict[str, int]  # papers by kind
-    suppressed: tuple[str, datetime] | None  # why, and since when
+    suppressed: tuple[str, str, datetime] | None  # reason, details, and since when
     next: NextDigest
 
     @property
     def is_empty(self) -> bool:
-        """True if the address was never heard of."""
+        """True if nothing about the address is stored."""
         return self.subscriber is None and not self.messages and self.suppressed is None
 
 
@@ -65,9 +65,10 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
     messages = _messages(connection, key)
     shown = [message.papers for message in messages if message.papers][:_WITH_PAPERS]
     feedback = Counter(str(each.kind) for each in feedback_by(connection, subscriber.id)) if subscriber else {}
-    query = select(suppressions.c.reason, suppressions.c.created_at).where(suppressions.c.key == key)
+    columns = (suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
+    query = select(*columns).where(suppressions.c.key == key)
     row = connection.execute(query).one_or_none()
-    suppressed = (row.reason, row.created_at) if row else None
+    suppressed = (row.reason, row.detail, row.created_at) if row else None
     is_cut = connection.execute(select(issues.c.id).where(issues.c.date == now.date())).first() is not None
     first = now.date() + timedelta(days=is_cut)
     coming = next_digest(subscriber, suppressed is not None, cut, first)
@@ -76,7 +77,7 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
 
 
 def next_digest(subscriber: Subscriber | None, is_suppressed: bool, cut: time, first: date) -> NextDigest:
-    """Which issue from `first` on a subscriber gets next, by their weekdays and their pause."""
+    """Find the first issue from `first` on that a subscriber gets, by weekdays and pause."""
     if subscriber is None:
         return NextDigest(None, None, "nobody with this address is stored")
     if subscriber.status is Status.PENDING:

@@ -44,7 +44,7 @@ def is_unsent(connection: Connection, issue_id: int) -> bool:
 
 
 def last_change(connection: Connection, issue: Issue) -> events.Event | None:
-    """The event that gave the issue its status: when, by whom and why; None for one that only runs."""
+    """Return the event that gave the issue its status; None if it was never paused or cancelled."""
     same = events.latest(connection, 10, f"issue:{issue.date}", str(issue.status))
     return next((event for event in same if event.detail.get("kind", IssueKind.DAILY) == issue.kind), None)
 

@@ -58,7 +58,7 @@ class State(StrEnum):
 
 
 class Listing(StrEnum):
-    """What an audit lists one by one: a state, queued deliveries that were tried before, or those that do not move."""
+    """Groups of deliveries that an audit lists row by row."""
 
     STUCK = "stuck"  # overdue, or waiting for the operator
     QUEUED = "queued"  # and never tried

@@ -1,4 +1,4 @@
-"""How many subscribers there were over time, from their own rows."""
+"""Counts of subscribers over time, from their own rows."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -33,7 +33,7 @@ _IN_WORDS = {
     ),
     404: (_("Page not found"), _("There’s no page at this address. Check it for typing mistakes.")),
     405: (_DID_NOT_WORK, _("This page can’t be used that way.")),
-    410: (_("This page is gone"), _("There was a page at this address, and we took it back.")),
+    410: (_("This page is gone"), _("We’ve removed the page that was here.")),
     413: (_("That’s too long"), _("That’s more text than this form accepts.")),
     500: (
         _("Something went wrong"),

@@ -139,7 +139,7 @@ def test_what_was_missed_within_the_pool_counts_as_seen_now():
         ("--from", "2026-02-03", "--to", "2026-02-01"),
         ("--from", "2026-02-03", "--to", "2030-01-01"),
         ("--from", "2026-02-03", "--date", "2026-02-03"),
-        ("--from", "yesterday"),
+        ("--from", "last week"),
     ],
 )
 def test_an_invalid_span_is_a_usage_error(run, lists, wrong):

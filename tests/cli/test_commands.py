@@ -157,11 +157,12 @@ def test_lint_says_what_is_wrong_and_what_to_do(run, tmp_path):
     bad.write_bytes(b"From: ada@example.org\r\n\r\nHello\r\n")
     said = run("lint", bad)
     assert said.exit_code == 1
-    assert f'{bad}: from: From shows a bare address: ada@example.org. Write From as "Name <address>".' in said.stdout
+    text = " ".join(said.stdout.split())
+    assert f'{bad}: from: From shows a bare address: ada@example.org. Write From as "Name <address>".' in text
     (judged,) = json.loads(run("lint", bad, "--json").stdout)
     assert judged["file"] == str(bad)
     assert judged["passed"] + len(judged["failed"]) == judged["of"]
-    assert f"passed {judged['passed']} of the {judged['of']} rules for a transactional mail" in said.stdout
+    assert f"passed {judged['passed']} of the {judged['of']} rules for a transactional mail" in text
 
 
 def test_lint_says_which_file_cannot_be_read(run, tmp_path):
@@ -189,7 +190,9 @@ def test_a_reader_is_added_shown_removed_and_erased(run, engine):
     key = recipient_key("ada@example.com", KEY.encode())
     with read_only(engine) as connection:
         assert count_mails(connection, Kind.CONFIRMATION, [key], MORNING - timedelta(days=999)) == 1
-    assert json.loads(run("subscribers", "show", "ada@example.com").stdout)
+    shown = run("subscribers", "show", "ada@example.com").stdout
+    assert shown.startswith("ada@example.com: pending\n")
+    assert "next digest: none; they have not confirmed" in shown
     assert "ada@example.com  pending  up to 10  both" in run("subscribers", "list").stdout
     assert "is unsubscribed" in run("subscribers", "unsubscribe", "ada@example.com").stderr
     assert "would be deleted" in run("subscribers", "erase", "ada@example.com", "--dry-run").stderr
@@ -240,7 +243,7 @@ def test_init_writes_a_private_file_that_the_service_takes_and_leaves_an_old_one
         (("publish", "--date", "2026-13-44"), {}, 2, "not a date"),
         (("collect", "--as-of", "yesterday"), {}, 2, "not an instant"),
         (("nonsense",), {}, 2, "No such command"),
-        (("subscribers", "add", "not an address"), {}, 1, "not an address"),
+        (("subscribers", "add", "not an address"), {}, 2, "Enter an email address with an @"),
         (("audit", "--issue", DATE), {}, 3, "digest migrate"),
         (("audit",), {"DIGEST_CUT_AT": "noon"}, 2, "DIGEST_CUT_AT"),
         (("audit",), {"DIGEST_DATABASE_URL": "mysql://host/name"}, 2, "DIGEST_DATABASE_URL"),
@@ -292,7 +295,7 @@ def test_every_command_about_an_issue_takes_the_same_option_for_its_date(run, co
 @pytest.mark.parametrize("name", ["digest", "daily", "weekly", "catch-up"])
 def test_the_kind_of_an_issue_is_the_kind_of_its_messages(run, engine, name):
     missing = run("audit", "--date", DATE, "--kind", name)
-    assert (missing.exit_code, f"issue of {DATE}" in str(missing.exception)) == (1, True)
+    assert (missing.exit_code, f"issue of {DATE} was cut: " in missing.stdout) == (3, True)
 
 
 def test_an_unknown_kind_of_issue_is_answered_with_the_known_ones(run):

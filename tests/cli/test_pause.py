@@ -1,6 +1,7 @@
 """digest pause, resume, cancel and retry: their output and their effect on the ledger."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +13,8 @@ from digest.ledger import events
 from digest.ledger.deliveries import due_count
 from digest.mail import pauses
 from digest.mail.pauses import EVERYTHING, Pause
-from tests.cli.conftest import DATE
+from digest.subscribers.subscriber import recipient_key
+from tests.cli.conftest import DATE, KEY
 from tests.support.scenario import MORNING
 
 NOW = datetime.now(UTC)
@@ -143,3 +145,97 @@ def test_what_was_held_in_doubt_goes_once_more_as_the_same_bytes_when_the_operat
     with read_only(engine) as connection:
         (row,) = connection.execute(deliveries.select())
     assert (row.state, row.finished_at, row.sha256) == ("uncertain", None, "a" * 64)
+
+
+# --- off the site ---
+
+
+def test_an_issue_that_is_partly_sent_is_cancelled_and_taken_off_the_site(run, issue, engine):
+    dry = run("withdraw", "--date", DATE, "--dry-run")
+    assert "would be withdrawn: no page or feed would show it. Would not be sent: 1" in " ".join(dry.stderr.split())
+    assert due(engine) == 1
+    done = run("withdraw", "--date", DATE, "--reason", "the wrong papers")
+    assert "is withdrawn: no page or feed shows it. Not sent: 1; sent before: 0." in " ".join(done.stderr.split())
+    assert "digest withdraw --undo --date 2026-03-04" in " ".join(done.stderr.split())
+    assert due(engine) == 0
+    assert "is withdrawn already" in run("withdraw", "--date", DATE).stderr
+    shown = run("audit", "--date", DATE).stdout
+    assert "Withdrawn from the site since" in shown
+    assert "Issue of 2026-03-04 (cancelled): 1" in shown
+    undone = " ".join(run("withdraw", "--date", DATE, "--undo").stderr.split())
+    assert "is shown again. It stays cancelled: lists of issues and feeds leave it out." in undone
+    assert "is not withdrawn" in run("withdraw", "--date", DATE, "--undo").stderr
+    with read_only(engine) as connection:
+        withdrawn = events.latest(connection, 9, f"issue:{DATE}")[1]
+    assert withdrawn.detail == {"reason": "the wrong papers", "by": "ada", "through": "shell"}
+
+
+def test_an_issue_that_everybody_got_comes_back_whole(run, issue, engine):
+    change(engine, state="accepted", finished_at=MORNING)
+    said = json.loads(run("withdraw", "--date", DATE, "--json").stdout)
+    assert said == {"issue": DATE, "status": "running", "withdrawn": True, "dry_run": False}
+    assert json.loads(run("withdraw", "--date", DATE, "--undo", "--json").stdout)["withdrawn"] is False
+    assert json.loads(run("audit", "--date", DATE, "--json").stdout)["status"] == "running"
+
+
+@pytest.mark.parametrize("state", ["queued", "quarantined", "uncertain"])
+def test_what_a_retry_could_send_cancels_a_withdrawn_issue(run, issue, engine, state):
+    change(engine, state=state, finished_at=MORNING)
+    assert json.loads(run("withdraw", "--date", DATE, "--json").stdout)["status"] == "cancelled"
+
+
+# --- who did it ---
+
+
+def by(engine, subject):
+    with read_only(engine) as connection:
+        latest = events.latest(connection, 9, subject)
+    return [(one.what, one.detail.get("by"), one.detail.get("through")) for one in latest]
+
+
+def test_each_action_names_the_person_behind_it(run, issue, engine):
+    run("pause", "--date", DATE, "--reason", "a typo in the title")
+    run("resume", "--date", DATE)
+    change(engine, state="quarantined", finished_at=MORNING)
+    run("retry", "--date", DATE)
+    run("cancel", "--date", DATE)
+    names = [(what, "ada", "shell") for what in ("cancelled", "retried", "running", "paused")]
+    assert by(engine, f"issue:{DATE}")[:4] == names
+    assert by(engine, f"issue:{DATE}")[4][1:] == (None, None), "the issue was cut by no person"
+    key = recipient_key("ada@example.com", KEY.encode())
+    run("suppressions", "add", "ada@example.com")
+    run("suppressions", "lift", "ada@example.com")
+    run("subscribers", "unsubscribe", "ada@example.com")
+    actions = by(engine, f"subscriber:{key}")[:3]
+    assert actions == [(what, "ada", "shell") for what in ("unsubscribed", "suppression lifted", "suppressed")]
+    run("subscribers", "erase", "ada@example.com")
+    # The details of earlier events go with the person.
+    assert by(engine, f"subscriber:{key}")[:4] == [
+        ("erased", "ada", "shell"), ("unsubscribed", None, None), ("suppression lifted", None, None),
+        ("suppressed", None, None),
+    ]  # fmt: skip
+    run("subscribers", "add", "eve@example.com", "--consented", "on paper")
+    assert by(engine, f"subscriber:{recipient_key('eve@example.com', KEY.encode())}") == [("imported", "ada", "shell")]
+
+
+def test_who_paused_is_said_wherever_the_pause_is_shown(run, issue, engine):
+    run("pause", "--date", DATE, "--reason", "a typo in the title")
+    shown = run("audit", "--date", DATE).stdout
+    assert re.search(r"^Paused by ada since 20\d\d-.* UTC: a typo in the title\.$", shown, re.MULTILINE)
+    run("resume", "--date", DATE)
+    run("pause", "--sending", "--reason", "the provider asked")
+    said = "all sending is paused by ada since "
+    assert said in run("audit", "--date", DATE).stdout
+    assert "paused by ada since " in " ".join(run("doctor").stdout.split())
+    (pause,) = [one for one in all_pauses(engine) if one.scope == EVERYTHING]
+    assert pause.by == "ada"
+
+
+def all_pauses(engine):
+    with read_only(engine) as connection:
+        return pauses.all_pauses(connection)
+
+
+def test_a_pause_of_the_throttle_names_nobody(engine):
+    set_pause(engine, EVERYTHING, "550 5.7.1 policy", datetime(2099, 1, 1, tzinfo=UTC))
+    assert [one.by for one in all_pauses(engine)] == [""]

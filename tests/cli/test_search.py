@@ -44,7 +44,7 @@ def test_search_keeps_categories_and_days(run, archive):
     assert ids(run("search", "graph", "--category", "q-bio、MATH", "--json")) == ["2"]
     assert ids(run("search", "graph", "--category", "math", "--json")) == ["2"]
     assert ids(run("search", "graph", "--from", "2026-03-05", "--json")) == []
-    assert run("search", "graph", "--to", "yesterday").exit_code == 2
+    assert run("search", "graph", "--to", "last week").exit_code == 2
 
 
 def test_search_finds_papers_like_another(run, archive):

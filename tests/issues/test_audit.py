@@ -108,7 +108,7 @@ def test_deliveries_wait_because_their_issue_is_paused_or_cancelled(engine, issu
 
 def test_of_a_deleted_subscriber_only_the_beginning_of_the_key_is_shown(engine, issue):
     with transaction(engine) as connection:
-        subscriber = next(store.with_status(connection))
+        (subscriber,) = store.with_status(connection)
         erasing.erase(connection, subscriber.id, subscriber.key)
     (row,) = rows(engine, issue)
     assert (row.address, row.recipient) == (None, subscriber.key[:8])

@@ -61,7 +61,7 @@ def test_one_mail_goes_to_a_mailbox_in_a_day_however_it_is_spelled(engine: Engin
         subscribe(engine, NOW + timedelta(minutes=minute), address)
     assert mails(engine) == [("confirmation", "2026-11-23")]
     with read_only(engine) as connection:
-        assert len(store.with_status(connection)) == 1, "those who are not asked are not stored"
+        assert len(list(store.with_status(connection))) == 1, "those who are not asked are not stored"
     for day in range(1, 29):
         subscribe(engine, NOW + day * DAY + HOUR, SPELLINGS[day % len(SPELLINGS)])
     assert len(mails(engine)) == 3, "in a month"

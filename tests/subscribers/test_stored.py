@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from digest.database.engine import read_only, transaction
+from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import deliveries
 from digest.issues import first_issue
 from digest.issues.personal_data import export
@@ -29,6 +29,7 @@ from tests.support.page_actions import (
     subscribe,
     the_subscriber,
 )
+from tests.support.scenario import add_subscriber
 
 
 def test_a_subscriber_can_see_everything_that_is_stored(engine: Engine) -> None:
@@ -114,3 +115,15 @@ def dump(engine: Engine) -> str:
 
     with read_only(engine) as connection:
         return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+
+
+def test_a_list_of_subscribers_is_read_through_a_cursor_of_the_server(postgresql_url: str) -> None:
+    engine = connect(postgresql_url)
+    for name in ("ada", "bob"):
+        add_subscriber(engine, f"{name}@example.com")
+    with read_only(engine) as connection:
+        listed = store.with_status(connection)
+        assert next(listed).email == "ada@example.com"
+        assert connection.exec_driver_sql("SELECT count(*) FROM pg_cursors").scalar() == 1
+        assert [subscriber.email for subscriber in listed] == ["bob@example.com"]
+    engine.dispose()

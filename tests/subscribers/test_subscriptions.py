@@ -69,7 +69,7 @@ def test_requests_at_once_make_one_subscriber_and_one_mail(engine: Engine) -> No
         list(threads.map(lambda _: subscribe(engine), range(16)))
     assert mails(engine) == [("confirmation", "2026-11-23")]
     with read_only(engine) as connection:
-        assert len(store.with_status(connection)) == 1
+        assert len(list(store.with_status(connection))) == 1
 
 
 def test_upper_and_lower_case_are_one_subscriber(engine: Engine) -> None:

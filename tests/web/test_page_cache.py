@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from anyio import create_task_group, fail_after
 from anyio.to_thread import current_default_thread_limiter
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from digest.database.engine import read_only
+from digest.database.tables import issues
+from digest.issues import withdrawing
 from digest.settings import Settings
 from digest.web import page_cache
 from digest.web.answer_cache import Answer, AnswerCache, Wanted
@@ -281,3 +284,20 @@ def test_answers_take_no_more_room_than_they_may() -> None:
     assert newest.body == page + b"499"
     assert cache.get(Wanted("/papers/0", "", "en")) is None
     assert len(cache) > 100  # pages of 13 kB
+
+
+def test_a_withdrawn_issue_is_gone_at_once_and_comes_back_when_it_is_shown_again(site: Site) -> None:
+    paths = ("/", "/issues", "/issues/2026-11-23", "/papers/2603.00000", "/sitemap/pages.xml", "/feed.atom")
+    before = {path: site.get(path).content for path in paths}
+    with read_only(site.engine) as connection:
+        (number,) = connection.execute(
+            select(issues.c.id).where(issues.c.date == START.date(), issues.c.kind == "daily")
+        ).scalars()
+    withdrawing.withdraw(site.engine, number, "", START)
+    site.editions.read()
+    assert site.get("/issues/2026-11-23").status_code == 410
+    assert all(site.get(path).content != content for path, content in before.items())
+    assert site.get("/papers/2603.00000").status_code == 200
+    withdrawing.show_again(site.engine, number, START)
+    site.editions.read()
+    assert site.get("/issues/2026-11-23").status_code == 200

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest import clock
-from digest.cli.lookup import hint_workers, known_subscriber, open_database
+from digest.cli.lookup import hint_workers, known_subscriber, open_database, valid_address
 from digest.cli.options import Address, DryRun
 from digest.cli.output import progress, report, with_json
 from digest.cli.watching import long_work
@@ -27,6 +27,9 @@ Consented = Annotated[
 @with_json
 def add(address: Address, consented: Consented = "", dry_run: DryRun = False) -> None:
     """Sign up one address. It is asked to confirm, unless --consented says where consent was given."""
+    from digest.subscribers.imports import bare_address
+
+    valid_address(bare_address(address))
     _import([[("email", address)]], consented, dry_run)
 
 

@@ -37,9 +37,13 @@ def show(address: Address) -> None:
     coming = {"issue": told.next.issue, "due_at": told.next.due_at, "why_not": told.next.why_not}
     document = (stored or {"subscriber": None, "mails": [asdict(each) for each in told.messages]}) | {
         "next_digest": coming,
-        "suppression": dict(zip(("reason", "since"), told.suppressed, strict=True)) if told.suppressed else None,
+        "suppression": _suppression(told),
     }
     answer(document, lambda: _lines(address, told, others))
+
+
+def _suppression(told: "Story") -> dict[str, object] | None:
+    return dict(zip(("reason", "detail", "since"), told.suppressed, strict=True)) if told.suppressed else None
 
 
 def _lines(address: str, told: "Story", others: "list[Consent]") -> Iterator[str]:
@@ -51,8 +55,9 @@ def _lines(address: str, told: "Story", others: "list[Consent]") -> Iterator[str
         if person.preferences.paused_until:
             yield f"  paused until {person.preferences.paused_until}"
     if told.suppressed:
-        reason, since = told.suppressed
-        yield f"  suppressed since {_minute(since)}: {reason}. To allow email: digest suppressions lift {address}"
+        reason, detail, since = told.suppressed
+        why = f"{reason}, {detail}" if detail else reason
+        yield f"  suppressed since {_minute(since)}: {why}. To allow email: digest suppressions lift {address}"
     yield f"  next digest: {_next(told)}"
     if told.feedback:
         yield f"  feedback: {', '.join(f'{count} {kind}' for kind, count in sorted(told.feedback.items()))}"
@@ -65,12 +70,15 @@ def _messages(told: "Story") -> Iterator[str]:
     if not told.messages:
         yield "No message was ever queued for this address."
         return
-    heading = ("issue or day", "kind", "state", "at (UTC)", "last reply, or why", "Message-ID")
+    heading = ("issue or day", "kind", "state", "at (UTC)", "last reply, or why")
     rows = [
-        (sent.occasion, sent.kind, sent.state, f"{sent.at:%Y-%m-%d %H:%M}", sent.why or sent.reply, sent.message_id)
+        (sent.occasion, sent.kind, sent.state, f"{sent.at:%Y-%m-%d %H:%M}", sent.why or sent.reply)
         for sent in told.messages
     ]
-    yield from table([heading, *rows])
+    yield from table([heading, *rows], sentences=True)
+    if with_id := [(sent.occasion, sent.kind, sent.message_id) for sent in told.messages if sent.message_id]:
+        yield ""
+        yield from table([("issue or day", "kind", "Message-ID"), *with_id])
 
 
 def _papers(told: "Story") -> Iterator[str]:

@@ -17,7 +17,14 @@ def list_() -> None:
         listed = all_suppressions(connection)
     rows = [("address", "reason", "since", "detail")]
     rows += [(row.address or row.key, row.reason, f"{row.created_at:%Y-%m-%d}", row.detail) for row in listed]
-    answer([asdict(row) for row in listed], lambda: table(rows) if listed else ["No address is suppressed."])
+    answer(
+        [asdict(row) for row in listed],
+        lambda: table(rows, sentences=True) if listed else ["No address is suppressed."],
+    )
+
+
+def _lines(rows: list[tuple[str, ...]]) -> list[str]:
+    return table(rows, sentences=True) if rows[1:] else ["No address is suppressed."]
 
 
 @with_json

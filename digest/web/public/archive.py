@@ -59,7 +59,7 @@ def issue_page(
     if part is None:
         raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
     if part.issue.withdrawn_at is not None:
-        raise HTTPException(410, _("We took this issue back. Its papers are still here: search for them."))
+        raise HTTPException(410, _("We’ve withdrawn this issue. You can still search for its papers."))
     issue, pages = part.issue, pages_of(part.total, PER_PAGE, page)
     canonical = site.settings.public_url + issue.path
     answer = site.pages.show(

@@ -9,6 +9,8 @@ import feedparser
 import pytest
 
 from digest.database.engine import transaction
+from digest.issues import withdrawing
+from digest.issues.archive import latest_place
 from digest.issues.store import set_status
 from digest.ledger.kinds import IssueStatus
 from digest.papers.store import keep_papers, withdraw
@@ -117,6 +119,20 @@ def test_a_cancelled_issue_is_in_no_feed_and_no_list(visit: Visit) -> None:
         set_status(connection, number, IssueStatus.CANCELLED)
     assert feedparser.parse(visit.browser.get("/feed.atom").content).entries == []
     assert "/issues/2026-11-23" not in visit.browser.get("/issues").text
+
+
+def test_a_withdrawn_issue_is_on_no_page_and_its_papers_stay(visit: Visit) -> None:
+    number = cut(visit, [paper(1, title="A robot", categories=("cs.RO",))])
+    withdrawing.withdraw(visit.engine, number, "the wrong papers", START)
+    for path in ("/", "/issues", "/topics/robotics", "/feed.atom", "/topics/robotics/feed.atom", "/sitemap/pages.xml"):
+        answer = visit.browser.get(path)
+        assert answer.status_code == 200
+        assert "2026-11-23" not in answer.text, path
+    assert feedparser.parse(visit.browser.get("/feed.atom").content).entries == []
+    gone = visit.browser.get("/issues/2026-11-23")
+    assert (gone.status_code, "We’ve withdrawn this issue" in gone.text) == (410, True)
+    with transaction(visit.engine) as connection:
+        assert latest_place(connection, paper(1).id) is None
 
 
 SAME_FOR_ALL = ("/feed.atom", "/feed.json", "/topics/robotics/feed.atom", "/issues", "/issues/2026-11-23")
