@@ -106,7 +106,9 @@ def test_who_unsubscribed_comes_back_only_with_the_source_of_their_consent(visit
 def test_an_address_that_must_get_no_email_is_not_subscribed_again(visit: Visit, ada) -> None:
     path = page_of(visit, "bob@example.org")
     do(ada, f"{path}/unsubscribe")
-    assert "The address gets no message" in do(ada, f"{path}/suppress", reason="asked by phone")
+    page = do(ada, f"{path}/suppress", reason="asked by phone")
+    assert "The address gets no message" in page
+    assert "operator (asked by phone), since" in page
     assert "Nothing changed" in do(ada, f"{path}/resubscribe", consented="letter")
     assert visit.subscriber("bob@example.org").status is Status.UNSUBSCRIBED
     assert "may get messages again" in do(ada, f"{path}/lift")
