@@ -57,7 +57,7 @@ def valid_name(text: str) -> str:
 
 
 def role_of(connection: Connection, name: str) -> OperatorRole | None:
-    """None for someone who is no operator."""
+    """The role of an operator; None for anyone else."""
     role = connection.scalar(select(operators.c.role).where(operators.c.name == name))
     return OperatorRole(role) if role else None
 

@@ -1,4 +1,4 @@
-"""Who may sign in to the console: the commands console …"""
+"""The commands console link, operators and remove: access to the console."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -30,7 +30,7 @@ def link(
     role: Annotated[
         Literal["viewer", "operator"] | None,
         typer.Option(
-            help="What the person may do: a viewer sees everything, an operator also acts.",
+            help="viewer: may see everything; operator: may also act.",
             show_default="as before; operator for a new person",
         ),
     ] = None,
