@@ -1,4 +1,4 @@
-"""What a worker process tells with its heartbeats: how fast messages are accepted, and when it last had work."""
+"""The rate of a worker process and the time since its last work, for its heartbeats."""
 
 import time
 from collections import deque

@@ -111,7 +111,7 @@ def use_indexed_order(connection: Connection) -> None:
 
 
 def use_indexes(connection: Connection) -> None:
-    """Until the end of the transaction PostgreSQL reads a part of a large table by an index, whatever it knows of it.
+    """Until the end of the transaction PostgreSQL reads a part of a large table by an index, if there is one.
 
     It would rather read ten million rows in order than a million by an index, and sort what it can count as it comes.
     """

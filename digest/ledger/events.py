@@ -78,7 +78,7 @@ def latest(connection: Connection, limit: int, subject: str | None = None, what:
 
 
 def of_people(connection: Connection, limit: int, before: int | None = None) -> list[tuple[int, Event]]:
-    """Return the events that people caused, newest first, each with its number; only those below the number `before`."""
+    """Return what people did, newest first, each event with its number; only those below the number `before`."""
     is_of_people = text(BY_PEOPLE[connection.dialect.name])  # as it stands in the index
     query = select(events.c.id, events.c.at, events.c.subject, events.c.what, events.c.detail).where(is_of_people)
     if before is not None:

@@ -1,7 +1,7 @@
-"""How far the issues of the last days are, and what waits in the ledger.
+"""Progress of the issues of the last days, and the deliveries that wait.
 
-Only what is not accepted is counted, by partial indexes; the other candidates of an issue are accepted. `digest audit`
-counts every row, and tells when that is not so.
+Counts only deliveries that are not accepted, by partial indexes; the other candidates of an issue are accepted.
+`digest audit` counts every row, and fails where the two differ.
 """
 
 from collections import Counter, defaultdict
@@ -48,14 +48,14 @@ class IssueProgress:
     quarantined: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)  # by reason
     not_queued: Mapping[str, int] = field(default_factory=dict)  # subscribers left out by the cut, by reason
-    last_due_at: datetime | None = None  # the latest next attempt of what waits
+    last_due_at: datetime | None = None  # the latest next attempt of those that wait
     paused_at: datetime | None = None
     paused_by: str = ""  # "" if that was not recorded
     pause_reason: str = ""
 
     @property
     def waiting(self) -> int:
-        """Those that may still go, apart from those that workers hold."""
+        """Deliveries that may still be sent and that no worker holds."""
         return self.queued + self.deferred + self.uncertain - self.held
 
     @property
@@ -79,7 +79,7 @@ class IssueProgress:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits in the ledger, of all issues and of none."""
+    """Deliveries that wait, of all issues and of none."""
 
     due_of_issues: int = 0  # could go now
     due_requested: int = 0  # likewise: what someone asked for
@@ -102,7 +102,7 @@ class Waiting:
 
     @property
     def all(self) -> int:
-        """What may still be sent."""
+        """All deliveries that may still be sent."""
         return self.due + self.later + self.in_paused_issues + self.with_workers
 
 
@@ -212,7 +212,7 @@ def _progress(
 
 
 def _pause(connection: Connection, row: Any) -> dict[str, Any]:
-    """When an issue was paused, by whom and why, as far as that was recorded."""
+    """Instant, operator and reason of the pause of an issue, as far as they were recorded."""
     for event in events.latest(connection, _EVENTS, f"issue:{row.date}"):
         kind = event.detail.get("kind", str(IssueKind.DAILY))
         if event.what == IssueStatus.PAUSED and kind == row.kind:

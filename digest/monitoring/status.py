@@ -1,4 +1,4 @@
-"""What runs where, how far today's issue is, and what is in the way: one description for every page and command."""
+"""Describes an installation at one instant, for all pages, commands and alarms: processes, issues, pauses, sources."""
 
 import socket
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class CutStatus:
     at: datetime
     next_at: datetime
     is_done: bool
-    last_issue: date | None  # the newest, of whatever date
+    last_issue: date | None  # its date
     why_not: str  # why the last attempt of today cut nothing; "" if there was none
     first_reading_at: datetime | None  # of any source, while there is no issue yet
 
@@ -67,7 +67,7 @@ class InstallationStatus:
     resumed_at: datetime | None = None  # when anything paused last went on, within the last hour
     pauses: tuple[PauseStatus, ...] = ()
     warm_up_full: str = ""  # why no more mail of issues goes today
-    hour_full: str = ""  # why no more of what people asked for goes within this hour
+    hour_full: str = ""  # why no more requested messages go within this hour
     sources: tuple[SourceStatus, ...] = ()
     subscribers: Mapping[str, int] = field(default_factory=dict)  # by status
 
@@ -85,7 +85,7 @@ class InstallationStatus:
 
     @property
     def why_nothing_is_sent(self) -> tuple[str, ...]:
-        """What holds back all email, or all of a sort, whatever the workers do."""
+        """The reasons why no email is sent, or none of one sort."""
         stops = [f"sending is paused: {pause.reason}" for pause in self.pauses if not pause.domain]
         return (*stops, *filter(None, (self.warm_up_full, self.hour_full)))
 

@@ -1,4 +1,4 @@
-"""What sending depends on: pauses, sources, Redis and disks, as the description of an installation shows them."""
+"""Pauses, sources, Redis and disks, as the status of an installation shows them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -47,7 +47,7 @@ def test_the_status_shows_what_runs_and_how_far_the_issue_is(run, issue, running
         "web         1 on mail1 since 2026-03-04 12:00 UTC, seen 1 s ago",
         "issue       2026-03-04, cut at 2026-03-04 06:00 UTC for 1 subscriber",
         "            0 accepted (0.0%) · 1 queued",
-        "            1 to go, about 0 s; the last is due at 2026-03-04 07:00 UTC",
+        "            1 to go, about 0 s",
         "next issue  is cut at 2026-03-05 06:00 UTC",
         "sending     not paused",
         "            3.0 messages a second were accepted in the last minute",
@@ -73,6 +73,13 @@ def test_every_line_is_narrower_than_120_columns_and_names_no_enum(run, issue, r
 def test_before_the_cut_it_tells_when_the_next_issue_comes(run, running, clock):
     clock.move_to(MORNING - timedelta(minutes=5))
     assert "issue       today's is cut at 2026-03-04 06:00 UTC; there was none before" in run("status").stdout
+
+
+def test_what_is_due_later_is_told(run, issue, running, clock):
+    clock.move_to(MORNING + timedelta(minutes=5))
+    screen = run("status").stdout
+    assert "1 to go, about 55 min; the last is due at 2026-03-04 07:00 UTC" in screen
+    assert "0 messages due; 1 due later" in screen
 
 
 def test_why_there_is_no_issue_is_told(run, running, engine):

@@ -1,4 +1,4 @@
-"""Heartbeats in the database: who lives, who stopped, who died and who was replaced."""
+"""Heartbeats in the database, of processes that live, stopped, died or were replaced."""
 
 from datetime import UTC, datetime, timedelta
 

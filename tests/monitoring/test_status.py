@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from digest.database.engine import connect, transaction
 from digest.database.tables import deliveries
@@ -144,6 +144,29 @@ def test_the_time_left_follows_from_the_rate_and_from_when_the_last_is_due(engin
     assert progress.seconds_left(2.0, MORNING) == HOUR.total_seconds()
     assert replace(progress, status=IssueStatus.PAUSED).seconds_left(2.0, NOON) is None
     assert replace(progress, queued=0, accepted=4).seconds_left(0.0, NOON) == 0.0
+
+
+def test_nothing_reads_the_whole_ledger(postgresql_url, monkeypatch):
+    """PostgreSQL would, where a tenth of its rows wait, and where it does not know how many do."""
+    engine = connect(postgresql_url)
+    issue_for(engine, 1)
+    others = [column.name for column in deliveries.columns if column.name not in ("id", "recipient")]
+    copies = f"SELECT md5(n::text), {', '.join(others)} FROM deliveries, generate_series(1, 3000) n"
+    plans = []
+
+    def explain(connection, _cursor, statement, values, *_about):
+        if "FROM deliveries" in statement and not statement.startswith("EXPLAIN"):
+            plans.extend(connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars())
+
+    with transaction(engine) as connection:
+        connection.exec_driver_sql(f"INSERT INTO deliveries (recipient, {', '.join(others)}) {copies}")
+    event.listen(engine, "before_cursor_execute", explain)
+    assert read_status(engine, settings(), NOON).waiting.due == 3001
+    engine.dispose()
+    assert {name for name in ("due", "asked_for", "held", "unsent") if f"ix_deliveries_{name}" in "".join(plans)} == {
+        "due", "asked_for", "held", "unsent"
+    }  # fmt: skip
+    assert not [line for line in plans if "Seq Scan" in line or "Sort" in line]
 
 
 # --- the cut ---

@@ -1,4 +1,4 @@
-"""What a worker tells with its heartbeats."""
+"""The rate and the idle time in the heartbeats of a worker."""
 
 from types import SimpleNamespace
 

@@ -96,7 +96,9 @@ def test_when_no_source_can_be_read_the_issue_waits_and_the_source_is_not_presse
     assert dates(engine) == []
     with read_only(engine) as connection:
         (run,) = last_runs(connection)
+        (event,) = events.latest(connection, 9, f"issue:{DAY}")
     assert at(6) <= run.started_at < at(6, 1)
+    assert (event.what, event.detail["reason"].startswith("huggingface could not be read")) == ("not cut", True)
     clock.move_to(at(6, 20))
     jobs.cut()
     assert dates(engine) == [DAY]

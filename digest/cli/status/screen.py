@@ -141,7 +141,8 @@ def _outlook(issue: IssueProgress, state: InstallationStatus) -> str:
     if not issue.unfinished:
         return "finished"
     left = issue.seconds_left(state.rate or 0.0, state.at)
-    last = f"; the last is due at {minute_of(issue.last_due_at)}" if issue.last_due_at else ""
+    last_due_at = issue.last_due_at or state.at
+    last = f"; the last is due at {minute_of(last_due_at)}" if last_due_at > state.at else ""
     return f"{issue.unfinished:,} to go" + (f", about {_span(left)}" if left is not None else "") + last
 
 

@@ -1,4 +1,4 @@
-"""What shows operators that the service works."""
+"""Signs of life of the processes."""
 
 from sqlalchemy import CheckConstraint, Column, Integer
 

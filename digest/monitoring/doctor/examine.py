@@ -1,4 +1,4 @@
-"""Checks an installation without changing it: settings, database, Redis, mail servers. How it runs: status.py."""
+"""Checks an installation without changing it: settings, database, Redis, mail servers; status.py has the rest."""
 
 import contextlib
 from collections.abc import Iterator
