@@ -116,7 +116,7 @@ QUESTIONS = {
     ),
     "how many subscribers over time": (
         ("subscribers", "count", "--by", "day", "--since", "2026-03-01"),
-        ["2026-03-01", "█", "1 left because: too many", "9 confirmed"],
+        ["2026-03-01 0 10 0 10 █", "2026-03-04 0 0 0 9 █", "1 left because: too many", "9 confirmed"],
     ),
     "what goes out tomorrow, to how many": (
         ("upcoming",),
