@@ -76,6 +76,7 @@ EXPLAINED = (
     issues.c.status.label("issue_status"),
 )  # what why_of() needs
 
+_ENDED = (Listing.REFUSED, Listing.EXPIRED, Listing.SKIPPED, Listing.QUARANTINED)
 # Operators look for these in this order.
 _ORDER = (
     State.QUARANTINED, State.UNCERTAIN, State.REFUSED, State.EXPIRED, State.SENDING, State.CLAIMED, State.QUEUED,
@@ -164,7 +165,10 @@ class Search:
 
 def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditRow]:
     """Explain the deliveries that match."""
-    query = _explained(_is_listed(wanted.listed, now)).order_by(deliveries.c.id.desc())
+    number: ColumnElement[int] = deliveries.c.id
+    if wanted.listed in _ENDED:
+        number = deliveries.c.id + 0  # or PostgreSQL reads all newer deliveries rather than the index of these few
+    query = _explained(_is_listed(wanted.listed, now)).order_by(number.desc())
     if wanted.issue_id is not None:
         query = query.where(deliveries.c.issue_id == wanted.issue_id)
     if wanted.before is not None:

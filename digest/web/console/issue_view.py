@@ -8,6 +8,7 @@ from digest.issues.issue import Issue
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.monitoring.progress import IssueProgress
 
+COUNTED = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
 BAR_WIDTH = 1000  # units of the drawing
 
 
@@ -61,7 +62,6 @@ def view_of(progress: IssueProgress, rate: float | None, now: datetime) -> Issue
 
 def progress_of(issue: Issue, sums: Audit, held: int = 0) -> IssueProgress:
     """The same of an issue of any age; `held`: uncertain deliveries that wait for the operator."""
-    names = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
     return IssueProgress(
         issue.id,
         issue.date,
@@ -73,7 +73,7 @@ def progress_of(issue: Issue, sums: Audit, held: int = 0) -> IssueProgress:
         held=held,
         skipped=sums.skipped,
         not_queued=sums.not_queued,
-        **{name: getattr(sums, name) for name in names},
+        **{name: getattr(sums, name) for name in COUNTED},
     )
 
 
