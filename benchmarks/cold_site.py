@@ -30,5 +30,5 @@ if __name__ == "__main__":
         host=LOOPBACK,
         port=settings.web_port,
         workers=settings.web_processes,
-        **serving_options(settings),
+        **serving_options(),
     )

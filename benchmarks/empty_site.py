@@ -9,7 +9,6 @@ import uvicorn
 from fastapi import FastAPI, Response
 
 from digest.run.processes import LOOPBACK, raise_file_limit
-from digest.settings import Settings
 from digest.web.server import serving_options
 
 app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
@@ -32,5 +31,5 @@ if __name__ == "__main__":
         host=LOOPBACK,
         port=options.port,
         workers=options.processes,
-        **serving_options(Settings()),
+        **serving_options(),
     )

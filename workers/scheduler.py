@@ -50,7 +50,7 @@ from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
-from digest.subscribers.store import largest_domains
+from digest.subscribers.growth import largest_domains
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 

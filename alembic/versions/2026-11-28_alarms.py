@@ -2,7 +2,7 @@
 
 Each problem is announced once by one of the processes, and its end.
 
-Revision ID: 0025
+Revision ID: 0023
 Revises: 0022
 """
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0025'
+revision = '0023'
 down_revision = '0022'
 branch_labels = None
 depends_on = None

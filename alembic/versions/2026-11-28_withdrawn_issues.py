@@ -2,16 +2,16 @@
 
 A withdrawn issue is neither sent nor shown. A pause by hand names the operator.
 
-Revision ID: 0023
-Revises: 0025
+Revision ID: 0024
+Revises: 0023
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0023'
-down_revision = '0025'
+revision = '0024'
+down_revision = '0023'
 branch_labels = None
 depends_on = None
 

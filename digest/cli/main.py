@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
+from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.status import commands as state
@@ -76,6 +77,7 @@ for _panel, _commands in _COMMANDS.items():
         app.command(rich_help_panel=_panel, context_settings=_settings)(_command)
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
+app.add_typer(console, name="console", rich_help_panel="Run")
 
 
 def main() -> None:

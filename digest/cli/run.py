@@ -82,7 +82,7 @@ def web(
             workers=chosen.web_processes,
             host=host,
             port=port,
-            **serving_options(chosen),
+            **serving_options(),
         )
     return None
 

@@ -77,6 +77,7 @@ EXPLAINED = (
     issues.c.status.label("issue_status"),
 )  # what why_of() needs
 
+_ENDED = (Listing.REFUSED, Listing.EXPIRED, Listing.SKIPPED, Listing.QUARANTINED)
 # Operators look for these in this order.
 _ORDER = (
     State.QUARANTINED, State.UNCERTAIN, State.REFUSED, State.EXPIRED, State.SENDING, State.CLAIMED, State.QUEUED,
@@ -168,13 +169,19 @@ class Search:
     since: date | None = None
     limit: int = 1000
     offset: int = 0
+    before: int | None = None  # only deliveries with a smaller number
 
 
 def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditRow]:
     """Explain the deliveries that match."""
-    query = _explained(_is_listed(wanted.listed, now)).order_by(deliveries.c.id.desc())
+    number: ColumnElement[int] = deliveries.c.id
+    if wanted.listed in _ENDED:
+        number = deliveries.c.id + 0  # or PostgreSQL reads all newer deliveries rather than the index of these few
+    query = _explained(_is_listed(wanted.listed, now)).order_by(number.desc())
     if wanted.issue_id is not None:
         query = query.where(deliveries.c.issue_id == wanted.issue_id)
+    if wanted.before is not None:
+        query = query.where(deliveries.c.id < wanted.before)
     if wanted.since is not None:
         # By the issue as well, which has an index: an issue's deliveries lie together.
         recent = select(issues.c.id).where(issues.c.date >= wanted.since)

@@ -157,6 +157,12 @@ def ranked_with(connection: Connection, issue: Issue, paper_ids: Collection[str]
     return ranked | {row["paper_id"]: _ranked_of(row) for row in rows if row["paper_id"] in missing}
 
 
+def bare_issues(connection: Connection, limit: int, before: int | None = None) -> list[Issue]:
+    """Read issues of every kind without their papers, cut last first; only those with a number below `before`."""
+    query = select(issues) if before is None else select(issues).where(issues.c.id < before)
+    return [issue_in(row, ()) for row in connection.execute(query.order_by(issues.c.id.desc()).limit(limit))]
+
+
 def issue_id_on(connection: Connection, kind: str, day: date) -> int | None:
     return connection.execute(select(issues.c.id).where(issues.c.kind == kind, issues.c.date == day)).scalar()
 

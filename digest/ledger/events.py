@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, insert, select, update
+from sqlalchemy import Connection, String, bindparam, insert, select, text, update
 
 from digest.database.dialect import as_rows, rows_of
 from digest.database.tables import events
+from digest.database.tables.ledger import BY_PEOPLE
 
 _INSERT = insert(events).inline()
 
@@ -93,6 +94,16 @@ def latest(connection: Connection, limit: int, subject: str | None = None, what:
     if what is not None:
         query = query.where(events.c.what == what)
     return [Event(*row) for row in connection.execute(query.limit(limit))]
+
+
+def of_people(connection: Connection, limit: int, before: int | None = None) -> list[tuple[int, Event]]:
+    """Return what people did, newest first, each event with its number; only those below the number `before`."""
+    is_of_people = text(BY_PEOPLE[connection.dialect.name])  # as it stands in the index
+    query = select(events.c.id, events.c.at, events.c.subject, events.c.what, events.c.detail).where(is_of_people)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    rows = connection.execute(query.order_by(events.c.id.desc()).limit(limit))
+    return [(number, Event(*values)) for number, *values in rows]
 
 
 def forget_details(connection: Connection, subject: str) -> None:

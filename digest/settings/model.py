@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
+from digest.settings.console import ConsoleSettings
 from digest.settings.environment import (
     FILE_VARIABLE,
     OPERATOR_VARIABLE,
@@ -38,6 +39,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     CutSettings,
     ProcessSettings,
     MonitoringSettings,
+    ConsoleSettings,
 )
 
 
@@ -50,6 +52,7 @@ class Settings(
     CutSettings,
     ProcessSettings,
     MonitoringSettings,
+    ConsoleSettings,
 ):
     """Every setting, with defaults for a first run on one machine."""
 

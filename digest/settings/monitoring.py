@@ -76,12 +76,12 @@ class MonitoringSettings(BaseSettings):
 
     @field_validator("metrics_allow", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _metrics_split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("metrics_allow")
     @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _metrics_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         try:
             return tuple(str(ip_network(network)) for network in value)
         except ValueError:
@@ -89,7 +89,7 @@ class MonitoringSettings(BaseSettings):
 
     @field_validator("metrics_token")
     @classmethod
-    def _token(cls, value: SecretStr) -> SecretStr:
+    def _metrics_long_token(cls, value: SecretStr) -> SecretStr:
         token = value.get_secret_value()
         if token and (len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token):
             raise ValueError(f"use at least {_SHORTEST} letters, digits and signs without blanks")

@@ -31,6 +31,7 @@ HOUR = 3600.0
 EVENTS = "sign-ups"  # the subject of the events that tell the operator
 REFUSED = "refused requests"
 WITHOUT_FORM_TIME = 2  # what a request counts that does not come from one of our forms
+SIGN_INS_AN_HOUR = 10  # to the console, of a client
 _ROUNDING = 0.001  # seconds
 _MOST_REMEMBERED = 10_000
 
@@ -138,6 +139,25 @@ class Admission:
                 for_all = ahead[bucket] - HOUR > _ROUNDING
                 self._remember(("" if for_all else self._key(network), self._key(bucket), request.cost), wait)
                 raise TooMany(bucket.scope, wait)
+
+    def take_sign_in(self, connection: Connection, client: str, now: datetime) -> None:
+        """Take from the buckets of a client that signs in to the console, in a transaction. Raises TooMany, which must
+        end it.
+
+        Nothing is shared by all: nobody can keep the operators out.
+        """
+        own, network = _networks(client)
+        every = (
+            RequestBucket(LimitScope.CLIENT, f"console {own}", SIGN_INS_AN_HOUR),
+            RequestBucket(LimitScope.NETWORK, f"console {network}", 3 * SIGN_INS_AN_HOUR),
+        )
+        refused = [self._refused.get(("", self._key(bucket), 1), 0.0) - time.monotonic() for bucket in every]
+        if max(refused) > 0:
+            raise TooMany(LimitScope.CLIENT, max(refused))
+        for bucket, ahead in self._fill(connection, [(bucket, 1) for bucket in every], now).items():
+            if ahead - HOUR > _ROUNDING:
+                self._remember(("", self._key(bucket), 1), ahead - HOUR)
+                raise TooMany(bucket.scope, ahead - HOUR)
 
     def _fill(
         self, connection: Connection, takes: Sequence[tuple[RequestBucket, int]], now: datetime

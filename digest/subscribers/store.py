@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, desc, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, exists, func, insert, select, update
 
 from digest.database.dialect import in_list_param, insert_new, use_indexed_order
 from digest.database.engine import transaction
@@ -81,13 +81,24 @@ def with_status(connection: Connection, status: Status | None = None) -> Iterato
         yield _subscriber(row)
 
 
-def largest_domains(connection: Connection, limit: int, at_least: int) -> list[tuple[str, int]]:
-    """Return the domains of the most confirmed subscribers with their numbers, largest first. Reads every address."""
-    sign = func.instr if connection.dialect.name == "sqlite" else func.strpos
-    domain = func.substr(subscribers.c.email, sign(subscribers.c.email, "@") + 1).label("domain")
-    query = select(domain, func.count().label("people")).where(subscribers.c.status == Status.CONFIRMED)
-    query = query.group_by(domain).having(func.count() >= at_least).order_by(desc("people"), domain).limit(limit)
-    return [(name, count) for name, count in connection.execute(query)]
+def newest(connection: Connection, limit: int, before: int | None = None) -> list[Subscriber]:
+    """Return the subscribers who were stored last; only those with a number below `before`."""
+    query = select(subscribers) if before is None else select(subscribers).where(subscribers.c.id < before)
+    return [_subscriber(row) for row in connection.execute(query.order_by(subscribers.c.id.desc()).limit(limit))]
+
+
+def beginning_with(connection: Connection, prefix: str, limit: int, after: str = "") -> list[Subscriber]:
+    """Return subscribers by address, from the first beyond `after`, whose address begins with `prefix` as it was typed
+    or in lower case.
+    """
+    found: dict[str, Subscriber] = {}
+    for spelling in {prefix, prefix.lower()}:
+        # A range rather than LIKE, for which SQLite would use no index. An address has no sign beyond "~".
+        in_range = (subscribers.c.email >= spelling) & (subscribers.c.email < f"{spelling}\x7f")
+        query = select(subscribers).where(in_range, subscribers.c.email > after)
+        rows = connection.execute(query.order_by(subscribers.c.email).limit(limit))
+        found |= {row.email: _subscriber(row) for row in rows}
+    return [found[email] for email in sorted(found)[:limit]]
 
 
 # --- transitions: each is one conditional statement, and returns whether it changed anything ---

@@ -193,6 +193,24 @@ def resubscribe(engine: Engine, subscriber_id: int, now: datetime, within: timed
     return True
 
 
+def resubscribe_with_consent(engine: Engine, subscriber_id: int, form: str, now: datetime) -> bool:
+    """Subscribe someone again who unsubscribed and has told an operator otherwise; `form` says how.
+
+    False when nothing changed.
+    """
+    with store.editing(engine, subscriber_id) as (connection, subscriber):
+        if subscriber is None or subscriber.status is not Status.UNSUBSCRIBED:
+            return False
+        if suppression_of(connection, subscriber.key) not in (None, SuppressionReason.ASKED):
+            return False  # no issue would arrive
+        store.withdraw_request(connection, subscriber_id)
+        store.add_request(connection, subscriber_id, Consent(now, requested_from="", form=form[:40]))
+        store.set_confirmed(connection, subscriber_id, "operator", now)
+        lift(connection, subscriber.key, SuppressionReason.ASKED)
+        _record(connection, subscriber.key, "subscribed again", now, {"consented": form})
+    return True
+
+
 def allow_asking(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Undo "never email this address again", so that it can be signed up. False when nothing changed."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, literal, select, tuple_
 
 from digest.database.dialect import insert_new
 from digest.database.engine import transaction
@@ -72,11 +72,20 @@ def refused_at(connection: Connection, key: str) -> datetime | None:
     return connection.execute(select(suppressions.c.created_at).where(is_refused)).scalar()
 
 
-def all_suppressions(connection: Connection) -> list[Suppression]:
-    """Return every suppression, newest first."""
+def all_suppressions(
+    connection: Connection, limit: int | None = None, before: tuple[datetime, str] | None = None
+) -> list[Suppression]:
+    """Return every suppression, newest first; only those `before` an instant and, at the same instant, a key."""
     columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
     query = select(*columns, subscribers.c.email).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
-    return [Suppression(*row) for row in connection.execute(query.order_by(suppressions.c.created_at.desc()))]
+    if before is not None:
+        at, key = before
+        query = query.where(
+            tuple_(suppressions.c.created_at, suppressions.c.key)
+            < tuple_(literal(at, suppressions.c.created_at.type), key)
+        )
+    in_order = query.order_by(suppressions.c.created_at.desc(), suppressions.c.key.desc())
+    return [Suppression(*row) for row in connection.execute(in_order.limit(limit))]
 
 
 def count_suppressions(connection: Connection) -> dict[SuppressionReason, int]:

@@ -19,7 +19,7 @@ from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
-from digest.web import inbox
+from digest.web import console, inbox
 from digest.web.assets import Assets
 from digest.web.guard import PERSONAL, Guard, add_security_headers
 from digest.web.monitoring import health, metrics
@@ -29,6 +29,7 @@ from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions
 from digest.web.personal.one_click import OneClick
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
+from digest.web.server import ForwardedHeaders
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
 
@@ -62,6 +63,7 @@ def create_app(
     # Routes are tried in this order, each for some time: those that are asked for most come first.
     for room in (signup, archive, preferences, search, feedback, suggestions, feeds, discovery, choosing, privacy):
         app.include_router(room.router, dependencies=[Depends(migrated)])
+    app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
         app.include_router(inbox.router(settings.inbox_dir))
     _add_layers(app, settings, pages, editions)
@@ -82,6 +84,7 @@ def _add_layers(app: FastAPI, settings: Settings, pages: Pages, editions: Editio
         public_url=settings.public_url,
         logs_clients=settings.log_clients,
     )
+    app.add_middleware(ForwardedHeaders, trusted_hosts=settings.forwarded_allow_ips)
 
 
 @asynccontextmanager

@@ -17,13 +17,16 @@ log = structlog.get_logger()
 MAX_BODY = 16_384
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {frames}form-action 'self'; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {more}form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 # Below these, a personal link continues with its token. Also what robots.txt closes.
 PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/")
 # Pages behind a personal link, which a line break may have damaged.
 PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
+# Pages for operators. Browsers that send no Sec-Fetch-Site cannot post there, because of its Referrer-Policy.
+CONSOLE = re.compile(r"/console(/.*)?", re.DOTALL)
+_SIGN_IN = re.compile("^(/console/sign-in/).+", re.DOTALL)
 
 Refuse = Callable[[Request, int], HTMLResponse]
 
@@ -88,12 +91,13 @@ class Guard:
 
 def add_security_headers(headers: MutableHeaders, path: str, method: str) -> None:
     """Add the security headers. A header that a response sets itself stays."""
-    personal = bool(PERSONAL.match(path))
-    frames = "frame-src 'self'; " if path.startswith("/inbox") else ""
-    headers.setdefault("Content-Security-Policy", _POLICY.format(frames=frames))
+    console = bool(CONSOLE.fullmatch(path))
+    personal = console or bool(PERSONAL.match(path))
+    more = "frame-src 'self'; " if path.startswith("/inbox") else "connect-src 'self'; " if console else ""
+    headers.setdefault("Content-Security-Policy", _POLICY.format(more=more))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # Not no-referrer: with it, browsers that know no Sec-Fetch-Site post "Origin: null", which looks foreign.
-    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Referrer-Policy", "no-referrer" if console else "same-origin")
     headers.setdefault("Cache-Control", "no-store" if personal or method not in SAFE_METHODS else "no-cache")
     if personal:
         headers.setdefault("X-Robots-Tag", "noindex")
@@ -101,7 +105,7 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
 
 def redacted(path: str) -> str:
     """A path without its token, for the log: anyone with a personal link can act as its subscriber."""
-    return PERSONAL.sub(r"\1…", path)
+    return _SIGN_IN.sub(r"\1…", PERSONAL.sub(r"\1…", path))
 
 
 def _limited(receive: Receive) -> Receive:

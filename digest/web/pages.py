@@ -17,7 +17,7 @@ from markupsafe import escape
 from starlette.background import BackgroundTask
 
 from digest import clock
-from digest.language import Language, Languages, _, speak
+from digest.language import SOURCE, Language, Languages, _, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
@@ -144,6 +144,10 @@ class Pages:
     def _render_in(self, choice: LanguageChoice, name: str, values: Mapping[str, Any]) -> str:
         template = self._in_language(choice.language.code).get_template(f"{name}.html")
         return template.render(values, at=partial(self._at, choice), choice=choice)
+
+    def render(self, name: str, **values: Any) -> str:
+        """A page of the console, which is in English for everybody."""
+        return self._in_language(SOURCE).get_template(name).render(values)
 
     def say(
         self, heading: str, *paragraphs: str, status: int = 200, after: BackgroundTask | None = None

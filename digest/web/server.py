@@ -5,17 +5,20 @@ import math
 from typing import Any, ClassVar
 
 import structlog
+from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from digest.run.processes import file_limit
-from digest.settings import Settings
 
 log = structlog.get_logger()
+
+PEER = "digest.peer"  # of a scope: the address at the other end of the connection, whatever the headers say
 
 _FILES_FOR_OTHERS = 100  # the database, libraries, standard streams
 
 
-def serving_options(settings: Settings) -> dict[str, Any]:
+def serving_options() -> dict[str, Any]:
     """The arguments of uvicorn.Config that do not depend on where it listens."""
     files = file_limit()
     return {
@@ -24,12 +27,20 @@ def serving_options(settings: Settings) -> dict[str, Any]:
         "access_log": False,  # it would log the tokens in subscribers' links; the app logs requests itself
         "log_level": "warning",
         "log_config": None,  # its lines go through our logs
-        "forwarded_allow_ips": settings.forwarded_allow_ips,
+        "proxy_headers": False,  # the app reads them itself, to know its peer as well
         "server_header": False,
         "timeout_keep_alive": 75,  # longer than a proxy keeps an idle connection
         "limit_concurrency": max(files // 2, files - _FILES_FOR_OTHERS),
         "timeout_graceful_shutdown": 20,  # a client that reads slowly does not prevent the end
     }
+
+
+class ForwardedHeaders(ProxyHeadersMiddleware):
+    """Takes the client's address from the headers of trusted proxies, and keeps that of the proxy as PEER."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        scope[PEER] = (scope.get("client") or ("",))[0]
+        await super().__call__(scope, receive, send)  # type: ignore[arg-type]
 
 
 class ClientConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]

@@ -44,9 +44,9 @@ class PageRouter(APIRouter):
         """GET and HEAD, which FastAPI does not add by itself."""
         return self.api_route(path, methods=["GET", "HEAD"], **options)
 
-    def post(self, path: str) -> Callable[[DecoratedCallable], DecoratedCallable]:  # type: ignore[override]
+    def post(self, path: str, **options: Any) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """A form, in turn with the others that write."""
-        register = super().post(path)
+        register = super().post(path, **options)
 
         def registered(endpoint: DecoratedCallable) -> DecoratedCallable:
             register(in_turn(endpoint))

@@ -15,6 +15,7 @@ from tests.languages.untranslated import untranslated
 ROOT = Path(__file__).parents[2]
 LOCALE = resource("locale")
 TEMPLATES = resource("templates")
+CONSOLE = TEMPLATES / "web" / "console"  # in English: for operators, like the command line
 CODES = Languages(LOCALE).codes[1:]
 # Files and folders whose texts are all translated; a new template must be.
 TRANSLATED = (
@@ -71,7 +72,11 @@ def fields(text: str) -> set[str]:
 
 def templates() -> list[Path]:
     every = [path for path in sorted(TEMPLATES.rglob("*")) if path.suffix in (".html", ".txt")]
-    return [path for path in every if f"{path.relative_to(TEMPLATES).as_posix()}/".startswith(covered())]
+    return [
+        path
+        for path in every
+        if f"{path.relative_to(TEMPLATES).as_posix()}/".startswith(covered()) and CONSOLE not in path.parents
+    ]
 
 
 def covered() -> tuple[str, ...]:

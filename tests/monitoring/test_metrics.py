@@ -12,7 +12,7 @@ from digest.ledger.replies import ReplyClass, count_replies, name_destinations, 
 from digest.monitoring.metrics import families, measure
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import Settings
-from digest.subscribers import erasing, store
+from digest.subscribers import erasing, growth, store
 from tests.mail.delivery.builders import SEVEN, hands
 from tests.support.scenario import DAY, MORNING, ON_SQLITE, add_papers, add_subscriber, cut
 from tests.support.smtp_server import Step
@@ -40,7 +40,7 @@ def sent(engine, hands):
     for email in PEOPLE:
         add_subscriber(engine, email)
     with transaction(engine) as connection:
-        name_destinations(connection, store.largest_domains(connection, 20, 2))
+        name_destinations(connection, growth.largest_domains(connection, 20, 2))
     issue = cut(engine)
     hands.server.always(Step.RCPT, "550 5.1.1 No such user", to=PEOPLE[1])
     hands.server.answer(Step.RCPT, "451 4.7.1 Greylisted", to=PEOPLE[3])
@@ -126,7 +126,7 @@ def test_counters_never_go_back_whatever_is_purged_counted_or_tried_again(engine
         ),
     ]
     with read_only(engine) as connection:
-        ada = store.with_status(connection)[0]
+        ada = next(store.with_status(connection))
     erased = (ada.id, ada.key)
     for step in steps:
         with transaction(engine) as connection:
@@ -228,5 +228,5 @@ def test_the_largest_domains_are_those_of_confirmed_subscribers(engine):
     for number in range(9):
         add_subscriber(engine, f"stranger{number}@flood.example", confirmed_at=None)
     with read_only(engine) as connection:
-        assert store.largest_domains(connection, 2, 2) == [("c.example", 4), ("a.example", 3)]
-        assert len(store.largest_domains(connection, 20, 2)) == 3
+        assert growth.largest_domains(connection, 2, 2) == [("c.example", 4), ("a.example", 3)]
+        assert len(growth.largest_domains(connection, 20, 2)) == 3

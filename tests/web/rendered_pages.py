@@ -150,7 +150,7 @@ def in_chinese(pages: dict[str, str]) -> list[str]:
 def serving(app: FastAPI, **changed: Any) -> Iterator[str]:
     """The app behind a real port of this machine, with other options of uvicorn where given; its address."""
     port = free_port()
-    options = serving_options(app.state.site.settings) | changed
+    options = serving_options() | changed
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -26,6 +26,7 @@ from digest.database.tables.ledger import (
     sent_requests,
 )
 from digest.database.tables.monitoring import alarms, heartbeats
+from digest.database.tables.operators import operators, sessions
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -63,6 +64,7 @@ __all__ = [
     "issues",
     "messages",
     "metadata",
+    "operators",
     "opinions",
     "paper_vectors",
     "papers",
@@ -73,6 +75,7 @@ __all__ = [
     "reply_counts",
     "sent_days",
     "sent_requests",
+    "sessions",
     "similar_papers",
     "spaces",
     "spellings",

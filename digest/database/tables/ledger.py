@@ -11,11 +11,16 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from digest.database.columns import partial_index, table
 from digest.database.dialect import Code, Id, Instant, Json
 
+BY_PEOPLE = {
+    "postgresql": "(detail ->> 'through') IS NOT NULL",
+    "sqlite": "json_extract(detail, '$.through') IS NOT NULL",
+}
 _WAITING = "state IN ('queued', 'uncertain')"
 UNSENT = "state IN ('refused', 'expired', 'skipped', 'quarantined')"
 
@@ -135,4 +140,11 @@ events = table(
     Column("subject", Code(80), nullable=False, index=True),  # "issue:2026-11-23", "subscriber:<key>", "source:arxiv"
     Column("what", Code(40), nullable=False),
     Column("detail", Json, nullable=False),
+    # What people did: {"by": name, "through": "shell", "console" or "api"}.
+    Index(
+        "ix_events_by_people",
+        "id",
+        postgresql_where=text(BY_PEOPLE["postgresql"]),
+        sqlite_where=text(BY_PEOPLE["sqlite"]),
+    ),
 )

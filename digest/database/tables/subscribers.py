@@ -1,6 +1,6 @@
 """Subscribers, their consent and feedback, and addresses that get no message."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, Double, ForeignKey, Integer, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, Double, ForeignKey, Index, Integer, Text
 
 from digest.database.columns import table
 from digest.database.dialect import Code, Id, Instant, Json
@@ -8,7 +8,7 @@ from digest.database.dialect import Code, Id, Instant, Json
 subscribers = table(
     "subscribers",
     Column("id", Id, primary_key=True),
-    Column("email", Code(254), nullable=False),
+    Column("email", Code(254), nullable=False, index=True),
     Column("key", Code(32), nullable=False, unique=True),
     Column("status", Code(20), nullable=False, index=True),
     Column("topics", Json, nullable=False),
@@ -72,6 +72,7 @@ suppressions = table(
     Column("reason", Code(40), nullable=False),
     Column("detail", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Index("ix_suppressions_created", "created_at", "key"),
 )
 
 # Addresses that reach the mailbox of another one, for the limits on messages to one mailbox (mailboxes.py).

@@ -18,7 +18,7 @@ from digest.web.guard import PERSONAL_PATHS
 from digest.web.public import choosing
 from digest.web.site import PageRouter, Site, TheSite, same_for_all
 
-_CLOSED = (*PERSONAL_PATHS, "/inbox", "/search")
+_CLOSED = (*PERSONAL_PATHS, "/console", "/inbox", "/search")
 _ISSUES, _PAPERS = 5_000, 50_000  # what a document of a sitemap may hold (https://www.sitemaps.org/protocol.html)
 
 router = PageRouter()

@@ -1,0 +1,24 @@
+"""The people who run the installation, and their sessions in the console."""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey
+
+from digest.database.columns import table
+from digest.database.dialect import Code, Instant
+
+operators = table(
+    "operators",
+    Column("name", Code(60), primary_key=True),
+    Column("role", Code(10), nullable=False),
+    Column("added_at", Instant, nullable=False),
+    Column("link_hash", Code(64), unique=True),  # SHA-256 of the link to sign in; null once used
+    Column("link_until", Instant),
+    CheckConstraint("role IN ('viewer', 'operator')", name="role"),
+)
+
+sessions = table(
+    "sessions",
+    Column("hash", Code(64), primary_key=True),  # SHA-256 of the id in the cookie
+    Column("operator", ForeignKey("operators.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),  # up to ten minutes ago while the session is in use
+)
