@@ -4,7 +4,6 @@ import gc
 import signal
 from contextlib import ExitStack
 
-from billiard import current_process
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -79,8 +78,7 @@ def _begin(**_about: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     rate = WorkRate(lambda: Process.worker)
     Process.threads.enter_context(HeartbeatThread(settings(), Role.WORKER, rate))
-    if current_process().index == 0:  # type: ignore[attr-defined]  # one process of each worker is enough
-        Process.threads.enter_context(WatchThread(settings()))
+    Process.threads.enter_context(WatchThread(settings(), Role.WORKER))
 
 
 @signals.worker_process_shutdown.connect

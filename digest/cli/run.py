@@ -110,7 +110,7 @@ def _web_app(database: "Engine") -> "FastAPI":
     from digest.web.page_cache.editions import EditionWatch
 
     app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
-    app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings()))
+    app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings(), Role.WEB))
     return app
 
 

@@ -121,6 +121,15 @@ def heartbeats(connection: Connection, now: datetime) -> list[Heartbeat]:
     return [each for each in beats if each.is_alive(now) or not _is_replaced(each, beats)]
 
 
+def first_alive(connection: Connection) -> ProcessName | None:
+    """The live process that started first, schedulers before web processes before workers."""
+    now = _database_time(connection)
+    alive = [each for each in heartbeats(connection, now) if each.is_alive(now)]
+    order = (Role.SCHEDULER, Role.WEB, Role.WORKER)
+    first = min(alive, key=lambda each: (order.index(each.role), each.started_at, each.host, each.pid), default=None)
+    return ProcessName(first.role, first.host, first.pid) if first else None
+
+
 def _is_replaced(ended: Heartbeat, beats: Sequence[Heartbeat]) -> bool:
     end = ended.stopped_at or ended.seen_at
     return any(

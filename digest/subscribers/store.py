@@ -88,17 +88,15 @@ def newest(connection: Connection, limit: int, before: int | None = None) -> lis
 
 
 def beginning_with(connection: Connection, prefix: str, limit: int, after: str = "") -> list[Subscriber]:
-    """Return subscribers by address, from the first beyond `after`, whose address begins with `prefix` as it was typed
-    or in lower case.
-    """
-    found: dict[str, Subscriber] = {}
+    """Return subscribers beyond the address `after` whose address begins with `prefix`, as typed or in lower case."""
+    matching: dict[str, Subscriber] = {}
     for spelling in {prefix, prefix.lower()}:
         # A range rather than LIKE, for which SQLite would use no index. An address has no sign beyond "~".
         in_range = (subscribers.c.email >= spelling) & (subscribers.c.email < f"{spelling}\x7f")
         query = select(subscribers).where(in_range, subscribers.c.email > after)
         rows = connection.execute(query.order_by(subscribers.c.email).limit(limit))
-        found |= {row.email: _subscriber(row) for row in rows}
-    return [found[email] for email in sorted(found)[:limit]]
+        matching |= {row.email: _subscriber(row) for row in rows}
+    return [matching[email] for email in sorted(matching)[:limit]]
 
 
 # --- transitions: each is one conditional statement, and returns whether it changed anything ---

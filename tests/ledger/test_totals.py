@@ -95,7 +95,7 @@ class History:
         queue_delivery(self.connection, NewDelivery(kind, DAY, f"key {self.number}", 1, self.at, issue_id), self.at)
 
     def erase(self, worker: str, pick: int) -> None:
-        for subscriber in store.with_status(self.connection)[pick : pick + 1]:
+        for subscriber in list(store.with_status(self.connection))[pick : pick + 1]:
             erasing.erase(self.connection, subscriber.id, subscriber.key)
 
     def tidy(self, worker: str, pick: int) -> None:

@@ -164,6 +164,22 @@ def test_an_end_that_another_process_is_about_to_announce_is_left_to_it(engine, 
     assert receiver.headlines == [("no-scheduler", "", False)]
 
 
+def test_the_first_process_alone_looks_and_the_next_when_it_is_gone(engine, settings, receiver):
+    now = datetime.now(UTC)
+    starts(engine, Role.WEB)
+    starts(engine)
+    add_subscriber(engine, "ada@example.com")
+    web, scheduler = (Watch(settings, ProcessName(role, "a", 1)) for role in (Role.WEB, Role.SCHEDULER))
+    web.look(now)
+    assert receiver.headlines == []
+    scheduler.look(now)
+    assert receiver.headlines == [("no-worker", "", False)]
+    with transaction(engine) as connection:
+        connection.execute(delete(heartbeats).where(heartbeats.c.role == Role.SCHEDULER))
+    web.look(now)
+    assert receiver.headlines == [("no-worker", "", False), ("no-scheduler", "", False)]
+
+
 def test_an_alarm_that_no_channel_took_is_tried_again_also_by_another_process(engine, settings, receiver):
     now, receiver.status = datetime.now(UTC), 500
     with structlog.testing.capture_logs() as logs:

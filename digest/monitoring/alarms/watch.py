@@ -1,4 +1,7 @@
-"""Watches the installation from every process, so that any that lives can raise the alarm."""
+"""Watches the installation from every process, so that any that lives can raise the alarm.
+
+The first of those that live looks; the others see to it that it lives.
+"""
 
 import fcntl
 import os
@@ -10,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from digest import clock
 from digest.database.engine import DATABASE_AWAY, connect, read_only, transaction
@@ -24,6 +28,7 @@ from digest.monitoring.alarms.stored import (
     take_alarms,
 )  # fmt: skip
 from digest.monitoring.checks import Level, Problem, problems
+from digest.monitoring.heartbeats import ProcessName, Role, first_alive, this_process
 from digest.monitoring.status import read_status
 from digest.settings import Settings
 
@@ -37,9 +42,12 @@ _PATIENCE = 5.0  # seconds for the database
 class Watch:
     """Announces problems, and their ends, that no process has announced yet."""
 
-    def __init__(self, settings: Settings, pings: bool = False) -> None:
-        """`pings`: call DIGEST_PING_URL."""
+    def __init__(self, settings: Settings, process: ProcessName | None = None, pings: bool = False) -> None:
+        """`process`: this one; it leaves the look to another that lives and comes before it. `pings`: call
+        DIGEST_PING_URL.
+        """
         self._settings = settings
+        self._process = process
         self._engine = connect(settings.database, patience=_PATIENCE)
         self._unstored: dict[Key, Problem] = {}  # announced while it could not be written
         self._announced: dict[Key, Level] = {}  # by any process, as it was read last
@@ -48,8 +56,10 @@ class Watch:
         self._ping_at = 0.0  # on the monotonic clock
 
     def look(self, now: datetime) -> None:
-        """Check everything once."""
+        """Check everything once, unless another process does."""
         try:
+            if self._is_left_to_another():
+                return
             present = problems(read_status(self._engine, self._settings, now))
             try:
                 self._share(present, now)
@@ -58,6 +68,15 @@ class Watch:
         finally:
             self._engine.dispose()  # no connection is kept for a look in 20 seconds
         self._ping(present)
+
+    def _is_left_to_another(self) -> bool:
+        """The description of a large installation takes seconds, which each process need not spend."""
+        try:
+            with read_only(self._engine) as connection:
+                first = first_alive(connection) if self._process else None
+        except SQLAlchemyError:
+            return False
+        return first not in (None, self._process)
 
     def _share(self, present: Sequence[Problem], now: datetime) -> None:
         with read_only(self._engine) as connection:
@@ -98,8 +117,8 @@ class Watch:
 class WatchThread:
     """Looks every 20 seconds until the end of the block. Start it after a fork."""
 
-    def __init__(self, settings: Settings, pings: bool = False) -> None:
-        self._watch = Watch(settings, pings)
+    def __init__(self, settings: Settings, role: Role, pings: bool = False) -> None:
+        self._watch = Watch(settings, this_process(role), pings)
         self._is_ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
