@@ -135,6 +135,7 @@ def send_test_alarm(dry_run: DryRun = False) -> None:
     return None
 
 
+@with_json
 def send_test(
     address: Annotated[str, typer.Argument(help="Recipient of the message.")],
     day: Day = None,

@@ -45,8 +45,11 @@ def with_json(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(as_json: bool = False, **options: Any) -> None:
-        _as_json.set(as_json)
-        command(**options)
+        before = _as_json.set(as_json)
+        try:
+            command(**options)
+        finally:
+            _as_json.reset(before)
 
     signature = inspect.signature(command, eval_str=True)
     option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)

@@ -5,11 +5,9 @@ import secrets
 import socket
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
 from digest.cli.lookup import require_mail_server
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from digest.settings import Settings
-
-log = structlog.get_logger()
 
 
 _BEHIND_PAGES = 10  # steps of priority
@@ -73,7 +69,7 @@ def web(
     from digest.web.server import serving_options
 
     raise_file_limit()
-    log.info("started", version=version("digest"), address=f"http://{host}:{port}", public_url=chosen.public_url)
+    _log_start(address=f"http://{host}:{port}", public_url=chosen.public_url)
     with closing(wiring.impatient_engine(chosen)) as database:
         is_alone = chosen.web_processes == 1
         uvicorn.run(
@@ -127,6 +123,7 @@ def worker(
     if dry_run:
         _check_start()
         return progress(f"Would start {_processes(processes or settings().worker_processes)} that deliver messages.")
+    import structlog
     from celery.exceptions import SecurityWarning
 
     from digest import wiring
@@ -137,10 +134,10 @@ def worker(
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
-        log.warning("running as root; a user of its own is better for a real installation")
+        structlog.get_logger().warning("running as root; a user of its own is better for a real installation")
     database = _session_engine()
     count = processes or settings().worker_processes
-    log.info("started", version=version("digest"), processes=count)
+    _log_start(processes=count)
     os.nice(_BEHIND_PAGES)  # somebody waits for a page; a message may arrive a second later
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     try:
@@ -164,7 +161,7 @@ def scheduler(dry_run: StartDryRun = False) -> None:
 
     wiring.signers(_complete_settings())
     with closing(_session_engine()) as database:
-        log.info("started", version=version("digest"), cut_at=f"{settings().cut_at:%H:%M} UTC")
+        _log_start(cut_at=f"{settings().cut_at:%H:%M} UTC")
         run(settings(), database)
     return None
 
@@ -176,6 +173,14 @@ def _check_start() -> None:
 
     wiring.signers(_complete_settings())
     checkpoint(_session_engine())
+
+
+def _log_start(**about: object) -> None:
+    import structlog
+
+    from digest.monitoring.heartbeats import running_version
+
+    structlog.get_logger().info("started", version=running_version(), **about)
 
 
 def _complete_settings() -> "Settings":

@@ -49,10 +49,10 @@ class Issue:
     candidates: int  # deliveries queued at the cut; what an audit disagrees with
     note: str  # why the issue is thin or empty, in English; "" when it is neither
     papers: tuple[RankedPaper, ...]  # the best
-    withdrawn_at: datetime | None = None  # since when no page shows it
     space_id: int | None = None  # of the affinities in its lists
     others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
     is_shrunk: bool = False  # `others` has only papers that someone was sent: the rest was deleted
+    withdrawn_at: datetime | None = None  # since when no page shows it
 
     @property
     def pool(self) -> tuple[RankedPaper, ...]:

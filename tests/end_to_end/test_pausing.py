@@ -41,7 +41,7 @@ def at_work(engine, database_url, smtp_server, redis_url, monkeypatch):
         "SECRET_KEY": SECRET.decode(),
     }.items():
         monkeypatch.setenv(f"DIGEST_{name}", value)
-    monkeypatch.setattr("digest.logs.set_up_logs", lambda _debug: None)  # of the commands; it is one process here
+    monkeypatch.setattr("digest.logs.set_up_logs", lambda *_about: None)  # of the commands; it is one process here
     settings.cache_clear()
     enough = threading.Event()
 

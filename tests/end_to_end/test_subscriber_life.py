@@ -55,9 +55,8 @@ class Life:
         assert done.exit_code == 0, done.output
         counts = json.loads(done.stdout)
         assert counts["unexplained"] == 0
-        return {
-            name: count for name, count in counts.items() if count and name not in ("issue", "status", "unexplained")
-        }
+        about = ("issue", "status", "unexplained", "nothing_sent", "changed", "withdrawn_at", "rate")
+        return {name: count for name, count in counts.items() if count and name not in about}
 
 
 def link(message, path):

@@ -34,7 +34,9 @@ def check_lines(state: InstallationStatus, problems: Sequence[Problem]) -> Itera
     level = problems[0].level.upper() if problems else "OK"
     yield f"{level}: {summary(state, problems)}".replace("|", "/")  # after | monitoring expects figures
     for problem in problems:
-        yield f"{problem.level.upper()}: {problem.text} → {problem.remedy}".replace("|", "/")
+        if len(problems) > 1:
+            yield f"{problem.level.upper()}: {problem.text}".replace("|", "/")
+        yield f"  {problem.remedy}".replace("|", "/")
 
 
 def _issue_in_short(issue: IssueProgress) -> str:

@@ -47,12 +47,12 @@ class OneClick:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_form = scope["type"] == "http" and scope["method"] == "POST" and not scope["query_string"]
         path = _PATH.fullmatch(scope["path"]) if is_form else None
-        token = verify(Purpose.UNSUBSCRIBE, path[1], self._keys) if path else None
-        if token is None:
+        if path is None:
             await self._app(scope, receive, send)
             return
         start = await receive()
-        if _is_one_click(start) and await self._is_done(token.subscriber_id):
+        token = verify(Purpose.UNSUBSCRIBE, path[1], self._keys) if _is_one_click(start) else None
+        if token is not None and await self._is_done(token.subscriber_id):
             header = dict(scope["headers"]).get(b"accept-language", b"")
             await PlainTextResponse(self._texts(header[:200].decode("latin-1")))(scope, receive, send)
         else:

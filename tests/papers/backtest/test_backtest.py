@@ -154,7 +154,7 @@ def test_the_command_writes_what_was_sent_and_sums_up(folder, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (("--from", "yesterday"), "2026-11-23"),
+        (("--from", "last week"), "2026-11-23"),
         (("--from", "2026-03-09", "--to", "2026-03-02"), "is after"),
         (("--weight", "gravity=1"), "waiting"),
         (("--weight", "waiting=much"), "waiting=0.02"),
