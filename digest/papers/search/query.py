@@ -41,7 +41,7 @@ class Query:
 
 
 def parse_query(text: str) -> Query:
-    text = ascii_forms(text[:LONGEST_QUERY]).translate(_QUOTES).strip()
+    text = ascii_forms(text[:LONGEST_QUERY]).replace("\0", " ").translate(_QUOTES).strip()  # PostgreSQL takes no NUL
     wanted: list[Term] = []
     without: list[Term] = []
     paper_id = arxiv_id(text) or (text if _OWN_ID.fullmatch(text) else "")

@@ -247,6 +247,11 @@ ALPHABET = st.sampled_from(
 ANYTHING = st.lists(st.one_of(ALPHABET, st.characters()), max_size=30).map("".join)
 
 
+def test_a_nul_in_a_query_is_a_blank(shelf: Engine) -> None:
+    assert found(shelf, "a:\0") == []
+    assert found(shelf, "graph\0message") == found(shelf, "graph message")
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=ANYTHING)
 def test_any_text_is_a_query(shelf: Engine, words: str) -> None:
