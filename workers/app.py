@@ -69,7 +69,7 @@ def delivery_worker() -> DeliveryWorker:
 
 @signals.setup_logging.connect
 def _keep_our_logs(**_about: object) -> None:
-    """Celery sets up none of its own if somebody else does; digest/logs.py has."""
+    """With a receiver of this signal, Celery leaves the logs as digest/logs.py set them up."""
 
 
 @signals.worker_process_init.connect

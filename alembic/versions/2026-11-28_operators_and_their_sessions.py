@@ -1,7 +1,7 @@
 """operators and their sessions
 
-Who may sign in to the console. Indexes find what people did among all events, an
-address by its beginning, and the newest suppressions.
+Adds the people who may use the console. Adds indexes of events that people caused, of addresses by their beginning,
+and of the newest suppressions.
 
 Revision ID: 0025
 Revises: 0024

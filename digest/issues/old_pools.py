@@ -1,6 +1,6 @@
-"""Shrinks the pools of old issues, of which a year of all arXiv lists would take some hundred megabytes.
+"""Shrinks the pools of old issues; for the lists of all arXiv archives, a year of pools would take several hundred MB.
 
-Papers that stand in a list are kept: its page, `explain` and a second copy of its message need them.
+Papers that are in a subscriber's list are kept: its page, `explain` and a second copy of its message need them.
 """
 
 from datetime import datetime, timedelta

@@ -97,8 +97,8 @@ def latest(connection: Connection, limit: int, subject: str | None = None, what:
 
 
 def of_people(connection: Connection, limit: int, before: int | None = None) -> list[tuple[int, Event]]:
-    """Return what people did, newest first, each event with its number; only those below the number `before`."""
-    is_of_people = text(BY_PEOPLE[connection.dialect.name])  # as it stands in the index
+    """Return events that people caused, newest first, with their numbers; only those below the number `before`."""
+    is_of_people = text(BY_PEOPLE[connection.dialect.name])  # the same text as in the index
     query = select(events.c.id, events.c.at, events.c.subject, events.c.what, events.c.detail).where(is_of_people)
     if before is not None:
         query = query.where(events.c.id < before)

@@ -95,7 +95,7 @@ def message_counts(connection: Connection, others: Collection[int] = ()) -> Coun
 
 
 def _unfinished_counts(connection: Connection, issue_ids: Collection[int]) -> Counter[tuple[Kind, State]]:
-    """By indexes of what is not accepted; the other candidates are."""
+    """Count deliveries that are not accepted by their indexes; all other candidates are accepted."""
     counts: Counter[tuple[Kind, State]] = Counter()
     candidates = select(issues.c.id, issues.c.kind, issues.c.candidates).where(issues.c.id.in_(issue_ids))
     kinds = {}

@@ -15,7 +15,7 @@ from digest.text import minute_of
 ISSUE_LATE_AFTER = timedelta(minutes=30)  # of the cut
 RESTART_TAKES = DEAD_AFTER  # a process that ended in good order may be back by then
 BREAKER_OPEN_FOR = timedelta(minutes=5)
-NOBODY_WORKS_FOR = timedelta(minutes=10)  # the longest that a mail server may take to reply (RFC 5321 §4.5.3.2.6)
+NOBODY_WORKS_FOR = timedelta(minutes=10)  # a mail server may take that long to reply (RFC 5321 §4.5.3.2.6)
 ALL_SOURCES_FAILED = 2  # readings in a row
 DISK_CRITICAL, DISK_LOW = 0.05, 0.10  # free share
 REFUSAL_RATE, REFUSALS = 0.02, 20

@@ -42,7 +42,7 @@ class ConsoleSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _trusted_header(self) -> Self:
-        """Reject a header that nobody is trusted to send."""
+        """Reject a header without proxies that may send it."""
         if self.console_user_header and not self.console_proxies:
             raise ValueError(
                 "DIGEST_CONSOLE_PROXIES: with DIGEST_CONSOLE_USER_HEADER, name the addresses of your proxy"

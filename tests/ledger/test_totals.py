@@ -28,7 +28,7 @@ FINAL = (State.ACCEPTED, State.REFUSED, State.UNCERTAIN)
 
 @dataclass
 class History:
-    """What two workers, the scheduler, subscribers and the operator do to the deliveries of an issue."""
+    """Actions of two workers, the scheduler, subscribers and the operator on the deliveries of an issue."""
 
     connection: Connection
     issue_id: int

@@ -31,7 +31,7 @@ def _share_templates() -> None:
 
 
 class _Statements(LRUCache[Any, Any]):
-    """What SQLAlchemy keeps for each engine, kept for all engines whose dialects do the same."""
+    """SQLAlchemy's cache of compiled statements, shared by all engines of the same dialect."""
 
     def get(self, key: Any, default: Any = None) -> Any:
         return super().get(_of_any_engine(key), default)

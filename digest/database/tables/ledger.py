@@ -140,7 +140,7 @@ events = table(
     Column("subject", Code(80), nullable=False, index=True),  # "issue:2026-11-23", "subscriber:<key>", "source:arxiv"
     Column("what", Code(40), nullable=False),
     Column("detail", Json, nullable=False),
-    # What people did: {"by": name, "through": "shell", "console" or "api"}.
+    # Actions of people: {"by": name, "through": "shell", "console" or "api"}.
     Index(
         "ix_events_by_people",
         "id",

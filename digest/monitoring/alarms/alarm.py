@@ -1,4 +1,4 @@
-"""What an alarm says, for every channel. Pure."""
+"""The texts of alarms, for every channel. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What the ledger and the tables beside it add up to."""
+    """Sums of the ledger and its tables."""
 
     messages: Mapping[tuple[Kind, State], int]  # of all time
     replies: Mapping[tuple[str, ReplyClass], int]  # by domain

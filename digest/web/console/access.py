@@ -1,6 +1,6 @@
-"""Who is at the console, and what they may do: every page and form there passes here.
+"""Identifies the person at the console and checks their role, for each of its pages and forms.
 
-Someone is signed in by the cookie of a session, or by the header of a trusted proxy.
+A person is signed in by the cookie of a session or by the header of a trusted proxy.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from digest.web.server import PEER
 from digest.web.site import EarlyAnswer, PageRouter, Posted, Site, TheSite
 
 PATH = "/console"
-# What a page says after an action, by the name in its address.
+# The sentences that pages show after an action, by the name in the address.
 NOTICES = {
     "paused": "The issue is paused. Messages that are on their way still arrive.",
     "running": "The issue goes on.",
@@ -71,7 +71,7 @@ class Visitor:
 
     @property
     def form_token(self) -> str:
-        """What a form must contain to be theirs: another site can neither read nor compute it."""
+        """The token in each of their forms, which another site can neither read nor compute."""
         subject = f"session\0{self.session}" if self.session else f"proxy\0{self.name}"
         return hmac.new(self.site.keys[0], f"console form\0{subject}".encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -98,7 +98,7 @@ def signed_in(site: TheSite, request: Request) -> Visitor:
 
 
 def own_form(visitor: Annotated[Visitor, Depends(signed_in)], form: Posted) -> Visitor:
-    """The person who sent a form of their own session. Raises EarlyAnswer for any other form."""
+    """The person who sent a form. Raises EarlyAnswer if it is not from their own session."""
     if not hmac.compare_digest(value(form, TOKEN).encode(), visitor.form_token.encode()):
         raise EarlyAnswer(visitor.show("refused", 403, heading="This form is out of date", why=_OLD_FORM))
     return visitor

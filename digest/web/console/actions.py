@@ -1,4 +1,4 @@
-"""What operators do about sending: pause, resume, cancel and retry. Each is the function of a command."""
+"""The actions of operators on sending: pause, resume, cancel and retry. Each calls the function of a command."""
 
 from collections.abc import Callable
 from datetime import date
@@ -44,7 +44,7 @@ def resume_issue(visitor: OperatorOnly, day: date, kind: IssueKind) -> Response:
 
 @router.page(ISSUE + "/cancel")
 def ask_before_cancelling(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
-    """How many messages would never be sent."""
+    """Say how many messages would never be sent."""
     with read_only(visitor.site.engine) as connection:
         issue_id = stored_issue(connection, day, kind)
         shown, _ = read_progress(connection, clock.now())
@@ -88,7 +88,7 @@ def _back_to(visitor: Visitor, day: date, kind: IssueKind, done: str) -> Respons
 
 @router.page(ISSUE + "/retry/{what}")
 def ask_before_retrying(visitor: AnyRole, day: date, kind: IssueKind, what: str) -> Response:
-    """How many, and that some may arrive twice."""
+    """Say how many would be sent, and that some may arrive twice."""
     count, _ = _retry(what)
     with read_only(visitor.site.engine) as connection:
         number = count(connection, stored_issue(connection, day, kind))
@@ -122,7 +122,7 @@ def retry(visitor: OperatorOnly, day: date, kind: IssueKind, what: str) -> Respo
 
 
 def _retry(what: str) -> tuple[Callable[..., int], Callable[..., int]]:
-    """What counts and what queues them again. Raises HTTPException 404."""
+    """The functions that count deliveries and queue them again. Raises HTTPException 404."""
     if what not in _RETRIES:
         raise HTTPException(404)
     return _RETRIES[what]
@@ -147,7 +147,7 @@ def resume_sending(visitor: OperatorOnly, form: Posted) -> Response:
 
 
 def _scope(form: Form) -> str:
-    """The domain in a form, or all sending. Raises HTTPException 400 for what is no domain."""
+    """The domain in a form, or all sending. Raises HTTPException 400 for anything else."""
     text = value(form, "domain").strip().lower()
     if not text:
         return pauses.EVERYTHING

@@ -1,4 +1,4 @@
-"""How far an issue is, as the console shows it: a bar of its deliveries, and the words beside it."""
+"""The progress of an issue in the console: a bar of its deliveries and its legend."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ class IssueView:
 
     @property
     def path(self) -> str:
-        """Of its own page, below the console."""
+        """The address of its page, after that of the console."""
         return f"/issues/{self.progress.date}/{self.progress.kind}"
 
     @property

@@ -27,7 +27,7 @@ def show_log(visitor: AnyRole, before: Annotated[int | None, Query(ge=1, le=2**6
 
 
 def details_of(event: events.Event) -> str:
-    """What else an event holds, in one line."""
+    """The details of an event, in one line."""
     others = {name: _plain(value) for name, value in event.detail.items() if name not in ("by", "through", "kind")}
     return "; ".join(f"{name}: {value}" for name, value in others.items() if value)
 

@@ -72,7 +72,7 @@ def show_issue(
 
 
 def _sums(connection: Connection) -> Callable[[int], Audit]:
-    """What gives the sums of an issue; of those that are being sent, by the indexes of what is not accepted."""
+    """A function that returns the sums of an issue; recent ones are counted by the indexes of unsent deliveries."""
     recent = {each.id: each for each in read_progress(connection, clock.now())[0]}
 
     def sums_of(issue_id: int) -> Audit:
@@ -95,7 +95,7 @@ def _sums(connection: Connection) -> Callable[[int], Audit]:
 
 
 def _count(sums: object, listing: Listing) -> int:
-    """How many a listing has; of those that are stuck nobody knows before looking."""
+    """The number of deliveries in a listing; that of stuck ones is not counted, and they are always offered."""
     if listing is Listing.STUCK:
         return 1
     counted = getattr(sums, listing.value)

@@ -57,7 +57,7 @@ def _position(text: str) -> tuple[datetime, str] | None:
 
 
 def _key(visitor: Visitor, address: str) -> str:
-    """The recipient key of an address; "" for what is none."""
+    """The recipient key of an address; "" if it is not valid."""
     try:
         return recipient_key(normalise(address, visitor.site.settings.own_domains), visitor.site.secret)
     except BadAddress:

@@ -20,7 +20,16 @@ from digest.smtp import is_loopback
 from digest.web.site import PageRouter
 
 _PATIENCE = 2.5  # seconds for a lock; twice as many for a statement. Prometheus waits for ten
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]  # or 405 would tell of the page
+_METHODS = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+]  # otherwise, 405 would show that the page exists
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 

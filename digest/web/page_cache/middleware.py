@@ -30,8 +30,8 @@ _PUBLIC = re.compile(
     r"/(?:(?:issues|topics|papers)(?:/.+)?|feed\.(?:atom|json)|how-papers-are-chosen|privacy|robots\.txt|search|sitemap.*)?"
 )
 _PAPER, _ISSUE, _SEARCH = "/papers/", "/issues/", "/search"
-# The parameters that public pages read besides the language, by path, as the site itself writes them. Any others do not
-# make another page: with them, a stranger could fill the memory with copies of one.
+# The parameters that public pages read, except the language, by path, as the site itself writes them. Other parameters
+# make no other page: otherwise a stranger could fill the memory with copies.
 _PAGE = {"page": re.compile(r"[1-9]\d{0,3}")}
 _PARAMETERS: tuple[tuple[re.Pattern[str], dict[str, re.Pattern[str]]], ...] = (
     (re.compile(r"/issues/.+|/topics/[^/]+"), _PAGE),

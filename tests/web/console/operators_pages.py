@@ -12,7 +12,7 @@ from digest.database.engine import read_only
 
 
 def all_parts(browser: TestClient, path: str, pattern: str) -> list[str]:
-    """What matches in a list, through every link to what is older."""
+    """The matches in a list, following its links to older entries."""
     found: list[str] = []
     for _ in range(20):
         page = browser.get(path).text

@@ -1,4 +1,4 @@
-"""What operators do about sending, as the forms on the page send it."""
+"""The actions of operators on sending, through the forms of the pages."""
 
 import re
 

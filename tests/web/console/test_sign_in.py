@@ -1,4 +1,4 @@
-"""Who gets into the console, and for how long."""
+"""Sign-in to the console, and the end of sessions."""
 
 from datetime import timedelta
 

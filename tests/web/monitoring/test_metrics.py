@@ -66,7 +66,7 @@ def test_the_token_opens_the_page_from_anywhere(visit: Visit, settings: Settings
     ["Bearer wrong", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer ", "Bearer é"],
 )
 def test_no_other_token_does(visit: Visit, settings: Settings, given: str) -> None:
-    for chosen in (with_token(settings), settings):  # without one, an empty token is no key
+    for chosen in (with_token(settings), settings):  # an empty token must not open an installation without a token
         assert ask(visit, chosen, STRANGER, authorization=given).status_code == 404
 
 
