@@ -11,7 +11,7 @@ from digest.monitoring.heartbeats import Heartbeat, Role
 from digest.monitoring.progress import IssueProgress
 from digest.monitoring.status import InstallationStatus
 from digest.monitoring.surroundings import SourceStatus
-from digest.text import minute_of
+from digest.text import cut, minute_of
 
 _WIDTH = 118
 _LABEL = 12
@@ -32,7 +32,8 @@ def summary(state: InstallationStatus, problems: Sequence[Problem]) -> str:
 
 def check_lines(state: InstallationStatus, problems: Sequence[Problem]) -> Iterator[str]:
     level = problems[0].level.upper() if problems else "OK"
-    yield f"{level}: {summary(state, problems)}".replace("|", "/")  # after | monitoring expects figures
+    # Monitoring reads one line, and expects figures after |.
+    yield cut(f"{level}: {summary(state, problems)}", _WIDTH).replace("|", "/")
     for problem in problems:
         if len(problems) > 1:
             yield f"{problem.level.upper()}: {problem.text}".replace("|", "/")
