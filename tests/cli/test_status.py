@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from digest.cli.output import WIDTH
 from digest.database.engine import transaction
 from digest.issues.publish import halt
 from digest.ledger import events
@@ -137,6 +138,15 @@ def test_a_warning_is_1_and_says_what_to_do(run, issue, running, engine):
         1,
         [f"WARNING: {text}", "  digest resume --sending --domain example.com"],
     )
+
+
+def test_the_line_that_monitoring_reads_is_one_however_much_is_wrong(run, issue, running, engine):
+    for number in range(4):
+        pause_by_hand(engine, f"domain{number}.example", "a reason in many words, " * 4, NOON)
+    pause_by_hand(engine, "example.com", "the last", NOON)
+    first, second, *_others = run("check").stdout.splitlines()
+    assert (first.startswith("WARNING: email to "), first.endswith("…"), len(first) <= WIDTH) == (True, True, True)
+    assert second.startswith("WARNING: email to ")
 
 
 def test_critical_is_2(run, engine, running):
