@@ -1,9 +1,9 @@
-"""Measures an issue that goes out during a flood of invented sign-ups, and the wait of people who sign up meanwhile.
+"""Measures how long an issue takes during a flood of invented sign-ups, and how long other people wait to sign up.
 
 `python -m benchmarks.flood [--subscribers N] [--sign-ups N] [--networks N] [--limit N] [--json]`: PostgreSQL, Valkey,
 Celery workers, the scheduler and the pages, all real. An issue goes out at `--rate` messages a second, first alone, and
 then while every sign-up names another address over HTTP, from clients of a few networks (X-Forwarded-For), spread over
-the time that the issue took alone. People from 20 other networks open the page, wait and sign up. What arrives is
+the time that the issue took alone. People from 20 other networks open the page, wait and sign up. Accepted messages are
 counted in the log of the recording mail server.
 """
 

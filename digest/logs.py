@@ -91,5 +91,5 @@ def _shown(as_json: bool) -> list[Processor]:
 
 
 def _on_one_line(_logger: Any, _method: str, text: Any) -> str:
-    """A traceback, or a mail server's reply, must not look like several events."""
+    """Escape line breaks, so that neither a traceback nor a mail server's reply can look like several events."""
     return _CONTROL.sub(lambda sign: repr(sign[0])[1:-1], text)

@@ -15,7 +15,7 @@ HOSTILE = "550 no\n2026-11-28T00:00:00Z [error    ] forged \x1b[2J\u2028\x85"
 
 @pytest.fixture
 def log_everything(monkeypatch, capsys):
-    """Logs events of ours and of libraries, and a warning; returns the lines on stderr."""
+    """Logs some events of Digest and its libraries, and a warning; returns the lines on stderr."""
 
     def log(as_json):
         monkeypatch.setenv("DIGEST_LOG_JSON", str(as_json))

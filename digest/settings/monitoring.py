@@ -1,4 +1,4 @@
-"""The settings of monitoring: alarms, and who may read the metrics."""
+"""The settings of monitoring: alarms, and access to the metrics."""
 
 import shlex
 from ipaddress import ip_network

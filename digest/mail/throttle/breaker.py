@@ -157,7 +157,6 @@ def _refusing_alone(pause: Pause) -> set[str]:
 
 
 def _has_accepted(connection: Connection, domain: str, since: datetime) -> bool:
-    """True if a mail server of `domain` accepted a message at or after `since`."""
     accepted = exists().where(
         deliveries.c.recipient == subscribers.c.key,
         deliveries.c.state == State.ACCEPTED,
