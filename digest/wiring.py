@@ -25,7 +25,7 @@ from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
-from digest.mail.throttle import Limits, Rates, Throttle
+from digest.mail.throttle import Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.ranking import FLOOR, RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
@@ -127,20 +127,9 @@ def plan(settings: Settings) -> Plan:
     )
 
 
-def limits(settings: Settings) -> Limits:
-    """The operator's sending limits."""
-    return Limits(
-        settings.smtp_rate,
-        settings.smtp_domain_rates,
-        settings.warm_up_from,
-        settings.warm_up_first_day,
-        settings.requested_per_hour,
-    )
-
-
 def throttle(settings: Settings, database: Engine) -> Throttle:
     """The throttle of this process."""
-    return Throttle(database, Rates(settings.redis_url.get_secret_value()), limits(settings))
+    return Throttle(database, Rates(settings.redis_url.get_secret_value()), settings.limits)
 
 
 def delivery_worker(settings: Settings, database: Engine) -> DeliveryWorker:

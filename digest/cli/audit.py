@@ -173,7 +173,6 @@ def _changed(change: "Event | None") -> dict[str, object] | None:
 
 def _why_held(connection: "Connection", requested: bool = False) -> str:
     """Why no email of an issue is sent now, or, with `requested`, none that someone asked for; or ""."""
-    from digest import wiring
     from digest.mail.pauses import EVERYTHING, current
     from digest.mail.throttle.requested import why_hour_full
     from digest.mail.throttle.warm_up import why_full
@@ -183,18 +182,17 @@ def _why_held(connection: "Connection", requested: bool = False) -> str:
     if pause:
         by = f" by {pause.by}" if pause.by else ""
         return f"all sending is paused{by} since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}"
-    return (why_hour_full if requested else why_full)(connection, wiring.limits(settings()), now)
+    return (why_hour_full if requested else why_full)(connection, settings().limits, now)
 
 
 def _why_issue_held(sums: "Audit") -> str:
     """Why nothing of an issue is sent, whatever is sent of others, or ""."""
-    from digest import wiring
 
     date_, today = (sums.issue or "")[:10], clock.now().date()
     if sums.status == IssueStatus.PAUSED:
         return f"the issue is paused; to go on: digest resume --date {(sums.issue or '').replace(' ', ' --kind ')}"
     is_left_over = "" < date_ < f"{today}" and sums.queued + sums.deferred
-    is_warm_up = is_left_over and wiring.limits(settings()).day_limit(today) is not None
+    is_warm_up = is_left_over and settings().limits.day_limit(today) is not None
     return f"left over in the warm-up: it goes after the issue of {today}" if is_warm_up else ""
 
 

@@ -18,10 +18,9 @@ from digest.issues.store import settings_of
 from digest.ledger import events
 from digest.ledger.deliveries import HELD, awaits_operator
 from digest.ledger.kinds import IssueKind, IssueStatus, State
+from digest.ledger.totals import ENDED, WAITING
 
 _SHOWN = timedelta(days=2)  # since the cut; older issues only while something of them waits
-_WAITING = (State.QUEUED, State.UNCERTAIN)
-_ENDED = (State.REFUSED, State.EXPIRED, State.SKIPPED, State.QUARANTINED)  # without a message
 _EVENTS = 20  # of an issue, newest first, among which is its pause
 
 
@@ -133,7 +132,7 @@ def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssuePro
     shown = tuple(_progress(connection, row, counts[row.id], skipped[row.id], waiting) for row in rows)
     status = {row.id: IssueStatus(row.status) for row in rows}
     quarantined = connection.execute(
-        select(func.count()).where(deliveries.c.state.in_(_ENDED), deliveries.c.state == State.QUARANTINED)
+        select(func.count()).where(deliveries.c.state.in_(ENDED), deliveries.c.state == State.QUARANTINED)
     ).scalar_one()
     return shown, _sums(waiting, status, sum(row[2] for row in held), quarantined)
 
@@ -175,13 +174,13 @@ def _waiting_query(now: datetime, of_issues: bool) -> Any:
         func.max(next_attempt_at).filter(~is_held),
     )
     by = (deliveries.c.issue_id, deliveries.c.state)
-    return select(*by, *columns).where(deliveries.c.state.in_(_WAITING), half).group_by(*by)
+    return select(*by, *columns).where(deliveries.c.state.in_(WAITING), half).group_by(*by)
 
 
 def _ended_rows(connection: Connection, issue_ids: Iterable[int]) -> list[Any]:
     columns = (deliveries.c.issue_id, deliveries.c.state, deliveries.c.reason)
     query = select(*columns, func.count()).where(
-        and_(deliveries.c.state.in_(_ENDED), deliveries.c.issue_id.in_(list(issue_ids)))
+        and_(deliveries.c.state.in_(ENDED), deliveries.c.issue_id.in_(list(issue_ids)))
     )
     return list(connection.execute(query.group_by(*columns)))
 

@@ -15,7 +15,6 @@ from digest.issues.issue import NOT_CUT
 from digest.issues.store import issue_dates, issue_id_on
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.requested import why_hour_full
 from digest.mail.throttle.warm_up import why_full
 from digest.monitoring.heartbeats import Heartbeat, Role, heartbeats, running_version
@@ -120,11 +119,7 @@ def _with_database(connection: Connection, settings: Settings, bare: Installatio
     now = bare.at
     processes = tuple(heartbeats(connection, now))
     shown, waiting = read_progress(connection, now)
-    limits = Limits(
-        warm_up_from=settings.warm_up_from,
-        warm_up_first_day=settings.warm_up_first_day,
-        requested_an_hour=settings.requested_per_hour,
-    )
+    limits = settings.limits
     return replace(
         bare,
         processes=processes,

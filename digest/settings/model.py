@@ -7,7 +7,7 @@ import os
 import socket
 from dataclasses import replace
 from email.utils import parseaddr
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError, model_validator
@@ -28,6 +28,9 @@ from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.monitoring import MonitoringSettings
 from digest.settings.papers import CutSettings, SourceSettings
 from digest.smtp import Relay, is_loopback, parse_relay
+
+if TYPE_CHECKING:  # the help text should not wait for it
+    from digest.mail.throttle.limits import Limits
 
 # In the order of an installation.
 GROUPS: tuple[type[BaseSettings], ...] = (
@@ -87,6 +90,19 @@ class Settings(
     def relays(self) -> tuple[Relay, ...]:
         """The mail servers; empty when none is set."""
         return self._relays_of(self.smtp_url)
+
+    @property
+    def limits(self) -> "Limits":
+        """The operator's sending limits."""
+        from digest.mail.throttle.limits import Limits
+
+        return Limits(
+            self.smtp_rate,
+            self.smtp_domain_rates,
+            self.warm_up_from,
+            self.warm_up_first_day,
+            self.requested_per_hour,
+        )
 
     @property
     def alarm_relays(self) -> tuple[Relay, ...]:

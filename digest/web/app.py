@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect
 
 from digest import clock
 from digest.language import Languages, Message, _
-from digest.mail.throttle.limits import Limits
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
@@ -100,11 +99,7 @@ async def _serving(app: FastAPI) -> AsyncIterator[None]:
 
 def _requests_an_hour(settings: Settings) -> Callable[[], int]:
     """As many requests are taken as messages can be sent for them."""
-    limits = Limits(
-        warm_up_from=settings.warm_up_from,
-        warm_up_first_day=settings.warm_up_first_day,
-        requested_an_hour=settings.requested_per_hour,
-    )
+    limits = settings.limits
     return lambda: limits.requested_limit(clock.now().date())
 
 

@@ -94,7 +94,7 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
     first, today = settings.warm_up_from, now.astimezone(UTC).date()
     if first is None:
         return
-    limit = wiring.limits(settings).day_limit(today)
+    limit = settings.limits.day_limit(today)
     if limit is None:
         yield Finding("warm-up", True, f"begins on {first}")
         return
@@ -109,7 +109,7 @@ def _warm_up(connection: Connection, settings: Settings, now: datetime) -> Itera
 
 
 def _requested(connection: Connection, settings: Settings, now: datetime) -> Iterator[Finding]:
-    if why := why_hour_full(connection, wiring.limits(settings), now):
+    if why := why_hour_full(connection, settings.limits, now):
         advice = "The rest waits for up to a day. If many people sign up, raise it; if they are invented, leave it."
         yield Finding("requested messages", False, why, advice)
 
