@@ -20,8 +20,9 @@ from digest.database.tables import alarms as alarm_table
 from digest.database.tables import heartbeats
 from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, pause_by_hand, resume
-from digest.monitoring.alarms.stored import take_alarms
+from digest.monitoring.alarms.stored import needs_writing, record_announced, stored_rows, take_alarms
 from digest.monitoring.alarms.watch import Watch
+from digest.monitoring.checks import Level, Problem
 from digest.monitoring.heartbeats import ProcessName, Role, beat
 from digest.settings import Settings
 from tests.support.scenario import ON_SQLITE, add_subscriber
@@ -126,6 +127,22 @@ def test_a_problem_that_comes_and_goes_is_announced_once(engine, settings, recei
             connection.execute(delete(heartbeats))
         watch.look(now + timedelta(minutes=minute, seconds=50))
     assert receiver.headlines == [("no-scheduler", "", False)]
+
+
+def test_a_warning_that_becomes_critical_is_announced_once_more(engine, settings, receiver):
+    now = datetime.now(UTC)
+
+    def share(level: Level) -> list[Level]:
+        problem = Problem(level, "disk", "a", "the disk fills up", "Make room")
+        with transaction(engine) as connection:
+            if not needs_writing(stored_rows(connection), [problem], now):
+                return []
+            alarms = take_alarms(connection, [problem], now, {})
+            record_announced(connection, alarms, now)
+        return [alarm.problem.level for alarm in alarms]
+
+    levels = (Level.WARNING, Level.WARNING, Level.CRITICAL, Level.CRITICAL, Level.WARNING, Level.CRITICAL)
+    assert [share(level) for level in levels] == [[Level.WARNING], [], [Level.CRITICAL], [], [], []]
 
 
 def test_processes_that_look_at_the_same_time_announce_it_once(engine, settings, receiver):

@@ -30,9 +30,13 @@ def needs_writing(rows: Mapping[Key, Row[Any]], problems: Sequence[Problem], now
     """True if a problem is new, has changed or is over. Most times nothing is written."""
     current = {key_of(problem): problem for problem in problems}
     return any(
-        key not in rows or rows[key].ended_at or rows[key].text != problem.text or _is_due(rows[key], now)
+        key not in rows or rows[key].ended_at or _differs(rows[key], problem) or _is_due(rows[key], now)
         for key, problem in current.items()
     ) or any(row.ended_at is None or _is_due(row, now) for key, row in rows.items() if key not in current)
+
+
+def _differs(row: Row[Any], problem: Problem) -> bool:
+    return (row.level, row.text) != (problem.level, problem.text)
 
 
 def take_alarms(

@@ -1,6 +1,6 @@
-"""Watches the installation from every process, so that any that lives can raise the alarm.
+"""Watches the installation from every process, so that any live process can raise the alarm.
 
-The first of those that live looks; the others see to it that it lives.
+The first live process checks it; the others take over when its heartbeat stops.
 """
 
 import fcntl
@@ -43,8 +43,9 @@ class Watch:
     """Announces problems, and their ends, that no process has announced yet."""
 
     def __init__(self, settings: Settings, process: ProcessName | None = None, pings: bool = False) -> None:
-        """`process`: this one; it leaves the look to another that lives and comes before it. `pings`: call
-        DIGEST_PING_URL.
+        """`process`: this process, which checks only while it is the first live one; None always checks.
+
+        `pings`: call DIGEST_PING_URL.
         """
         self._settings = settings
         self._process = process
