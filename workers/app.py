@@ -77,8 +77,9 @@ def _begin(**_about: object) -> None:
     # A service manager signals the whole group. Each process ends by its parent's word, after its task.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     rate = WorkRate(lambda: Process.worker)
-    Process.threads.enter_context(HeartbeatThread(settings(), Role.WORKER, rate))
-    Process.threads.enter_context(WatchThread(settings(), Role.WORKER))
+    watch = WatchThread(settings(), Role.WORKER)
+    Process.threads.enter_context(HeartbeatThread(settings(), Role.WORKER, lambda: rate() | watch.detail()))
+    Process.threads.enter_context(watch)
 
 
 @signals.worker_process_shutdown.connect

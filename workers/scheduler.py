@@ -67,7 +67,8 @@ _MIN_SUBSCRIBERS = 10
 
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
-    with HeartbeatThread(settings, Role.SCHEDULER), WatchThread(settings, Role.SCHEDULER, pings=True):
+    watch = WatchThread(settings, Role.SCHEDULER, pings=True)
+    with HeartbeatThread(settings, Role.SCHEDULER, watch.detail), watch:
         # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
         while True:

@@ -106,7 +106,8 @@ def _web_app(database: "Engine") -> "FastAPI":
     from digest.web.page_cache.editions import EditionWatch
 
     app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
-    app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings(), Role.WEB))
+    watch = WatchThread(settings(), Role.WEB)
+    app.state.threads = (HeartbeatThread(settings(), Role.WEB, watch.detail), watch)
     return app
 
 

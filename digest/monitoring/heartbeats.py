@@ -122,9 +122,12 @@ def heartbeats(connection: Connection, now: datetime) -> list[Heartbeat]:
 
 
 def first_alive(connection: Connection) -> ProcessName | None:
-    """The live process that started first, schedulers before web processes before workers."""
+    """The live process that started first, schedulers before web processes before workers.
+
+    One whose watch hangs does not count.
+    """
     now = _database_time(connection)
-    alive = [each for each in heartbeats(connection, now) if each.is_alive(now)]
+    alive = [each for each in heartbeats(connection, now) if each.is_alive(now) and each.detail.get("watches", True)]
     order = (Role.SCHEDULER, Role.WEB, Role.WORKER)
     first = min(alive, key=lambda each: (order.index(each.role), each.started_at, each.host, each.pid), default=None)
     return ProcessName(first.role, first.host, first.pid) if first else None

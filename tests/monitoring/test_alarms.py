@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from digest.database.tables import heartbeats
 from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, pause_by_hand, resume
 from digest.monitoring.alarms.stored import needs_writing, record_announced, stored_rows, take_alarms
-from digest.monitoring.alarms.watch import Watch
+from digest.monitoring.alarms.watch import Watch, WatchThread
 from digest.monitoring.checks import Level, Problem
 from digest.monitoring.heartbeats import ProcessName, Role, beat
 from digest.settings import Settings
@@ -195,6 +196,21 @@ def test_the_first_process_alone_looks_and_the_next_when_it_is_gone(engine, sett
         connection.execute(delete(heartbeats).where(heartbeats.c.role == Role.SCHEDULER))
     web.look(now)
     assert receiver.headlines == [("no-worker", "", False), ("no-scheduler", "", False)]
+
+
+def test_another_process_takes_over_when_the_thread_that_watches_hangs(engine, settings, receiver, monkeypatch):
+    hung = WatchThread(settings, Role.SCHEDULER)  # not started, so it never wakes
+    add_subscriber(engine, "ada@example.com")
+    web, scheduler = (ProcessName(role, "a", 1) for role in (Role.WEB, Role.SCHEDULER))
+    beat(engine, web, {}, is_first=True)
+    beat(engine, scheduler, hung.detail(), is_first=True)
+    Watch(settings, web).look(datetime.now(UTC))
+    assert receiver.headlines == []
+    instant = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: instant)
+    beat(engine, scheduler, hung.detail())
+    Watch(settings, web).look(datetime.now(UTC))
+    assert receiver.headlines == [("no-worker", "", False)]
 
 
 def test_an_alarm_that_no_channel_took_is_tried_again_also_by_another_process(engine, settings, receiver):

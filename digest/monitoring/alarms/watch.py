@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,6 +35,7 @@ from digest.settings import Settings
 log = structlog.get_logger()
 
 WATCH_EVERY = 20.0  # seconds
+_HANGS_AFTER = 60.0
 PING_EVERY = 60.0
 _PATIENCE = 5.0  # seconds for the database
 
@@ -122,6 +123,11 @@ class WatchThread:
         self._watch = Watch(settings, this_process(role), pings)
         self._is_ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._woke_at = time.monotonic()
+
+    def detail(self) -> dict[str, Any]:
+        """For the heartbeat of the process: whether another process must take over because this thread hangs."""
+        return {"watches": time.monotonic() - self._woke_at < _HANGS_AFTER}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -134,6 +140,7 @@ class WatchThread:
 
     def _run(self) -> None:
         while not self._is_ending.wait(WATCH_EVERY):
+            self._woke_at = time.monotonic()
             try:
                 self._watch.look(clock.now())
             except Exception:
