@@ -82,7 +82,7 @@ def _processes(status: InstallationStatus) -> Iterator[Problem]:
 def _none_running(status: InstallationStatus, role: Role) -> Iterator[Problem]:
     ended = [each for each in status.processes if each.role is role]
     since = max((each.stopped_at or each.seen_at for each in ended), default=None)
-    if since and all(each.stopped_at for each in ended) and status.at - since < RESTART_TAKES:
+    if since and status.at - since < RESTART_TAKES:
         return
     last = f"; the last was seen at {minute_of(since)}" if since else ""
     text = f"no {_TITLE[role]} is running{last}"

@@ -93,6 +93,14 @@ def test_one_that_was_stopped_may_be_back_within_45_seconds(role):
     assert named(processes=stopped(45 * SECOND)) == [("critical", f"no-{role}")]
 
 
+@pytest.mark.parametrize("role", [Role.WORKER, Role.SCHEDULER])
+def test_a_restart_is_no_alarm_although_another_process_died_earlier(role):
+    others = tuple(process(each) for each in Role if each is not role)
+    died = process(role, HOUR, "mail2")
+    assert named(processes=(*others, died, process(role, stopped=44 * SECOND))) == []
+    assert named(processes=(*others, died, process(role, stopped=45 * SECOND))) == [("critical", f"no-{role}")]
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_of_several_a_dead_one_is_a_warning_that_names_its_machine(role):
     problem = only(processes=(*WELL.processes, process(role, 45 * SECOND, "mail2")))
