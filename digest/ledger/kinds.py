@@ -79,7 +79,7 @@ class SkipReason(StrEnum):
     EMPTY_ISSUE = "empty issue"
     TOO_FEW = "too few papers"  # worth an email; they wait for the next one
     UNSUBSCRIBED = "unsubscribed"
-    PAUSED = "paused by the reader"
+    PAUSED = "paused by the subscriber"
     SUPPRESSED = "suppressed"
     CANCELLED = "issue cancelled"
     ERASED = "erased"
