@@ -72,6 +72,15 @@ class Listing(StrEnum):
     SKIPPED = "skipped"
 
 
+class RefusalClass(StrEnum):
+    """What a refusal is about: the second number of its enhanced code (RFC 3463)."""
+
+    ADDRESS = "address"
+    MAILBOX = "mailbox"
+    POLICY = "policy"
+    OTHER = "other"
+
+
 class SkipReason(StrEnum):
     """Why a due delivery was not sent, as the ledger stores it and `digest audit` shows it."""
 
