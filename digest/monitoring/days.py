@@ -16,7 +16,7 @@ from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.ledger.totals import issues_without_totals
 from digest.mail.pauses import EVERYTHING, current
-from digest.mail.throttle import Limits
+from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.requested import why_hour_full
 from digest.mail.throttle.warm_up import why_full
 from digest.monitoring.progress import read_progress

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from digest.ledger.kinds import Status
 from digest.ledger.replies import NAMED_DOMAINS, OTHER, ReplyClass, named_destinations, replies_since
-from digest.mail.throttle import Limits
+from digest.mail.throttle.limits import Limits
 from digest.monitoring.surroundings import PauseStatus, read_pauses
 from digest.subscribers.growth import is_quick_to_count, largest_domains
 from digest.subscribers.store import count_by_status

@@ -19,8 +19,8 @@ _LOOKED_THROUGH = 5_000  # refusals, for those of one domain
 Position = tuple[datetime, int]  # of a refusal: its instant and its number
 
 
-_NAMES = "id finished_at kind occasion recipient subscriber_id reply_code reply_enhanced reply_text".split()
-_COLUMNS = tuple(deliveries.c[name] for name in _NAMES)
+_STORED = ("id", "finished_at", "kind", "occasion", "recipient", "subscriber_id")
+_COLUMNS = tuple(deliveries.c[name] for name in (*_STORED, "reply_code", "reply_enhanced", "reply_text"))
 _SUBJECTS = {"1": RefusalClass.ADDRESS, "2": RefusalClass.MAILBOX, "7": RefusalClass.POLICY}
 _CODES = {subject: f"5.{number}." for number, subject in _SUBJECTS.items()}
 

@@ -88,8 +88,8 @@ def _stored(connection: Connection) -> DayCounts | None:
     rows = connection.execute(select(subscriber_days)).all()
     if not rows:
         return None
-    counts = (Counter({row.day: getattr(row, name) for row in rows}) for name in _COUNTED)
-    return DayCounts(*counts, counted_at=rows[0].counted_at)
+    signed_up, confirmed, left = (Counter({row.day: getattr(row, name) for row in rows}) for name in _COUNTED)
+    return DayCounts(signed_up, confirmed, left, rows[0].counted_at)
 
 
 def _growth(connection: Connection, days: DayCounts, begins: list[date]) -> Growth:

@@ -19,6 +19,7 @@ from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_t
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
 from digest.web.console.issue_view import progress_of, view_of
 from digest.web.console.operators_log import details_of
+from digest.web.console.reports.votes import votes_behind
 from digest.web.site import Posted
 
 router = ConsoleRouter()
@@ -56,11 +57,13 @@ def show_issue(
         held = count_uncertain(connection, issue_id) if sums.uncertain else 0
         happened = events.latest(connection, _EVENTS, f"issue:{day}")
         why = why_unsent(connection, sums, issue.note)
+        votes = votes_behind(connection, issue) if not show else None
     return visitor.show(
         "issue",
         issue=issue,
         view=view_of(progress_of(issue, sums, held), None, now),
         unexplained=sums.unexplained,
+        votes=votes,
         why_unsent=why,
         history=[(each, details_of(each)) for each in happened if each.detail.get("kind", IssueKind.DAILY) == kind],
         show=show,
