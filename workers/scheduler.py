@@ -16,7 +16,8 @@
 | tidy     | each hour, first | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
 |          | after a minute   | what deleted subscribers left behind in the files of the database, and     |
 |          |                  | papers beyond the best of old issues that nobody was sent; counts the      |
-|          |                  | issues that are finished, and notes the largest destinations               |
+|          |                  | issues that are finished and the subscribers of each day, and notes the    |
+|          |                  | largest destinations                                                       |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -50,7 +51,7 @@ from digest.settings import Settings
 from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
-from digest.subscribers.growth import largest_domains
+from digest.subscribers.growth import count_days, largest_domains, store_days
 from digest.subscribers.subscriptions import purge_pending
 from workers.tasks import MESSAGES_A_TASK
 
@@ -188,7 +189,8 @@ class Jobs:
         """Delete what is no longer needed: unconfirmed sign-ups, unused limits, bytes that no retry needs, traces of
         erased people, and most of the pools of old issues.
 
-        Also counts what no page should have to count: finished issues, and the subscribers of each large domain.
+        Also counts what no page should have to count: finished issues, the subscribers of each day, and those of each
+        large domain.
         """
         purge_pending(self._engine, clock.now())
         with transaction(self._engine) as connection:
@@ -201,6 +203,7 @@ class Jobs:
     def _count(self) -> None:
         with read_only(self._engine) as connection:
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
+            days = count_days(connection)
             uncounted = totals.issues_without_totals(connection)
             issue_ids = [issue_id for issue_id in uncounted if not totals.is_unfinished(connection, issue_id)]
         for issue_id in issue_ids:
@@ -208,6 +211,7 @@ class Jobs:
                 totals.store_totals(connection, issue_id)
         with transaction(self._engine) as connection:
             name_destinations(connection, largest)
+            store_days(connection, days, clock.now())
 
 
 def _report(event: JobExecutionEvent) -> None:

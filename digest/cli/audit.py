@@ -19,8 +19,6 @@ from digest.ledger.kinds import IssueKind, IssueStatus, Listing
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from sqlalchemy import Connection
-
     from digest.issues.audit import Audit, AuditRow, Outlook, SendingRate
     from digest.issues.issue import Issue
     from digest.ledger.events import Event
@@ -83,11 +81,13 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
     from digest.issues import audit as audits
     from digest.issues.silence import why_unsent
     from digest.issues.withdrawing import last_change
+    from digest.monitoring.days import why_held
     from digest.subscribers.admission import refused_lately
 
     with reading() as connection:
-        held, held_requests = _why_held(connection), _why_held(connection, requested=True)
-        limits = [] if issue else refused_lately(connection, clock.now())[0]
+        now, limits = clock.now(), settings().limits
+        held, held_requests = why_held(connection, limits, now), why_held(connection, limits, now, requested=True)
+        full = [] if issue else refused_lately(connection, now)[0]
         listed = [audits.audit(connection, issue.id)] if issue else audits.audit_all(connection)
         details = [
             audits.explained(connection, each.issue_id, rows.limit, rows.offset) if rows.all else None
@@ -106,7 +106,7 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
     lines = (
         _of_the_issue(issue, unsent, change),
         _lines(reports, held, held_requests),
-        _refused(limits),
+        _refused(full),
         _rate_lines(rate),
     )
     answer(documents[0] if issue else documents, lambda: chain(*lines))
@@ -117,12 +117,13 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
 def _say_why_none(day: date, kind: IssueKind) -> None:
     """Exit code 3."""
     from digest.issues.silence import why_no_issue
+    from digest.monitoring.days import why_held
 
     configured = settings()
     with reading() as connection:
         cut, sources = configured.cut_at, configured.sources
         why = why_no_issue(connection, kind, day, cut, clock.now(), sources)
-        held = _why_held(connection)
+        held = why_held(connection, configured.limits, clock.now())
     which = "" if kind is IssueKind.DAILY else f"{kind} "
     lines = [f"No {which}issue of {day} was cut: {why}."] + ([f"Besides, {held}."] if held else [])
     answer({"issue": day, "kind": kind, "no_issue": why, "sending": held}, lambda: lines)
@@ -171,20 +172,6 @@ def _changed(change: "Event | None") -> dict[str, object] | None:
     return {"what": change.what, "at": change.at, **change.detail} if change else None
 
 
-def _why_held(connection: "Connection", requested: bool = False) -> str:
-    """Why no email of an issue is sent now, or, with `requested`, none that someone asked for; or ""."""
-    from digest.mail.pauses import EVERYTHING, current
-    from digest.mail.throttle.requested import why_hour_full
-    from digest.mail.throttle.warm_up import why_full
-
-    now = clock.now()
-    pause = next((pause for pause in current(connection, now) if pause.scope == EVERYTHING), None)
-    if pause:
-        by = f" by {pause.by}" if pause.by else ""
-        return f"all sending is paused{by} since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}"
-    return (why_hour_full if requested else why_full)(connection, settings().limits, now)
-
-
 def _why_issue_held(sums: "Audit") -> str:
     """Why nothing of an issue is sent, whatever is sent of others, or ""."""
 
@@ -228,6 +215,7 @@ def _refused(limits: Sequence[str]) -> Iterator[str]:
 def _watch(day: date, kind: IssueKind) -> None:
     """A line each second, rewritten on a terminal, until no delivery of the issue is left."""
     from digest.issues.audit import audit, outlook
+    from digest.monitoring.days import why_held
 
     issue = stored_issue(day, kind)
     seen: deque[tuple[float, int]] = deque()
@@ -235,7 +223,7 @@ def _watch(day: date, kind: IssueKind) -> None:
         started = time.monotonic()
         with reading() as connection:
             sums, left = audit(connection, issue.id), outlook(connection, issue.id)
-            held = _why_held(connection)
+            held = why_held(connection, settings().limits, clock.now())
         seen.append((started, sums.accepted))
         _show(_watch_line(sums, left, _speed(seen), held or left.halted), last=not left.deliveries)
         if not left.deliveries:

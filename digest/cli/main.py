@@ -14,6 +14,7 @@ from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.status import commands as state
+from digest.cli.status import reports
 from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
@@ -69,7 +70,10 @@ _COMMANDS = {
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
         pause.cancel, pause.withdraw, backtest.backtest,
     ),
-    "Deliveries": (pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit),
+    "Deliveries": (
+        pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit, reports.days, reports.bounces,
+        reports.domains,
+    ),
 }  # fmt: skip
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:

@@ -7,8 +7,10 @@ from sqlalchemy import Connection, func, select
 
 from digest.database.tables import issues, subscribers
 from digest.issues.audit import Audit
+from digest.issues.issue import NOT_CUT
+from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus, Status
-from digest.papers.collecting import SourceHealth, SourceRun, last_runs
+from digest.papers.collecting import SourceHealth, SourceRun, first_run_at, last_runs
 
 
 def why_no_issue(
@@ -21,29 +23,35 @@ def why_no_issue(
     if kind != IssueKind.DAILY:
         return f"nobody was due a {kind} issue on that day, or the day has no issue at all: digest audit --date {day}"
     first = connection.execute(select(func.min(issues.c.date)).where(issues.c.kind == kind)).scalar()
-    if first is None or day < first:
-        before = f"the first issue is of {first}" if first else "no issue was ever cut"
-        return f"{before}; {_of_sources(connection, day, cut_at, now, sources)}"
-    return _of_sources(connection, day, cut_at, now, sources)
+    if first is not None and day >= first:
+        return _of_sources(connection, day, cut_at, now, sources)
+    before = f"the first issue is of {first}" if first else "no issue was ever cut"
+    first_read_at = first_run_at(connection, sources)
+    if first_read_at is not None and first_read_at.date() > day:
+        return f"{before}, and the first reading of a source was on {first_read_at:%Y-%m-%d at %H:%M} UTC"
+    return f"{before}; {_of_sources(connection, day, cut_at, now, sources)}"
 
 
 def _of_sources(connection: Connection, day: date, cut_at: datetime, now: datetime, sources: Collection[str]) -> str:
     if not sources:
         return "no source of papers is chosen (DIGEST_SOURCES)"
     until = min(now, datetime.combine(day + timedelta(days=1), time(0), UTC))
-    runs = [run for run in last_runs(connection, until, sources) if run.started_at >= cut_at - timedelta(days=1)]
-    if not runs:
+    runs = last_runs(connection, until, sources, since=cut_at - timedelta(days=1))
+    tried = events.latest(connection, 1, f"issue:{day}", NOT_CUT)
+    if not runs and not tried:
         return f"no source was read in the day before the cut at {cut_at:%H:%M} UTC: the scheduler did not run"
     failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
-    if len(failing) == len(runs):
+    if failing and len(failing) == len(runs):
         return f"no source could be read: {_listed(failing)}"
-    late = max(run.started_at for run in runs) < cut_at
-    read = _listed(runs)
-    if late:
+    if tried:
+        reason = str(tried[0].detail.get("reason", "")).rstrip(".")
+        return f"there was no paper to send when the scheduler tried at {tried[0].at:%H:%M} UTC: {reason}"
+    if max(run.started_at for run in runs) < cut_at:
+        read = _listed(runs)
         return f"the scheduler did not run after the cut was due at {cut_at:%H:%M} UTC; before that it read {read}"
     if failing:
-        return f"there was no paper to send, and a source failed; the last readings: {read}"
-    return f"the scheduler read the sources ({read}), but did not cut; its log says why"
+        return f"there was no paper to send, and a source failed; the last readings: {_listed(runs)}"
+    return f"the scheduler read the sources ({_listed(runs)}), but did not cut; its log says why"
 
 
 def _listed(runs: Collection[SourceRun]) -> str:

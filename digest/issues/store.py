@@ -163,6 +163,12 @@ def bare_issues(connection: Connection, limit: int, before: int | None = None) -
     return [issue_in(row, ()) for row in connection.execute(query.order_by(issues.c.id.desc()).limit(limit))]
 
 
+def issues_between(connection: Connection, first: date, last: date) -> list[Issue]:
+    """Read issues of every kind without their papers, by date."""
+    query = select(issues).where(issues.c.date.between(first, last)).order_by(issues.c.date, issues.c.id)
+    return [issue_in(row, ()) for row in connection.execute(query)]
+
+
 def issue_id_on(connection: Connection, kind: str, day: date) -> int | None:
     return connection.execute(select(issues.c.id).where(issues.c.kind == kind, issues.c.date == day)).scalar()
 

@@ -11,6 +11,7 @@ from digest.issues.store import issue_by_id, set_status, set_withdrawn
 from digest.ledger import events, transitions
 from digest.ledger.kinds import IssueKind, IssueStatus, State
 
+WITHDRAWN = "withdrawn"  # the event
 _UNSENT = (State.QUEUED, State.CLAIMED, State.SENDING, State.UNCERTAIN, State.QUARANTINED)
 
 
@@ -24,7 +25,7 @@ def withdraw(engine: Engine, issue_id: int, reason: str, now: datetime) -> bool:
             return False
         if is_unsent(connection, issue_id) and set_status(connection, issue_id, IssueStatus.CANCELLED):
             transitions.skip_cancelled(connection, now)
-        _record(connection, issue_id, "withdrawn", now, reason)
+        _record(connection, issue_id, WITHDRAWN, now, reason)
     return True
 
 
@@ -43,9 +44,9 @@ def is_unsent(connection: Connection, issue_id: int) -> bool:
     return connection.execute(unsent.limit(1)).first() is not None
 
 
-def last_change(connection: Connection, issue: Issue) -> events.Event | None:
-    """Return the event that gave the issue its status; None if it was never paused or cancelled."""
-    same = events.latest(connection, 10, f"issue:{issue.date}", str(issue.status))
+def last_change(connection: Connection, issue: Issue, what: str = "") -> events.Event | None:
+    """Return the last event `what` of an issue, or the one that gave it its status; None if there was none."""
+    same = events.latest(connection, 10, f"issue:{issue.date}", what or str(issue.status))
     return next((event for event in same if event.detail.get("kind", IssueKind.DAILY) == issue.kind), None)
 
 

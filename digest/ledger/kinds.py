@@ -72,6 +72,15 @@ class Listing(StrEnum):
     SKIPPED = "skipped"
 
 
+class RefusalClass(StrEnum):
+    """What a refusal is about: the second number of its enhanced code (RFC 3463)."""
+
+    ADDRESS = "address"
+    MAILBOX = "mailbox"
+    POLICY = "policy"
+    OTHER = "other"
+
+
 class SkipReason(StrEnum):
     """Why a due delivery was not sent, as the ledger stores it and `digest audit` shows it."""
 
@@ -79,7 +88,7 @@ class SkipReason(StrEnum):
     EMPTY_ISSUE = "empty issue"
     TOO_FEW = "too few papers"  # worth an email; they wait for the next one
     UNSUBSCRIBED = "unsubscribed"
-    PAUSED = "paused by the reader"
+    PAUSED = "paused by the subscriber"
     SUPPRESSED = "suppressed"
     CANCELLED = "issue cancelled"
     ERASED = "erased"

@@ -4,7 +4,7 @@ Only the domains with the most subscribers are named, so that strangers, who can
 fill the table; and none with few subscribers, since it may tell who they are.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -67,3 +67,18 @@ def replies_to(connection: Connection) -> dict[tuple[str, ReplyClass], int]:
         .group_by(reply_counts.c.domain, reply_counts.c.reply)
     )
     return {(domain, ReplyClass(reply)): int(count) for domain, reply, count in connection.execute(query)}
+
+
+def replies_since(connection: Connection, day: date) -> dict[str, Counter[ReplyClass]]:
+    """The replies from a day (UTC) on, by domain, and OTHER for those of domains that had no name then."""
+    columns = (reply_counts.c.domain, reply_counts.c.reply)
+    query = select(*columns, func.sum(reply_counts.c.replies)).where(reply_counts.c.day >= day).group_by(*columns)
+    replies: dict[str, Counter[ReplyClass]] = defaultdict(Counter)
+    for domain, reply, count in connection.execute(query):
+        replies[domain][ReplyClass(reply)] += int(count)
+    return dict(replies)
+
+
+def named_destinations(connection: Connection) -> dict[str, int]:
+    """The domains that are counted by name, with their confirmed subscribers as of the last hour."""
+    return {row.domain: row.subscribers for row in connection.execute(select(destinations))}

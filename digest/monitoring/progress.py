@@ -5,7 +5,7 @@ Counts only deliveries that are not accepted, by partial indexes; the other cand
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -105,8 +105,11 @@ class Waiting:
         return self.due + self.later + self.in_paused_issues + self.with_workers
 
 
-def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssueProgress, ...], Waiting]:
-    """The issues of the last two days and those with anything left to send, newest first; and all that waits."""
+def read_progress(
+    connection: Connection, now: datetime, others: Collection[int] = ()
+) -> tuple[tuple[IssueProgress, ...], Waiting]:
+    """The issues of the last two days, those with anything left to send, and `others`, newest first; and all that
+    waits."""
     waiting = [_Group(*row) for row in _waiting_rows(connection, now)]
     held = connection.execute(
         select(deliveries.c.issue_id, deliveries.c.state, func.count())
@@ -114,7 +117,7 @@ def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssuePro
         .group_by(deliveries.c.issue_id, deliveries.c.state)
     ).all()
     unfinished = {group.issue_id for group in waiting} | {row.issue_id for row in held} - {None}
-    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished))
+    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished | set(others)))
     columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
     order = (issues.c.date.desc(), issues.c.id)
     rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()

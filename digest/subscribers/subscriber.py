@@ -14,6 +14,18 @@ WORKDAYS = frozenset(range(5))
 MAX_PAPERS = 25
 
 
+class Period(StrEnum):
+    """The length of a row when subscribers are counted over time."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    def first_day(self, today: date) -> date:
+        """A day in the first row, if nobody says otherwise."""
+        return today - timedelta(days={Period.DAY: 30, Period.WEEK: 12 * 7, Period.MONTH: 365}[self])
+
+
 class Frequency(StrEnum):
     """A subscriber gets each day's issue, or one that ranks the papers of a whole week."""
 

@@ -17,9 +17,9 @@ from tests.support.scenario import MORNING, add_papers, cut
 
 # Commands that only read. Every other one has --dry-run.
 READING = {
-    "console operators",
-    "audit", "backtest", "check", "doctor", "explain", "lint", "preview", "search", "status", "subscribers count",
-    "subscribers export", "subscribers list", "subscribers show", "suppressions list", "upcoming",
+    "audit", "backtest", "bounces", "check", "console operators", "days", "doctor", "domains", "explain", "lint",
+    "preview", "search", "status", "subscribers count", "subscribers export", "subscribers list", "subscribers show",
+    "suppressions list", "upcoming",
 }  # fmt: skip
 _PROGRAMS = re.compile(r"None\b|[A-Z]\w+\.[A-Z_]{2,}|<\w+ object|\('|\[\]|\{'|Option\(")
 

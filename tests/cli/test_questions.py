@@ -182,7 +182,7 @@ def test_asking_what_comes_next_stores_nothing(run, engine):
     coming = json.loads(run("upcoming", "--json").stdout)
     assert stored() == before
     assert (coming["issue"], coming["subscribers"]) == ("2026-03-05", 5)
-    assert coming["left_out"] == {"suppressed": 2, "paused by the reader": 1}
+    assert coming["left_out"] == {"suppressed": 2, "paused by the subscriber": 1}
     assert len(coming["papers"]) == 15
 
 
@@ -191,7 +191,7 @@ def test_asking_what_comes_next_stores_nothing(run, engine):
     [
         ({"confirmed": "unsubscribed"}, "there is no confirmed subscriber"),
         ({"weekdays": 32}, "none of 1 confirmed subscribers was due: all of them chose other weekdays"),
-        ({"paused_until": date(2026, 6, 1)}, "was due: 1 paused by the reader; the others chose other weekdays"),
+        ({"paused_until": date(2026, 6, 1)}, "was due: 1 paused by the subscriber; the others chose other weekdays"),
     ],
 )
 def test_an_issue_for_nobody_says_why(command, engine, database_url, changes, why):

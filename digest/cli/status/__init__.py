@@ -1,1 +1,1 @@
-"""The commands status and check: how the installation is, for people and for monitoring."""
+"""The commands that tell how the installation is and what was sent, for people and for monitoring."""

@@ -1,8 +1,7 @@
 """The command subscribers count."""
 
 from dataclasses import asdict
-from datetime import date, timedelta
-from enum import StrEnum
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ from digest import clock
 from digest.cli.lookup import reading
 from digest.cli.options import date_option
 from digest.cli.output import answer, table, with_json
+from digest.subscribers.subscriber import Period
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.subscribers.growth import Growth
@@ -18,15 +18,6 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
 _BAR = 40  # columns
 
 
-class Period(StrEnum):
-    """The length of a row."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
-_DAYS_BACK = {Period.DAY: 30, Period.WEEK: 12 * 7, Period.MONTH: 365}  # without --since
 Since = Annotated[date | None, date_option("--since", "First day.", "30 days, 12 weeks or 12 months ago")]
 
 
@@ -42,7 +33,7 @@ def count(
     from digest.subscribers.growth import growth
 
     today = clock.now().date()
-    first = since or today - timedelta(days=_DAYS_BACK[by])
+    first = since or by.first_day(today)
     if first > today:
         raise typer.BadParameter(f"{first} is in the future", param_hint="--since")
     with reading() as connection:

@@ -42,6 +42,7 @@ from digest.database.tables.subscribers import (
     form_requests,
     opinions,
     spellings,
+    subscriber_days,
     subscribers,
     suppressions,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "spaces",
     "spellings",
     "stale_profiles",
+    "subscriber_days",
     "subscribers",
     "suggestions",
     "suppressions",

@@ -22,6 +22,8 @@ BY_PEOPLE = {
     "sqlite": "json_extract(detail, '$.through') IS NOT NULL",
 }
 _WAITING = "state IN ('queued', 'uncertain')"
+REFUSED = "state = 'refused'"
+REASONS_TO_LEAVE = "what = 'said why they left'"
 UNSENT = "state IN ('refused', 'expired', 'skipped', 'quarantined')"
 
 # The ledger: each row is a message to a recipient. All transitions are in digest/ledger.
@@ -68,6 +70,8 @@ deliveries = table(
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
     # An issue's accepted deliveries are its candidates without all others, so that only these few have to be counted.
     partial_index("ix_deliveries_unsent", "state", "issue_id", "reason", where=UNSENT),
+    # The newest refusals, and their codes, without reading the rows.
+    partial_index("ix_deliveries_refused", "finished_at", "id", "reply_enhanced", where=REFUSED),
     # Counts what belongs to no issue, without reading the rows.
     partial_index("ix_deliveries_requested", "kind", "state", "reason", "attempts", where="issue_id IS NULL"),
     # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.
@@ -140,6 +144,7 @@ events = table(
     Column("subject", Code(80), nullable=False, index=True),  # "issue:2026-11-23", "subscriber:<key>", "source:arxiv"
     Column("what", Code(40), nullable=False),
     Column("detail", Json, nullable=False),
+    partial_index("ix_events_reasons_to_leave", "at", where=REASONS_TO_LEAVE),
     # Actions of people: {"by": name, "through": "shell", "console" or "api"}.
     Index(
         "ix_events_by_people",

@@ -75,6 +75,16 @@ suppressions = table(
     Index("ix_suppressions_created", "created_at", "key"),
 )
 
+# Subscribers by day (UTC), as the scheduler counted them last: too many to count for each page.
+subscriber_days = table(
+    "subscriber_days",
+    Column("day", Date, primary_key=True),
+    Column("signed_up", Integer, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+    Column("left", Integer, nullable=False),  # of those who had confirmed
+    Column("counted_at", Instant, nullable=False),  # the same in every row
+)
+
 # Addresses that reach the mailbox of another one, for the limits on messages to one mailbox (mailboxes.py).
 spellings = table(
     "spellings",

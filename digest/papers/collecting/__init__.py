@@ -4,7 +4,14 @@ from digest.papers.collecting.backfill import Backfill, BackfillStep, first_seen
 from digest.papers.collecting.collect import ANY_TIME, collect, collect_recent
 from digest.papers.collecting.health import lost_touch, source_notes
 from digest.papers.collecting.runs import SourceHealth, SourceRun, source_title
-from digest.papers.collecting.store import last_runs, last_successes, newest_runs, record_run, remembered_by
+from digest.papers.collecting.store import (
+    first_run_at,
+    last_runs,
+    last_successes,
+    newest_runs,
+    record_run,
+    remembered_by,
+)
 
 __all__ = [
     "ANY_TIME",
@@ -14,6 +21,7 @@ __all__ = [
     "SourceRun",
     "collect",
     "collect_recent",
+    "first_run_at",
     "first_seen",
     "last_runs",
     "last_successes",

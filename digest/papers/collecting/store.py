@@ -34,9 +34,12 @@ def record_run(connection: Connection, run: SourceRun) -> None:
 
 
 def last_runs(
-    connection: Connection, until: datetime | None = None, sources: Collection[str] | None = None
+    connection: Connection,
+    until: datetime | None = None,
+    sources: Collection[str] | None = None,
+    since: datetime | None = None,
 ) -> list[SourceRun]:
-    """The latest run of all sources, or of these, for their latest day, up to `until`, by source name."""
+    """The latest run of all sources, or of these, for their latest day, from `since` to `until`, by source name."""
     newest = func.row_number().over(
         partition_by=collections.c.source,
         order_by=(collections.c.day.desc(), collections.c.started_at.desc(), collections.c.id.desc()),
@@ -44,11 +47,20 @@ def last_runs(
     runs = select(collections, newest.label("number"))
     if until is not None:
         runs = runs.where(collections.c.started_at <= until, collections.c.day <= until.date())
+    if since is not None:
+        runs = runs.where(collections.c.started_at >= since)
     if sources is not None:  # others may have been read before the operator changed the setting
         runs = runs.where(collections.c.source.in_(sources))
     ranked = runs.subquery()
     query = select(ranked).where(ranked.c.number == 1).order_by(ranked.c.source)
     return [_run(row) for row in connection.execute(query)]
+
+
+def first_run_at(connection: Connection, sources: Collection[str]) -> datetime | None:
+    """When the first of these sources was read for the first time."""
+    first = select(func.min(collections.c.started_at))  # for each by itself, which its index answers
+    instants = (connection.execute(first.where(collections.c.source == name)).scalar() for name in sources)
+    return min(filter(None, instants), default=None)
 
 
 def newest_runs(connection: Connection, source: str, until: datetime, limit: int) -> list[SourceRun]:

@@ -1,26 +1,25 @@
 """Past issues: the sums of each, who did not get it and why, and taking one off the site."""
 
-from collections.abc import Callable
 from datetime import date
 from typing import Annotated
 
 from fastapi import Query, Response
-from sqlalchemy import Connection
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.issues.audit import Audit, Search, audit, search
+from digest.issues.audit import Search, search
 from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger import events
 from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
-from digest.monitoring.progress import read_progress
+from digest.monitoring.days import issue_sums
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
-from digest.web.console.issue_view import COUNTED, progress_of, view_of
+from digest.web.console.issue_view import progress_of, view_of
 from digest.web.console.operators_log import details_of
+from digest.web.console.reports.votes import votes_behind
 from digest.web.site import Posted
 
 router = ConsoleRouter()
@@ -34,8 +33,9 @@ def list_issues(visitor: AnyRole, before: Before = None) -> Response:
     """Newest first, with the sums of each."""
     now = clock.now()
     with read_only(visitor.site.engine) as connection:
-        issues, sums_of = bare_issues(connection, _ISSUES + 1, before), _sums(connection)
-        shown = [(issue, progress_of(issue, sums_of(issue.id))) for issue in issues[:_ISSUES]]
+        issues = bare_issues(connection, _ISSUES + 1, before)
+        sums = issue_sums(connection, [issue.id for issue in issues[:_ISSUES]], now)
+        shown = [(issue, progress_of(issue, sums[issue.id])) for issue in issues[:_ISSUES]]
     return visitor.show(
         "issues",
         issues=[(issue, view_of(progress, None, now)) for issue, progress in shown],
@@ -52,16 +52,18 @@ def show_issue(
     with read_only(visitor.site.engine) as connection:
         issue_id = stored_issue(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
-        sums = _sums(connection)(issue_id)
+        sums = issue_sums(connection, [issue_id], now)[issue_id]
         rows = search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now) if show else []
         held = count_uncertain(connection, issue_id) if sums.uncertain else 0
         happened = events.latest(connection, _EVENTS, f"issue:{day}")
         why = why_unsent(connection, sums, issue.note)
+        votes = votes_behind(connection, issue) if not show else None
     return visitor.show(
         "issue",
         issue=issue,
         view=view_of(progress_of(issue, sums, held), None, now),
         unexplained=sums.unexplained,
+        votes=votes,
         why_unsent=why,
         history=[(each, details_of(each)) for each in happened if each.detail.get("kind", IssueKind.DAILY) == kind],
         show=show,
@@ -69,29 +71,6 @@ def show_issue(
         rows=rows[:_ROWS],
         older=rows[_ROWS - 1].id if len(rows) > _ROWS else None,
     )
-
-
-def _sums(connection: Connection) -> Callable[[int], Audit]:
-    """A function that returns the sums of an issue; recent ones are counted by the indexes of unsent deliveries."""
-    recent = {each.id: each for each in read_progress(connection, clock.now())[0]}
-
-    def sums_of(issue_id: int) -> Audit:
-        if issue_id not in recent:
-            return audit(connection, issue_id)
-        each = recent[issue_id]
-        counts = {name: getattr(each, name) for name in COUNTED}
-        left_out = dict(each.not_queued)
-        return Audit(
-            str(each.date),
-            each.candidates,
-            issue_id=issue_id,
-            status=each.status,
-            skipped=dict(each.skipped),
-            not_queued=left_out,
-            **counts,
-        )
-
-    return sums_of
 
 
 def _count(sums: object, listing: Listing) -> int:
@@ -108,7 +87,8 @@ def _count(sums: object, listing: Listing) -> int:
 @router.page(ISSUE + "/withdraw")
 def ask_before_withdrawing(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
     with read_only(visitor.site.engine) as connection:
-        sums = _sums(connection)(stored_issue(connection, day, kind))
+        issue_id = stored_issue(connection, day, kind)
+        sums = issue_sums(connection, [issue_id], clock.now())[issue_id]
     unsent = sums.queued + sums.deferred + sums.claimed + sums.sending
     return visitor.show(
         "sure",

@@ -13,7 +13,7 @@ from digest.issues.selection import FEWEST
 from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
 from digest.subscribers.preferences import DEFAULTS
 from digest.web.cards import paper_card
-from digest.web.public.issue_chart import Dot, chance_of, issue_chart
+from digest.web.public.issue_chart import Dot, chance_of, count_below, count_best, issue_chart
 from digest.web.public.score_labels import EARLY_LABELS
 from digest.web.site import REVALIDATED, PageRouter, TheSite, same_for_all
 
@@ -76,12 +76,11 @@ def _picture(voted: Sequence[Dot], floor: float | None) -> dict[str, Any]:
     """The chart, and the numbers of its text alternative."""
     is_real = len(voted) >= _FEWEST_DOTS
     dots = voted if is_real else _EXAMPLE
-    below = sum(score < floor for _votes, score in dots) if floor is not None else 0
-    best = min(DEFAULTS.papers, len(dots) - below)
+    best = count_best(dots, DEFAULTS.papers, floor)
     return {
         "chart": issue_chart(dots, best, floor),
         "is_real": is_real,
         "papers": len(dots),
         "best": best,
-        "below": below,
+        "below": count_below(dots, floor),
     }

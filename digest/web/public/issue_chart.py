@@ -37,6 +37,15 @@ def issue_chart(dots: Sequence[Dot], best: int, floor: float | None) -> IssueCha
     )
 
 
+def count_best(dots: Sequence[Dot], most: int, floor: float | None) -> int:
+    """How many of the papers are the best: up to `most`, and none below the floor."""
+    return min(most, len(dots) - count_below(dots, floor))
+
+
+def count_below(dots: Sequence[Dot], floor: float | None) -> int:
+    return 0 if floor is None else sum(score < floor for _votes, score in dots)
+
+
 def chance_of(score: float) -> float:
     """The chance whose log-odds are `score`."""
     return 1 / (1 + math.exp(-score))

@@ -76,4 +76,4 @@ def test_a_subscriber_who_pauses_after_their_papers_were_chosen_gets_no_message(
     with closing(postman(engine, hands.sender, hands.folder, lambda: hands.at, throttle=throttle)) as worker:
         worker.deliver_due(10)
     assert smtp_server.taken == []
-    assert hands.audit(issue).skipped == {"paused by the reader": 1}
+    assert hands.audit(issue).skipped == {"paused by the subscriber": 1}

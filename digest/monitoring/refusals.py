@@ -1,0 +1,137 @@
+"""Messages that mail servers refused in the SMTP session: the newest, and their sums."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, text, tuple_
+
+from digest.database.dialect import use_indexes
+from digest.database.tables import deliveries, subscribers, suppressions
+from digest.database.tables.ledger import REFUSED
+from digest.ledger.kinds import RefusalClass, SuppressionReason
+from digest.ledger.replies import ReplyClass, replies_since
+
+LATELY = timedelta(days=30)
+_LOOKED_THROUGH = 5_000  # refusals, for those of one domain
+
+Position = tuple[datetime, int]  # of a refusal: its instant and its number
+
+
+_STORED = ("id", "finished_at", "kind", "occasion", "recipient", "subscriber_id")
+_COLUMNS = tuple(deliveries.c[name] for name in (*_STORED, "reply_code", "reply_enhanced", "reply_text"))
+_SUBJECTS = {"1": RefusalClass.ADDRESS, "2": RefusalClass.MAILBOX, "7": RefusalClass.POLICY}
+_CODES = {subject: f"5.{number}." for number, subject in _SUBJECTS.items()}
+
+
+def code_subject(enhanced: str) -> RefusalClass:
+    """What an enhanced code is about."""
+    return _SUBJECTS.get(enhanced.partition(".")[2].partition(".")[0], RefusalClass.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that was refused."""
+
+    id: int
+    at: datetime
+    kind: str
+    occasion: str  # ISO date of the issue or of the request
+    recipient: str
+    address: str | None  # None once the subscriber is deleted
+    code: int | None
+    enhanced: str  # such as "5.1.1"; "" if the server gave none
+    text: str
+    suppressed: str | None  # why the address gets no message now; None: it does
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalSearch:
+    """Refusals to look for."""
+
+    domain: str = ""
+    about: RefusalClass | None = None
+    before: Position | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalSums:
+    """Refusals since an instant."""
+
+    by_code: dict[str, int]  # enhanced, "" for none; most first
+    by_domain: dict[str, int]  # of the domains that are counted by name (ledger/replies.py); most first
+    suppressed: int  # addresses that get no message since then because of a refusal
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_code.values())
+
+
+def refusals(connection: Connection, wanted: RefusalSearch, limit: int) -> tuple[list[Refusal], Position | None]:
+    """The newest refusals that match, and where older ones begin; None after the last.
+
+    Of one domain, the next few thousand refusals are looked through, so a part may be short or empty.
+    """
+    use_indexes(connection)
+    at, number = deliveries.c.finished_at, deliveries.c.id
+    newest = select(*_COLUMNS).where(*_which(wanted)).order_by(at.desc(), number.desc())
+    part = newest.limit(_LOOKED_THROUGH if wanted.domain else limit + 1).subquery()
+    query = select(part, subscribers.c.email, suppressions.c.reason.label("suppressed"))
+    query = query.outerjoin(subscribers, subscribers.c.id == part.c.subscriber_id)
+    query = query.outerjoin(suppressions, suppressions.c.key == part.c.recipient)
+    if wanted.domain:
+        query = query.where(subscribers.c.email.endswith(f"@{wanted.domain}", autoescape=True))
+    in_order = query.order_by(part.c.finished_at.desc(), part.c.id.desc()).limit(limit + 1)
+    rows = [_refusal(row) for row in connection.execute(in_order)]
+    if len(rows) > limit:
+        return rows[:limit], (rows[limit - 1].at, rows[limit - 1].id)
+    if not wanted.domain:
+        return rows, None
+    end = newest.with_only_columns(at, number).offset(_LOOKED_THROUGH - 1).limit(1)
+    last = connection.execute(end).one_or_none()
+    return rows, (last[0], last[1]) if last else None
+
+
+def refusal_sums(connection: Connection, since: datetime) -> RefusalSums:
+    """Sums by an index of the refused, and from the stored counts of replies."""
+    use_indexes(connection)
+    code = deliveries.c.reply_enhanced
+    query = select(code, func.count()).where(text(REFUSED), deliveries.c.finished_at >= since).group_by(code)
+    by_code = Counter({row[0]: row[1] for row in connection.execute(query)})
+    replies = replies_since(connection, since.date())
+    by_domain = Counter({domain: counts[ReplyClass.REFUSED] for domain, counts in replies.items()})
+    followed = (suppressions.c.created_at >= since) & (suppressions.c.reason == str(SuppressionReason.REFUSED))
+    suppressed = connection.execute(select(func.count()).where(followed)).scalar_one()
+    return RefusalSums(dict(by_code.most_common()), dict((+by_domain).most_common()), suppressed)
+
+
+def _which(wanted: RefusalSearch) -> list[ColumnElement[bool]]:
+    at, code = deliveries.c.finished_at, deliveries.c.reply_enhanced
+    which: list[ColumnElement[bool]] = [text(REFUSED)]  # type: ignore[list-item]
+    if wanted.since is not None:
+        which.append(at >= wanted.since)
+    if wanted.before is not None:
+        instant, number = wanted.before
+        which.append(tuple_(at, deliveries.c.id) < tuple_(literal(instant, at.type), number))
+    if wanted.about in _CODES:
+        which.append(code.startswith(_CODES[wanted.about], autoescape=True))
+    elif wanted.about is RefusalClass.OTHER:
+        which += [~code.startswith(prefix, autoescape=True) for prefix in _CODES.values()]
+    return which
+
+
+def _refusal(row: Row[Any]) -> Refusal:
+    return Refusal(
+        row.id,
+        row.finished_at,
+        row.kind,
+        row.occasion,
+        row.recipient,
+        row.email,
+        row.reply_code,
+        row.reply_enhanced,
+        row.reply_text,
+        row.suppressed,
+    )

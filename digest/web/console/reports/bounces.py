@@ -1,0 +1,75 @@
+"""Messages that were refused: the newest, their sums, and the share of each issue."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import HTTPException, Query, Response
+from sqlalchemy import Connection
+
+from digest import clock
+from digest.database.engine import read_only
+from digest.issues.store import issues_between
+from digest.ledger.kinds import IssueKind, RefusalClass
+from digest.monitoring.days import issue_sums
+from digest.monitoring.refusals import LATELY, Position, RefusalSearch, code_subject, refusal_sums, refusals
+from digest.text import parse_domain, parse_instant
+from digest.web.console.access import AnyRole, ConsoleRouter
+from digest.web.console.reports.plot import Column, Plot, columns
+
+router = ConsoleRouter()
+
+_ROWS = 50
+
+
+@router.page("/bounces")
+def list_bounces(
+    visitor: AnyRole,
+    domain: Annotated[str, Query(max_length=253)] = "",
+    about: RefusalClass | None = None,
+    before: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    """Newest first; of one domain, and about one subject."""
+    now, domain = clock.now(), domain.strip().lower()
+    wanted = RefusalSearch(parse_domain(domain) or "", about, _position(before))
+    with read_only(visitor.site.engine) as connection:
+        accepted, refused = _of_issues(connection, now)
+        rows, older = refusals(connection, wanted, _ROWS)
+        sums = refusal_sums(connection, now - LATELY)
+    return visitor.show(
+        "bounces",
+        domain=domain,
+        is_domain=bool(wanted.domain) or not domain,
+        about=about,
+        subjects=list(RefusalClass),
+        accepted=accepted,
+        refused=refused,
+        rows=rows if wanted.domain or not domain else [],
+        sums=sums,
+        subject_of=code_subject,
+        older=f"{older[0].isoformat()}~{older[1]}" if older else "",
+    )
+
+
+def _of_issues(connection: Connection, now: datetime) -> tuple[Plot, Plot]:
+    """What was accepted and refused of each daily issue lately, each on a scale of its own."""
+    stored = [
+        issue
+        for issue in issues_between(connection, (now - LATELY).date(), now.date())
+        if issue.kind == IssueKind.DAILY
+    ]
+    sums = issue_sums(connection, [issue.id for issue in stored], now)
+    return (
+        columns([Column(str(each.date), [("accepted", sums[each.id].accepted, "accepted")]) for each in stored]),
+        columns([Column(str(each.date), [("failed", sums[each.id].refused, "refused")]) for each in stored]),
+    )
+
+
+def _position(stored: str) -> Position | None:
+    """The last refusal of the page before. Raises HTTPException 404 for anything else."""
+    if not stored:
+        return None
+    at, _, number = stored.partition("~")
+    instant = parse_instant(at)
+    if instant is None or not number.isascii() or not number.isdecimal() or int(number) >= 2**62:
+        raise HTTPException(404)
+    return instant, int(number)
