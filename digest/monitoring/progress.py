@@ -5,7 +5,7 @@ Counts only deliveries that are not accepted, by partial indexes; the other cand
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,12 +14,14 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from digest.database.dialect import use_indexes
 from digest.database.tables import deliveries, issues
+from digest.issues.audit import Audit, audit
 from digest.issues.store import settings_of
 from digest.ledger import events
 from digest.ledger.deliveries import HELD, awaits_operator
 from digest.ledger.kinds import IssueKind, IssueStatus, State
 from digest.ledger.totals import ENDED, WAITING
 
+COUNTED = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
 _SHOWN = timedelta(days=2)  # since the cut; older issues only while something of them waits
 _EVENTS = 20  # of an issue, newest first, among which is its pause
 
@@ -103,6 +105,29 @@ class Waiting:
     def all(self) -> int:
         """All deliveries that may still be sent."""
         return self.due + self.later + self.in_paused_issues + self.with_workers
+
+
+def sums_of_issues(connection: Connection, now: datetime) -> Callable[[int], Audit]:
+    """A function that returns the sums of an issue; recent ones are counted by the indexes of unsent deliveries."""
+    recent = {each.id: each for each in read_progress(connection, now)[0]}
+
+    def sums_of(issue_id: int) -> Audit:
+        if issue_id not in recent:
+            return audit(connection, issue_id)
+        each = recent[issue_id]
+        counts = {name: getattr(each, name) for name in COUNTED}
+        left_out = dict(each.not_queued)
+        return Audit(
+            str(each.date),
+            each.candidates,
+            issue_id=issue_id,
+            status=each.status,
+            skipped=dict(each.skipped),
+            not_queued=left_out,
+            **counts,
+        )
+
+    return sums_of
 
 
 def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssueProgress, ...], Waiting]:

@@ -6,9 +6,8 @@ from datetime import datetime
 from digest.issues.audit import Audit
 from digest.issues.issue import Issue
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.monitoring.progress import IssueProgress
+from digest.monitoring.progress import COUNTED, IssueProgress
 
-COUNTED = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
 BAR_WIDTH = 1000  # units of the drawing
 
 

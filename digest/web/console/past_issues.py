@@ -1,25 +1,23 @@
 """Past issues: the sums of each, who did not get it and why, and taking one off the site."""
 
-from collections.abc import Callable
 from datetime import date
 from typing import Annotated
 
 from fastapi import Query, Response
-from sqlalchemy import Connection
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.issues.audit import Audit, Search, audit, search
+from digest.issues.audit import Search, search
 from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger import events
 from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
-from digest.monitoring.progress import read_progress
+from digest.monitoring.progress import sums_of_issues
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
-from digest.web.console.issue_view import COUNTED, progress_of, view_of
+from digest.web.console.issue_view import progress_of, view_of
 from digest.web.console.operators_log import details_of
 from digest.web.site import Posted
 
@@ -34,7 +32,7 @@ def list_issues(visitor: AnyRole, before: Before = None) -> Response:
     """Newest first, with the sums of each."""
     now = clock.now()
     with read_only(visitor.site.engine) as connection:
-        issues, sums_of = bare_issues(connection, _ISSUES + 1, before), _sums(connection)
+        issues, sums_of = bare_issues(connection, _ISSUES + 1, before), sums_of_issues(connection, now)
         shown = [(issue, progress_of(issue, sums_of(issue.id))) for issue in issues[:_ISSUES]]
     return visitor.show(
         "issues",
@@ -52,7 +50,7 @@ def show_issue(
     with read_only(visitor.site.engine) as connection:
         issue_id = stored_issue(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
-        sums = _sums(connection)(issue_id)
+        sums = sums_of_issues(connection, now)(issue_id)
         rows = search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now) if show else []
         held = count_uncertain(connection, issue_id) if sums.uncertain else 0
         happened = events.latest(connection, _EVENTS, f"issue:{day}")
@@ -71,29 +69,6 @@ def show_issue(
     )
 
 
-def _sums(connection: Connection) -> Callable[[int], Audit]:
-    """A function that returns the sums of an issue; recent ones are counted by the indexes of unsent deliveries."""
-    recent = {each.id: each for each in read_progress(connection, clock.now())[0]}
-
-    def sums_of(issue_id: int) -> Audit:
-        if issue_id not in recent:
-            return audit(connection, issue_id)
-        each = recent[issue_id]
-        counts = {name: getattr(each, name) for name in COUNTED}
-        left_out = dict(each.not_queued)
-        return Audit(
-            str(each.date),
-            each.candidates,
-            issue_id=issue_id,
-            status=each.status,
-            skipped=dict(each.skipped),
-            not_queued=left_out,
-            **counts,
-        )
-
-    return sums_of
-
-
 def _count(sums: object, listing: Listing) -> int:
     """The number of deliveries in a listing; that of stuck ones is not counted, and they are always offered."""
     if listing is Listing.STUCK:
@@ -108,7 +83,7 @@ def _count(sums: object, listing: Listing) -> int:
 @router.page(ISSUE + "/withdraw")
 def ask_before_withdrawing(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
     with read_only(visitor.site.engine) as connection:
-        sums = _sums(connection)(stored_issue(connection, day, kind))
+        sums = sums_of_issues(connection, clock.now())(stored_issue(connection, day, kind))
     unsent = sums.queued + sums.deferred + sums.claimed + sums.sending
     return visitor.show(
         "sure",
