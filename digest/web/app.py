@@ -123,6 +123,8 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
 
     async def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
+        if IS_API.match(request.scope["path"]):
+            return problem_response(problem.status_code)
         detail = problem.detail if isinstance(problem.detail, Message) else ""  # else the framework's own phrase
         language = pages.for_request(request)
         if problem.status_code == 404 and not detail and PERSONAL.match(request.scope["path"]):

@@ -17,7 +17,7 @@ from digest.web.api.access import ApiRouter, Caller, TheCaller
 from digest.web.api.issues import stored_issue_id
 from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
 from digest.web.api.problems import ApiError
-from digest.web.api.values import Day, Number
+from digest.web.api.values import IssueDay, Number
 
 router = ApiRouter(tags=["deliveries"])
 
@@ -119,12 +119,12 @@ def list_deliveries_of_subscriber(
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.DELIVERIES_READ, "/issues/{day}/{kind}/deliveries")
+@router.read(Scope.DELIVERIES_READ, "/issues/{date}/{kind}/deliveries")
 def list_deliveries_of_issue(
     caller: TheCaller,
     request: Request,
     response: Response,
-    day: Day,
+    day: IssueDay,
     kind: IssueKind,
     state: _State = None,
     limit: Limit = 50,

@@ -15,7 +15,7 @@ from digest.monitoring.api_tokens import Scope
 from digest.web.api.access import ApiRouter, TheCaller
 from digest.web.api.issues import no_issue
 from digest.web.api.problems import ApiError
-from digest.web.api.values import Day
+from digest.web.api.values import IssueDay
 
 router = ApiRouter(tags=["issues"])
 
@@ -40,11 +40,11 @@ class PreviewResource(BaseModel):
     lint: list[LintProblem]
 
 
-@router.read(Scope.ISSUES_READ, "/issues/{day}/{kind}/preview")
+@router.read(Scope.ISSUES_READ, "/issues/{date}/{kind}/preview")
 def preview_issue(
     caller: TheCaller,
     request: Request,
-    day: Day,
+    day: IssueDay,
     kind: IssueKind,
     language: Annotated[
         str, Query(max_length=20, pattern="^[A-Za-z0-9-]*$", description="BCP 47; empty for that of the site.")

@@ -4,22 +4,22 @@ import re
 from datetime import date
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from digest.text import parse_date
-
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # fromisoformat() also takes 20261123
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
 
 def _day(value: object) -> date:
     """A day is a text: a number would be read as seconds."""
-    day = parse_date(value) if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value) else None
-    if day is None:
+    if not isinstance(value, str) or not _ISO_DAY.fullmatch(value):
         raise ValueError("write a date like 2026-11-23")
-    return day
+    return date.fromisoformat(value)
 
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+IssueDay = Annotated[Day, Path(alias="date", examples=["2026-11-23"])]
 Number = Annotated[int, Field(ge=1, le=2**62)]
 RecipientKey = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 AddressText = Annotated[
