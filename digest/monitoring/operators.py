@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from digest.database.dialect import insert_or_change
 from digest.database.tables import operators, sessions
 from digest.ledger import events
+from digest.monitoring import api_tokens
 
 LINK_LIFETIME = timedelta(minutes=15)
 IDLE = timedelta(hours=12)  # without a request, after which a session ends
@@ -65,23 +66,26 @@ def role_of(connection: Connection, name: str) -> OperatorRole | None:
 def make_link(connection: Connection, name: str, role: OperatorRole, now: datetime) -> str:
     """The secret of a link that signs `name` in once; it replaces the last one. Adds the operator if new.
 
-    Another role than before ends the sessions.
+    Another role than before ends the sessions, and that of a viewer the API tokens as well.
     """
     before, secret = role_of(connection, name), secrets.token_urlsafe(32)
     link = {"role": role, "link_hash": _hash(secret), "link_until": now + LINK_LIFETIME}
     connection.execute(insert_or_change(connection, operators, ["name"], link).values(name=name, added_at=now, **link))
     if before not in (None, role):
         _end_sessions(connection, name)
+        if role is OperatorRole.VIEWER:
+            api_tokens.revoke_all_of(connection, name, now)
     what = "sign-in link made" if before is role else "role changed" if before else "operator added"
     _record(connection, name, what, now, role)
     return secret
 
 
 def remove(connection: Connection, name: str, now: datetime) -> bool:
-    """Remove an operator with all links and sessions; False if there is none of this name."""
+    """Remove an operator with all links, sessions and API tokens; False if there is none of this name."""
     _end_sessions(connection, name)
     is_removed = connection.execute(delete(operators).where(operators.c.name == name)).rowcount == 1
     if is_removed:
+        api_tokens.revoke_all_of(connection, name, now)
         _record(connection, name, "operator removed", now)
     return is_removed
 

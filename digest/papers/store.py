@@ -16,7 +16,9 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal,
     select,
+    tuple_,
     type_coerce,
     update,
 )
@@ -128,6 +130,20 @@ def latest_papers(connection: Connection, limit: int) -> list[Paper]:
     query = select(papers).where(papers.c.withdrawn_at.is_(None))
     query = query.order_by(papers.c.first_seen_at.desc(), listed.desc(), papers.c.id).limit(limit)
     return [paper_from(row) for row in connection.execute(query)]
+
+
+def newest_papers(
+    connection: Connection, limit: int, before: tuple[datetime, str] | None = None
+) -> list[tuple[Paper, datetime]]:
+    """The papers first seen last, with that instant; only those `before` an instant and, at the same instant, an id."""
+    query = select(papers).where(papers.c.withdrawn_at.is_(None))
+    if before is not None:
+        at, paper_id = literal(before[0], papers.c.first_seen_at.type), before[1]
+        # The first condition is for the index, which knows no ids.
+        query = query.where(papers.c.first_seen_at <= at)
+        query = query.where(tuple_(papers.c.first_seen_at, papers.c.id) < tuple_(at, paper_id))
+    rows = connection.execute(query.order_by(papers.c.first_seen_at.desc(), papers.c.id.desc()).limit(limit))
+    return [(paper_from(row), row.first_seen_at) for row in rows]
 
 
 def days_of_papers(connection: Connection) -> list[date]:

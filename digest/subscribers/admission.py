@@ -31,7 +31,7 @@ HOUR = 3600.0
 EVENTS = "sign-ups"  # the subject of the events that tell the operator
 REFUSED = "refused requests"
 WITHOUT_FORM_TIME = 2  # what a request counts that does not come from one of our forms
-SIGN_INS_AN_HOUR = 10  # to the console, of a client
+API_REQUESTS_AN_HOUR = 5_000  # of a token
 _ROUNDING = 0.001  # seconds
 _MOST_REMEMBERED = 10_000
 
@@ -43,6 +43,17 @@ class LimitScope(StrEnum):
     NETWORK = "network"  # /24 or /48
     DOMAIN = "recipient domain"
     INSTALLATION = "installation"
+    PROGRAM = "API token"
+
+
+class Attempt(StrEnum):
+    """What a client shows that might be guessed."""
+
+    SIGN_IN = "console"
+    API = "wrong API token"
+
+
+ATTEMPTS_AN_HOUR = {Attempt.SIGN_IN: 10, Attempt.API: 60}  # of a client
 
 
 class TooMany(Exception):
@@ -140,23 +151,36 @@ class Admission:
                 self._remember(("" if for_all else self._key(network), self._key(bucket), request.cost), wait)
                 raise TooMany(bucket.scope, wait)
 
-    def take_sign_in(self, connection: Connection, client: str, now: datetime) -> None:
-        """Take from the buckets of a client that signs in to the console, in a transaction. Raises TooMany, which must
-        end it.
+    def take_attempt(self, connection: Connection, attempt: Attempt, client: str, now: datetime) -> None:
+        """Take from the buckets of a client that shows a secret, in a transaction. Raises TooMany, which must end it.
 
         Nothing is shared by all: nobody can keep the operators out.
         """
         own, network = _networks(client)
+        most = ATTEMPTS_AN_HOUR[attempt]
         every = (
-            RequestBucket(LimitScope.CLIENT, f"console {own}", SIGN_INS_AN_HOUR),
-            RequestBucket(LimitScope.NETWORK, f"console {network}", 3 * SIGN_INS_AN_HOUR),
+            RequestBucket(LimitScope.CLIENT, f"{attempt} {own}", most),
+            RequestBucket(LimitScope.NETWORK, f"{attempt} {network}", 3 * most),
         )
-        refused = [self._refused.get(("", self._key(bucket), 1), 0.0) - time.monotonic() for bucket in every]
-        if max(refused) > 0:
-            raise TooMany(LimitScope.CLIENT, max(refused))
-        for bucket, ahead in self._fill(connection, [(bucket, 1) for bucket in every], now).items():
+        self._take_own(connection, every, 1, now)
+
+    def take_api_requests(self, connection: Connection, token_id: int, count: int, now: datetime) -> None:
+        """Take from the bucket of an API token, in a transaction. Raises TooMany, which must end it."""
+        bucket = RequestBucket(LimitScope.PROGRAM, str(token_id), API_REQUESTS_AN_HOUR)
+        self._take_own(connection, (bucket,), count, now)
+
+    def _take_own(self, connection: Connection, every: Sequence[RequestBucket], count: int, now: datetime) -> None:
+        """Take from buckets that belong to one client or token alone."""
+        refused = [
+            (self._refused.get(("", self._key(bucket), count), 0.0) - time.monotonic(), bucket.scope)
+            for bucket in every
+        ]
+        seconds, scope = max(refused)
+        if seconds > 0:
+            raise TooMany(scope, seconds)
+        for bucket, ahead in self._fill(connection, [(bucket, count) for bucket in every], now).items():
             if ahead - HOUR > _ROUNDING:
-                self._remember(("", self._key(bucket), 1), ahead - HOUR)
+                self._remember(("", self._key(bucket), count), ahead - HOUR)
                 raise TooMany(bucket.scope, ahead - HOUR)
 
     def _fill(

@@ -11,11 +11,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, delete, exists, func,
 
 from digest.database.dialect import in_list_param, insert_new, use_indexed_order
 from digest.database.engine import transaction
-from digest.database.tables import (
-    consents,
-    deliveries,
-    subscribers,
-)
+from digest.database.tables import consents, deliveries, subscribers
 from digest.ledger.kinds import Status
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
@@ -81,9 +77,12 @@ def with_status(connection: Connection, status: Status | None = None) -> Iterato
         yield _subscriber(row)
 
 
-def newest(connection: Connection, limit: int, before: int | None = None) -> list[Subscriber]:
-    """Return the subscribers who were stored last; only those with a number below `before`."""
+def newest(
+    connection: Connection, limit: int, before: int | None = None, status: Status | None = None
+) -> list[Subscriber]:
+    """Return the subscribers who were stored last; only those with a number below `before`, and with one status."""
     query = select(subscribers) if before is None else select(subscribers).where(subscribers.c.id < before)
+    query = query if status is None else query.where(subscribers.c.status == status)
     return [_subscriber(row) for row in connection.execute(query.order_by(subscribers.c.id.desc()).limit(limit))]
 
 

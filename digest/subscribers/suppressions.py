@@ -72,12 +72,16 @@ def refused_at(connection: Connection, key: str) -> datetime | None:
     return connection.execute(select(suppressions.c.created_at).where(is_refused)).scalar()
 
 
+_SUPPRESSIONS = select(
+    suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at, subscribers.c.email
+).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
+
+
 def all_suppressions(
     connection: Connection, limit: int | None = None, before: tuple[datetime, str] | None = None
 ) -> list[Suppression]:
     """Return every suppression, newest first; only those `before` an instant and, at the same instant, a key."""
-    columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at)
-    query = select(*columns, subscribers.c.email).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
+    query = _SUPPRESSIONS
     if before is not None:
         at, key = before
         query = query.where(
@@ -86,6 +90,11 @@ def all_suppressions(
         )
     in_order = query.order_by(suppressions.c.created_at.desc(), suppressions.c.key.desc())
     return [Suppression(*row) for row in connection.execute(in_order.limit(limit))]
+
+
+def suppression_with(connection: Connection, key: str) -> Suppression | None:
+    row = connection.execute(_SUPPRESSIONS.where(suppressions.c.key == key)).one_or_none()
+    return Suppression(*row) if row else None
 
 
 def count_suppressions(connection: Connection) -> dict[SuppressionReason, int]:

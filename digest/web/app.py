@@ -19,8 +19,10 @@ from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
 from digest.web import console, inbox
+from digest.web.api.access import PATH as API
+from digest.web.api.app import create_api, problem_response
 from digest.web.assets import Assets
-from digest.web.guard import PERSONAL, Guard, add_security_headers
+from digest.web.guard import IS_API, PERSONAL, Guard, add_security_headers
 from digest.web.monitoring import health, metrics
 from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
@@ -57,6 +59,7 @@ def create_app(
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.state.threads = ()  # of the process, if it serves the pages of an installation
+    app.mount(API, create_api(app.state))
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))
     # Routes are tried in this order, each for some time: those that are asked for most come first.
@@ -79,11 +82,18 @@ def _add_layers(app: FastAPI, settings: Settings, pages: Pages, editions: Editio
     app.add_middleware(OneClick, engine=engine, keys=settings.secret_keys, languages=pages.languages, default=language)
     app.add_middleware(
         Guard,
-        refuse=lambda request, status: pages.for_request(request).refuse(status),
+        refuse=lambda request, status: _refusal(pages, request, status),
         public_url=settings.public_url,
         logs_clients=settings.log_clients,
     )
     app.add_middleware(ForwardedHeaders, trusted_hosts=settings.forwarded_allow_ips)
+
+
+def _refusal(pages: Pages, request: Request, status: int) -> Response:
+    """What the guard answers instead of the app."""
+    if IS_API.match(request.scope["path"]):
+        return problem_response(status)
+    return pages.for_request(request).refuse(status)
 
 
 @asynccontextmanager
@@ -113,6 +123,8 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
 
     async def refused(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)
+        if IS_API.match(request.scope["path"]):
+            return problem_response(problem.status_code)
         detail = problem.detail if isinstance(problem.detail, Message) else ""  # else the framework's own phrase
         language = pages.for_request(request)
         if problem.status_code == 404 and not detail and PERSONAL.match(request.scope["path"]):

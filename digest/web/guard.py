@@ -6,15 +6,16 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi.responses import HTMLResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
 MAX_BODY = 16_384
+MAX_API_BODY = 65_536  # preferences may be written with six characters for each one
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {more}form-action 'self'; "
@@ -26,9 +27,10 @@ PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/"
 PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
 # Pages for operators. Browsers that send no Sec-Fetch-Site cannot post there, because of its Referrer-Policy.
 CONSOLE = re.compile(r"/console(/.*)?", re.DOTALL)
+IS_API = re.compile(r"/api(/|$)")  # for programs: personal data, errors as JSON
 _SIGN_IN = re.compile("^(/console/sign-in/).+", re.DOTALL)
 
-Refuse = Callable[[Request, int], HTMLResponse]
+Refuse = Callable[[Request, int], Response]
 
 
 class Guard:
@@ -68,11 +70,11 @@ class Guard:
         if b"%00" in scope["query_string"] or ("\0" in scope["path"] and not PERSONAL.match(scope["path"])):
             await self._refuse(Request(scope), 400)(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "0")
-        if not (length.isascii() and length.isdecimal()) or int(length[:12]) > MAX_BODY:
+        length, most = Headers(scope=scope).get("content-length", "0"), _max_body(scope)
+        if not (length.isascii() and length.isdecimal()) or int(length[:12]) > most:
             await self._refuse(Request(scope), 413)(scope, receive, send)
             return
-        await self._app(scope, _limited(receive), send)
+        await self._app(scope, _limited(receive, most), send)
 
     def _is_foreign(self, scope: Scope) -> bool:
         """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058).
@@ -92,7 +94,7 @@ class Guard:
 def add_security_headers(headers: MutableHeaders, path: str, method: str) -> None:
     """Add the security headers. A header that a response sets itself stays."""
     console = bool(CONSOLE.fullmatch(path))
-    personal = console or bool(PERSONAL.match(path))
+    personal = console or bool(PERSONAL.match(path)) or bool(IS_API.match(path))
     more = "frame-src 'self'; " if path.startswith("/inbox") else "connect-src 'self'; " if console else ""
     headers.setdefault("Content-Security-Policy", _POLICY.format(more=more))
     headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -108,15 +110,19 @@ def redacted(path: str) -> str:
     return _SIGN_IN.sub(r"\1…", PERSONAL.sub(r"\1…", path))
 
 
-def _limited(receive: Receive) -> Receive:
-    """`receive`, which raises HTTPException 413 once the body is larger than MAX_BODY, whatever its header says."""
+def _max_body(scope: Scope) -> int:
+    return MAX_API_BODY if IS_API.match(scope["path"]) else MAX_BODY
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """`receive`, which raises HTTPException 413 once the body is larger than `most`, whatever its header says."""
     size = 0
 
     async def counted() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY:
+        if size > most:
             raise HTTPException(413)
         return message
 

@@ -26,7 +26,7 @@ from digest.database.tables.ledger import (
     sent_requests,
 )
 from digest.database.tables.monitoring import alarms, heartbeats
-from digest.database.tables.operators import operators, sessions
+from digest.database.tables.operators import api_tokens, operators, sessions
 from digest.database.tables.papers import (
     collections,
     papers,
@@ -49,6 +49,7 @@ from digest.database.tables.subscribers import (
 
 __all__ = [
     "alarms",
+    "api_tokens",
     "buckets",
     "cards",
     "collections",

@@ -1,9 +1,9 @@
-"""The people who run the installation, and their sessions in the console."""
+"""The people who run the installation, their sessions in the console, and the tokens of programs."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey
 
 from digest.database.columns import table
-from digest.database.dialect import Code, Instant
+from digest.database.dialect import Code, Id, Instant, Json
 
 operators = table(
     "operators",
@@ -21,4 +21,19 @@ sessions = table(
     Column("operator", ForeignKey("operators.name", ondelete="CASCADE"), nullable=False, index=True),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),  # up to ten minutes ago while the session is in use
+)
+
+# The tokens with which programs use the API (monitoring/api_tokens.py).
+api_tokens = table(
+    "api_tokens",
+    Column("id", Id, primary_key=True),
+    Column("name", Code(60), nullable=False, unique=True),  # in the operators' log; never used again
+    Column("hash", Code(64), nullable=False, unique=True),  # SHA-256 of the token
+    Column("begins", Code(12), nullable=False),  # its first characters, to recognise it
+    Column("scopes", Json, nullable=False),
+    Column("created_by", Code(80), nullable=False),  # an operator, whose tokens end with their access
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("last_used_at", Instant),  # up to an hour before the last use
+    Column("revoked_at", Instant),
 )

@@ -62,6 +62,7 @@ class Import:
     languages: Collection[str] = (SOURCE,)
     dry_run: bool = False
     on_each: Callable[[], None] = lambda: None  # called after each address
+    preferences: Preferences = DEFAULTS  # where a row names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +151,18 @@ def _person(row: Row, how: Import) -> _Person:
 def _preferences(cells: dict[str, str], how: Import) -> Preferences:
     """The preferences in the columns of our own export; defaults for the others."""
     form = {name: [cells[name]] for name in FIELDS if cells.get(name)}
-    form |= {name: listed(cells.get(name, "")) for name in ("topics", "muted_topics")}
+    form |= {name: listed(cells[name]) for name in ("topics", "muted_topics") if name in cells}
+    form.setdefault("topics", list(how.preferences.topics))  # a form without topics has none ticked
     days = listed(cells.get("weekdays", ""))
     if cells.get("frequency") == "weekly":
         form["weekday"] = days[:1]
     elif days:
         form["frequency"] = ["workdays" if days == list("01234") else "daily"]
-    preferences = parse_preferences(form, how.now, DEFAULTS, how.languages)
+    preferences = parse_preferences(form, how.now, how.preferences, how.languages)
     if isinstance(preferences, dict):
         name, words = next(iter(preferences.items()))
         raise ValueError(f"{name}: {words}")
     until = parse_date(cells.get("paused_until", ""))
     if cells.get("paused_until") and until is None:
         raise ValueError(f"paused_until {cells['paused_until']!r}: write a date, such as 2026-12-31")
-    return replace(preferences, paused_until=until)
+    return replace(preferences, paused_until=until or how.preferences.paused_until)

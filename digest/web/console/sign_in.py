@@ -7,7 +7,7 @@ from digest import clock
 from digest.database.engine import transaction
 from digest.ledger import events
 from digest.monitoring import operators
-from digest.subscribers.admission import TooMany
+from digest.subscribers.admission import Attempt, TooMany
 from digest.web.console.access import (
     PATH,
     THROUGH,
@@ -38,7 +38,7 @@ def sign_in(site: TheSite, request: Request, secret: str) -> Response:
     now, client = clock.now(), request.client.host if request.client else ""
     try:
         with transaction(site.engine) as connection:
-            site.admission.take_sign_in(connection, client, now)
+            site.admission.take_attempt(connection, Attempt.SIGN_IN, client, now)
             session = operators.sign_in(connection, secret, now, session_of(request, site.settings))
             if session is None:
                 events.record_once_a_day(connection, now, "console", "a link to sign in did not work", {})

@@ -1,0 +1,49 @@
+"""Programs that use the API."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from digest.clock import now
+from digest.database.engine import transaction
+from digest.monitoring import api_tokens
+from digest.monitoring.api_tokens import Scope
+from tests.web.conftest import Visit
+
+Program = Callable[..., TestClient]
+
+
+@dataclass
+class Tokens:
+    """Makes tokens with names of their own."""
+
+    engine: Engine
+    made: int = 0
+
+    def new(self, *scopes: Scope, days: int = 90) -> str:
+        self.made += 1
+        wanted = api_tokens.NewToken(f"program {self.made}", frozenset(scopes), days)
+        with transaction(self.engine) as connection:
+            token = api_tokens.create(connection, wanted, "ada", now())
+        assert token is not None
+        return token
+
+
+@pytest.fixture
+def tokens(visit: Visit) -> Tokens:
+    return Tokens(visit.engine)
+
+
+@pytest.fixture
+def program(visit: Visit, tokens: Tokens) -> Program:
+    """`program(scopes)` is a client with a token of these scopes, of all without any."""
+
+    def client(*scopes: Scope) -> TestClient:
+        token = tokens.new(*(scopes or Scope))
+        headers = {"Authorization": f"Bearer {token}"}
+        return TestClient(visit.browser.app, "http://127.0.0.1:8000/api/v1", headers=headers, client=("127.0.0.1", 1))
+
+    return client
