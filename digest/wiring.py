@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, problem_of, read_only
 from digest.database.migrate import why_not_current
-from digest.issues.publish import Plan
+from digest.issues.issue import Plan
 from digest.issues.selection import IssueCache
 from digest.language import Languages
 from digest.ledger.transitions import Recovered

@@ -34,7 +34,7 @@ def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: 
         count = recipients(open_database(), plan, day, now)
         outlook = "was cut before" if count is None else f"would be mailed to {count} of the subscribers"
         progress(f"The issue of {day} {outlook}.")
-        ranked = draft(open_database(), plan, now)
+        ranked = draft(open_database(), plan, now, day)
         rows = [(r.rank, f"{r.score:.3f}", r.paper.id, r.paper.title) for r in ranked[:25]]
         return answer(list(map(_described, ranked)), lambda: table([("rank", "score", "paper", "title"), *rows]))
     count = recipients(migrated_database(), plan, day, now) if day != today and not force else None
@@ -64,6 +64,7 @@ def upcoming(limit: Annotated[int, typer.Option("--limit", min=1, help="Papers t
         "left_out": dict(coming.left_out),
         "also": coming.also,
         "papers": [_described(ranked) for ranked in coming.papers],
+        "choices": [asdict(choice) for choice in coming.choices],
     }
     answer(document, lambda: _upcoming_lines(coming, limit))
 
@@ -78,17 +79,31 @@ def _upcoming_lines(coming: "Upcoming", limit: int) -> Iterator[str]:
         yield f"Some of them get the {kind} issue of that date instead."
     for reason, count in coming.left_out.items():
         yield f"Left out on that day: {count} ({reason})."
+    yield from _choice_lines(coming)
     if not coming.papers:
         yield "It has no papers so far."
         return
-    rows = [(ranked.rank, f"{ranked.score:.3f}", ranked.paper.id, ranked.paper.title) for ranked in coming.papers]
+    rows = [
+        ("pinned" if ranked.terms.is_pinned else ranked.score_rank, f"{ranked.score:.3f}", ranked.paper.id, title)
+        for ranked in coming.papers
+        for title in [ranked.paper.title]
+    ]
     yield f"Its best papers, of {len(rows)}, as the votes are now:"
     yield from table([("rank", "score", "paper", "title"), *rows[:limit]])
+
+
+def _choice_lines(coming: "Upcoming") -> Iterator[str]:
+    """Who changed the list, and why."""
+    for choice in coming.choices:
+        what = f"postponed to {choice.until}" if choice.until else str(choice.choice)
+        why = f": {choice.reason}" if choice.reason else ""
+        yield f"{choice.paper_id} was {what} by {choice.by} at {choice.at:%Y-%m-%d %H:%M} UTC{why}."
 
 
 def _described(ranked: "RankedPaper") -> dict[str, object]:
     return {
         "rank": ranked.rank,
+        "pinned": ranked.terms.is_pinned,
         "score": ranked.score,
         "paper": ranked.paper.id,
         "title": ranked.paper.title,

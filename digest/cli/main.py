@@ -13,6 +13,7 @@ from digest.cli import audit, backtest, collect, explain, issues, mail, pause, r
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import WIDTH, NotReady, complain
+from digest.cli.papers.commands import papers
 from digest.cli.status import commands as state
 from digest.cli.status import reports
 from digest.settings import FILE_VARIABLE, SettingsError
@@ -79,6 +80,7 @@ for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         _settings = search.SETTINGS if _command is search.search else None
         app.command(rich_help_panel=_panel, context_settings=_settings)(_command)
+app.add_typer(papers, name="papers", rich_help_panel="Papers and issues")
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
 app.add_typer(console, name="console", rich_help_panel="Run")

@@ -40,6 +40,8 @@ class ListedPaper:
     paper: Paper  # as it was at the cut
     votes: int
     has_votes: bool  # as in RankedPaper: votes or points
+    score_rank: int  # as in RankedPaper
+    is_pinned: bool  # at the top because an editor chose it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class IssueRank:
     """A paper's rank in one issue, with every number that led to it."""
 
     day: date
-    rank: int
+    rank: int  # by its score
     of: int  # how many papers the issue holds
     score: float
     terms: ScoreTerms
@@ -94,13 +96,14 @@ def _part_query(is_newest: bool) -> Select[Any]:
 
 
 def _listed_columns() -> list[ColumnElement[Any]]:
-    upvotes, points = (issue_papers.c.terms[name].as_float().label(name) for name in _VOTES)
-    return [issue_papers.c.rank, issue_papers.c.paper, upvotes, points]
+    numbers = (issue_papers.c.terms[name].as_float().label(name) for name in (*_VOTES, "pinned", "score_rank"))
+    return [issue_papers.c.rank, issue_papers.c.paper, *numbers]
 
 
 def _listed_in(row: Row[Any]) -> ListedPaper:
     upvotes, points = row.upvotes or 0, row.hackernews or 0
-    return ListedPaper(row.rank, stored_paper(row.paper), int(upvotes), upvotes > 0 or points > 0)
+    has_votes, score_rank = upvotes > 0 or points > 0, int(row.score_rank or row.rank)
+    return ListedPaper(row.rank, stored_paper(row.paper), int(upvotes), has_votes, score_rank, bool(row.pinned))
 
 
 def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
@@ -109,7 +112,7 @@ def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float,
     query = (
         select(terms["points"].as_float(), issue_papers.c.score)
         .where(issue_papers.c.issue_id == issue_id, terms["voted"].as_float() > 0)
-        .order_by(issue_papers.c.rank)
+        .order_by(issue_papers.c.score.desc(), issue_papers.c.rank)
     )
     return [(points, score) for points, score in connection.execute(query)]
 
@@ -117,7 +120,10 @@ def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float,
 def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
     """Return a paper's rank in the newest issue that contains it."""
     row = connection.execute(_latest_place_query(), {"id": paper_id}).one_or_none()
-    return IssueRank(row.date, row.rank, row.of, row.score, ScoreTerms.from_dict(row.terms)) if row else None
+    if row is None:
+        return None
+    terms = ScoreTerms.from_dict(row.terms)
+    return IssueRank(row.date, int(terms.score_rank or row.rank), row.of, row.score, terms)
 
 
 @cache

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, and_, or_, select
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
 from digest.issues.audit import skipped_because
+from digest.issues.editing import reordered
 from digest.issues.issue import Issue
 from digest.issues.profiles import Profile, is_kept
 from digest.issues.selection import (
@@ -134,8 +135,7 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
     papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.pool]
-    papers.sort(key=lambda paper: (-paper.terms.score, paper.rank))
-    ranked = tuple(replace(paper, rank=rank, score=paper.terms.score) for rank, paper in enumerate(papers, start=1))
+    ranked = reordered(papers)
     best = len(issue.papers)
     return replace(issue, weights=weights.as_dict(), papers=ranked[:best], others=ranked[best:])
 

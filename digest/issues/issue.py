@@ -1,12 +1,13 @@
 """An issue: the ranked pool of one date, frozen when cut. Plain values; touches nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 
-from digest.language import SOURCE
+from digest.language import SOURCE, Languages
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
+from digest.papers.ranking import RankingWeights
 
 LONGEST_POOL = 30  # days; what the settings allow at most
 NOT_CUT = "not cut"  # the event of a date for which there were no papers yet
@@ -32,6 +33,21 @@ class IssueSettings:
     rules: str = ""  # by which lists are chosen (issues/selection); "" before issues recorded them
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
     left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The operator's decisions about issues. Messages depend on `settings`, which are frozen with the issue."""
+
+    cut: time  # UTC
+    pool_days: int
+    papers: int  # the best of an issue, which its page shows
+    weights: RankingWeights
+    settings: IssueSettings
+    languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
+    sources: Collection[str] | None = None  # that the note is about; None for all
+    floor: float | None = None  # papers with a lower score are not sent for their rank; None fills every list
+    warm_up: bool = False  # the quota of a day may be smaller than the list
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,26 @@
 A date also has a weekly issue if it is due for someone, and a catch-up issue if someone's pause has ended.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
 from digest.issues.audience import DUE, Missed, Slot, also_due, count_due, distinct_slots, fan_out, put_first
-from digest.issues.issue import Issue, IssueSettings
+from digest.issues.editing import (
+    WEEK_DAYS,
+    EditorialChoice,
+    IssueList,
+    choices_of,
+    forget_old_choices,
+    issue_list,
+    lock_choices,
+    pool_days,
+    ranking_weights,
+)
+from digest.issues.issue import Issue, Plan
 from digest.issues.profiles import place_papers, ready_space
 from digest.issues.selection import RULES
 from digest.issues.store import (
@@ -20,40 +31,21 @@ from digest.issues.store import (
     issue_dates,
     issue_id_on,
     issue_on,
-    last_cut,
     set_candidates,
     set_status,
 )
-from digest.language import SOURCE, Languages, Message, n_
+from digest.language import SOURCE, Message, n_
 from digest.ledger import events, transitions
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
 from digest.papers.collecting import SourceHealth, last_runs, source_notes
-from digest.papers.paper import Observed, RankedPaper
-from digest.papers.ranking import FORMULA, RECORD_DAYS, RankingWeights, late_days, rank, track_records
-from digest.papers.store import past, pool
+from digest.papers.paper import RankedPaper
+from digest.papers.ranking import FORMULA
 from digest.subscribers.subscriber import due_instant, local_day
 
 DAILY = IssueKind.DAILY
-WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
-CATCH_UP_DAYS = 30  # the longest pause that the form offers
 MISSED_DAYS = 3  # issues that a subscriber must have missed in a row to get a catch-up
-_LARGEST_POOL = 10_000  # papers that an issue keeps; only weeks of several large archives have more
+_SPECIAL = (IssueKind.WEEKLY, IssueKind.CATCH_UP)
 _THIN = 10  # papers since the last cut; with fewer, the issue says why
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The operator's decisions about issues. Messages depend on `settings`, which are frozen with the issue."""
-
-    cut: time  # UTC
-    pool_days: int
-    papers: int  # the best of an issue, which its page shows
-    weights: RankingWeights
-    settings: IssueSettings
-    languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
-    sources: Collection[str] | None = None  # that the note is about; None for all
-    floor: float | None = None  # papers with a lower score are not sent for their rank; None fills every list
-    warm_up: bool = False  # the quota of a day may be smaller than the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +82,20 @@ def publish(engine: Engine, plan: Plan, day: date, now: datetime) -> Published:
     """
     place_papers(engine, now)  # before the transaction; the background job has placed most
     with transaction(engine) as connection:
-        created = issue_id_on(connection, DAILY, day) is None and _Cut(connection, plan, day, now).make()
+        created = _is_uncut(connection, day) and _Cut(connection, plan, day, now).make()
         issue = issue_on(connection, DAILY, day)
-        also = {str(kind): _queued(special) for kind in _DAYS if (special := issue_on(connection, kind, day))}
+        also = {str(kind): _queued(special) for kind in _SPECIAL if (special := issue_on(connection, kind, day))}
     if issue is None:
         raise RuntimeError(f"the issue of {day} was neither there nor could it be cut")
     return Published(day, issue.id, created, len(issue.papers), _queued(issue), issue.note, also, issue.status)
+
+
+def _is_uncut(connection: Connection, day: date) -> bool:
+    """False if the date has an issue. If not, nobody else cuts it or makes a choice about it in this transaction."""
+    if issue_id_on(connection, DAILY, day) is not None:
+        return False
+    lock_choices(connection)
+    return issue_id_on(connection, DAILY, day) is None
 
 
 def _queued(issue: Issue) -> int:
@@ -116,34 +116,43 @@ class Upcoming:
 
     date: date
     cut_at: datetime
-    papers: tuple[RankedPaper, ...]
+    papers: tuple[RankedPaper, ...]  # its best
     subscribers: int  # who would get it
     left_out: Mapping[str, int]  # those due on that day who would not, by reason
     also: tuple[str, ...]  # other kinds of issue that some of them would get instead
+    choices: tuple[EditorialChoice, ...] = ()  # that are in force for it
 
 
-def upcoming(engine: Engine, plan: Plan, now: datetime) -> Upcoming:
+def upcoming(engine: Engine, plan: Plan, now: datetime, day: date | None = None) -> Upcoming:
     """Foresee the next issue: that of today until it is cut, then that of tomorrow. Nothing is stored."""
     with read_only(engine) as connection:
-        is_cut = issue_id_on(connection, DAILY, now.date()) is not None
-        day = now.date() + timedelta(days=is_cut)
+        day = day or next_day(connection, now)
         cut = _Cut(connection, plan, day, now)
         slots = cut.slots()
         left_out = count_due(connection, slots)
         due = left_out.pop(DUE, 0)
         also = tuple(str(ISSUE_OF[kind]) for kind in also_due(connection, slots, cut.missed()))
-        papers = cut.rank(DAILY, cut.papers(DAILY), last_cut(connection, DAILY, day))[: plan.papers]
-    return Upcoming(day, datetime.combine(day, plan.cut, UTC), papers, due, left_out, also)
+        papers = draft_of(connection, plan, day, now)
+        choices = tuple(choice for choice in choices_of(connection, day) if choice.is_in_force(day))
+    return Upcoming(day, datetime.combine(day, plan.cut, UTC), papers, due, left_out, also, choices)
 
 
-def draft(engine: Engine, plan: Plan, now: datetime) -> tuple[RankedPaper, ...]:
-    """Return the list that an issue cut at `now` would have; nothing is stored."""
+def next_day(connection: Connection, now: datetime) -> date:
+    """The date of the next issue: today until it is cut, then tomorrow."""
+    is_cut = issue_id_on(connection, DAILY, now.date()) is not None
+    return now.date() + timedelta(days=is_cut)
+
+
+def draft(engine: Engine, plan: Plan, now: datetime, day: date | None = None) -> tuple[RankedPaper, ...]:
+    """Return the best papers of an issue cut at `now`, today's without `day`; nothing is stored."""
     with read_only(engine) as connection:
-        cut = _Cut(connection, plan, now.date(), now)
-        return cut.rank(DAILY, cut.papers(DAILY), last_cut(connection, DAILY, now.date()))[: plan.papers]
+        return draft_of(connection, plan, day or now.date(), now)
 
 
-_DAYS = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: CATCH_UP_DAYS}  # of papers
+def draft_of(connection: Connection, plan: Plan, day: date, now: datetime) -> tuple[RankedPaper, ...]:
+    """Return the best papers of the issue of `day` as it would be at `now`."""
+    listed = issue_list(connection, plan, DAILY, day, now)
+    return listed.papers[: listed.best]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,25 +166,24 @@ class _Cut:
 
     def make(self) -> bool:
         """Store the issues and queue their deliveries; False if another scheduler was faster."""
-        papers, previous_cut = self.papers(DAILY), last_cut(self.connection, DAILY, self.day)
-        ranked = self.rank(DAILY, papers, previous_cut)
+        listed = issue_list(self.connection, self.plan, DAILY, self.day, self.now)
         runs = last_runs(self.connection, self.now, self.plan.sources)
         failing = " ".join(
             f"{run.source} could not be read: {run.message}." for run in runs if run.outcome is SourceHealth.FAILING
         )
-        if not ranked and (failing or not runs):
+        if listed.is_quiet and not listed.papers and (failing or not runs):
             raise NothingToCut(failing or "No source was ever read. Run: digest collect")
-        recent = sum(paper.first_seen_at > (previous_cut or self.now - timedelta(days=1)) for paper in papers)
         slots, missed = self.slots(), self.missed()
         left_out = count_due(self.connection, slots)
         left_out.pop(DUE, None)
-        issue_id = self.store(DAILY, ranked, source_notes(runs, self.now, thin=recent < _THIN), left_out)
+        issue_id = self.store(DAILY, listed, source_notes(runs, self.now, thin=listed.recent < _THIN), left_out)
         if issue_id is None:
             return False
         ids = {Kind.DIGEST: issue_id}
         for kind in also_due(self.connection, slots, missed):
             issue_kind = IssueKind(ISSUE_OF[kind])
-            special_id = self.store(issue_kind, self.rank(issue_kind, self.papers(issue_kind), None))
+            special = issue_list(self.connection, self.plan, issue_kind, self.day, self.now)
+            special_id = self.store(issue_kind, special)
             if special_id is not None:
                 ids[kind] = special_id
         candidates = fan_out(self.connection, ids, self.day, slots, self.now, missed)
@@ -183,38 +191,21 @@ class _Cut:
             set_candidates(self.connection, ids[kind], count)
         if self.plan.warm_up:
             put_first(self.connection, ids.values(), self.day)
-        detail = {"papers": min(len(ranked), self.plan.papers), "candidates": candidates, "failing": failing}
+        forget_old_choices(self.connection, self.day)
+        detail = {"papers": min(len(listed.papers), listed.best), "candidates": candidates, "failing": failing}
         events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
         return True
-
-    def papers(self, kind: IssueKind) -> list[Observed]:
-        start = self.now - timedelta(days=_DAYS.get(kind, self.plan.pool_days))
-        return pool(self.connection, start, self.now)
-
-    def rank(
-        self, kind: IssueKind, papers: Sequence[Observed], previous_cut: datetime | None
-    ) -> tuple[RankedPaper, ...]:
-        records = track_records(past(self.connection, self.now - timedelta(days=RECORD_DAYS), self.now), self.now)
-        late = {observed.paper.id: late_days(observed, previous_cut) for observed in papers}
-        ranked = rank(papers, self.weights(kind), self.now, records)[:_LARGEST_POOL]
-        return tuple(replace(paper, late_days=late[paper.paper.id]) for paper in ranked)
-
-    def weights(self, kind: IssueKind) -> RankingWeights:
-        """Return weights that do not favour the last days of the weeks that a special issue covers."""
-        if kind not in _DAYS:
-            return self.plan.weights
-        return replace(self.plan.weights, waiting=0.0)
 
     def store(
         self,
         kind: IssueKind,
-        ranked: Sequence[RankedPaper],
+        listed: IssueList,
         why_thin: Sequence[Message] = (),
         left_out: Mapping[str, int] | None = None,
     ) -> int | None:
         """Store an issue with its pool; None if its date has an issue of this kind already."""
-        plan, days = self.plan, _DAYS.get(kind, self.plan.pool_days)
-        why = [*why_thin] if ranked else [_none_listed(days), *why_thin]
+        plan, days = self.plan, pool_days(kind, self.plan)
+        why = [_none_listed(days), *why_thin] if listed.is_quiet and not listed.papers else [*why_thin]
         notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
@@ -227,9 +218,9 @@ class _Cut:
             notes=notes,
             left_out=left_out or {},
         )
-        weights, space_id = self.weights(kind).as_dict(), ready_space(self.connection)
+        weights, space_id = ranking_weights(kind, plan).as_dict(), ready_space(self.connection)
         new = NewIssue(kind, self.day, self.now, FORMULA, weights, settings, note, space_id)
-        return add_issue(self.connection, new, ranked[: plan.papers], ranked[plan.papers :])
+        return add_issue(self.connection, new, listed.papers[: listed.best], listed.papers[listed.best :])
 
     def missed(self) -> Missed | None:
         """Return since when paused subscribers must have had no issue; None while there are too few issues."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from digest.issues.selection.interests import Interest
 
 OUTSIDE = _("from outside your interests")
+CHOSEN = _("chosen by the editors")
 _LIKED_TITLE = 40  # characters
 _MOST = 2  # interests in one reason
 _NAMED_RANKS = 10
@@ -28,7 +29,8 @@ _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 def place_of(ranked: RankedPaper, kind: str) -> Message:
     """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber.
 
-    Ranks beyond the tenth are left out, since they give nobody a reason to read; papers without votes have no rank.
+    Ranks beyond the tenth are left out, since they give nobody a reason to read; papers without votes have no rank, nor
+    have those that an editor chose.
     """
     text = _standing(ranked, kind) or _new_text(ranked, kind)
     return _("%(place)s · %(late)s", place=text, late=lateness_text(ranked.late_days)) if ranked.late_days else text
@@ -50,8 +52,12 @@ def names_neighbour(interests: "Sequence[Interest]") -> bool:
 
 
 def _standing(ranked: RankedPaper, kind: str) -> Message | None:
-    """Return the rank if it is high, and the votes; None where there are neither."""
-    rank = _rank_text(ranked.rank, kind) if ranked.has_votes and ranked.rank <= _NAMED_RANKS else None
+    """Return the rank if it is high, or who chose the paper, and the votes; None where there are neither."""
+    rank: Message | None = None
+    if ranked.terms.is_pinned:
+        rank = CHOSEN
+    elif ranked.has_votes and ranked.score_rank <= _NAMED_RANKS:
+        rank = _rank_text(ranked.score_rank, kind)
     votes = n_("%(num)s vote", "%(num)s votes", num=count) if (count := int(ranked.terms.upvotes)) else None
     return _("%(place)s, %(votes)s", place=rank, votes=votes) if rank and votes else rank or votes
 
@@ -59,7 +65,7 @@ def _standing(ranked: RankedPaper, kind: str) -> Message | None:
 def _new_text(ranked: RankedPaper, kind: str) -> Message:
     if categories := ranked.paper.categories:
         return _("new in %(category)s", category=cut(categories[0], _CATEGORY))
-    if kind == "catch-up":
+    if kind == "catch-up" or ranked.terms.postponed_days:
         return _("new in recent weeks")
     return _("new today") if ranked.terms.known_days <= _A_DAY else _("new this week")
 

@@ -148,8 +148,8 @@ def _cut(connection: Connection, cut: time, now: datetime) -> CutStatus:
 
 
 def _why_not_cut(connection: Connection, day: date) -> str:
-    latest = events.latest(connection, 1, f"issue:{day}")
-    return str(latest[0].detail.get("reason", "")) if latest and latest[0].what == NOT_CUT else ""
+    latest = events.latest(connection, 1, f"issue:{day}", NOT_CUT)
+    return str(latest[0].detail.get("reason", "")) if latest else ""
 
 
 def _rate(processes: tuple[Heartbeat, ...], now: datetime) -> float | None:

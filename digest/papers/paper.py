@@ -101,6 +101,7 @@ class Observed:
     paper: Paper
     first_seen_at: datetime  # when this installation first saw it on a list
     votes: tuple[Votes, ...] = ()
+    postponed_to: datetime | None = None  # before which no issue could have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,11 @@ class RankedPaper:
     def has_votes(self) -> bool:
         """Return False for a paper that nobody voted on: calling it ranked or trending would be untrue."""
         return self.terms.has_votes
+
+    @property
+    def score_rank(self) -> int:
+        """Its rank without what editors pinned. Only this one may be told to people as a rank."""
+        return int(self.terms.score_rank or self.rank)
 
 
 def arxiv_id(text: str) -> str | None:

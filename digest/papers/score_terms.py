@@ -43,12 +43,26 @@ class ScoreTerms:
     parts: Mapping[str, float] = field(default_factory=dict)
     score: float = 0.0
     gained: float | None = None  # votes of the last day, which the score does not count; None: not known
+    # Of an issue that editors changed; None: no effect on this paper.
+    pinned: float | None = None  # 1: they put it at the top
+    score_rank: float | None = None  # the rank that its score alone would give it
+    postponed_days: float | None = None  # since it was first seen, for which they postponed it
     earlier: Mapping[str, float] = field(default_factory=dict)  # all that another formula stored, without parts
 
     @property
     def has_votes(self) -> bool:
         """True if anyone voted on the paper."""
         return self.upvotes > 0 or self.hackernews > 0
+
+    @property
+    def is_pinned(self) -> bool:
+        """True if an editor put the paper into its issue, whatever its score."""
+        return bool(self.pinned)
+
+    @property
+    def open_days(self) -> float:
+        """The days for which an issue could have had the paper: since it was first seen, or was postponed to."""
+        return self.known_days - (self.postponed_days or 0.0)
 
     @property
     def facts(self) -> dict[str, float]:
@@ -60,8 +74,8 @@ class ScoreTerms:
     def as_dict(self) -> dict[str, float]:
         """For storing and for JSON, in the order of the formula."""
         parts = {CONTRIBUTION + name: value for name, value in self.parts.items()}
-        gained = {} if self.gained is None else {"gained": self.gained}
-        return self.facts | gained | parts | {"score": self.score}
+        optional = {name: value for name in _OPTIONAL if (value := getattr(self, name)) is not None}
+        return self.facts | optional | parts | {"score": self.score}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, float]) -> "ScoreTerms":
@@ -73,7 +87,7 @@ class ScoreTerms:
                 parts[name.removeprefix(CONTRIBUTION)] = value
             else:
                 others[name] = value
-        is_of_this_formula = others.keys() | {"gained"} == _NUMBERS
+        is_of_this_formula = others.keys() | _OPTIONAL.keys() == _NUMBERS
         values: dict[str, Any] = (
             others if is_of_this_formula else {name: others[name] for name in _NUMBERS & others.keys()}
         )
@@ -81,4 +95,5 @@ class ScoreTerms:
 
 
 _NUMBERS = {term.name for term in fields(ScoreTerms)} - {"parts", "earlier"}
-_FACTS = tuple(term.name for term in fields(ScoreTerms) if term.name in _NUMBERS - {"score", "gained"})
+_OPTIONAL = dict.fromkeys(("gained", "pinned", "score_rank", "postponed_days"))  # in the order of storing
+_FACTS = tuple(term.name for term in fields(ScoreTerms) if term.name in _NUMBERS - {"score"} - _OPTIONAL.keys())

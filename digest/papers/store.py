@@ -67,8 +67,18 @@ def pool(connection: Connection, since: datetime, until: datetime) -> list[Obser
     `until` are left out.
     """
     surfaced = papers.c.first_seen_at.between(since, until) | papers.c.listed_at.between(since, until)
-    present = (papers.c.first_seen_at <= until) & (papers.c.withdrawn_at.is_(None) | (papers.c.withdrawn_at > until))
-    return _observed(connection, surfaced & present, votes.c.observed_at <= until)
+    return _observed(connection, surfaced & _present(until), votes.c.observed_at <= until)
+
+
+def observed_among(connection: Connection, ids: Collection[str], until: datetime) -> list[Observed]:
+    """Those of the papers that an issue of `until` may hold, however old, with the votes observed up to then."""
+    if not ids:
+        return []
+    return _observed(connection, in_list(connection, papers.c.id, ids) & _present(until), votes.c.observed_at <= until)
+
+
+def _present(until: datetime) -> ColumnElement[bool]:
+    return (papers.c.first_seen_at <= until) & (papers.c.withdrawn_at.is_(None) | (papers.c.withdrawn_at > until))
 
 
 def past(connection: Connection, since: datetime, until: datetime) -> list[Past]:

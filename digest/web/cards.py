@@ -1,6 +1,6 @@
 """Papers → what the pages show of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from digest.issues.archive import ListedPaper
@@ -23,11 +23,13 @@ class PaperCard:
     day: date | None
     rank: int = 0  # 0 for none
     votes: int = 0
+    is_pinned: bool = False  # an editor chose it
 
 
 def card(listed: ListedPaper) -> PaperCard:
-    """A paper with its rank in an issue; what nobody voted on has none."""
-    return paper_card(listed.paper, listed.rank if listed.has_votes else 0, listed.votes)
+    """A paper with its rank in an issue; what an editor chose or nobody voted on has none."""
+    rank = listed.score_rank if listed.has_votes and not listed.is_pinned else 0
+    return replace(paper_card(listed.paper, rank, listed.votes), is_pinned=listed.is_pinned)
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:

@@ -58,7 +58,7 @@ def test_both_names_of_help_show_the_same_lines_for_people(names, leaf):
     assert not _PROGRAMS.search(text), text
 
 
-@pytest.mark.parametrize("names", [(), ("subscribers",), ("suppressions",)])
+@pytest.mark.parametrize("names", [(), ("papers",), ("subscribers",), ("suppressions",)])
 def test_groups_answer_both_names_of_help_too(names):
     assert CliRunner().invoke(app, [*names, "-h"]).stdout == CliRunner().invoke(app, [*names, "--help"]).stdout
 

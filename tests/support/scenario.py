@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.database.engine import transaction
-from digest.issues.publish import Plan, Published, publish
+from digest.issues.issue import Plan
+from digest.issues.publish import Published, publish
 from digest.language import Languages
 from digest.mail.compose.composer import MailContext, issue_settings
 from digest.mail.compose.render import Renderer

@@ -3,6 +3,7 @@
 from digest.database.columns import metadata
 from digest.database.tables.issues import (
     cards,
+    editorial_choices,
     fragments,
     issue_papers,
     issue_topics,
@@ -56,6 +57,7 @@ __all__ = [
     "consents",
     "deliveries",
     "destinations",
+    "editorial_choices",
     "events",
     "form_requests",
     "fragments",

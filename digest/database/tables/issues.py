@@ -1,6 +1,17 @@
 """Issues, what their messages are made of, and subscribers' profiles."""
 
-from sqlalchemy import CheckConstraint, Column, Date, Float, ForeignKey, Integer, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 
 from digest.database.columns import table
 from digest.database.dialect import Code, Id, Instant, Json
@@ -47,6 +58,21 @@ pools = table(
     "pools",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
     Column("content", LargeBinary, nullable=False),  # as issues/store.py packs them
+)
+
+# What people decided about single papers before the cut of a date's issues (issues/editing).
+editorial_choices = table(
+    "editorial_choices",
+    Column("issue_date", Date, primary_key=True),
+    Column("paper_id", ForeignKey("papers.id", ondelete="CASCADE"), primary_key=True),
+    Column("choice", Code(10), nullable=False),
+    Column("until", Date),  # of a postponed paper: the first date that may have it
+    Column("by", Code(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    CheckConstraint("choice IN ('pinned', 'removed', 'postponed')", name="choice"),
+    CheckConstraint("(choice = 'postponed') = (until IS NOT NULL)", name="until"),
+    Index("ix_editorial_choices_until", "until"),
 )
 
 # An issue's rendered cards and layout in one language: a retry after a change of the templates sends the same message.

@@ -54,12 +54,13 @@ class PersonalList:
             if interest.kind in _NEVER_MISSED and not pool.by_score:
                 self._never_missed |= papers & fresh
 
-    def picks(self) -> tuple[Pick, ...]:
-        """The papers with their points and reasons."""
-        chosen = self._chosen()
+    def picks(self, pinned: PaperSet = 0) -> tuple[Pick, ...]:
+        """The papers with their points and reasons; before them those of `pinned`, which its length does not count."""
+        chosen = self._chosen() if self._count else []
         outsider = self._outsider()
         if outsider is not None and all(index != outsider for index, _penalties in chosen):
             chosen = self._with_outsider(chosen, outsider)
+        chosen = [*((index, NO_PENALTIES) for index in numbers_in(pinned)), *chosen]
         named = [
             index for index, _penalties in chosen if self._is_close(index) and names_neighbour(self._interests(index))
         ]

@@ -11,6 +11,7 @@ from digest.language import Language
 
 TRENDING = "trending"
 NEW = "new"  # in place of it for a paper that nobody voted on
+PINNED = "pinned"  # in place of either for a paper that an editor chose
 AFFINITY = "affinity"
 UNIT = 10_000  # points are whole numbers of this, so that they add up exactly
 

@@ -6,7 +6,7 @@ docs/selection.md explains each term and which papers are in a list; `diversity.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
 from itertools import groupby, islice
@@ -26,7 +26,7 @@ from digest.issues.selection.interests import (
     set_of,
 )
 from digest.issues.selection.personal import FEWEST, PersonalList
-from digest.issues.selection.picks import AFFINITY, NEW, TRENDING, UNIT, Pick, Selection, in_words
+from digest.issues.selection.picks import AFFINITY, NEW, PINNED, TRENDING, UNIT, Pick, Selection, in_words
 from digest.language import Language, Languages
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.papers.paper import Paper, RankedPaper
@@ -94,6 +94,7 @@ class Pool:
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
         self.paper_ids = [paper.id for paper in papers]
         self._all = (1 << len(papers)) - 1
+        self._pinned = set_of(index for index, paper in enumerate(self._ranked) if paper.terms.is_pinned)
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
@@ -122,27 +123,29 @@ class Pool:
     ) -> Selection | SkipReason:
         """At most `preferences.papers` papers, best first, without those received, muted or rated.
 
-        Without interests and feedback these are the day's best in the order of the issue. Papers listed before
-        `not_before` do not count. `since`: the first day without an email, as too few papers were worth it.
+        Those that editors pinned come first. Without interests and feedback the others are the day's best in the order
+        of the issue. Papers listed before `not_before` do not count, unless they are pinned. `since`: the first day
+        without an email, as too few papers were worth it.
         """
         if not self.paper_ids:
             return SkipReason.EMPTY_ISSUE
         left_out = self._set_of(received)
-        excluded = left_out | self._set_of(profile.rated) | self._muted(preferences) | self.listed_before(not_before)
-        fresh = self._all & ~excluded
+        unwanted = left_out | self._set_of(profile.rated) | self._muted(preferences)
+        pinned = set_of(islice(numbers_in(self._pinned & ~unwanted), preferences.papers))
+        fresh = self._all & ~(unwanted | self.listed_before(not_before) | self._pinned)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
         best = fresh & self.best(is_full, (self.issue.date - since).days if since else 0)
         if interests_of(preferences) or profile.affinity:
             language = self._language(preferences.language or self.issue.settings.language)
-            own = PersonalList(self, preferences, profile, fresh, best, language)
-            picks, is_urgent = own.picks(), own.is_urgent
+            own = PersonalList(self, _with_room(preferences, pinned), profile, fresh, best, language)
+            picks, is_urgent = own.picks(pinned), own.is_urgent
         else:
-            picks = tuple([self._picks[index] for index in islice(numbers_in(best), preferences.papers)])
+            picks = tuple([self._picks[index] for index in islice(numbers_in(pinned | best), preferences.papers)])
             is_urgent = _never
         if not picks and not fresh:
             return SkipReason.NOTHING_NEW
         may_wait = self.issue.kind == IssueKind.DAILY and not is_full
-        if may_wait and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
+        if may_wait and not pinned and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
             return SkipReason.TOO_FEW
         return Selection(picks, left_out.bit_count(), preferences.language) if picks else SkipReason.NOTHING_NEW
 
@@ -165,10 +168,12 @@ class Pool:
         return set_of(index for index, day in enumerate(self._dates) if day and day < not_before)
 
     def _rank_points(self, ranked: RankedPaper) -> tuple[str, int]:
-        """The term for a paper's rank. Nothing that nobody voted on is called trending."""
+        """The term for a paper's rank. Nothing that an editor chose or nobody voted on is called trending."""
+        if ranked.terms.is_pinned:
+            return PINNED, UNIT
         if ranked.has_votes or self.by_score:
-            return TRENDING, round(UNIT / math.log2(1 + ranked.rank))
-        return NEW, round(self.points[NEW] / math.log2(1 + ranked.rank))
+            return TRENDING, round(UNIT / math.log2(1 + ranked.score_rank))
+        return NEW, round(self.points[NEW] / math.log2(1 + ranked.score_rank))
 
     def _best(self, is_full: bool, days_withheld: int) -> PaperSet:
         """The papers for everyone: all for a full list, otherwise only what is worth an email.
@@ -181,11 +186,11 @@ class Pool:
         floor, period = self.issue.settings.floor or 0.0, _PERIOD.get(self.issue.kind, math.inf) + days_withheld
         if self.has_votes:
             return set_of(index for index in every if self._ranked[index].score >= floor)
-        return set_of(index for index in every if self._ranked[index].terms.known_days <= period)
+        return set_of(index for index in every if self._ranked[index].terms.open_days <= period)
 
     def days_left(self, index: int) -> float:
         """For how many days a paper will still be in the pools of later issues."""
-        return self.issue.settings.pool_days - self._ranked[index].terms.known_days
+        return self.issue.settings.pool_days - self._ranked[index].terms.open_days
 
     def by_points(self, matches: Iterable[tuple[Interest, PaperSet]], papers: PaperSet) -> list[tuple[int, PaperSet]]:
         """These papers by the points of the interests that they match, most points first."""
@@ -213,6 +218,11 @@ class Pool:
         terms = [(str(kind), self._boosts[kind][min(kinds.count(kind), 3)]) for kind in dict.fromkeys(kinds)]
         why = " · ".join([in_words(part, language) for part in why_followed(interests)])
         return Pick(self.paper_ids[index], why, (self.rank_points[index], *terms))
+
+
+def _with_room(preferences: Preferences, pinned: PaperSet) -> Preferences:
+    """The preferences for the papers next to the pinned ones."""
+    return replace(preferences, papers=preferences.papers - pinned.bit_count()) if pinned else preferences
 
 
 def _boosts(points: int) -> tuple[int, ...]:

@@ -40,7 +40,8 @@ def card_values(
     """
     paper, say = ranked.paper, language.say
     own_page = public_url + paper.path
-    own_page_words = _("How it was ranked") if is_best and ranked.has_votes else _("More about it")
+    is_explained = is_best and ranked.has_votes and not ranked.terms.is_pinned
+    own_page_words = _("How it was ranked") if is_explained else _("More about it")
     title = cut(paper.title, TITLE) or say(_UNTITLED)
     names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
     values = {

@@ -59,13 +59,23 @@ class RankingWeights:
 
 
 def rank(
-    pool: Iterable[Observed], weights: RankingWeights, now: datetime, records: TrackRecords | None = None
+    pool: Iterable[Observed],
+    weights: RankingWeights,
+    now: datetime,
+    records: TrackRecords | None = None,
+    extra: Sequence[Observed] = (),
 ) -> tuple[RankedPaper, ...]:
-    """The pool, best first; equal scores by listing, newest first, then by id."""
-    papers = list(pool)
+    """The pool, best first; equal scores by listing, newest first, then by id.
+
+    `extra`: papers outside the pool that are ranked with it and change no other paper's score.
+    """
+    papers, records = list(pool), records or TrackRecords()
+    terms = _scored(papers, weights, now, records)
+    if extra:
+        papers += extra
+        terms += _scored(papers, weights, now, records)[len(terms) :]
     scored = sorted(
-        zip(_scored(papers, weights, now, records or TrackRecords()), papers, strict=True),
-        key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id),
+        zip(terms, papers, strict=True), key=lambda pair: (-pair[0].score, pair[0].age_hours, pair[1].paper.id)
     )
     return tuple(
         RankedPaper(number, observed.paper, terms.score, terms)
@@ -115,6 +125,8 @@ def _inputs(observed: Observed, listed: datetime, now: datetime, records: TrackR
     terms.age_hours = hours(now - listed)
     terms.known_days = max(0.0, hours(now - observed.first_seen_at)) / 24
     terms.waited_days = max(0.0, hours(now - _surfaced_at(observed, now))) / 24
+    if observed.postponed_to:
+        terms.postponed_days = max(0.0, hours(observed.postponed_to - observed.first_seen_at)) / 24
     if terms.voted:
         terms.organization_record = records.organizations.get(paper.organization, 0.0)
         terms.submitter_record = records.submitters.get(paper.submitter, 0.0)
@@ -127,9 +139,9 @@ def _inputs(observed: Observed, listed: datetime, now: datetime, records: TrackR
 
 
 def _surfaced_at(observed: Observed, now: datetime) -> datetime:
-    """The time at which the paper was first seen or put on a list that people vote on, whichever is later."""
-    listed = observed.paper.listed_at
-    return max(observed.first_seen_at, listed) if listed and listed <= now else observed.first_seen_at
+    """The last time at which the paper was first seen, put on a list that people vote on, or no longer postponed."""
+    later = filter(None, (observed.paper.listed_at, observed.postponed_to))
+    return max([observed.first_seen_at, *(at for at in later if at <= now)])
 
 
 def _points(terms: ScoreTerms, weights: RankingWeights) -> float:
@@ -170,7 +182,7 @@ def _place_in_subjects(papers: Sequence[Observed], pool: Sequence[ScoreTerms]) -
     subjects: dict[tuple[int, str], list[tuple[float, str, ScoreTerms]]] = {}
     for observed, terms in zip(papers, pool, strict=True):
         if not terms.voted:
-            subject = (int(terms.known_days), next(iter(observed.paper.categories), ""))
+            subject = (int(terms.open_days), next(iter(observed.paper.categories), ""))
             subjects.setdefault(subject, []).append((terms.age_hours, observed.paper.id, terms))
     for subject_papers in subjects.values():
         for place, (_, _, terms) in enumerate(sorted(subject_papers, key=lambda paper: paper[:2]), start=1):
@@ -198,7 +210,7 @@ def _unvoted_parts(terms: ScoreTerms, weights: RankingWeights) -> dict[str, floa
     So large subjects come first, and none fills the list. Breadth costs less than a day.
     """
     turn = (terms.subject_place - 0.5) / math.sqrt(terms.subject_papers) if terms.subject_papers else 0.0
-    days = float(int(terms.known_days)) if weights.waiting else 0.0
+    days = float(int(terms.open_days)) if weights.waiting else 0.0
     return {"no_votes": _UNVOTED, "waiting": -days, "breadth": -turn / (1 + turn)}
 
 

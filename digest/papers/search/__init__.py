@@ -3,6 +3,7 @@
 from digest.papers.search.archive import Filters, Hit, Results, search
 from digest.papers.search.excerpt import Piece, excerpt, marked
 from digest.papers.search.index import index_all, index_papers
+from digest.papers.search.named import papers_named
 from digest.papers.search.query import LONGEST_QUERY, Query, Term, parse_query
 from digest.papers.search.similar import papers_like, store_similar_papers, stored_similar_papers
 from digest.papers.search.tables import ADDITIONS, INDEX, paper_words
@@ -23,6 +24,7 @@ __all__ = [
     "marked",
     "paper_words",
     "papers_like",
+    "papers_named",
     "parse_query",
     "search",
     "store_similar_papers",

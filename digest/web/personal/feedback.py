@@ -3,6 +3,7 @@
 Opening a link only shows buttons.
 """
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -16,14 +17,14 @@ from digest.issues.profiles import feedback_summary
 from digest.issues.store import issue_on, ranked_with
 from digest.language import Message, _
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import Paper
+from digest.papers.paper import Paper, RankedPaper
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
 from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form, value
-from digest.web.cards import paper_card
+from digest.web.cards import PaperCard, paper_card
 from digest.web.personal.links import FeedbackLink, PersonalLink
 from digest.web.public.archive import issue_date
 from digest.web.site import EarlyAnswer, PageRouter, Posted
@@ -60,14 +61,16 @@ def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> 
     return link.show(
         "my_issue",
         issue=issue,
-        cards=[
-            paper_card(ranked[pick.paper_id].paper, rank, int(ranked[pick.paper_id].terms.upvotes))
-            for rank, pick in picks.items()
-        ],
+        cards=[_card(ranked[pick.paper_id], rank) for rank, pick in picks.items()],
         why={rank: pick.why for rank, pick in picks.items()},
         paper={rank: quote(pick.paper_id, safe="/:") for rank, pick in picks.items()},
         labels=LABELS,
     )
+
+
+def _card(ranked: RankedPaper, rank: int) -> PaperCard:
+    card = paper_card(ranked.paper, rank, int(ranked.terms.upvotes))
+    return replace(card, is_pinned=ranked.terms.is_pinned)
 
 
 # --- one paper ---

@@ -1,0 +1,72 @@
+"""The one way from the pool to the list of an issue, for the cut and for everyone who wants to see it before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from digest.issues.editing.choices import IssueChoices, choices_for, edited, start_of
+from digest.issues.editing.store import choices_of
+from digest.issues.issue import Plan
+from digest.issues.store import last_cut
+from digest.ledger.kinds import IssueKind
+from digest.papers.paper import Observed, RankedPaper
+from digest.papers.ranking import RECORD_DAYS, RankingWeights, late_days, rank, track_records
+from digest.papers.store import observed_among, past, pool
+
+WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
+_CATCH_UP_DAYS = 30  # the longest pause that the form offers
+_DAYS = {IssueKind.WEEKLY: WEEK_DAYS, IssueKind.CATCH_UP: _CATCH_UP_DAYS}
+_LARGEST_POOL = 10_000  # papers that an issue keeps; only weeks of several large archives have more
+
+
+@dataclass(frozen=True, slots=True)
+class IssueList:
+    """The list of an issue as it would be cut."""
+
+    papers: tuple[RankedPaper, ...]  # the whole pool, by rank
+    best: int  # of them, those that its page shows
+    recent: int  # of them, those first seen since the cut before
+    is_quiet: bool  # no source listed a paper
+
+
+def issue_list(connection: Connection, plan: Plan, kind: IssueKind, day: date, now: datetime) -> IssueList:
+    """The list of the issue of `day` at `now`, with the editorial choices stored for it."""
+    days = pool_days(kind, plan)
+    choices = choices_for(choices_of(connection, day), day, days)
+    listed = pool(connection, now - timedelta(days=days), now)
+    window, extra = _observed(connection, choices, listed, now)
+    previous_cut = last_cut(connection, IssueKind.DAILY, day)
+    records = track_records(past(connection, now - timedelta(days=RECORD_DAYS), now), now)
+    ranked = edited(rank(window, ranking_weights(kind, plan), now, records, extra), choices)[:_LARGEST_POOL]
+    if kind is IssueKind.DAILY:
+        late = {observed.paper.id: late_days(observed, previous_cut) for observed in (*window, *extra)}
+        ranked = tuple(replace(paper, late_days=late[paper.paper.id]) for paper in ranked)
+    since = previous_cut or now - timedelta(days=1)
+    recent = sum(observed.first_seen_at > since for observed in listed if observed.paper.id not in choices.left_out)
+    return IssueList(ranked, max(plan.papers, sum(paper.terms.is_pinned for paper in ranked)), recent, not listed)
+
+
+def pool_days(kind: IssueKind, plan: Plan) -> int:
+    """The papers of an issue were first seen within so many days before its cut."""
+    return _DAYS.get(kind, plan.pool_days)
+
+
+def ranking_weights(kind: IssueKind, plan: Plan) -> RankingWeights:
+    """Weights that do not favour the last days of the weeks that a special issue covers."""
+    return replace(plan.weights, waiting=0.0) if kind in _DAYS else plan.weights
+
+
+def _observed(
+    connection: Connection, choices: IssueChoices, listed: Sequence[Observed], now: datetime
+) -> tuple[list[Observed], list[Observed]]:
+    """The papers of the pool, and those that are too old for it, which choices add to it."""
+    chosen = {*choices.pinned, *choices.returned} - {observed.paper.id for observed in listed}
+    extra = observed_among(connection, chosen, now)
+
+    def with_return(observed: Observed) -> Observed:
+        until = choices.returned.get(observed.paper.id)
+        return replace(observed, postponed_to=min(start_of(until), now)) if until else observed
+
+    return list(map(with_return, listed)), list(map(with_return, extra))
