@@ -12,6 +12,7 @@ from digest.hints import QUEUE, broker_url
 from digest.mail.delivery.worker import DeliveryWorker
 from digest.monitoring.alarms.watch import WatchThread
 from digest.monitoring.heartbeats import HeartbeatThread, Role
+from digest.monitoring.webhooks.sender import WebhookThread
 from digest.settings import settings
 from workers.rate import WorkRate
 
@@ -79,6 +80,7 @@ def _begin(**_about: object) -> None:
     rate = WorkRate(lambda: Process.worker)
     Process.threads.enter_context(HeartbeatThread(settings(), Role.WORKER, rate))
     Process.threads.enter_context(WatchThread(settings(), Role.WORKER))
+    Process.threads.enter_context(WebhookThread(settings(), Role.WORKER))
 
 
 @signals.worker_process_shutdown.connect

@@ -102,11 +102,13 @@ def _web_app(database: "Engine") -> "FastAPI":
     from digest import wiring
     from digest.monitoring.alarms.watch import WatchThread
     from digest.monitoring.heartbeats import HeartbeatThread, Role
+    from digest.monitoring.webhooks.sender import WebhookThread
     from digest.web.app import create_app
     from digest.web.page_cache.editions import EditionWatch
 
     app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
-    app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings(), Role.WEB))
+    threads = (HeartbeatThread, WatchThread, WebhookThread)
+    app.state.threads = tuple(thread(settings(), Role.WEB) for thread in threads)
     return app
 
 

@@ -65,7 +65,9 @@ def publish_to(connection: Connection, endpoint_id: int, what: EventType, at: da
 
 def forget_answers(connection: Connection, subscriber_ids: Select[tuple[int]]) -> None:
     """Delete what endpoints answered to events of subscribers who are deleted now: it may repeat their address."""
-    connection.execute(update(webhook_events).where(webhook_events.c.subscriber_id.in_(subscriber_ids)).values(answer=""))
+    connection.execute(
+        update(webhook_events).where(webhook_events.c.subscriber_id.in_(subscriber_ids)).values(answer="")
+    )
 
 
 def new_webhook_id() -> str:

@@ -244,7 +244,9 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
     values = {"rows": as_rows(dialect, rows), "sender": worker}
     changed = connection.execute(_record(dialect, bool(refused)), values)
     if refused:
-        bounced = [NewEvent(subscriber_id=row.subscriber_id, delivery_id=row.id) for row in changed if row.id in refused]
+        bounced = [
+            NewEvent(subscriber_id=row.subscriber_id, delivery_id=row.id) for row in changed if row.id in refused
+        ]
         publish(connection, EventType.BOUNCED, max(refused.values()), bounced)
 
 
