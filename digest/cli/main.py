@@ -14,6 +14,7 @@ from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.status import commands as state
+from digest.cli.webhooks.commands import webhooks
 from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
@@ -78,6 +79,7 @@ for _panel, _commands in _COMMANDS.items():
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
 app.add_typer(console, name="console", rich_help_panel="Run")
+app.add_typer(webhooks, name="webhooks", rich_help_panel="Run")
 
 
 def main() -> None:

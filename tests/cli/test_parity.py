@@ -20,6 +20,7 @@ READING = {
     "console operators",
     "audit", "backtest", "check", "doctor", "explain", "lint", "preview", "search", "status", "subscribers count",
     "subscribers export", "subscribers list", "subscribers show", "suppressions list", "upcoming",
+    "webhooks attempts", "webhooks list",
 }  # fmt: skip
 _PROGRAMS = re.compile(r"None\b|[A-Z]\w+\.[A-Z_]{2,}|<\w+ object|\('|\[\]|\{'|Option\(")
 

@@ -1,13 +1,11 @@
 """Sending webhooks to real receivers: nothing is lost, whoever is killed, and no endpoint waits for another."""
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -19,7 +17,7 @@ from digest.database.tables import webhook_endpoints, webhook_events
 from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.monitoring.webhooks import events
 from digest.monitoring.webhooks.endpoints import enable, rotate, secret_of
-from digest.monitoring.webhooks.events import DISABLED_AFTER, LEASE, WAITS
+from digest.monitoring.webhooks.events import DISABLED_AFTER, WAITS
 from digest.monitoring.webhooks.sender import WebhookSender
 from digest.subscribers import subscriptions
 from tests.monitoring.webhooks.conftest import INSIDE, NOW, add_endpoint
@@ -90,9 +88,9 @@ def test_after_a_rotation_both_secrets_verify_for_a_day(engine, send, receiver, 
 
 def test_no_change_that_is_rolled_back_tells_anybody(engine, send, receiver):
     add_endpoint(engine, receiver.url)
-    with pytest.raises(ZeroDivisionError), transaction(engine) as connection:
+    with transaction(engine) as connection:
         publish(connection, EventType.ISSUE_CUT, NOW, [NewEvent()])
-        raise ZeroDivisionError
+        connection.rollback()
     send()
     assert (receiver.requests, rows(engine)) == ([], [])
 
@@ -221,6 +219,7 @@ def test_an_endpoint_that_never_answers_delays_no_other(engine, send, receiver, 
         before = rows(engine)
         assert sum(row.state == "delivered" for row in before) >= 40
         assert [row.attempted_at for row in before if row.endpoint_id == 1] == [None] * 60
+    sender.finish()  # what waited for it fails now
 
 
 @ON_SQLITE
@@ -267,7 +266,7 @@ def test_an_event_that_was_sent_but_not_marked_is_sent_again_after_its_lease(eng
     send()
     assert receiver.requests == []
     with transaction(engine) as connection:
-        connection.execute(update(webhook_events).values(lease_until=webhook_events.c.at - LEASE))
+        connection.execute(update(webhook_events).values(lease_until=NOW))
     send()
     assert len(receiver.requests) == 1
 
@@ -319,7 +318,7 @@ def test_neither_a_killed_receiver_nor_a_killed_sender_loses_an_event_in_mid_iss
     assert {webhook_id for webhook_id, _ in received} == {row.webhook_id for row in rows(engine)}
     left = {document["data"]["subscriber"]["email"] for _, document in received if "unsub" in document["type"]}
     assert left == {person.email for person in people}
-    assert [document["data"] for _, document in received if document["type"] == "issue.cut"][0]["candidates"] == 60
+    assert [document["data"]["candidates"] for _, document in received if document["type"] == "issue.cut"] == [60]
     engine.dispose()
 
 
@@ -328,10 +327,15 @@ def leave(engine, people):
         subscriptions.unsubscribe(engine, person.id, NOW, "test")
 
 
+@contextmanager
 def started(command):
-    return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ})
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def kill(process):
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
