@@ -4,7 +4,6 @@ python -m tests.support.webhook_receiver PORT FILE SECRET
 """
 
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,8 +70,8 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def main(port: int, file: Path, secret: str) -> None:
-    """Write the id and the type of each webhook to `file` before it is acknowledged."""
+def receive_to(file: Path, secret: str, port: int) -> None:
+    """Verify each webhook and write it to `file` before it is acknowledged, until the process is killed."""
     with receiving(port) as receiver, file.open("a") as written:
 
         def keep(_document: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
@@ -83,10 +82,4 @@ def main(port: int, file: Path, secret: str) -> None:
             return 204, {}, b""
 
         receiver.answer = keep
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
         threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
