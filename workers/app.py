@@ -10,8 +10,8 @@ from kombu.transport import TRANSPORT_ALIASES
 from digest import wiring
 from digest.hints import QUEUE, broker_url
 from digest.mail.delivery.worker import DeliveryWorker
-from digest.monitoring.alarms.watch import WatchThread
-from digest.monitoring.heartbeats import HeartbeatThread, Role
+from digest.monitoring.heartbeats import Role
+from digest.monitoring.threads import threads
 from digest.settings import settings
 from workers.rate import WorkRate
 
@@ -76,10 +76,8 @@ def _keep_our_logs(**_about: object) -> None:
 def _begin(**_about: object) -> None:
     # A service manager signals the whole group. Each process ends by its parent's word, after its task.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    rate = WorkRate(lambda: Process.worker)
-    watch = WatchThread(settings(), Role.WORKER)
-    Process.threads.enter_context(HeartbeatThread(settings(), Role.WORKER, lambda: rate() | watch.detail()))
-    Process.threads.enter_context(watch)
+    for thread in threads(settings(), Role.WORKER, WorkRate(lambda: Process.worker)):
+        Process.threads.enter_context(thread)
 
 
 @signals.worker_process_shutdown.connect

@@ -7,6 +7,7 @@
 |          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
 | sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
 |          |                  | and carries out requests that an ended web process left over               |
+| finish   | every 15 seconds | counts issues of which nothing waits any more, and tells other programs    |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
@@ -16,8 +17,8 @@
 | tidy     | each hour, first | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
 |          | after a minute   | what deleted subscribers left behind in the files of the database, and     |
 |          |                  | papers beyond the best of old issues that nobody was sent; counts the      |
-|          |                  | issues that are finished and the subscribers of each day, and notes the    |
-|          |                  | largest destinations                                                       |
+|          |                  | issues that are finished and the subscribers of each day, notes the        |
+|          |                  | largest destinations, and deletes old events of webhooks                   |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -26,6 +27,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -43,8 +45,9 @@ from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
-from digest.monitoring.alarms.watch import WatchThread
-from digest.monitoring.heartbeats import HeartbeatThread, Role
+from digest.monitoring.heartbeats import Role
+from digest.monitoring.threads import threads
+from digest.monitoring.webhooks.events import forget_old
 from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
@@ -62,14 +65,16 @@ FRESH_ENOUGH = timedelta(minutes=10)
 # A cut waits this long for all sources together, then uses what they have returned.
 PATIENCE_SECONDS = 60.0
 
+_FINISH_SECONDS = 15
 # A domain with fewer is not named in metrics: it may be somebody's own.
 _MIN_SUBSCRIBERS = 10
 
 
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
-    watch = WatchThread(settings, Role.SCHEDULER, pings=True)
-    with HeartbeatThread(settings, Role.SCHEDULER, watch.detail), watch:
+    with ExitStack() as beside:
+        for thread in threads(settings, Role.SCHEDULER):
+            beside.enter_context(thread)
         # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
         while True:
@@ -86,6 +91,7 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
         (jobs.collect, "interval", {"minutes": jobs.settings.collect_minutes}),
         (jobs.cut, "cron", {"second": 0}),
         (jobs.sweep, "interval", {"seconds": jobs.settings.sweep_seconds}),
+        (jobs.finish, "interval", {"seconds": _FINISH_SECONDS}),
         (jobs.profiles, "interval", {"minutes": 1}),
         (jobs.fit, "interval", {"minutes": 10}),
         (jobs.similar, "interval", {"minutes": 5}),
@@ -172,6 +178,15 @@ class Jobs:
         if due:
             wiring.hint(self.settings)(math.ceil(due / MESSAGES_A_TASK))
 
+    def finish(self) -> None:
+        """Count issues of which nothing waits any more, and publish that they are finished."""
+        with read_only(self._engine) as connection:
+            unfinished = totals.unfinished_issues(connection)
+            issue_ids = [issue_id for issue_id in unfinished if not totals.is_unfinished(connection, issue_id)]
+        for issue_id in issue_ids:
+            with transaction(self._engine) as connection:
+                totals.finish(connection, issue_id, clock.now())
+
     def profiles(self) -> None:
         """Bring subscribers' profiles up to date with their feedback."""
         refresh_profiles(self._engine, clock.now())
@@ -196,6 +211,7 @@ class Jobs:
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
+            forget_old(connection, clock.now())
         self._count()
         remove_traces(self._engine, clock.now())
         shrink_old_pools(self._engine, clock.now())

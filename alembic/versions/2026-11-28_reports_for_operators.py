@@ -4,7 +4,7 @@ Stores subscribers by day, finds the newest refusals and the reasons for leaving
 calls a pause by its new name.
 
 Revision ID: 0030
-Revises: 0025
+Revises: 0029
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from alembic import op
 
 
 revision = '0030'
-down_revision = '0025'
+down_revision = '0029'
 branch_labels = None
 depends_on = None
 

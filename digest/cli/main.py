@@ -16,6 +16,7 @@ from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.papers.commands import papers
 from digest.cli.status import commands as state
 from digest.cli.status import reports
+from digest.cli.webhooks.commands import webhooks
 from digest.settings import FILE_VARIABLE, SettingsError
 
 app = typer.Typer(
@@ -84,6 +85,7 @@ app.add_typer(papers, name="papers", rich_help_panel="Papers and issues")
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
 app.add_typer(console, name="console", rich_help_panel="Run")
+app.add_typer(webhooks, name="webhooks", rich_help_panel="Run")
 
 
 def main() -> None:

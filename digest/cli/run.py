@@ -100,14 +100,13 @@ def web_process() -> "FastAPI":
 
 def _web_app(database: "Engine") -> "FastAPI":
     from digest import wiring
-    from digest.monitoring.alarms.watch import WatchThread
-    from digest.monitoring.heartbeats import HeartbeatThread, Role
+    from digest.monitoring.heartbeats import Role
+    from digest.monitoring.threads import threads
     from digest.web.app import create_app
     from digest.web.page_cache.editions import EditionWatch
 
     app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
-    watch = WatchThread(settings(), Role.WEB)
-    app.state.threads = (HeartbeatThread(settings(), Role.WEB, watch.detail), watch)
+    app.state.threads = threads(settings(), Role.WEB)
     return app
 
 

@@ -69,6 +69,7 @@ class Issue:
     others: tuple[RankedPaper, ...] = ()  # the rest of the pool, ranked after them; read only for choosing lists
     is_shrunk: bool = False  # `others` has only papers that someone was sent: the rest was deleted
     withdrawn_at: datetime | None = None  # since when no page shows it
+    finished_at: datetime | None = None  # when nothing of it waited for the first time
 
     @property
     def pool(self) -> tuple[RankedPaper, ...]:

@@ -4,9 +4,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
 from digest.database.engine import read_only
+from digest.database.tables import deliveries
 from digest.issues.profiles import stored_affinities, stored_profiles
 from digest.ledger import events
 from digest.papers.community import suggested_by, votes_by
@@ -27,7 +28,7 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
         stored = {
             "subscriber": asdict(subscriber),
             "other_consents": [asdict(consent) for consent in store.other_consents(connection, subscriber_id)],
-            "mails": store.ledger_of(connection, key),
+            "mails": _ledger_of(connection, key),
             "events": [{"at": event.at, "what": event.what, "detail": event.detail} for event in recorded],
             "opinions": [
                 {"paper_id": feedback.paper_id, "said": feedback.kind, "at": feedback.at}
@@ -45,3 +46,24 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
 
 def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else value.isoformat()
+
+
+_EXPORTED = (
+    "kind",
+    "occasion",
+    "state",
+    "reason",
+    "due_at",
+    "finished_at",
+    "created_at",
+    "selection",
+    "message_id",
+    "reply_code",
+    "reply_text",
+)
+
+
+def _ledger_of(connection: Connection, key: str) -> list[dict[str, Any]]:
+    """Return what the ledger stores about each delivery to a recipient, oldest first."""
+    query = select(*(deliveries.c[name] for name in _EXPORTED)).where(deliveries.c.recipient == key)
+    return [dict(row) for row in connection.execute(query.order_by(deliveries.c.id)).mappings()]

@@ -35,7 +35,7 @@ from digest.issues.store import (
     set_status,
 )
 from digest.language import SOURCE, Message, n_
-from digest.ledger import events, transitions
+from digest.ledger import events, outbox, transitions
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
 from digest.papers.collecting import SourceHealth, last_runs, source_notes
 from digest.papers.paper import RankedPaper
@@ -193,8 +193,13 @@ class _Cut:
             put_first(self.connection, ids.values(), self.day)
         forget_old_choices(self.connection, self.day)
         detail = {"papers": min(len(listed.papers), listed.best), "candidates": candidates, "failing": failing}
+        issue_events = [self.event(IssueKind(ISSUE_OF[kind]), candidates.get(kind, 0)) for kind in ids]
+        outbox.publish(self.connection, outbox.EventType.ISSUE_CUT, self.now, issue_events)
         events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
         return True
+
+    def event(self, kind: IssueKind, candidates: int) -> outbox.NewEvent:
+        return outbox.NewEvent({"issue": {"date": self.day.isoformat(), "kind": str(kind)}, "candidates": candidates})
 
     def store(
         self,

@@ -41,6 +41,7 @@ from digest.database.tables import deliveries, issues
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import State
 from digest.ledger.messages import keep_messages
+from digest.ledger.outbox import EventType, NewEvent, publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +240,18 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
         }
         for result in results
     ]
-    connection.execute(_record(dialect), {"rows": as_rows(dialect, rows), "sender": worker})
+    refused = {result.delivery_id: result.at for result in results if result.state is State.REFUSED}
+    values = {"rows": as_rows(dialect, rows), "sender": worker}
+    changed = connection.execute(_record(dialect, bool(refused)), values)
+    if refused:
+        bounced = [
+            NewEvent(subscriber_id=row.subscriber_id, delivery_id=row.id) for row in changed if row.id in refused
+        ]
+        publish(connection, EventType.BOUNCED, max(refused.values()), bounced)
 
 
 @cache
-def _record(dialect: str) -> Any:
+def _record(dialect: str, returns: bool) -> Any:
     kinds = {
         "id": Id,
         "state": String(),
@@ -256,7 +264,7 @@ def _record(dialect: str) -> Any:
         "in_doubt": Boolean(),
     }
     given = rows_of(dialect, kinds)
-    return (
+    statement = (
         update(deliveries)
         .where(
             deliveries.c.id == given.c.id,
@@ -280,3 +288,4 @@ def _record(dialect: str) -> Any:
             in_doubt=given.c.in_doubt,
         )
     )
+    return statement.returning(deliveries.c.id, deliveries.c.subscriber_id) if returns else statement

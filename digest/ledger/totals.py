@@ -9,12 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
 from digest.database.dialect import use_indexes
 from digest.database.tables import deliveries, issue_totals, issues
 from digest.ledger.deliveries import HELD, is_waiting
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State
+from digest.ledger.outbox import EventType, NewEvent, publish
 
 WAITING = (State.QUEUED, State.UNCERTAIN)
 ENDED = (State.REFUSED, State.EXPIRED, State.SKIPPED, State.QUARANTINED)  # without a message
@@ -65,6 +66,27 @@ def store_totals(connection: Connection, issue_id: int) -> bool:
     names = [column.name for column in issue_totals.columns]
     if rows:
         connection.execute(insert(issue_totals), [dict(zip(names, (issue_id, *row[:-1]), strict=True)) for row in rows])
+    return True
+
+
+def unfinished_issues(connection: Connection) -> list[int]:
+    """Those of which something has waited ever since the cut, as far as anybody noticed."""
+    return list(connection.scalars(select(issues.c.id).where(issues.c.finished_at.is_(None)).order_by(issues.c.id)))
+
+
+def finish(connection: Connection, issue_id: int, now: datetime) -> bool:
+    """Store the totals of an issue and publish that it is finished, once. Returns False if it is not, or was before."""
+    if not store_totals(connection, issue_id):
+        return False
+    first = update(issues).where(issues.c.id == issue_id, issues.c.finished_at.is_(None)).values(finished_at=now)
+    issue = connection.execute(first.returning(issues.c.date, issues.c.kind, issues.c.status)).one_or_none()
+    if issue is None:
+        return False
+    counts: Counter[str] = Counter()
+    for total in totals_of(connection, issue_id):
+        counts[total.state] += total.deliveries
+    about = {"date": issue.date.isoformat(), "kind": issue.kind, "status": issue.status}
+    publish(connection, EventType.ISSUE_FINISHED, now, [NewEvent({"issue": about, "messages": dict(counts)})])
     return True
 
 

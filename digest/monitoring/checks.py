@@ -19,6 +19,7 @@ NOBODY_WORKS_FOR = timedelta(minutes=10)  # a mail server may take that long to 
 ALL_SOURCES_FAILED = 2  # readings in a row
 DISK_CRITICAL, DISK_LOW = 0.05, 0.10  # free share
 REFUSAL_RATE, REFUSALS = 0.02, 20
+WEBHOOK_FAILS_FOR = timedelta(minutes=10)  # a program that is started again may be back by then
 
 
 class Level(StrEnum):
@@ -55,6 +56,7 @@ def problems(status: InstallationStatus) -> list[Problem]:
             *_paused(status),
             *_sources(status),
             *_refusals(status),
+            *_webhooks(status),
         ]
     return sorted(every, key=lambda problem: problem.level is not Level.CRITICAL)
 
@@ -232,6 +234,19 @@ def _redis(status: InstallationStatus) -> Iterator[Problem]:
     if status.queue.problem:
         text = f"Redis does not answer ({status.queue.problem}); messages wait for the workers' next hint"
         yield Problem(Level.WARNING, "redis", "", text, "Start it, or check DIGEST_REDIS_URL: digest doctor")
+
+
+def _webhooks(status: InstallationStatus) -> Iterator[Problem]:
+    for endpoint in status.webhooks:
+        since = endpoint.failing_since
+        if since is None or (not endpoint.disabled_why and status.at - since < WEBHOOK_FAILS_FOR):
+            continue
+        text = f"webhooks to {endpoint.host} (endpoint {endpoint.id}) have failed since {minute_of(since)}"
+        remedy = f"See the answers: digest webhooks attempts {endpoint.id}"
+        if endpoint.disabled_why:
+            text = f"webhooks to {endpoint.host} (endpoint {endpoint.id}) were disabled: {endpoint.disabled_why}"
+            remedy = f"Once it works: digest webhooks enable {endpoint.id}"
+        yield Problem(Level.WARNING, "webhook-failing", str(endpoint.id), text, remedy, since)
 
 
 def _disks(status: InstallationStatus) -> Iterator[Problem]:

@@ -21,10 +21,12 @@ from digest.monitoring.heartbeats import Heartbeat, Role, heartbeats, running_ve
 from digest.monitoring.progress import IssueProgress, Waiting, read_progress
 from digest.monitoring.surroundings import (
     Disk,
+    EndpointStatus,
     PauseStatus,
     QueueStatus,
     SourceStatus,
     disks,
+    read_endpoints,
     read_pauses,
     read_queue,
     read_sources,
@@ -68,6 +70,7 @@ class InstallationStatus:
     warm_up_full: str = ""  # why no more mail of issues goes today
     hour_full: str = ""  # why no more requested messages go within this hour
     sources: tuple[SourceStatus, ...] = ()
+    webhooks: tuple[EndpointStatus, ...] = ()
     subscribers: Mapping[str, int] = field(default_factory=dict)  # by status
 
     def alive(self, role: Role) -> tuple[Heartbeat, ...]:
@@ -133,6 +136,7 @@ def _with_database(connection: Connection, settings: Settings, bare: Installatio
         warm_up_full=why_full(connection, limits, now),
         hour_full=why_hour_full(connection, limits, now),
         sources=read_sources(connection, settings.sources, now),
+        webhooks=read_endpoints(connection, now),
         subscribers=_subscribers(connection),
     )
 

@@ -1,4 +1,4 @@
-"""Pauses, sources, Redis and disks, as the status of an installation shows them."""
+"""Pauses, sources, endpoints of webhooks, Redis and disks, as the status of an installation shows them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from digest.hints import QUEUE
 from digest.ledger import events
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, Pause, all_pauses, event_subject
 from digest.monitoring.heartbeats import Heartbeat, free_space
+from digest.monitoring.webhooks.endpoints import all_endpoints, backlogs
 from digest.papers.collecting import SourceHealth, SourceRun, lost_touch, newest_runs, source_title
 
 _RUNS = 60  # of a source: a reading has up to 31 runs, for as many days
@@ -47,6 +48,20 @@ class SourceStatus:
     failures: int  # readings in a row, up to now
     failing_since: datetime | None
     is_out_of_touch: bool  # the last reading is too old to tell anything
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStatus:
+    """An endpoint of webhooks, and the events that it did not get."""
+
+    id: int
+    host: str
+    is_disabled: bool
+    disabled_why: str
+    failing_since: datetime | None
+    pending: int
+    failed: int
+    oldest_at: datetime | None  # when the oldest pending one happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +168,22 @@ def _elsewhere(processes: Sequence[Heartbeat], host: str) -> Iterator[Disk]:
     others = {each.host: each.detail for each in processes if each.host != host and "free" in each.detail}
     for name, detail in sorted(others.items()):
         yield Disk(name, str(detail["folder"]), float(detail["free"]), int(detail["free_bytes"]))
+
+
+def read_endpoints(connection: Connection, now: datetime) -> tuple[EndpointStatus, ...]:
+    """Counts what waits for each endpoint, by an index."""
+    endpoints = all_endpoints(connection, now)
+    counts = backlogs(connection, endpoints)
+    return tuple(
+        EndpointStatus(
+            each.id,
+            each.host,
+            each.disabled_at is not None,
+            each.disabled_why,
+            each.failing_since,
+            counts[each.id].pending,
+            counts[each.id].failed,
+            counts[each.id].oldest_at,
+        )
+        for each in endpoints
+    )

@@ -1,4 +1,4 @@
-"""The settings of monitoring: alarms, and access to the metrics."""
+"""The settings of monitoring: alarms, access to the metrics, and webhooks."""
 
 import shlex
 from ipaddress import ip_network
@@ -46,6 +46,11 @@ class MonitoringSettings(BaseSettings):
         description="Lets a Prometheus at any address read `/metrics` that sends it as a bearer token: at least 16 characters without blanks. Empty: the address alone decides.",
     )
 
+    webhook_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses and networks inside your own network that webhooks may be sent to, also by plain `http://`, such as `127.0.0.1 10.0.0.0/8`. Empty: public addresses alone, by https.",
+    )
+
     @field_validator("alarm_to", mode="before")
     @classmethod
     def _alarm_to(cls, value: Any) -> Any:
@@ -74,14 +79,14 @@ class MonitoringSettings(BaseSettings):
             raise ValueError(f"it cannot be read as a command: {problem}") from None
         return value
 
-    @field_validator("metrics_allow", mode="before")
+    @field_validator("metrics_allow", "webhook_networks", mode="before")
     @classmethod
-    def _metrics_split(cls, value: object) -> object:
+    def _split_networks(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
-    @field_validator("metrics_allow")
+    @field_validator("metrics_allow", "webhook_networks")
     @classmethod
-    def _metrics_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _valid_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         try:
             return tuple(str(ip_network(network)) for network in value)
         except ValueError:

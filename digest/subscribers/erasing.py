@@ -18,10 +18,12 @@ from digest.database.tables import (
     suggestions,
     suppressions,
     tastes,
+    webhook_events,
 )
 from digest.database.tables import events as events_table
 from digest.ledger import events
 from digest.ledger.kinds import Status
+from digest.ledger.outbox import forget_answers
 from digest.ledger.transitions import erase_names
 from digest.subscribers.store import IMPORT
 
@@ -35,11 +37,13 @@ def purge_pending(connection: Connection, before: datetime) -> int:
     has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)
     expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before) & ~has_left
     erase_names(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
+    forget_answers(connection, select(subscribers.c.id).where(expired))
     return connection.execute(delete(subscribers).where(expired)).rowcount
 
 
 def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
+    forget_answers(connection, select(subscribers.c.id).where(subscribers.c.id == subscriber_id))
     erase_names(connection, deliveries.c.recipient == key)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     email = select(subscribers.c.email).where(subscribers.c.id == subscriber_id).scalar_subquery()
@@ -49,7 +53,7 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
 
 # The tables that have rows of a subscriber, or in which deleting one changes rows.
 _OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
-_TOUCHED = (*_OF_SUBSCRIBERS, deliveries, messages, events_table, suppressions)
+_TOUCHED = (*_OF_SUBSCRIBERS, deliveries, messages, events_table, suppressions, webhook_events)
 TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
 
 

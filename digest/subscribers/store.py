@@ -1,6 +1,6 @@
 """Subscribers: their status, preferences and consent. Only this module changes a status."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine, Row, bindparam, delete, exists, func,
 
 from digest.database.dialect import in_list_param, insert_new, use_indexed_order
 from digest.database.engine import transaction
-from digest.database.tables import consents, deliveries, subscribers
+from digest.database.tables import consents, subscribers
 from digest.ledger.kinds import Status
+from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
@@ -105,6 +106,7 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
     """Confirm a pending subscriber, or the open request of another; who unsubscribed and has none stays so."""
     values = {"status": str(Status.CONFIRMED), "confirmed_at": now, "confirmed_from": confirmed_from, "changed_at": now}
     if _change(connection, subscriber_id, (Status.PENDING,), values):
+        _publish(connection, EventType.SUBSCRIBED, now, [subscriber_id])
         return True
     subscriber, request = by_id(connection, subscriber_id, lock=True), open_request(connection, subscriber_id)
     if subscriber is None or request is None:
@@ -113,6 +115,8 @@ def set_confirmed(connection: Connection, subscriber_id: int, confirmed_from: st
     withdraw_request(connection, subscriber_id)
     if subscriber.consent.confirmed_at:
         _add_consent(connection, subscriber_id, subscriber.consent)
+    if subscriber.status is not Status.CONFIRMED:
+        _publish(connection, EventType.SUBSCRIBED, now, [subscriber_id])
     return _change(connection, subscriber_id, tuple(Status), asdict(request) | values)
 
 
@@ -122,7 +126,9 @@ def unsubscribe_confirmed(connection: Connection, subscriber_ids: Collection[int
     Returns their recipient keys.
     """
     values = {"ids": list(subscriber_ids), "now": now}
-    return {row.id: row.key for row in connection.execute(_unsubscribe_confirmed(connection.dialect.name), values)}
+    keys = {row.id: row.key for row in connection.execute(_unsubscribe_confirmed(connection.dialect.name), values)}
+    _publish(connection, EventType.UNSUBSCRIBED, now, keys)
+    return keys
 
 
 @cache
@@ -140,16 +146,21 @@ def _unsubscribe_confirmed(dialect: str) -> Any:
 
 def set_unsubscribed(connection: Connection, subscriber_id: int, now: datetime) -> bool:
     values = {"status": str(Status.UNSUBSCRIBED), "changed_at": now}
-    return _change(connection, subscriber_id, (Status.PENDING, Status.CONFIRMED), values)
+    if _change(connection, subscriber_id, (Status.CONFIRMED,), values):
+        _publish(connection, EventType.UNSUBSCRIBED, now, [subscriber_id])
+        return True
+    return _change(connection, subscriber_id, (Status.PENDING,), values)
 
 
 def undo_unsubscribe(connection: Connection, subscriber_id: int, now: datetime, since: datetime | None) -> bool:
     """Confirm subscribers again who had confirmed; with `since`, only those who unsubscribed at or after it."""
     recently = [] if since is None else [subscribers.c.changed_at >= since]
     values = {"status": str(Status.CONFIRMED), "changed_at": now}
-    return _change(
-        connection, subscriber_id, (Status.UNSUBSCRIBED,), values, subscribers.c.confirmed_at.is_not(None), *recently
-    )
+    had_confirmed = subscribers.c.confirmed_at.is_not(None)
+    if not _change(connection, subscriber_id, (Status.UNSUBSCRIBED,), values, had_confirmed, *recently):
+        return False
+    _publish(connection, EventType.SUBSCRIBED, now, [subscriber_id])
+    return True
 
 
 def set_preferences(connection: Connection, subscriber_id: int, preferences: Preferences) -> None:
@@ -162,6 +173,10 @@ def revoke_links(connection: Connection, subscriber_id: int) -> None:
     """End all links of a subscriber so far, except those to unsubscribe."""
     which = subscribers.c.id == subscriber_id
     connection.execute(update(subscribers).where(which).values(link_version=subscribers.c.link_version + 1))
+
+
+def _publish(connection: Connection, what: EventType, now: datetime, subscriber_ids: Iterable[int]) -> None:
+    publish(connection, what, now, [NewEvent(subscriber_id=each) for each in subscriber_ids])
 
 
 def _change(
@@ -200,29 +215,6 @@ def withdraw_request(connection: Connection, subscriber_id: int) -> bool:
     """Delete the open request; False when there is none."""
     is_open = (consents.c.subscriber_id == subscriber_id) & consents.c.confirmed_at.is_(None)
     return connection.execute(delete(consents).where(is_open)).rowcount == 1
-
-
-# --- export ---
-
-_EXPORTED = (
-    "kind",
-    "occasion",
-    "state",
-    "reason",
-    "due_at",
-    "finished_at",
-    "created_at",
-    "selection",
-    "message_id",
-    "reply_code",
-    "reply_text",
-)
-
-
-def ledger_of(connection: Connection, key: str) -> list[dict[str, Any]]:
-    """Return what the ledger stores about each delivery to a recipient, oldest first."""
-    query = select(*(deliveries.c[name] for name in _EXPORTED)).where(deliveries.c.recipient == key)
-    return [dict(row) for row in connection.execute(query.order_by(deliveries.c.id)).mappings()]
 
 
 # --- rows to values ---

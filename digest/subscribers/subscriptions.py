@@ -246,6 +246,7 @@ def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Delete a subscriber; the ledger keeps their deliveries without the address. False when already deleted."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
+        store.set_unsubscribed(connection, subscriber_id, now)  # so that other programs are told
         if subscriber is None or not erasing.erase(connection, subscriber_id, subscriber.key):
             return False
         forget_suggester(connection, subscriber.key)

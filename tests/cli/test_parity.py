@@ -19,7 +19,7 @@ from tests.support.scenario import MORNING, add_papers, cut
 READING = {
     "audit", "backtest", "bounces", "check", "console operators", "days", "doctor", "domains", "explain", "lint",
     "preview", "search", "status", "subscribers count", "subscribers export", "subscribers list", "subscribers show",
-    "suppressions list", "upcoming",
+    "suppressions list", "upcoming", "webhooks attempts", "webhooks list",
 }  # fmt: skip
 _PROGRAMS = re.compile(r"None\b|[A-Z]\w+\.[A-Z_]{2,}|<\w+ object|\('|\[\]|\{'|Option\(")
 

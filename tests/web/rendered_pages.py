@@ -17,6 +17,8 @@ from digest.database.engine import transaction
 from digest.database.tables import deliveries
 from digest.issues.selection import Pick, Selection, selection_as_json
 from digest.issues.store import issue_by_id, newest_issue
+from digest.ledger.outbox import CHOSEN_TYPES
+from digest.monitoring.webhooks.endpoints import add as add_endpoint
 from digest.run.processes import free_port
 from digest.subscribers.tokens import Purpose
 from digest.web.server import serving_options
@@ -58,6 +60,8 @@ def fill(engine: Engine, best: int = PLAN.papers) -> None:
                 code_url="https://github.com/example/code",
             )
         cut(engine, START.date() - timedelta(days=back), morning, replace(PLAN, papers=best))
+    with transaction(engine) as connection:
+        add_endpoint(connection, "https://hooks.example.org/", CHOSEN_TYPES, "", START)
 
 
 TODAY = START.date()

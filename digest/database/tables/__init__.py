@@ -47,6 +47,7 @@ from digest.database.tables.subscribers import (
     subscribers,
     suppressions,
 )
+from digest.database.tables.webhooks import webhook_endpoints, webhook_events
 
 __all__ = [
     "alarms",
@@ -91,4 +92,6 @@ __all__ = [
     "tastes",
     "validators",
     "votes",
+    "webhook_endpoints",
+    "webhook_events",
 ]

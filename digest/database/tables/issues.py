@@ -29,6 +29,7 @@ issues = table(
     Column("candidates", Integer, nullable=False),
     Column("note", Text, nullable=False),
     Column("withdrawn_at", Instant),  # since when no page shows it; null: shown
+    Column("finished_at", Instant),  # when nothing of it waited for the first time
     Column("space_id", Id),  # of the affinities in its lists; null without any. No foreign key: spaces are replaced
     UniqueConstraint("kind", "date"),
     CheckConstraint("status IN ('running', 'paused', 'cancelled')", name="status"),

@@ -30,6 +30,7 @@ def families(measured: Measurements) -> Iterator[Metric]:
         yield from _sending(status)
         yield from _sources(status)
         yield from _processes(status)
+        yield from _webhooks(status)
         people = {(each,): status.subscribers.get(each, 0) for each in Status}
         yield _gauge("digest_subscribers", "Subscribers by status.", ("status",), people)
     if measured.sums is not None:
@@ -80,6 +81,17 @@ def _processes(status: InstallationStatus) -> Iterator[Metric]:
     alive = {(role, "alive"): len(status.alive(role)) for role in Role}
     dead = {(role, "dead"): len(status.dead(role)) for role in Role}
     yield _gauge("digest_processes", "Processes, alive or ended without stopping.", ("role", "state"), alive | dead)
+
+
+def _webhooks(status: InstallationStatus) -> Iterator[Metric]:
+    counts = {(str(each.id), "pending"): each.pending for each in status.webhooks}
+    counts |= {(str(each.id), "failed"): each.failed for each in status.webhooks}
+    meaning = "Events that wait for an endpoint, or failed there within the last 30 days."
+    yield _gauge("digest_webhook_events", meaning, ("endpoint", "state"), counts)
+    oldest = [each.oldest_at for each in status.webhooks if each.oldest_at and not each.is_disabled]
+    age = max(((status.at - at).total_seconds() for at in oldest), default=0.0)
+    meaning = "Age of the oldest event that waits for an endpoint in use; 0 if none does."
+    yield _number("digest_oldest_webhook_event_age_seconds", meaning, max(age, 0.0))
 
 
 # --- from the sums ---

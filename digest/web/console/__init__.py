@@ -10,9 +10,21 @@ from digest.web.console import (
     sign_in,
     suppressed,
     today,
+    webhooks,
 )
 from digest.web.console.access import ConsoleRouter
 
 router = ConsoleRouter()
-for page in (today, past_issues, reports, people, actions, suppressed, installation, operators_log, sign_in):
+for page in (
+    today,
+    past_issues,
+    reports,
+    people,
+    actions,
+    suppressed,
+    installation,
+    operators_log,
+    sign_in,
+    webhooks,
+):
     router.include_router(page.router)

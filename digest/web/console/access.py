@@ -50,6 +50,11 @@ NOTICES = {
     "suppressed": "The address gets no message from now on.",
     "not-suppressed": "Nothing changed: the address is suppressed already.",
     "lifted": "The address may get messages again.",
+    "webhook-disabled": "The endpoint is disabled. Its events wait.",
+    "webhook-enabled": "The endpoint is enabled. What has waited is sent now.",
+    "webhook-tested": "A test is on its way. Reload this page to see the answer.",
+    "webhook-replayed": "They are sent again now.",
+    "webhook-removed": "The endpoint is removed.",
 }
 THROUGH = "console"  # in the operators' log
 TOKEN = "form_token"  # noqa: S105 - the name of a field

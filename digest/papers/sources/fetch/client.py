@@ -5,19 +5,18 @@ Careful: limits time, size, redirects and retries, and follows no redirect into 
 """
 
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Any
 from urllib.request import getproxies
 
 import httpx2
 
 from digest.papers.sources.fetch.addresses import is_public_address, origin, redirect_problem, without_secrets
+from digest.papers.sources.fetch.guard import ConnectionGuard
 from digest.papers.sources.fetch.words import error_in_words, retry_after, status_in_words
 from digest.papers.sources.source import SourceUnavailable, Validator
 
@@ -154,7 +153,7 @@ class Fetcher:
         left = deadline - self._ticking.monotonic()
         if left <= 0:
             raise SourceUnavailable(f"{_host(url)} {self._no_answer()}")
-        guard = _Guard(None if origin(url) == self._home or getproxies() else url)
+        guard = ConnectionGuard(None if origin(url) == self._home or getproxies() else partial(_expect_public, url))
         request = client.build_request(
             "GET",
             url,
@@ -218,46 +217,6 @@ class Fetcher:
         return f"the answer was not complete within {self._policy.timeout_seconds:.0f} seconds"
 
 
-class _Guard:
-    """Watches the socket of a request: ends it at the deadline, however slowly bytes arrive, and checks its address.
-
-    The address is checked again after connecting, because a name can resolve differently the second time.
-    """
-
-    def __init__(self, must_be_public: str | None) -> None:
-        self._must_be_public = must_be_public
-        self._stream: Any = None
-        self.ended = False
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            return
-        self._stream = info["return_value"]
-        peer = self._stream.get_extra_info("server_addr")
-        if self._must_be_public and peer and not is_public_address(str(peer[0])):
-            self._stream.close()
-            raise SourceUnavailable(f"{_host(self._must_be_public)} leads to {peer[0]}, which is not a public address")
-
-    @contextmanager
-    def ends_after(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._end)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _end(self) -> None:
-        self.ended = True
-        socket = self._stream and self._stream.get_extra_info("socket")
-        if socket:
-            try:
-                socket.shutdown(2)  # interrupts a blocked read, which closing would not
-            except OSError:
-                return  # the request has ended already
-
-
 @contextmanager
 def _streaming(client: httpx2.Client, request: httpx2.Request) -> Iterator[httpx2.Response]:
     response = client.send(request, stream=True)
@@ -276,6 +235,11 @@ def _validator(response: httpx2.Response) -> Validator:
     # Values that are longer than a line or not ASCII are not worth keeping.
     values = (response.headers.get("etag", ""), response.headers.get("last-modified", ""))
     return Validator(*(value if value.isascii() and len(value) <= 500 else "" for value in values))
+
+
+def _expect_public(url: str, address: str) -> None:
+    if not is_public_address(address):
+        raise SourceUnavailable(f"{_host(url)} leads to {address}, which is not a public address")
 
 
 @cache
