@@ -7,6 +7,7 @@
 |          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
 | sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
 |          |                  | and carries out requests that an ended web process left over               |
+| notices  | every 15 seconds | queues a notice to all subscribers that an operator has sent               |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
@@ -42,6 +43,7 @@ from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
+from digest.mail.notices import queue_next
 from digest.monitoring.alarms.watch import WatchThread
 from digest.monitoring.heartbeats import HeartbeatThread, Role
 from digest.papers.collecting import collect_recent, last_runs
@@ -84,6 +86,7 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
         (jobs.collect, "interval", {"minutes": jobs.settings.collect_minutes}),
         (jobs.cut, "cron", {"second": 0}),
         (jobs.sweep, "interval", {"seconds": jobs.settings.sweep_seconds}),
+        (jobs.notices, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.profiles, "interval", {"minutes": 1}),
         (jobs.fit, "interval", {"minutes": 10}),
         (jobs.similar, "interval", {"minutes": 5}),
@@ -169,6 +172,13 @@ class Jobs:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:
             wiring.hint(self.settings)(math.ceil(due / MESSAGES_A_TASK))
+
+    def notices(self) -> None:
+        """Queue the notice that an operator has sent."""
+        candidates = queue_next(self._engine, wiring.plan(self.settings).settings, clock.now())
+        if candidates is not None:
+            log.info("a notice is queued", candidates=candidates)
+            wiring.hint(self.settings)(min(MOST_HINTS, math.ceil(candidates / MESSAGES_A_TASK)))
 
     def profiles(self) -> None:
         """Bring subscribers' profiles up to date with their feedback."""

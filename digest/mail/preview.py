@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.selection import CachedIssue, Pool, histories, papers_for, selection_of
+from digest.issues.selection import CachedIssue, Pool, Selection, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
-from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
+from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, SkipReason, Status
 from digest.lint import LintReport, ParsedMessage, lint
 from digest.mail.compose.composer import (
     IssueComposer,
@@ -86,6 +86,9 @@ def body_of(message: bytes, kind: str) -> str:
 
 
 def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber, now: datetime) -> Draft | None:
+    if issue.kind == IssueKind.NOTICE:
+        delivery = replace(_unqueued(Kind.NOTICE, issue.id, issue.date, subscriber, now), composed_at=now)
+        return Draft(delivery, subscriber, issue, Selection((), language=subscriber.preferences.language))
     cached = CachedIssue(issue, Pool(issue, languages=context.renderer.languages))
     with read_only(engine) as connection:
         kind = OF_ISSUE[issue.kind]
