@@ -161,8 +161,13 @@ def _rules(report: LintReport) -> str:
     return f"{summary}<ul>{broken}</ul>" if broken else summary
 
 
+def in_scheme(html: str, dark: bool) -> str:
+    """`html` with its dark-mode query decided."""
+    return _DARK_QUERY.sub("all" if dark else "not all", html)
+
+
 def _frame(html: str, name: str, width: int, dark: bool) -> str:
-    answered = _DARK_QUERY.sub("all" if dark else "not all", html)
+    answered = in_scheme(html, dark)
     scheme = "dark" if dark else "light"
     return (
         f'<figure><figcaption>{name}, {width} px</figcaption><iframe title="{name}" sandbox="allow-popups" '

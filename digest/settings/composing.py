@@ -27,13 +27,14 @@ def senders(settings: Settings) -> Senders:
     )
 
 
-def mail_context(settings: Settings) -> MailContext:
+def mail_context(settings: Settings, signs: bool = True) -> MailContext:
+    """`signs`: with the DKIM keys, which not every process can read."""
     return MailContext(
         Renderer(resource("templates"), languages()),
         branding(settings),
         senders(settings),
         settings.secret_keys,
-        signers(settings),
+        signers(settings) if signs else (),
         settings.language,
     )
 
@@ -57,8 +58,7 @@ def _signer(selector: str, file: Path) -> Signer:
         raise SettingsError(f"DIGEST_DKIM_KEYS: {selector}={file}: {problem}") from None
 
 
-def frozen_settings(settings: Settings) -> IssueSettings:
+def frozen_settings(settings: Settings, signs: bool = True) -> IssueSettings:
     """The settings to freeze with an issue or a notice."""
-    return issue_settings(
-        branding(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
-    )
+    keys = signers(settings) if signs else ()
+    return issue_settings(branding(settings), senders(settings), settings.secret_keys, keys, settings.language)

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = structlog.get_logger()
 
 MAX_BODY = 16_384
+MAX_BODY_OF_NOTICE = 262_144  # its text in several languages; a Chinese character takes nine bytes
+_NOTICE = re.compile(r"/console/notices/\w+")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {more}form-action 'self'; "
@@ -69,10 +71,10 @@ class Guard:
             await self._refuse(Request(scope), 400)(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "0")
-        if not (length.isascii() and length.isdecimal()) or int(length[:12]) > MAX_BODY:
+        if not (length.isascii() and length.isdecimal()) or int(length[:12]) > _most_of(scope):
             await self._refuse(Request(scope), 413)(scope, receive, send)
             return
-        await self._app(scope, _limited(receive), send)
+        await self._app(scope, _limited(receive, _most_of(scope)), send)
 
     def _is_foreign(self, scope: Scope) -> bool:
         """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058).
@@ -93,7 +95,8 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
     """Add the security headers. A header that a response sets itself stays."""
     console = bool(CONSOLE.fullmatch(path))
     personal = console or bool(PERSONAL.match(path))
-    more = "frame-src 'self'; " if path.startswith("/inbox") else "connect-src 'self'; " if console else ""
+    frames = "frame-src 'self'; " if console or path.startswith("/inbox") else ""
+    more = f"connect-src 'self'; {frames}" if console else frames
     headers.setdefault("Content-Security-Policy", _POLICY.format(more=more))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # Not no-referrer: with it, browsers that know no Sec-Fetch-Site post "Origin: null", which looks foreign.
@@ -108,15 +111,20 @@ def redacted(path: str) -> str:
     return _SIGN_IN.sub(r"\1…", PERSONAL.sub(r"\1…", path))
 
 
-def _limited(receive: Receive) -> Receive:
-    """`receive`, which raises HTTPException 413 once the body is larger than MAX_BODY, whatever its header says."""
+def _most_of(scope: Scope) -> int:
+    """The largest body that its endpoint takes."""
+    return MAX_BODY_OF_NOTICE if _NOTICE.fullmatch(scope["path"]) else MAX_BODY
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """`receive`, which raises HTTPException 413 once the body is larger than `most`, whatever its header says."""
     size = 0
 
     async def counted() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY:
+        if size > most:
             raise HTTPException(413)
         return message
 

@@ -2,7 +2,8 @@
 
 from digest.web.console import actions, installation, operators_log, past_issues, people, sign_in, suppressed, today
 from digest.web.console.access import ConsoleRouter
+from digest.web.console.mail import notices
 
 router = ConsoleRouter()
-for page in (today, past_issues, people, actions, suppressed, installation, operators_log, sign_in):
+for page in (today, past_issues, notices, people, actions, suppressed, installation, operators_log, sign_in):
     router.include_router(page.router)

@@ -49,6 +49,13 @@ NOTICES = {
     "resubscribed": "They are subscribed again.",
     "suppressed": "The address gets no message from now on.",
     "not-suppressed": "Nothing changed: the address is suppressed already.",
+    "notice-kept": "The notice is kept as a draft. Nobody gets it before you send it.",
+    "notice-sent": "The notice is sent: in a moment it is queued for everyone.",
+    "notice-back": "The notice is a draft again. Nobody got it.",
+    "notice-number": "Nothing was sent: the number you typed is not the number of subscribers.",
+    "notice-lately": "Nothing was sent: the same notice was sent within the last day. Tick the box to send it again.",
+    "notice-test": "The test is on its way. What became of it is below, after a reload.",
+    "bad-address": "Nothing was sent: that is not an email address.",
     "lifted": "The address may get messages again.",
 }
 THROUGH = "console"  # in the operators' log
