@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
 
@@ -14,24 +13,22 @@ from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, problem_
 from digest.database.migrate import why_not_current
 from digest.issues.issue import Plan
 from digest.issues.selection import IssueCache
-from digest.language import Languages
 from digest.ledger.transitions import Recovered
 from digest.ledger.worker_lock import direct_address
-from digest.mail.compose.composer import Composer, MailContext, issue_settings
-from digest.mail.compose.dkim import Signer, load_signer
-from digest.mail.compose.render import Renderer
+from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
-from digest.mail.message import Branding, Senders
 from digest.mail.throttle import Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.ranking import FLOOR, RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
-from digest.resources import resource
-from digest.settings import Settings, SettingsError
+from digest.settings import Settings
+from digest.settings.composing import frozen_settings, languages
+from digest.settings.composing import mail_context as mail_context
+from digest.settings.composing import signers as signers
 from digest.smtp import Sender, Timeouts
 
 _PAGE_PATIENCE = 2.0  # seconds for a lock; a page that needs the database takes milliseconds
@@ -67,49 +64,6 @@ def session_engine(settings: Settings) -> Engine:
     return database
 
 
-def branding(settings: Settings) -> Branding:
-    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
-
-
-def senders(settings: Settings) -> Senders:
-    return Senders(
-        bulk=settings.mail_from,
-        transactional=settings.transactional_from or settings.mail_from,
-        reply_to=settings.reply_to,
-        reverse_path=parseaddr(settings.bounce_address or settings.mail_from)[1],
-    )
-
-
-def mail_context(settings: Settings) -> MailContext:
-    return MailContext(
-        Renderer(resource("templates"), languages()),
-        branding(settings),
-        senders(settings),
-        settings.secret_keys,
-        signers(settings),
-        settings.language,
-    )
-
-
-def languages() -> Languages:
-    """The languages of messages and pages."""
-    return Languages(resource("locale"))
-
-
-def signers(settings: Settings) -> tuple[Signer, ...]:
-    """The DKIM keys. Raises SettingsError, on one line, for a file that cannot be read or holds no usable key."""
-    return tuple(_signer(selector, file) for selector, file in settings.dkim_keys.items())
-
-
-def _signer(selector: str, file: Path) -> Signer:
-    try:
-        return load_signer(selector, file.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"DIGEST_DKIM_KEYS: {file} cannot be read: {error.strerror}") from None
-    except ValueError as problem:
-        raise SettingsError(f"DIGEST_DKIM_KEYS: {selector}={file}: {problem}") from None
-
-
 def plan(settings: Settings) -> Plan:
     """The operator's choices for every issue."""
     return Plan(
@@ -117,9 +71,7 @@ def plan(settings: Settings) -> Plan:
         pool_days=settings.pool_days,
         papers=settings.issue_papers,
         weights=RankingWeights(),
-        settings=issue_settings(
-            branding(settings), senders(settings), settings.secret_keys, signers(settings), settings.language
-        ),
+        settings=frozen_settings(settings),
         languages=languages(),
         sources=settings.sources,
         floor=None if settings.full_lists else FLOOR,
@@ -145,7 +97,7 @@ def delivery_worker(settings: Settings, database: Engine) -> DeliveryWorker:
     return DeliveryWorker(
         database,
         Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
-        Composer(database, mail_context(settings), journal, issues),
+        Composer(database, mail_context(settings), journal.making, issues),
         throttle(settings, database),
         journal,
         WorkerSettings(name, settings.in_doubt == "hold", clock.now),

@@ -8,6 +8,7 @@
 | sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
 |          |                  | and carries out requests that an ended web process left over               |
 | finish   | every 15 seconds | counts issues of which nothing waits any more, and tells other programs    |
+| notices  | every 15 seconds | queues a notice to all subscribers that an operator has sent               |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
@@ -45,6 +46,7 @@ from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
+from digest.mail.notices import queue_next
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.threads import threads
 from digest.monitoring.webhooks.events import forget_old
@@ -92,6 +94,7 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
         (jobs.cut, "cron", {"second": 0}),
         (jobs.sweep, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.finish, "interval", {"seconds": _FINISH_SECONDS}),
+        (jobs.notices, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.profiles, "interval", {"minutes": 1}),
         (jobs.fit, "interval", {"minutes": 10}),
         (jobs.similar, "interval", {"minutes": 5}),
@@ -186,6 +189,13 @@ class Jobs:
         for issue_id in issue_ids:
             with transaction(self._engine) as connection:
                 totals.finish(connection, issue_id, clock.now())
+
+    def notices(self) -> None:
+        """Queue the notice that an operator has sent."""
+        candidates = queue_next(self._engine, wiring.plan(self.settings).settings, clock.now())
+        if candidates is not None:
+            log.info("a notice is queued", candidates=candidates)
+            wiring.hint(self.settings)(min(MOST_HINTS, math.ceil(candidates / MESSAGES_A_TASK)))
 
     def profiles(self) -> None:
         """Bring subscribers' profiles up to date with their feedback."""

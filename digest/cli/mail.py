@@ -20,12 +20,12 @@ from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the SMTP client
     from digest.lint import LintReport
-    from digest.smtp import Phase
+    from digest.smtp import Envelope, Phase
 
 _SHOWN = 3  # problems of one rule
 
 
-def _language(text: str) -> str:
+def language_tag(text: str) -> str:
     """The tag as the catalogues write it."""
     from digest.language import Languages
     from digest.resources import resource
@@ -39,7 +39,7 @@ def _language(text: str) -> str:
 InLanguage = Annotated[
     str | None,
     typer.Option(
-        metavar="CODE", parser=_language, help="Language without --subscriber.", show_default="DIGEST_LANGUAGE"
+        metavar="CODE", parser=language_tag, help="Language without --subscriber.", show_default="DIGEST_LANGUAGE"
     ),
 ]
 
@@ -71,7 +71,7 @@ def preview(
         raise typer.BadParameter("a subscriber's message is in the subscriber's own language", param_hint="--language")
     message = _message(day, subscriber, kind, language or "")
     if open_:
-        return _open_in_browser(preview_page(message))
+        return open_in_browser(preview_page(message))
     content = message if format_ is Format.RAW else body_of(message, format_.value).encode()
     if writes_json():
         text = content.decode(errors="replace")
@@ -108,7 +108,7 @@ def _about(phase: "Phase") -> tuple[str, str]:
     }.get(phase, ("", ""))
 
 
-def _open_in_browser(page: str) -> None:
+def open_in_browser(page: str) -> None:
     file = Path(tempfile.mkdtemp(prefix="digest-preview-")) / "message.html"
     file.write_text(page, encoding="utf-8")
     opened = webbrowser.open(file.resolve().as_uri())
@@ -144,7 +144,6 @@ def send_test(
 ) -> None:
     """Send an issue to one address, bypassing the ledger, and print the server's reply."""
     from digest import wiring
-    from digest.mail.delivery.outcome import Outcome, receipt_of
     from digest.mail.preview import test_envelope
 
     require_mail_server()
@@ -153,6 +152,15 @@ def send_test(
     envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} has no papers.")
+    send_once(envelope, dry_run)
+
+
+def send_once(envelope: "Envelope", dry_run: bool) -> None:
+    """Send a message outside of the ledger, and report the server's reply. Exit code 1 unless it took the message."""
+    from digest import wiring
+    from digest.mail.delivery.outcome import Outcome, receipt_of
+
+    address = envelope.forward_path
     if dry_run:
         document = {"address": address, "bytes": len(envelope.message), "dry_run": True}
         return report(document, f"Would send {len(envelope.message)} bytes to {address}.")

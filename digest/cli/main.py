@@ -12,6 +12,7 @@ import typer
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
+from digest.cli.notices.commands import notice
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.papers.commands import papers
 from digest.cli.status import commands as state
@@ -84,6 +85,7 @@ for _panel, _commands in _COMMANDS.items():
 app.add_typer(papers, name="papers", rich_help_panel="Papers and issues")
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
+app.add_typer(notice, name="notice", rich_help_panel="Papers and issues")
 app.add_typer(console, name="console", rich_help_panel="Run")
 app.add_typer(webhooks, name="webhooks", rich_help_panel="Run")
 

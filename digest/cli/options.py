@@ -103,8 +103,8 @@ OfKind = Annotated[
     typer.Option(
         "--kind",
         metavar="KIND",
-        parser=_parser(_issue_kind, "unknown kind {!r} (available: digest, weekly, catch-up)"),
-        help="Kind of issue: digest, weekly or catch-up.",
+        parser=_parser(_issue_kind, "unknown kind {!r} (available: digest, weekly, catch-up, notice)"),
+        help="Kind of issue: digest, weekly, catch-up or notice.",
         show_default="digest",
     ),
 ]

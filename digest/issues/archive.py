@@ -85,7 +85,8 @@ def _part_query(is_newest: bool) -> Select[Any]:
     kind = bindparam("kind", type_=issues.c.kind.type)
     # The issue comes first and by itself, or SQLite would count its papers for each of the ranks.
     query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"))
-    of_day = query.where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date)).limit(1)
+    is_public = issues.c.kind != IssueKind.NOTICE
+    of_day = query.where(issues.c.kind == kind, is_public, issues.c.date == bindparam("day", type_=Date)).limit(1)
     issue = (newest_of(query, kind) if is_newest else of_day).subquery()
     in_part = issue_papers.c.rank.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
     return (

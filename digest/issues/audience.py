@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeEngine
 
 from digest.database.dialect import Id, as_rows, instant_in_rows, rows_of, sort_in_memory
 from digest.database.tables import deliveries, issues, subscribers, suppressions
-from digest.ledger.kinds import LISTED, Kind, SkipReason, State, Status
+from digest.ledger.kinds import WITH_PAPERS, IssueKind, Kind, SkipReason, State, Status
 from digest.ledger.queueing import new_row
 from digest.subscribers.subscriber import WORKDAYS, Frequency
 
@@ -42,6 +42,7 @@ class Slot:
     hour: int
     day: date
     due_at: datetime
+    any_weekday: bool = False  # also those who get no issue on this weekday
 
 
 def distinct_slots(connection: Connection) -> list[tuple[str, int]]:
@@ -77,12 +78,13 @@ def fan_out(
     """Queue a delivery for everyone who is confirmed, not suppressed and due; return how many of each kind.
 
     Weekly subscribers get the weekly issue, those whose pause ended the catch-up, all others the digest; so does
-    everyone for whose kind `issue_ids` has no issue. It is one INSERT … SELECT, joined to the few slots, so that a
-    subscriber who changes something meanwhile is neither left out nor queued twice. Call it once, in the transaction
-    that stores the issues: a check for existing deliveries would take PostgreSQL long (docs/decisions/0017).
+    everyone for whose kind `issue_ids` has no issue. A notice goes to all alike. It is one INSERT … SELECT, joined to
+    the few slots, so that a subscriber who changes something meanwhile is neither left out nor queued twice. Call it
+    once, in the transaction that stores the issues: a check for existing deliveries would take PostgreSQL long
+    (docs/decisions/0017).
     """
     dialect = connection.dialect.name
-    fixed = new_row(day, now)
+    fixed, usual = new_row(day, now), _usual(issue_ids)
     query, slot = _audience(dialect, subscribers.c.key, subscribers.c.id)
     query = query.add_columns(
         slot.c.due_at,
@@ -102,9 +104,9 @@ def fan_out(
     others = {
         kind: connection.execute(select(func.count()).where(deliveries.c.issue_id == issue_id)).scalar_one()
         for kind, issue_id in issue_ids.items()
-        if kind is not Kind.DIGEST
+        if kind is not usual
     }
-    return others | {Kind.DIGEST: queued - sum(others.values())}
+    return others | {usual: queued - sum(others.values())}
 
 
 def put_first(connection: Connection, issue_ids: Collection[int], before: date) -> None:
@@ -113,9 +115,10 @@ def put_first(connection: Connection, issue_ids: Collection[int], before: date) 
     Without this a warm-up, whose quota is smaller than the list, would leave out the same subscribers each day: those
     who chose a late hour, too, which is why these messages do not wait for it.
     """
-    previous = select(func.max(issues.c.date)).where(issues.c.date < before).scalar_subquery()
+    has_papers = issues.c.kind != IssueKind.NOTICE
+    previous = select(func.max(issues.c.date)).where(issues.c.date < before, has_papers).scalar_subquery()
     left_out = select(deliveries.c.recipient).where(
-        deliveries.c.issue_id.in_(select(issues.c.id).where(issues.c.date == previous)),
+        deliveries.c.issue_id.in_(select(issues.c.id).where(issues.c.date == previous, has_papers)),
         deliveries.c.state.in_([State.QUEUED, State.EXPIRED]),
         deliveries.c.attempts == 0,
     )
@@ -170,8 +173,13 @@ def _by_kind(values: Mapping[Kind, Any], missed: Missed | None, kind: TypeEngine
         whens.append((_comes_back(missed), literal(values[Kind.CATCH_UP], kind)))
     if Kind.WEEKLY in values:
         whens.append((_is_weekly(), literal(values[Kind.WEEKLY], kind)))
-    usual = literal(values[Kind.DIGEST], kind)
+    usual = literal(values[_usual(values)], kind)
     return case(*whens, else_=usual) if whens else usual
+
+
+def _usual(kinds: Collection[Kind]) -> Kind:
+    """Return the kind that everyone gets for whom there is no other."""
+    return Kind.NOTICE if Kind.NOTICE in kinds else Kind.DIGEST
 
 
 def _is_weekly() -> ColumnElement[bool]:
@@ -185,13 +193,14 @@ def _comes_back(missed: Missed) -> ColumnElement[bool]:
     occasion = case((seldom, missed.weeks.isoformat()), else_=missed.days.isoformat())
     has_issue = exists().where(
         deliveries.c.recipient == subscribers.c.key,
-        deliveries.c.kind.in_(LISTED),
+        deliveries.c.kind.in_(WITH_PAPERS),
         deliveries.c.occasion >= occasion,
     )
     return and_(subscribers.c.paused_until > since, ~has_issue)
 
 
 _WORKDAYS = sum(1 << day for day in WORKDAYS)
+_ALL_WEEKDAYS = (1 << 7) - 1
 _SLOT: dict[str, Any] = {"zone": String(), "hour": Integer(), "weekday": Integer(), "day": Date()}
 
 
@@ -199,7 +208,7 @@ def _row(slot: Slot) -> dict[str, Any]:
     return {
         "zone": slot.zone,
         "hour": slot.hour,
-        "weekday": 1 << slot.day.weekday(),
+        "weekday": _ALL_WEEKDAYS if slot.any_weekday else 1 << slot.day.weekday(),
         "day": slot.day.isoformat(),
         "due_at": slot.due_at,
     }

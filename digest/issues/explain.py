@@ -27,7 +27,7 @@ from digest.issues.selection.picks import AFFINITY
 from digest.issues.selection.selection import NO_PROFILE
 from digest.ledger import events
 from digest.ledger.deliveries import MAY_ARRIVE, AlreadySent, last_issue_mails
-from digest.ledger.kinds import LISTED, SkipReason, State
+from digest.ledger.kinds import WITH_PAPERS, SkipReason, State
 from digest.papers.ranking import ranking
 from digest.subscribers.paper_feedback import PaperFeedback, feedback_by
 from digest.subscribers.store import by_key
@@ -189,7 +189,7 @@ def _got_before(connection: Connection, chosen: ChosenList, since: date) -> set[
     )
     query = select(deliveries.c.selection).where(
         deliveries.c.recipient == chosen.recipient,
-        deliveries.c.kind.in_(LISTED),
+        deliveries.c.kind.in_(WITH_PAPERS),
         deliveries.c.occasion >= since.isoformat(),
         deliveries.c.state.in_(MAY_ARRIVE),
         deliveries.c.selection.is_not(None),

@@ -14,6 +14,14 @@ NOT_CUT = "not cut"  # the event of a date for which there were no papers yet
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeText:
+    """A notice in one language: paragraphs of plain text, with a blank line between them."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class IssueSettings:
     """Settings that an issue's messages depend on, and the subscribers that its cut left out; frozen at the cut."""
 
@@ -32,6 +40,7 @@ class IssueSettings:
     floor: float | None = None  # papers with a lower score are not sent for their rank; None fills every list
     rules: str = ""  # by which lists are chosen (issues/selection); "" before issues recorded them
     notes: Mapping[str, str] = field(default_factory=dict)  # why the issue is thin, by language other than English
+    notice: Mapping[str, NoticeText] = field(default_factory=dict)  # what a notice says, by language
     left_out: Mapping[str, int] = field(default_factory=dict)  # subscribers due without a delivery, by reason
 
 
@@ -80,6 +89,12 @@ class Issue:
     def path(self) -> str:
         """Return the path of its page, after the public address of the site."""
         return f"/issues/{self.date}" + ("" if self.kind == IssueKind.DAILY else f"/{self.kind}")
+
+    def notice_in(self, language: str) -> tuple[str, NoticeText]:
+        """Return what a notice says, in the language, or else in one that its subscribers are most likely to read."""
+        texts = self.settings.notice
+        written = next((code for code in (language, self.settings.language, SOURCE) if code in texts), min(texts))
+        return written, texts[written]
 
     def note_in(self, language: str) -> str:
         """Return the note in a language, in English if the issue was cut without that language."""

@@ -20,6 +20,8 @@ def why_no_issue(
     cut_at = datetime.combine(day, cut, UTC)
     if now < cut_at:
         return f"it is cut on {cut_at:%Y-%m-%d} at {cut_at:%H:%M} UTC"
+    if kind == IssueKind.NOTICE:
+        return "no notice was sent on that day: digest notice list"
     if kind != IssueKind.DAILY:
         return f"nobody was due a {kind} issue on that day, or the day has no issue at all: digest audit --date {day}"
     first = connection.execute(select(func.min(issues.c.date)).where(issues.c.kind == kind)).scalar()

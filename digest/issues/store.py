@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, func, insert,
 
 from digest.database.dialect import insert_new
 from digest.database.tables import issue_papers, issue_topics, issues, pools
-from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings
+from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings, NoticeText
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import COLUMNS, LISTS, Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
@@ -37,6 +37,7 @@ _PLAIN_SETTINGS = (
 _COLUMNS = tuple(column.name for column in issues.columns)
 _NOTE_IN = "note "  # and a language
 _LEFT_OUT = "left out "  # and a reason
+_SUBJECT_IN, _TEXT_IN = "notice subject ", "notice text "  # and a language
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,15 @@ def settings_as_json(settings: IssueSettings) -> dict[str, str]:
         days["floor"] = repr(settings.floor)
     notes = {f"{_NOTE_IN}{language}": note for language, note in settings.notes.items()}
     left_out = {f"{_LEFT_OUT}{reason}": str(count) for reason, count in settings.left_out.items()}
-    return plain | days | {"dkim": " ".join(settings.dkim)} | notes | left_out
+    notice = {f"{_SUBJECT_IN}{language}": text.subject for language, text in settings.notice.items()}
+    notice |= {f"{_TEXT_IN}{language}": text.text for language, text in settings.notice.items()}
+    return plain | days | {"dkim": " ".join(settings.dkim)} | notes | left_out | notice
 
 
 def settings_of(stored: Mapping[str, str]) -> IssueSettings:
     """Read what settings_as_json() of this version or an earlier one wrote."""
     plain = {name: stored[name] for name in _PLAIN_SETTINGS if name in stored}
+    subjects, texts = _with_prefix(stored, _SUBJECT_IN), _with_prefix(stored, _TEXT_IN)
     return IssueSettings(
         **plain,
         dkim=tuple(stored.get("dkim", "").split()),
@@ -110,6 +114,7 @@ def settings_of(stored: Mapping[str, str]) -> IssueSettings:
         floor=float(stored["floor"]) if "floor" in stored else None,
         notes=_with_prefix(stored, _NOTE_IN),
         left_out={reason: int(count) for reason, count in _with_prefix(stored, _LEFT_OUT).items()},
+        notice={language: NoticeText(subject, texts[language]) for language, subject in subjects.items()},
     )
 
 

@@ -11,7 +11,8 @@ from digest.database.dialect import in_list
 from digest.database.tables import deliveries, issues, papers, suppressions
 from digest.issues.audit import EXPLAINED, why_of
 from digest.issues.selection import selection_of
-from digest.ledger.kinds import LISTED, Status
+from digest.issues.store import issue_id_on
+from digest.ledger.kinds import WITH_PAPERS, IssueKind, Status
 from digest.subscribers import store
 from digest.subscribers.paper_feedback import feedback_by
 from digest.subscribers.subscriber import Preferences, Subscriber, due_instant, local_day
@@ -69,7 +70,7 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
     query = select(*columns).where(suppressions.c.key == key)
     row = connection.execute(query).one_or_none()
     suppressed = (row.reason, row.detail, row.created_at) if row else None
-    is_cut = connection.execute(select(issues.c.id).where(issues.c.date == now.date())).first() is not None
+    is_cut = issue_id_on(connection, IssueKind.DAILY, now.date()) is not None
     first = now.date() + timedelta(days=is_cut)
     coming = next_digest(subscriber, suppressed is not None, cut, first)
     titles = _titles(connection, [paper_id for ids in shown for paper_id in ids])
@@ -116,7 +117,7 @@ def _messages(connection: Connection, key: str) -> tuple[Sent, ...]:
             at=row.finished_at or row.next_attempt_at,
             message_id=row.message_id,
             reply=f"{row.reply_code or ''} {row.reply_text}".strip(),
-            papers=_papers(row) if row.kind in LISTED else (),
+            papers=_papers(row) if row.kind in WITH_PAPERS else (),
         )
         for row in connection.execute(query)
     )

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from digest.database.dialect import in_list, in_list_param
 from digest.database.tables import deliveries, issues, subscribers, suppressions
-from digest.ledger.kinds import LISTED, RULES, IssueStatus, Kind, SkipReason, State, Status, SuppressionReason
+from digest.ledger.kinds import RULES, WITH_PAPERS, IssueStatus, Kind, SkipReason, State, Status, SuppressionReason
 
 # Longer than a server keeps an idle connection (RFC 5321 §4.5.3.2.7: at least 5 minutes; we wait 10 for the reply
 # to the final dot), so that a worker that was only suspended cannot still be sending when its lease ends.
@@ -196,7 +196,7 @@ def _other_deliveries(dialect: str) -> Select[tuple[str, str, str, Any]]:
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
         deliveries.c.occasion >= bindparam("since"),
         or_(with_papers, _is_withheld()),
-        deliveries.c.kind.in_(LISTED),
+        deliveries.c.kind.in_(WITH_PAPERS),
         ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
 
@@ -209,7 +209,7 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
             in_list(connection, deliveries.c.recipient, recipients),
             deliveries.c.occasion < before.isoformat(),
             deliveries.c.state.in_(MAY_ARRIVE),
-            deliveries.c.kind.in_(LISTED),
+            deliveries.c.kind.in_(WITH_PAPERS),
         )
         .group_by(deliveries.c.recipient)
     )
@@ -224,7 +224,7 @@ def withheld_days(connection: Connection, recipient: str, since: date) -> list[d
     """The occasions from `since` on that brought no email because too few papers were worth one, oldest first."""
     query = select(deliveries.c.occasion).where(
         deliveries.c.recipient == recipient,
-        deliveries.c.kind.in_(LISTED),
+        deliveries.c.kind.in_(WITH_PAPERS),
         deliveries.c.occasion >= since.isoformat(),
         _is_withheld(),
     )

@@ -8,11 +8,12 @@ from enum import StrEnum
 
 
 class IssueKind(StrEnum):
-    """What an issue ranks."""
+    """What an issue ranks, or that it is a notice."""
 
     DAILY = "daily"  # the papers of the last days
     WEEKLY = "weekly"  # a whole week anew, for weekly subscribers
     CATCH_UP = "catch-up"  # the last weeks, for subscribers whose pause has ended
+    NOTICE = "notice"  # no papers: what an operator tells everyone
 
 
 class IssueStatus(StrEnum):
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     DIGEST = "digest"
     WEEKLY = "weekly"
     CATCH_UP = "catch-up"  # instead of a digest or a weekly, after a pause
+    NOTICE = "notice"
     CONFIRMATION = "confirmation"
     ALREADY = "already"  # someone signed up an address that is already confirmed
     LINK = "link"  # "email me my link"
@@ -117,6 +119,8 @@ RULES = {
     Kind.DIGEST: KindRule(Status.CONFIRMED, issue=IssueKind.DAILY, heeds_pause=True),
     Kind.WEEKLY: KindRule(Status.CONFIRMED, issue=IssueKind.WEEKLY, heeds_pause=True),
     Kind.CATCH_UP: KindRule(Status.CONFIRMED, issue=IssueKind.CATCH_UP, heeds_pause=True),
+    # The page where a subscriber pauses asks for the date of their first email after the pause.
+    Kind.NOTICE: KindRule(Status.CONFIRMED, issue=IssueKind.NOTICE, heeds_pause=True),
     Kind.CONFIRMATION: KindRule(Status.PENDING, asks=True),
     Kind.ALREADY: KindRule(Status.CONFIRMED),
     Kind.LINK: KindRule(None),  # also to someone who has unsubscribed, who may want to delete their data
@@ -125,3 +129,4 @@ RULES = {
 ISSUE_OF = {kind: rule.issue for kind, rule in RULES.items() if rule.issue is not None}
 OF_ISSUE: dict[str, Kind] = {issue: kind for kind, issue in ISSUE_OF.items()}
 LISTED = tuple(sorted(ISSUE_OF))  # what goes to the list; the others answer one person
+WITH_PAPERS = tuple(kind for kind in LISTED if kind is not Kind.NOTICE)

@@ -39,7 +39,7 @@ from digest.database.dialect import (
 )
 from digest.database.tables import deliveries, issues
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
-from digest.ledger.kinds import State
+from digest.ledger.kinds import IssueKind, State
 from digest.ledger.messages import keep_messages
 from digest.ledger.outbox import EventType, NewEvent, publish
 
@@ -106,7 +106,7 @@ def claim(
 
 
 def _is_todays_to_come(connection: Connection, day_began: datetime) -> bool:
-    todays_issue = exists().where(issues.c.date == day_began.date())
+    todays_issue = exists().where(issues.c.date == day_began.date(), issues.c.kind != IssueKind.NOTICE)
     waiting = exists().where(is_waiting(), deliveries.c.issue_id.is_not(None), deliveries.c.due_at >= day_began)
     return bool(connection.execute(select(or_(~todays_issue, waiting))).scalar_one())
 

@@ -18,6 +18,7 @@ KINDS = {
     Kind.DIGEST: MessageKind(_("daily issue"), is_listed=True),
     Kind.WEEKLY: MessageKind(_("weekly issue"), is_listed=True),
     Kind.CATCH_UP: MessageKind(_("catch-up issue"), is_listed=True),
+    Kind.NOTICE: MessageKind(_("notice"), is_listed=True),
     Kind.CONFIRMATION: MessageKind(
         _("confirmation"), _("Confirm to start getting your daily papers. If this wasn’t you, do nothing.")
     ),

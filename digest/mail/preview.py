@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.selection import CachedIssue, Pool, histories, papers_for, selection_of
+from digest.issues.selection import CachedIssue, Pool, Selection, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
-from digest.ledger.kinds import OF_ISSUE, Kind, SkipReason, Status
+from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, SkipReason, Status
 from digest.lint import LintReport, ParsedMessage, lint
 from digest.mail.compose.composer import (
     IssueComposer,
@@ -86,6 +86,9 @@ def body_of(message: bytes, kind: str) -> str:
 
 
 def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subscriber, now: datetime) -> Draft | None:
+    if issue.kind == IssueKind.NOTICE:
+        delivery = replace(_unqueued(Kind.NOTICE, issue.id, issue.date, subscriber, now), composed_at=now)
+        return Draft(delivery, subscriber, issue, Selection((), language=subscriber.preferences.language))
     cached = CachedIssue(issue, Pool(issue, languages=context.renderer.languages))
     with read_only(engine) as connection:
         kind = OF_ISSUE[issue.kind]
@@ -158,8 +161,13 @@ def _rules(report: LintReport) -> str:
     return f"{summary}<ul>{broken}</ul>" if broken else summary
 
 
+def in_scheme(html: str, dark: bool) -> str:
+    """`html` with its dark-mode query decided."""
+    return _DARK_QUERY.sub("all" if dark else "not all", html)
+
+
 def _frame(html: str, name: str, width: int, dark: bool) -> str:
-    answered = _DARK_QUERY.sub("all" if dark else "not all", html)
+    answered = in_scheme(html, dark)
     scheme = "dark" if dark else "light"
     return (
         f'<figure><figcaption>{name}, {width} px</figcaption><iframe title="{name}" sandbox="allow-popups" '

@@ -1,7 +1,8 @@
-"""The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no messages itself."""
+"""The web process. Comes in: engine, settings, the hint port. Goes out: the app. Sends no message to a subscriber."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from functools import cache, partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -17,6 +18,7 @@ from digest import clock
 from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
+from digest.settings.composing import mail_context
 from digest.subscribers.admission import Admission
 from digest.web import console, inbox
 from digest.web.api.access import PATH as API
@@ -55,7 +57,7 @@ def create_app(
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     admission = Admission(engine, _requests_an_hour(settings), settings.secret_keys[-1])
-    app.state.site = Site(engine, settings, pages, hint, admission)
+    app.state.site = Site(engine, settings, pages, hint, admission, cache(partial(mail_context, settings, signs=False)))
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.state.threads = ()  # of the process, if it serves the pages of an installation

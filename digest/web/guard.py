@@ -16,6 +16,8 @@ log = structlog.get_logger()
 
 MAX_BODY = 16_384
 MAX_API_BODY = 65_536  # preferences may be written with six characters for each one
+MAX_BODY_OF_NOTICE = 262_144  # its text in several languages; a Chinese character takes nine bytes
+_NOTICE = re.compile(r"/console/notices/\w+")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {more}form-action 'self'; "
@@ -95,7 +97,8 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
     """Add the security headers. A header that a response sets itself stays."""
     console = bool(CONSOLE.fullmatch(path))
     personal = console or bool(PERSONAL.match(path)) or bool(IS_API.match(path))
-    more = "frame-src 'self'; " if path.startswith("/inbox") else "connect-src 'self'; " if console else ""
+    frames = "frame-src 'self'; " if console or path.startswith("/inbox") else ""
+    more = f"connect-src 'self'; {frames}" if console else frames
     headers.setdefault("Content-Security-Policy", _POLICY.format(more=more))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # Not no-referrer: with it, browsers that know no Sec-Fetch-Site post "Origin: null", which looks foreign.
@@ -111,7 +114,10 @@ def redacted(path: str) -> str:
 
 
 def _max_body(scope: Scope) -> int:
-    return MAX_API_BODY if IS_API.match(scope["path"]) else MAX_BODY
+    """The largest body that its endpoint takes."""
+    if IS_API.match(scope["path"]):
+        return MAX_API_BODY
+    return MAX_BODY_OF_NOTICE if _NOTICE.fullmatch(scope["path"]) else MAX_BODY
 
 
 def _limited(receive: Receive, most: int) -> Receive:

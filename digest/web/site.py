@@ -20,11 +20,13 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from digest.database.engine import read_only
 from digest.database.migrate import why_not_current
 from digest.language import _
+from digest.mail.compose.composer import MailContext
 from digest.papers.sources import suggestions
 from digest.settings import Settings
 from digest.subscribers.admission import Admission
 from digest.subscribers.preferences import Form
 from digest.web.form_time import without_form_time
+from digest.web.guard import MAX_BODY_OF_NOTICE
 from digest.web.pages import Pages
 from digest.web.writing import in_turn
 
@@ -67,6 +69,7 @@ class Site:
     pages: Pages
     hint: Callable[[], object]
     admission: Admission
+    mail: Callable[[], MailContext]  # to preview messages; without the keys that sign them
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -156,7 +159,7 @@ async def _posted(request: Request) -> Form:
     _, options = parse_options_header(request.headers.get("content-type"))
     if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         raise HTTPException(400)  # Python knows encodings that end in errors, or take time with the square of a length
-    async with request.form(max_files=0, max_fields=200, max_part_size=16_384) as form:
+    async with request.form(max_files=0, max_fields=200, max_part_size=MAX_BODY_OF_NOTICE) as form:
         fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
     if any("\0" in text for name, values in fields.items() for text in (name, *values)):
         raise HTTPException(400)  # no text that PostgreSQL takes

@@ -108,18 +108,13 @@ def test_fragments_of_an_earlier_version_are_joined_as_they_were():
     assert Fragments.from_json(json.dumps(said)) == replace(made, welcome=(("",), ("",)))
 
 
-class _NoJournal:
-    def making(self, _number: int) -> None:
-        pass
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_worker_keeps_the_fragments_of_each_language(engine):
     add_papers(engine, range(3))
     issue_id = cut(engine).issue_id
     issues = IssueCache(engine, RENDERER.languages)
     context = replace(english_desk(), renderer=RENDERER)
-    composer = Composer(engine, context, _NoJournal(), issues)  # type: ignore[arg-type]
+    composer = Composer(engine, context, lambda _delivery_id: None, issues)
     issue = issues.get(issue_id).issue
     drafts = [a_draft(issue, in_language(everything_in(issue), code), n) for n, code in enumerate(("zh-CN", ""), 1)]
     assert len(composer.compose(drafts)[0]) == 2

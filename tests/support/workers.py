@@ -66,7 +66,7 @@ def postman(
     journal = Journal(folder, name)
     context = desk_ or desk()
     issues = IssueCache(engine, context.renderer.languages)
-    composer = Composer(engine, context, journal, issues)
+    composer = Composer(engine, context, journal.making, issues)
     limits = throttle or Unlimited()
     settings = WorkerSettings(name, hold, now)
     return DeliveryWorker(engine, Shared(sender), composer, limits, journal, settings)

@@ -35,6 +35,17 @@ issues = table(
     CheckConstraint("status IN ('running', 'paused', 'cancelled')", name="status"),
 )
 
+# Notices to all subscribers, as operators wrote them. The issue that sends one has a copy of its texts.
+notices = table(
+    "notices",
+    Column("id", Id, primary_key=True),
+    Column("texts", Json, nullable=False),  # {language: [subject, text]}
+    Column("by", Code(80), nullable=False),  # who wrote it
+    Column("created_at", Instant, nullable=False),
+    Column("sent_at", Instant),  # since when it is to be sent; null: a draft
+    Column("issue_id", ForeignKey("issues.id"), unique=True),  # null until its deliveries are queued
+)
+
 issue_papers = table(
     "issue_papers",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),

@@ -12,6 +12,7 @@ operators = table(
     Column("added_at", Instant, nullable=False),
     Column("link_hash", Code(64), unique=True),  # SHA-256 of the link to sign in; null once used
     Column("link_until", Instant),
+    Column("email", Code(254)),  # to which such a link is mailed; null: none is
     CheckConstraint("role IN ('viewer', 'operator')", name="role"),
 )
 

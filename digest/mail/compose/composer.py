@@ -1,7 +1,7 @@
 """Turns drafts into envelopes. The same draft always gives the same bytes, whatever has changed since the cut."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -28,7 +28,6 @@ from digest.mail.compose.headers import (
 )
 from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
 from digest.mail.compose.render import Renderer, SubscriberLinks, frozen_branding
-from digest.mail.delivery.journal import Journal
 from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage, language_of
 from digest.smtp import Envelope, is_plain_address
@@ -94,14 +93,15 @@ class IssueComposer:
         delivery, selection = draft.delivery, draft.selection
         if delivery.issue_id != self._issue_id:
             raise UnfitMessage("the message belongs to another issue")
-        if selection is None or not selection.picks:
+        if selection is None or not (selection.picks or delivery.kind is Kind.NOTICE):
             raise UnfitMessage("a digest without papers is not sent")
         address = address_value(draft.subscriber.email)
         subscriber, about = draft.subscriber, (delivery.created_at, self._context.link_keys, self._any_end)
         tokens = {
             name: sign(purpose, subscriber.id, *about, subscriber.link_version) for name, (_, purpose) in _LINKS.items()
         }
-        subject, subject_in_html = self._template.subject(selection.picks[0].paper_id, len(selection.picks))
+        first = selection.picks[0].paper_id if selection.picks else ""
+        subject, subject_in_html = self._template.subject(first, len(selection.picks))
         name = message_id(delivery, self._domain)
         own = {
             "To": address,
@@ -131,10 +131,11 @@ class IssueComposer:
 class Composer:
     """Composes the messages of one worker. Reads the fragments of an issue once, because they never change."""
 
-    def __init__(self, engine: Engine, context: MailContext, journal: Journal, issues: IssueCache) -> None:
+    def __init__(self, engine: Engine, context: MailContext, making: Callable[[int], None], issues: IssueCache) -> None:
+        """`making` is told the delivery that is composed next; 0 for none."""
         self._engine = engine
         self._context = context
-        self._journal = journal
+        self._making = making
         self.issues = issues
         self._issue_composer = lru_cache(maxsize=8)(self._new_issue_composer)
 
@@ -143,7 +144,7 @@ class Composer:
         messages: list[tuple[Draft, OutgoingMessage]] = []
         unfit = {}
         for draft in drafts:
-            self._journal.making(draft.delivery.id)
+            self._making(draft.delivery.id)
             try:
                 message = self._message(draft)
                 _check(message, draft)
@@ -151,7 +152,7 @@ class Composer:
                 unfit[draft.delivery.id] = str(problem)
             else:
                 messages.append((draft, message))
-        self._journal.making(0)
+        self._making(0)
         return messages, unfit
 
     def _message(self, draft: Draft) -> OutgoingMessage:

@@ -18,15 +18,18 @@ from digest.database.dialect import insert_new
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
 from digest.language import Language, _
+from digest.ledger.kinds import IssueKind
 from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, short_name
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
 from digest.mail.compose.render import MANY, RenderedCard, Renderer
 from digest.mail.message import Branding
 from digest.papers.paper import RankedPaper
-from digest.text import one_line
+from digest.text import columns, cut, one_line
 
 # Errors of a template with one paper, as opposed to errors of the machine, such as running out of memory.
 _UNFIT = (TemplateError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+
+_SHORTEST_PREHEADER, _PREHEADER = 40, 120  # columns
 
 _WORDING: dict[str, str] = {
     "also": _("Also: "),
@@ -90,6 +93,8 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
 
     Raises jinja2.TemplateError for templates from which no message can be composed.
     """
+    if issue.kind == IssueKind.NOTICE:
+        return _of_notice(issue, branding, renderer)
     cards, unfit = card_fragments(issue, issue.papers, branding, renderer)
     (welcome,) = renderer.inlined(issue, [renderer.welcome()], branding)
     language = renderer.language
@@ -102,6 +107,12 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
         wording={name: language.say(words) for name, words in _WORDING.items()},
         welcome=(encoded_pieces(welcome.text), encoded_pieces(welcome.html)),
     )
+
+
+def _of_notice(issue: Issue, branding: Branding, renderer: Renderer) -> Fragments:
+    parts = renderer.notice(issue, branding)
+    layout = LayoutFragments(split(parts.subject), encoded_pieces(parts.text), encoded_pieces(parts.html))
+    return Fragments(first_words(issue, branding, renderer.language), {layout_name(0, 0, False): layout}, {}, {})
 
 
 def card_fragments(
@@ -135,6 +146,15 @@ def _layout(
 def quiet_preheader(issue: Issue, language: Language) -> str:
     """Preheader of messages with too few papers to name."""
     return language.say(_("%(day)s: your papers, and why each one is here.", day=language.long_date(issue.date)))
+
+
+def first_words(issue: Issue, branding: Branding, language: Language) -> str:
+    """Preheader of a notice."""
+    line = one_line(issue.notice_in(language.code)[1].text)
+    if columns(line) < _SHORTEST_PREHEADER:
+        line += " " + language.say(_("This is a notice to all subscribers of %(title)s.", title=branding.title))
+    words = cut(line, _PREHEADER)
+    return words if columns(words) <= _PREHEADER else cut(line, _PREHEADER // 2)
 
 
 def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFragments:

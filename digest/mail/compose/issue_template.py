@@ -119,8 +119,8 @@ class IssueTemplate:
 
         Raises UnfitMessage for a paper without a card, or words that would add a header field.
         """
-        (card,) = self._cards_of([paper_id])
-        values = {"title": card.subject, "more": str(count - 1)}
+        cards = self._cards_of([paper_id] if count else [])  # a notice has none
+        values = {"title": cards[0].subject if cards else "", "more": str(count - 1)}
         pieces = list(self._fragments.forms[layout_name(count, 0, False)].subject)
         pieces[1::2] = [values[name] for name in pieces[1::2]]
         line = one_line("".join(pieces))

@@ -21,6 +21,7 @@ from digest.issues.issue import Issue
 from digest.language import SOURCE, Language, Languages, _, speak
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
 from digest.mail.compose.cards import EXCERPT, card_values, safe_url
+from digest.mail.compose.notice_text import paragraphs
 from digest.mail.compose.quoted_printable import placeholder, row_placeholder
 from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, MessageParts
@@ -107,6 +108,15 @@ class Renderer:
         }
         cards = RenderedCard(row_placeholder("cards"), placeholder("cards"))
         return self._message(OF_ISSUE[issue.kind], _common_values(_PLACEHOLDERS, branding) | values, cards)
+
+    def notice(self, issue: Issue, branding: Branding) -> MessageParts:
+        """Render a notice with placeholders. What it says may be in another language than everything around it."""
+        code, notice = issue.notice_in(self.language.code)
+        values = {"notice": notice, "written": self.languages.get(code), "paragraphs": paragraphs(notice.text)}
+        values |= {"issue_path": issue.path, "day_short": self.language.short_date(issue.date)}
+        values |= {name: placeholder(name) for name in ("preheader", "subject")}
+        cards = RenderedCard(row_placeholder("cards"), placeholder("cards"))
+        return self._message(Kind.NOTICE, _common_values(_PLACEHOLDERS, branding) | values, cards)
 
     def card(
         self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY, is_best: bool = True

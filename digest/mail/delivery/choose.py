@@ -15,13 +15,14 @@ from digest.database.tables import subscribers, suppressions
 from digest.issues.selection import (
     CachedIssue,
     IssueCache,
+    Selection,
     SubscriberHistory,
     histories,
     papers_for,
     selection_of,
 )
 from digest.ledger.deliveries import Delivery, skip_reason
-from digest.ledger.kinds import IssueStatus, SkipReason, SuppressionReason
+from digest.ledger.kinds import IssueStatus, Kind, SkipReason, SuppressionReason
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Draft
 from digest.subscribers.store import RECIPIENT, recipient_of
@@ -61,7 +62,8 @@ def choose(
     """Decide for each claim; changes nothing. The claims must be committed: see already_sent()."""
     outcome = ClaimOutcome()
     statuses = recipient_statuses(connection, claims)
-    history_of = histories(connection, worker, claims, issues.get)
+    with_papers = [claim for claim in claims if claim.kind is not Kind.NOTICE]
+    history_of = histories(connection, worker, with_papers, issues.get)
     for claim in claims:
         journal.making(claim.id)
         status = statuses[claim.id]
@@ -72,6 +74,10 @@ def choose(
             outcome.paused.append(claim.id)
         elif status.subscriber is not None and claim.issue_id is None:
             outcome.drafts.append(Draft(claim, status.subscriber))
+        elif status.subscriber is not None and claim.issue_id is not None and claim.kind is Kind.NOTICE:
+            stored = selection_of(claim.selection) if claim.selection else None
+            selection = stored or Selection((), language=status.subscriber.preferences.language)
+            outcome.drafts.append(Draft(claim, status.subscriber, issues.get(claim.issue_id).issue, selection))
         elif status.subscriber is not None and claim.issue_id is not None:
             _choose_papers(claim, status.subscriber, issues.get(claim.issue_id), history_of[claim.id], outcome)
     return outcome

@@ -5,24 +5,18 @@ import shlex
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, make_msgid, parseaddr
 
 import httpx2
 import structlog
 
-from digest import clock
 from digest.monitoring.alarms.alarm import Alarm, AlarmOrigin, document_of, subject_of, text_of
+from digest.monitoring.direct_mail import plain_message, send_directly
 from digest.settings import Settings
-from digest.smtp import Envelope, Sender, Timeouts
-from digest.text import domain_of, one_line
+from digest.text import one_line
 
 log = structlog.get_logger()
 
-_TIMEOUTS = Timeouts(connect=15, command=15, final_reply=30, message=40, begin=20)
 _SECONDS = 15.0
-_LONGEST_SUBJECT = 150  # characters
 
 Channel = Callable[[Settings, Sequence[Alarm], AlarmOrigin], str]
 
@@ -57,22 +51,8 @@ def _channels(settings: Settings) -> Iterator[tuple[str, Channel]]:
 
 
 def _email(settings: Settings, alarms: Sequence[Alarm], origin: AlarmOrigin) -> str:
-    if not settings.alarm_relays:
-        return "no mail server is set"
-    sender = settings.transactional_from or settings.mail_from
-    message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    message["To"] = ", ".join(settings.alarm_to)
-    message["Subject"] = one_line(subject_of(alarms, origin))[:_LONGEST_SUBJECT]
-    message["Date"] = format_datetime(clock.now())
-    message["Message-ID"] = make_msgid(domain=domain_of(parseaddr(sender)[1]))
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5
-    message.set_content(text_of(alarms, origin))
-    content, reverse_path = message.as_bytes(), parseaddr(settings.bounce_address or sender)[1]
-    envelopes = [Envelope(number, reverse_path, address, content) for number, address in enumerate(settings.alarm_to)]
-    with Sender(settings.alarm_relays, connections=1, timeouts=_TIMEOUTS) as relay:
-        replies = relay.send(envelopes, clock.now)
-    return "; ".join(f"{reply.code or ''} {reply.text}".strip() for reply in replies if not reply.is_acceptance)
+    envelopes = plain_message(settings, settings.alarm_to, subject_of(alarms, origin), text_of(alarms, origin))
+    return send_directly(settings.alarm_relays, envelopes)
 
 
 def _webhook(settings: Settings, alarms: Sequence[Alarm], origin: AlarmOrigin) -> str:

@@ -13,11 +13,13 @@ from digest.web.console import (
     webhooks,
 )
 from digest.web.console.access import ConsoleRouter
+from digest.web.console.mail import notices
 
 router = ConsoleRouter()
 for page in (
     today,
     past_issues,
+    notices,
     reports,
     people,
     actions,

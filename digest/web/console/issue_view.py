@@ -39,6 +39,8 @@ class IssueView:
     @property
     def title(self) -> str:
         kind = self.progress.kind
+        if kind is IssueKind.NOTICE:
+            return f"Notice of {self.progress.date}"
         return f"Issue of {self.progress.date}{'' if kind is IssueKind.DAILY else f', {kind}'}"
 
     @property

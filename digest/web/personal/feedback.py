@@ -17,6 +17,7 @@ from digest.issues.profiles import feedback_summary
 from digest.issues.store import issue_on, ranked_with
 from digest.language import Message, _
 from digest.ledger.kinds import IssueKind
+from digest.mail.compose.notice_text import paragraphs
 from digest.papers.paper import Paper, RankedPaper
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
@@ -57,6 +58,9 @@ def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> 
         ranked = ranked_with(connection, issue, ids) if issue else {}
     if issue is None or chosen is None:
         raise HTTPException(404, _("We didn’t email you a list on this date."))
+    if kind == IssueKind.NOTICE:
+        written, notice = issue.notice_in(chosen.selection.language)
+        return link.show("my_notice", written=written, notice=notice, paragraphs=paragraphs(notice.text))
     picks = dict(enumerate(chosen.selection.picks, start=1))
     return link.show(
         "my_issue",

@@ -69,7 +69,7 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
     records = [MessageRecord(claim.id, "", "", due_day(someone, claim.due_at)) for claim in claims]
     with transaction(engine) as connection:
         assert sending.mark_sending(connection, "one", records) == wanted
-    assert len(claims) == len(people) * (3 * len(ISSUES) + 4)
+    assert len(claims) == len(people) * (len(ISSUE_OF) * len(ISSUES) + 4)
     assert set(reasons.values()) == {None, *SkipReason} - {
         SkipReason.NOTHING_NEW,
         SkipReason.EMPTY_ISSUE,

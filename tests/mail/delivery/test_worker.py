@@ -35,7 +35,7 @@ def test_a_worker_that_ends_in_order_takes_leave_of_the_mail_server(engine, tmp_
     with SmtpServer() as server:
         journal = Journal(tmp_path / "journal", "one")
         issues, context = IssueCache(engine, desk().renderer.languages), desk()
-        composer, sender = Composer(engine, context, journal, issues), Sender([relay_of(server)], 3)
+        composer, sender = Composer(engine, context, journal.making, issues), Sender([relay_of(server)], 3)
         settings = WorkerSettings("one", hold=False, now=lambda: SEVEN)
         worker = DeliveryWorker(engine, sender, composer, Unlimited(), journal, settings)
         worker.deliver_due(10)

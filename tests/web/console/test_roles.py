@@ -3,6 +3,10 @@
 import pytest
 from starlette.testclient import TestClient
 
+from digest.clock import now
+from digest.database.engine import transaction
+from digest.issues.issue import NoticeText
+from digest.mail.notices import add_notice
 from digest.monitoring.operators import OperatorRole
 from tests.web.conftest import Visit
 from tests.web.console.conftest import SignIn, browser_of, form_token
@@ -19,9 +23,17 @@ VALUES = {
     "kind": "daily",
     "domain": "example.org",
     "number": "1",
+    "language": "en",
     "what": "quarantined",
     "key": "0" * 32,
 }
+
+
+@pytest.fixture(autouse=True)
+def notice(filled: Visit) -> None:
+    """A draft with the number 1."""
+    with transaction(filled.engine) as connection:
+        add_notice(connection, {"en": NoticeText("Subject", "Text")}, now())
 
 
 def paths(browser: TestClient, method: str) -> list[str]:

@@ -1,0 +1,64 @@
+"""Turns settings into what composing a message needs."""
+
+from email.utils import parseaddr
+from pathlib import Path
+
+from digest.issues.issue import IssueSettings
+from digest.language import Languages
+from digest.mail.compose.composer import MailContext, issue_settings
+from digest.mail.compose.dkim import Signer, load_signer
+from digest.mail.compose.render import Renderer
+from digest.mail.message import Branding, Senders
+from digest.resources import resource
+from digest.settings.environment import SettingsError
+from digest.settings.model import Settings
+
+
+def branding(settings: Settings) -> Branding:
+    return Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
+
+
+def senders(settings: Settings) -> Senders:
+    return Senders(
+        bulk=settings.mail_from,
+        transactional=settings.transactional_from or settings.mail_from,
+        reply_to=settings.reply_to,
+        reverse_path=parseaddr(settings.bounce_address or settings.mail_from)[1],
+    )
+
+
+def mail_context(settings: Settings, signs: bool = True) -> MailContext:
+    """`signs`: with the DKIM keys, which not every process can read."""
+    return MailContext(
+        Renderer(resource("templates"), languages()),
+        branding(settings),
+        senders(settings),
+        settings.secret_keys,
+        signers(settings) if signs else (),
+        settings.language,
+    )
+
+
+def languages() -> Languages:
+    """The languages of messages and pages."""
+    return Languages(resource("locale"))
+
+
+def signers(settings: Settings) -> tuple[Signer, ...]:
+    """The DKIM keys. Raises SettingsError, on one line, for a file that cannot be read or holds no usable key."""
+    return tuple(_signer(selector, file) for selector, file in settings.dkim_keys.items())
+
+
+def _signer(selector: str, file: Path) -> Signer:
+    try:
+        return load_signer(selector, file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"DIGEST_DKIM_KEYS: {file} cannot be read: {error.strerror}") from None
+    except ValueError as problem:
+        raise SettingsError(f"DIGEST_DKIM_KEYS: {selector}={file}: {problem}") from None
+
+
+def frozen_settings(settings: Settings, signs: bool = True) -> IssueSettings:
+    """The settings to freeze with an issue or a notice."""
+    keys = signers(settings) if signs else ()
+    return issue_settings(branding(settings), senders(settings), settings.secret_keys, keys, settings.language)
