@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from digest import wiring
 from digest.monitoring.api_tokens import Scope
 from digest.web.api import deliveries, installation, issues, papers, previews, subscribers, suppressions
 from digest.web.api.access import PATH, SCHEME, THREADS, Allowances
@@ -38,10 +37,6 @@ def create_api(state: State) -> FastAPI:
     api.state = state
     state.api_threads = CapacityLimiter(THREADS)
     state.api_allowances = Allowances()
-    # Without DKIM: the web process need not be able to read the keys.
-    state.api_mail_context = cache(
-        lambda: wiring.mail_context(state.site.settings.model_copy(update={"dkim_keys": {}}))
-    )
     for room in _ROOMS:
         api.router.routes.extend(room.router.routes)
     _answer_errors(api)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from digest import clock
@@ -43,7 +43,6 @@ class PreviewResource(BaseModel):
 @router.read(Scope.ISSUES_READ, "/issues/{date}/{kind}/preview")
 def preview_issue(
     caller: TheCaller,
-    request: Request,
     day: IssueDay,
     kind: IssueKind,
     language: Annotated[
@@ -51,7 +50,7 @@ def preview_issue(
     ] = "",
 ) -> PreviewResource:
     """Compose the message of an issue for a new subscriber, and check it against the rules for email."""
-    engine, context = caller.site.engine, request.app.state.api_mail_context()
+    engine, context = caller.site.engine, caller.site.mail()
     if language and language not in caller.site.pages.languages.codes:
         raise ApiError(404, f"There is no language {language}.", reason="unknown language")
     with read_only(engine) as connection:
