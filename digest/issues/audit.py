@@ -12,7 +12,7 @@ from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.store import settings_of
 from digest.ledger.deliveries import LEASE, awaits_operator, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, Listing, SkipReason, State
-from digest.ledger.totals import totals_of
+from digest.ledger.totals import ENDED, totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def explained(
     positions = {str(state): number for number, state in enumerate(_ORDER)}
     order = case(positions, value=deliveries.c.state, else_=len(_ORDER))
     which = (_belongs_to(issue_id), deliveries.c.state != State.ACCEPTED)
-    in_order = _explained(*which).order_by(order, deliveries.c.attempts.desc(), deliveries.c.id)
-    return [_audit_row(row) for row in connection.execute(in_order.limit(limit).offset(offset))]
+    in_order = explained_query(*which).order_by(order, deliveries.c.attempts.desc(), deliveries.c.id)
+    return [audit_row(row) for row in connection.execute(in_order.limit(limit).offset(offset))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditR
     number: ColumnElement[int] = deliveries.c.id
     if wanted.listed in _ENDED:
         number = deliveries.c.id + 0  # or PostgreSQL reads all newer deliveries rather than the index of these few
-    query = _explained(_is_listed(wanted.listed, now)).order_by(number.desc())
+    query = explained_query(_is_listed(wanted.listed, now)).order_by(number.desc())
     if wanted.issue_id is not None:
         query = query.where(deliveries.c.issue_id == wanted.issue_id)
     if wanted.before is not None:
@@ -189,7 +189,15 @@ def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditR
             deliveries.c.occasion >= wanted.since.isoformat(),
             or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.in_(recent)),
         )
-    return [_audit_row(row) for row in connection.execute(query.limit(wanted.limit).offset(wanted.offset))]
+    return [audit_row(row) for row in connection.execute(query.limit(wanted.limit).offset(wanted.offset))]
+
+
+def examples(connection: Connection, issue_id: int, limit: int) -> list[AuditRow]:
+    """Explain up to `limit` deliveries of an issue in each state that ends without a message, problems first."""
+    ended = [each for each in _ORDER if each in ENDED] + [State.SKIPPED]
+    mine = deliveries.c.issue_id == issue_id
+    queries = (explained_query(mine, deliveries.c.state == state).limit(limit) for state in ended)
+    return [audit_row(row) for query in queries for row in connection.execute(query)]
 
 
 def _is_listed(listed: Listing, now: datetime) -> ColumnElement[bool]:
@@ -203,7 +211,7 @@ def _is_listed(listed: Listing, now: datetime) -> ColumnElement[bool]:
     return state == State(listed.value)
 
 
-def _explained(*which: ColumnElement[bool]) -> Select[Any]:
+def explained_query(*which: ColumnElement[bool]) -> Select[Any]:
     return (
         select(*EXPLAINED, subscribers.c.email)
         .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
@@ -212,7 +220,7 @@ def _explained(*which: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _audit_row(row: Any) -> AuditRow:
+def audit_row(row: Any) -> AuditRow:
     return AuditRow(row.id, row.kind, row.recipient[:8], row.email, row.state, why_of(row), row.occasion)
 
 

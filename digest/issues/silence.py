@@ -28,9 +28,6 @@ def why_no_issue(
     if first is not None and day >= first:
         return _of_sources(connection, day, cut_at, now, sources)
     before = f"the first issue is of {first}" if first else "no issue was ever cut"
-    first_read_at = first_run_at(connection, sources)
-    if first_read_at is not None and first_read_at.date() > day:
-        return f"{before}, and the first reading of a source was on {first_read_at:%Y-%m-%d at %H:%M} UTC"
     return f"{before}; {_of_sources(connection, day, cut_at, now, sources)}"
 
 
@@ -41,6 +38,9 @@ def _of_sources(connection: Connection, day: date, cut_at: datetime, now: dateti
     runs = last_runs(connection, until, sources, since=cut_at - timedelta(days=1))
     tried = events.latest(connection, 1, f"issue:{day}", NOT_CUT)
     if not runs and not tried:
+        first_at = first_run_at(connection, sources)
+        if first_at is not None and first_at > until:
+            return f"no source had been read by then; the first reading was on {first_at:%Y-%m-%d at %H:%M} UTC"
         return f"no source was read in the day before the cut at {cut_at:%H:%M} UTC: the scheduler did not run"
     failing = [run for run in runs if run.outcome is SourceHealth.FAILING]
     if failing and len(failing) == len(runs):

@@ -5,7 +5,7 @@ Counts only deliveries that are not accepted, by partial indexes; the other cand
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -105,11 +105,8 @@ class Waiting:
         return self.due + self.later + self.in_paused_issues + self.with_workers
 
 
-def read_progress(
-    connection: Connection, now: datetime, others: Collection[int] = ()
-) -> tuple[tuple[IssueProgress, ...], Waiting]:
-    """The issues of the last two days, those with anything left to send, and `others`, newest first; and all that
-    waits."""
+def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssueProgress, ...], Waiting]:
+    """The issues of the last two days and those with anything left to send, newest first; and all that waits."""
     waiting = [_Group(*row) for row in _waiting_rows(connection, now)]
     held = connection.execute(
         select(deliveries.c.issue_id, deliveries.c.state, func.count())
@@ -117,11 +114,11 @@ def read_progress(
         .group_by(deliveries.c.issue_id, deliveries.c.state)
     ).all()
     unfinished = {group.issue_id for group in waiting} | {row.issue_id for row in held} - {None}
-    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished | set(others)))
+    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished))
     columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
     order = (issues.c.date.desc(), issues.c.id)
     rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
-    ended = _ended_rows(connection, [row.id for row in rows])
+    ended = ended_rows(connection, [row.id for row in rows])
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     skipped: dict[int, Counter[str]] = defaultdict(Counter)
     for issue_id, state, reason, count in ended:
@@ -180,7 +177,8 @@ def _waiting_query(now: datetime, of_issues: bool) -> Any:
     return select(*by, *columns).where(deliveries.c.state.in_(WAITING), half).group_by(*by)
 
 
-def _ended_rows(connection: Connection, issue_ids: Iterable[int]) -> list[Any]:
+def ended_rows(connection: Connection, issue_ids: Iterable[int]) -> list[Any]:
+    """Issue, state, reason and number of the deliveries that ended without a message, counted by their index."""
     columns = (deliveries.c.issue_id, deliveries.c.state, deliveries.c.reason)
     query = select(*columns, func.count()).where(
         and_(deliveries.c.state.in_(ENDED), deliveries.c.issue_id.in_(list(issue_ids)))

@@ -23,6 +23,7 @@ BY_PEOPLE = {
 }
 _WAITING = "state IN ('queued', 'uncertain')"
 REFUSED = "state = 'refused'"
+DEFERRED = "state = 'queued' AND attempts > 0"
 REASONS_TO_LEAVE = "what = 'said why they left'"
 UNSENT = "state IN ('refused', 'expired', 'skipped', 'quarantined')"
 
@@ -72,6 +73,8 @@ deliveries = table(
     partial_index("ix_deliveries_unsent", "state", "issue_id", "reason", where=UNSENT),
     # The newest refusals, and their codes, without reading the rows.
     partial_index("ix_deliveries_refused", "finished_at", "id", "reply_enhanced", where=REFUSED),
+    # What is tried again, among a million that were never tried.
+    partial_index("ix_deliveries_deferred", "next_attempt_at", "id", where=DEFERRED),
     # Counts what belongs to no issue, without reading the rows.
     partial_index("ix_deliveries_requested", "kind", "state", "reason", "attempts", where="issue_id IS NULL"),
     # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.

@@ -7,14 +7,14 @@ from fastapi import Query, Response
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.issues.audit import Search, search
+from digest.issues.audit import Search, examples, search
 from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger import events
 from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
-from digest.monitoring.days import issue_sums
+from digest.monitoring.days import COUNTED_AT_ONCE, issue_sums
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
 from digest.web.console.issue_view import progress_of, view_of
@@ -25,6 +25,7 @@ from digest.web.site import Posted
 router = ConsoleRouter()
 
 _ISSUES, _ROWS, _EVENTS = 20, 50, 30  # on a page
+_EXAMPLES = 10  # of each state
 Before = Annotated[int | None, Query(ge=1, le=2**62)]
 
 
@@ -34,7 +35,7 @@ def list_issues(visitor: AnyRole, before: Before = None) -> Response:
     now = clock.now()
     with read_only(visitor.site.engine) as connection:
         issues = bare_issues(connection, _ISSUES + 1, before)
-        sums = issue_sums(connection, [issue.id for issue in issues[:_ISSUES]], now)
+        sums = issue_sums(connection, issues[:_ISSUES], now, COUNTED_AT_ONCE)
         shown = [(issue, progress_of(issue, sums[issue.id])) for issue in issues[:_ISSUES]]
     return visitor.show(
         "issues",
@@ -52,8 +53,12 @@ def show_issue(
     with read_only(visitor.site.engine) as connection:
         issue_id = stored_issue(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
-        sums = issue_sums(connection, [issue_id], now)[issue_id]
-        rows = search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now) if show else []
+        sums = issue_sums(connection, [issue], now)[issue_id]
+        rows = (
+            search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now)
+            if show
+            else examples(connection, issue_id, _EXAMPLES)
+        )
         held = count_uncertain(connection, issue_id) if sums.uncertain else 0
         happened = events.latest(connection, _EVENTS, f"issue:{day}")
         why = why_unsent(connection, sums, issue.note)
@@ -69,7 +74,7 @@ def show_issue(
         show=show,
         listings=[each for each in Listing if _count(sums, each)],
         rows=rows[:_ROWS],
-        older=rows[_ROWS - 1].id if len(rows) > _ROWS else None,
+        older=rows[_ROWS - 1].id if show and len(rows) > _ROWS else None,
     )
 
 
@@ -88,7 +93,7 @@ def _count(sums: object, listing: Listing) -> int:
 def ask_before_withdrawing(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
     with read_only(visitor.site.engine) as connection:
         issue_id = stored_issue(connection, day, kind)
-        sums = issue_sums(connection, [issue_id], clock.now())[issue_id]
+        sums = issue_sums(connection, bare_issues(connection, 1, issue_id + 1), clock.now())[issue_id]
     unsent = sums.queued + sums.deferred + sums.claimed + sums.sending
     return visitor.show(
         "sure",
