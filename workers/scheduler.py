@@ -25,15 +25,17 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from digest import clock, wiring
-from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
+from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
 from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import refresh_profiles, renew_space
@@ -200,10 +202,11 @@ class Jobs:
     def _count(self) -> None:
         with read_only(self._engine) as connection:
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
-            uncounted = totals.issues_without_totals(connection)
+            uncounted = totals.uncounted_issues(connection)
             issue_ids = [issue_id for issue_id in uncounted if not totals.is_unfinished(connection, issue_id)]
         for issue_id in issue_ids:
-            with transaction(self._engine) as connection:
+            # On a conflict with a retry or another scheduler, the issue is counted an hour later.
+            with suppress(OperationalError), transaction(one_view(self._engine)) as connection:
                 totals.store_totals(connection, issue_id)
         with transaction(self._engine) as connection:
             name_destinations(connection, largest)

@@ -12,7 +12,7 @@ from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.store import settings_of
 from digest.ledger.deliveries import LEASE, awaits_operator, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, Listing, SkipReason, State
-from digest.ledger.totals import totals_of
+from digest.ledger.totals import FINAL, UNDECIDED, counts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,11 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
 
 
 def _sums(connection: Connection, issue_id: int | None) -> Iterable[tuple[str, str, bool, int]]:
-    """By state, reason and whether it was tried before; of a finished issue from its totals."""
-    if issue_id is not None and (totals := totals_of(connection, issue_id)):
-        return [(total.state, total.reason, False, total.deliveries) for total in totals]
+    """By state, reason and whether it was tried before; of a finished issue without reading its rows."""
+    if issue_id is not None:
+        counts = counts_of(connection, [issue_id])[issue_id]
+        if all(state in FINAL or reason == UNDECIDED for state, reason in counts):
+            return [(state, reason, False, count) for (state, reason), count in counts.items()]
     again = (deliveries.c.attempts > 0).label("again")
     query = select(deliveries.c.state, deliveries.c.reason, again, func.count())
     query = query.where(_belongs_to(issue_id)).group_by(deliveries.c.state, deliveries.c.reason, again)

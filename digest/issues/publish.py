@@ -27,6 +27,7 @@ from digest.issues.store import (
 from digest.language import SOURCE, Languages, Message, n_
 from digest.ledger import events, transitions
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
+from digest.ledger.queueing import store_schedule
 from digest.papers.collecting import SourceHealth, last_runs, source_notes
 from digest.papers.paper import Observed, RankedPaper
 from digest.papers.ranking import FORMULA, RECORD_DAYS, RankingWeights, late_days, rank, track_records
@@ -183,6 +184,7 @@ class _Cut:
             set_candidates(self.connection, ids[kind], count)
         if self.plan.warm_up:
             put_first(self.connection, ids.values(), self.day)
+        store_schedule(self.connection, ids.values())
         detail = {"papers": min(len(ranked), self.plan.papers), "candidates": candidates, "failing": failing}
         events.record(self.connection, self.now, f"issue:{self.day}", "cut", detail)
         return True

@@ -41,6 +41,7 @@ from digest.database.tables import deliveries, issues
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import State
 from digest.ledger.messages import keep_messages
+from digest.ledger.totals import change_summing, summing
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ def _mark(dialect: str) -> Any:
 
 
 def record(connection: Connection, worker: str, results: Sequence[DeliveryResult]) -> None:
-    """Record the result of each delivery that `worker` still holds."""
+    """Record the result of each delivery that `worker` still holds, and add the final ones to their issues' totals."""
     if not results:
         return
     dialect = connection.dialect.name
@@ -239,7 +240,7 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
         }
         for result in results
     ]
-    connection.execute(_record(dialect), {"rows": as_rows(dialect, rows), "sender": worker})
+    change_summing(connection, _record(dialect), {"rows": as_rows(dialect, rows), "sender": worker})
 
 
 @cache
@@ -256,7 +257,7 @@ def _record(dialect: str) -> Any:
         "in_doubt": Boolean(),
     }
     given = rows_of(dialect, kinds)
-    return (
+    change = (
         update(deliveries)
         .where(
             deliveries.c.id == given.c.id,
@@ -280,3 +281,4 @@ def _record(dialect: str) -> Any:
             in_doubt=given.c.in_doubt,
         )
     )
+    return summing(dialect, change)

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from sqlalchemy import Connection
 
 from digest import clock
-from digest.database.engine import read_only
+from digest.database.engine import one_view, read_only
 from digest.issues.audit import Audit, Search, audit, search
 from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
@@ -33,7 +33,7 @@ Before = Annotated[int | None, Query(ge=1, le=2**62)]
 def list_issues(visitor: AnyRole, before: Before = None) -> Response:
     """Newest first, with the sums of each."""
     now = clock.now()
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         issues, sums_of = bare_issues(connection, _ISSUES + 1, before), _sums(connection)
         shown = [(issue, progress_of(issue, sums_of(issue.id))) for issue in issues[:_ISSUES]]
     return visitor.show(
@@ -49,7 +49,7 @@ def show_issue(
 ) -> Response:
     """One issue; with `show`, its deliveries in that state, with the reason of each."""
     now = clock.now()
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         issue_id = stored_issue(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
         sums = _sums(connection)(issue_id)
@@ -107,7 +107,7 @@ def _count(sums: object, listing: Listing) -> int:
 
 @router.page(ISSUE + "/withdraw")
 def ask_before_withdrawing(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         sums = _sums(connection)(stored_issue(connection, day, kind))
     unsent = sums.queued + sums.deferred + sums.claimed + sums.sending
     return visitor.show(
