@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, select
 
 from digest.database.engine import connect, transaction
 from digest.database.tables import deliveries
@@ -20,7 +20,7 @@ from digest.monitoring.heartbeats import ProcessName, Role, beat, stopped
 from digest.monitoring.status import read_status
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import settings
-from tests.support.scenario import CUT, DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import CUT, DAY, MORNING, add_papers, add_subscriber, change_deliveries, cut
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NOON = MORNING + 6 * HOUR
@@ -67,7 +67,7 @@ def change(engine, number, **values):
     """Change the delivery with this number among all."""
     with transaction(engine) as connection:
         row = connection.scalars(select(deliveries.c.id).order_by(deliveries.c.id).offset(number).limit(1)).one()
-        connection.execute(update(deliveries).where(deliveries.c.id == row).values(values))
+        change_deliveries(connection, deliveries.c.id == row, **values)
 
 
 def test_what_it_tells_of_an_issue_is_what_an_audit_counts(engine, read):
