@@ -1,6 +1,7 @@
 """totals of every issue
 
 Totals are kept by the transitions of deliveries, from the first on. Those of issues that have none are counted now.
+Indexes find what waits again, and what was not sent in the order in which it is listed.
 
 Revision ID: 0026
 Revises: 0025
@@ -17,6 +18,8 @@ depends_on = None
 
 _AGAIN = sa.text("""state IN ('queued', 'uncertain') AND issue_id IS NOT NULL AND \
 (state = 'uncertain' OR attempts > 0 OR next_attempt_at > due_at)""")
+_DUE = sa.text("state IN ('queued', 'uncertain') AND issue_id IS NOT NULL")
+_UNSENT = sa.text("state IN ('refused', 'expired', 'skipped', 'quarantined')")
 _COUNT = """
     INSERT INTO issue_totals (issue_id, part, state, reason, deliveries, last_at)
     SELECT issue_id, 1, state, CASE state WHEN 'skipped' THEN reason ELSE '' END, count(*), max(finished_at)
@@ -55,15 +58,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('issue_id', 'at', name=op.f('pk_issue_schedule')),
     )
     op.execute(_SCHEDULE)
-    columns = ['issue_id', 'state', 'attempts', 'next_attempt_at', 'finished_at']
-    op.create_index('ix_deliveries_again', 'deliveries', columns, postgresql_where=_AGAIN, sqlite_where=_AGAIN)
+    _index('again', ['issue_id', 'state', 'attempts', 'next_attempt_at', 'finished_at'], _AGAIN)
+    for name, where in (('due', _DUE), ('unsent', _UNSENT)):
+        op.drop_index(f'ix_deliveries_{name}', 'deliveries', postgresql_where=where, sqlite_where=where)
+    _index('due', ['next_attempt_at', 'id', 'issue_id'], _DUE)
+    _index('unsent', ['state', 'issue_id', 'id'], _UNSENT)
+    _index('unsent_of_all', ['state', 'id'], _UNSENT)
 
 
 def downgrade() -> None:
-    op.drop_index('ix_deliveries_again', 'deliveries', postgresql_where=_AGAIN, sqlite_where=_AGAIN)
+    for name, where in (('again', _AGAIN), ('unsent_of_all', _UNSENT), ('due', _DUE), ('unsent', _UNSENT)):
+        op.drop_index(f'ix_deliveries_{name}', 'deliveries', postgresql_where=where, sqlite_where=where)
+    _index('due', ['next_attempt_at', 'id'], _DUE)
+    _index('unsent', ['state', 'issue_id', 'reason'], _UNSENT)
     op.drop_table('issue_schedule')
     _make_totals(with_parts=False)  # the scheduler counts the finished issues
     op.drop_table('earlier_totals')
+
+
+def _index(name: str, columns: list[str], where: sa.TextClause) -> None:
+    op.create_index(f'ix_deliveries_{name}', 'deliveries', columns, postgresql_where=where, sqlite_where=where)
 
 
 def _make_totals(with_parts: bool) -> None:

@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
+from digest.database.dialect import in_list
 from digest.database.tables import deliveries, issues, subscribers
 from digest.issues.store import settings_of
-from digest.ledger.deliveries import LEASE, awaits_operator, is_waiting
-from digest.ledger.kinds import IssueKind, IssueStatus, Listing, SkipReason, State
+from digest.ledger.deliveries import LEASE, is_waiting
+from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, State
+from digest.ledger.listings import Search, listed_ids
 from digest.ledger.totals import FINAL, UNDECIDED, counts_of
 
 
@@ -71,13 +73,11 @@ class Outlook:
     halted: str  # "" while the issue is running
 
 
-STUCK_AFTER = timedelta(hours=1)  # overdue
 EXPLAINED = (
     *(column for column in deliveries.c if column is not deliveries.c.selection),
     issues.c.status.label("issue_status"),
 )  # what why_of() needs
 
-_ENDED = (Listing.REFUSED, Listing.EXPIRED, Listing.SKIPPED, Listing.QUARANTINED)
 # Operators look for these in this order.
 _ORDER = (
     State.QUARANTINED, State.UNCERTAIN, State.REFUSED, State.EXPIRED, State.SENDING, State.CLAIMED, State.QUEUED,
@@ -162,47 +162,11 @@ def explained(
     return [_audit_row(row) for row in connection.execute(in_order.limit(limit).offset(offset))]
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Deliveries to look for, in one issue or in all, the newest first."""
-
-    listed: Listing
-    issue_id: int | None = None  # None: of every issue, and those without one
-    since: date | None = None
-    limit: int = 1000
-    offset: int = 0
-    before: int | None = None  # only deliveries with a smaller number
-
-
 def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditRow]:
-    """Explain the deliveries that match."""
-    number: ColumnElement[int] = deliveries.c.id
-    if wanted.listed in _ENDED:
-        number = deliveries.c.id + 0  # or PostgreSQL reads all newer deliveries rather than the index of these few
-    query = _explained(_is_listed(wanted.listed, now)).order_by(number.desc())
-    if wanted.issue_id is not None:
-        query = query.where(deliveries.c.issue_id == wanted.issue_id)
-    if wanted.before is not None:
-        query = query.where(deliveries.c.id < wanted.before)
-    if wanted.since is not None:
-        # By the issue as well, which has an index: an issue's deliveries lie together.
-        recent = select(issues.c.id).where(issues.c.date >= wanted.since)
-        query = query.where(
-            deliveries.c.occasion >= wanted.since.isoformat(),
-            or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.in_(recent)),
-        )
-    return [_audit_row(row) for row in connection.execute(query.limit(wanted.limit).offset(wanted.offset))]
-
-
-def _is_listed(listed: Listing, now: datetime) -> ColumnElement[bool]:
-    state, is_overdue = deliveries.c.state, deliveries.c.next_attempt_at < now - STUCK_AFTER
-    if listed is Listing.STUCK:
-        is_held = state.in_([State.CLAIMED, State.SENDING]) & is_overdue
-        return or_(state == State.QUARANTINED, awaits_operator(), is_waiting() & is_overdue, is_held)
-    if listed in (Listing.QUEUED, Listing.DEFERRED):
-        tried = deliveries.c.attempts > 0
-        return (state == State.QUEUED) & (tried if listed is Listing.DEFERRED else ~tried)
-    return state == State(listed.value)
+    """Explain the deliveries that match, newest first."""
+    ids = listed_ids(connection, wanted, now)
+    rows = {row.id: row for row in connection.execute(_explained(in_list(connection, deliveries.c.id, ids)))}
+    return [_audit_row(rows[number]) for number in ids if number in rows]
 
 
 def _explained(*which: ColumnElement[bool]) -> Select[Any]:

@@ -65,14 +65,18 @@ deliveries = table(
     ),
     # Messages that a person requested are claimed before those of an issue, and so have an index of their own.
     # Thousands are due at the same instant: without `id` each claim would sort them all.
-    partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
+    partial_index(
+        "ix_deliveries_due", "next_attempt_at", "id", "issue_id", where=f"{_WAITING} AND issue_id IS NOT NULL"
+    ),
     partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
     # Counts these few of an issue; most of what waits was never tried, and becomes due as its schedule says.
     partial_index(
         "ix_deliveries_again", "issue_id", "state", "attempts", "next_attempt_at", "finished_at", where=AGAIN
     ),
-    partial_index("ix_deliveries_unsent", "state", "issue_id", "reason", where=UNSENT),
+    # Lists what was not sent of one issue, and of all.
+    partial_index("ix_deliveries_unsent", "state", "issue_id", "id", where=UNSENT),
+    partial_index("ix_deliveries_unsent_of_all", "state", "id", where=UNSENT),
     # Counts what belongs to no issue, without reading the rows.
     partial_index("ix_deliveries_requested", "kind", "state", "reason", "attempts", where="issue_id IS NULL"),
     # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.

@@ -9,13 +9,14 @@ from sqlalchemy import Connection
 
 from digest import clock
 from digest.database.engine import one_view, read_only
-from digest.issues.audit import Audit, Search, audit, search
+from digest.issues.audit import Audit, audit, search
 from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger import events
 from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
+from digest.ledger.listings import Search
 from digest.monitoring.progress import read_progress
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
