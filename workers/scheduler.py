@@ -7,7 +7,7 @@
 |          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
 | sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
 |          |                  | and carries out requests that an ended web process left over               |
-| finish   | every 15 seconds | counts issues of which nothing waits any more, and tells other programs    |
+| finish   | every 15 seconds | publishes that issues of which nothing waits any more are finished         |
 | notices  | every 15 seconds | queues a notice to all subscribers that an operator has sent               |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
@@ -28,16 +28,17 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from digest import clock, wiring
-from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
+from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
 from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import refresh_profiles, renew_space
@@ -182,13 +183,12 @@ class Jobs:
             wiring.hint(self.settings)(math.ceil(due / MESSAGES_A_TASK))
 
     def finish(self) -> None:
-        """Count issues of which nothing waits any more, and publish that they are finished."""
+        """Publish that issues of which nothing waits any more are finished."""
         with read_only(self._engine) as connection:
-            unfinished = totals.unfinished_issues(connection)
-            issue_ids = [issue_id for issue_id in unfinished if not totals.is_unfinished(connection, issue_id)]
+            issue_ids = totals.unannounced_issues(connection)
         for issue_id in issue_ids:
             with transaction(self._engine) as connection:
-                totals.finish(connection, issue_id, clock.now())
+                totals.announce_finished(connection, issue_id, clock.now())
 
     def notices(self) -> None:
         """Queue the notice that an operator has sent."""
@@ -230,10 +230,11 @@ class Jobs:
         with read_only(self._engine) as connection:
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
             days = count_days(connection)
-            uncounted = totals.issues_without_totals(connection)
+            uncounted = totals.uncounted_issues(connection)
             issue_ids = [issue_id for issue_id in uncounted if not totals.is_unfinished(connection, issue_id)]
         for issue_id in issue_ids:
-            with transaction(self._engine) as connection:
+            # On a conflict with a retry or another scheduler, the issue is counted an hour later.
+            with suppress(OperationalError), transaction(one_view(self._engine)) as connection:
                 totals.store_totals(connection, issue_id)
         with transaction(self._engine) as connection:
             name_destinations(connection, largest)

@@ -1,7 +1,7 @@
 """what the operators' reports read
 
-Stores subscribers by day, finds the newest refusals, deferred messages and the reasons for leaving without reading
-whole tables, and calls a pause by its new name.
+Stores subscribers by day, finds the newest refusals and the reasons for leaving without reading whole
+tables, and calls a pause by its new name.
 
 Revision ID: 0030
 Revises: 0029
@@ -17,7 +17,6 @@ branch_labels = None
 depends_on = None
 
 REFUSED = sa.text("state = 'refused'")
-DEFERRED = sa.text("state = 'queued' AND attempts > 0")
 REASONS_TO_LEAVE = sa.text("what = 'said why they left'")
 OLD, NEW = 'paused by the reader', 'paused by the subscriber'
 
@@ -40,13 +39,6 @@ def upgrade() -> None:
         sqlite_where=REFUSED,
     )
     op.create_index(
-        'ix_deliveries_deferred',
-        'deliveries',
-        ['next_attempt_at', 'id'],
-        postgresql_where=DEFERRED,
-        sqlite_where=DEFERRED,
-    )
-    op.create_index(
         'ix_events_reasons_to_leave',
         'events',
         ['at'],
@@ -61,7 +53,6 @@ def downgrade() -> None:
     op.drop_index(
         'ix_events_reasons_to_leave', 'events', postgresql_where=REASONS_TO_LEAVE, sqlite_where=REASONS_TO_LEAVE
     )
-    op.drop_index('ix_deliveries_deferred', 'deliveries', postgresql_where=DEFERRED, sqlite_where=DEFERRED)
     op.drop_index('ix_deliveries_refused', 'deliveries', postgresql_where=REFUSED, sqlite_where=REFUSED)
     op.drop_table('subscriber_days')
 

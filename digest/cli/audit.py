@@ -132,9 +132,10 @@ def _say_why_none(day: date, kind: IssueKind) -> None:
 
 def _list(wanted: RowOptions, state: Listing, issue: "Issue | None") -> None:
     from digest.issues import audit as audits
+    from digest.ledger import listings
 
     limit = wanted.limit or _MOST_ROWS
-    looked_for = audits.Search(state, issue.id if issue else None, wanted.since, limit + 1, wanted.offset)
+    looked_for = listings.Search(state, issue.id if issue else None, wanted.since, limit + 1, wanted.offset)
     with reading() as connection:
         rows = audits.search(connection, looked_for, clock.now())
     shown, is_cut = rows[:limit], len(rows) > limit

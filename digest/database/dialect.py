@@ -68,7 +68,7 @@ def Code(length: int) -> String:  # noqa: N802 - used like a type
 
 def insert_new(connection: Connection, table: Table) -> Any:
     """Make an INSERT that leaves an existing row as it is; add `.values()` and `.returning()` as usual."""
-    return _insert(connection, table).on_conflict_do_nothing()
+    return insert_into(connection.dialect.name, table).on_conflict_do_nothing()
 
 
 def insert_or_change(
@@ -77,15 +77,16 @@ def insert_or_change(
     """Make an INSERT that updates an existing row with this `key`: all other columns, or only
     `changed`. Either way the row is locked. Add `.values()` and `.returning()` as usual.
     """
-    statement = _insert(connection, table)
+    statement = insert_into(connection.dialect.name, table)
     if changed is None:
         kept = {*key, *table.primary_key.columns.keys()}
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
     return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+def insert_into(dialect: str, table: Table) -> Any:
+    """Make an INSERT that may go on as `.on_conflict_do_update()`."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
 def database_now(dialect: str) -> Any:

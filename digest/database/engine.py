@@ -140,9 +140,16 @@ def checkpoint(engine: Engine) -> None:
 
 @contextmanager
 def read_only(engine: Engine) -> Iterator[Connection]:
-    """One consistent view for reading; takes no write lock."""
+    """A transaction for reading; takes no write lock. For one view of all its statements, see one_view()."""
     with engine.connect().execution_options(digest_reading=True) as connection, connection.begin():
         yield connection
+
+
+def one_view(engine: Engine) -> Engine:
+    """The same engine, whose transactions see the database as it was at their first statement, as on SQLite anyway."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine
 
 
 def _json(stored: bytes) -> Any:

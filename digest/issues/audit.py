@@ -1,18 +1,21 @@
 """Audits of an issue: sums by state, and the reason for every delivery that was not simply accepted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
+from digest.database.dialect import in_list
 from digest.database.tables import deliveries, issues, subscribers
+from digest.issues.issue import Issue
 from digest.issues.store import settings_of
-from digest.ledger.deliveries import LEASE, awaits_operator, is_waiting
-from digest.ledger.kinds import IssueKind, IssueStatus, Listing, SkipReason, State
-from digest.ledger.totals import ENDED, totals_of
+from digest.ledger.deliveries import LEASE, is_waiting
+from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, State
+from digest.ledger.listings import Search, listed_ids
+from digest.ledger.totals import DEFERRED, ENDED, FINAL, UNDECIDED, Counts, counts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,12 @@ class Outlook:
     halted: str  # "" while the issue is running
 
 
-STUCK_AFTER = timedelta(hours=1)  # overdue
 EXPLAINED = (
     *(column for column in deliveries.c if column is not deliveries.c.selection),
     issues.c.status.label("issue_status"),
 )  # what why_of() needs
 
-_ENDED = (Listing.REFUSED, Listing.EXPIRED, Listing.SKIPPED, Listing.QUARANTINED)
+COUNTED = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
 # Operators look for these in this order.
 _ORDER = (
     State.QUARANTINED, State.UNCERTAIN, State.REFUSED, State.EXPIRED, State.SENDING, State.CLAIMED, State.QUEUED,
@@ -105,15 +107,43 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
         return Audit(None, counts.total() + skipped.total(), **states)
     columns = (issues.c.date, issues.c.kind, issues.c.candidates, issues.c.status, issues.c.settings)
     day, kind, candidates, status, frozen = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
-    issue = f"{day}" if kind == IssueKind.DAILY else f"{day} {kind}"
     left_out = dict(settings_of(frozen).left_out)
-    return Audit(issue, candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
+    return Audit(_label(day, kind), candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
+
+
+def issue_sums(connection: Connection, chosen: Sequence[Issue]) -> dict[int, Audit]:
+    """The sums of issues by their id, without reading their rows: see counts_of()."""
+    counts = counts_of(connection, [issue.id for issue in chosen])
+    return {issue.id: _by_totals(issue, counts[issue.id]) for issue in chosen}
+
+
+def _by_totals(issue: Issue, counts: Counts) -> Audit:
+    states: Counter[str] = Counter()
+    skipped = {reason: number for (state, reason), number in counts.items() if state is State.SKIPPED}
+    for (state, why), number in counts.items():
+        if state is not State.SKIPPED:
+            states[DEFERRED if why == DEFERRED else str(state)] += number
+    return Audit(
+        _label(issue.date, issue.kind),
+        issue.candidates,
+        issue_id=issue.id,
+        status=issue.status,
+        skipped=skipped,
+        not_queued=dict(issue.settings.left_out),
+        **states,
+    )
+
+
+def _label(day: date, kind: str) -> str:
+    return f"{day}" if kind == IssueKind.DAILY else f"{day} {kind}"
 
 
 def _sums(connection: Connection, issue_id: int | None) -> Iterable[tuple[str, str, bool, int]]:
-    """By state, reason and whether it was tried before; of a finished issue from its totals."""
-    if issue_id is not None and (totals := totals_of(connection, issue_id)):
-        return [(total.state, total.reason, False, total.deliveries) for total in totals]
+    """By state, reason and whether it was tried before; of a finished issue without reading its rows."""
+    if issue_id is not None:
+        counts = counts_of(connection, [issue_id])[issue_id]
+        if all(state in FINAL or reason == UNDECIDED for state, reason in counts):
+            return [(state, reason, False, count) for (state, reason), count in counts.items()]
     again = (deliveries.c.attempts > 0).label("again")
     query = select(deliveries.c.state, deliveries.c.reason, again, func.count())
     query = query.where(_belongs_to(issue_id)).group_by(deliveries.c.state, deliveries.c.reason, again)
@@ -156,62 +186,26 @@ def explained(
     positions = {str(state): number for number, state in enumerate(_ORDER)}
     order = case(positions, value=deliveries.c.state, else_=len(_ORDER))
     which = (_belongs_to(issue_id), deliveries.c.state != State.ACCEPTED)
-    in_order = explained_query(*which).order_by(order, deliveries.c.attempts.desc(), deliveries.c.id)
-    return [audit_row(row) for row in connection.execute(in_order.limit(limit).offset(offset))]
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Deliveries to look for, in one issue or in all, the newest first."""
-
-    listed: Listing
-    issue_id: int | None = None  # None: of every issue, and those without one
-    since: date | None = None
-    limit: int = 1000
-    offset: int = 0
-    before: int | None = None  # only deliveries with a smaller number
+    in_order = _explained(*which).order_by(order, deliveries.c.attempts.desc(), deliveries.c.id)
+    return [_audit_row(row) for row in connection.execute(in_order.limit(limit).offset(offset))]
 
 
 def search(connection: Connection, wanted: Search, now: datetime) -> list[AuditRow]:
-    """Explain the deliveries that match."""
-    number: ColumnElement[int] = deliveries.c.id
-    if wanted.listed in _ENDED:
-        number = deliveries.c.id + 0  # or PostgreSQL reads all newer deliveries rather than the index of these few
-    query = explained_query(_is_listed(wanted.listed, now)).order_by(number.desc())
-    if wanted.issue_id is not None:
-        query = query.where(deliveries.c.issue_id == wanted.issue_id)
-    if wanted.before is not None:
-        query = query.where(deliveries.c.id < wanted.before)
-    if wanted.since is not None:
-        # By the issue as well, which has an index: an issue's deliveries lie together.
-        recent = select(issues.c.id).where(issues.c.date >= wanted.since)
-        query = query.where(
-            deliveries.c.occasion >= wanted.since.isoformat(),
-            or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.in_(recent)),
-        )
-    return [audit_row(row) for row in connection.execute(query.limit(wanted.limit).offset(wanted.offset))]
+    """Explain the deliveries that match, newest first."""
+    ids = listed_ids(connection, wanted, now)
+    rows = {row.id: row for row in connection.execute(_explained(in_list(connection, deliveries.c.id, ids)))}
+    return [_audit_row(rows[number]) for number in ids if number in rows]
 
 
 def examples(connection: Connection, issue_id: int, limit: int) -> list[AuditRow]:
     """Explain up to `limit` deliveries of an issue in each state that ends without a message, problems first."""
     ended = [each for each in _ORDER if each in ENDED] + [State.SKIPPED]
     mine = deliveries.c.issue_id == issue_id
-    queries = (explained_query(mine, deliveries.c.state == state).limit(limit) for state in ended)
-    return [audit_row(row) for query in queries for row in connection.execute(query)]
+    queries = (_explained(mine, deliveries.c.state == state).limit(limit) for state in ended)
+    return [_audit_row(row) for query in queries for row in connection.execute(query)]
 
 
-def _is_listed(listed: Listing, now: datetime) -> ColumnElement[bool]:
-    state, is_overdue = deliveries.c.state, deliveries.c.next_attempt_at < now - STUCK_AFTER
-    if listed is Listing.STUCK:
-        is_held = state.in_([State.CLAIMED, State.SENDING]) & is_overdue
-        return or_(state == State.QUARANTINED, awaits_operator(), is_waiting() & is_overdue, is_held)
-    if listed in (Listing.QUEUED, Listing.DEFERRED):
-        tried = deliveries.c.attempts > 0
-        return (state == State.QUEUED) & (tried if listed is Listing.DEFERRED else ~tried)
-    return state == State(listed.value)
-
-
-def explained_query(*which: ColumnElement[bool]) -> Select[Any]:
+def _explained(*which: ColumnElement[bool]) -> Select[Any]:
     return (
         select(*EXPLAINED, subscribers.c.email)
         .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
@@ -220,7 +214,7 @@ def explained_query(*which: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def audit_row(row: Any) -> AuditRow:
+def _audit_row(row: Any) -> AuditRow:
     return AuditRow(row.id, row.kind, row.recipient[:8], row.email, row.state, why_of(row), row.occasion)
 
 

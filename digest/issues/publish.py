@@ -37,6 +37,7 @@ from digest.issues.store import (
 from digest.language import SOURCE, Message, n_
 from digest.ledger import events, outbox, transitions
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
+from digest.ledger.queueing import store_schedule
 from digest.papers.collecting import SourceHealth, last_runs, source_notes
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import FORMULA
@@ -192,6 +193,7 @@ class _Cut:
         if self.plan.warm_up:
             put_first(self.connection, ids.values(), self.day)
         forget_old_choices(self.connection, self.day)
+        store_schedule(self.connection, ids.values())
         detail = {"papers": min(len(listed.papers), listed.best), "candidates": candidates, "failing": failing}
         issue_events = [self.event(IssueKind(ISSUE_OF[kind]), candidates.get(kind, 0)) for kind in ids]
         outbox.publish(self.connection, outbox.EventType.ISSUE_CUT, self.now, issue_events)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from digest.database.dialect import insert_new
-from digest.database.tables import deliveries, issues
+from digest.database.dialect import insert_new, use_indexes
+from digest.database.tables import deliveries, issue_schedule, issues
+from digest.ledger.deliveries import is_waiting
 from digest.ledger.kinds import Kind, State
-from digest.ledger.totals import forget_totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,10 @@ class NewDelivery:
 
 
 def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime) -> int | None:
-    """Queue a delivery and count it among its issue's candidates; None when the ledger already has it."""
+    """Queue a delivery and count it among its issue's candidates; None when the ledger already has it.
+
+    That of an issue has to be due at once: its schedule is stored.
+    """
     row = new_row(delivery.occasion, now) | {
         "kind": str(delivery.kind),
         "recipient": delivery.recipient,
@@ -40,8 +43,15 @@ def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime)
     if delivery_id is not None and delivery.issue_id is not None:
         more = update(issues).where(issues.c.id == delivery.issue_id).values(candidates=issues.c.candidates + 1)
         connection.execute(more)
-        forget_totals(connection, [delivery.issue_id])
     return delivery_id
+
+
+def store_schedule(connection: Connection, issue_ids: Collection[int]) -> None:
+    """Store how many deliveries of issues that are being cut become due at each instant. Reads all of them once."""
+    use_indexes(connection)
+    by, waiting = (deliveries.c.issue_id, deliveries.c.next_attempt_at), deliveries.c.issue_id.is_not(None)
+    sums = select(*by, func.count()).where(is_waiting(), waiting, deliveries.c.issue_id.in_(issue_ids)).group_by(*by)
+    connection.execute(insert(issue_schedule).from_select(["issue_id", "at", "deliveries"], sums))
 
 
 def count_mails(connection: Connection, kind: Kind, recipients: Collection[str], since: datetime) -> int:

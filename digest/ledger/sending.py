@@ -42,6 +42,7 @@ from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery
 from digest.ledger.kinds import IssueKind, State
 from digest.ledger.messages import keep_messages
 from digest.ledger.outbox import EventType, NewEvent, publish
+from digest.ledger.totals import change_listing, change_summing, summing
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ def _mark(dialect: str) -> Any:
 
 
 def record(connection: Connection, worker: str, results: Sequence[DeliveryResult]) -> None:
-    """Record the result of each delivery that `worker` still holds."""
+    """Record the result of each delivery that `worker` still holds, and add the final ones to their issues' totals."""
     if not results:
         return
     dialect = connection.dialect.name
@@ -240,18 +241,20 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
         }
         for result in results
     ]
-    refused = {result.delivery_id: result.at for result in results if result.state is State.REFUSED}
     values = {"rows": as_rows(dialect, rows), "sender": worker}
-    changed = connection.execute(_record(dialect, bool(refused)), values)
-    if refused:
-        bounced = [
-            NewEvent(subscriber_id=row.subscriber_id, delivery_id=row.id) for row in changed if row.id in refused
-        ]
-        publish(connection, EventType.BOUNCED, max(refused.values()), bounced)
+    refused = {result.delivery_id: result.at for result in results if result.state is State.REFUSED}
+    if not refused:
+        change_summing(connection, _record(dialect), values)
+        return
+    changed = change_listing(connection, _record(dialect, lists=True), values)
+    bounced = [
+        NewEvent(subscriber_id=subscriber, delivery_id=number) for number, subscriber in changed if number in refused
+    ]
+    publish(connection, EventType.BOUNCED, max(refused.values()), bounced)
 
 
 @cache
-def _record(dialect: str, returns: bool) -> Any:
+def _record(dialect: str, lists: bool = False) -> Any:
     kinds = {
         "id": Id,
         "state": String(),
@@ -264,7 +267,7 @@ def _record(dialect: str, returns: bool) -> Any:
         "in_doubt": Boolean(),
     }
     given = rows_of(dialect, kinds)
-    statement = (
+    change = (
         update(deliveries)
         .where(
             deliveries.c.id == given.c.id,
@@ -288,4 +291,4 @@ def _record(dialect: str, returns: bool) -> Any:
             in_doubt=given.c.in_doubt,
         )
     )
-    return statement.returning(deliveries.c.id, deliveries.c.subscriber_id) if returns else statement
+    return summing(dialect, change, lists=lists)

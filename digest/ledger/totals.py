@@ -1,47 +1,120 @@
-"""The final sums of issues, so that nobody counts millions of old deliveries again.
+"""The sums of each issue's deliveries, so that nobody counts millions of rows.
 
-An issue has totals only while each of its deliveries is in a final state. A transition that makes one of them wait
-again, or adds one, calls forget_totals(). Both sides lock the issue's row, so that neither overlooks the other.
+Each transition into or out of a final state changes the totals in its own transaction, so they are at any time what
+counting would give. What a worker holds or tries again is counted by small indexes; the other candidates of an issue
+were never tried. A finished issue is counted once, by its rows, in case a version that kept no totals changed it.
 """
 
-from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    String,
+    Update,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 
-from digest.database.dialect import use_indexes
+from digest.database.dialect import insert_into, use_indexes
 from digest.database.tables import deliveries, issue_totals, issues
+from digest.database.tables.ledger import AGAIN
 from digest.ledger.deliveries import HELD, is_waiting
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State
 from digest.ledger.outbox import EventType, NewEvent, publish
 
 WAITING = (State.QUEUED, State.UNCERTAIN)
 ENDED = (State.REFUSED, State.EXPIRED, State.SKIPPED, State.QUARANTINED)  # without a message
+FINAL = (State.ACCEPTED, *ENDED)
+# In place of a skip's reason: a queued delivery that was tried, and an uncertain one that the operator has to decide.
+DEFERRED, UNDECIDED = "deferred", "undecided"
+
+_COUNTED = 0  # the part that store_totals() writes; the others have the numbers of sessions, which are larger
+_KEY = ("issue_id", "part", "state", "reason")
+_SUMS = ("deliveries", "last_at")
+
+Counts = Counter[tuple[State, str]]  # by state and reason, see DEFERRED
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """The deliveries of an issue with one final state and reason."""
-
-    state: State
-    reason: str
-    deliveries: int
-    last_at: datetime | None  # when the last of them got this state
+# --- kept by the transitions ---
 
 
-def totals_of(connection: Connection, issue_id: int) -> list[Total]:
-    """The totals of an issue; empty unless it is finished and has been counted."""
-    columns = (issue_totals.c.state, issue_totals.c.reason, issue_totals.c.deliveries, issue_totals.c.last_at)
-    rows = connection.execute(select(*columns).where(issue_totals.c.issue_id == issue_id))
-    return [Total(State(state), reason, count, last_at) for state, reason, count, last_at in rows]
+def summing(dialect: str, change: Update, left: State | None = None, lists: bool = False) -> Any:
+    """Make a change of deliveries, for change_summing(), that adds those that are final now to the totals.
+
+    `left`: the final state that all of them leave instead. `lists`: for change_listing().
+    """
+    state = literal(str(left), String()) if left else deliveries.c.state
+    reason = case((state == State.SKIPPED, deliveries.c.reason), else_="")
+    columns = (deliveries.c.issue_id, state.label("state"), reason.label("reason"), deliveries.c.finished_at)
+    step = literal(-1 if left else 1).label("step")
+    changed = change.returning(*columns, step, *((deliveries.c.id, deliveries.c.subscriber_id) if lists else ()))
+    if dialect == "sqlite":  # cannot do both in one statement, but no other transaction writes meanwhile
+        return changed
+    rows = changed.cte("changed")
+    # Each session has a part of its own: no two transactions change the same row, so neither waits for the other.
+    key = (rows.c.issue_id, func.pg_backend_pid(), rows.c.state, rows.c.reason)
+    sums = select(*key, func.sum(rows.c.step), func.max(rows.c.finished_at)).group_by(*key)
+    which = and_(rows.c.issue_id.is_not(None), rows.c.state.in_(FINAL))
+    new = insert_into(dialect, issue_totals).from_select([*_KEY, *_SUMS], sums.where(which))
+    shown = select(rows.c.id, rows.c.subscriber_id) if lists else select(func.count()).select_from(rows)
+    return shown.add_cte(_adding(new).cte("added"))
 
 
-def issues_without_totals(connection: Connection) -> list[int]:
-    """Those that are not finished, or not counted yet."""
-    has_totals = exists().where(issue_totals.c.issue_id == issues.c.id)
-    return list(connection.scalars(select(issues.c.id).where(~has_totals).order_by(issues.c.id)))
+def change_summing(connection: Connection, statement: Any, values: Mapping[str, Any] | None = None) -> int:
+    """Run a statement of summing(). Returns how many deliveries changed."""
+    result = connection.execute(statement, values or {})
+    return int(result.scalar_one()) if connection.dialect.name != "sqlite" else len(_add_up(connection, result.all()))
+
+
+def change_listing(connection: Connection, statement: Any, values: Mapping[str, Any]) -> list[tuple[int, int | None]]:
+    """Run a statement of summing() that lists. Returns the deliveries that changed, each with its subscriber."""
+    rows: Sequence[Any] = connection.execute(statement, values).all()
+    if connection.dialect.name == "sqlite":
+        _add_up(connection, rows)
+    return [(row.id, row.subscriber_id) for row in rows]
+
+
+def _add_up(connection: Connection, changed: Sequence[Any]) -> Sequence[Any]:
+    """Add deliveries that were changed on SQLite to the totals, and return them."""
+    steps, last = Counter[tuple[Any, ...]](), dict[tuple[Any, ...], datetime | None]()
+    for issue_id, state, reason, at, step, *_ in changed:
+        if issue_id is not None and state in FINAL:
+            key = (issue_id, 1, state, reason)
+            steps[key] += step
+            last[key] = max(filter(None, (last.get(key), at)), default=None)
+    if steps:
+        rows = [dict(zip((*_KEY, *_SUMS), (*key, steps[key], last[key]), strict=True)) for key in steps]
+        connection.execute(_adding(insert_into("sqlite", issue_totals)), rows)
+    return changed
+
+
+def _adding(new: Any) -> Any:
+    mine, more = issue_totals.c, new.excluded
+    last_at = case((mine.last_at > more.last_at, mine.last_at), else_=func.coalesce(more.last_at, mine.last_at))
+    return new.on_conflict_do_update(
+        index_elements=_KEY, set_={"deliveries": mine.deliveries + more.deliveries, "last_at": last_at}
+    )
+
+
+# --- counted once more ---
+
+
+def uncounted_issues(connection: Connection) -> list[int]:
+    """Those whose totals have changed since they were counted."""
+    changed = select(issue_totals.c.issue_id).where(issue_totals.c.part != _COUNTED).distinct()
+    return list(connection.scalars(changed.order_by(issue_totals.c.issue_id)))
 
 
 def is_unfinished(connection: Connection, issue_id: int) -> bool:
@@ -53,62 +126,97 @@ def is_unfinished(connection: Connection, issue_id: int) -> bool:
     return any(connection.execute(query).first() for query in queries)
 
 
-def store_totals(connection: Connection, issue_id: int) -> bool:
-    """Count an issue for good if it is finished. Returns False if it is not. Reads all of its deliveries."""
-    _lock(connection, [issue_id])
+def store_totals(connection: Connection, issue_id: int) -> None:
+    """Put what counting its rows gives in place of the totals of an issue. Reads all of its deliveries.
+
+    On PostgreSQL it needs REPEATABLE READ. Transitions of that moment add to parts that it does not see, or make it
+    fail.
+    """
+    reason = case((deliveries.c.state == State.SKIPPED, deliveries.c.reason), else_="")
+    by = (deliveries.c.issue_id, literal(_COUNTED), deliveries.c.state, reason)
+    sums = select(*by, func.count(), func.max(deliveries.c.finished_at)).group_by(deliveries.c.issue_id, by[2], reason)
+    which = and_(deliveries.c.issue_id == issue_id, deliveries.c.state.in_(FINAL))
     connection.execute(delete(issue_totals).where(issue_totals.c.issue_id == issue_id))
-    may_change = or_(is_waiting(), deliveries.c.state.in_(HELD))
-    columns = (deliveries.c.state, deliveries.c.reason)
-    sums = select(*columns, func.count(), func.max(deliveries.c.finished_at), func.count().filter(may_change))
-    rows = connection.execute(sums.where(deliveries.c.issue_id == issue_id).group_by(*columns)).all()
-    if any(row[-1] for row in rows):
-        return False
-    names = [column.name for column in issue_totals.columns]
-    if rows:
-        connection.execute(insert(issue_totals), [dict(zip(names, (issue_id, *row[:-1]), strict=True)) for row in rows])
-    return True
+    connection.execute(insert(issue_totals).from_select([*_KEY, *_SUMS], sums.where(which)))
 
 
-def unfinished_issues(connection: Connection) -> list[int]:
+# --- finished ---
+
+
+def unannounced_issues(connection: Connection) -> list[int]:
     """Those of which something has waited ever since the cut, as far as anybody noticed."""
     return list(connection.scalars(select(issues.c.id).where(issues.c.finished_at.is_(None)).order_by(issues.c.id)))
 
 
-def finish(connection: Connection, issue_id: int, now: datetime) -> bool:
-    """Store the totals of an issue and publish that it is finished, once. Returns False if it is not, or was before."""
-    if not store_totals(connection, issue_id):
+def announce_finished(connection: Connection, issue_id: int, now: datetime) -> bool:
+    """Publish once that nothing of an issue waits. Returns False if something does, or it was published before."""
+    if is_unfinished(connection, issue_id):
         return False
     first = update(issues).where(issues.c.id == issue_id, issues.c.finished_at.is_(None)).values(finished_at=now)
     issue = connection.execute(first.returning(issues.c.date, issues.c.kind, issues.c.status)).one_or_none()
     if issue is None:
         return False
     counts: Counter[str] = Counter()
-    for total in totals_of(connection, issue_id):
-        counts[total.state] += total.deliveries
+    for (state, _reason), number in counts_of(connection, [issue_id])[issue_id].items():
+        counts[state] += number
     about = {"date": issue.date.isoformat(), "kind": issue.kind, "status": issue.status}
     publish(connection, EventType.ISSUE_FINISHED, now, [NewEvent({"issue": about, "messages": dict(counts)})])
     return True
 
 
-def forget_totals(connection: Connection, issue_ids: Collection[int]) -> None:
-    """To be called when deliveries of these issues are added, or no longer final."""
-    _lock(connection, issue_ids)
-    connection.execute(delete(issue_totals).where(issue_totals.c.issue_id.in_(issue_ids)))
+# --- read ---
+
+
+def unfinished_issues(connection: Connection) -> list[int]:
+    """Those with deliveries that are not in a final state."""
+    ended = func.coalesce(func.sum(issue_totals.c.deliveries), 0)
+    sums = select(issues.c.id).outerjoin(issue_totals).group_by(issues.c.id, issues.c.candidates)
+    return list(connection.scalars(sums.having(ended != issues.c.candidates).order_by(issues.c.id)))
+
+
+def counts_of(connection: Connection, issue_ids: Collection[int]) -> dict[int, Counts]:
+    """The deliveries of each issue by state and reason.
+
+    Those that were never tried are the candidates without all others. In one view of the database (on PostgreSQL at
+    least REPEATABLE READ) this is what counting gives, unless rows were lost.
+    """
+    counts: dict[int, Counts] = defaultdict(Counter)
+    for issue_id, state, reason, number in connection.execute(_counted(connection, issue_ids)):
+        counts[issue_id][State(state), reason] += number
+    candidates = select(issues.c.id, issues.c.candidates).where(issues.c.id.in_(issue_ids))
+    for issue_id, number in connection.execute(candidates):
+        counts[issue_id][State.QUEUED, ""] = max(0, number - counts[issue_id].total())
+    return {issue_id: +counts[issue_id] for issue_id in issue_ids}
+
+
+def _counted(connection: Connection, issue_ids: Collection[int]) -> Any:
+    use_indexes(connection)
+    totals, held = issue_totals.c, (deliveries.c.issue_id, deliveries.c.state)
+    final = select(totals.issue_id, totals.state, totals.reason, func.sum(totals.deliveries))
+    was_tried = and_(deliveries.c.state == State.QUEUED, deliveries.c.attempts > 0)
+    is_undecided = and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_not(None))
+    why = case((was_tried, DEFERRED), (is_undecided, UNDECIDED), else_="").label("why")
+    again = select(*held, why, func.count()).where(text(AGAIN), or_(deliveries.c.state == State.UNCERTAIN, was_tried))
+    return union_all(
+        final.where(totals.issue_id.in_(issue_ids)).group_by(totals.issue_id, totals.state, totals.reason),
+        again.where(deliveries.c.issue_id.in_(issue_ids)).group_by(*held, "why"),
+        select(*held, literal(""), func.count())
+        .where(deliveries.c.state.in_(HELD), deliveries.c.issue_id.in_(issue_ids))
+        .group_by(*held),
+    )
 
 
 def message_counts(connection: Connection, others: Collection[int] = ()) -> Counter[tuple[Kind, State]]:
     """The deliveries of all time by kind and state, except those of the issues `others`.
 
-    Counts only what is not accepted of unfinished issues, and what belongs to no issue. Needs one view of the database
-    for its statements: on PostgreSQL at least REPEATABLE READ.
+    Counts only what belongs to no issue. Needs one view of the database, as counts_of().
     """
     counts: Counter[tuple[Kind, State]] = Counter()
-    finished = select(issues.c.kind, issue_totals.c.state, func.sum(issue_totals.c.deliveries))
-    finished = finished.join_from(issue_totals, issues).where(issues.c.id.not_in(others))
-    for issue_kind, state, count in connection.execute(finished.group_by(issues.c.kind, issue_totals.c.state)):
-        counts[OF_ISSUE[IssueKind(issue_kind)], State(state)] += count
-    if uncounted := set(issues_without_totals(connection)) - set(others):
-        counts += _unfinished_counts(connection, uncounted)
+    rows = connection.execute(select(issues.c.id, issues.c.kind).where(issues.c.id.not_in(others)))
+    kinds = {issue_id: OF_ISSUE[IssueKind(issue_kind)] for issue_id, issue_kind in rows}
+    for issue_id, of_issue in counts_of(connection, kinds).items():
+        for (state, _reason), number in of_issue.items():
+            counts[kinds[issue_id], state] += number
     columns = (deliveries.c.kind, deliveries.c.state)
     requested = select(*columns, func.count()).where(deliveries.c.issue_id.is_(None)).group_by(*columns)
     for kind, state, count in connection.execute(requested):
@@ -116,34 +224,18 @@ def message_counts(connection: Connection, others: Collection[int] = ()) -> Coun
     return +counts
 
 
-def _unfinished_counts(connection: Connection, issue_ids: Collection[int]) -> Counter[tuple[Kind, State]]:
-    """Count deliveries that are not accepted by their indexes; all other candidates are accepted."""
-    counts: Counter[tuple[Kind, State]] = Counter()
-    candidates = select(issues.c.id, issues.c.kind, issues.c.candidates).where(issues.c.id.in_(issue_ids))
-    kinds = {}
-    for issue_id, issue_kind, count in connection.execute(candidates):
-        kinds[issue_id] = OF_ISSUE[IssueKind(issue_kind)]
-        counts[kinds[issue_id], State.ACCEPTED] += count
-    use_indexes(connection)
-    columns = (deliveries.c.issue_id, deliveries.c.state)
-    mine = deliveries.c.issue_id.in_(issue_ids)
-    for states in (WAITING, HELD, ENDED):  # each has an index
-        query = select(*columns, func.count()).where(deliveries.c.state.in_(states), mine).group_by(*columns)
-        for issue_id, state, count in connection.execute(query.where(deliveries.c.issue_id.is_not(None))):
-            counts[kinds[issue_id], State(state)] += count
-            counts[kinds[issue_id], State.ACCEPTED] -= count
-    return counts
-
-
 def sending_times(connection: Connection) -> dict[IssueKind, timedelta]:
     """From its cut to its last final reply, of the newest issue of each kind that is finished."""
-    last = func.max(issue_totals.c.last_at).label("last")
+    last, ended = func.max(issue_totals.c.last_at), func.sum(issue_totals.c.deliveries)
+    undecided = select(func.count()).where(
+        text(AGAIN),
+        deliveries.c.issue_id == issues.c.id,
+        deliveries.c.state == State.UNCERTAIN,
+        deliveries.c.finished_at.is_not(None),
+    )
     query = select(issues.c.kind, issues.c.cut_at, last).join_from(issue_totals, issues).group_by(issues.c.id)
+    finished = query.having(last.is_not(None), ended + undecided.scalar_subquery() == issues.c.candidates)
     times: dict[IssueKind, timedelta] = {}
-    for kind, cut_at, last_at in connection.execute(query.having(last.is_not(None)).order_by(issues.c.date.desc())):
+    for kind, cut_at, last_at in connection.execute(finished.order_by(issues.c.date.desc())):
         times.setdefault(IssueKind(kind), last_at - cut_at)
     return times
-
-
-def _lock(connection: Connection, issue_ids: Collection[int]) -> None:
-    connection.execute(select(issues.c.id).where(issues.c.id.in_(issue_ids)).order_by(issues.c.id).with_for_update())

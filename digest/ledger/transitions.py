@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, delete, literal, or_, select, update
 
 from digest.database.dialect import Json, database_now, in_list
 from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
 from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
-from digest.ledger.totals import forget_totals
+from digest.ledger.totals import change_summing, summing
 
 MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
 BY_HAND = "sent once more by hand"  # the reason of a delivery that is tried again however late it is
@@ -26,18 +26,17 @@ _MAX_TRIES_TO_HELP = 5  # in an hour and a quarter: strangers can ask in the nam
 
 
 def _move(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
-    """Change these deliveries and release them from their worker. Returns their number."""
-    statement = update(deliveries).where(which).values(lease_until=None, worker="", **change)
-    return connection.execute(statement).rowcount
+    """Change these deliveries, none to a final state, and release them from their worker. Returns their number."""
+    return connection.execute(_change(which, change)).rowcount
 
 
-def _reopen(connection: Connection, which: ColumnElement[bool], **change: Any) -> int:
-    """Let these final deliveries wait again. Returns their number."""
-    change |= {"lease_until": None, "worker": ""}
-    reopened = update(deliveries).where(which).values(change).returning(deliveries.c.issue_id)
-    issue_ids = connection.execute(reopened).scalars().all()
-    forget_totals(connection, {issue_id for issue_id in issue_ids if issue_id is not None})
-    return len(issue_ids)
+def _end(connection: Connection, which: ColumnElement[bool], left: State | None = None, **change: Any) -> int:
+    """Do the same with deliveries that get a final state, or all have `left` one."""
+    return change_summing(connection, summing(connection.dialect.name, _change(which, change), left))
+
+
+def _change(which: ColumnElement[bool], change: Mapping[str, Any]) -> Update:
+    return update(deliveries).where(which).values(lease_until=None, worker="", **change)
 
 
 def _back() -> ColumnElement[str]:
@@ -50,13 +49,13 @@ def _back() -> ColumnElement[str]:
 
 def skip(connection: Connection, delivery_id: int, reason: SkipReason, now: datetime) -> None:
     """Final: the delivery is not wanted any more."""
-    _move(connection, _claimed(connection, [delivery_id]), state=State.SKIPPED, reason=str(reason), finished_at=now)
+    _end(connection, _claimed(connection, [delivery_id]), state=State.SKIPPED, reason=str(reason), finished_at=now)
 
 
 def quarantine(connection: Connection, delivery_id: int, reason: str, now: datetime) -> None:
     """For a message that cannot be composed; an operator can retry it."""
     which = _claimed(connection, [delivery_id])
-    _move(connection, which, state=State.QUARANTINED, reason=reason[:80], finished_at=now)
+    _end(connection, which, state=State.QUARANTINED, reason=reason[:80], finished_at=now)
 
 
 def requeue(connection: Connection, delivery_ids: Collection[int], at: datetime) -> None:
@@ -137,7 +136,7 @@ def _requeue_suspects(connection: Connection, which: ColumnElement[bool], now: d
     crashes = deliveries.c.crashes + 1
     reason = f"{MAX_CRASHES} workers died with it"
     too_many = and_(which, crashes >= MAX_CRASHES)
-    quarantined = _move(connection, too_many, state=State.QUARANTINED, reason=reason, finished_at=now, crashes=crashes)
+    quarantined = _end(connection, too_many, state=State.QUARANTINED, reason=reason, finished_at=now, crashes=crashes)
     return _move(connection, which, state=_back(), next_attempt_at=now, crashes=crashes), quarantined
 
 
@@ -169,14 +168,14 @@ def expire(connection: Connection, now: datetime, overdue: timedelta, max_attemp
     in_vain = or_(too_late, no_help, deliveries.c.attempts >= max_attempts)
     state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
     which = and_(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)
-    return _move(connection, which, state=state, reason="overdue", finished_at=now)
+    return _end(connection, which, state=state, reason="overdue", finished_at=now)
 
 
 def skip_cancelled(connection: Connection, now: datetime) -> int:
     """Skip the queued deliveries of cancelled issues. Returns how many."""
     cancelled = select(issues.c.id).where(issues.c.status == IssueStatus.CANCELLED)
     which = and_(deliveries.c.state == State.QUEUED, deliveries.c.issue_id.in_(cancelled))
-    return _move(connection, which, state=State.SKIPPED, reason=str(SkipReason.CANCELLED), finished_at=now)
+    return _end(connection, which, state=State.SKIPPED, reason=str(SkipReason.CANCELLED), finished_at=now)
 
 
 def retry(connection: Connection, now: datetime, issue_id: int | None = None) -> int:
@@ -184,9 +183,10 @@ def retry(connection: Connection, now: datetime, issue_id: int | None = None) ->
 
     They are composed anew: a subscriber may get a second message if an earlier copy was in doubt.
     """
-    return _reopen(
+    return _end(
         connection,
         _of_issue(deliveries.c.state == State.QUARANTINED, issue_id),
+        left=State.QUARANTINED,
         state=State.QUEUED,
         reason="",
         crashes=0,
@@ -206,7 +206,7 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
     does within an hour).
     """
     which = _of_issue(awaits_operator(), issue_id)
-    return _reopen(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
+    return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
 
 
 def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:

@@ -1,31 +1,25 @@
 """Day by day: the issue and what became of it, or why nothing was sent."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from digest.database.tables import issues
-from digest.issues.audit import Audit, audit
+from digest.issues.audit import Audit, issue_sums
 from digest.issues.issue import Issue
 from digest.issues.silence import why_no_issue, why_unsent
 from digest.issues.store import issues_between
 from digest.issues.withdrawing import WITHDRAWN, last_change
 from digest.ledger import events
-from digest.ledger.kinds import IssueKind, IssueStatus, State
-from digest.ledger.totals import is_unfinished, issues_without_totals
+from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.mail.pauses import EVERYTHING, current
 from digest.mail.throttle.limits import Limits
 from digest.mail.throttle.requested import why_hour_full
 from digest.mail.throttle.warm_up import why_full
-from digest.monitoring.progress import IssueProgress, ended_rows, read_progress
 from digest.papers.collecting import first_run_at
 from digest.settings import Settings
-
-COUNTED = ("accepted", "queued", "deferred", "claimed", "sending", "uncertain", "refused", "expired", "quarantined")
-COUNTED_AT_ONCE = 50_000  # deliveries of an issue; for more, a page does not count what waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +38,6 @@ class DayReport:
         return sums.queued + sums.deferred + sums.claimed + sums.sending if sums else 0
 
     @property
-    def is_being_sent(self) -> bool:
-        """True if nobody counted how many of those that wait were accepted."""
-        return self.waiting > COUNTED_AT_ONCE and self.sums is not None and not self.sums.accepted
-
-    @property
     def skipped(self) -> int:
         return sum(self.sums.skipped.values()) if self.sums else 0
 
@@ -61,7 +50,7 @@ class DayReport:
 def days(connection: Connection, settings: Settings, first: date, last: date, now: datetime) -> list[DayReport]:
     """Each day from `first` to `last`, newest first. A day has a further report for its weekly or catch-up issue."""
     stored = issues_between(connection, first, last)
-    sums = issue_sums(connection, stored, now, COUNTED_AT_ONCE)
+    sums = issue_sums(connection, stored)
     held = why_held(connection, settings.limits, now)
     reports = [
         DayReport(issue.date, issue, sums[issue.id], _why(connection, issue, sums[issue.id], held)) for issue in stored
@@ -83,59 +72,6 @@ def first_day(connection: Connection, sources: Collection[str], today: date) -> 
     first_issue = connection.execute(select(func.min(issues.c.date))).scalar()
     first_read_at = first_run_at(connection, sources)
     return min(filter(None, (first_issue, first_read_at and first_read_at.date())), default=today)
-
-
-def issue_sums(
-    connection: Connection, chosen: Sequence[Issue], now: datetime, most: int | None = None
-) -> dict[int, Audit]:
-    """The sums of issues by their id: stored ones, or counted by the indexes of what is not accepted.
-
-    Counting what waits takes long for a million subscribers. Of an unfinished issue with more candidates than `most`,
-    all that may have been accepted counts as queued.
-    """
-    uncounted = set(issues_without_totals(connection)).intersection(issue.id for issue in chosen)
-    unfinished = {issue_id for issue_id in uncounted if is_unfinished(connection, issue_id)}
-    exact = {issue.id for issue in chosen if issue.id in unfinished and (most is None or issue.candidates <= most)}
-    progress = {each.id: each for each in read_progress(connection, now)[0]} if exact else {}
-    sums = {}
-    for issue in chosen:
-        if issue.id in progress and issue.id in exact:
-            sums[issue.id] = _of_progress(progress[issue.id])
-        elif issue.id in uncounted:
-            sums[issue.id] = _of_ended(connection, issue, issue.id in unfinished)
-        else:
-            sums[issue.id] = audit(connection, issue.id)
-    return sums
-
-
-def _of_progress(issue: IssueProgress) -> Audit:
-    return Audit(
-        str(issue.date),
-        issue.candidates,
-        issue_id=issue.id,
-        status=issue.status,
-        skipped=dict(issue.skipped),
-        not_queued=dict(issue.not_queued),
-        **{name: getattr(issue, name) for name in COUNTED},
-    )
-
-
-def _of_ended(connection: Connection, issue: Issue, is_unfinished: bool) -> Audit:
-    counts: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    for _, state, reason, count in ended_rows(connection, [issue.id]):
-        (skipped if state == State.SKIPPED else counts)[reason if state == State.SKIPPED else state] += count
-    counts["queued" if is_unfinished else "accepted"] = issue.candidates - counts.total() - skipped.total()
-    left_out = dict(issue.settings.left_out)
-    return Audit(
-        str(issue.date),
-        issue.candidates,
-        issue_id=issue.id,
-        status=issue.status,
-        skipped=dict(skipped),
-        not_queued=left_out,
-        **counts,
-    )
 
 
 def why_held(connection: Connection, limits: Limits, now: datetime, requested: bool = False) -> str:

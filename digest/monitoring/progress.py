@@ -1,24 +1,25 @@
 """Progress of the issues of the last days, and the deliveries that wait.
 
-Counts only deliveries that are not accepted, by partial indexes; the other candidates of an issue are accepted.
-`digest audit` counts every row, and fails where the two differ.
+Reads the totals of issues, and counts by small indexes what is tried again; all else of an issue was never tried. What
+is due later is told by the issue's schedule. `digest audit` counts every row of an unfinished issue, and fails where
+the two differ.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select, text
 
-from digest.database.dialect import use_indexes
-from digest.database.tables import deliveries, issues
+from digest.database.tables import deliveries, issue_schedule, issues
+from digest.database.tables.ledger import AGAIN
 from digest.issues.store import settings_of
 from digest.ledger import events
-from digest.ledger.deliveries import HELD, awaits_operator
+from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, State
-from digest.ledger.totals import ENDED, WAITING
+from digest.ledger.totals import DEFERRED, ENDED, UNDECIDED, WAITING, Counts, counts_of, unfinished_issues
 
 _SHOWN = timedelta(days=2)  # since the cut; older issues only while something of them waits
 _EVENTS = 20  # of an issue, newest first, among which is its pause
@@ -47,7 +48,7 @@ class IssueProgress:
     quarantined: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)  # by reason
     not_queued: Mapping[str, int] = field(default_factory=dict)  # subscribers left out by the cut, by reason
-    last_due_at: datetime | None = None  # the latest next attempt of those that wait
+    last_due_at: datetime | None = None  # the latest next attempt that is still to come
     paused_at: datetime | None = None
     paused_by: str = ""  # "" if that was not recorded
     pause_reason: str = ""
@@ -106,93 +107,67 @@ class Waiting:
 
 
 def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssueProgress, ...], Waiting]:
-    """The issues of the last two days and those with anything left to send, newest first; and all that waits."""
-    waiting = [_Group(*row) for row in _waiting_rows(connection, now)]
-    held = connection.execute(
-        select(deliveries.c.issue_id, deliveries.c.state, func.count())
-        .where(deliveries.c.state.in_(HELD))
-        .group_by(deliveries.c.issue_id, deliveries.c.state)
-    ).all()
-    unfinished = {group.issue_id for group in waiting} | {row.issue_id for row in held} - {None}
-    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished))
+    """The issues of the last two days and those with anything left to send, newest first; and all that waits.
+
+    On PostgreSQL the connection should be REPEATABLE READ, or messages that are answered meanwhile may be missed.
+    """
+    which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished_issues(connection)))
     columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
     order = (issues.c.date.desc(), issues.c.id)
     rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
-    ended = ended_rows(connection, [row.id for row in rows])
-    counts: dict[int, Counter[str]] = defaultdict(Counter)
-    skipped: dict[int, Counter[str]] = defaultdict(Counter)
-    for issue_id, state, reason, count in ended:
-        counts[issue_id][state] += count
-        if state == State.SKIPPED:
-            skipped[issue_id][reason] += count
-    for issue_id, state, count in held:
-        counts[issue_id][state] += count
-    for group in waiting:
-        counts[group.issue_id or 0].update(group.counts)
-    shown = tuple(_progress(connection, row, counts[row.id], skipped[row.id], waiting) for row in rows)
-    status = {row.id: IssueStatus(row.status) for row in rows}
-    quarantined = connection.execute(
-        select(func.count()).where(deliveries.c.state.in_(ENDED), deliveries.c.state == State.QUARANTINED)
-    ).scalar_one()
-    return shown, _sums(waiting, status, sum(row[2] for row in held), quarantined)
+    counts = counts_of(connection, [row.id for row in rows])
+    later = _later(connection, [row.id for row in rows], now)
+    shown = tuple(_progress(connection, row, counts[row.id], later[row.id]) for row in rows)
+    sums: Counter[str] = Counter()
+    for issue in shown:
+        sums += _sums_of(issue, later[issue.id].deliveries)
+    running = [issue.id for issue in shown if issue.status is IssueStatus.RUNNING and issue.waiting]
+    oldest = [at for issue_id in running if (at := _first_attempt(connection, issue_id)) and at <= now]
+    return shown, _with_requested(connection, sums, min(oldest, default=None), now)
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """The rows of one issue, or of none, that wait in one state."""
+class _Later:
+    """The deliveries of an issue that wait for a later time."""
 
-    issue_id: int | None
-    state: str
-    count: int
-    deferred: int
-    held: int  # for the operator; they are in none of the columns below
-    due: int
-    first: datetime | None  # of the next attempts
-    last: datetime | None
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return {self.state: self.count - self.deferred, "deferred": self.deferred, "held": self.held}
+    deliveries: int = 0
+    last_at: datetime | None = None
 
 
-def _waiting_rows(connection: Connection, now: datetime) -> list[Any]:
-    use_indexes(connection)
-    return [row for of in (True, False) for row in connection.execute(_waiting_query(now, of))]
-
-
-def _waiting_query(now: datetime, of_issues: bool) -> Any:
-    """Each of the two partial indexes is of one half."""
-    half = deliveries.c.issue_id.is_not(None) if of_issues else deliveries.c.issue_id.is_(None)
-    is_deferred = and_(deliveries.c.state == State.QUEUED, deliveries.c.attempts > 0)
-    is_held, next_attempt_at = awaits_operator(), deliveries.c.next_attempt_at
-    columns = (
-        func.count(),
-        func.count().filter(is_deferred),
-        func.count().filter(is_held),
-        func.count().filter(~is_held, next_attempt_at <= now),
-        func.min(next_attempt_at).filter(~is_held),
-        func.max(next_attempt_at).filter(~is_held),
+def _later(connection: Connection, issue_ids: Collection[int], now: datetime) -> Mapping[int, _Later]:
+    """By issue: those that its schedule has still to come, which nobody can have claimed, and those that wait again."""
+    scheduled, again = issue_schedule.c, deliveries.c
+    by_schedule = select(scheduled.issue_id, func.sum(scheduled.deliveries), func.max(scheduled.at)).where(
+        scheduled.issue_id.in_(issue_ids), scheduled.at > now
     )
-    by = (deliveries.c.issue_id, deliveries.c.state)
-    return select(*by, *columns).where(deliveries.c.state.in_(WAITING), half).group_by(*by)
-
-
-def ended_rows(connection: Connection, issue_ids: Iterable[int]) -> list[Any]:
-    """Issue, state, reason and number of the deliveries that ended without a message, counted by their index."""
-    columns = (deliveries.c.issue_id, deliveries.c.state, deliveries.c.reason)
-    query = select(*columns, func.count()).where(
-        and_(deliveries.c.state.in_(ENDED), deliveries.c.issue_id.in_(list(issue_ids)))
+    waits = or_(again.state == State.QUEUED, again.finished_at.is_(None))
+    by_rows = select(again.issue_id, func.count(), func.max(again.next_attempt_at)).where(
+        text(AGAIN), again.issue_id.in_(issue_ids), again.next_attempt_at > now, waits
     )
-    return list(connection.execute(query.group_by(*columns)))
+    later: dict[int, _Later] = defaultdict(_Later)
+    for query in (by_schedule.group_by(scheduled.issue_id), by_rows.group_by(again.issue_id)):
+        for issue_id, number, last_at in connection.execute(query):
+            before = later[issue_id]
+            last = max(filter(None, (before.last_at, last_at)))
+            later[issue_id] = _Later(before.deliveries + int(number), last)
+    return later
 
 
-def _progress(
-    connection: Connection, row: Any, counts: Counter[str], skipped: Counter[str], waiting: Iterable[_Group]
-) -> IssueProgress:
-    others = counts.total() - counts["held"]
-    may_go = [group.last for group in waiting if group.issue_id == row.id and group.last]
-    names = ("queued", "deferred", "claimed", "sending", "uncertain", "held", "refused", "expired", "quarantined")
-    numbers: dict[str, Any] = {name: counts[name] for name in names}
+def _first_attempt(connection: Connection, issue_id: int) -> datetime | None:
+    """When the first of the deliveries of an issue that wait is tried next, by the index of what is due."""
+    mine = and_(deliveries.c.issue_id.is_not(None), deliveries.c.issue_id == issue_id)
+    query = select(deliveries.c.next_attempt_at).where(is_waiting(), mine)
+    return connection.execute(query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)).scalar()
+
+
+def _progress(connection: Connection, row: Any, counts: Counts, later: _Later) -> IssueProgress:
+    numbers: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    for (state, reason), number in counts.items():
+        if state is State.SKIPPED:
+            skipped[reason] += number
+        else:
+            numbers[DEFERRED if reason == DEFERRED else str(state)] += number
     paused = _pause(connection, row) if row.status == IssueStatus.PAUSED else {}
     return IssueProgress(
         row.id,
@@ -202,11 +177,11 @@ def _progress(
         IssueStatus(row.status),
         row.note,
         row.candidates,
-        accepted=max(0, row.candidates - others),
+        held=counts[State.UNCERTAIN, UNDECIDED],
         skipped=dict(skipped),
         not_queued=dict(settings_of(row.settings).left_out),
-        last_due_at=max(may_go, default=None),
-        **numbers,
+        last_due_at=later.last_at,
+        **numbers,  # type: ignore[arg-type]
         **paused,
     )
 
@@ -224,21 +199,35 @@ def _pause(connection: Connection, row: Any) -> dict[str, Any]:
     return {}
 
 
-def _sums(waiting: Iterable[_Group], status: Mapping[int, IssueStatus], with_workers: int, quarantined: int) -> Waiting:
-    sums: Counter[str] = Counter()
-    oldest: dict[str, datetime] = {}
-    for group in waiting:
-        issue_status = IssueStatus.RUNNING if group.issue_id is None else status.get(group.issue_id)
-        may_go = group.count - group.held
-        sums["held"] += group.held
-        if issue_status is IssueStatus.PAUSED:
-            sums["in_paused_issues"] += may_go
-        elif issue_status is IssueStatus.RUNNING:
-            sums["deferred"] += group.deferred
-            half = "requested" if group.issue_id is None else "of_issues"
-            sums[f"due_{half}"] += group.due
-            sums["later"] += may_go - group.due
-            if group.due and group.first:
-                name = f"oldest_{half}_at"
-                oldest[name] = min(group.first, oldest.get(name, group.first))
-    return Waiting(**sums, **oldest, with_workers=with_workers, quarantined=quarantined)  # type: ignore[arg-type]
+def _sums_of(issue: IssueProgress, later: int) -> Counter[str]:
+    """What an issue adds to Waiting."""
+    sums = Counter(held=issue.held, with_workers=issue.claimed + issue.sending)
+    if issue.status is IssueStatus.PAUSED:
+        sums["in_paused_issues"] = issue.waiting
+    elif issue.status is IssueStatus.RUNNING:
+        later = min(later, issue.waiting)
+        sums.update(deferred=issue.deferred, later=later, due_of_issues=issue.waiting - later)
+    return sums
+
+
+def _with_requested(
+    connection: Connection, sums: Counter[str], oldest_of_issues: datetime | None, now: datetime
+) -> Waiting:
+    """Add what belongs to no issue, of which there is little, and what is quarantined anywhere."""
+    requested = deliveries.c.issue_id.is_(None)
+    is_deferred = and_(deliveries.c.state == State.QUEUED, deliveries.c.attempts > 0)
+    is_held, next_attempt_at = awaits_operator(), deliveries.c.next_attempt_at
+    columns = (
+        func.count().filter(is_deferred).label("deferred"),
+        func.count().filter(is_held).label("held"),
+        func.count().filter(~is_held, next_attempt_at > now).label("later"),
+        func.count().filter(~is_held, next_attempt_at <= now).label("due_requested"),
+        func.min(next_attempt_at).filter(~is_held, next_attempt_at <= now).label("oldest"),
+    )
+    *counts, oldest = connection.execute(select(*columns).where(deliveries.c.state.in_(WAITING), requested)).one()
+    sums.update(dict(zip(("deferred", "held", "later", "due_requested"), counts, strict=True)))
+    with_workers = select(func.count()).where(deliveries.c.state.in_(HELD), requested)
+    sums["with_workers"] += connection.execute(with_workers).scalar_one()
+    quarantined = select(func.count()).where(deliveries.c.state.in_(ENDED), deliveries.c.state == State.QUARANTINED)
+    sums["quarantined"] = connection.execute(quarantined).scalar_one()
+    return Waiting(oldest_of_issues_at=oldest_of_issues, oldest_requested_at=oldest, **sums)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest.database.engine import problem_of, read_only
+from digest.database.engine import one_view, problem_of, read_only
 from digest.database.tables import collections, subscribers
 from digest.database.tables import events as event_table
 from digest.issues.issue import NOT_CUT
@@ -99,7 +99,7 @@ def read_status(engine: Engine, settings: Settings, now: datetime) -> Installati
         now, running_version(), read_queue(settings.redis_url.get_secret_value()), disks(folder, (), host)
     )
     try:
-        with read_only(engine) as connection:
+        with read_only(one_view(engine)) as connection:
             status = _with_database(connection, settings, bare)
     except (SQLAlchemyError, OSError) as error:
         remedy = _remedy(engine) or "Check DIGEST_DATABASE_URL and the server, then run: digest doctor"

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from digest.cli import audit as audit_command
 from digest.cli.output import NotReady
@@ -18,7 +18,7 @@ from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.mail.throttle.warm_up import reserve
 from digest.settings import settings
 from tests.cli.conftest import DATE
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, change_deliveries, cut
 
 KEYS = [
     "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
@@ -39,7 +39,7 @@ def three(engine):
 def change(engine, at_most=9, **values):
     with transaction(engine) as connection:
         waiting = select(deliveries.c.id).where(deliveries.c.state != "accepted").limit(at_most)
-        connection.execute(update(deliveries).where(deliveries.c.id.in_(waiting)).values(values))
+        change_deliveries(connection, deliveries.c.id.in_(waiting), **values)
 
 
 def test_audit_fails_when_the_sums_do_not_add_up(run, issue, engine):

@@ -5,7 +5,6 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
@@ -15,7 +14,7 @@ from digest.mail import pauses
 from digest.mail.pauses import EVERYTHING, Pause
 from digest.subscribers.subscriber import recipient_key
 from tests.cli.conftest import DATE, KEY
-from tests.support.scenario import MORNING
+from tests.support.scenario import MORNING, change_deliveries
 
 NOW = datetime.now(UTC)
 
@@ -124,7 +123,7 @@ def test_options_that_contradict_each_other_change_nothing(run, issue, engine, a
 
 def change(engine, **values):
     with transaction(engine) as connection:
-        connection.execute(update(deliveries).values(values))
+        change_deliveries(connection, **values)
 
 
 def test_quarantined_mails_are_queued_again_composed_anew(run, issue, engine):

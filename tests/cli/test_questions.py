@@ -19,7 +19,7 @@ from digest.papers.collecting import SourceHealth, SourceRun
 from digest.papers.collecting.store import record_run
 from digest.smtp import Sender, parse_relay
 from digest.subscribers.subscriptions import say_why, unsubscribe
-from tests.support.scenario import DAY, MORNING, ON_SQLITE, SECRET, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, ON_SQLITE, SECRET, add_papers, add_subscriber, change_deliveries, cut
 from tests.support.smtp_server import Step
 from tests.support.workers import postman
 
@@ -86,7 +86,7 @@ def _change(engine, address, **values):
     with transaction(engine) as connection:
         subscriber_id = select(subscribers.c.id).where(subscribers.c.email == address).scalar_subquery()
         which = deliveries.c.subscriber_id == subscriber_id
-        connection.execute(update(deliveries).where(which).values(values))
+        change_deliveries(connection, which, **values)
 
 
 QUESTIONS = {

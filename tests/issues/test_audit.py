@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
@@ -13,7 +12,7 @@ from digest.ledger.deliveries import LEASE
 from digest.ledger.kinds import IssueStatus, Kind, SkipReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.subscribers import erasing, store
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, change_deliveries, cut
 
 SEVEN = MORNING + timedelta(hours=1)
 
@@ -27,7 +26,7 @@ def issue(engine):
 
 def change(engine, **values):
     with transaction(engine) as connection:
-        connection.execute(update(deliveries).values(values or {"reason": ""}))
+        change_deliveries(connection, **values)
 
 
 def rows(engine, issue, **part):
@@ -120,7 +119,7 @@ def test_problems_come_first_and_can_be_read_page_by_page(engine):
     issue = cut(engine)
     with transaction(engine) as connection:
         for subscriber, state in zip(subscribers[1:], ("skipped", "refused", "quarantined"), strict=True):
-            connection.execute(update(deliveries).where(deliveries.c.recipient == subscriber.key).values(state=state))
+            change_deliveries(connection, deliveries.c.recipient == subscriber.key, state=state)
     states = ["quarantined", "refused", "queued", "skipped"]
     assert [row.state for row in rows(engine, issue)] == states
     assert [rows(engine, issue, limit=1, offset=number)[0].state for number in range(4)] == states

@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Connection, Engine, select, true, update
 
 from digest.database.engine import transaction
+from digest.database.tables import deliveries, issues
 from digest.issues.issue import Plan
 from digest.issues.publish import Published, publish
 from digest.language import Languages
+from digest.ledger.totals import store_totals
 from digest.mail.compose.composer import MailContext, issue_settings
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Branding, Senders
@@ -85,6 +87,13 @@ def add_subscriber(
         subscriber = store.by_id(connection, number)
     assert subscriber is not None
     return subscriber
+
+
+def change_deliveries(connection: Connection, which: ColumnElement[bool] | None = None, **values: object) -> None:
+    """Change deliveries as no transition does (None: all), and the totals of their issues as transitions would."""
+    connection.execute(update(deliveries).where(true() if which is None else which).values(values))
+    for issue_id in connection.scalars(select(issues.c.id)).all():
+        store_totals(connection, issue_id)
 
 
 def cut(engine: Engine, day: date = DAY, now: datetime | None = None, plan: Plan = PLAN) -> Published:

@@ -16,7 +16,7 @@ from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.ledger.replies import count_replies, replies_to
 from digest.ledger.sending import claim
-from digest.ledger.totals import issues_without_totals, totals_of
+from digest.ledger.totals import counts_of, uncounted_issues
 from digest.papers.collecting import last_runs
 from digest.settings import settings
 from digest.subscribers.admission import Admission, EmailRequest
@@ -224,15 +224,15 @@ def test_the_tidy_job_counts_finished_issues_and_notes_the_largest_destinations(
     jobs.cut()
     jobs.tidy()
     with transaction(engine) as connection:
-        (issue_id,) = issues_without_totals(connection)
+        assert uncounted_issues(connection) == []
         count_replies(connection, DAY, {("big.example", "2xx"): 1, ("own.example", "2xx"): 1})
         assert set(replies_to(connection)) == {("big.example", "2xx"), ("other", "2xx")}
     clock.move_to(at(7) + timedelta(hours=18, minutes=1))
     jobs.sweep()
     jobs.tidy()
     with read_only(engine) as connection:
-        assert [(total.state, total.deliveries) for total in totals_of(connection, issue_id)] == [("expired", 11)]
-        assert issues_without_totals(connection) == []
+        assert counts_of(connection, [1]) == {1: {("expired", ""): 11}}
+        assert uncounted_issues(connection) == []
 
 
 def test_feedback_by_a_link_in_one_email_decides_on_the_next(jobs, engine, clock, hands, monkeypatch):

@@ -23,9 +23,10 @@ BY_PEOPLE = {
 }
 _WAITING = "state IN ('queued', 'uncertain')"
 REFUSED = "state = 'refused'"
-DEFERRED = "state = 'queued' AND attempts > 0"
 REASONS_TO_LEAVE = "what = 'said why they left'"
 UNSENT = "state IN ('refused', 'expired', 'skipped', 'quarantined')"
+# Mail of an issue that waits again: after an attempt, or until a later time than the one at which it was due.
+AGAIN = f"{_WAITING} AND issue_id IS NOT NULL AND (state = 'uncertain' OR attempts > 0 OR next_attempt_at > due_at)"
 
 # The ledger: each row is a message to a recipient. All transitions are in digest/ledger.
 deliveries = table(
@@ -66,15 +67,20 @@ deliveries = table(
     ),
     # Messages that a person requested are claimed before those of an issue, and so have an index of their own.
     # Thousands are due at the same instant: without `id` each claim would sort them all.
-    partial_index("ix_deliveries_due", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NOT NULL"),
+    partial_index(
+        "ix_deliveries_due", "next_attempt_at", "id", "issue_id", where=f"{_WAITING} AND issue_id IS NOT NULL"
+    ),
     partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
-    # An issue's accepted deliveries are its candidates without all others, so that only these few have to be counted.
-    partial_index("ix_deliveries_unsent", "state", "issue_id", "reason", where=UNSENT),
+    # Counts these few of an issue; most of what waits was never tried, and becomes due as its schedule says.
+    partial_index(
+        "ix_deliveries_again", "issue_id", "state", "attempts", "next_attempt_at", "finished_at", where=AGAIN
+    ),
+    # Lists what was not sent of one issue, and of all.
+    partial_index("ix_deliveries_unsent", "state", "issue_id", "id", where=UNSENT),
+    partial_index("ix_deliveries_unsent_of_all", "state", "id", where=UNSENT),
     # The newest refusals, and their codes, without reading the rows.
     partial_index("ix_deliveries_refused", "finished_at", "id", "reply_enhanced", where=REFUSED),
-    # What is tried again, among a million that were never tried.
-    partial_index("ix_deliveries_deferred", "next_attempt_at", "id", where=DEFERRED),
     # Counts what belongs to no issue, without reading the rows.
     partial_index("ix_deliveries_requested", "kind", "state", "reason", "attempts", where="issue_id IS NULL"),
     # A block range index: the rows of an issue lie together, and a B-tree takes longer at each change of a row.
@@ -88,14 +94,23 @@ messages = table(
     Column("content", LargeBinary, nullable=False),
 )
 
-# The final sums of an issue, while none of its deliveries can change: nobody has to count them again.
+# The sums of an issue's deliveries in final states, kept by the transactions that change them (ledger/totals.py).
 issue_totals = table(
     "issue_totals",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True),  # the sums are those of all parts: each database session has its own
     Column("state", Code(20), primary_key=True),
-    Column("reason", Code(80), primary_key=True),
-    Column("deliveries", Integer, nullable=False),
+    Column("reason", Code(80), primary_key=True),  # of what was skipped; else ""
+    Column("deliveries", Integer, nullable=False),  # below 0 for what has left the state
     Column("last_at", Instant),  # when the last of them got this state
+)
+
+# How many deliveries of an issue became due first at each instant, as it was cut.
+issue_schedule = table(
+    "issue_schedule",
+    Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("deliveries", Integer, nullable=False),
 )
 
 # The domains with the most confirmed subscribers, the only ones that `reply_counts` names.

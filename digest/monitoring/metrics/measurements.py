@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest.database.engine import problem_of, read_only
+from digest.database.engine import one_view, problem_of, read_only
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State, SuppressionReason
 from digest.ledger.replies import ReplyClass, replies_to
 from digest.ledger.totals import message_counts, sending_times
@@ -43,8 +43,6 @@ class Measurements:
 
 def measure(engine: Engine, settings: Settings, now: datetime) -> Measurements:
     """Measure now. Waits up to a second for Redis, and as long as `engine` does for the database."""
-    if engine.dialect.name == "postgresql":  # one view for all statements, so that nothing is counted twice or missed
-        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     status = read_status(engine, settings, now)
     return Measurements(status, None if status.database_problem else _sums(engine, settings, status))
 
@@ -52,7 +50,7 @@ def measure(engine: Engine, settings: Settings, now: datetime) -> Measurements:
 def _sums(engine: Engine, settings: Settings, status: InstallationStatus) -> Sums | None:
     counted = [issue.id for issue in status.issues]
     try:
-        with read_only(engine) as connection:
+        with read_only(one_view(engine)) as connection:
             return Sums(
                 _in_progress(status.issues) + message_counts(connection, counted),
                 replies_to(connection),

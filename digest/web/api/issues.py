@@ -10,14 +10,13 @@ from sqlalchemy import Connection
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.issues.audit import Audit
+from digest.issues.audit import COUNTED, Audit, issue_sums
 from digest.issues.issue import Issue
 from digest.issues.publish import halt
 from digest.issues.store import bare_issues, issue_id_on, issue_on
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.monitoring.api_tokens import Scope
-from digest.monitoring.days import COUNTED, issue_sums
 from digest.web.api.access import ApiRouter, Caller, TheCaller
 from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
 from digest.web.api.papers import PaperResource
@@ -204,7 +203,7 @@ def _with_sums(caller: Caller, day: date, kind: IssueKind) -> IssueWithSums:
     with read_only(caller.site.engine) as connection:
         issue_id = stored_issue_id(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
-        sums = issue_sums(connection, [issue_id], clock.now())[issue_id]
+        sums = issue_sums(connection, [issue])[issue_id]
     return IssueWithSums(issue=IssueResource.of(issue), deliveries=DeliverySums.of(sums))
 
 

@@ -7,7 +7,7 @@ from fastapi import HTTPException, Response
 from sqlalchemy import Connection
 
 from digest import clock
-from digest.database.engine import read_only, transaction
+from digest.database.engine import one_view, read_only, transaction
 from digest.issues.publish import halt
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, transitions
@@ -45,7 +45,7 @@ def resume_issue(visitor: OperatorOnly, day: date, kind: IssueKind) -> Response:
 @router.page(ISSUE + "/cancel")
 def ask_before_cancelling(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
     """Say how many messages would never be sent."""
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         issue_id = stored_issue(connection, day, kind)
         shown, _ = read_progress(connection, clock.now())
     unsent = sum(issue.unfinished for issue in shown if issue.id == issue_id)

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.issues.audit import Audit
+from digest.issues.audit import COUNTED, Audit
 from digest.issues.issue import Issue
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.monitoring.days import COUNTED
 from digest.monitoring.progress import IssueProgress
 
 BAR_WIDTH = 1000  # units of the drawing

@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from digest import clock
-from digest.database.engine import read_only
-from digest.issues.audit import Search, examples, search
+from digest.database.engine import one_view, read_only
+from digest.issues.audit import examples, issue_sums, search
 from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger import events
 from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
-from digest.monitoring.days import COUNTED_AT_ONCE, issue_sums
+from digest.ledger.listings import Search
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
 from digest.web.console.issue_view import progress_of, view_of
@@ -33,9 +33,9 @@ Before = Annotated[int | None, Query(ge=1, le=2**62)]
 def list_issues(visitor: AnyRole, before: Before = None) -> Response:
     """Newest first, with the sums of each."""
     now = clock.now()
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         issues = bare_issues(connection, _ISSUES + 1, before)
-        sums = issue_sums(connection, issues[:_ISSUES], now, COUNTED_AT_ONCE)
+        sums = issue_sums(connection, issues[:_ISSUES])
         shown = [(issue, progress_of(issue, sums[issue.id])) for issue in issues[:_ISSUES]]
     return visitor.show(
         "issues",
@@ -50,10 +50,10 @@ def show_issue(
 ) -> Response:
     """One issue; with `show`, its deliveries in that state, with the reason of each."""
     now = clock.now()
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         issue_id = stored_issue(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
-        sums = issue_sums(connection, [issue], now)[issue_id]
+        sums = issue_sums(connection, [issue])[issue_id]
         rows = (
             search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now)
             if show
@@ -91,9 +91,9 @@ def _count(sums: object, listing: Listing) -> int:
 
 @router.page(ISSUE + "/withdraw")
 def ask_before_withdrawing(visitor: AnyRole, day: date, kind: IssueKind) -> Response:
-    with read_only(visitor.site.engine) as connection:
+    with read_only(one_view(visitor.site.engine)) as connection:
         issue_id = stored_issue(connection, day, kind)
-        sums = issue_sums(connection, bare_issues(connection, 1, issue_id + 1), clock.now())[issue_id]
+        sums = issue_sums(connection, bare_issues(connection, 1, issue_id + 1))[issue_id]
     unsent = sums.queued + sums.deferred + sums.claimed + sums.sending
     return visitor.show(
         "sure",

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from sqlalchemy import update
 
 from digest import clock as the_clock
 from digest.database.engine import read_only, transaction
@@ -14,6 +13,7 @@ from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.mail.pauses import current
 from digest.settings import Settings
+from tests.support.scenario import change_deliveries
 from tests.web.conftest import START, Visit
 from tests.web.console.conftest import do, form_token
 
@@ -64,7 +64,7 @@ def test_cancelling_asks_first_and_says_how_many_get_nothing(visit: Visit, ada) 
 def test_messages_that_need_a_decision_are_sent_again_after_a_question(visit: Visit, ada, what: str) -> None:
     with transaction(visit.engine) as connection:
         stopped = {"state": what, "finished_at": the_clock.now()}
-        connection.execute(update(deliveries).where(deliveries.c.kind == "digest").values(stopped))
+        change_deliveries(connection, deliveries.c.kind == "digest", **stopped)
     assert f"{ISSUE}/retry/{what}" in ada.get("/console").text
     question = ada.get(f"{ISSUE}/retry/{what}").text
     assert f"Send 3 {what} messages again?" in question

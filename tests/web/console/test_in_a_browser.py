@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
 
 from digest.clock import now
 from digest.database.engine import read_only, transaction
@@ -15,7 +14,7 @@ from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.subscribers.suppressions import suppress
 from digest.web.app import create_app
 from tests.support.chromium import COLOURS, violations
-from tests.support.scenario import PLAN, add_papers, add_subscriber, cut
+from tests.support.scenario import PLAN, add_papers, add_subscriber, change_deliveries, cut
 from tests.web.conftest import START
 from tests.web.console.conftest import link_for
 from tests.web.rendered_pages import serving
@@ -50,8 +49,10 @@ def fill_console(visit) -> None:
     cut(visit.engine, TODAY, START, replace(PLAN, warm_up=False))
     with transaction(visit.engine) as connection:
         for subscriber_id, state in zip(ids, STATES, strict=False):
-            change = update(deliveries).where(deliveries.c.subscriber_id == subscriber_id)
-            connection.execute(change.values(state=state, finished_at=None if state == "sending" else now()))
+            finished_at = None if state == "sending" else now()
+            change_deliveries(
+                connection, deliveries.c.subscriber_id == subscriber_id, state=state, finished_at=finished_at
+            )
     beat(visit.engine, this_process(Role.WEB), {}, is_first=True)
     with transaction(visit.engine) as connection:
         suppress(connection, visit.subscriber("ada1@example.org").key, SuppressionReason.REFUSED, "550 5.1.1", now())
@@ -168,7 +169,7 @@ def test_the_page_follows_what_happens_and_leaves_alone_what_somebody_types(page
     page.reload()
     page.get_by_label("Reason", exact=True).first.fill("because")
     with transaction(visit.engine) as connection:
-        connection.execute(update(deliveries).where(deliveries.c.state == "queued").values(state="accepted"))
+        change_deliveries(connection, deliveries.c.state == "queued", state="accepted")
     page.clock.run_for(6_000)
     page.get_by_text("8 accepted").wait_for()
     assert page.get_by_label("Reason", exact=True).first.input_value() == "because"

@@ -4,14 +4,13 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
 from digest.issues.store import issue_on
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus
-from tests.support.scenario import cut
+from tests.support.scenario import change_deliveries, cut
 from tests.web.conftest import START, Visit
 from tests.web.console import operators_pages
 from tests.web.console.conftest import do
@@ -29,7 +28,7 @@ def test_an_issue_says_who_did_not_get_it_and_why(visit: Visit, ada) -> None:
     bob = visit.subscriber("bob@example.org")
     refused = {"state": "refused", "reply_code": 550, "reply_text": "no such user", "finished_at": START}
     with transaction(visit.engine) as connection:
-        connection.execute(update(deliveries).where(deliveries.c.subscriber_id == bob.id).values(refused))
+        change_deliveries(connection, deliveries.c.subscriber_id == bob.id, **refused)
     assert "2,026" not in ada.get("/console/issues").text
     assert texts(ada.get("/console/issues").text)[8:] == [str(TODAY), "running", "3", "0", "2", "0", "1", "0"]
     page = ada.get(f"{ISSUE}?show=refused").text

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.issues.audit import issue_sums
 from digest.issues.store import issues_between
 from digest.ledger.kinds import IssueKind, RefusalClass
-from digest.monitoring.days import COUNTED_AT_ONCE, issue_sums
 from digest.monitoring.refusals import LATELY, Position, RefusalSearch, code_subject, refusal_sums, refusals
 from digest.text import parse_domain, parse_instant
 from digest.web.console.access import AnyRole, ConsoleRouter
@@ -57,7 +57,7 @@ def _of_issues(connection: Connection, now: datetime) -> tuple[Plot, Plot]:
         for issue in issues_between(connection, (now - LATELY).date(), now.date())
         if issue.kind == IssueKind.DAILY
     ]
-    sums = issue_sums(connection, stored, now, COUNTED_AT_ONCE)
+    sums = issue_sums(connection, stored)
     return (
         columns([Column(str(each.date), [("accepted", sums[each.id].accepted, "accepted")]) for each in stored]),
         columns([Column(str(each.date), [("failed", sums[each.id].refused, "refused")]) for each in stored]),
