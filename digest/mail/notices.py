@@ -21,6 +21,7 @@ from digest.issues.issue import Issue, IssueSettings, NoticeText
 from digest.issues.store import NewIssue, add_issue, issue_id_on, set_candidates
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus, Kind
+from digest.ledger.queueing import store_schedule
 from digest.mail.compose.notice_text import cleaned
 from digest.text import one_line
 
@@ -210,6 +211,7 @@ def queue_next(engine: Engine, settings: IssueSettings, now: datetime) -> int | 
             return None
         count = fan_out(connection, {Kind.NOTICE: issue_id}, day, slots, now)[Kind.NOTICE]
         set_candidates(connection, issue_id, count)
+        store_schedule(connection, [issue_id])
         connection.execute(update(notices).where(notices.c.id == number).values(issue_id=issue_id))
         detail = {"kind": str(IssueKind.NOTICE), "notice": number, "candidates": count}
         events.record(connection, now, f"issue:{day}", "cut", detail)
