@@ -16,6 +16,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     bindparam,
+    case,
     func,
     or_,
     select,
@@ -28,6 +29,7 @@ from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import Paper
 from digest.papers.score_terms import ScoreTerms
 
+_AS_JSON = ("weights", "settings")  # columns of `issues`
 _VOTES = ("upvotes", "hackernews")  # in the terms of a score
 _ISSUES_BACK = 14  # issues whose papers the feeds and the pages of topics show
 
@@ -85,9 +87,13 @@ def _part_query(is_newest: bool) -> Select[Any]:
     query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"))
     of_day = query.where(issues.c.kind == kind, issues.c.date == bindparam("day", type_=Date)).limit(1)
     issue = (newest_of(query, kind) if is_newest else of_day).subquery()
-    in_part = issue_papers.c.rank.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
+    first = bindparam("first", type_=Integer)
+    in_part = issue_papers.c.rank.between(first, bindparam("last", type_=Integer))
+    is_first = func.coalesce(issue_papers.c.rank, first) == first
+    # What is stored as JSON only once, in the first row: decoding it for each paper would take as long as the papers.
+    columns = [case((is_first, column)).label(name) if name in _AS_JSON else column for name, column in issue.c.items()]
     return (
-        select(issue, *_listed_columns())
+        select(*columns, *_listed_columns())
         .outerjoin(issue_papers, (issue_papers.c.issue_id == issue.c.id) & in_part)
         .order_by(issue_papers.c.rank)
     )
