@@ -231,7 +231,7 @@ def _translating(language: Language) -> "type[Extension]":
         return match[0] if _NOT_PLAIN.search(text) else text
 
     class Translating(Extension):
-        def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        def preprocess(self, source: str, _name: str | None, _filename: str | None = None) -> str:
             return _PLAIN.sub(translated, source)
 
     return Translating
