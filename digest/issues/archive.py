@@ -22,11 +22,11 @@ from sqlalchemy import (
     select,
 )
 
-from digest.database.tables import issue_papers, issue_topics, issues
+from digest.database.tables import issue_papers, issue_topics, issues, papers
 from digest.issues.issue import Issue
 from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.papers.paper import Paper
+from digest.papers.paper import COLUMNS, Paper, paper_from
 from digest.papers.score_terms import ScoreTerms
 
 _AS_JSON = ("weights", "settings")  # columns of `issues`
@@ -120,19 +120,24 @@ def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float,
     return [(points, score) for points, score in connection.execute(query)]
 
 
-def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
-    """Return a paper's rank in the newest issue that contains it."""
-    row = connection.execute(_latest_place_query(), {"id": paper_id}).one_or_none()
-    return IssueRank(row.date, row.rank, row.of, row.score, ScoreTerms.from_dict(row.terms)) if row else None
+def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, IssueRank | None] | None:
+    """Return a paper of the archive with its rank in the newest issue that contains it."""
+    row = connection.execute(_place_query(), {"id": paper_id}).one_or_none()
+    if row is None:
+        return None
+    is_ranked = row.date is not None
+    place = IssueRank(row.date, row.rank, row.of, row.score, ScoreTerms.from_dict(row.terms)) if is_ranked else None
+    return paper_from(row), place
 
 
 @cache
-def _latest_place_query() -> Select[Any]:
+def _place_query() -> Select[Any]:
     columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
+    in_issues = issue_papers.join(issues, (issues.c.id == issue_papers.c.issue_id) & _is_shown(issues))
     return (
-        _shown(select(*columns, _count_papers().label("of")))
-        .join(issues, issues.c.id == issue_papers.c.issue_id)
-        .where(issue_papers.c.paper_id == bindparam("id"))
+        select(*(papers.c[name] for name in COLUMNS), *columns, _count_papers().label("of"))
+        .select_from(papers.outerjoin(in_issues, issue_papers.c.paper_id == papers.c.id))
+        .where(papers.c.id == bindparam("id"))
         .order_by(issues.c.date.desc())
         .limit(1)
     )
@@ -254,7 +259,11 @@ def _is_voted() -> ColumnElement[bool]:
 
 
 def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
-    return query.where(issue.c.kind == IssueKind.DAILY, is_listed(issue))
+    return query.where(_is_shown(issue))
+
+
+def _is_shown(issue: FromClause) -> ColumnElement[bool]:
+    return (issue.c.kind == IssueKind.DAILY) & is_listed(issue)
 
 
 class IssueCounts(NamedTuple):

@@ -12,12 +12,13 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_singly
-from digest.issues.archive import ListedPaper, days_in, latest_place, months_of_issues, part_of_issue
+from digest.issues.archive import ListedPaper, days_in, months_of_issues, paper_and_place, part_of_issue
 from digest.language import _
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import Paper, arxiv_id, arxiv_page, canonical_address, paper_id_of
 from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
+from digest.papers.store import votes_of
 from digest.settings import Settings
 from digest.text import one_line, parse_date
 from digest.web.cards import authors, card, links, paper_card
@@ -86,12 +87,12 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
             return RedirectResponse(site.pages.at(f"/papers/{named}"), 308)
         if len(paper_id) > 80 or not paper_id.isprintable():
             raise HTTPException(404)
-        details = paper_with_id(connection, paper_id)
-        rank = latest_place(connection, paper_id)
+        details = paper_and_place(connection, paper_id)
+        votes = votes_of(connection, paper_id) if details else ()
         similar = stored_similar_papers(connection, paper_id, SIMILAR) if details else []
     if details is None:
         return site.pages.show("unknown_paper", 404, paper_id=paper_id, arxiv=arxiv_page(paper_id))
-    paper = details.paper
+    paper, rank = details
     canonical = site.settings.public_url + paper.path
     answer = site.pages.show(
         "paper",
@@ -101,7 +102,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         links=links(paper),
         rank=rank,
         labels=score_labels(rank.terms) if rank else None,
-        chart=votes_chart(details.votes),
+        chart=votes_chart(votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
         structured=_article(paper, canonical),
