@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from babel import Locale
     from jinja2 import Environment
+    from jinja2.ext import Extension
     from jinja2.nodes import EvalContext
 
 # Babel is imported where it is used: a process that only joins messages, and a command without texts, stay without it.
@@ -27,6 +28,8 @@ _CLDR_NAMES = {SOURCE: "en_001"}  # international English: day before month, "A,
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
 _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
 _LONGEST_HEADER = 200  # characters of it
+_PLAIN = re.compile(r'\{\{ _\("([^"\\%]+)"\) \}\}')  # in a template: a text without values
+_NOT_PLAIN = re.compile(r"[%{}]")
 
 
 class Message(str):
@@ -207,6 +210,7 @@ def speak(environment: "Environment", language: Language) -> None:
     when it is printed, and values are formatted as those of a Message are.
     """
     environment.add_extension("jinja2.ext.i18n")
+    environment.add_extension(_translating(language))
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(  # type: ignore[attr-defined] # added by the extension
         language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext, npgettext=language.npgettext
@@ -216,6 +220,21 @@ def speak(environment: "Environment", language: Language) -> None:
     environment.globals["_"] = environment.globals["gettext"]
     environment.finalize = language.say
     environment.globals["language"] = language
+
+
+def _translating(language: Language) -> "type[Extension]":
+    """Puts translations without values into templates when they are compiled, or each page would look up dozens."""
+    from jinja2.ext import Extension
+
+    def translated(match: re.Match[str]) -> str:
+        text = language.gettext(match[1])
+        return match[0] if _NOT_PLAIN.search(text) else text
+
+    class Translating(Extension):
+        def preprocess(self, source: str, _name: str | None, _filename: str | None = None) -> str:
+            return _PLAIN.sub(translated, source)
+
+    return Translating
 
 
 def _in_templates(translate: Callable[..., str], language: Language) -> Callable[..., str]:

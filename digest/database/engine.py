@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import sqlite3
 import sys
@@ -16,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 
 from digest.database.patience import limit_waiting
 
@@ -40,13 +41,13 @@ def connect(url: str, create: bool = False, patience: float | None = None) -> En
     if parsed.get_backend_name() == "postgresql":
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
             pool_use_lifo=True,
             pool_timeout=patience or _LOCK_SECONDS,
             hide_parameters=True,
             json_deserializer=_json,
         )
         event.listen(engine, "connect", _on_postgresql_connect)
+        event.listen(engine, "checkout", _expect_open)
         if patience is not None:
             limit_waiting(engine, patience)
         return engine
@@ -152,6 +153,23 @@ def one_view(engine: Engine) -> Engine:
     return engine
 
 
+@contextmanager
+def read_singly(engine: Engine) -> Iterator[Connection]:
+    """For reading where each statement may see a newer state: without the two round trips of a transaction."""
+    with engine.connect().execution_options(digest_reading=True) as connection:
+        driver: Any = connection.connection.driver_connection
+        # SQLite makes no round trips. Behind a pooler, the limits of patience.py need a transaction.
+        if connection.dialect.name == "sqlite" or driver.prepare_threshold is None:
+            yield connection
+            return
+        driver.autocommit = True  # SQLAlchemy's way to say so takes about as long as the transaction
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
+
+
 def _json(stored: bytes) -> Any:
     # Most lists of preferences are empty: five for each subscriber, thousands of subscribers a second.
     return [] if stored == b"[]" else json.loads(str(stored, "utf-8"))
@@ -163,6 +181,15 @@ def _on_postgresql_connect(dbapi_connection: Any, _record: Any) -> None:
     if dbapi_connection.info.backend_pid != dbapi_connection.execute("SELECT pg_backend_pid()").fetchone()[0]:
         dbapi_connection.prepare_threshold = None
     dbapi_connection.rollback()
+
+
+def _expect_open(dbapi_connection: Any, _record: object, _proxy: object) -> None:
+    # An idle connection has something to read once the server has closed it, as in a restart. Asking the server instead
+    # (pool_pre_ping) takes about as long as the query of a page.
+    waiting = select.poll()
+    waiting.register(dbapi_connection, select.POLLIN)
+    if waiting.poll(0):
+        raise DisconnectionError("the server has closed this connection")
 
 
 def _sqlite(url: URL, create: bool, patience: float) -> Engine:

@@ -16,18 +16,20 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     bindparam,
+    case,
     func,
     or_,
     select,
 )
 
-from digest.database.tables import issue_papers, issue_topics, issues
+from digest.database.tables import issue_papers, issue_topics, issues, papers
 from digest.issues.issue import Issue
 from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.papers.paper import Paper
+from digest.papers.paper import COLUMNS, Paper, paper_from
 from digest.papers.score_terms import ScoreTerms
 
+_AS_JSON = ("weights", "settings")  # columns of `issues`
 _VOTES = ("upvotes", "hackernews")  # in the terms of a score
 _ISSUES_BACK = 14  # issues whose papers the feeds and the pages of topics show
 
@@ -88,9 +90,13 @@ def _part_query(is_newest: bool) -> Select[Any]:
     is_public = issues.c.kind != IssueKind.NOTICE
     of_day = query.where(issues.c.kind == kind, is_public, issues.c.date == bindparam("day", type_=Date)).limit(1)
     issue = (newest_of(query, kind) if is_newest else of_day).subquery()
-    in_part = issue_papers.c.rank.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
+    first = bindparam("first", type_=Integer)
+    in_part = issue_papers.c.rank.between(first, bindparam("last", type_=Integer))
+    is_first = func.coalesce(issue_papers.c.rank, first) == first
+    # What is stored as JSON only once, in the first row: decoding it for each paper would take as long as the papers.
+    columns = [case((is_first, column)).label(name) if name in _AS_JSON else column for name, column in issue.c.items()]
     return (
-        select(issue, *_listed_columns())
+        select(*columns, *_listed_columns())
         .outerjoin(issue_papers, (issue_papers.c.issue_id == issue.c.id) & in_part)
         .order_by(issue_papers.c.rank)
     )
@@ -118,22 +124,25 @@ def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float,
     return [(points, score) for points, score in connection.execute(query)]
 
 
-def latest_place(connection: Connection, paper_id: str) -> IssueRank | None:
-    """Return a paper's rank in the newest issue that contains it."""
-    row = connection.execute(_latest_place_query(), {"id": paper_id}).one_or_none()
+def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, IssueRank | None] | None:
+    """Return a paper of the archive with its rank in the newest issue that contains it."""
+    row = connection.execute(_place_query(), {"id": paper_id}).one_or_none()
     if row is None:
         return None
+    if row.date is None:
+        return paper_from(row), None
     terms = ScoreTerms.from_dict(row.terms)
-    return IssueRank(row.date, int(terms.score_rank or row.rank), row.of, row.score, terms)
+    return paper_from(row), IssueRank(row.date, int(terms.score_rank or row.rank), row.of, row.score, terms)
 
 
 @cache
-def _latest_place_query() -> Select[Any]:
+def _place_query() -> Select[Any]:
     columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
+    in_issues = issue_papers.join(issues, (issues.c.id == issue_papers.c.issue_id) & _is_shown(issues))
     return (
-        _shown(select(*columns, _count_papers().label("of")))
-        .join(issues, issues.c.id == issue_papers.c.issue_id)
-        .where(issue_papers.c.paper_id == bindparam("id"))
+        select(*(papers.c[name] for name in COLUMNS), *columns, _count_papers().label("of"))
+        .select_from(papers.outerjoin(in_issues, issue_papers.c.paper_id == papers.c.id))
+        .where(papers.c.id == bindparam("id"))
         .order_by(issues.c.date.desc())
         .limit(1)
     )
@@ -255,7 +264,11 @@ def _is_voted() -> ColumnElement[bool]:
 
 
 def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
-    return query.where(issue.c.kind == IssueKind.DAILY, is_listed(issue))
+    return query.where(_is_shown(issue))
+
+
+def _is_shown(issue: FromClause) -> ColumnElement[bool]:
+    return (issue.c.kind == IssueKind.DAILY) & is_listed(issue)
 
 
 class IssueCounts(NamedTuple):

@@ -1,7 +1,7 @@
 """SQL for papers and for their votes over time."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -117,16 +117,21 @@ def past(connection: Connection, since: datetime, until: datetime) -> list[Past]
 
 def paper(connection: Connection, paper_id: str) -> Observed | None:
     """The paper with all its votes."""
-    values = {"id": paper_id}
-    row = connection.execute(_PAPER, values).one_or_none()
-    if row is None:
-        return None
-    observations = tuple(Votes(**vote._mapping) for vote in connection.execute(_VOTES, values))
-    return Observed(paper_from(row), row.first_seen_at, observations)
+    row = connection.execute(_PAPER, {"id": paper_id}).one_or_none()
+    return Observed(paper_from(row), row.first_seen_at, votes_of(connection, paper_id)) if row else None
+
+
+def votes_of(connection: Connection, paper_id: str) -> tuple[Votes, ...]:
+    """The votes observed for a paper, oldest first."""
+    return tuple(Votes(*vote) for vote in connection.execute(_VOTES, {"id": paper_id}))
 
 
 _PAPER = select(papers).where(papers.c.id == bindparam("id"))
-_VOTES = select(votes).where(votes.c.paper_id == bindparam("id")).order_by(votes.c.observed_at)
+_VOTES = (
+    select(*(votes.c[field.name] for field in fields(Votes)))
+    .where(votes.c.paper_id == bindparam("id"))
+    .order_by(votes.c.observed_at)
+)
 
 
 def papers_with(connection: Connection, paper_ids: Collection[str]) -> dict[str, Paper]:

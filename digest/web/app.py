@@ -65,7 +65,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (signup, archive, preferences, search, feedback, suggestions, feeds, discovery, choosing, privacy):
+    for room in (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:

@@ -17,7 +17,7 @@ from markupsafe import escape
 from starlette.background import BackgroundTask
 
 from digest import clock
-from digest.language import SOURCE, Language, Languages, _, speak
+from digest.language import SOURCE, Language, Languages, _, n_, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
@@ -115,6 +115,10 @@ class Pages:
             month=language.month,
             short_month=language.short_month,
             number=language.number,
+            as_rank=lru_cache(maxsize=1_000)(lambda rank: language.say(_("Number %(rank)s", rank=rank))),
+            as_votes=lru_cache(maxsize=1_000)(
+                lambda votes: language.say(n_("%(num)s vote", "%(num)s votes", num=votes))
+            ),
         )
         return environment
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from digest.database.engine import connect, read_only, transaction
+from digest.database.engine import connect, read_only, read_singly, transaction
 from digest.database.tables import subscribers
 from tests.support.pooler import pooled
 
@@ -78,7 +78,35 @@ def test_behind_a_pooler_the_limits_end_with_the_transaction(postgresql_url):
     with pooled(postgresql_url) as url:
         hurried, patient = connect(url, patience=PATIENCE), connect(url)
         for engine, limit in ((hurried, "200ms"), (patient, "0"), (hurried, "200ms")):
-            with read_only(engine) as connection:
-                assert connection.execute(show).scalar() == limit
+            for reading in (read_only, read_singly):
+                with reading(engine) as connection:
+                    assert connection.execute(show).scalar() == limit
         hurried.dispose()
         patient.dispose()
+
+
+def test_a_connection_that_the_server_closed_is_replaced_before_it_is_used(postgresql_url):
+    engine, other = connect(postgresql_url, patience=PATIENCE), connect(postgresql_url)
+    for reading in (read_only, read_singly):
+        with reading(engine) as connection:
+            number = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+        with read_only(other) as connection:
+            # It returns once the process has ended.
+            assert connection.execute(text("SELECT pg_terminate_backend(:number, 5000)"), {"number": number}).scalar()
+        with reading(engine) as connection:
+            assert connection.execute(text("SELECT pg_backend_pid()")).scalar() != number
+    engine.dispose()
+    other.dispose()
+
+
+def test_reading_singly_opens_no_transaction_and_the_next_user_of_the_connection_gets_one(postgresql_url):
+    engine = connect(postgresql_url, patience=PATIENCE)
+    started, show = text("SELECT now()"), text("SHOW lock_timeout")
+    with read_singly(engine) as connection:
+        assert connection.execute(started).scalar() != connection.execute(started).scalar()
+        assert connection.execute(show).scalar() == "200ms"
+    with given_up(), read_singly(engine) as connection:
+        connection.execute(text("SELECT pg_sleep(5)"))
+    with read_only(engine) as connection:
+        assert connection.execute(started).scalar() == connection.execute(started).scalar()
+    engine.dispose()

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from digest.database.tables import papers, votes
 from digest.papers.paper import Paper, paper_from
-from digest.papers.search.query import Query, Term
+from digest.papers.search.query import Query, Term, tells
 from digest.papers.search.tables import INDEX, paper_words
 from digest.papers.taxonomy import folded_category
 from digest.text import listed_words
@@ -37,6 +37,7 @@ _TS_WEIGHTS = f"{{0, {_ABSTRACT / _TITLE}, {_AUTHORS / _TITLE}, 1}}"  # D, C, B,
 _TS_STEPS = 100  # ts_rank_cd of a good answer is about 0.1 to 0.3, bm25 about 10 to 30
 _BY_LENGTH = 1  # a rank is divided by 1 + the logarithm of the paper's length
 _LEAST = 0.0
+_WINDOW = 500  # papers that votes and dates may sort; of more that are equally relevant, the newest come first
 _FIRST = 1e6  # of the paper whose id was typed
 
 
@@ -79,23 +80,27 @@ def search(connection: Connection, query: Query, filters: Filters, limit: int, o
 
 def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
     hits = _selected(connection.dialect.name, matching, filters).cte("hits")
+    size = max(1, _WINDOW // limit) * limit  # no page is in two windows
+    before, offset = divmod(offset, size)
+    newest_first = select(hits).order_by(hits.c.relevance.desc(), hits.c.number.desc())
+    window = newest_first.limit(size).offset(before * size).cte("window_of_hits")
     # Votes and dates are looked up only for papers as relevant as the last of the page, and for more relevant ones.
-    last = select(hits.c.relevance).order_by(hits.c.relevance.desc()).limit(1).offset(offset + limit - 1)
+    last = select(window.c.relevance).order_by(window.c.relevance.desc()).limit(1).offset(offset + limit - 1)
     total = select(func.count()).select_from(hits).scalar_subquery()
     upvotes = func.coalesce(
         select(func.max(votes.c.upvotes)).where(votes.c.paper_id == papers.c.id).scalar_subquery(), 0
     ).label("most_upvotes")
     query = (
-        select(papers, upvotes, hits.c.relevance, total.label("total"))
-        .select_from(hits.join(paper_words, paper_words.c.id == hits.c.number).join(papers))
-        .where(hits.c.relevance >= func.coalesce(last.scalar_subquery(), _LEAST))
-        .order_by(hits.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
+        select(papers, upvotes, window.c.relevance, total.label("total"))
+        .select_from(window.join(paper_words, paper_words.c.id == window.c.number).join(papers))
+        .where(window.c.relevance >= func.coalesce(last.scalar_subquery(), _LEAST))
+        .order_by(window.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
         .limit(limit)
         .offset(offset)
     )
     rows = connection.execute(query).all()
     if not rows:
-        return Results((), connection.execute(select(total)).scalar_one() if offset else 0)
+        return Results((), connection.execute(select(total)).scalar_one() if offset or before else 0)
     return Results(tuple(Hit(paper_from(row), row.most_upvotes, row.relevance) for row in rows), rows[0].total)
 
 
@@ -132,16 +137,19 @@ def _spellings(url: str) -> list[str]:
 
 def _containing(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[Any]:
     """The papers with these terms. Relevance is a whole number, so that votes decide between almost equal papers."""
-    expression = _expression(dialect, terms, operator)
+    expression, is_telling = _expression(dialect, terms, operator), any(map(tells, terms))
+    nothing = literal(0.0).label("relevance")  # it would be sought in nearly all papers, for words that say nothing
     if dialect == "postgresql":
         wanted = cast(literal(expression), TSQUERY)
         rank = func.ts_rank_cd(literal_column(f"'{_TS_WEIGHTS}'::real[]"), paper_words.c.words, wanted, _BY_LENGTH)
         relevance = func.round(rank * _TS_STEPS).label("relevance")
-        return select(paper_words.c.id.label("number"), relevance).where(paper_words.c.words.op("@@")(wanted))
+        matching = select(paper_words.c.id.label("number"), relevance if is_telling else nothing)
+        return matching.where(paper_words.c.words.op("@@")(wanted))
     index = table(INDEX, column("rowid"))
     bm25 = func.bm25(literal_column(INDEX), _TITLE, _AUTHORS, _ABSTRACT)  # the smaller the better
+    relevance = func.round(-bm25).label("relevance")
     return (
-        select(index.c.rowid.label("number"), func.round(-bm25).label("relevance"))
+        select(index.c.rowid.label("number"), relevance if is_telling else nothing)
         .select_from(index)
         .where(literal_column(INDEX).op("MATCH")(expression))
     )

@@ -1,7 +1,8 @@
 """Cuts the part of a text that matches a query, and marks the matching words. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from functools import lru_cache
 from typing import NamedTuple
 
 from digest.papers.search.query import Term
@@ -35,6 +36,8 @@ def excerpt(text: str, terms: Iterable[Term], limit: int) -> list[Piece]:
 
 def _matches(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
     """The positions of the terms, [start, end), in order; they may overlap."""
+    if text.isascii():  # most texts: searched for what could match, in a fifth of the time
+        return sorted(match.span(1) for term in terms for match in _pattern(term).finditer(text) if _is(match, term))
     words = list(words_of(text))
     numbers: dict[str, list[int]] = {}  # of the words with the same text
     for number, word in enumerate(words):
@@ -47,6 +50,21 @@ def _matches(text: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
         for last in numbers[folded]
         if _has_front(words, last, term)
     )
+
+
+@lru_cache(maxsize=1_000)
+def _pattern(term: Term) -> re.Pattern[str]:
+    """Finds every place of an ASCII text where the words of the term may be, as its first group.
+
+    A word begins with its stem, except that the stem `study` may stand for `studies`.
+    """
+    words = "[^0-9a-z]+".join(f"(?=[0-9a-z]){re.escape(word.removesuffix('y'))}[0-9a-z]*" for word in term.words)
+    return re.compile(f"(?<![0-9a-z])(?=({words}))", re.IGNORECASE | re.ASCII)
+
+
+def _is(match: re.Match[str], term: Term) -> bool:
+    *front, last = (word.text for word in words_of(match[1]))
+    return tuple(front) == term.words[:-1] and _is_last(last, term)
 
 
 def _is_last(text: str, term: Term) -> bool:
@@ -76,8 +94,16 @@ def _word_end(text: str, end: int) -> int:
 
 
 def _pieces(text: str, matches: list[tuple[int, int]], start: int, end: int) -> list[Piece]:
-    is_match = [False] * len(text)
-    for first, last in matches:
-        is_match[first:last] = [True] * (last - first)
-    runs = groupby(range(start, end), key=is_match.__getitem__)
-    return [Piece("".join(text[position] for position in positions), matching) for matching, positions in runs]
+    """The text between `start` and `end`; matches that touch are a piece together."""
+    pieces: list[Piece] = []
+    done = start
+    for match_start, match_end in matches:
+        first, last = max(match_start, done), min(match_end, end)
+        if first >= last:
+            continue
+        if first > done:
+            pieces.append(Piece(text[done:first], False))
+        before = pieces.pop().text if pieces and pieces[-1].is_match else ""
+        pieces.append(Piece(before + text[first:last], True))
+        done = last
+    return [*pieces, Piece(text[done:end], False)] if done < end else pieces

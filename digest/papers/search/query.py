@@ -78,8 +78,13 @@ def _term(text: str, exact: bool) -> Term | None:
     return Term(words, fold(last) if may_go_on else "")
 
 
+def tells(term: Term) -> bool:
+    """False for a stop word."""
+    return len(term.words) > 1 or term.words[0] not in STOPS
+
+
 def _telling(terms: list[Term]) -> tuple[Term, ...]:
     """The terms without stop words, if others remain; only the last keeps its beginning."""
-    telling = [term for term in terms if len(term.words) > 1 or term.words[0] not in STOPS] or terms
+    telling = list(filter(tells, terms)) or terms
     ended = [term if is_unspaced(term.beginning) else Term(term.words) for term in telling[:-1]]
     return tuple(dict.fromkeys([*ended, *telling[-1:]]))[:MOST_TERMS]

@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from digest import clock
-from digest.database.engine import read_only, transaction
+from digest.database.engine import read_singly, transaction
 from digest.issues import first_issue
 from digest.issues.archive import part_of_issue
 from digest.language import Message, _, n_
@@ -60,7 +60,7 @@ router = PageRouter()
 @router.page("/")
 def front_page(site: TheSite, request: Request) -> Response:
     """One field, and today's papers."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         part = part_of_issue(connection, range(1, CARDS + 1))
         papers = [] if part else latest_papers(connection, CARDS)
     day = part.issue.date if part else None

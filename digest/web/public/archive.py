@@ -11,13 +11,14 @@ from typing import Any
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from digest.database.engine import read_only
-from digest.issues.archive import ListedPaper, days_in, latest_place, months_of_issues, part_of_issue
+from digest.database.engine import read_singly
+from digest.issues.archive import ListedPaper, days_in, months_of_issues, paper_and_place, part_of_issue
 from digest.language import _
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import Paper, arxiv_id, arxiv_page, canonical_address, paper_id_of
 from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
+from digest.papers.store import votes_of
 from digest.settings import Settings
 from digest.text import one_line, parse_date
 from digest.web.cards import authors, card, links, paper_card
@@ -36,7 +37,7 @@ router = PageRouter()
 @router.page("/issues")
 def issues_page(site: TheSite, request: Request) -> Response:
     """The issues of one month, the newest when none is named, and the way to all others."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         months = months_of_issues(connection)
         month = _month(request.query_params.get("month", ""), months)
         days = days_in(connection, month) if month else []
@@ -54,7 +55,7 @@ def issue_page(
 ) -> Response:
     """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
     ranks = range((page - 1) * PER_PAGE + 1, page * PER_PAGE + 1)
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         part = part_of_issue(connection, ranks, issue_date(day), kind)
     if part is None:
         raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
@@ -81,17 +82,17 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
     """One paper, its votes over time, the numbers behind its rank, and similar papers."""
     address = f"{paper_id}?{request.url.query}" if request.url.query else paper_id
     named = arxiv_id(paper_id) or (paper_id_of(address) if canonical_address(address) else None)
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         if named and named != paper_id and (arxiv_id(named) or paper_with_id(connection, named)):
             return RedirectResponse(site.pages.at(f"/papers/{named}"), 308)
         if len(paper_id) > 80 or not paper_id.isprintable():
             raise HTTPException(404)
-        details = paper_with_id(connection, paper_id)
-        rank = latest_place(connection, paper_id)
+        details = paper_and_place(connection, paper_id)
+        votes = votes_of(connection, paper_id) if details else ()
         similar = stored_similar_papers(connection, paper_id, SIMILAR) if details else []
     if details is None:
         return site.pages.show("unknown_paper", 404, paper_id=paper_id, arxiv=arxiv_page(paper_id))
-    paper = details.paper
+    paper, rank = details
     canonical = site.settings.public_url + paper.path
     answer = site.pages.show(
         "paper",
@@ -101,7 +102,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         links=links(paper),
         rank=rank,
         labels=score_labels(rank.terms) if rank else None,
-        chart=votes_chart(details.votes),
+        chart=votes_chart(votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
         structured=_article(paper, canonical),

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from digest.database.engine import read_only
+from digest.database.engine import read_singly
 from digest.issues.archive import part_of_issue, votes_and_scores
 from digest.issues.selection import FEWEST
 from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
@@ -48,7 +48,7 @@ router = PageRouter()
 @router.page(PATH)
 def how_papers_are_chosen(site: TheSite, request: Request) -> Response:
     """The same for everybody."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         part = part_of_issue(connection, range(1, 2))
         voted = votes_and_scores(connection, part.issue.id) if part and part.issue.formula == FORMULA else ()
     settings = site.settings

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from fastapi import HTTPException, Request, Response
 
-from digest.database.engine import read_only
+from digest.database.engine import read_singly
 from digest.issues.archive import days_of_issues
 from digest.papers.store import days_of_papers, papers_of_day
 from digest.papers.topics import TOPICS
@@ -35,7 +35,7 @@ def robots(site: TheSite, request: Request) -> Response:
 @router.page("/sitemap.xml")
 def sitemap(site: TheSite, request: Request) -> Response:
     """The documents of the sitemap: one of pages and issues, and one of the papers of each day."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         days = days_of_papers(connection)
     paths = ["/sitemap/pages.xml", *(f"/sitemap/{day}.xml" for day in days)]
     return _document(site, request, "sitemapindex", "sitemap", paths)
@@ -44,7 +44,7 @@ def sitemap(site: TheSite, request: Request) -> Response:
 @router.page("/sitemap/pages.xml")
 def sitemap_of_pages(site: TheSite, request: Request) -> Response:
     """The pages that are open to everybody, except for papers."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         days = days_of_issues(connection, _ISSUES)
     paths = ["/", "/issues", "/topics", choosing.PATH, "/privacy", *(f"/topics/{topic.slug}" for topic in TOPICS)]
     return _document(site, request, "urlset", "url", [*paths, *(f"/issues/{day}" for day in days)])
@@ -56,7 +56,7 @@ def sitemap_of_day(site: TheSite, request: Request, day: str) -> Response:
     seen_on = parse_date(day)
     if seen_on is None:
         raise HTTPException(404)
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         ids = papers_of_day(connection, seen_on, _PAPERS)
     if not ids:
         raise HTTPException(404)  # a document must name something, and no other addresses are kept in memory

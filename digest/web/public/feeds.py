@@ -14,7 +14,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from markupsafe import escape
 from sqlalchemy import Connection
 
-from digest.database.engine import read_only
+from digest.database.engine import read_singly
 from digest.issues.archive import Appearance, appearances, newest_cut
 from digest.issues.store import BEST_FOR_TOPICS
 from digest.language import _
@@ -53,7 +53,7 @@ async def topics_page(site: TheSite, request: Request) -> Response:
 @router.page("/topics/{slug}")
 def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumber = 1) -> Response:
     """The papers of recent issues on one topic."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         newest, total = _newest(connection, topic, _PER_PAGE, (page - 1) * _PER_PAGE)
     pages = pages_of(total, _PER_PAGE, page)
     cards = [card(appearance.listed) for appearance in newest]
@@ -86,7 +86,7 @@ def _newest(connection: Connection, topic: Topic | None, limit: int, offset: int
 
 def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | None]:
     """The feed, and when the newest issue was cut."""
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         (newest, _total), cut_at = _newest(connection, topic, _ENTRIES), newest_cut(connection)
     public_url, tag = site.settings.public_url, _tag(site, "paper")
     title, voted = site.settings.title, any(appearance.listed.has_votes for appearance in newest)

@@ -8,7 +8,7 @@ from anyio import Semaphore, fail_after
 from fastapi import Depends, HTTPException, Request, Response
 from markupsafe import Markup
 
-from digest.database.engine import read_only
+from digest.database.engine import read_singly
 from digest.language import Language, Message, _, and_more
 from digest.papers.paper import Paper, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
@@ -73,7 +73,7 @@ def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Respon
     if form.is_empty or form.errors:
         return site.pages.show("search", 400 if form.errors else 200, form=form, results=None)
     query = parse_query(form.words)
-    with read_only(site.engine) as connection:
+    with read_singly(site.engine) as connection:
         results = search(connection, query, filters, PER_PAGE, (page - 1) * PER_PAGE)
     pages = pages_of(results.total, PER_PAGE, page)
     cards = [found_card(hit, query, site.pages.language) for hit in results.hits]

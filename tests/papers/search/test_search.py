@@ -168,6 +168,27 @@ def test_results_come_in_pages_that_hold_each_paper_once(engine: Engine) -> None
     assert sorted(seen) == [f"2605.{n:05}" for n in range(25)]
 
 
+def test_votes_sort_only_some_of_many_equal_papers_and_each_is_still_on_one_page(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.papers.search.archive._WINDOW", 5)  # pages of 2: windows of 4
+    stock(engine, *(Paper(f"2605.0000{number}", "Graph learning") for number in range(8)))
+    with transaction(engine) as connection:
+        keep_votes(connection, [Votes(f"2605.0000{number}", "huggingface", NOON, 8 - number) for number in range(8)])
+    query = parse_query("graph")
+    with read_only(engine) as connection:
+        pages = [search(connection, query, EVERYTHING, 2, offset) for offset in range(0, 10, 2)]
+    assert ["".join(hit.paper.id[-1] for hit in page.hits) for page in pages] == ["45", "67", "01", "23", ""]
+    assert {page.total for page in pages} == {8}
+
+
+def test_words_that_say_nothing_find_papers_by_votes_alone(engine: Engine) -> None:
+    stock(engine, Paper("2605.00001", "This and that"), Paper("2605.00002", "On it", "This is about that."))
+    with transaction(engine) as connection:
+        keep_votes(connection, [Votes("2605.00002", "huggingface", NOON, 5)])
+    assert found(engine, "this that") == ["2", "1"]
+
+
 def test_filters_keep_categories_and_days(engine: Engine) -> None:
     for n, category in enumerate(("cs.CL", "cs.CV", "csx.CL", "math.AG")):
         stock(engine, Paper(f"2605.0000{n}", "Words", categories=(category,), listed_at=NOON + timedelta(days=n)))

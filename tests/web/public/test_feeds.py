@@ -10,7 +10,7 @@ import pytest
 
 from digest.database.engine import transaction
 from digest.issues import withdrawing
-from digest.issues.archive import latest_place
+from digest.issues.archive import paper_and_place
 from digest.issues.store import set_status
 from digest.ledger.kinds import IssueStatus
 from digest.papers.store import keep_papers, withdraw
@@ -132,7 +132,8 @@ def test_a_withdrawn_issue_is_on_no_page_and_its_papers_stay(visit: Visit) -> No
     gone = visit.browser.get("/issues/2026-11-23")
     assert (gone.status_code, "We’ve withdrawn this issue" in gone.text) == (410, True)
     with transaction(visit.engine) as connection:
-        assert latest_place(connection, paper(1).id) is None
+        keep_papers(connection, "huggingface", START, [paper(1)])
+        assert paper_and_place(connection, paper(1).id) == (paper(1), None)
 
 
 SAME_FOR_ALL = ("/feed.atom", "/feed.json", "/topics/robotics/feed.atom", "/issues", "/issues/2026-11-23")
