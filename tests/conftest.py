@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 import structlog
+from anyio.from_thread import start_blocking_portal
 from sqlalchemy import Engine
+from starlette.testclient import TestClient
 
 from digest import clock as the_clock
 from digest.cli.main import main
@@ -132,6 +134,15 @@ def counted_by_marker(request: pytest.FixtureRequest) -> None:
     """Mark the tests that drive a browser."""
     if request.node.get_closest_marker("browser"):
         ran_on(request, "a browser")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_event_loop() -> Iterator[None]:
+    """All apps of a process answer on one event loop; else each request to one that was not started makes its own."""
+    with start_blocking_portal() as portal:
+        TestClient.portal = portal
+        yield
+        TestClient.portal = None
 
 
 # --- databases ---

@@ -1,18 +1,21 @@
-"""Upgrades the database to the tables that this version of the code expects."""
+"""Upgrades the database to the tables that this version of the code expects.
 
+Only an upgrade imports alembic, which takes a tenth of a second: every program asks whether the tables are current.
+"""
+
+import re
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import ResolutionError
-from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
-from alembic import command
 from digest.resources import resource
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_STEP = re.compile(r'"""(.+?)$.+?^revision = \W(\w+).+?^down_revision = \W?(\w+)', re.MULTILINE | re.DOTALL)
 _NEWER = "A later version of Digest has upgraded it: install that version again, or restore a backup."
 
 
@@ -25,6 +28,11 @@ def migrate(database: str, revision: str = "head", on_step: Callable[[str], None
 
     `on_step` is called with the name of each migration that is done. Raises NewerDatabase.
     """
+    from alembic.script.revision import ResolutionError
+    from alembic.util import CommandError
+
+    from alembic import command
+
     config = configuration(database)
     config.attributes["on_step"] = on_step
     try:
@@ -37,43 +45,50 @@ def migrate(database: str, revision: str = "head", on_step: Callable[[str], None
 
 def why_not_current(connection: Connection) -> str:
     """The remedy if the tables of the database are not those of this version; "" if they are."""
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision == _scripts().get_current_head():
+    revision, steps = _revision_of(connection), list(_steps())
+    if revision == steps[-1]:
         return ""
-    return "Run: digest migrate" if revision is None or revision in _revisions() else _NEWER
+    return "Run: digest migrate" if revision is None or revision in steps else _NEWER
 
 
 def missing_steps(connection: Connection) -> list[str]:
     """The names of the migrations that the database lacks, in order."""
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is not None and revision not in _revisions():
+    revision, steps = _revision_of(connection), list(_steps())
+    if revision is not None and revision not in steps:
         raise NewerDatabase(f"The database cannot be used. {_NEWER}")
-    steps = _scripts().walk_revisions(revision or "base", "head")
-    return [_name(script) for script in reversed(list(steps)) if script.revision != revision]
+    return steps_from_nothing()[0 if revision is None else steps.index(revision) + 1 :]
 
 
 def steps_from_nothing() -> list[str]:
     """The names of all migrations, in order."""
-    return [_name(script) for script in reversed(list(_scripts().walk_revisions()))]
+    return [f"{revision} {title}" for revision, title in _steps().items()]
 
 
-def _name(script: Script) -> str:
-    return f"{script.revision} {script.doc}"
-
-
-def configuration(database: str) -> Config:
+def configuration(database: str) -> "Config":
     """Tell alembic the folder of the migrations, and the database."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(resource("alembic")).replace("%", "%%"))
     config.attributes["database"] = database
     return config
 
 
-@cache
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(configuration(""))
+def _revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
 
 
 @cache
-def _revisions() -> frozenset[str]:
-    return frozenset(script.revision for script in _scripts().walk_revisions())
+def _steps() -> dict[str, str]:
+    """The title of each migration by its revision, in order."""
+    files = (resource("alembic") / "versions").glob("*.py")
+    headers = [header.groups() for file in files if (header := _STEP.match(file.read_text()))]
+    following = {before: (revision, title) for title, revision, before in headers}
+    steps, last = {}, "None"
+    while last in following:
+        last, title = following[last]
+        steps[last] = title
+    return steps

@@ -5,7 +5,7 @@ from sqlalchemy import String, delete, func, inspect, select, update
 
 from alembic import command
 from digest.database.engine import connect, read_only, transaction
-from digest.database.migrate import NewerDatabase, configuration, migrate, why_not_current
+from digest.database.migrate import NewerDatabase, configuration, migrate, steps_from_nothing, why_not_current
 from digest.database.tables import deliveries, metadata, subscribers, validators, votes
 from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
@@ -79,6 +79,12 @@ def test_a_database_of_a_later_version_is_named_as_such(database_url):
     engine.dispose()
     with pytest.raises(NewerDatabase, match="install that version again"):
         migrate(database_url)
+
+
+def test_the_steps_are_those_that_an_upgrade_goes_through(empty_url):
+    done = []
+    migrate(empty_url, on_step=done.append)
+    assert done == steps_from_nothing()
 
 
 def test_a_database_without_tables_is_not_current(empty_url):

@@ -1,15 +1,19 @@
-"""Compiles each template and each SQL statement once a process: every app and database of a test starts without any."""
+"""Compiles templates, statements and commands once a process: every app and database of a test starts without any."""
 
+from functools import cache
 from typing import Any
 
+import typer.main
+import typer.testing
 from jinja2 import Environment
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.util import LRUCache
 
 
 def compile_once() -> None:
-    """From now on, environments of one language share templates, and engines of one kind share statements."""
+    """From now on, environments of one language share templates, engines of one kind statements, runs all commands."""
     _share_templates()
+    typer.main.get_command = typer.testing._get_command = cache(typer.main.get_command)
     event.listen(Engine, "engine_connect", _share_statements)
 
 
