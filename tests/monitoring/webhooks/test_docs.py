@@ -11,8 +11,9 @@ from digest.ledger.outbox import EventType
 from digest.monitoring.webhooks.message import BouncedMessage, OutgoingEvent, body_of, headers_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()
-EXAMPLES = {document["type"]: document for document in map(json.loads, re.findall(r"```json\n(.*?)```", PAGE, re.S))}
-(PYTHON,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+BODIES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+EXAMPLES = {body["type"]: body for body in BODIES}
+(PYTHON,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 

@@ -69,7 +69,7 @@ def test_each_imported_subscriber_is_told_of(engine):
     assert told(engine) == ["subscriber.subscribed"] * 5
 
 
-def test_a_refusal_by_the_mail_server_is_told_with_its_words(engine, hands, smtp_server, send, receiver):
+def test_a_refusal_by_the_mail_server_is_told_with_its_words(engine, hands, smtp_server, send, receiver, clock):
     add_endpoint(engine, receiver.url, "message.bounced")
     add_papers(engine, range(3))
     ada = add_subscriber(engine, ADDRESS)
@@ -78,6 +78,7 @@ def test_a_refusal_by_the_mail_server_is_told_with_its_words(engine, hands, smtp
     smtp_server.always(Step.RCPT, "550 5.1.1 no such user", to=ADDRESS)
     hands.deliver()
     hands.deliver("two")
+    clock.move_to(hands.at)
     send()
     (document,) = receiver.documents
     assert document["data"].pop("message")["message_id"].endswith("@example.org")
