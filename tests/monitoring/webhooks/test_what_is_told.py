@@ -81,10 +81,12 @@ def test_a_refusal_by_the_mail_server_is_told_with_its_words(engine, hands, smtp
     clock.move_to(hands.at)
     send()
     (document,) = receiver.documents
-    assert document["data"].pop("message")["message_id"].endswith("@example.org")
+    message = document["data"].pop("message")
+    assert message.pop("message_id").endswith("@example.org")
+    assert message == {"kind": "digest", "date": str(DAY)}
     assert document["data"] == {
         "subscriber": {"id": ada.id, "email": ADDRESS},
-        "reply": {"code": 550, "enhanced": "5.1.1", "text": "no such user"},
+        "reply": {"code": 550, "enhanced": "5.1.1", "text": "5.1.1 no such user"},
     }
 
 
