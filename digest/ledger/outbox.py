@@ -18,7 +18,7 @@ from digest.database.tables import webhook_endpoints, webhook_events
 
 
 class EventType(StrEnum):
-    """What other programs can be told."""
+    """Of an event that other programs can be told of."""
 
     SUBSCRIBED = "subscriber.subscribed"  # confirmed, imported as confirmed, or subscribed again
     UNSUBSCRIBED = "subscriber.unsubscribed"  # after a confirmation; also by being deleted

@@ -10,7 +10,7 @@ from digest.monitoring.checks import Level, problems
 from digest.monitoring.heartbeats import Heartbeat, Role
 from digest.monitoring.progress import IssueProgress, Waiting
 from digest.monitoring.status import CutStatus, InstallationStatus
-from digest.monitoring.surroundings import Disk, PauseStatus, QueueStatus, SourceStatus
+from digest.monitoring.surroundings import Disk, EndpointStatus, PauseStatus, QueueStatus, SourceStatus
 from digest.papers.collecting import SourceHealth
 
 NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
@@ -278,3 +278,25 @@ def test_without_a_database_only_that_is_told_and_what_this_machine_can_tell():
 def test_the_critical_problems_come_first():
     state = replace(WELL, queue=QueueStatus(True, problem="away"), cut=NOT_CUT, issues=())
     assert [problem.name for problem in problems(state)] == ["no-issue", "redis"]
+
+
+# --- webhooks ---
+
+
+def endpoint(failing=None, is_disabled=False, why=""):
+    since = None if failing is None else NOW - failing
+    return (EndpointStatus(3, "hooks.example.org", is_disabled, why, since, 5, 0, CUT_AT),)
+
+
+def test_an_endpoint_that_fails_for_ten_minutes_is_a_warning():
+    assert named(webhooks=endpoint()) == []
+    assert named(webhooks=endpoint(10 * MINUTE - SECOND)) == []
+    problem = only(webhooks=endpoint(10 * MINUTE))
+    assert (problem.level, problem.name, problem.subject) == (Level.WARNING, "webhook-failing", "3")
+    assert problem.text == "webhooks to hooks.example.org (endpoint 3) have failed since 2026-03-04 08:50 UTC"
+
+
+def test_an_endpoint_that_its_failures_disabled_is_a_warning_at_once_and_by_hand_none():
+    problem = only(webhooks=endpoint(SECOND, True, "it answered 410 Gone"))
+    assert (problem.level, "410 Gone" in problem.text) == (Level.WARNING, True)
+    assert named(webhooks=endpoint(None, True, "they move")) == []

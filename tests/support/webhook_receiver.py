@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 @dataclass
 class Receiver:
-    """What came in, and how to answer: a status, with further headers and a body if there are any."""
+    """The requests so far, and how to answer: a status, further headers and a body."""
 
     url: str = ""
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)

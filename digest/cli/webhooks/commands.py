@@ -32,7 +32,7 @@ _TYPES = "subscriber.subscribed, subscriber.unsubscribed, message.bounced, issue
 def add(
     url: Annotated[str, typer.Argument(metavar="URL", help="Address that gets events by POST.")],
     events: Annotated[str, typer.Option("--events", help=f"Events, separated by commas: {_TYPES}.")] = "",
-    description: Annotated[str, typer.Option(help="What the program does with them.")] = "",
+    description: Annotated[str, typer.Option(help="Purpose, for the list of endpoints.")] = "",
     dry_run: DryRun = False,
 ) -> None:
     """Add an endpoint, for all events or some, and print its secret: it is not shown again."""

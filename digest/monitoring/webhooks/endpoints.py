@@ -204,7 +204,7 @@ def by_id(connection: Connection, endpoint_id: int, now: datetime) -> Endpoint |
 
 
 def backlogs(connection: Connection, endpoints: Sequence[Endpoint]) -> dict[int, Backlog]:
-    """What each endpoint did not get, by its number. Counted by indexes that hold nothing else."""
+    """The backlog of each endpoint, by its number. Counted by indexes that hold nothing else."""
     return {endpoint.id: _backlog(connection, endpoint.id) for endpoint in endpoints}
 
 

@@ -13,7 +13,7 @@ from digest.database.tables import deliveries, subscribers, webhook_endpoints, w
 from digest.ledger.outbox import EventState
 from digest.monitoring.webhooks.endpoints import record as log_event
 from digest.monitoring.webhooks.message import BouncedMessage, OutgoingEvent
-from digest.monitoring.webhooks.post import Answer
+from digest.monitoring.webhooks.post import WebhookAnswer
 
 # The waits after each failed attempt: four days with the last one, before an event counts as failed.
 WAITS = (
@@ -36,7 +36,7 @@ class Attempt:
 
     event: OutgoingEvent
     at: datetime
-    answer: Answer
+    answer: WebhookAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _store(connection: Connection, attempt: Attempt) -> None:
         connection.execute(update(_t).where(_t.c.id == event.id, gone).values(answer=""))
 
 
-def _wait(attempts: int, answer: Answer) -> timedelta:
+def _wait(attempts: int, answer: WebhookAnswer) -> timedelta:
     wait = WAITS[min(attempts, len(WAITS) - 1)] * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
     return max(wait, min(timedelta(seconds=answer.wait or 0), _LONGEST_WAIT))
 

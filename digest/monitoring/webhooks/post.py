@@ -25,8 +25,8 @@ _MAX_BYTES = 4 * LONGEST_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one attempt. `status`: None if there was no answer; then `text` says why."""
+class WebhookAnswer:
+    """The answer to one attempt. `status`: None if there was none; then `text` says why."""
 
     status: int | None
     text: str
@@ -68,7 +68,7 @@ class Poster:
     def __exit__(self, *_error: object) -> None:
         self._client.close()
 
-    def post(self, body: str, headers: Mapping[str, str]) -> Answer:
+    def post(self, body: str, headers: Mapping[str, str]) -> WebhookAnswer:
         """POST one webhook. Never raises because of the receiver."""
         timeout = httpx2.Timeout(ATTEMPT_SECONDS, connect=_CONNECT_SECONDS)
         watched = {"trace": self._guard.trace}
@@ -79,15 +79,15 @@ class Poster:
                 )
                 return self._exchange(request)
         except ForbiddenAddress as problem:
-            return Answer(None, str(problem))
+            return WebhookAnswer(None, str(problem))
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             late = f"did not answer within {ATTEMPT_SECONDS:.0f} seconds"
-            return Answer(None, late if self._guard.ended else error_in_words(error)[:LONGEST_ANSWER])
+            return WebhookAnswer(None, late if self._guard.ended else error_in_words(error)[:LONGEST_ANSWER])
 
-    def _exchange(self, request: httpx2.Request) -> Answer:
+    def _exchange(self, request: httpx2.Request) -> WebhookAnswer:
         response = self._client.send(request, stream=True)
         try:
-            return Answer(response.status_code, _beginning(response), retry_after(response.headers, time.time()))
+            return WebhookAnswer(response.status_code, _beginning(response), retry_after(response.headers, time.time()))
         finally:
             response.close()
 

@@ -20,7 +20,7 @@ from digest.monitoring.heartbeats import Role, first_alive, this_process
 from digest.monitoring.webhooks.endpoints import Endpoint, by_id, secret_of
 from digest.monitoring.webhooks.events import Attempt, claim, due_endpoints, is_resting, record, release
 from digest.monitoring.webhooks.message import OutgoingEvent, body_of, headers_of
-from digest.monitoring.webhooks.post import Answer, Poster
+from digest.monitoring.webhooks.post import Poster, WebhookAnswer
 from digest.settings import Settings
 
 log = structlog.get_logger()
@@ -104,7 +104,7 @@ def _attempt(poster: Poster, event: OutgoingEvent, secrets: list[str]) -> Attemp
     return Attempt(event, clock.now(), answer)
 
 
-def send_test(endpoint: Endpoint, settings: Settings) -> tuple[str, Answer]:
+def send_test(endpoint: Endpoint, settings: Settings) -> tuple[str, WebhookAnswer]:
     """Send a test event now, past the outbox. Returns its id and the answer."""
     event = OutgoingEvent(0, new_webhook_id(), EventType.TEST, clock.now(), {}, 0)
     secrets = [secret_of(settings.secret_keys[-1], salt) for salt in endpoint.salts]

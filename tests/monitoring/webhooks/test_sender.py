@@ -181,19 +181,19 @@ def test_an_outage_costs_few_events_their_attempts_and_all_arrive_soon_after_it(
     with receiving() as receiver:
         url = receiver.url
     add_endpoint(engine, url)
-    tell(engine, *range(200))
-    for minutes in range(0, 120, 5):
+    tell(engine, *range(100))
+    for minutes in range(0, 120, 10):
         clock.move_to(NOW + timedelta(minutes=minutes))
         send()
-    assert sum(row.attempts for row in rows(engine)) < 30
+    assert sum(row.attempts for row in rows(engine)) < 20
     with receiving(int(url.rpartition(":")[2].partition("/")[0])) as receiver:
         for minutes in (131, 142):
             clock.move_to(NOW + timedelta(minutes=minutes))
             send()
-        assert len(receiver.requests) > 180
+        assert len(receiver.requests) > 85
         clock.move_to(NOW + timedelta(hours=12))
         send()
-        assert sorted(document["data"]["number"] for document in receiver.documents) == list(range(200))
+        assert sorted(document["data"]["number"] for document in receiver.documents) == list(range(100))
     assert endpoint_row(engine).failing_since is None
 
 
@@ -272,9 +272,9 @@ def test_an_event_that_was_sent_but_not_marked_is_sent_again_after_its_lease(eng
 
 
 def send_until_killed(database_url):
-    """A process that sends, with a short lease and batches of one event."""
+    """A process that sends, with a short lease and small batches."""
     events.LEASE = timedelta(seconds=0.5)
-    sender._BATCH_SECONDS = 0
+    sender._BATCH = 2
     process = WebhookSender(connect(database_url), INSIDE)
     while True:
         process.look()
@@ -291,17 +291,17 @@ def test_neither_a_killed_receiver_nor_a_killed_sender_loses_an_event_in_mid_iss
     log = tmp_path / "received"
     log.touch()
     receives, sends = (receive_to, log, secrets_of(endpoint)[0], port), (send_until_killed, database_url)
-    people = [add_subscriber(engine, f"s{number}@example.org") for number in range(60)]
+    people = [add_subscriber(engine, f"s{number}@example.org") for number in range(24)]
     add_papers(engine, range(3))
     with started(*receives) as first_receiver, started(*sends) as first_sender:
         cut(engine)
-        leave(engine, people[:20])
-        wait_for(lambda: len(log.read_text().splitlines()) > 10, 20, "the first events")
+        leave(engine, people[:8])
+        wait_for(lambda: len(log.read_text().splitlines()) > 3, 20, "the first events")
         kill(first_receiver)
-        leave(engine, people[20:40])
+        leave(engine, people[8:16])
         wait_for(lambda: any(row.attempts for row in rows(engine) if row.state == "pending"), 20, "a failure")
         kill(first_sender)
-        leave(engine, people[40:])
+        leave(engine, people[16:])
     with started(*receives), started(*sends):
         clock.move_to(NOW + timedelta(hours=12))
         wait_for(lambda: all(row.state == "delivered" for row in rows(engine)), 60, "the rest")
@@ -309,7 +309,7 @@ def test_neither_a_killed_receiver_nor_a_killed_sender_loses_an_event_in_mid_iss
     assert {webhook_id for webhook_id, _ in received} == {row.webhook_id for row in rows(engine)}
     left = {document["data"]["subscriber"]["email"] for _, document in received if "unsub" in document["type"]}
     assert left == {person.email for person in people}
-    assert [document["data"]["candidates"] for _, document in received if document["type"] == "issue.cut"] == [60]
+    assert [document["data"]["candidates"] for _, document in received if document["type"] == "issue.cut"] == [24]
     engine.dispose()
 
 

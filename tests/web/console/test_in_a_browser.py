@@ -6,10 +6,12 @@ import pytest
 
 from digest.clock import now
 from digest.database.engine import read_only, transaction
-from digest.database.tables import deliveries
+from digest.database.tables import deliveries, webhook_events
 from digest.ledger.kinds import SuppressionReason
+from digest.ledger.outbox import CHOSEN_TYPES, EventType, NewEvent, publish
 from digest.mail.pauses import current, pause_by_hand
 from digest.monitoring.heartbeats import Role, beat, this_process
+from digest.monitoring.webhooks.endpoints import add as add_endpoint
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.subscribers.suppressions import suppress
 from digest.web.app import create_app
@@ -35,6 +37,9 @@ PATHS = (
     "/subscribers/1",
     "/suppressions?q=ada1@example.org",
     "/sources",
+    "/webhooks",
+    "/webhooks/1",
+    "/webhooks/1/remove",
     "/settings",
     "/log",
     "/sign-in/x",
@@ -57,6 +62,11 @@ def fill_console(visit) -> None:
     with transaction(visit.engine) as connection:
         suppress(connection, visit.subscriber("ada1@example.org").key, SuppressionReason.REFUSED, "550 5.1.1", now())
         record_run(connection, SourceRun("arxiv", TODAY, START, SourceHealth.FAILING, 0, 0, (), "no route to host"))
+    with transaction(visit.engine) as connection:
+        add_endpoint(connection, "https://hooks.example.org/digest", CHOSEN_TYPES, "the chat", now())
+        publish(connection, EventType.ISSUE_CUT, now(), [NewEvent(), NewEvent()])
+        failed = {"state": "failed", "attempts": 10, "status": 502, "answer": "<h1>Bad gateway</h1>"}
+        connection.execute(update(webhook_events).where(webhook_events.c.id == 1).values(**failed, attempted_at=now()))
     pause_by_hand(visit.engine, "slow.example", "their server is down", now())
 
 
@@ -162,6 +172,26 @@ def test_every_action_about_people_is_done_by_keyboard_alone(page, visit, width)
     press(page, "Lift ada1@example.org", "The address may get messages again.")
     write(page, "Address", "gone@example.org")
     press(page, "Never email it", "The address gets no message from now on.")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_action_about_webhooks_is_done_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "Webhooks", "Add an endpoint")
+    write(page, "Address", "https://other.example.org/")
+    press(page, "Add endpoint", "Endpoint 2 is added")
+    assert page.get_by_label("Secret").input_value().startswith("whsec_")
+    press(page, "Endpoint 2", "There are no events")
+    press(page, "New secret", "The old secret signs as well")
+    press(page, "Webhooks", "Add an endpoint")
+    press(page, "Endpoint 1", "Bad gateway")
+    press(page, "Send a test", "A test is on its way.")
+    press(page, "Send them again", "They are sent again now.")
+    write(page, "Reason", "they move")
+    press(page, "Disable", "The endpoint is disabled.")
+    press(page, "Enable", "The endpoint is enabled.")
+    press(page, "Remove…", "Remove endpoint 1?")
+    press(page, "Remove this endpoint", "The endpoint is removed.")
 
 
 def test_the_page_follows_what_happens_and_leaves_alone_what_somebody_types(page, visit, site) -> None:
