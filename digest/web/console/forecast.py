@@ -1,4 +1,4 @@
-"""The next issue as one process last computed it. Ranking a large pool and counting all subscribers take seconds.
+"""The next issue as this process last computed it. It takes seconds to rank a large pool and to count everybody.
 
 What is computed is used for some seconds, and then until something newer is there; choices are applied to it at once.
 """

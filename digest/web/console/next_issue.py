@@ -95,7 +95,7 @@ def show_next(visitor: AnyRole, q: Annotated[str, Query(max_length=400)] = "") -
 
 
 def plan_of(settings: Settings) -> Plan:
-    """What the list of an issue depends on, as the scheduler takes it."""
+    """The settings of lists, as the scheduler takes them."""
     return Plan(settings.cut_at, settings.pool_days, settings.issue_papers, RankingWeights(), IssueSettings())
 
 

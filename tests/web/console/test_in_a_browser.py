@@ -81,7 +81,7 @@ def page(chromium, visit, site):
 
 def press(page, name: str, then: str = "") -> None:
     """Go to a button or a link by Tab, press Enter, and wait for a text."""
-    tab_to(page, name, "e => e.innerText")
+    tab_to(page, name, "e => e.innerText.replace(/\\s+/g, ' ')")
     page.keyboard.press("Enter")
     if then:
         page.get_by_text(then).first.wait_for()
