@@ -60,9 +60,9 @@ def upcoming(limit: Annotated[int, typer.Option("--limit", min=1, help="Papers t
     document = {
         "issue": coming.date,
         "cut_at": coming.cut_at,
-        "subscribers": coming.subscribers,
-        "left_out": dict(coming.left_out),
-        "also": coming.also,
+        "subscribers": coming.reach.subscribers,
+        "left_out": dict(coming.reach.left_out),
+        "also": coming.reach.also,
         "papers": [_described(ranked) for ranked in coming.papers],
         "choices": [asdict(choice) for choice in coming.choices],
     }
@@ -73,11 +73,11 @@ def _upcoming_lines(coming: "Upcoming", limit: int) -> Iterator[str]:
     when = "cut" if coming.cut_at > clock.now() else "was due to be cut"
     yield (
         f"The issue of {coming.date} {'is ' if when == 'cut' else ''}{when} at {coming.cut_at:%Y-%m-%d %H:%M} UTC; "
-        f"as of now, {coming.subscribers} subscribers get an email."
+        f"as of now, {coming.reach.subscribers} subscribers get an email."
     )
-    for kind in coming.also:
+    for kind in coming.reach.also:
         yield f"Some of them get the {kind} issue of that date instead."
-    for reason, count in coming.left_out.items():
+    for reason, count in coming.reach.left_out.items():
         yield f"Left out on that day: {count} ({reason})."
     yield from _choice_lines(coming)
     if not coming.papers:

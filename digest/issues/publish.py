@@ -17,6 +17,7 @@ from digest.issues.editing import (
     IssueList,
     choices_of,
     forget_old_choices,
+    in_force,
     issue_list,
     lock_choices,
     pool_days,
@@ -112,30 +113,44 @@ def recipients(engine: Engine, plan: Plan, day: date, now: datetime) -> int | No
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """The subscribers of an issue as it would be now."""
+
+    subscribers: int  # who would get it
+    left_out: Mapping[str, int]  # those due on that day who would not, by reason
+    also: tuple[str, ...]  # other kinds of issue that some of them would get instead
+
+
+@dataclass(frozen=True, slots=True)
 class Upcoming:
     """The next issue as it would be now."""
 
     date: date
     cut_at: datetime
     papers: tuple[RankedPaper, ...]  # its best
-    subscribers: int  # who would get it
-    left_out: Mapping[str, int]  # those due on that day who would not, by reason
-    also: tuple[str, ...]  # other kinds of issue that some of them would get instead
-    choices: tuple[EditorialChoice, ...] = ()  # that are in force for it
+    reach: Reach
+    choices: tuple[EditorialChoice, ...]  # that are in force for it
 
 
-def upcoming(engine: Engine, plan: Plan, now: datetime, day: date | None = None) -> Upcoming:
+def upcoming(engine: Engine, plan: Plan, now: datetime) -> Upcoming:
     """Foresee the next issue: that of today until it is cut, then that of tomorrow. Nothing is stored."""
     with read_only(engine) as connection:
-        day = day or next_day(connection, now)
-        cut = _Cut(connection, plan, day, now)
-        slots = cut.slots()
-        left_out = count_due(connection, slots)
-        due = left_out.pop(DUE, 0)
-        also = tuple(str(ISSUE_OF[kind]) for kind in also_due(connection, slots, cut.missed()))
-        papers = draft_of(connection, plan, day, now)
-        choices = tuple(choice for choice in choices_of(connection, day) if choice.is_in_force(day))
-    return Upcoming(day, datetime.combine(day, plan.cut, UTC), papers, due, left_out, also, choices)
+        day = next_day(connection, now)
+        papers, choices = draft_of(connection, plan, day, now), in_force(choices_of(connection, day), day)
+        return Upcoming(day, cut_time(plan, day), papers, reach_of(connection, plan, day, now), choices)
+
+
+def cut_time(plan: Plan, day: date) -> datetime:
+    return datetime.combine(day, plan.cut, UTC)
+
+
+def reach_of(connection: Connection, plan: Plan, day: date, now: datetime) -> Reach:
+    """Count the subscribers of an issue of `day`. This reads the row of every subscriber."""
+    cut = _Cut(connection, plan, day, now)
+    slots = cut.slots()
+    left_out = count_due(connection, slots)
+    due = left_out.pop(DUE, 0)
+    return Reach(due, left_out, tuple(str(ISSUE_OF[kind]) for kind in also_due(connection, slots, cut.missed())))
 
 
 def next_day(connection: Connection, now: datetime) -> date:

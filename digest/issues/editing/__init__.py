@@ -1,7 +1,24 @@
 """What people decide about single papers before an issue is cut, and the list that comes of it."""
 
-from digest.issues.editing.choices import Choice, EditorialChoice, IssueChoices, choices_for, edited, reordered
-from digest.issues.editing.listing import WEEK_DAYS, IssueList, issue_list, pool_days, ranking_weights
+from digest.issues.editing.choices import (
+    Choice,
+    EditorialChoice,
+    IssueChoices,
+    choices_for,
+    edited,
+    in_force,
+    reordered,
+)
+from digest.issues.editing.listing import (
+    WEEK_DAYS,
+    IssueList,
+    RankedPool,
+    issue_list,
+    list_of,
+    pool_days,
+    ranked_pool,
+    ranking_weights,
+)
 from digest.issues.editing.store import (
     LONGEST_REASON,
     MOST_PINNED,
@@ -24,14 +41,18 @@ __all__ = [
     "IssueChoices",
     "IssueList",
     "IssueWasCut",
+    "RankedPool",
     "choices_for",
     "choices_of",
     "choose",
     "edited",
     "forget_old_choices",
+    "in_force",
     "issue_list",
+    "list_of",
     "lock_choices",
     "pool_days",
+    "ranked_pool",
     "ranking_weights",
     "reordered",
     "undo",

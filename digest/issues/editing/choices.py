@@ -65,6 +65,16 @@ def choices_for(stored: Sequence[EditorialChoice], day: date, days: int) -> Issu
     )
 
 
+def in_force(stored: Sequence[EditorialChoice], day: date) -> tuple[EditorialChoice, ...]:
+    """Those that decide about the issues of `day`, one a paper, the oldest first."""
+    by_paper = {
+        choice.paper_id: choice
+        for choice in sorted(stored, key=lambda choice: choice.issue_date)
+        if choice.is_in_force(day)
+    }
+    return tuple(sorted(by_paper.values(), key=lambda choice: (choice.at, choice.paper_id)))
+
+
 def start_of(day: date) -> datetime:
     """Midnight in UTC."""
     return datetime.combine(day, time(0), UTC)

@@ -1,6 +1,6 @@
 """The one way from the pool to the list of an issue, for the cut and for everyone who wants to see it before."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -31,21 +31,50 @@ class IssueList:
     is_quiet: bool  # no source listed a paper
 
 
+@dataclass(frozen=True, slots=True)
+class RankedPool:
+    """The papers that an issue may have, by score: its pool, and what choices add to it."""
+
+    papers: tuple[RankedPaper, ...]
+    listed: Sequence[Observed]  # those that are new enough for it
+    added: frozenset[str]  # ids of those that choices add, if they are there and not withdrawn
+
+    def lacks(self, wanted: Set[str]) -> bool:
+        """True if it was ranked before a choice added one of these papers."""
+        missing = wanted - self.added
+        return bool(missing) and not missing <= {paper.paper.id for paper in self.papers}
+
+
 def issue_list(connection: Connection, plan: Plan, kind: IssueKind, day: date, now: datetime) -> IssueList:
     """The list of the issue of `day` at `now`, with the editorial choices stored for it."""
-    days = pool_days(kind, plan)
-    choices = choices_for(choices_of(connection, day), day, days)
-    listed = pool(connection, now - timedelta(days=days), now)
-    window, extra = _observed(connection, choices, listed, now)
+    choices = choices_for(choices_of(connection, day), day, pool_days(kind, plan))
+    ranked = ranked_pool(connection, plan, kind, choices, now)
     previous_cut = last_cut(connection, IssueKind.DAILY, day)
-    records = track_records(past(connection, now - timedelta(days=RECORD_DAYS), now), now)
-    ranked = edited(rank(window, ranking_weights(kind, plan), now, records, extra), choices)[:_LARGEST_POOL]
+    papers, best = list_of(ranked, choices, plan)
     if kind is IssueKind.DAILY:
-        late = {observed.paper.id: late_days(observed, previous_cut) for observed in (*window, *extra)}
-        ranked = tuple(replace(paper, late_days=late[paper.paper.id]) for paper in ranked)
+        late = {observed.paper.id: late_days(observed, previous_cut) for observed in ranked.listed}
+        papers = tuple(replace(paper, late_days=late.get(paper.paper.id, 0)) for paper in papers)
     since = previous_cut or now - timedelta(days=1)
-    recent = sum(observed.first_seen_at > since for observed in listed if observed.paper.id not in choices.left_out)
-    return IssueList(ranked, max(plan.papers, sum(paper.terms.is_pinned for paper in ranked)), recent, not listed)
+    fresh = (observed for observed in ranked.listed if observed.paper.id not in choices.left_out)
+    recent = sum(observed.first_seen_at > since for observed in fresh)
+    return IssueList(papers, best, recent, not ranked.listed)
+
+
+def ranked_pool(
+    connection: Connection, plan: Plan, kind: IssueKind, choices: IssueChoices, now: datetime
+) -> RankedPool:
+    """Rank the pool of an issue at `now`. Of the choices, only which papers they add or bring back matters."""
+    listed = pool(connection, now - timedelta(days=pool_days(kind, plan)), now)
+    window, extra = _observed(connection, choices, listed, now)
+    records = track_records(past(connection, now - timedelta(days=RECORD_DAYS), now), now)
+    added = frozenset({*choices.pinned, *choices.returned})
+    return RankedPool(rank(window, ranking_weights(kind, plan), now, records, extra), window, added)
+
+
+def list_of(ranked: RankedPool, choices: IssueChoices, plan: Plan) -> tuple[tuple[RankedPaper, ...], int]:
+    """The papers of an issue by rank, and how many of them are its best."""
+    papers = edited(ranked.papers, choices)[:_LARGEST_POOL]
+    return papers, max(plan.papers, sum(paper.terms.is_pinned for paper in papers))
 
 
 def pool_days(kind: IssueKind, plan: Plan) -> int:

@@ -3,6 +3,7 @@
 from digest.web.console import (
     actions,
     installation,
+    next_issue,
     operators_log,
     past_issues,
     people,
@@ -18,6 +19,7 @@ from digest.web.console.mail import notices
 router = ConsoleRouter()
 for page in (
     today,
+    next_issue,
     past_issues,
     notices,
     reports,

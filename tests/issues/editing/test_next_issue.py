@@ -254,7 +254,7 @@ def test_wrong_choices_are_refused_with_the_reason(engine):
 
 
 def test_one_transaction_decides_between_the_cut_and_a_choice_at_the_same_time(engine):
-    """Whoever is second sees the first: a choice that was taken is in the issue, any other is refused."""
+    """A choice that was taken is in the issue; any other is refused."""
     add_papers(engine, range(4))
     for attempt in range(6):
         day, start = DAY + attempt * A_DAY, threading.Barrier(2)

@@ -1,12 +1,14 @@
 """The console in a browser: accessible on each page, wide and narrow, and every action by keyboard alone."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from digest.clock import now
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, webhook_events
+from digest.issues.editing import choices_of
 from digest.ledger.kinds import SuppressionReason
 from digest.ledger.outbox import CHOSEN_TYPES, EventType, NewEvent, publish
 from digest.mail.pauses import current, pause_by_hand
@@ -30,6 +32,7 @@ pytestmark = [
 TODAY = START.date()
 PATHS = (
     "",
+    "/next?q=paper",
     "/issues",
     f"/issues/{TODAY}/daily?show=queued",
     f"/issues/{TODAY}/daily/cancel",
@@ -89,7 +92,7 @@ def page(chromium, visit, site):
 
 def press(page, name: str, then: str = "") -> None:
     """Go to a button or a link by Tab, press Enter, and wait for a text."""
-    tab_to(page, name, "e => e.innerText")
+    tab_to(page, name, "e => e.innerText.replace(/\\s+/g, ' ')")
     page.keyboard.press("Enter")
     if then:
         page.get_by_text(then).first.wait_for()
@@ -150,6 +153,24 @@ def test_every_action_about_sending_is_done_by_keyboard_alone(page, visit, width
     press(page, "Withdraw this issue", "The issue is off the site")
     press(page, "Show it on the site again", "The issue is on the site again.")
     press(page, "Sign out", "Sign in first")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_action_about_the_next_issue_is_done_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "Next", "The list as it would be now")
+    press(page, "Change Paper number 2")
+    write(page, "Reason", "worth a look")
+    press(page, "Pin to the top", "The paper is pinned")
+    assert "worth a look" in page.inner_text("main")
+    press(page, "Change Paper number 2")
+    press(page, "Remove", "The paper is removed")
+    press(page, "Undo for Paper number 2", "The choice is undone.")
+    press(page, "Change Paper number 1")
+    press(page, "Postpone", "The paper is postponed.")
+    with read_only(visit.engine) as connection:
+        (left,) = choices_of(connection, TODAY + timedelta(days=1))
+    assert (left.paper_id, left.choice, left.by) == ("2603.00001", "postponed", "ada")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
