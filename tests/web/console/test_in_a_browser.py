@@ -29,7 +29,13 @@ pytestmark = [
 TODAY = START.date()
 PATHS = (
     "",
+    "/days",
+    "/waiting",
+    "/bounces?domain=example.org",
+    "/domains",
+    "/growth",
     "/issues",
+    f"/issues/{TODAY}/daily",
     f"/issues/{TODAY}/daily?show=queued",
     f"/issues/{TODAY}/daily/cancel",
     "/subscribers?q=ada",

@@ -4,7 +4,6 @@ from fastapi import Response
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.monitoring.progress import read_progress
 from digest.monitoring.waiting import retried, stuck
 from digest.web.console.access import AnyRole, ConsoleRouter
 
@@ -17,9 +16,6 @@ _ROWS = 50  # of each sort
 def list_waiting(visitor: AnyRole) -> Response:
     now = clock.now()
     with read_only(visitor.site.engine) as connection:
-        waiting = read_progress(connection, now)[1]
         put_off = retried(connection, _ROWS + 1)
         overdue = stuck(connection, _ROWS, now)
-    return visitor.show(
-        "waiting", waiting=waiting, retried=put_off[:_ROWS], has_more=len(put_off) > _ROWS, stuck=overdue
-    )
+    return visitor.show("waiting", retried=put_off[:_ROWS], has_more=len(put_off) > _ROWS, stuck=overdue)
