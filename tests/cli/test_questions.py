@@ -148,7 +148,7 @@ def test_asking_what_comes_next_stores_nothing(run, engine):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"confirmed": "unsubscribed"}, "there is no confirmed subscriber"),
+        ({"confirmed": "unsubscribed"}, "there was no confirmed subscriber at the cut"),
         ({"weekdays": 32}, "none of 1 confirmed subscribers was due: all of them chose other weekdays"),
         ({"paused_until": date(2026, 6, 1)}, "was due: 1 paused by the subscriber; the others chose other weekdays"),
     ],
