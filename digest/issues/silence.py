@@ -70,11 +70,11 @@ def why_unsent(connection: Connection, sums: Audit, note: str) -> str:
         reasons = {**sums.skipped, **{name: n for name in ("refused", "expired") if (n := getattr(sums, name))}}
         most = max(reasons, key=lambda name: reasons[name], default="")
         return f"{reasons[most]} of {sums.candidates} messages: {most}" + (f". {note}" if note else "") if most else ""
-    confirmed = connection.execute(
-        select(func.count()).select_from(subscribers).where(subscribers.c.status == str(Status.CONFIRMED))
-    ).scalar_one()
+    cut_at = select(issues.c.cut_at).where(issues.c.id == sums.issue_id).scalar_subquery()
+    is_confirmed = (subscribers.c.status == str(Status.CONFIRMED)) & (subscribers.c.confirmed_at <= cut_at)
+    confirmed = connection.execute(select(func.count()).select_from(subscribers).where(is_confirmed)).scalar_one()
     if not confirmed:
-        return "there is no confirmed subscriber"
+        return "there was no confirmed subscriber at the cut"
     left_out = ", ".join(f"{count} {reason}" for reason, count in sums.not_queued.items())
     weekday = "the others chose other weekdays" if left_out else "all of them chose other weekdays"
     return f"none of {confirmed} confirmed subscribers was due: {left_out + '; ' if left_out else ''}{weekday}"

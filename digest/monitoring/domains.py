@@ -1,6 +1,5 @@
 """Destinations: how many subscribers each has, how its servers reply, and what limits sending to it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -43,13 +42,13 @@ def domains(connection: Connection, limits: Limits, now: datetime, days: int) ->
     names = [*largest, *sorted((set(replies) | set(pauses)) - set(largest) - {OTHER})]
     reports = [
         DomainReport(
-            name, largest.get(name, 0), limits.domain_rate(name), replies.get(name, Counter()), pauses.get(name)
+            name, largest.get(name, 0), limits.domain_rate(name), dict(replies.get(name, {})), pauses.get(name)
         )
         for name in names
     ]
     rest = confirmed - sum(largest.values())
     if rest > 0 or OTHER in replies:
-        reports.append(DomainReport(OTHER, max(0, rest), limits.domain_rate("*"), replies.get(OTHER, Counter())))
+        reports.append(DomainReport(OTHER, max(0, rest), limits.domain_rate("*"), dict(replies.get(OTHER, {}))))
     return reports
 
 

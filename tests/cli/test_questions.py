@@ -14,18 +14,9 @@ from sqlalchemy import insert, select, update
 from digest.cli.output import WIDTH, columns_of
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, events, issues, subscribers
-from digest.ledger.kinds import State
-from digest.papers.collecting import SourceHealth, SourceRun
-from digest.papers.collecting.store import record_run
-from digest.smtp import Sender, parse_relay
-from digest.subscribers.subscriptions import say_why, unsubscribe
-from tests.support.scenario import DAY, MORNING, ON_SQLITE, SECRET, add_papers, add_subscriber, change_deliveries, cut
-from tests.support.smtp_server import Step
-from tests.support.workers import postman
+from tests.support.morning import LONG, NOW, make_morning
+from tests.support.scenario import DAY, MORNING, ON_SQLITE, SECRET, add_papers, add_subscriber, cut
 
-NOW = MORNING + timedelta(hours=2)
-YESTERDAY = DAY - timedelta(days=1)
-LONG = "somebody.with.a.long.name." + "x" * 30 + "@an-institute-with-a-long-name.example.com"
 PRINTED_BY_PROGRAMS = re.compile(r"\bNone\b|\b[A-Z]\w+\.[A-Z_]{2,}\b|<\w+ object|\('|\[\]|\{'")
 
 pytestmark = ON_SQLITE
@@ -33,60 +24,12 @@ pytestmark = ON_SQLITE
 
 @pytest.fixture
 def run(command, engine, database_url, smtp_server, tmp_path, clock):
-    """Asks a command about the installation below, on its morning."""
-    add_papers(engine, range(12), title="A paper about graphs 图神经网络 " + "and more " * 20)
-    _without_an_issue_yesterday(engine)
-    _subscribe(engine)
-    clock.move_to(NOW)
+    """Asks a command about the installation of tests/support/morning.py, on its morning."""
     options = {"DIGEST_DATABASE_URL": database_url, "DIGEST_SECRET_KEY": SECRET.decode(), "DIGEST_OPERATOR": "ada"}
     options["DIGEST_SOURCES"] = "arxiv"
-    command("suppressions", "add", "blocked@example.com", "--reason", "asked by phone", **options)
-    cut(engine)
-    smtp_server.always(Step.RCPT, "550 5.1.1 no such user here", to=LONG)
-    smtp_server.always(Step.RCPT, "451 4.7.1 try again later", to="slow@example.com")
-    with Sender((parse_relay(smtp_server.url),), connections=1) as sender:
-        worker = postman(engine, sender, tmp_path / "journal", lambda: NOW)
-        worker.deliver_due(100)
-        worker.close()
-    _change(engine, "bob@example.com", finished_at=NOW + timedelta(seconds=4))
-    broken = {
-        "state": State.QUARANTINED,
-        "reason": "it cannot be composed",
-        "finished_at": NOW,
-        "reply_code": None,
-        "reply_text": "",
-    }
-    _change(engine, "broken@example.com", **broken)
+    make_morning(engine, smtp_server, tmp_path / "journal")
+    clock.move_to(NOW)
     return lambda *arguments: command(*arguments, **options)
-
-
-def _subscribe(engine):
-    names = ("ada", "bob", "slow", "broken", "blocked", "gone")
-    people = {name: add_subscriber(engine, f"{name}@example.com") for name in names}
-    add_subscriber(engine, LONG)
-    add_subscriber(engine, "evening@example.com", hour=23)
-    add_subscriber(engine, "weekend@example.com", weekdays=frozenset({5}))
-    add_subscriber(engine, "paused@example.com", paused_until=DAY + timedelta(days=9))
-    add_subscriber(engine, "new@example.com", confirmed_at=None)
-    unsubscribe(engine, people["gone"].id, MORNING - timedelta(days=1), "page")
-    say_why(engine, people["gone"].id, "too many", "", MORNING - timedelta(days=1))
-
-
-def _without_an_issue_yesterday(engine):
-    """The first issue was two days ago; yesterday the one source failed."""
-    add_papers(engine, range(20, 23), MORNING - timedelta(days=3))
-    cut(engine, DAY - timedelta(days=2))
-    at = MORNING - timedelta(days=1) + timedelta(minutes=5)
-    run = SourceRun("arxiv", YESTERDAY, at, SourceHealth.FAILING, 0, 0, (), "export.arxiv.org answered 503")
-    with transaction(engine) as connection:
-        record_run(connection, run)
-
-
-def _change(engine, address, **values):
-    with transaction(engine) as connection:
-        subscriber_id = select(subscribers.c.id).where(subscribers.c.email == address).scalar_subquery()
-        which = deliveries.c.subscriber_id == subscriber_id
-        change_deliveries(connection, which, **values)
 
 
 QUESTIONS = {
@@ -112,6 +55,22 @@ QUESTIONS = {
     "what is being retried": (("audit", "--state", "deferred"), ["slow@example.com", "451 4.7.1 try again later"]),
     "what is stuck": (("audit", "--state", "stuck"), ["broken@example.com", "it cannot be composed; digest retry"]),
     "what bounced": (("audit", "--state", "refused", "--since", "yesterday"), [LONG[:20], "no such user here"]),
+    "what bounced, in sums": (
+        ("bounces",),
+        ["1 5.1.1", "addresses suppressed for it: 1", "1 other", "550 5.1.1 no such user here"],
+    ),
+    "what was sent on each day": (
+        ("days",),
+        [
+            "2026-03-04 daily 6 2 1 0 2 1",
+            "2026-03-03 none no source could be read: arxiv 2026-03-03 06:05 UTC",
+            "2026-03-02 daily 0",
+        ],
+    ),
+    "how do domains reply": (
+        ("domains",),
+        ["domain subscribers accepted later refused no reply sending", "example.com 8 0 0 0 0 no limit"],
+    ),
     "who was suppressed, and why": (
         ("suppressions", "list"),
         ["blocked@example.com", "asked by phone", "operator", "2026-03-04", LONG[:20], "refused"],
@@ -189,7 +148,7 @@ def test_asking_what_comes_next_stores_nothing(run, engine):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"confirmed": "unsubscribed"}, "there is no confirmed subscriber"),
+        ({"confirmed": "unsubscribed"}, "there was no confirmed subscriber at the cut"),
         ({"weekdays": 32}, "none of 1 confirmed subscribers was due: all of them chose other weekdays"),
         ({"paused_until": date(2026, 6, 1)}, "was due: 1 paused by the subscriber; the others chose other weekdays"),
     ],

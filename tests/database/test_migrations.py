@@ -1,25 +1,30 @@
 """The migrations make the tables that the code expects, and can be undone."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import String, delete, func, inspect, select, update
 
 from alembic import command
 from digest.database.engine import connect, read_only, transaction
 from digest.database.migrate import NewerDatabase, configuration, migrate, steps_from_nothing, why_not_current
-from digest.database.tables import deliveries, metadata, subscribers, validators, votes
+from digest.database.tables import deliveries, issue_totals, issues, metadata, subscribers, validators, votes
+from digest.issues.store import settings_of
 from digest.ledger import events
-from digest.ledger.kinds import Kind, Status, SuppressionReason
+from digest.ledger.kinds import Kind, SkipReason, State, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
+from digest.ledger.totals import store_totals
 from digest.papers.collecting.store import keep_validators
 from digest.papers.search import INDEX
 from digest.papers.sources.source import Validator
 from digest.subscribers import erasing, store
 from digest.subscribers.subscriber import event_subject
 from digest.subscribers.suppressions import all_suppressions, suppress
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber
+from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 BEFORE_CONSENTS = "0011"
 BEFORE_LINKS = "0015"
+BEFORE_REPORTS = "0025"
 BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers
 
 
@@ -152,4 +157,29 @@ def test_what_earlier_versions_kept_of_the_deleted_is_removed(database_url):
         assert connection.scalars(select(validators.c.url)).all() == ["https://example.org/feed"]
         assert events.latest(connection, 1)[0].what == erasing.TRACES_LEFT
         assert store.by_id(connection, eve.id) == eve
+    engine.dispose()
+
+
+def test_a_pause_gets_its_new_name_in_deliveries_sums_and_what_a_cut_left_out(database_url):
+    def reasons() -> tuple[object, ...]:
+        with read_only(engine) as connection:
+            left_out = settings_of(connection.execute(select(issues.c.settings)).scalar_one()).left_out
+            skipped = connection.scalars(select(deliveries.c.reason).where(deliveries.c.state == State.SKIPPED)).all()
+            return set(skipped), set(connection.scalars(select(issue_totals.c.reason))), dict(left_out)
+
+    engine = connect(database_url)
+    ada = add_subscriber(engine, "ada@example.com")
+    add_subscriber(engine, "bob@example.com", paused_until=DAY + timedelta(days=9))
+    add_papers(engine, range(3))
+    cut(engine)
+    with transaction(engine) as connection:
+        paused = {"state": State.SKIPPED, "reason": SkipReason.PAUSED, "finished_at": MORNING}
+        connection.execute(update(deliveries).where(deliveries.c.subscriber_id == ada.id).values(paused))
+        store_totals(connection, 1)
+    now = ({"paused by the subscriber"}, {"paused by the subscriber"}, {"paused by the subscriber": 1})
+    assert reasons() == now
+    command.downgrade(configuration(database_url), BEFORE_REPORTS)
+    assert reasons() == ({"paused by the reader"}, {"paused by the reader"}, {"paused by the reader": 1})
+    migrate(database_url)
+    assert reasons() == now
     engine.dispose()

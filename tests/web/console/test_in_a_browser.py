@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from digest.clock import now
 from digest.database.engine import read_only, transaction
@@ -33,7 +34,13 @@ TODAY = START.date()
 PATHS = (
     "",
     "/next?q=paper",
+    "/days",
+    "/waiting",
+    "/bounces?domain=example.org",
+    "/domains",
+    "/growth",
     "/issues",
+    f"/issues/{TODAY}/daily",
     f"/issues/{TODAY}/daily?show=queued",
     f"/issues/{TODAY}/daily/cancel",
     "/subscribers?q=ada",

@@ -3,11 +3,10 @@
 from fastapi import Response
 
 from digest import clock
-from digest.database.engine import one_view, read_only
+from digest.database.engine import read_only
 from digest.issues.audit import search
 from digest.ledger.kinds import Listing
 from digest.ledger.listings import Search
-from digest.monitoring.progress import read_progress
 from digest.web.console.access import AnyRole, ConsoleRouter
 
 router = ConsoleRouter()
@@ -18,10 +17,7 @@ _ROWS = 50  # of each sort
 @router.page("/waiting")
 def list_waiting(visitor: AnyRole) -> Response:
     now = clock.now()
-    with read_only(one_view(visitor.site.engine)) as connection:
-        waiting = read_progress(connection, now)[1]
+    with read_only(visitor.site.engine) as connection:
         put_off = search(connection, Search(Listing.DEFERRED, limit=_ROWS + 1), now)
         overdue = search(connection, Search(Listing.STUCK, limit=_ROWS), now)
-    return visitor.show(
-        "waiting", waiting=waiting, retried=put_off[:_ROWS], has_more=len(put_off) > _ROWS, stuck=overdue
-    )
+    return visitor.show("waiting", retried=put_off[:_ROWS], has_more=len(put_off) > _ROWS, stuck=overdue)
