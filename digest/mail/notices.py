@@ -29,7 +29,7 @@ LATELY = timedelta(days=1)  # within it the same notice is not sent again withou
 
 
 class NoticeState(StrEnum):
-    """What has become of a notice."""
+    """Of a notice."""
 
     DRAFT = "draft"
     WAITING = "waiting to be queued"
@@ -172,7 +172,7 @@ def _record(connection: Connection, number: int, what: str, now: datetime, **det
 
 
 def recipients(connection: Connection, now: datetime) -> tuple[int, dict[str, int]]:
-    """How many subscribers a notice would go to now, and how many confirmed ones it would not, by reason."""
+    """The number of subscribers who would get a notice now, and of confirmed ones who would not, by reason."""
     left_out = count_due(connection, _slots(connection, now))
     return left_out.pop(DUE, 0), left_out
 

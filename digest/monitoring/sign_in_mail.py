@@ -1,4 +1,4 @@
-"""Mails a link to sign in to an operator, past the ledger: it must also work while sending is paused."""
+"""Sends an operator a link to sign in by email, past the ledger, so that it arrives while sending is paused."""
 
 import structlog
 from sqlalchemy import Engine

@@ -36,9 +36,7 @@ def link(
     ] = None,
     email: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS", help='Where links are mailed to from now on; "" for nowhere.', show_default="as before"
-        ),
+        typer.Option(metavar="ADDRESS", help='Address for links by email; "" for nowhere.', show_default="as before"),
     ] = None,
     mail: Annotated[bool, typer.Option("--mail", help="Mail a link as well, to the stored address.")] = False,
     dry_run: DryRun = False,

@@ -62,7 +62,9 @@ def send(
     language: InLanguages = [],  # noqa: B006
     subscribers: Annotated[
         int | None,
-        typer.Option("--subscribers", metavar="N", help="How many get it, as --dry-run says: a guard against slips."),
+        typer.Option(
+            "--subscribers", metavar="N", help="Number of recipients, as --dry-run prints it: a guard against slips."
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Although the same was sent within a day.")] = False,
     dry_run: DryRun = False,
