@@ -10,7 +10,7 @@ import typer
 from digest import clock
 from digest.cli.lookup import hint_workers, open_database, reading, require_mail_server, valid_address
 from digest.cli.mail import Format, InLanguage, language_tag, open_in_browser, send_once
-from digest.cli.options import DryRun, Why
+from digest.cli.options import DryRun, Why, with_options
 from digest.cli.output import NotReady, answer, complain, print_json, report, table, with_json, writes_json
 from digest.settings import settings
 
@@ -39,11 +39,21 @@ InLanguages = Annotated[
 _LISTED = 50
 
 
+Texts = dict[str, "NoticeText"]  # by language
+
+
+def _given_texts(subject: Subjects = [], file: Files = [], language: InLanguages = []) -> Texts:  # noqa: B006
+    """Of the options; empty without any."""
+    return _texts(subject, file, language) if subject or file else {}
+
+
 @notice.command()
 @with_json
-def write(subject: Subjects, file: Files, language: InLanguages = [], dry_run: DryRun = False) -> None:  # noqa: B006
+@with_options(_given_texts, "texts")
+def write(texts: Texts, dry_run: DryRun = False) -> None:
     """Keep a notice as a draft, and check it as a message."""
-    texts = _texts(subject, file, language)
+    if not texts:
+        raise typer.BadParameter("give a --subject and a --file", param_hint="--subject")
     problems = _lint(_issue_of(texts))
     number = None if dry_run else _add(texts)
     document = {"notice": number, "languages": sorted(texts), "lint": problems, "dry_run": dry_run}
@@ -55,11 +65,10 @@ def write(subject: Subjects, file: Files, language: InLanguages = [], dry_run: D
 
 @notice.command()
 @with_json
+@with_options(_given_texts, "texts")
 def send(
+    texts: Texts,
     number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1, max=2**62, help="Of a draft.")] = None,
-    subject: Subjects = [],  # noqa: B006
-    file: Files = [],  # noqa: B006
-    language: InLanguages = [],  # noqa: B006
     subscribers: Annotated[
         int | None,
         typer.Option(
@@ -72,9 +81,9 @@ def send(
     """Send a draft, or a subject and a text, to all subscribers who are confirmed, not paused and not suppressed."""
     from digest.mail.notices import recipients
 
-    if (number is None) == (not subject):
+    if (number is None) == (not texts):
         raise typer.BadParameter("name a draft by its number, or give --subject and --file", param_hint="NUMBER")
-    texts = dict(_notice(number).texts) if number else _texts(subject, file, language)
+    texts = dict(_notice(number).texts) if number else texts
     with reading() as connection:
         count, left_out = recipients(connection, clock.now())
     document: dict[str, Any] = {"notice": number, "subscribers": count, "left_out": left_out, "dry_run": dry_run}
