@@ -44,7 +44,7 @@ class Papers(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedMessage:
     """The message that a page shows. `address`: of the subscriber who would get it; "" for a sample."""
 
     kind: Kind = Kind.DIGEST
@@ -68,12 +68,12 @@ def _wanted(
     language: Annotated[str, Query(max_length=20)] = "",
     papers: Papers = Papers.CURRENT,
     subscriber: Annotated[str, Query(max_length=254)] = "",
-) -> Wanted:
+) -> WantedMessage:
     code = language if language in visitor.site.pages.languages.codes else visitor.site.settings.language
-    return Wanted(kind, code, papers, subscriber.strip())
+    return WantedMessage(kind, code, papers, subscriber.strip())
 
 
-TheWanted = Annotated[Wanted, Depends(_wanted)]
+TheWanted = Annotated[WantedMessage, Depends(_wanted)]
 
 
 @router.page("/templates")
@@ -96,7 +96,7 @@ def show_frame(visitor: AnyRole, wanted: TheWanted, dark: bool = False) -> Respo
         raise HTTPException(404) from None
 
 
-def _message(visitor: Visitor, wanted: Wanted) -> bytes:
+def _message(visitor: Visitor, wanted: WantedMessage) -> bytes:
     """Raises NoPreview."""
     try:
         message = _composed(visitor, wanted)
@@ -107,7 +107,7 @@ def _message(visitor: Visitor, wanted: Wanted) -> bytes:
     return message
 
 
-def _composed(visitor: Visitor, wanted: Wanted) -> bytes | None:
+def _composed(visitor: Visitor, wanted: WantedMessage) -> bytes | None:
     site, now = visitor.site, clock.now()
     with read_only(site.engine) as connection:
         subscriber = _subscriber(connection, visitor, wanted.address) if wanted.address else None
@@ -131,7 +131,7 @@ def _subscriber(connection: Connection, visitor: Visitor, address: str) -> Subsc
     return subscriber
 
 
-def _issue(connection: Connection, visitor: Visitor, wanted: Wanted, is_whole: bool) -> Issue | None:
+def _issue(connection: Connection, visitor: Visitor, wanted: WantedMessage, is_whole: bool) -> Issue | None:
     """The newest issue that the kind is sent from, with the papers that are wanted; None if it belongs to no issue."""
     settings, now = visitor.site.settings, clock.now()
     if wanted.kind not in LISTED:
