@@ -32,9 +32,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_notices')),
         sa.UniqueConstraint('issue_id', name=op.f('uq_notices_issue_id')),
     )
+    op.add_column('operators', sa.Column('mailed_hash', sa.String(64, collation=collation), nullable=True))
+    op.add_column('operators', sa.Column('mailed_until', sa.DateTime(timezone=True), nullable=True))
     op.add_column('operators', sa.Column('email', sa.String(254, collation=collation), nullable=True))
+    with op.batch_alter_table('operators') as batch:
+        batch.create_unique_constraint(op.f('uq_operators_mailed_hash'), ['mailed_hash'])
 
 
 def downgrade() -> None:
-    op.drop_column('operators', 'email')
+    with op.batch_alter_table('operators') as batch:
+        batch.drop_constraint(op.f('uq_operators_mailed_hash'), type_='unique')
+    for name in ('email', 'mailed_until', 'mailed_hash'):
+        op.drop_column('operators', name)
     op.drop_table('notices')

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class IssueKind(StrEnum):
-    """What an issue ranks, or that it is a notice."""
+    """What an issue ranks; a notice ranks nothing."""
 
     DAILY = "daily"  # the papers of the last days
     WEEKLY = "weekly"  # a whole week anew, for weekly subscribers

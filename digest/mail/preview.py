@@ -62,6 +62,17 @@ def preview_message(
     return IssueComposer(issue, Fragments.from_json(stored), context, further).compose(draft).envelope.message
 
 
+def preview_first_issue(
+    engine: Engine, context: MailContext, issue: Issue, now: datetime, language: str = ""
+) -> bytes | None:
+    """Compose the message of an issue as a sample subscriber's first, which welcomes them."""
+    draft = _draft(engine, context, issue, _sample_subscriber(_SAMPLE_ADDRESS, now, language), now)
+    if draft is None or draft.selection is None:
+        return None
+    welcome = replace(draft, selection=replace(draft.selection, first=True))
+    return compose_alone(welcome, context).envelope.message
+
+
 def preview_transactional(
     context: MailContext, kind: Kind, subscriber: Subscriber | None, now: datetime, language: str = ""
 ) -> bytes:

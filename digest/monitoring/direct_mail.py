@@ -15,7 +15,7 @@ _LONGEST_SUBJECT = 150  # characters
 
 
 def send_directly(relays: Sequence[Relay], envelopes: Sequence[Envelope]) -> str:
-    """Send at once, and wait for the replies. Returns the problems in words, "" if there are none."""
+    """Send at once, and wait for the replies. Returns the problems, or ""."""
     if not relays:
         return "no mail server is set"
     with Sender(relays, connections=1, timeouts=_TIMEOUTS) as relay:

@@ -40,6 +40,7 @@ class Operator:
     link_until: datetime | None  # of a link that was not used yet
     sessions: int
     seen_at: datetime | None  # in any of the sessions
+    email: str | None = None
 
 
 class InvalidName(ValueError):
@@ -80,6 +81,28 @@ def make_link(connection: Connection, name: str, role: OperatorRole, now: dateti
     return secret
 
 
+def set_address(connection: Connection, name: str, address: str, now: datetime) -> None:
+    """Store the address to which links for an operator are mailed; "" for none."""
+    change = update(operators).where(operators.c.name == name)
+    connection.execute(change.values(email=address or None, mailed_hash=None, mailed_until=None))
+    _record(connection, name, "address changed" if address else "address removed", now)
+
+
+def link_to_mail(connection: Connection, name: str, now: datetime) -> tuple[str, str] | None:
+    """The secret of a link and the address that it is mailed to; None without an operator of this name and address.
+
+    It replaces the last one that was mailed, but none that was printed.
+    """
+    secret = secrets.token_urlsafe(32)
+    change = update(operators).where(operators.c.name == name, operators.c.email.is_not(None))
+    link = {"mailed_hash": _hash(secret), "mailed_until": now + LINK_LIFETIME}
+    address = connection.scalar(change.values(link).returning(operators.c.email))
+    if address is None:
+        return None
+    _record(connection, name, "sign-in link mailed", now)
+    return secret, address
+
+
 def remove(connection: Connection, name: str, now: datetime) -> bool:
     """Remove an operator with all links, sessions and API tokens; False if there is none of this name."""
     _end_sessions(connection, name)
@@ -94,11 +117,20 @@ def all_operators(connection: Connection, now: datetime) -> list[Operator]:
     """By name, with the links and sessions that still work."""
     used = select(sessions.c.operator, func.count().label("number"), func.max(sessions.c.seen_at).label("seen_at"))
     live = used.where(_is_live(now)).group_by(sessions.c.operator).subquery()
-    columns = (operators.c.name, operators.c.role, operators.c.added_at, operators.c.link_until)
+    columns = (operators.c.name, operators.c.role, operators.c.added_at, operators.c.link_until, operators.c.email)
     query = select(*columns, live.c.number, live.c.seen_at).outerjoin(live, live.c.operator == operators.c.name)
+    rows = connection.execute(query.order_by(operators.c.name))
     return [
-        Operator(name, OperatorRole(role), added_at, until if until and until > now else None, number or 0, seen_at)
-        for name, role, added_at, until, number, seen_at in connection.execute(query.order_by(operators.c.name))
+        Operator(
+            name=row.name,
+            role=OperatorRole(row.role),
+            added_at=row.added_at,
+            link_until=row.link_until if row.link_until and row.link_until > now else None,
+            sessions=row.number or 0,
+            seen_at=row.seen_at,
+            email=row.email,
+        )
+        for row in rows
     ]
 
 
@@ -110,9 +142,11 @@ def sign_in(connection: Connection, secret: str, now: datetime, old_session: str
 
     The session that the browser had before ends, and its id is never used again.
     """
-    link = (operators.c.link_hash == _hash(secret), operators.c.link_until > now)
-    used = update(operators).where(*link).values(link_hash=None, link_until=None).returning(operators.c.name)
-    name = connection.scalar(used)
+    name = None
+    for link in ("link", "mailed"):
+        given, until = operators.c[f"{link}_hash"], operators.c[f"{link}_until"]
+        used = update(operators).where(given == _hash(secret), until > now)
+        name = name or connection.scalar(used.values({given: None, until: None}).returning(operators.c.name))
     if name is None:
         return None
     if old_session:

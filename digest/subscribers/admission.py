@@ -32,6 +32,7 @@ EVENTS = "sign-ups"  # the subject of the events that tell the operator
 REFUSED = "refused requests"
 WITHOUT_FORM_TIME = 2  # what a request counts that does not come from one of our forms
 API_REQUESTS_AN_HOUR = 5_000  # of a token
+LINKS_AN_HOUR = 3  # mailed to an operator
 _ROUNDING = 0.001  # seconds
 _MOST_REMEMBERED = 10_000
 
@@ -182,6 +183,17 @@ class Admission:
             if ahead - HOUR > _ROUNDING:
                 self._remember(("", self._key(bucket), count), ahead - HOUR)
                 raise TooMany(bucket.scope, ahead - HOUR)
+
+    def take_link(self, connection: Connection, client: str, name: str, now: datetime) -> bool:
+        """As take_attempt(), for a client that asks for a link to be mailed. False if `name` was asked for too often,
+        whether there is such an operator or not.
+        """
+        self.take_attempt(connection, Attempt.SIGN_IN, client, now)
+        bucket = RequestBucket(LimitScope.CLIENT, f"console operator {name}", LINKS_AN_HOUR)
+        is_too_often = self._fill(connection, [(bucket, 1)], now)[bucket] - HOUR > _ROUNDING
+        if is_too_often:  # nobody can keep the operator out for longer by asking again and again
+            self._fill(connection, [(bucket, -1)], now)
+        return not is_too_often
 
     def _fill(
         self, connection: Connection, takes: Sequence[tuple[RequestBucket, int]], now: datetime

@@ -11,12 +11,14 @@ from digest import clock as the_clock
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import buckets
 from digest.issues.audit import audit_all
+from digest.issues.issue import NoticeText
 from digest.issues.store import issue_by_id, issue_dates, newest_issue
 from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.ledger.replies import count_replies, replies_to
 from digest.ledger.sending import claim
 from digest.ledger.totals import counts_of, uncounted_issues
+from digest.mail.notices import add_notice, send_notice
 from digest.papers.collecting import last_runs
 from digest.settings import settings
 from digest.subscribers.admission import Admission, EmailRequest
@@ -258,9 +260,20 @@ def test_feedback_by_a_link_in_one_email_decides_on_the_next(jobs, engine, clock
 def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
     made = schedule(jobs)
     assert str(made.timezone) == "UTC"
-    assert {job.id for job in made.get_jobs()} == {"collect", "cut", "sweep", "profiles", "fit", "similar", "tidy"}
+    names = {"collect", "cut", "sweep", "notices", "profiles", "fit", "similar", "tidy"}
+    assert {job.id for job in made.get_jobs()} == names
     defaults = made._job_defaults
     assert (defaults["coalesce"], defaults["max_instances"], defaults["misfire_grace_time"]) == (True, 1, None)
+
+
+def test_the_notice_that_an_operator_has_sent_is_queued_once(jobs, engine):
+    add_subscriber(engine, "ada@example.com")
+    with transaction(engine) as connection:
+        send_notice(connection, add_notice(connection, {"en": NoticeText("Subject", "Text")}, at(5)), at(5))
+    for _ in range(2):
+        jobs.notices()
+    with read_only(engine) as connection:
+        assert [(each.issue, each.candidates) for each in audit_all(connection)] == [(f"{DAY} notice", 1)]
 
 
 def test_two_schedulers_cut_one_issue(jobs, engine, database_url, clock):

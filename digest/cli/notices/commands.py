@@ -1,7 +1,6 @@
 """The commands notice write, send, list, preview, test and cancel: what an operator tells all subscribers."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +9,13 @@ import typer
 from digest import clock
 from digest.cli.lookup import hint_workers, open_database, reading, require_mail_server, valid_address
 from digest.cli.mail import Format, InLanguage, language_tag, open_in_browser, send_once
-from digest.cli.options import DryRun, Why
-from digest.cli.output import NotReady, answer, complain, print_json, report, table, with_json, writes_json
+from digest.cli.notices.texts import add_draft, issue_of, lint_lines, message_of, stored_notice, texts_of
+from digest.cli.options import DryRun, Why, with_options
+from digest.cli.output import answer, complain, print_json, report, table, with_json, writes_json
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.issues.issue import Issue, NoticeText
+    from digest.issues.issue import NoticeText
     from digest.mail.notices import Notice
 
 notice = typer.Typer(help="Notices to all subscribers.", no_args_is_help=True)
@@ -39,13 +39,23 @@ InLanguages = Annotated[
 _LISTED = 50
 
 
+Texts = dict[str, "NoticeText"]  # by language
+
+
+def _given_texts(subject: Subjects = [], file: Files = [], language: InLanguages = []) -> Texts:  # noqa: B006
+    """Of the options; empty without any."""
+    return texts_of(subject, file, language) if subject or file else {}
+
+
 @notice.command()
 @with_json
-def write(subject: Subjects, file: Files, language: InLanguages = [], dry_run: DryRun = False) -> None:  # noqa: B006
+@with_options(_given_texts, "texts")
+def write(texts: Texts, dry_run: DryRun = False) -> None:
     """Keep a notice as a draft, and check it as a message."""
-    texts = _texts(subject, file, language)
-    problems = _lint(_issue_of(texts))
-    number = None if dry_run else _add(texts)
+    if not texts:
+        raise typer.BadParameter("give a --subject and a --file", param_hint="--subject")
+    problems = lint_lines(issue_of(texts))
+    number = None if dry_run else add_draft(texts)
     document = {"notice": number, "languages": sorted(texts), "lint": problems, "dry_run": dry_run}
     first = f"Would be kept as a draft, in {', '.join(sorted(texts))}."
     if number:
@@ -55,14 +65,15 @@ def write(subject: Subjects, file: Files, language: InLanguages = [], dry_run: D
 
 @notice.command()
 @with_json
+@with_options(_given_texts, "texts")
 def send(
+    texts: Texts,
     number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1, max=2**62, help="Of a draft.")] = None,
-    subject: Subjects = [],  # noqa: B006
-    file: Files = [],  # noqa: B006
-    language: InLanguages = [],  # noqa: B006
     subscribers: Annotated[
         int | None,
-        typer.Option("--subscribers", metavar="N", help="How many get it, as --dry-run says: a guard against slips."),
+        typer.Option(
+            "--subscribers", metavar="N", help="Number of recipients, as --dry-run prints it: a guard against slips."
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Although the same was sent within a day.")] = False,
     dry_run: DryRun = False,
@@ -70,15 +81,15 @@ def send(
     """Send a draft, or a subject and a text, to all subscribers who are confirmed, not paused and not suppressed."""
     from digest.mail.notices import recipients
 
-    if (number is None) == (not subject):
+    if (number is None) == (not texts):
         raise typer.BadParameter("name a draft by its number, or give --subject and --file", param_hint="NUMBER")
-    texts = dict(_notice(number).texts) if number else _texts(subject, file, language)
+    texts = dict(stored_notice(number).texts) if number else texts
     with reading() as connection:
         count, left_out = recipients(connection, clock.now())
     document: dict[str, Any] = {"notice": number, "subscribers": count, "left_out": left_out, "dry_run": dry_run}
     others = "".join(f" Not to {n:,}: {reason}." for reason, n in left_out.items())
     if dry_run:
-        problems = _lint(_issue_of(texts))
+        problems = lint_lines(issue_of(texts))
         return report(document | {"lint": problems}, f"Would go to {count:,} subscribers.{others}", *problems)
     _confirm(count, subscribers)
     number = _send(number, texts, again)
@@ -168,7 +179,7 @@ def preview(
     """Print the message that subscribers get."""
     from digest.mail.preview import body_of, preview_page
 
-    message = _message(_issue_of(dict(_notice(number).texts)), language or "")
+    message = message_of(issue_of(dict(stored_notice(number).texts)), language or "")
     if open_:
         return open_in_browser(preview_page(message))
     content = message if format_ is Format.RAW else body_of(message, format_.value).encode()
@@ -191,7 +202,7 @@ def send_test(
     from digest.mail.preview import test_envelope
 
     require_mail_server()
-    address, issue = valid_address(address), _issue_of(dict(_notice(number).texts))
+    address, issue = valid_address(address), issue_of(dict(stored_notice(number).texts))
     context = wiring.mail_context(settings())
     envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())
     assert envelope is not None
@@ -207,92 +218,19 @@ def cancel(number: Number, reason: Why = "", dry_run: DryRun = False) -> None:
     from digest.ledger.kinds import IssueKind, IssueStatus
     from digest.mail.notices import take_back
 
-    notice, now, changed = _notice(number), clock.now(), False
+    notice, now, changed = stored_notice(number), clock.now(), False
     is_running = notice.status in (IssueStatus.RUNNING, IssueStatus.PAUSED)
     may_change = is_running or (notice.issue_id is None and notice.sent_at is not None)
     if may_change and not dry_run:
         with transaction(open_database()) as connection:
             changed = take_back(connection, number, now)
-        notice = _notice(number)
+        notice = stored_notice(number)
         if not changed and notice.date:
             changed = bool(halt(open_database(), notice.date, IssueStatus.CANCELLED, now, IssueKind.NOTICE, reason))
-            notice = _notice(number)
+            notice = stored_notice(number)
     document = _document(notice) | {"changed": changed, "dry_run": dry_run}
     if not may_change:
         return report(document, f"Nothing {'would change' if dry_run else 'changed'}: it is {_state(notice)}.")
     if dry_run:
         return report(document, f"Notice {number}, now {_state(notice)}, would not be sent any further.")
     return report(document, f"Notice {number} is not sent any further. It is now: {_state(notice)}.")
-
-
-# --- shared ---
-
-
-def _notice(number: int) -> "Notice":
-    from digest.mail.notices import notice_of
-
-    with reading() as connection:
-        stored = notice_of(connection, number)
-    if stored is None:
-        raise NotReady(f"There is no notice {number}. To list them: digest notice list")
-    return stored
-
-
-def _texts(subjects: list[str], files: list[Path], languages: list[str]) -> "dict[str, NoticeText]":
-    """The texts by language. Raises typer.BadParameter."""
-    from digest.mail.notices import BadNotice, checked
-
-    languages = languages or [settings().language]
-    if not len(subjects) == len(files) == len(languages) == len(set(languages)):
-        raise typer.BadParameter("give a --subject, a --file and a different --language for each", param_hint="--file")
-    try:
-        return checked(
-            {code: (subject, _read(file)) for code, subject, file in zip(languages, subjects, files, strict=True)}
-        )
-    except BadNotice as problem:
-        raise typer.BadParameter(str(problem), param_hint="--file") from None
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as problem:
-        raise typer.BadParameter(f"{file} cannot be read: {problem.strerror}", param_hint="--file") from None
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"{file} is not in UTF-8", param_hint="--file") from None
-
-
-def _add(texts: "dict[str, NoticeText]") -> int:
-    from digest.database.engine import transaction
-    from digest.mail.notices import add_notice
-
-    with transaction(open_database()) as connection:
-        return add_notice(connection, texts, clock.now())
-
-
-def _issue_of(texts: "dict[str, NoticeText]") -> "Issue":
-    from digest.mail.notices import as_issue
-    from digest.settings.composing import frozen_settings
-
-    return as_issue(texts, frozen_settings(settings()), clock.now())
-
-
-def _message(issue: "Issue", language: str) -> bytes:
-    from digest import wiring
-    from digest.mail.preview import preview_message
-
-    message = preview_message(open_database(), wiring.mail_context(settings()), issue, None, clock.now(), language)
-    assert message is not None
-    return message
-
-
-def _lint(issue: "Issue") -> list[str]:
-    """A line for each rule that the message breaks, by language."""
-    return [line for language in sorted(issue.settings.notice) for line in _findings(issue, language)]
-
-
-def _findings(issue: "Issue", language: str) -> Iterator[str]:
-    from digest.lint import lint
-
-    for rule, problems in lint(_message(issue, language)).problems.items():
-        yield f"{language}: {rule.id}: {'; '.join(problems)}. {rule.remedy}"

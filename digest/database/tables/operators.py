@@ -12,7 +12,10 @@ operators = table(
     Column("added_at", Instant, nullable=False),
     Column("link_hash", Code(64), unique=True),  # SHA-256 of the link to sign in; null once used
     Column("link_until", Instant),
-    Column("email", Code(254)),  # to which such a link is mailed; null: none is
+    # A link that was asked for on the page, apart from the other: a stranger who asks for one must not replace that.
+    Column("mailed_hash", Code(64), unique=True),
+    Column("mailed_until", Instant),
+    Column("email", Code(254)),  # to which it is mailed; null: none is
     CheckConstraint("role IN ('viewer', 'operator')", name="role"),
 )
 

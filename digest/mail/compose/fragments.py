@@ -153,8 +153,9 @@ def first_words(issue: Issue, branding: Branding, language: Language) -> str:
     line = one_line(issue.notice_in(language.code)[1].text)
     if columns(line) < _SHORTEST_PREHEADER:
         line += " " + language.say(_("This is a notice to all subscribers of %(title)s.", title=branding.title))
-    words = cut(line, _PREHEADER)
-    return words if columns(words) <= _PREHEADER else cut(line, _PREHEADER // 2)
+    room = 9 * _PREHEADER  # bytes, so that a short Chinese one stays whole
+    words = cut(line, _PREHEADER, room)
+    return words if columns(words) <= _PREHEADER else cut(line, _PREHEADER // 2, room)
 
 
 def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFragments:

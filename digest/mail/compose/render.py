@@ -110,7 +110,7 @@ class Renderer:
         return self._message(OF_ISSUE[issue.kind], _common_values(_PLACEHOLDERS, branding) | values, cards)
 
     def notice(self, issue: Issue, branding: Branding) -> MessageParts:
-        """Render a notice with placeholders. What it says may be in another language than everything around it."""
+        """Render a notice with placeholders. Its text may be in another language than everything around it."""
         code, notice = issue.notice_in(self.language.code)
         values = {"notice": notice, "written": self.languages.get(code), "paragraphs": paragraphs(notice.text)}
         values |= {"issue_path": issue.path, "day_short": self.language.short_date(issue.date)}

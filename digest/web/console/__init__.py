@@ -14,7 +14,7 @@ from digest.web.console import (
     webhooks,
 )
 from digest.web.console.access import ConsoleRouter
-from digest.web.console.mail import notices
+from digest.web.console.mail import notices, templates
 
 router = ConsoleRouter()
 for page in (
@@ -22,6 +22,7 @@ for page in (
     next_issue,
     past_issues,
     notices,
+    templates,
     reports,
     people,
     actions,

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from digest import clock
 from digest.database.engine import read_only
+from digest.monitoring.operators import all_operators
 from digest.monitoring.surroundings import read_sources
 from digest.papers.collecting import newest_runs
 from digest.settings import PREFIX, Settings
@@ -33,7 +34,9 @@ def show_sources(visitor: AnyRole) -> Response:
 def show_settings(visitor: AnyRole) -> Response:
     settings = visitor.site.settings
     groups = [(group.__doc__, [_row(settings, name) for name in group.model_fields]) for group in GROUPS]
-    return visitor.show("settings", groups=groups)
+    with read_only(visitor.site.engine) as connection:
+        people = all_operators(connection, clock.now())
+    return visitor.show("settings", groups=groups, people=people)
 
 
 def _row(settings: Settings, name: str) -> tuple[str, str, bool]:

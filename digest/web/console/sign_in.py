@@ -1,5 +1,7 @@
 """Signing in with a one-time link, and signing out."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import structlog
 from fastapi import Request, Response
 
@@ -7,7 +9,10 @@ from digest import clock
 from digest.database.engine import transaction
 from digest.ledger import events
 from digest.monitoring import operators
+from digest.monitoring.operators import LONGEST_NAME
+from digest.monitoring.sign_in_mail import mail_requested_link
 from digest.subscribers.admission import Attempt, TooMany
+from digest.subscribers.preferences import value
 from digest.web.console.access import (
     PATH,
     THROUGH,
@@ -18,12 +23,33 @@ from digest.web.console.access import (
     session_of,
     stranger_page,
 )
-from digest.web.site import PageRouter, TheSite
+from digest.web.site import PageRouter, Posted, Site, TheSite
 
 log = structlog.get_logger()
 
 router = ConsoleRouter()
 open_to_all = PageRouter()
+# Not in the request's own thread: the next request of the same connection would wait for it, and tell who exists.
+_errands = ThreadPoolExecutor(1, "sign-in links")
+
+
+@open_to_all.page(PATH + "/sign-in")
+async def ask_for_link_page(site: TheSite) -> Response:
+    return stranger_page(site, "sign_in_first", 200)
+
+
+@open_to_all.post(PATH + "/sign-in")
+def ask_for_link(site: TheSite, request: Request, form: Posted) -> Response:
+    """Mail a link to the operator of this name. The answer is the same for every name, and comes before the look-up."""
+    name, client = value(form, "operator").strip()[:LONGEST_NAME], request.client.host if request.client else ""
+    try:
+        with transaction(site.engine) as connection:
+            may_send = site.admission.take_link(connection, client, name, clock.now())
+    except TooMany as problem:
+        return _too_many(site, problem)
+    if may_send:
+        _errands.submit(mail_requested_link, site.engine, site.settings, name)
+    return stranger_page(site, "link_on_its_way", 200)
 
 
 @open_to_all.page(PATH + "/sign-in/{secret}")
@@ -43,13 +69,17 @@ def sign_in(site: TheSite, request: Request, secret: str) -> Response:
             if session is None:
                 events.record_once_a_day(connection, now, "console", "a link to sign in did not work", {})
     except TooMany as problem:
-        answer = stranger_page(site, "too_many_attempts", 429, minutes=max(1, round(problem.seconds / 60)))
-        answer.headers["Retry-After"] = str(int(problem.seconds) + 1)
-        return answer
+        return _too_many(site, problem)
     if session is None:
         log.warning("a link to sign in to the console did not work")
         return stranger_page(site, "wrong_link", 403)
     return keep_session(go_to(site, ""), site.settings, session)
+
+
+def _too_many(site: Site, problem: TooMany) -> Response:
+    answer = stranger_page(site, "too_many_attempts", 429, minutes=max(1, round(problem.seconds / 60)))
+    answer.headers["Retry-After"] = str(int(problem.seconds) + 1)
+    return answer
 
 
 @open_to_all.post(PATH + "/sign-out")

@@ -10,8 +10,10 @@ from digest.clock import now
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, webhook_events
 from digest.issues.editing import choices_of
+from digest.issues.issue import NoticeText
 from digest.ledger.kinds import SuppressionReason
 from digest.ledger.outbox import CHOSEN_TYPES, EventType, NewEvent, publish
+from digest.mail.notices import add_notice
 from digest.mail.pauses import current, pause_by_hand
 from digest.monitoring.heartbeats import Role, beat, this_process
 from digest.monitoring.webhooks.endpoints import add as add_endpoint
@@ -46,12 +48,17 @@ PATHS = (
     "/subscribers?q=ada",
     "/subscribers/1",
     "/suppressions?q=ada1@example.org",
+    "/notices",
+    "/notices/new",
+    "/notices/1",
+    "/templates",
     "/sources",
     "/webhooks",
     "/webhooks/1",
     "/webhooks/1/remove",
     "/settings",
     "/log",
+    "/sign-in",
     "/sign-in/x",
 )
 STATES = ("accepted", "refused", "quarantined", "uncertain", "sending")
@@ -77,6 +84,9 @@ def fill_console(visit) -> None:
         publish(connection, EventType.ISSUE_CUT, now(), [NewEvent(), NewEvent()])
         failed = {"state": "failed", "attempts": 10, "status": 502, "answer": "<h1>Bad gateway</h1>"}
         connection.execute(update(webhook_events).where(webhook_events.c.id == 1).values(**failed, attempted_at=now()))
+    texts = {"en": NoticeText("We move on Monday", "The address changes."), "zh-CN": NoticeText("搬家", "网址会改变。")}
+    with transaction(visit.engine) as connection:
+        add_notice(connection, texts, now())
     pause_by_hand(visit.engine, "slow.example", "their server is down", now())
 
 
@@ -220,6 +230,27 @@ def test_every_action_about_webhooks_is_done_by_keyboard_alone(page, visit, widt
     press(page, "Enable", "The endpoint is enabled.")
     press(page, "Remove…", "Remove endpoint 1?")
     press(page, "Remove this endpoint", "The endpoint is removed.")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_notice_is_written_changed_sent_and_taken_back_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "Notices", "A notice goes to every subscriber")
+    press(page, "Write a notice", "Plain text.")
+    write(page, "Subject, en", "We move")
+    write(page, "Text, en", "The address changes.")
+    press(page, "Keep as a draft", "Nobody gets it before you send it.")
+    press(page, "Change it", "Plain text.")
+    write(page, "Subject, zh-CN", "搬家")
+    write(page, "Text, zh-CN", "网址会改变。")
+    press(page, "Keep as a draft", "Nobody gets it before you send it.")
+    write(page, "Type the number of subscribers", "11")  # of twelve, one is suppressed
+    press(page, "Send to all", "The notice is sent")
+    press(page, "Take it back", "is a draft again")
+    press(page, "Templates", "As a subscriber gets it now")
+    frame = page.frame_locator("iframe").first
+    frame.get_by_text("Unsubscribe").first.wait_for()
+    assert frame.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") != "rgba(0, 0, 0, 0)"
 
 
 def test_the_page_follows_what_happens_and_leaves_alone_what_somebody_types(page, visit, site) -> None:

@@ -15,7 +15,7 @@ CLIPPED_AT = 102_400  # bytes of HTML beyond which Gmail cuts a message off
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """What a page says about a message. Sizes are in bytes, as they go over the wire."""
+    """The facts of a message for a page. Sizes are in bytes on the wire."""
 
     subject: str
     text: str
@@ -37,6 +37,6 @@ def view_of(message: bytes) -> MessageView:
 
 
 def framed(message: bytes, dark: bool) -> Response:
-    """The HTML of a message, as a page of its own for a frame."""
+    """The HTML of a message as a page, for a frame."""
     html = in_scheme(ParsedMessage(message).html, dark)
     return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})

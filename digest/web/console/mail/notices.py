@@ -100,7 +100,7 @@ def _form(visitor: Visitor, action: str, texts: Mapping[str, tuple[str, str]], p
 
 @router.page(_NOTICE)
 def show_notice(visitor: AnyRole, number: Number) -> Response:
-    """What it says in each language, what lint says about that, whom it reaches, and what became of it."""
+    """Its message in each language with lint findings, the number of subscribers who get it, and its history."""
     site, now = visitor.site, clock.now()
     notice = _stored(site, number)
     with read_only(site.engine) as connection:
@@ -189,7 +189,7 @@ def test_notice(visitor: OperatorOnly, number: Number, form: Posted) -> Response
 
 
 def _send_test(visitor: Visitor, notice: Notice, address: str, language: str) -> None:
-    """What became of it is an event of the notice, without the address."""
+    """The result is an event of the notice, without the address."""
     site, now = visitor.site, clock.now()
     issue = notices.as_issue(notice.texts, frozen_settings(site.settings), now)
     envelope = test_envelope(site.engine, mail_context(site.settings), issue, address, language, now)
