@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
+from digest.cli.api.commands import api_tokens
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.output import WIDTH, NotReady, complain
@@ -78,6 +79,7 @@ for _panel, _commands in _COMMANDS.items():
 app.add_typer(subscribers.subscribers, name="subscribers", rich_help_panel="Subscribers")
 app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Subscribers")
 app.add_typer(console, name="console", rich_help_panel="Run")
+app.add_typer(api_tokens, name="api-tokens", rich_help_panel="Run")
 
 
 def main() -> None:

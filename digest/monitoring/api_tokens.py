@@ -123,10 +123,13 @@ def revoke(connection: Connection, name: str, now: datetime) -> bool:
 
 def revoke_all_of(connection: Connection, operator: str, now: datetime) -> list[str]:
     """End every token that an operator made, with their access: they may have kept a copy. Returns the names."""
+    return [name for name in names_of(connection, operator) if revoke(connection, name, now)]
+
+
+def names_of(connection: Connection, operator: str) -> list[str]:
+    """The tokens that an operator made and nobody revoked."""
     query = select(api_tokens.c.name).where(api_tokens.c.created_by == operator, api_tokens.c.revoked_at.is_(None))
-    return [
-        name for name in connection.scalars(query.order_by(api_tokens.c.name)).all() if revoke(connection, name, now)
-    ]
+    return list(connection.scalars(query.order_by(api_tokens.c.name)))
 
 
 def all_tokens(connection: Connection) -> list[ApiToken]:

@@ -17,7 +17,7 @@ from tests.support.scenario import MORNING, add_papers, cut
 
 # Commands that only read. Every other one has --dry-run.
 READING = {
-    "console operators",
+    "api-tokens list", "console operators",
     "audit", "backtest", "check", "doctor", "explain", "lint", "preview", "search", "status", "subscribers count",
     "subscribers export", "subscribers list", "subscribers show", "suppressions list", "upcoming",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from digest.database.engine import read_only
-from digest.ledger.kinds import IssueKind, Kind, State
+from digest.ledger.kinds import Kind, State
 from digest.monitoring import delivery_list
 from digest.monitoring.api_tokens import Scope
 from digest.monitoring.delivery_list import DeliveryDetails
@@ -17,7 +17,7 @@ from digest.web.api.access import ApiRouter, Caller, TheCaller
 from digest.web.api.issues import stored_issue_id
 from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
 from digest.web.api.problems import ApiError
-from digest.web.api.values import IssueDay, Number
+from digest.web.api.values import IssueDay, IssueKindName, Number
 
 router = ApiRouter(tags=["deliveries"])
 
@@ -125,7 +125,7 @@ def list_deliveries_of_issue(
     request: Request,
     response: Response,
     day: IssueDay,
-    kind: IssueKind,
+    kind: IssueKindName,
     state: _State = None,
     limit: Limit = 50,
     cursor: Cursor = "",

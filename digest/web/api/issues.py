@@ -22,7 +22,7 @@ from digest.web.api.access import ApiRouter, Caller, TheCaller
 from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
 from digest.web.api.papers import PaperResource
 from digest.web.api.problems import ApiError
-from digest.web.api.values import IssueDay, ReasonGiven
+from digest.web.api.values import IssueDay, IssueKindName, ReasonGiven
 
 router = ApiRouter(tags=["issues"])
 
@@ -118,7 +118,7 @@ def list_issues(
 
 
 @router.read(Scope.ISSUES_READ, _ONE)
-def show_issue(caller: TheCaller, day: IssueDay, kind: IssueKind) -> IssueWithSums:
+def show_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWithSums:
     """Show an issue with the sums of its deliveries."""
     return _with_sums(caller, day, kind)
 
@@ -129,7 +129,7 @@ def list_papers_of_issue(
     request: Request,
     response: Response,
     day: IssueDay,
-    kind: IssueKind,
+    kind: IssueKindName,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> RankedPaperPage:
@@ -151,32 +151,32 @@ def list_papers_of_issue(
 
 
 @router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/pause", errors=[409])
-def pause_issue(caller: TheCaller, day: IssueDay, kind: IssueKind, body: _Reason = _NO_REASON) -> IssueWithSums:
+def pause_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName, body: _Reason = _NO_REASON) -> IssueWithSums:
     """Pause an issue. Messages that are on their way still arrive. 409: it is cancelled."""
     return _halt(caller, day, kind, IssueStatus.PAUSED, body.reason)
 
 
 @router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/resume", errors=[409])
-def resume_issue(caller: TheCaller, day: IssueDay, kind: IssueKind) -> IssueWithSums:
+def resume_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWithSums:
     """Resume a paused issue. 409: it is cancelled."""
     return _halt(caller, day, kind, IssueStatus.RUNNING)
 
 
 @router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/cancel")
-def cancel_issue(caller: TheCaller, day: IssueDay, kind: IssueKind, body: _Reason = _NO_REASON) -> IssueWithSums:
+def cancel_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName, body: _Reason = _NO_REASON) -> IssueWithSums:
     """Cancel an issue. What was not sent never will be, and the date is not cut again."""
     return _halt(caller, day, kind, IssueStatus.CANCELLED, body.reason)
 
 
 @router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/withdraw")
-def withdraw_issue(caller: TheCaller, day: IssueDay, kind: IssueKind, body: _Reason = _NO_REASON) -> IssueWithSums:
+def withdraw_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName, body: _Reason = _NO_REASON) -> IssueWithSums:
     """Take an issue off the site and the feeds, and cancel what of it was not sent."""
     reason = " ".join(body.reason.split())
     return _change(caller, day, kind, lambda issue_id: withdraw(caller.site.engine, issue_id, reason, clock.now()))
 
 
 @router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/show-again")
-def show_issue_again(caller: TheCaller, day: IssueDay, kind: IssueKind) -> IssueWithSums:
+def show_issue_again(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWithSums:
     """Show a withdrawn issue on the site again. What was cancelled stays cancelled."""
     return _change(caller, day, kind, lambda issue_id: show_again(caller.site.engine, issue_id, clock.now()))
 

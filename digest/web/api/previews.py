@@ -8,14 +8,13 @@ from pydantic import BaseModel, Field
 from digest import clock
 from digest.database.engine import read_only
 from digest.issues.store import issue_on
-from digest.ledger.kinds import IssueKind
 from digest.lint import ParsedMessage, lint
 from digest.mail.preview import preview_message
 from digest.monitoring.api_tokens import Scope
 from digest.web.api.access import ApiRouter, TheCaller
 from digest.web.api.issues import no_issue
 from digest.web.api.problems import ApiError
-from digest.web.api.values import IssueDay
+from digest.web.api.values import IssueDay, IssueKindName
 
 router = ApiRouter(tags=["issues"])
 
@@ -45,7 +44,7 @@ def preview_issue(
     caller: TheCaller,
     request: Request,
     day: IssueDay,
-    kind: IssueKind,
+    kind: IssueKindName,
     language: Annotated[
         str, Query(max_length=20, pattern="^[A-Za-z0-9-]*$", description="BCP 47; empty for that of the site.")
     ] = "",

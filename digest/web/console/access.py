@@ -49,6 +49,7 @@ NOTICES = {
     "resubscribed": "They are subscribed again.",
     "suppressed": "The address gets no message from now on.",
     "not-suppressed": "Nothing changed: the address is suppressed already.",
+    "token-revoked": "The token no longer works.",
     "lifted": "The address may get messages again.",
 }
 THROUGH = "console"  # in the operators' log

@@ -1,6 +1,6 @@
 """Programs that use the API."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,8 +11,14 @@ from digest.clock import now
 from digest.database.engine import transaction
 from digest.monitoring import api_tokens
 from digest.monitoring.api_tokens import Scope
-from tests.web.conftest import Visit
+from digest.settings import Settings
+from digest.subscribers import admission
+from digest.web.app import create_app
+from tests.support.scenario import add_subscriber
+from tests.web.conftest import START, Visit
+from tests.web.rendered_pages import serving
 
+ISSUE = {"date": str(START.date()), "kind": "daily"}
 Program = Callable[..., TestClient]
 
 
@@ -47,3 +53,13 @@ def program(visit: Visit, tokens: Tokens) -> Program:
         return TestClient(visit.browser.app, "http://127.0.0.1:8000/api/v1", headers=headers, client=("127.0.0.1", 1))
 
     return client
+
+
+@pytest.fixture
+def api(filled: Visit, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a site with something of each kind, whose programs may send as many requests as they like."""
+    monkeypatch.setattr(admission, "API_REQUESTS_AN_HOUR", 10_000_000)
+    for number in range(3):
+        add_subscriber(filled.engine, f"ada{number}@example.org")
+    with serving(create_app(filled.engine, settings, lambda: None)) as url:
+        yield url

@@ -10,6 +10,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
 from digest.ledger.kinds import SuppressionReason
 from digest.mail.pauses import current, pause_by_hand
+from digest.monitoring.api_tokens import token_of
 from digest.monitoring.heartbeats import Role, beat, this_process
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.subscribers.suppressions import suppress
@@ -37,6 +38,7 @@ PATHS = (
     "/suppressions?q=ada1@example.org",
     "/sources",
     "/settings",
+    "/api-tokens",
     "/log",
     "/sign-in/x",
 )
@@ -161,6 +163,26 @@ def test_every_action_about_people_is_done_by_keyboard_alone(page, visit, width)
     press(page, "Lift ada1@example.org", "The address may get messages again.")
     write(page, "Address", "gone@example.org")
     press(page, "Never email it", "The address gets no message from now on.")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_api_token_is_made_shown_once_and_revoked_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "API", "Make a token")
+    write(page, "Name of the program", "crm")
+    tab_to(page, "subscribers:read", "e => e.labels?.[0]?.innerText ?? ''")
+    page.keyboard.press("Space")
+    press(page, "Make the token", "This is the new token.")
+    assert too_wide(page, 320, 390, 1280) == []
+    page.set_viewport_size({"width": width, "height": 900})
+    assert violations(page) == []
+    token = page.locator("code.secret").inner_text()
+    with read_only(visit.engine) as connection:
+        stored = token_of(connection, token)
+    assert (stored.name, stored.scopes, stored.created_by) == ("crm", {"subscribers:read"}, "ada")
+    page.goto(page.url.rpartition("/")[0])
+    assert token not in page.content()
+    press(page, "Revoke crm", "The token no longer works.")
 
 
 def test_the_page_follows_what_happens_and_leaves_alone_what_somebody_types(page, visit, site) -> None:
