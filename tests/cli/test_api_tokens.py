@@ -10,7 +10,7 @@ pytestmark = ON_SQLITE
 
 
 @pytest.fixture
-def run(command, engine, database_url):  # noqa: ARG001 - the database
+def run(command, engine, database_url):
     return lambda *arguments: command("api-tokens", *arguments, DIGEST_DATABASE_URL=database_url, DIGEST_OPERATOR="ada")
 
 

@@ -56,6 +56,13 @@ def program(visit: Visit, tokens: Tokens) -> Program:
 
 
 @pytest.fixture
+def empty_api(visit: Visit, settings: Settings) -> Iterator[str]:
+    """The address of a site without anything."""
+    with serving(create_app(visit.engine, settings, lambda: None)) as url:
+        yield url
+
+
+@pytest.fixture
 def api(filled: Visit, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a site with something of each kind, whose programs may send as many requests as they like."""
     monkeypatch.setattr(admission, "API_REQUESTS_AN_HOUR", 10_000_000)
