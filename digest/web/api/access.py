@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, cast
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.types import DecoratedCallable
 
@@ -76,7 +77,10 @@ class ScopedRoute(APIRoute):
     scope: ClassVar[Scope]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle, allowed = super().get_route_handler(), {each.alias for each in self.dependant.query_params}
+        handle, allowed = (
+            super().get_route_handler(),
+            _parameters(self.dependant),
+        )
 
         async def admitted(request: Request) -> Response:
             await migrated(request)
@@ -87,6 +91,12 @@ class ScopedRoute(APIRoute):
             return await handle(request)
 
         return admitted
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """The names in a query that an endpoint and its dependencies read."""
+    own = {each.alias for each in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
 
 
 class ApiRouter(APIRouter):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from fastapi import Body, Request, Response
+from fastapi import Body
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.monitoring.api_tokens import Scope
 from digest.monitoring.progress import COUNTED, sums_of_issues
 from digest.web.api.access import ApiRouter, Caller, TheCaller
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
+from digest.web.api.paging import ResourcePage, ThePart
 from digest.web.api.papers import PaperResource
 from digest.web.api.problems import ApiError
 from digest.web.api.values import IssueDay, IssueKindName, ReasonGiven
@@ -106,14 +106,12 @@ class RankedPaperPage(ResourcePage):
 
 
 @router.read(Scope.ISSUES_READ, "/issues", errors=[404])
-def list_issues(
-    caller: TheCaller, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = ""
-) -> IssuePage:
+def list_issues(caller: TheCaller, part: ThePart) -> IssuePage:
     """List issues of every kind, cut last first."""
-    before = position_in(cursor, int)
+    before = part.after(int)
     with read_only(caller.site.engine) as connection:
-        listed = bare_issues(connection, limit + 1, before[0] if before else None)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.id,))
+        listed = bare_issues(connection, part.wanted, before[0] if before else None)
+    shown, following = part.cut(listed, lambda each: (each.id,))
     return IssuePage(items=[IssueResource.of(each) for each in shown], next=following)
 
 
@@ -126,21 +124,18 @@ def show_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWi
 @router.read(Scope.PAPERS_READ, _ONE + "/papers")
 def list_papers_of_issue(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     day: IssueDay,
     kind: IssueKindName,
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> RankedPaperPage:
     """List the best papers of an issue, by rank."""
-    after = position_in(cursor, int)
+    after = part.after(int)
     with read_only(caller.site.engine) as connection:
         issue = issue_on(connection, kind, day)
     if issue is None:
         raise no_issue(day, kind)
     listed = [each for each in issue.papers if each.rank > (after[0] if after else 0)]
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.rank,))
+    shown, following = part.cut(listed, lambda each: (each.rank,))
     items = [
         RankedPaperResource(rank=each.rank, score=each.score, paper=PaperResource.of(each.paper)) for each in shown
     ]

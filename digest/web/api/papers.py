@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fastapi import Path, Request, Response
+from fastapi import Path
 from pydantic import BaseModel, Field
 
 from digest.database.engine import read_only
@@ -12,7 +12,7 @@ from digest.papers.paper import Paper, Votes
 from digest.papers.store import newest_papers
 from digest.papers.store import paper as stored_paper
 from digest.web.api.access import ApiRouter, TheCaller
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
+from digest.web.api.paging import ResourcePage, ThePart
 from digest.web.api.problems import ApiError
 
 router = ApiRouter(tags=["papers"])
@@ -78,14 +78,12 @@ def _fields(paper: Paper) -> dict[str, object]:
 
 
 @router.read(Scope.PAPERS_READ, "/papers", errors=[404])
-def list_papers(
-    caller: TheCaller, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = ""
-) -> PaperPage:
+def list_papers(caller: TheCaller, part: ThePart) -> PaperPage:
     """List the papers of the archive, first seen last first."""
-    before = position_in(cursor, datetime, str)
+    before = part.after(datetime, str)
     with read_only(caller.site.engine) as connection:
-        listed = newest_papers(connection, limit + 1, before)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each[1], each[0].id))
+        listed = newest_papers(connection, part.wanted, before)
+    shown, following = part.cut(listed, lambda each: (each[1], each[0].id))
     items = [ArchivedPaper(**_fields(paper), first_seen_at=seen_at) for paper, seen_at in shown]
     return PaperPage(items=items, next=following)
 

@@ -13,6 +13,9 @@ from starlette.responses import Response
 MEDIA_TYPE = "application/problem+json"
 
 
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python 3.13 knows them
+
+
 class FieldProblem(BaseModel):
     """What is wrong with one field or parameter."""
 
@@ -55,7 +58,7 @@ class ApiError(Exception):
     def response(self) -> Response:
         document: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
         }
         if self.detail:

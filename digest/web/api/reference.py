@@ -1,4 +1,4 @@
-"""The description of the API in docs/openapi.json, generated from the routes by `python -m digest.web.api.reference`."""
+"""Writes docs/openapi.json, the description of the API, from its routes: `python -m digest.web.api.reference`."""
 
 import json
 from pathlib import Path

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
@@ -16,7 +16,7 @@ from digest.subscribers.imports import Import, RowOutcome, import_rows
 from digest.subscribers.subscriber import Preferences, Subscriber, recipient_key
 from digest.web.api.access import PATH, ApiRouter, Caller, TheCaller
 from digest.web.api.addresses import key_of, valid_address
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
+from digest.web.api.paging import ResourcePage, ThePart
 from digest.web.api.preferences import PreferencesChange, PreferencesResource, changed_preferences
 from digest.web.api.problems import ApiError, invalid_fields
 from digest.web.api.values import AddressText, Number, RequestBody, Words
@@ -84,22 +84,19 @@ def _resource(subscriber: Subscriber) -> SubscriberResource:
 @router.read(Scope.SUBSCRIBERS_READ, "/subscribers", errors=[404])
 def list_subscribers(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     status: Status | SkipJsonSchema[None] = None,
     address: Annotated[str, Query(max_length=254, description="Only the subscriber with this address.")] = "",
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> SubscriberPage:
     """List subscribers, newest first."""
-    before = position_in(cursor, int)
+    before = part.after(int)
     with read_only(caller.site.engine) as connection:
         if address:
             subscriber = store.by_key(connection, key) if (key := key_of(caller, address)) else None
             listed = [subscriber] if subscriber and status in (None, subscriber.status) and not before else []
         else:
-            listed = store.newest(connection, limit + 1, before[0] if before else None, status)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.id,))
+            listed = store.newest(connection, part.wanted, before[0] if before else None, status)
+    shown, following = part.cut(listed, lambda each: (each.id,))
     return SubscriberPage(items=[_resource(each) for each in shown], next=following)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from digest import clock
@@ -19,7 +19,7 @@ from digest.subscribers.suppressions import (
 )
 from digest.web.api.access import PATH, ApiRouter, TheCaller
 from digest.web.api.addresses import key_of, valid_address
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
+from digest.web.api.paging import ResourcePage, ThePart
 from digest.web.api.problems import ApiError
 from digest.web.api.values import AddressText, ReasonGiven, RecipientKey
 
@@ -64,21 +64,18 @@ def _resource(suppression: Suppression) -> SuppressionResource:
 @router.read(Scope.SUPPRESSIONS_READ, "/suppressions", errors=[404])
 def list_suppressions(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     address: Annotated[str, Query(max_length=254, description="Only the suppression of this address.")] = "",
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> SuppressionPage:
     """List suppressions, newest first."""
-    before = position_in(cursor, datetime, str)
+    before = part.after(datetime, str)
     with read_only(caller.site.engine) as connection:
         if address:
             one = suppression_with(connection, key) if (key := key_of(caller, address)) else None
             listed = [one] if one and not before else []
         else:
-            listed = all_suppressions(connection, limit + 1, before)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.created_at, each.key))
+            listed = all_suppressions(connection, part.wanted, before)
+    shown, following = part.cut(listed, lambda each: (each.created_at, each.key))
     return SuppressionPage(items=[_resource(each) for each in shown], next=following)
 
 

@@ -1,5 +1,7 @@
 """How many requests a token and a client with wrong tokens may send."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
@@ -44,7 +46,9 @@ def test_reading_writes_once_in_many_requests(visit: Visit, program: Program) ->
     client.get("/papers")
     assert visit.everything() != before
     with read_only(visit.engine) as connection:
-        assert connection.scalar(select(api_tokens.c.last_used_at)) == START
+        used_at = connection.scalar(select(api_tokens.c.last_used_at))
+    assert used_at is not None
+    assert used_at - START < timedelta(minutes=5)
 
 
 def test_a_client_with_many_wrong_tokens_is_refused_but_never_a_right_one(
