@@ -8,11 +8,11 @@ import pytest
 from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.monitoring import api_tokens, operators
-from digest.monitoring.api_tokens import InvalidToken, NewToken, Scope, is_well_formed, new_token, wanted_token
+from digest.monitoring.api_tokens import InvalidToken, NewToken, TokenScope, is_well_formed, new_token, wanted_token
 from digest.monitoring.operators import OperatorRole
 from tests.support.scenario import MORNING, ON_SQLITE
 
-SCOPES = frozenset({Scope.PAPERS_READ})
+SCOPES = frozenset({TokenScope.PAPERS_READ})
 
 
 def make(engine, name="crm", by="ada"):

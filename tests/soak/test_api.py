@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from tests.support.scenario import ON_SQLITE
 from tests.web.api.api_fuzzing import fuzz
 from tests.web.api.conftest import ISSUE, Tokens, api, tokens
@@ -17,7 +17,7 @@ ALL = ("examples", "coverage", "fuzzing", "stateful")
 @ON_SQLITE
 @pytest.mark.timeout(3600)
 def test_no_request_gets_an_answer_that_is_not_described(api: str, tokens: Tokens) -> None:
-    token = tokens.new(*Scope)
+    token = tokens.new(*TokenScope)
     findings, of_an_issue = fuzz(api, token, 60, ALL), fuzz(api, token, 30, ALL, ISSUE)
     counted = sorted((findings.answers + of_an_issue.answers).items())
     seconds = findings.seconds + of_an_issue.seconds

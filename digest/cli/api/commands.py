@@ -16,9 +16,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the program."
 
 
 def _scopes_to_complete(incomplete: str) -> list[str]:
-    from digest.monitoring.api_tokens import Scope
+    from digest.monitoring.api_tokens import TokenScope
 
-    return [scope for scope in Scope if scope.startswith(incomplete)]
+    return [scope for scope in TokenScope if scope.startswith(incomplete)]
 
 
 @api_tokens.command()
@@ -28,7 +28,7 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="What it may do, such as subscribers:read; repeat it for several.",
+            help="A scope, such as subscribers:read; repeat it for several.",
             metavar="SCOPE",
             autocompletion=_scopes_to_complete,
         ),

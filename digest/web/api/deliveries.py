@@ -10,13 +10,13 @@ from pydantic.json_schema import SkipJsonSchema
 from digest.database.engine import read_only
 from digest.ledger.kinds import Kind, State
 from digest.monitoring import delivery_list
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.monitoring.delivery_list import DeliveryDetails
 from digest.subscribers import store
 from digest.web.api.access import ApiRouter, Caller, TheCaller
 from digest.web.api.issues import stored_issue_id
 from digest.web.api.paging import ListPart, ResourcePage, ThePart
-from digest.web.api.problems import ApiError
+from digest.web.api.problems import ApiProblem
 from digest.web.api.values import IssueDay, IssueKindName, Number
 
 router = ApiRouter(tags=["deliveries"])
@@ -68,7 +68,7 @@ def _resource(delivery: DeliveryDetails) -> DeliveryResource:
     )
 
 
-@router.read(Scope.DELIVERIES_READ, "/deliveries", errors=[404])
+@router.read(TokenScope.DELIVERIES_READ, "/deliveries", errors=[404])
 def list_deliveries(
     caller: TheCaller,
     part: ThePart,
@@ -78,7 +78,7 @@ def list_deliveries(
     return _by_number(caller, part, state)
 
 
-@router.read(Scope.DELIVERIES_READ, "/bounces", errors=[404])
+@router.read(TokenScope.DELIVERIES_READ, "/bounces", errors=[404])
 def list_bounces(caller: TheCaller, part: ThePart) -> DeliveryPage:
     """List deliveries that a mail server refused, newest first."""
     return _by_number(caller, part, State.REFUSED)
@@ -92,7 +92,7 @@ def _by_number(caller: Caller, part: ListPart, state: State | None) -> DeliveryP
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.DELIVERIES_READ, "/subscribers/{id}/deliveries")
+@router.read(TokenScope.DELIVERIES_READ, "/subscribers/{id}/deliveries")
 def list_deliveries_of_subscriber(
     caller: TheCaller,
     part: ThePart,
@@ -103,13 +103,13 @@ def list_deliveries_of_subscriber(
     with read_only(caller.site.engine) as connection:
         subscriber = store.by_id(connection, number)
         if subscriber is None:
-            raise ApiError(404, "There is no such subscriber.")
+            raise ApiProblem(404, "There is no such subscriber.")
         listed = delivery_list.of_recipient(connection, subscriber.key, part.wanted, before[0] if before else None)
     shown, following = part.cut(listed, lambda each: (each.id,))
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.DELIVERIES_READ, "/issues/{date}/{kind}/deliveries")
+@router.read(TokenScope.DELIVERIES_READ, "/issues/{date}/{kind}/deliveries")
 def list_deliveries_of_issue(
     caller: TheCaller,
     part: ThePart,

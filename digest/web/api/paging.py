@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from digest.text import parse_instant
 from digest.web.api.access import PATH
-from digest.web.api.problems import ApiError
+from digest.web.api.problems import ApiProblem
 from digest.web.site import Site
 
 T = TypeVar("T")
@@ -45,13 +45,13 @@ class ListPart:
 
     @property
     def wanted(self) -> int:
-        """How many entries to read: with the first of the next part."""
+        """The number of entries to read, including the first of the next part."""
         return self.limit + 1
 
     def after(self, *kinds: type) -> Any:
         """The position that the cursor names, one value for each of `kinds`; None for the first part.
 
-        Raises ApiError 404 for a cursor that no list of this kind gave.
+        Raises ApiProblem 404 for a cursor that no list of this kind gave.
         """
         return _position_in(self.cursor, kinds)
 
@@ -102,5 +102,5 @@ def _value(stored: object, kind: type) -> object:
     raise _lost()
 
 
-def _lost() -> ApiError:
-    return ApiError(404, "This cursor leads nowhere. Begin again without one.", reason="lost cursor")
+def _lost() -> ApiProblem:
+    return ApiProblem(404, "This cursor leads nowhere. Begin again without one.", reason="lost cursor")

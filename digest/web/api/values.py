@@ -32,7 +32,7 @@ Words = Annotated[str, Field(max_length=200, pattern=_NO_CONTROLS)]
 
 
 class RequestBody(BaseModel):
-    """What a program sends. A field that does not exist is an error: it may be a slip of the pen."""
+    """The body of a request. A field that does not exist is an error: it may be a slip of the pen."""
 
     model_config = ConfigDict(extra="forbid")
 

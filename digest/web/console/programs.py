@@ -5,7 +5,7 @@ from fastapi import Response
 from digest import clock
 from digest.database.engine import read_only, transaction
 from digest.monitoring import api_tokens
-from digest.monitoring.api_tokens import DAYS, InvalidToken, Scope
+from digest.monitoring.api_tokens import DAYS, InvalidToken, TokenScope
 from digest.subscribers.preferences import value
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, Visitor, go_to
 from digest.web.site import Posted
@@ -24,7 +24,7 @@ def _list(visitor: Visitor, token: str = "", problem: str = "", status: int = 20
     now = clock.now()
     tokens = [(each, each.state(now), sorted(each.scopes)) for each in listed]
     return visitor.show(
-        "api_tokens", status, tokens=tokens, token=token, problem=problem, scopes=list(Scope), days=DAYS
+        "api_tokens", status, tokens=tokens, token=token, problem=problem, scopes=list(TokenScope), days=DAYS
     )
 
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from digest.clock import now
 from digest.database.engine import transaction
 from digest.monitoring import api_tokens
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.settings import Settings
 from digest.subscribers import admission
 from digest.web.app import create_app
@@ -29,7 +29,7 @@ class Tokens:
     engine: Engine
     made: int = 0
 
-    def new(self, *scopes: Scope, days: int = 90) -> str:
+    def new(self, *scopes: TokenScope, days: int = 90) -> str:
         self.made += 1
         wanted = api_tokens.NewToken(f"program {self.made}", frozenset(scopes), days)
         with transaction(self.engine) as connection:
@@ -47,8 +47,8 @@ def tokens(visit: Visit) -> Tokens:
 def program(visit: Visit, tokens: Tokens) -> Program:
     """`program(scopes)` is a client with a token of these scopes, of all without any."""
 
-    def client(*scopes: Scope) -> TestClient:
-        token = tokens.new(*(scopes or Scope))
+    def client(*scopes: TokenScope) -> TestClient:
+        token = tokens.new(*(scopes or TokenScope))
         headers = {"Authorization": f"Bearer {token}"}
         return TestClient(visit.browser.app, "http://127.0.0.1:8000/api/v1", headers=headers, client=("127.0.0.1", 1))
 

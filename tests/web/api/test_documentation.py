@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.web.api.reference import FILE, description
 from tests.support.scenario import ON_SQLITE
 from tests.web.api.conftest import Tokens
@@ -21,13 +21,13 @@ def test_the_committed_description_is_that_of_the_code() -> None:
 
 
 def test_the_page_names_every_scope() -> None:
-    assert set(re.findall(r"^\| `(\w+:\w+)`", PAGE, re.MULTILINE)) == set(Scope)
+    assert set(re.findall(r"^\| `(\w+:\w+)`", PAGE, re.MULTILINE)) == set(TokenScope)
 
 
 @ON_SQLITE
 @pytest.mark.processes
 def test_the_examples_do_what_the_page_says(empty_api: str, tokens: Tokens) -> None:
-    token = tokens.new(Scope.SUBSCRIBERS_READ, Scope.SUBSCRIBERS_WRITE)
+    token = tokens.new(TokenScope.SUBSCRIBERS_READ, TokenScope.SUBSCRIBERS_WRITE)
     environment = {"API": f"{empty_api}/api/v1", "TOKEN": token, "PATH": "/usr/bin:/bin"}
     documents = [
         json.loads(subprocess.run(["sh", "-c", text], env=environment, capture_output=True, check=True).stdout)

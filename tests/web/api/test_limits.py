@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from digest.database.engine import read_only
 from digest.database.tables import api_tokens, buckets
-from digest.monitoring.api_tokens import Scope, new_token
+from digest.monitoring.api_tokens import TokenScope, new_token
 from digest.subscribers import admission
 from digest.subscribers.admission import Attempt
 from tests.support.scenario import ON_SQLITE
@@ -29,7 +29,7 @@ def test_a_token_may_send_so_many_requests_and_no_other_token_suffers(
     visit: Visit, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "API_REQUESTS_AN_HOUR", 40)
-    busy, other = program(Scope.PAPERS_READ), program(Scope.PAPERS_READ)
+    busy, other = program(TokenScope.PAPERS_READ), program(TokenScope.PAPERS_READ)
     answers = [busy.get("/papers") for _ in range(41)]
     assert [answer.status_code for answer in answers] == [200] * 40 + [429]
     assert answers[-1].headers["content-type"] == "application/problem+json"
@@ -38,7 +38,7 @@ def test_a_token_may_send_so_many_requests_and_no_other_token_suffers(
 
 
 def test_reading_writes_once_in_many_requests(visit: Visit, program: Program) -> None:
-    client = program(Scope.PAPERS_READ)
+    client = program(TokenScope.PAPERS_READ)
     client.get("/papers")
     before = visit.everything()
     assert [client.get("/papers").status_code for _ in range(19)] == [200] * 19
@@ -55,7 +55,7 @@ def test_a_client_with_many_wrong_tokens_is_refused_but_never_a_right_one(
     visit: Visit, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(admission.ATTEMPTS_AN_HOUR, Attempt.API, 3)
-    right = program(Scope.PAPERS_READ).headers["authorization"].removeprefix("Bearer ")
+    right = program(TokenScope.PAPERS_READ).headers["authorization"].removeprefix("Bearer ")
     assert [ask(visit, new_token())[0] for _ in range(4)] == [401, 401, 401, 429]
     assert ask(visit, new_token())[1] > 1000
     assert ask(visit, right) == (200, 0)
