@@ -3,8 +3,10 @@
 import os
 import secrets
 import socket
+from collections.abc import Callable
+from datetime import datetime
 from email.utils import parseaddr
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, problem_of, read_only
 from digest.database.migrate import why_not_current
+from digest.issues.issue import Issue
 from digest.issues.publish import Plan
 from digest.issues.selection import IssueCache
 from digest.language import Languages
@@ -25,6 +28,7 @@ from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.message import Branding, Senders
+from digest.mail.preview import preview_message
 from digest.mail.throttle import Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.ranking import FLOOR, RankingWeights
@@ -89,6 +93,15 @@ def mail_context(settings: Settings) -> MailContext:
         signers(settings),
         settings.language,
     )
+
+
+def preview(settings: Settings, database: Engine) -> Callable[[Issue, datetime, str], bytes | None]:
+    """A function that composes the message of an issue, given with its whole pool, in a language, for nobody.
+
+    It is not signed: the web process need not be able to read the keys of DKIM.
+    """
+    context = cache(lambda: mail_context(settings.model_copy(update={"dkim_keys": {}})))
+    return lambda issue, now, language: preview_message(database, context(), issue, None, now, language)
 
 
 def languages() -> Languages:

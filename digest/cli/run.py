@@ -105,7 +105,14 @@ def _web_app(database: "Engine") -> "FastAPI":
     from digest.web.app import create_app
     from digest.web.page_cache.editions import EditionWatch
 
-    app = create_app(database, settings(), wiring.hint_sender(settings()), editions=EditionWatch(database))
+    app = create_app(
+        database,
+        settings(),
+        wiring.hint_sender(settings()),
+        None,
+        EditionWatch(database),
+        wiring.preview(settings(), database),
+    )
     app.state.threads = (HeartbeatThread(settings(), Role.WEB), WatchThread(settings(), Role.WEB))
     return app
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import structlog
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from digest import clock
+from digest.issues.issue import Issue
 from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
@@ -45,10 +47,12 @@ def create_app(
     hint: Callable[[], object],
     languages: Languages | None = None,
     editions: EditionWatch | None = None,
+    preview: Callable[[Issue, datetime, str], bytes | None] | None = None,
 ) -> FastAPI:
     """The app for uvicorn. Links are made from `settings.public_url` alone, whatever Host a request names.
 
     `languages`: those of this installation unless given. With `editions`, public pages are kept in memory.
+    `preview` composes the message of an issue in a language, for programs that ask for it.
     """
     # FastAPI's own documentation pages load scripts from elsewhere; its redirects of slashes would believe Host.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_serving)
@@ -59,6 +63,7 @@ def create_app(
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.state.threads = ()  # of the process, if it serves the pages of an installation
+    app.state.preview = preview
     app.mount(API, create_api(app.state))
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))

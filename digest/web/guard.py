@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Send, TokenScope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Guard:
         self._refuse = refuse
         self._own_origin = "{0.scheme}://{0.netloc}".format(urlsplit(public_url)).lower()
 
-    async def __call__(self, scope: TokenScope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -62,7 +62,7 @@ class Guard:
             client = {"client": scope["client"][0]} if self._logs_clients and scope.get("client") else {}
             log.info("request", method=scope["method"], path=redacted(scope["path"]), status=status, ms=took, **client)
 
-    async def _checked(self, scope: TokenScope, receive: Receive, send: Send) -> None:
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in SAFE_METHODS and not scope["path"].startswith("/u/") and self._is_foreign(scope):
             await self._refuse(Request(scope), 403)(scope, receive, send)
             return
@@ -76,7 +76,7 @@ class Guard:
             return
         await self._app(scope, _limited(receive, most), send)
 
-    def _is_foreign(self, scope: TokenScope) -> bool:
+    def _is_foreign(self, scope: Scope) -> bool:
         """True if the browser reports a post from another site. /u/ is exempt: mail providers post there (RFC 8058).
 
         "null" hides the site, as browsers without Sec-Fetch-Site do for a page whose referrer is held back: no reason
@@ -110,7 +110,7 @@ def redacted(path: str) -> str:
     return _SIGN_IN.sub(r"\1…", PERSONAL.sub(r"\1…", path))
 
 
-def _max_body(scope: TokenScope) -> int:
+def _max_body(scope: Scope) -> int:
     return MAX_API_BODY if IS_API.match(scope["path"]) else MAX_BODY
 
 

@@ -37,7 +37,6 @@ def create_api(state: State) -> FastAPI:
     api.state = state
     state.api_threads = CapacityLimiter(THREADS)
     state.api_allowances = Allowances()
-    state.api_mail_context = cache(lambda: previews.mail_context(state.site.settings, state.site.pages.languages))
     for room in _ROOMS:
         api.router.routes.extend(room.router.routes)
     _answer_errors(api)

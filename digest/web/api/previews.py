@@ -8,15 +8,8 @@ from pydantic import BaseModel, Field
 from digest import clock
 from digest.database.engine import read_only
 from digest.issues.store import issue_on
-from digest.language import Languages
 from digest.lint import ParsedMessage, lint
-from digest.mail.compose.composer import MailContext
-from digest.mail.compose.render import Renderer
-from digest.mail.message import Branding, Senders
-from digest.mail.preview import preview_message
 from digest.monitoring.api_tokens import TokenScope
-from digest.resources import resource
-from digest.settings import Settings
 from digest.web.api.access import ApiRouter, TheCaller
 from digest.web.api.issues import no_issue
 from digest.web.api.problems import ApiProblem
@@ -56,14 +49,14 @@ def preview_issue(
     ] = "",
 ) -> PreviewResource:
     """Compose the message of an issue for a new subscriber, and check it against the rules for email."""
-    engine, context = caller.site.engine, request.app.state.api_mail_context()
+    engine, compose = caller.site.engine, request.app.state.preview
     if language and language not in caller.site.pages.languages.codes:
         raise ApiProblem(404, f"There is no language {language}.", reason="unknown language")
     with read_only(engine) as connection:
         issue = issue_on(connection, kind, day, whole=True)
     if issue is None:
         raise no_issue(day, kind)
-    message = preview_message(engine, context, issue, None, clock.now(), language)
+    message = compose(issue, clock.now(), language) if compose else None
     if message is None:
         raise ApiProblem(404, "This issue has no papers, so there is no message.", reason="empty issue")
     parsed, report = ParsedMessage(message), lint(message)
@@ -80,16 +73,3 @@ def preview_issue(
         rules=report.of,
         lint=broken,
     )
-
-
-def mail_context(settings: Settings, languages: Languages) -> MailContext:
-    """For messages that are never sent: without DKIM, whose keys the web process need not be able to read."""
-    senders = Senders(
-        bulk=settings.mail_from,
-        transactional=settings.transactional_from or settings.mail_from,
-        reply_to=settings.reply_to,
-        reverse_path="",
-    )
-    branding = Branding(settings.title, settings.public_url, settings.postal_address, settings.contact)
-    renderer = Renderer(resource("templates"), languages)
-    return MailContext(renderer, branding, senders, settings.secret_keys, (), settings.language)

@@ -61,7 +61,7 @@ class NewSubscriber(RequestBody):
     address: AddressText
     consented: Words = Field(
         "",
-        description="The source of their consent, such as “list at the fair, 2026-03”. Without it they are asked to confirm.",
+        description="The source of their consent, such as “list at the fair, 2026-03”; else they are asked to confirm.",
     )
     preferences: PreferencesChange = Field(PreferencesChange(), description="Those that differ from the defaults.")
 
