@@ -1,6 +1,7 @@
 """Messages and what became of them. They name recipients by key: an address takes the scope subscribers:read."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -21,7 +22,19 @@ from digest.web.api.values import IssueDay, IssueKindName, Number
 
 router = ApiRouter(tags=["deliveries"])
 
-_State = Annotated[State | SkipJsonSchema[None], Query(description="Only deliveries in this state.")]
+
+class UnsentState(StrEnum):
+    """The states that have an index. Millions of deliveries may be in the others."""
+
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+    QUARANTINED = "quarantined"
+
+
+_State = Annotated[UnsentState | SkipJsonSchema[None], Query(description="Only deliveries in this state.")]
 
 
 class DeliveryResource(BaseModel):
@@ -75,7 +88,7 @@ def list_deliveries(
     state: _State = None,
 ) -> DeliveryPage:
     """List deliveries of every kind, newest first."""
-    return _by_number(caller, part, state)
+    return _by_number(caller, part, State(state) if state else None)
 
 
 @router.read(TokenScope.DELIVERIES_READ, "/bounces", errors=[404])
@@ -121,6 +134,8 @@ def list_deliveries_of_issue(
     after = part.after(str)
     with read_only(caller.site.engine) as connection:
         issue_id = stored_issue_id(connection, day, kind)
-        listed = delivery_list.of_issue(connection, issue_id, state, part.wanted, after[0] if after else "")
+        listed = delivery_list.of_issue(
+            connection, issue_id, State(state) if state else None, part.wanted, after[0] if after else ""
+        )
     shown, following = part.cut(listed, lambda each: (each.recipient,))
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)

@@ -248,7 +248,9 @@ def test_issues_papers_and_deliveries_are_listed_in_parts(sent: Visit, program: 
     assert (paper["title"], paper["votes"][0]["source"]) == (papers[0]["title"], "huggingface")
     deliveries = every_item(client, "/deliveries", limit=2)
     assert [each["id"] for each in deliveries] == sorted((each["id"] for each in deliveries), reverse=True)
-    of_issue = every_item(client, f"{ISSUE}/deliveries", limit=2, state="queued")
+    of_issue = every_item(client, f"{ISSUE}/deliveries", limit=2)
+    assert every_item(client, f"{ISSUE}/deliveries", limit=2, state="refused") == []
+    assert client.get("/deliveries?state=queued").status_code == 422
     assert sorted(each["id"] for each in of_issue) == sorted(each["id"] for each in deliveries)
     bob = sent.subscriber("bob@example.org")
     (own,) = every_item(client, f"/subscribers/{bob.id}/deliveries", limit=2)
