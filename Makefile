@@ -61,8 +61,9 @@ messages: .venv/.dev ## collect the texts for subscribers into locale/ (docs/lan
 wheel: setup ## what to install elsewhere, in dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
-docs: setup ## regenerate .env.example and docs/configuration.md from the settings
+docs: setup ## regenerate .env.example, docs/configuration.md and docs/openapi.json
 	@$(BIN)/python -m digest.settings.reference
+	@$(BIN)/python -m digest.web.api.reference
 
 format: .venv/.dev ## let ruff format and mend
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

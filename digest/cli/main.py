@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
+from digest.cli.api.commands import api_tokens
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.notices.commands import notice
@@ -89,6 +90,7 @@ app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Su
 app.add_typer(notice, name="notice", rich_help_panel="Papers and issues")
 app.add_typer(console, name="console", rich_help_panel="Run")
 app.add_typer(webhooks, name="webhooks", rich_help_panel="Run")
+app.add_typer(api_tokens, name="api-tokens", rich_help_panel="Run")
 
 
 def main() -> None:

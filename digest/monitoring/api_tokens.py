@@ -26,8 +26,8 @@ _SHOWN = len(PREFIX) + 4  # characters, by which people recognise a token
 _USED_AGAIN = timedelta(hours=1)  # the last use is written at most so often
 
 
-class Scope(StrEnum):
-    """What a token may do. Writing answers with what was written."""
+class TokenScope(StrEnum):
+    """An action that a token allows. Writing answers with the new state."""
 
     SUBSCRIBERS_READ = "subscribers:read"
     SUBSCRIBERS_WRITE = "subscribers:write"
@@ -47,7 +47,7 @@ class ApiToken:
     id: int
     name: str
     begins: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     created_by: str
     created_at: datetime
     expires_at: datetime
@@ -69,7 +69,7 @@ class NewToken:
     """The wishes for a token."""
 
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     days: int = DAYS
 
 
@@ -82,14 +82,14 @@ def wanted_token(name: str, scopes: Collection[str], days: int = DAYS) -> NewTok
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise InvalidToken(f"name: use 1 to {LONGEST_NAME} printable characters")
-    unknown = sorted(set(scopes) - set(Scope))
+    unknown = sorted(set(scopes) - set(TokenScope))
     if unknown:
-        raise InvalidToken(f"unknown scope {unknown[0][:40]!r} (available: {', '.join(Scope)})")
+        raise InvalidToken(f"unknown scope {unknown[0][:40]!r} (available: {', '.join(TokenScope)})")
     if not scopes:
         raise InvalidToken("choose at least one scope")
     if not 1 <= days <= MOST_DAYS:
         raise InvalidToken(f"days: use a number from 1 to {MOST_DAYS}")
-    return NewToken(name, frozenset(map(Scope, scopes)), days)
+    return NewToken(name, frozenset(map(TokenScope, scopes)), days)
 
 
 def create(connection: Connection, wanted: NewToken, by: str, now: datetime) -> str | None:
@@ -123,10 +123,13 @@ def revoke(connection: Connection, name: str, now: datetime) -> bool:
 
 def revoke_all_of(connection: Connection, operator: str, now: datetime) -> list[str]:
     """End every token that an operator made, with their access: they may have kept a copy. Returns the names."""
+    return [name for name in names_of(connection, operator) if revoke(connection, name, now)]
+
+
+def names_of(connection: Connection, operator: str) -> list[str]:
+    """The tokens that an operator made and nobody revoked."""
     query = select(api_tokens.c.name).where(api_tokens.c.created_by == operator, api_tokens.c.revoked_at.is_(None))
-    return [
-        name for name in connection.scalars(query.order_by(api_tokens.c.name)).all() if revoke(connection, name, now)
-    ]
+    return list(connection.scalars(query.order_by(api_tokens.c.name)))
 
 
 def all_tokens(connection: Connection) -> list[ApiToken]:
@@ -143,7 +146,7 @@ def token_named(connection: Connection, name: str) -> ApiToken | None:
 
 
 def is_well_formed(token: str) -> bool:
-    """True if the checksum fits: anything else was never a token of ours, and the database need not be asked."""
+    """True if the checksum fits: without that, the database need not be asked."""
     return bool(_TOKEN.fullmatch(token)) and token[-_CHECKSUM:] == _checksum(token[:-_CHECKSUM])
 
 
@@ -175,7 +178,7 @@ def _listed(row: Row[tuple[object, ...]]) -> ApiToken:
     values = dict(row._mapping)
     del values["hash"]
     # A scope that a later version dropped allows nothing.
-    values["scopes"] = frozenset(Scope(scope) for scope in values["scopes"] if scope in set(Scope))
+    values["scopes"] = frozenset(TokenScope(scope) for scope in values["scopes"] if scope in set(TokenScope))
     return ApiToken(**values)
 
 

@@ -39,7 +39,7 @@ class DeliveryDetails:
 def with_state(
     connection: Connection, state: State | None, limit: int, before: int | None = None
 ) -> list[DeliveryDetails]:
-    """Those in one state, or all, newest first; only those with a number below `before`."""
+    """Those in one state that has an index, or all, newest first; only those with a number below `before`."""
     number: ColumnElement[int] = deliveries.c.id
     if state in ENDED:
         number = deliveries.c.id + 0  # or PostgreSQL reads all newer deliveries rather than the index of these few
@@ -61,7 +61,7 @@ def of_recipient(connection: Connection, key: str, limit: int, before: int | Non
 def of_issue(
     connection: Connection, issue_id: int, state: State | None, limit: int, after: str = ""
 ) -> list[DeliveryDetails]:
-    """Those of one issue, in one state or all, by recipient; only those beyond the recipient `after`.
+    """Those of one issue, in one such state or all, by recipient; only those beyond the recipient `after`.
 
     No index has an issue's deliveries in any order, but one has those of each recipient together.
     """
@@ -70,7 +70,7 @@ def of_issue(
     conditions = [deliveries.c.issue_id == issue_id, deliveries.c.recipient > after]
     if state is not None:
         conditions.append(deliveries.c.state == state)
-    if issue.candidates >= _MANY and state in (None, State.ACCEPTED):
+    if issue.candidates >= _MANY and state is None:
         conditions.append(deliveries.c.occasion == issue.date.isoformat())
         use_indexed_order(connection)
     return _read(connection, conditions, deliveries.c.recipient, limit)

@@ -97,13 +97,16 @@ def list_operators() -> None:
 def remove(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the person.")], dry_run: DryRun = False
 ) -> None:
-    """Remove a person: their sessions and links end at once."""
+    """Remove a person: their sessions, links and API tokens end at once."""
     from digest.database.engine import transaction
-    from digest.monitoring import operators
+    from digest.monitoring import api_tokens, operators
 
     with transaction(open_database()) as connection:
         if operators.role_of(connection, name) is None:
             raise NotReady(f"There is no operator {name!r}. To list them: digest console operators")
+        tokens = api_tokens.names_of(connection, name)
         if not dry_run:
             operators.remove(connection, name, clock.now())
-    report({"operator": name, "dry_run": dry_run}, f"{name} {'would be' if dry_run else 'is'} removed.")
+    would = "would be" if dry_run else "is"
+    ended = f" Their API tokens {'would be' if dry_run else 'are'} revoked: {', '.join(tokens)}." if tokens else ""
+    report({"operator": name, "api_tokens": tokens, "dry_run": dry_run}, f"{name} {would} removed.{ended}")

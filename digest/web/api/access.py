@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, cast
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.types import DecoratedCallable
 
@@ -19,9 +20,9 @@ from digest import clock
 from digest.database.engine import DATABASE_AWAY, read_only, transaction
 from digest.ledger import events
 from digest.monitoring import api_tokens
-from digest.monitoring.api_tokens import ApiToken, Scope
+from digest.monitoring.api_tokens import ApiToken, TokenScope
 from digest.subscribers.admission import Attempt, TooMany
-from digest.web.api.problems import MEDIA_TYPE, ApiError, ProblemDocument, too_many
+from digest.web.api.problems import MEDIA_TYPE, ApiProblem, ProblemDocument, too_many
 from digest.web.site import Site, migrated
 from digest.web.writing import in_turn
 
@@ -73,38 +74,47 @@ class Allowances:
 class ScopedRoute(APIRoute):
     """A route for tokens with one scope; ApiRouter makes a class for each."""
 
-    scope: ClassVar[Scope]
+    scope: ClassVar[TokenScope]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle, allowed = super().get_route_handler(), {each.alias for each in self.dependant.query_params}
+        handle, allowed = (
+            super().get_route_handler(),
+            _parameters(self.dependant),
+        )
 
         async def admitted(request: Request) -> Response:
             await migrated(request)
             state = request.app.state
             request.state.caller = await run_sync(_admit, request, self.scope, limiter=state.api_threads)
             if unknown := sorted(set(request.query_params) - allowed):
-                raise ApiError(422, "The request is not valid.", errors=[(unknown[0], "There is no such parameter.")])
+                raise ApiProblem(422, "The request is not valid.", errors=[(unknown[0], "There is no such parameter.")])
             return await handle(request)
 
         return admitted
 
 
+def _parameters(dependant: Dependant) -> set[str]:
+    """The names in a query that an endpoint and its dependencies read."""
+    own = {each.alias for each in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
+
+
 class ApiRouter(APIRouter):
     """Routes that name the scope they need."""
 
-    def read(self, scope: Scope, path: str, **options: Any) -> Callable[[DecoratedCallable], DecoratedCallable]:
+    def read(self, scope: TokenScope, path: str, **options: Any) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """An endpoint that only reads, in one of the threads for programs."""
         return self._scoped(scope, "GET", path, _reading, options)
 
     def write(
-        self, scope: Scope, method: str, path: str, **options: Any
+        self, scope: TokenScope, method: str, path: str, **options: Any
     ) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """An endpoint that changes something, in turn with others that write. Its events name the token."""
         return self._scoped(scope, method, path, _writing, options)
 
     def _scoped(
         self,
-        scope: Scope,
+        scope: TokenScope,
         method: str,
         path: str,
         prepare: Callable[[Any], Any],
@@ -170,13 +180,13 @@ def _writing(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 # --- tokens ---
 
 
-def _admit(request: Request, scope: Scope) -> Caller:
-    """The caller with a token that may do this. Raises ApiError. A cookie counts for nothing here."""
+def _admit(request: Request, scope: TokenScope) -> Caller:
+    """The caller with a token that may do this. Raises ApiProblem. A cookie counts for nothing here."""
     site, state = cast("Site", request.app.state.site), request.app.state
     given = _bearer(request)
     if given is None:
         detail = "Send an API token: Authorization: Bearer digest_…"
-        raise ApiError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="digest"'})
+        raise ApiProblem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="digest"'})
     now = clock.now()
     token = None
     if api_tokens.is_well_formed(given):  # anything else is no guess, and costs nothing
@@ -193,23 +203,23 @@ def _admit(request: Request, scope: Scope) -> Caller:
     if scope not in token.scopes:
         challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{scope}"'
         detail = f"This API token does not have the scope {scope}."
-        raise ApiError(403, detail, reason="insufficient scope", headers={"WWW-Authenticate": challenge})
+        raise ApiProblem(403, detail, reason="insufficient scope", headers={"WWW-Authenticate": challenge})
     return Caller(site, token, state.api_threads)
 
 
 def _bearer(request: Request) -> str | None:
-    """What follows "Bearer" in the one header; None without any."""
+    """The text after "Bearer" in the header; None without exactly one header."""
     headers = request.headers.getlist("authorization")
     scheme, _, given = (headers[0] if len(headers) == 1 else "").partition(" ")
     return given.strip() if scheme.lower() == "bearer" and given.strip() else None
 
 
-def _wrong(detail: str) -> ApiError:
-    return ApiError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="digest", error="invalid_token"'})
+def _wrong(detail: str) -> ApiProblem:
+    return ApiProblem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="digest", error="invalid_token"'})
 
 
 def _count_wrong(site: Site, request: Request) -> None:
-    """Raises ApiError for a client that has shown too many wrong tokens. Others with its address are not affected as
+    """Raises ApiProblem for a client that has shown too many wrong tokens. Others with its address are not affected as
     long as their tokens are right.
     """
     client = request.client.host if request.client else ""

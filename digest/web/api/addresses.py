@@ -7,7 +7,7 @@ from digest.web.api.problems import invalid_fields
 
 
 def valid_address(caller: Caller, text: str) -> str:
-    """The address in the field `address` of a body as it is stored. Raises ApiError 422."""
+    """The address in the field `address` of a body as it is stored. Raises ApiProblem 422."""
     try:
         return normalise(text, caller.site.settings.own_domains)
     except BadAddress as problem:

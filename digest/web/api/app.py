@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.web.api import deliveries, installation, issues, papers, previews, subscribers, suppressions
 from digest.web.api.access import PATH, SCHEME, THREADS, Allowances
-from digest.web.api.problems import ApiError, FieldProblem, ProblemDocument, invalid
+from digest.web.api.problems import ApiProblem, FieldProblem, ProblemDocument, invalid
 from digest.web.site import NotMigrated
 from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER
 
@@ -65,7 +65,7 @@ def openapi() -> dict[str, Any]:
         components["schemas"][model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
-    scopes = ", ".join(f"`{scope}`" for scope in Scope)
+    scopes = ", ".join(f"`{scope}`" for scope in TokenScope)
     components["securitySchemes"] = {
         SCHEME: {"type": "http", "scheme": "bearer", "description": f"An API token. Scopes: {scopes}."}
     }
@@ -74,12 +74,12 @@ def openapi() -> dict[str, Any]:
 
 def problem_response(status: int) -> Response:
     """An error that is found before the API is asked, such as a body that is too large."""
-    return ApiError(status).response()
+    return ApiProblem(status).response()
 
 
 def _answer_errors(api: FastAPI) -> None:
     async def problem(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, ApiError)
+        assert isinstance(error, ApiProblem)
         return error.response()
 
     async def not_valid(_request: Request, error: Exception) -> Response:
@@ -92,15 +92,15 @@ def _answer_errors(api: FastAPI) -> None:
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_methods(api, request))
         detail = error.detail if error.status_code == 400 else ""
-        return ApiError(error.status_code, detail, headers=headers).response()
+        return ApiProblem(error.status_code, detail, headers=headers).response()
 
     async def broken(_request: Request, _error: Exception) -> Response:
-        return ApiError(500).response()
+        return ApiProblem(500).response()
 
     async def gone(_request: Request, _error: Exception) -> Response:
         return Response(status_code=400)  # for the log; the client has disconnected
 
-    api.add_exception_handler(ApiError, problem)
+    api.add_exception_handler(ApiProblem, problem)
     api.add_exception_handler(RequestValidationError, not_valid)
     api.add_exception_handler(HTTPException, refused)
     api.add_exception_handler(ClientDisconnect, gone)
@@ -120,11 +120,11 @@ def _answer_database_errors(api: FastAPI) -> None:
         cause = type(getattr(problem, "orig", None) or problem).__name__
         advice = "Check DIGEST_DATABASE_URL, or run: digest doctor"
         log.error(f"the database cannot be used. {advice}", problem=type(problem).__name__, cause=cause, every=60)
-        return ApiError(503, "The database cannot be used at the moment.", headers=RETRY_AFTER).response()
+        return ApiProblem(503, "The database cannot be used at the moment.", headers=RETRY_AFTER).response()
 
     async def not_migrated(_request: Request, problem: Exception) -> Response:
         log.error(f"the database is not ready. {problem}", every=60)
-        return ApiError(503, f"The database is not ready. {problem}", headers=RETRY_AFTER).response()
+        return ApiProblem(503, f"The database is not ready. {problem}", headers=RETRY_AFTER).response()
 
     api.add_exception_handler(NotMigrated, not_migrated)
     for kind in CANNOT_BE_USED:

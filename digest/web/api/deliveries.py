@@ -1,27 +1,40 @@
 """Messages and what became of them. They name recipients by key: an address takes the scope subscribers:read."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from digest.database.engine import read_only
-from digest.ledger.kinds import IssueKind, Kind, State
+from digest.ledger.kinds import Kind, State
 from digest.monitoring import delivery_list
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.monitoring.delivery_list import DeliveryDetails
 from digest.subscribers import store
 from digest.web.api.access import ApiRouter, Caller, TheCaller
 from digest.web.api.issues import stored_issue_id
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
-from digest.web.api.problems import ApiError
-from digest.web.api.values import IssueDay, Number
+from digest.web.api.paging import ListPart, ResourcePage, ThePart
+from digest.web.api.problems import ApiProblem
+from digest.web.api.values import IssueDay, IssueKindName, Number
 
 router = ApiRouter(tags=["deliveries"])
 
-_State = Annotated[State | SkipJsonSchema[None], Query(description="Only deliveries in this state.")]
+
+class UnsentState(StrEnum):
+    """The states that have an index. Millions of deliveries may be in the others."""
+
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+    QUARANTINED = "quarantined"
+
+
+_State = Annotated[UnsentState | SkipJsonSchema[None], Query(description="Only deliveries in this state.")]
 
 
 class DeliveryResource(BaseModel):
@@ -68,72 +81,61 @@ def _resource(delivery: DeliveryDetails) -> DeliveryResource:
     )
 
 
-@router.read(Scope.DELIVERIES_READ, "/deliveries", errors=[404])
+@router.read(TokenScope.DELIVERIES_READ, "/deliveries", errors=[404])
 def list_deliveries(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     state: _State = None,
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> DeliveryPage:
     """List deliveries of every kind, newest first."""
-    return _by_number(caller, request, response, state, limit, cursor)
+    return _by_number(caller, part, State(state) if state else None)
 
 
-@router.read(Scope.DELIVERIES_READ, "/bounces", errors=[404])
-def list_bounces(
-    caller: TheCaller, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = ""
-) -> DeliveryPage:
+@router.read(TokenScope.DELIVERIES_READ, "/bounces", errors=[404])
+def list_bounces(caller: TheCaller, part: ThePart) -> DeliveryPage:
     """List deliveries that a mail server refused, newest first."""
-    return _by_number(caller, request, response, State.REFUSED, limit, cursor)
+    return _by_number(caller, part, State.REFUSED)
 
 
-def _by_number(
-    caller: Caller, request: Request, response: Response, state: State | None, limit: int, cursor: str
-) -> DeliveryPage:
-    before = position_in(cursor, int)
+def _by_number(caller: Caller, part: ListPart, state: State | None) -> DeliveryPage:
+    before = part.after(int)
     with read_only(caller.site.engine) as connection:
-        listed = delivery_list.with_state(connection, state, limit + 1, before[0] if before else None)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.id,))
+        listed = delivery_list.with_state(connection, state, part.wanted, before[0] if before else None)
+    shown, following = part.cut(listed, lambda each: (each.id,))
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.DELIVERIES_READ, "/subscribers/{id}/deliveries")
+@router.read(TokenScope.DELIVERIES_READ, "/subscribers/{id}/deliveries")
 def list_deliveries_of_subscriber(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     number: Annotated[Number, Path(alias="id")],
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> DeliveryPage:
     """List the deliveries to a subscriber, newest first."""
-    before = position_in(cursor, int)
+    before = part.after(int)
     with read_only(caller.site.engine) as connection:
         subscriber = store.by_id(connection, number)
         if subscriber is None:
-            raise ApiError(404, "There is no such subscriber.")
-        listed = delivery_list.of_recipient(connection, subscriber.key, limit + 1, before[0] if before else None)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.id,))
+            raise ApiProblem(404, "There is no such subscriber.")
+        listed = delivery_list.of_recipient(connection, subscriber.key, part.wanted, before[0] if before else None)
+    shown, following = part.cut(listed, lambda each: (each.id,))
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.DELIVERIES_READ, "/issues/{date}/{kind}/deliveries")
+@router.read(TokenScope.DELIVERIES_READ, "/issues/{date}/{kind}/deliveries")
 def list_deliveries_of_issue(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     day: IssueDay,
-    kind: IssueKind,
+    kind: IssueKindName,
     state: _State = None,
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> DeliveryPage:
     """List the deliveries of an issue, by recipient key."""
-    after = position_in(cursor, str)
+    after = part.after(str)
     with read_only(caller.site.engine) as connection:
         issue_id = stored_issue_id(connection, day, kind)
-        listed = delivery_list.of_issue(connection, issue_id, state, limit + 1, after[0] if after else "")
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.recipient,))
+        listed = delivery_list.of_issue(
+            connection, issue_id, State(state) if state else None, part.wanted, after[0] if after else ""
+        )
+    shown, following = part.cut(listed, lambda each: (each.recipient,))
     return DeliveryPage(items=[_resource(each) for each in shown], next=following)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from digest import clock
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.monitoring.checks import Level, problems
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.status import InstallationStatus, read_status
@@ -86,7 +86,7 @@ class InstallationResource(BaseModel):
     subscribers: dict[str, int] = Field(description="By status.")
 
 
-@router.read(Scope.STATUS_READ, "/status")
+@router.read(TokenScope.STATUS_READ, "/status")
 def show_status(caller: TheCaller) -> InstallationResource:
     """Say what runs, how far the issues are, and what is wrong."""
     now = clock.now()

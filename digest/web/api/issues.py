@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from fastapi import Body, Request, Response
+from fastapi import Body
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
@@ -16,12 +16,12 @@ from digest.issues.publish import halt
 from digest.issues.store import bare_issues, issue_id_on, issue_on
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.web.api.access import ApiRouter, Caller, TheCaller
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
+from digest.web.api.paging import ResourcePage, ThePart
 from digest.web.api.papers import PaperResource
-from digest.web.api.problems import ApiError
-from digest.web.api.values import IssueDay, ReasonGiven
+from digest.web.api.problems import ApiProblem
+from digest.web.api.values import IssueDay, IssueKindName, ReasonGiven
 
 router = ApiRouter(tags=["issues"])
 
@@ -104,42 +104,37 @@ class RankedPaperPage(ResourcePage):
     items: list[RankedPaperResource]
 
 
-@router.read(Scope.ISSUES_READ, "/issues", errors=[404])
-def list_issues(
-    caller: TheCaller, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = ""
-) -> IssuePage:
+@router.read(TokenScope.ISSUES_READ, "/issues", errors=[404])
+def list_issues(caller: TheCaller, part: ThePart) -> IssuePage:
     """List issues of every kind, cut last first."""
-    before = position_in(cursor, int)
+    before = part.after(int)
     with read_only(caller.site.engine) as connection:
-        listed = bare_issues(connection, limit + 1, before[0] if before else None)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.id,))
+        listed = bare_issues(connection, part.wanted, before[0] if before else None)
+    shown, following = part.cut(listed, lambda each: (each.id,))
     return IssuePage(items=[IssueResource.of(each) for each in shown], next=following)
 
 
-@router.read(Scope.ISSUES_READ, _ONE)
-def show_issue(caller: TheCaller, day: IssueDay, kind: IssueKind) -> IssueWithSums:
+@router.read(TokenScope.ISSUES_READ, _ONE)
+def show_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWithSums:
     """Show an issue with the sums of its deliveries."""
     return _with_sums(caller, day, kind)
 
 
-@router.read(Scope.PAPERS_READ, _ONE + "/papers")
+@router.read(TokenScope.PAPERS_READ, _ONE + "/papers")
 def list_papers_of_issue(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     day: IssueDay,
-    kind: IssueKind,
-    limit: Limit = 50,
-    cursor: Cursor = "",
+    kind: IssueKindName,
 ) -> RankedPaperPage:
     """List the best papers of an issue, by rank."""
-    after = position_in(cursor, int)
+    after = part.after(int)
     with read_only(caller.site.engine) as connection:
         issue = issue_on(connection, kind, day)
     if issue is None:
         raise no_issue(day, kind)
     listed = [each for each in issue.papers if each.rank > (after[0] if after else 0)]
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.rank,))
+    shown, following = part.cut(listed, lambda each: (each.rank,))
     items = [
         RankedPaperResource(rank=each.rank, score=each.score, paper=PaperResource.of(each.paper)) for each in shown
     ]
@@ -149,34 +144,34 @@ def list_papers_of_issue(
 # --- actions; each may be repeated without changing anything more ---
 
 
-@router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/pause", errors=[409])
-def pause_issue(caller: TheCaller, day: IssueDay, kind: IssueKind, body: _Reason = _NO_REASON) -> IssueWithSums:
+@router.write(TokenScope.ISSUES_WRITE, "POST", _ONE + "/pause", errors=[409])
+def pause_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName, body: _Reason = _NO_REASON) -> IssueWithSums:
     """Pause an issue. Messages that are on their way still arrive. 409: it is cancelled."""
     return _halt(caller, day, kind, IssueStatus.PAUSED, body.reason)
 
 
-@router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/resume", errors=[409])
-def resume_issue(caller: TheCaller, day: IssueDay, kind: IssueKind) -> IssueWithSums:
+@router.write(TokenScope.ISSUES_WRITE, "POST", _ONE + "/resume", errors=[409])
+def resume_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWithSums:
     """Resume a paused issue. 409: it is cancelled."""
     return _halt(caller, day, kind, IssueStatus.RUNNING)
 
 
-@router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/cancel")
-def cancel_issue(caller: TheCaller, day: IssueDay, kind: IssueKind, body: _Reason = _NO_REASON) -> IssueWithSums:
-    """Cancel an issue. What was not sent never will be, and the date is not cut again."""
+@router.write(TokenScope.ISSUES_WRITE, "POST", _ONE + "/cancel")
+def cancel_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName, body: _Reason = _NO_REASON) -> IssueWithSums:
+    """Cancel an issue. Unsent messages will never be sent, and the date is not cut again."""
     return _halt(caller, day, kind, IssueStatus.CANCELLED, body.reason)
 
 
-@router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/withdraw")
-def withdraw_issue(caller: TheCaller, day: IssueDay, kind: IssueKind, body: _Reason = _NO_REASON) -> IssueWithSums:
+@router.write(TokenScope.ISSUES_WRITE, "POST", _ONE + "/withdraw")
+def withdraw_issue(caller: TheCaller, day: IssueDay, kind: IssueKindName, body: _Reason = _NO_REASON) -> IssueWithSums:
     """Take an issue off the site and the feeds, and cancel what of it was not sent."""
     reason = " ".join(body.reason.split())
     return _change(caller, day, kind, lambda issue_id: withdraw(caller.site.engine, issue_id, reason, clock.now()))
 
 
-@router.write(Scope.ISSUES_WRITE, "POST", _ONE + "/show-again")
-def show_issue_again(caller: TheCaller, day: IssueDay, kind: IssueKind) -> IssueWithSums:
-    """Show a withdrawn issue on the site again. What was cancelled stays cancelled."""
+@router.write(TokenScope.ISSUES_WRITE, "POST", _ONE + "/show-again")
+def show_issue_again(caller: TheCaller, day: IssueDay, kind: IssueKindName) -> IssueWithSums:
+    """Show a withdrawn issue on the site again. Cancelled messages stay cancelled."""
     return _change(caller, day, kind, lambda issue_id: show_again(caller.site.engine, issue_id, clock.now()))
 
 
@@ -186,7 +181,7 @@ def _halt(caller: Caller, day: date, kind: IssueKind, status: IssueStatus, reaso
         raise no_issue(day, kind)
     shown = _with_sums(caller, day, kind)
     if shown.issue.status is not status:
-        raise ApiError(409, f"The issue is {shown.issue.status}.", reason=str(shown.issue.status))
+        raise ApiProblem(409, f"The issue is {shown.issue.status}.", reason=str(shown.issue.status))
     if changed and status is IssueStatus.RUNNING:
         caller.site.hint()
     return shown
@@ -208,12 +203,12 @@ def _with_sums(caller: Caller, day: date, kind: IssueKind) -> IssueWithSums:
 
 
 def stored_issue_id(connection: Connection, day: date, kind: IssueKind) -> int:
-    """Raises ApiError 404 where none was cut."""
+    """Raises ApiProblem 404 where none was cut."""
     issue_id = issue_id_on(connection, kind, day)
     if issue_id is None:
         raise no_issue(day, kind)
     return issue_id
 
 
-def no_issue(day: date, kind: IssueKind) -> ApiError:
-    return ApiError(404, f"There is no {kind} issue of {day}.")
+def no_issue(day: date, kind: IssueKind) -> ApiProblem:
+    return ApiProblem(404, f"There is no {kind} issue of {day}.")

@@ -4,17 +4,18 @@ added meanwhile.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from digest.text import parse_instant
 from digest.web.api.access import PATH
-from digest.web.api.problems import ApiError
+from digest.web.api.problems import ApiProblem
 from digest.web.site import Site
 
 T = TypeVar("T")
@@ -33,19 +34,45 @@ class ResourcePage(BaseModel):
     next: str | None = Field(description="The cursor of the next part; null at the end.")
 
 
-def page_of(
-    request: Request, response: Response, entries: Sequence[T], limit: int, position: Any
-) -> tuple[list[T], str | None]:
-    """Cut off the entry beyond `limit`, and link to the rest; `position`: a function that names an entry."""
-    shown = list(entries[:limit])
-    if len(entries) <= limit:
-        return shown, None
-    cursor = _cursor(position(shown[-1]))
-    site: Site = request.app.state.site
-    query = urlencode({**request.query_params, "cursor": cursor})
-    path = request.scope["path"].partition(PATH)[2]
-    response.headers["Link"] = f'<{site.settings.public_url}{PATH}{path}?{query}>; rel="next"'
-    return shown, cursor
+@dataclass(frozen=True, slots=True)
+class ListPart:
+    """The part of a list that a request asks for."""
+
+    request: Request
+    response: Response
+    limit: int
+    cursor: str
+
+    @property
+    def wanted(self) -> int:
+        """The number of entries to read, including the first of the next part."""
+        return self.limit + 1
+
+    def after(self, *kinds: type) -> Any:
+        """The position that the cursor names, one value for each of `kinds`; None for the first part.
+
+        Raises ApiProblem 404 for a cursor that no list of this kind gave.
+        """
+        return _position_in(self.cursor, kinds)
+
+    def cut(self, entries: Sequence[T], position: Callable[[T], Sequence[object]]) -> tuple[list[T], str | None]:
+        """Leave out the entry beyond the limit, and link to the rest; `position` names an entry."""
+        shown = list(entries[: self.limit])
+        if len(entries) <= self.limit:
+            return shown, None
+        cursor = _cursor(position(shown[-1]))
+        site: Site = self.request.app.state.site
+        query = urlencode({**self.request.query_params, "cursor": cursor})
+        path = self.request.scope["path"].partition(PATH)[2]
+        self.response.headers["Link"] = f'<{site.settings.public_url}{PATH}{path}?{query}>; rel="next"'
+        return shown, cursor
+
+
+def _part(request: Request, response: Response, limit: Limit = 50, cursor: Cursor = "") -> ListPart:
+    return ListPart(request, response, limit, cursor)
+
+
+ThePart = Annotated[ListPart, Depends(_part)]
 
 
 def _cursor(position: Sequence[object]) -> str:
@@ -53,11 +80,7 @@ def _cursor(position: Sequence[object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(stored).encode()).decode().rstrip("=")
 
 
-def position_in(cursor: str, *kinds: type) -> Any:
-    """The position that a cursor names, one value for each of `kinds`; None for the first part.
-
-    Raises ApiError 404 for a cursor that no list of this kind gave.
-    """
+def _position_in(cursor: str, kinds: Sequence[type]) -> tuple[Any, ...] | None:
     if not cursor:
         return None
     try:
@@ -79,5 +102,5 @@ def _value(stored: object, kind: type) -> object:
     raise _lost()
 
 
-def _lost() -> ApiError:
-    return ApiError(404, "This cursor leads nowhere. Begin again without one.", reason="lost cursor")
+def _lost() -> ApiProblem:
+    return ApiProblem(404, "This cursor leads nowhere. Begin again without one.", reason="lost cursor")

@@ -3,17 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fastapi import Path, Request, Response
+from fastapi import Path
 from pydantic import BaseModel, Field
 
 from digest.database.engine import read_only
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.papers.paper import Paper, Votes
 from digest.papers.store import newest_papers
 from digest.papers.store import paper as stored_paper
 from digest.web.api.access import ApiRouter, TheCaller
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
-from digest.web.api.problems import ApiError
+from digest.web.api.paging import ResourcePage, ThePart
+from digest.web.api.problems import ApiProblem
 
 router = ApiRouter(tags=["papers"])
 
@@ -77,26 +77,24 @@ def _fields(paper: Paper) -> dict[str, object]:
     return {name: getattr(paper, name) for name in (*plain, *links)} | lists
 
 
-@router.read(Scope.PAPERS_READ, "/papers", errors=[404])
-def list_papers(
-    caller: TheCaller, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = ""
-) -> PaperPage:
+@router.read(TokenScope.PAPERS_READ, "/papers", errors=[404])
+def list_papers(caller: TheCaller, part: ThePart) -> PaperPage:
     """List the papers of the archive, first seen last first."""
-    before = position_in(cursor, datetime, str)
+    before = part.after(datetime, str)
     with read_only(caller.site.engine) as connection:
-        listed = newest_papers(connection, limit + 1, before)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each[1], each[0].id))
+        listed = newest_papers(connection, part.wanted, before)
+    shown, following = part.cut(listed, lambda each: (each[1], each[0].id))
     items = [ArchivedPaper(**_fields(paper), first_seen_at=seen_at) for paper, seen_at in shown]
     return PaperPage(items=items, next=following)
 
 
-@router.read(Scope.PAPERS_READ, "/papers/{id:path}")
+@router.read(TokenScope.PAPERS_READ, "/papers/{id:path}")
 def show_paper(caller: TheCaller, paper_id: _Id) -> PaperWithVotes:
     """Show a paper with its votes."""
     with read_only(caller.site.engine) as connection:
         observed = stored_paper(connection, paper_id)
     if observed is None:
-        raise ApiError(404, "There is no such paper.")
+        raise ApiProblem(404, "There is no such paper.")
     newest: dict[str, Votes] = {votes.source: votes for votes in observed.votes}  # the last one counts
     votes = [
         VotesResource(

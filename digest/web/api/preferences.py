@@ -33,7 +33,7 @@ class DeliveryDays(StrEnum):
 
 
 class PreferencesResource(BaseModel):
-    """What someone wants to get, and when."""
+    """A subscriber's choices."""
 
     topics: list[str]
     keywords: list[str]
@@ -95,7 +95,7 @@ class PreferencesChange(RequestBody):
 def changed_preferences(
     change: PreferencesChange, current: Preferences, now: datetime, languages: Collection[str], pointer: str = ""
 ) -> Preferences:
-    """The preferences after a change, by the rules of the form on the site. Raises ApiError 422.
+    """The preferences after a change, by the rules of the form on the site. Raises ApiProblem 422.
 
     `pointer`: to the change in the body.
     """

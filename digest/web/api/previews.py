@@ -8,14 +8,13 @@ from pydantic import BaseModel, Field
 from digest import clock
 from digest.database.engine import read_only
 from digest.issues.store import issue_on
-from digest.ledger.kinds import IssueKind
 from digest.lint import ParsedMessage, lint
 from digest.mail.preview import preview_message
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.web.api.access import ApiRouter, TheCaller
 from digest.web.api.issues import no_issue
-from digest.web.api.problems import ApiError
-from digest.web.api.values import IssueDay
+from digest.web.api.problems import ApiProblem
+from digest.web.api.values import IssueDay, IssueKindName
 
 router = ApiRouter(tags=["issues"])
 
@@ -40,26 +39,26 @@ class PreviewResource(BaseModel):
     lint: list[LintProblem]
 
 
-@router.read(Scope.ISSUES_READ, "/issues/{date}/{kind}/preview")
+@router.read(TokenScope.ISSUES_READ, "/issues/{date}/{kind}/preview")
 def preview_issue(
     caller: TheCaller,
     day: IssueDay,
-    kind: IssueKind,
+    kind: IssueKindName,
     language: Annotated[
         str, Query(max_length=20, pattern="^[A-Za-z0-9-]*$", description="BCP 47; empty for that of the site.")
     ] = "",
 ) -> PreviewResource:
     """Compose the message of an issue for a new subscriber, and check it against the rules for email."""
-    engine, context = caller.site.engine, caller.site.mail()
+    engine = caller.site.engine
     if language and language not in caller.site.pages.languages.codes:
-        raise ApiError(404, f"There is no language {language}.", reason="unknown language")
+        raise ApiProblem(404, f"There is no language {language}.", reason="unknown language")
     with read_only(engine) as connection:
         issue = issue_on(connection, kind, day, whole=True)
     if issue is None:
         raise no_issue(day, kind)
-    message = preview_message(engine, context, issue, None, clock.now(), language)
+    message = preview_message(engine, caller.site.mail(), issue, None, clock.now(), language)
     if message is None:
-        raise ApiError(404, "This issue has no papers, so there is no message.", reason="empty issue")
+        raise ApiProblem(404, "This issue has no papers, so there is no message.", reason="empty issue")
     parsed, report = ParsedMessage(message), lint(message)
     broken = [
         LintProblem(rule=rule.id, problems=list(problems), remedy=rule.remedy)

@@ -13,8 +13,11 @@ from starlette.responses import Response
 MEDIA_TYPE = "application/problem+json"
 
 
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python 3.13 knows them
+
+
 class FieldProblem(BaseModel):
-    """What is wrong with one field or parameter."""
+    """A mistake in a field or parameter."""
 
     field: str = Field(description="A JSON pointer into the body, or the name of a parameter.")
     detail: str
@@ -33,7 +36,7 @@ class ProblemDocument(BaseModel):
     errors: list[FieldProblem] = Field([], description="With status 422: what is wrong with which field.")
 
 
-class ApiError(Exception):
+class ApiProblem(Exception):
     """Ends an endpoint with this error."""
 
     def __init__(
@@ -55,7 +58,7 @@ class ApiError(Exception):
     def response(self) -> Response:
         document: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
         }
         if self.detail:
@@ -68,18 +71,18 @@ class ApiError(Exception):
         return Response(json.dumps(document), self.status, dict(self.headers), MEDIA_TYPE)
 
 
-def too_many(seconds: float) -> ApiError:
+def too_many(seconds: float) -> ApiProblem:
     wait = max(1, math.ceil(seconds))
-    return ApiError(429, f"Too many requests. Try again in {wait} s.", headers={"Retry-After": str(wait)})
+    return ApiProblem(429, f"Too many requests. Try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
-def invalid(problem: RequestValidationError) -> ApiError:
+def invalid(problem: RequestValidationError) -> ApiProblem:
     """From what the framework found. The values themselves are left out: they may be addresses."""
     return invalid_fields([(_field(each["loc"]), str(each["msg"])) for each in problem.errors()])
 
 
-def invalid_fields(errors: Sequence[tuple[str, str]]) -> ApiError:
-    return ApiError(422, "The request is not valid.", errors=errors)
+def invalid_fields(errors: Sequence[tuple[str, str]]) -> ApiProblem:
+    return ApiProblem(422, "The request is not valid.", errors=errors)
 
 
 def _field(where: Iterable[object]) -> str:

@@ -3,22 +3,22 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from digest import clock
 from digest.database.engine import read_only
 from digest.ledger.kinds import Status
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.subscribers import store, subscriptions
 from digest.subscribers.imports import Import, RowOutcome, import_rows
 from digest.subscribers.subscriber import Preferences, Subscriber, recipient_key
 from digest.web.api.access import PATH, ApiRouter, Caller, TheCaller
 from digest.web.api.addresses import key_of, valid_address
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
+from digest.web.api.paging import ResourcePage, ThePart
 from digest.web.api.preferences import PreferencesChange, PreferencesResource, changed_preferences
-from digest.web.api.problems import ApiError, invalid_fields
+from digest.web.api.problems import ApiProblem, invalid_fields
 from digest.web.api.values import AddressText, Number, RequestBody, Words
 
 router = ApiRouter(tags=["subscribers"])
@@ -32,7 +32,7 @@ class ConsentResource(BaseModel):
     """The proof that someone asked for these messages."""
 
     requested_at: datetime
-    form: str = Field(description='Where they asked: a form of the site, or "import: …".')
+    form: str = Field(description='The form of the site, or "import: …".')
     confirmed_at: datetime | None
 
 
@@ -60,7 +60,8 @@ class NewSubscriber(RequestBody):
 
     address: AddressText
     consented: Words = Field(
-        "", description="Where they agreed, such as “list at the fair, 2026-03”. Without it they are asked to confirm."
+        "",
+        description="The source of their consent, such as “list at the fair, 2026-03”; else they are asked to confirm.",
     )
     preferences: PreferencesChange = Field(PreferencesChange(), description="Those that differ from the defaults.")
 
@@ -81,36 +82,33 @@ def _resource(subscriber: Subscriber) -> SubscriberResource:
     )
 
 
-@router.read(Scope.SUBSCRIBERS_READ, "/subscribers", errors=[404])
+@router.read(TokenScope.SUBSCRIBERS_READ, "/subscribers", errors=[404])
 def list_subscribers(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     status: Status | SkipJsonSchema[None] = None,
     address: Annotated[str, Query(max_length=254, description="Only the subscriber with this address.")] = "",
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> SubscriberPage:
     """List subscribers, newest first."""
-    before = position_in(cursor, int)
+    before = part.after(int)
     with read_only(caller.site.engine) as connection:
         if address:
             subscriber = store.by_key(connection, key) if (key := key_of(caller, address)) else None
             listed = [subscriber] if subscriber and status in (None, subscriber.status) and not before else []
         else:
-            listed = store.newest(connection, limit + 1, before[0] if before else None, status)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.id,))
+            listed = store.newest(connection, part.wanted, before[0] if before else None, status)
+    shown, following = part.cut(listed, lambda each: (each.id,))
     return SubscriberPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.SUBSCRIBERS_READ, _ONE)
+@router.read(TokenScope.SUBSCRIBERS_READ, _ONE)
 def show_subscriber(caller: TheCaller, number: _Number) -> SubscriberResource:
     """Show a subscriber."""
     return _resource(_stored(caller, number))
 
 
 @router.write(
-    Scope.SUBSCRIBERS_WRITE,
+    TokenScope.SUBSCRIBERS_WRITE,
     "POST",
     "/subscribers",
     status_code=201,
@@ -132,11 +130,11 @@ def add_subscriber(caller: TheCaller, body: NewSubscriber, response: Response) -
         raise invalid_fields([("/address", report.bad[0][1])])  # only what valid_address() overlooked
     for outcome in (RowOutcome.SUPPRESSED, RowOutcome.LEFT, RowOutcome.ASKED):
         if report.counts[outcome]:
-            raise ApiError(409, f"Nothing changed: {_REFUSED[outcome]}.", reason=str(outcome))
+            raise ApiProblem(409, f"Nothing changed: {_REFUSED[outcome]}.", reason=str(outcome))
     with read_only(site.engine) as connection:
         subscriber = store.by_key(connection, recipient_key(address, site.secret))
     if subscriber is None:  # deleted at this moment
-        raise ApiError(409, "Nothing changed: the address was deleted meanwhile.", reason="deleted")
+        raise ApiProblem(409, "Nothing changed: the address was deleted meanwhile.", reason="deleted")
     site.hint()
     response.status_code = 201 if report.counts[RowOutcome.NEW] else 200
     response.headers["Location"] = f"{site.settings.public_url}{PATH}/subscribers/{subscriber.id}"
@@ -150,7 +148,7 @@ _REFUSED = {
 }
 
 
-@router.write(Scope.SUBSCRIBERS_WRITE, "PATCH", _ONE + "/preferences")
+@router.write(TokenScope.SUBSCRIBERS_WRITE, "PATCH", _ONE + "/preferences")
 def change_preferences(caller: TheCaller, number: _Number, body: PreferencesChange) -> SubscriberResource:
     """Change preferences; those left out stay as they are. They apply from the next issue."""
     now, subscriber = clock.now(), _stored(caller, number)
@@ -159,7 +157,7 @@ def change_preferences(caller: TheCaller, number: _Number, body: PreferencesChan
     return _resource(_stored(caller, number))
 
 
-@router.write(Scope.SUBSCRIBERS_WRITE, "POST", _ONE + "/unsubscribe")
+@router.write(TokenScope.SUBSCRIBERS_WRITE, "POST", _ONE + "/unsubscribe")
 def unsubscribe(caller: TheCaller, number: _Number) -> SubscriberResource:
     """Unsubscribe someone. Doing it twice changes nothing more."""
     _stored(caller, number)
@@ -168,8 +166,8 @@ def unsubscribe(caller: TheCaller, number: _Number) -> SubscriberResource:
 
 
 def _stored(caller: Caller, number: int) -> Subscriber:
-    """Raises ApiError 404 for nobody."""
+    """Raises ApiProblem 404 for nobody."""
     subscriber = subscriptions.find(caller.site.engine, number)
     if subscriber is None:
-        raise ApiError(404, "There is no such subscriber.")
+        raise ApiProblem(404, "There is no such subscriber.")
     return subscriber

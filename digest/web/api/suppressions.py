@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from digest import clock
 from digest.database.engine import read_only
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.subscribers.subscriber import recipient_key
 from digest.subscribers.suppressions import (
     Suppression,
@@ -19,8 +19,8 @@ from digest.subscribers.suppressions import (
 )
 from digest.web.api.access import PATH, ApiRouter, TheCaller
 from digest.web.api.addresses import key_of, valid_address
-from digest.web.api.paging import Cursor, Limit, ResourcePage, page_of, position_in
-from digest.web.api.problems import ApiError
+from digest.web.api.paging import ResourcePage, ThePart
+from digest.web.api.problems import ApiProblem
 from digest.web.api.values import AddressText, ReasonGiven, RecipientKey
 
 router = ApiRouter(tags=["suppressions"])
@@ -61,28 +61,25 @@ def _resource(suppression: Suppression) -> SuppressionResource:
     )
 
 
-@router.read(Scope.SUPPRESSIONS_READ, "/suppressions", errors=[404])
+@router.read(TokenScope.SUPPRESSIONS_READ, "/suppressions", errors=[404])
 def list_suppressions(
     caller: TheCaller,
-    request: Request,
-    response: Response,
+    part: ThePart,
     address: Annotated[str, Query(max_length=254, description="Only the suppression of this address.")] = "",
-    limit: Limit = 50,
-    cursor: Cursor = "",
 ) -> SuppressionPage:
     """List suppressions, newest first."""
-    before = position_in(cursor, datetime, str)
+    before = part.after(datetime, str)
     with read_only(caller.site.engine) as connection:
         if address:
             one = suppression_with(connection, key) if (key := key_of(caller, address)) else None
             listed = [one] if one and not before else []
         else:
-            listed = all_suppressions(connection, limit + 1, before)
-    shown, following = page_of(request, response, listed, limit, lambda each: (each.created_at, each.key))
+            listed = all_suppressions(connection, part.wanted, before)
+    shown, following = part.cut(listed, lambda each: (each.created_at, each.key))
     return SuppressionPage(items=[_resource(each) for each in shown], next=following)
 
 
-@router.read(Scope.SUPPRESSIONS_READ, _ONE)
+@router.read(TokenScope.SUPPRESSIONS_READ, _ONE)
 def show_suppression(caller: TheCaller, key: _Key) -> SuppressionResource:
     """Show the suppression of an address."""
     with read_only(caller.site.engine) as connection:
@@ -93,7 +90,7 @@ def show_suppression(caller: TheCaller, key: _Key) -> SuppressionResource:
 
 
 @router.write(
-    Scope.SUPPRESSIONS_WRITE,
+    TokenScope.SUPPRESSIONS_WRITE,
     "POST",
     "/suppressions",
     status_code=201,
@@ -108,18 +105,18 @@ def suppress_address(caller: TheCaller, body: NewSuppression, response: Response
     with read_only(site.engine) as connection:
         suppression = suppression_with(connection, key)
     if suppression is None:  # lifted at this moment
-        raise ApiError(409, "The suppression was lifted meanwhile.", reason="lifted")
+        raise ApiProblem(409, "The suppression was lifted meanwhile.", reason="lifted")
     response.status_code = 201 if changed else 200
     response.headers["Location"] = f"{site.settings.public_url}{PATH}/suppressions/{key}"
     return _resource(suppression)
 
 
-@router.write(Scope.SUPPRESSIONS_WRITE, "DELETE", _ONE, status_code=204, response_class=Response)
+@router.write(TokenScope.SUPPRESSIONS_WRITE, "DELETE", _ONE, status_code=204, response_class=Response)
 def lift_suppression(caller: TheCaller, key: _Key) -> None:
     """Allow email to an address again."""
     if not lift_by_hand(caller.site.engine, key, clock.now()):
         raise _none()
 
 
-def _none() -> ApiError:
-    return ApiError(404, "This address is not suppressed.")
+def _none() -> ApiProblem:
+    return ApiProblem(404, "This address is not suppressed.")

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from digest.ledger.kinds import IssueKind
+
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # fromisoformat() also takes 20261123
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
@@ -20,6 +22,7 @@ def _day(value: object) -> date:
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 IssueDay = Annotated[Day, Path(alias="date", examples=["2026-11-23"])]
+IssueKindName = Annotated[IssueKind, Path(alias="kind", examples=["daily"])]
 Number = Annotated[int, Field(ge=1, le=2**62)]
 RecipientKey = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 AddressText = Annotated[
@@ -29,7 +32,7 @@ Words = Annotated[str, Field(max_length=200, pattern=_NO_CONTROLS)]
 
 
 class RequestBody(BaseModel):
-    """What a program sends. A field that does not exist is an error: it may be a slip of the pen."""
+    """The body of a request. A field that does not exist is an error: it may be a slip of the pen."""
 
     model_config = ConfigDict(extra="forbid")
 

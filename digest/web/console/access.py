@@ -60,6 +60,7 @@ NOTICES = {
     "notice-lately": "Nothing was sent: the same notice was sent within the last day. Tick the box to send it again.",
     "notice-test": "The test is on its way. What became of it is below, after a reload.",
     "bad-address": "Nothing was sent: that is not an email address.",
+    "token-revoked": "The token no longer works.",
     "lifted": "The address may get messages again.",
     "webhook-disabled": "The endpoint is disabled. Its events wait.",
     "webhook-enabled": "The endpoint is enabled. What has waited is sent now.",

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,15 +28,21 @@ class Findings:
     answers: Counter[str] = field(default_factory=Counter)  # by operation and status
 
 
-def fuzz(url: str, token: str, examples: int, phases: tuple[str, ...], seed: int = 1) -> Findings:
-    """Send requests to every operation of the API at `url`, with every check that Schemathesis has."""
+def fuzz(
+    url: str, token: str, examples: int, phases: tuple[str, ...], values: Mapping[str, str] | None = None
+) -> Findings:
+    """Send requests to every operation of the API at `url`, with every check that Schemathesis has.
+
+    `values`: parameters that always have the same value, so that there is such a thing.
+    """
     findings, began = Findings(), time.process_time()
     config = SchemathesisConfig.from_dict(
         {
             "base-url": f"{url}{PATH}",
             "headers": {"Authorization": f"Bearer {token}"},
             "generation": {"max-examples": examples, "database": "none", "deterministic": True},
-            "seed": seed,
+            "seed": 1,
+            "parameters": dict(values or {}),
             "phases": {name: {"enabled": name in phases} for name in ("examples", "coverage", "fuzzing", "stateful")},
             "operations": [
                 {

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
+from digest import wiring
 from digest.database.engine import read_only
 from digest.ledger import events
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
+from digest.settings import Settings
 from digest.subscribers.subscriber import event_subject
 from digest.subscribers.suppressions import all_suppressions
 from tests.support.scenario import add_papers, add_subscriber, cut
@@ -41,7 +43,7 @@ def every_item(client: TestClient, path: str, **query: object) -> list[dict]:
 def test_a_list_goes_on_where_it_was_when_entries_are_added_meanwhile(visit: Visit, program: Program) -> None:
     for number in range(5):
         add_subscriber(visit.engine, f"ada{number}@example.org")
-    client = program(Scope.SUBSCRIBERS_READ)
+    client = program(TokenScope.SUBSCRIBERS_READ)
     first = client.get("/subscribers", params={"limit": 2}).json()
     add_subscriber(visit.engine, "new@example.org")
     rest = every_item(client, "/subscribers", limit=2, cursor=first["next"])
@@ -51,7 +53,7 @@ def test_a_list_goes_on_where_it_was_when_entries_are_added_meanwhile(visit: Vis
 def test_subscribers_are_listed_by_status_and_address(visit: Visit, program: Program) -> None:
     for number in range(5):
         add_subscriber(visit.engine, f"ada{number}@example.org", None if number % 2 else START)
-    client = program(Scope.SUBSCRIBERS_READ)
+    client = program(TokenScope.SUBSCRIBERS_READ)
     pending = every_item(client, "/subscribers", status="pending", limit=1)
     assert [each["address"] for each in pending] == ["ada3@example.org", "ada1@example.org"]
     (only,) = every_item(client, "/subscribers", address="ada2@EXAMPLE.org", limit=1)
@@ -61,7 +63,7 @@ def test_subscribers_are_listed_by_status_and_address(visit: Visit, program: Pro
 
 
 def test_an_address_is_asked_to_confirm_once_however_often_it_is_sent(visit: Visit, program: Program) -> None:
-    client = program(Scope.SUBSCRIBERS_WRITE)
+    client = program(TokenScope.SUBSCRIBERS_WRITE)
     wants = {"topics": ["vision"], "frequency": "weekly", "weekday": 3, "papers": 5, "zone": "Europe/Berlin"}
     answers = [client.post("/subscribers", json={"address": "ada@example.org", "preferences": wants}) for _ in "ab"]
     assert [answer.status_code for answer in answers] == [201, 200]
@@ -73,7 +75,7 @@ def test_an_address_is_asked_to_confirm_once_however_often_it_is_sent(visit: Vis
 
 
 def test_with_the_source_of_their_consent_someone_is_subscribed_at_once(visit: Visit, program: Program) -> None:
-    client = program(Scope.SUBSCRIBERS_WRITE)
+    client = program(TokenScope.SUBSCRIBERS_WRITE)
     answer = client.post("/subscribers", json={"address": "ada@example.org", "consented": "the fair"})
     assert (answer.status_code, answer.json()["status"]) == (201, "confirmed")
     subscriber = visit.subscriber()
@@ -85,13 +87,13 @@ def test_with_the_source_of_their_consent_someone_is_subscribed_at_once(visit: V
 
 
 def test_an_address_that_must_not_be_asked_is_a_conflict_with_a_reason(visit: Visit, program: Program) -> None:
-    client = program(Scope.SUBSCRIBERS_WRITE)
+    client = program(TokenScope.SUBSCRIBERS_WRITE)
     number = client.post("/subscribers", json={"address": "left@example.org", "consented": "x"}).json()["id"]
     assert client.post(f"/subscribers/{number}/unsubscribe").json()["status"] == "unsubscribed"
     assert client.post(f"/subscribers/{number}/unsubscribe").status_code == 200
     answer = client.post("/subscribers", json={"address": "left@example.org", "consented": "x"})
     assert (answer.status_code, answer.json()["reason"]) == (409, "left")
-    program(Scope.SUPPRESSIONS_WRITE).post("/suppressions", json={"address": "no@example.org"})
+    program(TokenScope.SUPPRESSIONS_WRITE).post("/suppressions", json={"address": "no@example.org"})
     answer = client.post("/subscribers", json={"address": "no@example.org"})
     assert (answer.status_code, answer.json()["reason"]) == (409, "suppressed")
 
@@ -100,7 +102,7 @@ def test_preferences_that_are_left_out_stay_and_the_rules_are_those_of_the_form(
     ada = add_subscriber(
         visit.engine, "ada@example.org", topics=("vision",), keywords=("graphs",), muted_words=("x y",)
     )
-    client = program(Scope.SUBSCRIBERS_WRITE)
+    client = program(TokenScope.SUBSCRIBERS_WRITE)
     path = f"/subscribers/{ada.id}/preferences"
     until = str(TODAY + timedelta(days=9))
 
@@ -180,7 +182,7 @@ def test_errors_before_and_beside_the_endpoints_are_problem_documents_too(visit:
 
 
 def test_an_address_is_suppressed_found_and_allowed_again(visit: Visit, program: Program) -> None:
-    client = program(Scope.SUPPRESSIONS_READ, Scope.SUPPRESSIONS_WRITE)
+    client = program(TokenScope.SUPPRESSIONS_READ, TokenScope.SUPPRESSIONS_WRITE)
     ada = add_subscriber(visit.engine, "ada@example.org")
     body = {"address": "ada@example.org", "reason": "by phone"}
     answers = [client.post("/suppressions", json=body) for _ in "ab"]
@@ -211,7 +213,7 @@ def sent(visit: Visit) -> Visit:
 
 
 def test_an_issue_is_paused_resumed_cancelled_and_withdrawn_as_in_the_console(sent: Visit, program: Program) -> None:
-    client = program(Scope.ISSUES_WRITE)
+    client = program(TokenScope.ISSUES_WRITE)
 
     def do(action: str, **body: str) -> tuple[str, bool, int]:
         answer = client.post(f"{ISSUE}/{action}", json=body) if body else client.post(f"{ISSUE}/{action}")
@@ -246,7 +248,9 @@ def test_issues_papers_and_deliveries_are_listed_in_parts(sent: Visit, program: 
     assert (paper["title"], paper["votes"][0]["source"]) == (papers[0]["title"], "huggingface")
     deliveries = every_item(client, "/deliveries", limit=2)
     assert [each["id"] for each in deliveries] == sorted((each["id"] for each in deliveries), reverse=True)
-    of_issue = every_item(client, f"{ISSUE}/deliveries", limit=2, state="queued")
+    of_issue = every_item(client, f"{ISSUE}/deliveries", limit=2)
+    assert every_item(client, f"{ISSUE}/deliveries", limit=2, state="refused") == []
+    assert client.get("/deliveries?state=queued").status_code == 422
     assert sorted(each["id"] for each in of_issue) == sorted(each["id"] for each in deliveries)
     bob = sent.subscriber("bob@example.org")
     (own,) = every_item(client, f"/subscribers/{bob.id}/deliveries", limit=2)
@@ -254,18 +258,20 @@ def test_issues_papers_and_deliveries_are_listed_in_parts(sent: Visit, program: 
     assert every_item(client, "/bounces", limit=2) == []
 
 
-def test_the_message_of_an_issue_is_previewed_and_checked(sent: Visit, program: Program) -> None:
-    preview = program(Scope.ISSUES_READ).get(f"{ISSUE}/preview").json()
+def test_the_message_of_an_issue_is_previewed_and_checked(sent: Visit, program: Program, settings: Settings) -> None:
+    client = program(TokenScope.ISSUES_READ)
+    client.app.state.preview = wiring.preview(settings, sent.engine)
+    preview = client.get(f"{ISSUE}/preview").json()
     assert "Paper number 0" in preview["html"]
     assert "Paper number 0" in preview["text"]
     assert preview["subject"]
     assert preview["rules_followed"] == preview["rules"] - len(preview["lint"])
-    chinese = program(Scope.ISSUES_READ).get(f"{ISSUE}/preview?language=zh-CN").json()
+    chinese = client.get(f"{ISSUE}/preview?language=zh-CN").json()
     assert chinese["text"] != preview["text"]
 
 
 def test_the_status_is_that_of_the_console(sent: Visit, program: Program) -> None:
-    status = program(Scope.STATUS_READ).get("/status").json()
+    status = program(TokenScope.STATUS_READ).get("/status").json()
     assert status["level"] == "critical"
     assert {each["name"] for each in status["problems"]} >= {"no-scheduler", "no-worker"}
     assert (status["issues"][0]["unfinished"], status["subscribers"]) == (3, {"confirmed": 3})

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from digest.clock import now
 from digest.database.engine import transaction
 from digest.monitoring import api_tokens
-from digest.monitoring.api_tokens import Scope
+from digest.monitoring.api_tokens import TokenScope
 from digest.web.api.access import PATH, ApiRouter, ScopedRoute
 from digest.web.api.app import DOCUMENT
 from tests.conftest import Clock
@@ -24,7 +24,7 @@ UNKNOWN = api_tokens.new_token()
 VALUES = {"id": "1", "date": str(START.date()), "kind": "daily", "key": "0" * 32}
 
 
-def routes(app: FastAPI) -> list[tuple[str, str, type[APIRoute], Scope | None]]:
+def routes(app: FastAPI) -> list[tuple[str, str, type[APIRoute], TokenScope | None]]:
     """Method, path, class and scope of each route of the API as it is served."""
     (api,) = [route.app for route in app.routes if isinstance(route, Mount) and route.path == PATH]
     assert isinstance(api, FastAPI)
@@ -39,8 +39,8 @@ def routes(app: FastAPI) -> list[tuple[str, str, type[APIRoute], Scope | None]]:
 
 def test_each_route_refuses_each_other_scope_and_changes_nothing(filled: Visit, tokens: Tokens) -> None:
     every = routes(filled.browser.app)
-    held = {scope: tokens.new(scope) for scope in Scope}
-    assert {scope for *_, scope in every} == set(Scope)
+    held = {scope: tokens.new(scope) for scope in TokenScope}
+    assert {scope for *_, scope in every} == set(TokenScope)
     _use_each(filled, held)
     before = filled.everything()
     for method, path, _, needed in every:
@@ -52,7 +52,7 @@ def test_each_route_refuses_each_other_scope_and_changes_nothing(filled: Visit, 
     assert _but_for_limits(filled.everything()) == _but_for_limits(before)
 
 
-def _use_each(visit: Visit, held: dict[Scope, str]) -> None:
+def _use_each(visit: Visit, held: dict[TokenScope, str]) -> None:
     """Once, after which their last use is known."""
     for token in held.values():
         visit.browser.get(f"{PATH}/status", headers={"Authorization": f"Bearer {token}"})
@@ -97,7 +97,7 @@ def test_a_route_without_a_scope_cannot_be_made(visit: Visit) -> None:
 
 
 def test_a_token_ends_when_it_expires_and_when_it_is_revoked(visit: Visit, tokens: Tokens, clock: Clock) -> None:
-    token, other = tokens.new(Scope.PAPERS_READ, days=2), tokens.new(Scope.PAPERS_READ)
+    token, other = tokens.new(TokenScope.PAPERS_READ, days=2), tokens.new(TokenScope.PAPERS_READ)
     ask = lambda token: visit.browser.get(f"{PATH}/papers", headers={"Authorization": f"Bearer {token}"})  # noqa: E731
     clock.move_to(now() + timedelta(days=2) - timedelta(seconds=1))
     assert ask(token).status_code == 200

@@ -15,6 +15,7 @@ from digest.ledger.kinds import SuppressionReason
 from digest.ledger.outbox import CHOSEN_TYPES, EventType, NewEvent, publish
 from digest.mail.notices import add_notice
 from digest.mail.pauses import current, pause_by_hand
+from digest.monitoring.api_tokens import token_of
 from digest.monitoring.heartbeats import Role, beat, this_process
 from digest.monitoring.webhooks.endpoints import add as add_endpoint
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
@@ -57,6 +58,7 @@ PATHS = (
     "/webhooks/1",
     "/webhooks/1/remove",
     "/settings",
+    "/api-tokens",
     "/log",
     "/sign-in",
     "/sign-in/x",
@@ -251,6 +253,26 @@ def test_a_notice_is_written_changed_sent_and_taken_back_by_keyboard_alone(page,
     frame = page.frame_locator("iframe").first
     frame.get_by_text("Unsubscribe").first.wait_for()
     assert frame.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") != "rgba(0, 0, 0, 0)"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_api_token_is_made_shown_once_and_revoked_by_keyboard_alone(page, visit, width) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, "API", "Make a token")
+    write(page, "Name of the program", "crm")
+    tab_to(page, "subscribers:read", "e => e.labels?.[0]?.innerText ?? ''")
+    page.keyboard.press("Space")
+    press(page, "Make the token", "This is the new token.")
+    assert too_wide(page, 320, 390, 1280) == []
+    page.set_viewport_size({"width": width, "height": 900})
+    assert violations(page) == []
+    token = page.locator("code.secret").inner_text()
+    with read_only(visit.engine) as connection:
+        stored = token_of(connection, token)
+    assert (stored.name, stored.scopes, stored.created_by) == ("crm", {"subscribers:read"}, "ada")
+    page.goto(page.url.rpartition("/")[0])
+    assert token not in page.content()
+    press(page, "Revoke crm", "The token no longer works.")
 
 
 def test_the_page_follows_what_happens_and_leaves_alone_what_somebody_types(page, visit, site) -> None:
