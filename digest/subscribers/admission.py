@@ -47,14 +47,14 @@ class LimitScope(StrEnum):
     PROGRAM = "API token"
 
 
-class Attempt(StrEnum):
+class SecretKind(StrEnum):
     """What a client shows that might be guessed."""
 
     SIGN_IN = "console"
     API = "wrong API token"
 
 
-ATTEMPTS_AN_HOUR = {Attempt.SIGN_IN: 10, Attempt.API: 60}  # of a client
+ATTEMPTS_AN_HOUR = {SecretKind.SIGN_IN: 10, SecretKind.API: 60}  # of a client
 
 
 class TooMany(Exception):
@@ -152,16 +152,16 @@ class Admission:
                 self._remember(("" if for_all else self._key(network), self._key(bucket), request.cost), wait)
                 raise TooMany(bucket.scope, wait)
 
-    def take_attempt(self, connection: Connection, attempt: Attempt, client: str, now: datetime) -> None:
+    def take_attempt(self, connection: Connection, kind: SecretKind, client: str, now: datetime) -> None:
         """Take from the buckets of a client that shows a secret, in a transaction. Raises TooMany, which must end it.
 
         Nothing is shared by all: nobody can keep the operators out.
         """
         own, network = _networks(client)
-        most = ATTEMPTS_AN_HOUR[attempt]
+        most = ATTEMPTS_AN_HOUR[kind]
         every = (
-            RequestBucket(LimitScope.CLIENT, f"{attempt} {own}", most),
-            RequestBucket(LimitScope.NETWORK, f"{attempt} {network}", 3 * most),
+            RequestBucket(LimitScope.CLIENT, f"{kind} {own}", most),
+            RequestBucket(LimitScope.NETWORK, f"{kind} {network}", 3 * most),
         )
         self._take_own(connection, every, 1, now)
 
@@ -188,7 +188,7 @@ class Admission:
         """As take_attempt(), for a client that asks for a link to be mailed. False if `name` was asked for too often,
         whether there is such an operator or not.
         """
-        self.take_attempt(connection, Attempt.SIGN_IN, client, now)
+        self.take_attempt(connection, SecretKind.SIGN_IN, client, now)
         bucket = RequestBucket(LimitScope.CLIENT, f"console operator {name}", LINKS_AN_HOUR)
         is_too_often = self._fill(connection, [(bucket, 1)], now)[bucket] - HOUR > _ROUNDING
         if is_too_often:  # nobody can keep the operator out for longer by asking again and again

@@ -21,7 +21,7 @@ from digest.database.engine import DATABASE_AWAY, read_only, transaction
 from digest.ledger import events
 from digest.monitoring import api_tokens
 from digest.monitoring.api_tokens import ApiToken, TokenScope
-from digest.subscribers.admission import Attempt, TooMany
+from digest.subscribers.admission import SecretKind, TooMany
 from digest.web.api.problems import MEDIA_TYPE, ApiProblem, ProblemDocument, too_many
 from digest.web.site import Site, migrated
 from digest.web.writing import in_turn
@@ -225,6 +225,6 @@ def _count_wrong(site: Site, request: Request) -> None:
     client = request.client.host if request.client else ""
     try:
         with transaction(site.engine) as connection:
-            site.admission.take_attempt(connection, Attempt.API, client, clock.now())
+            site.admission.take_attempt(connection, SecretKind.API, client, clock.now())
     except TooMany as problem:
         raise too_many(problem.seconds) from None

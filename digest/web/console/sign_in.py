@@ -11,7 +11,7 @@ from digest.ledger import events
 from digest.monitoring import operators
 from digest.monitoring.operators import LONGEST_NAME
 from digest.monitoring.sign_in_mail import mail_requested_link
-from digest.subscribers.admission import Attempt, TooMany
+from digest.subscribers.admission import SecretKind, TooMany
 from digest.subscribers.preferences import value
 from digest.web.console.access import (
     PATH,
@@ -64,7 +64,7 @@ def sign_in(site: TheSite, request: Request, secret: str) -> Response:
     now, client = clock.now(), request.client.host if request.client else ""
     try:
         with transaction(site.engine) as connection:
-            site.admission.take_attempt(connection, Attempt.SIGN_IN, client, now)
+            site.admission.take_attempt(connection, SecretKind.SIGN_IN, client, now)
             session = operators.sign_in(connection, secret, now, session_of(request, site.settings))
             if session is None:
                 events.record_once_a_day(connection, now, "console", "a link to sign in did not work", {})

@@ -6,11 +6,9 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from digest import wiring
 from digest.database.engine import read_only
 from digest.ledger import events
 from digest.monitoring.api_tokens import TokenScope
-from digest.settings import Settings
 from digest.subscribers.subscriber import event_subject
 from digest.subscribers.suppressions import all_suppressions
 from tests.support.scenario import add_papers, add_subscriber, cut
@@ -258,9 +256,8 @@ def test_issues_papers_and_deliveries_are_listed_in_parts(sent: Visit, program: 
     assert every_item(client, "/bounces", limit=2) == []
 
 
-def test_the_message_of_an_issue_is_previewed_and_checked(sent: Visit, program: Program, settings: Settings) -> None:
+def test_the_message_of_an_issue_is_previewed_and_checked(sent: Visit, program: Program) -> None:
     client = program(TokenScope.ISSUES_READ)
-    client.app.state.preview = wiring.preview(settings, sent.engine)
     preview = client.get(f"{ISSUE}/preview").json()
     assert "Paper number 0" in preview["html"]
     assert "Paper number 0" in preview["text"]

@@ -10,7 +10,7 @@ from digest.database.engine import read_only
 from digest.database.tables import api_tokens, buckets
 from digest.monitoring.api_tokens import TokenScope, new_token
 from digest.subscribers import admission
-from digest.subscribers.admission import Attempt
+from digest.subscribers.admission import SecretKind
 from tests.support.scenario import ON_SQLITE
 from tests.web.api.conftest import Program
 from tests.web.conftest import START, Visit
@@ -54,7 +54,7 @@ def test_reading_writes_once_in_many_requests(visit: Visit, program: Program) ->
 def test_a_client_with_many_wrong_tokens_is_refused_but_never_a_right_one(
     visit: Visit, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(admission.ATTEMPTS_AN_HOUR, Attempt.API, 3)
+    monkeypatch.setitem(admission.ATTEMPTS_AN_HOUR, SecretKind.API, 3)
     right = program(TokenScope.PAPERS_READ).headers["authorization"].removeprefix("Bearer ")
     assert [ask(visit, new_token())[0] for _ in range(4)] == [401, 401, 401, 429]
     assert ask(visit, new_token())[1] > 1000
