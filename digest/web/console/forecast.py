@@ -1,6 +1,6 @@
 """The next issue as this process last computed it. It takes seconds to rank a large pool and to count everybody.
 
-What is computed is used for some seconds, and then until something newer is there; choices are applied to it at once.
+Pages use it for some seconds, and then until a newer one is ready. They apply choices to it at once.
 """
 
 from collections.abc import Callable
