@@ -1,4 +1,4 @@
-"""What people decide about single papers before an issue is cut, and the list that comes of it."""
+"""Decisions of people about single papers before an issue is cut, and the list with them."""
 
 from digest.issues.editing.choices import (
     Choice,

@@ -12,7 +12,7 @@ from digest.papers.paper import RankedPaper
 
 
 class Choice(StrEnum):
-    """What happens with a paper in the issues of a date."""
+    """The decision about a paper in the issues of a date."""
 
     PINNED = "pinned"  # at the top, whatever its rank
     REMOVED = "removed"  # in none of them
@@ -46,7 +46,7 @@ class IssueChoices:
 
 
 def choices_for(stored: Sequence[EditorialChoice], day: date, days: int) -> IssueChoices:
-    """What to do with the papers of an issue of `day` whose pool goes back `days` days.
+    """Sort out the choices for an issue of `day` whose pool goes back `days` days.
 
     A choice for the date itself counts more than a paper's postponement from an earlier one.
     """

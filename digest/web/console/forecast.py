@@ -1,6 +1,6 @@
 """The next issue as this process last computed it. It takes seconds to rank a large pool and to count everybody.
 
-What is computed is used for some seconds, and then until something newer is there; choices are applied to it at once.
+Pages use it for some seconds, and then until a newer one is ready. They apply choices to it at once.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,11 @@ from sqlalchemy import Engine
 
 from digest import clock
 from digest.database.engine import problem_of, read_only
-from digest.issues.editing import IssueChoices, RankedPool, choices_for, choices_of, pool_days, ranked_pool
+from digest.issues.editing import IssueChoices, RankedPool, choices_for, choices_of, list_of, pool_days, ranked_pool
 from digest.issues.issue import Plan
 from digest.issues.publish import Reach, reach_of
 from digest.ledger.kinds import IssueKind
+from digest.papers.paper import RankedPaper
 
 log = structlog.get_logger()
 
@@ -75,6 +76,10 @@ class Forecast:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="forecast")
         self._pool: _Kept[RankedPool] = _Kept(timedelta(seconds=20))
         self._reach: _Kept[Reach] = _Kept(timedelta(minutes=1))
+        # The last list, after what it was made of.
+        self._list: tuple[RankedPool, IssueChoices, tuple[tuple[RankedPaper, ...], int]] | None = (
+            None  # and what it was made of
+        )
 
     def pool(self, engine: Engine, plan: Plan, day: date, choices: IssueChoices) -> Computed[RankedPool] | None:
         """The ranked pool, computed anew if a choice has added a paper to it since."""
@@ -84,6 +89,13 @@ class Forecast:
             self._pool.newest = None
             return self._pool.get(self._threads, day, compute) or kept
         return kept
+
+    def papers(self, pool: RankedPool, choices: IssueChoices, plan: Plan) -> tuple[tuple[RankedPaper, ...], int]:
+        """What list_of() makes of them; of a large pool that takes a tenth of a second."""
+        last = self._list
+        if last is None or last[0] is not pool or last[1] != choices:
+            self._list = last = (pool, choices, list_of(pool, choices, plan))
+        return last[2]
 
     def reach(self, engine: Engine, plan: Plan, day: date) -> Computed[Reach] | None:
         return self._reach.get(self._threads, day, partial(_count, engine, plan, day))

@@ -74,7 +74,7 @@ def show_next(visitor: AnyRole, q: Annotated[str, Query(max_length=400)] = "") -
         named = papers_with(connection, [each.paper_id for each in chosen])
     forecast, choices = forecast_of(site.engine), editing.choices_for(stored, day, editing.pool_days(_DAILY, plan))
     pool, reach = forecast.pool(site.engine, plan, day, choices), forecast.reach(site.engine, plan, day)
-    papers, best = editing.list_of(pool.value, choices, plan) if pool else ((), 0)
+    papers, best = forecast.papers(pool.value, choices, plan) if pool else ((), 0)
     shown = _shown(papers, chosen)
     return visitor.show(
         "next",
