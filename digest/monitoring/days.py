@@ -90,8 +90,8 @@ def issue_sums(
 ) -> dict[int, Audit]:
     """The sums of issues by their id: stored ones, or counted by the indexes of what is not accepted.
 
-    Counting what waits takes long for a million subscribers. Of an unfinished issue with more candidates than `most`,
-    all that may have been accepted counts as queued.
+    A page can't wait until a million messages are counted. If an unfinished issue has more candidates than `most`, all
+    messages that may have been accepted count as queued.
     """
     uncounted = set(issues_without_totals(connection)).intersection(issue.id for issue in chosen)
     unfinished = {issue_id for issue_id in uncounted if is_unfinished(connection, issue_id)}
