@@ -26,7 +26,7 @@ _CODES = {subject: f"5.{number}." for number, subject in _SUBJECTS.items()}
 
 
 def code_subject(enhanced: str) -> RefusalClass:
-    """What an enhanced code is about."""
+    """Returns the subject of an enhanced code."""
     return _SUBJECTS.get(enhanced.partition(".")[2].partition(".")[0], RefusalClass.OTHER)
 
 

@@ -51,7 +51,7 @@ def list_bounces(
 
 
 def _of_issues(connection: Connection, now: datetime) -> tuple[Plot, Plot]:
-    """What was accepted and refused of each daily issue lately, each on a scale of its own."""
+    """Charts of accepted and of refused messages by daily issue, each on its own scale."""
     stored = [
         issue
         for issue in issues_between(connection, (now - LATELY).date(), now.date())
