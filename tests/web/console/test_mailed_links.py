@@ -17,6 +17,7 @@ from digest.monitoring.operators import LINK_LIFETIME, OperatorRole, make_link, 
 from digest.monitoring.sign_in_mail import FAILED
 from digest.web.console import sign_in
 from tests.support.smtp_server import Step
+from tests.web.conftest import SECRET
 from tests.web.console.conftest import browser_of
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -124,3 +125,13 @@ def test_another_address_ends_the_link_that_went_to_the_last(visit, ask, smtp_se
     with transaction(visit.engine) as connection:
         set_address(connection, "ada", "new@example.org", now())
     assert browser_of(visit).post(link_in(smtp_server.taken[0])).status_code == 403
+
+
+def test_the_shell_stores_the_address_and_mails_a_link_too(visit, command, database_url, smtp_server):
+    options = {"DIGEST_DATABASE_URL": database_url, "DIGEST_SECRET_KEY": SECRET, "DIGEST_SMTP_URL": smtp_server.url}
+    nowhere = command("console", "link", "--operator", "bob", "--mail", **options)
+    assert (nowhere.returncode, "no address is stored" in nowhere.stderr) == (1, True)
+    done = command("console", "link", "--operator", "bob", "--email", "bob@example.org", "--mail", **options)
+    assert (done.returncode, "/console/sign-in/" in done.stdout) == (0, True)
+    assert [taken.rcpt_tos for taken in smtp_server.taken] == [("bob@example.org",)]
+    assert browser_of(visit).post(link_in(smtp_server.taken[0])).status_code == 303
