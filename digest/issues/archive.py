@@ -93,7 +93,7 @@ def _part_query(is_newest: bool) -> Select[Any]:
     first = bindparam("first", type_=Integer)
     in_part = issue_papers.c.rank.between(first, bindparam("last", type_=Integer))
     is_first = func.coalesce(issue_papers.c.rank, first) == first
-    # What is stored as JSON only once, in the first row: decoding it for each paper would take as long as the papers.
+    # JSON comes in the first row alone: decoding it once for each paper would take as long as the papers.
     columns = [case((is_first, column)).label(name) if name in _AS_JSON else column for name, column in issue.c.items()]
     return (
         select(*columns, *_listed_columns())
