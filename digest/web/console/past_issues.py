@@ -17,6 +17,7 @@ from digest.ledger import events
 from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
 from digest.ledger.listings import Search
+from digest.monitoring.progress import progress_of as progress_of_issues
 from digest.monitoring.progress import read_progress
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
@@ -35,12 +36,12 @@ def list_issues(visitor: AnyRole, before: Before = None) -> Response:
     """Newest first, with the sums of each."""
     now = clock.now()
     with read_only(one_view(visitor.site.engine)) as connection:
-        issues, sums_of = bare_issues(connection, _ISSUES + 1, before), _sums(connection)
-        shown = [(issue, progress_of(issue, sums_of(issue.id))) for issue in issues[:_ISSUES]]
+        issues = bare_issues(connection, _ISSUES + 1, before)
+        progress = {each.id: each for each in progress_of_issues(connection, [issue.id for issue in issues], now)}
     return visitor.show(
         "issues",
-        issues=[(issue, view_of(progress, None, now)) for issue, progress in shown],
-        older=shown[-1][0].id if len(issues) > _ISSUES else None,
+        issues=[(issue, view_of(progress[issue.id], None, now)) for issue in issues[:_ISSUES]],
+        older=issues[_ISSUES - 1].id if len(issues) > _ISSUES else None,
     )
 
 
