@@ -1,7 +1,7 @@
 """Progress of the issues of the last days, and the deliveries that wait.
 
-Reads the totals of issues, and counts by small indexes what is tried again; all else of an issue was never tried. What
-is due later is told by the issue's schedule. `digest audit` counts every row of an unfinished issue, and fails where
+Reads the totals of issues, and counts by small indexes what is tried again; all else of an issue was never tried. The
+issue's schedule says how many are due later. `digest audit` counts every row of an unfinished issue, and fails where
 the two differ.
 """
 
@@ -165,7 +165,7 @@ def _later(connection: Connection, issue_ids: Collection[int], now: datetime) ->
 
 
 def _first_attempt(connection: Connection, issue_id: int) -> datetime | None:
-    """When the first of the deliveries of an issue that wait is tried next, by the index of what is due."""
+    """The earliest next attempt of an issue, found by an index."""
     mine = and_(deliveries.c.issue_id.is_not(None), deliveries.c.issue_id == issue_id)
     query = select(deliveries.c.next_attempt_at).where(is_waiting(), mine)
     return connection.execute(query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)).scalar()
@@ -211,7 +211,7 @@ def _pause(connection: Connection, row: Any) -> dict[str, Any]:
 
 
 def _sums_of(issue: IssueProgress, later: int) -> Counter[str]:
-    """What an issue adds to Waiting."""
+    """The share of an issue in Waiting."""
     sums = Counter(held=issue.held, with_workers=issue.claimed + issue.sending)
     if issue.status is IssueStatus.PAUSED:
         sums["in_paused_issues"] = issue.waiting
