@@ -1,8 +1,8 @@
 """The sums of each issue's deliveries, so that nobody counts millions of rows.
 
 Each transition into or out of a final state changes the totals in its own transaction, so they are at any time what
-counting would give. What a worker holds or tries again is counted by small indexes; the other candidates of an issue
-were never tried. A finished issue is counted once, by its rows, in case a version that kept no totals changed it.
+counting would give. Small indexes count the deliveries that a worker holds or tries again; the other candidates of an
+issue were never tried. A finished issue is counted once, by its rows, in case a version that kept no totals changed it.
 """
 
 from collections import Counter, defaultdict

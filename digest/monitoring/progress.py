@@ -1,7 +1,7 @@
 """Progress of the issues of the last days, and the deliveries that wait.
 
-Reads the totals of issues, and counts by small indexes what is tried again; all else of an issue was never tried. What
-is due later is told by the issue's schedule. `digest audit` counts every row of an unfinished issue, and fails where
+Reads the totals of issues, and counts by small indexes what is tried again; all else of an issue was never tried. The
+issue's schedule says how many are due later. `digest audit` counts every row of an unfinished issue, and fails where
 the two differ.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
 
 from digest.database.tables import deliveries, issue_schedule, issues
 from digest.database.tables.ledger import AGAIN
@@ -112,18 +112,29 @@ def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssuePro
     On PostgreSQL the connection should be REPEATABLE READ, or messages that are answered meanwhile may be missed.
     """
     which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished_issues(connection)))
-    columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
-    order = (issues.c.date.desc(), issues.c.id)
-    rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
-    counts = counts_of(connection, [row.id for row in rows])
-    later = _later(connection, [row.id for row in rows], now)
-    shown = tuple(_progress(connection, row, counts[row.id], later[row.id]) for row in rows)
+    shown, later = _read(connection, which, now)
     sums: Counter[str] = Counter()
     for issue in shown:
         sums += _sums_of(issue, later[issue.id].deliveries)
     running = [issue.id for issue in shown if issue.status is IssueStatus.RUNNING and issue.waiting]
     oldest = [at for issue_id in running if (at := _first_attempt(connection, issue_id)) and at <= now]
     return shown, _with_requested(connection, sums, min(oldest, default=None), now)
+
+
+def progress_of(connection: Connection, issue_ids: Collection[int], now: datetime) -> tuple[IssueProgress, ...]:
+    """The progress of these issues of any age, newest first."""
+    return _read(connection, issues.c.id.in_(issue_ids), now)[0]
+
+
+def _read(
+    connection: Connection, which: ColumnElement[bool], now: datetime
+) -> tuple[tuple[IssueProgress, ...], Mapping[int, "_Later"]]:
+    columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
+    order = (issues.c.date.desc(), issues.c.id)
+    rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
+    counts = counts_of(connection, [row.id for row in rows])
+    later = _later(connection, [row.id for row in rows], now)
+    return tuple(_progress(connection, row, counts[row.id], later[row.id]) for row in rows), later
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,7 @@ def _later(connection: Connection, issue_ids: Collection[int], now: datetime) ->
 
 
 def _first_attempt(connection: Connection, issue_id: int) -> datetime | None:
-    """When the first of the deliveries of an issue that wait is tried next, by the index of what is due."""
+    """The earliest next attempt of an issue, found by an index."""
     mine = and_(deliveries.c.issue_id.is_not(None), deliveries.c.issue_id == issue_id)
     query = select(deliveries.c.next_attempt_at).where(is_waiting(), mine)
     return connection.execute(query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)).scalar()
@@ -200,7 +211,7 @@ def _pause(connection: Connection, row: Any) -> dict[str, Any]:
 
 
 def _sums_of(issue: IssueProgress, later: int) -> Counter[str]:
-    """What an issue adds to Waiting."""
+    """The share of an issue in Waiting."""
     sums = Counter(held=issue.held, with_workers=issue.claimed + issue.sending)
     if issue.status is IssueStatus.PAUSED:
         sums["in_paused_issues"] = issue.waiting

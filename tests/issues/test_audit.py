@@ -26,7 +26,7 @@ def issue(engine):
 
 def change(engine, **values):
     with transaction(engine) as connection:
-        change_deliveries(connection, **values)
+        change_deliveries(connection, **(values or {"reason": ""}))
 
 
 def rows(engine, issue, **part):

@@ -1,4 +1,4 @@
-"""The totals of issues are what counting their deliveries gives, whatever happens and whatever happened before."""
+"""The totals of issues equal the counts of their deliveries at any time, whatever happened before."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
