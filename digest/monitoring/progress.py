@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
+from sqlalchemy import Connection, and_, func, or_, select, text
 
 from digest.database.tables import deliveries, issue_schedule, issues
 from digest.database.tables.ledger import AGAIN
@@ -112,29 +112,18 @@ def read_progress(connection: Connection, now: datetime) -> tuple[tuple[IssuePro
     On PostgreSQL the connection should be REPEATABLE READ, or messages that are answered meanwhile may be missed.
     """
     which = or_(issues.c.cut_at > now - _SHOWN, issues.c.id.in_(unfinished_issues(connection)))
-    shown, later = _read(connection, which, now)
+    columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
+    order = (issues.c.date.desc(), issues.c.id)
+    rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
+    counts = counts_of(connection, [row.id for row in rows])
+    later = _later(connection, [row.id for row in rows], now)
+    shown = tuple(_progress(connection, row, counts[row.id], later[row.id]) for row in rows)
     sums: Counter[str] = Counter()
     for issue in shown:
         sums += _sums_of(issue, later[issue.id].deliveries)
     running = [issue.id for issue in shown if issue.status is IssueStatus.RUNNING and issue.waiting]
     oldest = [at for issue_id in running if (at := _first_attempt(connection, issue_id)) and at <= now]
     return shown, _with_requested(connection, sums, min(oldest, default=None), now)
-
-
-def progress_of(connection: Connection, issue_ids: Collection[int], now: datetime) -> tuple[IssueProgress, ...]:
-    """The progress of these issues of any age, newest first."""
-    return _read(connection, issues.c.id.in_(issue_ids), now)[0]
-
-
-def _read(
-    connection: Connection, which: ColumnElement[bool], now: datetime
-) -> tuple[tuple[IssueProgress, ...], Mapping[int, "_Later"]]:
-    columns = ("id", "date", "kind", "cut_at", "status", "note", "candidates", "settings")
-    order = (issues.c.date.desc(), issues.c.id)
-    rows = connection.execute(select(*(issues.c[name] for name in columns)).where(which).order_by(*order)).all()
-    counts = counts_of(connection, [row.id for row in rows])
-    later = _later(connection, [row.id for row in rows], now)
-    return tuple(_progress(connection, row, counts[row.id], later[row.id]) for row in rows), later
 
 
 @dataclass(frozen=True, slots=True)
