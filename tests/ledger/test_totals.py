@@ -19,7 +19,7 @@ from digest.ledger.deliveries import Delivery, is_waiting
 from digest.ledger.kinds import IssueStatus, Kind, SkipReason, State
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.ledger.sending import DeliveryResult, MessageRecord
-from digest.monitoring.progress import read_progress
+from digest.monitoring.progress import progress_of, read_progress
 from digest.subscribers import erasing, store
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 from tests.support.waiting import wait_for
@@ -142,7 +142,7 @@ def check_sums(connection, issue_id, now):
 
 def check_progress(connection, issue_id, rows, now):
     """What waits of a running issue is due or not, as its rows say."""
-    (progress,), waiting = read_progress(connection, now)
+    (progress,), waiting = progress_of(connection, [issue_id], now), read_progress(connection, now)[1]
     assert progress.unfinished == sum(
         count
         for (state, why), count in rows.items()
