@@ -24,7 +24,7 @@ from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 BEFORE_CONSENTS = "0011"
 BEFORE_LINKS = "0015"
-BEFORE_REPORTS = "0025"
+BEFORE_REPORTS = "0029"
 BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, editorial_choices
-from digest.issues.archive import latest_place, part_of_issue
+from digest.issues.archive import paper_and_place, part_of_issue
 from digest.issues.editing import MOST_PINNED, BadChoice, Choice, EditorialChoice, IssueWasCut, choose, undo
 from digest.issues.issue import Issue
 from digest.issues.publish import publish, upcoming
@@ -106,7 +106,7 @@ def test_a_pinned_paper_is_named_as_chosen_and_all_others_keep_their_rank(engine
     assert "pinned" not in second.terms.as_dict()
     with read_only(engine) as connection:
         shown = part_of_issue(connection, range(1, 3), DAY)
-        ranked = latest_place(connection, paper(1).id)
+        _, ranked = paper_and_place(connection, paper(1).id)
     assert [(each.is_pinned, each.score_rank) for each in shown.papers] == [(True, 10), (False, 1)]
     assert ranked.rank == 2
 
