@@ -69,7 +69,11 @@ def test_each_route_opens_for_its_scope_alone(filled: Visit, tokens: Tokens) -> 
         assert answer.status_code in (200, 201, 204, 404, 422), (method, path, answer.text)
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Basic YTpi", "Bearer digest_" + "a" * 38, f"Bearer {UNKNOWN}"])
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Basic YTpi", "Bearer digest_" + "a" * 38, f"Bearer {UNKNOWN}"],
+    ids=("none", "no token", "a password", "wrong checksum", "unknown"),
+)
 def test_no_route_opens_without_a_token(filled: Visit, signed_in_browser: TestClient, header: str) -> None:
     """Nor for someone who is signed in to the console: a cookie counts for nothing."""
     before = filled.everything()
