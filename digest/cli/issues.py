@@ -93,7 +93,7 @@ def _upcoming_lines(coming: "Upcoming", limit: int) -> Iterator[str]:
 
 
 def _choice_lines(coming: "Upcoming") -> Iterator[str]:
-    """Who changed the list, and why."""
+    """Name each change of the list, with its operator and reason."""
     for choice in coming.choices:
         what = f"postponed to {choice.until}" if choice.until else str(choice.choice)
         why = f": {choice.reason}" if choice.reason else ""

@@ -178,7 +178,7 @@ def _by_kind(values: Mapping[Kind, Any], missed: Missed | None, kind: TypeEngine
 
 
 def _usual(kinds: Collection[Kind]) -> Kind:
-    """Return the kind that everyone gets for whom there is no other."""
+    """Return the kind for everyone without a kind of their own."""
     return Kind.NOTICE if Kind.NOTICE in kinds else Kind.DIGEST
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class IssueKind(StrEnum):
-    """What an issue ranks; a notice ranks nothing."""
+    """The content of an issue; a notice has no ranked papers."""
 
     DAILY = "daily"  # the papers of the last days
     WEEKLY = "weekly"  # a whole week anew, for weekly subscribers
@@ -75,7 +75,7 @@ class Listing(StrEnum):
 
 
 class RefusalClass(StrEnum):
-    """What a refusal is about: the second number of its enhanced code (RFC 3463)."""
+    """The subject of a refusal: the second number of its enhanced code (RFC 3463)."""
 
     ADDRESS = "address"
     MAILBOX = "mailbox"

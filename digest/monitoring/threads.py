@@ -1,4 +1,4 @@
-"""The threads that each process of the service has beside its work."""
+"""The background threads of each process of the service."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -48,7 +48,7 @@ class LimitScope(StrEnum):
 
 
 class SecretKind(StrEnum):
-    """What a client shows that might be guessed."""
+    """A secret that a client shows and that might be guessed."""
 
     SIGN_IN = "console"
     API = "wrong API token"

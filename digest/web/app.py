@@ -92,7 +92,7 @@ def _add_layers(app: FastAPI, settings: Settings, pages: Pages, editions: Editio
 
 
 def _refusal(pages: Pages, request: Request, status: int) -> Response:
-    """What the guard answers instead of the app."""
+    """The answer of the guard in place of the app."""
     if IS_API.match(request.scope["path"]):
         return problem_response(status)
     return pages.for_request(request).refuse(status)

@@ -142,7 +142,7 @@ def check_sums(connection, issue_id, now):
 
 
 def check_progress(connection, issue_id, rows, now):
-    """What waits of a running issue is due or not, as its rows say."""
+    """The deliveries of a running issue that wait are due or not, as its rows say."""
     shown, waiting = read_progress(connection, now)
     (issue,) = bare_issues(connection, 1, issue_id + 1)
     unfinished = sum(each.unfinished for each in shown if each.id == issue_id)  # an old one is shown only if unfinished
@@ -177,7 +177,7 @@ def on_postgresql(postgres):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def sent_issue(request):
-    """An engine, and an issue for four subscribers, of whom two are due later; what a test changes is rolled back."""
+    """An engine, and an issue for four subscribers, two of them due later; changes of a test are rolled back."""
     engine = connect(request.getfixturevalue(f"on_{request.param}"))
     add_papers(engine, range(3))
     for name, hour in (("ada", 7), ("ben", 7), ("eve", 14), ("joe", 20)):

@@ -49,7 +49,7 @@ TEXTS = {
     "zh-CN": NoticeText("我们周一搬家", "网址会改变。"),
 }
 A_DAY = timedelta(days=1)
-# A worker with one connection, in a process of its own that a test kills.
+# A worker with a single connection, in a process that a test kills.
 WORKER = """
 import sys
 from pathlib import Path

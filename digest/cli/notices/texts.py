@@ -1,4 +1,4 @@
-"""What the commands of notices share: a stored notice, texts from files, and the message that they make."""
+"""Shared by the commands of notices: reads stored notices and text files, and composes their message."""
 
 from collections.abc import Iterator
 from pathlib import Path

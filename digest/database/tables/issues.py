@@ -72,7 +72,7 @@ pools = table(
     Column("content", LargeBinary, nullable=False),  # as issues/store.py packs them
 )
 
-# What people decided about single papers before the cut of a date's issues (issues/editing).
+# Decisions of operators about single papers, before the cut of a date's issues (issues/editing).
 editorial_choices = table(
     "editorial_choices",
     Column("issue_date", Date, primary_key=True),

@@ -25,7 +25,7 @@ _WAITING = "state IN ('queued', 'uncertain')"
 REFUSED = "state = 'refused'"
 REASONS_TO_LEAVE = "what = 'said why they left'"
 UNSENT = "state IN ('refused', 'expired', 'skipped', 'quarantined')"
-# Mail of an issue that waits again: after an attempt, or until a later time than the one at which it was due.
+# Deliveries of an issue that wait again: after an attempt, or for a later time than they were due.
 AGAIN = f"{_WAITING} AND issue_id IS NOT NULL AND (state = 'uncertain' OR attempts > 0 OR next_attempt_at > due_at)"
 
 # The ledger: each row is a message to a recipient. All transitions are in digest/ledger.
@@ -72,7 +72,7 @@ deliveries = table(
     ),
     partial_index("ix_deliveries_asked_for", "next_attempt_at", "id", where=f"{_WAITING} AND issue_id IS NULL"),
     partial_index("ix_deliveries_held", "worker", where="state IN ('claimed', 'sending')"),
-    # Counts these few of an issue; most of what waits was never tried, and becomes due as its schedule says.
+    # Counts these few of an issue. Most deliveries that wait were never tried and become due by the schedule.
     partial_index(
         "ix_deliveries_again", "issue_id", "state", "attempts", "next_attempt_at", "finished_at", where=AGAIN
     ),
@@ -100,12 +100,12 @@ issue_totals = table(
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),
     Column("part", Integer, primary_key=True),  # the sums are those of all parts: each database session has its own
     Column("state", Code(20), primary_key=True),
-    Column("reason", Code(80), primary_key=True),  # of what was skipped; else ""
+    Column("reason", Code(80), primary_key=True),  # for skipped deliveries, else ""
     Column("deliveries", Integer, nullable=False),  # below 0 for what has left the state
     Column("last_at", Instant),  # when the last of them got this state
 )
 
-# How many deliveries of an issue became due first at each instant, as it was cut.
+# The number of deliveries that become due at each instant, as the cut of an issue planned it.
 issue_schedule = table(
     "issue_schedule",
     Column("issue_id", ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True),

@@ -164,7 +164,7 @@ def _store(connection: Connection, attempt: Attempt) -> None:
     mine = and_(_t.c.id == event.id, _t.c.state == EventState.PENDING, _t.c.attempts == event.attempts)
     connection.execute(update(_t).where(mine).values(values))
     if event.subscriber_id is not None and event.email is not None:
-        # Who was deleted meanwhile may be named in the answer.
+        # The answer may name a subscriber who was deleted meanwhile.
         gone = ~select(subscribers.c.id).where(subscribers.c.id == event.subscriber_id).exists()
         connection.execute(update(_t).where(_t.c.id == event.id, gone).values(answer=""))
 

@@ -60,7 +60,7 @@ class Allowances:
                 self._left[token.id] = left - 1, until
                 return
         now = clock.now()
-        # What only reads goes on while nothing can be written.
+        # Reading goes on while nothing can be written.
         with suppress(*DATABASE_AWAY), transaction(site.engine) as connection:
             site.admission.take_api_requests(connection, token.id, _AT_ONCE, now)
             if token.is_use_due(now):
@@ -189,7 +189,7 @@ def _admit(request: Request, scope: TokenScope) -> Caller:
         raise ApiProblem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="digest"'})
     now = clock.now()
     token = None
-    if api_tokens.is_well_formed(given):  # anything else is no guess, and costs nothing
+    if api_tokens.is_well_formed(given):  # anything else cannot be a guess, and is not counted
         with read_only(site.engine) as connection:
             token = api_tokens.token_of(connection, given)
         if token is None or token.state(now) != "valid":

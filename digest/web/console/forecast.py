@@ -91,7 +91,7 @@ class Forecast:
         return kept
 
     def papers(self, pool: RankedPool, choices: IssueChoices, plan: Plan) -> tuple[tuple[RankedPaper, ...], int]:
-        """What list_of() makes of them; of a large pool that takes a tenth of a second."""
+        """The result of list_of(), kept: with a large pool it takes a tenth of a second."""
         last = self._list
         if last is None or last[0] is not pool or last[1] != choices:
             self._list = last = (pool, choices, list_of(pool, choices, plan))

@@ -38,7 +38,7 @@ def issue_chart(dots: Sequence[Dot], best: int, floor: float | None) -> IssueCha
 
 
 def count_best(dots: Sequence[Dot], most: int, floor: float | None) -> int:
-    """How many of the papers are the best: up to `most`, and none below the floor."""
+    """The number of best papers: up to `most`, and only those above the floor."""
     return min(most, len(dots) - count_below(dots, floor))
 
 

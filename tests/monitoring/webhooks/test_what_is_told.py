@@ -1,4 +1,4 @@
-"""What other programs are told of, through the product's own actions."""
+"""The events that other programs get, after the product's own actions."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What programs read and change through the API."""
+"""Programs read and change the installation through the API."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""How many requests a token and a client with wrong tokens may send."""
+"""Limits on the requests of a token, and of a client with wrong tokens."""
 
 from datetime import timedelta
 

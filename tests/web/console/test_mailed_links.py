@@ -1,4 +1,4 @@
-"""A link to sign in that is mailed, to whom it goes, and what a stranger learns."""
+"""Links to sign in that are sent by email: their recipient, their limits, and that strangers learn nothing."""
 
 import re
 from email import message_from_bytes

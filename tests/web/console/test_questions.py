@@ -83,7 +83,7 @@ def browser(visit: Visit, signed_in: SignIn, smtp_server, tmp_path, clock):
 
 
 def text_of(page: str) -> str:
-    """What a person reads, in one line."""
+    """The text of a page, in one line."""
     page = re.sub(r"<title>.*?</title>|<script.*?</script>", " ", page, flags=re.DOTALL)
     return " ".join(unescape(re.sub("<[^>]+>", " ", page)).split())
 
