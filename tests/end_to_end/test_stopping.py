@@ -117,7 +117,8 @@ def later(engine, wait):
     with transaction(engine) as connection:
         for row in connection.execute(select(heartbeats)).all():
             same = (heartbeats.c.role == row.role, heartbeats.c.pid == row.pid)
-            moved = {name: getattr(row, name) - wait for name in ("started_at", "seen_at")}
+            instants = ("started_at", "seen_at", "stopped_at")
+            moved = {name: instant - wait for name in instants if (instant := getattr(row, name))}
             connection.execute(update(heartbeats).where(*same).values(moved))
 
 

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from digest.issues.issue import Issue
+from digest.issues.issue import Issue, NoticeText
 from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE, Languages
 from digest.ledger.deliveries import Delivery
-from digest.ledger.kinds import OF_ISSUE, IssueStatus, Kind, Status
+from digest.ledger.kinds import OF_ISSUE, IssueKind, IssueStatus, Kind, Status
 from digest.mail.compose.composer import IssueComposer, MailContext, issue_settings, render_fragments
 from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.headers import message_bytes
@@ -119,6 +119,21 @@ def digest_bytes(
     return a_composer(issue, language=language).compose(a_draft(issue, everything_in(issue, left_out))).envelope.message
 
 
+def a_notice() -> Issue:
+    issue = an_issue((), kind=IssueKind.NOTICE)
+    texts = {
+        "en": NoticeText("We move on Monday", "The address changes.\n\nRead https://papers.example.org/moving."),
+        "zh-CN": NoticeText("我们周一搬家", "网址会改变。\n\n请看 https://papers.example.org/moving。"),
+    }
+    return replace(issue, settings=replace(issue.settings, notice=texts))
+
+
+def notice_bytes(language: str = SOURCE) -> bytes:
+    issue = a_notice()
+    draft = a_draft(issue, Selection((), language=language))
+    return a_composer(issue, language=language).compose(draft).envelope.message
+
+
 def parts_of(message: bytes) -> MessageParts:
     """The text of a message as a person reads it."""
     parsed = email.message_from_bytes(message, policy=default)
@@ -143,8 +158,12 @@ def every_message(language: str = SOURCE) -> dict[Kind, bytes]:
         if not row.is_listed
     }
     ten = [a_paper(number) for number in range(1, 11)]
-    of_issues = {mail: digest_bytes(ten, left_out=3, kind=issue, language=language) for issue, mail in OF_ISSUE.items()}
-    return of_issues | transactional
+    of_issues = {
+        mail: digest_bytes(ten, left_out=3, kind=issue, language=language)
+        for issue, mail in OF_ISSUE.items()
+        if issue is not IssueKind.NOTICE
+    }
+    return of_issues | {Kind.NOTICE: notice_bytes(language)} | transactional
 
 
 @cache

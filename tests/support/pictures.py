@@ -35,7 +35,7 @@ from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import Preferences
 from digest.web.app import create_app
-from tests.mail.builders import CONTEXT, a_draft, parts_of
+from tests.mail.builders import CONTEXT, a_draft, a_notice, parts_of
 from tests.support.chromium import MISSING, find_chromium, running_chromium
 from tests.support.scenario import cut
 from tests.support.servers import migrated_sqlite
@@ -76,6 +76,8 @@ def ways(special: str) -> list[Way]:
 
 
 # --- what is shown ---
+
+_RANKED = [kind for kind in OF_ISSUE if kind is not IssueKind.NOTICE]
 
 
 @contextmanager
@@ -123,9 +125,8 @@ def mails(issue: Issue, language: str) -> dict[str, str]:
     chosen = Pool(issue).select(WISHES, frozenset())
     assert isinstance(chosen, Selection)
     selection = replace(chosen, language=language)
-    messages = {
-        str(mail): _html(a_draft(replace(issue, kind=kind), selection), context) for kind, mail in OF_ISSUE.items()
-    }
+    messages = {str(OF_ISSUE[kind]): _html(a_draft(replace(issue, kind=kind), selection), context) for kind in _RANKED}
+    messages["notice"] = _html(a_draft(a_notice(), Selection((), language=language)), context)
     messages["first"] = _html(a_draft(issue, replace(selection, first=True)), context)
     for kind in set(Kind) - set(OF_ISSUE.values()):
         draft = a_draft(issue, None)

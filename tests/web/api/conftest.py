@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from digest import wiring
 from digest.clock import now
 from digest.database.engine import transaction
 from digest.monitoring import api_tokens
@@ -69,6 +68,5 @@ def api(filled: Visit, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr(admission, "API_REQUESTS_AN_HOUR", 10_000_000)
     for number in range(3):
         add_subscriber(filled.engine, f"ada{number}@example.org")
-    preview = wiring.preview(settings, filled.engine)
-    with serving(create_app(filled.engine, settings, lambda: None, preview=preview)) as url:
+    with serving(create_app(filled.engine, settings, lambda: None)) as url:
         yield url
