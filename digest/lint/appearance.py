@@ -25,7 +25,7 @@ _PROPERTIES = re.compile(
     r"background(-color)?|border(-(top|right|bottom|left))?(-(color|style|width))?|border-(collapse|radius|spacing)|"
     r"color|(supported-)?color-schemes?|direction|display|font|font-(family|size|style|weight)|height|letter-spacing|"
     r"line-height|list-style(-type)?|margin(-(top|right|bottom|left))?|max-(height|width)|mso-[a-z-]+|"
-    r"-(ms|webkit)-text-size-adjust|opacity|overflow|padding(-(top|right|bottom|left))?|"
+    r"-(ms|webkit)-text-size-adjust|opacity|overflow(-wrap)?|padding(-(top|right|bottom|left))?|"
     r"table-layout|text-(align|decoration|indent|transform)|vertical-align|white-space|width"
 )
 _DISPLAYS = re.compile(r"none|block|inline|inline-block|table|table-cell|table-row")

@@ -3,22 +3,20 @@
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.database.tables import deliveries, issues
+from digest.database.tables import deliveries
 from digest.issues.publish import halt
 from digest.issues.store import issue_id_on
 from digest.issues.withdrawing import withdraw
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus
-from digest.ledger.totals import store_totals
 from digest.mail.pauses import EVERYTHING, pause_by_hand
-from digest.monitoring import days as module
-from digest.monitoring.days import days, first_day, issue_sums
+from digest.monitoring.days import days, first_day
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.settings import Settings
-from tests.support.scenario import DAY, MORNING, ON_SQLITE, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, ON_SQLITE, add_papers, add_subscriber, change_deliveries, cut
 
 pytestmark = ON_SQLITE
 NOW = MORNING + timedelta(hours=3)
@@ -136,44 +134,32 @@ def test_an_issue_without_a_recipient(engine: Engine) -> None:
 
 def test_an_issue_whose_messages_were_all_skipped(issue: Engine) -> None:
     with transaction(issue) as connection:
-        connection.execute(update(deliveries).values(state="skipped", reason="nothing new", finished_at=NOW))
+        change_deliveries(connection, state="skipped", reason="nothing new", finished_at=NOW)
     assert why(issue) == "3 of 3 messages: nothing new"
 
 
 def test_an_issue_that_everybody_got_needs_no_explanation(issue: Engine) -> None:
     with transaction(issue) as connection:
-        connection.execute(update(deliveries).values(state="accepted", finished_at=NOW))
+        change_deliveries(connection, state="accepted", finished_at=NOW)
     assert why(issue) == ""
 
 
 # --- sums ---
 
 
-def test_stored_and_counted_sums_agree(issue: Engine, monkeypatch) -> None:
-    def sums(most: int | None = None) -> list[tuple[int, int, int, dict[str, int]]]:
+def test_the_sums_of_a_day_are_those_of_its_deliveries(issue: Engine) -> None:
+    def sums() -> list[tuple[int, int, int, dict[str, int]]]:
         with read_only(issue) as connection:
             reports = days(connection, SETTINGS, DAY, DAY, NOW)
-            counted = issue_sums(connection, [each.issue for each in reports if each.issue], NOW, most)
-        return [(each.accepted, each.refused, each.queued, each.skipped) for each in counted.values()]
+        return [
+            (each.sums.accepted, each.sums.refused, each.sums.queued, each.sums.skipped)
+            for each in reports
+            if each.sums
+        ]
 
-    assert sums() == sums(2) == [(0, 0, 3, {})]
+    assert sums() == [(0, 0, 3, {})]
     with transaction(issue) as connection:
         for number, state in ((1, "accepted"), (2, "refused"), (3, "skipped")):
-            change = update(deliveries).where(deliveries.c.id == number)
-            connection.execute(change.values(state=state, reason="suppressed" if number == 3 else "", finished_at=NOW))
-    assert sums() == [(1, 1, 0, {"suppressed": 1})], "counted, but not stored yet"
-    with transaction(issue) as connection:
-        store_totals(connection, 1)
-        connection.execute(update(deliveries).values(state="queued"))  # which nobody reads any more
+            reason = "suppressed" if number == 3 else ""
+            change_deliveries(connection, deliveries.c.id == number, state=state, reason=reason, finished_at=NOW)
     assert sums() == [(1, 1, 0, {"suppressed": 1})]
-
-
-def test_a_page_does_not_count_what_a_large_issue_waits_for(issue: Engine, monkeypatch) -> None:
-    monkeypatch.setattr(module, "COUNTED_AT_ONCE", 2)
-    with transaction(issue) as connection:
-        connection.execute(update(deliveries).where(deliveries.c.id == 1).values(state="refused", finished_at=NOW))
-        connection.execute(update(deliveries).where(deliveries.c.id == 2).values(state="accepted", finished_at=NOW))
-        connection.execute(update(issues).values(candidates=4))
-    with read_only(issue) as connection:
-        (report,) = days(connection, SETTINGS, DAY, DAY, NOW)
-    assert (report.is_being_sent, report.sums and report.sums.refused) == (True, 1)

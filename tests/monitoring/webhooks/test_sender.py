@@ -235,7 +235,7 @@ def test_an_answer_that_drips_is_ended_and_one_that_is_large_is_cut(engine, send
     tell(engine, 2)
     send()
     is_over.set()
-    assert rows(engine)[1].answer == "did not answer within 0 seconds"
+    assert rows(engine)[1].answer.startswith("did not answer")
 
 
 @ON_SQLITE
@@ -320,7 +320,7 @@ def leave(engine, people):
 
 @contextmanager
 def started(work, *arguments):
-    process = get_context("fork").Process(target=work, args=arguments)
+    process = get_context("spawn").Process(target=work, args=arguments)
     process.start()
     try:
         yield process

@@ -125,8 +125,8 @@ def test_a_cancelled_issue_is_finished_as_well(engine, send, receiver):
     issue = cut(engine)
     halt(engine, DAY, IssueStatus.CANCELLED, NOW)
     with transaction(engine) as connection:
-        assert totals.finish(connection, issue.issue_id, NOW)
-        assert not totals.finish(connection, issue.issue_id, NOW), "by another scheduler"
+        assert totals.announce_finished(connection, issue.issue_id, NOW)
+        assert not totals.announce_finished(connection, issue.issue_id, NOW), "by another scheduler"
     send()
     assert receiver.documents[0]["data"]["issue"]["status"] == "cancelled"
     assert receiver.documents[0]["data"]["messages"] == {"skipped": 1}
