@@ -119,11 +119,13 @@ def digest_bytes(
     return a_composer(issue, language=language).compose(a_draft(issue, everything_in(issue, left_out))).envelope.message
 
 
-def a_notice() -> Issue:
-    issue = an_issue((), kind=IssueKind.NOTICE)
+def a_notice(context: MailContext = CONTEXT) -> Issue:
+    issue = an_issue((), context=context, kind=IssueKind.NOTICE)
     texts = {
-        "en": NoticeText("We move on Monday", "The address changes.\n\nRead https://papers.example.org/moving."),
-        "zh-CN": NoticeText("我们周一搬家", "网址会改变。\n\n请看 https://papers.example.org/moving。"),
+        "en": NoticeText(
+            "We move on Monday", "The address changes. Please read this:\n\nhttps://papers.example.org/moving"
+        ),
+        "zh-CN": NoticeText("我们周一搬家", "网址会改变。请看：\n\nhttps://papers.example.org/moving"),
     }
     return replace(issue, settings=replace(issue.settings, notice=texts))
 

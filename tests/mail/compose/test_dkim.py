@@ -18,6 +18,7 @@ from tests.mail.builders import (
     RENDERER,
     a_composer,
     a_draft,
+    a_notice,
     a_paper,
     an_issue,
     everything_in,
@@ -33,7 +34,9 @@ BOTH = (an_rsa_signer(), an_ed25519_signer())
 def signed(kind: Kind = Kind.DIGEST, signers: tuple[Signer, ...] = BOTH) -> bytes:
     if kind in LISTED:
         context = replace(CONTEXT, signers=signers)
-        issue = an_issue([a_paper(number) for number in range(1, 4)], context=context, kind=ISSUE_OF[kind])
+        issue = a_notice(context)
+        if kind is not Kind.NOTICE:
+            issue = an_issue([a_paper(number) for number in range(1, 4)], context=context, kind=ISSUE_OF[kind])
         return a_composer(issue, context).compose(a_draft(issue, everything_in(issue))).envelope.message
     return message_bytes(RENDERER.render(kind, LINKS, BRANDING), headers(kind=kind), signers)
 
