@@ -147,7 +147,7 @@ def _cut(connection: Connection, cut: time, now: datetime) -> CutStatus:
     last = next(iter(issue_dates(connection, 1)), None)
     is_done = issue_id_on(connection, IssueKind.DAILY, day) is not None
     first = None if last else connection.execute(select(func.min(collections.c.started_at))).scalar()
-    next_at = at if now < at else at + timedelta(days=1)
+    next_at = at if now < at and not is_done else at + timedelta(days=1)
     return CutStatus(day, at, next_at, is_done, last, "" if is_done else _why_not_cut(connection, day), first)
 
 

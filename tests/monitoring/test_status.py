@@ -180,6 +180,7 @@ def test_the_cut_of_today_and_the_next(engine, read):
     issue_for(engine, 1)
     after = read(MORNING + MINUTE).cut
     assert (after.is_done, after.next_at, after.last_issue) == (True, MORNING + timedelta(days=1), DAY)
+    assert read(MORNING - MINUTE).cut.next_at == MORNING + timedelta(days=1), "today's was cut early, by hand"
 
 
 def test_why_there_is_no_issue_is_what_the_scheduler_recorded_last(engine, read):
