@@ -62,6 +62,10 @@ QUESTIONS = {
         "/growth",
         ["9 confirmed, 1 pending, 1 unsubscribed", "2026-03-04 0 0 0 9", "2026-03-03 0 0 1 9", "too many 1"],
     ),
+    "what goes out tomorrow, to how many": (
+        "/next",
+        ["Issue of 2026-03-05", "Cut 2026-03-05 06:00 UTC", "5 get an email", "A paper about graphs"],
+    ),
     "is everything running": ("", ["3 things to look at", "no scheduler is running", "worker"]),
     "who paused this": ("", ["paused by bob since 2026-03-04 08:00 UTC : a typo in the title"]),
     "how fast is it": ("", ["3.5 messages accepted a second in the last minute"]),
