@@ -91,5 +91,5 @@ def _shown(as_json: bool) -> list[Processor]:
 
 
 def _on_one_line(_logger: Any, _method: str, text: Any) -> str:
-    """Escape line breaks, so that neither a traceback nor a mail server's reply can look like several events."""
+    """Escape line breaks, so that a traceback or an SMTP reply stays one event."""
     return _CONTROL.sub(lambda sign: repr(sign[0])[1:-1], text)

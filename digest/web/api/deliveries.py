@@ -93,7 +93,7 @@ def list_deliveries(
 
 @router.read(TokenScope.DELIVERIES_READ, "/bounces", errors=[404])
 def list_bounces(caller: TheCaller, part: ThePart) -> DeliveryPage:
-    """List deliveries that a mail server refused, newest first."""
+    """List refused deliveries, newest first."""
     return _by_number(caller, part, State.REFUSED)
 
 
