@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -144,13 +143,14 @@ def in_list_param(dialect: str, column: ColumnElement[T], name: str) -> ColumnEl
 
 
 def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:
-    """A table of values to update many rows from in one statement; its rows are the parameter `rows` (as_rows())."""
-    given = bindparam("rows", type_=Text)
+    """A table of values to update many rows from in one statement; as_rows() gives its parameters."""
     if dialect == "postgresql":
-        typed = [column(name, _stored(kind)) for name, kind in columns.items()]
-        table = func.jsonb_to_recordset(cast(given, JSONB)).table_valued(*typed).render_derived(with_types=True)
-        return select(*(table.c[name] for name in columns)).subquery("given")
-    each = func.json_each(given).table_valued("value")
+        arrays = [bindparam(f"rows_{name}", [], ARRAY(_sent(kind))) for name, kind in columns.items()]
+        typed = [column(name, _sent(kind)) for name, kind in columns.items()]
+        table = func.unnest(*arrays).table_valued(*typed).render_derived()
+        values = [cast(table.c[name], _stored(kind)).label(name) for name, kind in columns.items()]
+        return select(*values).subquery("given")
+    each = func.json_each(bindparam("rows", type_=Text)).table_valued("value")
     values = [func.json_extract(each.c.value, f"$.{name}", type_=kind).label(name) for name, kind in columns.items()]
     return select(*values).subquery("given")
 
@@ -161,17 +161,23 @@ def instant_in_rows(dialect: str) -> Any:
     return DateTime(timezone=True) if dialect == "postgresql" else String()
 
 
-def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], **ready: Sequence[str]) -> str:
-    """Encode the parameter `rows` of rows_of(). `ready`: further columns, whose values are JSON already."""
-    texts = [_encoder(dialect).encode(row)[:-1] for row in rows]
+def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], **ready: Sequence[str]) -> dict[str, Any]:
+    """The parameters of rows_of(). `ready`: further columns, whose values are JSON already."""
+    if dialect == "postgresql":
+        arrays = {f"rows_{name}": [_as_json(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+        return arrays | {f"rows_{name}": [None if text == "null" else text for text in ready[name]] for name in ready}
+    texts = [_ENCODER.encode(row)[:-1] for row in rows]
     for name, values in ready.items():
         texts = [f'{text}, "{name}": {value}' for text, value in zip(texts, values, strict=True)]
-    return f"[{', '.join([text + '}' for text in texts])}]"
+    return {"rows": f"[{', '.join([text + '}' for text in texts])}]"}
 
 
-@cache
-def _encoder(dialect: str) -> json.JSONEncoder:
-    return json.JSONEncoder(default=_sqlite_text if dialect == "sqlite" else datetime.isoformat)
+def _as_json(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+def _sent(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return Text() if isinstance(kind, JSON) else kind
 
 
 def _stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -181,3 +187,6 @@ def _stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 def _sqlite_text(instant: datetime) -> str:
     """Format it as Instant stores it."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+_ENCODER = json.JSONEncoder(default=_sqlite_text)

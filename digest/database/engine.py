@@ -180,6 +180,10 @@ def _on_postgresql_connect(dbapi_connection: Any, _record: Any) -> None:
     # does not know the statements that psycopg prepared.
     if dbapi_connection.info.backend_pid != dbapi_connection.execute("SELECT pg_backend_pid()").fetchone()[0]:
         dbapi_connection.prepare_threshold = None
+    # Quoting each text of an array takes longer than all other work on it.
+    from psycopg.types.array import ListBinaryDumper
+
+    dbapi_connection.adapters.register_dumper(list, ListBinaryDumper)
     dbapi_connection.rollback()
 
 

@@ -62,7 +62,7 @@ class Missed:
 def also_due(connection: Connection, slots: Sequence[Slot], missed: Missed | None) -> list[Kind]:
     """Return the kinds of issue, in addition to the daily one, that some subscriber gets: weekly, catch-up."""
     conditions = [(Kind.WEEKLY, _is_weekly())] + ([(Kind.CATCH_UP, _comes_back(missed))] if missed else [])
-    rows = {"rows": as_rows(connection.dialect.name, [_row(slot) for slot in slots])}
+    rows = as_rows(connection.dialect.name, [_row(slot) for slot in slots])
     query, _slot = _audience(connection.dialect.name, subscribers.c.id)
     return [kind for kind, condition in conditions if connection.execute(query.where(condition).limit(1), rows).first()]
 
@@ -100,7 +100,7 @@ def fan_out(
     rows = as_rows(dialect, [_row(slot) for slot in slots])
     sort_in_memory(connection)
     # Without the option SQLAlchemy drops the count of an INSERT.
-    queued = connection.execute(new, {"rows": rows}, execution_options={"preserve_rowcount": True}).rowcount
+    queued = connection.execute(new, rows, execution_options={"preserve_rowcount": True}).rowcount
     others = {
         kind: connection.execute(select(func.count()).where(deliveries.c.issue_id == issue_id)).scalar_one()
         for kind, issue_id in issue_ids.items()
@@ -137,7 +137,7 @@ def count_due(connection: Connection, slots: Sequence[Slot]) -> dict[str, int]:
         (_is_suppressed(), str(SkipReason.SUPPRESSED)), (_is_paused(slot), str(SkipReason.PAUSED)), else_=DUE
     ).label("why")
     query = _confirmed(slot, why, func.count()).group_by("why")
-    rows = connection.execute(query, {"rows": as_rows(dialect, list(map(_row, slots)))})
+    rows = connection.execute(query, as_rows(dialect, list(map(_row, slots))))
     return {str(reason): count for reason, count in rows}
 
 

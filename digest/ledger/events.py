@@ -68,7 +68,7 @@ def record_each(
     if subjects:
         dialect = connection.dialect.name
         rows = as_rows(dialect, [{"subject": subject} for subject in subjects])
-        connection.execute(_insert_each(dialect), {"at": at, "what": what, "detail": detail, "rows": rows})
+        connection.execute(_insert_each(dialect), {"at": at, "what": what, "detail": detail, **rows})
 
 
 @cache

@@ -52,7 +52,7 @@ def publish(connection: Connection, what: EventType, at: datetime, events: Seque
     """Store these events of one type for each endpoint that chose it, in one statement."""
     if events:
         dialect = connection.dialect.name
-        connection.execute(_insert(dialect, what), {"at": at, "rows": _rows(dialect, events)})
+        connection.execute(_insert(dialect, what), {"at": at, **_rows(dialect, events)})
 
 
 def publish_to(connection: Connection, endpoint_id: int, what: EventType, at: datetime, event: NewEvent) -> str:
@@ -98,7 +98,7 @@ def _insert(dialect: str, what: EventType) -> Any:
     return insert(webhook_events).inline().from_select(list(columns), query)
 
 
-def _rows(dialect: str, events: Sequence[NewEvent]) -> str:
+def _rows(dialect: str, events: Sequence[NewEvent]) -> dict[str, Any]:
     return as_rows(
         dialect,
         [

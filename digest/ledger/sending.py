@@ -182,9 +182,9 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
         for row in records
     ]
     values = {
-        "rows": as_rows(dialect, rows, selection=[row.selection for row in records]),
-        "sender": worker,
+        **as_rows(dialect, rows, selection=[row.selection for row in records]),
         **_clock(dialect),
+        "sender": worker,
     }
     may_go = set(connection.execute(_mark(dialect), values).scalars())
     keep_messages(
@@ -203,8 +203,7 @@ def _mark(dialect: str) -> Any:
         update(deliveries)
         .where(
             deliveries.c.id == given.c.id,
-            deliveries.c.state == State.CLAIMED,
-            deliveries.c.worker == bindparam("sender"),
+            *_is_held(State.CLAIMED),
             deliveries.c.lease_until > now,
             is_wanted(given.c.due_day),
         )
@@ -217,6 +216,13 @@ def _mark(dialect: str) -> Any:
         )
         .returning(deliveries.c.id)
     )
+
+
+def _is_held(state: State) -> tuple[ColumnElement[bool], ...]:
+    """In a state by the worker `sender`. Written so that PostgreSQL finds the given rows by their ids, and does not
+    read all that the worker holds.
+    """
+    return deliveries.c.state.concat("") == state, deliveries.c.worker.concat("") == bindparam("sender")
 
 
 # --- record ---
@@ -241,7 +247,7 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
         }
         for result in results
     ]
-    values = {"rows": as_rows(dialect, rows), "sender": worker}
+    values = {**as_rows(dialect, rows), "sender": worker}
     refused = {result.delivery_id: result.at for result in results if result.state is State.REFUSED}
     if not refused:
         change_summing(connection, _record(dialect), values)
@@ -271,8 +277,7 @@ def _record(dialect: str, lists: bool = False) -> Any:
         update(deliveries)
         .where(
             deliveries.c.id == given.c.id,
-            deliveries.c.state == State.SENDING,
-            deliveries.c.worker == bindparam("sender"),
+            *_is_held(State.SENDING),
         )
         .values(
             state=given.c.state,
