@@ -9,14 +9,14 @@ _VAGUE = re.compile(r"[245]\.(?:0\.0|[1-7]\.0|5\.\d+|3\.\d+|9\.\d+)")  # a class
 
 
 def enhanced(text: str) -> str | None:
-    """The first exact enhanced code; else the first vague one, such as 5.0.0; else None."""
+    """The most exact enhanced code in it, of several the first."""
     codes = [match[0] for match in _ENHANCED.finditer(text[:4000]) if int(match[2]) <= 7]
-    return next((code for code in codes if not vague(code)), codes[0] if codes else None)
+    return max(codes, key=exactness, default=None)
 
 
-def vague(code: str | None) -> bool:
-    """Whether the code names no cause."""
-    return not code or bool(_VAGUE.fullmatch(code))
+def exactness(code: str) -> int:
+    """2 for a code that names a cause, 1 for one that names its subject only, 0 for its class only."""
+    return 0 if code.endswith(".0.0") else 1 if _VAGUE.fullmatch(code) else 2
 
 
 def reply(text: str) -> str | None:

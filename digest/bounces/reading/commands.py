@@ -14,10 +14,28 @@ class Command(StrEnum):
 _REPLIED = re.compile(
     r"in reply to (?:the )?(?:end of )?(rcpt|mail|data|ehlo|helo|starttls|initial|auth)", re.IGNORECASE
 )
+_SENDER = (
+    r"mail[ _]from(?::|\]| command)",
+    r"sender was rejected",
+    r"initial connection",
+    r"(?:>>>|after|our|<<<|sent:) *(?:ehlo|helo|mail)\b",
+)
+_RECIPIENT = (
+    r"rcpt[ _]to",
+    r"recipient (?:address )?rejected",
+    r"does not like recipient",
+    r"rejected address",
+    r"(?:after|our|for) rcpt",
+)
+_CONTENT = (
+    r"end of data",
+    r"final data",
+    r"data command",
+    r"failed after i sent the message",
+    r"(?:>>>|after|our|<<<|command) *\W{0,3}data\b",
+)
 _SHOWN = re.compile(
-    r"(?P<sender>mail from[: ]|sender was rejected|initial connection|(?:>>>|after|our|<<<|sent:) *(?:ehlo|helo|mail)\b)"
-    r"|(?P<recipient>rcpt to|recipient (?:address )?rejected|does not like recipient|rejected address|(?:after|our|for) rcpt)"
-    r"|(?P<content>end of data|final data|data command|failed after i sent the message|(?:>>>|after|our|<<<|command) *\W{0,3}data\b)",
+    f"(?P<sender>{'|'.join(_SENDER)})|(?P<recipient>{'|'.join(_RECIPIENT)})|(?P<content>{'|'.join(_CONTENT)})",
     re.IGNORECASE,
 )
 _BEGIN = {"rcpt": Command.RECIPIENT, "data": Command.CONTENT}
@@ -29,9 +47,17 @@ def refused(diagnostic: str, context: str = "") -> Command:
     for text in (diagnostic, context):
         if match := _REPLIED.search(text):
             return _BEGIN.get(match[1].lower(), Command.SENDER)
-        shown = list(_SHOWN.finditer(text[:4000]))
-        if shown:
-            reply = re.search(r"(?m)(?:^|<<<|:|said:?)\s*\(?(?:reason: )?5\d\d\b", text)
-            before = [match for match in shown if reply and match.start() < reply.start()]
-            return _GROUPS[(before[-1] if before else shown[0]).lastgroup or "sender"]
+        if shown := list(_SHOWN.finditer(text[:6000])):
+            return _last_before(_reply_at(text), shown)
     return Command.UNSHOWN
+
+
+def _reply_at(text: str) -> int:
+    """Where the refusal stands: after "<<<" in a transcript, else the first reply code of its kind."""
+    match = re.search(r"(?m)^[ \t]*<<< *5\d\d\b", text) or re.search(r"(?m)(?:^|:|said:?|;)\s*5\d\d\b", text)
+    return match.start() if match else 0
+
+
+def _last_before(reply: int, shown: list[re.Match[str]]) -> Command:
+    before = [match for match in shown if match.start() < reply]
+    return _GROUPS[(before[-1] if before else shown[0]).lastgroup or "sender"]

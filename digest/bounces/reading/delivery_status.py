@@ -1,5 +1,7 @@
 """Delivery status notifications (RFC 3464), also where their fields are in a part of another type."""
 
+import re
+
 from digest.bounces.reading import codes, judging
 from digest.bounces.reading.fields import Block, about, address, blocks
 from digest.bounces.reading.opened import OpenedMessage
@@ -40,8 +42,7 @@ def _recipient(block: Block) -> str | None:
 
 def _report(block: Block, recipient: str, reporter: str, context: str) -> Report:
     diagnostic = block.get("diagnostic-code", "")
-    kind_of_code, _, words = diagnostic.partition(";")
-    diagnostic = words.strip() if words and len(kind_of_code) < 20 else diagnostic
+    diagnostic = re.sub(r"^[A-Za-z][\w-]{0,40}[ \t]*;[ \t]*", "", diagnostic)
     status = codes.enhanced(block.get("status", ""))
     action = block.get("action", "").lower().strip()
     if not action.startswith(_ACTIONS):

@@ -49,13 +49,13 @@ def addresses(text: str) -> list[str]:
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
     """What a notice says from this address on, up to the next of the recipients."""
     lower, named = notice.lower(), recipient.lower()
-    leading = re.search(rf"(?m)^[ \t>*\"'<-]*{re.escape(named)}", lower)
+    leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
     start = leading.start() if leading else lower.find(named)
     if start < 0:
         return notice[:1500]
     line, after = lower.rfind("\n", 0, start) + 1, start + len(named)
     others = [re.escape(other.lower()) for other in recipients if other.lower() != named]
-    following = re.search(rf"(?m)^[ \t>*\"'<-]*(?:{'|'.join(others)})", lower[after:]) if others else None
+    following = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*(?:{'|'.join(others)})", lower[after:]) if others else None
     end = after + following.start() if following else len(notice)
     return notice[line : min(end, line + 1500)]
 

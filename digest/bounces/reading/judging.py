@@ -1,7 +1,7 @@
 """Hard, soft or none, from the action, the codes and the words of a report."""
 
 from digest.bounces.reading import causes, codes
-from digest.bounces.reading.causes import LASTING, Cause
+from digest.bounces.reading.cause import LASTING, Cause
 from digest.bounces.report import ReportKind
 
 _DELIVERED = ("delivered", "relayed", "expanded")
@@ -24,11 +24,11 @@ def judge(action: str, status: str | None, diagnostic: str, context: str = "") -
 
 
 def best_status(status: str | None, diagnostic: str) -> str | None:
-    """The code of the server that refused, which its own words carry, rather than that of the server that reports."""
+    """The more exact code of two: of the server that reports, and in the words of the one that refused."""
     inner = codes.enhanced(diagnostic)
-    if inner and (not codes.vague(inner) or codes.vague(status)) and not (status and inner.startswith("2.")):
-        return inner if not codes.vague(inner) else status or inner
-    return status or inner
+    if status and inner and inner.startswith("2."):
+        return status
+    return max((code for code in (inner, status) if code), key=codes.exactness, default=None)
 
 
 def _temporary(status: str | None, diagnostic: str) -> bool:

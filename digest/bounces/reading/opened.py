@@ -98,14 +98,15 @@ def _blocks(part: Message) -> str:
     if part.get("Content-Transfer-Encoding", "7bit").strip().lower() in ("base64", "quoted-printable"):
         whole = Message()
         whole["Content-Transfer-Encoding"] = part["Content-Transfer-Encoding"]
-        whole.set_payload("\n\n".join(str(block.get_payload()) or _fields(block) for block in payload))
+        whole.set_payload("\n\n".join(_fields(block) for block in payload if isinstance(block, Message)))
         return _content(whole, "text/plain")
     return "\n\n".join(_fields(block) for block in payload if isinstance(block, Message))
 
 
 def _fields(block: Message) -> str:
     lines = "\n".join(f"{name}: {value}" for name, value in block.items())
-    return f"{lines}\n{block.get_payload()}" if block.get_payload() else lines
+    payload = block.get_payload()
+    return f"{lines}\n{payload}".lstrip("\n") if payload and isinstance(payload, str) else lines
 
 
 def _content(part: Message, kind: str) -> str:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from digest.bounces.reading.fields import Block, address, addresses, blocks
 from digest.bounces.reading.opened import OpenedMessage
 
-_BEGINS = re.compile(
-    r"^[ \t>*#_=-]*(?:(?:this|below|here|attach|includ)\w*\b[^\n]{0,60}\b(?:copy|header|original|message|returned)\b"
-    r"|(?:begin(?:ning)? of |the |start of )?(?:original|returned|unsent|undelivered|rejected|failed|bounced) (?:message|mail|text|e-?mail|header)s?\b[^\n]{0,60}"
-    r"|your (?:message|mail)\b[^\n]{0,30}\b(?:follow|reads|below)|message (?:header|text|body|contents?)s?\b[^\n]{0,30}follow|the (?:header|first)\b[^\n]{0,80}(?:follow|message)"
-    r"|(?:return-path|received|x-originating-ip)[ \t]*:)",
-    re.IGNORECASE | re.MULTILINE,
+_MESSAGE = r"(?:message|mail|text|e-?mail|header)s?\b[^\n]{0,60}"
+_QUOTES = (
+    r"(?:this|below|here|attach|includ)\w*\b[^\n]{0,60}\b(?:copy|header|original|message|returned)\b",
+    r"(?:(?:begin\w*|start) of |the )?(?:original|returned|unsent|undelivered|rejected|failed|bounced) " + _MESSAGE,
+    r"your (?:message|mail)\b[^\n]{0,30}\b(?:follows|reads|below)",
+    r"message (?:header|text|body|contents?)s?\b[^\n]{0,30}follow",
+    r"the (?:header|first)\b[^\n]{0,80}(?:follow|message)",
+    r"(?:return-path|received|x-originating-ip)[ \t]*:",
 )
+_BEGINS = re.compile(rf"^[ \t>*#_=-]*(?:{'|'.join(_QUOTES)})", re.IGNORECASE | re.MULTILINE)
 _OPENING = re.compile(
     r"this (?:is a|message|mail|e-?mail)|your (?:message|mail|e-?mail)\b(?!.*(?:follow|reads|below))", re.IGNORECASE
 )

@@ -29,7 +29,7 @@ def read(message: bytes, *, return_path: str | None = None) -> list[Report]:
 
 def _reports(opened: OpenedMessage, notice: str, original: Quoted) -> list[Report]:
     found = complaints(opened, original) or ses_reports(_json(_notice_text(opened))) or delivery_reports(opened, notice)
-    return found or (notice_reports(opened, notice, original) if is_notice(opened) else [])
+    return found or (notice_reports(opened, notice, original) if is_notice(opened, notice) else [])
 
 
 def _notice_text(opened: OpenedMessage) -> str:
