@@ -4,7 +4,7 @@ import re
 
 from digest.bounces.reading import codes
 from digest.bounces.reading.cause import LASTING, Cause
-from digest.bounces.reading.commands import Command, refused
+from digest.bounces.reading.commands import SmtpCommand, refused
 from digest.bounces.reading.phrases import ADDRESS, EXPLICIT, PASSING, TRANSPORT, compiled
 
 _PASSING, _ADDRESS, _TRANSPORT = compiled(PASSING), compiled(ADDRESS), compiled(TRANSPORT)
@@ -70,13 +70,13 @@ def _of_address(address: Cause, exact: bool, status: str | None, diagnostic: str
     if exact or EXPLICIT.search(prose(diagnostic)):
         return address
     command = refused(diagnostic, context)
-    if command is Command.SENDER:
+    if command is SmtpCommand.SENDER:
         return Cause.POLICY
     if address is not Cause.USER_UNKNOWN or status == "5.1.0":
         return address
-    by_server_itself = command is Command.UNSHOWN and codes.reply(diagnostic) in (None, "553")
+    by_server_itself = command is SmtpCommand.UNSHOWN and codes.reply(diagnostic) in (None, "553")
     by_policy = bool(status and status.startswith("5.7."))
-    return address if (command is Command.RECIPIENT or by_server_itself) and not by_policy else Cause.HIDDEN
+    return address if (command is SmtpCommand.RECIPIENT or by_server_itself) and not by_policy else Cause.HIDDEN
 
 
 def by_code(status: str | None) -> Cause:

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 
 
-class Command(StrEnum):
+class SmtpCommand(StrEnum):
     SENDER = "MAIL FROM"  # or before: the connection, the greeting
     RECIPIENT = "RCPT TO"
     CONTENT = "DATA"
@@ -18,7 +18,7 @@ _SENDER = (
     r"mail[ _]from(?::|\]| command)",
     r"sender was rejected",
     r"initial connection",
-    r"(?:>>>|after|our|<<<|sent:) *(?:ehlo|helo|mail)\b",
+    r"(?:>>>|after|our|<<<|sent:) *(?:ehlo|helo|mail from)\b",
 )
 _RECIPIENT = (
     r"rcpt[ _]to",
@@ -38,18 +38,18 @@ _SHOWN = re.compile(
     f"(?P<sender>{'|'.join(_SENDER)})|(?P<recipient>{'|'.join(_RECIPIENT)})|(?P<content>{'|'.join(_CONTENT)})",
     re.IGNORECASE,
 )
-_BEGIN = {"rcpt": Command.RECIPIENT, "data": Command.CONTENT}
-_GROUPS = {"sender": Command.SENDER, "recipient": Command.RECIPIENT, "content": Command.CONTENT}
+_BEGIN = {"rcpt": SmtpCommand.RECIPIENT, "data": SmtpCommand.CONTENT}
+_GROUPS = {"sender": SmtpCommand.SENDER, "recipient": SmtpCommand.RECIPIENT, "content": SmtpCommand.CONTENT}
 
 
-def refused(diagnostic: str, context: str = "") -> Command:
+def refused(diagnostic: str, context: str = "") -> SmtpCommand:
     """The command that the diagnostic names, else the last one that the context shows before its reply."""
     for text in (diagnostic, context):
         if match := _REPLIED.search(text):
-            return _BEGIN.get(match[1].lower(), Command.SENDER)
+            return _BEGIN.get(match[1].lower(), SmtpCommand.SENDER)
         if shown := list(_SHOWN.finditer(text[:6000])):
-            return _last_before(_reply_at(text), shown)
-    return Command.UNSHOWN
+            return _last_before(_reply_at(text[:6000]), shown)
+    return SmtpCommand.UNSHOWN
 
 
 def _reply_at(text: str) -> int:
@@ -58,6 +58,6 @@ def _reply_at(text: str) -> int:
     return match.start() if match else 0
 
 
-def _last_before(reply: int, shown: list[re.Match[str]]) -> Command:
+def _last_before(reply: int, shown: list[re.Match[str]]) -> SmtpCommand:
     before = [match for match in shown if match.start() < reply]
     return _GROUPS[(before[-1] if before else shown[0]).lastgroup or "sender"]

@@ -18,7 +18,7 @@ def delivery_reports(message: OpenedMessage, notice: str) -> list[Report]:
     if reports:
         return reports
     loose = [part.text for part in message.parts if "final-recipient" in part.text.lower()]
-    return _read(loose or ([message.raw] if "final-recipient" in message.raw.lower() else []), notice)
+    return _read(loose, notice)
 
 
 def _read(texts: list[str], notice: str) -> list[Report]:

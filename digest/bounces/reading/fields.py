@@ -46,6 +46,12 @@ def addresses(text: str) -> list[str]:
     return list(dict.fromkeys(match[0].strip(".") for match in _ADDRESS.finditer(text)))
 
 
+def first_address(text: str) -> int:
+    """Where the first address ends; the end of the text if it has none."""
+    match = _ADDRESS.search(text)
+    return match.end() if match else len(text)
+
+
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
     """What a notice says from this address on, up to the next of the recipients."""
     lower, named = notice.lower(), recipient.lower()

@@ -1,17 +1,21 @@
 """Failure notices in plain words: no standard fields, but addresses and what a server said of them."""
 
+import logging
 import re
 from collections.abc import Iterable
+from email import message_from_string
 
 from flufl.bounce import all_failures
 
 from digest.bounces.reading import codes, judging
 from digest.bounces.reading.fields import about, address, addresses, refusal
-from digest.bounces.reading.opened import OpenedMessage
+from digest.bounces.reading.opened import OpenedMessage, short
 from digest.bounces.reading.quoting import Quoted
 from digest.bounces.report import Report
 
 MAX_RECIPIENTS = 100
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs each of its detectors, for each message
 
 _DAEMON = re.compile(
     r"mailer-?daemon|postmaster|mail.?delivery|mail.?system|mdaemon|(?:^|<)>?$|@bounce|delivery sub", re.IGNORECASE
@@ -38,7 +42,7 @@ _LEADS = (
     re.compile(rf"(?:\bto|\bfor|recipient|user|address(?:es)?|mailbox)[ \t]*[:\"']?\s*{_AN_ADDRESS}", re.IGNORECASE),
 )
 _OF_STAFF = re.compile(r"(?:postmaster|mailer-daemon|abuse|support|help|info-?desk|noreply|no-reply)@", re.IGNORECASE)
-_EXPANDED = re.compile(r"([^\s<>]{1,320})>?\s{1,80}\(expanded from: (<?[^\s<>]{1,320})")
+_EXPANDED = re.compile(r"^[ \t]*<?([^\s<>]{1,320})>?[ \t]*\n[ \t]*\(expanded from: (<?[^\s<>]{1,320})", re.MULTILINE)
 _UNDELIVERED = re.compile(
     r"(?:could not|cannot|can.t|couldn.t|unable to|failed to|was not|were not|wasn.t|not been)(?: be)? deliver"
     r"|undeliverable|delivery failed",
@@ -89,10 +93,11 @@ def notice_reports(message: OpenedMessage, notice: str, original: Quoted) -> lis
     ]
     recipients = _as_sent(recipients, notice)
     temporary = {recipient.lower() for recipient in delayed}
+    is_delay = bool(_DELAY.search(notice))
     reports = []
     for recipient in recipients:
         words = about(notice, recipient, recipients)
-        late = recipient.lower() in temporary or bool(_DELAY.search(notice))
+        late = recipient.lower() in temporary or is_delay
         kind, status = judging.judge(
             "delayed" if late else "failed", None, refusal(words), _context(notice, recipient, recipients)
         )
@@ -115,7 +120,7 @@ def _as_sent(recipients: list[str], notice: str) -> list[str]:
 
 def _flufl(message: OpenedMessage, notice: str) -> tuple[list[str], list[str]]:
     try:
-        delayed, permanent = all_failures(message.parsed)
+        delayed, permanent = all_failures(message_from_string(short(message.raw.decode("latin-1"))))
     except Exception:  # noqa: BLE001 - it reads what strangers wrote, and has no list of what it may raise
         return [], []
     return _texts(delayed, notice), _texts(permanent, notice)
@@ -129,12 +134,12 @@ def _texts(found: Iterable[bytes | str], notice: str) -> list[str]:
 
 
 def _leading(notice: str, own: set[str]) -> list[str]:
-    """Addresses at the start of a line: those with a colon after them, else alone or first on their line, else named."""
+    """Addresses that begin a line: those with a colon after them, else alone or first on it, else named."""
     return next((found for pattern in _LEADS if (found := _listed(pattern, notice, own))), [])
 
 
 def _listed(pattern: re.Pattern[str], notice: str, own: set[str]) -> list[str]:
-    found = [address(match[1]) for match in pattern.finditer(notice[:20_000])]
+    found = [address(match[1]) for match in pattern.finditer(notice)]
     others = [value for value in dict.fromkeys(found) if value and value.lower() not in own]
     return [value for value in others if not _OF_STAFF.match(value)][:MAX_RECIPIENTS]
 
@@ -148,5 +153,5 @@ def _and_others(recipients: list[str], notice: str, own: set[str]) -> list[str]:
 
 def _first_of(notice: str, original: Quoted, own: set[str]) -> list[str]:
     """Else the only address it names, else whom the original was for."""
-    others = [value for value in addresses(notice[:20_000]) if value.lower() not in own]
-    return others[:1] or list(original.to)[:1] or addresses(notice[:20_000])[:1]
+    others = [value for value in addresses(notice) if value.lower() not in own]
+    return others[:1] or list(original.to)[:1] or addresses(notice)[:1]

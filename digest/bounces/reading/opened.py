@@ -9,8 +9,9 @@ from email.policy import compat32
 from html import unescape
 
 MAX_BYTES = 256 * 1024  # reports come before the message they quote
+MAX_TEXT = 32 * 1024
 MAX_PARTS = 40
-MAX_LINE = 2000
+MAX_LINE = 1000  # of SMTP; what is longer was not written by a mail server for people
 
 _TYPES = re.compile(rb"content-type\s*:", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:style|script)\b[^>]{0,500}>[^<]*|<[^<>]{0,500}>", re.IGNORECASE)
@@ -27,7 +28,7 @@ class Part:
 class OpenedMessage:
     parsed: Message
     parts: tuple[Part, ...]
-    raw: str  # the bytes that were looked at, for what no MIME structure contains
+    raw: bytes  # as far as they were looked at
 
     def header(self, name: str) -> str:
         """The first header of that name, decoded, on one line; empty if there is none."""
@@ -45,7 +46,12 @@ def open_message(message: bytes) -> OpenedMessage:
         parts = tuple(_parts(parsed))
     except (ValueError, LookupError, AttributeError, TypeError, IndexError, RecursionError):  # of the email package
         parsed, parts = Message(), (Part("text/plain", message.decode("utf-8", "replace")),)
-    return OpenedMessage(parsed, parts, message.decode("utf-8", "replace"))
+    return OpenedMessage(parsed, parts, message)
+
+
+def short(text: str) -> str:
+    """The first lines, each cut to MAX_LINE, so that any pattern searches them in a bounded time."""
+    return "\n".join(line[:MAX_LINE] for line in text[:MAX_TEXT].splitlines())
 
 
 def decoded(value: object) -> str:

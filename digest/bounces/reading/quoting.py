@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from digest.bounces.reading.fields import Block, address, addresses, blocks
+from digest.bounces.reading.fields import Block, address, addresses, blocks, first_address
 from digest.bounces.reading.opened import OpenedMessage
 
 _MESSAGE = r"(?:message|mail|text|e-?mail|header)s?\b[^\n]{0,60}"
@@ -30,12 +30,12 @@ class Quoted:
 
 def notice_and_rest(text: str) -> tuple[str, str]:
     """What the server says, and the original message below it."""
-    for match in _BEGINS.finditer(text):
+    named = first_address(text)
+    for match in _BEGINS.finditer(text, named):
         line = text[match.start() : text.find("\n", match.start()) % (len(text) + 1)]
         if _OPENING.search(line) and not re.search(r"copy|follow|header|attached", line, re.IGNORECASE):
             continue
-        if addresses(text[: match.start()]):
-            return text[: match.start()], text[match.start() :]
+        return text[: match.start()], text[match.start() :]
     return text, ""
 
 

@@ -8,7 +8,7 @@ from digest.bounces.reading.complaints import complaints
 from digest.bounces.reading.delivery_status import delivery_reports
 from digest.bounces.reading.fields import address, addresses
 from digest.bounces.reading.notices import is_notice, notice_reports
-from digest.bounces.reading.opened import OpenedMessage, open_message
+from digest.bounces.reading.opened import OpenedMessage, open_message, short
 from digest.bounces.reading.payloads import first_json, ses_reports
 from digest.bounces.reading.quoting import Quoted, notice_and_rest, quoted
 from digest.bounces.report import Report, ReportKind
@@ -20,7 +20,7 @@ _SENT_TO = ("X-Original-To", "Envelope-To", "To", "Delivered-To")
 def read(message: bytes, *, return_path: str | None = None) -> list[Report]:
     """One report for each recipient reported on; a single one of kind NONE for anything else."""
     opened = open_message(message)
-    notice, rest = notice_and_rest(_notice_text(opened))
+    notice, rest = notice_and_rest(short(_notice_text(opened)))
     original = quoted(opened, rest)
     reports = _reports(opened, notice, original) or [Report(ReportKind.NONE)]
     sent_to = return_path or next((to for name in _SENT_TO if (to := address(opened.header(name)))), None)
