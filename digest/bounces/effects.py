@@ -13,7 +13,7 @@ from digest.database.dialect import insert_or_change
 from digest.database.tables import bounce_counts, deliveries, subscribers
 from digest.ledger.kinds import FailureEffect, FailureKind, RefusalClass, code_subject
 from digest.ledger.outbox import EventType, NewEvent, publish
-from digest.mail.failures import Failure, note_hard, record_failure
+from digest.mail.failures import Failure, record_failure
 from digest.mail.return_paths import AddressPurpose, number_of, token_in
 from digest.subscribers import subscriptions
 from digest.subscribers.subscriber import recipient_key
@@ -61,7 +61,6 @@ def accept(
             number, effect = recorded
             event = NewEvent({"bounce": number}, delivery.subscriber_id, delivery.id)
             publish(connection, EventType.BOUNCED, now, [event])
-            note_hard(connection, [failure])
     _count(connection, report, proof, now)
     return Acceptance(proof, effect, delivery.id if delivery is not None else None)
 

@@ -55,33 +55,40 @@ def is_about_sender(status: str) -> bool:
 
 
 def record_failure(connection: Connection, failure: Failure) -> tuple[int, FailureEffect] | None:
-    """Store a failure and what it changes. Returns its number and effect; None if it was stored before."""
-    effect = FailureEffect.HELD if suppression_guard.frozen(connection) else None
-    number = _store(connection, failure, effect or FailureEffect.NONE)
-    if number is None and failure.source != SMTP:
+    """Store a report and what it changed. Returns its number and effect; None if it was stored before."""
+    number = _store(connection, failure)
+    if number is None:
         return None
-    if effect is None:
-        effect = apply(connection, failure)
-        if effect is not FailureEffect.NONE and number is not None:
-            connection.execute(update(bounces).where(bounces.c.id == number).values(effect=str(effect)))
-    return number or 0, effect
+    _note_hard(connection, [failure])
+    return number, _effect(connection, failure, number)
 
 
-def record_failures(connection: Connection, failures: Sequence[Failure]) -> None:
-    """The same for each, and freeze suppression if there are too many. Call it last: others wait for its row."""
+def record_refusals(connection: Connection, failures: Sequence[Failure]) -> None:
+    """Store refusals in the session, and what each changed; a delivery that is retried by hand may be refused again."""
+    _note_hard(connection, failures)
     for failure in failures:
-        record_failure(connection, failure)
-    note_hard(connection, failures)
+        _effect(connection, failure, _store(connection, failure))
 
 
-def note_hard(connection: Connection, failures: Sequence[Failure]) -> None:
-    """Count the hard failures of issues. A stranger can sign up addresses that fail, but they get no issue."""
+def _note_hard(connection: Connection, failures: Sequence[Failure]) -> None:
+    """Count the hard failures of issues, which may freeze suppression.
+
+    A stranger can sign up addresses that fail, but they get no issue.
+    """
     hard = [failure for failure in failures if failure.kind is FailureKind.HARD and failure.domain]
     if hard:
         suppression_guard.note(connection, [failure.domain for failure in hard], hard[-1].at)
 
 
-def _store(connection: Connection, failure: Failure, effect: FailureEffect) -> int | None:
+def _effect(connection: Connection, failure: Failure, number: int | None) -> FailureEffect:
+    is_frozen = suppression_guard.frozen(connection) is not None
+    effect = FailureEffect.HELD if is_frozen else apply(connection, failure)
+    if effect is not FailureEffect.NONE and number is not None:
+        connection.execute(update(bounces).where(bounces.c.id == number).values(effect=str(effect)))
+    return effect
+
+
+def _store(connection: Connection, failure: Failure) -> int | None:
     new = insert_new(connection, bounces).values(
         at=failure.at,
         delivery_id=failure.delivery_id,
@@ -92,7 +99,7 @@ def _store(connection: Connection, failure: Failure, effect: FailureEffect) -> i
         text=failure.text[:500] if failure.subscriber_id is not None else "",
         reporter=failure.reporter[:120],
         way=failure.source,
-        effect=str(effect),
+        effect=str(FailureEffect.NONE),
     )
     number: int | None = connection.execute(new.returning(bounces.c.id)).scalar()
     return number

@@ -19,7 +19,7 @@ from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import FailureKind, State
 from digest.ledger.sending import DeliveryResult
 from digest.mail import failures
-from digest.mail.failures import SMTP, Failure, record_failures
+from digest.mail.failures import SMTP, Failure, record_refusals
 from digest.smtp import Phase, Reply
 from digest.text import domain_of
 
@@ -194,7 +194,7 @@ def record(
     sending.record(connection, worker, results)
     refused = [(receipt, claims[receipt.delivery_id]) for receipt in receipts if receipt.outcome is Outcome.REFUSED]
     if refused:
-        record_failures(connection, _failures(connection, refused))
+        record_refusals(connection, _failures(connection, refused))
 
 
 def _failures(connection: Connection, refused: Sequence[tuple[Receipt, Delivery]]) -> list[Failure]:
