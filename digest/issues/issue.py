@@ -31,6 +31,7 @@ class IssueSettings:
     contact: str = ""
     sender: str = ""
     reply_to: str = ""
+    unsubscribe_address: str = ""  # in List-Unsubscribe, with a token; "" for the web address alone
     link_key: str = ""  # name of the key that signs links; "" before issues recorded it: the newest key
     link_ends: str = ""  # "alphanumeric"; "" before links ended in letters and digits only
     dkim: tuple[str, ...] = ()  # selectors of the keys that sign

@@ -29,6 +29,7 @@ _PLAIN_SETTINGS = (
     "contact",
     "sender",
     "reply_to",
+    "unsubscribe_address",
     "link_key",
     "link_ends",
     "language",

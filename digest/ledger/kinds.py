@@ -83,6 +83,33 @@ class RefusalClass(StrEnum):
     OTHER = "other"
 
 
+CODE_SUBJECTS = {"1": RefusalClass.ADDRESS, "2": RefusalClass.MAILBOX, "7": RefusalClass.POLICY}
+
+
+def code_subject(enhanced: str) -> RefusalClass:
+    """Returns the subject of an enhanced code."""
+    return CODE_SUBJECTS.get(enhanced.partition(".")[2].partition(".")[0], RefusalClass.OTHER)
+
+
+class FailureKind(StrEnum):
+    """Of a message that was refused, or that bounced after it was accepted."""
+
+    HARD = "hard"  # the address does not exist or takes no email at all
+    SOFT = "soft"  # not this time
+    COMPLAINT = "complaint"  # the recipient marked it as spam
+
+
+class FailureEffect(StrEnum):
+    """What a failure changed."""
+
+    SUPPRESSED = "suppressed"
+    SECOND_LOOK = "second look"  # the address worked lately: it is suppressed if the next message fails as well
+    SCORED = "scored"  # a temporary failure: enough of them suppress the address
+    NONE = "none"  # it says nothing about the address, or the address is suppressed already
+    HELD = "held"  # until an operator ends the freeze of automatic suppression
+    DISCARDED = "discarded"  # by an operator, after a freeze
+
+
 class SkipReason(StrEnum):
     """Why a due delivery was not sent, as the ledger stores it and `digest audit` shows it."""
 
@@ -102,6 +129,7 @@ class SuppressionReason(StrEnum):
 
     REFUSED = "refused"  # the mail server said that the address cannot receive mail
     ASKED = "asked"  # someone else signed them up, and they want no further confirmation email
+    COMPLAINED = "complained"  # they marked a message as spam
     OPERATOR = "operator"
 
 

@@ -33,6 +33,8 @@ class Senders:
     transactional: str
     reply_to: str
     reverse_path: str  # envelope sender: bounces go there
+    signs_reverse_path: bool = False  # with a token of the delivery (return_paths.py)
+    unsubscribe_address: str = ""  # takes a token of the subscriber; "" if nobody reads such email
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Headers:
     kind: Kind
     occasion: str
     unsubscribe_url: str  # RFC 8058: https (http on loopback), takes the one-click POST
+    unsubscribe_address: str = ""
     archive_url: str = ""
 
 

@@ -13,12 +13,8 @@ from digest.issues.selection import CachedIssue, Pool, Selection, histories, pap
 from digest.ledger.deliveries import Delivery, find
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, SkipReason, Status
 from digest.lint import LintReport, ParsedMessage, lint
-from digest.mail.compose.composer import (
-    IssueComposer,
-    MailContext,
-    compose_alone,
-    compose_transactional,
-)
+from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments, stored_fragments
 from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.message import Draft, language_of

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, te
 from digest.database.dialect import use_indexes
 from digest.database.tables import deliveries, subscribers, suppressions
 from digest.database.tables.ledger import REFUSED
-from digest.ledger.kinds import RefusalClass, SuppressionReason
+from digest.ledger.kinds import CODE_SUBJECTS, RefusalClass, SuppressionReason
 from digest.ledger.replies import ReplyClass, replies_since
 
 LATELY = timedelta(days=30)
@@ -21,13 +21,7 @@ Position = tuple[datetime, int]  # of a refusal: its instant and its number
 
 _STORED = ("id", "finished_at", "kind", "occasion", "recipient", "subscriber_id")
 _COLUMNS = tuple(deliveries.c[name] for name in (*_STORED, "reply_code", "reply_enhanced", "reply_text"))
-_SUBJECTS = {"1": RefusalClass.ADDRESS, "2": RefusalClass.MAILBOX, "7": RefusalClass.POLICY}
-_CODES = {subject: f"5.{number}." for number, subject in _SUBJECTS.items()}
-
-
-def code_subject(enhanced: str) -> RefusalClass:
-    """Returns the subject of an enhanced code."""
-    return _SUBJECTS.get(enhanced.partition(".")[2].partition(".")[0], RefusalClass.OTHER)
+_CODES = {subject: f"5.{number}." for number, subject in CODE_SUBJECTS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from digest.issues.issue import IssueSettings
 from digest.language import Languages
-from digest.mail.compose.composer import MailContext, issue_settings
+from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Branding, Senders
@@ -24,6 +24,8 @@ def senders(settings: Settings) -> Senders:
         transactional=settings.transactional_from or settings.mail_from,
         reply_to=settings.reply_to,
         reverse_path=parseaddr(settings.bounce_address or settings.mail_from)[1],
+        signs_reverse_path=bool(settings.bounce_address),
+        unsubscribe_address=parseaddr(settings.unsubscribe_address)[1],
     )
 
 

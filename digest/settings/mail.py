@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from digest.mail.return_paths import LONGEST_LOCAL
 from digest.settings.installation import EMPTY_IS_NONE, AtHome, is_host
 from digest.smtp import is_plain_address, parse_relay
 from digest.text import listed_words, parse_date, parse_domain
@@ -51,7 +52,11 @@ class SenderSettings(BaseSettings):
     reply_to: str = Field("", description="Address for replies. Empty: the sender.")
     bounce_address: str = Field(
         "",
-        description="Envelope sender, which receives delivery failure reports. Empty: the address in `DIGEST_MAIL_FROM`.",
+        description="Envelope sender, which receives delivery failure reports. Each message gets its own, `bounces+TOKEN@example.org` for `bounces@example.org`, so the server of its domain has to accept whatever follows the plus. Empty: the address in `DIGEST_MAIL_FROM`, without a token.",
+    )
+    unsubscribe_address: str = Field(
+        "",
+        description="Address to unsubscribe by email, in `List-Unsubscribe` after the web address; it gets a token in the same way. Set it only if email to it is taken in like that to `DIGEST_BOUNCE_ADDRESS`. Empty: the web address alone.",
     )
     dkim_keys: Annotated[dict[str, AtHome], NoDecode, _pairs("selector=file, separated by spaces")] = Field(
         {},
@@ -82,7 +87,14 @@ class SenderSettings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is not a domain; write domains such as corp.local, separated by spaces")
         return tuple(domains.values())
 
-    @field_validator("mail_from", "transactional_from", "reply_to", "bounce_address")
+    @field_validator("bounce_address", "unsubscribe_address")
+    @classmethod
+    def _has_room(cls, value: str) -> str:
+        if len(parseaddr(value)[1].rpartition("@")[0]) > LONGEST_LOCAL:
+            raise ValueError(f"the part before the @ may have {LONGEST_LOCAL} characters: a plus and a token follow it")
+        return value
+
+    @field_validator("mail_from", "transactional_from", "reply_to", "bounce_address", "unsubscribe_address")
     @classmethod
     def _mail_address(cls, value: str) -> str:
         address = parseaddr(value)[1]

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
 
 from digest.database import traces
 from digest.database.engine import read_only, transaction
 from digest.database.tables import (
+    bounces,
     consents,
     deliveries,
     form_requests,
@@ -37,6 +38,7 @@ def purge_pending(connection: Connection, before: datetime) -> int:
     has_left = (subscribers.c.status == str(Status.UNSUBSCRIBED)) & subscribers.c.form.startswith(IMPORT)
     expired = subscribers.c.confirmed_at.is_(None) & (subscribers.c.requested_at < before) & ~has_left
     erase_names(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
+    _erase_reports(connection, bounces.c.recipient.in_(select(subscribers.c.key).where(expired)))
     forget_answers(connection, select(subscribers.c.id).where(expired))
     return connection.execute(delete(subscribers).where(expired)).rowcount
 
@@ -45,15 +47,21 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
     forget_answers(connection, select(subscribers.c.id).where(subscribers.c.id == subscriber_id))
     erase_names(connection, deliveries.c.recipient == key)
+    _erase_reports(connection, bounces.c.recipient == key)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     email = select(subscribers.c.email).where(subscribers.c.id == subscriber_id).scalar_subquery()
     connection.execute(delete(form_requests).where(form_requests.c.email == email))
     return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
 
 
+def _erase_reports(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Keep that messages failed, without the words of servers, which may name the recipient."""
+    connection.execute(update(bounces).where(which).values(subscriber_id=None, text="", reporter=""))
+
+
 # The tables that have rows of a subscriber, or in which deleting one changes rows.
 _OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
-_TOUCHED = (*_OF_SUBSCRIBERS, deliveries, messages, events_table, suppressions, webhook_events)
+_TOUCHED = (*_OF_SUBSCRIBERS, bounces, deliveries, messages, events_table, suppressions, webhook_events)
 TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
 
 

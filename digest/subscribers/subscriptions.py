@@ -141,19 +141,25 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     With `goodbye`, subscribers who had confirmed get a last message, within the limits. An address
     whose request was not confirmed is suppressed, so that it is not asked again when someone enters it.
     """
-    with store.editing(engine, subscriber_id) as (connection, subscriber):
-        if subscriber is None:
-            return False
-        ended = store.set_unsubscribed(connection, subscriber_id, now)
-        withdrawn = store.withdraw_request(connection, subscriber_id)
-        if not ended and not withdrawn:
-            return False
-        was_confirmed = ended and subscriber.status is Status.CONFIRMED
-        if not was_confirmed or withdrawn:
-            suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
-        _record(connection, subscriber.key, UNSUBSCRIBED, now, {"how": how})
-        if goodbye and was_confirmed and not is_suppressed(connection, subscriber.key):
-            _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
+    with transaction(engine) as connection:
+        return end(connection, subscriber_id, now, how, goodbye)
+
+
+def end(connection: Connection, subscriber_id: int, now: datetime, how: str, goodbye: bool = False) -> bool:
+    """As unsubscribe(), within a transaction."""
+    subscriber = store.by_id(connection, subscriber_id, lock=True)
+    if subscriber is None:
+        return False
+    ended = store.set_unsubscribed(connection, subscriber_id, now)
+    withdrawn = store.withdraw_request(connection, subscriber_id)
+    if not ended and not withdrawn:
+        return False
+    was_confirmed = ended and subscriber.status is Status.CONFIRMED
+    if not was_confirmed or withdrawn:
+        suppress(connection, subscriber.key, SuppressionReason.ASKED, "", now)
+    _record(connection, subscriber.key, UNSUBSCRIBED, now, {"how": how})
+    if goodbye and was_confirmed and not is_suppressed(connection, subscriber.key):
+        _queue_within_limits(connection, Kind.GOODBYE, subscriber, now)
     return True
 
 

@@ -1,13 +1,13 @@
 """Addresses that never get a message, kept as recipient keys so that deleting a subscriber does not lift them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, func, literal, select, tuple_
+from sqlalchemy import Connection, Engine, delete, func, literal, or_, select, tuple_
 
 from digest.database.dialect import insert_new
 from digest.database.engine import transaction
-from digest.database.tables import subscribers, suppressions
+from digest.database.tables import failing, subscribers, suppressions
 from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
 from digest.subscribers.subscriber import event_subject
@@ -19,16 +19,48 @@ class Suppression:
     reason: str
     detail: str
     created_at: datetime
+    source: str  # as in SuppressionTerms
+    expires_at: datetime | None
     address: str | None = None  # None where nobody with it is stored
 
 
-def suppress(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> bool:
-    """Suppress the address behind `key`; False when it already was, for this reason or a stronger one."""
+@dataclass(frozen=True, slots=True)
+class SuppressionTerms:
+    """Where a suppression comes from and when it ends."""
+
+    source: str = ""  # "smtp", "maildir", …; "" by a person
+    expires_at: datetime | None = None
+
+
+_FOR_GOOD = SuppressionTerms()
+
+
+def suppress(
+    connection: Connection,
+    key: str,
+    reason: SuppressionReason,
+    detail: str,
+    now: datetime,
+    terms: SuppressionTerms = _FOR_GOOD,
+) -> bool:
+    """Suppress the address behind `key`; False when it already was, for this reason or a stronger one.
+
+    One for good replaces one of the same reason that would end.
+    """
     reasons = list(SuppressionReason)
     weaker = suppressions.c.reason.in_([str(each) for each in reasons[: reasons.index(reason)]])
-    connection.execute(delete(suppressions).where(suppressions.c.key == key, weaker))
-    new = insert_new(connection, suppressions).values(key=key, reason=str(reason), detail=detail[:500], created_at=now)
+    shorter = (suppressions.c.reason == str(reason)) & suppressions.c.expires_at.is_not(None)
+    which = or_(weaker, shorter) if terms.expires_at is None else weaker
+    connection.execute(delete(suppressions).where(suppressions.c.key == key, which))
+    new = insert_new(connection, suppressions).values(
+        key=key, reason=str(reason), detail=detail[:500], created_at=now, **asdict(terms)
+    )
     return connection.execute(new.returning(suppressions.c.key)).first() is not None
+
+
+def lift_expired(connection: Connection, now: datetime) -> int:
+    """End the suppressions whose time is over; return how many."""
+    return connection.execute(delete(suppressions).where(suppressions.c.expires_at <= now)).rowcount
 
 
 def suppress_by_hand(engine: Engine, key: str, detail: str, now: datetime) -> bool:
@@ -54,6 +86,7 @@ def lift(connection: Connection, key: str, only: SuppressionReason | None = None
     change = delete(suppressions).where(suppressions.c.key == key)
     if only is not None:
         change = change.where(suppressions.c.reason == str(only))
+    connection.execute(delete(failing).where(failing.c.recipient == key))
     return connection.execute(change).rowcount == 1
 
 
@@ -72,9 +105,9 @@ def refused_at(connection: Connection, key: str) -> datetime | None:
     return connection.execute(select(suppressions.c.created_at).where(is_refused)).scalar()
 
 
-_SUPPRESSIONS = select(
-    suppressions.c.key, suppressions.c.reason, suppressions.c.detail, suppressions.c.created_at, subscribers.c.email
-).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
+_STORED = ("key", "reason", "detail", "created_at", "source", "expires_at")
+_COLUMNS = (*(suppressions.c[name] for name in _STORED), subscribers.c.email)
+_SUPPRESSIONS = select(*_COLUMNS).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
 
 
 def all_suppressions(

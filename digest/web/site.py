@@ -20,7 +20,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from digest.database.engine import read_only
 from digest.database.migrate import why_not_current
 from digest.language import _
-from digest.mail.compose.composer import MailContext
+from digest.mail.compose.context import MailContext
 from digest.papers.sources import suggestions
 from digest.settings import Settings
 from digest.subscribers.admission import Admission

@@ -40,7 +40,7 @@ def test_settings_that_were_stored_are_read_and_written_as_they_were():
     assert settings.dkim == ("rsa1", "ed1")
     assert (settings.pool_days, settings.overlap_days) == (7, 5)
     assert settings.notes == {"zh-CN": "最近 7 天没有新论文。"}
-    assert settings_as_json(settings) == STORED | {"link_ends": "", "rules": ""}
+    assert settings_as_json(settings) == STORED | {"link_ends": "", "rules": "", "unsubscribe_address": ""}
 
 
 def test_settings_of_an_issue_cut_before_there_were_keys_languages_and_catch_ups_are_read():

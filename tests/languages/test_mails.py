@@ -16,13 +16,8 @@ from digest.issues.selection import IssueCache, Pick, Pool, Selection
 from digest.issues.selection.history import profile_from
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
-from digest.mail.compose.composer import (
-    Composer,
-    IssueComposer,
-    MailContext,
-    compose_alone,
-    render_fragments,
-)
+from digest.mail.compose.composer import Composer, IssueComposer, compose_alone, render_fragments
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS

@@ -15,7 +15,8 @@ from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE, Languages
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import OF_ISSUE, IssueKind, IssueStatus, Kind, Status
-from digest.mail.compose.composer import IssueComposer, MailContext, issue_settings, render_fragments
+from digest.mail.compose.composer import IssueComposer, render_fragments
+from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.headers import message_bytes
 from digest.mail.compose.render import Renderer, SubscriberLinks

@@ -28,7 +28,8 @@ from digest.issues.selection import Pool, Selection
 from digest.issues.store import issue_on
 from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
-from digest.mail.compose.composer import MailContext, compose_alone
+from digest.mail.compose.composer import compose_alone
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Draft
 from digest.resources import resource

@@ -12,7 +12,7 @@ from digest.issues.issue import Plan
 from digest.issues.publish import Published, publish
 from digest.language import Languages
 from digest.ledger.totals import store_totals
-from digest.mail.compose.composer import MailContext, issue_settings
+from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Branding, Senders
 from digest.papers.paper import Paper, Votes

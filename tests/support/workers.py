@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from digest.issues.selection import IssueCache
 from digest.ledger.deliveries import Shares
-from digest.mail.compose.composer import Composer, MailContext
+from digest.mail.compose.composer import Composer
+from digest.mail.compose.context import MailContext
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import Receipt
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings

@@ -14,7 +14,7 @@ from digest.cli.watching import long_work
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.subscribers.imports import Report, Row
+    from digest.subscribers.imports import ImportReport, Row
 
 Consented = Annotated[
     str,
@@ -99,7 +99,7 @@ def _import(rows: "list[Row]", consented: str, dry_run: bool) -> None:
         sys.exit(1)
 
 
-def _lines(done: "Report", dry_run: bool) -> list[str]:
+def _lines(done: "ImportReport", dry_run: bool) -> list[str]:
     from digest.subscribers.imports import RowOutcome
 
     would = "would be " if dry_run else ""

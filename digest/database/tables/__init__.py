@@ -1,6 +1,7 @@
 """Every table, for SQLite and PostgreSQL alike. Migrations in alembic/ follow these files; a test compares them."""
 
 from digest.database.columns import metadata
+from digest.database.tables.bounces import bounce_counts, bounces, failing, suppression_guard
 from digest.database.tables.issues import (
     cards,
     editorial_choices,
@@ -54,6 +55,8 @@ from digest.database.tables.webhooks import webhook_endpoints, webhook_events
 __all__ = [
     "alarms",
     "api_tokens",
+    "bounce_counts",
+    "bounces",
     "buckets",
     "cards",
     "collections",
@@ -62,6 +65,7 @@ __all__ = [
     "destinations",
     "editorial_choices",
     "events",
+    "failing",
     "form_requests",
     "fragments",
     "heartbeats",
@@ -92,6 +96,7 @@ __all__ = [
     "subscriber_days",
     "subscribers",
     "suggestions",
+    "suppression_guard",
     "suppressions",
     "tastes",
     "validators",

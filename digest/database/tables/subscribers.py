@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Date, Double, ForeignKey, Index, Integer, Text
 
-from digest.database.columns import table
+from digest.database.columns import partial_index, table
 from digest.database.dialect import Code, Id, Instant, Json
 
 subscribers = table(
@@ -72,8 +72,11 @@ suppressions = table(
     Column("key", Code(32), primary_key=True),  # recipient_key(): survives erasure, names nobody
     Column("reason", Code(40), nullable=False),
     Column("detail", Text, nullable=False),
+    Column("source", Code(20), nullable=False),  # how it came here: "smtp", "maildir", …; "" by a person
     Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),  # the scheduler lifts it then; null: never
     Index("ix_suppressions_created", "created_at", "key"),
+    partial_index("ix_suppressions_expiring", "expires_at", where="expires_at IS NOT NULL"),
 )
 
 # Subscribers by day (UTC), as the scheduler counted them last: too many to count for each page.

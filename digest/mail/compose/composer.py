@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from jinja2 import TemplateError
 from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
-from digest.issues.issue import Issue, IssueSettings
+from digest.issues.issue import Issue
 from digest.issues.selection import IssueCache
 from digest.language import SOURCE
 from digest.ledger.kinds import OF_ISSUE, Kind
 from digest.ledger.messages import message_of
-from digest.mail.compose.dkim import Signer, first_of_each_kind, named
+from digest.mail.compose.context import MailContext, frozen_context
+from digest.mail.compose.dkim import first_of_each_kind
 from digest.mail.compose.fragments import Fragments, fragments_of, keep_fragments, stored_fragments
 from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.headers import (
@@ -25,13 +26,15 @@ from digest.mail.compose.headers import (
     message_bytes,
     message_id,
     signed,
+    unsubscribe_value,
 )
 from digest.mail.compose.issue_template import IssueTemplate, Values, encoded_address, url_start
-from digest.mail.compose.render import Renderer, SubscriberLinks, frozen_branding
+from digest.mail.compose.render import SubscriberLinks, frozen_branding
 from digest.mail.kinds import KINDS
-from digest.mail.message import Branding, Draft, Headers, OutgoingMessage, Senders, UnfitMessage, language_of
+from digest.mail.message import Draft, Headers, OutgoingMessage, UnfitMessage, language_of
+from digest.mail.return_paths import SubscriberAddresses
 from digest.smtp import Envelope, is_plain_address
-from digest.subscribers.tokens import TOKEN_LENGTH, Purpose, key_id, key_named, sign
+from digest.subscribers.tokens import TOKEN_LENGTH, Purpose, sign
 from digest.text import domain_of
 
 _LINKS = {  # by their placeholders
@@ -39,18 +42,6 @@ _LINKS = {  # by their placeholders
     b"unsubscribe_url": ("u", Purpose.UNSUBSCRIBE),
     b"feedback": ("feedback", Purpose.FEEDBACK),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class MailContext:
-    """Everything that composing a message needs, except its draft."""
-
-    renderer: Renderer
-    branding: Branding
-    senders: Senders
-    link_keys: Sequence[bytes]  # newest first
-    signers: Sequence[Signer] = ()  # all DKIM keys
-    language: str = SOURCE  # of subscribers who chose none
 
 
 class IssueComposer:
@@ -71,6 +62,7 @@ class IssueComposer:
         self._issue_id = issue.id
         self._any_end = not issue.settings.link_ends  # of an earlier version, whose bytes a retry repeats
         self._domain = domain_of(senders.bulk)
+        self._addresses = SubscriberAddresses(senders, self._context.link_keys)
         self._unsubscribe_url = f"{public_url}/u/"
         self._urls = {name: url_start(f"{public_url}/{path}/", TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
         self._template = IssueTemplate(fragments, boundary, len(issue.pool), further)
@@ -84,6 +76,7 @@ class IssueComposer:
             kind=OF_ISSUE[issue.kind],
             occasion=issue.date.isoformat(),
             unsubscribe_url=self._unsubscribe_url + "x" * TOKEN_LENGTH,
+            unsubscribe_address=self._addresses.to_unsubscribe(0),
             archive_url=f"{public_url}/issues",
         )
         self._fields = header_fields("A subject", sample, boundary)
@@ -108,14 +101,16 @@ class IssueComposer:
             "Subject": subject,
             "Date": self._date(delivery.date),
             "Message-ID": f"<{name}>",
-            "List-Unsubscribe": f"<{self._unsubscribe_url}{tokens[b'unsubscribe_url']}>",
+            "List-Unsubscribe": unsubscribe_value(
+                self._unsubscribe_url + tokens[b"unsubscribe_url"], self._addresses.to_unsubscribe(subscriber.id)
+            ),
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]
         text, html = self._values(address, tokens)
         html[b"subject"] = subject_in_html
         body = self._template.body(selection, text, html)
         message = signed(fields, body, self._domain, delivery.date, self._context.signers)
-        reverse_path, may_have_dots = self._context.senders.reverse_path, self._template.may_have_dots
+        reverse_path, may_have_dots = self._addresses.reverse_path(delivery.id), self._template.may_have_dots
         return _outgoing(Envelope(delivery.id, reverse_path, draft.subscriber.email, message, may_have_dots), name)
 
     def _values(self, address: str, tokens: dict[bytes, str]) -> tuple[Values, Values]:
@@ -163,7 +158,7 @@ class Composer:
             with read_only(self._engine) as connection:
                 stored = message_of(connection, delivery.id)
             if stored:
-                reverse_path = self._context.senders.reverse_path
+                reverse_path = _addresses_of(self._context).reverse_path(delivery.id)
                 envelope = Envelope(delivery.id, reverse_path, draft.subscriber.email, stored, is_evidence=False)
                 return _outgoing(envelope, delivery.message_id)
         return compose_transactional(draft, self._context)
@@ -221,7 +216,7 @@ def compose_alone(draft: Draft, context: MailContext) -> OutgoingMessage:
 def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage:
     """Compose a message that belongs to no issue. Raises jinja2.TemplateError or UnfitMessage."""
     delivery, senders = draft.delivery, context.senders
-    links = _links(draft, context)
+    links, addresses = _links(draft, context), _addresses_of(context)
     renderer = context.renderer.speaking(draft.subscriber.preferences.language or context.language)
     headers = Headers(
         sender=senders.transactional,
@@ -232,11 +227,17 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
         kind=delivery.kind,
         occasion=delivery.occasion,
         unsubscribe_url=links.unsubscribe_url,
+        unsubscribe_address=addresses.to_unsubscribe(draft.subscriber.id),
     )
     parts = renderer.render(delivery.kind, links, context.branding)
     message = message_bytes(parts, headers, first_of_each_kind(context.signers))
-    envelope = Envelope(delivery.id, senders.reverse_path, draft.subscriber.email, message, is_evidence=False)
+    reverse_path = addresses.reverse_path(delivery.id)
+    envelope = Envelope(delivery.id, reverse_path, draft.subscriber.email, message, is_evidence=False)
     return _outgoing(envelope, headers.message_id)
+
+
+def _addresses_of(context: MailContext) -> SubscriberAddresses:
+    return SubscriberAddresses(context.senders, context.link_keys)
 
 
 def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
@@ -251,49 +252,4 @@ def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
         manage_url=link("preferences", Purpose.FRESH if KINDS[draft.delivery.kind].is_fresh else Purpose.MANAGE),
         unsubscribe_url=link("u", Purpose.UNSUBSCRIBE),
         confirm_url=link("confirm", Purpose.CONFIRM) if draft.delivery.kind is Kind.CONFIRMATION else "",
-    )
-
-
-# --- frozen with an issue ---
-
-
-def issue_settings(
-    branding: Branding,
-    senders: Senders,
-    link_keys: Sequence[bytes],
-    signers: Sequence[Signer],
-    language: str = SOURCE,
-) -> IssueSettings:
-    """Settings to freeze with an issue at its cut."""
-    return IssueSettings(
-        title=branding.title,
-        public_url=branding.public_url,
-        postal_address=branding.postal_address,
-        contact=branding.contact,
-        sender=senders.bulk,
-        reply_to=senders.reply_to,
-        link_key=key_id(link_keys[0]),
-        link_ends="alphanumeric",
-        dkim=tuple(signer.selector for signer in first_of_each_kind(signers)),
-        language=language,
-    )
-
-
-def frozen_context(issue: Issue, current: MailContext) -> MailContext:
-    """`current` with the settings frozen with `issue`, so that a retry is the same message byte for byte.
-
-    Raises UnfitMessage when a key that the issue names is no longer set.
-    """
-    settings = issue.settings
-    # Issues of earlier versions name no link key.
-    link_key = key_named(current.link_keys, settings.link_key) if settings.link_key else current.link_keys[0]
-    if link_key is None:
-        raise UnfitMessage("the secret key that signs the links of this issue is no longer set")
-    return replace(
-        current,
-        branding=frozen_branding(issue),
-        senders=replace(current.senders, bulk=settings.sender, reply_to=settings.reply_to),
-        link_keys=(link_key,),
-        signers=named(current.signers, settings.dkim),
-        language=settings.language,
     )

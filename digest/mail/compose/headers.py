@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.utils import format_datetime, formataddr, parseaddr
+from urllib.parse import quote
 
 from digest.ledger.deliveries import Delivery
 from digest.mail.compose.dkim import GOOD_LINE, Fields, Signer, signatures
@@ -73,8 +74,7 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
         ("Date", date_value(headers.date)),
         ("Message-ID", f"<{_matching(_MESSAGE_ID, headers.message_id, 'the Message-ID')}>"),
         ("List-Id", f"<digest.{domain}>" if is_listed else ""),
-        # RFC 2369 §2 allows neither spaces nor encoding inside the brackets, so a line may be of any length.
-        ("List-Unsubscribe", f"<{_matching(_TOKEN, headers.unsubscribe_url, 'the unsubscribe address')}>"),
+        ("List-Unsubscribe", unsubscribe_value(headers.unsubscribe_url, headers.unsubscribe_address)),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-Archive", f"<{_matching(_TOKEN, headers.archive_url, 'the archive')}>" if headers.archive_url else ""),
         ("Feedback-ID", f"{_matching(_TOKEN, headers.occasion, 'the occasion')}:{headers.kind}:{domain}:digest"),
@@ -86,6 +86,13 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
     fields = [(name, value) for name, value in fields if value]
     check_fields(fields)
     return fields
+
+
+def unsubscribe_value(url: str, address: str) -> str:
+    """The web address first, which takes the one-click request (RFC 8058), then `address` unless it is ""."""
+    # RFC 2369 §2 allows neither spaces nor encoding inside the brackets, so a line may be of any length.
+    value = f"<{_matching(_TOKEN, url, 'the unsubscribe address')}>"
+    return f"{value},\r\n <mailto:{quote(address, safe='@+')}?subject=unsubscribe>" if address else value
 
 
 def subject_value(subject: str) -> str:

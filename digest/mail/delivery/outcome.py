@@ -11,28 +11,25 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from digest.database.tables import subscribers
 from digest.ledger import sending
 from digest.ledger.deliveries import Delivery
-from digest.ledger.kinds import State, SuppressionReason
+from digest.ledger.kinds import FailureKind, State
 from digest.ledger.sending import DeliveryResult
+from digest.mail import failures
+from digest.mail.failures import SMTP, Failure, record_refusals
 from digest.smtp import Phase, Reply
-from digest.subscribers.suppressions import suppress
+from digest.text import domain_of
 
 _FIRST_WAIT = timedelta(minutes=5)
 _MAX_WAIT = timedelta(minutes=66)  # Postfix's maximal_backoff_time, 4000 s
 _RECONNECT_WAIT = timedelta(minutes=1)
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-# Of 5.1.x (addressing, RFC 3463 §3.2) these are about the sender's address, not the recipient's.
-_SENDER_ADDRESS = {"5.1.7", "5.1.8"}
 # RFC 5321 §4.5.3.1.10: 552 for too many recipients (5.5.3) is to be read as 452; 5.2.2 is a full mailbox.
 _TRY_LATER = {"5.2.2", "5.5.3"}
-# Security and policy (5.7.x), protocol (5.5.x), content (5.6.x), too big for the system (5.3.4).
-_ABOUT_SENDER = ("5.7.", "5.5.", "5.6.", "5.3.")
-# "Other or undefined": some servers use these for an unknown user.
-_UNDEFINED = {"5.3.0", "5.5.0"}
 # Login required or failed (RFC 4954 §6), and commands that we should not have sent.
 _SENDER_CODES = {500, 502, 503, 504, 530, 534, 535, 538}
 # The server has not been told the recipient yet, so whatever it says is about the connection or the sender.
@@ -109,8 +106,7 @@ def _outcome(reply: Reply, enhanced: str) -> Outcome:
 
 
 def _rejects_sender(reply: Reply, enhanced: str) -> bool:
-    is_policy = enhanced.startswith(_ABOUT_SENDER) and enhanced not in _UNDEFINED
-    return is_policy or reply.code in _SENDER_CODES or enhanced in _SENDER_ADDRESS
+    return reply.code in _SENDER_CODES or (enhanced.startswith("5.") and failures.is_about_sender(enhanced))
 
 
 def _is_about_address(reply: Reply, enhanced: str) -> bool:
@@ -184,7 +180,7 @@ def _result(receipt: Receipt, state: State, until: datetime | None = None, count
 def record(
     connection: Connection, worker: str, receipts: Sequence[Receipt], claims: Mapping[int, Delivery], hold: bool
 ) -> None:
-    """Store the receipts of one window, and suppress addresses that cannot receive email.
+    """Store the receipts of one window, and what its refusals say about addresses.
 
     `claims`: the deliveries as they were claimed, by id; a row that `worker` no longer holds stays as it is.
     """
@@ -195,8 +191,27 @@ def record(
         jitter = random.random()  # noqa: S311 - not a secret
         about_sender = receipt.before_recipient or (none_accepted and not claim.is_requested)
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
-        if receipt.outcome is Outcome.REFUSED and receipt.address_is_bad:
-            # The words of the server are in the ledger; a suppression outlives its subscriber, whom they may name.
-            detail = f"{receipt.code} {receipt.enhanced}".strip()
-            suppress(connection, claim.recipient, SuppressionReason.REFUSED, detail, receipt.at)
     sending.record(connection, worker, results)
+    refused = [(receipt, claims[receipt.delivery_id]) for receipt in receipts if receipt.outcome is Outcome.REFUSED]
+    if refused:
+        record_refusals(connection, _failures(connection, refused))
+
+
+def _failures(connection: Connection, refused: Sequence[tuple[Receipt, Delivery]]) -> list[Failure]:
+    of_issues = {claim.recipient for _, claim in refused if not claim.is_requested}
+    emails = select(subscribers.c.key, subscribers.c.email).where(subscribers.c.key.in_(of_issues))
+    domains = {key: domain_of(email) for key, email in connection.execute(emails)}
+    return [
+        Failure(
+            claim.id,
+            claim.recipient,
+            claim.subscriber_id,
+            FailureKind.HARD if receipt.address_is_bad else FailureKind.SOFT,
+            receipt.enhanced,
+            receipt.code,
+            SMTP,
+            receipt.at,
+            domain="" if claim.is_requested else domains.get(claim.recipient, ""),
+        )
+        for receipt, claim in refused
+    ]

@@ -2,14 +2,14 @@
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
 from digest.database.dialect import database_now, in_list, use_indexed_order
-from digest.database.tables import deliveries, subscribers, webhook_endpoints, webhook_events
+from digest.database.tables import bounces, deliveries, subscribers, webhook_endpoints, webhook_events
 from digest.ledger.outbox import EventState
 from digest.monitoring.webhooks.endpoints import record as log_event
 from digest.monitoring.webhooks.message import BouncedMessage, OutgoingEvent
@@ -103,6 +103,7 @@ def _with_details(connection: Connection, rows: Sequence[Row[Any]]) -> list[Outg
     which = select(deliveries.c.id, *(deliveries.c[name] for name in names))
     found = connection.execute(which.where(in_list(connection, deliveries.c.id, numbers))) if numbers else ()
     bounced = {number: BouncedMessage(*values) for number, *values in found}
+    late = _late_bounces(connection, [row.data["bounce"] for row in rows if "bounce" in row.data])
     return [
         OutgoingEvent(
             row.id,
@@ -113,10 +114,23 @@ def _with_details(connection: Connection, rows: Sequence[Row[Any]]) -> list[Outg
             row.attempts,
             row.subscriber_id,
             emails.get(row.subscriber_id),
-            bounced.get(row.delivery_id),
+            _bounced(bounced.get(row.delivery_id), late.get(row.data.get("bounce"))),
         )
         for row in rows
     ]
+
+
+def _late_bounces(connection: Connection, numbers: Collection[int]) -> dict[int, Row[Any]]:
+    """What was reported about messages after they were accepted."""
+    columns = tuple(bounces.c[name] for name in ("id", "kind", "status", "text"))
+    query = select(*columns).where(in_list(connection, bounces.c.id, numbers))
+    return {row.id: row for row in connection.execute(query)} if numbers else {}
+
+
+def _bounced(message: BouncedMessage | None, late: Row[Any] | None) -> BouncedMessage | None:
+    if message is None or late is None:
+        return message
+    return replace(message, code=None, enhanced=late.status, text=late.text, bounce=late.kind)
 
 
 # --- record ---

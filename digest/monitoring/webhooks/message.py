@@ -13,7 +13,7 @@ from digest.ledger.outbox import EventType
 
 @dataclass(frozen=True, slots=True)
 class BouncedMessage:
-    """The message of a delivery that was refused, as the ledger has it now."""
+    """The message of a delivery that was refused or that bounced later, with the server's words as stored now."""
 
     kind: str
     occasion: str  # ISO date
@@ -21,6 +21,7 @@ class BouncedMessage:
     code: int | None
     enhanced: str
     text: str
+    bounce: str = ""  # FailureKind, if it was accepted before
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def body_of(event: OutgoingEvent) -> str:
     if message := event.bounced:
         data["message"] = {"kind": message.kind, "date": message.occasion, "message_id": message.message_id}
         data["reply"] = {"code": message.code, "enhanced": message.enhanced, "text": message.text}
+        data["bounce"] = message.bounce or "refused"
     at = event.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"type": event.type, "timestamp": at, "data": data}, separators=(",", ":"))
 

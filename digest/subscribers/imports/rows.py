@@ -40,7 +40,7 @@ class RowOutcome(StrEnum):
 
 
 @dataclass(slots=True)
-class Report:
+class ImportReport:
     """Counts of an import, and each rejected text with its problem."""
 
     counts: Counter[RowOutcome] = field(default_factory=Counter)
@@ -73,9 +73,9 @@ class _Person:
     consent: Consent
 
 
-def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> Report:
+def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> ImportReport:
     """Sign up each address that is not stored yet, with the status that its row gives."""
-    report, people = Report(), dict[str, _Person]()
+    report, people = ImportReport(), dict[str, _Person]()
     for row in rows:
         try:
             person = _person(row, how)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint import ParsedMessage, lint
-from digest.mail.compose.composer import IssueComposer, MailContext, compose_alone, render_fragments
+from digest.mail.compose.composer import IssueComposer, compose_alone, render_fragments
+from digest.mail.compose.context import MailContext
 from digest.mail.compose.fragments import Fragments
 from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.compose.render import Renderer, SubscriberLinks

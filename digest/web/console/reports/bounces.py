@@ -10,8 +10,8 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues.audit import issue_sums
 from digest.issues.store import issues_between
-from digest.ledger.kinds import IssueKind, RefusalClass
-from digest.monitoring.refusals import LATELY, Position, RefusalSearch, code_subject, refusal_sums, refusals
+from digest.ledger.kinds import IssueKind, RefusalClass, code_subject
+from digest.monitoring.refusals import LATELY, Position, RefusalSearch, refusal_sums, refusals
 from digest.text import parse_domain, parse_instant
 from digest.web.console.access import AnyRole, ConsoleRouter
 from digest.web.console.reports.plot import Column, Plot, columns
