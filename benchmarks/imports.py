@@ -18,7 +18,7 @@ import psycopg
 
 from benchmarks import command
 from benchmarks.installation import own_folder, progress
-from benchmarks.proc import children, cpu_seconds, memory_mb
+from benchmarks.proc import children, cpu_seconds, memory_mb, parent
 from benchmarks.servers import Postgres, running_postgres
 
 _SECRET = "a-secret-of-at-least-thirty-two-characters"
@@ -64,13 +64,15 @@ class _Site:
 
     def __init__(self, server: Postgres, folder: Path, name: str) -> None:
         self.url = server.make(name)
-        self._server, self._folder = server, folder
+        self._folder = folder
+        with psycopg.connect(self.url) as connection:
+            self._server = parent(connection.info.backend_pid)
         self._environment = os.environ | {"DIGEST_DATABASE_URL": self.url, "DIGEST_SECRET_KEY": _SECRET}
 
     def timed(self, what: str, *arguments: object, to: Path | None = None) -> dict[str, Any]:
         """Run a command. Returns its seconds, those of CPU by itself and by PostgreSQL, and its memory at the peak."""
         program = [Path(sys.executable).with_name("digest"), *map(str, arguments)]
-        before, begun = cpu_seconds(self._server.pid), time.monotonic()
+        before, begun = cpu_seconds(self._server), time.monotonic()
         with (to or self._folder / "output").open("wb") as output:
             process = subprocess.Popen(program, stdout=output, env=self._environment)
             client, peak = 0.0, 0.0
@@ -80,7 +82,7 @@ class _Site:
                 time.sleep(0.2)
         seconds = time.monotonic() - begun
         progress(f"{what}: {seconds:.1f} s, exit code {process.returncode}")
-        server = cpu_seconds(self._server.pid) - before
+        server = cpu_seconds(self._server) - before
         return {
             f"{what}, s": round(seconds, 1),
             f"{what}, CPU s": f"{client:.1f} + {server:.1f}",

@@ -140,7 +140,8 @@ def folded(address: str) -> str:
     local, _, domain = address.lower().rpartition("@")
     domain = _SAME_MAILBOXES.get(domain, domain)
     base = local.partition("+")[0]
-    base = "".join(sign for sign in base if sign not in _IGNORED.get(domain, ""))
+    for sign in _IGNORED.get(domain, ""):
+        base = base.replace(sign, "")
     return f"{base or local}@{domain}"
 
 

@@ -160,7 +160,7 @@ class _ListImport:
                 continue
             if addresses.add(address):
                 survey.twice.add(address)
-            if mailboxes.add(mailbox := folded(address)):
+            if self._how.dry_run and mailboxes.add(mailbox := folded(address)):
                 survey.spelt_twice.add(mailbox)
         return survey
 

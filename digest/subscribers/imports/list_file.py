@@ -103,10 +103,9 @@ class ListFile:
 
 
 def _with_heading(names: Sequence[str], row: Sequence[str]) -> Row:
-    return [
-        (name, plain(cell) if name in FREE_TEXT else plain(cell).strip())
-        for name, cell in zip_longest(names, row, fillvalue="")
-    ]
+    cells = [plain(cell) if cell[:1] == "'" else cell for cell in row]
+    pairs = zip_longest(names, cells, fillvalue="") if len(cells) != len(names) else zip(names, cells, strict=True)
+    return [(name, cell if name in FREE_TEXT else cell.strip()) for name, cell in pairs]
 
 
 def bare_address(text: str) -> str:

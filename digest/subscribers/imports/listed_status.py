@@ -88,6 +88,11 @@ def listed_status(row: Iterable[tuple[str, str]], quiet: frozenset[str] = frozen
 
 def strictest(meanings: Iterable[ListedStatus]) -> ListedStatus:
     """The last status in the order confirmed, pending, unsubscribed, and the strongest reason."""
+    return _strictest(frozenset(meanings))
+
+
+@cache
+def _strictest(meanings: frozenset[ListedStatus]) -> ListedStatus:
     statuses, reasons = zip(*meanings, strict=True)
     order = (Status.CONFIRMED, Status.PENDING, Status.UNSUBSCRIBED)
     return max(statuses, key=order.index), max(filter(None, reasons), key=list(SuppressionReason).index, default=None)

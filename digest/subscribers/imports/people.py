@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from digest.language import SOURCE
@@ -23,6 +23,7 @@ from digest.subscribers.tokens import key_id
 from digest.text import listed, parse_date
 
 _QUIET = frozenset(COLUMNS) - {"status", "suppressed", "confirmed_at"}
+_PREFERENCES = (*PREFERENCES, "weekday", "pause", "pause_until")
 _KEY = re.compile("[0-9a-f]{32}")
 _LARGEST_NUMBER = 2**32 - 1  # that a link can hold
 _REMEMBERED = 10_000  # preferences
@@ -77,7 +78,9 @@ class PeopleReader:
 
     def __init__(self, how: Import, of_file: ListedStatus = CONFIRMED) -> None:
         self._how = how
-        self._least = strictest([of_file, (how.status, None)])
+        least = strictest([of_file, (how.status, None)])
+        self._least = CONFIRMED if least == CONFIRMED else least
+        self._form = f"{IMPORT}: {how.consented}"[:40] if how.consented else IMPORT
         self._key_id = key_id(how.secret)
         self._preferences: dict[tuple[str | None, ...], Preferences] = {}
 
@@ -107,26 +110,25 @@ class PeopleReader:
         """The person in a row. Raises ValueError."""
         how, cells = self._how, dict(reversed(row))
         mailbox = mailbox_of(self.address(row), how.secret)
-        listed_as = strictest([self._least, listed_status(row, _QUIET)])
+        listed_as = listed_status(row, _QUIET)
+        if self._least is not CONFIRMED:
+            listed_as = strictest([self._least, listed_as])
         preferences = self._preferences_in(cells)
         if _KEY.fullmatch(cells.get("key", "")):
             return _exported(cells, mailbox, listed_as, preferences, how.now)
         confirmed_at = _instant(cells, "confirmed_at", how.now)
-        if how.consented and listed_as[0] is Status.CONFIRMED and not confirmed_at:
+        status = listed_as[0]
+        if how.consented and status is Status.CONFIRMED and not confirmed_at:
             elsewhere = instant_of(cells.get(CONFIRMED_ELSEWHERE))
             confirmed_at = min(elsewhere or how.now, how.now)
+        is_confirmed = status is Status.CONFIRMED and confirmed_at
         created_at = min(instant_of(cells.get("created_at")) or how.now, how.now)
-        form = f"{IMPORT}: {how.consented}"[:40] if how.consented else IMPORT
-        consent = Consent(created_at, requested_from="", form=form, confirmed_at=confirmed_at)
-        is_confirmed = listed_as[0] is Status.CONFIRMED and confirmed_at
-        if is_confirmed:
-            consent = replace(consent, confirmed_from=IMPORT)
-        changed_at = confirmed_at if is_confirmed else created_at
-        changed_at = how.now if listed_as[0] is Status.UNSUBSCRIBED else changed_at
+        changed_at = how.now if status is Status.UNSUBSCRIBED else confirmed_at if is_confirmed else created_at
+        consent = Consent(created_at, "", self._form, confirmed_at, IMPORT if is_confirmed else "")
         return ListedPerson(mailbox, listed_as, preferences, consent, created_at, changed_at)
 
     def _preferences_in(self, cells: dict[str, str]) -> Preferences:
-        given = tuple(cells.get(name) for name in (*PREFERENCES, "weekday", "pause", "pause_until"))
+        given = tuple(map(cells.get, _PREFERENCES))
         stored = self._preferences.get(given)
         if stored is None:
             stored = _preferences(cells, self._how)
@@ -186,7 +188,7 @@ def _instant(cells: dict[str, Any], column: str, now: datetime) -> datetime | No
     instant = instant_of(text)
     if instant is None or instant > now:
         raise ValueError(f"{column} {text!r}: write a past instant, such as 2026-03-04T06:00:00Z")
-    return instant.astimezone(UTC)
+    return instant
 
 
 def _preferences(cells: dict[str, str], how: Import) -> Preferences:
