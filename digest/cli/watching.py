@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from digest.cli.output import progress
 
@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
-Advance = Callable[[str], None]  # a step is done; the text is what there is to say about it, or ""
 _QUIET_SECONDS = 5.0  # between two plain lines
+_AT_ONCE = 100  # items of a long list
+
+
+class Advance(Protocol):
+    """Steps are done; the text is what there is to say about them."""
+
+    def __call__(self, line: str = "", steps: int = 1) -> None: ...
 
 
 @contextmanager
@@ -25,10 +31,10 @@ def long_work(what: str, total: int | None = None) -> Iterator[Advance]:
     with _bar() as bar:
         task = bar.add_task(what, total=total)
 
-        def advance(line: str = "") -> None:
+        def advance(line: str = "", steps: int = 1) -> None:
             if line:
                 bar.console.print(line, markup=False, highlight=False)
-            bar.advance(task)
+            bar.advance(task, steps)
 
         yield advance
 
@@ -36,9 +42,10 @@ def long_work(what: str, total: int | None = None) -> Iterator[Advance]:
 def watched(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Yield `items`, and show how many are done."""
     with long_work(what, total) as advance:
-        for item in items:
+        for number, item in enumerate(items, start=1):
             yield item
-            advance("")
+            if number % _AT_ONCE == 0:
+                advance(steps=_AT_ONCE)
 
 
 def _bar() -> "Progress":
@@ -58,9 +65,9 @@ def _bar() -> "Progress":
 def _plain_lines(what: str, total: int | None) -> Advance:
     done, quiet_until = 0, time.monotonic() + _QUIET_SECONDS
 
-    def advance(line: str = "") -> None:
+    def advance(line: str = "", steps: int = 1) -> None:
         nonlocal done, quiet_until
-        done += 1
+        done += steps
         if line:
             progress(line)
         elif time.monotonic() >= quiet_until:

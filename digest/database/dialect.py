@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import psycopg.errors as driver_errors
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.selectable import Subquery
 from sqlalchemy.types import TypeEngine
 
@@ -81,6 +83,33 @@ def insert_or_change(
         kept = {*key, *table.primary_key.columns.keys()}
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in kept}
     return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows with the same columns; Json columns are lists or objects. PostgreSQL gets them by COPY.
+
+    Raises sqlalchemy.exc.IntegrityError if one of them is stored already.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(table.insert(), rows)
+        return
+    names = list(rows[0])
+    encoded = [name for name in names if isinstance(table.c[name].type, JSON)]
+    driver: Any = connection.connection.driver_connection
+    columns = ", ".join(f'"{name}"' for name in names)
+    try:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                texts = {name: _json_text(row[name]) for name in encoded}
+                copy.write_row([*({**row, **texts}).values()])
+    except driver_errors.IntegrityError as problem:
+        raise IntegrityError("COPY", None, problem) from problem
+
+
+def _json_text(value: Any) -> str:
+    return "[]" if value == [] else json.dumps(value)
 
 
 def insert_into(dialect: str, table: Table) -> Any:

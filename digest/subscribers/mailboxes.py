@@ -35,7 +35,8 @@ class Mailbox:
 
 def mailbox_of(address: str, secret: bytes) -> Mailbox:
     """The mailbox of a normalised address."""
-    return Mailbox(address, recipient_key(address, secret), recipient_key(folded(address), secret))
+    key, other = recipient_key(address, secret), folded(address)
+    return Mailbox(address, key, key if other == address.casefold() else recipient_key(other, secret))
 
 
 def keys_of(connection: Connection, key: str, folded_key: str | None = None) -> frozenset[str]:

@@ -35,7 +35,7 @@ def add_pending(
         link_version=0,
         created_at=created_at or consent.requested_at,
         changed_at=consent.requested_at,
-        **_preferences_row(preferences),
+        **preferences_row(preferences),
         **asdict(consent),
     )
     subscriber_id: int | None = connection.execute(new.returning(subscribers.c.id)).scalar()
@@ -165,7 +165,7 @@ def undo_unsubscribe(connection: Connection, subscriber_id: int, now: datetime, 
 
 def set_preferences(connection: Connection, subscriber_id: int, preferences: Preferences) -> None:
     """Replace a subscriber's preferences. `changed_at` stays, since it belongs to the status."""
-    row = _preferences_row(preferences)
+    row = preferences_row(preferences)
     connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(row))
 
 
@@ -274,7 +274,7 @@ def _weekdays(bits: int) -> frozenset[int]:
     return frozenset(day for day in range(7) if bits >> day & 1)
 
 
-def _preferences_row(preferences: Preferences) -> dict[str, Any]:
+def preferences_row(preferences: Preferences) -> dict[str, Any]:
     return {
         **{name: list(getattr(preferences, name)) for name in _LISTS},
         "surprise": preferences.surprise,

@@ -104,7 +104,7 @@ def recipient_key(email: str, secret: bytes) -> str:
 
     It reveals no address, so it is kept after a deletion: signing up again yields no second copy of an issue.
     """
-    return hmac.new(secret, b"recipient\0" + email.casefold().encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, b"recipient\0" + email.casefold().encode(), hashlib.sha256).hex()[:32]
 
 
 def event_subject(key: str) -> str:

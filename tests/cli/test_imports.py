@@ -255,7 +255,7 @@ def test_our_own_export_comes_back_as_it_was_on_an_empty_database(run, imported,
         "+ada@example.com": "confirmed", "=ben@example.com": "unsubscribed", "'+zoe@example.com": "confirmed",
         "gone@example.com": "confirmed", "new@example.com": "pending",
     }  # fmt: skip
-    assert by_address(run("subscribers", "export").stdout) == rows
+    assert run("subscribers", "export").stdout == before
     assert suppressed(run) == ["refused"]
 
 
@@ -272,7 +272,7 @@ def test_what_we_print_as_json_comes_back_as_it_was(run, imported, engine, comma
     assert done.exit_code == 0, done.output
     after = by_address(run("subscribers", "export").stdout)
     if command == "list":  # says nothing about suppressions
-        before["gone@example.com"]["suppressed"] = ""
+        before["gone@example.com"] |= dict.fromkeys(("suppressed", "suppressed_at", "suppressed_because"), "")
     assert after == before
 
 

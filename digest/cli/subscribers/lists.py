@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.lookup import reading
+from digest.cli.lookup import open_database, reading
 from digest.cli.output import answer_each, row_of, table, with_json, writes_json
 from digest.cli.watching import watched
 from digest.ledger.kinds import Status
+from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.subscribers.subscriber import Subscriber
@@ -35,20 +36,24 @@ def list_(status: OfStatus = None) -> None:
 
 @with_json
 def export() -> None:
-    """Print every subscriber as CSV, or with --json as a list of the same rows; `subscribers import` reads both."""
-    from digest.subscribers.imports import written
-    from digest.subscribers.store import count_by_status, with_status
-    from digest.subscribers.suppressions import all_suppressions
+    """Print every subscriber and suppression as CSV, or with --json as a list of the same rows, for an import.
 
-    with reading() as connection:
-        total = sum(count_by_status(connection).values())
-        suppressed = {row.key: row.reason for row in all_suppressions(connection)}
-        rows = iter(written(watched(with_status(connection), "Exporting", total), suppressed))
+    `subscribers import` reads all of it back, also in another installation with the same secret key.
+    """
+    from digest.database.engine import one_view, read_only
+    from digest.subscribers.imports import count_exported, exported
+    from digest.subscribers.tokens import key_id
+
+    with read_only(one_view(open_database())) as connection:
+        rows = exported(connection, key_id(settings().secret_keys[-1]))
+        heading = list(next(rows))
+        watched_rows = watched(rows, "Exporting", count_exported(connection))
         if writes_json():
-            heading = list(next(rows))
-            answer_each(rows, lambda row: dict(zip(heading, row, strict=True)), lambda _rows: ())
+            answer_each(watched_rows, lambda row: dict(zip(heading, row, strict=True)), lambda _rows: ())
         else:
-            csv.writer(sys.stdout).writerows(rows)
+            writer = csv.writer(sys.stdout)
+            writer.writerow(heading)
+            writer.writerows(watched_rows)
 
 
 def _lines(listed: "Iterable[Subscriber]") -> Iterator[str]:

@@ -79,6 +79,15 @@ suppressions = table(
     partial_index("ix_suppressions_expiring", "expires_at", where="expires_at IS NOT NULL"),
 )
 
+# How far imports of lists are that have not ended, so that they go on after an interruption.
+imports = table(
+    "imports",
+    Column("name", Code(64), primary_key=True),  # hash of the file and of the options
+    Column("begun_at", Instant, nullable=False),
+    Column("rows", Integer, nullable=False),  # that are done
+    Column("counts", Json, nullable=False),  # of these, by outcome
+)
+
 # Subscribers by day (UTC), as the scheduler counted them last: too many to count for each page.
 subscriber_days = table(
     "subscriber_days",

@@ -1,16 +1,25 @@
-"""Importing lists of people: spreadsheet.py reads a file, listed_status.py their status, rows.py stores them."""
+"""Moving lists of people: exporting.py writes ours; list_file.py reads any, people.py the person in a row,
+listed_status.py their status; importing.py goes through a list, and batches.py stores it.
+"""
 
-from digest.subscribers.imports.rows import Import, ImportReport, RowOutcome, import_rows
-from digest.subscribers.imports.spreadsheet import Row, UnreadableList, bare_address, read_list, written
+from digest.subscribers.imports.batches import RowOutcome
+from digest.subscribers.imports.exporting import count_exported, exported
+from digest.subscribers.imports.importing import AlreadyRunning, OtherKey, ImportReport, import_list, import_rows
+from digest.subscribers.imports.json_list import UnreadableList
+from digest.subscribers.imports.list_file import ListFile, bare_address
+from digest.subscribers.imports.people import Import
 
 __all__ = [
+    "AlreadyRunning",
     "Import",
+    "ListFile",
+    "OtherKey",
     "ImportReport",
-    "Row",
     "RowOutcome",
     "UnreadableList",
     "bare_address",
+    "count_exported",
+    "exported",
+    "import_list",
     "import_rows",
-    "read_list",
-    "written",
 ]

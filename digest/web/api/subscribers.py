@@ -127,7 +127,7 @@ def add_subscriber(caller: TheCaller, body: NewSubscriber, response: Response) -
     how = Import(body.consented, now, site.secret, site.settings.own_domains, languages, preferences=preferences)
     report = import_rows(site.engine, [[("email", address)]], how)
     if report.bad:
-        raise invalid_fields([("/address", report.bad[0][1])])  # only what valid_address() overlooked
+        raise invalid_fields([("/address", report.bad[0].problem)])  # only what valid_address() overlooked
     for outcome in (RowOutcome.SUPPRESSED, RowOutcome.LEFT, RowOutcome.ASKED):
         if report.counts[outcome]:
             raise ApiProblem(409, f"Nothing changed: {_REFUSED[outcome]}.", reason=str(outcome))

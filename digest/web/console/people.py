@@ -104,7 +104,7 @@ def add_subscriber(visitor: OperatorOnly, form: Posted) -> Response:
     how = Import(consented, clock.now(), visitor.site.secret, settings.own_domains, languages)
     report = import_rows(visitor.site.engine, [[("email", address)]], how)
     if report.bad:
-        return _list(visitor, "", [], f"{address[:100]}: {report.bad[0][1]}")
+        return _list(visitor, "", [], f"{address[:100]}: {report.bad[0].problem}")
     done = ("added-confirmed" if consented else "added") if report.counts[RowOutcome.NEW] else "not-added"
     answer = go_to(visitor.site, f"/subscribers?done={done}")
     answer.background = visitor.site.hint_later()

@@ -1,0 +1,120 @@
+"""The rows of our own export: every subscriber, then the suppressions of people who were deleted.
+
+It reads columns rather than Subscribers, which takes a third of the time. importing.py reads everything back.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, String, exists, func, select, type_coerce
+
+from digest.database.dialect import in_list, use_indexed_order
+from digest.database.tables import consents, subscribers, suppressions
+from digest.subscribers.imports.columns import COLUMNS, PREFERENCES, harmless
+from digest.subscribers.subscriber import Consent
+
+_AT_ONCE = 1000
+_LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
+_CONSENT = tuple(field.name for field in fields(Consent))
+_OTHERS = ("created_at", "confirmed_at", "changed_at", "requested_at", "form", "requested_from", "confirmed_from")
+
+
+def exported(connection: Connection, key_id: str) -> Iterator[Sequence[str]]:
+    """Yield the heading and the rows. `key_id`: of the key that made the hashes of deleted people."""
+    yield COLUMNS
+    query = select(
+        subscribers.c.id,
+        subscribers.c.email,
+        subscribers.c.key,
+        subscribers.c.status,
+        subscribers.c.link_version,
+        *(subscribers.c[name] for name in _OTHERS),
+        *(_as_text(connection, name) if name in _LISTS else subscribers.c[name] for name in PREFERENCES),
+    )
+    use_indexed_order(connection)
+    result = connection.execute(query.order_by(subscribers.c.id), execution_options={"yield_per": _AT_ONCE})
+    for rows in result.partitions(_AT_ONCE):
+        others = _other_consents(connection, rows[0].id, rows[-1].id)
+        suppressed = _suppressions(connection, [row.key for row in rows])
+        for row in rows:
+            yield _cells(row, suppressed.get(row.key), others.get(row.id))
+    yield from _deleted(connection, key_id)
+
+
+def count_exported(connection: Connection) -> int:
+    """Count the rows that exported() yields after the heading."""
+    people = connection.execute(select(func.count()).select_from(subscribers)).scalar_one()
+    deleted = connection.execute(select(func.count()).select_from(suppressions).where(_IS_DELETED)).scalar_one()
+    return int(people + deleted)
+
+
+_IS_DELETED = ~exists().where(subscribers.c.key == suppressions.c.key)
+_SUPPRESSED = ("suppressed", "suppressed_at", "suppressed_because")
+_LAST = len(PREFERENCES)
+
+
+def _cells(row: Row[Any], suppressed: Sequence[str] | None, others: str | None) -> list[str]:
+    number, email, key, status, version, created_at, confirmed_at, changed_at, requested_at, *rest = tuple(row)
+    form, requested_from, confirmed_from = rest[:3]
+    reason, since, why = suppressed or ("", "", "")
+    return [
+        harmless(email), status, *_preferences(tuple(rest[3:])), created_at.isoformat(), _instant(confirmed_at), reason,
+        changed_at.isoformat(), requested_at.isoformat(), requested_from, harmless(form), confirmed_from, others or "",
+        str(version), str(number), since, why, key, "",
+    ]  # fmt: skip
+
+
+@lru_cache(10_000)
+def _preferences(values: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(harmless(_text(name, value)) for name, value in zip(PREFERENCES, values, strict=True))
+
+
+def _text(name: str, value: Any) -> str:
+    if name in _LISTS:
+        return ", ".join(json.loads(value))
+    if name == "weekdays":
+        return ", ".join(str(day) for day in range(7) if value >> day & 1)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value.isoformat() if isinstance(value, date) else "" if value is None else str(value)
+
+
+def _as_text(connection: Connection, name: str) -> Any:
+    """A list as JSON text, which can be remembered."""
+    column = subscribers.c[name]
+    return column.cast(String).label(name) if connection.dialect.name == "postgresql" else type_coerce(column, String)
+
+
+def _other_consents(connection: Connection, first: int, last: int) -> dict[int, str]:
+    query = select(consents.c.subscriber_id, *(consents.c[name] for name in _CONSENT))
+    rows = connection.execute(query.where(consents.c.subscriber_id.between(first, last)).order_by(consents.c.id))
+    others = defaultdict[int, list[dict[str, Any]]](list)
+    for number, *values in rows:
+        texts = (_instant(value) if isinstance(value, datetime) else value for value in values)
+        others[number].append(dict(zip(_CONSENT, texts, strict=True)))
+    return {number: json.dumps(each, ensure_ascii=False) for number, each in others.items()}
+
+
+def _suppressions(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.created_at, suppressions.c.detail)
+    query = select(*columns).where(in_list(connection, suppressions.c.key, keys))
+    rows = connection.execute(query)
+    return {key: (reason, at.isoformat(), harmless(detail)) for key, reason, at, detail in rows}
+
+
+def _deleted(connection: Connection, key_id: str) -> Iterator[Sequence[str]]:
+    columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.created_at, suppressions.c.detail)
+    query = select(*columns).where(_IS_DELETED).order_by(suppressions.c.key)
+    for key, reason, at, detail in connection.execute(query, execution_options={"yield_per": _AT_ONCE}):
+        cells = dict(zip(_SUPPRESSED, (reason, at.isoformat(), harmless(detail)), strict=True))
+        cells |= {"key": key, "key_id": key_id}
+        yield [cells.get(name, "") for name in COLUMNS]
+
+
+def _instant(value: datetime | None) -> str:
+    return value.isoformat() if value else ""

@@ -1,0 +1,211 @@
+"""Reads the person in a row of a list: their address, status, preferences and consent. Pure."""
+
+import json
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from digest.language import SOURCE
+from digest.ledger.kinds import Status, SuppressionReason
+from digest.papers.sources.reading import instant_of
+from digest.subscribers.addresses import normalise
+from digest.subscribers.imports.columns import COLUMNS, CONFIRMED_ELSEWHERE, PREFERENCES, Row
+from digest.subscribers.imports.list_file import bare_address
+from digest.subscribers.imports.listed_status import CONFIRMED, ListedStatus, listed_status, strictest
+from digest.subscribers.mailboxes import Mailbox, mailbox_of
+from digest.subscribers.preferences import DEFAULTS, FIELDS, parse_preferences
+from digest.subscribers.store import IMPORT
+from digest.subscribers.subscriber import Consent, Preferences
+from digest.subscribers.suppressions import Suppression
+from digest.subscribers.tokens import key_id
+from digest.text import listed, parse_date
+
+_QUIET = frozenset(COLUMNS) - {"status", "suppressed", "confirmed_at"}
+_PREFERENCES = (*PREFERENCES, "weekday", "pause", "pause_until")
+_KEY = re.compile("[0-9a-f]{32}")
+_LARGEST_NUMBER = 2**32 - 1  # that a link can hold
+_REMEMBERED = 10_000  # preferences
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import by an operator.
+
+    With `consented`, which says where they confirmed, addresses are confirmed at once; without it, each that has no
+    `confirmed_at` is asked.
+    """
+
+    consented: str
+    now: datetime
+    secret: bytes
+    own_domains: tuple[str, ...] = ()
+    languages: Collection[str] = (SOURCE,)
+    dry_run: bool = False
+    on_each: Callable[[int], None] = lambda _: None  # called with how many more rows are done
+    on_error: Callable[[int, str, str], None] = lambda *_: None  # with the line, its text and the problem
+    preferences: Preferences = DEFAULTS  # where a row names none
+    status: Status = Status.CONFIRMED  # of everyone, at least
+    leave_out_deleted: bool = False  # without the suppressions of deleted people under another key
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPerson:
+    """A person in a list, as they would be stored."""
+
+    mailbox: Mailbox
+    listed: ListedStatus
+    preferences: Preferences
+    consent: Consent
+    created_at: datetime
+    changed_at: datetime | None = None  # None: now
+    suppression: tuple[datetime, str] | None = None  # since when and why; None: now, by the import
+    others: tuple[Consent, ...] = ()  # other consents
+    link_version: int = 0
+    number: int | None = None  # theirs, where the list was written under the same secret key
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey(Exception):
+    """A row has a deleted person under another secret key."""
+
+    key_id: str
+
+
+class PeopleReader:
+    """Reads the rows of one import."""
+
+    def __init__(self, how: Import, of_file: ListedStatus = CONFIRMED) -> None:
+        self._how = how
+        least = strictest([of_file, (how.status, None)])
+        self._least = CONFIRMED if least == CONFIRMED else least
+        self._form = f"{IMPORT}: {how.consented}"[:40] if how.consented else IMPORT
+        self._key_id = key_id(how.secret)
+        self._preferences: dict[tuple[str | None, ...], Preferences] = {}
+
+    def address(self, row: Row) -> str:
+        """The normalised address in a row. Raises ValueError."""
+        text = _address_in(row)
+        if not text:
+            raise ValueError("there is no address in it; write one address a line")
+        return normalise(bare_address(text), self._how.own_domains)
+
+    def deleted(self, row: Row) -> Suppression | None:
+        """The suppression of somebody who was deleted. Raises ForeignKey for one under another key."""
+        if _address_in(row):
+            return None
+        cells = dict(reversed(row))
+        key, of_key = cells.get("key", ""), cells.get("key_id", "")
+        if not of_key or not _KEY.fullmatch(key):
+            return None
+        if of_key != self._key_id:
+            raise ForeignKey(of_key)
+        if cells.get("suppressed") not in list(SuppressionReason):
+            raise ValueError(f"suppressed {cells.get('suppressed')!r}: write {', '.join(SuppressionReason)}")
+        since = _instant(cells, "suppressed_at", self._how.now) or self._how.now
+        return Suppression(key, cells["suppressed"], cells.get("suppressed_because", ""), since)
+
+    def person(self, row: Row) -> ListedPerson:
+        """The person in a row. Raises ValueError."""
+        how, cells = self._how, dict(reversed(row))
+        mailbox = mailbox_of(self.address(row), how.secret)
+        listed_as = listed_status(row, _QUIET)
+        if self._least is not CONFIRMED:
+            listed_as = strictest([self._least, listed_as])
+        preferences = self._preferences_in(cells)
+        if _KEY.fullmatch(cells.get("key", "")):
+            return _exported(cells, mailbox, listed_as, preferences, how.now)
+        confirmed_at = _instant(cells, "confirmed_at", how.now)
+        status = listed_as[0]
+        if how.consented and status is Status.CONFIRMED and not confirmed_at:
+            elsewhere = instant_of(cells.get(CONFIRMED_ELSEWHERE))
+            confirmed_at = min(elsewhere or how.now, how.now)
+        is_confirmed = status is Status.CONFIRMED and confirmed_at
+        created_at = min(instant_of(cells.get("created_at")) or how.now, how.now)
+        changed_at = how.now if status is Status.UNSUBSCRIBED else confirmed_at if is_confirmed else created_at
+        consent = Consent(created_at, "", self._form, confirmed_at, IMPORT if is_confirmed else "")
+        return ListedPerson(mailbox, listed_as, preferences, consent, created_at, changed_at)
+
+    def _preferences_in(self, cells: dict[str, str]) -> Preferences:
+        given = tuple(map(cells.get, _PREFERENCES))
+        stored = self._preferences.get(given)
+        if stored is None:
+            stored = _preferences(cells, self._how)
+            if len(self._preferences) >= _REMEMBERED:
+                self._preferences.clear()
+            self._preferences[given] = stored
+        return stored
+
+
+def _address_in(row: Row) -> str:
+    return next((cell for column, cell in row if column == "email"), "")
+
+
+def _exported(
+    cells: dict[str, str], mailbox: Mailbox, listed_as: ListedStatus, preferences: Preferences, now: datetime
+) -> ListedPerson:
+    """A person in an export of Digest, with everything that it says."""
+    created_at = _instant(cells, "created_at", now) or now
+    consent = _consent(cells, now, created_at)
+    number, version = cells.get("number", ""), cells.get("link_version", "")
+    is_ours = cells["key"] == mailbox.key and number.isdecimal() and 0 < int(number) <= _LARGEST_NUMBER
+    suppressed_at = _instant(cells, "suppressed_at", now)
+    try:
+        others = tuple(_consent(each, now, now) for each in json.loads(cells.get("other_consents") or "[]"))
+    except (TypeError, AttributeError, json.JSONDecodeError):
+        raise ValueError("other_consents: it is not JSON as we export it") from None
+    return ListedPerson(
+        mailbox,
+        listed_as,
+        preferences,
+        consent,
+        created_at,
+        _instant(cells, "changed_at", now) or consent.confirmed_at or created_at,
+        (suppressed_at, cells.get("suppressed_because", "")[:500]) if suppressed_at else None,
+        others,
+        int(version) if version.isdecimal() and len(version) < 6 else 0,
+        int(number) if is_ours else None,
+    )
+
+
+def _consent(cells: dict[str, Any], now: datetime, requested_at: datetime) -> Consent:
+    texts = {name: cells.get(name) or "" for name in ("requested_from", "form", "confirmed_from")}
+    return Consent(
+        _instant(cells, "requested_at", now) or requested_at,
+        texts["requested_from"][:64],
+        texts["form"][:40],
+        _instant(cells, "confirmed_at", now),
+        texts["confirmed_from"][:64],
+    )
+
+
+def _instant(cells: dict[str, Any], column: str, now: datetime) -> datetime | None:
+    """A past instant, or None for an empty cell. Raises ValueError."""
+    text = cells.get(column)
+    if not text:
+        return None
+    instant = instant_of(text)
+    if instant is None or instant > now:
+        raise ValueError(f"{column} {text!r}: write a past instant, such as 2026-03-04T06:00:00Z")
+    return instant
+
+
+def _preferences(cells: dict[str, str], how: Import) -> Preferences:
+    """The preferences in the columns of our own export; defaults for the others."""
+    form = {name: [cells[name]] for name in FIELDS if cells.get(name)}
+    form |= {name: listed(cells[name]) for name in ("topics", "muted_topics") if name in cells}
+    form.setdefault("topics", list(how.preferences.topics))  # a form without topics has none ticked
+    days = listed(cells.get("weekdays", ""))
+    if cells.get("frequency") == "weekly":
+        form["weekday"] = days[:1]
+    elif days:
+        form["frequency"] = ["workdays" if days == list("01234") else "daily"]
+    preferences = parse_preferences(form, how.now, how.preferences, how.languages)
+    if isinstance(preferences, dict):
+        name, words = next(iter(preferences.items()))
+        raise ValueError(f"{name}: {words}")
+    until = parse_date(cells.get("paused_until", ""))
+    if cells.get("paused_until") and until is None:
+        raise ValueError(f"paused_until {cells['paused_until']!r}: write a date, such as 2026-12-31")
+    return replace(preferences, paused_until=until or how.preferences.paused_until)
