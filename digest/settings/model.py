@@ -112,7 +112,8 @@ class Settings(
     def _relays_of(self, urls: SecretStr) -> tuple[Relay, ...]:
         names = (self.smtp_ehlo_name, socket.gethostname(), urlsplit(self.public_url).hostname or "")
         ehlo_name = next((name for name in names if "." in name or ":" in name), "")
-        return tuple(replace(parse_relay(url), ehlo_name=ehlo_name) for url in urls.get_secret_value().split())
+        relays = map(parse_relay, urls.get_secret_value().split())
+        return tuple(replace(relay, ehlo_name=ehlo_name, ca_file=self.smtp_ca_file) for relay in relays)
 
     @classmethod
     def settings_customise_sources(

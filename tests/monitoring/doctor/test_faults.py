@@ -1,0 +1,225 @@
+"""Each fault of an installation is named on one line with its remedy, and a healthy installation has none."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text, update
+
+from digest.database.engine import transaction
+from digest.database.tables import heartbeats
+from digest.monitoring.doctor.finding import Finding
+from digest.monitoring.heartbeats import Role
+from digest.run.processes import free_port
+from tests.monitoring.doctor.conftest import ADDRESS, DOMAIN, Installation
+from tests.support import servers
+from tests.support.certificates import served, signed
+from tests.support.dns_server import txt
+from tests.support.smtp_server import Step
+
+Plant = Callable[[Installation], None]
+
+
+def records(**changes: list[str] | None) -> Plant:
+    """Change DNS records: `SPF`, `DKIM`, `DMARC`, `MX` or `PTR`, or remove them."""
+    names = {
+        "SPF": (DOMAIN, "TXT"),
+        "INCLUDED": ("_spf.example.net", "TXT"),
+        "DKIM": (f"nov26._domainkey.{DOMAIN}", "TXT"),
+        "DMARC": ("_dmarc.example.org", "TXT"),
+        "MX": (DOMAIN, "MX"),
+        "MX_ADDRESS": ("mx.example.org", "A"),
+        "PTR": ("25.113.0.203.in-addr.arpa", "PTR"),
+    }
+
+    def plant(here: Installation) -> None:
+        for name, values in changes.items():
+            if values is None:
+                del here.dns.records[names[name]]
+            else:
+                here.dns.records[names[name]] = values
+
+    return plant
+
+
+def settings(**values: object) -> Plant:
+    return lambda here: here.set(**values)
+
+
+def reply(step: Step, text_: str) -> Plant:
+    return lambda here: here.smtp.always(step, text_)
+
+
+def other_key(here: Installation) -> None:
+    (here.folder / "nov26.pem").write_bytes(here.keys["other"])
+
+
+def certificate(**options: object) -> Plant:
+    def plant(here: Installation) -> None:
+        here.serve_mail(starttls=served(signed(here.ours, **options), here.folder))
+
+    return plant
+
+
+def closed_port(setting: str, url: str) -> Plant:
+    return lambda here: here.set(**{setting: url.format(port=free_port())})
+
+
+def dead(role: Role) -> Plant:
+    """Its last heartbeat is old, and it said no goodbye."""
+
+    def plant(here: Installation) -> None:
+        old = {"seen_at": datetime.now(UTC) - timedelta(minutes=10)}
+        with transaction(here.engine) as connection:
+            connection.execute(update(heartbeats).where(heartbeats.c.role == role).values(old))
+
+    return plant
+
+
+def skewed(here: Installation) -> None:
+    here.web.skew = 600  # type: ignore[attr-defined]
+
+
+def older_tables(here: Installation) -> None:
+    with transaction(here.engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+def no_folder(here: Installation) -> None:
+    (here.folder / "file").touch()
+    here.set(data_dir=here.folder / "file")
+
+
+def open_key(here: Installation) -> None:
+    (here.folder / "nov26.pem").chmod(0o644)
+
+
+FAULTS: dict[str, tuple[Plant, str, str, str]] = {
+    # the fault: how it is planted, then what the line begins with, says and advises
+    "a sender without brackets": (
+        settings(mail_from="Papers digest@papers.example.org"),
+        "DIGEST_MAIL_FROM", "use an address such as", "Daily Papers <papers@example.org>",
+    ),
+    "a misspelt setting": (settings(mail_form="x"), "settings", "DIGEST_MAIL_FORM is not a setting", "spelling"),
+    "no postal address": (settings(postal_address=""), "postal address", "not set", "DIGEST_POSTAL_ADDRESS"),
+    "no mail server": (settings(smtp_url=""), "mail server", "not set", "Set DIGEST_SMTP_URL"),
+    "a closed port of the mail server": (
+        lambda here: here.smtp.stop(), "mail server", "refuses connections", "Check host and port",
+    ),
+    "an expired certificate": (certificate(expired=True), "mail server", "has expired", "operator has to renew it"),
+    "a certificate about to expire": (
+        certificate(days=3), "mail server", "certificate expires on", "operator has to renew it",
+    ),
+    "a certificate for another name": (
+        certificate(ip="192.0.2.1"), "mail server", "for another name", "Use the host name in the certificate",
+    ),
+    "an authority of one's own that is not set": (
+        settings(smtp_ca_file=""), "mail server", "authority that this machine does not trust", "DIGEST_SMTP_CA_FILE",
+    ),
+    "an authority of one's own in a file that is missing": (
+        settings(smtp_ca_file="/nowhere/ca.pem"), "mail server", "/nowhere/ca.pem: No such file", "DIGEST_SMTP_CA_FILE",
+    ),
+    "a login that is refused": (
+        reply(Step.AUTH, "535 5.7.8 bad credentials"), "mail server", "bad credentials", "Check user and password",
+    ),
+    "a sender that is refused": (
+        reply(Step.MAIL, "553 5.7.1 sender not owned by user"),
+        "mail server", "rejects the sender digest@papers.example.org: 553 5.7.1", "DIGEST_BOUNCE_ADDRESS",
+    ),
+    "a recipient that is refused": (
+        reply(Step.RCPT, "554 5.7.1 relay access denied"),
+        "mail server", "rejects the recipient digest@papers.example.org: 554 5.7.1 relay", "Set user and password",
+    ),
+    "a recipient that does not exist": (
+        reply(Step.RCPT, "550 5.1.1 no such user"), "mail server", "550 5.1.1 no such", "Check that this address exists",
+    ),
+    "a bare EHLO name": (
+        settings(smtp_ehlo_name="", public_url="https://localhost"),
+        "EHLO name", "greets mail servers as mailbox", "Set DIGEST_SMTP_EHLO_NAME",
+    ),
+    "SPF without us": (
+        records(SPF=[txt("v=spf1 ip4:198.51.100.7 -all")]),
+        "SPF", f"does not allow {ADDRESS}, from which you send (fail)", f"Add ip4:{ADDRESS} to TXT {DOMAIN}",
+    ),
+    "no SPF": (records(SPF=[txt("other=1")]), "SPF", f"{DOMAIN} has no SPF record", f'"v=spf1 ip4:{ADDRESS} ~all"'),
+    "two SPF records": (
+        records(SPF=[txt("v=spf1 -all"), txt("v=spf1 mx -all")]), "SPF", "has 2 SPF records", "Correct the SPF record",
+    ),
+    "SPF for everybody": (records(SPF=[txt("v=spf1 +all")]), "SPF", "lets every address send", "~all or -all"),
+    "SPF that includes nothing": (records(INCLUDED=None), "SPF", "net, which has no SPF", "Correct the SPF"),
+    "no DKIM record": (
+        records(DKIM=None), "DKIM record nov26", "has no DKIM record", f"TXT nov26._domainkey.{DOMAIN}: v=DKIM1;",
+    ),
+    "the DKIM record of another key": (other_key, "DKIM record nov26", "has another key than", "v=DKIM1; k=rsa; p="),
+    "a DKIM record that is revoked": (
+        records(DKIM=[txt("v=DKIM1; k=rsa; p=")]), "DKIM record nov26", "has another key than", "v=DKIM1; k=rsa; p=",
+    ),
+    "a DKIM key that others can read": (open_key, "DKIM key nov26", "others on this machine can read it", "chmod 600"),
+    "no DMARC": (
+        records(DMARC=None), "DMARC", f"{DOMAIN} has no DMARC record", f"TXT _dmarc.{DOMAIN}: v=DMARC1; p=none; rua=",
+    ),
+    "two DMARC records": (
+        records(DMARC=[txt("v=DMARC1; p=none"), txt("v=DMARC1; p=reject")]), "DMARC", "has 2 records", "Keep one",
+    ),
+    "no MX for bounces": (records(MX=None), "bounce address", f"{DOMAIN} has no MX record", f"Publish MX {DOMAIN}"),
+    "an MX that takes no email": (records(MX=["0 ."]), "bounce address", "takes no email", "DIGEST_BOUNCE_ADDRESS"),
+    "an MX without an address": (records(MX_ADDRESS=None), "bounce address", "mx.example.org", "Publish A mx."),
+    "no PTR": (records(PTR=None), f"PTR {ADDRESS}", "has no PTR record", f"Ask the provider of {ADDRESS}"),
+    "a PTR that does not lead back": (
+        records(PTR=["mx.example.org."]),
+        f"PTR {ADDRESS}", "does not lead back", f"Publish A mx.example.org: {ADDRESS}",
+    ),
+    "a pending migration": (older_tables, "database", "not those of this version", "digest migrate"),
+    "a closed port of the database": (
+        closed_port("database_url", "postgresql://digest:secret@127.0.0.1:{port}/digest"),
+        "database", "onnection refused", "Start PostgreSQL",
+    ),
+    "a closed port of Redis": (
+        closed_port("redis_url", "redis://127.0.0.1:{port}/0"), "redis", "onnection refused", "Start Redis or Valkey",
+    ),
+    "a dead worker": (dead(Role.WORKER), "processes", "no worker is running", "Start it: digest up, or digest worker"),
+    "a dead scheduler": (
+        dead(Role.SCHEDULER), "processes", "no scheduler is running", "Start it: digest up, or digest scheduler",
+    ),
+    "a skewed clock": (skewed, "clock", "seconds behind that of http://127.0.0.1", "timedatectl set-ntp true"),
+    "a data folder that cannot be used": (no_folder, "workers' journal", "cannot be written", "DIGEST_DATA_DIR"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("plant", "what", "state", "advice"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_named_on_one_line_with_its_remedy(installation, plant, what, state, advice):
+    plant(installation)
+    faults = lines_of(installation.examine())
+    fitting = [line for line in faults if line.startswith(what) and state in line and advice in line]
+    assert len(fitting) == 1, faults
+    assert len(faults) == 1, "the rest is in order"
+
+
+def lines_of(result: list[Finding] | str) -> list[str]:
+    """What is wrong, as `digest doctor` prints it, without the mark in front."""
+    if isinstance(result, str):
+        return result.split("\n")
+    return [finding.line()[len("MISSING ") :] for finding in result if not finding.well]
+
+
+def test_a_healthy_installation_has_no_finding(installation):
+    assert lines_of(installation.examine()) == []
+    assert installation.smtp.count("DATA") == 0, "no message is begun"
+    assert installation.smtp.count("RCPT") == 1
+
+
+@pytest.mark.skipif(bool(servers.POSTGRES_URL), reason="needs a PostgreSQL of its own")
+def test_a_wrong_password_of_the_database_is_named(installation, postgresql_url):
+    url = make_url(postgresql_url).set(username=servers.GUARDED, password="wrong")
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute(f"CREATE ROLE {servers.GUARDED} LOGIN PASSWORD 'right'")
+    try:
+        installation.set(database_url=url.render_as_string(hide_password=False))
+        [line] = lines_of(installation.examine())
+    finally:
+        with psycopg.connect(postgresql_url) as connection:
+            connection.execute(f"DROP ROLE {servers.GUARDED}")
+    assert 'password authentication failed for user "guarded"' in line
+    assert line.endswith("→ Correct user and password in DIGEST_DATABASE_URL.")
+    assert "wrong" not in line
