@@ -37,7 +37,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotStart(f"`digest up` already runs in {folder}: stop it, or set DIGEST_DATA_DIR") from None
+            raise CannotStart(
+                f"`digest up` or `digest once` already runs in {folder}: stop it, or choose another folder"
+            ) from None
         yield
 
 

@@ -71,7 +71,7 @@ class IssueComposer:
         self._issue_id = issue.id
         self._any_end = not issue.settings.link_ends  # of an earlier version, whose bytes a retry repeats
         self._domain = domain_of(senders.bulk)
-        self._unsubscribe_url = f"{public_url}/u/"
+        self._unsubscribe_url = public_url and f"{public_url}/u/"
         self._urls = {name: url_start(f"{public_url}/{path}/", TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
         self._template = IssueTemplate(fragments, boundary, len(issue.pool), further)
         self._date = lru_cache(maxsize=1_000)(date_value)
@@ -83,8 +83,8 @@ class IssueComposer:
             message_id=f"sample@{self._domain}",
             kind=OF_ISSUE[issue.kind],
             occasion=issue.date.isoformat(),
-            unsubscribe_url=self._unsubscribe_url + "x" * TOKEN_LENGTH,
-            archive_url=f"{public_url}/issues",
+            unsubscribe_url=self._unsubscribe_url and self._unsubscribe_url + "x" * TOKEN_LENGTH,
+            archive_url=public_url and f"{public_url}/issues",
         )
         self._fields = header_fields("A subject", sample, boundary)
 

@@ -63,7 +63,8 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
     domain = domain_of(headers.sender)
     # Subscribers filter by List-Id, and a message that they have just asked for belongs in the inbox.
     is_listed = KINDS[headers.kind].is_listed
-    if not headers.unsubscribe_url.startswith(("https://", "http://")):
+    way_out = _matching(_TOKEN, headers.unsubscribe_url, "the unsubscribe address") if headers.unsubscribe_url else ""
+    if way_out and not way_out.startswith(("https://", "http://")):
         raise UnfitMessage("the unsubscribe address is not a web address (RFC 8058)")
     fields = [
         ("From", _mailbox(headers.sender)),
@@ -74,8 +75,8 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
         ("Message-ID", f"<{_matching(_MESSAGE_ID, headers.message_id, 'the Message-ID')}>"),
         ("List-Id", f"<digest.{domain}>" if is_listed else ""),
         # RFC 2369 §2 allows neither spaces nor encoding inside the brackets, so a line may be of any length.
-        ("List-Unsubscribe", f"<{_matching(_TOKEN, headers.unsubscribe_url, 'the unsubscribe address')}>"),
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Unsubscribe", way_out and f"<{way_out}>"),
+        ("List-Unsubscribe-Post", way_out and "List-Unsubscribe=One-Click"),
         ("List-Archive", f"<{_matching(_TOKEN, headers.archive_url, 'the archive')}>" if headers.archive_url else ""),
         ("Feedback-ID", f"{_matching(_TOKEN, headers.occasion, 'the occasion')}:{headers.kind}:{domain}:digest"),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
