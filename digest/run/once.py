@@ -82,7 +82,8 @@ class OnceResult:
 
 
 def personal_settings(settings: Settings, folder: Path, to: str, smtp: str, categories: Sequence[str]) -> Settings:
-    """The settings with everything in `folder`, no limits on sending, and no other server than the mail server.
+    """The settings with everything in `folder`, no limits on sending, and no other server than `smtp`
+    (a URL; "": that of the settings).
 
     `categories`: of the profile, which the arXiv source then reads too.
     """

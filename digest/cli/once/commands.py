@@ -71,16 +71,14 @@ def once(
 
     Exit code 1 when no source could be read, or the mail server did not accept the email.
     """
-    from digest.cli.lookup import valid_address
-
     if smtp and output:
         raise typer.BadParameter("name a mail server or a file, not both", param_hint="--smtp")
     _check_output(output)
-    to, folder, wanted = valid_address(to), (data_dir or _default_folder()).expanduser().absolute(), _wanted(profile)
+    folder, wanted = (data_dir or _default_folder()).expanduser().absolute(), _wanted(profile)
     with _copy_of(folder) if dry_run else _itself(folder) as used:
         from digest.run.once import OnceJob
 
-        own = _own_settings(used, to, smtp, wanted)
+        to, own = _own_settings(used, to, smtp, wanted)
         if not own.relays and output is None and not dry_run:
             raise NotReady("No mail server: add --smtp smtps://user:password@host:465, or --output mail.html")
         written = used / "mail.html" if dry_run else output
@@ -106,14 +104,17 @@ def _run(job: "OnceJob") -> "OnceResult":
         raise NotReady(str(problem)) from None
 
 
-def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> "Settings":
+def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> tuple[str, "Settings"]:
+    """The address as it is stored, and the settings of a run for it."""
     from pydantic import ValidationError
 
+    from digest.cli.lookup import valid_address
     from digest.run.once import personal_settings
     from digest.settings import remedy
 
+    to = valid_address(to)
     try:
-        return personal_settings(settings(), folder, to, smtp, wanted.categories)
+        return to, personal_settings(settings(), folder, to, smtp, wanted.categories)
     except ValidationError as error:
         problem = error.errors()[0]
         name = "--smtp" if "smtp_url" in problem["loc"] else f"DIGEST_{problem['loc'][0]}".upper()
