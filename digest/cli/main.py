@@ -39,7 +39,9 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"digest {version('digest')}")
+        from digest.resources import DISTRIBUTION
+
+        typer.echo(f"digest {version(DISTRIBUTION)}")
         raise typer.Exit
 
 

