@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+DISTRIBUTION = "digest-papers"  # in package indexes, where `digest` is another program
 _PACKAGE = Path(__file__).parent
 
 

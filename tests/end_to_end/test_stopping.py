@@ -24,6 +24,7 @@ from digest.issues.audit import audit
 from digest.monitoring.checks import problems
 from digest.monitoring.heartbeats import DEAD_AFTER, Role
 from digest.monitoring.status import read_status
+from digest.resources import DISTRIBUTION
 from digest.run import processes
 from digest.settings import settings
 from tests.support import servers
@@ -193,7 +194,7 @@ def test_an_outage_of_the_database_is_a_line_of_each_process_and_its_end_another
         assert "digest doctor" in told
         lines = [json.loads(line) for line in told.splitlines()]
         assert {line["program"] for line in lines} == {log.name.partition("-")[0]}
-        assert [line["version"] for line in lines if line["event"] == "started"] == [version("digest")]
+        assert [line["version"] for line in lines if line["event"] == "started"] == [version(DISTRIBUTION)]
 
 
 @pytest.fixture

@@ -61,9 +61,9 @@ def json_reply(document: Any, **headers: str) -> Reply:
 
 
 @contextmanager
-def replaying(data: Path | None = None) -> Iterator[Replay]:
-    """A server on a free port of this machine."""
-    replay = Replay(data)
+def replaying(data: Path | None = None, kind: type[Replay] = Replay) -> Iterator[Replay]:
+    """A server on a free port of this machine, which answers as `kind` does."""
+    replay = kind(data)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -36,10 +36,10 @@ def card_values(
 ) -> dict[str, Any]:
     """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`.
 
-    `is_best`: its page explains its rank.
+    `public_url` "": there are no pages to link to. `is_best`: its page explains its rank.
     """
     paper, say = ranked.paper, language.say
-    own_page = public_url + paper.path
+    own_page = public_url and public_url + paper.path
     is_explained = is_best and ranked.has_votes and not ranked.terms.is_pinned
     own_page_words = _("How it was ranked") if is_explained else _("More about it")
     title = cut(paper.title, TITLE) or say(_UNTITLED)
@@ -50,8 +50,8 @@ def card_values(
         "byline": [say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
-        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (own_page_words, own_page))],
-        "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS],
+        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (own_page_words, own_page)) if url],
+        "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS] if public_url else [],
         "place": say(place_of(ranked, kind)),
     }
     # A feedback link is about as long as the link to the paper's page.

@@ -63,7 +63,7 @@ class IssueComposer:
         self._any_end = not issue.settings.link_ends  # of an earlier version, whose bytes a retry repeats
         self._domain = domain_of(senders.bulk)
         self._addresses = SubscriberAddresses(senders, self._context.link_keys)
-        self._unsubscribe_url = f"{public_url}/u/"
+        self._unsubscribe_url = public_url and f"{public_url}/u/"
         self._urls = {name: url_start(f"{public_url}/{path}/", TOKEN_LENGTH) for name, (path, _) in _LINKS.items()}
         self._template = IssueTemplate(fragments, boundary, len(issue.pool), further)
         self._date = lru_cache(maxsize=1_000)(date_value)
@@ -75,9 +75,9 @@ class IssueComposer:
             message_id=f"sample@{self._domain}",
             kind=OF_ISSUE[issue.kind],
             occasion=issue.date.isoformat(),
-            unsubscribe_url=self._unsubscribe_url + "x" * TOKEN_LENGTH,
+            unsubscribe_url=self._unsubscribe_url and self._unsubscribe_url + "x" * TOKEN_LENGTH,
             unsubscribe_address=self._addresses.to_unsubscribe(0),
-            archive_url=f"{public_url}/issues",
+            archive_url=public_url and f"{public_url}/issues",
         )
         self._fields = header_fields("A subject", sample, boundary)
 
@@ -96,13 +96,14 @@ class IssueComposer:
         first = selection.picks[0].paper_id if selection.picks else ""
         subject, subject_in_html = self._template.subject(first, len(selection.picks))
         name = message_id(delivery, self._domain)
+        unsubscribe_url = self._unsubscribe_url and self._unsubscribe_url + tokens[b"unsubscribe_url"]
         own = {
             "To": address,
             "Subject": subject,
             "Date": self._date(delivery.date),
             "Message-ID": f"<{name}>",
             "List-Unsubscribe": unsubscribe_value(
-                self._unsubscribe_url + tokens[b"unsubscribe_url"], self._addresses.to_unsubscribe(subscriber.id)
+                unsubscribe_url, self._addresses.to_unsubscribe(subscriber.id)
             ),
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]

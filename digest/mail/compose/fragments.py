@@ -96,7 +96,9 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
     if issue.kind == IssueKind.NOTICE:
         return _of_notice(issue, branding, renderer)
     cards, unfit = card_fragments(issue, issue.papers, branding, renderer)
-    (welcome,) = renderer.inlined(issue, [renderer.welcome()], branding)
+    # Without pages there is nothing to set, and nothing to welcome to.
+    greeting = renderer.welcome() if branding.public_url else RenderedCard("", "")
+    (welcome,) = renderer.inlined(issue, [greeting], branding)
     language = renderer.language
     shapes = product((1, MANY), (0, 1, MANY), (False, True))
     return Fragments(

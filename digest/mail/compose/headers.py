@@ -64,7 +64,7 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
     domain = domain_of(headers.sender)
     # Subscribers filter by List-Id, and a message that they have just asked for belongs in the inbox.
     is_listed = KINDS[headers.kind].is_listed
-    if not headers.unsubscribe_url.startswith(("https://", "http://")):
+    if headers.unsubscribe_url and not headers.unsubscribe_url.startswith(("https://", "http://")):
         raise UnfitMessage("the unsubscribe address is not a web address (RFC 8058)")
     fields = [
         ("From", _mailbox(headers.sender)),
@@ -75,7 +75,7 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
         ("Message-ID", f"<{_matching(_MESSAGE_ID, headers.message_id, 'the Message-ID')}>"),
         ("List-Id", f"<digest.{domain}>" if is_listed else ""),
         ("List-Unsubscribe", unsubscribe_value(headers.unsubscribe_url, headers.unsubscribe_address)),
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Unsubscribe-Post", headers.unsubscribe_url and "List-Unsubscribe=One-Click"),
         ("List-Archive", f"<{_matching(_TOKEN, headers.archive_url, 'the archive')}>" if headers.archive_url else ""),
         ("Feedback-ID", f"{_matching(_TOKEN, headers.occasion, 'the occasion')}:{headers.kind}:{domain}:digest"),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
@@ -89,10 +89,11 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
 
 
 def unsubscribe_value(url: str, address: str) -> str:
-    """The web address first, which takes the one-click request (RFC 8058), then `address` unless it is ""."""
+    """The web address first, which takes the one-click request (RFC 8058), then `address`; each unless it is ""."""
     # RFC 2369 §2 allows neither spaces nor encoding inside the brackets, so a line may be of any length.
-    value = f"<{_matching(_TOKEN, url, 'the unsubscribe address')}>"
-    return f"{value},\r\n <mailto:{quote(address, safe='@+')}?subject=unsubscribe>" if address else value
+    ways = [f"<{_matching(_TOKEN, url, 'the unsubscribe address')}>"] if url else []
+    ways += [f"<mailto:{quote(address, safe='@+')}?subject=unsubscribe>"] if address else []
+    return ",\r\n ".join(ways)
 
 
 def subject_value(subject: str) -> str:
