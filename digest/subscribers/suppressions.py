@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, func, literal, select, tuple_
 
 from digest.database.dialect import insert_new
-from digest.database.engine import transaction
+from digest.database.engine import note, transaction
 from digest.database.tables import subscribers, suppressions
 from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
+from digest.ledger.replay_log import Entry
 from digest.subscribers.subscriber import event_subject
 
 
@@ -28,7 +29,10 @@ def suppress(connection: Connection, key: str, reason: SuppressionReason, detail
     weaker = suppressions.c.reason.in_([str(each) for each in reasons[: reasons.index(reason)]])
     connection.execute(delete(suppressions).where(suppressions.c.key == key, weaker))
     new = insert_new(connection, suppressions).values(key=key, reason=str(reason), detail=detail[:500], created_at=now)
-    return connection.execute(new.returning(suppressions.c.key)).first() is not None
+    if connection.execute(new.returning(suppressions.c.key)).first() is None:
+        return False
+    note(connection, {"what": Entry.SUPPRESSED, "key": key, "reason": reason})
+    return True
 
 
 def suppress_by_hand(engine: Engine, key: str, detail: str, now: datetime) -> bool:
@@ -54,7 +58,10 @@ def lift(connection: Connection, key: str, only: SuppressionReason | None = None
     change = delete(suppressions).where(suppressions.c.key == key)
     if only is not None:
         change = change.where(suppressions.c.reason == str(only))
-    return connection.execute(change).rowcount == 1
+    if connection.execute(change).rowcount != 1:
+        return False
+    note(connection, {"what": Entry.LIFTED, "key": key}, after=True)
+    return True
 
 
 def is_suppressed(connection: Connection, key: str) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from digest.ledger import sending
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import State, SuppressionReason
+from digest.ledger.replay_log import note_unsent
 from digest.ledger.sending import DeliveryResult
 from digest.smtp import Phase, Reply
 from digest.subscribers.suppressions import suppress
@@ -200,3 +201,4 @@ def record(
             detail = f"{receipt.code} {receipt.enhanced}".strip()
             suppress(connection, claim.recipient, SuppressionReason.REFUSED, detail, receipt.at)
     sending.record(connection, worker, results)
+    note_unsent(connection, [claims[result.delivery_id] for result in results if result.state is State.QUEUED])
