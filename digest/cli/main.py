@@ -13,6 +13,7 @@ import typer
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.api.commands import api_tokens
 from digest.cli.backup import commands as backups
+from digest.cli.backup.retention import retention
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.notices.commands import notice
@@ -71,6 +72,7 @@ _COMMANDS = {
     "Run": (
         run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
         mail.send_test_alarm, backups.backup, backups.restore, backups.settle,
+        retention,
     ),
     "Papers and issues": (
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,

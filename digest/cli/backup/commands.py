@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
 
     from digest.database.backup.file import BackupFile
-    from digest.monitoring.backup.after_restore import Circumstances
+    from digest.monitoring.backup.after_restore import Circumstances, Restored
     from digest.monitoring.backup.records import Backup
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="File of the backup.", show_default=False)]
@@ -68,10 +68,9 @@ def restore(
 ) -> None:
     """Put a backup in place of the database. Stop Digest first. Nothing is sent twice: see docs/backup.md."""
     from digest.database.backup.file import backup_file
-    from digest.database.backup.restore import restore as put_in_place
     from digest.database.backup.tools import BackupError
     from digest.database.engine import connect
-    from digest.monitoring.backup import after_restore as after
+    from digest.monitoring.backup.after_restore import why_backup_uncovered
 
     engine = connect(settings().database, create=False)
     circumstances = _circumstances(complete)
@@ -80,7 +79,7 @@ def restore(
         found.check()
         made = _backup_in(found)
         _check(engine, found, made, force)
-        uncovered = after.why_backup_uncovered(made, circumstances)
+        uncovered = why_backup_uncovered(made, circumstances)
         document = {"file": str(file), "at": made.at, "id": made.id, "uncovered": uncovered, "dry_run": dry_run}
         if dry_run:
             return report(
@@ -88,19 +87,11 @@ def restore(
                 f"{file} would be restored: a backup of {made.at:%Y-%m-%d %H:%M} UTC.",
                 *uncovered_lines(uncovered),
             )
-        results: list[after.Restored] = []
-        put_in_place(
-            engine,
-            settings().database,
-            found,
-            lambda connection: after.stop_sending(connection, circumstances.now),
-            lambda restored: results.append(after.after_restore(restored, circumstances)),
-        )
+        result = _put_in_place(engine, found, circumstances)
     except BackupError as problem:
         raise NotReady(str(problem)) from None
     finally:
         engine.dispose()
-    result = results[0]
     counts = {name: getattr(result.repeated, name) for name in ("unsubscribed", "deleted", "suppressed", "sent")}
     document |= counts | {"lost_issues": list(result.lost_issues), "waiting": result.paused, "drafts": result.drafts}
     return report(document, *restored_lines(result, uncovered))
@@ -152,6 +143,21 @@ def settle(
     verb = "are sent" if send else "are skipped"
     line = f"{found.unsent} deliveries {verb}, {found.doubtful} that may have been sent are skipped."
     return report(document | {"settled": True, "sent": found.unsent if send else 0}, line)
+
+
+def _put_in_place(engine: "Engine", found: "BackupFile", circumstances: "Circumstances") -> "Restored":
+    from digest.database.backup.restore import restore as put_in_place
+    from digest.monitoring.backup.after_restore import after_restore, stop_sending
+
+    results: list[Restored] = []
+    put_in_place(
+        engine,
+        settings().database,
+        found,
+        lambda connection: stop_sending(connection, circumstances.now),
+        lambda restored: results.append(after_restore(restored, circumstances)),
+    )
+    return results[0]
 
 
 def _check(engine: "Engine", found: "BackupFile", made: "Backup", force: bool) -> None:

@@ -12,7 +12,7 @@ def restored_lines(result: "Restored", uncovered: str) -> Iterator[str]:
     repeated = result.repeated
     yield f"The database is as it was at {result.backup.at:%Y-%m-%d %H:%M} UTC, except what happened after that:"
     yield (
-        f"  {repeated.unsubscribed} unsubscribed, {repeated.deleted} deleted and {repeated.suppressed} suppressed again; "
+        f"  {repeated.unsubscribed} unsubscribed, {repeated.deleted} deleted, {repeated.suppressed} suppressed again; "
         f"{repeated.sent} sent messages will not be sent again."
     )
     if result.lost_issues:
