@@ -4,6 +4,8 @@
 would be after D further days are inserted (deliveries, issues, papers, votes, readings, events), the retention of the
 scheduler runs, and three more issues are cut and sent. A stand-in for the mail server accepts every message at once.
 Figures of seconds are CPU time of this process, the median of three issues.
+"""
+
 import argparse
 import json
 import random
