@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest import clock, hints
-from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, problem_of, read_only
+from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, keep_log, problem_of, read_only
 from digest.database.migrate import why_not_current
 from digest.issues.issue import Plan
 from digest.issues.selection import IssueCache
@@ -26,7 +26,7 @@ from digest.papers.ranking import FLOOR, RankingWeights
 from digest.papers.sources.registry import SourceAddresses, make_sources
 from digest.papers.sources.source import Source
 from digest.settings import Settings
-from digest.settings.composing import frozen_settings, languages
+from digest.settings.composing import frozen_settings, languages, replay_log
 from digest.settings.composing import mail_context as mail_context
 from digest.settings.composing import signers as signers
 from digest.smtp import Sender, Timeouts
@@ -35,12 +35,12 @@ _PAGE_PATIENCE = 2.0  # seconds for a lock; a page that needs the database takes
 
 
 def engine(settings: Settings) -> Engine:
-    return connect(settings.database)
+    return keep_log(connect(settings.database), replay_log(settings))
 
 
 def impatient_engine(settings: Settings) -> Engine:
     """The engine of the pages: who waits for a page wants an answer now, even if it is "try again"."""
-    return connect(settings.database, patience=_PAGE_PATIENCE)
+    return keep_log(connect(settings.database, patience=_PAGE_PATIENCE), replay_log(settings))
 
 
 def session_engine(settings: Settings) -> Engine:

@@ -19,7 +19,7 @@
 |          | after a minute   | what deleted subscribers left behind in the files of the database, and     |
 |          |                  | papers beyond the best of old issues that nobody was sent; counts the      |
 |          |                  | issues that are finished and the subscribers of each day, notes the        |
-|          |                  | largest destinations, and deletes old events of webhooks                   |
+|          |                  | largest destinations, and deletes rows older than DIGEST_KEEP_… allows     |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """
@@ -49,6 +49,7 @@ from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
 from digest.mail.notices import queue_next
 from digest.monitoring.heartbeats import Role
+from digest.monitoring.retention.run import delete_old
 from digest.monitoring.threads import threads
 from digest.monitoring.webhooks.events import forget_old
 from digest.papers.collecting import collect_recent, last_runs
@@ -212,7 +213,7 @@ class Jobs:
 
     def tidy(self) -> None:
         """Delete what is no longer needed: unconfirmed sign-ups, unused limits, bytes that no retry needs, traces of
-        erased people, and most of the pools of old issues.
+        erased people, most of the pools of old issues, and rows older than the settings of retention allow.
 
         Also counts what no page should have to count: finished issues, the subscribers of each day, and those of each
         large domain.
@@ -221,10 +222,13 @@ class Jobs:
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
-            forget_old(connection, clock.now())
+            forget_old(connection, clock.now(), timedelta(days=self.settings.keep_webhooks_days))
         self._count()
         remove_traces(self._engine, clock.now())
         shrink_old_pools(self._engine, clock.now())
+        deleted = delete_old(self._engine, self.settings, clock.now())
+        if any(deleted.values()):
+            log.info("old rows were deleted", **deleted)
 
     def _count(self) -> None:
         with read_only(self._engine) as connection:

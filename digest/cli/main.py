@@ -12,6 +12,8 @@ import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.api.commands import api_tokens
+from digest.cli.backup import commands as backups
+from digest.cli.backup.retention import retention
 from digest.cli.bounces.commands import bounces
 from digest.cli.bounces.reports import bounce
 from digest.cli.console.commands import console
@@ -74,7 +76,7 @@ _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with thos
 _COMMANDS = {
     "Run": (
         run.up, once, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
-        mail.send_test_alarm,
+        mail.send_test_alarm, backups.backup, backups.restore, backups.settle, retention,
     ),
     "Papers and issues": (
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,

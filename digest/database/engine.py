@@ -7,12 +7,12 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing as closing_connection
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -27,6 +27,7 @@ T = TypeVar("T")
 NO_DATABASE = "There is no database"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 _LOCK_SECONDS = 30.0
+_LOG, _NOTED = "digest_log", "digest_noted"
 
 
 def connect(url: str, create: bool = False, patience: float | None = None) -> Engine:
@@ -56,11 +57,42 @@ def connect(url: str, create: bool = False, patience: float | None = None) -> En
     raise ValueError(f"{parsed.get_backend_name()} is not supported; use postgresql:// or sqlite:///")
 
 
+class ChangeLog(Protocol):
+    """A record outside of the database. It must not raise: a change is stored all the same."""
+
+    def append(self, entries: Sequence[Mapping[str, Any]]) -> None: ...
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction: committed at the end of the block, rolled back when it raises."""
+    """One transaction: committed at the end of the block, rolled back when it raises.
+
+    What note() was given goes to the engine's log: a part of it just before the commit, the rest right after it.
+    """
     with engine.begin() as connection:
+        connection.info.pop(_NOTED, None)  # of a transaction that was rolled back
         yield connection
+        noted: list[tuple[bool, Mapping[str, Any]]] = connection.info.pop(_NOTED, [])
+        _append(engine, [entry for is_after, entry in noted if not is_after])
+    _append(engine, [entry for is_after, entry in noted if is_after])
+
+
+def keep_log(engine: Engine, changes: ChangeLog) -> Engine:
+    """Give what note() is given in transactions of this engine to `changes`."""
+    engine.update_execution_options(**{_LOG: changes})
+    return engine
+
+
+def note(connection: Connection, entry: Mapping[str, Any], after: bool = False) -> None:
+    """Append an entry to the engine's log with this transaction, before its commit or `after` it."""
+    if connection.get_execution_options().get(_LOG) is not None:
+        connection.info.setdefault(_NOTED, []).append((after, entry))
+
+
+def _append(engine: Engine, entries: Sequence[Mapping[str, Any]]) -> None:
+    if entries:
+        changes: ChangeLog = engine.get_execution_options()[_LOG]
+        changes.append(entries)
 
 
 def retry_transaction(engine: Engine, work: Callable[[Connection], T], seconds: float = 900) -> T:

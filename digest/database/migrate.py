@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _STEP = re.compile(r'"""(.+?)$.+?^revision = \W(\w+).+?^down_revision = \W?(\w+)', re.MULTILINE | re.DOTALL)
-_NEWER = "A later version of Digest has upgraded it: install that version again, or restore a backup."
+NEWER = "A later version of Digest has upgraded it: install that version again, or restore a backup."
 
 
 class NewerDatabase(Exception):
@@ -39,7 +39,7 @@ def migrate(database: str, revision: str = "head", on_step: Callable[[str], None
         command.upgrade(config, revision)
     except CommandError as problem:
         if isinstance(problem.__cause__, ResolutionError):
-            raise NewerDatabase(f"The database cannot be used. {_NEWER}") from None
+            raise NewerDatabase(f"The database cannot be used. {NEWER}") from None
         raise
 
 
@@ -48,14 +48,14 @@ def why_not_current(connection: Connection) -> str:
     revision, steps = _revision_of(connection), list(_steps())
     if revision == steps[-1]:
         return ""
-    return "Run: digest migrate" if revision is None or revision in steps else _NEWER
+    return "Run: digest migrate" if revision is None or revision in steps else NEWER
 
 
 def missing_steps(connection: Connection) -> list[str]:
     """The names of the migrations that the database lacks, in order."""
     revision, steps = _revision_of(connection), list(_steps())
     if revision is not None and revision not in steps:
-        raise NewerDatabase(f"The database cannot be used. {_NEWER}")
+        raise NewerDatabase(f"The database cannot be used. {NEWER}")
     return steps_from_nothing()[0 if revision is None else steps.index(revision) + 1 :]
 
 

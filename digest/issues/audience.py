@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from digest.database.dialect import Id, as_rows, instant_in_rows, rows_of, sort_in_memory
 from digest.database.tables import deliveries, issues, subscribers, suppressions
 from digest.ledger.kinds import WITH_PAPERS, IssueKind, Kind, SkipReason, State, Status
-from digest.ledger.queueing import new_row
+from digest.ledger.queueing import new_row, sent_before_restore
 from digest.subscribers.subscriber import WORKDAYS, Frequency
 
 DUE = "due"  # the reason of those who get a delivery
@@ -93,6 +93,9 @@ def fan_out(
         _by_kind(issue_ids, missed, Id).label("issue"),
         *(literal(value, deliveries.c[name].type) for name, value in fixed.items()),
     )
+    sent_before = sent_before_restore(connection, issue_ids, day)
+    if sent_before is not None:
+        query = query.where(subscribers.c.key.not_in(sent_before))
     # The ledger's largest index begins with the key: neighbours in it are now also queued, claimed and answered
     # together, which saves PostgreSQL a third of the work, here and for every delivery.
     columns = ["recipient", "subscriber_id", "due_at", "next_attempt_at", "kind", "issue_id", *fixed]

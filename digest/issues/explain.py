@@ -26,7 +26,7 @@ from digest.issues.selection.history import pool_profiles
 from digest.issues.selection.picks import AFFINITY
 from digest.issues.selection.selection import NO_PROFILE
 from digest.ledger import events
-from digest.ledger.deliveries import MAY_ARRIVE, AlreadySent, last_issue_mails
+from digest.ledger.deliveries import AlreadySent, last_issue_mails, may_arrive
 from digest.ledger.kinds import WITH_PAPERS, SkipReason, State
 from digest.papers.ranking import ranking
 from digest.subscribers.paper_feedback import PaperFeedback, feedback_by
@@ -191,7 +191,7 @@ def _got_before(connection: Connection, chosen: ChosenList, since: date) -> set[
         deliveries.c.recipient == chosen.recipient,
         deliveries.c.kind.in_(WITH_PAPERS),
         deliveries.c.occasion >= since.isoformat(),
-        deliveries.c.state.in_(MAY_ARRIVE),
+        may_arrive(),
         deliveries.c.selection.is_not(None),
         earlier,
     )

@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, func, insert, select, update
 
 from digest.database.dialect import insert_new
+from digest.database.engine import note
 from digest.database.tables import issue_papers, issue_topics, issues, pools
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings, NoticeText
 from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.ledger.replay_log import Entry
 from digest.papers.paper import COLUMNS, LISTS, Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import topics_of
@@ -69,6 +71,8 @@ def add_issue(
     }
     added = insert_new(connection, issues).values(row).returning(issues.c.id)
     issue_id: int | None = connection.execute(added).scalar()
+    if issue_id is not None:
+        note(connection, {"what": Entry.CUT, "kind": new.kind, "day": new.date.isoformat()})
     if issue_id is not None and papers:
         rows = [{"issue_id": issue_id, **_ranked_values(ranked)} for ranked in papers]
         connection.execute(insert(issue_papers), rows)

@@ -73,6 +73,12 @@ def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> 
     return delivery_of(row) if row else None
 
 
+def may_arrive() -> ColumnElement[bool]:
+    """Of these states, or sent after a backup that was restored, as far as anybody knows."""
+    was_restored = and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == SkipReason.RESTORED)
+    return or_(deliveries.c.state.in_(MAY_ARRIVE), was_restored)
+
+
 def is_waiting() -> ColumnElement[bool]:
     """Queued, or in doubt and neither held nor given up."""
     in_doubt = and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_(None))
@@ -190,7 +196,7 @@ def already_sent(
 def _other_deliveries(dialect: str) -> Select[tuple[str, str, str, Any]]:
     # Building this statement takes longer than running it.
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
-    with_papers = and_(deliveries.c.state.in_(MAY_ARRIVE), or_(deliveries.c.selection.is_not(None), chosen_elsewhere))
+    with_papers = and_(may_arrive(), or_(deliveries.c.selection.is_not(None), chosen_elsewhere))
     columns = (deliveries.c.recipient, deliveries.c.occasion, deliveries.c.reason, deliveries.c.selection)
     return select(*columns).where(
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
@@ -208,7 +214,7 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
         .where(
             in_list(connection, deliveries.c.recipient, recipients),
             deliveries.c.occasion < before.isoformat(),
-            deliveries.c.state.in_(MAY_ARRIVE),
+            may_arrive(),
             deliveries.c.kind.in_(WITH_PAPERS),
         )
         .group_by(deliveries.c.recipient)

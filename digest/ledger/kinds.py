@@ -121,6 +121,7 @@ class SkipReason(StrEnum):
     SUPPRESSED = "suppressed"
     CANCELLED = "issue cancelled"
     ERASED = "erased"
+    RESTORED = "may have been sent before a restore"  # see digest/monitoring/backup
     CHANGED = "no longer asked for"  # e.g. a confirmation of an address that has since been confirmed
 
 

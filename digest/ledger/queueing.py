@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from digest.database.dialect import insert_new, use_indexes
 from digest.database.tables import deliveries, issue_schedule, issues
 from digest.ledger.deliveries import is_waiting
-from digest.ledger.kinds import Kind, State
+from digest.ledger.kinds import WITH_PAPERS, Kind, SkipReason, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,15 @@ def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime)
         more = update(issues).where(issues.c.id == delivery.issue_id).values(candidates=issues.c.candidates + 1)
         connection.execute(more)
     return delivery_id
+
+
+def sent_before_restore(connection: Connection, kinds: Collection[Kind], day: date) -> Select[tuple[str]] | None:
+    """The recipients whom an issue that a restored database does not know reached on `day`; None without any."""
+    was_sent = (deliveries.c.issue_id.is_(None), deliveries.c.state == State.SKIPPED)
+    by = (deliveries.c.reason == SkipReason.RESTORED, deliveries.c.occasion == day.isoformat())
+    of_day = (deliveries.c.kind == Kind.NOTICE) if Kind.NOTICE in kinds else deliveries.c.kind.in_(WITH_PAPERS)
+    recipients = select(deliveries.c.recipient).where(of_day, *was_sent, *by)
+    return recipients if connection.execute(recipients.limit(1)).first() else None
 
 
 def store_schedule(connection: Connection, issue_ids: Collection[int]) -> None:

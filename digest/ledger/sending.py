@@ -42,6 +42,7 @@ from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery
 from digest.ledger.kinds import IssueKind, State
 from digest.ledger.messages import keep_messages
 from digest.ledger.outbox import EventType, NewEvent, publish
+from digest.ledger.replay_log import note_sent
 from digest.ledger.totals import change_listing, change_summing, summing
 
 
@@ -55,6 +56,7 @@ class MessageRecord:
     due_day: date  # on which it is due where the subscriber lives; a pause is compared with it
     selection: str = "null"  # JSON
     content: bytes = b""  # of a message that belongs to no issue
+    papers: tuple[str, ...] = ()  # ids of those in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +188,12 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
         **_clock(dialect),
         "sender": worker,
     }
-    may_go = set(connection.execute(_mark(dialect), values).scalars())
+    marked = connection.execute(_mark(dialect), values).all()
+    may_go = {row.id for row in marked}
     keep_messages(
         connection, {row.delivery_id: row.content for row in records if row.content and row.delivery_id in may_go}
     )
+    note_sent(connection, marked, {row.delivery_id: row.papers for row in records})
     return may_go
 
 
@@ -214,7 +218,7 @@ def _mark(dialect: str) -> Any:
             sha256=given.c.sha256,
             selection=given.c.selection,
         )
-        .returning(deliveries.c.id)
+        .returning(deliveries.c.id, deliveries.c.kind, deliveries.c.occasion, deliveries.c.recipient)
     )
 
 

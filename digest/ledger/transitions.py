@@ -209,6 +209,17 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
     return _move(connection, which, reason=BY_HAND, attempts=0, next_attempt_at=now, finished_at=None)
 
 
+def close_restored(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
+    """Skip deliveries of a restored database that may have been sent after the backup. Returns how many."""
+    unfinished = and_(which, or_(is_waiting(), deliveries.c.state.in_(HELD)))
+    return _end(connection, unfinished, state=State.SKIPPED, reason=str(SkipReason.RESTORED), finished_at=now)
+
+
+def requeue_all_claimed(connection: Connection, now: datetime) -> int:
+    """Requeue what the workers of a restored database had claimed. Returns how many."""
+    return _move(connection, deliveries.c.state == State.CLAIMED, state=_back(), next_attempt_at=now)
+
+
 def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
     """Delete what tells who the recipients are or why they got a paper. The ids of the papers stay: none is sent twice.
 

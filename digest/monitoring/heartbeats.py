@@ -26,6 +26,7 @@ from digest.database.engine import connect, transaction
 from digest.database.tables import heartbeats as table
 from digest.resources import DISTRIBUTION
 from digest.settings import Settings
+from digest.settings.composing import replay_log
 
 log = structlog.get_logger()
 
@@ -176,6 +177,7 @@ class HeartbeatThread:
         self._engine = connect(settings.database, patience=_PATIENCE)
         self._process = this_process(role)
         self._detail = detail
+        self._replay_log = replay_log(settings)
         self._folder = settings.data_dir.absolute()
         self._is_ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -200,6 +202,7 @@ class HeartbeatThread:
         is_first = True
         while True:
             is_first = not self._beat(is_first) and is_first
+            self._replay_log.alive()
             if self._is_ending.wait(BEATS_EVERY.total_seconds()):
                 return
 

@@ -1,10 +1,12 @@
-"""Turns settings into what composing a message needs."""
+"""Turns settings into what composing a message needs, and into the replay log."""
 
+import socket
 from email.utils import parseaddr
 from pathlib import Path
 
 from digest.issues.issue import IssueSettings
 from digest.language import Languages
+from digest.ledger.replay_log import ReplayLog
 from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Renderer
@@ -12,6 +14,11 @@ from digest.mail.message import Branding, Senders
 from digest.resources import resource
 from digest.settings.environment import SettingsError
 from digest.settings.model import Settings
+
+
+def replay_log(settings: Settings) -> ReplayLog:
+    """The replay log of this machine."""
+    return ReplayLog(settings.replay_folder, socket.gethostname(), settings.replay_days)
 
 
 def branding(settings: Settings) -> Branding:

@@ -87,6 +87,13 @@ class StorageSettings(BaseSettings):
         SecretStr(""),
         description="`postgresql://user:password@host/name` or `sqlite:///path`. Empty: SQLite in the data folder, suitable for up to 10,000 subscribers on one machine.",
     )
+    replay_dir: Annotated[AtHome | None, EMPTY_IS_NONE] = Field(
+        None,
+        description="Folder of the replay log: who unsubscribed and what was sent, which a restored backup does not know. Keep it on another disk than the database; docs/backup.md explains it. Empty: `replay` in the data folder.",
+    )
+    replay_days: int = Field(
+        35, ge=1, le=3650, description="Days that the replay log is kept: restore no backup that is older."
+    )
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="`redis://…`, `rediss://…` (TLS) or `unix:///path` of a Redis or Valkey server, which carries hints to the workers. Empty: `digest up` starts its own Valkey.",
@@ -134,6 +141,10 @@ class StorageSettings(BaseSettings):
     def database(self) -> str:
         """The database's address, with the default filled in. Holds a password: never log it."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'digest.sqlite'}"
+
+    @property
+    def replay_folder(self) -> Path:
+        return self.replay_dir or self.data_dir.absolute() / "replay"
 
     @property
     def secret_keys(self) -> tuple[bytes, ...]:

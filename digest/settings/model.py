@@ -27,6 +27,7 @@ from digest.settings.installation import AddressSettings, ProcessSettings, Stora
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.monitoring import MonitoringSettings
 from digest.settings.papers import CutSettings, SourceSettings
+from digest.settings.retention import RetentionSettings
 from digest.smtp import Relay, is_loopback, parse_relay
 
 if TYPE_CHECKING:  # the help text should not wait for it
@@ -43,6 +44,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     ProcessSettings,
     MonitoringSettings,
     ConsoleSettings,
+    RetentionSettings,
 )
 
 
@@ -56,6 +58,7 @@ class Settings(
     ProcessSettings,
     MonitoringSettings,
     ConsoleSettings,
+    RetentionSettings,
 ):
     """Every setting, with defaults for a first run on one machine."""
 

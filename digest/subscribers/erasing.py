@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
 
 from digest.database import traces
-from digest.database.engine import read_only, transaction
+from digest.database.engine import note, read_only, transaction
 from digest.database.tables import (
     bounces,
     consents,
@@ -25,6 +25,7 @@ from digest.database.tables import events as events_table
 from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.ledger.outbox import forget_answers
+from digest.ledger.replay_log import Entry
 from digest.ledger.transitions import erase_names
 from digest.subscribers.store import IMPORT
 
@@ -51,7 +52,10 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     email = select(subscribers.c.email).where(subscribers.c.id == subscriber_id).scalar_subquery()
     connection.execute(delete(form_requests).where(form_requests.c.email == email))
-    return connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount == 1
+    if connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount != 1:
+        return False
+    note(connection, {"what": Entry.DELETED, "key": key})
+    return True
 
 
 def _erase_reports(connection: Connection, which: ColumnElement[bool]) -> None:

@@ -14,6 +14,7 @@ from digest.database.engine import transaction
 from digest.database.tables import consents, subscribers
 from digest.ledger.kinds import Status
 from digest.ledger.outbox import EventType, NewEvent, publish
+from digest.ledger.replay_log import note_status
 from digest.subscribers.subscriber import Balance, Consent, Frequency, Preferences, Recipient, Subscriber
 
 IMPORT = "import"  # how the `form` of imported subscribers begins
@@ -128,6 +129,8 @@ def unsubscribe_confirmed(connection: Connection, subscriber_ids: Collection[int
     values = {"ids": list(subscriber_ids), "now": now}
     keys = {row.id: row.key for row in connection.execute(_unsubscribe_confirmed(connection.dialect.name), values)}
     _publish(connection, EventType.UNSUBSCRIBED, now, keys)
+    for key in keys.values():
+        note_status(connection, key, Status.UNSUBSCRIBED)
     return keys
 
 
@@ -184,7 +187,11 @@ def _change(
 ) -> bool:
     has_status = subscribers.c.status.in_([str(status) for status in before])
     change = update(subscribers).where(subscribers.c.id == subscriber_id, has_status, *conditions)
-    return connection.execute(change.values(values)).rowcount == 1
+    key = connection.execute(change.values(values).returning(subscribers.c.key)).scalar()
+    if key is None:
+        return False
+    note_status(connection, key, Status(values["status"]))
+    return True
 
 
 # --- requests that are kept apart until they are confirmed ---

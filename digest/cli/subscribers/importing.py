@@ -19,7 +19,7 @@ from digest.ledger.kinds import Status
 from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from digest.subscribers.imports import Import, ListFile, OtherKey, ImportReport
+    from digest.subscribers.imports import Import, ImportReport, ListFile, OtherKey
 
 _LISTED = 1000  # rejected rows in one JSON document
 

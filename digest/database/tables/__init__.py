@@ -29,7 +29,7 @@ from digest.database.tables.ledger import (
     sent_days,
     sent_requests,
 )
-from digest.database.tables.monitoring import alarms, heartbeats
+from digest.database.tables.monitoring import alarms, backups, heartbeats
 from digest.database.tables.operators import api_tokens, operators, sessions
 from digest.database.tables.papers import (
     collections,
@@ -56,6 +56,7 @@ from digest.database.tables.webhooks import webhook_endpoints, webhook_events
 __all__ = [
     "alarms",
     "api_tokens",
+    "backups",
     "bounce_counts",
     "bounces",
     "buckets",

@@ -102,9 +102,7 @@ class IssueComposer:
             "Subject": subject,
             "Date": self._date(delivery.date),
             "Message-ID": f"<{name}>",
-            "List-Unsubscribe": unsubscribe_value(
-                unsubscribe_url, self._addresses.to_unsubscribe(subscriber.id)
-            ),
+            "List-Unsubscribe": unsubscribe_value(unsubscribe_url, self._addresses.to_unsubscribe(subscriber.id)),
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]
         text, html = self._values(address, tokens)

@@ -17,6 +17,7 @@ from digest.database.tables import subscribers
 from digest.ledger import sending
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import FailureKind, State
+from digest.ledger.replay_log import note_unsent
 from digest.ledger.sending import DeliveryResult
 from digest.mail import failures
 from digest.mail.failures import SMTP, Failure, record_refusals
@@ -192,6 +193,7 @@ def record(
         about_sender = receipt.before_recipient or (none_accepted and not claim.is_requested)
         results.append(next_state(receipt, claim.attempts, claim.in_doubt, hold, about_sender, jitter))
     sending.record(connection, worker, results)
+    note_unsent(connection, [claims[result.delivery_id] for result in results if result.state is State.QUEUED])
     refused = [(receipt, claims[receipt.delivery_id]) for receipt in receipts if receipt.outcome is Outcome.REFUSED]
     if refused:
         record_refusals(connection, _failures(connection, refused))

@@ -293,4 +293,5 @@ def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
         due_day(draft.subscriber, draft.delivery.due_at),
         selection_as_json(draft.selection) if draft.selection else "null",
         message.envelope.message if draft.issue is None else b"",
+        tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
     )

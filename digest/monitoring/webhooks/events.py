@@ -263,8 +263,8 @@ def _replay(connection: Connection, which: ColumnElement[bool], now: datetime) -
     return connection.execute(update(_t).where(which).values(again)).rowcount
 
 
-def forget_old(connection: Connection, now: datetime) -> None:
-    """Delete events a month after their end, or after their endpoint was disabled."""
-    connection.execute(delete(_t).where(_t.c.finished_at < now - KEPT))
-    left = select(webhook_endpoints.c.id).where(webhook_endpoints.c.disabled_at < now - KEPT)
+def forget_old(connection: Connection, now: datetime, kept: timedelta = KEPT) -> None:
+    """Delete events some time after their end, or after their endpoint was disabled."""
+    connection.execute(delete(_t).where(_t.c.finished_at < now - kept))
+    left = select(webhook_endpoints.c.id).where(webhook_endpoints.c.disabled_at < now - kept)
     connection.execute(delete(_t).where(_t.c.endpoint_id.in_(left)))

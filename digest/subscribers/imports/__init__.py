@@ -4,7 +4,7 @@ listed_status.py their status; importing.py goes through a list, and batches.py 
 
 from digest.subscribers.imports.batches import RowOutcome
 from digest.subscribers.imports.exporting import count_exported, exported
-from digest.subscribers.imports.importing import AlreadyRunning, OtherKey, ImportReport, import_list, import_rows
+from digest.subscribers.imports.importing import AlreadyRunning, ImportReport, OtherKey, import_list, import_rows
 from digest.subscribers.imports.json_list import UnreadableList
 from digest.subscribers.imports.list_file import ListFile, bare_address
 from digest.subscribers.imports.people import Import
@@ -12,9 +12,9 @@ from digest.subscribers.imports.people import Import
 __all__ = [
     "AlreadyRunning",
     "Import",
+    "ImportReport",
     "ListFile",
     "OtherKey",
-    "ImportReport",
     "RowOutcome",
     "UnreadableList",
     "bare_address",

@@ -1,0 +1,1 @@
+"""The commands about backups and about what is kept."""

@@ -1,0 +1,214 @@
+"""The commands backup, restore and settle."""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest import clock
+from digest.cli.backup.texts import restored_lines, settle_lines, uncovered_lines
+from digest.cli.lookup import hint_workers, open_database, reading
+from digest.cli.options import DryRun
+from digest.cli.output import NotReady, progress, report, with_json, writes_json
+from digest.settings import settings
+
+if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from sqlalchemy import Engine
+
+    from digest.database.backup.file import BackupFile
+    from digest.monitoring.backup.after_restore import Circumstances, Restored
+    from digest.monitoring.backup.records import Backup
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="File of the backup.", show_default=False)]
+
+
+@with_json
+def backup(file: File, dry_run: DryRun = False) -> None:
+    """Write the database into a file, while Digest runs. The secret key is not in it: keep a copy of that elsewhere."""
+    from digest.database.backup.dump import check_tools, dump
+    from digest.database.backup.tools import BackupError
+    from digest.database.engine import transaction
+    from digest.monitoring.backup.records import begin_backup, forget_backup
+    from digest.settings.composing import replay_log
+
+    engine, now = open_database(), datetime.now(UTC)
+    document: dict[str, Any] = {"file": str(file), "key": _key_names()[-1], "dry_run": dry_run}
+    try:
+        check_tools(engine)
+        if dry_run:
+            return report(document, f"The database would be written to {file}. {_where_the_key_is()}")
+        replay_log(settings()).append([{"what": "alive"}])
+        with transaction(engine) as connection:
+            made = begin_backup(connection, now, _key_names(), socket.gethostname(), clock.now())
+        try:
+            dump(engine, file)
+        except BaseException:
+            with transaction(engine) as connection:
+                forget_backup(connection, made.id)
+            raise
+    except BackupError as problem:
+        raise NotReady(str(problem)) from None
+    size = file.stat().st_size
+    line = f"The database is in {file} ({size / 1e6:,.1f} MB, complete and checked). {_where_the_key_is()}"
+    return report(document | {"bytes": size, "at": made.at, "id": made.id}, line)
+
+
+@with_json
+def restore(
+    file: File,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also over a database that is not empty, or without its key.")
+    ] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="The replay logs end where Digest stopped: nothing of them is missing.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Put a backup in place of the database. Stop Digest first. Nothing is sent twice: see docs/backup.md."""
+    from digest.database.backup.file import backup_file
+    from digest.database.backup.tools import BackupError
+    from digest.database.engine import connect
+    from digest.monitoring.backup.after_restore import why_backup_uncovered
+
+    engine = connect(settings().database, create=False)
+    circumstances = _circumstances(complete)
+    try:
+        found = backup_file(file)
+        found.check()
+        made = _backup_in(found)
+        _check(engine, found, made, force)
+        uncovered = why_backup_uncovered(made, circumstances)
+        document = {"file": str(file), "at": made.at, "id": made.id, "uncovered": uncovered, "dry_run": dry_run}
+        if dry_run:
+            return report(
+                document,
+                f"{file} would be restored: a backup of {made.at:%Y-%m-%d %H:%M} UTC.",
+                *uncovered_lines(uncovered),
+            )
+        result = _put_in_place(engine, found, circumstances)
+    except BackupError as problem:
+        raise NotReady(str(problem)) from None
+    finally:
+        engine.dispose()
+    counts = {name: getattr(result.repeated, name) for name in ("unsubscribed", "deleted", "suppressed", "sent")}
+    document |= counts | {"lost_issues": list(result.lost_issues), "waiting": result.paused, "drafts": result.drafts}
+    return report(document, *restored_lines(result, uncovered))
+
+
+@with_json
+def settle(
+    send: Annotated[bool, typer.Option("--send", help="Send what certainly was not sent.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Send nothing of the issues that wait.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Decide after a restore what becomes of deliveries that wait. What may have been sent is never sent again."""
+    from digest.database.engine import transaction
+    from digest.monitoring.backup.settle import settle as settle_now
+    from digest.monitoring.backup.settle import settlement
+
+    if send and skip:
+        raise typer.BadParameter("use --send or --skip, not both", param_hint="--send")
+    with reading() as connection:
+        found = settlement(connection)
+    if found is None:
+        return report({"waiting": [], "settled": False, "dry_run": dry_run}, "Nothing is to be settled.")
+    document: dict[str, Any] = {
+        "backup": found.backup.at,
+        "restored_at": found.backup.restored_at,
+        "uncovered": found.backup.uncovered,
+        "waiting": [{"issue": each.issue, "unsent": each.unsent, "doubtful": each.doubtful} for each in found.waiting],
+        "settled": False,
+        "dry_run": dry_run,
+    }
+    if dry_run or not (send or skip):
+        return report(
+            document,
+            *settle_lines(found),
+            *([] if dry_run else ["Decide: digest settle --send, or digest settle --skip"]),
+        )
+    if not yes:
+        if writes_json():
+            raise typer.BadParameter("with --json, add --yes", param_hint="--yes")
+        for line in settle_lines(found):
+            progress(line)
+        verb = f"Send {found.unsent}" if send else f"Skip {found.unsent}"
+        if not typer.confirm(f"{verb} and skip {found.doubtful}?", err=True):
+            return report(document, "Nothing changed.")
+    with transaction(open_database()) as connection:
+        settle_now(connection, found, send, clock.now())
+    hint_workers()
+    verb = "are sent" if send else "are skipped"
+    line = f"{found.unsent} deliveries {verb}, {found.doubtful} that may have been sent are skipped."
+    return report(document | {"settled": True, "sent": found.unsent if send else 0}, line)
+
+
+def _put_in_place(engine: "Engine", found: "BackupFile", circumstances: "Circumstances") -> "Restored":
+    from digest.database.backup.restore import restore as put_in_place
+    from digest.monitoring.backup.after_restore import after_restore, stop_sending
+
+    results: list[Restored] = []
+    put_in_place(
+        engine,
+        settings().database,
+        found,
+        lambda connection: stop_sending(connection, circumstances.now),
+        lambda restored: results.append(after_restore(restored, circumstances)),
+    )
+    return results[0]
+
+
+def _check(engine: "Engine", found: "BackupFile", made: "Backup", force: bool) -> None:
+    """Raise BackupError if the restore would overwrite something, or is not possible."""
+    from digest.database.backup.restore import expect_unused, is_empty
+    from digest.database.backup.tools import BackupError
+    from digest.database.migrate import NEWER, steps_from_nothing
+
+    revision = next(iter(found.rows("alembic_version")), {}).get("version_num")
+    if not any(step.split()[0] == revision for step in steps_from_nothing()):
+        raise BackupError(f"{found.path} is of a later version of Digest. {NEWER}")
+    if made.keys[-1] != _key_names()[-1] and not force:
+        raise BackupError(
+            "DIGEST_SECRET_KEY is not the key of this backup: no link in an email would work, and suppressed addresses "
+            "could sign up again. Set that key, or use --force"
+        )
+    expect_unused(engine)
+    if not force and not is_empty(engine):
+        raise BackupError("the database is not empty. Make a backup of it, then use --force")
+
+
+def _backup_in(found: "BackupFile") -> "Backup":
+    import json
+
+    from digest.database.backup.tools import BackupError
+    from digest.monitoring.backup.records import Backup
+
+    rows = sorted(found.rows("backups"), key=lambda row: str(row["at"]))
+    if not rows:
+        raise BackupError(f"{found.path} was not made by digest backup, so nobody knows what was sent after it")
+    row = rows[-1]
+    at = datetime.fromisoformat(str(row["at"]))
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    keys, hosts = (tuple(json.loads(str(row[name]))) for name in ("keys", "hosts"))
+    return Backup(str(row["id"]), at, keys, hosts, str(row["version"]))
+
+
+def _circumstances(complete: bool) -> "Circumstances":
+    from digest.monitoring.backup.after_restore import Circumstances
+
+    return Circumstances(settings().replay_folder, datetime.now(UTC), clock.now(), settings().cut_at, complete)
+
+
+def _key_names() -> list[str]:
+    from digest.subscribers.tokens import key_id
+
+    return [key_id(key) for key in settings().secret_keys]
+
+
+def _where_the_key_is() -> str:
+    if settings().secret_key.get_secret_value():
+        return "Keep DIGEST_SECRET_KEY elsewhere: it is not in the file, and no link works without it."
+    key = settings().data_dir / "secret_key"
+    return f"Keep a copy of {key} elsewhere: it is not in the file, and no link works without it."

@@ -1,0 +1,46 @@
+"""What the commands about backups say to people."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from digest.monitoring.backup.after_restore import Restored
+    from digest.monitoring.backup.settle import Settlement
+
+
+def restored_lines(result: "Restored", uncovered: str) -> Iterator[str]:
+    repeated = result.repeated
+    yield f"The database is as it was at {result.backup.at:%Y-%m-%d %H:%M} UTC, except what happened after that:"
+    yield (
+        f"  {repeated.unsubscribed} unsubscribed, {repeated.deleted} deleted, {repeated.suppressed} suppressed again; "
+        f"{repeated.sent} sent messages will not be sent again."
+    )
+    if result.lost_issues:
+        yield f"  Cut after the backup, and no longer in the archive: {', '.join(result.lost_issues)}."
+    if result.drafts:
+        yield f"  Notices that were about to be sent are drafts again: {result.drafts}."
+    yield from (f"  Paused: the issue of {issue}; {number} deliveries wait." for issue, number in result.paused.items())
+    yield from uncovered_lines(uncovered)
+    yield "Operators sign in again. API tokens that were revoked after the backup work again: digest api-tokens list"
+    if result.paused or uncovered:
+        yield "Next: digest settle"
+
+
+def uncovered_lines(uncovered: str) -> list[str]:
+    """The time of which nobody knows what happened."""
+    if not uncovered:
+        return []
+    lines = [f"  The replay logs do not cover {gap}." for gap in uncovered.split("; ")]
+    return [
+        *lines,
+        "  Who unsubscribed or was deleted then is not known, nor what was sent: all email waits for digest settle.",
+    ]
+
+
+def settle_lines(found: "Settlement") -> list[str]:
+    lines = [
+        f"{each.issue}: {each.unsent} deliveries were certainly not sent"
+        + (f", {each.doubtful} may have been sent and will be skipped." if each.doubtful else ".")
+        for each in found.waiting
+    ]
+    return [*lines, *uncovered_lines(found.backup.uncovered)] or ["No delivery waits."]

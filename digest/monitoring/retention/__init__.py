@@ -1,0 +1,1 @@
+"""Deletes old rows that nothing needs any more, a few at a time."""

@@ -1,0 +1,38 @@
+"""Runs the rules: counts what they would delete, or deletes it in small transactions."""
+
+import time
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from digest.database.engine import read_only, transaction
+from digest.monitoring.retention.rules import rules
+from digest.settings import Settings
+
+_AT_ONCE = 2_000  # rows, in one transaction
+_PAUSE = 0.02  # seconds between two, in which others write
+
+
+def too_old(engine: Engine, settings: Settings, now: datetime) -> dict[str, int]:
+    """How many rows of each table would be deleted now."""
+    with read_only(engine) as connection:
+        return {rule.table.name: rule.count(connection) for rule in rules(connection, settings, now)}
+
+
+def delete_old(engine: Engine, settings: Settings, now: datetime, seconds: float = 30.0) -> dict[str, int]:
+    """Delete them, for up to about so many seconds; returns how many of each table. The next run does the rest."""
+    until = time.monotonic() + seconds
+    deleted: Counter[str] = Counter()
+    with read_only(engine) as connection:
+        every = rules(connection, settings, now)
+    for rule in every:
+        deleted[rule.table.name] += 0
+        more, last = True, 0
+        while more and time.monotonic() < until:
+            with transaction(engine) as connection:
+                number, last = rule.delete_some(connection, _AT_ONCE, last)
+            deleted[rule.table.name] += number
+            more = number == _AT_ONCE
+            time.sleep(_PAUSE if more else 0)
+    return dict(deleted)

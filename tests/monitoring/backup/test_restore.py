@@ -1,0 +1,110 @@
+"""After a restore nobody is mailed twice, and nobody who left meanwhile; the mail server's log decides."""
+
+import shutil
+from datetime import timedelta
+
+from digest.database.engine import read_only
+from digest.issues.audit import audit
+from digest.issues.publish import publish
+from digest.ledger import events
+from digest.settings import settings
+from digest.subscribers import subscriptions
+from digest.subscribers.suppressions import suppress_by_hand
+from tests.mail.delivery.builders import SEVEN
+from tests.support.scenario import DAY, PLAN, add_papers, cut
+
+TOMORROW = SEVEN + timedelta(days=1)
+LEAVERS = [f"reader{number}@example.com" for number in (37, 38, 39)]
+
+
+def leave(installation, people):
+    """One unsubscribes, one is deleted, one is suppressed, each with a message that waits or has gone."""
+    unsubscribed, deleted, suppressed = (people[address] for address in LEAVERS)
+    subscriptions.unsubscribe(installation.engine, unsubscribed.id, installation.at, "test")
+    subscriptions.erase(installation.engine, deleted.id, installation.at)
+    suppress_by_hand(installation.engine, suppressed.key, "", installation.at)
+
+
+def publish_and_deliver(installation, now):
+    installation.move_to(now)
+    add_papers(installation.engine, range(50, 60), seen_at=now - timedelta(hours=2), listed_at=now - timedelta(hours=8))
+    publish(installation.engine, PLAN, now.date(), now)
+    installation.deliver()
+
+
+def test_an_issue_that_went_on_after_the_backup_is_mailed_once(installation, people):
+    issue = cut(installation.engine)
+    installation.deliver(5)
+    installation.backup()
+    before = installation.mailed.total()
+    installation.deliver(5)
+    leave(installation, people)
+    sent = set(installation.mailed)
+    assert before < len(sent) < 37
+    restored = installation.restore()
+    assert (restored["uncovered"], restored["sent"]) == ("", len(sent) - before)
+    assert (restored["unsubscribed"], restored["deleted"], restored["suppressed"]) == (1, 1, 1)
+    installation.deliver()
+    assert installation.mailed.total() == len(sent)  # paused
+    waiting = installation.run("settle", "--dry-run")["waiting"]
+    assert [(each["issue"], each["doubtful"]) for each in waiting] == [(str(DAY), 0)]
+    assert waiting[0]["unsent"] >= 37 - len(sent)
+    installation.run("settle", "--send", "--yes")
+    installation.deliver()
+    assert set(installation.mailed.values()) == {1}
+    assert set(installation.mailed) == sent | (people.keys() - set(LEAVERS))
+    with read_only(installation.engine) as connection:
+        sums = audit(connection, issue.issue_id)
+    assert sums.skipped["may have been sent before a restore"] == len(sent) - before
+    assert sums.unexplained == 0
+    sent = installation.mailed
+    publish_and_deliver(installation, TOMORROW)
+    assert set(installation.mailed - sent) == people.keys() - set(LEAVERS)
+
+
+def test_an_issue_that_was_cut_after_the_backup_goes_to_those_who_did_not_get_it(installation, people):
+    installation.backup()
+    cut(installation.engine)
+    installation.deliver(5)
+    leave(installation, people)
+    sent = set(installation.mailed)
+    assert 0 < len(sent) < 37
+    assert installation.restore()["lost_issues"] == [str(DAY)]
+    again = cut(installation.engine)
+    assert again.created
+    installation.deliver()
+    assert set(installation.mailed.values()) == {1}
+    assert set(installation.mailed) == sent | (people.keys() - set(LEAVERS))
+
+
+def test_without_the_replay_log_nothing_is_sent_until_it_is_settled(installation, people):
+    cut(installation.engine)
+    installation.deliver(5)
+    installation.backup()
+    installation.deliver(5)
+    sent = installation.mailed
+    shutil.rmtree(settings().replay_folder)
+    restored = installation.restore()
+    assert "no replay log, so nothing from" in restored["uncovered"]
+    with read_only(installation.engine) as connection:
+        [paused] = events.latest(connection, 1, f"issue:{DAY}")
+    assert paused.detail["reason"].startswith("restored from a backup of")
+    [pause] = installation.run("status")["pauses"]
+    assert "not covered" in pause["reason"]
+    installation.run("settle", "--send", "--yes")
+    installation.deliver()
+    assert installation.mailed == sent  # all that waits may have been sent
+    publish_and_deliver(installation, TOMORROW)
+    assert installation.mailed.total() == sent.total() + 40
+
+
+def test_todays_issue_is_not_cut_again_without_the_replay_log(installation, people):
+    installation.backup()
+    cut(installation.engine)
+    installation.deliver()
+    shutil.rmtree(settings().replay_folder)
+    installation.restore()
+    installation.run("settle", "--send", "--yes")
+    assert not cut(installation.engine).created
+    installation.deliver()
+    assert set(installation.mailed.values()) == {1}
