@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 
 revision = '0035'
-down_revision = '0031'
+down_revision = '0034'
 branch_labels = None
 depends_on = None
 
