@@ -208,7 +208,7 @@ class _ListImport:
         report, last = self._report, chunk[-1][0]
         counts = self._store(people, [*deleted.values()], decisions, last, (doubles, len(problems), left_out))
         report.counts += counts
-        report.counts[RowOutcome.DOUBLE] += doubles
+        report.counts += Counter({RowOutcome.DOUBLE: doubles})
         report.invalid += len(problems)
         report.left_out += left_out
         for rejected in problems:
