@@ -71,7 +71,7 @@ class _Site:
 
     def timed(self, what: str, *arguments: object, to: Path | None = None) -> dict[str, Any]:
         """Run a command. Returns its seconds, those of CPU by itself and by PostgreSQL, and its memory at the peak."""
-        program = [Path(sys.executable).with_name("digest"), *map(str, arguments)]
+        program = [str(Path(sys.executable).with_name("digest")), *map(str, arguments)]
         before, begun = cpu_seconds(self._server), time.monotonic()
         with (to or self._folder / "output").open("wb") as output:
             process = subprocess.Popen(program, stdout=output, env=self._environment)
