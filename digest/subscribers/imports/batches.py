@@ -39,7 +39,7 @@ class RowOutcome(StrEnum):
 
 @dataclass(slots=True)
 class Batch:
-    """What to store of some people, and the outcome for each."""
+    """People to store, and the outcomes of all."""
 
     counts: Counter[RowOutcome] = field(default_factory=Counter)
     new: list[ListedPerson] = field(default_factory=list)

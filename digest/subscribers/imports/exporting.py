@@ -68,8 +68,8 @@ def _cells(row: Row[Any], suppressed: Sequence[str] | None, others: str | None) 
     reason, since, why = suppressed or ("", "", "")
     return [
         harmless(email), status, *_preferences(tuple(preferences)), created_at, confirmed_at, reason, changed_at,
-        requested_at, requested_from, harmless(form), confirmed_from, others or "", str(version), str(number), since,
-        why, key, "",
+        requested_at, harmless(requested_from), harmless(form), harmless(confirmed_from), others or "", str(version),
+        str(number), since, why, key, "",
     ]  # fmt: skip
 
 
