@@ -20,7 +20,7 @@ from digest.database.tables import webhook_endpoints, webhook_events
 class EventType(StrEnum):
     """Of an event that other programs can be told of."""
 
-    SUBSCRIBED = "subscriber.subscribed"  # confirmed, imported as confirmed, or subscribed again
+    SUBSCRIBED = "subscriber.subscribed"  # confirmed, added as confirmed, or subscribed again
     UNSUBSCRIBED = "subscriber.unsubscribed"  # after a confirmation; also by being deleted
     BOUNCED = "message.bounced"  # refused by the mail server
     ISSUE_CUT = "issue.cut"

@@ -46,12 +46,7 @@ def add(address: Address, consented: Consented = "", dry_run: DryRun = False) ->
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-            help="CSV with a column “email”, or one address a line; - for stdin.",
-        ),
+        typer.Argument(metavar="FILE", help="CSV with a column “email”, or one address a line; - for standard input."),
     ],
     consented: Consented = "",
     status: Annotated[
@@ -133,6 +128,8 @@ def _how(consented: str, dry_run: bool, **others: Any) -> "Import":
 def _opened(file: Path) -> Iterator[BinaryIO]:
     """A file, or a copy of stdin, which can be read more than once."""
     if str(file) != "-":
+        if not file.is_file():
+            raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
         with file.open("rb") as content:
             yield content
         return

@@ -39,7 +39,7 @@ class RowOutcome(StrEnum):
 
 @dataclass(slots=True)
 class Batch:
-    """What to store of some people, and the outcome for each."""
+    """People to store, and the outcomes of all."""
 
     counts: Counter[RowOutcome] = field(default_factory=Counter)
     new: list[ListedPerson] = field(default_factory=list)
@@ -176,12 +176,24 @@ def store_batch(connection: Connection, batch: Batch, consented: str, now: datet
         confirmed = [person.mailbox.key for person in batch.new if person.listed[0] is Status.CONFIRMED]
         if tells:
             publish(connection, EventType.SUBSCRIBED, now, [NewEvent(subscriber_id=ids[key]) for key in confirmed])
+    _record(connection, batch, consented, now, tells)
+
+
+def _record(connection: Connection, batch: Batch, consented: str, now: datetime, names_actor: bool) -> None:
+    """Store an event for each person. Of a whole list, only the event of the list names its operator, whose actions
+    would otherwise be a million.
+    """
     by_status = defaultdict[str, list[str]](list)
     for person in batch.new:
-        by_status["asked" if person.mailbox.key in batch.asked else str(person.listed[0])].append(person.mailbox.key)
-    for status, those in by_status.items():
+        status = "asked" if person.mailbox.key in batch.asked else str(person.listed[0])
+        by_status[status].append(event_subject(person.mailbox.key))
+    for status, subjects in by_status.items():
         detail = {"consented": consented, "status": status}
-        events.record_each(connection, now, [event_subject(key) for key in those], "imported", detail)
+        if names_actor:
+            for subject in subjects:
+                events.record(connection, now, subject, "imported", detail)
+        else:
+            events.record_each(connection, now, subjects, "imported", detail)
 
 
 def _row(person: ListedPerson) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Signing up many people; each is sent a confirmation email unless they confirmed elsewhere.
+"""Signs up many people. Each gets a confirmation email unless they confirmed elsewhere.
 
-People who left, bounced or were blocked where the list comes from stay out here as well. A list is read twice: first to
+Those who left, bounced or were blocked where the list comes from stay out here as well. A list is read twice: first to
 check it and to find addresses that it has twice, so that nobody is imported from a list that is refused.
 """
 
@@ -67,7 +67,7 @@ class AlreadyRunning(Exception):
 
 @dataclass(slots=True)
 class _Survey:
-    """What a first reading found."""
+    """Findings of the first reading."""
 
     rows: int = 0
     twice: set[str] = field(default_factory=set)  # addresses, and perhaps a few that are there once
@@ -208,7 +208,7 @@ class _ListImport:
         report, last = self._report, chunk[-1][0]
         counts = self._store(people, [*deleted.values()], decisions, last, (doubles, len(problems), left_out))
         report.counts += counts
-        report.counts[RowOutcome.DOUBLE] += doubles
+        report.counts += Counter({RowOutcome.DOUBLE: doubles})
         report.invalid += len(problems)
         report.left_out += left_out
         for rejected in problems:
