@@ -12,6 +12,8 @@ import typer
 
 from digest.cli import audit, backtest, collect, explain, issues, mail, pause, run, search, subscribers
 from digest.cli.api.commands import api_tokens
+from digest.cli.bounces.commands import bounces
+from digest.cli.bounces.reports import bounce
 from digest.cli.console.commands import console
 from digest.cli.lookup import opened
 from digest.cli.notices.commands import notice
@@ -76,8 +78,8 @@ _COMMANDS = {
         pause.cancel, pause.withdraw, backtest.backtest,
     ),
     "Deliveries": (
-        pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit, reports.days, reports.bounces,
-        reports.domains,
+        pause.retry, mail.preview, mail.send_test, mail.lint, audit.audit, reports.days, reports.domains,
+        bounce,
     ),
 }  # fmt: skip
 for _panel, _commands in _COMMANDS.items():
@@ -90,6 +92,7 @@ app.add_typer(subscribers.suppressions, name="suppressions", rich_help_panel="Su
 app.add_typer(notice, name="notice", rich_help_panel="Papers and issues")
 app.add_typer(console, name="console", rich_help_panel="Run")
 app.add_typer(webhooks, name="webhooks", rich_help_panel="Run")
+app.add_typer(bounces, name="bounces", rich_help_panel="Deliveries")
 app.add_typer(api_tokens, name="api-tokens", rich_help_panel="Run")
 
 

@@ -17,7 +17,7 @@ from tests.support.scenario import MORNING, add_papers, cut
 
 # Commands that only read. Every other one has --dry-run.
 READING = {
-    "api-tokens list", "audit", "backtest", "bounces", "check", "console operators", "days", "doctor", "domains",
+    "api-tokens list", "audit", "backtest", "bounce", "check", "console operators", "days", "doctor", "domains",
     "explain", "lint", "notice list", "notice preview",
     "preview", "search", "status", "subscribers count", "subscribers export", "subscribers list", "subscribers show",
     "suppressions list", "upcoming", "webhooks attempts", "webhooks list",
@@ -59,7 +59,7 @@ def test_both_names_of_help_show_the_same_lines_for_people(names, leaf):
     assert not _PROGRAMS.search(text), text
 
 
-@pytest.mark.parametrize("names", [(), ("papers",), ("subscribers",), ("suppressions",)])
+@pytest.mark.parametrize("names", [(), ("bounces",), ("papers",), ("subscribers",), ("suppressions",)])
 def test_groups_answer_both_names_of_help_too(names):
     assert CliRunner().invoke(app, [*names, "-h"]).stdout == CliRunner().invoke(app, [*names, "--help"]).stdout
 

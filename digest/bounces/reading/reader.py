@@ -1,8 +1,96 @@
 """One message in, one report for each recipient out."""
 
+import re
+from dataclasses import replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from digest.bounces.reading.complaints import complaints
+from digest.bounces.reading.delivery_status import delivery_reports
+from digest.bounces.reading.fields import address, addresses
+from digest.bounces.reading.notices import is_notice, notice_reports
+from digest.bounces.reading.opened import OpenedMessage, open_message, short
+from digest.bounces.reading.payloads import first_json, ses_reports
+from digest.bounces.reading.quoting import Quoted, notice_and_rest, quoted
 from digest.bounces.report import Report, ReportKind
+
+_DAEMON = re.compile(r"mailer-?daemon|postmaster", re.IGNORECASE)
+_DIAGNOSTIC = 500  # characters kept of what a server said
+_SENT_TO = ("X-Original-To", "Envelope-To", "To", "Delivered-To")
 
 
 def read(message: bytes, *, return_path: str | None = None) -> list[Report]:
     """One report for each recipient reported on; a single one of kind NONE for anything else."""
-    return [Report(ReportKind.NONE if message else ReportKind.NONE, return_path=return_path)]
+    opened = open_message(message)
+    notice, rest = notice_and_rest(short(_notice_text(opened)))
+    original = quoted(opened, rest)
+    reports = _reports(opened, notice, original) or [Report(ReportKind.NONE)]
+    sent_to = return_path or _sent_to(opened)
+    return [_completed(report, opened, original, sent_to) for report in reports]
+
+
+def _reports(opened: OpenedMessage, notice: str, original: Quoted) -> list[Report]:
+    found = complaints(opened, original) or ses_reports(_json(_notice_text(opened))) or delivery_reports(opened, notice)
+    return found or (notice_reports(opened, notice, original) if is_notice(opened, notice) else [])
+
+
+def is_automatic(message: bytes) -> bool:
+    """Whether a machine wrote it (RFC 3834), as a list, a vacation notice or a report, and no person."""
+    opened = open_message(message)
+    submitted, precedence = opened.header("Auto-Submitted").lower(), opened.header("Precedence").lower()
+    return (
+        submitted not in ("", "no")
+        or precedence in ("bulk", "junk", "list", "auto_reply")
+        or opened.header("Return-Path") == "<>"
+        or any(name in opened.parsed for name in ("List-Id", "X-Autoreply", "X-Failed-Recipients"))
+        or bool(_DAEMON.search(opened.header("From")))
+    )
+
+
+def _sent_to(opened: OpenedMessage) -> str | None:
+    """The address it was sent to: of several the first with a plus, since that may carry a token."""
+    named = [to for name in _SENT_TO if (to := address(opened.header(name)))]
+    return next((to for to in named if "+" in to), named[0] if named else None)
+
+
+def _notice_text(opened: OpenedMessage) -> str:
+    """The first readable part, which the server wrote."""
+    for kinds in (("text/plain",), ("text/html",)):
+        if texts := [text for text in opened.of_kind(*kinds) if text.strip()]:
+            return texts[0]
+    return ""
+
+
+def _json(text: str) -> object:
+    start = text[:2000].find("{")
+    return first_json(text[start:]) if start >= 0 and ("otificationType" in text or "eventType" in text) else None
+
+
+def _completed(report: Report, opened: OpenedMessage, original: Quoted, sent_to: str | None) -> Report:
+    return replace(
+        report,
+        diagnostic=_printable(report.diagnostic),
+        return_path=sent_to,
+        message_id=report.message_id or original.message_id,
+        token=report.token or original.token,
+        reporter=_printable(report.reporter or _sender(opened))[:200],
+        at=_date(opened),
+    )
+
+
+def _sender(opened: OpenedMessage) -> str:
+    sender = addresses(opened.header("From"))
+    return sender[0].rpartition("@")[2] if sender else ""
+
+
+def _printable(text: str) -> str:
+    words = " ".join("".join(char if char.isprintable() else " " for char in text[:4000]).split())
+    return words[:_DIAGNOSTIC]
+
+
+def _date(opened: OpenedMessage) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(opened.header("Date"))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return at if at.tzinfo else None

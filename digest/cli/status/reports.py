@@ -60,8 +60,7 @@ def _day_cells(report: "DayReport") -> tuple[object, ...]:
     return (report.day, report.issue.kind, *counts, report.why)
 
 
-@with_json
-def bounces(domain: Domain = "", about: About = None, since: Since = None, limit: Limit = 50) -> None:
+def bounces(domain: str, about: RefusalClass | None, since: date | None, limit: int) -> None:
     """Show what mail servers refused: sums by code and by domain, and the newest refusals."""
     from digest.monitoring.refusals import LATELY, RefusalSearch, refusal_sums, refusals
 

@@ -1,0 +1,117 @@
+"""How well reports are read, on samples with labels, and how many a second.
+
+Rules are written with the half of the samples in view whose SHA-256 begins with an even byte; the others only judge.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from digest.bounces.reading import read
+from digest.bounces.report import ReportKind
+
+Label = dict[str, Any]
+
+
+@dataclass
+class Half:
+    """Counts over the samples of one half."""
+
+    files: int = 0
+    kinds: int = 0
+    kinds_right: int = 0
+    complaints: int = 0
+    complaints_right: int = 0
+    recipients: int = 0
+    recipients_right: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, name: str, labels: list[Label], message: bytes) -> None:
+        self.files += 1
+        reports = read(message)
+        if "addresses" in labels[0]:
+            expected = {address.lower() for label in labels for address in label["addresses"]}
+            self.recipients += 1
+            self.recipients_right += expected == {(report.recipient or "").lower() for report in reports}
+            return
+        wanted, got = Counter(map(expected_kind, labels)), Counter(report.kind for report in reports)
+        self.kinds += len(labels)
+        self.kinds_right += (wanted & got).total()
+        self.complaints += wanted[ReportKind.COMPLAINT]
+        self.complaints_right += min(wanted[ReportKind.COMPLAINT], got[ReportKind.COMPLAINT])
+        if wanted != got:
+            self.wrong.append(name)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "files": self.files,
+            "kind": {"right": self.kinds_right, "of": self.kinds},
+            "complaint": {"right": self.complaints_right, "of": self.complaints},
+            "recipient": {"right": self.recipients_right, "of": self.recipients},
+        }
+
+
+def expected_kind(label: Label) -> ReportKind:
+    """What a label means here; a report on failed authentication (RFC 6591) is nobody's complaint."""
+    if label["feedbacktype"]:
+        return ReportKind.NONE if label["feedbacktype"] == "auth-failure" else ReportKind.COMPLAINT
+    if label["reason"] in ("delivered", "vacation"):
+        return ReportKind.NONE
+    return ReportKind.HARD if label["hardbounce"] else ReportKind.SOFT
+
+
+def samples(data: Path) -> Iterator[tuple[str, list[Label], bytes, bool]]:
+    """Name, labels, message, and whether rules may be written with it in view."""
+    labels: dict[str, list[Label]] = {}
+    for file in ("sisimai_expected.jsonl", "flufl_expected.jsonl"):
+        for line in (data / file).read_text().splitlines():
+            label = json.loads(line)
+            labels.setdefault(label["file"], []).append(label)
+    for name, of_file in labels.items():
+        message = (data / name).read_bytes()
+        yield name, of_file, message, sha256(message).digest()[0] % 2 == 0
+
+
+def measure(data: Path) -> tuple[Half, Half, float]:
+    """The half in view, the half kept back, and reports read in a second of CPU time."""
+    halves = Half(), Half()
+    kept = list(samples(data))
+    begun = time.process_time()
+    for name, labels, message, in_view in kept:
+        halves[0 if in_view else 1].add(name, labels, message)
+    return *halves, len(kept) / (time.process_time() - begun)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/bounces"))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if not (options.data / "sisimai_expected.jsonl").is_file():
+        sys.exit(3)
+    in_view, kept_back, speed = measure(options.data)
+    document = {
+        "in_view": in_view.as_dict() | {"wrong": in_view.wrong},
+        "kept_back": kept_back.as_dict(),
+        "reports_per_cpu_second": round(speed),
+    }
+    if options.json:
+        print(json.dumps(document))
+        return
+    for name, half in (("in view", in_view), ("kept back", kept_back)):
+        print(
+            f"{name}: {half.files} files; kind {half.kinds_right} of {half.kinds}, complaints "
+            f"{half.complaints_right} of {half.complaints}, recipients {half.recipients_right} of {half.recipients}"
+        )
+    print(f"{speed:.0f} reports per second of CPU time")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What a refusal means, from its enhanced code, its words and the SMTP command that was refused."""
+
+import re
+
+from digest.bounces.reading import codes
+from digest.bounces.reading.cause import LASTING, Cause
+from digest.bounces.reading.commands import SmtpCommand, refused
+from digest.bounces.reading.phrases import ADDRESS, EXPLICIT, PASSING, TRANSPORT, compiled
+
+_PASSING, _ADDRESS, _TRANSPORT = compiled(PASSING), compiled(ADDRESS), compiled(TRANSPORT)
+
+_BY_CODE = {
+    "1.0": Cause.USER_UNKNOWN,
+    "1.1": Cause.USER_UNKNOWN,
+    "1.2": Cause.HOST_UNKNOWN,
+    "1.3": Cause.USER_UNKNOWN,
+    "1.6": Cause.MOVED,
+    "1.10": Cause.NO_MAIL,
+    "2.1": Cause.DISABLED,
+    "2.2": Cause.MAILBOX_FULL,
+    "2.3": Cause.CONTENT,
+    "3.4": Cause.CONTENT,
+    "4.4": Cause.HOST_UNKNOWN,
+    "4.7": Cause.EXPIRED,
+    "7.13": Cause.DISABLED,
+}
+_BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
+_TAKES_NO_MAIL = ("521", "556")  # RFC 7504
+_OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
+
+_LINK, _MAIL_ADDRESS, _NUMBER = r"https?://\S+", r"[^\s@]{0,99}@\S{0,300}", r"\[[\w.: ]{1,60}\]"
+_HOST = r"(?<![\w.])[\w-]{1,63}(?:\.[\w-]{1,63}){2,9}(?!\w)"
+_NOT_PROSE = re.compile(f"{_LINK}|{_MAIL_ADDRESS}|{_HOST}|{_NUMBER}")
+_SPACES = re.compile(r"[\s*_>|<\"]+")
+# Outlook.com's answers for an address that does not exist, which other servers give for much else.
+_OUTLOOK = re.compile(r"recipient address rejected: access denied|requested action not taken: mailbox unavailable")
+
+
+_PLAINLY_UNKNOWN = re.compile(
+    r"user unknown|unknown user|no such|not exist|not found|unknown recipient|recipient unknown"
+)
+
+
+def prose(diagnostic: str) -> str:
+    """The words of a diagnostic, in lower case, without addresses, links and host names."""
+    return _SPACES.sub(" ", _NOT_PROSE.sub(" x ", diagnostic[:2000])).lower()
+
+
+def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
+    """Why it was refused; `context` is the rest of the notice, which may show the SMTP command."""
+    words, exact = prose(diagnostic), status in _OF_ADDRESS
+    passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
+    if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(words):
+        return Cause.USER_UNKNOWN
+    if codes.reply(diagnostic) in _TAKES_NO_MAIL:
+        return Cause.NO_MAIL
+    if status == "5.2.1" and not _PLAINLY_UNKNOWN.search(words):
+        return passing or Cause.DISABLED
+    if exact and address and passing is not Cause.MAILBOX_FULL:
+        return address
+    if passing:
+        return passing
+    if address or coded in LASTING:
+        return _of_address(address or coded, exact, status, diagnostic, context)
+    return coded if coded is not Cause.UNKNOWN else _first(_TRANSPORT, words) or Cause.UNKNOWN
+
+
+def _of_address(address: Cause, exact: bool, status: str | None, diagnostic: str, context: str) -> Cause:
+    """The same, unless the sender was refused, or the whole message with the words for an unknown user."""
+    if exact or EXPLICIT.search(prose(diagnostic)):
+        return address
+    command = refused(diagnostic, context)
+    if command is SmtpCommand.SENDER:
+        return Cause.POLICY
+    if address is not Cause.USER_UNKNOWN or status == "5.1.0":
+        return address
+    by_server_itself = command is SmtpCommand.UNSHOWN and codes.reply(diagnostic) in (None, "553")
+    by_policy = bool(status and status.startswith("5.7."))
+    return address if (command is SmtpCommand.RECIPIENT or by_server_itself) and not by_policy else Cause.HIDDEN
+
+
+def by_code(status: str | None) -> Cause:
+    """The cause that an enhanced code stands for."""
+    if not status:
+        return Cause.UNKNOWN
+    _, subject, detail = status.split(".", 2)
+    return _BY_CODE.get(f"{subject}.{detail}", _BY_SUBJECT.get(subject, Cause.UNKNOWN))
+
+
+def _first(table: tuple[tuple[Cause, re.Pattern[str]], ...], words: str) -> Cause | None:
+    return next((named for named, pattern in table if pattern.search(words)), None)

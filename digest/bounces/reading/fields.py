@@ -1,0 +1,86 @@
+"""Blocks of "Name: value" lines as RFC 3464 and RFC 5965 use them."""
+
+import re
+
+MAX_BLOCKS = 200
+
+_FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]?(.*)")
+_ADDRESS = re.compile(r"[^\s<>@,;:\"'()\[\]]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?")
+_QUOTED = re.compile(r'"[^"@\n]{1,64}"@[A-Za-z0-9][A-Za-z0-9._-]{0,250}')
+_REFUSED = re.compile(r"(?:<<< ?)?(5\d\d)[ -]")
+
+Block = dict[str, str]  # names in lower case; of a repeated field the first value
+
+
+def blocks(text: str) -> list[Block]:
+    """Each group of field lines that an empty line ends."""
+    done: list[Block] = []
+    block: Block = {}
+    name = ""
+    for line in text.splitlines():
+        if not line.strip():
+            if block:
+                done.append(block)
+            block, name = {}, ""
+            if len(done) >= MAX_BLOCKS:
+                return done
+        elif line[0] in " \t" and name:
+            block[name] = f"{block[name]} {line.strip()}"[:2000]
+        elif match := _FIELD.match(line.strip()):
+            name = match[1].lower()
+            block.setdefault(name, match[2].strip()[:2000])
+        elif name:
+            block[name] = f"{block[name]} {line.strip()}"[:2000]
+    return [*done, block] if block else done
+
+
+def address(value: str) -> str | None:
+    """The address in a field such as "rfc822; ann@example.org" or "<ann@example.org>"."""
+    value = value[:1000].split(";", 1)[-1] if ";" in value[:40] else value[:1000]
+    match = _ADDRESS.search(value) or _QUOTED.search(value)
+    return match[0].strip(".") if match else None
+
+
+def addresses(text: str) -> list[str]:
+    """All addresses in a text, in order, without repetition."""
+    return list(dict.fromkeys(match[0].strip(".") for match in _ADDRESS.finditer(text)))
+
+
+def first_address(text: str) -> int:
+    """Where the first address ends; the end of the text if it has none."""
+    match = _ADDRESS.search(text)
+    return match.end() if match else len(text)
+
+
+def about(notice: str, recipient: str, recipients: list[str]) -> str:
+    """What a notice says from this address on, up to the next of the recipients."""
+    lower, named = notice.lower(), recipient.lower()
+    leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
+    start = leading.start() if leading else lower.find(named)
+    if start < 0:
+        return notice[:1500]
+    line, after = lower.rfind("\n", 0, start) + 1, start + len(named)
+    others = [re.escape(other.lower()) for other in recipients if other.lower() != named]
+    following = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*(?:{'|'.join(others)})", lower[after:]) if others else None
+    end = after + following.start() if following else len(notice)
+    return notice[line : min(end, line + 1500)]
+
+
+def refusal(words: str) -> str:
+    """Of a transcript with several replies the first that refuses, with its continuation; else all of it."""
+    lines = words.splitlines()
+    first = next((number for number, line in enumerate(lines) if _REFUSED.match(line)), None)
+    if first is None or not any(_REFUSED.match(line) for line in lines[first + 1 :]):
+        return words
+    code = _code(lines[first])
+    kept = [lines[first]]
+    for line in lines[first + 1 : first + 12]:
+        if not line.startswith((" ", "\t")) and _code(line) != code:
+            break
+        kept.append(line)
+    return "\n".join([*(line for line in lines[:first] if line.startswith(">>>")), *kept])
+
+
+def _code(line: str) -> str | None:
+    match = _REFUSED.match(line)
+    return match[1] if match else None

@@ -1,0 +1,41 @@
+"""Hard, soft or none, from the action, the codes and the words of a report."""
+
+from digest.bounces.reading import causes, codes
+from digest.bounces.reading.cause import LASTING, Cause
+from digest.bounces.report import ReportKind
+
+_DELIVERED = ("delivered", "relayed", "expanded")
+
+
+def judge(action: str, status: str | None, diagnostic: str, context: str = "") -> tuple[ReportKind, str | None]:
+    """Kind and best enhanced code of a failure or delay, as RFC 3464 describes it or as a notice tells it."""
+    action = action.lower()
+    best = best_status(status, diagnostic)
+    if action.startswith(_DELIVERED) or (
+        best and best.startswith("2.") and not action.startswith(("failed", "delayed"))
+    ):
+        return ReportKind.NONE, best
+    if action.startswith("delayed") or _temporary(best, diagnostic):
+        return ReportKind.SOFT, best
+    why = causes.cause(best, diagnostic, context)
+    if why is Cause.UNKNOWN and context:
+        why = causes.cause(best, context)
+    return (ReportKind.HARD if why in LASTING else ReportKind.SOFT), best
+
+
+def best_status(status: str | None, diagnostic: str) -> str | None:
+    """The more exact code of two: of the server that reports, and in the words of the one that refused."""
+    inner = codes.enhanced(diagnostic)
+    if status and inner and inner.startswith("2."):
+        return status
+    return max((code for code in (inner, status) if code), key=codes.exactness, default=None)
+
+
+def _temporary(status: str | None, diagnostic: str) -> bool:
+    reply = codes.reply(diagnostic)
+    return (status or "")[:1] == "4" or (not status and (reply or "")[:1] == "4")
+
+
+def may_last(diagnostic: str) -> bool:
+    """Whether its words leave it possible that the address is wrong for good."""
+    return causes.cause(codes.enhanced(diagnostic), diagnostic, "RCPT TO") in (*LASTING, Cause.UNKNOWN)

@@ -1,0 +1,136 @@
+"""Opens a message within fixed bounds: size, number of parts, depth; never raises on a malformed one."""
+
+import re
+from dataclasses import dataclass
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
+from html import unescape
+
+MAX_BYTES = 256 * 1024  # reports come before the message they quote
+MAX_TEXT = 32 * 1024
+MAX_PARTS = 40
+MAX_LINE = 1000  # of SMTP; what is longer was not written by a mail server for people
+
+_TYPES = re.compile(rb"content-type\s*:", re.IGNORECASE)
+_TAGS = re.compile(r"<(?:style|script)\b[^>]{0,500}>[^<]*|<[^<>]{0,500}>", re.IGNORECASE)
+_BREAKS = re.compile(r"<(?:br|p|div|tr|td|li|h\d)\b[^<>]{0,500}>", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Part:
+    kind: str  # content type, lower case
+    text: str
+
+
+@dataclass(frozen=True)
+class OpenedMessage:
+    parsed: Message
+    parts: tuple[Part, ...]
+    raw: bytes  # as far as they were looked at
+
+    def header(self, name: str) -> str:
+        """The first header of that name, decoded, on one line; empty if there is none."""
+        raw = (value for key, value in self.parsed.raw_items() if key.lower() == name.lower())
+        return decoded(next(raw, ""))
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        return [part.text for part in self.parts if part.kind in kinds]
+
+
+def open_message(message: bytes) -> OpenedMessage:
+    message = _bounded(message)
+    try:
+        parsed = BytesParser(policy=compat32).parsebytes(message)
+        parts = tuple(_parts(parsed))
+    except (ValueError, LookupError, AttributeError, TypeError, IndexError, RecursionError):  # of the email package
+        parsed, parts = Message(), (Part("text/plain", message.decode("utf-8", "replace")),)
+    return OpenedMessage(parsed, parts, message)
+
+
+def short(text: str) -> str:
+    """The first lines, each cut to MAX_LINE, so that any pattern searches them in a bounded time."""
+    return "\n".join(line[:MAX_LINE] for line in text[:MAX_TEXT].splitlines())
+
+
+def decoded(value: object) -> str:
+    """A header as text; bytes that fit no charset become replacement characters."""
+    text = " ".join(str(value)[:MAX_LINE].split())
+    if "=?" not in text:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        pieces = [
+            piece if isinstance(piece, str) else _text(piece, charset or "utf-8")
+            for piece, charset in decode_header(text)
+        ]
+    except (ValueError, LookupError):
+        return text
+    return " ".join("".join(pieces).split())
+
+
+def _bounded(message: bytes) -> bytes:
+    """Cut where the limits are reached, with line ends as LF."""
+    message = message[:MAX_BYTES].replace(b"\r\n", b"\n").lstrip(b"\n")
+    for number, found in enumerate(_TYPES.finditer(message)):
+        if number == MAX_PARTS:
+            return message[: found.start()]
+    return message
+
+
+_FIELDS = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
+
+
+def _parts(parsed: Message) -> list[Part]:
+    parts: list[Part] = []
+    waiting = [parsed]
+    while waiting and len(parts) < MAX_PARTS:
+        part = waiting.pop(0)
+        kind, payload = part.get_content_type().lower(), part.get_payload()
+        if kind in _FIELDS:
+            parts.append(Part(kind.replace("global-", ""), _blocks(part)))
+        elif kind.startswith("multipart/") and isinstance(payload, list):
+            waiting[:0] = [inner for inner in payload if isinstance(inner, Message)]
+        elif not isinstance(payload, list):  # what a quoted message contains is not the report's
+            parts.append(Part(kind, _content(part, kind)))
+    return parts
+
+
+def _blocks(part: Message) -> str:
+    """The field blocks of a delivery status, which the email package has split into messages, as text again."""
+    payload = part.get_payload()
+    if not isinstance(payload, list):
+        return _content(part, "text/plain")
+    if part.get("Content-Transfer-Encoding", "7bit").strip().lower() in ("base64", "quoted-printable"):
+        whole = Message()
+        whole["Content-Transfer-Encoding"] = part["Content-Transfer-Encoding"]
+        whole.set_payload("\n\n".join(_fields(block) for block in payload if isinstance(block, Message)))
+        return _content(whole, "text/plain")
+    return "\n\n".join(_fields(block) for block in payload if isinstance(block, Message))
+
+
+def _fields(block: Message) -> str:
+    lines = "\n".join(f"{name}: {value}" for name, value in block.items())
+    payload = block.get_payload()
+    return f"{lines}\n{payload}".lstrip("\n") if payload and isinstance(payload, str) else lines
+
+
+def _content(part: Message, kind: str) -> str:
+    payload = part.get_payload(decode=True)
+    text = _text(payload if isinstance(payload, bytes) else b"", part.get_param("charset") or "utf-8")
+    return as_text(text) if kind == "text/html" else text
+
+
+def as_text(html: str) -> str:
+    """HTML without its tags, a line for each block."""
+    return unescape(_TAGS.sub("", _BREAKS.sub("\n", html)))
+
+
+def _text(content: bytes, charset: object) -> str:
+    name = str(charset).strip("\"' ").lower()
+    if name.startswith("iso-2022") and b"\x1b" not in content:
+        name = "utf-8"
+    try:
+        return content.decode(name, "replace")
+    except (LookupError, ValueError):
+        return content.decode("utf-8", "replace")

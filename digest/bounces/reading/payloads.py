@@ -1,0 +1,81 @@
+"""JSON that providers send about bounces and complaints, as a webhook or inside a message."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from digest.bounces.reading import codes, judging
+from digest.bounces.report import Report, ReportKind
+
+
+def first_json(text: str) -> object:
+    """The value that the text begins with; None if it begins with no JSON or one nested too deeply."""
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def parse_json(text: str) -> object:
+    """The value, or None for what is no JSON or is nested too deeply."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def ses_reports(notification: object) -> list[Report]:
+    """Of Amazon SES: bounces and complaints for each recipient, none for a delivery."""
+    value = mapping(notification)
+    if isinstance(value.get("Message"), str):  # the envelope of SNS
+        value = mapping(parse_json(value["Message"]))
+    kind = str(value.get("notificationType") or value.get("eventType") or "").lower()
+    mail = mapping(value.get("mail"))
+    if kind == "bounce":
+        bounce = mapping(value.get("bounce"))
+        reports = [_ses_bounce(bounce, mapping(one)) for one in sequence(bounce.get("bouncedRecipients"))]
+    elif kind == "complaint":
+        people = sequence(mapping(value.get("complaint")).get("complainedRecipients"))
+        reports = [Report(ReportKind.COMPLAINT, recipient=text(mapping(one).get("emailAddress"))) for one in people]
+    elif kind == "delivery":
+        reports = [Report(ReportKind.NONE, recipient=text(one)) for one in sequence(mail.get("destination"))]
+    else:
+        return []
+    return [_with_origin(report, mail) for report in reports]
+
+
+def _ses_bounce(bounce: Mapping[str, Any], recipient: Mapping[str, Any]) -> Report:
+    diagnostic = text(recipient.get("diagnosticCode")) or ""
+    status = codes.enhanced(text(recipient.get("status")) or "")
+    kind, best = judging.judge(
+        text(recipient.get("action")) or "failed", status, diagnostic.partition(";")[2] or diagnostic
+    )
+    if not diagnostic:
+        lasting = bounce.get("bounceType") == "Permanent" and bounce.get("bounceSubType") in ("General", "NoEmail")
+        kind = ReportKind.HARD if lasting else ReportKind.SOFT
+    elif bounce.get("bounceType") == "Transient":
+        kind = ReportKind.SOFT
+    return Report(kind, best, text(recipient.get("emailAddress")), diagnostic)
+
+
+def _with_origin(report: Report, mail: Mapping[str, Any]) -> Report:
+    headers = {
+        str(mapping(one).get("name")).lower(): text(mapping(one).get("value")) for one in sequence(mail.get("headers"))
+    }
+    identity = headers.get("message-id") or text(mapping(mail.get("commonHeaders")).get("messageId"))
+    return Report(
+        report.kind, report.status, report.recipient, report.diagnostic, message_id=identity,
+        token=headers.get("x-digest-token") or text(mail.get("source")), reporter="Amazon SES",
+    )  # fmt: skip
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> list[Any]:
+    return value[:1000] if isinstance(value, list) else []
+
+
+def text(value: object) -> str | None:
+    return value[:2000] if isinstance(value, str) and value else None

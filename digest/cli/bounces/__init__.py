@@ -1,0 +1,1 @@
+"""The commands bounce and bounces …"""
