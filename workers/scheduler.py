@@ -9,6 +9,7 @@
 |          |                  | and carries out requests that an ended web process left over               |
 | finish   | every 15 seconds | publishes that issues of which nothing waits any more are finished         |
 | notices  | every 15 seconds | queues a notice to all subscribers that an operator has sent               |
+| bounces  | each minute      | takes in what waits in the Maildir and the IMAP mailbox for delivery reports |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
@@ -38,6 +39,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from digest import clock, wiring
+from digest.bounces.intake.everywhere import take_everywhere
+from digest.bounces.intake.taking import Taker
 from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
 from digest.issues.old_pools import shrink_old_pools
@@ -47,6 +50,7 @@ from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
+from digest.mail.failures import forget_old_failures
 from digest.mail.notices import queue_next
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.retention.run import delete_old
@@ -60,6 +64,7 @@ from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
 from digest.subscribers.growth import count_days, largest_domains, store_days
 from digest.subscribers.subscriptions import purge_pending
+from digest.subscribers.suppressions import lift_expired
 from workers.tasks import MESSAGES_A_TASK
 
 log = structlog.get_logger()
@@ -97,6 +102,7 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
         (jobs.sweep, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.finish, "interval", {"seconds": _FINISH_SECONDS}),
         (jobs.notices, "interval", {"seconds": jobs.settings.sweep_seconds}),
+        (jobs.bounces, "interval", {"minutes": 1}),
         (jobs.profiles, "interval", {"minutes": 1}),
         (jobs.fit, "interval", {"minutes": 10}),
         (jobs.similar, "interval", {"minutes": 5}),
@@ -198,6 +204,13 @@ class Jobs:
             log.info("a notice is queued", candidates=candidates)
             wiring.hint(self.settings)(min(MOST_HINTS, math.ceil(candidates / MESSAGES_A_TASK)))
 
+    def bounces(self) -> None:
+        """Take in the delivery reports and complaints that wait."""
+        if sources := self.settings.bounce_sources:
+            count = take_everywhere(sources, Taker(self._engine, self.settings.secret_keys, clock.now))
+            if count:
+                log.info("delivery reports are taken in", messages=count)
+
     def profiles(self) -> None:
         """Bring subscribers' profiles up to date with their feedback."""
         refresh_profiles(self._engine, clock.now())
@@ -223,6 +236,8 @@ class Jobs:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
             forget_old(connection, clock.now(), timedelta(days=self.settings.keep_webhooks_days))
+            lift_expired(connection, clock.now())
+            forget_old_failures(connection, clock.now())
         self._count()
         remove_traces(self._engine, clock.now())
         shrink_old_pools(self._engine, clock.now())

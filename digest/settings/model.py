@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.clock import CLOCK_FILE
+from digest.settings.bounces import BounceSettings
 from digest.settings.console import ConsoleSettings
 from digest.settings.environment import (
     FILE_VARIABLE,
@@ -31,6 +32,7 @@ from digest.settings.retention import RetentionSettings
 from digest.smtp import Relay, is_loopback, parse_relay
 
 if TYPE_CHECKING:  # the help text should not wait for it
+    from digest.bounces.intake.everywhere import BounceSources
     from digest.mail.throttle.limits import Limits
 
 # In the order of an installation.
@@ -39,6 +41,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     StorageSettings,
     SenderSettings,
     SmtpSettings,
+    BounceSettings,
     SourceSettings,
     CutSettings,
     ProcessSettings,
@@ -53,6 +56,7 @@ class Settings(
     StorageSettings,
     SenderSettings,
     SmtpSettings,
+    BounceSettings,
     SourceSettings,
     CutSettings,
     ProcessSettings,
@@ -106,6 +110,15 @@ class Settings(
             self.warm_up_first_day,
             self.requested_per_hour,
         )
+
+    @property
+    def bounce_sources(self) -> "BounceSources":
+        """Where what bounces waits to be taken in."""
+        from digest.bounces.intake.everywhere import BounceSources
+        from digest.bounces.intake.imap import parse_mailbox
+
+        url = self.bounce_imap_url.get_secret_value()
+        return BounceSources(self.bounce_maildir, parse_mailbox(url) if url else None, self.bounce_imap_move_to)
 
     @property
     def alarm_relays(self) -> tuple[Relay, ...]:

@@ -20,8 +20,8 @@ class Suppression:
     reason: str
     detail: str
     created_at: datetime
-    source: str  # as in SuppressionTerms
-    expires_at: datetime | None
+    source: str = ""  # as in SuppressionTerms
+    expires_at: datetime | None = None
     address: str | None = None  # None where nobody with it is stored
 
 

@@ -20,7 +20,7 @@ from digest.resources import resource
 from digest.settings import Settings
 from digest.settings.composing import mail_context
 from digest.subscribers.admission import Admission
-from digest.web import console, inbox
+from digest.web import console, inbox, provider_webhooks
 from digest.web.api.access import PATH as API
 from digest.web.api.app import create_api, problem_response
 from digest.web.assets import Assets
@@ -64,6 +64,7 @@ def create_app(
     app.mount(API, create_api(app.state))
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))
+    app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
     # Routes are tried in this order, each for some time: those that are asked for most come first.
     for room in (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions):
         app.include_router(room.router, dependencies=[Depends(migrated)])

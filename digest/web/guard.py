@@ -18,6 +18,7 @@ MAX_BODY = 16_384
 MAX_API_BODY = 65_536  # preferences may be written with six characters for each one
 MAX_BODY_OF_NOTICE = 262_144  # its text in several languages; a Chinese character takes nine bytes
 _NOTICE = re.compile(r"/console/notices/\w+")
+_PROVIDER = re.compile(r"/bounces/\w+")  # webhooks of email providers; those of Amazon are up to 256 KiB
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {more}form-action 'self'; "
@@ -117,7 +118,8 @@ def _max_body(scope: Scope) -> int:
     """The largest body that its endpoint takes."""
     if IS_API.match(scope["path"]):
         return MAX_API_BODY
-    return MAX_BODY_OF_NOTICE if _NOTICE.fullmatch(scope["path"]) else MAX_BODY
+    is_large = _NOTICE.fullmatch(scope["path"]) or _PROVIDER.fullmatch(scope["path"])
+    return MAX_BODY_OF_NOTICE if is_large else MAX_BODY
 
 
 def _limited(receive: Receive, most: int) -> Receive:

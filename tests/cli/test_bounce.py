@@ -2,10 +2,15 @@
 
 import json
 
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from digest.cli.main import app
+from digest.database.engine import read_only
+from digest.database.tables import bounce_counts
+from digest.settings import settings
 from tests.bounces.reading.messages import dsn, failed, notice
+from tests.support.imap_server import imap_server
 
 HARD = dsn(failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown"))
 SOFT = dsn(failed("bob@example.net", "5.2.2", "552 5.2.2 Mailbox full"))
@@ -49,3 +54,31 @@ def test_a_missing_file_is_exit_code_2_and_one_line(command, tmp_path):
 def test_stdin_is_read_too():
     done = CliRunner().invoke(app, ["bounce", "-", "--json"], input=HARD)
     assert json.loads(done.stdout) == [HARD_ROW]
+
+
+def test_a_piped_message_is_taken_in(run, engine):
+    done = CliRunner().invoke(app, ["bounces", "receive", "--json"], input=HARD)
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"proofs": ["unproved"], "dry_run": False})
+    with read_only(engine) as connection:
+        assert connection.scalars(select(bounce_counts.c.reports)).all() == [1]
+
+
+def test_a_mail_server_tries_again_if_a_piped_message_cannot_be_stored(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", f"sqlite:///{tmp_path}/none/digest.sqlite")
+    monkeypatch.setenv("DIGEST_SECRET_KEY", "x" * 40)
+    done = CliRunner().invoke(app, ["bounces", "receive"], input=HARD)
+    assert done.exit_code == 75
+
+
+def test_what_waits_in_the_mailboxes_of_the_settings_is_taken_in(run, monkeypatch, tmp_path):
+    for folder in ("cur", "new", "tmp"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "new" / "1").write_bytes(HARD)
+    assert run("bounces", "collect").exit_code == 1  # NotReady, which main() makes exit code 3
+    monkeypatch.setenv("DIGEST_BOUNCE_MAILDIR", str(tmp_path))
+    with imap_server(SOFT) as server:
+        monkeypatch.setenv("DIGEST_BOUNCE_IMAP_URL", server.url)
+        settings.cache_clear()
+        assert json.loads(run("bounces", "collect", "--dry-run", "--json").stdout) == {"messages": 2, "dry_run": True}
+        assert json.loads(run("bounces", "collect", "--json").stdout) == {"messages": 2, "dry_run": False}
+        assert json.loads(run("bounces", "collect", "--json").stdout) == {"messages": 0, "dry_run": False}

@@ -34,3 +34,8 @@ def best_status(status: str | None, diagnostic: str) -> str | None:
 def _temporary(status: str | None, diagnostic: str) -> bool:
     reply = codes.reply(diagnostic)
     return (status or "")[:1] == "4" or (not status and (reply or "")[:1] == "4")
+
+
+def may_last(diagnostic: str) -> bool:
+    """Whether its words leave it possible that the address is wrong for good."""
+    return causes.cause(codes.enhanced(diagnostic), diagnostic, "RCPT TO") in (*LASTING, Cause.UNKNOWN)

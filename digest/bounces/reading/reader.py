@@ -1,5 +1,6 @@
 """One message in, one report for each recipient out."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ from digest.bounces.reading.payloads import first_json, ses_reports
 from digest.bounces.reading.quoting import Quoted, notice_and_rest, quoted
 from digest.bounces.report import Report, ReportKind
 
+_DAEMON = re.compile(r"mailer-?daemon|postmaster", re.IGNORECASE)
 _DIAGNOSTIC = 500  # characters kept of what a server said
 _SENT_TO = ("X-Original-To", "Envelope-To", "To", "Delivered-To")
 
@@ -23,13 +25,32 @@ def read(message: bytes, *, return_path: str | None = None) -> list[Report]:
     notice, rest = notice_and_rest(short(_notice_text(opened)))
     original = quoted(opened, rest)
     reports = _reports(opened, notice, original) or [Report(ReportKind.NONE)]
-    sent_to = return_path or next((to for name in _SENT_TO if (to := address(opened.header(name)))), None)
+    sent_to = return_path or _sent_to(opened)
     return [_completed(report, opened, original, sent_to) for report in reports]
 
 
 def _reports(opened: OpenedMessage, notice: str, original: Quoted) -> list[Report]:
     found = complaints(opened, original) or ses_reports(_json(_notice_text(opened))) or delivery_reports(opened, notice)
     return found or (notice_reports(opened, notice, original) if is_notice(opened, notice) else [])
+
+
+def is_automatic(message: bytes) -> bool:
+    """Whether a machine wrote it (RFC 3834), as a list, a vacation notice or a report, and no person."""
+    opened = open_message(message)
+    submitted, precedence = opened.header("Auto-Submitted").lower(), opened.header("Precedence").lower()
+    return (
+        submitted not in ("", "no")
+        or precedence in ("bulk", "junk", "list", "auto_reply")
+        or opened.header("Return-Path") == "<>"
+        or any(name in opened.parsed for name in ("List-Id", "X-Autoreply", "X-Failed-Recipients"))
+        or bool(_DAEMON.search(opened.header("From")))
+    )
+
+
+def _sent_to(opened: OpenedMessage) -> str | None:
+    """The address it was sent to: of several the first with a plus, since that may carry a token."""
+    named = [to for name in _SENT_TO if (to := address(opened.header(name)))]
+    return next((to for to in named if "+" in to), named[0] if named else None)
 
 
 def _notice_text(opened: OpenedMessage) -> str:

@@ -2,6 +2,7 @@
 
 import typer
 
+from digest.cli.bounces import freezing, intake
 from digest.cli.output import with_json
 from digest.cli.status import reports
 from digest.cli.status.reports import About, Domain, Limit, Since
@@ -19,3 +20,7 @@ def show(
     """Show what mail servers refused: sums by code and by domain, and the newest refusals."""
     if context.invoked_subcommand is None:
         reports.bounces(domain, about, since, limit)
+
+
+for _command in (intake.receive, intake.collect, freezing.unfreeze):
+    bounces.command()(_command)

@@ -13,11 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 
 from digest.database.dialect import in_list, insert_new, insert_rows
+from digest.database.engine import note
 from digest.database.tables import consents, deliveries, spellings, subscribers, suppressions
 from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.ledger.queueing import new_row
+from digest.ledger.replay_log import Entry
 from digest.subscribers import store
 from digest.subscribers.imports.people import ListedPerson
 from digest.subscribers.mailboxes import CONFIRMATION_LIMITS, Mailbox
@@ -94,8 +96,8 @@ class Decisions:
             batch.asked[mailbox.key] = (mailbox, day)
         batch.new.append(person)
         if suppression:
-            since, why = person.suppression or (now, store.IMPORT)
-            batch.suppressed.append(Suppression(person.mailbox.key, str(suppression), why, since))
+            as_listed = person.suppression or Suppression(person.mailbox.key, "", store.IMPORT, now)
+            batch.suppressed.append(replace(as_listed, reason=str(suppression)))
         outcome = RowOutcome.SUPPRESSED if suppression else RowOutcome.NEW
         batch.counts[RowOutcome.LEFT if status is Status.UNSUBSCRIBED else outcome] += 1
 
@@ -238,9 +240,11 @@ def _skip_numbers(connection: Connection, last: int) -> None:
 
 def _store_suppressions(connection: Connection, rows: Sequence[Suppression]) -> None:
     if rows:
-        names = ("key", "reason", "detail", "created_at")
+        names = ("key", "reason", "detail", "created_at", "source", "expires_at")
         values = [{name: getattr(row, name) for name in names} for row in rows]
         connection.execute(insert_new(connection, suppressions), values)
+        for row in rows:
+            note(connection, {"what": Entry.SUPPRESSED, "key": row.key, "reason": row.reason})
 
 
 def _store_others(connection: Connection, people: Iterable[ListedPerson], ids: Mapping[str, int]) -> None:

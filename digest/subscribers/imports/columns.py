@@ -15,7 +15,7 @@ PREFERENCES = tuple(field.name for field in fields(Preferences))
 COLUMNS = (
     "email", "status", *PREFERENCES, "created_at", "confirmed_at", "suppressed", "changed_at", "requested_at",
     "requested_from", "form", "confirmed_from", "other_consents", "link_version", "number", "suppressed_at",
-    "suppressed_because", "key", "key_id",
+    "suppressed_because", "suppressed_by", "suppressed_until", "key", "key_id",
 )  # fmt: skip
 CONFIRMED_ELSEWHERE = "confirmed_elsewhere"  # when, as another program says
 FREE_TEXT = frozenset(("form", "suppressed_because"))  # kept as it is, with spaces around it

@@ -58,18 +58,19 @@ def count_exported(connection: Connection) -> int:
 
 
 _IS_DELETED = ~exists().where(subscribers.c.key == suppressions.c.key)
-_SUPPRESSED = ("suppressed", "suppressed_at", "suppressed_because")
+_SUPPRESSED = ("suppressed", "suppressed_at", "suppressed_because", "suppressed_by", "suppressed_until")
+_COLUMNS = tuple(suppressions.c[name] for name in ("key", "reason", "created_at", "detail", "source", "expires_at"))
 
 
 def _cells(row: Row[Any], suppressed: Sequence[str] | None, others: str | None) -> list[str]:
     number, email, key, status, version, *rest = tuple(row)
     created_at, confirmed_at, changed_at, requested_at = map(_instant, rest[:4])
     form, requested_from, confirmed_from, *preferences = rest[4:]
-    reason, since, why = suppressed or ("", "", "")
+    reason, *about = suppressed or ("", "", "", "", "")
     return [
         harmless(email), status, *_preferences(tuple(preferences)), created_at, confirmed_at, reason, changed_at,
         requested_at, harmless(requested_from), harmless(form), harmless(confirmed_from), others or "", str(version),
-        str(number), since, why, key, "",
+        str(number), *about, key, "",
     ]  # fmt: skip
 
 
@@ -104,25 +105,27 @@ def _other_consents(connection: Connection, first: int, last: int) -> dict[int, 
     return {number: json.dumps(each, ensure_ascii=False) for number, each in others.items()}
 
 
-def _suppressions(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str, str, str]]:
-    columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.created_at, suppressions.c.detail)
-    query = select(*columns).where(in_list(connection, suppressions.c.key, keys))
-    rows = connection.execute(query)
-    return {key: (reason, at.isoformat(), harmless(detail)) for key, reason, at, detail in rows}
+def _suppressions(connection: Connection, keys: Sequence[str]) -> dict[str, Sequence[str]]:
+    rows = connection.execute(select(*_COLUMNS).where(in_list(connection, suppressions.c.key, keys)))
+    return {row.key: _suppressed(row) for row in rows}
 
 
 def _deleted(connection: Connection, key_id: str) -> Iterator[Sequence[str]]:
-    columns = (suppressions.c.key, suppressions.c.reason, suppressions.c.created_at, suppressions.c.detail)
-    query = select(*columns).where(_IS_DELETED).order_by(suppressions.c.key)
-    for key, reason, at, detail in connection.execute(query, execution_options={"yield_per": _AT_ONCE}):
-        cells = dict(zip(_SUPPRESSED, (reason, at.isoformat(), harmless(detail)), strict=True))
-        cells |= {"key": key, "key_id": key_id}
+    query = select(*_COLUMNS).where(_IS_DELETED).order_by(suppressions.c.key)
+    for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}):
+        cells = dict(zip(_SUPPRESSED, _suppressed(row), strict=True)) | {"key": row.key, "key_id": key_id}
         yield [cells.get(name, "") for name in COLUMNS]
 
 
 def _instant_as_read(column: ColumnElement[datetime]) -> ColumnElement[datetime]:
     """An instant as the driver reads it, without the checks of Instant, which take as long as all the rest."""
     return type_coerce(column, DateTime(timezone=True))
+
+
+def _suppressed(row: Any) -> Sequence[str]:
+    """The cells of the columns _SUPPRESSED."""
+    _key, reason, at, detail, source, until = row
+    return reason, at.isoformat(), harmless(detail), harmless(source), _instant(until)
 
 
 def _instant(value: datetime | None) -> str:

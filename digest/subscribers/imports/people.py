@@ -60,7 +60,7 @@ class ListedPerson:
     consent: Consent
     created_at: datetime
     changed_at: datetime | None = None  # None: now
-    suppression: tuple[datetime, str] | None = None  # since when and why; None: now, by the import
+    suppression: Suppression | None = None  # None: now, by the import
     others: tuple[Consent, ...] = ()  # other consents
     link_version: int = 0
     number: int | None = None  # theirs, where the list was written under the same secret key
@@ -103,8 +103,7 @@ class PeopleReader:
             raise ForeignKey(of_key)
         if cells.get("suppressed") not in list(SuppressionReason):
             raise ValueError(f"suppressed {cells.get('suppressed')!r}: write {', '.join(SuppressionReason)}")
-        since = _instant(cells, "suppressed_at", self._how.now) or self._how.now
-        return Suppression(key, cells["suppressed"], cells.get("suppressed_because", ""), since)
+        return _suppression(cells, key, self._how.now)
 
     def person(self, row: Row) -> ListedPerson:
         """The person in a row. Raises ValueError."""
@@ -150,7 +149,6 @@ def _exported(
     consent = _consent(cells, now, created_at)
     number, version = cells.get("number", ""), cells.get("link_version", "")
     is_ours = cells["key"] == mailbox.key and number.isdecimal() and 0 < int(number) <= _LARGEST_NUMBER
-    suppressed_at = _instant(cells, "suppressed_at", now)
     try:
         others = tuple(_consent(each, now, now) for each in json.loads(cells.get("other_consents") or "[]"))
     except (TypeError, AttributeError, json.JSONDecodeError):
@@ -162,7 +160,7 @@ def _exported(
         consent,
         created_at,
         _instant(cells, "changed_at", now) or consent.confirmed_at or created_at,
-        (suppressed_at, cells.get("suppressed_because", "")[:500]) if suppressed_at else None,
+        _suppression(cells, mailbox.key, now) if cells.get("suppressed_at") else None,
         others,
         int(version) if version.isdecimal() and len(version) < 6 else 0,
         int(number) if is_ours else None,
@@ -178,6 +176,16 @@ def _consent(cells: dict[str, Any], now: datetime, requested_at: datetime) -> Co
         _instant(cells, "confirmed_at", now),
         texts["confirmed_from"][:64],
     )
+
+
+def _suppression(cells: dict[str, str], key: str, now: datetime) -> Suppression:
+    """Raises ValueError."""
+    why, source, until = (cells.get(f"suppressed_{name}", "") for name in ("because", "by", "until"))
+    expires_at = instant_of(until) if until else None
+    if until and expires_at is None:
+        raise ValueError(f"suppressed_until {until!r}: write an instant, such as 2026-03-04T06:00:00Z")
+    since = _instant(cells, "suppressed_at", now) or now
+    return Suppression(key, cells.get("suppressed", ""), why[:500], since, source[:20], expires_at)
 
 
 def _instant(cells: dict[str, Any], column: str, now: datetime) -> datetime | None:

@@ -54,7 +54,7 @@ def kinds(message: bytes) -> list[tuple[str, str | None, str | None]]:
     return [(report.kind, report.status, report.recipient) for report in read(message)]
 
 
-def test_a_complaint_names_the_recipient_and_the_envelope_sender_of_our_message() -> None:
+def test_a_complaint_names_the_recipient_and_our_envelope_sender() -> None:
     reports = read(complaint("Feedback-Type: abuse\nUser-Agent: FBL/1\nOriginal-Rcpt-To: <ann@example.net>\n"))
     assert [(report.kind, report.recipient, report.token, report.reporter) for report in reports] == [
         ("complaint", "ann@example.net", "bounces+t0ken@digest.example.org", "FBL/1")

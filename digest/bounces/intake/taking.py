@@ -1,0 +1,32 @@
+"""Takes in what came back: each report in a transaction of its own, so that a way in may let go of it afterwards."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from digest.bounces.effects import Acceptance, accept
+from digest.bounces.reading import is_automatic, read
+from digest.bounces.report import Report
+from digest.database.engine import transaction
+
+
+@dataclass(frozen=True)
+class Taker:
+    """The one entry of all ways in. `keys` sign tokens, newest first."""
+
+    engine: Engine
+    keys: tuple[bytes, ...]
+    now: Callable[[], datetime]
+
+    def message(self, message: bytes, way: str, return_path: str | None = None) -> list[Acceptance]:
+        """Take in a message; what raises leaves it to be taken in again. `return_path`: its envelope recipient."""
+        return self.reports(read(message, return_path=return_path), way, is_automatic(message))
+
+    def reports(self, reports: Iterable[Report], way: str, automatic: bool = True) -> list[Acceptance]:
+        outcomes = []
+        for report in reports:
+            with transaction(self.engine) as connection:
+                outcomes.append(accept(connection, report, way, self.keys, self.now(), automatic))
+        return outcomes

@@ -1,0 +1,1 @@
+"""Webhooks of email providers: their signatures, and what their payloads say."""

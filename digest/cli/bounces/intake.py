@@ -1,0 +1,71 @@
+"""The commands bounces receive and bounces collect: ways in for what comes back by email."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest import clock
+from digest.cli.lookup import open_database
+from digest.cli.options import DryRun
+from digest.cli.output import NotReady, complain, report, with_json
+from digest.settings import settings
+
+if TYPE_CHECKING:
+    from digest.bounces.effects import Acceptance
+    from digest.bounces.intake.taking import Taker
+
+_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a mail server keeps the message and tries again
+
+Recipient = Annotated[
+    str, typer.Option("--recipient", help="Address that the message was sent to, such as ${original_recipient}.")
+]
+
+
+@with_json
+def receive(recipient: Recipient = "", dry_run: DryRun = False) -> None:
+    """Take in one message from stdin, as a mail server pipes it. Exit code 75 if it must try again later."""
+    from digest.bounces.reading import read
+    from digest.bounces.reading.opened import MAX_BYTES
+
+    message = sys.stdin.buffer.read(MAX_BYTES)
+    if dry_run:
+        kinds = [each.kind.value for each in read(message, return_path=recipient or None)]
+        return report({"kinds": kinds, "dry_run": True}, f"It would be taken in as: {', '.join(kinds)}.")
+    try:
+        outcomes = taker().message(message, "pipe", recipient or None)
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the message must not be lost
+        complain(f"not taken in, to be tried again: {problem}", _TRY_AGAIN)
+    return report({"proofs": [each.proof.value for each in outcomes], "dry_run": False}, _summary(outcomes))
+
+
+@with_json
+def collect(dry_run: DryRun = False) -> None:
+    """Take in what waits in the Maildir and the IMAP mailbox of the settings, as the scheduler does each minute."""
+    from digest.bounces.intake.everywhere import take_everywhere, waiting
+
+    sources = settings().bounce_sources
+    if not sources:
+        raise NotReady("Nothing is set to read from. Set DIGEST_BOUNCE_MAILDIR or DIGEST_BOUNCE_IMAP_URL.")
+    try:
+        if dry_run:
+            count = waiting(sources)
+            return report({"messages": count, "dry_run": True}, f"{count} messages would be taken in.")
+        count = take_everywhere(sources, taker())
+    except OSError as problem:
+        raise NotReady(f"{problem}. Check DIGEST_BOUNCE_MAILDIR and DIGEST_BOUNCE_IMAP_URL.") from None
+    return report({"messages": count, "dry_run": False}, f"{count} messages were taken in.")
+
+
+def taker() -> "Taker":
+    """Takes in reports into the database of this command."""
+    from digest.bounces.intake.taking import Taker
+
+    return Taker(open_database(), settings().secret_keys, clock.now)
+
+
+def _summary(outcomes: "Iterable[Acceptance]") -> str:
+    counts = Counter(each.proof.value for each in outcomes)
+    return "Taken in: " + ", ".join(f"{count} {proof}" for proof, count in counts.items())
