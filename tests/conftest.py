@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
 from tests.support.compiled import compile_once
+from tests.support.forks import Fork, ForkServer
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
 
@@ -237,19 +237,24 @@ def chromium(shared_chromium: SharedChromium) -> "Iterator[Browser]":
         yield browser
 
 
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    server = ForkServer(tmp_path_factory.mktemp("forks"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def start_digest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Started]:
+def start_digest(request: pytest.FixtureRequest, tmp_path: Path, fork_server: ForkServer) -> Iterator[Started]:
     """`start_digest("worker", …)` runs `digest worker …` with this test's environment; stopped after the test."""
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[Fork] = []
 
     def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
         if arguments[0] == "worker":
             ran_on(request, "Celery worker processes")
-        command = [Path(sys.executable).with_name("digest"), *arguments]
-        with (tmp_path / f"{arguments[0]}-{len(running)}.log").open("wb") as log:
-            process = processes.start(command, environment={**os.environ, **environment}, output=log)
-        running.append(process)
-        return process
+        log = tmp_path / f"{arguments[0]}-{len(running)}.log"
+        running.append(fork_server.start(arguments, {**os.environ, **environment}, log))
+        return running[-1]
 
     yield start
     for process in reversed(running):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from tests.support.contrast import COLOURS, Contrast
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -30,9 +32,6 @@ def running_chromium(path: str) -> "Iterator[Browser]":
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
-
-
-COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome depends on the colour scheme
 
 
 class SharedChromium:
@@ -68,13 +67,24 @@ class SharedChromium:
         self._stack.close()
 
 
-def violations(page: "Page", *rules: str) -> list[tuple[str, list[str]]]:
-    """What axe-core finds wrong with what is shown, by these rules or all: the rule, and the elements."""
+def violations(page: "Page", contrast: Contrast | None = None) -> list[tuple[str, list[str]]]:
+    """What axe-core finds wrong with what is shown: the rule, and the elements.
+
+    With `contrast` the colours are left to it, and judged in the dark scheme as well; the page stays in that.
+    """
     from axe_playwright_python.base import AXE_SCRIPT
 
+    if contrast:
+        page.emulate_media(color_scheme="light")
     if not page.evaluate("'axe' in window"):  # half a megabyte to parse, once a document
         page.evaluate(AXE_SCRIPT)
     # Messages in frames have tests of their own; axe cannot talk to a frame in a sandbox.
-    options = {"resultTypes": ["violations"], "iframes": False, **({"runOnly": list(rules)} if rules else {})}
+    without = {rule: {"enabled": False} for rule in COLOURS if contrast}
+    options = {"resultTypes": ["violations"], "iframes": False, "rules": without}
     wrong = page.evaluate("options => axe.run(options).then(found => found.violations)", options)
-    return [(rule["id"], [node["html"] for node in rule["nodes"]][:3]) for rule in wrong]
+    found = [(rule["id"], [node["html"] for node in rule["nodes"]][:3]) for rule in wrong]
+    if contrast:
+        found += contrast.faults(page)
+        page.emulate_media(color_scheme="dark")
+        found += contrast.faults(page)
+    return found

@@ -9,7 +9,8 @@ import pytest
 
 from digest.demo.sample import store_sample
 from digest.web.app import create_app
-from tests.support.chromium import COLOURS, violations
+from tests.support.chromium import violations
+from tests.support.contrast import Contrast
 from tests.support.scenario import cut
 from tests.web.conftest import START
 from tests.web.rendered_pages import answers, in_chinese, places, serving
@@ -34,22 +35,20 @@ def test_every_page_is_accessible_fits_every_screen_and_runs_nothing_of_others(c
     requests, complaints, wrong = [], [], {}
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
+    contrast = Contrast()
     for path in (*pages.values(), *in_chinese(pages)):
         page.goto(url + path)
-        if found := too_wide(page, *WIDTHS) + faults(page):
+        if found := too_wide(page, *WIDTHS) + faults(page, contrast):
             wrong[path] = found
     assert wrong == {}
     assert [address for address in requests if not address.startswith(url)] == []
     assert [text for text in complaints if "404" not in text] == []  # the console names the page that is not there
 
 
-def faults(page):
-    """The findings of axe on a telephone: every rule in the light scheme, those about colours in the dark one."""
+def faults(page, contrast):
+    """The findings of axe on a telephone: every rule in the light scheme, those about colours in the dark one too."""
     page.set_viewport_size({"width": 390, "height": 800})
-    page.emulate_media(color_scheme="light")
-    found = violations(page)
-    page.emulate_media(color_scheme="dark")
-    return found + violations(page, *COLOURS)
+    return violations(page, contrast)
 
 
 @pytest.mark.browser
@@ -59,10 +58,10 @@ def test_axe_finds_nothing_wrong_with_the_answer_to_any_form(chromium, shown, vi
     url, _ = shown
     page = chromium.new_page(viewport={"width": WIDTHS[0], "height": 800})
     page.goto(f"{url}/manage")
-    wrong = {}
+    wrong, contrast = {}, Contrast()
     for name, html in answers(visit, lang).items():
         page.set_content(html)  # its styles come from the address that was opened
-        if found := too_wide(page, *WIDTHS[:2]) + faults(page):
+        if found := too_wide(page, *WIDTHS[:2]) + faults(page, contrast):
             wrong[name] = found
     assert wrong == {}
 
