@@ -1,7 +1,7 @@
 """Signs up many people. Each gets a confirmation email unless they confirmed elsewhere.
 
 Those who left, bounced or were blocked where the list comes from stay out here as well. A list is read twice: first to
-check it and to find addresses that it has twice, so that nobody is imported from a list that is refused.
+check it and to find addresses that it has twice. A list that is refused changes nothing.
 """
 
 import hashlib
