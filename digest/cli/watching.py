@@ -16,7 +16,7 @@ _QUIET_SECONDS = 5.0  # between two plain lines
 
 
 class Advance(Protocol):
-    """Steps are done; the text is what there is to say about them. A `total` that is counted late may come with them."""
+    """Steps are done; the text is what there is to say about them. A total that is counted late may come with them."""
 
     def __call__(self, line: str = "", steps: int = 1, total: int | None = None) -> None: ...
 
