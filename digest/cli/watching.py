@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _QUIET_SECONDS = 5.0  # between two plain lines
-_AT_ONCE = 100  # items of a long list
 
 
 class Advance(Protocol):
-    """Steps are done; the text is what there is to say about them."""
+    """Steps are done; the text is what there is to say about them. A total that is counted late may come with them."""
 
-    def __call__(self, line: str = "", steps: int = 1) -> None: ...
+    def __call__(self, line: str = "", steps: int = 1, total: int | None = None) -> None: ...
 
 
 @contextmanager
@@ -31,21 +30,21 @@ def long_work(what: str, total: int | None = None) -> Iterator[Advance]:
     with _bar() as bar:
         task = bar.add_task(what, total=total)
 
-        def advance(line: str = "", steps: int = 1) -> None:
+        def advance(line: str = "", steps: int = 1, total: int | None = None) -> None:
             if line:
                 bar.console.print(line, markup=False, highlight=False)
-            bar.advance(task, steps)
+            bar.update(task, advance=steps, total=total)
 
         yield advance
 
 
-def watched(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items`, and show how many are done."""
+def watched(items: Iterable[T], what: str, total: int | None = None, every: int = 1) -> Iterator[T]:
+    """Yield `items`, and show how many are done, each time that so many more are."""
     with long_work(what, total) as advance:
         for number, item in enumerate(items, start=1):
             yield item
-            if number % _AT_ONCE == 0:
-                advance(steps=_AT_ONCE)
+            if number % every == 0:
+                advance(steps=every)
 
 
 def _bar() -> "Progress":
@@ -62,16 +61,16 @@ def _bar() -> "Progress":
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _plain_lines(what: str, total: int | None) -> Advance:
+def _plain_lines(what: str, of: int | None) -> Advance:
     done, quiet_until = 0, time.monotonic() + _QUIET_SECONDS
 
-    def advance(line: str = "", steps: int = 1) -> None:
-        nonlocal done, quiet_until
-        done += steps
+    def advance(line: str = "", steps: int = 1, total: int | None = None) -> None:
+        nonlocal done, quiet_until, of
+        done, of = done + steps, total or of
         if line:
             progress(line)
         elif time.monotonic() >= quiet_until:
-            progress(f"{what}: {done}" + (f" of {total}" if total else ""))
+            progress(f"{what}: {done}" + (f" of {of}" if of else ""))
             quiet_until = time.monotonic() + _QUIET_SECONDS
 
     return advance

@@ -187,6 +187,17 @@ def test_who_was_disabled_or_blocked_in_listmonk_stays_out_and_unread_columns_ar
         ("blacklisted", "1", "unsubscribed"),
         ("subscribed", "false", "unsubscribed"),
         ("confirmed", "0", "pending"),
+        ("confirmed", "not yet", "pending"),
+        ("subscribed", "pending", "pending"),
+        ("subscribed", "x", "confirmed"),
+        ("Confirmation date", "", "pending"),
+        ("Confirmation date", "never", "pending"),
+        ("confirmed_at", "", "pending"),
+        ("Cancel date", "2025-05-01", "unsubscribed"),
+        ("subscriber_type", "spammy", "unsubscribed operator"),
+        ("metadata,type", "{},undeliverable", "unsubscribed refused"),
+        ("type", "unactivated", "pending"),
+        ("Member type", "student", "confirmed"),
         ("status,unsubscribed", "active,yes", "unsubscribed"),
     ],
 )
@@ -205,6 +216,13 @@ def test_who_is_listed_twice_and_left_once_has_left(imported):
 def test_a_link_to_unsubscribe_keeps_nobody_out(imported):
     _, stored = imported("email,unsubscribe_url\nada@example.com,https://example.org/u/1\n", *CONSENT)
     assert stored == ADA_CONFIRMED
+
+
+@ON_SQLITE
+def test_an_answer_that_is_neither_yes_nor_no_is_refused(imported):
+    done, stored = imported("email,subscribed\nada@example.com,perhaps\n", *CONSENT)
+    assert "line 2: 'ada@example.com': unknown status 'perhaps'" in done.stderr
+    assert stored == {}
 
 
 def test_a_status_that_nobody_knows_is_named_and_signs_up_nobody(imported):

@@ -92,11 +92,19 @@ def _import(listed: "ListFile", how: "Import") -> None:
             elif len(rejected) < _LISTED:
                 rejected.append((line, text, problem))
 
-        how = replace(how, on_each=lambda steps: advance(steps=steps), on_error=on_error)
+        how = replace(
+            how,
+            on_counted=lambda rows: advance(steps=0, total=rows),
+            on_each=lambda steps: advance(steps=steps),
+            on_error=on_error,
+        )
         try:
             done = import_list(open_database(), listed, how)
         except OtherKey as other:
             raise NotReady(_refusal(other)) from None
+        except KeyboardInterrupt:
+            progress("Interrupted. The same command goes on where it stopped.")
+            raise
         except AlreadyRunning:
             raise NotReady("Another process imports the same list. Wait for its end.") from None
     _finish(done, rejected, how.dry_run)

@@ -47,7 +47,7 @@ def export() -> None:
     with read_only(one_view(open_database())) as connection:
         rows = exported(connection, key_id(settings().secret_keys[-1]))
         heading = list(next(rows))
-        watched_rows = watched(rows, "Exporting", count_exported(connection))
+        watched_rows = watched(rows, "Exporting", count_exported(connection), every=100)
         if writes_json():
             answer_each(watched_rows, lambda row: dict(zip(heading, row, strict=True)), lambda _rows: ())
         else:

@@ -29,7 +29,17 @@ _NAMES: Mapping[str, str] = {
     **{name.replace("_", ""): name for name in COLUMNS},
 }
 # Of Buttondown, whose column "type" says who has left.
-_WITH_TYPE = frozenset(("creationdate", "secondaryid", "unsubscriptiondate", "undeliverabilitydate", "churndate"))
+_WITH_TYPE = frozenset(
+    (
+        "creationdate",
+        "secondaryid",
+        "unsubscriptiondate",
+        "undeliverabilitydate",
+        "churndate",
+        "referrerurl",
+        "metadata",
+    )
+)
 
 
 def column_of(heading: str) -> str:

@@ -1,7 +1,7 @@
 """Signs up many people. Each gets a confirmation email unless they confirmed elsewhere.
 
 Those who left, bounced or were blocked where the list comes from stay out here as well. A list is read twice: first to
-check it and to find addresses that it has twice, so that nobody is imported from a list that is refused.
+check it and to find addresses that it has twice. A list that is refused changes nothing.
 """
 
 import hashlib
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from digest.database.dialect import insert_new
 from digest.database.engine import read_only, transaction
 from digest.database.tables import imports
 from digest.ledger import events
@@ -134,6 +135,7 @@ class _ListImport:
         survey = self._survey()
         if survey.foreign and not self._how.leave_out_deleted:
             raise OtherKey(survey.foreign.total(), sorted(survey.foreign))
+        self._how.on_counted(survey.rows)
         first_of = self._merged(survey.twice)
         done = self._begin()
         keys = {recipient_key(address, self._how.secret) for address in survey.spelt_twice}
@@ -243,9 +245,8 @@ class _ListImport:
         if row is None:
             if not self._how.dry_run:
                 with transaction(self._engine) as connection:
-                    connection.execute(
-                        insert(imports).values(name=self._name, begun_at=self._how.now, rows=0, counts={})
-                    )
+                    new = insert_new(connection, imports)
+                    connection.execute(new.values(name=self._name, begun_at=self._how.now, rows=0, counts={}))
             return 0
         counts = dict(row.counts)
         self._report.invalid, self._report.left_out = counts.pop("invalid", 0), counts.pop("left out", 0)

@@ -45,6 +45,8 @@ _IN = re.compile(
     "(is)?(subscribed|active|enabled|(email)?opt(ed)?in)|subscribedtoemails|accepts?(email)?marketing|newsletter"
     "|(gdpr|email|marketing)?consent|(receives?|wants?)(e?mails?|marketing|newsletters?)"
 )
+_ANSWER = re.compile("(is)?(subscribed|active|enabled|(email)?opt(ed)?in)|subscribedtoemails")  # of these, yes or no
+_YES = frozenset(("y", "t", "x", "on", "ja", "oui", "si", "sí", "是"))
 _VERIFIED = re.compile(r"(is|email)*(confirmed|verified)|confirmed_(at|elsewhere)")
 _ON_A_LIST = re.compile(r"subscription_status\W+(\w+)")  # listmonk's JSON about each of its lists
 _FILE_OF_MAILCHIMP = re.compile(r"(un|non)subscribed_|(cleaned_)")
@@ -119,6 +121,18 @@ def _meaning(column: str, cell: str) -> ListedStatus:
     if _CERTAIN.fullmatch(word) or (_OUT.search(column) and not is_no):
         meaning = _MEANINGS.get(word, _LEFT)
         return meaning if meaning[1] else _LEFT
+    return _answer(column, cell, word, is_no)
+
+
+def _answer(column: str, cell: str, word: str, is_no: bool) -> ListedStatus:
+    """The meaning of a yes or no, or of a date, in a column that says if someone is subscribed or has confirmed."""
+    has_date = any(map(str.isdigit, word)) or word in _YES
+    if _VERIFIED.fullmatch(column):
+        return _PENDING if is_no else CONFIRMED if has_date else _MEANINGS.get(word, _PENDING)
     if is_no and _IN.fullmatch(column):
         return _LEFT
-    return _PENDING if is_no and _VERIFIED.fullmatch(column) else CONFIRMED
+    if not has_date and _ANSWER.fullmatch(column):
+        if word not in _MEANINGS:
+            raise ValueError(f"unknown status {cell!r}; write confirmed, pending or unsubscribed")
+        return _MEANINGS[word]
+    return CONFIRMED

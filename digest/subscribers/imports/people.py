@@ -43,6 +43,7 @@ class Import:
     own_domains: tuple[str, ...] = ()
     languages: Collection[str] = (SOURCE,)
     dry_run: bool = False
+    on_counted: Callable[[int], None] = lambda _: None  # called with the number of rows, before the first is done
     on_each: Callable[[int], None] = lambda _: None  # called with how many more rows are done
     on_error: Callable[[int, str, str], None] = lambda *_: None  # with the line, its text and the problem
     preferences: Preferences = DEFAULTS  # where a row names none
