@@ -54,32 +54,8 @@ def test_a_value_means_the_same_to_us_and_to_honcho(tmp_path: Path, line: str, v
 
 
 SYSTEMD = systemd_parser()  # None where systemd is not installed
-ODD = st.text(
-    st.sampled_from(
-        [
-            "DIGEST_TITLE",
-            "OTHER",
-            "=",
-            "'",
-            '"',
-            "\\",
-            "#",
-            "$",
-            "`",
-            ";",
-            ":",
-            "a",
-            "é",
-            "\n",
-            "\r",
-            "\t",
-            "\xa0",
-            "${USER}",
-            "export",
-        ]
-        + [" "]
-    )
-)
+_ODD_PARTS = ["DIGEST_TITLE", "=", "'", '"', "\\", "#", "$", "`", ";", ":", "a", "\n", "\r", "\u00a0", "${USER}", " "]
+ODD = st.lists(st.sampled_from(_ODD_PARTS), max_size=8).map("".join)
 
 
 def others_read(text: str, folder: Path) -> list[dict[str, str]]:
@@ -106,11 +82,12 @@ def test_whatever_the_file_accepts_others_read_alike(tmp_path_factory: pytest.Te
         assert all(theirs == ours for theirs in others_read(line, folder))
 
 
-@given(st.lists(ODD, min_size=1, max_size=4))
+@given(st.lists(st.sampled_from(["OTHER", "# c", "A.B", "C "]), min_size=3, max_size=3), st.tuples(ODD, ODD, ODD))
 def test_no_line_changes_what_the_next_one_means_to_others(
-    tmp_path_factory: pytest.TempPathFactory, parts: list[str]
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], values: tuple[str, ...]
 ) -> None:
-    text = "\n".join([*(f"{name}={part}" for name, part in zip(("OTHER", "#", "A.B", "C "), parts)), "DIGEST_TITLE=x"])
+    lines = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
+    text = "\n".join([*lines, "DIGEST_TITLE=x"])
     try:
         ours = values_in(text, ".env")
     except SettingsError:

@@ -2,7 +2,6 @@
 
 import ctypes
 import re
-from glob import glob
 from pathlib import Path
 
 
@@ -12,9 +11,7 @@ class Rejected(Exception):
 
 def systemd_parser() -> "ctypes.CDLL | None":
     """systemd's shared code, or None where it is not installed."""
-    libraries = sorted(
-        glob("/usr/lib/*/systemd/libsystemd-shared-*.so") + glob("/usr/lib/systemd/libsystemd-shared-*.so")
-    )
+    libraries = sorted(map(str, Path("/usr/lib").glob("*/systemd/libsystemd-shared-*.so")))
     try:
         return ctypes.CDLL(libraries[-1]) if libraries else None
     except OSError:

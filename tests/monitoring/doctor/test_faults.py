@@ -132,7 +132,7 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {
         "mail server", "rejects the recipient digest@papers.example.org: 554 5.7.1 relay", "Set user and password",
     ),
     "a recipient that does not exist": (
-        reply(Step.RCPT, "550 5.1.1 no such user"), "mail server", "550 5.1.1 no such", "Check that this address exists",
+        reply(Step.RCPT, "550 5.1.1 no such user"), "mail server", "550 5.1.1 no", "Check that this address exists",
     ),
     "a bare EHLO name": (
         settings(smtp_ehlo_name="", public_url="https://localhost"),
