@@ -48,15 +48,15 @@ def file_values() -> dict[str, str]:
     path = settings_file()
     if path is None:
         return {}
-    values = values_in(read_settings_file(path), str(path))
+    values = values_in(read_file(path, "name the settings file by --env-file or DIGEST_ENV_FILE"), str(path))
     if FILE_VARIABLE in values:  # honcho would pass it on, and then another file would be read
         raise SettingsError(f"{path}: remove {FILE_VARIABLE}; it only works in the environment")
     return values
 
 
-def read_settings_file(path: Path) -> str:
+def read_file(path: Path, remedy: str) -> str:
     """The text, with its ends of lines as they are. Raises SettingsError."""
-    return _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE", encoding="utf-8")
+    return _read(path, remedy, encoding="utf-8")
 
 
 def values_in(text: str, where: str) -> dict[str, str]:

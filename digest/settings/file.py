@@ -1,7 +1,10 @@
 """Fills in a settings file: values for what it leaves out, and no change to what it sets."""
 
+import os
 import re
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from digest.settings.environment import quoted, values_in
 
@@ -17,9 +20,8 @@ def filled_in(text: str, where: str, values: Mapping[str, str]) -> str:
         if name in present or f"{name}_FILE" in present:
             continue
         line = f"{name}={_held(name, value)}"
-        text, replaced = re.subn(rf"^# {name}=.*$", lambda _match, line=line: line, text, count=1, flags=re.MULTILINE)
-        if not replaced:
-            text = f"{text.rstrip()}\n{line}\n"
+        default = re.search(rf"^# {name}=.*$", text, flags=re.MULTILINE)
+        text = f"{text[: default.start()]}{line}{text[default.end() :]}" if default else f"{text.rstrip()}\n{line}\n"
     return text
 
 
@@ -28,3 +30,23 @@ def _held(name: str, value: str) -> str:
     written = quoted(value)
     _ = values_in(f"{name}={written}", name)
     return written
+
+
+def write_settings(path: Path, text: str, is_new: bool) -> None:
+    """Write a file that only its owner can read, or another text into one that exists. Raises OSError."""
+    if is_new:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        return
+    path = path.resolve()  # not in the place of a link
+    state = path.stat()
+    handle, part = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", newline="") as file:
+            file.write(text)
+        Path(part).chmod(state.st_mode & 0o777)
+        os.chown(part, state.st_uid, state.st_gid)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
