@@ -67,7 +67,7 @@ def init(
     if answers is None and not is_asking:
         if not draft.is_new:
             raise NotReady(
-                f"{path} exists; nothing changed. To fill in what is missing, run this in a terminal or with --answers; "
+                f"{path} exists; nothing changed. To fill in what is missing, run this in a terminal or by --answers; "
                 "or use another --file."
             )
         draft.given = {_SECRET: secrets.token_hex(32)}
@@ -139,10 +139,8 @@ def _keys_to_make(draft: Draft, dkim: bool | None, ed25519: bool, is_asking: boo
 def _finish(draft: Draft, dry_run: bool) -> None:
     from digest.settings.file import filled_in
 
-    text = filled_in(
-        draft.text, str(draft.path), {name: draft.given[name] for name in draft.given if draft.lacks(name)}
-    )
-    added = [name for name in draft.given if draft.lacks(name)]
+    new = {name: value for name, value in draft.given.items() if draft.lacks(name)}
+    text = filled_in(draft.text, str(draft.path), new)
     kept = [name for name, value in draft.given.items() if name in draft.present and draft.present[name] != value]
     made = [file for file in draft.keys.values() if not file.exists()]
     if not dry_run:
