@@ -22,7 +22,7 @@ _SECRET, _KEYS = f"{PREFIX}SECRET_KEY", f"{PREFIX}DKIM_KEYS"
 
 
 @dataclass(slots=True)
-class Draft:
+class SettingsDraft:
     """A settings file before it is written."""
 
     path: Path
@@ -79,7 +79,7 @@ def init(
     _finish(draft, dry_run)
 
 
-def _draft(path: Path) -> Draft:
+def _draft(path: Path) -> SettingsDraft:
     from digest.settings.environment import read_file, values_in
     from digest.settings.reference import env_example
 
@@ -88,10 +88,10 @@ def _draft(path: Path) -> Draft:
     environment = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
     if not is_new:
         os.environ[FILE_VARIABLE] = str(path.absolute())  # relative paths in it start there
-    return Draft(path, text, is_new, values_in(text, str(path)) | environment)
+    return SettingsDraft(path, text, is_new, values_in(text, str(path)) | environment)
 
 
-def _answers(draft: Draft, file: Path | None) -> dict[str, str]:
+def _answers(draft: SettingsDraft, file: Path | None) -> dict[str, str]:
     from digest.cli.setup.questions import answers_in, ask
     from digest.settings.model import unknown_names
 
@@ -108,14 +108,14 @@ def _prompt(question: str, is_hidden: bool) -> str:
     return text
 
 
-def _add_secret(draft: Draft) -> None:
+def _add_secret(draft: SettingsDraft) -> None:
     if draft.lacks(_SECRET) and not {_SECRET, f"{_SECRET}_FILE"} & draft.given.keys():
         data = draft.check(draft.given).data_dir
         if not (data / "secret_key").exists():  # an installation that made its own keeps it
             draft.given[_SECRET] = secrets.token_hex(32)
 
 
-def _keys_to_make(draft: Draft, dkim: bool | None, ed25519: bool, is_asking: bool) -> dict[str, Path]:
+def _keys_to_make(draft: SettingsDraft, dkim: bool | None, ed25519: bool, is_asking: bool) -> dict[str, Path]:
     """The files of the keys, by kind; adds them to the settings."""
     from digest import clock
     from digest.cli.setup.keys import selector_of
@@ -136,7 +136,7 @@ def _keys_to_make(draft: Draft, dkim: bool | None, ed25519: bool, is_asking: boo
     return {kind: draft.path.parent / "dkim" / f"{selector}.pem" for kind, selector in selectors.items()}
 
 
-def _finish(draft: Draft, dry_run: bool) -> None:
+def _finish(draft: SettingsDraft, dry_run: bool) -> None:
     from digest.settings.file import filled_in
 
     new = {name: value for name, value in draft.given.items() if draft.lacks(name)}
@@ -165,7 +165,7 @@ def _finish(draft: Draft, dry_run: bool) -> None:
             )
 
 
-def _write_all(draft: Draft, text: str) -> None:
+def _write_all(draft: SettingsDraft, text: str) -> None:
     from digest.cli.setup.keys import write_key
     from digest.settings.file import write_settings
 
@@ -180,7 +180,7 @@ def _write_all(draft: Draft, text: str) -> None:
         ) from None
 
 
-def _records(draft: Draft) -> "list[DnsRecord]":
+def _records(draft: SettingsDraft) -> "list[DnsRecord]":
     from digest.monitoring.doctor.records import author_domains, wanted_records
 
     os.environ[FILE_VARIABLE] = str(draft.path.absolute())
