@@ -80,7 +80,7 @@ def values_in(text: str, where: str) -> dict[str, str]:
 
 
 def _check_other(where: str, line: str) -> None:
-    """Raises SettingsError for a line without a variable of ours that takes the next one with it somewhere."""
+    """Raises SettingsError for a line about another variable that some programs join with the next line."""
     if line.endswith("\\"):
         raise SettingsError(f"{where}: remove the backslash at its end; systemd would join the next line to it")
     if "\r" in line:

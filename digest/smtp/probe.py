@@ -1,4 +1,4 @@
-"""Tries a mail server up to the point at which a message would follow, without sending one."""
+"""Tries a mail server without sending a message: connection, login, sender and recipient."""
 
 import asyncio
 import ssl

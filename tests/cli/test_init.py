@@ -11,6 +11,7 @@ from pathlib import Path
 import dns.zone
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from honcho.environ import parse as as_honcho_reads
 
 from digest.mail.compose.dkim import load_signer
 from digest.monitoring.doctor.domain import dns_findings
@@ -51,6 +52,15 @@ def test_answers_become_a_private_file_with_quoted_values_a_key_and_a_secret(ini
     assert isinstance(load_signer(selector, key.read_bytes()).key, RSAPrivateKey)
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / ".env", key, key.parent)] == [0o600, 0o600, 0o700]
     assert told["keys"] == [file]
+
+
+def test_the_file_means_the_same_to_each_program_that_reads_it(init, tmp_path):
+    ours, _ = init(ANSWERS)
+    text = (tmp_path / ".env").read_text()
+    assert as_honcho_reads(text) == ours
+    assert as_compose_reads(text) == ours
+    if systemd := systemd_parser():
+        assert as_systemd_reads(systemd, tmp_path / ".env") == ours
 
 
 def test_what_is_there_is_never_changed(init, tmp_path):
@@ -166,7 +176,7 @@ def test_a_terminal_is_asked_for_what_is_missing_and_again_after_a_wrong_answer(
 
 
 def in_a_terminal(arguments: list[str], answers: list[str], folder: Path) -> str:
-    """What a terminal shows of a command whose questions are answered one by one."""
+    """The screen of a command whose questions are answered in turn."""
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "DIGEST_DATA_DIR"}
     process = subprocess.Popen(

@@ -52,11 +52,12 @@ def ask(missing: Callable[[str], bool], answer: Ask, check: Check, complain: Cal
 
 
 def _problem(check: Check, values: Mapping[str, str], variable: str) -> str:
-    """What is wrong with the value of `variable`; other settings may still lack what they need."""
+    """The problem with the value of `variable`; for the mail server, with all values so far."""
     try:
         check(values)
     except SettingsError as error:
-        lines = [line for line in str(error).splitlines() if line.startswith(variable)]
+        is_server = variable == f"{PREFIX}SMTP_URL"  # which the sender has to fit
+        lines = [line for line in str(error).splitlines() if is_server or line.startswith(variable)]
         return "; ".join(lines)
     return ""
 

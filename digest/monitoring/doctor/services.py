@@ -1,4 +1,4 @@
-"""Checks of what runs next to Digest: database, Redis, clocks; and of its own processes and disks."""
+"""Checks of the database, Redis, the clock, processes and disks."""
 
 import contextlib
 import time
@@ -105,7 +105,7 @@ def _differences(settings: Settings) -> Iterator[tuple[str, float | None]]:
 
 
 def _ahead(read: Any) -> float | None:
-    """How many seconds this machine is ahead; None if the other does not answer, which another check says."""
+    """The seconds by which this machine is ahead; None without an answer, which is another check's finding."""
     before = time.time()
     try:
         theirs: datetime = read()

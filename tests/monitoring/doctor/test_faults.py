@@ -202,7 +202,7 @@ def test_a_fault_is_named_on_one_line_with_its_remedy(installation, plant, what,
 
 
 def lines_of(result: list[Finding] | str) -> list[str]:
-    """What is wrong, as `digest doctor` prints it, without the mark in front."""
+    """The lines of `digest doctor` about faults, without the mark in front."""
     if isinstance(result, str):
         return result.split("\n")
     return [finding.line()[len("MISSING ") :] for finding in result if not finding.well]
