@@ -22,6 +22,7 @@ from digest.cli.notices.commands import notice
 from digest.cli.once.commands import once
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.papers.commands import papers
+from digest.cli.setup import commands as setup
 from digest.cli.status import commands as state
 from digest.cli.status import reports
 from digest.cli.webhooks.commands import webhooks
@@ -75,7 +76,7 @@ def _everywhere(
 _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
     "Run": (
-        run.up, once, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
+        run.up, once, run.web, run.worker, run.scheduler, run.migrate, setup.init, setup.doctor, state.status, state.check,
         mail.send_test_alarm, backups.backup, backups.restore, backups.settle, retention,
     ),
     "Papers and issues": (

@@ -178,7 +178,7 @@ class SmtpSettings(BaseSettings):
 
     @field_validator("sending_addresses", mode="before")
     @classmethod
-    def _addresses(cls, value: Any) -> Any:
+    def _sending_addresses(cls, value: Any) -> Any:
         texts = listed_words(value) if isinstance(value, str) else value
         try:
             return tuple(str(ip_address(text)) for text in texts)

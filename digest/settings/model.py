@@ -5,6 +5,7 @@ Only cli, web, workers, demo, run, monitoring and wiring read settings; rooms ta
 
 import os
 import socket
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any, Self
@@ -154,11 +155,23 @@ def read_settings() -> Settings:
         raise SettingsError("\n".join(_problem_line(problem) for problem in error.errors())) from None
 
 
+def settings_of(values: Mapping[str, str]) -> Settings:
+    """The settings with these values, by variable, in front of those of the environment. Raises SettingsError."""
+    try:
+        return Settings(**field_values(values, Settings.model_fields))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problem_line(problem) for problem in error.errors())) from None
+
+
 def unknown_variables() -> list[str]:
     """DIGEST_* variables in the environment and in the file that no setting has: probably misspelt."""
+    return unknown_names({*os.environ, *file_values()})
+
+
+def unknown_names(given: Iterable[str]) -> list[str]:
+    """The DIGEST_* variables among `given` that no setting has."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE, OPERATOR_VARIABLE}
-    given = {*os.environ, *file_values()}
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 

@@ -72,11 +72,15 @@ class RelayState:
                 await client.connect()
                 if client.is_ehlo_or_helo_needed:  # TLS or a login may have sent it already
                     await _greet(client)
+                if self.relay.username:  # not by connect(), which hides the transport of a login that failed
+                    await client.login(self.relay.username, self.relay.password)
             transport = cast(asyncio.Transport | None, client.transport)  # uvloop's do not inherit it
             if transport is None or transport.is_closing():
                 raise ConnectionError("the server closed the connection after the greeting")
         except BaseException as error:
             if client is not None:
+                if transport := cast(asyncio.Transport | None, client.transport):
+                    transport.abort()  # close() would wait for the end of TLS, and a probe's loop ends now
                 client.close()
             self.open -= 1
             self._failed_at = time.monotonic()
@@ -93,8 +97,6 @@ class RelayState:
         return SMTP(
             hostname=relay.host,
             port=relay.port,
-            username=relay.username or None,
-            password=relay.password or None,
             use_tls=relay.security is Security.TLS,
             # True, not None: None would continue in clear text if STARTTLS was stripped from the greeting (RFC 3207).
             start_tls=relay.security is Security.STARTTLS,

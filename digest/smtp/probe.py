@@ -1,10 +1,10 @@
-"""Tries a mail server up to the point at which a message would follow, without sending one."""
+"""Tries a mail server without sending a message: connection, login, sender and recipient."""
 
 import asyncio
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from digest.smtp.relay import Relay
 
@@ -55,9 +55,9 @@ async def _probe(relay: Relay, seconds: float, mail_from: str, rcpt_to: str) -> 
     except TimeoutError:
         return Probe(f"{relay.host}:{relay.port}: no reply to MAIL FROM or RCPT TO", _LATER)
     finally:
-        if client.transport is not None:
-            client.transport.write(b"QUIT\r\n")
-            client.transport.abort()  # close() would wait for the end of TLS, and the loop ends now
+        if transport := cast(asyncio.Transport | None, client.transport):
+            transport.write(b"QUIT\r\n")
+            transport.abort()  # close() would wait for the end of TLS, and the loop ends now
 
 
 async def _envelope(client: "SMTP", relay: Relay, mail_from: str, rcpt_to: str) -> Probe | None:

@@ -26,7 +26,7 @@ _DNS_ADVICE = "Check this machine's network, or set DIGEST_DNS_SERVER; then run 
 
 
 def dns_findings(settings: Settings) -> Iterator[Finding]:
-    """Every finding, once there is a mail server to send through."""
+    """Yield every finding; none while no mail server is set."""
     if not settings.relays:
         return
     try:

@@ -66,7 +66,7 @@ def envelope_sender(settings: Settings) -> str:
 
 
 def spf_domain_of(relay: Relay) -> str:
-    """What the SPF record has to include, if a known provider runs the mail server; otherwise empty."""
+    """The domain that an SPF record has to include for a known provider of mail servers; otherwise empty."""
     ends = (include for end, include in _PROVIDERS.items() if f".{relay.host.lower()}".endswith(f".{end}"))
     return next(ends, "")
 

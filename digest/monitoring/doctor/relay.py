@@ -19,7 +19,7 @@ _SES = "amazonses.com"
 
 
 def relay_findings(relay: Relay, settings: Settings, now: datetime) -> Iterator[Finding]:
-    """What a message would meet at one mail server; none is sent."""
+    """Try one mail server without sending a message."""
     what = f"mail server {relay.host}:{relay.port}"
     tried = probe(relay, _SECONDS, envelope_sender(settings), _recipient(settings))
     if tried.problem:
@@ -36,7 +36,7 @@ def relay_findings(relay: Relay, settings: Settings, now: datetime) -> Iterator[
 
 
 def relay_settings(settings: Settings) -> Iterator[Finding]:
-    """What the settings alone say about the mail servers."""
+    """Yield the findings that need no connection."""
     if not settings.relays:
         advice = "Set DIGEST_SMTP_URL, e.g. smtp+starttls://user:password@host:587."
         yield Finding("mail server", False, "not set", advice, blocks=True)
@@ -51,7 +51,7 @@ def relay_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _recipient(settings: Settings) -> str:
-    """Someone to whom a message could go, without bothering them: nothing is sent."""
+    """An address of the operator; nothing is sent to it."""
     candidates = (*settings.alarm_to, settings.contact, parseaddr(settings.mail_from)[1])
     return next(address for address in candidates if "@" in address and is_plain_address(address))
 

@@ -1,4 +1,4 @@
-"""Checks of what runs next to Digest: database, Redis, clocks; and of its own processes and disks."""
+"""Checks of the database, Redis, the clock, processes and disks."""
 
 import contextlib
 import time
@@ -96,9 +96,8 @@ def clocks(settings: Settings) -> Iterator[Finding]:
 
 
 def _differences(settings: Settings) -> Iterator[tuple[str, float | None]]:
-    engine = wiring.impatient_engine(settings)
-    if engine.dialect.name != "sqlite":
-        yield "the database", _ahead(lambda: _database_time(engine))
+    if not settings.database.startswith("sqlite"):
+        yield "the database", _ahead(lambda: _database_time(settings))
     if url := settings.redis_url.get_secret_value():
         yield "Redis", _ahead(lambda: _redis_time(url))
     if address := _web_server(settings):
@@ -106,7 +105,7 @@ def _differences(settings: Settings) -> Iterator[tuple[str, float | None]]:
 
 
 def _ahead(read: Any) -> float | None:
-    """How many seconds this machine is ahead; None if the other does not answer, which another check says."""
+    """The seconds by which this machine is ahead; None without an answer, which is another check's finding."""
     before = time.time()
     try:
         theirs: datetime = read()
@@ -115,10 +114,14 @@ def _ahead(read: Any) -> float | None:
     return (before + time.time()) / 2 - theirs.timestamp()
 
 
-def _database_time(engine: Engine) -> datetime:
-    with read_only(engine) as connection:
-        instant: datetime = connection.execute(select(database_now(engine.dialect.name))).scalar_one()
-        return instant
+def _database_time(settings: Settings) -> datetime:
+    engine = wiring.impatient_engine(settings)
+    try:
+        with read_only(engine) as connection:
+            instant: datetime = connection.execute(select(database_now(engine.dialect.name))).scalar_one()
+            return instant
+    finally:
+        engine.dispose()
 
 
 def _redis_time(url: str) -> datetime:

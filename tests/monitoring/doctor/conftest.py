@@ -19,7 +19,7 @@ from digest.mail.compose.dkim import dns_record, load_signer
 from digest.monitoring.doctor.examine import examine
 from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.heartbeats import ProcessName, Role, beat
-from digest.settings import SettingsError, settings
+from digest.settings import Settings, SettingsError, settings
 from tests.support.certificates import Identity, authority, served, signed
 from tests.support.dns_server import DnsServer, txt
 from tests.support.scenario import add_subscriber
@@ -48,12 +48,17 @@ class Installation:
     def set(self, **values: object) -> None:
         self.environment |= {f"DIGEST_{name.upper()}": str(value) for name, value in values.items()}
 
-    def examine(self, seconds: float = 14) -> list[Finding] | str:
-        """The findings, or the line that stops every command."""
+    def settings(self, **values: object) -> Settings:
+        """The settings of the environment, with these. Raises SettingsError."""
+        self.set(**values)
         os.environ.update(self.environment)  # restored by the fixture
         settings.cache_clear()
+        return settings()
+
+    def examine(self, seconds: float = 14) -> list[Finding] | str:
+        """The findings, or the line that stops every command."""
         try:
-            return examine(settings(), seconds)
+            return examine(self.settings(), seconds)
         except SettingsError as problem:
             return str(problem)
 

@@ -1,6 +1,9 @@
 """Each fault of an installation is named on one line with its remedy, and a healthy installation has none."""
 
+import socket
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -9,7 +12,9 @@ from sqlalchemy import make_url, text, update
 
 from digest.database.engine import transaction
 from digest.database.tables import heartbeats
+from digest.monitoring.doctor.domain import dns_findings
 from digest.monitoring.doctor.finding import Finding
+from digest.monitoring.doctor.relay import relay_settings
 from digest.monitoring.heartbeats import Role
 from digest.run.processes import free_port
 from tests.monitoring.doctor.conftest import ADDRESS, DOMAIN, Installation
@@ -43,7 +48,7 @@ def records(**changes: list[str] | None) -> Plant:
     return plant
 
 
-def settings(**values: object) -> Plant:
+def setting(**values: object) -> Plant:
     return lambda here: here.set(**values)
 
 
@@ -98,12 +103,12 @@ def open_key(here: Installation) -> None:
 FAULTS: dict[str, tuple[Plant, str, str, str]] = {
     # the fault: how it is planted, then what the line begins with, says and advises
     "a sender without brackets": (
-        settings(mail_from="Papers digest@papers.example.org"),
+        setting(mail_from="Papers digest@papers.example.org"),
         "DIGEST_MAIL_FROM", "use an address such as", "Daily Papers <papers@example.org>",
     ),
-    "a misspelt setting": (settings(mail_form="x"), "settings", "DIGEST_MAIL_FORM is not a setting", "spelling"),
-    "no postal address": (settings(postal_address=""), "postal address", "not set", "DIGEST_POSTAL_ADDRESS"),
-    "no mail server": (settings(smtp_url=""), "mail server", "not set", "Set DIGEST_SMTP_URL"),
+    "a misspelt setting": (setting(mail_form="x"), "settings", "DIGEST_MAIL_FORM is not a setting", "spelling"),
+    "no postal address": (setting(postal_address=""), "postal address", "not set", "DIGEST_POSTAL_ADDRESS"),
+    "no mail server": (setting(smtp_url=""), "mail server", "not set", "Set DIGEST_SMTP_URL"),
     "a closed port of the mail server": (
         lambda here: here.smtp.stop(), "mail server", "refuses connections", "Check host and port",
     ),
@@ -115,10 +120,10 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {
         certificate(ip="192.0.2.1"), "mail server", "for another name", "Use the host name in the certificate",
     ),
     "an authority of one's own that is not set": (
-        settings(smtp_ca_file=""), "mail server", "authority that this machine does not trust", "DIGEST_SMTP_CA_FILE",
+        setting(smtp_ca_file=""), "mail server", "authority that this machine does not trust", "DIGEST_SMTP_CA_FILE",
     ),
     "an authority of one's own in a file that is missing": (
-        settings(smtp_ca_file="/nowhere/ca.pem"), "mail server", "/nowhere/ca.pem: No such file", "DIGEST_SMTP_CA_FILE",
+        setting(smtp_ca_file="/nowhere/ca.pem"), "mail server", "/nowhere/ca.pem: No such file", "DIGEST_SMTP_CA_FILE",
     ),
     "a login that is refused": (
         reply(Step.AUTH, "535 5.7.8 bad credentials"), "mail server", "bad credentials", "Check user and password",
@@ -132,10 +137,10 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {
         "mail server", "rejects the recipient digest@papers.example.org: 554 5.7.1 relay", "Set user and password",
     ),
     "a recipient that does not exist": (
-        reply(Step.RCPT, "550 5.1.1 no such user"), "mail server", "550 5.1.1 no such", "Check that this address exists",
+        reply(Step.RCPT, "550 5.1.1 no such user"), "mail server", "550 5.1.1 no", "Check that this address exists",
     ),
     "a bare EHLO name": (
-        settings(smtp_ehlo_name="", public_url="https://localhost"),
+        setting(smtp_ehlo_name="", public_url="https://localhost"),
         "EHLO name", "greets mail servers as mailbox", "Set DIGEST_SMTP_EHLO_NAME",
     ),
     "SPF without us": (
@@ -197,7 +202,7 @@ def test_a_fault_is_named_on_one_line_with_its_remedy(installation, plant, what,
 
 
 def lines_of(result: list[Finding] | str) -> list[str]:
-    """What is wrong, as `digest doctor` prints it, without the mark in front."""
+    """The lines of `digest doctor` about faults, without the mark in front."""
     if isinstance(result, str):
         return result.split("\n")
     return [finding.line()[len("MISSING ") :] for finding in result if not finding.well]
@@ -223,3 +228,61 @@ def test_a_wrong_password_of_the_database_is_named(installation, postgresql_url)
     assert 'password authentication failed for user "guarded"' in line
     assert line.endswith("→ Correct user and password in DIGEST_DATABASE_URL.")
     assert "wrong" not in line
+
+
+# --- providers ---
+
+SES = "smtps://user:secret@email-smtp.eu-west-1.amazonaws.com"
+
+
+def test_a_provider_that_the_spf_record_leaves_out_is_named(installation):
+    [line] = lines_of(checked_dns(installation, smtp_url=SES, sending_addresses=""))
+    assert line.startswith(f"SPF: the SPF record of {DOMAIN} does not include amazonses.com, through which you send → ")
+    assert line.endswith(f"Add include:amazonses.com to TXT {DOMAIN}, in front of its last term.")
+    installation.dns.records[DOMAIN, "TXT"] = [txt("v=spf1 include:_spf.example.net include:amazonses.com -all")]
+    installation.dns.records["amazonses.com", "TXT"] = [txt("v=spf1 ip4:198.51.100.0/24 -all")]
+    assert lines_of(checked_dns(installation)) == []
+
+
+def checked_dns(installation: Installation, **values: object) -> list[Finding]:
+    return list(dns_findings(installation.settings(**values)))
+
+
+@pytest.mark.parametrize(
+    ("url", "kinds", "state"),
+    [
+        (SES, ["ours"], "signed here, and Amazon SES refuses them if it signs for the same domain too (Easy DKIM)"),
+        (SES, ["ours", "ed25519"], "two DKIM signatures (RSA and Ed25519), which Amazon SES refuses"),
+        (SES, [], ""),
+        ("smtps://user:secret@mail.example.org", ["ours", "ed25519"], ""),
+    ],
+)
+def test_two_signatures_at_amazon_ses_are_warned_of(installation, url, kinds, state):
+    files = {name: installation.folder / f"{name}.pem" for name in kinds}
+    for name, file in files.items():
+        file.write_bytes(installation.keys[name])
+    chosen = " ".join(f"{name}={file}" for name, file in files.items())
+    lines = lines_of(list(relay_settings(installation.settings(smtp_url=url, dkim_keys=chosen))))
+    assert len(lines) == bool(state)
+    assert all(state in line and "DIGEST_DKIM_KEYS" in line for line in lines)
+
+
+# --- time ---
+
+
+def test_nothing_that_hangs_holds_up_the_rest(installation):
+    """Servers that take a connection and say nothing, and a DNS that does not reply."""
+    with ExitStack() as stack:
+        ports = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(4)]
+        installation.dns.silent = True
+        installation.set(
+            database_url=f"postgresql://digest@127.0.0.1:{ports[0]}/digest",
+            redis_url=f"redis://127.0.0.1:{ports[1]}/0",
+            smtp_url=f"smtp://127.0.0.1:{ports[2]}",
+            huggingface_url=f"http://127.0.0.1:{ports[3]}",
+        )
+        began = time.monotonic()
+        lines = lines_of(installation.examine(seconds=0.5))
+        assert time.monotonic() - began < 5
+    assert {line.partition(":")[0] for line in lines} == {"database", "redis", "mail server 127.0.0.1", "DNS", "clock"}
+    assert all("the check got no answer in time → " in line for line in lines)
