@@ -22,5 +22,9 @@ def show(
         reports.bounces(domain, about, since, limit)
 
 
+<<<<<<< HEAD
 for _command in (intake.receive, intake.collect, freezing.unfreeze):
+=======
+for _command in (intake.receive, intake.collect, intake.lmtp):
+>>>>>>> breading
     bounces.command()(_command)

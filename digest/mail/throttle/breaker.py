@@ -64,7 +64,8 @@ class Breaker:
             self.trial, self._is_trying = now + _TRIAL, False
             self._about_recipients = pause.is_about_recipients
             return ""
-        return f"the mail server rejects our messages ({with_meaning(pause.reason)}); next try at {minute_of(pause.until)}; {BY_HAND}"
+        reason, next_try = with_meaning(pause.reason), minute_of(pause.until)
+        return f"the mail server rejects our messages ({reason}); next try at {next_try}; {BY_HAND}"
 
     def admit_one(self, waits: list[timedelta], requested: Mapping[int, str], now: datetime) -> None:
         """During a trial only the first message goes that can tell something about us.
