@@ -1,4 +1,4 @@
-"""What failed messages do to an address, whether its server refused them or reported them later: one rule for both.
+"""Failed messages and their effect on an address: one rule for refusals in the session and for later reports.
 
 A hard failure suppresses the address for good; if it worked lately, only if the next message fails a day later as well,
 because a server in trouble calls good addresses unknown. A soft one adds 1 to a score, once a day, that loses 1 in two

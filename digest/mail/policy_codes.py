@@ -1,4 +1,4 @@
-"""What Gmail's, Outlook's and standard codes of policy (x.7.x) mean, and what to do about each."""
+"""The codes of policy (x.7.x) of Gmail, Outlook and the standards, each with its meaning and remedy."""
 
 import re
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ _PROVIDERS = [
 
 
 def policy_code(reply: str) -> PolicyCode | None:
-    """The meaning of the code in a mail server's reply, or of a bare code; None if there is none of these."""
+    """The meaning of the code in a mail server's reply, or of a bare code; None if it is not listed."""
     text = reply[:1_000]
     found = re.search(r"(?<![\d.])[45]\.7\.\d{1,3}(?![\d.]\d)", text)
     if found is None:
