@@ -48,7 +48,7 @@ def take_from_imap(
 ) -> int:
     """Take in the unseen messages, each marked as seen or moved afterwards. Returns how many.
 
-    A message for which `take` raises stays unseen. Raises OSError if the server cannot be used, and as the Maildir does.
+    A message for which `take` raises stays unseen. Raises OSError if the server cannot be used.
     """
     done, problem = 0, None
     with _opened(mailbox, tls) as server:

@@ -5,17 +5,18 @@ import re
 from digest.bounces.reading import codes
 from digest.bounces.reading.cause import LASTING, Cause
 from digest.bounces.reading.commands import SmtpCommand, refused
-from digest.bounces.reading.phrases import ADDRESS, EXPLICIT, PASSING, TRANSPORT, compiled
+from digest.bounces.reading.phrases import ADDRESS, EXPLICIT, PASSING, SUPPOSED, TRANSPORT, compiled
 
 _PASSING, _ADDRESS, _TRANSPORT = compiled(PASSING), compiled(ADDRESS), compiled(TRANSPORT)
 
-_BY_CODE = {
+_BY_CODE = {  # RFC 3463, and one of Microsoft
     "1.0": Cause.USER_UNKNOWN,
     "1.1": Cause.USER_UNKNOWN,
     "1.2": Cause.HOST_UNKNOWN,
     "1.3": Cause.USER_UNKNOWN,
     "1.6": Cause.MOVED,
     "1.10": Cause.NO_MAIL,
+    "4.310": Cause.HOST_UNKNOWN,
     "2.1": Cause.DISABLED,
     "2.2": Cause.MAILBOX_FULL,
     "2.3": Cause.CONTENT,
@@ -26,9 +27,15 @@ _BY_CODE = {
 }
 _BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
 _TAKES_NO_MAIL = ("521", "556")  # RFC 7504
+_NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejected"
+_RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 
-_LINK, _MAIL_ADDRESS, _NUMBER = r"https?://\S+", r"[^\s@]{0,99}@\S{0,300}", r"\[[\w.: ]{1,60}\]"
+_LINK, _MAIL_ADDRESS, _NUMBER = (
+    r"https?://\S+",
+    r"[^\s@]{0,99}@\S{0,300}",
+    r"\[(?:[0-9A-Fa-f]{0,4}[.:]){2,8}[0-9A-Fa-f]{0,4}(?::\d+)?\]",
+)
 _HOST = r"(?<![\w.])[\w-]{1,63}(?:\.[\w-]{1,63}){2,9}(?!\w)"
 _NOT_PROSE = re.compile(f"{_LINK}|{_MAIL_ADDRESS}|{_HOST}|{_NUMBER}")
 _SPACES = re.compile(r"[\s*_>|<\"]+")
@@ -52,14 +59,21 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
     if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(words):
         return Cause.USER_UNKNOWN
+    if codes.reply(diagnostic) == _NO_SUCH_ADDRESS and not passing:
+        return Cause.USER_UNKNOWN
     if codes.reply(diagnostic) in _TAKES_NO_MAIL:
         return Cause.NO_MAIL
     if status == "5.2.1" and not _PLAINLY_UNKNOWN.search(words):
         return passing or Cause.DISABLED
+    elsewhere = _first(_PASSING, prose(context))
+    if (address or coded in LASTING) and not passing and elsewhere in (Cause.MAILBOX_FULL, Cause.SYSTEM):
+        return elsewhere
     if exact and address and passing is not Cause.MAILBOX_FULL:
         return address
     if passing:
         return passing
+    if address and not status and SUPPOSED.search(words):
+        return Cause.UNKNOWN
     if address or coded in LASTING:
         return _of_address(address or coded, exact, status, diagnostic, context)
     return coded if coded is not Cause.UNKNOWN else _first(_TRANSPORT, words) or Cause.UNKNOWN
@@ -75,8 +89,9 @@ def _of_address(address: Cause, exact: bool, status: str | None, diagnostic: str
     if address is not Cause.USER_UNKNOWN or status == "5.1.0":
         return address
     by_server_itself = command is SmtpCommand.UNSHOWN and codes.reply(diagnostic) in (None, "553")
-    by_policy = bool(status and status.startswith("5.7."))
-    return address if (command is SmtpCommand.RECIPIENT or by_server_itself) and not by_policy else Cause.HIDDEN
+    if status and status.startswith("5.7."):  # such as "5.7.1 No such user"
+        return address if _RCPT.search(diagnostic) or _RCPT.search(context) else Cause.HIDDEN
+    return address if command is SmtpCommand.RECIPIENT or by_server_itself else Cause.HIDDEN
 
 
 def by_code(status: str | None) -> Cause:

@@ -28,6 +28,9 @@ def blocks(text: str) -> list[Block]:
             block[name] = f"{block[name]} {line.strip()}"[:2000]
         elif match := _FIELD.match(line.strip()):
             name = match[1].lower()
+            if name in block and name.endswith("-recipient"):  # some leave out the empty line between recipients
+                done.append(block)
+                block = {}
             block.setdefault(name, match[2].strip()[:2000])
         elif name:
             block[name] = f"{block[name]} {line.strip()}"[:2000]
@@ -58,7 +61,7 @@ def about(notice: str, recipient: str, recipients: list[str]) -> str:
     leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
     start = leading.start() if leading else lower.find(named)
     if start < 0:
-        return notice[:1500]
+        return notice[:1500] if len(set(recipients)) < 2 else ""
     line, after = lower.rfind("\n", 0, start) + 1, start + len(named)
     others = [re.escape(other.lower()) for other in recipients if other.lower() != named]
     following = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*(?:{'|'.join(others)})", lower[after:]) if others else None

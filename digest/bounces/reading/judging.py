@@ -19,7 +19,8 @@ def judge(action: str, status: str | None, diagnostic: str, context: str = "") -
         return ReportKind.SOFT, best
     why = causes.cause(best, diagnostic, context)
     if why is Cause.UNKNOWN and context:
-        why = causes.cause(best, context)
+        best = best_status(best, context)
+        why = causes.cause(best, context, context)
     return (ReportKind.HARD if why in LASTING else ReportKind.SOFT), best
 
 

@@ -64,7 +64,8 @@ def is_notice(message: OpenedMessage, notice: str) -> bool:
         return False
     answers = message.header("Auto-Submitted").lower().startswith("auto-replied") or "X-Autoreply" in message.parsed
     named = bool(_DAEMON.search(sender) or _SUBJECT.search(subject))
-    if not answers and _UNDELIVERED.search(notice[:4000]) and codes.reply(notice[:4000]):
+    says_so = _UNDELIVERED.search(notice[:4000]) or message.of_kind("text/rfc822-headers") or message.quotes_message
+    if not answers and says_so and codes.reply(notice[:4000]):
         return True
     return named or (message.header("Return-Path") == "<>" and not answers) or _is_report(message)
 
@@ -76,11 +77,10 @@ def _is_report(message: OpenedMessage) -> bool:
 def notice_reports(message: OpenedMessage, notice: str, original: Quoted) -> list[Report]:
     """One for each address that the notice says was not reached."""
     delayed, permanent = _flufl(message, notice)
-    own = {
-        found.lower()
-        for name in ("To", "From", "Reply-To", "Return-Path", "Sender")
-        for found in addresses(message.header(name))
-    }
+    headers = ("To", "From", "Reply-To", "Return-Path", "Sender")
+    ours = [*original.senders, *(found for name in headers for found in addresses(message.header(name)))]
+    own = {found.lower() for found in ours}
+    delayed, permanent = (_without(own, found) for found in (delayed, permanent))
     named = [found for value in message.header("X-Failed-Recipients").split(",") if (found := address(value))]
     recipients = (
         named
@@ -124,6 +124,10 @@ def _flufl(message: OpenedMessage, notice: str) -> tuple[list[str], list[str]]:
     except Exception:  # noqa: BLE001 - it reads what strangers wrote, and has no list of what it may raise
         return [], []
     return _texts(delayed, notice), _texts(permanent, notice)
+
+
+def _without(own: set[str], found: list[str]) -> list[str]:
+    return [value for value in found if value.lower() not in own] or found
 
 
 def _texts(found: Iterable[bytes | str], notice: str) -> list[str]:

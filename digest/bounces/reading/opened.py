@@ -35,6 +35,13 @@ class OpenedMessage:
         raw = (value for key, value in self.parsed.raw_items() if key.lower() == name.lower())
         return decoded(next(raw, ""))
 
+    @property
+    def quotes_message(self) -> bool:
+        """Whether a message is attached."""
+        payload = self.parsed.get_payload()
+        parts = payload if self.parsed.get_content_maintype() == "multipart" and isinstance(payload, list) else []
+        return any(isinstance(part, Message) and part.get_content_type() == "message/rfc822" for part in parts)
+
     def of_kind(self, *kinds: str) -> list[str]:
         return [part.text for part in self.parts if part.kind in kinds]
 
@@ -92,6 +99,7 @@ def _parts(parsed: Message) -> list[Part]:
         elif kind.startswith("multipart/") and isinstance(payload, list):
             waiting[:0] = [inner for inner in payload if isinstance(inner, Message)]
         elif not isinstance(payload, list):  # what a quoted message contains is not the report's
+            kind = "text/plain" if kind.startswith("multipart/") else kind  # one without its boundaries
             parts.append(Part(kind, _content(part, kind)))
     return parts
 

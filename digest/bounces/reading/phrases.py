@@ -128,7 +128,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         Cause.RATE,
         (
             r"too many (?!hops)",
-            r"rate.?limit",
+            r"rate.?limit|frequency",
             r"throttl",
             r"too (?:fast|frequent|often)",
             r"gr[ea]y.?list",
@@ -218,7 +218,7 @@ ADDRESS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             rf"(?:{_BAD})(?: \S+){{0,3}}? (?:name|alias|person|userid|local|destination|id|login|employee|here)\b",
             rf"{_NOT} (?:a )?(?:valid|known|existing|legal) (?:user|mail|address|recipient|account|local)",
             r"does(?: not|n.?t) have an?(?: \S+){0,2} (?:account|mail)",
-            r"not exist|n.t exist|may not exist|\bno mailbox|unknown:|unknown in|is unknown",
+            r"not exist|not exactly match|n.t exist|may not exist|\bno mailbox|unknown:|unknown in|is unknown",
             r"(?:not listed|not found) (?:in|at|on|by)\b|wasn.t found|recip(?:ient)?notfound",
             r"no (?:matches|matching|account|user|recipient)\b|cannot find (?:a )?(?:user|mailbox)",
             r"(?:has been|was|is) (?:removed|deleted)|no longer (?:valid|exists?|available|in use|employed)",
@@ -272,6 +272,12 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"no such file",
         ),
     ),
+)
+
+# Where a notice only supposes, in the languages above.
+SUPPOSED = re.compile(
+    r"möglicherweise|vielleicht|peut-être|il se peut|quizá|puede que|talvez|pode não|forse|potrebbe|mogelijk|misschien"
+    r"|可能|かもしれ|возможно|может"
 )
 
 # Of an address only, whatever command was refused.

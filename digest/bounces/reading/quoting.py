@@ -11,7 +11,7 @@ _QUOTES = (
     r"(?:this|below|here|attach|includ)\w*\b[^\n]{0,60}\b(?:copy|header|original|message|returned)\b",
     r"(?:(?:begin\w*|start) of |the )?(?:original|returned|unsent|undelivered|rejected|failed|bounced) " + _MESSAGE,
     r"your (?:message|mail)\b[^\n]{0,30}\b(?:follows|reads|below)",
-    r"message (?:header|text|body|contents?)s?\b[^\n]{0,30}follow",
+    r"header of (?:the|your)\b|message (?:header|text|body|contents?)s?\b[^\n]{0,30}follow",
     r"the (?:header|first)\b[^\n]{0,80}(?:follow|message)",
     r"(?:return-path|received|x-originating-ip)[ \t]*:",
 )
@@ -26,6 +26,7 @@ class Quoted:
     message_id: str | None = None
     token: str | None = None  # the header X-Digest-Token, else the address it was sent from in the envelope
     to: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
 
 
 def notice_and_rest(text: str) -> tuple[str, str]:
@@ -58,4 +59,5 @@ def _from_headers(headers: Block) -> Quoted:
     identity = re.search(r"<[^<>\s]{1,300}>", headers.get("message-id", ""))
     token = headers.get("x-digest-token") or address(headers.get("return-path", ""))
     to = addresses(headers.get("to", "")[:1000])
-    return Quoted(identity[0] if identity else None, token, tuple(to))
+    senders = addresses(" ".join(headers.get(name, "")[:1000] for name in ("return-path", "from", "sender")))
+    return Quoted(identity[0] if identity else None, token, tuple(to), tuple(senders))

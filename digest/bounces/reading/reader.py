@@ -54,10 +54,10 @@ def _sent_to(opened: OpenedMessage) -> str | None:
 
 
 def _notice_text(opened: OpenedMessage) -> str:
-    """The first readable part, which the server wrote."""
-    for kinds in (("text/plain",), ("text/html",)):
-        if texts := [text for text in opened.of_kind(*kinds) if text.strip()]:
-            return texts[0]
+    """The readable parts, which the server wrote."""
+    for kind in ("text/plain", "text/html", "message/delivery-status"):
+        if texts := [text for text in opened.of_kind(kind) if text.strip()]:
+            return "\n\n".join(texts)
     return ""
 
 

@@ -22,5 +22,5 @@ def show(
         reports.bounces(domain, about, since, limit)
 
 
-for _command in (intake.receive, intake.collect, freezing.unfreeze):
+for _command in (intake.receive, intake.collect, intake.lmtp, freezing.unfreeze):
     bounces.command()(_command)

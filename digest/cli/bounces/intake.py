@@ -1,5 +1,6 @@
 """The commands bounces receive and bounces collect: ways in for what comes back by email."""
 
+import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ import typer
 from digest import clock
 from digest.cli.lookup import open_database
 from digest.cli.options import DryRun
-from digest.cli.output import NotReady, complain, report, with_json
+from digest.cli.output import NotReady, complain, progress, report, with_json
 from digest.settings import settings
 
 if TYPE_CHECKING:
@@ -69,3 +70,27 @@ def taker() -> "Taker":
 def _summary(outcomes: "Iterable[Acceptance]") -> str:
     counts = Counter(each.proof.value for each in outcomes)
     return "Taken in: " + ", ".join(f"{count} {proof}" for proof, count in counts.items())
+
+
+def lmtp(
+    listen: Annotated[str, typer.Option("--listen", help="Host and port.")] = "127.0.0.1:2424", dry_run: DryRun = False
+) -> None:
+    """Take in what a mail server hands over by LMTP, until told to stop."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise typer.BadParameter(f"{listen!r} is not a host and a port; write 127.0.0.1:2424")
+    if dry_run:
+        return progress(f"It would listen on {listen}.")
+    try:
+        from digest.run.lmtp import serve
+    except ImportError:
+        raise NotReady("aiosmtpd is not installed. Run: pip install aiosmtpd") from None
+    own = taker()
+    return asyncio.run(
+        serve(
+            host.strip("[]"),
+            int(port),
+            lambda message, recipient: own.message(message, "lmtp", recipient),
+            lambda number: progress(f"Listening for LMTP on {host}:{number}"),
+        )
+    )

@@ -99,6 +99,8 @@ def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: dat
     proved = ", ".join(f"{counts.of(kind)} {kind}" for kind in FailureKind)
     yield ""
     yield f"Came back after being accepted, since {since:%Y-%m-%d}: {proved}; reports without proof: {counts.rejected}"
+    from digest.mail.policy_codes import with_meaning
+
     heading = ("at (UTC)", "address", "message", "kind", "effect", "report")
     rows = [
         (
@@ -107,7 +109,7 @@ def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: dat
             row.message or "",
             row.kind,
             row.effect,
-            " ".join(filter(None, (row.status, row.text))),
+            with_meaning(" ".join(filter(None, (row.status, row.text)))),
         )
         for row in late
     ]

@@ -74,7 +74,7 @@ def test_the_junk_reports_of_outlook_com_are_complaints() -> None:
     message = (
         b"From: staff@hotmail.com\nTo: fbl@digest.example.org\nSubject: complaint about message from 192.0.2.1\n"
         b'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: message/rfc822\n\n'
-        b"X-HmXmrOriginalRecipient: ann@example.net\nFrom: papers@digest.example.org\nSubject: Papers\n\nTen.\n\n--b--\n"
+        b"X-HmXmrOriginalRecipient: ann@example.net\nFrom: papers@digest.example.org\n\nTen.\n\n--b--\n"
     )
     assert kinds(message) == [("complaint", None, "ann@example.net")]
 

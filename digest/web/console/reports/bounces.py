@@ -12,6 +12,7 @@ from digest.database.engine import read_only
 from digest.issues.audit import issue_sums
 from digest.issues.store import issues_between
 from digest.ledger.kinds import FailureKind, IssueKind, RefusalClass, code_subject
+from digest.mail.policy_codes import with_meaning
 from digest.monitoring.late_bounces import late_bounces, report_counts
 from digest.monitoring.refusals import LATELY, Position, RefusalSearch, refusal_sums, refusals
 from digest.subscribers.preferences import value
@@ -54,6 +55,7 @@ def list_bounces(
         sums=sums,
         subject_of=code_subject,
         late=late,
+        meaning=with_meaning,
         came_back={kind: reports.of(kind) for kind in FailureKind},
         rejected=reports.rejected,
         older=f"{older[0].isoformat()}~{older[1]}" if older else "",

@@ -1,0 +1,50 @@
+"""A server for LMTP (RFC 2033), by which a mail server on this machine hands over what bounces."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+_MAX_BYTES = 10_000_000  # of a message
+
+Take = Callable[[bytes, str], object]  # a message and the address it was sent to; raises if it was not taken in
+
+
+class ReportHandler:
+    """Answers 250 only once a message is taken in, and 451 if it could not be: the mail server then tries again."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    async def handle_RCPT(  # noqa: N802 - the hooks of aiosmtpd are named after SMTP's verbs
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if envelope.rcpt_tos:  # LMTP answers DATA for each recipient, which aiosmtpd does not
+            return "452 4.5.3 one recipient at a time"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        try:
+            await asyncio.to_thread(self._take, envelope.original_content or b"", envelope.rcpt_tos[0])
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the message must not be lost
+            return f"451 4.3.0 not taken in: {type(problem).__name__}"
+        return "250 2.0.0 taken in"
+
+
+async def serve(host: str, port: int, take: Take, started: Callable[[int], object]) -> None:
+    """Listen until SIGTERM or SIGINT; `started` is told the port, which is any free one for 0."""
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    handler = ReportHandler(take)
+    server = await loop.create_server(
+        lambda: LMTP(handler, hostname="digest", enable_SMTPUTF8=True, data_size_limit=_MAX_BYTES, loop=loop),
+        host,
+        port,
+    )
+    started(server.sockets[0].getsockname()[1])
+    await end.wait()
+    server.close()
