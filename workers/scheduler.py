@@ -50,6 +50,7 @@ from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
+from digest.mail.failures import forget_old_failures
 from digest.mail.notices import queue_next
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.threads import threads
@@ -62,6 +63,7 @@ from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
 from digest.subscribers.growth import count_days, largest_domains, store_days
 from digest.subscribers.subscriptions import purge_pending
+from digest.subscribers.suppressions import lift_expired
 from workers.tasks import MESSAGES_A_TASK
 
 log = structlog.get_logger()
@@ -233,6 +235,8 @@ class Jobs:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
             forget_old(connection, clock.now())
+            lift_expired(connection, clock.now())
+            forget_old_failures(connection, clock.now())
         self._count()
         remove_traces(self._engine, clock.now())
         shrink_old_pools(self._engine, clock.now())

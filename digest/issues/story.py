@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import Connection, select
 
 from digest.database.dialect import in_list
-from digest.database.tables import deliveries, issues, papers, suppressions
+from digest.database.tables import bounces, deliveries, issues, papers, suppressions
 from digest.issues.audit import EXPLAINED, why_of
 from digest.issues.selection import selection_of
 from digest.issues.store import issue_id_on
@@ -77,6 +77,14 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
     return Story(subscriber, messages, titles, dict(feedback), suppressed, coming)
 
 
+def came_back(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, str]:
+    """Why messages came back after they were accepted, by delivery."""
+    columns = tuple(bounces.c[name] for name in ("delivery_id", "kind", "status", "text"))
+    of_these = select(*columns).where(in_list(connection, bounces.c.delivery_id, delivery_ids), bounces.c.way != "smtp")
+    rows = connection.execute(of_these.order_by(bounces.c.id)) if delivery_ids else ()
+    return {row.delivery_id: f"came back ({row.kind}): {row.status} {row.text}".rstrip(": ") for row in rows}
+
+
 def next_digest(subscriber: Subscriber | None, is_suppressed: bool, cut: time, first: date) -> NextDigest:
     """Find the first issue from `first` on that a subscriber gets, by weekdays and pause."""
     if subscriber is None:
@@ -108,18 +116,20 @@ def _messages(connection: Connection, key: str) -> tuple[Sent, ...]:
         .order_by(deliveries.c.id.desc())
         .limit(_SHOWN)
     )
+    rows = connection.execute(query).all()
+    reasons = came_back(connection, [row.id for row in rows])
     return tuple(
         Sent(
             occasion=row.occasion,
             kind=row.kind,
             state=row.state,
-            why=why_of(row),
+            why=why_of(row) or reasons.get(row.id, ""),
             at=row.finished_at or row.next_attempt_at,
             message_id=row.message_id,
             reply=f"{row.reply_code or ''} {row.reply_text}".strip(),
             papers=_papers(row) if row.kind in WITH_PAPERS else (),
         )
-        for row in connection.execute(query)
+        for row in rows
     )
 
 

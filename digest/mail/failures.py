@@ -1,4 +1,4 @@
-"""What failed messages do to an address, whether its server refused them or reported them later: one rule for both.
+"""Failed messages and their effect on an address: one rule for refusals in the session and for later reports.
 
 A hard failure suppresses the address for good; if it worked lately, only if the next message fails a day later as well,
 because a server in trouble calls good addresses unknown. A soft one adds 1 to a score, once a day, that loses 1 in two
@@ -24,6 +24,7 @@ LATELY = timedelta(days=30)
 SECOND_LOOK_AFTER = timedelta(hours=20)  # of a day: the next daily issue may be due a little earlier
 ENOUGH, DAYS_PER_POINT = 5.0, 14
 SUPPRESSED_FOR = timedelta(days=90)
+KEPT = timedelta(days=365)
 SMTP = "smtp"  # the source of a refusal in the session
 # Security and policy (RFC 3463 §3.8), protocol, content, and a system that takes no such message.
 _ABOUT_SENDER = ("5.7.", "5.5.", "5.6.", "5.3.")
@@ -121,6 +122,15 @@ def apply(connection: Connection, failure: Failure) -> FailureEffect:
     if looked and failure.at - looked < SECOND_LOOK_AFTER:
         return FailureEffect.SECOND_LOOK
     return _suppress(connection, failure, SuppressionReason.REFUSED)
+
+
+def forget_old_failures(connection: Connection, now: datetime) -> None:
+    """Delete failures after a year, and what no longer counts of addresses that failed."""
+    connection.execute(delete(bounces).where(bounces.c.at < now - KEPT, bounces.c.effect != str(FailureEffect.HELD)))
+    old = (now - timedelta(days=ENOUGH * DAYS_PER_POINT)).date()
+    connection.execute(delete(failing).where(failing.c.scored_on < old, failing.c.first_look_at.is_(None)))
+    stale = (failing.c.scored_on < old) & (failing.c.first_look_at < now - LATELY)
+    connection.execute(delete(failing).where(stale))
 
 
 def _score(connection: Connection, failure: Failure, row: Row[Any]) -> FailureEffect:

@@ -21,7 +21,7 @@ _NUMBER_BYTES, _MAC_BYTES = 5, 9
 
 
 class AddressPurpose(StrEnum):
-    """What email to a signed address is for. It is signed too."""
+    """The purpose of a signed address. It is signed too."""
 
     BOUNCE = "bounce"  # the number is of the delivery
     UNSUBSCRIBE = "unsubscribe"  # the number is of the subscriber
@@ -65,7 +65,7 @@ class SubscriberAddresses:
 
 
 def token_in(address: str) -> str:
-    """What follows the last plus of the local part; "" if nothing does."""
+    """Return the text between the last plus of the local part and the @; "" without one."""
     return address.strip("<> \t").rpartition("@")[0].rpartition("+")[2] if "+" in address else ""
 
 

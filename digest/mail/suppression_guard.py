@@ -91,7 +91,7 @@ def end_freeze(connection: Connection, now: datetime) -> Freeze | None:
 
 
 def count_held(connection: Connection, limit: int) -> int:
-    """How many reports are held, up to a limit."""
+    """Count the reports that are held, up to a limit."""
     held = select(bounces.c.id).where(text(HELD)).limit(limit).subquery()
     return connection.execute(select(func.count()).select_from(held)).scalar_one()
 

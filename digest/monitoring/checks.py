@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from digest.ledger.kinds import IssueKind, IssueStatus, Status
+from digest.ledger.kinds import FailureKind, IssueKind, IssueStatus, Status
 from digest.monitoring.heartbeats import DEAD_AFTER, Role
+from digest.monitoring.late_bounces import RATE_OF
 from digest.monitoring.progress import IssueProgress
 from digest.monitoring.status import CutStatus, InstallationStatus
 from digest.monitoring.surroundings import PauseStatus, SourceStatus
@@ -19,6 +20,7 @@ NOBODY_WORKS_FOR = timedelta(minutes=10)  # a mail server may take that long to 
 ALL_SOURCES_FAILED = 2  # readings in a row
 DISK_CRITICAL, DISK_LOW = 0.05, 0.10  # free share
 REFUSAL_RATE, REFUSALS = 0.02, 20
+COMPLAINT_RATE, COMPLAINT_LIMIT, COMPLAINTS = 0.001, 0.003, 5  # as Gmail and Yahoo ask of bulk senders
 WEBHOOK_FAILS_FOR = timedelta(minutes=10)  # a program that is started again may be back by then
 
 
@@ -57,6 +59,7 @@ def problems(status: InstallationStatus) -> list[Problem]:
             *_sources(status),
             *_refusals(status),
             *_webhooks(status),
+            *_bounces(status),
         ]
     return sorted(every, key=lambda problem: problem.level is not Level.CRITICAL)
 
@@ -234,6 +237,25 @@ def _redis(status: InstallationStatus) -> Iterator[Problem]:
     if status.queue.problem:
         text = f"Redis does not answer ({status.queue.problem}); messages wait for the workers' next hint"
         yield Problem(Level.WARNING, "redis", "", text, "Start it, or check DIGEST_REDIS_URL: digest doctor")
+
+
+def _bounces(status: InstallationStatus) -> Iterator[Problem]:
+    bounces = status.bounces
+    if freeze := bounces.freeze:
+        text = f"no address is suppressed automatically since {minute_of(freeze.since)}: {freeze.why}"
+        text += f"; {bounces.held:,} reports are held" if bounces.held else ""
+        remedy = "Look at them: digest bounces, then: digest bounces unfreeze, or with --discard if they are wrong"
+        yield Problem(Level.WARNING, "suppression-frozen", "", text, remedy, freeze.since)
+    reports, days = bounces.reports, f"the last {RATE_OF.days} days"
+    if (hard := reports.of(FailureKind.HARD)) >= REFUSALS and bounces.bounce_rate > REFUSAL_RATE:
+        text = f"{hard:,} of {bounces.accepted:,} messages of {days} came back ({bounces.bounce_rate:.1%})"
+        yield Problem(Level.WARNING, "bounces", "", text, "See which and why: digest bounces")
+    if (complaints := reports.of(FailureKind.COMPLAINT)) >= COMPLAINTS and bounces.complaint_rate >= COMPLAINT_RATE:
+        is_critical = bounces.complaint_rate >= COMPLAINT_LIMIT
+        text = f"{complaints:,} of {bounces.accepted:,} messages of {days} were marked as spam"
+        text += f" ({bounces.complaint_rate:.2%})"
+        remedy = "Find out who did not expect them; Gmail and Yahoo refuse senders from 0.3 % on: digest bounces"
+        yield Problem(Level.CRITICAL if is_critical else Level.WARNING, "complaints", "", text, remedy)
 
 
 def _webhooks(status: InstallationStatus) -> Iterator[Problem]:

@@ -1,14 +1,15 @@
 """Lists deliveries for programs: of one subscriber, of an issue, or with one state, in parts of any size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, select, true
 
 from digest.database.dialect import use_indexed_order
-from digest.database.tables import deliveries, issues
+from digest.database.tables import bounces, deliveries, issues
 from digest.issues.audit import EXPLAINED, why_of
+from digest.issues.story import came_back
 from digest.ledger.kinds import State
 from digest.ledger.totals import ENDED
 
@@ -49,6 +50,15 @@ def with_state(
     return _read(connection, conditions, number.desc(), limit)
 
 
+def bounced(connection: Connection, limit: int, before: int | None = None) -> list[DeliveryDetails]:
+    """Those that were refused, or came back later, newest first; only those with a number below `before`."""
+    earlier = bounces.c.delivery_id < before if before is not None else true()
+    late = select(bounces.c.delivery_id).where(earlier).distinct().order_by(bounces.c.delivery_id.desc()).limit(limit)
+    back = _read(connection, [deliveries.c.id.in_(connection.scalars(late).all())], deliveries.c.id.desc(), limit)
+    every = {each.id: each for each in (*with_state(connection, State.REFUSED, limit, before), *back)}
+    return sorted(every.values(), key=lambda each: each.id, reverse=True)[:limit]
+
+
 def of_recipient(connection: Connection, key: str, limit: int, before: int | None = None) -> list[DeliveryDetails]:
     """Those of one recipient, newest first; only those with a number below `before`."""
     conditions = [deliveries.c.recipient == key]
@@ -80,7 +90,14 @@ def _read(
     connection: Connection, conditions: list[ColumnElement[bool]], order: ColumnElement[Any], limit: int
 ) -> list[DeliveryDetails]:
     query = select(*EXPLAINED).outerjoin(issues, issues.c.id == deliveries.c.issue_id).where(*conditions)
-    return [_details(row) for row in connection.execute(query.order_by(order).limit(limit))]
+    return _with_bounces(connection, [_details(row) for row in connection.execute(query.order_by(order).limit(limit))])
+
+
+def _with_bounces(connection: Connection, listed: list[DeliveryDetails]) -> list[DeliveryDetails]:
+    """The same, with why those came back that were accepted first."""
+    accepted = [each.id for each in listed if each.state is State.ACCEPTED]
+    reasons = came_back(connection, accepted)
+    return [replace(each, why=reasons.get(each.id, each.why)) for each in listed]
 
 
 def _details(row: Row[tuple[object, ...]]) -> DeliveryDetails:

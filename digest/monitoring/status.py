@@ -18,6 +18,7 @@ from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.mail.throttle.requested import why_hour_full
 from digest.mail.throttle.warm_up import why_full
 from digest.monitoring.heartbeats import Heartbeat, Role, heartbeats, running_version
+from digest.monitoring.late_bounces import BounceStatus, read_bounces
 from digest.monitoring.progress import IssueProgress, Waiting, read_progress
 from digest.monitoring.surroundings import (
     Disk,
@@ -71,6 +72,7 @@ class InstallationStatus:
     hour_full: str = ""  # why no more requested messages go within this hour
     sources: tuple[SourceStatus, ...] = ()
     webhooks: tuple[EndpointStatus, ...] = ()
+    bounces: BounceStatus = field(default_factory=BounceStatus)
     subscribers: Mapping[str, int] = field(default_factory=dict)  # by status
 
     def alive(self, role: Role) -> tuple[Heartbeat, ...]:
@@ -137,6 +139,7 @@ def _with_database(connection: Connection, settings: Settings, bare: Installatio
         hour_full=why_hour_full(connection, limits, now),
         sources=read_sources(connection, settings.sources, now),
         webhooks=read_endpoints(connection, now),
+        bounces=read_bounces(connection, now),
         subscribers=_subscribers(connection),
     )
 

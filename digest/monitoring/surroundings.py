@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from digest.hints import QUEUE
 from digest.ledger import events
 from digest.mail.pauses import BREAKS_AT, EVERYTHING, Pause, all_pauses, event_subject
+from digest.mail.policy_codes import with_meaning
 from digest.monitoring.heartbeats import Heartbeat, free_space
 from digest.monitoring.webhooks.endpoints import all_endpoints, backlogs
 from digest.papers.collecting import SourceHealth, SourceRun, lost_touch, newest_runs, source_title
@@ -93,7 +94,7 @@ def read_pauses(connection: Connection, now: datetime) -> tuple[PauseStatus, ...
             "" if pause.scope == EVERYTHING else pause.scope,
             pause.since,
             pause.until,
-            pause.reason,
+            pause.reason if pause.until is None else with_meaning(pause.reason),
             _paused_by(connection, pause) if pause.until is None else "",
             pause.until is None,
             _is_breaker(pause),

@@ -189,7 +189,7 @@ def test_a_message_that_returns_to_the_queue_meanwhile_does_not_look_accepted(tw
 def test_sums_that_take_too_long_are_left_out_and_do_not_look_like_an_outage(postgresql_url):
     engine, other = connect(postgresql_url, patience=0.2), connect(postgresql_url)
     with transaction(other) as connection:
-        connection.exec_driver_sql("LOCK TABLE reply_counts")
+        connection.exec_driver_sql("LOCK TABLE suppressions")
         values = scrape(engine)
     assert values["digest_database_up",] == 1
     assert ("digest_problems", "database", "critical") not in values

@@ -7,10 +7,10 @@ from sqlalchemy import Engine, update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
-from digest.ledger.kinds import RefusalClass, SuppressionReason
+from digest.ledger.kinds import RefusalClass, SuppressionReason, code_subject
 from digest.ledger.replies import ReplyClass, count_replies
 from digest.monitoring import refusals as module
-from digest.monitoring.refusals import RefusalSearch, code_subject, refusal_sums, refusals
+from digest.monitoring.refusals import RefusalSearch, refusal_sums, refusals
 from digest.subscribers.suppressions import suppress
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 from tests.web.console.operators_pages import plan_of

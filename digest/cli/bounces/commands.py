@@ -2,7 +2,7 @@
 
 import typer
 
-from digest.cli.bounces import intake
+from digest.cli.bounces import freezing, intake
 from digest.cli.output import with_json
 from digest.cli.status import reports
 from digest.cli.status.reports import About, Domain, Limit, Since
@@ -22,5 +22,5 @@ def show(
         reports.bounces(domain, about, since, limit)
 
 
-for _command in (intake.receive, intake.collect, intake.lmtp):
+for _command in (intake.receive, intake.collect, intake.lmtp, freezing.unfreeze):
     bounces.command()(_command)

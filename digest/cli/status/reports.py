@@ -12,13 +12,15 @@ from digest import clock
 from digest.cli.lookup import reading
 from digest.cli.options import date_option
 from digest.cli.output import answer, table, with_json
-from digest.ledger.kinds import RefusalClass
+from digest.ledger.kinds import FailureKind, RefusalClass
 from digest.settings import settings
 from digest.text import parse_domain
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
+    from digest.mail.suppression_guard import Freeze
     from digest.monitoring.days import DayReport
     from digest.monitoring.domains import DomainReport
+    from digest.monitoring.late_bounces import LateBounce, ReportCounts
     from digest.monitoring.refusals import Refusal, RefusalSums
 
 Last = Annotated[int, typer.Option("--last", min=1, max=366, help="Days to show.")]
@@ -62,6 +64,8 @@ def _day_cells(report: "DayReport") -> tuple[object, ...]:
 
 def bounces(domain: str, about: RefusalClass | None, since: date | None, limit: int) -> None:
     """Show what mail servers refused: sums by code and by domain, and the newest refusals."""
+    from digest.mail.suppression_guard import frozen
+    from digest.monitoring.late_bounces import late_bounces, report_counts
     from digest.monitoring.refusals import LATELY, RefusalSearch, refusal_sums, refusals
 
     parsed = parse_domain(domain.lower()) if domain else ""
@@ -71,8 +75,45 @@ def bounces(domain: str, about: RefusalClass | None, since: date | None, limit: 
     with reading() as connection:
         sums = refusal_sums(connection, first)
         rows, older = refusals(connection, RefusalSearch(parsed, about, since=first), limit)
+        late = [] if parsed or about else late_bounces(connection, limit, since=first)[0]
+        counts, freeze = report_counts(connection, first.date()), frozen(connection)
     document = asdict(sums) | {"since": first, "rows": [asdict(row) for row in rows], "more": older is not None}
-    answer(document, lambda: chain(_sum_lines(sums, first), _refusal_lines(rows, older is not None)))
+    names = ("kind", "about", "proof", "reports")
+    reports = [dict(zip(names, (*key, count), strict=True)) for key, count in counts.counts.items()]
+    document |= {"reports": reports, "came_back": [asdict(row) for row in late], "frozen": freeze and asdict(freeze)}
+    refused = chain(_sum_lines(sums, first), _refusal_lines(rows, older is not None))
+    answer(document, lambda: chain(_freeze_lines(freeze), refused, _late_lines(late, counts, first)))
+
+
+def _freeze_lines(freeze: "Freeze | None") -> Iterator[str]:
+    if freeze is not None:
+        yield f"No address is suppressed automatically since {freeze.since:%Y-%m-%d %H:%M} UTC: {freeze.why}."
+        yield "The reports are held. To apply them: digest bounces unfreeze; if they are wrong, with --discard"
+        yield ""
+
+
+def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: datetime) -> Iterator[str]:
+    """What came back after it was accepted. Nothing where no report was ever taken in."""
+    if not counts.counts:
+        return
+    proved = ", ".join(f"{counts.of(kind)} {kind}" for kind in FailureKind)
+    yield ""
+    yield f"Came back after being accepted, since {since:%Y-%m-%d}: {proved}; reports without proof: {counts.rejected}"
+    from digest.mail.policy_codes import with_meaning
+
+    heading = ("at (UTC)", "address", "message", "kind", "effect", "report")
+    rows = [
+        (
+            f"{row.at:%Y-%m-%d %H:%M}",
+            row.address or "(deleted)",
+            row.message or "",
+            row.kind,
+            row.effect,
+            with_meaning(" ".join(filter(None, (row.status, row.text)))),
+        )
+        for row in late
+    ]
+    yield from table([heading, *rows], sentences=True) if rows else []
 
 
 def _sum_lines(sums: "RefusalSums", since: datetime) -> Iterator[str]:

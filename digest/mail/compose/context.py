@@ -1,4 +1,4 @@
-"""What composing a message needs, and the part of it that is frozen with an issue."""
+"""The context of composing a message, and the part of it that is frozen with an issue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -21,6 +21,7 @@ from digest.ledger import events
 from digest.ledger.kinds import State
 from digest.mail import pauses
 from digest.mail.pauses import ABOUT_US_FROM, BREAKS_AT, EVERYTHING, NOT_PAUSED, Pause
+from digest.mail.policy_codes import with_meaning
 from digest.mail.throttle.responses import ResponseSummary
 from digest.text import minute_of
 
@@ -63,7 +64,8 @@ class Breaker:
             self.trial, self._is_trying = now + _TRIAL, False
             self._about_recipients = pause.is_about_recipients
             return ""
-        return f"the mail server rejects our messages ({pause.reason}); next try at {minute_of(pause.until)}; {BY_HAND}"
+        reason, next_try = with_meaning(pause.reason), minute_of(pause.until)
+        return f"the mail server rejects our messages ({reason}); next try at {next_try}; {BY_HAND}"
 
     def admit_one(self, waits: list[timedelta], requested: Mapping[int, str], now: datetime) -> None:
         """During a trial only the first message goes that can tell something about us.
@@ -123,7 +125,7 @@ class Breaker:
         events.record(connection, now, pauses.event_subject(EVERYTHING), "stopped", details)
         log.error(
             "the mail server rejects our messages: sending is paused; nothing is lost, and nobody is suppressed",
-            reply=after.reason,
+            reply=with_meaning(after.reason),
             next=f"next try at {until}; {BY_HAND}",
         )
 

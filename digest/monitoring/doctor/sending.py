@@ -13,6 +13,7 @@ from digest import wiring
 from digest.database.engine import read_only
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
+from digest.mail.policy_codes import with_meaning
 from digest.mail.throttle import sent_on
 from digest.mail.throttle.requested import why_hour_full
 from digest.monitoring.doctor.finding import Finding
@@ -81,7 +82,8 @@ def _pauses(connection: Connection, now: datetime) -> Iterator[Finding]:
         yield Finding("sending", True, "not paused")
     for pause in pauses:
         advice = "Once that is fixed: digest resume --sending"
-        yield Finding("sending", False, f"paused {_span(pause)}: {pause.reason}", advice, blocks=True)
+        reason = with_meaning(pause.reason)
+        yield Finding("sending", False, f"paused {_span(pause)}: {reason}", advice, blocks=True)
 
 
 def _span(pause: Pause) -> str:

@@ -31,6 +31,8 @@ def families(measured: Measurements) -> Iterator[Metric]:
         yield from _sources(status)
         yield from _processes(status)
         yield from _webhooks(status)
+        meaning = "1 while no address is suppressed automatically, after a storm of failures."
+        yield _number("digest_suppression_frozen", meaning, status.bounces.freeze is not None)
         people = {(each,): status.subscribers.get(each, 0) for each in Status}
         yield _gauge("digest_subscribers", "Subscribers by status.", ("status",), people)
     if measured.sums is not None:
@@ -39,6 +41,8 @@ def families(measured: Measurements) -> Iterator[Metric]:
         suppressed = {(each,): measured.sums.suppressions.get(each, 0) for each in SuppressionReason}
         meaning = "Addresses that get no messages, by reason."
         yield _gauge("digest_suppressed_addresses", meaning, ("reason",), suppressed)
+        meaning = "Reports about messages that were accepted, by kind, subject of the code, and proof."
+        yield _counter("digest_bounce_reports", meaning, ("kind", "about", "proof"), measured.sums.reports.counts)
 
 
 # --- from the status ---

@@ -13,6 +13,7 @@ from digest.database.engine import one_view, problem_of, read_only
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State, SuppressionReason
 from digest.ledger.replies import ReplyClass, replies_to
 from digest.ledger.totals import message_counts, sending_times
+from digest.monitoring.late_bounces import ReportCounts, report_counts
 from digest.monitoring.progress import IssueProgress
 from digest.monitoring.status import InstallationStatus, read_status
 from digest.papers.collecting import last_successes
@@ -31,6 +32,7 @@ class Sums:
     sending_times: Mapping[IssueKind, timedelta]  # of the newest finished issues
     source_successes: Mapping[str, datetime]  # the last of each
     suppressions: Mapping[SuppressionReason, int]
+    reports: ReportCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def _sums(engine: Engine, settings: Settings, status: InstallationStatus) -> Sum
                 sending_times(connection),
                 last_successes(connection, settings.sources),
                 count_suppressions(connection),
+                report_counts(connection),
             )
     except (SQLAlchemyError, OSError) as problem:
         log.warning("the metrics lack the sums of messages", problem=problem_of(problem))

@@ -47,7 +47,7 @@ def body_of(event: OutgoingEvent) -> str:
     if message := event.bounced:
         data["message"] = {"kind": message.kind, "date": message.occasion, "message_id": message.message_id}
         data["reply"] = {"code": message.code, "enhanced": message.enhanced, "text": message.text}
-        data["bounce"] = message.bounce or "refused"
+        data["bounce"] = message.bounce or "refused"  # instead of the number in the outbox
     at = event.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"type": event.type, "timestamp": at, "data": data}, separators=(",", ":"))
 

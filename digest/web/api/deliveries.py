@@ -46,7 +46,7 @@ class DeliveryResource(BaseModel):
     subscriber_id: int | None = Field(description="null once the subscriber is deleted.")
     recipient: str = Field(description="The keyed hash of the address.")
     state: State
-    why: str = Field(description='Why it was not simply accepted; "" if it was.')
+    why: str = Field(description='Why it was not simply accepted, or came back; "" if neither.')
     attempts: int = Field(description="Replies of the mail server that said “later”.")
     due_at: datetime
     next_attempt_at: datetime | None = Field(description="null once finished.")
@@ -93,8 +93,12 @@ def list_deliveries(
 
 @router.read(TokenScope.DELIVERIES_READ, "/bounces", errors=[404])
 def list_bounces(caller: TheCaller, part: ThePart) -> DeliveryPage:
-    """List refused deliveries, newest first."""
-    return _by_number(caller, part, State.REFUSED)
+    """List deliveries that were refused, or that came back after they were accepted, newest first."""
+    before = part.after(int)
+    with read_only(caller.site.engine) as connection:
+        listed = delivery_list.bounced(connection, part.wanted, before[0] if before else None)
+    shown, following = part.cut(listed, lambda each: (each.id,))
+    return DeliveryPage(items=[_resource(each) for each in shown], next=following)
 
 
 def _by_number(caller: Caller, part: ListPart, state: State | None) -> DeliveryPage:

@@ -20,6 +20,7 @@ from fastapi.types import DecoratedCallable
 from digest import clock
 from digest.database.engine import DATABASE_AWAY, read_only, transaction
 from digest.ledger import events
+from digest.mail.suppression_guard import frozen
 from digest.monitoring import operators
 from digest.monitoring.operators import LONGEST, LONGEST_NAME, OperatorRole
 from digest.settings import Settings
@@ -61,6 +62,7 @@ NOTICES = {
     "notice-test": "The test is on its way. What became of it is below, after a reload.",
     "bad-address": "Nothing was sent: that is not an email address.",
     "token-revoked": "The token no longer works.",
+    "unfrozen": "Addresses are suppressed automatically again.",
     "lifted": "The address may get messages again.",
     "webhook-disabled": "The endpoint is disabled. Its events wait.",
     "webhook-enabled": "The endpoint is enabled. What has waited is sent now.",
@@ -94,6 +96,8 @@ class Visitor:
 
     def show(self, name: str, code: int = 200, /, **values: Any) -> HTMLResponse:
         """The console's page `name`."""
+        with suppress(*DATABASE_AWAY), read_only(self.site.engine) as connection:
+            values["freeze"] = frozen(connection)
         page = self.site.pages.render(f"console/{name}.html", visitor=self, minute=minute_of, **values)
         return HTMLResponse(page, code)
 

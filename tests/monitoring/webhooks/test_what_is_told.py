@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
+from digest.bounces.report import ReportKind
 from digest.database.engine import read_only, transaction
 from digest.database.tables import metadata, webhook_events
 from digest.issues import first_issue
@@ -14,6 +15,7 @@ from digest.monitoring.webhooks.events import KEPT, forget_old
 from digest.settings import Settings
 from digest.subscribers import subscriptions
 from digest.subscribers.imports import Import, import_rows
+from tests.bounces.builders import post as post
 from tests.mail.delivery.builders import hands as hands
 from tests.monitoring.webhooks.conftest import NOW, add_endpoint
 from tests.support.scenario import DAY, ON_SQLITE, SECRET, add_papers, add_subscriber, cut
@@ -87,7 +89,21 @@ def test_a_refusal_by_the_mail_server_is_told_with_its_words(engine, hands, smtp
     assert document["data"] == {
         "subscriber": {"id": ada.id, "email": ADDRESS},
         "reply": {"code": 550, "enhanced": "5.1.1", "text": "5.1.1 no such user"},
+        "bounce": "refused",
     }
+
+
+def test_a_message_that_comes_back_later_is_told_with_the_words_of_the_report(post, send, receiver, clock):
+    add_endpoint(post.engine, receiver.url, "message.bounced")
+    ada = add_subscriber(post.engine, ADDRESS)
+    post.send()
+    post.accept(post.report(ADDRESS, ReportKind.SOFT, diagnostic="452 mailbox full"))
+    clock.move_to(post.hands.at)
+    send()
+    (document,) = receiver.documents
+    assert document["data"]["subscriber"] == {"id": ada.id, "email": ADDRESS}
+    assert document["data"]["reply"] == {"code": None, "enhanced": "4.2.2", "text": "452 mailbox full"}
+    assert document["data"]["bounce"] == "soft"
 
 
 def test_a_cut_and_the_end_of_its_sending_are_told_within_a_minute_and_once(

@@ -7,14 +7,19 @@ from fastapi import HTTPException, Query, Response
 from sqlalchemy import Connection
 
 from digest import clock
+from digest.bounces.freeze import unfreeze
 from digest.database.engine import read_only
 from digest.issues.audit import issue_sums
 from digest.issues.store import issues_between
-from digest.ledger.kinds import IssueKind, RefusalClass, code_subject
+from digest.ledger.kinds import FailureKind, IssueKind, RefusalClass, code_subject
+from digest.mail.policy_codes import with_meaning
+from digest.monitoring.late_bounces import late_bounces, report_counts
 from digest.monitoring.refusals import LATELY, Position, RefusalSearch, refusal_sums, refusals
+from digest.subscribers.preferences import value
 from digest.text import parse_domain, parse_instant
-from digest.web.console.access import AnyRole, ConsoleRouter
+from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.reports.plot import Column, Plot, columns
+from digest.web.site import Posted
 
 router = ConsoleRouter()
 
@@ -28,13 +33,16 @@ def list_bounces(
     about: RefusalClass | None = None,
     before: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """Newest first; of one domain, and about one subject."""
+    """Newest first; of one domain, and about one subject. What came back later is on the first page of all."""
     now, domain = clock.now(), domain.strip().lower()
     wanted = RefusalSearch(parse_domain(domain) or "", about, _position(before))
     with read_only(visitor.site.engine) as connection:
         accepted, refused = _of_issues(connection, now)
         rows, older = refusals(connection, wanted, _ROWS)
         sums = refusal_sums(connection, now - LATELY)
+        is_first_of_all = not (domain or about or before)
+        late = late_bounces(connection, _ROWS, since=now - LATELY)[0] if is_first_of_all else []
+        reports = report_counts(connection, (now - LATELY).date())
     return visitor.show(
         "bounces",
         domain=domain,
@@ -46,8 +54,19 @@ def list_bounces(
         rows=rows if wanted.domain or not domain else [],
         sums=sums,
         subject_of=code_subject,
+        late=late,
+        meaning=with_meaning,
+        came_back={kind: reports.of(kind) for kind in FailureKind},
+        rejected=reports.rejected,
         older=f"{older[0].isoformat()}~{older[1]}" if older else "",
     )
+
+
+@router.action("/bounces/unfreeze")
+def unfreeze_suppression(visitor: OperatorOnly, form: Posted) -> Response:
+    """Apply the reports that are held, or discard them."""
+    ended = unfreeze(visitor.site.engine, clock.now(), discard=value(form, "held") == "discard")
+    return go_to(visitor.site, f"/bounces?done={'unfrozen' if ended else 'unchanged'}")
 
 
 def _of_issues(connection: Connection, now: datetime) -> tuple[Plot, Plot]:
