@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from digest.bounces.reading.opened import MAX_BYTES
+from digest.bounces.reading.opened import MAX_MESSAGE
 from digest.database.engine import DATABASE_AWAY
 
 _SECONDS = 30.0  # for each answer of the server
@@ -100,7 +100,7 @@ def _unseen(server: imaplib.IMAP4) -> list[str]:
 
 def _fetched(server: imaplib.IMAP4, number: str) -> bytes:
     """The beginning of a message; BODY.PEEK leaves it unseen."""
-    parts = _checked(server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_BYTES}>)"))
+    parts = _checked(server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_MESSAGE}>)"))
     return next((part[1] for part in parts if isinstance(part, tuple)), b"")
 
 

@@ -8,6 +8,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 from html import unescape
 
+MAX_MESSAGE = 2_000_000  # bytes that a way in reads; DMARC reports may be large
 MAX_BYTES = 256 * 1024  # reports come before the message they quote
 MAX_TEXT = 32 * 1024
 MAX_PARTS = 40

@@ -29,9 +29,9 @@ Recipient = Annotated[
 def receive(recipient: Recipient = "", dry_run: DryRun = False) -> None:
     """Take in one message from stdin, as a mail server pipes it. Exit code 75 if it must try again later."""
     from digest.bounces.reading import read
-    from digest.bounces.reading.opened import MAX_BYTES
+    from digest.bounces.reading.opened import MAX_MESSAGE
 
-    message = sys.stdin.buffer.read(MAX_BYTES)
+    message = sys.stdin.buffer.read(MAX_MESSAGE)
     if dry_run:
         kinds = [each.kind.value for each in read(message, return_path=recipient or None)]
         return report({"kinds": kinds, "dry_run": True}, f"It would be taken in as: {', '.join(kinds)}.")
