@@ -8,12 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from digest.run import processes
+from digest.run.forks import CAN_FORK, fork_module
 from digest.run.supervisor import Supervisor
-from digest.settings import PREFIX
+from digest.settings import PREFIX, settings
 
 _START_SECONDS = 20.0
 _LONGEST_SOCKET_FOLDER = 90  # bytes; 107 with the name of the socket (unix(7))
@@ -93,6 +95,14 @@ def _valkey_binary() -> str | Path:
             "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest-papers[embedded]"
         ) from None
     return Path(get_binary_path())
+
+
+def fork_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
+    """As start_digest(), in a fork of this process where that is possible: what it has imported is in memory once."""
+    if not CAN_FORK:
+        return start_digest(programs, part, environment)
+    programs.add(part, partial(fork_module, "digest", [part], environment, settings.cache_clear))
+    return None
 
 
 def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:

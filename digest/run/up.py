@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from digest.run import processes
-from digest.run.parts import CannotStart, alone_in, child_environment, start_broker, start_digest
+from digest.run.parts import CannotStart, alone_in, child_environment, fork_digest, start_broker
 from digest.run.supervisor import RunFailed, Supervisor, say
 from digest.settings import Settings
 
@@ -43,7 +43,7 @@ def up(settings: Settings) -> int:
         if not settings.redis_url.get_secret_value():
             overrides["redis_url"] = start_broker(programs, settings.data_dir)
         for part in ("web", "worker", "scheduler"):
-            start_digest(programs, part, child_environment(overrides))
+            fork_digest(programs, part, child_environment(overrides))
         _say_where(settings)
         while True:
             programs.tend()
