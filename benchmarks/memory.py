@@ -42,16 +42,17 @@ def measure(options: argparse.Namespace) -> Results:
         with (folder / "up.log").open("wb") as log:
             up = processes.start([sys.executable, "-P", "-m", "digest", "up"], environment=environment, output=log)
         try:
-            sent = processes.wait_until(
-                lambda: len(mail.taken) >= options.subscribers, seconds=_START_SECONDS, every=0.5
-            )
-            if not sent:
+            if not _are_sent(mail, options.subscribers):
                 raise RoundFailed(f"{len(mail.taken)} messages were sent; {(folder / 'up.log').read_text()[-2000:]}")
             time.sleep(options.idle)
             parts = {f"{pid} {_name(pid)}": round(pss_mb(pid), 1) for pid in _family(up.pid)}
         finally:
             processes.stop(up, patience=60)
         return {"total_mb": round(sum(parts.values()), 1), "sent": len(mail.taken), "processes": parts}
+
+
+def _are_sent(mail: SmtpServer, count: int) -> bool:
+    return processes.wait_until(lambda: len(mail.taken) >= count, seconds=_START_SECONDS, every=0.5)
 
 
 def pss_mb(pid: int) -> float:

@@ -97,18 +97,21 @@ def _valkey_binary() -> str | Path:
     return Path(get_binary_path())
 
 
-def fork_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
+def fork_digest(programs: Supervisor, part: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """As start_digest(), in a fork of this process where that is possible: what it has imported is in memory once."""
     if not CAN_FORK:
-        return start_digest(programs, part, environment)
-    programs.add(part, partial(fork_module, "digest", [part], environment, settings.cache_clear))
+        return start_digest(programs, part, environment, arguments)
+    programs.add(part, partial(fork_module, "digest", [part, *arguments], environment, settings.cache_clear))
     return None
 
 
-def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
+def start_digest(
+    programs: Supervisor, part: str, environment: Mapping[str, str], arguments: Sequence[str] = ()
+) -> None:
     """Start `digest <part>`: web, worker or scheduler."""
     # -P: a file in the current folder must not hide an installed module.
-    programs.start(part, [sys.executable, "-P", "-m", "digest", part], environment, logs_its_name=True)
+    command = [sys.executable, "-P", "-m", "digest", part, *arguments]
+    programs.start(part, command, environment, logs_its_name=True)
 
 
 def wait_for_port(programs: Supervisor, port: int) -> None:
