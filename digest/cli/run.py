@@ -7,7 +7,6 @@ import socket
 import sys
 import warnings
 from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
     from digest.settings import Settings
 
 
-_COMMON = (  # what the parts of `digest up` import
-    "digest.wiring", "digest.web.app", "digest.web.server", "digest.web.page_cache.editions", "digest.smtp.pool",
-    "digest.monitoring.threads", "workers.rate", "babel.dates", "uvicorn.main", "uvicorn.lifespan.on",
-    "uvicorn.loops.auto", "celery.apps.worker", "celery.bin.worker", "celery.concurrency.prefork",
-    "celery.worker.consumer", "kombu.transport.redis", "apscheduler.schedulers.background",
-    "apscheduler.triggers.cron", "apscheduler.triggers.interval",
-)  # fmt: skip
 _BEHIND_PAGES = 10  # steps of priority
 StartDryRun = Annotated[bool, typer.Option("--dry-run", help="Check what it needs, say what would start, and exit.")]
 
@@ -56,15 +48,7 @@ def up(
     from digest.demo.run import demo as run_demo
     from digest.run import up as installation
 
-    if not as_demo:
-        _import_parts()
     sys.exit(installation.run_to_the_end(lambda: run_demo(chosen, once) if as_demo else installation.up(chosen)))
-
-
-def _import_parts() -> None:
-    """Import what web, worker and scheduler need, so that their processes share it; it must open nothing."""
-    for module in _COMMON:
-        import_module(module)
 
 
 def web(
