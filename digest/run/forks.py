@@ -20,7 +20,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 CAN_FORK = sys.platform.startswith("linux")  # elsewhere, libraries of the system do not stand it
 _LOOK_SECONDS = 0.05
@@ -123,7 +123,7 @@ def _run(module: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _end(code: int) -> None:
+def _end(code: int) -> NoReturn:
     """End as an interpreter does, without the parent's part of the stack."""
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]

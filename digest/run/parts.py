@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +18,14 @@ from digest.run.forks import CAN_FORK, fork_module
 from digest.run.supervisor import Supervisor
 from digest.settings import PREFIX, settings
 
+# What web, worker and scheduler import. By name: they are above this room, which only starts them.
+_IMPORTED = (
+    "digest.wiring", "digest.web.app", "digest.web.server", "digest.web.page_cache.editions", "digest.smtp.pool",
+    "digest.monitoring.threads", "workers.rate", "babel.dates", "uvicorn.main", "uvicorn.lifespan.on",
+    "uvicorn.loops.auto", "celery.apps.worker", "celery.bin.worker", "celery.concurrency.prefork",
+    "celery.worker.consumer", "kombu.transport.redis", "apscheduler.schedulers.background",
+    "apscheduler.triggers.cron", "apscheduler.triggers.interval",
+)  # fmt: skip
 _START_SECONDS = 20.0
 _LONGEST_SOCKET_FOLDER = 90  # bytes; 107 with the name of the socket (unix(7))
 
@@ -95,6 +104,12 @@ def _valkey_binary() -> str | Path:
             "no Redis and no Valkey: set DIGEST_REDIS_URL, or install the package digest-papers[embedded]"
         ) from None
     return Path(get_binary_path())
+
+
+def import_parts() -> None:
+    """Import what the forks of this process share. It opens nothing."""
+    for module in _IMPORTED if CAN_FORK else ():
+        import_module(module)
 
 
 def fork_digest(programs: Supervisor, part: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:

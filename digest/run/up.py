@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from digest.run import processes
-from digest.run.parts import CannotStart, alone_in, child_environment, fork_digest, start_broker
+from digest.run.parts import CannotStart, alone_in, child_environment, fork_digest, import_parts, start_broker
 from digest.run.supervisor import RunFailed, Supervisor, say
 from digest.settings import Settings
 
@@ -39,6 +39,7 @@ def up(settings: Settings) -> int:
             wiring.session_engine(settings).dispose()
         except ValueError as problem:
             raise CannotStart(str(problem)) from None
+        import_parts()
         overrides: dict[str, object] = {}
         if not settings.redis_url.get_secret_value():
             overrides["redis_url"] = start_broker(programs, settings.data_dir)
