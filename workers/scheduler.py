@@ -28,8 +28,8 @@ Running two schedulers is safe: the database lets only one cut the issue, and a 
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -81,13 +81,20 @@ _MIN_SUBSCRIBERS = 10
 
 def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
+    with running(settings, database):
+        while True:
+            time.sleep(1.0)  # a signal that comes just before a wait without end would not end it
+
+
+@contextmanager
+def running(settings: Settings, database: Engine) -> Iterator[None]:
+    """Run the schedules in threads during this block. At its end, jobs may still run: end the process by a signal."""
     with ExitStack() as beside:
         for thread in threads(settings, Role.SCHEDULER):
             beside.enter_context(thread)
         # In a thread of its own: where APScheduler submits jobs it would swallow the signal that ends this process.
         schedule(Jobs(settings, database)).start()
-        while True:
-            time.sleep(1.0)  # a signal that comes just before a wait without end would not end it
+        yield
 
 
 def schedule(jobs: "Jobs") -> BackgroundScheduler:

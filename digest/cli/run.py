@@ -1,9 +1,11 @@
 """Commands that start something: up, web, worker, scheduler; and migrate."""
 
 import os
+import signal
 import socket
 import sys
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -112,37 +114,54 @@ def worker(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes.", show_default="DIGEST_WORKER_PROCESSES")
     ] = None,
+    with_scheduler: Annotated[
+        bool, typer.Option("--with-scheduler", help="Run the scheduler in the same process, to save memory.")
+    ] = False,
     dry_run: StartDryRun = False,
 ) -> None:
     """Deliver messages: Celery workers that take hints from Redis."""
+    count = processes or settings().worker_processes
+    if with_scheduler and count != 1:
+        raise typer.BadParameter("it needs --processes 1", param_hint="--with-scheduler")
     if not settings().redis_url.get_secret_value():
         raise NotReady("DIGEST_REDIS_URL is not set. On one machine, digest up starts its own Valkey.")
     require_mail_server()
     if dry_run:
         _check_start()
-        return progress(f"Would start {_processes(processes or settings().worker_processes)} that deliver messages.")
+        return progress(f"Would start {_processes(count)} that deliver messages.")
     import structlog
     from celery.exceptions import SecurityWarning
 
     from digest import wiring
-    from digest.database.engine import checkpoint
-    from workers.app import app as celery
 
     wiring.signers(_complete_settings())  # a key that cannot sign is reported now, not with each message
     if os.geteuid() == 0:
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
         structlog.get_logger().warning("running as root; a user of its own is better for a real installation")
-    database = _session_engine()
-    count = processes or settings().worker_processes
     _log_start(processes=count)
     os.nice(_BEHIND_PAGES)  # somebody waits for a page; a message may arrive a second later
+    return _work(count, with_scheduler)
+
+
+def _work(count: int, with_scheduler: bool) -> None:
+    """Run the worker, and the schedules beside it, until the process is told to stop."""
+    from digest.database.engine import checkpoint
+    from workers.app import app as celery
+    from workers.scheduler import running
+
+    database = _session_engine()
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+    # One process needs no parent to feed it.
+    pool = "solo" if count == 1 else "prefork"
     try:
-        celery.worker_main([*quietly, f"--concurrency={count}"])
+        with running(settings(), database) if with_scheduler else nullcontext():
+            celery.worker_main([*quietly, f"--concurrency={count}", f"--pool={pool}"])
     finally:
         checkpoint(database)
-    return None
+        if with_scheduler:  # do not wait for threads that read sources
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
 
 
 def scheduler(dry_run: StartDryRun = False) -> None:

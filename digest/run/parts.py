@@ -8,13 +8,24 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote
 
 from digest.run import processes
+from digest.run.forks import CAN_FORK, fork_module
 from digest.run.supervisor import Supervisor
-from digest.settings import PREFIX
+from digest.settings import PREFIX, settings
 
+# What web, worker and scheduler import. By name: they are above this room, which only starts them.
+_IMPORTED = (
+    "digest.wiring", "digest.web.app", "digest.web.server", "digest.web.page_cache.editions", "digest.smtp.pool",
+    "digest.monitoring.threads", "workers.rate", "babel.dates", "uvicorn.main", "uvicorn.lifespan.on",
+    "uvicorn.loops.auto", "celery.apps.worker", "celery.bin.worker", "celery.concurrency.prefork",
+    "celery.worker.consumer", "kombu.transport.redis", "apscheduler.schedulers.background",
+    "apscheduler.triggers.cron", "apscheduler.triggers.interval",
+)  # fmt: skip
 _START_SECONDS = 20.0
 _LONGEST_SOCKET_FOLDER = 90  # bytes; 107 with the name of the socket (unix(7))
 
@@ -95,10 +106,27 @@ def _valkey_binary() -> str | Path:
     return Path(get_binary_path())
 
 
-def start_digest(programs: Supervisor, part: str, environment: Mapping[str, str]) -> None:
+def import_parts() -> None:
+    """Import what the forks of this process share. It opens nothing."""
+    for module in _IMPORTED if CAN_FORK else ():
+        import_module(module)
+
+
+def fork_digest(programs: Supervisor, part: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """As start_digest(), in a fork of this process where that is possible: what it has imported is in memory once."""
+    if not CAN_FORK:
+        return start_digest(programs, part, environment, arguments)
+    programs.add(part, partial(fork_module, "digest", [part, *arguments], environment, settings.cache_clear))
+    return None
+
+
+def start_digest(
+    programs: Supervisor, part: str, environment: Mapping[str, str], arguments: Sequence[str] = ()
+) -> None:
     """Start `digest <part>`: web, worker or scheduler."""
     # -P: a file in the current folder must not hide an installed module.
-    programs.start(part, [sys.executable, "-P", "-m", "digest", part], environment, logs_its_name=True)
+    command = [sys.executable, "-P", "-m", "digest", part, *arguments]
+    programs.start(part, command, environment, logs_its_name=True)
 
 
 def wait_for_port(programs: Supervisor, port: int) -> None:

@@ -16,11 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from digest.run.forks import Fork
+
 LOOPBACK = "127.0.0.1"
 _MANY_FILES = 20_000
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Output = int | IO[bytes] | None
+Child = subprocess.Popen[bytes] | Fork
 
 
 def start(
@@ -49,19 +52,19 @@ def start(
     )
 
 
-def stop(process: subprocess.Popen[bytes], *, patience: float = 10.0, by: signal.Signals = signal.SIGTERM) -> int:
+def stop(process: Child, *, patience: float = 10.0, by: signal.Signals = signal.SIGTERM) -> int:
     """End `process` and its children, by force after `patience` seconds. Returns its exit code."""
     ask_to_stop(process, by)
     return wait_for_end(process, patience)
 
 
-def ask_to_stop(process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM) -> None:
+def ask_to_stop(process: Child, by: signal.Signals = signal.SIGTERM) -> None:
     """Send `by` to `process`, without waiting for its end."""
     if process.poll() is None:
         process.send_signal(by)
 
 
-def wait_for_end(process: subprocess.Popen[bytes], patience: float) -> int:
+def wait_for_end(process: Child, patience: float) -> int:
     """Wait for `process` to stop; kills it after `patience` seconds. Returns its exit code.
 
     Also kills what is left of its process group.
@@ -126,9 +129,9 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 
     return True
 
 
-def end_with_parent() -> None:
-    """Have the kernel end this process when the thread that started it ends (Linux)."""
-    if ask := _end_with_parent(signal.SIGTERM, os.getppid()):
+def end_with_parent(parent: int | None = None) -> None:
+    """Have the kernel end this process when the thread that started it ends (Linux); at once if `parent` has ended."""
+    if ask := _end_with_parent(signal.SIGTERM, os.getppid() if parent is None else parent):
         ask()
 
 
@@ -145,6 +148,6 @@ def _end_with_parent(end_by: signal.Signals, parent: int) -> Callable[[], None] 
     return in_the_child
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(process: Child, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)

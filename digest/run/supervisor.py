@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -29,14 +30,15 @@ class RunFailed(Exception):
     """A program ended, or a step after the start failed; the message says which."""
 
 
+Start = Callable[[], processes.Child]
+
+
 @dataclass
 class _Program:
     name: str
-    command: Sequence[str | Path]
-    environment: Mapping[str, str]
+    start: Start
     others_rely_on_it: bool
-    logs_its_name: bool
-    process: "subprocess.Popen[bytes]"
+    process: processes.Child
     started_at: float = field(default_factory=time.monotonic)
     ends: int = 0
     restart_at: float | None = None
@@ -78,8 +80,11 @@ class Supervisor:
         logs_its_name: bool = False,
     ) -> None:
         """Start `command` as `name`. A program that others rely on is stopped last. `logs_its_name`: in each line."""
-        process = self._launch(name, command, environment, logs_its_name)
-        self._programs.append(_Program(name, command, environment, others_rely_on_it, logs_its_name, process))
+        self.add(name, partial(self._launch, name, command, environment, logs_its_name), others_rely_on_it)
+
+    def add(self, name: str, start: Start, others_rely_on_it: bool = False) -> None:
+        """Start a program by calling `start`, now and whenever it has ended."""
+        self._programs.append(_Program(name, start, others_rely_on_it, start()))
 
     def check(self) -> None:
         """Raises RunFailed when one of the programs has ended, with its last lines."""
@@ -125,12 +130,12 @@ class Supervisor:
         program.ends = 1 if lived > _HEALTHY_AFTER else program.ends + 1
         wait = 0.0 if program.ends == 1 else min(2.0 ** (program.ends - 2), _LONGEST_WAIT)
         program.restart_at = time.monotonic() + wait
-        code = _in_words(program.process.returncode)
+        code = _in_words(program.process.poll() or 0)
         log.warning("ended; it restarts", program=program.name, ended_with=code, in_seconds=round(wait))
 
     def _restart(self, program: _Program) -> None:
         processes.stop(program.process)  # its children
-        program.process = self._launch(program.name, program.command, program.environment, program.logs_its_name)
+        program.process = program.start()
         program.started_at, program.restart_at = time.monotonic(), None
 
     def _last_lines(self, name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from digest.run import processes
-from digest.run.parts import CannotStart, alone_in, child_environment, start_broker, start_digest
+from digest.run.parts import CannotStart, alone_in, child_environment, fork_digest, import_parts, start_broker
 from digest.run.supervisor import RunFailed, Supervisor, say
 from digest.settings import Settings
 
@@ -39,15 +39,25 @@ def up(settings: Settings) -> int:
             wiring.session_engine(settings).dispose()
         except ValueError as problem:
             raise CannotStart(str(problem)) from None
+        import_parts()
         overrides: dict[str, object] = {}
         if not settings.redis_url.get_secret_value():
             overrides["redis_url"] = start_broker(programs, settings.data_dir)
-        for part in ("web", "worker", "scheduler"):
-            start_digest(programs, part, child_environment(overrides))
+        for part, *arguments in _parts(settings):
+            fork_digest(programs, part, arguments, child_environment(overrides))
         _say_where(settings)
         while True:
             programs.tend()
             time.sleep(0.5)
+
+
+def _parts(settings: Settings) -> list[list[str]]:
+    """The programs with their arguments. Unless the operator wants several worker processes, one that also runs the
+    schedules is enough for what fits on one machine; its end takes neither the pages nor the broker with it.
+    """
+    if "worker_processes" in settings.model_fields_set and settings.worker_processes > 1:
+        return [["web"], ["worker"], ["scheduler"]]
+    return [["web"], ["worker", "--processes", "1", "--with-scheduler"]]
 
 
 def _say_where(settings: Settings) -> None:

@@ -161,7 +161,12 @@ class StorageSettings(BaseSettings):
 class ProcessSettings(BaseSettings):
     """Processes and logs"""
 
-    worker_processes: int = Field(2, ge=1, le=64, description="Processes of `digest worker`.")
+    worker_processes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Processes of `digest worker`. Not set, `digest up` runs one, which is enough for 10,000 subscribers.",
+    )
     web_processes: int = Field(
         1, ge=1, le=64, description="Processes of `digest web`. Each keeps up to 60 MB of pages in memory."
     )
