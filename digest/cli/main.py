@@ -142,9 +142,9 @@ def _usage_line(error: typer.TyperException) -> str:
 
 
 def _is_not_ready(error: Exception) -> bool:
-    from digest.database.migrate import NewerDatabase
+    from digest.database.migrate import UnusableDatabase
 
-    return isinstance(error, NewerDatabase) or _is_outage(error)
+    return isinstance(error, UnusableDatabase) or _is_outage(error)
 
 
 def _is_outage(error: Exception) -> bool:

@@ -19,7 +19,7 @@ from digest.issues.store import NewIssue, add_issue, issue_id_on, set_status
 from digest.ledger import events, totals
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.ledger.replay_log import coverages, entries_since
-from digest.mail.pauses import EVERYTHING, Pause, clear, set_pause
+from digest.mail.pauses import EVERYTHING, SETTLE, Pause, clear, set_pause
 from digest.monitoring.backup.records import Backup, change_backup, last_backup
 from digest.monitoring.backup.replay import CLOCKS_DIFFER, Repeated, repeat, summarize, why_uncovered
 from digest.text import minute_of
@@ -92,7 +92,7 @@ def after_restore(engine: Engine, circumstances: Circumstances) -> Restored:
 
 
 def _reason(backup: Backup) -> str:
-    return f"restored from a backup of {minute_of(backup.at)}. Run: digest settle"
+    return f"restored from a backup of {minute_of(backup.at)}. Run: {SETTLE}"
 
 
 def _use_new_numbers(connection: Connection) -> None:
