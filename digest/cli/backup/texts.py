@@ -1,4 +1,4 @@
-"""What the commands about backups say to people."""
+"""The output of the commands about backups, for people."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -37,10 +37,10 @@ def uncovered_lines(uncovered: str) -> list[str]:
     ]
 
 
-def settle_lines(found: "Settlement") -> list[str]:
+def settle_lines(plan: "Settlement") -> list[str]:
     lines = [
         f"{each.issue}: {each.unsent} deliveries were certainly not sent"
         + (f", {each.doubtful} may have been sent and will be skipped." if each.doubtful else ".")
-        for each in found.waiting
+        for each in plan.waiting
     ]
-    return [*lines, *uncovered_lines(found.backup.uncovered)] or ["No delivery waits."]
+    return [*lines, *uncovered_lines(plan.backup.uncovered)] or ["No delivery waits."]

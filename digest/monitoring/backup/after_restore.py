@@ -1,6 +1,6 @@
-"""Makes a restored database safe to use before any program can: what may have been sent is not sent again.
+"""Makes a restored database safe before any program can use it: no message that may have been sent is sent again.
 
-1. What the replay logs say about the time after the backup is repeated.
+1. The changes after the backup are repeated from the replay logs.
 2. Issues that are not finished are paused until `digest settle`.
 3. Where the logs do not cover all of that time, all sending is paused as well, and an issue of today that may have been
    sent is not cut again.

@@ -1,7 +1,7 @@
-"""Which rows are too old, table by table.
+"""The rows that are too old, table by table.
 
 Never deleted: deliveries that may still change or whose papers a later issue must not repeat, subscribers, their
-consents, suppressions, and what people did.
+consents, suppressions, and actions of people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class Rule:
 
 
 def rules(connection: Connection, settings: Settings, now: datetime) -> list[Rule]:
-    """What is too old now."""
+    """The rules of today."""
     return [
         *_ledger(connection, settings.keep_deliveries_days, now),
         _events(connection, settings.keep_events_days, now),
