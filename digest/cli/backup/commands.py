@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest import clock
-from digest.cli.backup.texts import restored_lines, settle_lines, uncovered_lines
+from digest.cli.backup.texts import restored_lines, settle_lines, settlement_document, uncovered_lines
 from digest.cli.lookup import hint_workers, open_database, reading
 from digest.cli.options import DryRun
 from digest.cli.output import NotReady, progress, report, with_json, writes_json
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.database.backup.file import BackupFile
     from digest.monitoring.backup.after_restore import Circumstances, Restored
     from digest.monitoring.backup.records import Backup
+    from digest.monitoring.backup.settle import Settlement
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="File of the backup.", show_default=False)]
 
@@ -115,34 +116,29 @@ def settle(
         plan = settlement(connection)
     if plan is None:
         return report({"waiting": [], "settled": False, "dry_run": dry_run}, "Nothing is to be settled.")
-    document: dict[str, Any] = {
-        "backup": plan.backup.at,
-        "restored_at": plan.backup.restored_at,
-        "uncovered": plan.backup.uncovered,
-        "waiting": [{"issue": each.issue, "unsent": each.unsent, "doubtful": each.doubtful} for each in plan.waiting],
-        "settled": False,
-        "dry_run": dry_run,
-    }
+    document = settlement_document(plan) | {"settled": False, "dry_run": dry_run}
     if dry_run or not (send or skip):
         return report(
             document,
             *settle_lines(plan),
             *([] if dry_run else ["Decide: digest settle --send, or digest settle --skip"]),
         )
-    if not yes:
-        if writes_json():
-            raise typer.BadParameter("with --json, add --yes", param_hint="--yes")
-        for line in settle_lines(plan):
-            progress(line)
-        verb = f"Send {plan.unsent}" if send else f"Skip {plan.unsent}"
-        if not typer.confirm(f"{verb} and skip {plan.doubtful}?", err=True):
-            return report(document, "Nothing changed.")
+    if not yes and not _confirms(plan, send):
+        return report(document, "Nothing changed.")
     with transaction(open_database()) as connection:
         settle_now(connection, plan, send, clock.now())
     hint_workers()
     verb = "are sent" if send else "are skipped"
     line = f"{plan.unsent} deliveries {verb}, {plan.doubtful} that may have been sent are skipped."
     return report(document | {"settled": True, "sent": plan.unsent if send else 0}, line)
+
+
+def _confirms(plan: "Settlement", send: bool) -> bool:
+    if writes_json():
+        raise typer.BadParameter("with --json, add --yes", param_hint="--yes")
+    for line in settle_lines(plan):
+        progress(line)
+    return typer.confirm(f"{'Send' if send else 'Skip'} {plan.unsent} and skip {plan.doubtful}?", err=True)
 
 
 def _put_in_place(engine: "Engine", source: "BackupFile", circumstances: "Circumstances") -> "Restored":

@@ -1,7 +1,7 @@
 """The output of the commands about backups, for people."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from digest.monitoring.backup.after_restore import Restored
@@ -44,3 +44,12 @@ def settle_lines(plan: "Settlement") -> list[str]:
         for each in plan.waiting
     ]
     return [*lines, *uncovered_lines(plan.backup.uncovered)] or ["No delivery waits."]
+
+
+def settlement_document(plan: "Settlement") -> dict[str, Any]:
+    return {
+        "backup": plan.backup.at,
+        "restored_at": plan.backup.restored_at,
+        "uncovered": plan.backup.uncovered,
+        "waiting": [{"issue": each.issue, "unsent": each.unsent, "doubtful": each.doubtful} for each in plan.waiting],
+    }
