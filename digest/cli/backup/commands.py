@@ -105,7 +105,7 @@ def settle(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Send or skip the deliveries that wait since a restore. None that may have been sent is sent again."""
+    """Send or skip the deliveries that wait since a restore. Those that may have been sent are skipped."""
     from digest.database.engine import transaction
     from digest.monitoring.backup.settle import settle as settle_now
     from digest.monitoring.backup.settle import settlement
