@@ -1,7 +1,9 @@
 """The replay log has every change that its database stores, whatever happens in between."""
 
+import fcntl
 import json
 import multiprocessing
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -106,6 +108,19 @@ def test_the_torn_line_of_a_process_that_died_is_cut_off(log, tmp_path):
     assert entries(tmp_path) == ["began", "left", "left"]
     assert not coverages(tmp_path / "replay")[0].has_gap
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_append_waits_for_that_of_another_process(log, tmp_path):
+    log.append([{"what": "alive"}])
+    [file] = (tmp_path / "replay").iterdir()
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        thread = threading.Thread(target=log.append, args=([{"what": "left", "key": "a"}],))
+        thread.start()
+        thread.join(0.1)
+        assert entries(tmp_path) == ["began", "alive"]
+    thread.join()
+    assert entries(tmp_path) == ["began", "alive", "left"]
 
 
 def append_many(folder, name):
