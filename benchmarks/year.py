@@ -1,9 +1,10 @@
 """Measures whether a small installation on SQLite is as fast after a year as on its first day.
 
-`python -m benchmarks.year [--subscribers N] [--days D] [--json]`: three issues are cut and sent, then rows as they
-would be after D further days are inserted (deliveries, issues, papers, votes, readings, events), the retention of the
-scheduler runs, and three more issues are cut and sent. A stand-in for the mail server accepts every message at once.
-Figures of seconds are CPU time of this process, the median of three issues.
+`python -m benchmarks.year [--subscribers N] [--days D] [--json]`: with the papers, votes, readings and events of D days
+in the archive, three issues are cut and sent; then the issues and deliveries of D earlier days are inserted while the
+retention of the scheduler runs, and three more issues are cut and sent. A stand-in for the mail server accepts every
+message at once. Figures of seconds are CPU time of this process, the median of three issues; `new_cut_s` is that of a
+cut before there was an archive.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import random
 import statistics
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
@@ -47,6 +49,7 @@ _MEASURED = 3  # issues, before and after
 _A_DAY = 40  # papers
 _VOTES = 60  # observations of each
 _READINGS, _EVENTS = 96, 40  # a day
+_BETWEEN = 30  # days between two runs of retention while the ledger is filled
 _SLOWER, _GIGABYTE = 1.15, 1_000_000_000
 
 
@@ -66,7 +69,7 @@ def main() -> None:
     """Run the benchmark and print what it measured."""
     parser = command("year", __doc__)
     parser.add_argument("--subscribers", type=int, default=1_000, help="subscribers (1000)")
-    parser.add_argument("--days", type=int, default=362, help="days between the measured issues (362)")
+    parser.add_argument("--days", type=int, default=362, help="days of the year (362)")
     run(parser.parse_args(), _measure, lambda results: bool(results["keeps"]))
 
 
@@ -85,27 +88,29 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
     _add_subscribers(engine, options.subscribers)
     for day in range(-5, 0):
         _add_papers(engine, _FIRST + timedelta(days=day))
-    _issue(engine, settings, _FIRST - timedelta(days=1))  # warms up
+    new_cut, _ = _issue(engine, settings, _FIRST - timedelta(days=1))
+    source = _FIRST - timedelta(days=1)
+    with transaction(engine) as connection:
+        for day in range(6, options.days + 1):
+            _copy_papers(connection, source, -day)
     first = [_issue(engine, settings, _FIRST + timedelta(days=day)) for day in range(_MEASURED)]
     size_at_first = _size(engine)
-    last = _FIRST + timedelta(days=_MEASURED - 1)
-    with transaction(engine) as connection:
-        for day in range(1, options.days + 1):
-            _copy_day(connection, last, day)
-    for day in range(options.days - 5, options.days):  # the pool of the next issue
-        _add_papers(engine, last + timedelta(days=day + 1), again=True)
-    now = datetime.combine(last + timedelta(days=options.days + 1), time_of_day(0, 30), tzinfo=UTC)
-    began = time.process_time()
-    deleted = delete_old(engine, settings, now, seconds=600)
-    retention = time.process_time() - began
+    now = datetime.combine(_FIRST + timedelta(days=_MEASURED), time_of_day(0, 30), tzinfo=UTC)
+    deleted: Counter[str] = Counter()
+    for begin in range(1, options.days + 1, _BETWEEN):
+        with transaction(engine) as connection:
+            for day in range(begin, min(begin + _BETWEEN, options.days + 1)):
+                _copy_issue(connection, source, -day)
+        deleted.update(delete_old(engine, settings, now, seconds=600))
     with read_only(engine) as connection:
         rows = connection.scalar(select(func.count()).select_from(deliveries))
-    after = [_issue(engine, settings, last + timedelta(days=options.days + 1 + day)) for day in range(_MEASURED)]
+    after = [_issue(engine, settings, _FIRST + timedelta(days=_MEASURED + day)) for day in range(_MEASURED)]
     size = _size(engine)
     ratio = statistics.median(map(sum, after)) / statistics.median(map(sum, first))
     return {
         "subscribers": options.subscribers,
         "deliveries": rows,
+        "new_cut_s": round(new_cut, 3),
         "first_cut_s": _median(first, 0),
         "first_sending_s": _median(first, 1),
         "later_cut_s": _median(after, 0),
@@ -113,7 +118,6 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
         "ratio": round(ratio, 3),
         "first_mb": round(size_at_first / 1e6, 1),
         "later_mb": round(size / 1e6, 1),
-        "retention_s": round(retention, 2),
         "retention_deleted": {name: number for name, number in deleted.items() if number},
         "keeps": ratio <= _SLOWER and size <= _GIGABYTE,
     }
@@ -157,8 +161,8 @@ def _add_subscribers(engine: Engine, count: int) -> None:
         connection.execute(insert(subscribers), plain)
 
 
-def _add_papers(engine: Engine, day: date, again: bool = False) -> None:
-    """The papers of a day, with their votes. `again`: without the observations, which a copy has."""
+def _add_papers(engine: Engine, day: date) -> None:
+    """The papers of a day, with their votes."""
     seen_at = datetime.combine(day - timedelta(days=1), time_of_day(12), tzinfo=UTC)
     generator = random.Random(day.toordinal())
     papers = []
@@ -169,24 +173,18 @@ def _add_papers(engine: Engine, day: date, again: bool = False) -> None:
     observed = [
         Votes(paper.id, "huggingface", seen_at + timedelta(minutes=15 * step), most * (step + 1) // _VOTES)
         for paper, most in zip(papers, final, strict=True)
-        for step in (range(_VOTES) if not again else range(0, _VOTES, 10))
+        for step in range(_VOTES)
     ]
     with transaction(engine) as connection:
         keep_papers(connection, "huggingface", seen_at, papers)
         keep_votes(connection, observed)
 
 
-def _copy_day(connection: Connection, source: date, days: int) -> None:
-    """Everything of a day once more, `days` later."""
-    new = connection.scalar(select(func.max(issues.c.id))) + 1
+def _copy_issue(connection: Connection, source: date, days: int) -> None:
+    """An issue with its deliveries once more, `days` later."""
     old = connection.scalar(select(issues.c.id).where(issues.c.date == source))
-    values = {
-        "old": old,
-        "new": new,
-        "day": (source + timedelta(days=days)).isoformat(),
-        "later": f"+{days} days",
-        "n": days,
-    }
+    new = connection.scalar(select(func.max(issues.c.id))) + 1
+    values = {"old": old, "new": new, "day": str(source + timedelta(days=days)), "later": f"{days:+d} days"}
     _copy(connection, "issues", {"id": ":new", "date": ":day"}, ("cut_at", "finished_at"), "id = :old", values)
     for name in ("issue_papers", "issue_topics", "issue_totals", "issue_schedule", "pools", "fragments", "cards"):
         of_issue = {"issue_totals": ("last_at",), "issue_schedule": ("at",)}.get(name, ())
@@ -194,31 +192,30 @@ def _copy_day(connection: Connection, source: date, days: int) -> None:
     instants = ("due_at", "next_attempt_at", "finished_at", "created_at", "composed_at")
     fixed = {"id": "NULL", "issue_id": ":new", "occasion": ":day"}
     _copy(connection, "deliveries", fixed, instants, "issue_id = :old", values)
-    mine = f"paper_id LIKE '{source:%y%m}.{source.day:02}%'"
-    own_id = f"'{source + timedelta(days=days):%y%m.%d}' || substr({{}}, 8)"
-    paper = {"id": own_id.format("id")}
-    _copy(
-        connection,
-        "papers",
-        paper,
-        ("listed_at", "first_seen_at", "last_seen_at"),
-        mine.replace("paper_id", "id"),
-        values,
-    )
-    _copy(connection, "votes", {"paper_id": own_id.format("paper_id")}, ("observed_at",), mine, values)
+
+
+def _copy_papers(connection: Connection, source: date, days: int) -> None:
+    """The papers of a day, their votes, and the readings and events of that day once more, `days` later."""
+    day = source + timedelta(days=days)
+    values = {"day": str(day), "later": f"{days:+d} days"}
+    own_id, mine = f"'{day:%y%m.%d}' || substr({{}}, 8)", f"{{}} LIKE '{source:%y%m}.{source.day:02}%'"
+    instants = ("listed_at", "first_seen_at", "last_seen_at")
+    _copy(connection, "papers", {"id": own_id.format("id")}, instants, mine.format("id"), values)
+    fixed = {"paper_id": own_id.format("paper_id")}
+    _copy(connection, "votes", fixed, ("observed_at",), mine.format("paper_id"), values)
     for number in range(_READINGS):
-        connection.execute(_READING, values | {"at": f"+{days * 1440 + number * 15} minutes", "first": str(source)})
+        connection.execute(_READING, {"day": str(day), "at": f"+{number * 15} minutes"})
     for number in range(_EVENTS):
-        connection.execute(_EVENT, values | {"at": f"+{days * 1440 + number * 30} minutes", "first": str(source)})
+        connection.execute(_EVENT, {"day": str(day), "at": f"+{number * 30} minutes"})
 
 
 _READING = text(
     "INSERT INTO collections (source, day, started_at, outcome, papers, new, unreadable, message, facts) "
-    "VALUES ('huggingface', :day, datetime(:first, :at) || '.000000', 'fresh', 40, 1, '[]', '', '{}')"
+    "VALUES ('huggingface', :day, datetime(:day, :at) || '.000000', 'fresh', 40, 1, '[]', '', '{}')"
 )
 _EVENT = text(
     "INSERT INTO events (at, subject, what, detail) "
-    "VALUES (datetime(:first, :at) || '.000000', 'source:huggingface', 'read', '{\"papers\": 40}')"
+    "VALUES (datetime(:day, :at) || '.000000', 'source:huggingface', 'read', '{\"papers\": 40}')"
 )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 
 revision = '0034'
-down_revision = '0032'
+down_revision = '0033'
 branch_labels = None
 depends_on = None
 

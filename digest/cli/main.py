@@ -76,8 +76,8 @@ def _everywhere(
 _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
     "Run": (
-        run.up, once, run.web, run.worker, run.scheduler, run.migrate, setup.init, setup.doctor, state.status, state.check,
-        mail.send_test_alarm, backups.backup, backups.restore, backups.settle, retention,
+        run.up, once, run.web, run.worker, run.scheduler, run.migrate, setup.init, setup.doctor, state.status,
+        state.check, mail.send_test_alarm, backups.backup, backups.restore, backups.settle, retention,
     ),
     "Papers and issues": (
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
@@ -148,9 +148,9 @@ def _usage_line(error: typer.TyperException) -> str:
 
 
 def _is_not_ready(error: Exception) -> bool:
-    from digest.database.migrate import NewerDatabase
+    from digest.database.migrate import UnusableDatabase
 
-    return isinstance(error, NewerDatabase) or _is_outage(error)
+    return isinstance(error, UnusableDatabase) or _is_outage(error)
 
 
 def _is_outage(error: Exception) -> bool:

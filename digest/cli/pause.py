@@ -90,11 +90,11 @@ def retry(
 ) -> None:
     """Queue quarantined deliveries again, composed anew. Without --date, of every issue."""
     from digest.database.engine import transaction
-    from digest.ledger import deliveries, events, transitions
+    from digest.ledger import events, listings, transitions
 
-    count, again = deliveries.count_quarantined, transitions.retry
+    count, again = listings.count_quarantined, transitions.retry
     if uncertain:
-        count, again = deliveries.count_uncertain, transitions.retry_uncertain
+        count, again = listings.count_uncertain, transitions.retry_uncertain
     issue_id = stored_issue(day, kind).id if day else None
     now, subject = clock.now(), f"issue:{day}" if day else "sending"
     with transaction(open_database()) as connection:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -153,6 +154,14 @@ def lock_rows_of(connection: Connection, table: Table) -> None:
     """Until the end of the transaction no other one can lock a row of a table. On SQLite no other one can write."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE")
+
+
+def spelled_out(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
+    """Compare with constants of ours that are a part of the statement, in this order, as a partial index has them.
+
+    SQLite uses no partial index for parameters, and reads the whole table instead.
+    """
+    return column.in_([literal_column(f"'{value}'") for value in values])
 
 
 def in_list(connection: Connection, column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool]:

@@ -67,7 +67,7 @@ class ChangeLog(Protocol):
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
-    What note() was given goes to the engine's log: a part of it just before the commit, the rest right after it.
+    The entries of note() go to the engine's log, some just before the commit and the others right after it.
     """
     with engine.begin() as connection:
         connection.info.pop(_NOTED, None)  # of a transaction that was rolled back
@@ -78,7 +78,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def keep_log(engine: Engine, changes: ChangeLog) -> Engine:
-    """Give what note() is given in transactions of this engine to `changes`."""
+    """Pass the entries of note() in transactions of this engine to `changes`."""
     engine.update_execution_options(**{_LOG: changes})
     return engine
 

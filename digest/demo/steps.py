@@ -9,8 +9,8 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import collections
 from digest.demo.sample import store_sample
 from digest.issues.publish import Published, publish
-from digest.ledger.deliveries import count_accepted
 from digest.ledger.kinds import Kind
+from digest.ledger.listings import count_accepted
 from digest.papers.collecting import collect_recent
 from digest.run import processes
 from digest.run.maildir import messages

@@ -86,16 +86,13 @@ def fan_out(
     dialect = connection.dialect.name
     fixed, usual = new_row(day, now), _usual(issue_ids)
     query, slot = _audience(dialect, subscribers.c.key, subscribers.c.id)
-    query = query.add_columns(
+    query = query.where(*_not_sent_before_restore(connection, issue_ids, day)).add_columns(
         slot.c.due_at,
         slot.c.due_at.label("first_attempt"),
         _by_kind({kind: str(kind) for kind in issue_ids}, missed, String()).label("kind"),
         _by_kind(issue_ids, missed, Id).label("issue"),
         *(literal(value, deliveries.c[name].type) for name, value in fixed.items()),
     )
-    sent_before = sent_before_restore(connection, issue_ids, day)
-    if sent_before is not None:
-        query = query.where(subscribers.c.key.not_in(sent_before))
     # The ledger's largest index begins with the key: neighbours in it are now also queued, claimed and answered
     # together, which saves PostgreSQL a third of the work, here and for every delivery.
     columns = ["recipient", "subscriber_id", "due_at", "next_attempt_at", "kind", "issue_id", *fixed]
@@ -110,6 +107,13 @@ def fan_out(
         if kind is not usual
     }
     return others | {usual: queued - sum(others.values())}
+
+
+def _not_sent_before_restore(
+    connection: Connection, kinds: Collection[Kind], day: date
+) -> tuple[ColumnElement[bool], ...]:
+    sent = sent_before_restore(connection, kinds, day)
+    return () if sent is None else (subscribers.c.key.not_in(sent),)
 
 
 def put_first(connection: Connection, issue_ids: Collection[int], before: date) -> None:

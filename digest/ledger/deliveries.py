@@ -5,14 +5,14 @@ Its transitions are in sending.py and transitions.py; docs/delivery.md explains 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from digest.database.dialect import in_list, in_list_param
+from digest.database.dialect import in_list, in_list_param, spelled_out
 from digest.database.tables import deliveries, issues, subscribers, suppressions
 from digest.ledger.kinds import RULES, WITH_PAPERS, IssueStatus, Kind, SkipReason, State, Status, SuppressionReason
 
@@ -21,6 +21,8 @@ from digest.ledger.kinds import RULES, WITH_PAPERS, IssueStatus, Kind, SkipReaso
 LEASE = timedelta(minutes=20)
 
 HELD = (State.CLAIMED, State.SENDING)  # by a worker
+_WAITING = (State.QUEUED, State.UNCERTAIN)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # A paper in a message of one of these states has reached its subscriber or still may.
 MAY_ARRIVE = (State.QUEUED, State.CLAIMED, State.SENDING, State.ACCEPTED, State.UNCERTAIN)
 
@@ -83,9 +85,20 @@ def is_waiting() -> ColumnElement[bool]:
     """Queued, or in doubt and neither held nor given up."""
     in_doubt = and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_(None))
     # The first half repeats the condition of the partial indexes, which PostgreSQL then uses.
-    return and_(
-        deliveries.c.state.in_([State.QUEUED, State.UNCERTAIN]), or_(deliveries.c.state == State.QUEUED, in_doubt)
-    )
+    return and_(spelled_out(deliveries.c.state, _WAITING), or_(deliveries.c.state == State.QUEUED, in_doubt))
+
+
+def is_waiting_of_all() -> ColumnElement[bool]:
+    """The same where deliveries of issues and others are meant: each half has an index."""
+    by_index = deliveries.c.next_attempt_at > _EVER
+    of_issues = and_(spelled_out(deliveries.c.state, _WAITING), deliveries.c.issue_id.is_not(None), by_index)
+    others = and_(spelled_out(deliveries.c.state, _WAITING), deliveries.c.issue_id.is_(None), by_index)
+    return and_(or_(others, of_issues), is_waiting())
+
+
+def is_with_worker() -> ColumnElement[bool]:
+    """Claimed or being sent."""
+    return spelled_out(deliveries.c.state, HELD)
 
 
 def is_due(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -242,12 +255,12 @@ def withheld_days(connection: Connection, recipient: str, since: date) -> list[d
 
 def holders(connection: Connection) -> list[str]:
     """The workers that hold deliveries, dead or alive."""
-    return list(connection.scalars(select(deliveries.c.worker).where(deliveries.c.state.in_(HELD)).distinct()))
+    return list(connection.scalars(select(deliveries.c.worker).where(is_with_worker()).distinct()))
 
 
 def held_by(connection: Connection, worker: str) -> dict[int, Delivery]:
     """By id."""
-    query = select(*DELIVERY).where(deliveries.c.worker == worker, deliveries.c.state.in_(HELD))
+    query = select(*DELIVERY).where(deliveries.c.worker == worker, is_with_worker())
     return {row.id: delivery_of(row) for row in connection.execute(query)}
 
 
@@ -258,28 +271,8 @@ def awaits_operator() -> ColumnElement[bool]:
 
 def due_count(connection: Connection, now: datetime, limit: int) -> int:
     """Count the deliveries that could be claimed now, up to `limit`."""
-    due = select(deliveries.c.id).where(is_due(now)).limit(limit)
+    due = select(deliveries.c.id).where(is_waiting_of_all(), is_due(now)).limit(limit)
     return connection.execute(select(func.count()).select_from(due.subquery())).scalar_one()
-
-
-def count_uncertain(connection: Connection, issue_id: int | None = None) -> int:
-    """Those that wait for the operator, of all issues or of one."""
-    return _count(connection, awaits_operator(), issue_id)
-
-
-def count_quarantined(connection: Connection, issue_id: int | None = None) -> int:
-    return _count(connection, deliveries.c.state == State.QUARANTINED, issue_id)
-
-
-def count_accepted(connection: Connection, kind: Kind) -> int:
-    return _count(connection, and_(deliveries.c.kind == kind, deliveries.c.state == State.ACCEPTED))
-
-
-def _count(connection: Connection, which: ColumnElement[bool], issue_id: int | None = None) -> int:
-    query = select(func.count()).where(which)
-    return connection.execute(
-        query if issue_id is None else query.where(deliveries.c.issue_id == issue_id)
-    ).scalar_one()
 
 
 # --- rows to values ---

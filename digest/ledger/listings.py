@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
 
-from digest.database.dialect import use_indexes
+from digest.database.dialect import spelled_out, use_indexes
 from digest.database.tables import deliveries, issues
 from digest.database.tables.ledger import AGAIN, UNSENT
-from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
-from digest.ledger.kinds import Listing, State
+from digest.ledger.deliveries import awaits_operator, is_waiting, is_with_worker
+from digest.ledger.kinds import Kind, Listing, State
 
 STUCK_AFTER = timedelta(hours=1)  # overdue
 _FEW = 5_000  # deliveries that are sorted; of more, the newest are found sooner among all
@@ -45,14 +45,14 @@ def _groups(connection: Connection, wanted: Search, now: datetime) -> list[tuple
     """Conditions, each as the condition of an index says, and whether that index has them in order."""
     listed, state = wanted.listed, deliveries.c.state
     again: Any = text(AGAIN)
-    is_held = state.in_(HELD)
-    requested = and_(state.in_([State.QUEUED, State.UNCERTAIN]), deliveries.c.issue_id.is_(None))
+    held = is_with_worker()
+    requested = and_(spelled_out(state, [State.QUEUED, State.UNCERTAIN]), deliveries.c.issue_id.is_(None))
     of_issues = and_(is_waiting(), deliveries.c.issue_id.is_not(None))
     ended: Any = text(UNSENT)
     if listed in _ENDED:
         return [(and_(ended, state == State(listed.value)), True)]
     if listed in (Listing.CLAIMED, Listing.SENDING):
-        return [(and_(is_held, state == State(listed.value)), False)]
+        return [(and_(held, state == State(listed.value)), False)]
     if listed in (Listing.DEFERRED, Listing.UNCERTAIN):
         which = state == State.UNCERTAIN
         if listed is Listing.DEFERRED:
@@ -66,7 +66,7 @@ def _groups(connection: Connection, wanted: Search, now: datetime) -> list[tuple
         (and_(ended, state == State.QUARANTINED), True),
         (and_(again, awaits_operator()), False),
         (and_(requested, or_(awaits_operator(), and_(is_waiting(), is_overdue))), False),
-        (and_(is_held, is_overdue), False),
+        (and_(held, is_overdue), False),
         _many(connection, and_(of_issues, is_overdue), wanted),
     ]
 
@@ -90,3 +90,26 @@ def _limits(wanted: Search) -> list[Any]:
         limits.append(deliveries.c.occasion >= wanted.since.isoformat())
         limits.append(or_(deliveries.c.issue_id.is_(None), deliveries.c.issue_id.in_(recent)))
     return limits
+
+
+# --- counted ---
+
+
+def count_uncertain(connection: Connection, issue_id: int | None = None) -> int:
+    """Those that wait for the operator, of all issues or of one."""
+    return _count(connection, awaits_operator(), issue_id)
+
+
+def count_quarantined(connection: Connection, issue_id: int | None = None) -> int:
+    return _count(connection, deliveries.c.state == State.QUARANTINED, issue_id)
+
+
+def count_accepted(connection: Connection, kind: Kind) -> int:
+    return _count(connection, and_(deliveries.c.kind == kind, deliveries.c.state == State.ACCEPTED))
+
+
+def _count(connection: Connection, which: ColumnElement[bool], issue_id: int | None = None) -> int:
+    query = select(func.count()).where(which)
+    return connection.execute(
+        query if issue_id is None else query.where(deliveries.c.issue_id == issue_id)
+    ).scalar_one()

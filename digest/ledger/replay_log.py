@@ -1,10 +1,10 @@
-"""The replay log: what a backup must not undo, in files outside of the database.
+"""The replay log: changes that a restore must not undo, in files outside of the database.
 
 Each machine appends to a file of its own for each day (UTC), `<host>.<day>.jsonl`: subscriptions that ended or began
 again, deleted people and suppressed addresses, by recipient keys, which name nobody; issues that were cut; and the
-messages that went on the wire, with their papers. What takes a permission away is on the disk before its transaction
-commits, what gives one after it, and a message before it is sent: a crash in between can only make a restored database
-send less.
+messages that went on the wire, with their papers. An entry that takes a permission away is on the disk before its
+transaction commits, one that gives a permission after it, and a message before it is sent: a crash in between can only
+make a restored database send less.
 """
 
 import fcntl
@@ -172,7 +172,7 @@ class Coverage:
 
 
 def coverages(folder: Path) -> list[Coverage]:
-    """What the logs in `folder` cover, by machine."""
+    """The time that the logs in `folder` cover, by machine."""
     days: dict[str, list[date]] = {}
     for host, day in _files(folder):
         days.setdefault(host, []).append(day)

@@ -38,6 +38,7 @@ from digest.database.dialect import (
     use_indexed_order,
 )
 from digest.database.tables import deliveries, issues
+from digest.ledger import deliveries as ledger
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import IssueKind, State
 from digest.ledger.messages import keep_messages
@@ -123,12 +124,12 @@ def _claim(connection: Connection, statement: Any, values: Mapping[str, Any], li
 @cache
 def _claims(dialect: str) -> tuple[Any, Any, Any, Any]:
     # Building one of these statements takes as long as claiming a hundred deliveries.
-    healthy = deliveries.c.crashes == 0
+    healthy, waits = deliveries.c.crashes == 0, ledger.is_waiting_of_all()
     return (
         _claim_of(dialect, and_(deliveries.c.issue_id.is_(None), healthy)),
         _claim_of(dialect, and_(deliveries.c.issue_id.is_not(None), healthy)),
-        _claim_of(dialect, deliveries.c.crashes == 1),
-        _claim_of(dialect, deliveries.c.crashes > 1),
+        _claim_of(dialect, and_(waits, deliveries.c.crashes == 1)),
+        _claim_of(dialect, and_(waits, deliveries.c.crashes > 1)),
     )
 
 

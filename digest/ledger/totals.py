@@ -30,7 +30,7 @@ from sqlalchemy import (
 from digest.database.dialect import insert_into, use_indexes
 from digest.database.tables import deliveries, issue_totals, issues
 from digest.database.tables.ledger import AGAIN
-from digest.ledger.deliveries import HELD, is_waiting
+from digest.ledger.deliveries import is_waiting, is_with_worker
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, State
 from digest.ledger.outbox import EventType, NewEvent, publish
 
@@ -121,7 +121,7 @@ def is_unfinished(connection: Connection, issue_id: int) -> bool:
     """True if a delivery of the issue may still change. Finds the first by an index, without counting."""
     use_indexes(connection)
     mine = and_(deliveries.c.issue_id == issue_id, deliveries.c.issue_id.is_not(None))  # as the index says
-    conditions = (is_waiting(), deliveries.c.state.in_(HELD))  # each has an index
+    conditions = (is_waiting(), is_with_worker())  # each has an index
     queries = (select(deliveries.c.id).where(mine, condition).limit(1) for condition in conditions)
     return any(connection.execute(query).first() for query in queries)
 
@@ -201,7 +201,7 @@ def _counted(connection: Connection, issue_ids: Collection[int]) -> Any:
         final.where(totals.issue_id.in_(issue_ids)).group_by(totals.issue_id, totals.state, totals.reason),
         again.where(deliveries.c.issue_id.in_(issue_ids)).group_by(*held, "why"),
         select(*held, literal(""), func.count())
-        .where(deliveries.c.state.in_(HELD), deliveries.c.issue_id.in_(issue_ids))
+        .where(is_with_worker(), deliveries.c.issue_id.in_(issue_ids))
         .group_by(*held),
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case,
 
 from digest.database.dialect import Json, database_now, in_list
 from digest.database.tables import deliveries, issues, messages
-from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
+from digest.ledger.deliveries import awaits_operator, is_waiting, is_waiting_of_all, is_with_worker
 from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
 from digest.ledger.totals import change_summing, summing
 
@@ -65,8 +65,12 @@ def requeue(connection: Connection, delivery_ids: Collection[int], at: datetime)
 
 def requeue_held_by(connection: Connection, worker: str, now: datetime) -> int:
     """Return everything that a live worker holds while nothing of it is on the wire. Returns how many."""
-    which = and_(deliveries.c.worker == worker, deliveries.c.state.in_(HELD))
+    which = and_(deliveries.c.worker == worker, is_with_worker())
     return _move(connection, which, state=_back(), next_attempt_at=now)
+
+
+def _is_claimed() -> ColumnElement[bool]:
+    return and_(is_with_worker(), deliveries.c.state == State.CLAIMED)
 
 
 def _claimed(connection: Connection, delivery_ids: Collection[int]) -> ColumnElement[bool]:
@@ -108,17 +112,17 @@ def recover_by_journal(
     claimed). Nothing else was sent.
     """
     mine = deliveries.c.worker == worker
-    was_begun = and_(mine, deliveries.c.state == State.SENDING, deliveries.c.id.in_(begun))
+    was_begun = and_(mine, is_with_worker(), deliveries.c.state == State.SENDING, deliveries.c.id.in_(begun))
     in_doubt = _doubt(connection, was_begun, hold, now)
     blamed = mine if suspects is None else and_(mine, deliveries.c.id.in_(suspects))
-    queued, quarantined = _requeue_suspects(connection, and_(blamed, deliveries.c.state == State.CLAIMED), now)
+    queued, quarantined = _requeue_suspects(connection, and_(blamed, _is_claimed()), now)
     unaffected = requeue_held_by(connection, worker, now)
     return Recovered(0, queued + unaffected, in_doubt, quarantined)
 
 
 def recover_by_lock(connection: Connection, worker: str, now: datetime) -> Recovered:
     """Recover what a worker had only claimed whose lock and journal are gone; any of it may be to blame."""
-    which = and_(deliveries.c.worker == worker, deliveries.c.state == State.CLAIMED)
+    which = and_(deliveries.c.worker == worker, _is_claimed())
     queued, quarantined = _requeue_suspects(connection, which, now)
     return Recovered(queued=queued, quarantined=quarantined)
 
@@ -126,8 +130,8 @@ def recover_by_lock(connection: Connection, worker: str, now: datetime) -> Recov
 def recover_by_lease(connection: Connection, hold: bool, now: datetime) -> Recovered:
     """Recover what no worker can still be sending: a lease lasts longer than any SMTP conversation."""
     is_over = deliveries.c.lease_until < database_now(connection.dialect.name)
-    queued, quarantined = _requeue_suspects(connection, and_(deliveries.c.state == State.CLAIMED, is_over), now)
-    in_doubt = _doubt(connection, and_(deliveries.c.state == State.SENDING, is_over), hold, now)
+    queued, quarantined = _requeue_suspects(connection, and_(_is_claimed(), is_over), now)
+    in_doubt = _doubt(connection, and_(is_with_worker(), deliveries.c.state == State.SENDING, is_over), hold, now)
     return Recovered(queued=queued, in_doubt=in_doubt, quarantined=quarantined)
 
 
@@ -167,14 +171,14 @@ def expire(connection: Connection, now: datetime, overdue: timedelta, max_attemp
     no_help = and_(deliveries.c.kind.not_in(LISTED), or_(is_old, deliveries.c.attempts >= _MAX_TRIES_TO_HELP))
     in_vain = or_(too_late, no_help, deliveries.c.attempts >= max_attempts)
     state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
-    which = and_(is_waiting(), in_vain, deliveries.c.reason != BY_HAND)
+    which = and_(is_waiting_of_all(), in_vain, deliveries.c.reason != BY_HAND)
     return _end(connection, which, state=state, reason="overdue", finished_at=now)
 
 
 def skip_cancelled(connection: Connection, now: datetime) -> int:
     """Skip the queued deliveries of cancelled issues. Returns how many."""
     cancelled = select(issues.c.id).where(issues.c.status == IssueStatus.CANCELLED)
-    which = and_(deliveries.c.state == State.QUEUED, deliveries.c.issue_id.in_(cancelled))
+    which = and_(is_waiting(), deliveries.c.state == State.QUEUED, deliveries.c.issue_id.in_(cancelled))
     return _end(connection, which, state=State.SKIPPED, reason=str(SkipReason.CANCELLED), finished_at=now)
 
 
@@ -211,13 +215,13 @@ def retry_uncertain(connection: Connection, now: datetime, issue_id: int | None 
 
 def close_restored(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
     """Skip deliveries of a restored database that may have been sent after the backup. Returns how many."""
-    unfinished = and_(which, or_(is_waiting(), deliveries.c.state.in_(HELD)))
+    unfinished = and_(which, or_(is_waiting(), is_with_worker()))
     return _end(connection, unfinished, state=State.SKIPPED, reason=str(SkipReason.RESTORED), finished_at=now)
 
 
 def requeue_all_claimed(connection: Connection, now: datetime) -> int:
     """Requeue what the workers of a restored database had claimed. Returns how many."""
-    return _move(connection, deliveries.c.state == State.CLAIMED, state=_back(), next_attempt_at=now)
+    return _move(connection, _is_claimed(), state=_back(), next_attempt_at=now)
 
 
 def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:

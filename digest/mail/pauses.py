@@ -16,6 +16,7 @@ from digest.database.tables import pauses
 from digest.ledger import events
 
 EVERYTHING = "*"  # the scope of a pause of all sending: by the circuit breaker or by hand
+SETTLE = "digest settle"  # in the reason of what waits for it after a restore
 BREAKS_AT = 5  # failures in a row
 NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of a row that only counts failures
 ABOUT_US_FROM = 3  # domains

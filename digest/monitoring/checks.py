@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from digest.ledger.kinds import FailureKind, IssueKind, IssueStatus, Status
+from digest.mail.pauses import SETTLE
 from digest.monitoring.heartbeats import DEAD_AFTER, Role
 from digest.monitoring.late_bounces import RATE_OF
 from digest.monitoring.progress import IssueProgress
@@ -171,6 +172,7 @@ def _paused_by_hand(pause: PauseStatus, waiting: int) -> Problem:
         f"{what} is paused{_by(pause.by)} since {minute_of(pause.since)} ({pause.reason}); {_messages(waiting)} waiting"
     )
     remedy = f"digest resume --sending{f' --domain {pause.domain}' if pause.domain else ''}"
+    remedy = SETTLE if SETTLE in pause.reason else remedy
     return Problem(Level.WARNING, "paused", pause.domain, text, remedy, pause.since)
 
 
@@ -183,7 +185,8 @@ def _paused_issue(issue: IssueProgress) -> Problem:
     )
     text += f"; {_messages(issue.waiting)} waiting"
     subject = f"{issue.date}{f' {issue.kind}' if kind else ''}"
-    return Problem(Level.WARNING, "paused", subject, text, f"digest resume --date {issue.date}{kind}", issue.paused_at)
+    remedy = SETTLE if SETTLE in issue.pause_reason else f"digest resume --date {issue.date}{kind}"
+    return Problem(Level.WARNING, "paused", subject, text, remedy, issue.paused_at)
 
 
 def _by(name: str) -> str:

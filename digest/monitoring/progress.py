@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, text
 
+from digest.database.dialect import spelled_out
 from digest.database.tables import deliveries, issue_schedule, issues
 from digest.database.tables.ledger import AGAIN
 from digest.issues.store import settings_of
 from digest.ledger import events
-from digest.ledger.deliveries import HELD, awaits_operator, is_waiting
+from digest.ledger.deliveries import awaits_operator, is_waiting, is_with_worker
 from digest.ledger.kinds import IssueKind, IssueStatus, State
 from digest.ledger.totals import DEFERRED, ENDED, UNDECIDED, WAITING, Counts, counts_of, unfinished_issues
 
@@ -224,10 +225,11 @@ def _with_requested(
         func.count().filter(~is_held, next_attempt_at <= now).label("due_requested"),
         func.min(next_attempt_at).filter(~is_held, next_attempt_at <= now).label("oldest"),
     )
-    *counts, oldest = connection.execute(select(*columns).where(deliveries.c.state.in_(WAITING), requested)).one()
+    waits, ended = (spelled_out(deliveries.c.state, states) for states in (WAITING, ENDED))
+    *counts, oldest = connection.execute(select(*columns).where(waits, requested)).one()
     sums.update(dict(zip(("deferred", "held", "later", "due_requested"), counts, strict=True)))
-    with_workers = select(func.count()).where(deliveries.c.state.in_(HELD), requested)
+    with_workers = select(func.count()).where(is_with_worker(), requested)
     sums["with_workers"] += connection.execute(with_workers).scalar_one()
-    quarantined = select(func.count()).where(deliveries.c.state.in_(ENDED), deliveries.c.state == State.QUARANTINED)
+    quarantined = select(func.count()).where(ended, deliveries.c.state == State.QUARANTINED)
     sums["quarantined"] = connection.execute(quarantined).scalar_one()
     return Waiting(oldest_of_issues_at=oldest_of_issues, oldest_requested_at=oldest, **sums)

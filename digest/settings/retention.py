@@ -5,10 +5,10 @@ from pydantic_settings import BaseSettings
 
 
 class RetentionSettings(BaseSettings):
-    """What is kept for how long"""
+    """Retention"""
 
     keep_deliveries_days: int = Field(
-        400,
+        200,
         ge=93,
         le=36500,
         description="Days that the deliveries of an issue are kept one by one. Older issues keep their sums; an issue with a delivery that is uncertain or quarantined is kept whole.",
@@ -17,10 +17,10 @@ class RetentionSettings(BaseSettings):
         400,
         ge=31,
         le=36500,
-        description="Days that events are kept. What people did, what happened to issues, and what concerns a stored subscriber is always kept.",
+        description="Days that events are kept. Those of people, of issues and of stored subscribers are always kept.",
     )
     keep_votes_days: int = Field(
-        400,
+        200,
         ge=31,
         le=36500,
         description="Days that each observation of a paper's votes is kept. Of older ones, the first, the last and the highest stay.",

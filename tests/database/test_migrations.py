@@ -24,8 +24,15 @@ from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
 
 BEFORE_CONSENTS = "0011"
 BEFORE_LINKS = "0015"
+BEFORE_NOTICES = "0030"
 BEFORE_REPORTS = "0029"
 BEFORE_SUBMITTERS = "0005"  # going back to it, SQLite copies the papers
+
+
+@pytest.fixture
+def command_line(request):
+    """The fixture `command`, whose name is that of alembic's module here."""
+    return request.getfixturevalue("command")
 
 
 @pytest.fixture
@@ -183,3 +190,35 @@ def test_a_pause_gets_its_new_name_in_deliveries_sums_and_what_a_cut_left_out(da
     migrate(database_url)
     assert reasons() == now
     engine.dispose()
+
+
+def test_a_failed_upgrade_leaves_the_database_as_it_was_and_says_what_to_do(database_url, command_line):
+    command.downgrade(configuration(database_url), BEFORE_NOTICES)
+    engine = connect(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE backups (id INTEGER)")  # in the way of a later step
+    before = tables(database_url)
+    result = command_line("migrate", DIGEST_DATABASE_URL=database_url)
+    assert (result.returncode, tables(database_url)) == (3, before)
+    assert "The upgrade failed at 0035 backups, and the database is as it was before: " in result.stderr
+    with read_only(engine) as connection:
+        assert why_not_current(connection) == "Run: digest migrate"
+    engine.dispose()
+
+
+def test_an_upgrade_that_did_not_finish_is_named_as_such(database_url, command_line):
+    engine = connect(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+    engine.dispose()
+    for arguments in (["migrate"], ["subscribers", "list"]):
+        result = command_line(*arguments, DIGEST_DATABASE_URL=database_url)
+        assert result.returncode == 3
+        assert "An upgrade or a restore of it did not finish. Run: digest restore FILE --force" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_database_one_version_back_says_how_to_upgrade(database_url, command_line):
+    command.downgrade(configuration(database_url), BEFORE_NOTICES)
+    result = command_line("subscribers", "list", DIGEST_DATABASE_URL=database_url)
+    assert result.stderr == "digest: The database is not ready. Run: digest migrate\n"

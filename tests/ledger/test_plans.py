@@ -6,7 +6,8 @@ from sqlalchemy import event
 
 from digest.database.engine import connect, transaction
 from digest.database.tables import deliveries as table
-from digest.ledger import sending
+from digest.ledger import deliveries as ledger
+from digest.ledger import sending, transitions
 from tests.support.scenario import MORNING, add_papers, add_subscriber, cut
 
 
@@ -28,3 +29,28 @@ def test_a_claim_sorts_nothing_even_where_the_database_knows_nothing_of_its_rows
     engine.dispose()
     assert "ix_deliveries_due" in plan
     assert "Sort" not in plan
+
+
+def test_no_statement_of_an_idle_worker_or_sweep_reads_all_deliveries_on_sqlite(sqlite_url):
+    """SQLite uses no partial index for conditions with parameters; a year of deliveries was read every few seconds."""
+    engine = connect(sqlite_url)
+    statements = []
+    event.listen(engine, "before_cursor_execute", lambda *about: statements.append(about[2:4]))
+    with transaction(engine) as connection:
+        sending.claim(connection, "one", 100, MORNING)
+        transitions.requeue_held_by(connection, "one", MORNING)
+        transitions.recover_by_lease(connection, False, MORNING)
+        transitions.expire(connection, MORNING, timedelta(hours=20), 20)
+        transitions.skip_cancelled(connection, MORNING)
+        ledger.holders(connection)
+        ledger.held_by(connection, "one")
+        ledger.due_count(connection, MORNING, 10)
+    with engine.connect() as connection:
+        plans = {
+            statement: [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            for statement, values in list(statements)
+            if "deliveries" in statement
+        }
+    engine.dispose()
+    assert len(plans) > 10
+    assert [statement for statement, plan in plans.items() if "SCAN deliveries" in plan] == []

@@ -8,7 +8,7 @@ import pytest
 from digest.database.engine import read_only, transaction
 from digest.issues.audit import audit as audit_of
 from digest.issues.publish import halt
-from digest.ledger import deliveries, queueing, sending, transitions
+from digest.ledger import deliveries, listings, queueing, sending, transitions
 from digest.ledger.kinds import IssueStatus, Kind, State
 from digest.ledger.queueing import NewDelivery
 from tests.ledger.test_deliveries import LATER, ME, answered, claimed, mark, row_of
@@ -54,7 +54,7 @@ def test_what_is_held_back_waits_for_the_operator_and_then_goes_as_the_same_byte
     much_later = LATER + timedelta(days=3)
     with transaction(engine) as connection:
         assert deliveries.due_count(connection, much_later, 10) == 0
-        assert deliveries.count_uncertain(connection) == 1
+        assert listings.count_uncertain(connection) == 1
         assert transitions.retry_uncertain(connection, much_later) == 1
         assert transitions.expire(connection, much_later, timedelta(hours=18), 12) == 0
         (again,) = sending.claim(connection, ME, 10, much_later)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest import clock
-from digest.cli.backup.texts import restored_lines, settle_lines, uncovered_lines
+from digest.cli.backup.texts import restored_lines, settle_lines, settlement_document, uncovered_lines
 from digest.cli.lookup import hint_workers, open_database, reading
 from digest.cli.options import DryRun
 from digest.cli.output import NotReady, progress, report, with_json, writes_json
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.database.backup.file import BackupFile
     from digest.monitoring.backup.after_restore import Circumstances, Restored
     from digest.monitoring.backup.records import Backup
+    from digest.monitoring.backup.settle import Settlement
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="File of the backup.", show_default=False)]
 
@@ -75,10 +76,10 @@ def restore(
     engine = connect(settings().database, create=False)
     circumstances = _circumstances(complete)
     try:
-        found = backup_file(file)
-        found.check()
-        made = _backup_in(found)
-        _check(engine, found, made, force)
+        source = backup_file(file)
+        source.check()
+        made = _backup_in(source)
+        _check(engine, source, made, force)
         uncovered = why_backup_uncovered(made, circumstances)
         document = {"file": str(file), "at": made.at, "id": made.id, "uncovered": uncovered, "dry_run": dry_run}
         if dry_run:
@@ -87,7 +88,7 @@ def restore(
                 f"{file} would be restored: a backup of {made.at:%Y-%m-%d %H:%M} UTC.",
                 *uncovered_lines(uncovered),
             )
-        result = _put_in_place(engine, found, circumstances)
+        result = _put_in_place(engine, source, circumstances)
     except BackupError as problem:
         raise NotReady(str(problem)) from None
     finally:
@@ -104,7 +105,7 @@ def settle(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Decide after a restore what becomes of deliveries that wait. What may have been sent is never sent again."""
+    """Send or skip the deliveries that wait since a restore. Those that may have been sent are skipped."""
     from digest.database.engine import transaction
     from digest.monitoring.backup.settle import settle as settle_now
     from digest.monitoring.backup.settle import settlement
@@ -112,40 +113,35 @@ def settle(
     if send and skip:
         raise typer.BadParameter("use --send or --skip, not both", param_hint="--send")
     with reading() as connection:
-        found = settlement(connection)
-    if found is None:
+        plan = settlement(connection)
+    if plan is None:
         return report({"waiting": [], "settled": False, "dry_run": dry_run}, "Nothing is to be settled.")
-    document: dict[str, Any] = {
-        "backup": found.backup.at,
-        "restored_at": found.backup.restored_at,
-        "uncovered": found.backup.uncovered,
-        "waiting": [{"issue": each.issue, "unsent": each.unsent, "doubtful": each.doubtful} for each in found.waiting],
-        "settled": False,
-        "dry_run": dry_run,
-    }
+    document = settlement_document(plan) | {"settled": False, "dry_run": dry_run}
     if dry_run or not (send or skip):
         return report(
             document,
-            *settle_lines(found),
+            *settle_lines(plan),
             *([] if dry_run else ["Decide: digest settle --send, or digest settle --skip"]),
         )
-    if not yes:
-        if writes_json():
-            raise typer.BadParameter("with --json, add --yes", param_hint="--yes")
-        for line in settle_lines(found):
-            progress(line)
-        verb = f"Send {found.unsent}" if send else f"Skip {found.unsent}"
-        if not typer.confirm(f"{verb} and skip {found.doubtful}?", err=True):
-            return report(document, "Nothing changed.")
+    if not yes and not _confirms(plan, send):
+        return report(document, "Nothing changed.")
     with transaction(open_database()) as connection:
-        settle_now(connection, found, send, clock.now())
+        settle_now(connection, plan, send, clock.now())
     hint_workers()
     verb = "are sent" if send else "are skipped"
-    line = f"{found.unsent} deliveries {verb}, {found.doubtful} that may have been sent are skipped."
-    return report(document | {"settled": True, "sent": found.unsent if send else 0}, line)
+    line = f"{plan.unsent} deliveries {verb}, {plan.doubtful} that may have been sent are skipped."
+    return report(document | {"settled": True, "sent": plan.unsent if send else 0}, line)
 
 
-def _put_in_place(engine: "Engine", found: "BackupFile", circumstances: "Circumstances") -> "Restored":
+def _confirms(plan: "Settlement", send: bool) -> bool:
+    if writes_json():
+        raise typer.BadParameter("with --json, add --yes", param_hint="--yes")
+    for line in settle_lines(plan):
+        progress(line)
+    return typer.confirm(f"{'Send' if send else 'Skip'} {plan.unsent} and skip {plan.doubtful}?", err=True)
+
+
+def _put_in_place(engine: "Engine", source: "BackupFile", circumstances: "Circumstances") -> "Restored":
     from digest.database.backup.restore import restore as put_in_place
     from digest.monitoring.backup.after_restore import after_restore, stop_sending
 
@@ -153,22 +149,22 @@ def _put_in_place(engine: "Engine", found: "BackupFile", circumstances: "Circums
     put_in_place(
         engine,
         settings().database,
-        found,
+        source,
         lambda connection: stop_sending(connection, circumstances.now),
         lambda restored: results.append(after_restore(restored, circumstances)),
     )
     return results[0]
 
 
-def _check(engine: "Engine", found: "BackupFile", made: "Backup", force: bool) -> None:
+def _check(engine: "Engine", source: "BackupFile", made: "Backup", force: bool) -> None:
     """Raise BackupError if the restore would overwrite something, or is not possible."""
     from digest.database.backup.restore import expect_unused, is_empty
     from digest.database.backup.tools import BackupError
     from digest.database.migrate import NEWER, steps_from_nothing
 
-    revision = next(iter(found.rows("alembic_version")), {}).get("version_num")
+    revision = next(iter(source.rows("alembic_version")), {}).get("version_num")
     if not any(step.split()[0] == revision for step in steps_from_nothing()):
-        raise BackupError(f"{found.path} is of a later version of Digest. {NEWER}")
+        raise BackupError(f"{source.path} is of a later version of Digest. {NEWER}")
     if made.keys[-1] != _key_names()[-1] and not force:
         raise BackupError(
             "DIGEST_SECRET_KEY is not the key of this backup: no link in an email would work, and suppressed addresses "
@@ -179,15 +175,15 @@ def _check(engine: "Engine", found: "BackupFile", made: "Backup", force: bool) -
         raise BackupError("the database is not empty. Make a backup of it, then use --force")
 
 
-def _backup_in(found: "BackupFile") -> "Backup":
+def _backup_in(source: "BackupFile") -> "Backup":
     import json
 
     from digest.database.backup.tools import BackupError
     from digest.monitoring.backup.records import Backup
 
-    rows = sorted(found.rows("backups"), key=lambda row: str(row["at"]))
+    rows = sorted(source.rows("backups"), key=lambda row: str(row["at"]))
     if not rows:
-        raise BackupError(f"{found.path} was not made by digest backup, so nobody knows what was sent after it")
+        raise BackupError(f"{source.path} was not made by digest backup, so nobody knows what was sent after it")
     row = rows[-1]
     at = datetime.fromisoformat(str(row["at"]))
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

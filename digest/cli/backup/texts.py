@@ -1,7 +1,7 @@
-"""What the commands about backups say to people."""
+"""The output of the commands about backups, for people."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from digest.monitoring.backup.after_restore import Restored
@@ -37,10 +37,19 @@ def uncovered_lines(uncovered: str) -> list[str]:
     ]
 
 
-def settle_lines(found: "Settlement") -> list[str]:
+def settle_lines(plan: "Settlement") -> list[str]:
     lines = [
         f"{each.issue}: {each.unsent} deliveries were certainly not sent"
         + (f", {each.doubtful} may have been sent and will be skipped." if each.doubtful else ".")
-        for each in found.waiting
+        for each in plan.waiting
     ]
-    return [*lines, *uncovered_lines(found.backup.uncovered)] or ["No delivery waits."]
+    return [*lines, *uncovered_lines(plan.backup.uncovered)] or ["No delivery waits."]
+
+
+def settlement_document(plan: "Settlement") -> dict[str, Any]:
+    return {
+        "backup": plan.backup.at,
+        "restored_at": plan.backup.restored_at,
+        "uncovered": plan.backup.uncovered,
+        "waiting": [{"issue": each.issue, "unsent": each.unsent, "doubtful": each.doubtful} for each in plan.waiting],
+    }

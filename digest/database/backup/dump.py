@@ -63,7 +63,7 @@ def _dump_postgresql(engine: Engine, part: Path) -> None:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file beside `file`, readable only by its owner, that takes its name at the end of the block."""
+    """A file in the folder of `file`, readable only by its owner, that takes its name at the end of the block."""
     try:
         handle, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
     except OSError as problem:

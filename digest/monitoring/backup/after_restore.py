@@ -1,6 +1,6 @@
-"""Makes a restored database safe to use before any program can: what may have been sent is not sent again.
+"""Makes a restored database safe before any program can use it: no message that may have been sent is sent again.
 
-1. What the replay logs say about the time after the backup is repeated.
+1. The changes after the backup are repeated from the replay logs.
 2. Issues that are not finished are paused until `digest settle`.
 3. Where the logs do not cover all of that time, all sending is paused as well, and an issue of today that may have been
    sent is not cut again.
@@ -19,7 +19,7 @@ from digest.issues.store import NewIssue, add_issue, issue_id_on, set_status
 from digest.ledger import events, totals
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.ledger.replay_log import coverages, entries_since
-from digest.mail.pauses import EVERYTHING, Pause, clear, set_pause
+from digest.mail.pauses import EVERYTHING, SETTLE, Pause, clear, set_pause
 from digest.monitoring.backup.records import Backup, change_backup, last_backup
 from digest.monitoring.backup.replay import CLOCKS_DIFFER, Repeated, repeat, summarize, why_uncovered
 from digest.text import minute_of
@@ -92,7 +92,7 @@ def after_restore(engine: Engine, circumstances: Circumstances) -> Restored:
 
 
 def _reason(backup: Backup) -> str:
-    return f"restored from a backup of {minute_of(backup.at)}. Run: digest settle"
+    return f"restored from a backup of {minute_of(backup.at)}. Run: {SETTLE}"
 
 
 def _use_new_numbers(connection: Connection) -> None:

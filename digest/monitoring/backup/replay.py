@@ -1,4 +1,4 @@
-"""What the replay logs say about the time after a backup, to be repeated in the restored database."""
+"""The changes after a backup, from the replay logs, to be repeated in the restored database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ def _add_person(after: After, entry: Mapping[str, Any], backup_at: str) -> None:
 def why_uncovered(
     hosts: Sequence[str], at: datetime, logs: Sequence[Coverage], now: datetime, is_complete: bool
 ) -> str:
-    """What the logs do not cover of the time from a backup until now, in words; "" if they cover all of it.
+    """The times from a backup until now that the logs do not cover, for people; "" if there are none.
 
     `is_complete`: an operator knows that they end where Digest stopped.
     """
@@ -96,7 +96,7 @@ def why_uncovered(
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """How many people and messages of the restored database the time after the backup changed."""
+    """The people and messages of the restored database that were changed, by kind of change."""
 
     unsubscribed: int
     deleted: int

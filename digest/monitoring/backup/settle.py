@@ -40,7 +40,7 @@ class Settlement:
 
 
 def settlement(connection: Connection) -> Settlement | None:
-    """What is to be settled; None if nothing is."""
+    """The deliveries to settle; None without an unsettled restore."""
     backup = unsettled(connection)
     if backup is None:
         return None
@@ -54,10 +54,10 @@ def settlement(connection: Connection) -> Settlement | None:
     return Settlement(backup, (*waiting, *([requested] if requested.doubtful else [])))
 
 
-def settle(connection: Connection, found: Settlement, send: bool, now: datetime) -> None:
+def settle(connection: Connection, plan: Settlement, send: bool, now: datetime) -> None:
     """Skip what may have been sent, and send or skip the rest; then sending and the issues go on."""
-    backup = found.backup
-    for each in found.waiting:
+    backup = plan.backup
+    for each in plan.waiting:
         which = _of(each.issue_id) if not send and each.issue_id is not None else _doubtful(backup, each.issue_id)
         transitions.close_restored(connection, which, now)
     for number, status in (backup.paused or {}).items():
@@ -68,7 +68,7 @@ def settle(connection: Connection, found: Settlement, send: bool, now: datetime)
     if backup.uncovered and clear(connection, EVERYTHING):
         events.record(connection, now, "sending", "resumed", {})
     change_backup(connection, backup.id, settled_at=now)
-    detail = {"backup": minute_of(backup.at), "sent" if send else "skipped": found.unsent, "doubtful": found.doubtful}
+    detail = {"backup": minute_of(backup.at), "sent" if send else "skipped": plan.unsent, "doubtful": plan.doubtful}
     events.record(connection, now, "database", "settled", detail)
 
 

@@ -1,7 +1,7 @@
-"""Which rows are too old, table by table.
+"""The rows that are too old, table by table.
 
 Never deleted: deliveries that may still change or whose papers a later issue must not repeat, subscribers, their
-consents, suppressions, and what people did.
+consents, suppressions, and actions of people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from digest.subscribers.erasing import TRACES
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetentionRule:
     """The rows of `table` that are too old. `key`: its primary key."""
 
     table: Table
@@ -55,8 +55,8 @@ class Rule:
         return connection.execute(delete(self.table).where(tuple_(*self.key).in_(rows))).rowcount, after
 
 
-def rules(connection: Connection, settings: Settings, now: datetime) -> list[Rule]:
-    """What is too old now."""
+def rules(connection: Connection, settings: Settings, now: datetime) -> list[RetentionRule]:
+    """The rules of today."""
     return [
         *_ledger(connection, settings.keep_deliveries_days, now),
         _events(connection, settings.keep_events_days, now),
@@ -81,7 +81,7 @@ def days_by_table(settings: Settings) -> Mapping[str, int]:
     }
 
 
-def _ledger(connection: Connection, days: int, now: datetime) -> list[Rule]:
+def _ledger(connection: Connection, days: int, now: datetime) -> list[RetentionRule]:
     """The rows of issues whose sums are stored and cannot change any more."""
     uncounted, unfinished = totals.uncounted_issues(connection), totals.unfinished_issues(connection)
     is_old = issues.c.date < (now - timedelta(days=days)).date()
@@ -89,8 +89,8 @@ def _ledger(connection: Connection, days: int, now: datetime) -> list[Rule]:
     whole = issues.c.id.not_in({*uncounted, *unfinished, *_quarantined(connection)})
     ids = list(connection.scalars(select(issues.c.id).where(is_old, whole, has_rows).order_by(issues.c.id)))
     return [
-        Rule(deliveries, days, deliveries.c.issue_id.in_(ids)),
-        Rule(
+        RetentionRule(deliveries, days, deliveries.c.issue_id.in_(ids)),
+        RetentionRule(
             issue_schedule, days, issue_schedule.c.issue_id.in_(ids), [issue_schedule.c.issue_id, issue_schedule.c.at]
         ),
     ]
@@ -104,14 +104,14 @@ def _quarantined(connection: Connection) -> list[int]:
     )
 
 
-def _events(connection: Connection, days: int, now: datetime) -> Rule:
+def _events(connection: Connection, days: int, now: datetime) -> RetentionRule:
     by_people: Any = text(BY_PEOPLE[connection.dialect.name])
     of_somebody = exists().where("subscriber:" + subscribers.c.key == events.c.subject)
     needed = or_(by_people, events.c.subject.startswith("issue:"), events.c.subject == TRACES, of_somebody)
-    return Rule(events, days, and_(events.c.at < now - timedelta(days=days), not_(needed)))
+    return RetentionRule(events, days, and_(events.c.at < now - timedelta(days=days), not_(needed)))
 
 
-def _votes(days: int, now: datetime) -> Rule:
+def _votes(days: int, now: datetime) -> RetentionRule:
     earlier, later = votes.alias("earlier"), votes.alias("later")
     key = [votes.c.paper_id, votes.c.source, votes.c.observed_at]
     same = [[other.c.paper_id == votes.c.paper_id, other.c.source == votes.c.source] for other in (earlier, later)]
@@ -119,23 +119,24 @@ def _votes(days: int, now: datetime) -> Rule:
         exists().where(*same[0], earlier.c.observed_at < votes.c.observed_at, earlier.c.upvotes <= votes.c.upvotes),
         exists().where(*same[1], later.c.observed_at > votes.c.observed_at, later.c.upvotes >= votes.c.upvotes),
     )
-    return Rule(votes, days, and_(votes.c.observed_at < now - timedelta(days=days), between), key)
+    return RetentionRule(votes, days, and_(votes.c.observed_at < now - timedelta(days=days), between), key)
 
 
-def _rendered(connection: Connection, days: int, now: datetime) -> list[Rule]:
+def _rendered(connection: Connection, days: int, now: datetime) -> list[RetentionRule]:
     unfinished = {*totals.unfinished_issues(connection), *_quarantined(connection)}
     old = select(issues.c.id).where(issues.c.date < (now - timedelta(days=days)).date(), issues.c.id.not_in(unfinished))
     keys = {fragments: ("issue_id", "language"), cards: ("issue_id", "language", "paper_id")}
     return [
-        Rule(table, days, table.c.issue_id.in_(old), [table.c[name] for name in key]) for table, key in keys.items()
+        RetentionRule(table, days, table.c.issue_id.in_(old), [table.c[name] for name in key])
+        for table, key in keys.items()
     ]
 
 
-def _readings(days: int, now: datetime) -> Rule:
+def _readings(days: int, now: datetime) -> RetentionRule:
     newest = select(func.max(collections.c.id)).group_by(collections.c.source)
     is_old = collections.c.started_at < now - timedelta(days=days)
-    return Rule(collections, days, and_(is_old, collections.c.id.not_in(newest)))
+    return RetentionRule(collections, days, and_(is_old, collections.c.id.not_in(newest)))
 
 
-def _webhooks(days: int, now: datetime) -> Rule:
-    return Rule(webhook_events, days, webhook_events.c.finished_at < now - timedelta(days=days))
+def _webhooks(days: int, now: datetime) -> RetentionRule:
+    return RetentionRule(webhook_events, days, webhook_events.c.finished_at < now - timedelta(days=days))

@@ -15,7 +15,7 @@ _PAUSE = 0.02  # seconds between two, in which others write
 
 
 def too_old(engine: Engine, settings: Settings, now: datetime) -> dict[str, int]:
-    """How many rows of each table would be deleted now."""
+    """The number of rows of each table that would be deleted now."""
     with read_only(engine) as connection:
         return {rule.table.name: rule.count(connection) for rule in rules(connection, settings, now)}
 

@@ -10,7 +10,7 @@ from digest import clock
 from digest.database.engine import one_view, read_only, transaction
 from digest.issues.publish import halt
 from digest.issues.store import issue_id_on
-from digest.ledger import deliveries, events, transitions
+from digest.ledger import events, listings, transitions
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.mail import pauses
 from digest.monitoring.progress import read_progress
@@ -24,8 +24,8 @@ router = ConsoleRouter()
 LONGEST_REASON = 200
 ISSUE = "/issues/{day}/{kind}"
 _RETRIES: dict[str, tuple[Callable[..., int], Callable[..., int]]] = {
-    "quarantined": (deliveries.count_quarantined, transitions.retry),
-    "uncertain": (deliveries.count_uncertain, transitions.retry_uncertain),
+    "quarantined": (listings.count_quarantined, transitions.retry),
+    "uncertain": (listings.count_uncertain, transitions.retry_uncertain),
 }
 
 

@@ -12,9 +12,8 @@ from digest.issues.silence import why_unsent
 from digest.issues.store import bare_issues
 from digest.issues.withdrawing import show_again, withdraw
 from digest.ledger import events
-from digest.ledger.deliveries import count_uncertain
 from digest.ledger.kinds import IssueKind, Listing
-from digest.ledger.listings import Search
+from digest.ledger.listings import Search, count_uncertain
 from digest.web.console.access import AnyRole, ConsoleRouter, OperatorOnly, go_to
 from digest.web.console.actions import ISSUE, reason_in, stored_issue
 from digest.web.console.issue_view import progress_of, view_of

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import deliveries as table
-from digest.ledger import deliveries, sending, transitions
+from digest.ledger import listings, sending, transitions
 from digest.ledger.kinds import State
 from digest.ledger.replies import name_destinations, replies_to
 from digest.ledger.sending import MessageRecord
@@ -153,7 +153,7 @@ def test_a_mail_that_kills_its_workers_is_set_apart_after_three_and_no_other_is(
         work.die()
         work.recover()
     with read_only(work.engine) as connection:
-        assert deliveries.count_quarantined(connection) == 1
+        assert listings.count_quarantined(connection) == 1
     assert row_of(work.engine, poison.id).state == State.QUARANTINED
     assert row_of(work.engine, poison.id).reason == "3 workers died with it"
 

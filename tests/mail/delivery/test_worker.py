@@ -10,7 +10,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers as readers_table
 from digest.issues.selection import IssueCache
 from digest.issues.store import issue_by_id
-from digest.ledger import deliveries, queueing
+from digest.ledger import listings, queueing
 from digest.ledger.kinds import Kind
 from digest.ledger.queueing import NewDelivery
 from digest.mail.compose.composer import Composer
@@ -260,4 +260,4 @@ def test_every_other_mail_goes_the_same_way(hands, engine, smtp_server, kind):
     path = "/confirm/" if kind is Kind.CONFIRMATION else "/preferences/"
     assert f"https://papers.example.org{path}" in opened(taken).get_body(("plain",)).get_content()
     with read_only(engine) as connection:
-        assert deliveries.count_accepted(connection, kind) == 1
+        assert listings.count_accepted(connection, kind) == 1
