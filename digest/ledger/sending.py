@@ -184,12 +184,8 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
         {"id": row.delivery_id, "message_id": row.message_id, "sha256": row.sha256, "due_day": row.due_day.isoformat()}
         for row in records
     ]
-    values = {
-        **as_rows(dialect, rows, selection=[row.selection for row in records]),
-        **_clock(dialect),
-        "sender": worker,
-    }
-    marked = connection.execute(_mark(dialect), values).all()
+    given = as_rows(dialect, rows, selection=[row.selection for row in records])
+    marked = connection.execute(_mark(dialect), given | _clock(dialect) | {"sender": worker}).all()
     may_go = {row.id for row in marked}
     keep_messages(
         connection, {row.delivery_id: row.content for row in records if row.content and row.delivery_id in may_go}
@@ -252,7 +248,7 @@ def record(connection: Connection, worker: str, results: Sequence[DeliveryResult
         }
         for result in results
     ]
-    values = {**as_rows(dialect, rows), "sender": worker}
+    values = as_rows(dialect, rows) | {"sender": worker}
     refused = {result.delivery_id: result.at for result in results if result.state is State.REFUSED}
     if not refused:
         change_summing(connection, _record(dialect), values)
