@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from digest.cli.main import main
 from digest.settings import Settings, SettingsError, settings, unknown_variables
 from digest.settings.environment import file_values, quoted
-from tests.conftest import Command
+from tests.support.commands import Command
 
 KEYS = f"{'n' * 32} {'o' * 32}"
 
