@@ -5,10 +5,8 @@ import logging
 import os
 import shutil
 import socket
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,24 +19,22 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from digest import clock as the_clock
-from digest.cli.main import main
 from digest.database.engine import connect
-from digest.run import processes
-from digest.settings import FILE_VARIABLE, PREFIX, settings
+from digest.settings import PREFIX, settings
 from digest.settings.secrets import generate_secret
 from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
 from tests.support.compiled import compile_once
-from tests.support.forks import Fork, ForkServer
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
+
+pytest_plugins = ("tests.support.commands",)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 LONG = {"processes", "browser", "long"}  # markers
-Started = Callable[..., "subprocess.Popen[bytes]"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -191,7 +187,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-# --- broker, mail server, processes ---
+# --- broker, mail server, browser ---
 
 
 @pytest.fixture(scope="session")
@@ -235,66 +231,6 @@ def chromium(shared_chromium: SharedChromium) -> "Iterator[Browser]":
     """A browser without any page open, started once a session; mark its tests with `browser`."""
     with shared_chromium.browser() as browser:
         yield browser
-
-
-@pytest.fixture(scope="session")
-def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    server = ForkServer(tmp_path_factory.mktemp("forks"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def start_digest(request: pytest.FixtureRequest, tmp_path: Path, fork_server: ForkServer) -> Iterator[Started]:
-    """`start_digest("worker", …)` runs `digest worker …` with this test's environment; stopped after the test."""
-    running: list[Fork] = []
-
-    def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
-        if arguments[0] == "worker":
-            ran_on(request, "Celery worker processes")
-        log = tmp_path / f"{arguments[0]}-{len(running)}.log"
-        running.append(fork_server.start(arguments, {**os.environ, **environment}, log))
-        return running[-1]
-
-    yield start
-    for process in reversed(running):
-        processes.stop(process)
-
-
-@contextmanager
-def umask_as_it_was() -> Iterator[None]:
-    """A command sets it for its process, which is that of all tests."""
-    before = os.umask(0o022)
-    os.umask(before)
-    yield
-    os.umask(before)
-
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`command("audit", …)` runs `digest audit …` in this process: its exit code, and what it prints."""
-
-    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        with monkeypatch.context() as patch:
-            patch.setenv(FILE_VARIABLE, "")  # noted, so that what --env-file leaves there is taken away
-            patch.delenv(FILE_VARIABLE)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            patch.setattr("sys.argv", ["digest", *arguments])
-            settings.cache_clear()
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as end, umask_as_it_was():
-                main()
-        settings.cache_clear()
-        printed = capsys.readouterr()
-        code = end.value.code or 0
-        assert isinstance(code, int)
-        return subprocess.CompletedProcess(arguments, code, printed.out, printed.err)
-
-    return run
 
 
 # --- time and data ---

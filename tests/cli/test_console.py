@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only
 from digest.ledger import events
-from tests.conftest import Command
+from tests.support.commands import Command
 
 
 def test_a_link_is_printed_even_where_no_mail_can_be_sent(command: Command, database_url: str, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 import email
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from email.policy import default
 
@@ -49,6 +50,12 @@ class Life:
     def digest(self, *arguments):
         """Run a command in this process, since starting another takes a second."""
         return CliRunner().invoke(app, arguments)
+
+    def comes_to(self, day, counts):
+        """The audit shows these counts once the worker has recorded what the server took."""
+        with suppress(AssertionError):
+            wait_for(lambda: self.audit(day) == counts, 10, "the record")
+        assert self.audit(day) == counts
 
     def audit(self, day):
         done = self.digest("audit", "--issue", day.isoformat(), "--json")
@@ -119,7 +126,7 @@ def test_from_signing_up_to_leaving(life):
     first = life.next_mail()
     assert first["To"] == ADDRESS
     assert len(papers_in(first)) == 10
-    assert life.audit(WEDNESDAY) == {"candidates": 1, "accepted": 1}
+    life.comes_to(WEDNESDAY, {"candidates": 1, "accepted": 1})
 
     # The next day brings an issue without any paper twice, at seven.
     thursday = WEDNESDAY + timedelta(days=1)
@@ -131,7 +138,7 @@ def test_from_signing_up_to_leaving(life):
     second = life.next_mail()
     assert len(papers_in(second)) == 10
     assert not papers_in(first) & papers_in(second)
-    assert life.audit(thursday) == {"candidates": 1, "accepted": 1}
+    life.comes_to(thursday, {"candidates": 1, "accepted": 1})
 
     # Two papers at another hour.
     preferences = link(second, "preferences")
@@ -146,7 +153,7 @@ def test_from_signing_up_to_leaving(life):
     third = life.next_mail()
     assert len(papers_in(third)) == 2
     assert not papers_in(third) & (papers_in(first) | papers_in(second))
-    assert life.audit(friday) == {"candidates": 1, "accepted": 1}
+    life.comes_to(friday, {"candidates": 1, "accepted": 1})
 
     # One click, as a mailbox provider sends it, and no further mail.
     leave = third["List-Unsubscribe"].split("<")[-1].split(">")[0].removeprefix(life.url)

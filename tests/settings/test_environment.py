@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from digest.cli.main import main
 from digest.settings import Settings, SettingsError, settings, unknown_variables
 from digest.settings.environment import file_values, quoted, values_in
-from tests.conftest import Command
+from tests.support.commands import Command
 from tests.support.env_files import Rejected, as_compose_reads, as_systemd_reads, systemd_parser
 
 KEYS = f"{'n' * 32} {'o' * 32}"

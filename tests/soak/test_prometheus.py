@@ -14,8 +14,8 @@ import pytest
 
 from digest.run import processes
 from digest.run.processes import LOOPBACK, free_port
-from tests.conftest import Started
 from tests.monitoring.test_deploy import DEPLOY, panels
+from tests.support.commands import Started
 from tests.support.waiting import wait_for
 
 CONFIGURATION = """

@@ -18,7 +18,7 @@ from digest.run import processes
 from digest.settings import Settings
 from digest.web.app import create_app
 from digest.web.server import ClientConnection
-from tests.conftest import Started
+from tests.support.commands import Started
 from tests.support.waiting import wait_for
 from tests.web.rendered_pages import serving
 

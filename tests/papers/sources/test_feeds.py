@@ -16,7 +16,7 @@ from digest.papers.paper import Votes
 from digest.papers.sources.feeds import Feeds
 from digest.papers.sources.fetch import Fetcher, RequestPolicy, Ticking
 from digest.papers.sources.source import SourceResult, SourceUnavailable, Validator
-from tests.conftest import Command
+from tests.support.commands import Command
 from tests.support.replay import Replay, Reply, json_reply, replaying
 
 NOW = datetime(2026, 5, 28, 9, tzinfo=UTC)
