@@ -12,9 +12,9 @@ from sqlalchemy import Connection, and_, case, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from digest.database.engine import connect, one_view, read_only, transaction
-from digest.database.tables import deliveries, issues
+from digest.database.tables import deliveries
 from digest.issues.audit import audit, audit_all
-from digest.issues.store import bare_issues
+from digest.issues.store import bare_issues, set_status
 from digest.ledger import sending, totals, transitions
 from digest.ledger.deliveries import Delivery, is_waiting
 from digest.ledger.kinds import IssueStatus, Kind, SkipReason, State
@@ -92,7 +92,7 @@ class History:
 
     def cancel(self, worker: str, pick: int) -> None:
         status = IssueStatus.CANCELLED if pick == 3 else IssueStatus.RUNNING
-        self.connection.execute(update(issues).values(status=status))
+        set_status(self.connection, self.issue_id, status)  # a cancelled issue stays cancelled
         transitions.skip_cancelled(self.connection, self.at)
 
     def retry(self, worker: str, pick: int) -> None:
