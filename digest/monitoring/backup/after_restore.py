@@ -1,4 +1,4 @@
-"""Makes a restored database safe before any program can use it: no message that may have been sent is sent again.
+"""Makes a restored database safe before any program can use it, so that it sends no message twice.
 
 1. The changes after the backup are repeated from the replay logs.
 2. Issues that are not finished are paused until `digest settle`.
