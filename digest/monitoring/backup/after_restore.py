@@ -1,4 +1,4 @@
-"""Makes a restored database safe before any program can use it: no message that may have been sent is sent again.
+"""Makes a restored database safe before any program can use it, so that it sends no message twice.
 
 1. The changes after the backup are repeated from the replay logs.
 2. Issues that are not finished are paused until `digest settle`.
@@ -84,7 +84,10 @@ def after_restore(engine: Engine, circumstances: Circumstances) -> Restored:
             set_pause(connection, Pause(EVERYTHING, now, None, f"{_reason(backup)}; not covered: {uncovered}"))
         else:
             clear(connection, EVERYTHING)
-        change_backup(connection, backup.id, restored_at=now, uncovered=uncovered, paused=statuses, settled_at=None)
+        settled_at = None if uncovered or statuses else now
+        change_backup(
+            connection, backup.id, restored_at=now, uncovered=uncovered, paused=statuses, settled_at=settled_at
+        )
         detail = {"backup": minute_of(backup.at), "uncovered": uncovered, "unsubscribed": repeated.unsubscribed}
         detail |= {"deleted": repeated.deleted, "suppressed": repeated.suppressed, "sent": repeated.sent}
         events.record(connection, now, "database", "restored", detail)
