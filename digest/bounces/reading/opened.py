@@ -6,6 +6,7 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
+from functools import lru_cache
 from html import unescape
 
 MAX_MESSAGE = 2_000_000  # bytes that a way in reads; DMARC reports may be large
@@ -48,6 +49,7 @@ class OpenedMessage:
         return [part.text for part in self.parts if part.kind in kinds]
 
 
+@lru_cache(maxsize=1)  # read() and is_automatic() open the same message
 def open_message(message: bytes) -> OpenedMessage:
     message = _bounded(message)
     try:
