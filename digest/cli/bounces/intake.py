@@ -1,6 +1,5 @@
 """The commands bounces receive and bounces collect: ways in for what comes back by email."""
 
-import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -81,6 +80,8 @@ def lmtp(
         raise typer.BadParameter(f"{listen!r} is not a host and a port; write 127.0.0.1:2424")
     if dry_run:
         return progress(f"It would listen on {listen}.")
+    import asyncio
+
     try:
         from digest.run.lmtp import serve
     except ImportError:
