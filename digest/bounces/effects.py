@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from digest.bounces.report import Report, ReportKind
-from digest.database.dialect import insert_or_change
+from digest.database.dialect import insert_into
 from digest.database.tables import bounce_counts, deliveries, subscribers
 from digest.ledger.kinds import FailureEffect, FailureKind, RefusalClass, code_subject
 from digest.ledger.outbox import EventType, NewEvent, publish
@@ -69,11 +70,11 @@ def _delivery(connection: Connection, report: Report, keys: Sequence[bytes]) -> 
     tokens = _tokens(report)
     numbers = (number_of(AddressPurpose.BOUNCE, token, keys) for token in tokens)
     number = next((number for number in numbers if number is not None), None)
-    of_number = _DELIVERY.where(deliveries.c.id == number) if number is not None else None
-    query = of_number if tokens else _by_message_id(report, keys[-1])
-    if query is None:
-        return None, Proof.UNPROVED
-    row = connection.execute(query).one_or_none()
+    if tokens:
+        row = connection.execute(_BY_NUMBER, {"number": number}).one_or_none() if number is not None else None
+    else:
+        query = _by_message_id(report, keys[-1])
+        row = connection.execute(query).one_or_none() if query is not None else None
     if row is None:
         return None, Proof.UNPROVED if number is None else Proof.UNKNOWN
     return row, Proof.PROVED if _is_recipient(report.recipient, row, keys[-1]) else Proof.MISMATCH
@@ -83,6 +84,7 @@ _OF_DELIVERY = tuple(deliveries.c[name] for name in ("id", "recipient", "subscri
 _DELIVERY: Select[Any] = select(*_OF_DELIVERY, subscribers.c.email).outerjoin(
     subscribers, subscribers.c.id == deliveries.c.subscriber_id
 )
+_BY_NUMBER = _DELIVERY.where(deliveries.c.id == bindparam("number"))
 
 
 def _tokens(report: Report) -> list[str]:
@@ -137,5 +139,11 @@ def _unsubscribed(
 def _count(connection: Connection, report: Report, proof: Proof, now: datetime) -> None:
     about = code_subject(report.status or "") if report.kind is not ReportKind.NONE else RefusalClass.OTHER
     row = {"day": now.astimezone(UTC).date(), "kind": str(report.kind), "about": str(about), "proof": str(proof)}
+    connection.execute(_counting(connection.dialect.name), row | {"reports": 1})
+
+
+@cache
+def _counting(dialect: str) -> Any:
     more = {"reports": bounce_counts.c.reports + 1}
-    connection.execute(insert_or_change(connection, bounce_counts, list(row), more).values(reports=1, **row))
+    key = ["day", "kind", "about", "proof"]
+    return insert_into(dialect, bounce_counts).on_conflict_do_update(index_elements=key, set_=more)

@@ -8,11 +8,12 @@ weeks; at 5 the address is suppressed for 90 days. A complaint suppresses it at 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, exists, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
 
-from digest.database.dialect import insert_new, insert_or_change
+from digest.database.dialect import insert_into
 from digest.database.tables import bounces, deliveries, failing
 from digest.ledger import events
 from digest.ledger.kinds import FailureEffect, FailureKind, State, SuppressionReason
@@ -85,24 +86,25 @@ def _effect(connection: Connection, failure: Failure, number: int | None) -> Fai
     is_frozen = suppression_guard.frozen(connection) is not None
     effect = FailureEffect.HELD if is_frozen else apply(connection, failure)
     if effect is not FailureEffect.NONE and number is not None:
-        connection.execute(update(bounces).where(bounces.c.id == number).values(effect=str(effect)))
+        values = {"number": number, "new_effect": str(effect)}
+        connection.execute(_statements(connection.dialect.name).set_effect, values)
     return effect
 
 
 def _store(connection: Connection, failure: Failure) -> int | None:
-    new = insert_new(connection, bounces).values(
-        at=failure.at,
-        delivery_id=failure.delivery_id,
-        recipient=failure.recipient,
-        subscriber_id=failure.subscriber_id,
-        kind=str(failure.kind),
-        status=failure.status[:12],
-        text=failure.text[:500] if failure.subscriber_id is not None else "",
-        reporter=failure.reporter[:120],
-        way=failure.source,
-        effect=str(FailureEffect.NONE),
-    )
-    number: int | None = connection.execute(new.returning(bounces.c.id)).scalar()
+    values = {
+        "at": failure.at,
+        "delivery_id": failure.delivery_id,
+        "recipient": failure.recipient,
+        "subscriber_id": failure.subscriber_id,
+        "kind": str(failure.kind),
+        "status": failure.status[:12],
+        "text": failure.text[:500] if failure.subscriber_id is not None else "",
+        "reporter": failure.reporter[:120],
+        "way": failure.source,
+        "effect": str(FailureEffect.NONE),
+    }
+    number: int | None = connection.execute(_statements(connection.dialect.name).store, values).scalar()
     return number
 
 
@@ -166,9 +168,8 @@ def _suppress(
 def _locked(connection: Connection, failure: Failure) -> Row[Any]:
     """The address's row, locked until the transaction ends."""
     key = {"recipient": failure.recipient}
-    new = {**key, "score": 0.0, "scored_on": failure.at.astimezone(UTC).date(), "first_look_at": None}
-    statement = insert_or_change(connection, failing, ["recipient"], key).values(new)
-    return connection.execute(statement.returning(*failing.columns)).one()
+    values = {**key, "score": 0.0, "scored_on": failure.at.astimezone(UTC).date(), "first_look_at": None}
+    return connection.execute(_statements(connection.dialect.name).lock, values).one()
 
 
 def _change(connection: Connection, failure: Failure, **values: Any) -> None:
@@ -177,15 +178,42 @@ def _change(connection: Connection, failure: Failure, **values: Any) -> None:
 
 def _has_worked(connection: Connection, failure: Failure, since: datetime) -> bool:
     """True if another message was accepted since then, and has not come back."""
+    values = {
+        "to": failure.recipient,
+        # An issue may be sent a day after its date.
+        "first": (since - timedelta(days=2)).date().isoformat(),
+        "this": failure.delivery_id,
+        "since": since,
+        "until": failure.at,
+    }
+    return connection.execute(_statements(connection.dialect.name).worked, values).first() is not None
+
+
+class _Statements(NamedTuple):
+    store: Any
+    set_effect: Any
+    lock: Any
+    worked: Any
+
+
+@cache
+def _statements(dialect: str) -> _Statements:
+    # Building one takes as long as executing it.
     came_back = exists().where(bounces.c.delivery_id == deliveries.c.id, bounces.c.kind == str(FailureKind.HARD))
-    query = select(deliveries.c.id).where(
-        deliveries.c.recipient == failure.recipient,
-        # In the index, so that only the rows of the last weeks are read; an issue may be sent a day after its date.
-        deliveries.c.occasion >= (since - timedelta(days=2)).date().isoformat(),
-        deliveries.c.id != failure.delivery_id,
+    worked = select(deliveries.c.id).where(
+        deliveries.c.recipient == bindparam("to"),
+        deliveries.c.occasion >= bindparam("first"),  # in the index, so that only the rows of the last weeks are read
+        deliveries.c.id != bindparam("this"),
         deliveries.c.state == State.ACCEPTED,
-        deliveries.c.finished_at > since,
-        deliveries.c.finished_at <= failure.at,
+        deliveries.c.finished_at > bindparam("since"),
+        deliveries.c.finished_at <= bindparam("until"),
         ~came_back,
     )
-    return connection.execute(query.limit(1)).first() is not None
+    lock = insert_into(dialect, failing)
+    same = {"recipient": lock.excluded.recipient}
+    return _Statements(
+        insert_into(dialect, bounces).on_conflict_do_nothing().returning(bounces.c.id),
+        update(bounces).where(bounces.c.id == bindparam("number")).values(effect=bindparam("new_effect")),
+        lock.on_conflict_do_update(index_elements=["recipient"], set_=same).returning(*failing.columns),
+        worked.limit(1),
+    )

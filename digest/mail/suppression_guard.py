@@ -25,6 +25,7 @@ IN_A_ROW = 20  # failures of one domain, each within an hour of the one before
 SUBJECT = "suppression"  # of its events
 _INTERVAL = timedelta(minutes=5)
 _t = suppression_guard
+_FROZEN = select(_t.c.frozen_at, _t.c.why).where(_t.c.frozen_at.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Freeze:
 
 def frozen(connection: Connection) -> Freeze | None:
     """None while addresses are suppressed automatically."""
-    row = connection.execute(select(_t.c.frozen_at, _t.c.why).where(_t.c.frozen_at.is_not(None))).one_or_none()
+    row = connection.execute(_FROZEN).one_or_none()
     return Freeze(row.frozen_at, row.why) if row else None
 
 
