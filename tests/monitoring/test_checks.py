@@ -5,9 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.ledger.kinds import FailureKind, IssueKind, IssueStatus
+from digest.mail.suppression_guard import Freeze
 from digest.monitoring.checks import Level, problems
 from digest.monitoring.heartbeats import Heartbeat, Role
+from digest.monitoring.late_bounces import BounceStatus, ReportCounts
 from digest.monitoring.progress import IssueProgress, Waiting
 from digest.monitoring.status import CutStatus, InstallationStatus
 from digest.monitoring.surroundings import Disk, EndpointStatus, PauseStatus, QueueStatus, SourceStatus
@@ -300,3 +302,25 @@ def test_an_endpoint_that_its_failures_disabled_is_a_warning_at_once_and_by_hand
     problem = only(webhooks=endpoint(SECOND, True, "it answered 410 Gone"))
     assert (problem.level, "410 Gone" in problem.text) == (Level.WARNING, True)
     assert named(webhooks=endpoint(None, True, "they move")) == []
+
+
+def reports(kind: FailureKind, count: int, accepted: int = 10_000) -> BounceStatus:
+    return BounceStatus(accepted, ReportCounts({(kind, "address", "proved"): count, (kind, "other", "unproved"): 999}))
+
+
+@pytest.mark.parametrize(
+    ("bounces", "found"),
+    [
+        (reports(FailureKind.HARD, 200), []),
+        (reports(FailureKind.HARD, 201), [("warning", "bounces")]),
+        (reports(FailureKind.HARD, 19, accepted=100), []),
+        (reports(FailureKind.SOFT, 9_000), []),
+        (reports(FailureKind.COMPLAINT, 9), []),
+        (reports(FailureKind.COMPLAINT, 10), [("warning", "complaints")]),
+        (reports(FailureKind.COMPLAINT, 30), [("critical", "complaints")]),
+        (reports(FailureKind.COMPLAINT, 4, accepted=10), []),
+        (BounceStatus(freeze=Freeze(NOW, "example.com reported 20"), held=3), [("warning", "suppression-frozen")]),
+    ],
+)
+def test_what_comes_back_is_a_problem_from_a_rate_on(bounces, found):
+    assert named(bounces=bounces) == found

@@ -59,7 +59,7 @@ def domain_summaries(message: bytes) -> list[DomainSummary]:
 
 
 def _attached(message: bytes) -> Iterator[bytes]:
-    """What is attached, unpacked."""
+    """The attached files, unpacked."""
     try:
         parts = list(BytesParser(policy=compat32).parsebytes(message).walk())[:20]
     except (MessageError, ValueError, LookupError, RecursionError):

@@ -1,4 +1,4 @@
-"""A Maildir that a mail server delivers into: a message leaves new/ once it is taken in."""
+"""Reads the Maildir of a mail server. A message leaves new/ once it is taken in."""
 
 import os
 from collections.abc import Callable

@@ -1,6 +1,5 @@
 """The commands bounces receive and bounces collect: ways in for what comes back by email."""
 
-import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -75,12 +74,14 @@ def _summary(outcomes: "Iterable[Acceptance]") -> str:
 def lmtp(
     listen: Annotated[str, typer.Option("--listen", help="Host and port.")] = "127.0.0.1:2424", dry_run: DryRun = False
 ) -> None:
-    """Take in what a mail server hands over by LMTP, until told to stop."""
+    """Serve LMTP, by which a mail server hands over delivery reports, until told to stop."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise typer.BadParameter(f"{listen!r} is not a host and a port; write 127.0.0.1:2424")
     if dry_run:
         return progress(f"It would listen on {listen}.")
+    import asyncio
+
     try:
         from digest.run.lmtp import serve
     except ImportError:

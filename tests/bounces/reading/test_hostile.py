@@ -34,8 +34,8 @@ PIECES = st.sampled_from(
 
 
 def is_bounded(report: Report) -> bool:
-    line = report.diagnostic
-    return len(line) <= 500 and line.isprintable() and len(report.recipient or "") <= 400
+    texts = (report.diagnostic, report.recipient, report.return_path, report.message_id, report.token, report.reporter)
+    return all(len(text or "") <= 500 and (text or "").isprintable() for text in texts)
 
 
 @settings(max_examples=60, deadline=None)
