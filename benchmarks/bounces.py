@@ -1,4 +1,4 @@
-"""How well reports are read, on samples with labels, and how many a second.
+"""Counts how many labelled reports are read right, and how many are read in a second.
 
 Rules are written with the half of the samples in view whose SHA-256 begins with an even byte; the others only judge.
 """
@@ -59,7 +59,7 @@ class Half:
 
 
 def expected_kind(label: Label) -> ReportKind:
-    """What a label means here; a report on failed authentication (RFC 6591) is nobody's complaint."""
+    """The kind for a label. Reports on failed authentication (RFC 6591) do not count as complaints."""
     if label["feedbacktype"]:
         return ReportKind.NONE if label["feedbacktype"] == "auth-failure" else ReportKind.COMPLAINT
     if label["reason"] in ("delivered", "vacation"):

@@ -1,1 +1,1 @@
-"""What comes back from mail servers and mailbox providers: failed deliveries, delays and complaints."""
+"""Takes in what mail servers and providers send back: failed deliveries, delays and complaints."""

@@ -32,7 +32,7 @@ Read = Callable[[signatures.Headers, bytes, Settings], list[Report] | None]  # N
 
 @router.post("/bounces/{provider}", include_in_schema=False)
 async def receive(request: Request, site: TheSite, provider: str) -> Response:
-    """What a provider posts. 404 if its secret is not set, 403 without its signature."""
+    """Take in the webhook of a provider. 404 if its secret is not set, 403 without its signature."""
     configured = _is_configured(provider, site.settings)
     if not configured:
         raise HTTPException(404)
@@ -112,7 +112,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def fetch(url: str, keep: bool = True) -> bytes:
-    """What SNS serves at an address of its own, without following it elsewhere. Raises OSError."""
+    """Get an address of SNS, without following redirects. Raises OSError."""
     if keep and url in _certificates:
         return _certificates[url]
     try:

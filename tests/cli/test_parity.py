@@ -17,8 +17,8 @@ from tests.support.scenario import MORNING, add_papers, cut
 
 # Commands that only read. Every other one has --dry-run.
 READING = {
-    "api-tokens list", "audit", "backtest", "bounce", "check", "console operators", "days", "doctor", "domains",
-    "explain", "lint", "notice list", "notice preview",
+    "api-tokens list", "audit", "backtest", "bounce", "bounces domain-reports", "check", "console operators", "days",
+    "doctor", "domains", "explain", "lint", "notice list", "notice preview",
     "preview", "search", "status", "subscribers count", "subscribers export", "subscribers list", "subscribers show",
     "suppressions list", "upcoming", "webhooks attempts", "webhooks list",
 }  # fmt: skip

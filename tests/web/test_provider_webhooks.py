@@ -130,5 +130,10 @@ def test_a_program_may_post_a_whole_message(provider: TestClient, engine: Engine
     assert counted(engine) == [("soft", "unproved", 1)]
 
 
+def test_characters_that_a_database_refuses_do_not_make_a_provider_repeat_itself(provider: TestClient) -> None:
+    body = json.dumps(REPORT | {"diagnostic": "550 5.1.1 no\0 such \ud800 user", "recipient": "a\0@example.net"})
+    assert provider.post("/bounces/generic", **generic(body)).status_code == 204
+
+
 def test_a_body_of_a_megabyte_is_refused_before_it_is_read(provider: TestClient) -> None:
     assert provider.post("/bounces/generic", content="x" * 1_000_000).status_code == 413

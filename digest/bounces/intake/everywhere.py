@@ -10,7 +10,7 @@ from digest.bounces.intake.taking import Taker
 
 @dataclass(frozen=True)
 class BounceSources:
-    """Where messages wait to be taken in; false if nowhere."""
+    """The mailboxes that are read; false if there are none."""
 
     maildir: Path | None = None
     mailbox: ImapAccount | None = None
@@ -31,6 +31,6 @@ def take_everywhere(sources: BounceSources, taker: Taker) -> int:
 
 
 def waiting(sources: BounceSources) -> int:
-    """How many messages wait. Raises OSError if a mailbox cannot be used."""
+    """Number of messages that wait. Raises OSError if a mailbox cannot be used."""
     in_maildir = len(list((sources.maildir / "new").iterdir())) if sources.maildir else 0
     return in_maildir + (count_unseen(sources.mailbox) if sources.mailbox else 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from digest.bounces.reading.opened import MAX_BYTES
+from digest.bounces.reading.opened import MAX_MESSAGE
 from digest.database.engine import DATABASE_AWAY
 
 _SECONDS = 30.0  # for each answer of the server
@@ -16,7 +16,7 @@ _SECONDS = 30.0  # for each answer of the server
 
 @dataclass(frozen=True)
 class ImapAccount:
-    """Where to read, as in imaps://user:password@host:993/INBOX."""
+    """An account and its folder, as in imaps://user:password@host:993/INBOX."""
 
     host: str
     port: int
@@ -27,7 +27,7 @@ class ImapAccount:
 
 
 def parse_mailbox(url: str) -> ImapAccount:
-    """Raises ValueError for what is no such address."""
+    """Raises ValueError for any other address."""
     parts = urlsplit(url)
     is_plain = parts.scheme == "imap"
     if parts.scheme not in ("imap", "imaps") or not (parts.hostname and parts.username and parts.password):
@@ -69,7 +69,7 @@ def take_from_imap(
 
 
 def count_unseen(mailbox: ImapAccount, tls: ssl.SSLContext | None = None) -> int:
-    """How many messages wait. Raises OSError if the server cannot be used."""
+    """Number of unseen messages. Raises OSError if the server cannot be used."""
     with _opened(mailbox, tls) as server:
         return len(_unseen(server))
 
@@ -100,7 +100,7 @@ def _unseen(server: imaplib.IMAP4) -> list[str]:
 
 def _fetched(server: imaplib.IMAP4, number: str) -> bytes:
     """The beginning of a message; BODY.PEEK leaves it unseen."""
-    parts = _checked(server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_BYTES}>)"))
+    parts = _checked(server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_MESSAGE}>)"))
     return next((part[1] for part in parts if isinstance(part, tuple)), b"")
 
 

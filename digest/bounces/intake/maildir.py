@@ -1,10 +1,10 @@
-"""A Maildir that a mail server delivers into: a message leaves new/ once it is taken in."""
+"""Reads the Maildir of a mail server. A message leaves new/ once it is taken in."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from digest.bounces.reading.opened import MAX_BYTES
+from digest.bounces.reading.opened import MAX_MESSAGE
 from digest.database.engine import DATABASE_AWAY
 
 
@@ -19,7 +19,7 @@ def take_from_maildir(folder: Path, take: Callable[[bytes], object], most: int =
         if file.name.startswith(".") or not file.is_file():
             continue
         with file.open("rb") as stream:
-            message = stream.read(MAX_BYTES)
+            message = stream.read(MAX_MESSAGE)
         try:
             take(message)
         except DATABASE_AWAY:

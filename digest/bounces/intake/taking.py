@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from digest.bounces.domains.reading import domain_summaries
+from digest.bounces.domains.store import store
 from digest.bounces.effects import Acceptance, accept
 from digest.bounces.reading import is_automatic, read
 from digest.bounces.report import Report
@@ -22,6 +24,10 @@ class Taker:
 
     def message(self, message: bytes, way: str, return_path: str | None = None) -> list[Acceptance]:
         """Take in a message; what raises leaves it to be taken in again. `return_path`: its envelope recipient."""
+        if summaries := domain_summaries(message):
+            with transaction(self.engine) as connection:
+                store(connection, summaries, self.now())
+            return []
         return self.reports(read(message, return_path=return_path), way, is_automatic(message))
 
     def reports(self, reports: Iterable[Report], way: str, automatic: bool = True) -> list[Acceptance]:

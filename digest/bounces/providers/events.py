@@ -1,4 +1,4 @@
-"""What Postmark, SendGrid, Mailgun and other programs report in their webhooks, as reports. Pure."""
+"""Reads the webhooks of Postmark, SendGrid, Mailgun and other programs. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

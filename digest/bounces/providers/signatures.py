@@ -1,4 +1,4 @@
-"""Whether a webhook was sent by its provider. Pure; each comparison takes the same time whatever differs."""
+"""Checks that a webhook was sent by its provider. Pure; each comparison takes the same time whatever differs."""
 
 import base64
 import hashlib

@@ -24,7 +24,7 @@ Fields = Mapping[str, object]
 
 
 def is_of_amazon(url: str) -> bool:
-    """Whether it is an HTTPS address of SNS itself; a certificate from anywhere else proves nothing."""
+    """True for an HTTPS address of SNS itself; a certificate from anywhere else proves nothing."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" and parts.port in (None, 443) and parts.netloc == _host(parts.hostname)
@@ -37,7 +37,7 @@ def _host(name: str | None) -> str | None:
 
 
 def is_signed(fields: Fields, topics: tuple[str, ...], fetch: Fetch, now: datetime) -> bool:
-    """Whether SNS sent it, for one of these topics. Raises OSError if the certificate cannot be fetched."""
+    """True if SNS sent it, for one of these topics. Raises OSError if the certificate cannot be fetched."""
     names = _SIGNED.get(str(fields.get("Type")))
     url = str(fields.get("SigningCertURL"))
     if names is None or fields.get("TopicArn") not in topics or not is_of_amazon(url) or not url.endswith(".pem"):
@@ -57,6 +57,6 @@ def is_signed(fields: Fields, topics: tuple[str, ...], fetch: Fetch, now: dateti
 
 
 def confirmation_url(fields: Fields) -> str | None:
-    """Where the subscription of a signed SubscriptionConfirmation is confirmed; None for anything else."""
+    """The address that confirms a signed SubscriptionConfirmation; None for anything else."""
     url = str(fields.get("SubscribeURL"))
     return url if fields.get("Type") == "SubscriptionConfirmation" and is_of_amazon(url) else None

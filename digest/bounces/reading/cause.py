@@ -1,4 +1,4 @@
-"""Why a message was not delivered."""
+"""Causes of failed deliveries."""
 
 from enum import StrEnum
 

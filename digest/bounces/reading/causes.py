@@ -1,4 +1,4 @@
-"""What a refusal means, from its enhanced code, its words and the SMTP command that was refused."""
+"""Finds the cause of a refusal, by its enhanced code, its words and the SMTP command that was refused."""
 
 import re
 
@@ -54,7 +54,7 @@ def prose(diagnostic: str) -> str:
 
 
 def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
-    """Why it was refused; `context` is the rest of the notice, which may show the SMTP command."""
+    """The cause of a refusal; `context` is the rest of the notice, which may show the SMTP command."""
     words, exact = prose(diagnostic), status in _OF_ADDRESS
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
     if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(words):

@@ -1,4 +1,4 @@
-"""Which SMTP command was refused, as far as a notice shows it."""
+"""Finds the SMTP command that was refused, if a notice shows it."""
 
 import re
 from enum import StrEnum
@@ -53,7 +53,7 @@ def refused(diagnostic: str, context: str = "") -> SmtpCommand:
 
 
 def _reply_at(text: str) -> int:
-    """Where the refusal stands: after "<<<" in a transcript, else the first reply code of its kind."""
+    """Position of the refusal: after "<<<" in a transcript, else the first reply code of its kind."""
     match = re.search(r"(?m)^[ \t]*<<< *5\d\d\b", text) or re.search(r"(?m)(?:^|:|said:?|;)\s*5\d\d\b", text)
     return match.start() if match else 0
 

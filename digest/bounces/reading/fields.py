@@ -50,13 +50,13 @@ def addresses(text: str) -> list[str]:
 
 
 def first_address(text: str) -> int:
-    """Where the first address ends; the end of the text if it has none."""
+    """Position after the first address; the end of a text without addresses."""
     match = _ADDRESS.search(text)
     return match.end() if match else len(text)
 
 
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
-    """What a notice says from this address on, up to the next of the recipients."""
+    """The part of a notice from this address on, up to the next of the recipients."""
     lower, named = notice.lower(), recipient.lower()
     leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
     start = leading.start() if leading else lower.find(named)

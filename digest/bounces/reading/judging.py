@@ -38,5 +38,5 @@ def _temporary(status: str | None, diagnostic: str) -> bool:
 
 
 def may_last(diagnostic: str) -> bool:
-    """Whether its words leave it possible that the address is wrong for good."""
+    """False if its words name a cause other than the address."""
     return causes.cause(codes.enhanced(diagnostic), diagnostic, "RCPT TO") in (*LASTING, Cause.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Failure notices in plain words: no standard fields, but addresses and what a server said of them."""
+"""Reads failure notices in plain words, without standard fields."""
 
 import logging
 import re
@@ -56,7 +56,7 @@ _DELAY = re.compile(
 
 
 def is_notice(message: OpenedMessage, notice: str) -> bool:
-    """Whether a mail server wrote it to tell of a message, by its sender, subject and headers."""
+    """True if a mail server wrote it about a message, by its sender, subject, headers and words."""
     if message.parsed.get("X-Failed-Recipients"):
         return True
     subject, sender = message.header("Subject"), message.header("From")

@@ -6,11 +6,14 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
+from functools import lru_cache
 from html import unescape
 
+MAX_MESSAGE = 2_000_000  # bytes that a way in reads; DMARC reports may be large
 MAX_BYTES = 256 * 1024  # reports come before the message they quote
 MAX_TEXT = 32 * 1024
 MAX_PARTS = 40
+MAX_DIAGNOSTIC = 500  # characters kept of what a server said
 MAX_LINE = 1000  # of SMTP; what is longer was not written by a mail server for people
 
 _TYPES = re.compile(rb"content-type\s*:", re.IGNORECASE)
@@ -37,7 +40,7 @@ class OpenedMessage:
 
     @property
     def quotes_message(self) -> bool:
-        """Whether a message is attached."""
+        """True if a message is attached."""
         payload = self.parsed.get_payload()
         parts = payload if self.parsed.get_content_maintype() == "multipart" and isinstance(payload, list) else []
         return any(isinstance(part, Message) and part.get_content_type() == "message/rfc822" for part in parts)
@@ -46,6 +49,7 @@ class OpenedMessage:
         return [part.text for part in self.parts if part.kind in kinds]
 
 
+@lru_cache(maxsize=1)  # read() and is_automatic() open the same message
 def open_message(message: bytes) -> OpenedMessage:
     message = _bounded(message)
     try:
@@ -59,6 +63,12 @@ def open_message(message: bytes) -> OpenedMessage:
 def short(text: str) -> str:
     """The first lines, each cut to MAX_LINE, so that any pattern searches them in a bounded time."""
     return "\n".join(line[:MAX_LINE] for line in text[:MAX_TEXT].splitlines())
+
+
+def printable(text: str, most: int = MAX_DIAGNOSTIC) -> str:
+    """One line without control characters, which a database might refuse."""
+    words = "".join(char if char.isprintable() else " " for char in text[: most * 8])
+    return " ".join(words.split())[:most]
 
 
 def decoded(value: object) -> str:

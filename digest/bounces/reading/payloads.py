@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from digest.bounces.reading import codes, judging
+from digest.bounces.reading.opened import printable
 from digest.bounces.report import Report, ReportKind
 
 
@@ -17,7 +18,7 @@ def first_json(text: str) -> object:
 
 
 def parse_json(text: str) -> object:
-    """The value, or None for what is no JSON or is nested too deeply."""
+    """The value; None for anything but JSON, and for JSON that is nested too deeply."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -78,4 +79,4 @@ def sequence(value: object) -> list[Any]:
 
 
 def text(value: object) -> str | None:
-    return value[:2000] if isinstance(value, str) and value else None
+    return printable(value) or None if isinstance(value, str) else None

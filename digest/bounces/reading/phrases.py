@@ -1,4 +1,4 @@
-"""How servers name a cause: pieces of regular expressions over lower-case prose (see causes.prose)."""
+"""The wordings of servers by cause: pieces of regular expressions over lower-case prose (see causes.prose)."""
 
 import re
 

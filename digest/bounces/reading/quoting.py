@@ -30,7 +30,7 @@ class Quoted:
 
 
 def notice_and_rest(text: str) -> tuple[str, str]:
-    """What the server says, and the original message below it."""
+    """Split a text into the words of the server and the original message below them."""
     named = first_address(text)
     for match in _BEGINS.finditer(text, named):
         line = text[match.start() : text.find("\n", match.start()) % (len(text) + 1)]

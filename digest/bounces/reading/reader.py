@@ -9,13 +9,12 @@ from digest.bounces.reading.complaints import complaints
 from digest.bounces.reading.delivery_status import delivery_reports
 from digest.bounces.reading.fields import address, addresses
 from digest.bounces.reading.notices import is_notice, notice_reports
-from digest.bounces.reading.opened import OpenedMessage, open_message, short
+from digest.bounces.reading.opened import OpenedMessage, open_message, printable, short
 from digest.bounces.reading.payloads import first_json, ses_reports
 from digest.bounces.reading.quoting import Quoted, notice_and_rest, quoted
 from digest.bounces.report import Report, ReportKind
 
 _DAEMON = re.compile(r"mailer-?daemon|postmaster", re.IGNORECASE)
-_DIAGNOSTIC = 500  # characters kept of what a server said
 _SENT_TO = ("X-Original-To", "Envelope-To", "To", "Delivered-To")
 
 
@@ -35,7 +34,7 @@ def _reports(opened: OpenedMessage, notice: str, original: Quoted) -> list[Repor
 
 
 def is_automatic(message: bytes) -> bool:
-    """Whether a machine wrote it (RFC 3834), as a list, a vacation notice or a report, and no person."""
+    """True if a machine wrote it (RFC 3834), such as a list, a vacation notice or a report."""
     opened = open_message(message)
     submitted, precedence = opened.header("Auto-Submitted").lower(), opened.header("Precedence").lower()
     return (
@@ -69,11 +68,12 @@ def _json(text: str) -> object:
 def _completed(report: Report, opened: OpenedMessage, original: Quoted, sent_to: str | None) -> Report:
     return replace(
         report,
-        diagnostic=_printable(report.diagnostic),
-        return_path=sent_to,
-        message_id=report.message_id or original.message_id,
-        token=report.token or original.token,
-        reporter=_printable(report.reporter or _sender(opened))[:200],
+        recipient=report.recipient and printable(report.recipient),
+        diagnostic=printable(report.diagnostic),
+        return_path=sent_to and printable(sent_to),
+        message_id=printable(report.message_id or original.message_id or "") or None,
+        token=printable(report.token or original.token or "") or None,
+        reporter=printable(report.reporter or _sender(opened), 200),
         at=_date(opened),
     )
 
@@ -81,11 +81,6 @@ def _completed(report: Report, opened: OpenedMessage, original: Quoted, sent_to:
 def _sender(opened: OpenedMessage) -> str:
     sender = addresses(opened.header("From"))
     return sender[0].rpartition("@")[2] if sender else ""
-
-
-def _printable(text: str) -> str:
-    words = " ".join("".join(char if char.isprintable() else " " for char in text[:4000]).split())
-    return words[:_DIAGNOSTIC]
 
 
 def _date(opened: OpenedMessage) -> datetime | None:

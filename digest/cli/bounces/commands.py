@@ -3,6 +3,7 @@
 import typer
 
 from digest.cli.bounces import freezing, intake
+from digest.cli.bounces.reports import domain_reports
 from digest.cli.output import with_json
 from digest.cli.status import reports
 from digest.cli.status.reports import About, Domain, Limit, Since
@@ -22,5 +23,6 @@ def show(
         reports.bounces(domain, about, since, limit)
 
 
+bounces.command("domain-reports")(domain_reports)
 for _command in (intake.receive, intake.collect, intake.lmtp, freezing.unfreeze):
     bounces.command()(_command)

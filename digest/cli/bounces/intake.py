@@ -1,6 +1,5 @@
 """The commands bounces receive and bounces collect: ways in for what comes back by email."""
 
-import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -29,9 +28,9 @@ Recipient = Annotated[
 def receive(recipient: Recipient = "", dry_run: DryRun = False) -> None:
     """Take in one message from stdin, as a mail server pipes it. Exit code 75 if it must try again later."""
     from digest.bounces.reading import read
-    from digest.bounces.reading.opened import MAX_BYTES
+    from digest.bounces.reading.opened import MAX_MESSAGE
 
-    message = sys.stdin.buffer.read(MAX_BYTES)
+    message = sys.stdin.buffer.read(MAX_MESSAGE)
     if dry_run:
         kinds = [each.kind.value for each in read(message, return_path=recipient or None)]
         return report({"kinds": kinds, "dry_run": True}, f"It would be taken in as: {', '.join(kinds)}.")
@@ -75,12 +74,14 @@ def _summary(outcomes: "Iterable[Acceptance]") -> str:
 def lmtp(
     listen: Annotated[str, typer.Option("--listen", help="Host and port.")] = "127.0.0.1:2424", dry_run: DryRun = False
 ) -> None:
-    """Take in what a mail server hands over by LMTP, until told to stop."""
+    """Serve LMTP, by which a mail server hands over delivery reports, until told to stop."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise typer.BadParameter(f"{listen!r} is not a host and a port; write 127.0.0.1:2424")
     if dry_run:
         return progress(f"It would listen on {listen}.")
+    import asyncio
+
     try:
         from digest.run.lmtp import serve
     except ImportError:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.output import answer_each, complain, table, with_json
+from digest.cli.lookup import reading
+from digest.cli.output import answer, answer_each, complain, table, with_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE…", help="Message, mbox, Maildir or folder of messages; - for stdin.")
 ]
+
+Domain = Annotated[str, typer.Option("--domain", help="Only reports about this domain.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Reports to list.")]
 
 
 @with_json
@@ -56,3 +61,29 @@ def _lines(items: "Iterable[tuple[str, Report]]") -> list[str]:
         (name, report.kind, report.status or "", report.recipient or "", report.diagnostic) for name, report in items
     ]
     return table([("file", "kind", "status", "recipient", "the server said"), *rows], sentences=True)
+
+
+@with_json
+def domain_reports(domain: Domain = "", limit: Limit = 50) -> None:
+    """Show what receivers report about your domain as a whole: DMARC, and the encryption of connections (TLS)."""
+    from digest.bounces.domains.store import newest
+
+    with reading() as connection:
+        summaries = newest(connection, domain.lower(), limit)
+    heading = ("until (UTC)", "kind", "domain", "reported by", "passed", "failed", "most failures")
+    rows = [
+        (
+            f"{each.ends_at:%Y-%m-%d %H:%M}",
+            each.kind,
+            each.domain,
+            each.reporter,
+            each.passed,
+            each.failed,
+            ", ".join(f"{count} {name}" for name, count in list(each.failures.items())[:3]),
+        )
+        for each in summaries
+    ]
+    answer(
+        [asdict(each) for each in summaries],
+        lambda: table([heading, *rows], sentences=True) if rows else ["No report has come in."],
+    )

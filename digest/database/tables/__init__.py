@@ -2,6 +2,7 @@
 
 from digest.database.columns import metadata
 from digest.database.tables.bounces import bounce_counts, bounces, failing, suppression_guard
+from digest.database.tables.domain_reports import domain_reports
 from digest.database.tables.issues import (
     cards,
     editorial_choices,
@@ -63,6 +64,7 @@ __all__ = [
     "consents",
     "deliveries",
     "destinations",
+    "domain_reports",
     "editorial_choices",
     "events",
     "failing",

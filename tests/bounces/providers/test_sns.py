@@ -77,6 +77,10 @@ def test_what_sns_has_not_signed_is_not(changes: dict[str, object]) -> None:
     assert not is_signed(signed(**changes))
 
 
+def test_a_topic_of_somebody_else_is_not_believed_although_sns_signed_it() -> None:
+    assert not sns.is_signed(signed(), ("arn:aws:sns:eu-west-1:123456789012:other",), lambda _url: PEM, NOW)
+
+
 def test_an_expired_certificate_and_one_that_is_none_prove_nothing() -> None:
     assert not is_signed(signed(), lambda _url: certificate(NOW - timedelta(days=1)))
     assert not is_signed(signed(), lambda _url: b"no certificate")

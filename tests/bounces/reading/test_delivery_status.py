@@ -63,7 +63,7 @@ def test_each_recipient_has_a_kind_of_its_own() -> None:
         ("5.1.0", "553 5.1.0 sender rejected (in reply to MAIL FROM command)", "soft"),
         ("5.7.1", "550 5.7.1 Message rejected as spam", "soft"),
         ("5.7.26", "550 5.7.26 Unauthenticated email is not accepted due to the domain's DMARC policy", "soft"),
-        ("4.1.1", "450 4.1.1 User unknown", "soft"),
+        ("4.1.1", "450 4.1.1 User unknown (in reply to RCPT TO command)", "soft"),
         ("5.4.7", "Delivery expired (message too old)", "soft"),
         ("5.3.4", "552 5.3.4 message size exceeds fixed limit", "soft"),
         ("5.0.0", "something in no language that we know", "soft"),

@@ -17,6 +17,7 @@ REPORTS = (
     notice('{"notificationType":"Bounce","bounce":{"bouncedRecipients":[{"emailAddress":"ann@example.net"}]}}'),
 )
 NESTED = "".join(f'Content-Type: multipart/mixed; boundary="{n}"\n\n--{n}\n' for n in range(3000)).encode()
+DEEP = "".join(f'Content-Type: multipart/mixed; boundary="{n}"\n\n--{n}\n' for n in range(150)).encode()
 PIECES = st.sampled_from(
     [
         b"",
@@ -33,8 +34,8 @@ PIECES = st.sampled_from(
 
 
 def is_bounded(report: Report) -> bool:
-    line = report.diagnostic
-    return len(line) <= 500 and line.isprintable() and len(report.recipient or "") <= 400
+    texts = (report.diagnostic, report.recipient, report.return_path, report.message_id, report.token, report.reporter)
+    return all(len(text or "") <= 500 and (text or "").isprintable() for text in texts)
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,6 +48,8 @@ def test_a_damaged_report_is_read_as_far_as_it_goes(report: bytes, at: int, drop
     "message",
     [
         NESTED,
+        DEEP + b"\n" * 200_000,
+        notice("".join(f"<a{n}@b.example>:\n" for n in range(100)) + "x\n" * 110_000),
         b"Content-Type: message/rfc822\n\n" * 3000,
         notice("<a@b.example>:\n" * 50_000),
         notice("a" * 1_000_000),
@@ -66,6 +69,6 @@ def test_a_damaged_report_is_read_as_far_as_it_goes(report: bytes, at: int, drop
 def test_no_message_takes_long(message: bytes) -> None:
     begun = time.process_time()
     reports = read(message)
-    assert time.process_time() - begun < 2  # of CPU time, on a machine under load; most take 0.1 s
+    assert time.process_time() - begun < 1.2  # of CPU time; most take less than 0.1 s
     assert 1 <= len(reports) <= 200
     assert all(map(is_bounded, reports))
