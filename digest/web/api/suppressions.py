@@ -33,9 +33,11 @@ class SuppressionResource(BaseModel):
     """An address that gets no email."""
 
     key: str = Field(description="The keyed hash of the address.")
-    reason: str = Field(description="refused (by the mail server), asked (by its owner) or operator.")
+    reason: str = Field(description="refused (by its mail server), asked (by its owner), complained (of spam) or operator.")
     detail: str
     created_at: datetime
+    source: str = Field(description='How it came here, such as “smtp” or “maildir”; "" by a person.')
+    expires_at: datetime | None = Field(description="When it ends by itself; null: never.")
     address: str | None = Field(description="null where no subscriber with it is stored: only the hash is known.")
 
 
@@ -57,6 +59,8 @@ def _resource(suppression: Suppression) -> SuppressionResource:
         reason=suppression.reason,
         detail=suppression.detail,
         created_at=suppression.created_at,
+        source=suppression.source,
+        expires_at=suppression.expires_at,
         address=suppression.address,
     )
 
