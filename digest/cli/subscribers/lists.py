@@ -1,7 +1,6 @@
 """The commands subscribers list and subscribers export, which print as they read."""
 
 import csv
-import gc
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -46,7 +45,6 @@ def export() -> None:
     from digest.subscribers.tokens import key_id
 
     with read_only(one_view(open_database())) as connection:
-        gc.freeze()  # or what the database's library leaves behind for each thousand rows is collected ever later
         rows = exported(connection, key_id(settings().secret_keys[-1]))
         heading = list(next(rows))
         watched_rows = watched(rows, "Exporting", count_exported(connection), every=100)
