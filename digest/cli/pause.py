@@ -8,7 +8,7 @@ import typer
 from digest import clock
 from digest.cli.lookup import hint_workers, open_database, reading, stored_issue
 from digest.cli.options import Day, DryRun, OfKind, Why, day_of
-from digest.cli.output import report, with_json
+from digest.cli.output import NotReady, report, with_json
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
@@ -190,7 +190,10 @@ def _resume_sending(domain: str, dry_run: bool) -> None:
     scope, now, engine = domain.lower() or pauses.EVERYTHING, clock.now(), open_database()
     paused = pauses.pause_of(engine, scope, now)
     if not dry_run:
-        pauses.resume(engine, scope, now)
+        try:
+            pauses.resume(engine, scope, now)
+        except pauses.NotSettled as problem:
+            raise NotReady(str(problem)) from None
         hint_workers()
     was = None
     if paused:

@@ -23,6 +23,13 @@ ABOUT_US_FROM = 3  # domains
 _COLUMNS = tuple(pauses.c[name] for name in ("scope", "since", "until", "reason", "failures", "refusing", "by"))
 
 
+class NotSettled(Exception):
+    """All sending waits since a restore: going on might send messages twice."""
+
+    def __init__(self) -> None:
+        super().__init__(f"Sending waits since a restore, because messages may have been sent already. Run: {SETTLE}")
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """Nothing is sent to `scope`, a destination domain or EVERYTHING."""
@@ -55,12 +62,14 @@ def pause_by_hand(engine: Engine, scope: str, reason: str, now: datetime) -> Non
 
 
 def resume(engine: Engine, scope: str, now: datetime) -> bool:
-    """End a pause, whatever caused it; False if nothing was paused."""
-    paused = pause_of(engine, scope, now) is not None
+    """End a pause, whatever caused it; False if nothing was paused. Raises NotSettled after a restore."""
+    paused = pause_of(engine, scope, now)
+    if paused and SETTLE in paused.reason:
+        raise NotSettled
     with transaction(engine) as connection:
         if clear(connection, scope) and paused:
             events.record(connection, now, event_subject(scope), "resumed", {})
-    return paused
+    return paused is not None
 
 
 def pause_of(engine: Engine, scope: str, now: datetime) -> Pause | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text
 
-from digest.database.dialect import in_list, insert_new, insert_rows
+from digest.database.dialect import in_list, in_list_param, insert_new, insert_rows
 from digest.database.engine import note
 from digest.database.tables import consents, deliveries, spellings, subscribers, suppressions
 from digest.ledger import events
@@ -276,5 +276,6 @@ def _values_of(connection: Connection, of: Any, value: Any, keys: Collection[Any
     """The values of a column, by another that is one of `keys`."""
     if not keys:
         return {}
-    rows = connection.execute(select(of, value).where(in_list(connection, of, keys)))
+    query = select(of, value).where(in_list_param(connection.dialect.name, of, "keys"))
+    rows = connection.execute(query, {"keys": list(keys)})
     return dict(map(tuple, rows))

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, DateTime, Row, String, exists, func, select, type_coerce
 
-from digest.database.dialect import in_list, use_indexed_order
+from digest.database.dialect import in_list_param, use_indexed_order
 from digest.database.tables import consents, subscribers, suppressions
 from digest.subscribers.imports.columns import COLUMNS, PREFERENCES, harmless
 from digest.subscribers.subscriber import Consent
@@ -106,8 +106,9 @@ def _other_consents(connection: Connection, first: int, last: int) -> dict[int, 
 
 
 def _suppressions(connection: Connection, keys: Sequence[str]) -> dict[str, Sequence[str]]:
-    rows = connection.execute(select(*_COLUMNS).where(in_list(connection, suppressions.c.key, keys)))
-    return {row.key: _suppressed(row) for row in rows}
+    # Keys within the statement would stay in memory until the garbage collector comes by.
+    query = select(*_COLUMNS).where(in_list_param(connection.dialect.name, suppressions.c.key, "keys"))
+    return {row.key: _suppressed(row) for row in connection.execute(query, {"keys": keys})}
 
 
 def _deleted(connection: Connection, key_id: str) -> Iterator[Sequence[str]]:

@@ -140,7 +140,10 @@ def pause_sending(visitor: OperatorOnly, form: Posted) -> Response:
 
 @router.action("/sending/resume")
 def resume_sending(visitor: OperatorOnly, form: Posted) -> Response:
-    was_paused = pauses.resume(visitor.site.engine, _scope(form), clock.now())
+    try:
+        was_paused = pauses.resume(visitor.site.engine, _scope(form), clock.now())
+    except pauses.NotSettled:
+        return go_to(visitor.site, "?done=unsettled")
     answer = go_to(visitor.site, f"?done={'sending-resumed' if was_paused else 'unchanged'}")
     answer.background = visitor.site.hint_later()
     return answer

@@ -3,10 +3,13 @@
 import shutil
 from datetime import timedelta
 
+import pytest
+
 from digest.database.engine import read_only
 from digest.issues.audit import audit
 from digest.issues.publish import publish
 from digest.ledger import events
+from digest.mail.pauses import EVERYTHING, NotSettled, resume
 from digest.settings import settings
 from digest.subscribers import subscriptions
 from digest.subscribers.suppressions import suppress_by_hand
@@ -91,6 +94,8 @@ def test_without_the_replay_log_nothing_is_sent_until_it_is_settled(installation
     assert paused.detail["reason"].startswith("restored from a backup of")
     [pause] = installation.run("status")["pauses"]
     assert "not covered" in pause["reason"]
+    with pytest.raises(NotSettled):
+        resume(installation.engine, EVERYTHING, installation.at)
     installation.run("settle", "--send", "--yes")
     installation.deliver()
     assert installation.mailed == sent  # all that waits may have been sent
