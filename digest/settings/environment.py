@@ -12,9 +12,14 @@ OPERATOR_VARIABLE = PREFIX + "OPERATOR"  # who runs a command, where it is not t
 DEFAULT_FILES = (Path(".env"), Path("/etc/digest/digest.env"))
 
 _NAME = re.compile(rf"[^#=]*?(?<!\w)({PREFIX}\w*)", re.IGNORECASE)
-# What Digest, honcho and systemd read alike: in no value a backslash, outside of single quotes no dollar.
+# What Digest, honcho, systemd and docker compose read alike: in no value a backslash, outside of single quotes no dollar.
 _BARE = r"[^\s'\"\\$`#]*"
 _ASSIGNMENT = re.compile(rf"""[ \t]*\w+[ \t]*=[ \t]*(?:'([^'\\]*)'|"([^"\\$`]*)"|({_BARE}))[ \t]*""")
+# Quoted text at the start of a value, for those who let a backslash escape a quotation mark and for those who do not.
+_QUOTES = (
+    re.compile(r"""(?:\s*(?:'[^']*'|"[^"]*"))*\s*"""),
+    re.compile(r"""(?:\s*(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))*\s*"""),
+)
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -41,14 +46,47 @@ def at_home(path: Path) -> Path:
 def file_values() -> dict[str, str]:
     """The DIGEST_* variables in the settings file. Raises SettingsError for a line with more than one meaning."""
     path = settings_file()
-    lines = _read(path, "name the settings file by --env-file or DIGEST_ENV_FILE").split("\n") if path else []
-    assignments = [
-        (number, line, match[1].upper()) for number, line in enumerate(lines, 1) if (match := _NAME.match(line))
-    ]
-    values = {name: _value(f"{path}, line {number}", name, line) for number, line, name in assignments}
+    if path is None:
+        return {}
+    values = values_in(read_file(path, "name the settings file by --env-file or DIGEST_ENV_FILE"), str(path))
     if FILE_VARIABLE in values:  # honcho would pass it on, and then another file would be read
         raise SettingsError(f"{path}: remove {FILE_VARIABLE}; it only works in the environment")
     return values
+
+
+def read_file(path: Path, remedy: str) -> str:
+    """The text, with its ends of lines as they are. Raises SettingsError."""
+    return _read(path, remedy, encoding="utf-8")
+
+
+def values_in(text: str, where: str) -> dict[str, str]:
+    """The DIGEST_* variables in the text of a settings file. Raises SettingsError as file_values() does."""
+    if text.startswith("\ufeff"):
+        raise SettingsError(
+            f"{where}: save it as UTF-8 without a byte order mark; systemd and honcho would lose line 1"
+        )
+    values: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        here = f"{where}, line {number}"
+        if match := _NAME.match(line):
+            name = match[1].upper()
+            values[name] = _value(here, name, line)
+            if spelled.setdefault(name, match[1]) != match[1]:
+                raise SettingsError(f"{here}: {name} is set twice; remove one of {spelled[name]} and {match[1]}")
+        else:
+            _check_other(here, line)
+    return values
+
+
+def _check_other(where: str, line: str) -> None:
+    """Raises SettingsError for a line about another variable that some programs join with the next line."""
+    if line.endswith("\\"):
+        raise SettingsError(f"{where}: remove the backslash at its end; systemd would join the next line to it")
+    if "\r" in line:
+        raise SettingsError(f"{where}: end each line with a line feed; a carriage return alone ends it only for some")
+    if not line.lstrip().startswith(("#", ";")) and any(_is_open(pattern, line) for pattern in _QUOTES):
+        raise SettingsError(f"{where}: close the quotation mark; systemd and docker compose would read on behind it")
 
 
 def field_values(given: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
@@ -73,6 +111,12 @@ def field_values(given: Mapping[str, str], names: Iterable[str]) -> dict[str, An
     return values
 
 
+def _is_open(quotes: re.Pattern[str], line: str) -> bool:
+    _, _, value = re.sub("[:=]", "=", line, count=1).partition("=")
+    match = quotes.match(value)
+    return match is not None and value[match.end() :].startswith(("'", '"'))
+
+
 def quoted(value: str) -> str:
     """`value` as it is written in a settings file."""
     if re.fullmatch(_BARE, value):
@@ -91,9 +135,9 @@ def _value(where: str, name: str, line: str) -> str:
     return value
 
 
-def _read(path: Path, remedy: str, variable: str = "") -> str:
+def _read(path: Path, remedy: str, variable: str = "", encoding: str = "utf-8-sig") -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return path.read_bytes().decode(encoding)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"{variable}cannot read {path} ({reason}); {remedy}") from None

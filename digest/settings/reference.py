@@ -25,9 +25,9 @@ setting. `digest doctor` lists what is missing for real email.
   otherwise `/etc/digest/digest.env`. Relative paths in settings start at the folder of that file.
 - The file has one `NAME=value` a line, and lines that start with `#` are comments. A value with a blank, `#` or `$` needs
   single quotes: `DIGEST_TITLE='Daily Papers'`. One with an apostrophe needs double quotes: `DIGEST_TITLE="Ada's Papers"`.
-  Nothing is expanded, and backslashes are rejected. Digest, honcho and systemd read such a file alike; a line that they
-  would read in different ways prevents the start. A value that no quotes can hold needs a file of its own
-  (`_FILE`).
+  Nothing is expanded, and backslashes are rejected. Digest, honcho, systemd (`EnvironmentFile=`) and docker compose
+  (`env_file:`) read such a file alike; a line that they would read in different ways prevents the start. A value that no
+  quotes can hold needs a file of its own (`_FILE`).
 - In the user and password of a URL, write `#` as `%23`, `/` as `%2F`, `?` as `%3F`, `@` as `%40`, a blank as `%20`.
 - To read a secret from a file, append `_FILE` to the name: `DIGEST_SMTP_URL_FILE=/run/secrets/smtp_url`.
 - Separate the items of a list by spaces.

@@ -1,9 +1,10 @@
 """Sources of settings: one grammar, one file for all folders, and reading commands that create nothing."""
 
-import os
+import re
 import shutil
 import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from digest.cli.main import main
 from digest.settings import Settings, SettingsError, settings, unknown_variables
-from digest.settings.environment import file_values, quoted
+from digest.settings.environment import file_values, quoted, values_in
 from tests.conftest import Command
+from tests.support.env_files import Rejected, as_compose_reads, as_systemd_reads, systemd_parser
 
 KEYS = f"{'n' * 32} {'o' * 32}"
 
@@ -51,17 +53,78 @@ def test_a_value_means_the_same_to_us_and_to_honcho(tmp_path: Path, line: str, v
     assert as_honcho_reads(line)["DIGEST_TITLE"] == value
 
 
+SYSTEMD = systemd_parser()  # None where systemd is not installed
+_ODD_PARTS = ["DIGEST_TITLE", "=", "'", '"', "\\", "#", "$", "`", ";", ":", "a", "\n", "\r", "\u00a0", "${USER}", " "]
+ODD = st.lists(st.sampled_from(_ODD_PARTS), max_size=8).map("".join)
+
+
+def others_read(text: str, folder: Path) -> list[dict[str, str]]:
+    """Our variables, as each program that accepts the file reads them."""
+    file = folder / "odd.env"
+    file.write_bytes(text.encode())
+    read: list[dict[str, str]] = []
+    with suppress(Rejected):
+        read.append(as_compose_reads(text))
+    if SYSTEMD is not None:
+        read.append(as_systemd_reads(SYSTEMD, file))
+    return [{name: value for name, value in values.items() if name.startswith("DIGEST_")} for values in read]
+
+
 @given(st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), min_size=1))
-def test_whatever_the_file_accepts_honcho_reads_alike(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
+def test_whatever_the_file_accepts_others_read_alike(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     folder = tmp_path_factory.getbasetemp()
-    os.chdir(folder)
     for line in (f"DIGEST_TITLE={value}", f"DIGEST_TITLE='{value}'", f'DIGEST_TITLE="{value}"'):
-        (folder / ".env").write_text(line)
         try:
-            ours = file_values()
+            ours = values_in(line, ".env")
         except SettingsError:
             continue
         assert ours["DIGEST_TITLE"] == as_honcho_reads(line).get("DIGEST_TITLE", "")
+        assert all(theirs == ours for theirs in others_read(line, folder))
+
+
+@given(st.lists(st.sampled_from(["OTHER", "# c", "A.B", "C "]), min_size=3, max_size=3), st.tuples(ODD, ODD, ODD))
+def test_no_line_changes_what_the_next_one_means_to_others(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], values: tuple[str, ...]
+) -> None:
+    lines = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
+    text = "\n".join([*lines, "DIGEST_TITLE=x"])
+    try:
+        ours = values_in(text, ".env")
+    except SettingsError:
+        return
+    assert all(theirs == ours for theirs in others_read(text, tmp_path_factory.getbasetemp()))
+
+
+ODD_FILES = {
+    "a line that goes on": ("OTHER=a\\\nDIGEST_TITLE=x", "line 1: remove the backslash at its end"),
+    "a comment that goes on": ("# C:\\\nDIGEST_TITLE=x", "line 1: remove the backslash at its end"),
+    "a quotation mark left open": ("OTHER='a\nDIGEST_TITLE=x\nC='", "line 1: close the quotation mark"),
+    "a mark that only some see closed": ("OTHER='C:\\'\nDIGEST_TITLE=x\nC='", "line 1: close the quotation mark"),
+    "a second text left open": ("OTHER='a' \"b\nDIGEST_TITLE=x\nC=\"", "line 1: close the quotation mark"),
+    "a mark left open behind a colon": ('OTHER: "a\nDIGEST_TITLE=x\nC="', "line 1: close the quotation mark"),
+    "ends of lines of old Macs": ("OTHER=a\rDIGEST_TITLE=x", "line 1: end each line with a line feed"),
+    "one name in two spellings": ("DIGEST_TITLE=x\ndigest_title=y", "line 2: DIGEST_TITLE is set twice"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), ODD_FILES.values(), ids=ODD_FILES)
+def test_a_line_that_changes_the_next_one_somewhere_is_refused_with_its_number(text: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f".env, {problem}")):
+        values_in(text, ".env")
+
+
+def test_what_others_write_into_the_file_and_means_the_same_everywhere_is_let_alone(tmp_path: Path) -> None:
+    text = "# isn't read\nOTHER=it's\nSAY=\"a \\\"b\\\" c\"\nexport PATH_TO='x y'\nDIGEST_TITLE='Daily Papers'\nC=\n"
+    assert values_in(text, ".env") == {"DIGEST_TITLE": "Daily Papers"}
+    assert others_read(text, tmp_path) == [{"DIGEST_TITLE": "Daily Papers"}] * (2 if SYSTEMD else 1)
+
+
+@pytest.mark.skipif(SYSTEMD is None, reason="systemd is not installed")
+def test_systemd_itself_takes_the_file_that_init_writes(digest: Command, tmp_path: Path) -> None:
+    assert SYSTEMD is not None
+    assert digest("init", folder=tmp_path).returncode == 0
+    ours = file_values()
+    assert as_systemd_reads(SYSTEMD, tmp_path / ".env") == ours == as_compose_reads((tmp_path / ".env").read_text())
 
 
 @pytest.mark.parametrize(
@@ -99,9 +162,12 @@ def test_a_line_with_more_than_one_meaning_is_refused_with_its_number(tmp_path: 
     assert "n" * 32 not in str(error.value)
 
 
-def test_a_file_that_is_not_utf_8_is_named_and_a_mark_at_its_start_does_no_harm(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_bytes("\ufeffDIGEST_TITLE=Papers\r\n".encode())
+def test_a_file_that_is_not_plain_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"DIGEST_TITLE=Papers\r\nOTHER=x\r\n")
     assert settings().title == "Papers"
+    (tmp_path / ".env").write_bytes("\ufeffDIGEST_TITLE=Papers\n".encode())
+    with pytest.raises(SettingsError, match=r"^\.env: save it as UTF-8 without a byte order mark"):
+        file_values()
     (tmp_path / ".env").write_bytes("DIGEST_TITLE=Prépublications".encode("latin-1"))
     with pytest.raises(SettingsError, match=r"cannot read \.env \(it is not UTF-8\)"):
         file_values()
