@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -113,6 +114,14 @@ class SmtpSettings(BaseSettings):
         "",
         description="Full name by which this machine greets the mail server (EHLO), such as `mail.example.org`; many servers reject a name without a dot. Empty: the name of this machine if it has a dot, otherwise the host of `DIGEST_PUBLIC_URL`.",
     )
+    smtp_ca_file: Annotated[AtHome | None, EMPTY_IS_NONE] = Field(
+        None,
+        description="File with the certificate (PEM) of the authority that signed the mail server's, if it is one of your own; it is trusted in addition to those of this machine, for the mail server alone.",
+    )
+    sending_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="IP addresses from which receivers get your email, such as `192.0.2.25 2001:db8::25`, for the checks of SPF and PTR by `digest doctor`. Empty: those of the mail server, unless a known provider runs it.",
+    )
     smtp_connections: int = Field(
         4,
         ge=1,
@@ -154,6 +163,15 @@ class SmtpSettings(BaseSettings):
     @classmethod
     def _relays(cls, value: SecretStr) -> SecretStr:
         return checked_relays(value)
+
+    @field_validator("sending_addresses", mode="before")
+    @classmethod
+    def _sending_addresses(cls, value: Any) -> Any:
+        texts = listed_words(value) if isinstance(value, str) else value
+        try:
+            return tuple(str(ip_address(text)) for text in texts)
+        except ValueError:
+            raise ValueError("write IP addresses such as 192.0.2.25 2001:db8::25, separated by spaces") from None
 
     @field_validator("smtp_domain_rates")
     @classmethod

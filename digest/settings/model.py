@@ -5,6 +5,7 @@ Only cli, web, workers, demo, run, monitoring and wiring read settings; rooms ta
 
 import os
 import socket
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any, Self
@@ -112,7 +113,8 @@ class Settings(
     def _relays_of(self, urls: SecretStr) -> tuple[Relay, ...]:
         names = (self.smtp_ehlo_name, socket.gethostname(), urlsplit(self.public_url).hostname or "")
         ehlo_name = next((name for name in names if "." in name or ":" in name), "")
-        return tuple(replace(parse_relay(url), ehlo_name=ehlo_name) for url in urls.get_secret_value().split())
+        relays = map(parse_relay, urls.get_secret_value().split())
+        return tuple(replace(relay, ehlo_name=ehlo_name, ca_file=self.smtp_ca_file) for relay in relays)
 
     @classmethod
     def settings_customise_sources(
@@ -137,11 +139,23 @@ def read_settings() -> Settings:
         raise SettingsError("\n".join(_problem_line(problem) for problem in error.errors())) from None
 
 
+def settings_of(values: Mapping[str, str]) -> Settings:
+    """The settings with these values, by variable, in front of those of the environment. Raises SettingsError."""
+    try:
+        return Settings(**field_values(values, Settings.model_fields))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problem_line(problem) for problem in error.errors())) from None
+
+
 def unknown_variables() -> list[str]:
     """DIGEST_* variables in the environment and in the file that no setting has: probably misspelt."""
+    return unknown_names({*os.environ, *file_values()})
+
+
+def unknown_names(given: Iterable[str]) -> list[str]:
+    """The DIGEST_* variables among `given` that no setting has."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE, OPERATOR_VARIABLE}
-    given = {*os.environ, *file_values()}
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 

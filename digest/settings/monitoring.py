@@ -1,8 +1,9 @@
 """The settings of monitoring: alarms, access to the metrics, and webhooks."""
 
 import shlex
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
@@ -13,6 +14,23 @@ from digest.smtp import is_plain_address
 from digest.text import listed_words
 
 _SHORTEST = 16  # characters of a token
+
+
+def split_dns_server(text: str) -> tuple[str, int] | None:
+    """Address and port; None for anything else."""
+    try:
+        return str(ip_address(text.strip("[]"))), 53
+    except ValueError:
+        pass
+    try:
+        parts = urlsplit(f"//{text}")
+        return (
+            (str(ip_address(parts.hostname or "")), parts.port or 53)
+            if parts.netloc == text and "@" not in text
+            else None
+        )
+    except ValueError:
+        return None
 
 
 class MonitoringSettings(BaseSettings):
@@ -50,6 +68,18 @@ class MonitoringSettings(BaseSettings):
         (),
         description="Addresses and networks inside your own network that webhooks may be sent to, also by plain `http://`, such as `127.0.0.1 10.0.0.0/8`. Empty: public addresses alone, by https.",
     )
+
+    dns_server: str = Field(
+        "",
+        description="DNS server that `digest doctor` asks for your records, such as `9.9.9.9` or `[2620:fe::fe]:53`: one outside of your network sees them as receivers do. Empty: that of this machine.",
+    )
+
+    @field_validator("dns_server")
+    @classmethod
+    def _dns_server(cls, value: str) -> str:
+        if value and split_dns_server(value) is None:
+            raise ValueError("write an IP address such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53")
+        return value
 
     @field_validator("alarm_to", mode="before")
     @classmethod

@@ -84,23 +84,6 @@ class Sender:
         self.close()
 
 
-def connection_problem(relay: Relay, seconds: float) -> str:
-    """Connect and log in as a sender does. Returns why that is not possible, or ""."""
-    from digest.smtp.opening import RelayState
-    from digest.smtp.problems import NotConnected
-
-    async def connect() -> None:
-        transport, _pipelining = await RelayState(relay).connect(seconds)
-        transport.write(b"QUIT\r\n")
-        transport.abort()  # close() would wait for the end of TLS, and the loop ends now
-
-    try:
-        asyncio.run(connect())
-    except NotConnected as problem:
-        return str(problem)
-    return ""
-
-
 def new_loop() -> asyncio.AbstractEventLoop:
     """uvloop if it is installed: it halves the cost of a message."""
     try:

@@ -6,6 +6,7 @@ import ssl
 import sys
 import time
 from math import inf
+from pathlib import Path
 from typing import cast
 
 from aiosmtplib import SMTP, SMTPHeloError
@@ -56,6 +57,11 @@ class RelayState:
 
         Raises NotConnected; otherwise the caller counts `open` down when the connection has ended.
         """
+        client = await self.open_client(seconds)
+        return cast(asyncio.Transport, client.transport), client.supports_extension("pipelining")
+
+    async def open_client(self, seconds: float) -> SMTP:
+        """A client that is ready for MAIL. Raises NotConnected, as connect() does."""
         self._opened += 1
         began = time.monotonic()
         self.open += 1
@@ -66,11 +72,15 @@ class RelayState:
                 await client.connect()
                 if client.is_ehlo_or_helo_needed:  # TLS or a login may have sent it already
                     await _greet(client)
+                if self.relay.username:  # not by connect(), which hides the transport of a login that failed
+                    await client.login(self.relay.username, self.relay.password)
             transport = cast(asyncio.Transport | None, client.transport)  # uvloop's do not inherit it
             if transport is None or transport.is_closing():
                 raise ConnectionError("the server closed the connection after the greeting")
         except BaseException as error:
             if client is not None:
+                if transport := cast(asyncio.Transport | None, client.transport):
+                    transport.abort()  # close() would wait for the end of TLS, and a probe's loop ends now
                 client.close()
             self.open -= 1
             self._failed_at = time.monotonic()
@@ -80,15 +90,13 @@ class RelayState:
             raise
         if self._failed_at < began:  # a connection opened at the same time may have been turned away
             self._failed_at = -inf
-        return transport, client.supports_extension("pipelining")
+        return client
 
     def _client(self, seconds: float) -> SMTP:
         relay = self.relay
         return SMTP(
             hostname=relay.host,
             port=relay.port,
-            username=relay.username or None,
-            password=relay.password or None,
             use_tls=relay.security is Security.TLS,
             # True, not None: None would continue in clear text if STARTTLS was stripped from the greeting (RFC 3207).
             start_tls=relay.security is Security.STARTTLS,
@@ -100,8 +108,21 @@ class RelayState:
 
     def _context(self) -> ssl.SSLContext:
         # Reading the system's certificates takes tens of milliseconds: once, not for each connection.
-        self._trust = self._trust or ssl.create_default_context()
+        if self._trust is None:
+            self._trust = ssl.create_default_context()
+            if file := self.relay.ca_file:
+                _trust_also(self._trust, file)
         return self._trust
+
+
+def _trust_also(context: ssl.SSLContext, authorities: Path) -> None:
+    try:
+        context.load_verify_locations(authorities)
+    except OSError as error:  # ssl.SSLError too, if there is no certificate in it
+        reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConnectionError(
+            f"the authorities of its certificate cannot be read ({authorities}: {reason}); check DIGEST_SMTP_CA_FILE"
+        ) from None
 
 
 async def _greet(client: SMTP) -> None:

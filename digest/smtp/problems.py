@@ -22,7 +22,10 @@ _CAUSES = [
     ("not yet valid", "its certificate is not valid yet; check this machine's clock"),
     (
         "CERTIFICATE_VERIFY_FAILED",
-        "its certificate is signed by an authority that this machine does not trust; SSL_CERT_FILE can add one",
+        (
+            "its certificate is signed by an authority that this machine does not trust; set DIGEST_SMTP_CA_FILE to "
+            "that authority's certificate"
+        ),
     ),
     (
         "WRONG_VERSION_NUMBER|RECORD_LAYER",
@@ -62,10 +65,15 @@ class NotConnected(Exception):
         if isinstance(error, SMTPResponseException) and error.code >= 200:
             at, remedy = next(_AT[kind] for kind in type(error).__mro__ if kind in _AT)
             self.code: int | None = error.code
-            super().__init__(f"{error.message} ({at} of {server}: {remedy if error.code >= 500 else _LATER})")
+            self.remedy = remedy if error.code >= 500 else _LATER
+            self.problem = f"{error.message} ({at} of {server})"
+            super().__init__(f"{error.message} ({at} of {server}: {self.remedy})")
         else:
             self.code = None
-            super().__init__(f"{server}: {_cause(error)}")
+            cause = _cause(error)
+            problem, _, self.remedy = cause.partition("; ")
+            self.problem = f"{server}: {problem}"
+            super().__init__(f"{server}: {cause}")
 
 
 def _cause(error: BaseException) -> str:

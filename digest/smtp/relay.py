@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 
@@ -29,6 +30,7 @@ class Relay:
     password: str = field(default="", repr=False)
     weight: int = 1
     ehlo_name: str = ""  # empty: this machine's own
+    ca_file: Path | None = None  # authorities that are trusted for it, in addition to this machine's
 
     @property
     def is_local(self) -> bool:

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from digest.smtp import Relay, Security, Timeouts, connection_problem
+from digest.smtp import Relay, Security, Timeouts, probe
 from tests.smtp.scenario import SENDER_ERROR, by_number, envelope, now, relay_of, sending
 from tests.support.certificates import authority, served, signed
 from tests.support.smtp_server import HANG_UP, RESET, SILENT, SmtpServer, Step
@@ -42,7 +42,7 @@ def listening(first=None):
 
 
 def problem_at(port, security=Security.NONE, **more):
-    problem = connection_problem(Relay("127.0.0.1", port, security, **more), SECONDS)
+    problem = probe(Relay("127.0.0.1", port, security, **more), SECONDS).line
     assert "\n" not in problem
     assert f"127.0.0.1:{port}" in problem
     return problem
@@ -63,7 +63,7 @@ def test_a_server_that_is_ready_has_no_problem(trusted, tmp_path):
             relay_of(tls, Security.TLS),
             relay_of(starttls, Security.STARTTLS),
         ]
-        assert [connection_problem(relay, 5) for relay in relays] == [""] * 3
+        assert [probe(relay, 5).line for relay in relays] == [""] * 3
 
 
 def test_a_port_where_nobody_listens_is_named():
@@ -74,7 +74,7 @@ def test_a_port_where_nobody_listens_is_named():
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a..example", f"{'x' * 64}.example"])
 def test_a_name_that_does_not_exist_is_named(name):
-    problem = connection_problem(Relay(name, 587, Security.STARTTLS), 5)
+    problem = probe(Relay(name, 587, Security.STARTTLS), 5).line
     assert "there is no host of this name" in problem or "DNS does not answer" in problem
 
 

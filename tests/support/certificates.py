@@ -36,10 +36,10 @@ def authority() -> Identity:
     return Identity(_certificate("a test's authority", key, None, True), key)
 
 
-def signed(by: Identity | None, ip: str = "127.0.0.1", expired: bool = False) -> Identity:
+def signed(by: Identity | None, ip: str = "127.0.0.1", expired: bool = False, days: int = 30) -> Identity:
     """A server's certificate; by itself when `by` nobody."""
     key = ec.generate_private_key(ec.SECP256R1())
-    return Identity(_certificate("mail.localhost", key, by, False, ip, expired), key)
+    return Identity(_certificate("mail.localhost", key, by, False, ip, -1 if expired else days), key)
 
 
 def served(identity: Identity, folder: Path) -> ssl.SSLContext:
@@ -55,7 +55,7 @@ def _certificate(
     by: Identity | None,
     is_authority: bool,
     ip: str = "127.0.0.1",
-    expired: bool = False,
+    days: int = 30,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     today = datetime.now(UTC)
@@ -66,7 +66,7 @@ def _certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(today - 30 * DAY)
-        .not_valid_after(today - DAY if expired else today + 30 * DAY)
+        .not_valid_after(today + days * DAY)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(ip))]), critical=False)
     )

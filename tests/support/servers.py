@@ -30,6 +30,7 @@ REDIS_URL = os.environ.get("DIGEST_TEST_REDIS_URL", "")
 
 _TEMPLATE = "digest_template"
 _TRIES = 50  # to start
+GUARDED = "guarded"  # the one user who needs a password, in a cluster of our own
 
 
 class ServerMissing(Exception):
@@ -107,6 +108,8 @@ def own_postgres(kind: type[P], parent: str, *options: str) -> Iterator[P]:
         binaries = _reachable(_postgres_binaries(), folder)
         initdb_options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         _run_as_account([binaries / "initdb", "-D", folder / "data", *initdb_options])
+        access = folder / "data" / "pg_hba.conf"
+        access.write_text(f"local all {GUARDED} scram-sha-256\n{access.read_text()}")
         server = kind(binaries, folder, *options)
         server.start()
         try:

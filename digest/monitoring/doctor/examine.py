@@ -1,38 +1,77 @@
-"""Checks an installation without changing it: settings, database, Redis, mail servers; status.py has the rest."""
+"""Checks an installation without changing it. The topics are checked side by side, each within a limited time."""
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
-import redis
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from digest import clock, wiring
-from digest.database.engine import problem_of, read_only
-from digest.database.migrate import why_not_current
+from digest.monitoring.doctor.domain import dns_findings
 from digest.monitoring.doctor.files import files
 from digest.monitoring.doctor.finding import Finding
+from digest.monitoring.doctor.relay import relay_findings, relay_settings
 from digest.monitoring.doctor.sending import sending
+from digest.monitoring.doctor.services import broker, clocks, database, programs
 from digest.settings import Settings, settings_file, unknown_variables
-from digest.smtp import Timeouts, connection_problem
 from digest.text import domain_of
 
-_TIMEOUT_SECONDS = 10
+SECONDS = 14.0  # for all topics together
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
     """Every finding, in the order in which an operator would fix them."""
-    engine = wiring.engine(settings)
+    redis_url, now = settings.redis_url.get_secret_value(), clock.now()
+    topics = [
+        _Topic("settings", partial(_settings, settings)),
+        _Topic("files", partial(files, settings)),
+        _Topic("database", partial(_database, settings)),
+        _Topic("redis", lambda: [broker(redis_url)]),
+        _Topic("mail server", partial(relay_settings, settings)),
+        *(
+            _Topic(f"mail server {relay.host}:{relay.port}", partial(relay_findings, relay, settings, now))
+            for relay in settings.relays
+        ),
+        _Topic("DNS", partial(dns_findings, settings)),
+        _Topic("clock", partial(clocks, settings)),
+    ]
+    until = time.monotonic() + seconds
+    return [finding for topic in topics for finding in topic.findings(until)]
+
+
+class _Topic:
+    """Runs one check on a thread of its own, which is left behind if it hangs."""
+
+    def __init__(self, name: str, check: Callable[[], Iterable[Finding]]) -> None:
+        self._name = name
+        self._check = check
+        self._findings: list[Finding] | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"doctor-{name}", daemon=True)
+        self._thread.start()
+
+    def findings(self, until: float) -> list[Finding]:
+        """Its findings, or one that says that there are none by `until` (monotonic)."""
+        self._thread.join(max(0.0, until - time.monotonic()))
+        if self._error is not None:
+            raise self._error
+        if self._findings is None:
+            advice = "Run digest doctor again; if it stays so, restart what it waits for."
+            return [Finding(self._name, False, "the check got no answer in time", advice, blocks=True)]
+        return self._findings
+
+    def _run(self) -> None:
+        try:
+            self._findings = list(self._check())
+        except BaseException as error:  # noqa: BLE001 - raised where the findings are wanted
+            self._error = error
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    engine = wiring.impatient_engine(settings)
     try:
-        return [
-            *_settings(settings),
-            *files(settings),
-            _database(engine, settings),
-            _redis(settings.redis_url.get_secret_value()),
-            *_mail_servers(settings),
-            *sending(engine, settings, clock.now()),
-        ]
+        yield database(engine, settings)
+        yield from sending(engine, settings, clock.now())
+        yield from programs(engine, settings, clock.now())
     finally:
         engine.dispose()
 
@@ -73,51 +112,3 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _needed(what: str, well: bool, state: str, advice: str, blocks: bool = False) -> Finding:
     """A finding with advice, which may block, only if something is missing."""
     return Finding(what, True, state) if well else Finding(what, False, state, advice, blocks)
-
-
-def _database(engine: Engine, settings: Settings) -> Finding:
-    where = engine.url.render_as_string(hide_password=True)
-    try:
-        with read_only(engine) as connection:
-            remedy = why_not_current(connection)
-    except (SQLAlchemyError, OSError) as error:
-        advice = "Check DIGEST_DATABASE_URL and its permissions; a new installation needs: digest migrate"
-        return Finding("database", False, f"{where}: {problem_of(error)}", advice, blocks=True)
-    if remedy:
-        return Finding("database", False, f"{where}: its tables are not those of this version", remedy, blocks=True)
-    if engine.dialect.name == "sqlite" and Path(file := engine.url.database or "").stat().st_mode & 0o077:
-        return Finding("database", False, f"{where}: others on this machine can read it", f"Run: chmod 600 {file}")
-    advice = (
-        ""
-        if settings.database_url.get_secret_value()
-        else "SQLite is suitable for up to 10,000 subscribers on one machine."
-    )
-    return Finding("database", True, where, advice)
-
-
-def _redis(url: str) -> Finding:
-    if not url:
-        return Finding("redis", False, "not set", "digest up starts its own Valkey; otherwise set DIGEST_REDIS_URL.")
-    try:
-        with contextlib.closing(redis.Redis.from_url(url, socket_connect_timeout=_TIMEOUT_SECONDS)) as client:
-            client.ping()
-    except redis.RedisError as error:
-        return Finding("redis", False, str(error), "Check DIGEST_REDIS_URL; deliveries wait meanwhile.", blocks=True)
-    return Finding("redis", True, "answers")
-
-
-def _mail_servers(settings: Settings) -> Iterator[Finding]:
-    if not settings.relays:
-        yield Finding(
-            "mail server",
-            False,
-            "not set",
-            "Set DIGEST_SMTP_URL, e.g. smtp+starttls://user:password@host:587.",
-            blocks=True,
-        )
-    for relay in settings.relays:
-        problem = connection_problem(relay, Timeouts().connect)
-        advice = "Check DIGEST_SMTP_URL: host, port, scheme, user and password."
-        yield _needed(
-            f"mail server {relay.host}:{relay.port}", not problem, problem or "accepts the login", advice, blocks=True
-        )

@@ -11,14 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from digest import wiring
 from digest.database.engine import read_only
-from digest.mail.compose.dkim import dns_record, load_signer
+from digest.mail.compose.dkim import load_signer
 from digest.mail.pauses import EVERYTHING, Pause, current
 from digest.mail.throttle import sent_on
 from digest.mail.throttle.requested import why_hour_full
 from digest.monitoring.doctor.finding import Finding
 from digest.settings import Settings
 from digest.subscribers.admission import refused_lately
-from digest.text import domain_of, minute_of
+from digest.text import minute_of
 
 
 def sending(engine: Engine, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -54,21 +54,22 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             continue
         private = not file.stat().st_mode & 0o077
         kind = f"RSA, {signer.key.key_size} bits" if isinstance(signer.key, RSAPrivateKey) else "Ed25519"
-        state = f"{kind}, {file}" + ("" if private else f"; others can read it: chmod 600 {file}")
-        names = " and ".join(f"{selector}._domainkey.{domain}" for domain in _sending_domains(settings))
-        yield Finding(f"DKIM key {selector}", private, state, f"In the DNS, TXT of {names}: {dns_record(signer)}")
-
-
-def _sending_domains(settings: Settings) -> list[str]:
-    senders = (settings.mail_from, settings.transactional_from)
-    return sorted({domain_of(sender) for sender in senders if sender})
+        state = f"{kind}, {file}" + ("" if private else "; others on this machine can read it")
+        yield Finding(f"DKIM key {selector}", private, state, "" if private else f"Run: chmod 600 {file}")
 
 
 def _journal(folder: Path) -> Iterator[Finding]:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    there = next(path for path in (folder, *folder.parents) if _exists(path))
+    if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)):
         advice = "Workers need it: give their user write permission, or set DIGEST_DATA_DIR."
         yield Finding("workers' journal", False, f"{folder} cannot be written", advice, blocks=True)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:  # the folder above cannot be entered, and is looked at next
+        return False
 
 
 # --- the database ---
