@@ -17,6 +17,7 @@ from digest.cli.lookup import opened
 from digest.cli.notices.commands import notice
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.papers.commands import papers
+from digest.cli.setup import commands as setup
 from digest.cli.status import commands as state
 from digest.cli.status import reports
 from digest.cli.webhooks.commands import webhooks
@@ -68,7 +69,7 @@ def _everywhere(
 _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
     "Run": (
-        run.up, run.web, run.worker, run.scheduler, run.migrate, run.init, run.doctor, state.status, state.check,
+        run.up, run.web, run.worker, run.scheduler, run.migrate, setup.init, setup.doctor, state.status, state.check,
         mail.send_test_alarm,
     ),
     "Papers and issues": (

@@ -105,6 +105,12 @@ def print_lines(lines: Iterable[str]) -> None:
             _write(part, at_once=number < _AT_ONCE)
 
 
+def print_whole(lines: Iterable[str]) -> None:
+    """Print lines that are to be copied, however long they are."""
+    for line in lines:
+        _write(line)
+
+
 # --- for people ---
 
 

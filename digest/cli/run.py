@@ -1,18 +1,16 @@
-"""Commands that start something: up, web, worker, scheduler, migrate, init, doctor."""
+"""Commands that start something: up, web, worker, scheduler; and migrate."""
 
 import os
-import secrets
 import socket
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.lookup import require_mail_server
 from digest.cli.options import DryRun
-from digest.cli.output import NotReady, answer, progress, report, with_json
+from digest.cli.output import NotReady, progress, report, with_json
 from digest.cli.watching import long_work
 from digest.settings import settings
 
@@ -240,35 +238,3 @@ def _missing_steps() -> list[str]:
         raise
     finally:
         engine.dispose()
-
-
-def init(
-    path: Annotated[Path, typer.Option("--file", help="File to write.")] = Path(".env"),
-    dry_run: DryRun = False,
-) -> None:
-    """Write a .env with every setting explained and a fresh secret; an existing file is never changed."""
-    from digest.settings.reference import env_example
-
-    if dry_run and not path.exists():
-        return progress(f"Would write {path}, with every setting explained and a fresh secret.")
-    text = env_example().replace("# DIGEST_SECRET_KEY=", f"DIGEST_SECRET_KEY={secrets.token_hex(32)}", 1)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-    except FileExistsError:
-        raise NotReady(f"{path} exists; nothing changed. Remove it first, or use another --file.") from None
-    except OSError as problem:
-        raise NotReady(f"Cannot write {path} ({problem.strerror}); use another --file.") from None
-    progress(f"Wrote {path}. Fill in what you need, then run: digest doctor")
-    return None
-
-
-@with_json
-def doctor() -> None:
-    """Check the installation and list what is missing for real email. Exit code 3 if anything is."""
-    from digest.monitoring.doctor.examine import examine
-
-    findings = examine(settings())
-    answer([finding.as_dict() for finding in findings], lambda: [finding.line() for finding in findings])
-    if any(finding.blocks for finding in findings):
-        sys.exit(3)

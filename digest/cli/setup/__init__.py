@@ -1,0 +1,1 @@
+"""The commands init and doctor"""
