@@ -1,4 +1,4 @@
-"""Fills in a settings file: values for what it leaves out, and no change to what it sets."""
+"""Writes settings files."""
 
 import os
 import re
@@ -9,16 +9,13 @@ from pathlib import Path
 from digest.settings.environment import quoted, values_in
 
 
-def filled_in(text: str, where: str, values: Mapping[str, str]) -> str:
-    """The text of the settings file `where` with `values`, by variable.
+def filled_in(text: str, values: Mapping[str, str]) -> str:
+    """The text of a settings file with `values`, by variable, none of which it sets yet.
 
-    A value replaces the commented default of its variable, or follows at the end. Raises SettingsError for a line
-    with more than one meaning, and for a value that the file cannot hold.
+    A value replaces the commented default of its variable, or follows at the end. Raises SettingsError for a value
+    that the file cannot hold.
     """
-    present = values_in(text, where)
     for name, value in values.items():
-        if name in present or f"{name}_FILE" in present:
-            continue
         line = f"{name}={_held(name, value)}"
         default = re.search(rf"^# {name}=.*$", text, flags=re.MULTILINE)
         text = f"{text[: default.start()]}{line}{text[default.end() :]}" if default else f"{text.rstrip()}\n{line}\n"

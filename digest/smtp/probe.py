@@ -1,4 +1,4 @@
-"""Tries a mail server without sending a message: connection, login, sender and recipient."""
+"""Tests the connection, the login, a sender and a recipient at a mail server, without sending a message."""
 
 import asyncio
 import ssl

@@ -22,7 +22,10 @@ _CAUSES = [
     ("not yet valid", "its certificate is not valid yet; check this machine's clock"),
     (
         "CERTIFICATE_VERIFY_FAILED",
-        "its certificate is by an authority that this machine does not trust; name its file in DIGEST_SMTP_CA_FILE",
+        (
+            "its certificate is signed by an authority that this machine does not trust; set DIGEST_SMTP_CA_FILE to "
+            "that authority's certificate"
+        ),
     ),
     (
         "WRONG_VERSION_NUMBER|RECORD_LAYER",

@@ -18,6 +18,7 @@ from digest.monitoring.doctor.domain import dns_findings
 from digest.settings import FILE_VARIABLE, settings
 from digest.settings.environment import values_in
 from tests.support.dns_server import DnsServer
+from tests.support.env_files import as_compose_reads, as_systemd_reads, systemd_parser
 
 ANSWERS = """DIGEST_PUBLIC_URL=https://papers.example.org
 DIGEST_TITLE="Ada's Papers #1"
@@ -149,6 +150,22 @@ def test_a_provider_that_signs_is_included_and_no_key_is_made(init):
     ))  # fmt: skip
     assert "DIGEST_DKIM_KEYS" not in values
     assert told["records"][0]["value"] == "v=spf1 include:amazonses.com ~all"
+
+
+@pytest.mark.parametrize(
+    ("server", "term"),
+    [
+        ("smtp://127.0.0.1", "a:mail.papers.example.org"),
+        ("smtps://192.0.2.25", "ip4:192.0.2.25"),
+        ("smtps://[2001:db8::25]", "ip6:2001:db8::25"),
+        ("smtps://mail.example.net", "a:mail.example.net"),
+    ],
+)
+def test_the_spf_record_names_the_mail_server_as_it_is_given(init, monkeypatch, server, term):
+    monkeypatch.setattr("socket.gethostname", lambda: "mailbox")
+    _, told = init(f"DIGEST_MAIL_FROM=digest@papers.example.org\nDIGEST_SMTP_URL={server}\n", "--no-dkim")
+    assert told["records"][0]["value"] == f"v=spf1 {term} ~all"
+    assert "127.0.0.1" not in told["records"][-1]["value"]
 
 
 # --- questions ---

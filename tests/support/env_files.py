@@ -19,7 +19,7 @@ def systemd_parser() -> "ctypes.CDLL | None":
 
 
 def as_systemd_reads(library: ctypes.CDLL, file: Path) -> dict[str, str]:
-    """What EnvironmentFile= takes from the file. systemd drops names and values that cannot be a variable."""
+    """The variables that EnvironmentFile= takes from the file."""
     read = library.load_env_file
     read.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.POINTER(ctypes.c_char_p))]
     lines = ctypes.POINTER(ctypes.c_char_p)()

@@ -75,7 +75,6 @@ def init(
         draft.given = _answers(draft, answers)
         _add_secret(draft)
         draft.keys = _keys_to_make(draft, dkim, ed25519, is_asking)
-        draft.check(draft.given)
     _finish(draft, dry_run)
 
 
@@ -140,7 +139,7 @@ def _finish(draft: SettingsDraft, dry_run: bool) -> None:
     from digest.settings.file import filled_in
 
     new = {name: value for name, value in draft.given.items() if draft.lacks(name)}
-    text = filled_in(draft.text, str(draft.path), new)
+    text = filled_in(draft.text, new)
     kept = [name for name, value in draft.given.items() if name in draft.present and draft.present[name] != value]
     made = [file for file in draft.keys.values() if not file.exists()]
     if not dry_run:

@@ -1,8 +1,10 @@
 """The DNS records that an installation needs, as its settings imply them. Pure, except for reading the DKIM keys."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parseaddr
+from ipaddress import ip_address
 
 from digest.mail.compose.dkim import dns_record, load_signer
 from digest.settings import Settings
@@ -12,7 +14,7 @@ from digest.text import domain_of
 _LONGEST_STRING = 255  # bytes of a string in a TXT record (RFC 1035 §3.3)
 _TTL = 3600
 
-# The end of a mail server's name, and the domain that a sender of its provider includes in the SPF record.
+# By the end of a mail server's name: the domain that its provider wants in the SPF record (include:).
 _PROVIDERS = {
     "amazonaws.com": "amazonses.com",
     "brevo.com": "spf.brevo.com",
@@ -76,15 +78,30 @@ def spf_terms(settings: Settings) -> str:
     addresses = [f"ip{6 if ':' in address else 4}:{address}" for address in settings.sending_addresses]
     if addresses:
         return " ".join(addresses)
-    terms = [_spf_term(relay) for relay in settings.relays]
+    terms = [_spf_term(relay, settings) for relay in settings.relays]
     return " ".join(dict.fromkeys(terms))
 
 
-def _spf_term(relay: Relay) -> str:
+def _spf_term(relay: Relay, settings: Settings) -> str:
     if include := spf_domain_of(relay):
         return f"include:{include}"
-    host = relay.ehlo_name if relay.is_local else relay.host
-    return f"a:{host}"
+    if relay.is_local:
+        return f"a:{_own_name(settings)}"
+    try:
+        return f"ip{ip_address(relay.host).version}:{relay.host}"
+    except ValueError:
+        return f"a:{relay.host}"
+
+
+def _own_name(settings: Settings) -> str:
+    """The full name of the mail server on this machine; a usual one if its own is unknown."""
+    names = [relay.ehlo_name for relay in settings.relays if relay.is_local and is_full_name(relay.ehlo_name)]
+    return next(iter(names), f"mail.{domain_of(envelope_sender(settings))}")
+
+
+def is_full_name(name: str) -> bool:
+    """True for a name with a dot that is not an address."""
+    return re.fullmatch(r"(?:[A-Za-z0-9-]+\.)+(?!\d+$)[A-Za-z0-9-]+", name) is not None
 
 
 def _spf(settings: Settings) -> Iterator[DnsRecord]:
@@ -110,6 +127,5 @@ def dmarc_records(settings: Settings) -> Iterator[DnsRecord]:
 
 def _mail_exchanger(settings: Settings) -> Iterator[DnsRecord]:
     domain = domain_of(envelope_sender(settings))
-    host = next((relay.ehlo_name for relay in settings.relays if relay.is_local), "") or f"mail.{domain}"
-    note = f"The server that receives email for {domain}; leave it as it is if {domain} has an MX record."
-    yield DnsRecord(domain, "MX", f"10 {host}", note)
+    note = f"Name the server that receives email for {domain}; if {domain} has an MX record, leave that as it is."
+    yield DnsRecord(domain, "MX", f"10 {_own_name(settings)}", note)

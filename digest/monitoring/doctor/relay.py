@@ -1,6 +1,5 @@
 """Checks of the mail servers: connection, certificate, login, sender, recipient, the name we greet them by."""
 
-import re
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,13 +7,12 @@ from email.utils import parseaddr
 
 from digest.mail.compose.dkim import first_of_each_kind, load_signer
 from digest.monitoring.doctor.finding import Finding
-from digest.monitoring.doctor.records import envelope_sender, spf_domain_of
+from digest.monitoring.doctor.records import envelope_sender, is_full_name, spf_domain_of
 from digest.settings import Settings
 from digest.smtp import Relay, is_plain_address, probe
 
 _SECONDS = 6.0  # to connect, and as long again for MAIL FROM and RCPT TO
 _RENEWED_BEFORE = timedelta(days=14)
-_FULL_NAME = re.compile(r"(?:[A-Za-z0-9-]+\.)+(?!\d+$)[A-Za-z0-9-]+|\[[A-Fa-f0-9:.IPv]+\]")
 _SES = "amazonses.com"
 
 
@@ -24,7 +22,8 @@ def relay_findings(relay: Relay, settings: Settings, now: datetime) -> Iterator[
     tried = probe(relay, _SECONDS, envelope_sender(settings), _recipient(settings))
     if tried.problem:
         advice = f"{tried.remedy[:1].upper()}{tried.remedy[1:]}." if tried.remedy else "Check DIGEST_SMTP_URL."
-        yield Finding(what, False, tried.problem, advice, blocks=True)
+        state = tried.problem.removeprefix(f"{relay.host}:{relay.port}").lstrip(": ")
+        yield Finding(what, False, state, advice, blocks=True)
         return
     until = tried.certificate_until
     if until is not None and until - now < _RENEWED_BEFORE:
@@ -42,7 +41,7 @@ def relay_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("mail server", False, "not set", advice, blocks=True)
         return
     name = settings.relays[0].ehlo_name or socket.gethostname()
-    if not _FULL_NAME.fullmatch(name):
+    if not is_full_name(name) and not name.startswith("["):
         state = f"this machine greets mail servers as {name}, and many reject a name without a dot"
         yield Finding("EHLO name", False, state, "Set DIGEST_SMTP_EHLO_NAME, such as mail.example.org.")
     else:

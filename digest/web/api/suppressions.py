@@ -33,7 +33,9 @@ class SuppressionResource(BaseModel):
     """An address that gets no email."""
 
     key: str = Field(description="The keyed hash of the address.")
-    reason: str = Field(description="refused (by its mail server), asked (by its owner), complained (of spam) or operator.")
+    reason: str = Field(
+        description="refused (by its mail server), asked (by its owner), complained (of spam) or operator."
+    )
     detail: str
     created_at: datetime
     source: str = Field(description='How it came here, such as “smtp” or “maildir”; "" by a person.')

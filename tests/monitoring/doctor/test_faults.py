@@ -15,7 +15,7 @@ from digest.database.tables import heartbeats
 from digest.monitoring.doctor.domain import dns_findings
 from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.relay import relay_settings
-from digest.monitoring.heartbeats import Role
+from digest.monitoring.heartbeats import ProcessName, Role, beat
 from digest.run.processes import free_port
 from tests.monitoring.doctor.conftest import ADDRESS, DOMAIN, Installation
 from tests.support import servers
@@ -89,6 +89,11 @@ def skewed(here: Installation) -> None:
 def older_tables(here: Installation) -> None:
     with transaction(here.engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+def full_disk(here: Installation) -> None:
+    space = {"folder": "/var/lib/digest", "free": 0.02, "free_bytes": 10**9}
+    beat(here.engine, ProcessName(Role.WORKER, "there", 1), space, is_first=True)
 
 
 def no_folder(here: Installation) -> None:
@@ -186,6 +191,10 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {
     "a dead worker": (dead(Role.WORKER), "processes", "no worker is running", "Start it: digest up, or digest worker"),
     "a dead scheduler": (
         dead(Role.SCHEDULER), "processes", "no scheduler is running", "Start it: digest up, or digest scheduler",
+    ),
+    "a full disk": (full_disk, "disk", "only 2.0% of the disk of /var/lib/digest on there is free", "Make room"),
+    "an unknown sending address": (
+        setting(sending_addresses=""), "SPF", "addresses from which receivers get email", "Set DIGEST_SENDING_ADD",
     ),
     "a skewed clock": (skewed, "clock", "seconds behind that of http://127.0.0.1", "timedatectl set-ntp true"),
     "a data folder that cannot be used": (no_folder, "workers' journal", "cannot be written", "DIGEST_DATA_DIR"),
