@@ -1,5 +1,6 @@
 """The command once: today's papers to one address, without a server."""
 
+import logging
 import os
 import sqlite3
 import sys
@@ -95,6 +96,7 @@ def _run(job: "OnceJob") -> "OnceResult":
     from digest.run.once import once as send_today
     from digest.run.parts import CannotStart
 
+    _log_problems_alone()
     try:
         with acting(operator(), "shell"):
             return send_today(job)
@@ -102,6 +104,14 @@ def _run(job: "OnceJob") -> "OnceResult":
         complain(str(problem), 1)
     except CannotStart as problem:
         raise NotReady(str(problem)) from None
+
+
+def _log_problems_alone() -> None:
+    """The result is printed; what a worker notes of each task is for the log of a service."""
+    import structlog
+
+    if settings().log_level != "debug":
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> tuple[str, "Settings"]:
