@@ -90,10 +90,7 @@ def _follow(root, command, sources):
         root.run(unit_command("digest-migrate"))
         return [root.start(unit_command(name), f"{name}.log") for name in started_by(command)]
     if command.endswith("digest doctor"):
-        with pytest.raises(subprocess.CalledProcessError) as ended:  # DNS and the proxy are missing here
-            root.run(command)
-        assert ended.value.returncode == 3
-        root.transcript.append(ended.value.output)
+        root.run(f"{command} || [ $? = 3 ]")  # 3: it names what is missing here, such as DNS records
         return []
     root.run(command)
     if command.startswith("apt-get install"):
