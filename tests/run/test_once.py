@@ -58,6 +58,7 @@ def test_a_first_run_sends_one_email_and_a_second_says_that_it_was_sent(once, sm
     shutil.rmtree(folder)  # it is made
     first = once()
     assert (first.returncode, first.stdout.splitlines()[0]) == (0, f"Sent 10 papers to {ADA}.")
+    assert first.stderr == "Reading huggingface …\n"
     again = once(at=MORNING + timedelta(hours=3))
     assert again.returncode == 0
     assert "was sent before; nothing is sent twice" in again.stdout

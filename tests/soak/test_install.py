@@ -22,6 +22,13 @@ MOST_COMMANDS = 20
 _MIRROR = "http://deb.debian.org/debian"
 _READY = os.environ.get("DIGEST_INSTALL_ROOT", "")  # one that debootstrap has made
 _TRANSCRIPT = os.environ.get("DIGEST_INSTALL_TRANSCRIPT", "")
+_UNDO = (
+    "service postgresql start",
+    "runuser -u postgres -- dropdb --force digest",
+    "runuser -u postgres -- dropuser digest",
+    "userdel digest",
+    "rm -rf /opt/digest /etc/digest /var/lib/digest /var/mail/ada",
+)
 _NEEDED = ("debootstrap", "chroot", "mount")
 
 
@@ -44,12 +51,15 @@ def clean_root():
     (folder / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")  # no service starts by its installation
     (folder / "usr/sbin/policy-rc.d").chmod(0o755)
     root = CleanRoot(folder)
+    root.copy(Path("/etc/ssl/certs/ca-certificates.crt"), "/etc/ssl/certs/ca-certificates.crt")
     (folder / "root/digest").mkdir(exist_ok=True)
     for name in ("deploy", "requirements.lock"):
         root.copy(ROOT / name, f"/root/digest/{name}")
     shutil.rmtree(folder / "root/digest/dist", ignore_errors=True)
     build = [ROOT / ".venv/bin/python", "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "root/digest/dist"]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    for command in _UNDO:  # of a run before, if the root is used again
+        root.run(f"{command} || true", shown=False)
     yield root
     if _TRANSCRIPT:
         Path(_TRANSCRIPT).write_text("\n".join(root.transcript) + "\n")
@@ -80,10 +90,7 @@ def _follow(root, command, sources):
         root.run(unit_command("digest-migrate"))
         return [root.start(unit_command(name), f"{name}.log") for name in started_by(command)]
     if command.endswith("digest doctor"):
-        with pytest.raises(subprocess.CalledProcessError) as ended:  # DNS and the proxy are missing here
-            root.run(command)
-        assert ended.value.returncode == 3
-        root.transcript.append(ended.value.output)
+        root.run(f"{command} || [ $? = 3 ]")  # 3: it names what is missing here, such as DNS records
         return []
     root.run(command)
     if command.startswith("apt-get install"):

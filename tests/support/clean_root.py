@@ -1,5 +1,6 @@
 """Follows docs/install.md in a clean Debian, without its systemd: the commands of the units are started by hand."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -77,10 +78,8 @@ class CleanRoot:
             return subprocess.Popen(self._inside(command), stdout=output, stderr=output, stdin=subprocess.DEVNULL)
 
     def _inside(self, command: str) -> list[str]:
-        environment = [
-            "HOME=/root",
-            "LC_ALL=C.UTF-8",
-            "DEBIAN_FRONTEND=noninteractive",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-        ]
+        fixed = ["HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        # Where packages come from, if this machine says so.
+        index = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name]
+        environment = [*fixed, *index]
         return ["env", "-i", *environment, "chroot", str(self.folder), "sh", "-c", f"cd /root/digest && {command}"]

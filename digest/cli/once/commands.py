@@ -1,12 +1,13 @@
 """The command once: today's papers to one address, without a server."""
 
+import logging
 import os
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest import clock
-from digest.cli.options import DryRun, operator
+from digest.cli.options import DryRun, operator, with_options
 from digest.cli.output import NotReady, answer, complain, progress, with_json
 from digest.settings import settings
 
@@ -57,34 +58,42 @@ Patience = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class OnceWay:
+    """How the email leaves: by a mail server, or into a file."""
+
+    smtp: str
+    output: Path | None
+    patience: timedelta
+
+
+def _way(smtp: Smtp = "", output: Output = None, wait: Patience = 10) -> OnceWay:
+    if smtp and output:
+        raise typer.BadParameter("name a mail server or a file, not both", param_hint="--smtp")
+    if output is not None and output.suffix not in (".html", ".txt", ".eml"):
+        raise typer.BadParameter("use a name that ends in .html, .txt or .eml", param_hint="--output")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
+    return OnceWay(smtp, output, timedelta(minutes=wait))
+
+
 @with_json
-def once(
-    to: To,
-    smtp: Smtp = "",
-    output: Output = None,
-    data_dir: Folder = None,
-    profile: Profile = None,
-    wait: Patience = 10,
-    dry_run: DryRun = False,
-) -> None:
+@with_options(_way, "way")
+def once(to: To, way: OnceWay, data_dir: Folder = None, profile: Profile = None, dry_run: DryRun = False) -> None:
     """Send today's papers to one address, without a server. A second run on the same day sends nothing.
 
     Exit code 1 when no source could be read, or the mail server did not accept the email.
     """
-    if smtp and output:
-        raise typer.BadParameter("name a mail server or a file, not both", param_hint="--smtp")
-    _check_output(output)
     folder, wanted = (data_dir or _default_folder()).expanduser().absolute(), _wanted(profile)
     with _copy_of(folder) if dry_run else _itself(folder) as used:
         from digest.run.once import OnceJob
 
-        to, own = _own_settings(used, to, smtp, wanted)
-        if not own.relays and output is None and not dry_run:
+        to, own = _own_settings(used, to, way.smtp, wanted)
+        if not own.relays and way.output is None and not dry_run:
             raise NotReady("No mail server: add --smtp smtps://user:password@host:465, or --output mail.html")
-        written = used / "mail.html" if dry_run else output
-        patience = timedelta() if dry_run else timedelta(minutes=wait)
+        written, patience = (used / "mail.html", timedelta()) if dry_run else (way.output, way.patience)
         result = _run(OnceJob(own, to, wanted, written, patience, progress))
-    answer(_document(result, folder, dry_run), lambda: _lines(result, output, dry_run))
+    answer(_document(result, folder, dry_run), lambda: _lines(result, way.output, dry_run))
     if not _is_well(result):
         sys.exit(1)
 
@@ -95,6 +104,7 @@ def _run(job: "OnceJob") -> "OnceResult":
     from digest.run.once import once as send_today
     from digest.run.parts import CannotStart
 
+    _log_problems_alone()
     try:
         with acting(operator(), "shell"):
             return send_today(job)
@@ -102,6 +112,14 @@ def _run(job: "OnceJob") -> "OnceResult":
         complain(str(problem), 1)
     except CannotStart as problem:
         raise NotReady(str(problem)) from None
+
+
+def _log_problems_alone() -> None:
+    """The result is printed; what a worker notes of each task is for the log of a service."""
+    import structlog
+
+    if settings().log_level != "debug":
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> tuple[str, "Settings"]:
@@ -132,13 +150,6 @@ def _wanted(profile: Path | None) -> "Preferences":
         return read_profile(profile, clock.now(), languages().codes)
     except BadProfile as problem:
         complain(str(problem), 2)
-
-
-def _check_output(output: Path | None) -> None:
-    if output is not None and output.suffix not in (".html", ".txt", ".eml"):
-        raise typer.BadParameter("use a name that ends in .html, .txt or .eml", param_hint="--output")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
 
 
 def _default_folder() -> Path:
