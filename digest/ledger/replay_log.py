@@ -140,6 +140,11 @@ def note_status(connection: Connection, key: str, status: Status) -> None:
     note(connection, {"what": Entry.LEFT if has_left else Entry.BACK, "key": key}, after=not has_left)
 
 
+def note_suppression(connection: Connection, key: str, reason: str, until: datetime | None) -> None:
+    entry = {"what": Entry.SUPPRESSED, "key": key, "reason": reason}
+    note(connection, entry if until is None else entry | {"until": until.isoformat()})
+
+
 def note_sent(connection: Connection, marked: Iterable[Any], papers: Mapping[int, Sequence[str]]) -> None:
     """Messages that go on the wire after this transaction: rows of id, kind, occasion and recipient."""
     messages: dict[tuple[str, str], dict[str, Sequence[str]]] = {}

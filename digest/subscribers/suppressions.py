@@ -10,7 +10,7 @@ from digest.database.engine import note, transaction
 from digest.database.tables import failing, subscribers, suppressions
 from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
-from digest.ledger.replay_log import Entry
+from digest.ledger.replay_log import Entry, note_suppression
 from digest.subscribers.subscriber import event_subject
 
 
@@ -58,7 +58,7 @@ def suppress(
     )
     if connection.execute(new.returning(suppressions.c.key)).first() is None:
         return False
-    note(connection, {"what": Entry.SUPPRESSED, "key": key, "reason": reason})
+    note_suppression(connection, key, reason, terms.expires_at)
     return True
 
 

@@ -15,7 +15,7 @@ from digest.ledger.kinds import SkipReason, State, SuppressionReason
 from digest.ledger.queueing import new_row
 from digest.ledger.replay_log import Coverage, Entry
 from digest.subscribers import store, subscriptions
-from digest.subscribers.suppressions import lift, suppress
+from digest.subscribers.suppressions import SuppressionTerms, lift, suppress
 from digest.text import minute_of
 
 CLOCKS_DIFFER = timedelta(minutes=10)  # up to this between two machines
@@ -29,7 +29,7 @@ class After:
 
     left: dict[str, bool] = field(default_factory=dict)  # by recipient key; False: subscribed again
     deleted: dict[str, str] = field(default_factory=dict)  # when, by recipient key
-    suppressed: dict[str, str] = field(default_factory=dict)  # reasons; "" once lifted
+    suppressed: dict[str, tuple[str, str]] = field(default_factory=dict)  # reason and end; "" once lifted
     cut: set[tuple[str, str]] = field(default_factory=set)  # kind and date of each issue
     sent: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict)  # papers by kind, day, recipient
 
@@ -64,9 +64,9 @@ def _add_person(after: After, entry: Mapping[str, Any], backup_at: str) -> None:
         case Entry.DELETED:
             after.deleted[key] = entry["at"]
         case Entry.SUPPRESSED:
-            after.suppressed[key] = entry["reason"]
+            after.suppressed[key] = entry["reason"], entry.get("until", "")
         case Entry.LIFTED:
-            after.suppressed[key] = ""
+            after.suppressed[key] = "", ""
 
 
 def why_uncovered(
@@ -109,7 +109,7 @@ def repeat(engine: Engine, after: After, now: datetime) -> Repeated:
     deleted = sum(_erase(engine, key, now) for key in sorted(after.deleted))
     unsubscribed = sum(_unsubscribe(engine, key, now) for key, has_left in after.left.items() if has_left)
     with transaction(engine) as connection:
-        suppressed = sum(_suppress(connection, key, reason, now) for key, reason in after.suppressed.items())
+        suppressed = sum(_suppress(connection, key, *terms, now) for key, terms in after.suppressed.items())
         sent = sum(_close(connection, kind, day, to, now) for (kind, day), to in after.sent.items())
         sent += transitions.close_restored(connection, deliveries.c.state == State.SENDING, now)
         transitions.requeue_all_claimed(connection, now)
@@ -128,9 +128,10 @@ def _unsubscribe(engine: Engine, key: str, now: datetime) -> bool:
     return subscriber is not None and subscriptions.unsubscribe(engine, subscriber.id, now, "after the backup")
 
 
-def _suppress(connection: Connection, key: str, reason: str, now: datetime) -> bool:
+def _suppress(connection: Connection, key: str, reason: str, until: str, now: datetime) -> bool:
     if reason:
-        return suppress(connection, key, SuppressionReason(reason), "", now)
+        terms = SuppressionTerms(expires_at=datetime.fromisoformat(until) if until else None)
+        return suppress(connection, key, SuppressionReason(reason), "", now, terms)
     lift(connection, key)
     return False
 

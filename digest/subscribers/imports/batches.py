@@ -13,13 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 
 from digest.database.dialect import in_list, in_list_param, insert_new, insert_rows
-from digest.database.engine import note
 from digest.database.tables import consents, deliveries, spellings, subscribers, suppressions
 from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.ledger.queueing import new_row
-from digest.ledger.replay_log import Entry
+from digest.ledger.replay_log import note_suppression
 from digest.subscribers import store
 from digest.subscribers.imports.people import ListedPerson
 from digest.subscribers.mailboxes import CONFIRMATION_LIMITS, Mailbox
@@ -244,7 +243,7 @@ def _store_suppressions(connection: Connection, rows: Sequence[Suppression]) -> 
         values = [{name: getattr(row, name) for name in names} for row in rows]
         connection.execute(insert_new(connection, suppressions), values)
         for row in rows:
-            note(connection, {"what": Entry.SUPPRESSED, "key": row.key, "reason": row.reason})
+            note_suppression(connection, row.key, row.reason, row.expires_at)
 
 
 def _store_others(connection: Connection, people: Iterable[ListedPerson], ids: Mapping[str, int]) -> None:
