@@ -145,7 +145,7 @@ def test_who_was_disabled_or_blocked_in_listmonk_stays_out_and_unread_columns_ar
     gone = {"off@example.com": "unsubscribed", "block@example.com": "unsubscribed"}
     assert stored == ADA_CONFIRMED | gone
     assert suppressed(run) == ["operator"]
-    assert "Columns that are not read: uuid, name, attributes, updated_at." in done.stderr
+    assert "Ignored columns: uuid, name, attributes, updated_at." in done.stderr
     assert "1 signed up, 0 already there, 2 left, 0 invalid." in done.stderr
 
 
