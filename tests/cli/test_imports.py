@@ -99,7 +99,7 @@ def test_a_list_is_read_whatever_program_wrote_it(imported, content):
     [
         (b"PK\x03\x04\0\0", "save it as CSV"),
         ("email\n" + '"' + "x" * 200_000, "quotation mark"),
-        ('email,name\nada@example.com,"Ada\nben@example.com,Ben', "a quotation mark is never closed; look at 'Ada'"),
+        ('email,name\nada@example.com,"Ada\nben@example.com,Ben', "a quotation mark is never closed; check 'Ada'"),
         ('[{"email": "ada@example.com"}, {"em', "export it again, or save it as CSV"),
         ('[{"who": "ada@example.com"}]', 'without addresses; call each "email"'),
     ],

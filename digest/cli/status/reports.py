@@ -98,7 +98,7 @@ def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: dat
         return
     proved = ", ".join(f"{counts.of(kind)} {kind}" for kind in FailureKind)
     yield ""
-    yield f"Came back after being accepted, since {since:%Y-%m-%d}: {proved}; reports without proof: {counts.rejected}"
+    yield f"Came back after being accepted, since {since:%Y-%m-%d}: {proved}; unproved reports: {counts.rejected}"
     from digest.mail.policy_codes import with_meaning
 
     heading = ("at (UTC)", "address", "message", "kind", "effect", "report")
