@@ -1,4 +1,4 @@
-"""Counts how many labelled reports are read right, and how many are read in a second.
+"""Measures how many labelled reports are read correctly, and how many are read per second.
 
 Rules are written with the half of the samples in view whose SHA-256 begins with an even byte; the others only judge.
 """
@@ -22,7 +22,7 @@ Label = dict[str, Any]
 
 @dataclass
 class Half:
-    """Counts over the samples of one half."""
+    """Counts for one half of the samples."""
 
     files: int = 0
     kinds: int = 0
@@ -59,7 +59,7 @@ class Half:
 
 
 def expected_kind(label: Label) -> ReportKind:
-    """The kind for a label. Reports on failed authentication (RFC 6591) do not count as complaints."""
+    """Return the kind for a label. Reports on failed authentication (RFC 6591) do not count as complaints."""
     if label["feedbacktype"]:
         return ReportKind.NONE if label["feedbacktype"] == "auth-failure" else ReportKind.COMPLAINT
     if label["reason"] in ("delivered", "vacation"):
@@ -68,7 +68,7 @@ def expected_kind(label: Label) -> ReportKind:
 
 
 def samples(data: Path) -> Iterator[tuple[str, list[Label], bytes, bool]]:
-    """Name, labels, message, and whether rules may be written with it in view."""
+    """Yield the name, labels and message of each sample, and True if it may be used for writing rules."""
     labels: dict[str, list[Label]] = {}
     for file in ("sisimai_expected.jsonl", "flufl_expected.jsonl"):
         for line in (data / file).read_text().splitlines():
@@ -80,7 +80,7 @@ def samples(data: Path) -> Iterator[tuple[str, list[Label], bytes, bool]]:
 
 
 def measure(data: Path) -> tuple[Half, Half, float]:
-    """The half in view, the half kept back, and reports read in a second of CPU time."""
+    """Return the counts of the visible and of the hidden half, and the reports read per second of CPU time."""
     halves = Half(), Half()
     kept = list(samples(data))
     begun = time.process_time()

@@ -1,4 +1,4 @@
-"""Simulates a day of sending at 10,000 to 100,000,000 subscribers, and says what is short first.
+"""Simulates a day of sending at 10,000 to 100,000,000 subscribers, and finds the first bottleneck.
 
 `python -m benchmarks.growth [--cores N] [--database-cores N] [--relays N] [--measured FILE]`: the day is divided into
 minutes. Each message becomes due at the subscriber's hour and zone, and goes as soon as workers, database, relays and
@@ -38,7 +38,7 @@ class Capacity:
     provider_rate: float  # messages a second that it accepts from one relay
 
     def per_minute(self) -> dict[str, float]:
-        """The most messages in a minute, by what limits them."""
+        """Return the most messages in a minute for each limit."""
         return {
             "workers": self.cores * _MS_A_MINUTE / self.worker_ms,
             "database": self.database_cores * _MS_A_MINUTE / self.database_ms,
@@ -49,12 +49,12 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Day:
-    """How a day went."""
+    """The result of a simulated day."""
 
     late_p95: int  # minutes from due to sent
     late_most: int
-    short: str  # what limited the most minutes; "" when everything went at once
-    left: int  # messages that the day was too short for
+    short: str  # the limit of most minutes; "" if every message went at once
+    left: int  # messages left at the end of the day
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def simulate(options: argparse.Namespace) -> Results:
-    """Lists with a value for each size."""
+    """Simulate each size; returns lists with a value for each."""
     worker_ms, database_ms, size = options.worker_ms, options.database_ms, options.message_kb * 1000
     if options.measured:
         measured = json.loads(options.measured.read_text())
@@ -132,7 +132,7 @@ def due_by_minute(count: int) -> list[float]:
 
 
 def one_day(due: list[float], capacity: Capacity) -> Day:
-    """Send what is due, oldest first, as far as each minute has room. The day ends 24 hours after the last hour."""
+    """Send due messages, oldest first, up to the capacity of each minute. The day ends 24 hours after the last hour."""
     limits = capacity.per_minute()
     most, short = min(limits.values()), min(limits, key=lambda name: limits[name])
     waiting: list[tuple[int, float]] = []  # since when, and how many
@@ -163,7 +163,7 @@ def warm_up_days(messages: int, quota: int, growth: float) -> int:
 
 
 def _in_an_hour(due: list[float]) -> list[float]:
-    """The sum of the hour that begins at each minute."""
+    """Return the sum of the hour from each minute on."""
     return [sum((due + due)[minute : minute + 60]) for minute in range(_MINUTES)]
 
 

@@ -31,7 +31,7 @@ _STATUS = {
 }
 _ZONES = ("UTC", "Europe/Berlin", "Asia/Tokyo", "America/New_York")
 _WORDS = ("graphs", "retrieval", "proofs", "robots", "speech", "vision", "safety", "agents", "scaling", "memory")
-_DELETED = 50  # one of so many was deleted after the first import
+_DELETED = 50  # one person in this many was deleted after the first import
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Site:
-    """An installation that commands are run in."""
+    """An installation to run commands in."""
 
     def __init__(self, server: Postgres, folder: Path, name: str) -> None:
         self.url = server.make(name)
@@ -75,7 +75,7 @@ class _Site:
         self._environment = os.environ | {"DIGEST_DATABASE_URL": self.url, "DIGEST_SECRET_KEY": _SECRET}
 
     def timed(self, what: str, *arguments: object, to: Path | None = None) -> dict[str, Any]:
-        """Run a command. Returns its seconds, those of CPU by itself and by PostgreSQL, and its memory at the peak."""
+        """Run a command. Returns its seconds, its CPU seconds, those of PostgreSQL, and its peak memory."""
         program = [str(Path(sys.executable).with_name("digest")), *map(str, arguments)]
         before, begun = cpu_seconds(self._server), time.monotonic()
         with (to or self._folder / "output").open("wb") as output:
@@ -111,7 +111,7 @@ def _write(file: Path, rows: int, unconfirmed: bool) -> None:
 
 
 def _delete_some(url: str) -> None:
-    """Delete people of whom the suppressions stay."""
+    """Delete some people; their suppressions stay."""
     with psycopg.connect(url) as connection:
         gone = "key IN (SELECT key FROM suppressions) AND id %% %s = 2"
         connection.execute(f"DELETE FROM subscribers WHERE {gone}".encode(), (_DELETED,))

@@ -33,7 +33,7 @@ _SECRET = "benchmark-" * 4
 
 
 def measure(options: argparse.Namespace) -> Results:
-    """The memory of each process, and of all together."""
+    """Return the memory of each process, and of all together."""
     with tempfile.TemporaryDirectory(prefix="digest-memory-") as name, SmtpServer() as mail:
         folder = Path(name)
         database = f"sqlite:///{folder / 'digest.sqlite'}"

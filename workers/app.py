@@ -19,7 +19,7 @@ from workers.rate import WorkRate
 # Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
 VISIBILITY_SECONDS = 3600
 
-_MAIN = os.getpid()  # of one process, which does the work itself, or of the parent of several
+_MAIN = os.getpid()  # of the only process, which does the work itself, or of the parent of several
 
 for scheme in ("redis", "rediss"):
     TRANSPORT_ALIASES[scheme] = "workers.transport:Transport"
@@ -78,13 +78,13 @@ def _keep_our_logs(**_about: object) -> None:
 @signals.worker_process_init.connect
 def _begin(**_about: object) -> None:
     if os.getpid() != _MAIN:
-        # A service manager signals the whole group. Each process ends by its parent's word, after its task.
+        # A service manager signals the whole group. Each process ends when its parent says so, after its task.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for thread in threads(settings(), Role.WORKER, WorkRate(lambda: Process.worker)):
         Process.threads.enter_context(thread)
 
 
-@signals.worker_shutdown.connect  # of one process; a parent has nothing to close
+@signals.worker_shutdown.connect  # of the only process; a parent has nothing to close
 @signals.worker_process_shutdown.connect
 def _say_goodbye(**_about: object) -> None:
     if Process.worker is not None:

@@ -83,12 +83,12 @@ def run(settings: Settings, database: Engine) -> None:
     """Run the schedules until the process is told to stop."""
     with running(settings, database):
         while True:
-            time.sleep(1.0)  # a signal that comes just before a wait without end would not end it
+            time.sleep(1.0)  # a signal just before an endless wait would not end it
 
 
 @contextmanager
 def running(settings: Settings, database: Engine) -> Iterator[None]:
-    """Run the schedules in threads during this block. At its end, jobs may still run: end the process by a signal."""
+    """Run the schedules in threads during this block. Jobs may still run at its end: end the process by a signal."""
     with ExitStack() as beside:
         for thread in threads(settings, Role.SCHEDULER):
             beside.enter_context(thread)
@@ -212,11 +212,11 @@ class Jobs:
             wiring.hint(self.settings)(min(MOST_HINTS, math.ceil(candidates / MESSAGES_A_TASK)))
 
     def bounces(self) -> None:
-        """Take in the delivery reports and complaints that wait."""
+        """Process waiting delivery reports and complaints."""
         if sources := self.settings.bounce_sources:
             count = take_everywhere(sources, Taker(self._engine, self.settings.secret_keys, clock.now))
             if count:
-                log.info("delivery reports are taken in", messages=count)
+                log.info("delivery reports were processed", messages=count)
 
     def profiles(self) -> None:
         """Bring subscribers' profiles up to date with their feedback."""

@@ -1,1 +1,1 @@
-"""Takes in what mail servers and providers send back: failed deliveries, delays and complaints."""
+"""Processes the reports of mail servers and providers: failed deliveries, delays and complaints."""

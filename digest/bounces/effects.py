@@ -1,4 +1,4 @@
-"""What a report changes. Only a signed token proves that it is about a message of ours: anyone can write a report."""
+"""Applies reports to subscribers. Anyone can write a report, so only a signed token proves that it is genuine."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from digest.text import domain_of
 
 
 class Proof(StrEnum):
-    """Whether a report is about a message of ours."""
+    """The result of checking that a report is about a message that was sent from here."""
 
     PROVED = "proved"
-    REPEATED = "repeated"  # a report of this kind about the delivery was taken in before
-    UNPROVED = "unproved"  # no token of ours
+    REPEATED = "repeated"  # a report of this kind about the delivery was processed before
+    UNPROVED = "unproved"  # no valid token
     UNKNOWN = "unknown"  # the delivery is not in the ledger any more
-    MISMATCH = "mismatch"  # it names another recipient than the delivery
+    MISMATCH = "mismatch"  # its recipient is not that of the delivery
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The outcome of taking in a report."""
+    """The outcome of processing a report."""
 
     proof: Proof
     effect: FailureEffect = FailureEffect.NONE
@@ -44,10 +44,10 @@ class Acceptance:
 def accept(
     connection: Connection, report: Report, way: str, keys: Sequence[bytes], now: datetime, is_automatic: bool = False
 ) -> Acceptance:
-    """Take in one report, in a transaction of its own, because its counts are locked until the end.
+    """Process one report. Use a separate transaction for each, because the counts are locked until it ends.
 
-    `way`: by which it came in, such as "maildir". `keys`: the signing keys, newest first. `is_automatic`: the message
-    was written by a machine (RFC 3834), and so does not unsubscribe anyone.
+    `way`: how the report arrived, such as "maildir". `keys`: the signing keys, newest first.
+    `is_automatic`: the message was written by a machine (RFC 3834), so it does not unsubscribe anyone.
     """
     if report.kind is ReportKind.NONE:
         return _unsubscribed(connection, report, keys, now, is_automatic)
@@ -88,13 +88,13 @@ _BY_NUMBER = _DELIVERY.where(deliveries.c.id == bindparam("number"))
 
 
 def _tokens(report: Report) -> list[str]:
-    """The addresses that the report came to and that it quotes may both have one."""
+    """Return the tokens of the address that the report was sent to and of the address that it quotes."""
     texts: Iterable[str] = filter(None, (report.return_path, report.token))
     return [token for token in (token_in(text) if "@" in text else text for text in texts) if token]
 
 
 def _by_message_id(report: Report, secret: bytes) -> Select[Any] | None:
-    """Of a message that went out without a token. The Message-ID is a hash of the keyed hash of the address."""
+    """Select a delivery without a token. Its Message-ID is a hash that includes the keyed hash of the address."""
     if not report.message_id or not report.recipient:
         return None
     key, name = recipient_key(report.recipient.strip().lower(), secret), report.message_id.strip().strip("<>")
@@ -102,7 +102,7 @@ def _by_message_id(report: Report, secret: bytes) -> Select[Any] | None:
 
 
 def _is_recipient(address: str | None, delivery: Row[Any], secret: bytes) -> bool:
-    """True if the report names no recipient, as many complaints, or that of the delivery."""
+    """True if the report names the recipient of the delivery, or none, as in many complaints."""
     text = (address or "").strip().lower()
     return not text or text == (delivery.email or "").lower() or recipient_key(text, secret) == delivery.recipient
 

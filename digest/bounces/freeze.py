@@ -1,4 +1,4 @@
-"""The end of a freeze of automatic suppression: what was held is applied, or discarded."""
+"""Ends a freeze of automatic suppression: the reports that were held are applied or discarded."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,23 +15,23 @@ from digest.ledger.kinds import FailureEffect, FailureKind, SuppressionReason
 from digest.mail.failures import Failure, apply
 from digest.mail.suppression_guard import HOUR, Freeze, end_freeze
 
-_AT_ONCE = 500  # reports in a transaction
+_AT_ONCE = 500  # reports per transaction
 
 
 @dataclass(slots=True)
 class Unfrozen:
-    """The end of a freeze."""
+    """The result of ending a freeze."""
 
     freeze: Freeze
     effects: Counter[FailureEffect] = field(default_factory=Counter)  # of the reports that were held
-    lifted: int = 0  # suppressions from the hour before the freeze
+    lifted: int = 0  # number of suppressions from the hour before the freeze
 
 
 def unfreeze(engine: Engine, now: datetime, discard: bool = False) -> Unfrozen | None:
-    """Suppress addresses automatically again; None if that was not frozen.
+    """Suppress addresses automatically again; None if suppression was not frozen.
 
-    Applies what was held. With `discard`, the storm was a fault of the provider: what was held changes nothing, and
-    the addresses that were suppressed in the hour before the freeze get email again.
+    Applies the reports that were held. With `discard`, the failures were the provider's fault: the reports change
+    nothing, and the addresses that were suppressed in the hour before the freeze get email again.
     """
     with transaction(engine) as connection:
         freeze = end_freeze(connection, now)

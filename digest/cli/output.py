@@ -106,7 +106,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_whole(lines: Iterable[str]) -> None:
-    """Print lines that are to be copied, however long they are."""
+    """Print lines without wrapping them, so that they can be copied."""
     for line in lines:
         _write(line)
 

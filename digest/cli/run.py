@@ -146,7 +146,7 @@ def worker(
 
 
 def _work(database: "Engine", count: int, with_scheduler: bool) -> None:
-    """Run the worker, and the schedules beside it, until the process is told to stop."""
+    """Run the worker, with the schedules if they are wanted, until the process is told to stop."""
     from digest.database.engine import checkpoint
     from workers.app import app as celery
     from workers.scheduler import running

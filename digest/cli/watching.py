@@ -16,7 +16,7 @@ _QUIET_SECONDS = 5.0  # between two plain lines
 
 
 class Advance(Protocol):
-    """Steps are done; the text is what there is to say about them. A total that is counted late may come with them."""
+    """Report finished steps, with a text about them. A total that is counted late may come with them."""
 
     def __call__(self, line: str = "", steps: int = 1, total: int | None = None) -> None: ...
 
@@ -39,7 +39,7 @@ def long_work(what: str, total: int | None = None) -> Iterator[Advance]:
 
 
 def watched(items: Iterable[T], what: str, total: int | None = None, every: int = 1) -> Iterator[T]:
-    """Yield `items`, and show how many are done, each time that so many more are."""
+    """Yield `items`, and show the progress after every `every` items."""
     with long_work(what, total) as advance:
         for number, item in enumerate(items, start=1):
             yield item

@@ -87,9 +87,9 @@ def insert_or_change(
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many rows with the same columns; Json columns are lists or objects. PostgreSQL gets them by COPY.
+    """Insert many rows with the same columns; Json columns are lists or objects. PostgreSQL uses COPY.
 
-    Raises sqlalchemy.exc.IntegrityError if one of them is stored already.
+    Raises sqlalchemy.exc.IntegrityError if any is already stored.
     """
     if not rows:
         return
@@ -157,7 +157,7 @@ def lock_rows_of(connection: Connection, table: Table) -> None:
 
 
 def spelled_out(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
-    """Compare with constants of ours that are a part of the statement, in this order, as a partial index has them.
+    """Compare with constants written into the statement, in the order of a partial index's condition.
 
     SQLite uses no partial index for parameters, and reads the whole table instead.
     """
@@ -181,7 +181,7 @@ def in_list_param(dialect: str, column: ColumnElement[T], name: str) -> ColumnEl
 
 
 def rows_of(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> Subquery:
-    """A table of values to update many rows from in one statement; as_rows() gives its parameters."""
+    """Return a table of values for updating many rows in one statement; as_rows() makes its parameters."""
     if dialect == "postgresql":
         arrays = [bindparam(f"rows_{name}", [], ARRAY(_sent(kind))) for name, kind in columns.items()]
         typed = [column(name, _sent(kind)) for name, kind in columns.items()]
@@ -200,7 +200,7 @@ def instant_in_rows(dialect: str) -> Any:
 
 
 def as_rows(dialect: str, rows: Sequence[Mapping[str, Any]], **ready: Sequence[str]) -> dict[str, Any]:
-    """The parameters of rows_of(). `ready`: further columns, whose values are JSON already."""
+    """Return the parameters of rows_of(). `ready`: further columns, whose values are already JSON."""
     if dialect == "postgresql":
         arrays = {f"rows_{name}": [_as_json(row[name]) for row in rows] for name in (rows[0] if rows else ())}
         return arrays | {f"rows_{name}": [None if text == "null" else text for text in ready[name]] for name in ready}

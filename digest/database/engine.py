@@ -58,7 +58,7 @@ def connect(url: str, create: bool = False, patience: float | None = None) -> En
 
 
 class ChangeLog(Protocol):
-    """A record outside of the database. It must not raise: a change is stored all the same."""
+    """A log outside the database. It must not raise: the change is stored anyway."""
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> None: ...
 

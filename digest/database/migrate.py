@@ -98,7 +98,7 @@ def _failed(database: str, done: list[str], problem: DBAPIError) -> UnusableData
     step = next((name for name in steps if name not in done), "")
     return UnusableDatabase(
         f"The upgrade failed at {step}, and the database is as it was before: {problem_of(problem)}. "
-        "Go on with the previous version of Digest, and report this"
+        "Keep using the previous version of Digest, and report this"
     )
 
 

@@ -78,7 +78,7 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
 
 
 def came_back(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, str]:
-    """Why messages came back after they were accepted, by delivery."""
+    """Return why messages came back after they were accepted, by delivery."""
     columns = tuple(bounces.c[name] for name in ("delivery_id", "kind", "status", "text"))
     of_these = select(*columns).where(in_list(connection, bounces.c.delivery_id, delivery_ids), bounces.c.way != "smtp")
     rows = connection.execute(of_these.order_by(bounces.c.id)) if delivery_ids else ()

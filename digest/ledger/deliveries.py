@@ -76,7 +76,7 @@ def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> 
 
 
 def may_arrive() -> ColumnElement[bool]:
-    """Of these states, or sent after a backup that was restored, as far as anybody knows."""
+    """Accepted or possibly so, or possibly sent between a backup and its restore."""
     was_restored = and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == SkipReason.RESTORED)
     return or_(deliveries.c.state.in_(MAY_ARRIVE), was_restored)
 
@@ -89,7 +89,7 @@ def is_waiting() -> ColumnElement[bool]:
 
 
 def is_waiting_of_all() -> ColumnElement[bool]:
-    """The same where deliveries of issues and others are meant: each half has an index."""
+    """The same for deliveries of issues and all others together: each half has an index."""
     by_index = deliveries.c.next_attempt_at > _EVER
     of_issues = and_(spelled_out(deliveries.c.state, _WAITING), deliveries.c.issue_id.is_not(None), by_index)
     others = and_(spelled_out(deliveries.c.state, _WAITING), deliveries.c.issue_id.is_(None), by_index)

@@ -87,25 +87,25 @@ CODE_SUBJECTS = {"1": RefusalClass.ADDRESS, "2": RefusalClass.MAILBOX, "7": Refu
 
 
 def code_subject(enhanced: str) -> RefusalClass:
-    """Returns the subject of an enhanced code."""
+    """The subject of an enhanced code."""
     return CODE_SUBJECTS.get(enhanced.partition(".")[2].partition(".")[0], RefusalClass.OTHER)
 
 
 class FailureKind(StrEnum):
-    """Of a message that was refused, or that bounced after it was accepted."""
+    """Kind of a failure: a message was refused, or came back after it was accepted."""
 
-    HARD = "hard"  # the address does not exist or takes no email at all
+    HARD = "hard"  # the address does not exist or accepts no email at all
     SOFT = "soft"  # not this time
     COMPLAINT = "complaint"  # the recipient marked it as spam
 
 
 class FailureEffect(StrEnum):
-    """What a failure changed."""
+    """The change that a failure made."""
 
     SUPPRESSED = "suppressed"
     SECOND_LOOK = "second look"  # the address worked lately: it is suppressed if the next message fails as well
     SCORED = "scored"  # a temporary failure: enough of them suppress the address
-    NONE = "none"  # it says nothing about the address, or the address is suppressed already
+    NONE = "none"  # the failure is not about the address, or the address is already suppressed
     HELD = "held"  # until an operator ends the freeze of automatic suppression
     DISCARDED = "discarded"  # by an operator, after a freeze
 

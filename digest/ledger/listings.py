@@ -96,7 +96,7 @@ def _limits(wanted: Search) -> list[Any]:
 
 
 def count_uncertain(connection: Connection, issue_id: int | None = None) -> int:
-    """Those that wait for the operator, of all issues or of one."""
+    """Count the deliveries that wait for the operator, of all issues or of one."""
     return _count(connection, awaits_operator(), issue_id)
 
 

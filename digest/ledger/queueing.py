@@ -47,7 +47,7 @@ def queue_delivery(connection: Connection, delivery: NewDelivery, now: datetime)
 
 
 def sent_before_restore(connection: Connection, kinds: Collection[Kind], day: date) -> Select[tuple[str]] | None:
-    """The recipients whom an issue that a restored database does not know reached on `day`; None without any."""
+    """Recipients on `day` of an issue that a restored database does not have; None if there are none."""
     was_sent = (deliveries.c.issue_id.is_(None), deliveries.c.state == State.SKIPPED)
     by = (deliveries.c.reason == SkipReason.RESTORED, deliveries.c.occasion == day.isoformat())
     of_day = (deliveries.c.kind == Kind.NOTICE) if Kind.NOTICE in kinds else deliveries.c.kind.in_(WITH_PAPERS)

@@ -1,10 +1,10 @@
-"""The replay log: changes that a restore must not undo, in files outside of the database.
+"""The replay log: changes that a restore must not undo, in files outside the database.
 
-Each machine appends to a file of its own for each day (UTC), `<host>.<day>.jsonl`: subscriptions that ended or began
-again, deleted people and suppressed addresses, by recipient keys, which name nobody; issues that were cut; and the
-messages that went on the wire, with their papers. An entry that takes a permission away is on the disk before its
-transaction commits, one that gives a permission after it, and a message before it is sent: a crash in between can only
-make a restored database send less.
+Each machine appends to a file for each day (UTC), `<host>.<day>.jsonl`. Entries report subscriptions that ended or
+began again, deleted people and suppressed addresses, by recipient keys, which identify nobody; issues that were cut;
+and messages that went on the wire, with their papers. An entry that withdraws a permission is on disk before its
+transaction commits, an entry that grants a permission after it, and a message before it is sent. So a crash in between
+can only make a restored database send less.
 """
 
 import fcntl
@@ -32,11 +32,11 @@ _NAME = re.compile(r"(?P<host>.+)\.(?P<day>\d{4}-\d\d-\d\d)\.jsonl")
 
 
 class Entry(StrEnum):
-    """What an entry reports."""
+    """The kind of an entry."""
 
-    BEGAN = "began"  # a file; `previous`: the day of the file before it, "" for the first
+    BEGAN = "began"  # the first entry of a file; `previous`: the day of the previous file, "" for the first
     GAP = "gap"  # entries since `since` are missing: the disk was full, for example
-    ALIVE = "alive"  # nothing, but that the log goes on
+    ALIVE = "alive"  # a sign of life
     LEFT = "left"
     BACK = "back"  # subscribed again
     DELETED = "deleted"
@@ -58,20 +58,20 @@ class ReplayLog:
         self._alive_at: datetime | None = None
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Write entries to the disk. An error is logged: nobody stays subscribed because a disk is full."""
+        """Write entries to disk. An error is only logged: a full disk must not keep anyone subscribed."""
         now = datetime.now(UTC)
         gap = [{"what": Entry.GAP, "since": self._failing_since.isoformat()}] if self._failing_since else []
         try:
             self._write(now, [*gap, *entries])
         except OSError as problem:
             self._failing_since = self._failing_since or now
-            advice = "After a restore all email would wait for digest settle. Make room, or check DIGEST_REPLAY_DIR"
+            advice = "After a restore, all email would wait for digest settle. Make room, or check DIGEST_REPLAY_DIR"
             log.error(f"the replay log cannot be written. {advice}", problem=str(problem), every=60)
         else:
             self._failing_since = None
 
     def alive(self) -> None:
-        """Append each hour that the log goes on."""
+        """Append a sign of life each hour."""
         now = datetime.now(UTC)
         if self._alive_at is None or now - self._alive_at >= ALIVE_EVERY:
             self._alive_at = now
@@ -98,7 +98,7 @@ class ReplayLog:
         return max(days).isoformat() if days else ""
 
     def _keep_in_folder(self, today: date) -> None:
-        """Make the new file's name last, and delete files that are too old."""
+        """Sync the name of the new file, and delete files that are too old."""
         for host, day in _files(self._folder):
             if host == self._host and day < today - self._keep:
                 _file(self._folder, host, day).unlink(missing_ok=True)
@@ -110,7 +110,7 @@ class ReplayLog:
 
 
 def _cut_off_torn_line(stream: Any) -> int:
-    """Remove a line whose writer died: what it reports did not happen. Returns the size of the file."""
+    """Remove a line whose writer died: its change did not happen. Returns the size of the file."""
     size: int = stream.seek(0, os.SEEK_END)
     end = size
     while end:
@@ -131,11 +131,11 @@ def _write_all(stream: Any, content: bytes) -> None:
         rest = rest[stream.write(rest) :]
 
 
-# --- noted by the transactions of the changes ---
+# --- entries of transactions ---
 
 
 def note_status(connection: Connection, key: str, status: Status) -> None:
-    """The status that a subscriber gets."""
+    """Note the new status of a subscriber."""
     has_left = status is Status.UNSUBSCRIBED
     note(connection, {"what": Entry.LEFT if has_left else Entry.BACK, "key": key}, after=not has_left)
 
@@ -146,7 +146,7 @@ def note_suppression(connection: Connection, key: str, reason: str, until: datet
 
 
 def note_sent(connection: Connection, marked: Iterable[Any], papers: Mapping[int, Sequence[str]]) -> None:
-    """Messages that go on the wire after this transaction: rows of id, kind, occasion and recipient."""
+    """Note messages that go on the wire after this transaction: rows of id, kind, occasion and recipient."""
     messages: dict[tuple[str, str], dict[str, Sequence[str]]] = {}
     for delivery_id, kind, occasion, recipient in marked:
         messages.setdefault((kind, occasion), {})[recipient] = papers[delivery_id]
@@ -155,7 +155,7 @@ def note_sent(connection: Connection, marked: Iterable[Any], papers: Mapping[int
 
 
 def note_unsent(connection: Connection, claims: Iterable[Delivery]) -> None:
-    """Messages of which the mail server wants none now, and that wait again."""
+    """Note messages that the mail server deferred, and that wait again."""
     waiting: dict[tuple[str, str], list[str]] = {}
     for claim in claims:
         waiting.setdefault((claim.kind, claim.occasion), []).append(claim.recipient)
@@ -163,7 +163,7 @@ def note_unsent(connection: Connection, claims: Iterable[Delivery]) -> None:
         note(connection, {"what": Entry.UNSENT, "kind": kind, "day": occasion, "to": to}, after=True)
 
 
-# --- read ---
+# --- reading ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Coverage:
 
 
 def coverages(folder: Path) -> list[Coverage]:
-    """The time that the logs in `folder` cover, by machine."""
+    """Return the time that the logs in `folder` cover, by machine."""
     days: dict[str, list[date]] = {}
     for host, day in _files(folder):
         days.setdefault(host, []).append(day)
@@ -202,7 +202,7 @@ def _coverage(folder: Path, host: str, days: Sequence[date]) -> Coverage | None:
 
 
 def entries_since(folder: Path, since: datetime) -> Iterator[dict[str, Any]]:
-    """The entries of all machines from `since` on, those of each machine in order."""
+    """Yield the entries of all machines since `since`, in order for each machine."""
     for host, day in _files(folder):
         if day >= since.date():
             for entry in _entries(_file(folder, host, day)):
@@ -211,7 +211,7 @@ def entries_since(folder: Path, since: datetime) -> Iterator[dict[str, Any]]:
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a file; an empty one for a damaged line. The last line may be torn."""
+    """Yield the entries of a file; an empty entry for a damaged line. The last line may be incomplete."""
     with file.open("rb") as lines:
         for line in lines:
             if not line.endswith(b"\n"):
@@ -225,7 +225,7 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _files(folder: Path) -> list[tuple[str, date]]:
-    """Host and day of each file, in order."""
+    """Return the host and day of each file, in order."""
     if not folder.is_dir():
         return []
     names = filter(None, (_NAME.fullmatch(file.name) for file in folder.iterdir()))

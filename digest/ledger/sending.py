@@ -220,8 +220,8 @@ def _mark(dialect: str) -> Any:
 
 
 def _is_held(state: State) -> tuple[ColumnElement[bool], ...]:
-    """In a state by the worker `sender`. Written so that PostgreSQL finds the given rows by their ids, and does not
-    read all that the worker holds.
+    """True if the worker `sender` has it in this state. Written so that PostgreSQL finds the given rows by their ids,
+    instead of reading all that the worker holds.
     """
     return deliveries.c.state.concat("") == state, deliveries.c.worker.concat("") == bindparam("sender")
 

@@ -1,4 +1,4 @@
-"""Failed messages and their effect on an address: one rule for refusals in the session and for later reports.
+"""Failed messages and their effect on an address: the same rule for refusals in the session and for later reports.
 
 A hard failure suppresses the address for good; if it worked lately, only if the next message fails a day later as well,
 because a server in trouble calls good addresses unknown. A soft one adds 1 to a score, once a day, that loses 1 in two
@@ -22,14 +22,14 @@ from digest.subscribers.subscriber import event_subject
 from digest.subscribers.suppressions import SuppressionTerms, suppress
 
 LATELY = timedelta(days=30)
-SECOND_LOOK_AFTER = timedelta(hours=20)  # of a day: the next daily issue may be due a little earlier
+SECOND_LOOK_AFTER = timedelta(hours=20)  # for a day: the next daily issue may be due a little earlier
 ENOUGH, DAYS_PER_POINT = 5.0, 14
 SUPPRESSED_FOR = timedelta(days=90)
 KEPT = timedelta(days=365)
 SMTP = "smtp"  # the source of a refusal in the session
-# Security and policy (RFC 3463 §3.8), protocol, content, and a system that takes no such message.
+# Security and policy (RFC 3463 §3.8), protocol, content, and systems that do not accept the message.
 _ABOUT_SENDER = ("5.7.", "5.5.", "5.6.", "5.3.")
-_SENDER_ADDRESS = {"5.1.7", "5.1.8"}  # of 5.1.x (addressing) these are about the sender's address
+_SENDER_ADDRESS = {"5.1.7", "5.1.8"}  # codes of addressing (5.1.x) about the sender's address
 _UNDEFINED = {"5.3.0", "5.5.0"}  # "other or undefined": some servers use these for an unknown user
 
 
@@ -43,7 +43,7 @@ class Failure:
     kind: FailureKind
     status: str  # "5.1.1"; "" if there was none
     code: int | None
-    source: str  # how it came here: SMTP, "maildir", …
+    source: str  # how it arrived: SMTP, "maildir", …
     at: datetime
     domain: str = ""  # of the address, for a message of an issue
     text: str = ""
@@ -57,7 +57,7 @@ def is_about_sender(status: str) -> bool:
 
 
 def record_failure(connection: Connection, failure: Failure) -> tuple[int, FailureEffect] | None:
-    """Store a report and what it changed. Returns its number and effect; None if it was stored before."""
+    """Store a report and apply it. Returns its number and effect; None if it was already stored."""
     number = _store(connection, failure)
     if number is None:
         return None
@@ -66,7 +66,7 @@ def record_failure(connection: Connection, failure: Failure) -> tuple[int, Failu
 
 
 def record_refusals(connection: Connection, failures: Sequence[Failure]) -> None:
-    """Store refusals in the session, and what each changed; a delivery that is retried by hand may be refused again."""
+    """Store and apply refusals in the session; a delivery that was retried by hand may be refused again."""
     _note_hard(connection, failures)
     for failure in failures:
         _effect(connection, failure, _store(connection, failure))
@@ -109,7 +109,7 @@ def _store(connection: Connection, failure: Failure) -> int | None:
 
 
 def apply(connection: Connection, failure: Failure) -> FailureEffect:
-    """Change what a failure changes about its address."""
+    """Apply a failure to its address."""
     if failure.kind is FailureKind.COMPLAINT:
         return _suppress(connection, failure, SuppressionReason.COMPLAINED)
     if is_about_sender(failure.status):
@@ -127,7 +127,7 @@ def apply(connection: Connection, failure: Failure) -> FailureEffect:
 
 
 def forget_old_failures(connection: Connection, now: datetime) -> None:
-    """Delete failures after a year, and what no longer counts of addresses that failed."""
+    """Delete failures after a year, and the scores of addresses that no longer count."""
     connection.execute(delete(bounces).where(bounces.c.at < now - KEPT, bounces.c.effect != str(FailureEffect.HELD)))
     old = (now - timedelta(days=ENOUGH * DAYS_PER_POINT)).date()
     connection.execute(delete(failing).where(failing.c.scored_on < old, failing.c.first_look_at.is_(None)))
@@ -147,14 +147,14 @@ def _score(connection: Connection, failure: Failure, row: Row[Any]) -> FailureEf
 
 
 def score_after(score: float, scored_on: date, day: date) -> float:
-    """The score with another day of soft failures."""
+    """Return the score after another day of soft failures."""
     return max(0.0, score - (day - scored_on).days / DAYS_PER_POINT) + 1.0
 
 
 def _suppress(
     connection: Connection, failure: Failure, reason: SuppressionReason, expires_at: datetime | None = None
 ) -> FailureEffect:
-    # Without the server's words: a suppression outlives its subscriber, whom they may name.
+    # Without the server's text: a suppression outlives its subscriber, whom the text may name.
     detail = " ".join(filter(None, (str(failure.code or ""), failure.status)))
     terms = SuppressionTerms(failure.source, expires_at)
     connection.execute(delete(failing).where(failing.c.recipient == failure.recipient))
@@ -166,7 +166,7 @@ def _suppress(
 
 
 def _locked(connection: Connection, failure: Failure) -> Row[Any]:
-    """The address's row, locked until the transaction ends."""
+    """Lock the row of the address until the transaction ends, and return it."""
     key = {"recipient": failure.recipient}
     values = {**key, "score": 0.0, "scored_on": failure.at.astimezone(UTC).date(), "first_look_at": None}
     return connection.execute(_statements(connection.dialect.name).lock, values).one()

@@ -35,7 +35,7 @@ class Senders:
     reply_to: str
     reverse_path: str  # envelope sender: bounces go there
     signs_reverse_path: bool = False  # with a token of the delivery (return_paths.py)
-    unsubscribe_address: str = ""  # takes a token of the subscriber; "" if nobody reads such email
+    unsubscribe_address: str = ""  # gets a token of the subscriber; "" if nobody reads such email
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Headers:
     message_id: str  # without angle brackets
     kind: Kind
     occasion: str
-    unsubscribe_url: str  # RFC 8058: https (http on loopback), takes the one-click POST; "" without pages
+    unsubscribe_url: str  # RFC 8058: https (http on loopback), accepts the one-click POST; "" without pages
     unsubscribe_address: str = ""
     archive_url: str = ""
 

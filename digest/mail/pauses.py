@@ -16,7 +16,7 @@ from digest.database.tables import pauses
 from digest.ledger import events
 
 EVERYTHING = "*"  # the scope of a pause of all sending: by the circuit breaker or by hand
-SETTLE = "digest settle"  # in the reason of what waits for it after a restore
+SETTLE = "digest settle"  # part of the reason of each pause of a restore
 BREAKS_AT = 5  # failures in a row
 NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of a row that only counts failures
 ABOUT_US_FROM = 3  # domains
@@ -24,7 +24,7 @@ _COLUMNS = tuple(pauses.c[name] for name in ("scope", "since", "until", "reason"
 
 
 class NotSettled(Exception):
-    """All sending waits since a restore: going on might send messages twice."""
+    """All sending is waiting since a restore: resuming might send messages twice."""
 
     def __init__(self) -> None:
         super().__init__(f"Sending waits since a restore, because messages may have been sent already. Run: {SETTLE}")

@@ -1,4 +1,4 @@
-"""The codes of policy (x.7.x) of Gmail, Outlook and the standards, each with its meaning and remedy."""
+"""Policy codes (x.7.x) of Gmail, Outlook and the standards, with their meanings and remedies."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _ALIGN = "let the domain of DIGEST_MAIL_FROM be that of SPF (DIGEST_BOUNCE_ADDRE
 _PTR = "ask your provider for a PTR record of the sending address whose name leads back to it"
 _LOGIN = "check user and password in DIGEST_SMTP_URL, and that the account may send as DIGEST_MAIL_FROM"
 
-# By provider, then by code, the first that fits. Without a provider: RFC 7372, 7505, 4954 and common use.
+# By provider, then by code; the first match counts. Without a provider: RFC 7372, 7505, 4954 and common use.
 _GMAIL = [
     (r"[45]\.7\.26", "Gmail: neither SPF nor DKIM passed, or DMARC failed", _AUTHENTICATE),
     (r"[45]\.7\.27", "Gmail: SPF did not pass", _SPF),
@@ -34,7 +34,7 @@ _GMAIL = [
     (
         r"[45]\.7\.[01]\b",
         "Gmail: rejected for the reputation of the address or domain, or as unwanted",
-        "look into postmaster.google.com, lower the complaints, and warm up: DIGEST_WARM_UP_FROM",
+        "check postmaster.google.com, reduce complaints, and warm up: DIGEST_WARM_UP_FROM",
     ),
 ]
 _OUTLOOK = [
@@ -81,7 +81,7 @@ _PROVIDERS = [
 
 
 def policy_code(reply: str) -> PolicyCode | None:
-    """The meaning of the code in a mail server's reply, or of a bare code; None if it is not listed."""
+    """Return the meaning of the code in an SMTP reply, or of a bare code; None if it is not listed."""
     text = reply[:1_000]
     found = re.search(r"(?<![\d.])[45]\.7\.\d{1,3}(?![\d.]\d)", text)
     if found is None:
@@ -93,6 +93,6 @@ def policy_code(reply: str) -> PolicyCode | None:
 
 
 def with_meaning(reply: str) -> str:
-    """A reply, and after it what its code means, if that is known."""
+    """Return a reply, followed by the meaning of its code if that is known."""
     code = policy_code(reply)
     return f"{reply} [{code.name}; {code.remedy}]" if code else reply

@@ -14,31 +14,31 @@ from functools import lru_cache
 from digest.mail.message import Senders
 
 TOKEN_LENGTH = 30
-LONGEST_LOCAL = 64 - len("+") - TOKEN_LENGTH  # of an address that gets a token (RFC 5321 §4.5.3.1.1)
+LONGEST_LOCAL = 64 - len("+") - TOKEN_LENGTH  # longest local part of an address that gets a token (RFC 5321 §4.5.3.1.1)
 
 _TOKEN = re.compile(rf"[0-9a-f]{{{TOKEN_LENGTH}}}")
 _NUMBER_BYTES, _MAC_BYTES = 5, 9
 
 
 class AddressPurpose(StrEnum):
-    """The purpose of a signed address. It is signed too."""
+    """The purpose of a signed address, covered by the signature."""
 
-    BOUNCE = "bounce"  # the number is of the delivery
-    UNSUBSCRIBE = "unsubscribe"  # the number is of the subscriber
+    BOUNCE = "bounce"  # the number is a delivery's
+    UNSUBSCRIBE = "unsubscribe"  # the number is a subscriber's
 
 
 class SignedAddress:
-    """An address of the operator that gets a token in each message."""
+    """An operator's address that gets a token in each message."""
 
     def __init__(self, purpose: AddressPurpose, address: str, keys: Sequence[bytes]) -> None:
-        """The first of `keys` signs. Without an address, no address is made."""
+        """The first of `keys` signs. Without an address, of() returns ""."""
         local, _, domain = address.rpartition("@")
         self._start, self._end = f"{local}+", f"@{domain}"
         self._mark, self._mac = _begun(keys[0], purpose)
         self._has_address = bool(address)
 
     def of(self, number: int) -> str:
-        """The address for a delivery or subscriber, the same each time; "" without an address."""
+        """Return the address for a delivery or subscriber, always the same; "" without an address."""
         if not self._has_address:
             return ""
         named = self._mark + number.to_bytes(_NUMBER_BYTES, "big")
@@ -48,7 +48,7 @@ class SignedAddress:
 
 
 class SubscriberAddresses:
-    """The signed addresses of messages from these senders."""
+    """The signed addresses in the messages of these senders."""
 
     def __init__(self, senders: Senders, keys: Sequence[bytes]) -> None:
         self._reverse_path = "" if senders.signs_reverse_path else senders.reverse_path
@@ -56,11 +56,11 @@ class SubscriberAddresses:
         self._unsubscribe = SignedAddress(AddressPurpose.UNSUBSCRIBE, senders.unsubscribe_address, keys)
 
     def reverse_path(self, delivery_id: int) -> str:
-        """The envelope sender of a delivery."""
+        """Return the envelope sender of a delivery."""
         return self._reverse_path or self._signed.of(delivery_id)
 
     def to_unsubscribe(self, subscriber_id: int) -> str:
-        """The address that unsubscribes a subscriber; "" if there is none."""
+        """Return the address that unsubscribes a subscriber; "" if there is none."""
         return self._unsubscribe.of(subscriber_id)
 
 
@@ -70,7 +70,7 @@ def token_in(address: str) -> str:
 
 
 def number_of(purpose: AddressPurpose, token: str, keys: Sequence[bytes]) -> int | None:
-    """The number that one of `keys` signed for `purpose`; None for anything else, however malformed."""
+    """Return the number that one of `keys` signed for `purpose`; None for anything else, even if malformed."""
     token = token.strip().lower()
     if not _TOKEN.fullmatch(token):
         return None
@@ -87,7 +87,7 @@ def number_of(purpose: AddressPurpose, token: str, keys: Sequence[bytes]) -> int
 
 @lru_cache(maxsize=100)
 def _begun(key: bytes, purpose: AddressPurpose) -> tuple[bytes, hashlib.blake2b]:
-    """The mark of a key, and the MAC to go on with. BLAKE2b takes keys of up to 64 bytes."""
+    """Return the id of a key, and a MAC to continue. BLAKE2b accepts keys of up to 64 bytes."""
     short = hashlib.sha256(b"address\0" + key).digest()
     mac = hashlib.blake2b(key=short, digest_size=_MAC_BYTES, person=purpose.encode())
     return hashlib.sha256(b"mark\0" + short).digest()[:1], mac

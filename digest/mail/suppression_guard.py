@@ -22,7 +22,7 @@ log = structlog.get_logger()
 HOUR = timedelta(hours=1)
 SHARE, AT_LEAST = 0.02, 20  # of the confirmed subscribers, within an hour
 IN_A_ROW = 20  # failures of one domain, each within an hour of the one before
-SUBJECT = "suppression"  # of its events
+SUBJECT = "suppression"  # subject of its events
 _INTERVAL = timedelta(minutes=5)
 _t = suppression_guard
 _FROZEN = select(_t.c.frozen_at, _t.c.why).where(_t.c.frozen_at.is_not(None))
@@ -30,14 +30,14 @@ _FROZEN = select(_t.c.frozen_at, _t.c.why).where(_t.c.frozen_at.is_not(None))
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """Automatic suppression is frozen."""
+    """A freeze of automatic suppression."""
 
     since: datetime
     why: str
 
 
 def frozen(connection: Connection) -> Freeze | None:
-    """None while addresses are suppressed automatically."""
+    """Return the freeze; None while addresses are suppressed automatically."""
     row = connection.execute(_FROZEN).one_or_none()
     return Freeze(row.frozen_at, row.why) if row else None
 
@@ -75,7 +75,7 @@ def _why(in_a_row: int, domain: str, within_hour: int, confirmed: int) -> str:
 
 
 def end_freeze(connection: Connection, now: datetime) -> Freeze | None:
-    """Suppress addresses again, and count anew; what is held stays held. None if nothing was frozen."""
+    """Suppress addresses again, and reset the counts; held reports stay held. None if nothing was frozen."""
     before = frozen(connection)
     if before is not None:
         ended: dict[str, Any] = {
@@ -92,7 +92,7 @@ def end_freeze(connection: Connection, now: datetime) -> Freeze | None:
 
 
 def count_held(connection: Connection, limit: int) -> int:
-    """Count the reports that are held, up to a limit."""
+    """Count the held reports, up to a limit."""
     held = select(bounces.c.id).where(text(HELD)).limit(limit).subquery()
     return connection.execute(select(func.count()).select_from(held)).scalar_one()
 
@@ -104,7 +104,7 @@ def _locked(connection: Connection, now: datetime) -> Row[Any]:
 
 
 def _interval(instant: datetime) -> str:
-    """The start of its interval, as text that sorts by time."""
+    """Return the start of the interval of an instant, as text that sorts by time."""
     seconds = int(instant.timestamp())
     return str(seconds - seconds % int(_INTERVAL.total_seconds()))
 

@@ -245,9 +245,9 @@ def _redis(status: InstallationStatus) -> Iterator[Problem]:
 def _bounces(status: InstallationStatus) -> Iterator[Problem]:
     bounces = status.bounces
     if freeze := bounces.freeze:
-        text = f"no address is suppressed automatically since {minute_of(freeze.since)}: {freeze.why}"
+        text = f"automatic suppression has been frozen since {minute_of(freeze.since)}: {freeze.why}"
         text += f"; {bounces.held:,} reports are held" if bounces.held else ""
-        remedy = "Look at them: digest bounces, then: digest bounces unfreeze, or with --discard if they are wrong"
+        remedy = "Check them with: digest bounces, then: digest bounces unfreeze; if they are wrong, add --discard"
         yield Problem(Level.WARNING, "suppression-frozen", "", text, remedy, freeze.since)
     reports, days = bounces.reports, f"the last {RATE_OF.days} days"
     if (hard := reports.of(FailureKind.HARD)) >= REFUSALS and bounces.bounce_rate > REFUSAL_RATE:

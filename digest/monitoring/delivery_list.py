@@ -51,7 +51,7 @@ def with_state(
 
 
 def bounced(connection: Connection, limit: int, before: int | None = None) -> list[DeliveryDetails]:
-    """Those that were refused, or came back later, newest first; only those with a number below `before`."""
+    """Deliveries that were refused or came back later, newest first; only those with a number below `before`."""
     earlier = bounces.c.delivery_id < before if before is not None else true()
     late = select(bounces.c.delivery_id).where(earlier).distinct().order_by(bounces.c.delivery_id.desc()).limit(limit)
     back = _read(connection, [deliveries.c.id.in_(connection.scalars(late).all())], deliveries.c.id.desc(), limit)
@@ -94,7 +94,7 @@ def _read(
 
 
 def _with_bounces(connection: Connection, listed: list[DeliveryDetails]) -> list[DeliveryDetails]:
-    """The same, with why those came back that were accepted first."""
+    """Add the reasons why accepted messages came back."""
     accepted = [each.id for each in listed if each.state is State.ACCEPTED]
     reasons = came_back(connection, accepted)
     return [replace(each, why=reasons.get(each.id, each.why)) for each in listed]

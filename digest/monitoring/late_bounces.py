@@ -1,4 +1,4 @@
-"""Messages that came back after they were accepted: the newest, their sums, and whether they are too many."""
+"""Messages that came back after they were accepted: the newest, their sums, and their rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Position = tuple[datetime, int]  # of a report: its instant and its number
 
 PROVED = "proved"
 RATE_OF = timedelta(days=7)
-_MOST_HELD = 100_000  # that are counted
+_MOST_HELD = 100_000  # that the rates cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,24 @@ class LateBounce:
 
 @dataclass(frozen=True, slots=True)
 class ReportCounts:
-    """Reports since a day, by kind, class and proof."""
+    """Numbers of reports since a day, by kind, class and proof."""
 
     counts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
     def of(self, kind: FailureKind) -> int:
-        """Those that were proved."""
+        """Return the number of proved reports."""
         return sum(count for (each, _, proof), count in self.counts.items() if each == kind and proof == PROVED)
 
     @property
     def rejected(self) -> int:
-        """Those about failures that no token proved, or that name another recipient."""
+        """Return the number of reports about failures that no token proved, or with another recipient."""
         kinds, without = set(FailureKind), (PROVED, "repeated")
         return sum(count for (each, _, proof), count in self.counts.items() if each in kinds and proof not in without)
 
 
 @dataclass(frozen=True, slots=True)
 class BounceStatus:
-    """Whether too much comes back, over the last days."""
+    """Rates of messages that came back, over the last days."""
 
     accepted: int = 0
     reports: ReportCounts = field(default_factory=ReportCounts)
@@ -76,7 +76,7 @@ class BounceStatus:
 
 
 def read_bounces(connection: Connection, now: datetime) -> BounceStatus:
-    """From stored sums."""
+    """Read the rates from stored sums."""
     day, freeze = (now - RATE_OF).date(), frozen(connection)
     accepted = sum(counts[ReplyClass.ACCEPTED] for counts in replies_since(connection, day).values())
     held = count_held(connection, _MOST_HELD) if freeze else 0
@@ -84,7 +84,7 @@ def read_bounces(connection: Connection, now: datetime) -> BounceStatus:
 
 
 def report_counts(connection: Connection, since: date | None = None) -> ReportCounts:
-    """Reports since a day (UTC), or all: then no count ever goes down."""
+    """Count the reports since a day (UTC), or all reports, whose counts never decrease."""
     key = (bounce_counts.c.kind, bounce_counts.c.about, bounce_counts.c.proof)
     query = select(*key, func.sum(bounce_counts.c.reports)).group_by(*key).order_by(*key)
     if since is not None:
@@ -95,7 +95,7 @@ def report_counts(connection: Connection, since: date | None = None) -> ReportCo
 def late_bounces(
     connection: Connection, limit: int, before: Position | None = None, since: datetime | None = None
 ) -> tuple[list[LateBounce], Position | None]:
-    """The newest, and where older ones begin; None after the last."""
+    """Return the newest, and the position of older ones; None after the last."""
     use_indexes(connection)
     at, number = bounces.c.at, bounces.c.id
     which: list[ColumnElement[bool]] = [text(LATE)]  # type: ignore[list-item]

@@ -1,4 +1,4 @@
-"""Takes messages instead of a mail server, and writes the last one to a file."""
+"""Writes messages to a file instead of sending them."""
 
 import os
 import tempfile
@@ -24,7 +24,7 @@ class FileSender(Sender):
         return replies
 
     def close(self, patience: float = 0) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def _reply(self, envelope: Envelope, at: datetime) -> Reply:
         try:
@@ -36,7 +36,7 @@ class FileSender(Sender):
 
 
 def write_message(message: bytes, file: Path) -> None:
-    """Replace `file` as a whole, so that nobody ever sees a part of it. Raises OSError."""
+    """Replace `file` atomically, so that nobody sees a part of it. Raises OSError."""
     if file.suffix != ".eml":
         parsed = ParsedMessage(message)
         message = (parsed.text if file.suffix == ".txt" else parsed.html).encode()

@@ -1,4 +1,4 @@
-"""Runs programs as forks of this process, so that all share the memory of what was imported before (Linux).
+"""Runs programs as forks of this process, so that they share the memory of imported modules (Linux).
 
 A fork is a process like any other: its own group, its own end, started again after it. Only what it has in common with
 the others, the code, is in memory once.
@@ -22,12 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-CAN_FORK = sys.platform.startswith("linux")  # elsewhere, libraries of the system do not stand it
+CAN_FORK = sys.platform.startswith("linux")  # elsewhere, system libraries do not support it
 _LOOK_SECONDS = 0.05
 
 
 class Fork:
-    """A child process; of subprocess.Popen, what the supervisor needs."""
+    """A child process, with the part of subprocess.Popen that the supervisor needs."""
 
     stdout: IO[bytes] | None = None
 
@@ -36,7 +36,7 @@ class Fork:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """The exit code, or minus the number of the signal that ended it; None while it runs."""
+        """Return the exit code, or minus the number of the signal that ended it; None while it runs."""
         if self.returncode is None:
             ended, status = os.waitpid(self.pid, os.WNOHANG)
             if ended:
@@ -44,7 +44,7 @@ class Fork:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Raises subprocess.TimeoutExpired after `timeout` seconds."""
+        """Wait for the exit code. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         end = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
             if end is not None and time.monotonic() >= end:
@@ -66,12 +66,12 @@ def fork_module(
     connection open, and with no other thread that imports or computes.
     """
     gc.collect()
-    gc.freeze()  # a collection in a child would write into all that is shared
+    gc.freeze()  # garbage collection in a child would write to all shared memory
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: they only pass lines of other programs on
+        warnings.simplefilter("ignore", DeprecationWarning)  # about threads: they only pass on lines of other programs
         pid = os.fork()
     if pid:
         return Fork(pid)
@@ -82,7 +82,7 @@ def fork_module(
         os.environ.update(environment)
         in_child()
         code = _run(module, arguments)
-    except BaseException:  # noqa: BLE001 - whatever it is, the code of the parent must not go on in the child
+    except BaseException:  # noqa: BLE001 - the child must never continue with the code of the parent
         traceback.print_exc()
     finally:
         _end(code)
@@ -104,14 +104,14 @@ def _become_own_process(parent: int) -> None:
         if int(name.name) > sys.__stderr__.fileno():  # type: ignore[union-attr]
             with contextlib.suppress(OSError):
                 os.close(int(name.name))
-    # New ones: a thread of the parent may have held the locks of the old ones.
+    # New streams: a thread of the parent may have held the locks of the old ones.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _run(module: str, arguments: Sequence[str]) -> int:
-    """The exit code."""
+    """Run the module, and return its exit code."""
     _show_in_lists([module, *arguments])
     sys.argv = [module, *arguments]
     try:
@@ -134,7 +134,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _show_in_lists(words: Sequence[str]) -> None:
-    """Write the command where ps(1) reads it: over the parent's, as far as that is long."""
+    """Write the command where ps(1) reads it, over the parent's, cut to the length of that."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, proc(5)

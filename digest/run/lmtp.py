@@ -1,4 +1,4 @@
-"""A server for LMTP (RFC 2033), by which a mail server on this machine hands over what bounces."""
+"""An LMTP server (RFC 2033), to which a mail server on this machine hands over delivery reports."""
 
 import asyncio
 import signal
@@ -9,16 +9,16 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 _MAX_BYTES = 10_000_000  # of a message
 
-Take = Callable[[bytes, str], object]  # a message and the address it was sent to; raises if it was not taken in
+Take = Callable[[bytes, str], object]  # a message and its envelope recipient; raises if the message was not processed
 
 
 class ReportHandler:
-    """Answers 250 only once a message is taken in, and 451 if it could not be: the mail server then tries again."""
+    """Replies 250 once a message is processed, and 451 if that failed, so that the mail server tries again."""
 
     def __init__(self, take: Take) -> None:
         self._take = take
 
-    async def handle_RCPT(  # noqa: N802 - the hooks of aiosmtpd are named after SMTP's verbs
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's hooks are named after SMTP commands
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         if envelope.rcpt_tos:  # LMTP answers DATA for each recipient, which aiosmtpd does not
@@ -29,13 +29,13 @@ class ReportHandler:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         try:
             await asyncio.to_thread(self._take, envelope.original_content or b"", envelope.rcpt_tos[0])
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the message must not be lost
-            return f"451 4.3.0 not taken in: {type(problem).__name__}"
-        return "250 2.0.0 taken in"
+        except Exception as problem:  # noqa: BLE001 - no error may lose the message
+            return f"451 4.3.0 not processed: {type(problem).__name__}"
+        return "250 2.0.0 processed"
 
 
 async def serve(host: str, port: int, take: Take, started: Callable[[int], object]) -> None:
-    """Listen until SIGTERM or SIGINT; `started` is told the port, which is any free one for 0."""
+    """Listen until SIGTERM or SIGINT; `started` gets the port, any free port for 0."""
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)

@@ -1,8 +1,8 @@
 """`digest once`: today's papers to one address, from one folder and without a server.
 
-It is the pipeline of an installation with one subscriber: collect, cut the issue, and let a delivery worker in this
-process take what the ledger has queued. The folder holds the database, the secret and the worker's journal, so the
-promises are the same: no paper twice, and after a crash the same bytes.
+It runs the pipeline of an installation for one subscriber: it collects papers, cuts the issue, and a delivery worker in
+this process sends what the ledger has queued. The folder holds the database, the secret and the worker's journal, so
+the guarantees are the same: no paper twice, and the same bytes after a crash.
 """
 
 import socket
@@ -44,21 +44,21 @@ from digest.subscribers.subscriber import Consent, Preferences, Subscriber, reci
 from digest.subscribers.subscriptions import change_preferences
 from digest.subscribers.suppressions import lift
 
-FORM = "digest once"  # where the address was given
+FORM = "digest once"  # the form that the address was entered in
 _SOURCES_SECONDS = 60.0  # for all sources together
-_A_CLAIM = 20  # messages; there is one, or a few from days that failed
+_A_CLAIM = 20  # messages: today's, and perhaps a few of days that failed
 _TEMPORARY = range(400, 500)  # SMTP replies after which the same message may be accepted later
 
 Say = Callable[[str], None]
 
 
 class OnceFailed(Exception):
-    """No email was made; the message says why and what to do."""
+    """There is no email; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnceJob:
-    """What to send and how. `settings` are those of personal_settings()."""
+    """A run of the command. `settings`: from personal_settings()."""
 
     settings: Settings
     to: str  # normalised
@@ -70,22 +70,22 @@ class OnceJob:
 
 @dataclass(frozen=True, slots=True)
 class OnceResult:
-    """`state` is that of the delivery in the ledger."""
+    """The result of a run. `state`: of the delivery in the ledger."""
 
     date: date
     to: str
     state: State
-    is_new: bool  # False: an earlier run had sent it
-    why: str  # it was not accepted; "" if it was
+    is_new: bool  # False: an earlier run sent it
+    why: str  # the reason if it was not accepted, or ""
     papers: tuple[Paper, ...]
     sources: tuple[SourceRun, ...] = field(default=())  # read in this run
 
 
 def personal_settings(settings: Settings, folder: Path, to: str, smtp: str, categories: Sequence[str]) -> Settings:
-    """The settings with everything in `folder`, no limits on sending, and no other server than `smtp`
+    """Return the settings with everything in `folder`, no limits on sending, and no server except `smtp`
     (a URL; "": that of the settings).
 
-    `categories`: of the profile, which the arXiv source then reads too.
+    `categories`: of the profile; the arXiv source reads them too.
     """
     smtp = smtp or settings.smtp_url.get_secret_value()
     overrides: dict[str, object] = {
@@ -108,7 +108,7 @@ def personal_settings(settings: Settings, folder: Path, to: str, smtp: str, cate
 
 
 def _sender(settings: Settings, smtp: str, to: str) -> str:
-    """The sender of the settings, else the account at the mail server, else the recipient."""
+    """Return the sender of the settings, or else the account at the mail server, or else the recipient."""
     if not settings.mail_from.endswith("@localhost>"):
         return settings.mail_from
     account = unquote(urlsplit(smtp.split()[0]).username or "") if smtp else ""
@@ -116,7 +116,7 @@ def _sender(settings: Settings, smtp: str, to: str) -> str:
 
 
 def once(job: OnceJob) -> OnceResult:
-    """Send today's email, unless an earlier run has. Raises OnceFailed or CannotStart."""
+    """Send today's email, unless an earlier run has sent it. Raises OnceFailed or CannotStart."""
     own = job.settings
     with alone_in(own.data_dir):
         own.create_secret()
@@ -151,16 +151,16 @@ class _Run:
         return self._result(is_new=not was_done, runs=runs)
 
     def _check_owner(self) -> None:
-        """Raise CannotStart for a folder with other subscribers: this command would send them their email as well."""
+        """Raise CannotStart for a folder with other subscribers: this command would send email to them as well."""
         with read_only(self._engine) as connection:
             others = [row for row in store.newest(connection, limit=2) if row.key != self._key]
         if others:
             raise CannotStart(
-                f"{self._own.data_dir} belongs to another address: use one folder for each, by --data-dir"
+                f"{self._own.data_dir} belongs to another address: use a folder for each, with --data-dir"
             )
 
     def _put_in_order(self) -> None:
-        """As the sweep does. An address that was refused is tried again: its owner asks for that."""
+        """Tidy up like the sweep. An address that was refused is tried again, because its owner asks for it."""
         now, own = clock.now(), self._own
         wiring.recover(own, self._engine)
         with transaction(self._engine) as connection:
@@ -177,11 +177,11 @@ class _Run:
             change_preferences(self._engine, subscriber.id, wanted, clock.now())
 
     def _wanted(self) -> Preferences:
-        """The preferences with the hour of this run, so that the issue is due now."""
+        """Return the preferences with the hour of this run, so that the issue is due now."""
         return replace(self._job.preferences, zone="UTC", hour=self._hour)
 
     def _cut(self) -> tuple[SourceRun, ...]:
-        """Read the sources and cut today's issue, unless that was done. Raises OnceFailed."""
+        """Read the sources and cut today's issue, unless it was cut before. Raises OnceFailed."""
         with read_only(self._engine) as connection:
             if issue_on(connection, DAILY, self._day) is not None:
                 return ()
@@ -202,7 +202,7 @@ class _Run:
         return runs
 
     def _plan(self) -> Plan:
-        """The issue's deliveries are due at once, and its messages link to no pages."""
+        """Return a plan whose deliveries are due at once, and whose messages link to no pages."""
         plan = wiring.plan(self._own)
         return replace(plan, cut=time_of_day(self._hour), settings=replace(plan.settings, public_url=""))
 
@@ -218,18 +218,18 @@ class _Run:
             raise OnceFailed(f"{self._job.to} was unsubscribed in {self._own.data_dir}: use another --data-dir")
 
     def _deliver(self) -> None:
-        """Let a delivery worker take what is due, again while the mail server only defers it."""
+        """Send what is due with a delivery worker, and try again while the mail server only defers it."""
         until = clock.now() + self._job.patience
         sender = FileSender(self._job.output) if self._job.output else None
         with closed_at_end(wiring.delivery_worker(self._own, self._engine, sender)) as worker:
             worker.deliver_due(_A_CLAIM)
             while (again := self._next_attempt()) and again <= until:
-                self._job.say(f"The mail server asks to wait; next try at {again:%H:%M:%S} UTC.")
+                self._job.say(f"The mail server is busy; next attempt at {again:%H:%M:%S} UTC.")
                 time.sleep(max(0.0, (again - clock.now()).total_seconds()) + 1)
                 worker.deliver_due(_A_CLAIM)
 
     def _next_attempt(self) -> datetime | None:
-        """When to try again; None if it is over, or the mail server will not change its mind by itself."""
+        """Return when to try again; None if the delivery is final, or trying again soon would not help."""
         with read_only(self._engine) as connection:
             row = self._row(connection)
         if row is None or row.state not in (State.QUEUED, State.UNCERTAIN):
@@ -238,7 +238,7 @@ class _Run:
         return row.next_attempt_at if is_temporary else None
 
     def _write_again(self, file: Path) -> None:
-        """Write the email that an earlier run made: a look at it, not another delivery."""
+        """Write the email of an earlier run to a file again. This is no new delivery."""
         issue, subscriber = self._issue(), self._subscriber()
         context = wiring.mail_context(self._own)
         message = issue and preview_message(self._engine, context, issue, subscriber, clock.now())
@@ -250,7 +250,7 @@ class _Run:
             forget_messages(connection)
         shrink_old_pools(self._engine, clock.now())
 
-    # --- what is stored ---
+    # --- stored data ---
 
     def _subscriber(self) -> Subscriber | None:
         with read_only(self._engine) as connection:
@@ -275,7 +275,9 @@ class _Run:
             row = self._row(connection)
             why = [each.why for each in explained(connection, row.issue_id) if each.id == row.id] if row else []
         if row is None or issue is None:
-            raise OnceFailed("Today's issue was cut before this address was added to the folder; tomorrow's comes.")
+            raise OnceFailed(
+                "Today's issue was cut before this address was added to the folder. Run it again tomorrow."
+            )
         by_id = {ranked.paper.id: ranked.paper for ranked in issue.pool}
         picks = selection_of(row.selection).picks if row.selection else ()
         papers = tuple(by_id[pick.paper_id] for pick in picks if pick.paper_id in by_id)

@@ -18,7 +18,7 @@ from digest.run.forks import CAN_FORK, fork_module
 from digest.run.supervisor import Supervisor
 from digest.settings import PREFIX, settings
 
-# What web, worker and scheduler import. By name: they are above this room, which only starts them.
+# Modules of web, worker and scheduler, by name: they are above this package, which only starts them.
 _IMPORTED = (
     "digest.wiring", "digest.web.app", "digest.web.server", "digest.web.page_cache.editions", "digest.smtp.pool",
     "digest.monitoring.threads", "workers.rate", "babel.dates", "uvicorn.main", "uvicorn.lifespan.on",
@@ -49,7 +49,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStart(
-                f"`digest up` or `digest once` already runs in {folder}: stop it, or choose another folder"
+                f"`digest up` or `digest once` already runs in {folder}: stop it, or use another folder"
             ) from None
         yield
 
@@ -107,13 +107,13 @@ def _valkey_binary() -> str | Path:
 
 
 def import_parts() -> None:
-    """Import what the forks of this process share. It opens nothing."""
+    """Import the modules that the forks of this process share, without opening anything."""
     for module in _IMPORTED if CAN_FORK else ():
         import_module(module)
 
 
 def fork_digest(programs: Supervisor, part: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """As start_digest(), in a fork of this process where that is possible: what it has imported is in memory once."""
+    """Like start_digest(), but in a fork of this process if possible, which shares the memory of imported modules."""
     if not CAN_FORK:
         return start_digest(programs, part, environment, arguments)
     programs.add(part, partial(fork_module, "digest", [part, *arguments], environment, settings.cache_clear))

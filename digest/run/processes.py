@@ -53,7 +53,7 @@ def start(
 
 
 def stop(process: Child, *, patience: float = 10.0, by: signal.Signals = signal.SIGTERM) -> int:
-    """End `process` and its children, by force after `patience` seconds. Returns its exit code."""
+    """Stop `process` and its children, by force after `patience` seconds. Returns its exit code."""
     ask_to_stop(process, by)
     return wait_for_end(process, patience)
 

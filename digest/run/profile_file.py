@@ -1,4 +1,4 @@
-"""Reads the interests of `digest once` from a TOML file, by the rules of the form of preferences."""
+"""Reads the profile of `digest once` from a TOML file, with the rules of the preferences form."""
 
 import tomllib
 from collections.abc import Collection
@@ -12,18 +12,18 @@ from digest.subscribers.preferences import parse_preferences
 from digest.subscribers.subscriber import Preferences
 from digest.text import listed
 
-# "yes" and "no" in the form.
+# "yes" or "no" in the form.
 _SWITCHES = ("surprise", "full_lists")
 _LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
 _NAMES = (*_LISTS, *_SWITCHES, "balance", "papers", "language")
 
 
 class BadProfile(Exception):
-    """One line for each mistake in a profile: the name, and what to write."""
+    """A mistake in a profile. The message has a line for each: the name, and what to write."""
 
 
 def read_profile(file: Path, now: datetime, languages: Collection[str]) -> Preferences:
-    """The preferences in a profile file. Raises BadProfile."""
+    """Return the preferences in a profile file. Raises BadProfile."""
     try:
         values = tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
@@ -38,7 +38,7 @@ def read_profile(file: Path, now: datetime, languages: Collection[str]) -> Prefe
 
 
 def _texts(name: str, value: Any, file: Path) -> list[str]:
-    """The value as a field of the form. Raises BadProfile."""
+    """Return the value as a field of the form. Raises BadProfile."""
     if name not in _NAMES:
         near = get_close_matches(name, _NAMES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(_NAMES)}"
@@ -58,7 +58,7 @@ def _texts(name: str, value: Any, file: Path) -> list[str]:
 
 
 def _slug(text: str) -> str:
-    """The topic's slug, also for its name."""
+    """Return the slug of a topic, given by its slug or name."""
     wanted = text.strip().casefold()
     return next((topic.slug for topic in TOPICS if wanted in (topic.slug, str(topic.name).casefold())), text)
 

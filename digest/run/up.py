@@ -52,8 +52,8 @@ def up(settings: Settings) -> int:
 
 
 def _parts(settings: Settings) -> list[list[str]]:
-    """The programs with their arguments. Unless the operator wants several worker processes, one that also runs the
-    schedules is enough for what fits on one machine; its end takes neither the pages nor the broker with it.
+    """The programs with their arguments. Unless the operator wants several worker processes, a single process that also
+    runs the schedules is enough for one machine; if it ends, the pages and the broker go on.
     """
     if "worker_processes" in settings.model_fields_set and settings.worker_processes > 1:
         return [["web"], ["worker"], ["scheduler"]]

@@ -1,4 +1,4 @@
-"""The settings of the ways in for what bounces."""
+"""Settings for the intake of delivery reports."""
 
 import base64
 from typing import Annotated, Any
@@ -17,33 +17,31 @@ class BounceSettings(BaseSettings):
 
     bounce_maildir: Annotated[AtHome | None, EMPTY_IS_NONE] = Field(
         None,
-        description="Maildir into which your mail server delivers what comes to DIGEST_BOUNCE_ADDRESS. The scheduler reads it each minute and moves each message from `new` to `cur`. Empty: none.",
+        description="Maildir into which your mail server delivers messages to DIGEST_BOUNCE_ADDRESS. The scheduler reads it every minute and moves each message from `new` to `cur`. Empty: none.",
     )
     bounce_imap_url: SecretStr = Field(
         _EMPTY,
-        description="Mailbox with the same, read by IMAP each minute: `imaps://user:password@host/INBOX`. Encode characters such as `@` in the password as `%40`. Empty: none.",
+        description="IMAP mailbox that receives messages to DIGEST_BOUNCE_ADDRESS, read every minute: `imaps://user:password@host/INBOX`. Write `%40` for `@` in the password. Empty: none.",
     )
     bounce_imap_move_to: str = Field(
-        "", description="Folder of that mailbox into which messages are moved. Empty: they stay, marked as seen."
+        "", description="Folder of that mailbox to move processed messages to. Empty: they stay, marked as seen."
     )
     ses_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="ARNs of the Amazon SNS topics that may post to `/bounces/ses`, separated by spaces. Their subscription is confirmed by itself.",
+        description="ARNs of the Amazon SNS topics that may post to `/bounces/ses`, separated by spaces. Subscriptions are confirmed automatically.",
     )
     postmark_password: SecretStr = Field(
         _EMPTY,
-        description="Password that Postmark sends to `/bounces/postmark`, since it signs nothing: give it the address `https://any:PASSWORD@your.host/bounces/postmark`.",
+        description="Password that Postmark sends to `/bounces/postmark`, since it does not sign webhooks: give it the URL `https://any:PASSWORD@your.host/bounces/postmark`.",
     )
     sendgrid_key: str = Field(
         "",
-        description="Verification key of SendGrid's signed event webhook, which may then post to `/bounces/sendgrid`.",
+        description="Verification key of SendGrid's signed event webhook, for `/bounces/sendgrid`.",
     )
-    mailgun_key: SecretStr = Field(
-        _EMPTY, description="Webhook signing key of Mailgun, which may then post to `/bounces/mailgun`."
-    )
+    mailgun_key: SecretStr = Field(_EMPTY, description="Webhook signing key of Mailgun, for `/bounces/mailgun`.")
     bounce_webhook_secret: SecretStr = Field(
         _EMPTY,
-        description="Secret of your own programs that post to `/bounces/generic`, signed as in standardwebhooks.com: `whsec_` and 24 bytes or more in base64.",
+        description="Secret for your own programs that post to `/bounces/generic`, signed as in standardwebhooks.com: `whsec_` and at least 24 bytes in base64.",
     )
 
     @field_validator("ses_topics", mode="before")
@@ -73,6 +71,6 @@ class BounceSettings(BaseSettings):
             is_long = False
         if text and not is_long:
             raise ValueError(
-                "write whsec_ and at least 24 random bytes in base64, such as from: openssl rand -base64 32"
+                "write whsec_ and at least 24 random bytes in base64, for example from: openssl rand -base64 32"
             )
         return value

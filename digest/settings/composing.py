@@ -1,4 +1,4 @@
-"""Turns settings into what composing a message needs, and into the replay log."""
+"""Makes the context for composing messages, and the replay log, from settings."""
 
 import socket
 from email.utils import parseaddr
@@ -17,7 +17,7 @@ from digest.settings.model import Settings
 
 
 def replay_log(settings: Settings) -> ReplayLog:
-    """The replay log of this machine."""
+    """Return the replay log of this machine."""
     return ReplayLog(settings.replay_folder, socket.gethostname(), settings.replay_days)
 
 

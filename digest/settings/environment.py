@@ -12,10 +12,10 @@ OPERATOR_VARIABLE = PREFIX + "OPERATOR"  # who runs a command, where it is not t
 DEFAULT_FILES = (Path(".env"), Path("/etc/digest/digest.env"))
 
 _NAME = re.compile(rf"[^#=]*?(?<!\w)({PREFIX}\w*)", re.IGNORECASE)
-# What Digest, honcho, systemd and docker compose read alike: in no value a backslash, outside of single quotes no dollar.
+# Values that Digest, honcho, systemd and docker compose read alike: no backslash, and no dollar outside single quotes.
 _BARE = r"[^\s'\"\\$`#]*"
 _ASSIGNMENT = re.compile(rf"""[ \t]*\w+[ \t]*=[ \t]*(?:'([^'\\]*)'|"([^"\\$`]*)"|({_BARE}))[ \t]*""")
-# Quoted text at the start of a value, for those who let a backslash escape a quotation mark and for those who do not.
+# Quoted text at the start of a value, where a backslash escapes a quotation mark, and where it does not.
 _QUOTES = (
     re.compile(r"""(?:\s*(?:'[^']*'|"[^"]*"))*\s*"""),
     re.compile(r"""(?:\s*(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))*\s*"""),
@@ -55,12 +55,12 @@ def file_values() -> dict[str, str]:
 
 
 def read_file(path: Path, remedy: str) -> str:
-    """The text, with its ends of lines as they are. Raises SettingsError."""
+    """Read the text with its original line ends. Raises SettingsError."""
     return _read(path, remedy, encoding="utf-8")
 
 
 def values_in(text: str, where: str) -> dict[str, str]:
-    """The DIGEST_* variables in the text of a settings file. Raises SettingsError as file_values() does."""
+    """Return the DIGEST_* variables in the text of a settings file. Raises SettingsError like file_values()."""
     if text.startswith("\ufeff"):
         raise SettingsError(
             f"{where}: save it as UTF-8 without a byte order mark; systemd and honcho would lose line 1"
@@ -80,13 +80,17 @@ def values_in(text: str, where: str) -> dict[str, str]:
 
 
 def _check_other(where: str, line: str) -> None:
-    """Raises SettingsError for a line about another variable that some programs join with the next line."""
+    """Raise SettingsError for a line about another variable that some programs join with the next line."""
     if line.endswith("\\"):
         raise SettingsError(f"{where}: remove the backslash at its end; systemd would join the next line to it")
     if "\r" in line:
-        raise SettingsError(f"{where}: end each line with a line feed; a carriage return alone ends it only for some")
+        raise SettingsError(
+            f"{where}: end each line with a line feed; some programs do not accept a carriage return alone"
+        )
     if not line.lstrip().startswith(("#", ";")) and any(_is_open(pattern, line) for pattern in _QUOTES):
-        raise SettingsError(f"{where}: close the quotation mark; systemd and docker compose would read on behind it")
+        raise SettingsError(
+            f"{where}: close the quotation mark; systemd and docker compose would read on past the line"
+        )
 
 
 def field_values(given: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:

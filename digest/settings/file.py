@@ -10,9 +10,9 @@ from digest.settings.environment import quoted, values_in
 
 
 def filled_in(text: str, values: Mapping[str, str]) -> str:
-    """The text of a settings file with `values`, by variable, none of which it sets yet.
+    """Add `values`, by variable, to the text of a settings file that does not set them yet.
 
-    A value replaces the commented default of its variable, or follows at the end. Raises SettingsError for a value
+    A value replaces the commented default of its variable, or is added at the end. Raises SettingsError for a value
     that the file cannot hold.
     """
     for name, value in values.items():
@@ -23,19 +23,19 @@ def filled_in(text: str, values: Mapping[str, str]) -> str:
 
 
 def _held(name: str, value: str) -> str:
-    """`value` as the file holds it. Raises SettingsError for a value that no quotes can hold."""
+    """Quote `value` for the file. Raises SettingsError for a value that no quotes can hold."""
     written = quoted(value)
     _ = values_in(f"{name}={written}", name)
     return written
 
 
 def write_settings(path: Path, text: str, is_new: bool) -> None:
-    """Write a file that only its owner can read, or another text into one that exists. Raises OSError."""
+    """Write a new file that only its owner can read, or replace the text of an existing file. Raises OSError."""
     if is_new:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         return
-    path = path.resolve()  # not in the place of a link
+    path = path.resolve()  # does not replace a link
     state = path.stat()
     handle, part = tempfile.mkstemp(dir=path.parent)
     try:

@@ -89,10 +89,10 @@ class StorageSettings(BaseSettings):
     )
     replay_dir: Annotated[AtHome | None, EMPTY_IS_NONE] = Field(
         None,
-        description="Folder of the replay log: who unsubscribed and what was sent, which a restored backup does not know. Keep it on another disk than the database; docs/backup.md explains it. Empty: `replay` in the data folder.",
+        description="Folder of the replay log, which records who unsubscribed and what was sent since a backup. Keep it on a different disk from the database; see docs/backup.md. Empty: `replay` in the data folder.",
     )
     replay_days: int = Field(
-        35, ge=1, le=3650, description="Days that the replay log is kept: restore no backup that is older."
+        35, ge=1, le=3650, description="Days that the replay log is kept. Do not restore an older backup."
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
@@ -165,7 +165,7 @@ class ProcessSettings(BaseSettings):
         2,
         ge=1,
         le=64,
-        description="Processes of `digest worker`. Not set, `digest up` runs one, which is enough for 10,000 subscribers.",
+        description="Processes of `digest worker`. If this is not set, `digest up` runs one, which is enough for 10,000 subscribers.",
     )
     web_processes: int = Field(
         1, ge=1, le=64, description="Processes of `digest web`. Each keeps up to 60 MB of pages in memory."

@@ -53,11 +53,11 @@ class SenderSettings(BaseSettings):
     reply_to: str = Field("", description="Address for replies. Empty: the sender.")
     bounce_address: str = Field(
         "",
-        description="Envelope sender, which receives delivery failure reports. Each message gets its own, `bounces+TOKEN@example.org` for `bounces@example.org`, so the server of its domain has to accept whatever follows the plus. Empty: the address in `DIGEST_MAIL_FROM`, without a token.",
+        description="Envelope sender, which receives delivery failure reports. Each message gets its own, `bounces+TOKEN@example.org` for `bounces@example.org`, so its mail server has to accept any text after the plus. Empty: the address in `DIGEST_MAIL_FROM`, without a token.",
     )
     unsubscribe_address: str = Field(
         "",
-        description="Address to unsubscribe by email, in `List-Unsubscribe` after the web address; it gets a token in the same way. Set it only if email to it is taken in like that to `DIGEST_BOUNCE_ADDRESS`. Empty: the web address alone.",
+        description="Address for unsubscribing by email, in `List-Unsubscribe` after the URL; it gets a token in the same way. Set it only if email to it is processed like email to `DIGEST_BOUNCE_ADDRESS`. Empty: only the URL.",
     )
     dkim_keys: Annotated[dict[str, AtHome], NoDecode, _pairs("selector=file, separated by spaces")] = Field(
         {},
@@ -128,11 +128,11 @@ class SmtpSettings(BaseSettings):
     )
     smtp_ca_file: Annotated[AtHome | None, EMPTY_IS_NONE] = Field(
         None,
-        description="File with the certificate (PEM) of the authority that signed the mail server's, if it is one of your own; it is trusted in addition to those of this machine, for the mail server alone.",
+        description="File (PEM) with the certificate of your own authority, if it signed the mail server's certificate. It is trusted in addition to those of this machine, and only for the mail server.",
     )
     sending_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="IP addresses from which receivers get your email, such as `192.0.2.25 2001:db8::25`, for the checks of SPF and PTR by `digest doctor`. Empty: those of the mail server, unless a known provider runs it.",
+        description="IP addresses from which receivers get your email, such as `192.0.2.25 2001:db8::25`, for the SPF and PTR checks of `digest doctor`. Empty: those of the mail server, unless it belongs to a known provider.",
     )
     smtp_connections: int = Field(
         4,

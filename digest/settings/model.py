@@ -114,7 +114,7 @@ class Settings(
 
     @property
     def bounce_sources(self) -> "BounceSources":
-        """Where what bounces waits to be taken in."""
+        """The mailboxes with delivery reports."""
         from digest.bounces.intake.everywhere import BounceSources
         from digest.bounces.intake.imap import parse_mailbox
 
@@ -156,7 +156,7 @@ def read_settings() -> Settings:
 
 
 def settings_of(values: Mapping[str, str]) -> Settings:
-    """The settings with these values, by variable, in front of those of the environment. Raises SettingsError."""
+    """Return the settings with these values, by variable, which take precedence over the environment. Raises SettingsError."""
     try:
         return Settings(**field_values(values, Settings.model_fields))
     except ValidationError as error:
@@ -169,7 +169,7 @@ def unknown_variables() -> list[str]:
 
 
 def unknown_names(given: Iterable[str]) -> list[str]:
-    """The DIGEST_* variables among `given` that no setting has."""
+    """Return the DIGEST_* variables in `given` that are not settings."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {name + "_FILE" for name in known} | {CLOCK_FILE, FILE_VARIABLE, OPERATOR_VARIABLE}
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)

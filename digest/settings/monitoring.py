@@ -17,7 +17,7 @@ _SHORTEST = 16  # characters of a token
 
 
 def split_dns_server(text: str) -> tuple[str, int] | None:
-    """Address and port; None for anything else."""
+    """Parse an address and port; None for anything else."""
     try:
         return str(ip_address(text.strip("[]"))), 53
     except ValueError:
@@ -71,7 +71,7 @@ class MonitoringSettings(BaseSettings):
 
     dns_server: str = Field(
         "",
-        description="DNS server that `digest doctor` asks for your records, such as `9.9.9.9` or `[2620:fe::fe]:53`: one outside of your network sees them as receivers do. Empty: that of this machine.",
+        description="DNS server that `digest doctor` uses to look up your records, such as `9.9.9.9` or `[2620:fe::fe]:53`: a server outside your network sees them as receivers do. Empty: that of this machine.",
     )
 
     @field_validator("dns_server")

@@ -61,7 +61,7 @@ class RelayState:
         return cast(asyncio.Transport, client.transport), client.supports_extension("pipelining")
 
     async def open_client(self, seconds: float) -> SMTP:
-        """A client that is ready for MAIL. Raises NotConnected, as connect() does."""
+        """Open a client that is ready for MAIL. Raises NotConnected, like connect()."""
         self._opened += 1
         began = time.monotonic()
         self.open += 1
@@ -80,7 +80,7 @@ class RelayState:
         except BaseException as error:
             if client is not None:
                 if transport := cast(asyncio.Transport | None, client.transport):
-                    transport.abort()  # close() would wait for the end of TLS, and a probe's loop ends now
+                    transport.abort()  # close() would wait for the end of TLS, but a probe's loop ends now
                 client.close()
             self.open -= 1
             self._failed_at = time.monotonic()

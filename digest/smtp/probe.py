@@ -1,4 +1,4 @@
-"""Tests the connection, the login, a sender and a recipient at a mail server, without sending a message."""
+"""Tests a mail server's connection and login, a sender and a recipient, without sending a message."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ _LATER = "try again later"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The first problem and what to do about it, both empty if a message could have followed."""
+    """The first problem and its remedy, both empty if a message could be sent."""
 
     problem: str = ""
     remedy: str = ""
@@ -31,7 +31,7 @@ class Probe:
 
 
 def probe(relay: Relay, seconds: float, mail_from: str = "", rcpt_to: str = "") -> Probe:
-    """Connect and log in as a sender does, and name a sender and a recipient if they are given; never DATA.
+    """Connect and log in, then send MAIL FROM and RCPT TO for the sender and recipient if given, but never DATA.
 
     Takes up to `seconds` to connect, and as long again for the replies.
     """
@@ -57,7 +57,7 @@ async def _probe(relay: Relay, seconds: float, mail_from: str, rcpt_to: str) -> 
     finally:
         if transport := cast(asyncio.Transport | None, client.transport):
             transport.write(b"QUIT\r\n")
-            transport.abort()  # close() would wait for the end of TLS, and the loop ends now
+            transport.abort()  # close() would wait for the end of TLS, but the loop ends now
 
 
 async def _envelope(client: "SMTP", relay: Relay, mail_from: str, rcpt_to: str) -> Probe | None:
@@ -78,7 +78,7 @@ async def _envelope(client: "SMTP", relay: Relay, mail_from: str, rcpt_to: str) 
         text = f"{server} rejects the recipient {rcpt_to}: {refusal.code} {refusal.message}"
         return Probe(_on_one_line(text), remedy)
     except SMTPResponseException:
-        return None  # to RSET: the envelope was taken
+        return None  # reply to RSET: the envelope was accepted
     except (SMTPException, OSError) as error:
         return Probe(f"{server}: the connection ended at MAIL FROM or RCPT TO ({error})", _LATER)
     return None

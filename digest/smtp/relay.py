@@ -30,7 +30,7 @@ class Relay:
     password: str = field(default="", repr=False)
     weight: int = 1
     ehlo_name: str = ""  # empty: this machine's own
-    ca_file: Path | None = None  # authorities that are trusted for it, in addition to this machine's
+    ca_file: Path | None = None  # certificate authorities to trust for it, in addition to this machine's
 
     @property
     def is_local(self) -> bool:

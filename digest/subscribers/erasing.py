@@ -59,7 +59,7 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
 
 
 def _erase_reports(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Keep that messages failed, without the words of servers, which may name the recipient."""
+    """Keep the failures of messages without the servers' text, which may name the recipient."""
     connection.execute(update(bounces).where(which).values(subscriber_id=None, text="", reporter=""))
 
 

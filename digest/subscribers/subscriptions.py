@@ -146,7 +146,7 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
 
 
 def end(connection: Connection, subscriber_id: int, now: datetime, how: str, goodbye: bool = False) -> bool:
-    """As unsubscribe(), within a transaction."""
+    """Like unsubscribe(), within a transaction."""
     subscriber = store.by_id(connection, subscriber_id, lock=True)
     if subscriber is None:
         return False

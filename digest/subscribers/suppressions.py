@@ -27,9 +27,9 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionTerms:
-    """Where a suppression comes from and when it ends."""
+    """The source and end of a suppression."""
 
-    source: str = ""  # "smtp", "maildir", …; "" by a person
+    source: str = ""  # "smtp", "maildir", …; "" if a person did it
     expires_at: datetime | None = None
 
 

@@ -1,6 +1,6 @@
-"""Webhooks of email providers, which report bounces and complaints. Unsigned ones are refused, and change nothing.
+"""Webhooks of email providers about bounces and complaints. Unsigned webhooks are rejected and change nothing.
 
-2xx is answered once everything is stored; after any other answer the provider sends the webhook again.
+The answer is 2xx once everything is stored; after any other answer, the provider sends the webhook again.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ Read = Callable[[signatures.Headers, bytes, Settings], list[Report] | None]  # N
 
 @router.post("/bounces/{provider}", include_in_schema=False)
 async def receive(request: Request, site: TheSite, provider: str) -> Response:
-    """Take in the webhook of a provider. 404 if its secret is not set, 403 without its signature."""
+    """Process the webhook of a provider. 404 if its secret is not set, 403 without a valid signature."""
     configured = _is_configured(provider, site.settings)
     if not configured:
         raise HTTPException(404)
@@ -91,7 +91,7 @@ def _mailgun(_headers: signatures.Headers, body: bytes, settings: Settings) -> l
 
 
 def _generic(headers: signatures.Headers, body: bytes, settings: Settings) -> list[Report] | None:
-    """JSON with the fields of a report, or a whole message as message/rfc822."""
+    """Read JSON with the fields of a report, or a whole message as message/rfc822."""
     if not signatures.is_standard(headers, body, settings.bounce_webhook_secret.get_secret_value(), clock.now()):
         return None
     is_message = headers.get("content-type", "").startswith("message/rfc822")
@@ -112,7 +112,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def fetch(url: str, keep: bool = True) -> bytes:
-    """Get an address of SNS, without following redirects. Raises OSError."""
+    """Fetch a URL of SNS, without following redirects. Raises OSError."""
     if keep and url in _certificates:
         return _certificates[url]
     try:

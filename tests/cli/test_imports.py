@@ -99,7 +99,7 @@ def test_a_list_is_read_whatever_program_wrote_it(imported, content):
     [
         (b"PK\x03\x04\0\0", "save it as CSV"),
         ("email\n" + '"' + "x" * 200_000, "quotation mark"),
-        ('email,name\nada@example.com,"Ada\nben@example.com,Ben', "a quotation mark is never closed; look at 'Ada'"),
+        ('email,name\nada@example.com,"Ada\nben@example.com,Ben', "a quotation mark is never closed; check 'Ada'"),
         ('[{"email": "ada@example.com"}, {"em', "export it again, or save it as CSV"),
         ('[{"who": "ada@example.com"}]', 'without addresses; call each "email"'),
     ],
@@ -145,7 +145,7 @@ def test_who_was_disabled_or_blocked_in_listmonk_stays_out_and_unread_columns_ar
     gone = {"off@example.com": "unsubscribed", "block@example.com": "unsubscribed"}
     assert stored == ADA_CONFIRMED | gone
     assert suppressed(run) == ["operator"]
-    assert "Columns that are not read: uuid, name, attributes, updated_at." in done.stderr
+    assert "Ignored columns: uuid, name, attributes, updated_at." in done.stderr
     assert "1 signed up, 0 already there, 2 left, 0 invalid." in done.stderr
 
 

@@ -50,7 +50,7 @@ def test_a_message_that_cannot_be_stored_is_to_be_sent_again() -> None:
     def take(_message: bytes, _recipient: str) -> None:
         raise OSError("the database is away")
 
-    with lmtp(take) as client, pytest.raises(smtplib.SMTPDataError, match=r"4\.3\.0 not taken in: OSError"):
+    with lmtp(take) as client, pytest.raises(smtplib.SMTPDataError, match=r"4\.3\.0 not processed: OSError"):
         client.sendmail("", "bounces@example.org", b"Subject: x\r\n\r\ny\r\n")
 
 

@@ -61,7 +61,7 @@ def test_a_first_run_sends_one_email_and_a_second_says_that_it_was_sent(once, sm
     assert first.stderr == "Reading huggingface …\n"
     again = once(at=MORNING + timedelta(hours=3))
     assert again.returncode == 0
-    assert "was sent before; nothing is sent twice" in again.stdout
+    assert "was already sent, so nothing was sent" in again.stdout
     assert len(smtp_server.taken_for(ADA)) == 1
 
 

@@ -1,4 +1,4 @@
-"""Reads DMARC aggregate reports and TLS reports out of messages: pure, and bounded on hostile input."""
+"""Reads DMARC aggregate reports and TLS reports from messages. Pure, with bounded work on hostile input."""
 
 import json
 import zipfile
@@ -22,7 +22,7 @@ from digest.bounces.reading.opened import MAX_MESSAGE
 
 MAX_UNPACKED = 10_000_000
 _MAX_ROWS = 20_000
-_MAX_DETAILS = 50  # sources or causes kept of a report
+_MAX_DETAILS = 50  # sources or causes kept from one report
 _NOT_A_REPORT = (
     *(ParseError, DefusedXmlException, ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError),
     RecursionError,
@@ -37,7 +37,7 @@ class DomainReportKind(StrEnum):
 
 @dataclass(frozen=True)
 class DomainSummary:
-    """Messages (DMARC) or connections (TLS) of a domain in a period, as one receiver counted them."""
+    """Messages (DMARC) or connections (TLS) of a domain in a period, as counted by one receiver."""
 
     kind: DomainReportKind
     reporter: str
@@ -51,7 +51,7 @@ class DomainSummary:
 
 
 def domain_summaries(message: bytes) -> list[DomainSummary]:
-    """Those attached to a message; empty for anything else."""
+    """Return the summaries attached to a message; an empty list for anything else."""
     beginning = message[:20_000].lower()
     if not any(mark in beginning for mark in (b"report domain", b"dmarc", b"tlsrpt", b"report-id")):
         return []
@@ -59,7 +59,7 @@ def domain_summaries(message: bytes) -> list[DomainSummary]:
 
 
 def _attached(message: bytes) -> Iterator[bytes]:
-    """The attached files, unpacked."""
+    """Yield the attached files, unpacked."""
     try:
         parts = list(BytesParser(policy=compat32).parsebytes(message).walk())[:20]
     except (MessageError, ValueError, LookupError, RecursionError):
@@ -72,7 +72,7 @@ def _attached(message: bytes) -> Iterator[bytes]:
 
 
 def _unpacked(content: bytes) -> bytes:
-    """The file itself, or the first one in a zip or gzip; empty if it is damaged or too large."""
+    """Return the file, or the first file in a zip or gzip archive; empty if it is damaged or too large."""
     try:
         if content.startswith(b"PK"):
             with zipfile.ZipFile(BytesIO(content)) as archive, archive.open(archive.infolist()[0]) as file:
@@ -94,7 +94,7 @@ def _summaries(content: bytes) -> list[DomainSummary]:
 def _dmarc(content: bytes) -> DomainSummary:
     root = fromstring(content, forbid_dtd=True)
     for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]  # some name a namespace
+        element.tag = element.tag.rpartition("}")[2]  # some elements have a namespace
     passed, failures = 0, Counter[str]()
     for row in root.findall("record/row")[:_MAX_ROWS]:
         count = int(_text(row, "count"))

@@ -1,4 +1,4 @@
-"""Stores reports about our domain, each once."""
+"""Stores reports about the sender's domain, each of them once."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +18,7 @@ def store(connection: Connection, summaries: Sequence[DomainSummary], now: datet
 
 
 def newest(connection: Connection, domain: str, limit: int) -> list[DomainSummary]:
-    """The newest by the end of their period, of a domain or, for "", of all."""
+    """Return the newest reports, by the end of their period, of one domain, or of all domains for ""."""
     columns = [column for column in domain_reports.c if column.name not in ("id", "taken_in_at")]
     query = select(*columns).order_by(domain_reports.c.ends_at.desc(), domain_reports.c.id.desc()).limit(limit)
     if domain:

@@ -1,1 +1,1 @@
-"""The ways in: messages and payloads from folders, servers, a pipe and providers, each kept until it is taken in."""
+"""Intake of reports from folders, servers, a pipe and providers. A report is kept there until it is stored here."""

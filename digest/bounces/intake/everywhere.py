@@ -1,4 +1,4 @@
-"""All mailboxes of an installation in turn."""
+"""Reads all mailboxes of an installation in turn."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from digest.bounces.intake.taking import Taker
 
 @dataclass(frozen=True)
 class BounceSources:
-    """The mailboxes that are read; false if there are none."""
+    """The mailboxes to read; false if there are none."""
 
     maildir: Path | None = None
     mailbox: ImapAccount | None = None
@@ -21,7 +21,7 @@ class BounceSources:
 
 
 def take_everywhere(sources: BounceSources, taker: Taker) -> int:
-    """Take in what waits. Returns how many messages. Raises OSError if a mailbox cannot be used."""
+    """Process the waiting messages and return their number. Raises OSError if a mailbox cannot be used."""
     done = 0
     if sources.maildir:
         done += take_from_maildir(sources.maildir, lambda message: taker.message(message, "maildir"))
@@ -31,6 +31,6 @@ def take_everywhere(sources: BounceSources, taker: Taker) -> int:
 
 
 def waiting(sources: BounceSources) -> int:
-    """Number of messages that wait. Raises OSError if a mailbox cannot be used."""
+    """Return the number of waiting messages. Raises OSError if a mailbox cannot be used."""
     in_maildir = len(list((sources.maildir / "new").iterdir())) if sources.maildir else 0
     return in_maildir + (count_unseen(sources.mailbox) if sources.mailbox else 0)

@@ -1,4 +1,4 @@
-"""Messages in files: one message, an mbox, a Maildir, or a folder of messages."""
+"""Reads messages from files: a single message, an mbox, a Maildir, or a folder of messages."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _FROM_LINE = re.compile(rb"From (?:\S+ +)?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][
 
 
 def messages_at(path: Path) -> Iterator[bytes]:
-    """The messages of a file or folder, each as far as it is read. Raises OSError."""
+    """Yield the messages of a file or folder, each up to the size limit. Raises OSError."""
     if path.is_dir():
         for file in _files_of(path):
             yield from messages_at(file)
@@ -21,7 +21,7 @@ def messages_at(path: Path) -> Iterator[bytes]:
 
 
 def messages_in(stream: BinaryIO) -> Iterator[bytes]:
-    """The message of a stream, or those of an mbox."""
+    """Yield the message in a stream, or the messages of an mbox."""
     first = stream.readline(MAX_BYTES)
     if not _FROM_LINE.match(first):
         yield (first + stream.read(MAX_BYTES))[:MAX_BYTES]

@@ -1,4 +1,4 @@
-"""A mailbox that is read by IMAP over TLS: a message is marked as seen, or moved, once it is taken in."""
+"""Reads a mailbox by IMAP over TLS. Each message is marked as seen, or moved, once it is processed."""
 
 import imaplib
 import ssl
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from digest.bounces.reading.opened import MAX_MESSAGE
 from digest.database.engine import DATABASE_AWAY
 
-_SECONDS = 30.0  # for each answer of the server
+_SECONDS = 30.0  # for each reply of the server
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class ImapAccount:
     user: str
     password: str
     folder: str
-    is_plain: bool = False  # without TLS: on this machine only
+    is_plain: bool = False  # without TLS, for this machine only
 
 
 def parse_mailbox(url: str) -> ImapAccount:
-    """Raises ValueError for any other address."""
+    """Parse the URL of a mailbox. Raises ValueError."""
     parts = urlsplit(url)
     is_plain = parts.scheme == "imap"
     if parts.scheme not in ("imap", "imaps") or not (parts.hostname and parts.username and parts.password):
@@ -46,7 +46,7 @@ def take_from_imap(
     most: int = 1000,
     tls: ssl.SSLContext | None = None,
 ) -> int:
-    """Take in the unseen messages, each marked as seen or moved afterwards. Returns how many.
+    """Process the unseen messages, then mark each as seen or move it. Returns how many.
 
     A message for which `take` raises stays unseen. Raises OSError if the server cannot be used.
     """
@@ -58,7 +58,7 @@ def take_from_imap(
                 take(message)
             except DATABASE_AWAY:
                 raise
-            except Exception as raised:  # noqa: BLE001 - one message must not keep back those after it
+            except Exception as raised:  # noqa: BLE001 - one message must not hold up the ones after it
                 problem = raised
                 continue
             _put_away(server, number, move_to)
@@ -69,7 +69,7 @@ def take_from_imap(
 
 
 def count_unseen(mailbox: ImapAccount, tls: ssl.SSLContext | None = None) -> int:
-    """Number of unseen messages. Raises OSError if the server cannot be used."""
+    """Return the number of unseen messages. Raises OSError if the server cannot be used."""
     with _opened(mailbox, tls) as server:
         return len(_unseen(server))
 
@@ -99,7 +99,7 @@ def _unseen(server: imaplib.IMAP4) -> list[str]:
 
 
 def _fetched(server: imaplib.IMAP4, number: str) -> bytes:
-    """The beginning of a message; BODY.PEEK leaves it unseen."""
+    """Fetch the beginning of a message; BODY.PEEK leaves it unseen."""
     parts = _checked(server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_MESSAGE}>)"))
     return next((part[1] for part in parts if isinstance(part, tuple)), b"")
 

@@ -1,4 +1,4 @@
-"""Takes in what came back: each report in a transaction of its own, so that a way in may let go of it afterwards."""
+"""Processes messages: each report in a separate transaction, so that its source may then delete the message."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from digest.database.engine import transaction
 
 @dataclass(frozen=True)
 class Taker:
-    """The one entry of all ways in. `keys` sign tokens, newest first."""
+    """Processes messages from every source. `keys` sign tokens, newest first."""
 
     engine: Engine
     keys: tuple[bytes, ...]
     now: Callable[[], datetime]
 
     def message(self, message: bytes, way: str, return_path: str | None = None) -> list[Acceptance]:
-        """Take in a message; what raises leaves it to be taken in again. `return_path`: its envelope recipient."""
+        """Process a message; if this raises, try again later. `return_path`: the envelope recipient of the message."""
         if summaries := domain_summaries(message):
             with transaction(self.engine) as connection:
                 store(connection, summaries, self.now())

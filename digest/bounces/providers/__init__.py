@@ -1,1 +1,1 @@
-"""Webhooks of email providers: their signatures, and what their payloads say."""
+"""Webhooks of email providers: their signatures and payloads."""

@@ -20,7 +20,7 @@ _POSTMARK_NONE = (
 
 
 def postmark_reports(payload: object) -> list[Report]:
-    """Of a bounce or a spam complaint."""
+    """Reports in the webhook of a bounce or a spam complaint."""
     event = mapping(payload)
     kind = text(event.get("Type")) or ""
     details = text(event.get("Details")) or text(event.get("Description")) or ""
@@ -38,7 +38,7 @@ def postmark_reports(payload: object) -> list[Report]:
 
 
 def sendgrid_reports(payload: object) -> list[Report]:
-    """Of a list of events; those on opened or delivered messages are left out."""
+    """Reports in a list of events; those about opened or delivered messages are left out."""
     reports = []
     for event in map(mapping, sequence(payload)):
         name, reason = event.get("event"), text(event.get("reason")) or text(event.get("response")) or ""
@@ -60,7 +60,7 @@ def sendgrid_reports(payload: object) -> list[Report]:
 
 
 def mailgun_reports(payload: object) -> list[Report]:
-    """Of a failure or a complaint."""
+    """Reports in the webhook of a failure or a complaint."""
     event = mapping(mapping(payload).get("event-data"))
     said = mapping(event.get("delivery-status"))
     reason = " ".join(
@@ -84,7 +84,7 @@ def mailgun_reports(payload: object) -> list[Report]:
 
 
 def generic_reports(payload: object) -> list[Report]:
-    """Of a program of the operator's own: one object or a list, with the fields of a report."""
+    """Reports in the webhook of an operator's program: an object, or a list of objects, with the fields of a report."""
     events = payload if isinstance(payload, list) else [payload]
     return [report for event in sequence(events) if (report := _generic(mapping(event)))]
 
@@ -102,7 +102,7 @@ def _generic(event: Mapping[str, Any]) -> Report | None:
 
 
 def _instant(value: object) -> datetime | None:
-    """Of seconds since 1970 or a time in ISO 8601 with its zone."""
+    """Parse seconds since 1970, or a time in ISO 8601 with its zone."""
     try:
         if isinstance(value, str) and not value.isdecimal():
             at = datetime.fromisoformat(value)

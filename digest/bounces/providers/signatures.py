@@ -1,4 +1,4 @@
-"""Checks that a webhook was sent by its provider. Pure; each comparison takes the same time whatever differs."""
+"""Checks that a webhook was sent by its provider. Pure; comparisons take constant time."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-# Providers repeat a webhook, with its first signature, for up to two days; taking it in twice changes nothing.
+# Providers repeat a webhook, with its first signature, for up to two days; processing it twice changes nothing.
 _OLDEST = timedelta(days=3)
 _AHEAD = timedelta(minutes=10)
 
@@ -19,7 +19,7 @@ Headers = Mapping[str, str]  # names in lower case
 
 
 def is_postmark(headers: Headers, secret: str) -> bool:
-    """Postmark signs nothing: it sends the password that its webhook's address was given, as basic authentication."""
+    """Postmark does not sign: it sends the password in the webhook's URL, as basic authentication."""
     kind, _, encoded = headers.get("authorization", "").partition(" ")
     try:
         password = base64.b64decode(encoded, validate=True).partition(b":")[2]
@@ -29,7 +29,7 @@ def is_postmark(headers: Headers, secret: str) -> bool:
 
 
 def is_sendgrid(headers: Headers, body: bytes, public_key: str, now: datetime) -> bool:
-    """ECDSA over the time and the body; the public key is base64, as SendGrid shows it."""
+    """Check ECDSA over the time and the body; the public key is base64, as shown by SendGrid."""
     stamp = headers.get("x-twilio-email-event-webhook-timestamp", "")
     try:
         signature = base64.b64decode(headers.get("x-twilio-email-event-webhook-signature", ""), validate=True)
@@ -43,7 +43,7 @@ def is_sendgrid(headers: Headers, body: bytes, public_key: str, now: datetime) -
 
 
 def is_mailgun(body: bytes, signing_key: str, now: datetime) -> bool:
-    """HMAC-SHA256 over the time and a token, both in the body."""
+    """Check HMAC-SHA256 over the time and a token, both in the body."""
     try:
         signature = json.loads(body)["signature"]
         stamp, token, digest = (str(signature[name]) for name in ("timestamp", "token", "signature"))
@@ -54,13 +54,13 @@ def is_mailgun(body: bytes, signing_key: str, now: datetime) -> bool:
 
 
 def is_standard(headers: Headers, body: bytes, secret: str, now: datetime) -> bool:
-    """By standardwebhooks.com: an HMAC over id, time and body, whatever the body is."""
+    """Check the HMAC of standardwebhooks.com over id, time and body."""
     stamp = headers.get("webhook-timestamp", "")
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = b".".join((headers.get("webhook-id", "").encode(), stamp.encode(), body))
     expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
     given = headers.get("webhook-signature", "").encode().split()[:10]
-    is_given = any([hmac.compare_digest(expected, signature) for signature in given])  # noqa: C419 - all, always
+    is_given = any([hmac.compare_digest(expected, signature) for signature in given])  # noqa: C419 - always compare all of them
     return is_given and _is_recent(stamp, now)
 
 

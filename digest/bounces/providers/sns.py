@@ -1,4 +1,4 @@
-"""Notifications of Amazon SNS, by which SES reports: their signature, and the confirmation of a subscription."""
+"""Notifications of Amazon SNS, which carry the reports of SES: signatures, and confirming a subscription."""
 
 import base64
 import re
@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-Fetch = Callable[[str], bytes]  # gets an address by HTTPS; raises OSError
+Fetch = Callable[[str], bytes]  # fetches a URL by HTTPS; raises OSError
 
 _HOST = re.compile(r"sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:\.cn)?")
 _SIGNED = {
@@ -24,7 +24,7 @@ Fields = Mapping[str, object]
 
 
 def is_of_amazon(url: str) -> bool:
-    """True for an HTTPS address of SNS itself; a certificate from anywhere else proves nothing."""
+    """True for an HTTPS URL of SNS itself; a certificate from anywhere else proves nothing."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" and parts.port in (None, 443) and parts.netloc == _host(parts.hostname)
@@ -37,7 +37,7 @@ def _host(name: str | None) -> str | None:
 
 
 def is_signed(fields: Fields, topics: tuple[str, ...], fetch: Fetch, now: datetime) -> bool:
-    """True if SNS sent it, for one of these topics. Raises OSError if the certificate cannot be fetched."""
+    """True if SNS signed it for one of these topics. Raises OSError if the certificate cannot be fetched."""
     names = _SIGNED.get(str(fields.get("Type")))
     url = str(fields.get("SigningCertURL"))
     if names is None or fields.get("TopicArn") not in topics or not is_of_amazon(url) or not url.endswith(".pem"):
@@ -57,6 +57,6 @@ def is_signed(fields: Fields, topics: tuple[str, ...], fetch: Fetch, now: dateti
 
 
 def confirmation_url(fields: Fields) -> str | None:
-    """The address that confirms a signed SubscriptionConfirmation; None for anything else."""
+    """Return the URL that confirms a signed SubscriptionConfirmation; None for anything else."""
     url = str(fields.get("SubscribeURL"))
     return url if fields.get("Type") == "SubscriptionConfirmation" and is_of_amazon(url) else None

@@ -7,11 +7,11 @@ class Cause(StrEnum):
     USER_UNKNOWN = "user unknown"
     HOST_UNKNOWN = "host unknown"
     MOVED = "moved"
-    NO_MAIL = "takes no mail"
-    HIDDEN = "refused without a reason"  # "user unknown" after DATA: some filters answer so
+    NO_MAIL = "accepts no email"
+    HIDDEN = "refused without a reason"  # "user unknown" after DATA, which some filters reply
     MAILBOX_FULL = "mailbox full"
     DISABLED = "account disabled"
-    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, TLS, reverse name
+    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, TLS, reverse DNS
     REPUTATION = "reputation"
     CONTENT = "content"
     RATE = "too many messages"

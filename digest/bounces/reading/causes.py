@@ -1,4 +1,4 @@
-"""Finds the cause of a refusal, by its enhanced code, its words and the SMTP command that was refused."""
+"""Finds the cause of a refusal, from its enhanced code, its wording and the SMTP command that was refused."""
 
 import re
 
@@ -9,7 +9,7 @@ from digest.bounces.reading.phrases import ADDRESS, EXPLICIT, PASSING, SUPPOSED,
 
 _PASSING, _ADDRESS, _TRANSPORT = compiled(PASSING), compiled(ADDRESS), compiled(TRANSPORT)
 
-_BY_CODE = {  # RFC 3463, and one of Microsoft
+_BY_CODE = {  # RFC 3463, and one code of Microsoft
     "1.0": Cause.USER_UNKNOWN,
     "1.1": Cause.USER_UNKNOWN,
     "1.2": Cause.HOST_UNKNOWN,
@@ -27,7 +27,7 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
 }
 _BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
 _TAKES_NO_MAIL = ("521", "556")  # RFC 7504
-_NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejected"
+_NO_SUCH_ADDRESS = "542"  # Symantec's gateways: "542 ann@example.org Rejected"
 _RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 
@@ -39,7 +39,7 @@ _LINK, _MAIL_ADDRESS, _NUMBER = (
 _HOST = r"(?<![\w.])[\w-]{1,63}(?:\.[\w-]{1,63}){2,9}(?!\w)"
 _NOT_PROSE = re.compile(f"{_LINK}|{_MAIL_ADDRESS}|{_HOST}|{_NUMBER}")
 _SPACES = re.compile(r"[\s*_>|<\"]+")
-# Outlook.com's answers for an address that does not exist, which other servers give for much else.
+# Outlook.com's replies for an address that does not exist. Other servers use them for other reasons.
 _OUTLOOK = re.compile(r"recipient address rejected: access denied|requested action not taken: mailbox unavailable")
 
 
@@ -49,12 +49,12 @@ _PLAINLY_UNKNOWN = re.compile(
 
 
 def prose(diagnostic: str) -> str:
-    """The words of a diagnostic, in lower case, without addresses, links and host names."""
+    """Return the prose of a diagnostic, in lower case, without addresses, links and host names."""
     return _SPACES.sub(" ", _NOT_PROSE.sub(" x ", diagnostic[:2000])).lower()
 
 
 def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
-    """The cause of a refusal; `context` is the rest of the notice, which may show the SMTP command."""
+    """Return the cause of a refusal; `context` is the rest of the notice, which may show the SMTP command."""
     words, exact = prose(diagnostic), status in _OF_ADDRESS
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
     if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(words):
@@ -80,7 +80,7 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
 
 
 def _of_address(address: Cause, exact: bool, status: str | None, diagnostic: str, context: str) -> Cause:
-    """The same, unless the sender was refused, or the whole message with the words for an unknown user."""
+    """Return `address`, unless the sender or the whole message was refused, with the wording for an unknown user."""
     if exact or EXPLICIT.search(prose(diagnostic)):
         return address
     command = refused(diagnostic, context)
@@ -95,7 +95,7 @@ def _of_address(address: Cause, exact: bool, status: str | None, diagnostic: str
 
 
 def by_code(status: str | None) -> Cause:
-    """The cause that an enhanced code stands for."""
+    """Return the cause of an enhanced code."""
     if not status:
         return Cause.UNKNOWN
     _, subject, detail = status.split(".", 2)

@@ -1,11 +1,11 @@
-"""Finds the SMTP command that was refused, if a notice shows it."""
+"""Finds the refused SMTP command, if a notice shows it."""
 
 import re
 from enum import StrEnum
 
 
 class SmtpCommand(StrEnum):
-    SENDER = "MAIL FROM"  # or before: the connection, the greeting
+    SENDER = "MAIL FROM"  # or earlier: the connection, the greeting
     RECIPIENT = "RCPT TO"
     CONTENT = "DATA"
     UNSHOWN = ""
@@ -43,7 +43,7 @@ _GROUPS = {"sender": SmtpCommand.SENDER, "recipient": SmtpCommand.RECIPIENT, "co
 
 
 def refused(diagnostic: str, context: str = "") -> SmtpCommand:
-    """The command that the diagnostic names, else the last one that the context shows before its reply."""
+    """Return the command named in the diagnostic, or else the last command before its reply in the context."""
     for text in (diagnostic, context):
         if match := _REPLIED.search(text):
             return _BEGIN.get(match[1].lower(), SmtpCommand.SENDER)
@@ -53,7 +53,7 @@ def refused(diagnostic: str, context: str = "") -> SmtpCommand:
 
 
 def _reply_at(text: str) -> int:
-    """Position of the refusal: after "<<<" in a transcript, else the first reply code of its kind."""
+    """Return the position of the refusal: after "<<<" in a transcript, or else the first such reply code."""
     match = re.search(r"(?m)^[ \t]*<<< *5\d\d\b", text) or re.search(r"(?m)(?:^|:|said:?|;)\s*5\d\d\b", text)
     return match.start() if match else 0
 

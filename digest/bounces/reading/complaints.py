@@ -5,12 +5,12 @@ from digest.bounces.reading.opened import MAX_PARTS, OpenedMessage
 from digest.bounces.reading.quoting import Quoted
 from digest.bounces.report import Report, ReportKind
 
-# These are about the sender's set-up (RFC 6591) or take a complaint back; no recipient complained.
+# These are about the sender's setup (RFC 6591) or withdraw a complaint; no recipient complained.
 _NO_COMPLAINT = ("not-spam", "dmarc", "auth-failure", "dkim")
 
 
 def complaints(message: OpenedMessage, original: Quoted) -> list[Report]:
-    """One for each recipient that a feedback report names; empty for anything else."""
+    """Return a report for each recipient in a feedback report; an empty list for anything else."""
     texts = message.of_kind("message/feedback-report")
     fields = {name: value for text in texts for block in blocks(text) for name, value in block.items()}
     if not fields:
@@ -40,7 +40,7 @@ def _recipients(text: str) -> list[str]:
 
 
 def _of_hotmail(message: OpenedMessage, original: Quoted) -> list[Report]:
-    """Outlook.com's junk reports: the message attached under headers of its own, without a feedback report."""
+    """Read a junk report of Outlook.com: the message is attached under new headers, without a feedback report."""
     for part in list(message.parsed.walk())[:MAX_PARTS]:
         if part is not message.parsed and (recipient := address(str(part.get("X-HmXmrOriginalRecipient", "")))):
             return [Report(ReportKind.COMPLAINT, recipient=recipient, token=original.token, reporter="Outlook.com")]

@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464), also where their fields are in a part of another type."""
+"""Reads delivery status notifications (RFC 3464), even if their fields are in a part of another type."""
 
 import re
 
@@ -12,7 +12,7 @@ _ACTIONS = ("failed", "delayed", "delivered", "relayed", "expanded")
 
 
 def delivery_reports(message: OpenedMessage, notice: str) -> list[Report]:
-    """One for each recipient of each status part; empty if the message has no such fields."""
+    """Return a report for each recipient of each status part; an empty list without such fields."""
     texts = message.of_kind("message/delivery-status")
     reports = _read(texts, notice)
     if reports:

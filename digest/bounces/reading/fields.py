@@ -1,4 +1,4 @@
-"""Blocks of "Name: value" lines as RFC 3464 and RFC 5965 use them."""
+"""Reads blocks of "Name: value" lines, as in RFC 3464 and RFC 5965."""
 
 import re
 
@@ -9,11 +9,11 @@ _ADDRESS = re.compile(r"[^\s<>@,;:\"'()\[\]]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9._-]
 _QUOTED = re.compile(r'"[^"@\n]{1,64}"@[A-Za-z0-9][A-Za-z0-9._-]{0,250}')
 _REFUSED = re.compile(r"(?:<<< ?)?(5\d\d)[ -]")
 
-Block = dict[str, str]  # names in lower case; of a repeated field the first value
+Block = dict[str, str]  # names in lower case; the first value of a repeated field
 
 
 def blocks(text: str) -> list[Block]:
-    """Each group of field lines that an empty line ends."""
+    """Return the groups of field lines, separated by empty lines."""
     done: list[Block] = []
     block: Block = {}
     name = ""
@@ -38,25 +38,25 @@ def blocks(text: str) -> list[Block]:
 
 
 def address(value: str) -> str | None:
-    """The address in a field such as "rfc822; ann@example.org" or "<ann@example.org>"."""
+    """Return the address in a field such as "rfc822; ann@example.org" or "<ann@example.org>"."""
     value = value[:1000].split(";", 1)[-1] if ";" in value[:40] else value[:1000]
     match = _ADDRESS.search(value) or _QUOTED.search(value)
     return match[0].strip(".") if match else None
 
 
 def addresses(text: str) -> list[str]:
-    """All addresses in a text, in order, without repetition."""
+    """Return all addresses in a text, in order, without repetition."""
     return list(dict.fromkeys(match[0].strip(".") for match in _ADDRESS.finditer(text)))
 
 
 def first_address(text: str) -> int:
-    """Position after the first address; the end of a text without addresses."""
+    """Return the position after the first address, or the end of a text without addresses."""
     match = _ADDRESS.search(text)
     return match.end() if match else len(text)
 
 
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
-    """The part of a notice from this address on, up to the next of the recipients."""
+    """Return the part of a notice from this address to the next recipient."""
     lower, named = notice.lower(), recipient.lower()
     leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
     start = leading.start() if leading else lower.find(named)
@@ -70,7 +70,7 @@ def about(notice: str, recipient: str, recipients: list[str]) -> str:
 
 
 def refusal(words: str) -> str:
-    """Of a transcript with several replies the first that refuses, with its continuation; else all of it."""
+    """Return the first refusal in a transcript of several replies, with its continuation; otherwise the whole text."""
     lines = words.splitlines()
     first = next((number for number, line in enumerate(lines) if _REFUSED.match(line)), None)
     if first is None or not any(_REFUSED.match(line) for line in lines[first + 1 :]):

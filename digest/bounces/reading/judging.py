@@ -1,4 +1,4 @@
-"""Hard, soft or none, from the action, the codes and the words of a report."""
+"""Decides between hard, soft and none, from the action, the codes and the text of a report."""
 
 from digest.bounces.reading import causes, codes
 from digest.bounces.reading.cause import LASTING, Cause
@@ -8,7 +8,7 @@ _DELIVERED = ("delivered", "relayed", "expanded")
 
 
 def judge(action: str, status: str | None, diagnostic: str, context: str = "") -> tuple[ReportKind, str | None]:
-    """Kind and best enhanced code of a failure or delay, as RFC 3464 describes it or as a notice tells it."""
+    """Return the kind and the most exact enhanced code of a failure or delay in a report or notice."""
     action = action.lower()
     best = best_status(status, diagnostic)
     if action.startswith(_DELIVERED) or (
@@ -25,7 +25,7 @@ def judge(action: str, status: str | None, diagnostic: str, context: str = "") -
 
 
 def best_status(status: str | None, diagnostic: str) -> str | None:
-    """The more exact code of two: of the server that reports, and in the words of the one that refused."""
+    """Return the more exact of two codes: the reporting server's, and that in the refusing server's reply."""
     inner = codes.enhanced(diagnostic)
     if status and inner and inner.startswith("2."):
         return status
@@ -38,5 +38,5 @@ def _temporary(status: str | None, diagnostic: str) -> bool:
 
 
 def may_last(diagnostic: str) -> bool:
-    """False if its words name a cause other than the address."""
+    """False if the diagnostic names a cause other than the address."""
     return causes.cause(codes.enhanced(diagnostic), diagnostic, "RCPT TO") in (*LASTING, Cause.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Reads failure notices in plain words, without standard fields."""
+"""Reads failure notices in prose, without standard fields."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ from digest.bounces.report import Report
 
 MAX_RECIPIENTS = 100
 
-logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs each of its detectors, for each message
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs every detector for every message
 
 _DAEMON = re.compile(
     r"mailer-?daemon|postmaster|mail.?delivery|mail.?system|mdaemon|(?:^|<)>?$|@bounce|delivery sub", re.IGNORECASE
@@ -56,7 +56,7 @@ _DELAY = re.compile(
 
 
 def is_notice(message: OpenedMessage, notice: str) -> bool:
-    """True if a mail server wrote it about a message, by its sender, subject, headers and words."""
+    """True for a notice about a message, judged by its sender, subject, headers and wording."""
     if message.parsed.get("X-Failed-Recipients"):
         return True
     subject, sender = message.header("Subject"), message.header("From")
@@ -75,7 +75,7 @@ def _is_report(message: OpenedMessage) -> bool:
 
 
 def notice_reports(message: OpenedMessage, notice: str, original: Quoted) -> list[Report]:
-    """One for each address that the notice says was not reached."""
+    """Return a report for each address that was not reached."""
     delayed, permanent = _flufl(message, notice)
     headers = ("To", "From", "Reply-To", "Return-Path", "Sender")
     ours = [*original.senders, *(found for name in headers for found in addresses(message.header(name)))]
@@ -106,14 +106,14 @@ def notice_reports(message: OpenedMessage, notice: str, original: Quoted) -> lis
 
 
 def _context(notice: str, recipient: str, recipients: list[str]) -> str:
-    """The whole notice, or where it has several recipients the lines that name this one, such as RCPT TO."""
+    """Return the lines that name this address, such as RCPT TO; the whole notice if it has only one recipient."""
     if len(recipients) == 1:
         return notice
     return "\n".join(line for line in notice.splitlines() if recipient.lower() in line.lower())
 
 
 def _as_sent(recipients: list[str], notice: str) -> list[str]:
-    """The addresses that we wrote to, for those to which an alias or a list has led from there."""
+    """Map the addresses that an alias or a list led to back to those that the message was sent to."""
     origin = {address(match[1]): address(match[2]) for match in _EXPANDED.finditer(notice)}
     return list(dict.fromkeys(origin.get(recipient) or recipient for recipient in recipients))
 
@@ -121,7 +121,7 @@ def _as_sent(recipients: list[str], notice: str) -> list[str]:
 def _flufl(message: OpenedMessage, notice: str) -> tuple[list[str], list[str]]:
     try:
         delayed, permanent = all_failures(message_from_string(short(message.raw.decode("latin-1"))))
-    except Exception:  # noqa: BLE001 - it reads what strangers wrote, and has no list of what it may raise
+    except Exception:  # noqa: BLE001 - it parses hostile input, and may raise anything
         return [], []
     return _texts(delayed, notice), _texts(permanent, notice)
 
@@ -131,14 +131,14 @@ def _without(own: set[str], found: list[str]) -> list[str]:
 
 
 def _texts(found: Iterable[bytes | str], notice: str) -> list[str]:
-    """Those that the notice itself names, if it names any: the quoted original has addresses as well."""
+    """Return the texts to search: the notice itself if it has any address, because the quoted original has some too."""
     values = [value.decode("ascii", "replace") if isinstance(value, bytes) else value for value in found]
     named = sorted(text for value in values if (text := address(value)))
     return [value for value in named if value.lower() in notice.lower()] or named
 
 
 def _leading(notice: str, own: set[str]) -> list[str]:
-    """Addresses that begin a line: those with a colon after them, else alone or first on it, else named."""
+    """Return addresses at the start of a line: with a colon after them, else alone or first on it, else named."""
     return next((found for pattern in _LEADS if (found := _listed(pattern, notice, own))), [])
 
 
@@ -149,13 +149,13 @@ def _listed(pattern: re.Pattern[str], notice: str, own: set[str]) -> list[str]:
 
 
 def _and_others(recipients: list[str], notice: str, own: set[str]) -> list[str]:
-    """With those that the notice lists in the same way, which flufl.bounce may have passed over."""
+    """Add the addresses that the notice lists in the same way but flufl.bounce may have missed."""
     listed = _listed(_LEADS[0], notice, own)
     alike = {value.lower() for value in listed} & {value.lower() for value in recipients}
     return [*recipients, *listed] if alike else recipients
 
 
 def _first_of(notice: str, original: Quoted, own: set[str]) -> list[str]:
-    """Else the only address it names, else whom the original was for."""
+    """Fall back to the only address in the notice, or else to the recipient of the original."""
     others = [value for value in addresses(notice) if value.lower() not in own]
     return others[:1] or list(original.to)[:1] or addresses(notice)[:1]

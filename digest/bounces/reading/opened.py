@@ -1,4 +1,4 @@
-"""Opens a message within fixed bounds: size, number of parts, depth; never raises on a malformed one."""
+"""Opens a message within fixed limits on size, number of parts and depth. Never raises for a malformed message."""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from email.policy import compat32
 from functools import lru_cache
 from html import unescape
 
-MAX_MESSAGE = 2_000_000  # bytes that a way in reads; DMARC reports may be large
-MAX_BYTES = 256 * 1024  # reports come before the message they quote
+MAX_MESSAGE = 2_000_000  # bytes to read of a message; DMARC reports may be large
+MAX_BYTES = 256 * 1024  # a report comes before the message that it quotes
 MAX_TEXT = 32 * 1024
 MAX_PARTS = 40
-MAX_DIAGNOSTIC = 500  # characters kept of what a server said
-MAX_LINE = 1000  # of SMTP; what is longer was not written by a mail server for people
+MAX_DIAGNOSTIC = 500  # characters to keep of a server's reply
+MAX_LINE = 1000  # the limit of SMTP; mail servers write no longer lines for people
 
 _TYPES = re.compile(rb"content-type\s*:", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:style|script)\b[^>]{0,500}>[^<]*|<[^<>]{0,500}>", re.IGNORECASE)
@@ -31,10 +31,10 @@ class Part:
 class OpenedMessage:
     parsed: Message
     parts: tuple[Part, ...]
-    raw: bytes  # as far as they were looked at
+    raw: bytes  # up to the size limit
 
     def header(self, name: str) -> str:
-        """The first header of that name, decoded, on one line; empty if there is none."""
+        """Return the first header of that name, decoded, on one line; empty if there is none."""
         raw = (value for key, value in self.parsed.raw_items() if key.lower() == name.lower())
         return decoded(next(raw, ""))
 
@@ -61,18 +61,18 @@ def open_message(message: bytes) -> OpenedMessage:
 
 
 def short(text: str) -> str:
-    """The first lines, each cut to MAX_LINE, so that any pattern searches them in a bounded time."""
+    """Return the first lines, each cut to MAX_LINE, so that searching them takes bounded time."""
     return "\n".join(line[:MAX_LINE] for line in text[:MAX_TEXT].splitlines())
 
 
 def printable(text: str, most: int = MAX_DIAGNOSTIC) -> str:
-    """One line without control characters, which a database might refuse."""
+    """Return one line without control characters, which a database might refuse."""
     words = "".join(char if char.isprintable() else " " for char in text[: most * 8])
     return " ".join(words.split())[:most]
 
 
 def decoded(value: object) -> str:
-    """A header as text; bytes that fit no charset become replacement characters."""
+    """Return a header as text; invalid bytes become replacement characters."""
     text = " ".join(str(value)[:MAX_LINE].split())
     if "=?" not in text:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -87,7 +87,7 @@ def decoded(value: object) -> str:
 
 
 def _bounded(message: bytes) -> bytes:
-    """Cut where the limits are reached, with line ends as LF."""
+    """Cut the message at the limits, and convert line ends to LF."""
     message = message[:MAX_BYTES].replace(b"\r\n", b"\n").lstrip(b"\n")
     for number, found in enumerate(_TYPES.finditer(message)):
         if number == MAX_PARTS:
@@ -108,14 +108,14 @@ def _parts(parsed: Message) -> list[Part]:
             parts.append(Part(kind.replace("global-", ""), _blocks(part)))
         elif kind.startswith("multipart/") and isinstance(payload, list):
             waiting[:0] = [inner for inner in payload if isinstance(inner, Message)]
-        elif not isinstance(payload, list):  # what a quoted message contains is not the report's
-            kind = "text/plain" if kind.startswith("multipart/") else kind  # one without its boundaries
+        elif not isinstance(payload, list):  # the parts of a quoted message are not the report's
+            kind = "text/plain" if kind.startswith("multipart/") else kind  # a multipart without its boundaries
             parts.append(Part(kind, _content(part, kind)))
     return parts
 
 
 def _blocks(part: Message) -> str:
-    """The field blocks of a delivery status, which the email package has split into messages, as text again."""
+    """Return the field blocks of a delivery status as text; the email package has split them into messages."""
     payload = part.get_payload()
     if not isinstance(payload, list):
         return _content(part, "text/plain")
@@ -140,7 +140,7 @@ def _content(part: Message, kind: str) -> str:
 
 
 def as_text(html: str) -> str:
-    """HTML without its tags, a line for each block."""
+    """Convert HTML to text, with a line for each block."""
     return unescape(_TAGS.sub("", _BREAKS.sub("\n", html)))
 
 

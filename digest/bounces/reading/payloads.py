@@ -1,4 +1,4 @@
-"""JSON that providers send about bounces and complaints, as a webhook or inside a message."""
+"""Reads the JSON of providers about bounces and complaints, in a webhook or a message."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from digest.bounces.report import Report, ReportKind
 
 
 def first_json(text: str) -> object:
-    """The value that the text begins with; None if it begins with no JSON or one nested too deeply."""
+    """Return the JSON value at the start of a text; None if there is none, or if it is nested too deeply."""
     try:
         return json.JSONDecoder(strict=False).raw_decode(text)[0]
     except (ValueError, RecursionError):
@@ -18,7 +18,7 @@ def first_json(text: str) -> object:
 
 
 def parse_json(text: str) -> object:
-    """The value; None for anything but JSON, and for JSON that is nested too deeply."""
+    """Return the value; None for anything except JSON, and for JSON that is nested too deeply."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -26,7 +26,7 @@ def parse_json(text: str) -> object:
 
 
 def ses_reports(notification: object) -> list[Report]:
-    """Of Amazon SES: bounces and complaints for each recipient, none for a delivery."""
+    """Return Amazon SES's bounces or complaints, one for each recipient; an empty list for a delivery."""
     value = mapping(notification)
     if isinstance(value.get("Message"), str):  # the envelope of SNS
         value = mapping(parse_json(value["Message"]))

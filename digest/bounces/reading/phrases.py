@@ -1,4 +1,4 @@
-"""The wordings of servers by cause: pieces of regular expressions over lower-case prose (see causes.prose)."""
+"""The wording of servers' replies by cause: parts of regular expressions over lower-case prose (see causes.prose)."""
 
 import re
 
@@ -12,7 +12,7 @@ _ENDED = (
     r"(?:disabled|suspended|inactive|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
 )
 
-# Causes that speak of the message, the sender or the mailbox's state. The first that matches decides.
+# Causes in the message, the sender or the state of the mailbox. The first match decides.
 PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.SYSTEM,
@@ -174,7 +174,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 
-# Causes that speak of the address or its domain: for good, if nothing above speaks against it.
+# Causes in the address or its domain: permanent, unless a pattern above matches too.
 ADDRESS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.MOVED,
@@ -230,7 +230,7 @@ ADDRESS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 
-# What only says that it did not arrive.
+# Wording that only says that the message did not arrive.
 TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.NETWORK,
@@ -274,13 +274,13 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 
-# Where a notice only supposes, in the languages above.
+# Wording of a mere guess, in the languages above.
 SUPPOSED = re.compile(
     r"möglicherweise|vielleicht|peut-être|il se peut|quizá|puede que|talvez|pode não|forse|potrebbe|mogelijk|misschien"
     r"|可能|かもしれ|возможно|может"
 )
 
-# Of an address only, whatever command was refused.
+# Wording that is only about an address, whichever command was refused.
 EXPLICIT = re.compile(
     r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist"
     r"|no mailbox here by that name|no such mailbox"
@@ -288,5 +288,5 @@ EXPLICIT = re.compile(
 
 
 def compiled(table: tuple[tuple[Cause, tuple[str, ...]], ...]) -> tuple[tuple[Cause, re.Pattern[str]], ...]:
-    """Each cause with one pattern for all its pieces."""
+    """Return each cause with one pattern that joins all its parts."""
     return tuple((cause, re.compile("|".join(pieces))) for cause, pieces in table)

@@ -1,4 +1,4 @@
-"""The original message that a report quotes: where it begins, and what of its headers says whose it was."""
+"""Finds the original message quoted in a report, and the headers that identify it."""
 
 import re
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ _OPENING = re.compile(
 @dataclass(frozen=True)
 class Quoted:
     message_id: str | None = None
-    token: str | None = None  # the header X-Digest-Token, else the address it was sent from in the envelope
+    token: str | None = None  # the header X-Digest-Token, or else the envelope sender
     to: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
 
 
 def notice_and_rest(text: str) -> tuple[str, str]:
-    """Split a text into the words of the server and the original message below them."""
+    """Split a text into the server's notice and the original message below it."""
     named = first_address(text)
     for match in _BEGINS.finditer(text, named):
         line = text[match.start() : text.find("\n", match.start()) % (len(text) + 1)]
@@ -41,7 +41,7 @@ def notice_and_rest(text: str) -> tuple[str, str]:
 
 
 def quoted(message: OpenedMessage, rest: str) -> Quoted:
-    """Read from the attached message or headers, else from what stands below the notice."""
+    """Read the attached message or headers, or else the text below the notice."""
     for part in message.parsed.walk():
         if part is not message.parsed and part.get("Message-ID") and part.get("From"):
             headers: Block = {}

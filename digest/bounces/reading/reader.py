@@ -1,4 +1,4 @@
-"""One message in, one report for each recipient out."""
+"""Turns a message into one report for each recipient."""
 
 import re
 from dataclasses import replace
@@ -19,7 +19,7 @@ _SENT_TO = ("X-Original-To", "Envelope-To", "To", "Delivered-To")
 
 
 def read(message: bytes, *, return_path: str | None = None) -> list[Report]:
-    """One report for each recipient reported on; a single one of kind NONE for anything else."""
+    """Return a report for each recipient; a single report of kind NONE for any other message."""
     opened = open_message(message)
     notice, rest = notice_and_rest(short(_notice_text(opened)))
     original = quoted(opened, rest)
@@ -34,7 +34,7 @@ def _reports(opened: OpenedMessage, notice: str, original: Quoted) -> list[Repor
 
 
 def is_automatic(message: bytes) -> bool:
-    """True if a machine wrote it (RFC 3834), such as a list, a vacation notice or a report."""
+    """True if the message is automatic (RFC 3834), such as from a list, a vacation notice or a report."""
     opened = open_message(message)
     submitted, precedence = opened.header("Auto-Submitted").lower(), opened.header("Precedence").lower()
     return (
@@ -47,13 +47,13 @@ def is_automatic(message: bytes) -> bool:
 
 
 def _sent_to(opened: OpenedMessage) -> str | None:
-    """The address it was sent to: of several the first with a plus, since that may carry a token."""
+    """Return the recipient address: the first with a plus if there are several, since it may carry a token."""
     named = [to for name in _SENT_TO if (to := address(opened.header(name)))]
     return next((to for to in named if "+" in to), named[0] if named else None)
 
 
 def _notice_text(opened: OpenedMessage) -> str:
-    """The readable parts, which the server wrote."""
+    """Return the readable parts, written by the server."""
     for kind in ("text/plain", "text/html", "message/delivery-status"):
         if texts := [text for text in opened.of_kind(kind) if text.strip()]:
             return "\n\n".join(texts)

@@ -1,1 +1,1 @@
-"""The commands about backups and about what is kept."""
+"""The commands for backups and retention."""

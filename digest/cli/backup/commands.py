@@ -22,12 +22,12 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.monitoring.backup.records import Backup
     from digest.monitoring.backup.settle import Settlement
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="File of the backup.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Backup file.", show_default=False)]
 
 
 @with_json
 def backup(file: File, dry_run: DryRun = False) -> None:
-    """Write the database into a file, while Digest runs. The secret key is not in it: keep a copy of that elsewhere."""
+    """Write the database to a file. Digest may keep running. The secret key is not included: keep a copy of it."""
     from digest.database.backup.dump import check_tools, dump
     from digest.database.backup.tools import BackupError
     from digest.database.engine import transaction
@@ -52,7 +52,7 @@ def backup(file: File, dry_run: DryRun = False) -> None:
     except BackupError as problem:
         raise NotReady(str(problem)) from None
     size = file.stat().st_size
-    line = f"The database is in {file} ({size / 1e6:,.1f} MB, complete and checked). {_where_the_key_is()}"
+    line = f"The database was written to {file} ({size / 1e6:,.1f} MB, complete and checked). {_where_the_key_is()}"
     return report(document | {"bytes": size, "at": made.at, "id": made.id}, line)
 
 
@@ -60,14 +60,17 @@ def backup(file: File, dry_run: DryRun = False) -> None:
 def restore(
     file: File,
     force: Annotated[
-        bool, typer.Option("--force", help="Also over a database that is not empty, or without its key.")
+        bool,
+        typer.Option(
+            "--force", help="Overwrite a database that is not empty, or restore without the backup's secret key."
+        ),
     ] = False,
     complete: Annotated[
-        bool, typer.Option("--complete", help="The replay logs end where Digest stopped: nothing of them is missing.")
+        bool, typer.Option("--complete", help="Confirm that the replay logs end where Digest stopped.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Put a backup in place of the database. Stop Digest first. Nothing is sent twice: see docs/backup.md."""
+    """Replace the database with a backup. Stop Digest first. No message is sent twice: see docs/backup.md."""
     from digest.database.backup.file import backup_file
     from digest.database.backup.tools import BackupError
     from digest.database.engine import connect
@@ -100,12 +103,12 @@ def restore(
 
 @with_json
 def settle(
-    send: Annotated[bool, typer.Option("--send", help="Send what certainly was not sent.")] = False,
-    skip: Annotated[bool, typer.Option("--skip", help="Send nothing of the issues that wait.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Send the deliveries that were certainly not sent.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Skip all waiting deliveries of issues.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Send or skip the deliveries that wait since a restore. Those that may have been sent are skipped."""
+    """Send or skip the deliveries that are waiting since a restore. Those that may have been sent are skipped."""
     from digest.database.engine import transaction
     from digest.monitoring.backup.settle import settle as settle_now
     from digest.monitoring.backup.settle import settlement
@@ -115,13 +118,13 @@ def settle(
     with reading() as connection:
         plan = settlement(connection)
     if plan is None:
-        return report({"waiting": [], "settled": False, "dry_run": dry_run}, "Nothing is to be settled.")
+        return report({"waiting": [], "settled": False, "dry_run": dry_run}, "There is nothing to settle.")
     document = settlement_document(plan) | {"settled": False, "dry_run": dry_run}
     if dry_run or not (send or skip):
         return report(
             document,
             *settle_lines(plan),
-            *([] if dry_run else ["Decide: digest settle --send, or digest settle --skip"]),
+            *([] if dry_run else ["To decide: digest settle --send, or digest settle --skip"]),
         )
     if not yes and not _confirms(plan, send):
         return report(document, "Nothing changed.")
@@ -157,14 +160,14 @@ def _put_in_place(engine: "Engine", source: "BackupFile", circumstances: "Circum
 
 
 def _check(engine: "Engine", source: "BackupFile", made: "Backup", force: bool) -> None:
-    """Raise BackupError if the restore would overwrite something, or is not possible."""
+    """Raise BackupError if the restore is impossible or would overwrite something."""
     from digest.database.backup.restore import expect_unused, is_empty
     from digest.database.backup.tools import BackupError
     from digest.database.migrate import NEWER, steps_from_nothing
 
     revision = next(iter(source.rows("alembic_version")), {}).get("version_num")
     if not any(step.split()[0] == revision for step in steps_from_nothing()):
-        raise BackupError(f"{source.path} is of a later version of Digest. {NEWER}")
+        raise BackupError(f"{source.path} was made by a later version of Digest. {NEWER}")
     if made.keys[-1] != _key_names()[-1] and not force:
         raise BackupError(
             "DIGEST_SECRET_KEY is not the key of this backup: no link in an email would work, and suppressed addresses "
@@ -172,7 +175,7 @@ def _check(engine: "Engine", source: "BackupFile", made: "Backup", force: bool) 
         )
     expect_unused(engine)
     if not force and not is_empty(engine):
-        raise BackupError("the database is not empty. Make a backup of it, then use --force")
+        raise BackupError("the database is not empty. Back it up, then use --force")
 
 
 def _backup_in(source: "BackupFile") -> "Backup":
@@ -183,7 +186,7 @@ def _backup_in(source: "BackupFile") -> "Backup":
 
     rows = sorted(source.rows("backups"), key=lambda row: str(row["at"]))
     if not rows:
-        raise BackupError(f"{source.path} was not made by digest backup, so nobody knows what was sent after it")
+        raise BackupError(f"{source.path} was not made by digest backup, so it is unknown what was sent after it")
     row = rows[-1]
     at = datetime.fromisoformat(str(row["at"]))
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
@@ -205,6 +208,6 @@ def _key_names() -> list[str]:
 
 def _where_the_key_is() -> str:
     if settings().secret_key.get_secret_value():
-        return "Keep DIGEST_SECRET_KEY elsewhere: it is not in the file, and no link works without it."
+        return "Keep a copy of DIGEST_SECRET_KEY: it is not in the file, and no link works without it."
     key = settings().data_dir / "secret_key"
-    return f"Keep a copy of {key} elsewhere: it is not in the file, and no link works without it."
+    return f"Keep a copy of {key}: it is not in the file, and no link works without it."

@@ -1,4 +1,4 @@
-"""The output of the commands about backups, for people."""
+"""Text output of the backup commands."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,30 +10,32 @@ if TYPE_CHECKING:
 
 def restored_lines(result: "Restored", uncovered: str) -> Iterator[str]:
     repeated = result.repeated
-    yield f"The database is as it was at {result.backup.at:%Y-%m-%d %H:%M} UTC, except what happened after that:"
+    yield f"The database is as it was at {result.backup.at:%Y-%m-%d %H:%M} UTC, with these later changes applied:"
     yield (
         f"  {repeated.unsubscribed} unsubscribed, {repeated.deleted} deleted, {repeated.suppressed} suppressed again; "
         f"{repeated.sent} sent messages will not be sent again."
     )
     if result.lost_issues:
-        yield f"  Cut after the backup, and no longer in the archive: {', '.join(result.lost_issues)}."
+        yield f"  Cut after the backup, and no longer archived: {', '.join(result.lost_issues)}."
     if result.drafts:
         yield f"  Notices that were about to be sent are drafts again: {result.drafts}."
-    yield from (f"  Paused: the issue of {issue}; {number} deliveries wait." for issue, number in result.paused.items())
+    yield from (
+        f"  Paused: the issue of {issue}; {number} deliveries are waiting." for issue, number in result.paused.items()
+    )
     yield from uncovered_lines(uncovered)
-    yield "Operators sign in again. API tokens that were revoked after the backup work again: digest api-tokens list"
+    yield "Operators have to sign in again. API tokens revoked after the backup are valid again: digest api-tokens list"
     if result.paused or uncovered:
         yield "Next: digest settle"
 
 
 def uncovered_lines(uncovered: str) -> list[str]:
-    """The time of which nobody knows what happened."""
+    """Lines about the time that the replay logs do not cover."""
     if not uncovered:
         return []
     lines = [f"  The replay logs do not cover {gap}." for gap in uncovered.split("; ")]
     return [
         *lines,
-        "  Who unsubscribed or was deleted then is not known, nor what was sent: all email waits for digest settle.",
+        "  It is unknown who unsubscribed or was deleted then, and what was sent. All email waits for digest settle.",
     ]
 
 
@@ -43,7 +45,7 @@ def settle_lines(plan: "Settlement") -> list[str]:
         + (f", {each.doubtful} may have been sent and will be skipped." if each.doubtful else ".")
         for each in plan.waiting
     ]
-    return [*lines, *uncovered_lines(plan.backup.uncovered)] or ["No delivery waits."]
+    return [*lines, *uncovered_lines(plan.backup.uncovered)] or ["No deliveries are waiting."]
 
 
 def settlement_document(plan: "Settlement") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands bounces …: what mail servers refused, and the ways in for what comes back."""
+"""The commands bounces …: failed messages, and the intake of reports about them."""
 
 import typer
 
@@ -9,7 +9,8 @@ from digest.cli.status import reports
 from digest.cli.status.reports import About, Domain, Limit, Since
 
 bounces = typer.Typer(
-    help="What mail servers refused: sums by code and by domain, and the newest refusals.", invoke_without_command=True
+    help="Failed messages: sums by code and by domain, and the newest refusals and reports.",
+    invoke_without_command=True,
 )
 
 
@@ -18,7 +19,7 @@ bounces = typer.Typer(
 def show(
     context: typer.Context, domain: Domain = "", about: About = None, since: Since = None, limit: Limit = 50
 ) -> None:
-    """Show what mail servers refused: sums by code and by domain, and the newest refusals."""
+    """Show failed messages: sums by code and by domain, and the newest refusals and reports."""
     if context.invoked_subcommand is None:
         reports.bounces(domain, about, since, limit)
 

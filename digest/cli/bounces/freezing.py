@@ -18,7 +18,7 @@ _MOST = 1_000_000
 Discard = Annotated[
     bool,
     typer.Option(
-        "--discard", help="Drop the reports, and lift the suppressions of the hour before: the provider was wrong."
+        "--discard", help="The provider was wrong: discard the reports, and lift the suppressions of the hour before."
     ),
 ]
 
@@ -32,17 +32,17 @@ def unfreeze(discard: Discard = False, dry_run: DryRun = False) -> None:
     with reading() as connection:
         freeze, held = frozen(connection), count_held(connection, _MOST)
     if freeze is None:
-        raise NotReady("Automatic suppression is not frozen. To see what came back: digest bounces")
+        raise NotReady("Automatic suppression is not frozen. To see failed messages: digest bounces")
     if dry_run:
         what = "discarded" if discard else "applied"
         report({"held": held, "freeze": asdict(freeze), "dry_run": True}, f"{held} reports would be {what}.")
         return
     ended = end_freeze(open_database(), clock.now(), discard)
     document = {"effects": ended.effects if ended else {}, "lifted": ended.lifted if ended else 0, "dry_run": False}
-    report(document, _summary(ended) if ended else "Somebody was faster: it is not frozen any more.")
+    report(document, _summary(ended) if ended else "Someone else has just ended the freeze.")
 
 
 def _summary(ended: "Unfrozen") -> str:
     effects = ", ".join(f"{count} {effect}" for effect, count in sorted(ended.effects.items())) or "none"
-    lifted = f" {ended.lifted} suppressions of the hour before are lifted." if ended.lifted else ""
-    return f"Addresses are suppressed automatically again. Reports that were held: {effects}.{lifted}"
+    lifted = f" Lifted {ended.lifted} suppressions of the hour before." if ended.lifted else ""
+    return f"Addresses are suppressed automatically again. Held reports: {effects}.{lifted}"

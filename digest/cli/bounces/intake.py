@@ -1,4 +1,4 @@
-"""The commands bounces receive and bounces collect: ways in for what comes back by email."""
+"""The commands bounces receive, bounces collect and bounces lmtp: intake of reports by email."""
 
 import sys
 from collections import Counter
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
 _TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a mail server keeps the message and tries again
 
 Recipient = Annotated[
-    str, typer.Option("--recipient", help="Address that the message was sent to, such as ${original_recipient}.")
+    str, typer.Option("--recipient", help="Envelope recipient of the message, such as ${original_recipient}.")
 ]
 
 
 @with_json
 def receive(recipient: Recipient = "", dry_run: DryRun = False) -> None:
-    """Take in one message from stdin, as a mail server pipes it. Exit code 75 if it must try again later."""
+    """Process one message from stdin, piped by a mail server. Exit code 75 asks the server to try again later."""
     from digest.bounces.reading import read
     from digest.bounces.reading.opened import MAX_MESSAGE
 
     message = sys.stdin.buffer.read(MAX_MESSAGE)
     if dry_run:
         kinds = [each.kind.value for each in read(message, return_path=recipient or None)]
-        return report({"kinds": kinds, "dry_run": True}, f"It would be taken in as: {', '.join(kinds)}.")
+        return report({"kinds": kinds, "dry_run": True}, f"Would process it as: {', '.join(kinds)}.")
     try:
         outcomes = taker().message(message, "pipe", recipient or None)
     except Exception as problem:  # noqa: BLE001 - whatever it is, the message must not be lost
-        complain(f"not taken in, to be tried again: {problem}", _TRY_AGAIN)
+        complain(f"not processed, try again later: {problem}", _TRY_AGAIN)
     return report({"proofs": [each.proof.value for each in outcomes], "dry_run": False}, _summary(outcomes))
 
 
 @with_json
 def collect(dry_run: DryRun = False) -> None:
-    """Take in what waits in the Maildir and the IMAP mailbox of the settings, as the scheduler does each minute."""
+    """Process the messages in the Maildir and the IMAP mailbox of the settings. The scheduler does so every minute."""
     from digest.bounces.intake.everywhere import take_everywhere, waiting
 
     sources = settings().bounce_sources
     if not sources:
-        raise NotReady("Nothing is set to read from. Set DIGEST_BOUNCE_MAILDIR or DIGEST_BOUNCE_IMAP_URL.")
+        raise NotReady("There is no mailbox to read. Set DIGEST_BOUNCE_MAILDIR or DIGEST_BOUNCE_IMAP_URL.")
     try:
         if dry_run:
             count = waiting(sources)
-            return report({"messages": count, "dry_run": True}, f"{count} messages would be taken in.")
+            return report({"messages": count, "dry_run": True}, f"Would process {count} messages.")
         count = take_everywhere(sources, taker())
     except OSError as problem:
         raise NotReady(f"{problem}. Check DIGEST_BOUNCE_MAILDIR and DIGEST_BOUNCE_IMAP_URL.") from None
-    return report({"messages": count, "dry_run": False}, f"{count} messages were taken in.")
+    return report({"messages": count, "dry_run": False}, f"Processed {count} messages.")
 
 
 def taker() -> "Taker":
-    """Takes in reports into the database of this command."""
+    """Return a Taker for the database of this command."""
     from digest.bounces.intake.taking import Taker
 
     return Taker(open_database(), settings().secret_keys, clock.now)
@@ -68,18 +68,19 @@ def taker() -> "Taker":
 
 def _summary(outcomes: "Iterable[Acceptance]") -> str:
     counts = Counter(each.proof.value for each in outcomes)
-    return "Taken in: " + ", ".join(f"{count} {proof}" for proof, count in counts.items())
+    return "Processed: " + ", ".join(f"{count} {proof}" for proof, count in counts.items())
 
 
 def lmtp(
-    listen: Annotated[str, typer.Option("--listen", help="Host and port.")] = "127.0.0.1:2424", dry_run: DryRun = False
+    listen: Annotated[str, typer.Option("--listen", help="Host and port to listen on.")] = "127.0.0.1:2424",
+    dry_run: DryRun = False,
 ) -> None:
-    """Serve LMTP, by which a mail server hands over delivery reports, until told to stop."""
+    """Serve LMTP, for a mail server to hand over delivery reports. Runs until stopped."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise typer.BadParameter(f"{listen!r} is not a host and a port; write 127.0.0.1:2424")
     if dry_run:
-        return progress(f"It would listen on {listen}.")
+        return progress(f"Would listen on {listen}.")
     import asyncio
 
     try:

@@ -1,4 +1,4 @@
-"""The command bounce: what delivery reports say."""
+"""The commands bounce and bounces domain-reports."""
 
 import sys
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Reports 
 
 @with_json
 def bounce(files: Files) -> None:
-    """Read delivery reports and complaints: for each recipient hard, soft, complaint or none. Changes nothing."""
+    """Read delivery reports and complaints. Prints hard, soft, complaint or none per recipient; changes nothing."""
     for file in files:
         if str(file) != "-" and not file.exists():
             complain(f"{file} does not exist", 2)
@@ -60,12 +60,12 @@ def _lines(items: "Iterable[tuple[str, Report]]") -> list[str]:
     rows = [
         (name, report.kind, report.status or "", report.recipient or "", report.diagnostic) for name, report in items
     ]
-    return table([("file", "kind", "status", "recipient", "the server said"), *rows], sentences=True)
+    return table([("file", "kind", "status", "recipient", "server reply"), *rows], sentences=True)
 
 
 @with_json
 def domain_reports(domain: Domain = "", limit: Limit = 50) -> None:
-    """Show what receivers report about your domain as a whole: DMARC, and the encryption of connections (TLS)."""
+    """Show reports of receivers about your domain as a whole: DMARC, and the encryption of connections (TLS)."""
     from digest.bounces.domains.store import newest
 
     with reading() as connection:
@@ -85,5 +85,5 @@ def domain_reports(domain: Domain = "", limit: Limit = 50) -> None:
     ]
     answer(
         [asdict(each) for each in summaries],
-        lambda: table([heading, *rows], sentences=True) if rows else ["No report has come in."],
+        lambda: table([heading, *rows], sentences=True) if rows else ["No reports have been received."],
     )

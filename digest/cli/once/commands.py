@@ -45,7 +45,7 @@ Folder = Annotated[
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
-        help="Folder that remembers what you got.",
+        help="Folder that records what was sent.",
         show_default="~/.local/share/digest-once",
     ),
 ]
@@ -54,13 +54,13 @@ Profile = Annotated[
     typer.Option("--profile", metavar="FILE", help="Your interests, in TOML (docs/once.md).", show_default="none"),
 ]
 Patience = Annotated[
-    int, typer.Option("--wait", min=0, max=600, metavar="MINUTES", help="How long to wait for a busy mail server.")
+    int, typer.Option("--wait", min=0, max=600, metavar="MINUTES", help="Minutes to wait for a busy mail server.")
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class OnceWay:
-    """How the email leaves: by a mail server, or into a file."""
+    """The options for sending: by a mail server, or to a file."""
 
     smtp: str
     output: Path | None
@@ -82,7 +82,7 @@ def _way(smtp: Smtp = "", output: Output = None, wait: Patience = 10) -> OnceWay
 def once(to: To, way: OnceWay, data_dir: Folder = None, profile: Profile = None, dry_run: DryRun = False) -> None:
     """Send today's papers to one address, without a server. A second run on the same day sends nothing.
 
-    Exit code 1 when no source could be read, or the mail server did not accept the email.
+    Exit code 1 if no source could be read, or if the mail server did not accept the email.
     """
     folder, wanted = (data_dir or _default_folder()).expanduser().absolute(), _wanted(profile)
     with _copy_of(folder) if dry_run else _itself(folder) as used:
@@ -115,7 +115,7 @@ def _run(job: "OnceJob") -> "OnceResult":
 
 
 def _log_problems_alone() -> None:
-    """The result is printed; what a worker notes of each task is for the log of a service."""
+    """Log warnings only: the result is printed, and the worker's other lines are for the log of a service."""
     import structlog
 
     if settings().log_level != "debug":
@@ -123,7 +123,7 @@ def _log_problems_alone() -> None:
 
 
 def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> tuple[str, "Settings"]:
-    """The address as it is stored, and the settings of a run for it."""
+    """Return the normalised address, and the settings for a run."""
     from pydantic import ValidationError
 
     from digest.cli.lookup import valid_address
@@ -164,7 +164,7 @@ def _itself(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _copy_of(folder: Path) -> Iterator[Path]:
-    """A copy that is deleted at the end, so that a dry run can do all that a run does."""
+    """Copy the folder, and delete the copy at the end: a dry run does all that a run does, on the copy."""
     with tempfile.TemporaryDirectory(prefix="digest-once-") as name:
         copy = Path(name)
         if (folder / _DATABASE).exists():
@@ -177,7 +177,7 @@ def _copy_of(folder: Path) -> Iterator[Path]:
         yield copy
 
 
-# --- what is printed ---
+# --- output ---
 
 
 def _is_well(result: "OnceResult") -> bool:
@@ -217,7 +217,7 @@ def _sentence(result: "OnceResult", output: Path | None, dry_run: bool) -> str:
         return f"The email of {result.date} to {result.to} was not sent: {result.why}."
     if not result.is_new:
         again = f" It is in {output} again." if output and not dry_run else ""
-        return f"The email of {result.date} to {result.to} was sent before; nothing is sent twice.{again}"
+        return f"The email of {result.date} to {result.to} was already sent, so nothing was sent.{again}"
     if dry_run:
         return f"Would send {count} to {result.to}; nothing was sent or stored."
     return f"Wrote {count} for {result.to} to {output}." if output else f"Sent {count} to {result.to}."

@@ -1,1 +1,1 @@
-"""The commands init and doctor"""
+"""The commands init and doctor."""

@@ -26,7 +26,7 @@ class SettingsDraft:
     """A settings file before it is written."""
 
     path: Path
-    text: str  # as it is, or the template
+    text: str  # of the existing file, or of the template
     is_new: bool
     present: dict[str, str]  # by variable, in the file or the environment
     given: dict[str, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class SettingsDraft:
         return variable not in self.present and f"{variable}_FILE" not in self.present
 
     def check(self, values: Mapping[str, str]) -> "Settings":
-        """The settings with `values` where there are none yet. Raises SettingsError."""
+        """Return the settings, with `values` for those that are not set yet. Raises SettingsError."""
         from digest.settings.model import settings_of
 
         return settings_of({**values, **self.present})
@@ -44,10 +44,10 @@ class SettingsDraft:
 
 @with_json
 def init(
-    path: Annotated[Path, typer.Option("--file", help="File to write.")] = Path(".env"),
+    path: Annotated[Path, typer.Option("--file", help="Settings file to write.")] = Path(".env"),
     answers: Annotated[
         Path | None,
-        typer.Option("--answers", help="File of values, written like a settings file."),
+        typer.Option("--answers", help="File with the values, in the format of a settings file."),
     ] = None,
     dkim: Annotated[
         bool | None,
@@ -60,14 +60,14 @@ def init(
 ) -> None:
     """Write the settings file and the DKIM key, and list the DNS records to publish.
 
-    In a terminal it asks for what is missing. A value or a key that exists is never changed.
+    In a terminal, it asks for missing values. Existing values and keys are never changed.
     """
     is_asking = answers is None and sys.stdin.isatty() and not writes_json()
     draft = _draft(path)
     if answers is None and not is_asking:
         if not draft.is_new:
             raise NotReady(
-                f"{path} exists; nothing changed. To fill in what is missing, run this in a terminal or by --answers; "
+                f"{path} exists; nothing changed. To fill in missing values, run this in a terminal or with --answers; "
                 "or use another --file."
             )
         draft.given = {_SECRET: secrets.token_hex(32)}
@@ -86,7 +86,7 @@ def _draft(path: Path) -> SettingsDraft:
     text = env_example() if is_new else read_file(path, "use another --file")
     environment = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
     if not is_new:
-        os.environ[FILE_VARIABLE] = str(path.absolute())  # relative paths in it start there
+        os.environ[FILE_VARIABLE] = str(path.absolute())  # relative paths in it are relative to its folder
     return SettingsDraft(path, text, is_new, values_in(text, str(path)) | environment)
 
 
@@ -110,12 +110,12 @@ def _prompt(question: str, is_hidden: bool) -> str:
 def _add_secret(draft: SettingsDraft) -> None:
     if draft.lacks(_SECRET) and not {_SECRET, f"{_SECRET}_FILE"} & draft.given.keys():
         data = draft.check(draft.given).data_dir
-        if not (data / "secret_key").exists():  # an installation that made its own keeps it
+        if not (data / "secret_key").exists():  # keep the secret that an installation has generated
             draft.given[_SECRET] = secrets.token_hex(32)
 
 
 def _keys_to_make(draft: SettingsDraft, dkim: bool | None, ed25519: bool, is_asking: bool) -> dict[str, Path]:
-    """The files of the keys, by kind; adds them to the settings."""
+    """Return the files of the keys to make, by kind, and add them to the settings."""
     from digest import clock
     from digest.cli.setup.keys import selector_of
     from digest.monitoring.doctor.records import author_domains, spf_domain_of
@@ -150,9 +150,9 @@ def _finish(draft: SettingsDraft, dry_run: bool) -> None:
         "records": [asdict(record) | {"zone": record.zone_line()} for record in records], "dry_run": dry_run,
     }  # fmt: skip
     verb = "Would write" if dry_run else "Wrote"
-    lines = [f"{verb} {draft.path}, with {', '.join(new)}." if new else f"{draft.path} lacks none of the values."]
+    lines = [f"{verb} {draft.path}, with {', '.join(new)}." if new else f"{draft.path} already has all values."]
     lines += [f"{verb} the key {file}." for file in made]
-    lines += [f"Kept {name}, which is set already." for name in kept]
+    lines += [f"Kept {name}, which is already set." for name in kept]
     report(document, *lines)
     if not writes_json():
         print_whole(_shown(records))
@@ -160,7 +160,7 @@ def _finish(draft: SettingsDraft, dry_run: bool) -> None:
             progress(
                 "Once they are published, run: digest doctor"
                 if records
-                else "Fill in the rest, then run: digest doctor"
+                else "Set the missing values, then run: digest doctor"
             )
 
 
@@ -193,7 +193,7 @@ def _records(draft: SettingsDraft) -> "list[DnsRecord]":
 
 
 def _shown(records: "list[DnsRecord]") -> list[str]:
-    """For people and for forms of DNS providers, then for a zone file."""
+    """Lines with the records, first for the forms of DNS providers, then for a zone file."""
     if not records:
         return []
     lines = ["", "Publish these DNS records:"]
@@ -205,7 +205,7 @@ def _shown(records: "list[DnsRecord]") -> list[str]:
 
 @with_json
 def doctor() -> None:
-    """Check the installation and list what is missing for real email. Exit code 3 if anything is."""
+    """Check the installation and list what is missing for real email. Exit code 3 if anything is missing."""
     from digest.monitoring.doctor.examine import examine
 
     findings = examine(settings())

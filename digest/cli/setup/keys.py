@@ -12,7 +12,7 @@ from digest.mail.compose.dkim import SHORTEST_RSA
 
 
 def selector_of(day: date, kind: str) -> str:
-    """The name of a key in the DNS: by its month, so that the next one has another."""
+    """Return the selector of a key, named after its month, so that the next key gets another."""
     return f"{day:%b%Y}".lower() + ("e" if kind == "ed25519" else "")
 
 

@@ -1,4 +1,4 @@
-"""The questions of `digest init`: what real email needs, asked in a terminal or answered by a file."""
+"""The questions of `digest init` about real email, asked in a terminal or answered by a file."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 Check = Callable[[Mapping[str, str]], "Settings"]  # the settings with these values. Raises SettingsError
 Ask = Callable[[str, bool], str]  # a question, and whether its answer is hidden; "" for no answer
 
-# In the order of an installation: the setting and its question.
+# Each setting and its question, in the order of an installation.
 _QUESTIONS = {
-    "PUBLIC_URL": "Address of the pages, as in https://papers.example.org",
+    "PUBLIC_URL": "URL of the pages, such as https://papers.example.org",
     "TITLE": "Name of the digest, on pages and in emails",
-    "MAIL_FROM": "Sender, as in Daily Papers <papers@example.org>",
-    "SMTP_URL": "Mail server, as in smtp.example.org or smtps://mail.example.org:465",
-    "BOUNCE_ADDRESS": "Address for delivery failure reports (leave empty for that of the sender)",
+    "MAIL_FROM": "Sender, such as Daily Papers <papers@example.org>",
+    "SMTP_URL": "Mail server, such as smtp.example.org or smtps://mail.example.org:465",
+    "BOUNCE_ADDRESS": "Address for delivery failure reports (empty: the sender's)",
     "POSTAL_ADDRESS": "Your postal address, which many countries require in every email",
     "CONTACT": "Email address or page for questions",
-    "ALARM_TO": "Email address that is told when something is wrong",
+    "ALARM_TO": "Email address for alarms, when something is wrong",
 }
 
 
 def answers_in(file: Path) -> dict[str, str]:
-    """The variables in a file of answers, which is written like a settings file. Raises SettingsError."""
+    """Return the variables in a file of answers, in the format of a settings file. Raises SettingsError."""
     return values_in(read_file(file, "name a file of lines such as DIGEST_TITLE='Daily Papers'"), str(file))
 
 
 def ask(missing: Callable[[str], bool], answer: Ask, check: Check, complain: Callable[[str], None]) -> dict[str, str]:
-    """The answers to all questions about settings that are `missing`, each asked until it fits or is left out."""
+    """Ask for each `missing` setting until the answer is valid or empty, and return the answers."""
     given: dict[str, str] = {}
     for name, question in _QUESTIONS.items():
         variable = PREFIX + name
@@ -52,19 +52,19 @@ def ask(missing: Callable[[str], bool], answer: Ask, check: Check, complain: Cal
 
 
 def _problem(check: Check, values: Mapping[str, str], variable: str) -> str:
-    """The problem with the value of `variable`; for the mail server, with all values so far."""
+    """Return the problem with the value of `variable`; for the mail server, with any value so far."""
     try:
         check(values)
     except SettingsError as error:
-        is_server = variable == f"{PREFIX}SMTP_URL"  # which the sender has to fit
+        is_server = variable == f"{PREFIX}SMTP_URL"  # the sender has to match it
         lines = [line for line in str(error).splitlines() if is_server or line.startswith(variable)]
         return "; ".join(lines)
     return ""
 
 
 def _server_url(server: str, answer: Ask) -> str:
-    """The URL of a server that was given by its name."""
-    user = answer("User there (leave empty if it takes email without a login)", False).strip()
+    """Ask for a login, and return the URL of a server that was given by its name."""
+    user = answer("User name on that server (empty: no login needed)", False).strip()
     password = answer("Password", True) if user else ""
     login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
     is_tls = re.search(r":465$", server) is not None

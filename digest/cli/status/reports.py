@@ -63,7 +63,7 @@ def _day_cells(report: "DayReport") -> tuple[object, ...]:
 
 
 def bounces(domain: str, about: RefusalClass | None, since: date | None, limit: int) -> None:
-    """Show what mail servers refused: sums by code and by domain, and the newest refusals."""
+    """Show failed messages: sums by code and by domain, and the newest refusals and reports."""
     from digest.mail.suppression_guard import frozen
     from digest.monitoring.late_bounces import late_bounces, report_counts
     from digest.monitoring.refusals import LATELY, RefusalSearch, refusal_sums, refusals
@@ -87,18 +87,18 @@ def bounces(domain: str, about: RefusalClass | None, since: date | None, limit: 
 
 def _freeze_lines(freeze: "Freeze | None") -> Iterator[str]:
     if freeze is not None:
-        yield f"No address is suppressed automatically since {freeze.since:%Y-%m-%d %H:%M} UTC: {freeze.why}."
-        yield "The reports are held. To apply them: digest bounces unfreeze; if they are wrong, with --discard"
+        yield f"Automatic suppression has been frozen since {freeze.since:%Y-%m-%d %H:%M} UTC: {freeze.why}."
+        yield "The reports are held. To apply them: digest bounces unfreeze; if they are wrong, add --discard"
         yield ""
 
 
 def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: datetime) -> Iterator[str]:
-    """What came back after it was accepted. Nothing where no report was ever taken in."""
+    """Lines about messages that came back after they were accepted; empty without any report."""
     if not counts.counts:
         return
     proved = ", ".join(f"{counts.of(kind)} {kind}" for kind in FailureKind)
     yield ""
-    yield f"Came back after being accepted, since {since:%Y-%m-%d}: {proved}; reports without proof: {counts.rejected}"
+    yield f"Came back after being accepted, since {since:%Y-%m-%d}: {proved}; unproved reports: {counts.rejected}"
     from digest.mail.policy_codes import with_meaning
 
     heading = ("at (UTC)", "address", "message", "kind", "effect", "report")

@@ -26,14 +26,15 @@ _LISTED = 1000  # rejected rows in one JSON document
 Consented = Annotated[
     str,
     typer.Option(
-        "--consented", help="Source of their consent, e.g. 'old list, 2026-03'; without it each is asked to confirm."
+        "--consented",
+        help="Where consent was given, e.g. 'old list, 2026-03'; otherwise each person is asked to confirm.",
     ),
 ]
 
 
 @with_json
 def add(address: Address, consented: Consented = "", dry_run: DryRun = False) -> None:
-    """Sign up one address. It is asked to confirm, unless --consented says where consent was given."""
+    """Sign up one address. It gets an email to confirm, unless --consented says where consent was given."""
     from digest.subscribers.imports import bare_address, import_rows
 
     valid_address(bare_address(address))
@@ -46,25 +47,25 @@ def add(address: Address, consented: Consented = "", dry_run: DryRun = False) ->
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="CSV with a column “email”, or one address a line; - for standard input."),
+        typer.Argument(metavar="FILE", help="CSV with a column “email”, JSON, or one address per line; - for stdin."),
     ],
     consented: Consented = "",
     status: Annotated[
         Status,
-        typer.Option(help="The best status that anyone gets, e.g. unsubscribed for a list of people who left."),
+        typer.Option(help="Best status for anyone in the list, e.g. unsubscribed for a list of people who left."),
     ] = Status.CONFIRMED,
     leave_out_deleted: Annotated[
         bool,
         typer.Option(
-            "--leave-out-deleted", help="Leave out suppressions of deleted people that another secret key made."
+            "--leave-out-deleted", help="Leave out suppressions of deleted people made under another secret key."
         ),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Sign up many addresses, except those that left elsewhere. Exit code 1 when there were invalid lines.
+    """Sign up a list of addresses, except people who left elsewhere. Exit code 1 if there were invalid lines.
 
-    Reads CSV or JSON of any spreadsheet or mailing list program. Of `digest subscribers export`, everything is kept.
-    After an interruption, the same command goes on where it stopped.
+    Reads CSV or JSON from any spreadsheet or mailing list program. Keeps everything in an export by Digest.
+    After an interruption, the same command continues where it stopped.
     """
     from digest.subscribers.imports import ListFile, UnreadableList
 
@@ -72,7 +73,7 @@ def import_(
         with _opened(file) as content:
             listed = ListFile(content, file.name)
             if listed.ignored:
-                progress(f"Columns that are not read: {', '.join(listed.ignored)}.")
+                progress(f"Ignored columns: {', '.join(listed.ignored)}.")
             _import(listed, _how(consented, dry_run, status=status, leave_out_deleted=leave_out_deleted))
     except UnreadableList as problem:
         raise typer.BadParameter(f"{file}: {problem}", param_hint="FILE") from None
@@ -103,10 +104,10 @@ def _import(listed: "ListFile", how: "Import") -> None:
         except OtherKey as other:
             raise NotReady(_refusal(other)) from None
         except KeyboardInterrupt:
-            progress("Interrupted. The same command goes on where it stopped.")
+            progress("Interrupted. To continue, run the same command again.")
             raise
         except AlreadyRunning:
-            raise NotReady("Another process imports the same list. Wait for its end.") from None
+            raise NotReady("Another process is importing the same list. Wait until it has finished.") from None
     _finish(done, rejected, how.dry_run)
 
 
@@ -117,7 +118,7 @@ def _refusal(other: "OtherKey") -> str:
     return (
         f"{other.count} suppressions of deleted people were made under another secret key ({', '.join(other.key_ids)};"
         f" here it is {ours}), so their addresses would not be recognised. Nobody was imported.\n"
-        "To keep them, begin this installation with the DIGEST_SECRET_KEY of the other one. To import without them, so"
+        "To keep them, start this installation with the DIGEST_SECRET_KEY of the other one. To import without them, so"
         " that these people can be signed up again: --leave-out-deleted"
     )
 
@@ -134,14 +135,14 @@ def _how(consented: str, dry_run: bool, **others: Any) -> "Import":
 
 @contextmanager
 def _opened(file: Path) -> Iterator[BinaryIO]:
-    """A file, or a copy of stdin, which can be read more than once."""
+    """Open a file, or a copy of stdin, which can be read more than once."""
     if str(file) != "-":
         if not file.is_file():
             raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
         with file.open("rb") as content:
             yield content
         return
-    with tempfile.TemporaryFile() as copy:  # without a name: nothing is left behind
+    with tempfile.TemporaryFile() as copy:  # unnamed, so nothing is left behind
         shutil.copyfileobj(sys.stdin.buffer, copy)
         yield copy
 
@@ -173,7 +174,7 @@ def _lines(done: "ImportReport", dry_run: bool) -> list[str]:
     advice = {
         RowOutcome.SUPPRESSED: "Suppressed addresses get no email. To allow one: digest suppressions lift ADDRESS",
         RowOutcome.LEFT: "People who left, bounced or were blocked stay out until they subscribe again themselves.",
-        RowOutcome.ASKED: "An address is asked at most once a day and three times a month. Import those again later.",
+        RowOutcome.ASKED: "Nobody is asked to confirm more than once a day or three times a month. Import again later.",
     }
     skipped = f"Skipped {done.skipped} rows, which were imported before the interruption; the counts include them."
     left_out = f"Left out {done.left_out} suppressions of deleted people under another secret key."

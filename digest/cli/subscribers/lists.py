@@ -36,9 +36,9 @@ def list_(status: OfStatus = None) -> None:
 
 @with_json
 def export() -> None:
-    """Print every subscriber and suppression as CSV, or with --json as a list of the same rows, for an import.
+    """Export every subscriber and suppression as CSV, or with --json as JSON with the same rows.
 
-    `subscribers import` reads all of it back, also in another installation with the same secret key.
+    `subscribers import` restores all of it, also in another installation with the same secret key.
     """
     from digest.database.engine import one_view, read_only
     from digest.subscribers.imports import count_exported, exported

@@ -14,7 +14,7 @@ from digest.database.backup.tools import BackupError
 
 
 def dump(engine: Engine, file: Path) -> None:
-    """Write the database into `file`, which then is complete and checked, or as it was before. Raises BackupError."""
+    """Write the database to `file`, completely and checked; if that fails, `file` is unchanged. Raises BackupError."""
     with _replacing(file) as part:
         if engine.dialect.name == "sqlite":
             _dump_sqlite(Path(engine.url.database or ""), part)
@@ -31,8 +31,8 @@ def check_tools(engine: Engine) -> None:
 def _dump_sqlite(source: Path, part: Path) -> None:
     address = f"{source.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as original, closing(sqlite3.connect(part)) as copy:
-        original.backup(copy)  # as it is now: a reader of the log of SQLite holds nobody up
-        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log next to it
+        original.backup(copy)  # one snapshot: readers of SQLite's log block nobody
+        copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a log
         check_sqlite(copy)
 
 
@@ -63,7 +63,7 @@ def _dump_postgresql(engine: Engine, part: Path) -> None:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file in the folder of `file`, readable only by its owner, that takes its name at the end of the block."""
+    """Yield a new file, readable only by its owner, that replaces `file` at the end of the block."""
     try:
         handle, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
     except OSError as problem:
@@ -80,7 +80,7 @@ def _replacing(file: Path) -> Iterator[Path]:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make the names of the files in it last."""
+    """Sync a folder, so that the names of its files survive a crash."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

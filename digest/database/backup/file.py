@@ -1,4 +1,4 @@
-"""A backup as a file, read without a database to restore it into."""
+"""Reads a backup file without restoring it."""
 
 import re
 import sqlite3
@@ -17,7 +17,7 @@ _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 
 @dataclass(frozen=True, slots=True)
 class BackupFile:
-    """`dialect`: of the database that it was made from."""
+    """A backup file of a database with this `dialect`."""
 
     path: Path
     dialect: str
@@ -31,18 +31,18 @@ class BackupFile:
             self.contents()
 
     def rows(self, table: str) -> list[dict[str, str | None]]:
-        """The rows of a small table, as text; none if there is no such table."""
+        """Return the rows of a small table, as text; an empty list if there is no such table."""
         if self.dialect == "sqlite":
             with closing(self._connect()) as connection:
                 connection.row_factory = sqlite3.Row
                 has_table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone()
-                # The name is one of ours.
+                # The name is a constant.
                 every = connection.execute(f"SELECT * FROM {table}") if has_table else ()  # noqa: S608
                 return [dict(row) for row in every]
         return _rows_of(self._pg_restore("--data-only", f"--table={table}", "--file=-"))
 
     def contents(self) -> list[str]:
-        """The entries of a dump of PostgreSQL, one a line."""
+        """Return the table of contents of a PostgreSQL dump, with an entry per line."""
         return self._pg_restore("--list").splitlines()
 
     def _pg_restore(self, *options: str) -> str:
@@ -53,7 +53,7 @@ class BackupFile:
 
 
 def backup_file(path: Path) -> BackupFile:
-    """Recognise a backup by how it begins. Raises BackupError."""
+    """Recognise the format of a backup by its first bytes. Raises BackupError."""
     try:
         with path.open("rb") as file:
             head = file.read(len(_SQLITE))
@@ -67,7 +67,7 @@ def backup_file(path: Path) -> BackupFile:
 
 
 def _rows_of(script: str) -> list[dict[str, str | None]]:
-    """The rows of a script with COPY … FROM stdin."""
+    """Parse the rows in a script with COPY … FROM stdin."""
     rows: list[dict[str, str | None]] = []
     columns: list[str] = []
     for line in script.split("\n"):

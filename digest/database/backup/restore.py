@@ -1,4 +1,4 @@
-"""Puts a backup in place of a database. Programs cannot use it before it is complete.
+"""Replaces a database with a backup. Programs cannot use it before it is complete.
 
 `prepare` changes the restored database before that. If anything fails, the old database is as it was.
 """
@@ -24,8 +24,8 @@ from digest.database.tables import deliveries, issues, papers, subscribers
 
 Prepare = Callable[[Engine], None]
 
-_OLD = "digest_before_restore"  # the schema of what is replaced, until the restore is complete
-_VERSION = "alembic_version"  # without its row no program starts
+_OLD = "digest_before_restore"  # the schema of the old tables, until the restore is complete
+_VERSION = "alembic_version"  # without its row, no program starts
 _NOT_RESTORED = (f" TABLE DATA public {_VERSION} ", " SCHEMA - public ")
 
 _OTHER_SESSIONS = """
@@ -76,12 +76,12 @@ def expect_unused(engine: Engine) -> None:
             others = connection.execute(text(_OTHER_SESSIONS)).scalar_one()
         if others:
             which = "another session uses" if others == 1 else f"{others} other sessions use"
-            raise BackupError(f"{which} the database. Stop Digest, and close what else is connected to it")
+            raise BackupError(f"{which} the database. Stop Digest, and close all other connections to it")
     elif file.exists() and file.stat().st_size:
         checkpoint(engine)
         with closing(sqlite3.connect(file, timeout=1)) as connection:
             try:
-                # Leaving this mode needs the file alone.
+                # Leaving this mode needs exclusive use of the file.
                 mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
                 connection.execute("PRAGMA journal_mode=WAL")
             except sqlite3.DatabaseError as problem:
@@ -104,7 +104,7 @@ def _restore_sqlite(engine: Engine, target: Path, backup: BackupFile, prepare: P
             check_sqlite(connection)
         _prepare_sqlite(part, prepare)
         engine.dispose()
-        for suffix in ("-wal", "-shm"):  # of the old file; a restored one would be read with them
+        for suffix in ("-wal", "-shm"):  # of the old file; the restored one would be read with them
             Path(f"{target}{suffix}").unlink(missing_ok=True)
         part.replace(target)
         fsync_folder(target.parent)
@@ -155,7 +155,7 @@ def _restore_postgresql(
 
 @contextmanager
 def _set_aside(engine: Engine) -> Iterator[None]:
-    """Empty the database; its tables come back if the block fails."""
+    """Set the tables aside during the block; if it fails, they are put back."""
     with engine.connect() as connection:
         has_tables = bool(inspect(connection).get_table_names())
     if has_tables:

@@ -11,15 +11,15 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.engine import URL
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
-_DEBIAN = Path("/usr/lib/postgresql")  # has each version in a folder of its own
+_DEBIAN = Path("/usr/lib/postgresql")  # has a folder for each version
 
 
 class BackupError(Exception):
-    """A backup or a restore that cannot be done; the message says what to do."""
+    """A backup or restore is impossible; the message says what to do."""
 
 
 def tool(name: str, server: int = 0) -> str:
-    """The path of `pg_dump` or `pg_restore`, of the server's major version or else the newest. Raises BackupError."""
+    """Path of `pg_dump` or `pg_restore`: the server's major version, or else the newest. Raises BackupError."""
     paths = {version: path for path in _candidates(name) if (version := _version(path)) is not None}
     package = f"postgresql-client{f'-{server}' if server else ''}"
     if not paths:
@@ -33,7 +33,7 @@ def tool(name: str, server: int = 0) -> str:
 
 
 def run(arguments: Sequence[str], url: URL | None = None) -> str:
-    """Run a tool; its output. Raises BackupError with the first line of its complaint."""
+    """Run a tool and return its output. Raises BackupError with the first line of its error."""
     done = subprocess.run(arguments, env=_environment(url), capture_output=True, text=True, check=False)
     if done.returncode:
         complaint = next(iter(done.stderr.strip().splitlines()), "") or f"exit code {done.returncode}"
@@ -44,13 +44,13 @@ def run(arguments: Sequence[str], url: URL | None = None) -> str:
 
 
 def server_version(engine: Engine) -> int:
-    """The major version of the server."""
+    """Return the major version of the server."""
     with engine.connect() as connection:
         return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
 
 
 def address(url: str) -> str:
-    """The address of a database for the tools, which others on this machine can read: without its password."""
+    """Return the URL of a database without its password: other users can read the arguments of the tools."""
     parsed = make_url(url).set(drivername="postgresql", password=None)
     return parsed.render_as_string(hide_password=False)
 

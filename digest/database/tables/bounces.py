@@ -1,4 +1,4 @@
-"""Reports about messages that were accepted first, and what they and refusals say about an address."""
+"""Failed messages, and the state that they leave for an address."""
 
 from sqlalchemy import CheckConstraint, Column, Date, Double, Index, Integer, Text, UniqueConstraint
 
@@ -8,20 +8,20 @@ from digest.database.dialect import Code, Id, Instant, Json
 HELD = "effect = 'held'"  # until an operator ends the freeze of automatic suppression
 LATE = "way <> 'smtp'"  # not refused in the SMTP session
 
-# Each failure once. Those of SMTP sessions are also in the ledger; the others are reports, proved by a token.
+# Each failure once: refusals in SMTP sessions, which the ledger has too, and reports that were proved by a token.
 # Deliveries may be deleted earlier.
 bounces = table(
     "bounces",
     Column("id", Id, primary_key=True),
-    Column("at", Instant, nullable=False),  # when it was taken in
+    Column("at", Instant, nullable=False),  # when it was processed
     Column("delivery_id", Id, nullable=False),
     Column("recipient", Code(32), nullable=False),  # recipient_key()
     Column("subscriber_id", Id),  # null once erased
     Column("kind", Code(10), nullable=False),
     Column("status", Code(12), nullable=False),  # "5.1.1"; "" if the report has none
-    Column("text", Text, nullable=False),  # the server's words; "" once erased
+    Column("text", Text, nullable=False),  # the server's text; "" once erased
     Column("reporter", Code(120), nullable=False),
-    Column("way", Code(20), nullable=False),  # by which it came in: "maildir", "imap", …
+    Column("way", Code(20), nullable=False),  # how it arrived: "maildir", "imap", …
     Column("effect", Code(20), nullable=False),
     CheckConstraint("kind IN ('hard', 'soft', 'complaint')", name="kind"),
     UniqueConstraint("delivery_id", "kind"),
@@ -31,17 +31,17 @@ bounces = table(
     partial_index("ix_bounces_held", "id", where=HELD),
 )
 
-# Addresses that failed lately and are not suppressed for it.
+# Addresses that failed lately and are not suppressed.
 failing = table(
     "failing",
     Column("recipient", Code(32), primary_key=True),
-    Column("score", Double, nullable=False),  # of temporary failures, on `scored_on`
+    Column("score", Double, nullable=False),  # for soft failures, on `scored_on`
     Column("scored_on", Date, nullable=False),
-    Column("first_look_at", Instant),  # when an address that had worked was reported as wrong
+    Column("first_look_at", Instant),  # the first hard failure of an address that had worked
     Index("ix_failing_scored", "scored_on"),
 )
 
-# Reports by day, whatever they changed; also those that prove nothing.
+# Numbers of reports by day, including those that changed or proved nothing.
 bounce_counts = table(
     "bounce_counts",
     Column("day", Date, primary_key=True),
@@ -51,11 +51,11 @@ bounce_counts = table(
     Column("reports", Integer, nullable=False),
 )
 
-# Whether addresses are suppressed automatically, and the failures that decide it. One row.
+# The freeze of automatic suppression, and the failures that lead to it. Has one row.
 suppression_guard = table(
     "suppression_guard",
     Column("id", Integer, primary_key=True, autoincrement=False),  # 1
-    Column("frozen_at", Instant),  # null: it is not frozen
+    Column("frozen_at", Instant),  # null: not frozen
     Column("why", Text, nullable=False),
     Column("counts", Json, nullable=False),  # failures by interval of the last hour
     Column("domain", Code(254), nullable=False),  # of the last failures in a row

@@ -1,4 +1,4 @@
-"""What receivers report about our domain as a whole: DMARC (RFC 7489) and TLS (RFC 8460)."""
+"""Reports of receivers about the sender's domain as a whole: DMARC (RFC 7489) and TLS (RFC 8460)."""
 
 from sqlalchemy import Column, Index, Integer, Text, UniqueConstraint
 

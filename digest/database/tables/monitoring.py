@@ -1,4 +1,4 @@
-"""Signs of life of the processes, and backups."""
+"""Heartbeats of the processes, and backups."""
 
 from sqlalchemy import CheckConstraint, Column, Integer, Text
 
@@ -33,16 +33,16 @@ alarms = table(
     Column("ended_at", Instant),  # null while the problem is there
 )
 
-# Backups of this database. The last row of a restored database is that of the backup that it was restored from.
+# Backups of this database. After a restore, the last row is that of the restored backup.
 backups = table(
     "backups",
     Column("id", Code(32), primary_key=True),
     Column("at", Instant, nullable=False),
     Column("keys", Json, nullable=False),  # the names of the secret keys, newest first
-    Column("hosts", Json, nullable=False),  # the machines whose replay logs a restore needs
+    Column("hosts", Json, nullable=False),  # machines whose replay logs a restore needs
     Column("version", Code(40), nullable=False),
     Column("restored_at", Instant),
-    Column("uncovered", Text, nullable=False),  # what the replay logs do not cover, in words; "" for nothing
+    Column("uncovered", Text, nullable=False),  # times that the replay logs do not cover, as text; "" for none
     Column("paused", Json, nullable=False),  # the ids of the issues that the restore paused
     Column("settled_at", Instant),
 )

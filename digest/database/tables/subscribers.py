@@ -72,19 +72,19 @@ suppressions = table(
     Column("key", Code(32), primary_key=True),  # recipient_key(): survives erasure, names nobody
     Column("reason", Code(40), nullable=False),
     Column("detail", Text, nullable=False),
-    Column("source", Code(20), nullable=False),  # how it came here: "smtp", "maildir", …; "" by a person
+    Column("source", Code(20), nullable=False),  # how it arrived: "smtp", "maildir", …; "" if a person did it
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),  # the scheduler lifts it then; null: never
     Index("ix_suppressions_created", "created_at", "key"),
     partial_index("ix_suppressions_expiring", "expires_at", where="expires_at IS NOT NULL"),
 )
 
-# How far imports of lists are that have not ended, so that they go on after an interruption.
+# Progress of unfinished imports, so that they continue after an interruption.
 imports = table(
     "imports",
     Column("name", Code(64), primary_key=True),  # hash of the file and of the options
     Column("begun_at", Instant, nullable=False),
-    Column("rows", Integer, nullable=False),  # that are done
+    Column("rows", Integer, nullable=False),  # rows that are done
     Column("counts", Json, nullable=False),  # of these, by outcome
 )
 

@@ -1,4 +1,4 @@
-"""The context of composing a message, and the part of it that is frozen with an issue."""
+"""The context for composing messages, and the part of it that is frozen with an issue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,14 +13,14 @@ from digest.subscribers.tokens import key_id, key_named
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
-    """Everything that composing a message needs, except its draft."""
+    """Everything needed to compose a message, except its draft."""
 
     renderer: Renderer
     branding: Branding
     senders: Senders
     link_keys: Sequence[bytes]  # newest first
     signers: Sequence[Signer] = ()  # all DKIM keys
-    language: str = SOURCE  # of subscribers who chose none
+    language: str = SOURCE  # for subscribers who chose none
 
 
 def issue_settings(

@@ -96,7 +96,7 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
     if issue.kind == IssueKind.NOTICE:
         return _of_notice(issue, branding, renderer)
     cards, unfit = card_fragments(issue, issue.papers, branding, renderer)
-    # Without pages there is nothing to set, and nothing to welcome to.
+    # Without pages, there are no preferences to link to, and there is no welcome.
     greeting = renderer.welcome() if branding.public_url else RenderedCard("", "")
     (welcome,) = renderer.inlined(issue, [greeting], branding)
     language = renderer.language

@@ -89,7 +89,7 @@ def header_fields(subject: str, headers: Headers, boundary: str) -> list[tuple[s
 
 
 def unsubscribe_value(url: str, address: str) -> str:
-    """The web address first, which takes the one-click request (RFC 8058), then `address`; each unless it is ""."""
+    """The URL first, which accepts the one-click request (RFC 8058), then `address`; "" leaves either out."""
     # RFC 2369 §2 allows neither spaces nor encoding inside the brackets, so a line may be of any length.
     ways = [f"<{_matching(_TOKEN, url, 'the unsubscribe address')}>"] if url else []
     ways += [f"<mailto:{quote(address, safe='@+')}?subject=unsubscribe>"] if address else []

@@ -181,7 +181,7 @@ def _result(receipt: Receipt, state: State, until: datetime | None = None, count
 def record(
     connection: Connection, worker: str, receipts: Sequence[Receipt], claims: Mapping[int, Delivery], hold: bool
 ) -> None:
-    """Store the receipts of one window, and what its refusals say about addresses.
+    """Store the receipts of one window, and the effects of its refusals on addresses.
 
     `claims`: the deliveries as they were claimed, by id; a row that `worker` no longer holds stays as it is.
     """

@@ -1,1 +1,1 @@
-"""Backups: the row that each leaves in the database, and what may be sent after a restore."""
+"""Backups: their rows in the database, and sending after a restore."""

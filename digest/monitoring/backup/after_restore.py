@@ -1,9 +1,9 @@
-"""Makes a restored database safe before any program can use it, so that it sends no message twice.
+"""Prepares a restored database, before any program can use it, so that no message is sent twice.
 
 1. The changes after the backup are repeated from the replay logs.
 2. Issues that are not finished are paused until `digest settle`.
-3. Where the logs do not cover all of that time, all sending is paused as well, and an issue of today that may have been
-   sent is not cut again.
+3. If the logs do not cover all of that time, all sending is paused as well, and today's issue is not cut again if it
+   may have been sent.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from digest.monitoring.backup.records import Backup, change_backup, last_backup
 from digest.monitoring.backup.replay import CLOCKS_DIFFER, Repeated, repeat, summarize, why_uncovered
 from digest.text import minute_of
 
-_NUMBERS_LOST = 1_000_000  # more than were given away after any backup
+_NUMBERS_LOST = 1_000_000  # more than are ever assigned after a backup
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """`wall`: the machine's time, by which replay logs are written; `now`: Digest's."""
+    """The circumstances of a restore. `wall`: the machine's time, used in replay logs; `now`: Digest's."""
 
     replay_folder: Path
     wall: datetime
@@ -44,8 +44,8 @@ class Restored:
 
     backup: Backup
     repeated: Repeated
-    lost_issues: tuple[str, ...]  # that were cut after the backup
-    paused: dict[str, int]  # deliveries that wait, by issue
+    lost_issues: tuple[str, ...]  # cut after the backup
+    paused: dict[str, int]  # waiting deliveries by issue
     drafts: int  # notices that were about to be sent, and are drafts again
 
 
@@ -61,7 +61,7 @@ def why_backup_uncovered(backup: Backup, circumstances: Circumstances) -> str:
 
 
 def after_restore(engine: Engine, circumstances: Circumstances) -> Restored:
-    """Do all of the above. The database has the row of its backup."""
+    """Do all of the above. The database has to have the row of its backup."""
     now = circumstances.now
     with read_only(engine) as connection:
         backup = last_backup(connection)
@@ -99,7 +99,7 @@ def _reason(backup: Backup) -> str:
 
 
 def _use_new_numbers(connection: Connection) -> None:
-    """Skip the numbers that were given away after the backup: links and events name subscribers by them."""
+    """Skip the numbers that may have been assigned after the backup: links and events contain them."""
     for table in (subscribers, deliveries, issues):
         highest = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
         if connection.dialect.name == "postgresql":
@@ -120,7 +120,7 @@ def _lost_issues(connection: Connection, cut: set[tuple[str, str]]) -> tuple[str
 
 
 def _pause_issues(connection: Connection, backup: Backup, now: datetime) -> tuple[dict[str, str], dict[str, int]]:
-    """Pause what is not finished. Returns the status that each had by its id, and how many deliveries wait by name."""
+    """Pause unfinished issues. Returns their previous statuses by id, and the waiting deliveries by name."""
     statuses: dict[str, str] = {}
     waiting: dict[str, int] = {}
     for issue_id in totals.unfinished_issues(connection):
@@ -147,7 +147,7 @@ def waiting_of(connection: Connection, issue_id: int) -> int:
 
 
 def _block_todays(connection: Connection, circumstances: Circumstances) -> None:
-    """Store that today's issue is cancelled, if it may have been cut and sent after the backup."""
+    """Store today's issue as cancelled if it may have been cut and sent after the backup."""
     now = circumstances.now
     is_due = now.time() >= circumstances.cut
     if not is_due or issue_id_on(connection, IssueKind.DAILY, now.date()) is not None:

@@ -1,4 +1,4 @@
-"""The row of each backup, by which a restored database knows that it is one, and since when others went on."""
+"""The rows of backups, which show that a database was restored, and from when."""
 
 import secrets
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ _KEPT = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One backup; the last four fields belong to the database that was restored from it."""
+    """A backup; the last four fields are set in the database that was restored from it."""
 
     id: str
     at: datetime
     keys: tuple[str, ...]  # the names of the secret keys, newest first
-    hosts: tuple[str, ...]  # the machines whose replay logs a restore needs
+    hosts: tuple[str, ...]  # machines whose replay logs a restore needs
     version: str
     restored_at: datetime | None = None
     uncovered: str = ""
@@ -49,12 +49,12 @@ def forget_backup(connection: Connection, backup_id: str) -> None:
 
 
 def last_backup(connection: Connection) -> Backup | None:
-    """The newest backup; of a restored database at first the one that it is from."""
+    """Return the newest backup; right after a restore, the backup that was restored."""
     return next(iter(_backups(connection, select(backups).order_by(backups.c.at.desc()).limit(1))), None)
 
 
 def unsettled(connection: Connection) -> Backup | None:
-    """The backup that this database was restored from, until it is settled what is sent."""
+    """Return the backup that this database was restored from, until the deliveries are settled."""
     waiting = backups.c.restored_at.is_not(None), backups.c.settled_at.is_(None)
     return next(iter(_backups(connection, select(backups).where(*waiting).order_by(backups.c.at.desc()))), None)
 

@@ -1,4 +1,4 @@
-"""The changes after a backup, from the replay logs, to be repeated in the restored database."""
+"""Repeats the changes after a backup in the restored database, from the replay logs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,24 +18,24 @@ from digest.subscribers import store, subscriptions
 from digest.subscribers.suppressions import SuppressionTerms, lift, suppress
 from digest.text import minute_of
 
-CLOCKS_DIFFER = timedelta(minutes=10)  # up to this between two machines
-_ENDS_EARLY = timedelta(minutes=75)  # an hourly sign of life is missing
+CLOCKS_DIFFER = timedelta(minutes=10)  # the most between two machines
+_ENDS_EARLY = timedelta(minutes=75)  # more than an hour: a sign of life is missing
 _AT_ONCE = 1_000
 
 
 @dataclass(slots=True)
 class After:
-    """The time after a backup."""
+    """The changes after a backup."""
 
     left: dict[str, bool] = field(default_factory=dict)  # by recipient key; False: subscribed again
     deleted: dict[str, str] = field(default_factory=dict)  # when, by recipient key
     suppressed: dict[str, tuple[str, str]] = field(default_factory=dict)  # reason and end; "" once lifted
     cut: set[tuple[str, str]] = field(default_factory=set)  # kind and date of each issue
-    sent: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict)  # papers by kind, day, recipient
+    sent: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict)  # papers by kind, day and recipient
 
 
 def summarize(entries: Iterable[Mapping[str, Any]], at: datetime) -> After:
-    """The state that the entries lead to, some of them from before `at`, the time of the backup."""
+    """Summarize the entries, some of which may be older than `at`, the time of the backup."""
     after = After()
     for entry in sorted(entries, key=lambda entry: str(entry["at"])):
         if "key" in entry:
@@ -72,9 +72,9 @@ def _add_person(after: After, entry: Mapping[str, Any], backup_at: str) -> None:
 def why_uncovered(
     hosts: Sequence[str], at: datetime, logs: Sequence[Coverage], now: datetime, is_complete: bool
 ) -> str:
-    """The times from a backup until now that the logs do not cover, for people; "" if there are none.
+    """Describe the times since a backup that the logs do not cover; "" if there are none.
 
-    `is_complete`: an operator knows that they end where Digest stopped.
+    `is_complete`: an operator confirmed that they end where Digest stopped.
     """
     by_host = {log.host: log for log in logs}
     gaps = []
@@ -96,7 +96,7 @@ def why_uncovered(
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The people and messages of the restored database that were changed, by kind of change."""
+    """Numbers of people and messages that were changed in the restored database."""
 
     unsubscribed: int
     deleted: int
@@ -105,7 +105,7 @@ class Repeated:
 
 
 def repeat(engine: Engine, after: After, now: datetime) -> Repeated:
-    """Repeat it."""
+    """Repeat the changes."""
     deleted = sum(_erase(engine, key, now) for key in sorted(after.deleted))
     unsubscribed = sum(_unsubscribe(engine, key, now) for key, has_left in after.left.items() if has_left)
     with transaction(engine) as connection:
@@ -137,7 +137,7 @@ def _suppress(connection: Connection, key: str, reason: str, until: str, now: da
 
 
 def _close(connection: Connection, kind: str, day: str, to: Mapping[str, Sequence[str]], now: datetime) -> int:
-    """Give the deliveries of messages that were sent a final state, also those that the backup does not have."""
+    """Give the deliveries of sent messages a final state, and add those that the backup does not have."""
     closed = 0
     every = list(to)
     for keys in (every[begin : begin + _AT_ONCE] for begin in range(0, len(every), _AT_ONCE)):

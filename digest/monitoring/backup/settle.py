@@ -1,4 +1,4 @@
-"""Ends the pauses of a restore: what is certainly unsent is sent or skipped, what may have been sent is skipped."""
+"""Ends the pauses of a restore: deliveries that may have been sent are skipped, the others are sent or skipped."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from digest.text import minute_of
 class Unsettled:
     """Deliveries that wait for a decision since a restore."""
 
-    issue_id: int | None  # None for what belongs to no issue
+    issue_id: int | None  # None for deliveries without an issue
     issue: str
     unsent: int  # certainly
     doubtful: int  # may have been sent after the backup
@@ -40,7 +40,7 @@ class Settlement:
 
 
 def settlement(connection: Connection) -> Settlement | None:
-    """The deliveries to settle; None without an unsettled restore."""
+    """Return the deliveries to settle; None without an unsettled restore."""
     backup = unsettled(connection)
     if backup is None:
         return None
@@ -55,7 +55,7 @@ def settlement(connection: Connection) -> Settlement | None:
 
 
 def settle(connection: Connection, plan: Settlement, send: bool, now: datetime) -> None:
-    """Skip what may have been sent, and send or skip the rest; then sending and the issues go on."""
+    """Skip what may have been sent, send or skip the rest, and resume sending and the issues."""
     backup = plan.backup
     for each in plan.waiting:
         which = _of(each.issue_id) if not send and each.issue_id is not None else _doubtful(backup, each.issue_id)
@@ -83,7 +83,7 @@ def _of(issue_id: int | None) -> ColumnElement[bool]:
 
 
 def _doubtful(backup: Backup, issue_id: int | None) -> ColumnElement[bool]:
-    """Of those that wait: what was or may have been due between the backup and the restore, unless the logs say."""
+    """Condition for waiting deliveries that may have been sent: due before the restore, without complete logs."""
     if not backup.uncovered or backup.restored_at is None:
         return and_(_of(issue_id), deliveries.c.id < 0)
     may_be_sent = or_(deliveries.c.due_at <= backup.restored_at, deliveries.c.next_attempt_at <= backup.restored_at)

@@ -1,4 +1,4 @@
-"""Checks of the DNS: SPF, DKIM, DMARC, the MX of the bounce address, and the PTR of the sending addresses."""
+"""Checks the DNS: SPF, DKIM, DMARC, the MX of the bounce address, and the PTR of the sending addresses."""
 
 import base64
 import re
@@ -44,7 +44,7 @@ def dns_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _sending_addresses(dns: Lookups, settings: Settings) -> list[str]:
-    """Those that receivers see, as far as they can be known: a provider's are its own business."""
+    """Return the addresses that receivers see, if they can be known: those of a provider cannot."""
     if settings.sending_addresses:
         return list(settings.sending_addresses)
     addresses: list[str] = []
@@ -123,7 +123,7 @@ def _dkim(dns: Lookups, settings: Settings, selector: str) -> Iterator[Finding]:
     try:
         expected = dns_record(load_signer(selector, settings.dkim_keys[selector].read_bytes()))
     except (OSError, ValueError):
-        return  # the check of the key itself says so
+        return  # reported by the check of the key
     for domain in author_domains(settings):
         name = f"{selector}._domainkey.{domain}"
         published = [record for record in dns.texts(name) if "p=" in record]

@@ -1,4 +1,4 @@
-"""Checks an installation without changing it. The topics are checked side by side, each within a limited time."""
+"""Checks an installation without changing it. The topics are checked in parallel, each with a time limit."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ SECONDS = 14.0  # for all topics together
 
 
 def examine(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
-    """Every finding, in the order in which an operator would fix them."""
+    """Return every finding, in the order in which an operator would fix them."""
     redis_url, now = settings.redis_url.get_secret_value(), clock.now()
     topics = [
         _Topic("settings", partial(_settings, settings)),
@@ -39,7 +39,7 @@ def examine(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
 
 
 class _Topic:
-    """Runs one check on a thread of its own, which is left behind if it hangs."""
+    """Runs one check in a thread, which is abandoned if it hangs."""
 
     def __init__(self, name: str, check: Callable[[], Iterable[Finding]]) -> None:
         self._name = name
@@ -50,12 +50,12 @@ class _Topic:
         self._thread.start()
 
     def findings(self, until: float) -> list[Finding]:
-        """Its findings, or one that says that there are none by `until` (monotonic)."""
+        """Return its findings, or a finding that there are none by `until` (monotonic)."""
         self._thread.join(max(0.0, until - time.monotonic()))
         if self._error is not None:
             raise self._error
         if self._findings is None:
-            advice = "Run digest doctor again; if it stays so, restart what it waits for."
+            advice = "Run digest doctor again; if this happens again, restart the service that it waits for."
             return [Finding(self._name, False, "the check got no answer in time", advice, blocks=True)]
         return self._findings
 

@@ -19,6 +19,6 @@ class Finding:
         return {"what": self.what, "well": self.well, "said": self.state, "advice": self.advice, "blocks": self.blocks}
 
     def line(self) -> str:
-        """For people: the state and what to do, on one line."""
+        """Return the state and what to do, on one line."""
         mark = "ok     " if self.well else ("MISSING" if self.blocks else "note   ")
         return " ".join(f"{mark} {self.what}: {self.state}{f' → {self.advice}' if self.advice else ''}".split("\n"))

@@ -1,4 +1,4 @@
-"""Answers of the DNS, within a limited time for all of them together."""
+"""Looks up DNS records, with a time limit for all lookups together."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _EACH_SECONDS = 3.0
 
 
 class NoAnswer(Exception):
-    """The DNS did not answer; `name` is what was looked up."""
+    """The DNS did not answer; `name` was looked up."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"the DNS has no answer for {name} ({reason})")
@@ -38,28 +38,28 @@ class Lookups:
         if address := split_dns_server(server):
             self._resolver.nameservers = [address[0]]
             self._resolver.port = address[1]
-        self._resolver.timeout = _EACH_SECONDS / 2  # then it asks again
+        self._resolver.timeout = _EACH_SECONDS / 2  # then it retries
 
     def texts(self, domain: str) -> list[str]:
-        """The TXT records, each in one piece."""
+        """Return the TXT records, each joined into one text."""
         return [b"".join(record.strings).decode("utf-8", "replace") for record in self._records(domain, RdataType.TXT)]
 
     def addresses(self, domain: str) -> list[str]:
-        """IPv4 and IPv6."""
+        """Return the IPv4 and IPv6 addresses."""
         kinds = (RdataType.A, RdataType.AAAA)
         return [record.address for kind in kinds for record in self._records(domain, kind)]
 
     def mail_hosts(self, domain: str) -> list[str]:
-        """The hosts of the MX records, the best first; "" is the null MX of RFC 7505."""
+        """Return the hosts of the MX records, best first; "" is the null MX of RFC 7505."""
         records = sorted(self._records(domain, RdataType.MX), key=lambda record: record.preference)
         return [record.exchange.to_text(omit_final_dot=True).lower().removesuffix(".") for record in records]
 
     def names_of(self, address: str) -> list[str]:
-        """The names in the PTR records of an address."""
+        """Return the names in the PTR records of an address."""
         records = self._records(from_address(address), RdataType.PTR)
         return [record.target.to_text(omit_final_dot=True).lower() for record in records]
 
-    # dnspython gives each type of record attributes of its own
+    # in dnspython, each type of record has other attributes
     def _records(self, domain: str | Name, kind: RdataType) -> "list":  # type: ignore[type-arg]
         seconds = min(_EACH_SECONDS, self._until - self._clock())
         if seconds <= 0:

@@ -1,4 +1,4 @@
-"""The DNS records that an installation needs, as its settings imply them. Pure, except for reading the DKIM keys."""
+"""Derives the DNS records that an installation needs from its settings. Pure, except for reading the DKIM keys."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from digest.text import domain_of
 _LONGEST_STRING = 255  # bytes of a string in a TXT record (RFC 1035 §3.3)
 _TTL = 3600
 
-# By the end of a mail server's name: the domain that its provider wants in the SPF record (include:).
+# The domain to include in the SPF record, by the end of the name of a provider's mail server.
 _PROVIDERS = {
     "amazonaws.com": "amazonses.com",
     "brevo.com": "spf.brevo.com",
@@ -33,7 +33,7 @@ _PROVIDERS = {
 
 @dataclass(frozen=True, slots=True)
 class DnsRecord:
-    """A record to publish. `value`: as a form of a DNS provider takes it; `note`: what else to consider."""
+    """A record to publish. `value`: as entered in the form of a DNS provider; `note`: further advice."""
 
     name: str
     kind: str  # TXT or MX
@@ -41,7 +41,7 @@ class DnsRecord:
     note: str = ""
 
     def zone_line(self) -> str:
-        """The record in a zone file (RFC 1035 §5.1), a long text in strings of 255 bytes."""
+        """Return the record for a zone file (RFC 1035 §5.1), with long texts in strings of 255 bytes."""
         value = self.value
         if self.kind == "TXT":
             parts = [value[at : at + _LONGEST_STRING] for at in range(0, len(value), _LONGEST_STRING)]
@@ -52,29 +52,29 @@ class DnsRecord:
 
 
 def wanted_records(settings: Settings) -> list[DnsRecord]:
-    """Every record for the domains of the senders. Raises ValueError or OSError for an unusable DKIM key."""
+    """Return all records for the senders' domains. Raises ValueError or OSError for an unusable DKIM key."""
     return [*_spf(settings), *_dkim(settings), *dmarc_records(settings), *_mail_exchanger(settings)]
 
 
 def author_domains(settings: Settings) -> list[str]:
-    """The domains in From, which DKIM and DMARC are about."""
+    """Return the domains in From, which DKIM and DMARC are about."""
     senders = (settings.mail_from, settings.transactional_from)
     return sorted({domain_of(sender) for sender in senders if sender})
 
 
 def envelope_sender(settings: Settings) -> str:
-    """The address in MAIL FROM: SPF is about its domain, and what cannot be delivered returns to it."""
+    """Return the address in MAIL FROM: SPF is about its domain, and undeliverable messages return to it."""
     return parseaddr(settings.bounce_address or settings.mail_from)[1]
 
 
 def spf_domain_of(relay: Relay) -> str:
-    """The domain that an SPF record has to include for a known provider of mail servers; otherwise empty."""
+    """Return the domain that the SPF record has to include for a known provider of mail servers; otherwise ""."""
     ends = (include for end, include in _PROVIDERS.items() if f".{relay.host.lower()}".endswith(f".{end}"))
     return next(ends, "")
 
 
 def spf_terms(settings: Settings) -> str:
-    """The part of the SPF record that is about this installation."""
+    """Return the terms of the SPF record for this installation."""
     addresses = [f"ip{6 if ':' in address else 4}:{address}" for address in settings.sending_addresses]
     if addresses:
         return " ".join(addresses)
@@ -94,7 +94,7 @@ def _spf_term(relay: Relay, settings: Settings) -> str:
 
 
 def _own_name(settings: Settings) -> str:
-    """The full name of the mail server on this machine; a usual one if its own is unknown."""
+    """Return the full name of the mail server on this machine; a placeholder if it is unknown."""
     names = [relay.ehlo_name for relay in settings.relays if relay.is_local and is_full_name(relay.ehlo_name)]
     return next(iter(names), f"mail.{domain_of(envelope_sender(settings))}")
 

@@ -1,4 +1,4 @@
-"""Checks of the mail servers: connection, certificate, login, sender, recipient, the name we greet them by."""
+"""Checks the mail servers: connection, certificate, login, sender, recipient, and the name in the greeting."""
 
 import socket
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from digest.monitoring.doctor.records import envelope_sender, is_full_name, spf_
 from digest.settings import Settings
 from digest.smtp import Relay, is_plain_address, probe
 
-_SECONDS = 6.0  # to connect, and as long again for MAIL FROM and RCPT TO
+_SECONDS = 6.0  # to connect, and again for MAIL FROM and RCPT TO
 _RENEWED_BEFORE = timedelta(days=14)
 _SES = "amazonses.com"
 
@@ -50,7 +50,7 @@ def relay_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _recipient(settings: Settings) -> str:
-    """An address of the operator; nothing is sent to it."""
+    """Return an address of the operator; nothing is sent to it."""
     candidates = (*settings.alarm_to, settings.contact, parseaddr(settings.mail_from)[1])
     return next(address for address in candidates if "@" in address and is_plain_address(address))
 
@@ -75,5 +75,5 @@ def _kinds(settings: Settings) -> list[str]:
         try:
             signers.append(load_signer(selector, file.read_bytes()))
         except (OSError, ValueError):
-            continue  # the check of the key itself says so
+            continue  # reported by the check of the key
     return [signer.kind for signer in first_of_each_kind(signers)]

@@ -69,7 +69,7 @@ def _journal(folder: Path) -> Iterator[Finding]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except PermissionError:  # the folder above cannot be entered, and is looked at next
+    except PermissionError:  # the parent folder cannot be entered, and is checked next
         return False
 
 

@@ -1,4 +1,4 @@
-"""Checks of the database, Redis, the clock, processes and disks."""
+"""Checks the database, Redis, the clock, processes and disks."""
 
 import contextlib
 import time
@@ -24,14 +24,14 @@ from digest.settings import Settings
 
 _SECONDS = 3.0
 _CLOCK_TOLERANCE = 60.0  # seconds
-# To be found in the database's own words, the first that fits.
+# Remedies by a part of the database's error; the first match counts.
 _DATABASE_REMEDIES = {
     "password authentication failed": "Correct user and password in DIGEST_DATABASE_URL.",
     "no password supplied": "Write user and password in DIGEST_DATABASE_URL: postgresql://user:password@host/name.",
     "does not exist": "Create it (createdb, createuser), or correct DIGEST_DATABASE_URL.",
     "onnection refused": "Start PostgreSQL, or correct host and port in DIGEST_DATABASE_URL.",
     "There is no database": "Run: digest migrate; or correct DIGEST_DATABASE_URL.",
-    "no pg_hba.conf entry": "Let this machine in by pg_hba.conf of PostgreSQL, or add ?sslmode=require.",
+    "no pg_hba.conf entry": "Allow this machine in pg_hba.conf of PostgreSQL, or add ?sslmode=require.",
     "timeout": "Check host and port in DIGEST_DATABASE_URL, and firewalls on the way.",
 }
 _PROCESSES = ("no-", "worker-", "scheduler-", "web-")
@@ -82,7 +82,7 @@ def _redis(url: str) -> "contextlib.closing[Any]":
 
 
 def clocks(settings: Settings) -> Iterator[Finding]:
-    """This machine's clock against the others within reach."""
+    """Compare this machine's clock with others in reach."""
     differences = {name: seconds for name, seconds in _differences(settings) if seconds is not None}
     if not differences:
         yield Finding("clock", True, "there is no other clock to compare it with")
@@ -105,7 +105,7 @@ def _differences(settings: Settings) -> Iterator[tuple[str, float | None]]:
 
 
 def _ahead(read: Any) -> float | None:
-    """The seconds by which this machine is ahead; None without an answer, which is another check's finding."""
+    """Return the seconds by which this machine is ahead; None without an answer, which another check reports."""
     before = time.time()
     try:
         theirs: datetime = read()
@@ -131,7 +131,7 @@ def _redis_time(url: str) -> datetime:
 
 
 def _web_server(settings: Settings) -> str:
-    """The web server of a source, which is read every half an hour anyway."""
+    """Return the web server of a source, which is read every half an hour anyway."""
     addresses = {
         "huggingface": settings.huggingface_url,
         "arxiv": settings.arxiv_url,
@@ -149,12 +149,12 @@ def _web_time(address: str) -> datetime:
 
 
 def programs(engine: Engine, settings: Settings, at: datetime) -> Iterator[Finding]:
-    """Workers and schedulers that ended or never ran, and full disks, as `digest status` sees them."""
+    """Report workers and schedulers that ended or never ran, and full disks, as in `digest status`."""
     status = read_status(engine, settings, at)
     for problem in problems(status):
         is_process = problem.name.startswith(_PROCESSES) and problem.name != "no-issue"
         if is_process or problem.name == "disk":
-            # What never ran is the next step of an installation; what ran and ended needs repair.
+            # Starting a program for the first time is a step of the installation; a program that ended needs repair.
             blocks = problem.level is Level.CRITICAL and (problem.name == "disk" or problem.since is not None)
             what = "disk" if problem.name == "disk" else "processes"
             yield Finding(what, False, problem.text, f"{problem.remedy}.", blocks)

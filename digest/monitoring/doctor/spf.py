@@ -1,4 +1,4 @@
-"""May an address send for a domain? The part of RFC 7208 that needs no macros."""
+"""Evaluates SPF for an address and a domain: the part of RFC 7208 that needs no macros."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,11 +8,11 @@ from digest.monitoring.doctor.lookups import Lookups
 
 _MOST_LOOKUPS = 10  # RFC 7208 §4.6.4
 _MOST_EMPTY = 2
-NOBODYS_ADDRESS = "192.0.2.1"  # of documentation: only a record that lets everybody send has it
+NOBODYS_ADDRESS = "192.0.2.1"  # for documentation: only a record that allows everyone passes it
 
 
 class SpfResult(StrEnum):
-    """RFC 7208 §2.6; a DNS that does not answer raises NoAnswer instead of `temperror`."""
+    """Results of RFC 7208 §2.6; NoAnswer is raised instead of `temperror`."""
 
     NONE = "none"
     NEUTRAL = "neutral"
@@ -31,17 +31,17 @@ class SpfError(Exception):
 
 @dataclass(slots=True)
 class SpfCheck:
-    """The check of one address, and what it met."""
+    """The check of one address, and its observations."""
 
     dns: Lookups
     address: str
-    included: set[str] = field(default_factory=set)  # domains, also those that redirect= names
-    problem: str = ""  # what is wrong with the record
+    included: set[str] = field(default_factory=set)  # domains, including those of redirect=
+    problem: str = ""  # problems of the record
     _lookups: int = 0
     _empty: int = 0
 
     def run(self, domain: str) -> SpfResult:
-        """The result for mail from `domain`. Raises NoAnswer."""
+        """Return the result for email from `domain`. Raises NoAnswer."""
         try:
             return self._check(domain.lower())
         except SpfError as problem:
@@ -84,7 +84,7 @@ class SpfCheck:
             case "a" | "mx" | "exists":
                 self._count(mechanism)
                 return self._names_us(name.lower(), value or domain, length)
-            case "ptr":  # RFC 7208 §5.5: should not be used, and is not followed here
+            case "ptr":  # RFC 7208 §5.5: should not be used, and is not evaluated here
                 self._count(mechanism)
                 return False
         raise SpfError(f"{domain} has {mechanism!r} in its SPF record, which has no meaning")

@@ -31,7 +31,7 @@ def families(measured: Measurements) -> Iterator[Metric]:
         yield from _sources(status)
         yield from _processes(status)
         yield from _webhooks(status)
-        meaning = "1 while no address is suppressed automatically, after a storm of failures."
+        meaning = "1 while automatic suppression is frozen, after a storm of failures."
         yield _number("digest_suppression_frozen", meaning, status.bounces.freeze is not None)
         people = {(each,): status.subscribers.get(each, 0) for each in Status}
         yield _gauge("digest_subscribers", "Subscribers by status.", ("status",), people)

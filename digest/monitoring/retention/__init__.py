@@ -1,1 +1,1 @@
-"""Deletes old rows that nothing needs any more, a few at a time."""
+"""Deletes old rows that are no longer needed, a few at a time."""

@@ -33,7 +33,7 @@ from digest.subscribers.erasing import TRACES
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
-    """The rows of `table` that are too old. `key`: its primary key."""
+    """The rule for the rows of `table` that are too old. `key`: its primary key."""
 
     table: Table
     days: int
@@ -47,7 +47,7 @@ class RetentionRule:
         """Delete up to `limit` of them, with an id above `after`. Returns how many, and the last id."""
         number = self.table.c.get("id")
         if number is not None:
-            # In the order of the ids, and never again from the start, where PostgreSQL keeps what was just deleted.
+            # In the order of the ids, and never from the start again, where PostgreSQL still has the deleted rows.
             some = select(number).where(self.which, number > after).order_by(number).limit(limit)
             ids = connection.scalars(delete(self.table).where(number.in_(some)).returning(number)).all()
             return len(ids), max(ids, default=after)
@@ -56,7 +56,7 @@ class RetentionRule:
 
 
 def rules(connection: Connection, settings: Settings, now: datetime) -> list[RetentionRule]:
-    """The rules of today."""
+    """Return the rules for today."""
     return [
         *_ledger(connection, settings.keep_deliveries_days, now),
         _events(connection, settings.keep_events_days, now),
@@ -68,7 +68,7 @@ def rules(connection: Connection, settings: Settings, now: datetime) -> list[Ret
 
 
 def days_by_table(settings: Settings) -> Mapping[str, int]:
-    """The days that each table is kept."""
+    """Return the days that each table is kept."""
     return {
         deliveries.name: settings.keep_deliveries_days,
         issue_schedule.name: settings.keep_deliveries_days,
@@ -82,7 +82,7 @@ def days_by_table(settings: Settings) -> Mapping[str, int]:
 
 
 def _ledger(connection: Connection, days: int, now: datetime) -> list[RetentionRule]:
-    """The rows of issues whose sums are stored and cannot change any more."""
+    """Rules for the rows of issues whose sums are stored and can no longer change."""
     uncounted, unfinished = totals.uncounted_issues(connection), totals.unfinished_issues(connection)
     is_old = issues.c.date < (now - timedelta(days=days)).date()
     has_rows = exists().where(deliveries.c.issue_id == issues.c.id)
@@ -97,7 +97,7 @@ def _ledger(connection: Connection, days: int, now: datetime) -> list[RetentionR
 
 
 def _quarantined(connection: Connection) -> list[int]:
-    """Issues of which an operator can queue a delivery again."""
+    """Select issues with a delivery that an operator can queue again."""
     sums = select(issue_totals.c.issue_id).where(issue_totals.c.state == State.QUARANTINED)
     return list(
         connection.scalars(sums.group_by(issue_totals.c.issue_id).having(func.sum(issue_totals.c.deliveries) > 0))

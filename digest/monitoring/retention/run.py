@@ -1,4 +1,4 @@
-"""Runs the rules: counts what they would delete, or deletes it in small transactions."""
+"""Applies the rules: counts the old rows, or deletes them in small transactions."""
 
 import time
 from collections import Counter
@@ -11,17 +11,17 @@ from digest.monitoring.retention.rules import rules
 from digest.settings import Settings
 
 _AT_ONCE = 2_000  # rows, in one transaction
-_PAUSE = 0.02  # seconds between two, in which others write
+_PAUSE = 0.02  # seconds between two transactions, for other writers
 
 
 def too_old(engine: Engine, settings: Settings, now: datetime) -> dict[str, int]:
-    """The number of rows of each table that would be deleted now."""
+    """Return the number of rows of each table that would be deleted now."""
     with read_only(engine) as connection:
         return {rule.table.name: rule.count(connection) for rule in rules(connection, settings, now)}
 
 
 def delete_old(engine: Engine, settings: Settings, now: datetime, seconds: float = 30.0) -> dict[str, int]:
-    """Delete them, for up to about so many seconds; returns how many of each table. The next run does the rest."""
+    """Delete old rows for about `seconds` at most; the next run does the rest. Returns the number for each table."""
     until = time.monotonic() + seconds
     deleted: Counter[str] = Counter()
     with read_only(engine) as connection:

@@ -121,7 +121,7 @@ def _with_details(connection: Connection, rows: Sequence[Row[Any]]) -> list[Outg
 
 
 def _late_bounces(connection: Connection, numbers: Collection[int]) -> dict[int, Row[Any]]:
-    """What was reported about messages after they were accepted."""
+    """Read the reports about messages that came back after they were accepted."""
     columns = tuple(bounces.c[name] for name in ("id", "kind", "status", "text"))
     query = select(*columns).where(in_list(connection, bounces.c.id, numbers))
     return {row.id: row for row in connection.execute(query)} if numbers else {}

@@ -13,7 +13,7 @@ from digest.ledger.outbox import EventType
 
 @dataclass(frozen=True, slots=True)
 class BouncedMessage:
-    """The message of a delivery that was refused or that bounced later, with the server's words as stored now."""
+    """The message of a delivery that was refused or came back later, with the server's text as stored now."""
 
     kind: str
     occasion: str  # ISO date

@@ -1,6 +1,6 @@
-"""Decides for a batch of people at a time what an import does with each, and stores them.
+"""Decides what an import does with each person in a batch, and stores the batch.
 
-The decision reads, and is the same in a dry run. Storing needs one statement a table.
+The decision only reads, and is the same in a dry run. Storing takes one statement per table.
 """
 
 from collections import Counter, defaultdict
@@ -27,15 +27,15 @@ from digest.subscribers.suppressions import Suppression
 
 
 class RowOutcome(StrEnum):
-    """The result for an address, in the words of the report."""
+    """The result for an address, as worded in the report."""
 
     NEW = "signed up"
     STORED = "already there"
     DOUBLE = "duplicate"
     SUPPRESSED = "suppressed"  # here
-    LEFT = "left"  # here or where the list comes from
+    LEFT = "left"  # here or in the other program
     ASKED = "asked too recently"
-    DELETED = "deleted and suppressed"  # known by a hash of their address alone
+    DELETED = "deleted and suppressed"  # only the hash of the address is stored
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Batch:
 
 
 class Decisions:
-    """Decides what an import does with people. Remembers whom a dry run would have asked."""
+    """Decides what an import does with people. Records whom a dry run would have asked to confirm."""
 
     def __init__(self, now: datetime, spelt_twice: Collection[str] = ()) -> None:
         self._now = now
@@ -110,7 +110,7 @@ class Decisions:
 
 
 def has_to_confirm(person: ListedPerson) -> bool:
-    """True if they are asked. Those of our own export have their link already, if they keep their number."""
+    """True if they are asked to confirm. People in Digest's own export who keep their number already have a link."""
     status, suppression = person.listed
     if suppression or person.number is not None:
         return False
@@ -141,7 +141,7 @@ class _Limits:
                 self._sent[recipient].append((occasion, at))
 
     def day_to_ask(self, mailbox: Mailbox) -> str | None:
-        """The date of a confirmation email to a mailbox, which counts from now on; None if it may get none."""
+        """Return the date for a confirmation email to a mailbox, and count it; None if it may get none."""
         keys, now = self._keys[mailbox.folded_key], self._now
         if any(self._reasons.get(key, SuppressionReason.REFUSED) != SuppressionReason.REFUSED for key in keys):
             return None
@@ -158,9 +158,9 @@ class _Limits:
 
 
 def store_batch(connection: Connection, batch: Batch, consented: str, now: datetime, tells: bool) -> None:
-    """Store a batch. Raises sqlalchemy.exc.IntegrityError if somebody signed up since it was decided.
+    """Store a batch. Raises sqlalchemy.exc.IntegrityError if someone has signed up since the decision.
 
-    `tells`: other programs are told of each new subscriber.
+    `tells`: publish webhook events for new subscribers.
     """
     rows = [_row(person) for person in batch.new]
     numbered = [row for row in rows if "id" in row]
@@ -216,7 +216,7 @@ def _consent_row(consent: Consent) -> dict[str, Any]:
 
 
 def _with_free_numbers(connection: Connection, people: list[ListedPerson]) -> list[ListedPerson]:
-    """The same people, without the numbers that others have."""
+    """Return the same people, without numbers that others already have."""
     numbers = [person.number for person in people if person.number is not None]
     taken = _values_of(connection, subscribers.c.id, subscribers.c.id, numbers)
     twice = {number for number, count in Counter(numbers).items() if count > 1}
@@ -228,7 +228,7 @@ def _with_free_numbers(connection: Connection, people: list[ListedPerson]) -> li
 
 
 def _skip_numbers(connection: Connection, last: int) -> None:
-    """Number later subscribers after `last`. SQLite does so by itself."""
+    """Let the numbers of later subscribers follow `last`. SQLite does so by itself."""
     if connection.dialect.name == "postgresql":
         sequence = "pg_get_serial_sequence('subscribers', 'id')"
         connection.execute(
@@ -272,7 +272,7 @@ def _queue(
 
 
 def _values_of(connection: Connection, of: Any, value: Any, keys: Collection[Any]) -> dict[Any, Any]:
-    """The values of a column, by another that is one of `keys`."""
+    """Return the values of a column by `keys` of another column."""
     if not keys:
         return {}
     query = select(of, value).where(in_list_param(connection.dialect.name, of, "keys"))

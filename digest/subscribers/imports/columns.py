@@ -17,7 +17,7 @@ COLUMNS = (
     "requested_from", "form", "confirmed_from", "other_consents", "link_version", "number", "suppressed_at",
     "suppressed_because", "suppressed_by", "suppressed_until", "key", "key_id",
 )  # fmt: skip
-CONFIRMED_ELSEWHERE = "confirmed_elsewhere"  # when, as another program says
+CONFIRMED_ELSEWHERE = "confirmed_elsewhere"  # time of confirmation according to another program
 FREE_TEXT = frozenset(("form", "suppressed_because"))  # kept as it is, with spaces around it
 
 Row = Sequence[tuple[str, str]]  # (column, cell); a column is one of COLUMNS, or another in lower case without signs

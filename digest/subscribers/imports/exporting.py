@@ -1,4 +1,4 @@
-"""The rows of our own export: every subscriber, then the suppressions of people who were deleted.
+"""The rows of Digest's own export: every subscriber, then the suppressions of deleted people.
 
 It reads columns rather than Subscribers, which takes a third of the time. importing.py reads everything back.
 """
@@ -26,7 +26,7 @@ _TEXTS = ("form", "requested_from", "confirmed_from")
 
 
 def exported(connection: Connection, key_id: str) -> Iterator[Sequence[str]]:
-    """Yield the heading and the rows. `key_id`: of the key that made the hashes of deleted people."""
+    """Yield the heading and the rows. `key_id`: of the key of deleted people's hashes."""
     yield COLUMNS
     query = select(
         subscribers.c.id,
@@ -90,7 +90,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _as_text(connection: Connection, name: str) -> Any:
-    """A list as JSON text, which can be remembered."""
+    """Return a list as JSON text, which can be cached."""
     column = subscribers.c[name]
     return column.cast(String).label(name) if connection.dialect.name == "postgresql" else type_coerce(column, String)
 
@@ -106,7 +106,7 @@ def _other_consents(connection: Connection, first: int, last: int) -> dict[int, 
 
 
 def _suppressions(connection: Connection, keys: Sequence[str]) -> dict[str, Sequence[str]]:
-    # Keys within the statement would stay in memory until the garbage collector comes by.
+    # Keys within the statement would stay in memory until the next garbage collection.
     query = select(*_COLUMNS).where(in_list_param(connection.dialect.name, suppressions.c.key, "keys"))
     return {row.key: _suppressed(row) for row in connection.execute(query, {"keys": keys})}
 
@@ -119,18 +119,18 @@ def _deleted(connection: Connection, key_id: str) -> Iterator[Sequence[str]]:
 
 
 def _instant_as_read(column: ColumnElement[datetime]) -> ColumnElement[datetime]:
-    """An instant as the driver reads it, without the checks of Instant, which take as long as all the rest."""
+    """Select an instant without the checks of Instant, which take as long as everything else."""
     return type_coerce(column, DateTime(timezone=True))
 
 
 def _suppressed(row: Any) -> Sequence[str]:
-    """The cells of the columns _SUPPRESSED."""
+    """Return the cells of the columns _SUPPRESSED."""
     _key, reason, at, detail, source, until = row
     return reason, at.isoformat(), harmless(detail), harmless(source), _instant(until)
 
 
 def _instant(value: datetime | None) -> str:
-    """Text of an instant in UTC, which SQLite reads without its zone."""
+    """Format an instant in UTC, which SQLite reads without its zone."""
     if value is None:
         return ""
     return value.isoformat() if value.tzinfo else f"{value.isoformat()}+00:00"

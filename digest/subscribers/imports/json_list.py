@@ -13,11 +13,11 @@ _NAME_OF_ADDRESS = re.compile("(subscriber|contact|user|member|primary)?e?mail(a
 
 
 class UnreadableList(ValueError):
-    """The file is not a list; the text says what to do."""
+    """The file is not a list; the message says what to do."""
 
 
 def by_line(text: Iterable[str]) -> Iterator[tuple[int, Row]]:
-    """The people in a file with an object in each line, as we write it, with the line's number."""
+    """Yield the people in a file with an object per line, such as our own, with the number of the line."""
     for number, line in enumerate(text, start=1):
         part = line.strip().lstrip("[,").rstrip(",]").strip()
         if part:
@@ -35,12 +35,12 @@ def _parsed(documents: Iterable[str]) -> list[Any]:
 
 
 def names_in(rows: Sequence[Row]) -> list[str]:
-    """The names whose values are not read."""
+    """Return the names whose values are ignored."""
     return unread([*dict.fromkeys(name for row in rows for name, _ in row if name != "email")])
 
 
 def people_in(documents: Iterable[Any]) -> Iterator[Row]:
-    """Every object with an address, or with the key of somebody who was deleted."""
+    """Yield every object with an address, or with the key of a deleted person."""
     rest = [*documents]
     while rest:
         part = rest.pop(0)
@@ -64,7 +64,7 @@ def _row(part: dict[str, Any], name: str) -> Row:
 
 
 def _flat(group: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The values of an object; those of an object in it are named after both."""
+    """Flatten an object: values of an inner object get the names of both."""
     for name, value in group.items():
         if isinstance(value, dict) and name not in ("preferences", "consent"):
             yield from ((f"{name}_{inner}", each) for inner, each in value.items())
@@ -73,7 +73,7 @@ def _flat(group: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _own_data(part: dict[str, Any]) -> dict[str, Any]:
-    """`subscribers show`, with the suppression and earlier consents among the fields of the subscriber."""
+    """Convert the output of `subscribers show`: move the suppression and earlier consents into the subscriber."""
     own: dict[str, Any] = part["subscriber"] | {"suppressed": part.get("suppressed")}
     if isinstance(why := part.get("suppression"), dict):
         own |= {name: why.get(field) for name, field in _SUPPRESSION.items()}
@@ -85,13 +85,13 @@ _SUPPRESSION = {"suppressed": "reason", "suppressed_because": "detail", "suppres
 
 
 def _name_of_address(part: dict[str, Any]) -> str:
-    """The name that an object gives to its address; "" if it has none."""
+    """Return the name of the value with the address; "" if there is none."""
     names = [name for name in part if _NAME_OF_ADDRESS.fullmatch(bare_name(name))]
     return min(names, key=lambda name: not _ADDRESS.fullmatch(str(part[name]).strip()), default="")
 
 
 def cell_of(value: Any) -> str:
-    """A value as text: several separated by commas, weekdays as Monday = 0, instants as ISO 8601."""
+    """Convert a value to text: lists with commas, weekdays as Monday = 0, instants as ISO 8601."""
     if isinstance(value, str):
         return value
     if isinstance(value, (tuple, frozenset, list)):

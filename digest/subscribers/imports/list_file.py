@@ -34,9 +34,9 @@ class ListFile:
     def __init__(self, file: BinaryIO, name: str = "") -> None:
         self._file = file
         self.encoding, self.sha256 = _encoding_of(file)
-        self.status: ListedStatus = status_of_file(name)  # of everyone in it, at least
-        self.unit = "line"  # what rows() counts
-        self.ignored: list[str] = []  # headings of columns that are not read
+        self.status: ListedStatus = status_of_file(name)  # of everyone in it, or stricter
+        self.unit = "line"  # unit of the numbers in rows()
+        self.ignored: list[str] = []  # headings of ignored columns
         with _opened(file, self.encoding) as text:
             sample = text.read(_SAMPLE)
         if self.encoding != "utf-16" and "\0" in sample:
@@ -49,7 +49,7 @@ class ListFile:
             self._find_columns(sample)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """Each person with the number of their line, or of their entry."""
+        """Yield each person with the number of their line or entry."""
         if self._documents is not None:
             yield from enumerate(people_in(self._documents), start=1)
             return
@@ -88,7 +88,7 @@ class ListFile:
         self.ignored = unread(rows[0][:at] + rows[0][at + 1 :])
 
     def _from_csv(self, text: Iterable[str]) -> Iterator[tuple[int, Row]]:
-        # Cells of other columns are kept as well: one of them may say that somebody left.
+        # Other columns are kept as well: one of them may say that someone left.
         names, skipped = self._names, self._before + (self._names is not None)
         for line, row in _csv_rows(text, self._delimiter):
             if not any(map(str.strip, row)):
@@ -109,7 +109,7 @@ def _with_heading(names: Sequence[str], row: Sequence[str]) -> Row:
 
 
 def bare_address(text: str) -> str:
-    """The address in `Name <address>`, or `text` as it is."""
+    """Return the address in `Name <address>`, or `text` unchanged."""
     text = text.strip()
     if "<" not in text and ":" not in text:
         return text
@@ -121,7 +121,7 @@ def bare_address(text: str) -> str:
 
 
 def _encoding_of(file: BinaryIO) -> tuple[str, str]:
-    """The encoding and the SHA-256 of a file, which is read once."""
+    """Return the encoding and the SHA-256 of a file, in one reading."""
     file.seek(0)
     head, digest = file.read(4096), hashlib.sha256()
     encoding = _encoding_by_head(head)
@@ -150,7 +150,7 @@ def _encoding_by_head(head: bytes) -> str:
 
 
 class _opened:  # noqa: N801 - used like a function
-    """The text of a file from its beginning; the file stays open."""
+    """Open the text of a file from its beginning; the file stays open afterwards."""
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
         file.seek(0)
@@ -168,7 +168,7 @@ class _opened:  # noqa: N801 - used like a function
 
 
 def _csv_rows(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows with the number of the line in which each begins."""
+    """Yield the rows with the number of their first line."""
     lines = iter(text)
     first = next(lines, "")
     if re.fullmatch(r"sep=.[\r\n]*", first):  # Excel's own first line
@@ -184,11 +184,11 @@ def _csv_rows(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[s
     except csv.Error as problem:
         raise UnreadableList(f"it is not CSV ({problem}); look for a quotation mark that is never closed") from None
     if last != [_END]:  # it became part of a cell
-        raise UnreadableList(f"a quotation mark is never closed; look at {last[-1].splitlines()[0][:40]!r}")
+        raise UnreadableList(f"a quotation mark is never closed; check {last[-1].splitlines()[0][:40]!r}")
 
 
 def _best_cells(sample: str) -> tuple[str, list[list[str]]]:
-    """The separator that yields the most addresses, and the first rows that are not empty."""
+    """Return the separator that yields the most addresses, and the first rows that are not empty."""
     text = re.sub(r"\Asep=.[\r\n]+", "", sample)
     is_whole = len(sample) < _SAMPLE
     best, most = (_DELIMITERS[0], list[list[str]]()), -1
@@ -203,14 +203,14 @@ def _best_cells(sample: str) -> tuple[str, list[list[str]]]:
 
 
 def _heading(rows: Sequence[Sequence[str]]) -> int:
-    """The index of the row with the headings: some programs write a title above it."""
+    """Return the index of the row with the headings: some programs write a title above it."""
     before = takewhile(lambda row: not any(map(_ADDRESS.fullmatch, row)), rows)
     has_name = (any(_NAME_OF_ADDRESS.fullmatch(bare_name(cell)) for cell in row) for row in before)
     return next((at for at, is_heading in enumerate(has_name) if is_heading), 0)
 
 
 def _without_heading(row: Sequence[str]) -> Iterator[Row]:
-    """The people in a row: each, if it has addresses alone."""
+    """Return the people in a row: one per cell if it has only addresses."""
     cells = [*filter(None, row)]
     addresses = [*filter(_ADDRESS.fullmatch, cells)] or [""]
     for address in addresses if len(addresses) == len(cells) else addresses[:1]:

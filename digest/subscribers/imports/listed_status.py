@@ -12,7 +12,7 @@ CONFIRMED: ListedStatus = (Status.CONFIRMED, None)
 _PENDING: ListedStatus = (Status.PENDING, None)
 _LEFT: ListedStatus = (Status.UNSUBSCRIBED, None)
 _REFUSED: ListedStatus = (Status.UNSUBSCRIBED, SuppressionReason.REFUSED)
-# Words of listmonk, Mailchimp, Ghost, Substack, Keila, Kit, Buttondown, phpList and ourselves.
+# Words of listmonk, Mailchimp, Ghost, Substack, Keila, Kit, Buttondown, phpList and Digest.
 _WORDS: dict[ListedStatus, str] = {
     CONFIRMED: "confirmed subscribed active enabled regular premium free paid yes true 1 unpaid trialed gifted gift"
     " churning churned pastdue comped comp complimentary founding",
@@ -30,7 +30,7 @@ _CERTAIN = re.compile(
     "(un|never|non|not)subscribed|(hard|soft)?bounced?|cleaned|bl(ock|ack)listed|blocked|complained|suppressed|opt(ed)?out|unsub"
     "|disabled|inactive|cancell?ed|已?退订"
 )
-_LONGEST_WORD = 40  # a longer cell of a column that is about something else says nothing
+_LONGEST_WORD = 40  # longer cells of unrelated columns are ignored
 _NO = frozenset(("", "false", "no", "n", "f", "off", "null", "none", "nil", "never", "na"))  # and zeros
 
 # Names of columns in lower case, without signs.
@@ -61,7 +61,7 @@ def tells_status(column: str) -> bool:
 
 
 def status_of_file(name: str) -> ListedStatus:
-    """The status that the name of a file gives to everyone in it: Mailchimp's lists of those who left say it nowhere
+    """Status of everyone in a file, from its name: Mailchimp's lists of those who left say it nowhere
     else.
     """
     match = _FILE_OF_MAILCHIMP.match(name.lower())
@@ -125,7 +125,7 @@ def _meaning(column: str, cell: str) -> ListedStatus:
 
 
 def _answer(column: str, cell: str, word: str, is_no: bool) -> ListedStatus:
-    """The meaning of a yes or no, or of a date, in a column that says if someone is subscribed or has confirmed."""
+    """Interpret a yes, a no or a date in a column about being subscribed or having confirmed."""
     has_date = any(map(str.isdigit, word)) or word in _YES
     if _VERIFIED.fullmatch(column):
         return _PENDING if is_no else CONFIRMED if has_date else _MEANINGS.get(word, _PENDING)

@@ -43,11 +43,11 @@ class Import:
     own_domains: tuple[str, ...] = ()
     languages: Collection[str] = (SOURCE,)
     dry_run: bool = False
-    on_counted: Callable[[int], None] = lambda _: None  # called with the number of rows, before the first is done
-    on_each: Callable[[int], None] = lambda _: None  # called with how many more rows are done
+    on_counted: Callable[[int], None] = lambda _: None  # called with the number of rows, before the first
+    on_each: Callable[[int], None] = lambda _: None  # called with the number of rows just done
     on_error: Callable[[int, str, str], None] = lambda *_: None  # with the line, its text and the problem
-    preferences: Preferences = DEFAULTS  # where a row names none
-    status: Status = Status.CONFIRMED  # of everyone, at least
+    preferences: Preferences = DEFAULTS  # for a row without a status
+    status: Status = Status.CONFIRMED  # of everyone, or stricter
     leave_out_deleted: bool = False  # without the suppressions of deleted people under another key
 
 
@@ -64,7 +64,7 @@ class ListedPerson:
     suppression: Suppression | None = None  # None: now, by the import
     others: tuple[Consent, ...] = ()  # other consents
     link_version: int = 0
-    number: int | None = None  # theirs, where the list was written under the same secret key
+    number: int | None = None  # their number, if the list was written under the same secret key
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class PeopleReader:
         self._preferences: dict[tuple[str | None, ...], Preferences] = {}
 
     def address(self, row: Row) -> str:
-        """The normalised address in a row. Raises ValueError."""
+        """Return the normalised address in a row. Raises ValueError."""
         text = _address_in(row)
         if not text:
             raise ValueError("there is no address in it; write one address a line")
         return normalise(bare_address(text), self._how.own_domains)
 
     def deleted(self, row: Row) -> Suppression | None:
-        """The suppression of somebody who was deleted. Raises ForeignKey for one under another key."""
+        """Return the suppression of a deleted person. Raises ForeignKey if it was made under another key."""
         if _address_in(row):
             return None
         cells = dict(reversed(row))
@@ -107,7 +107,7 @@ class PeopleReader:
         return _suppression(cells, key, self._how.now)
 
     def person(self, row: Row) -> ListedPerson:
-        """The person in a row. Raises ValueError."""
+        """Return the person in a row. Raises ValueError."""
         how, cells = self._how, dict(reversed(row))
         mailbox = mailbox_of(self.address(row), how.secret)
         listed_as = listed_status(row, _QUIET)
@@ -145,7 +145,7 @@ def _address_in(row: Row) -> str:
 def _exported(
     cells: dict[str, str], mailbox: Mailbox, listed_as: ListedStatus, preferences: Preferences, now: datetime
 ) -> ListedPerson:
-    """A person in an export of Digest, with everything that it says."""
+    """Return a person in an export of Digest, with everything in it."""
     created_at = _instant(cells, "created_at", now) or now
     consent = _consent(cells, now, created_at)
     number, version = cells.get("number", ""), cells.get("link_version", "")
@@ -180,7 +180,7 @@ def _consent(cells: dict[str, Any], now: datetime, requested_at: datetime) -> Co
 
 
 def _suppression(cells: dict[str, str], key: str, now: datetime) -> Suppression:
-    """Raises ValueError."""
+    """Return the suppression in a row. Raises ValueError."""
     why, source, until = (cells.get(f"suppressed_{name}", "") for name in ("because", "by", "until"))
     expires_at = instant_of(until) if until else None
     if until and expires_at is None:
@@ -190,7 +190,7 @@ def _suppression(cells: dict[str, str], key: str, now: datetime) -> Suppression:
 
 
 def _instant(cells: dict[str, Any], column: str, now: datetime) -> datetime | None:
-    """A past instant, or None for an empty cell. Raises ValueError."""
+    """Parse a past instant; None for an empty cell. Raises ValueError."""
     text = cells.get(column)
     if not text:
         return None
@@ -201,10 +201,10 @@ def _instant(cells: dict[str, Any], column: str, now: datetime) -> datetime | No
 
 
 def _preferences(cells: dict[str, str], how: Import) -> Preferences:
-    """The preferences in the columns of our own export; defaults for the others."""
+    """Return the preferences in the columns of Digest's own export; defaults for the others."""
     form = {name: [cells[name]] for name in FIELDS if cells.get(name)}
     form |= {name: listed(cells[name]) for name in ("topics", "muted_topics") if name in cells}
-    form.setdefault("topics", list(how.preferences.topics))  # a form without topics has none ticked
+    form.setdefault("topics", list(how.preferences.topics))  # an export without topics means none were chosen
     days = listed(cells.get("weekdays", ""))
     if cells.get("frequency") == "weekly":
         form["weekday"] = days[:1]

@@ -46,7 +46,7 @@ class DeliveryResource(BaseModel):
     subscriber_id: int | None = Field(description="null once the subscriber is deleted.")
     recipient: str = Field(description="The keyed hash of the address.")
     state: State
-    why: str = Field(description='Why it was not simply accepted, or came back; "" if neither.')
+    why: str = Field(description='Why it was not accepted, or came back; "" if neither applies.')
     attempts: int = Field(description="Replies of the mail server that said “later”.")
     due_at: datetime
     next_attempt_at: datetime | None = Field(description="null once finished.")

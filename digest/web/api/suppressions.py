@@ -34,12 +34,12 @@ class SuppressionResource(BaseModel):
 
     key: str = Field(description="The keyed hash of the address.")
     reason: str = Field(
-        description="refused (by its mail server), asked (by its owner), complained (of spam) or operator."
+        description="refused (by its mail server), asked (by its owner), complained (about spam) or operator."
     )
     detail: str
     created_at: datetime
-    source: str = Field(description='How it came here, such as “smtp” or “maildir”; "" by a person.')
-    expires_at: datetime | None = Field(description="When it ends by itself; null: never.")
+    source: str = Field(description='Source, such as “smtp” or “maildir”; "" if a person did it.')
+    expires_at: datetime | None = Field(description="When it expires; null: never.")
     address: str | None = Field(description="null where no subscriber with it is stored: only the hash is known.")
 
 

@@ -45,7 +45,7 @@ NOTICES = {
     "queued": "They are queued again.",
     "sending-paused": "Sending is paused. Messages that are on their way still arrive.",
     "sending-resumed": "Sending goes on.",
-    "unsettled": "Sending still waits: after a restore, run digest settle in a shell.",
+    "unsettled": "Sending is still paused: after a restore, run digest settle in a shell.",
     "added": "The address is asked to confirm.",
     "added-confirmed": "The address is subscribed.",
     "not-added": "Nothing changed: the address is subscribed already, suppressed, has left, or was asked too often.",

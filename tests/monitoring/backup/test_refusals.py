@@ -23,7 +23,7 @@ def test_a_database_that_is_not_empty_is_kept_unless_forced(installation, people
     add_subscriber(installation.engine, "later@example.com")
     installation.engine.dispose()
     problem = installation.run("restore", str(installation.file), code=3)
-    assert problem == "digest: the database is not empty. Make a backup of it, then use --force\n"
+    assert problem == "digest: the database is not empty. Back it up, then use --force\n"
     assert installation.run("restore", str(installation.file), "--force", "--dry-run")["dry_run"]
     with read_only(installation.engine) as connection:
         assert len(connection.execute(select(subscribers.c.id)).all()) == 41
@@ -49,7 +49,7 @@ def test_a_backup_of_a_later_version_is_not_restored(installation, people):
         begin_backup(connection, MORNING, ["another"], "here", MORNING)
     dump(installation.engine, installation.file)
     problem = installation.restore(code=3)
-    assert "is of a later version of Digest" in problem
+    assert "was made by a later version of Digest" in problem
 
 
 def test_another_secret_key_is_named_with_what_breaks(installation, people, monkeypatch):

@@ -9,7 +9,7 @@ from digest.monitoring.operators import OperatorRole
 from tests.support.scenario import ON_SQLITE
 from tests.web.console.conftest import do, form_token
 
-BANNER = "No address is suppressed automatically since"
+BANNER = "Automatic suppression has been frozen since"
 
 
 @ON_SQLITE

@@ -33,7 +33,7 @@ def list_bounces(
     about: RefusalClass | None = None,
     before: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """Newest first; of one domain, and about one subject. What came back later is on the first page of all."""
+    """Show refusals, newest first. The first page without filters also shows messages that came back later."""
     now, domain = clock.now(), domain.strip().lower()
     wanted = RefusalSearch(parse_domain(domain) or "", about, _position(before))
     with read_only(visitor.site.engine) as connection:
@@ -64,7 +64,7 @@ def list_bounces(
 
 @router.action("/bounces/unfreeze")
 def unfreeze_suppression(visitor: OperatorOnly, form: Posted) -> Response:
-    """Apply the reports that are held, or discard them."""
+    """Apply the held reports, or discard them."""
     ended = unfreeze(visitor.site.engine, clock.now(), discard=value(form, "held") == "discard")
     return go_to(visitor.site, f"/bounces?done={'unfrozen' if ended else 'unchanged'}")
 
