@@ -15,6 +15,7 @@ class Cause(StrEnum):
     REPUTATION = "reputation"
     CONTENT = "content"
     RATE = "too many messages"
+    SENDER = "sender or relay refused"
     POLICY = "policy"
     EXPIRED = "not delivered in time"
     NETWORK = "network"

@@ -5,9 +5,10 @@ import re
 from digest.bounces.reading import codes
 from digest.bounces.reading.cause import LASTING, Cause
 from digest.bounces.reading.commands import SmtpCommand, refused
-from digest.bounces.reading.phrases import ADDRESS, EXPLICIT, PASSING, SUPPOSED, TRANSPORT, compiled
+from digest.bounces.reading.lasting import EXPLICIT, LASTING_WORDS, SUPPOSED
+from digest.bounces.reading.phrases import PASSING, TRANSPORT, compiled
 
-_PASSING, _ADDRESS, _TRANSPORT = compiled(PASSING), compiled(ADDRESS), compiled(TRANSPORT)
+_PASSING, _ADDRESS, _TRANSPORT = compiled(PASSING), compiled(LASTING_WORDS), compiled(TRANSPORT)
 
 _BY_CODE = {  # RFC 3463, and one of Microsoft
     "1.0": Cause.USER_UNKNOWN,
@@ -15,6 +16,8 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
     "1.2": Cause.HOST_UNKNOWN,
     "1.3": Cause.USER_UNKNOWN,
     "1.6": Cause.MOVED,
+    "1.7": Cause.SENDER,
+    "1.8": Cause.SENDER,
     "1.10": Cause.NO_MAIL,
     "4.310": Cause.HOST_UNKNOWN,
     "2.1": Cause.DISABLED,
@@ -31,12 +34,15 @@ _NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejecte
 _RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 
+# Words that explain an exact code such as 5.1.1 rather than speak against it: "5.1.1 Access denied".
+_BESIDE_THE_ADDRESS = (Cause.POLICY, Cause.CONTENT, Cause.AUTHENTICATION)
+
 _LINK, _MAIL_ADDRESS, _NUMBER = (
     r"https?://\S+",
     r"[^\s@]{0,99}@\S{0,300}",
     r"\[(?:[0-9A-Fa-f]{0,4}[.:]){2,8}[0-9A-Fa-f]{0,4}(?::\d+)?\]",
 )
-_HOST = r"(?<![\w.])[\w-]{1,63}(?:\.[\w-]{1,63}){2,9}(?!\w)"
+_HOST = r"(?<![\w.])(?!RESOLVER\.|SMTPSEND\.)[\w-]{1,63}(?:\.[\w-]{1,63}){2,9}(?!\w)"
 _NOT_PROSE = re.compile(f"{_LINK}|{_MAIL_ADDRESS}|{_HOST}|{_NUMBER}")
 _SPACES = re.compile(r"[\s*_>|<\"]+")
 # Outlook.com's answers for an address that does not exist, which other servers give for much else.
@@ -57,6 +63,8 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     """The cause of a refusal; `context` is the rest of the notice, which may show the SMTP command."""
     words, exact = prose(diagnostic), status in _OF_ADDRESS
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
+    if coded is Cause.SENDER:
+        return coded
     if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(words):
         return Cause.USER_UNKNOWN
     if codes.reply(diagnostic) == _NO_SUCH_ADDRESS and not passing:
@@ -68,8 +76,8 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     elsewhere = _first(_PASSING, prose(context))
     if (address or coded in LASTING) and not passing and elsewhere in (Cause.MAILBOX_FULL, Cause.SYSTEM):
         return elsewhere
-    if exact and address and passing is not Cause.MAILBOX_FULL:
-        return address
+    if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing is not Cause.MAILBOX_FULL)):
+        return address or coded
     if passing:
         return passing
     if address and not status and SUPPOSED.search(words):

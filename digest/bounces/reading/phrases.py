@@ -1,13 +1,10 @@
-"""The wordings of servers by cause: pieces of regular expressions over lower-case prose (see causes.prose)."""
+"""Wordings for causes that pass, as pieces of regular expressions over lower-case prose (see causes.prose)."""
 
 import re
 
 from digest.bounces.reading.cause import Cause
 
 _A_MAILBOX = r"(?:account|mail ?box|mail ?folder|mail ?drop|inbox|user|recipient|address|addressee|subscriber|customer)"
-_NOT = r"(?:(?:is|was|are|does|do|did|could|ca|has|have|were)n.?t|(?:could|can) ?not|not|no longer)"
-_FOUND = r"(?:found|exists?|known|valid|recogni\w+|listed|available|match|registered)"
-_BAD = "unknown|no such|invalid|non-?existent|unrecogni[sz]ed|illegal|bad|incorrect|wrong|undefined"
 _ENDED = (
     r"(?:disabled|suspended|inactive|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
 )
@@ -73,7 +70,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         Cause.REPUTATION,
         (
             r"\bblock(?:ed|ing|list|listed)?\b",
-            r"black ?-?list",
+            r"(?<!may be )black ?-?list",
             r"deny ?list",
             r"\b[dr]?bl\b",
             r"dnsbl",
@@ -140,14 +137,23 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Cause.POLICY,
+        Cause.SENDER,
         (
             r"relay(?:ing)?(?: \S+){0,2} (?:denied|prohibited|forbidden|not allowed|not permitted|disabled)",
             r"relaying (?:is )?(?:denied|mail)",
             r"(?:unable|not permitted|not allowed|cannot|refus\w+|denied|not|don.t|no) (?:to )?relay",
             r"allowed rcpthosts",
+            r"(?:invalid|bad|unknown|bogus|null|empty|unrout\w+|non-?existent)(?: envelope)? (?:sender|mail ?from)",
+            r"sender(?: \S+){0,2} (?:rejected|denied|invalid|refused|does|not|unknown|verif)",
+            r"(?:of|your) sender\b|sender (?:address|domain)",
+            r"(?:from: ?|mail from )domain|return ?path|envelope (?:sender|blocked)|mail from not",
+        ),
+    ),
+    (
+        Cause.POLICY,
+        (
             r"\bpolic(?:y|ies)\b",
-            r"not (?:allowed|permitted)",
+            r"(?<!box )(?<!box is )(?<!box name )not (?:allowed|permitted)",
             r"permission",
             r"not authori[sz]ed",
             r"unauthori[sz]ed",
@@ -156,76 +162,13 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"restrict(?:ed|ion)",
             r"access denied|権限",
             r"recipient preferences",
-            r"(?:invalid|bad|unknown) sender",
             r"moderat",
-            r"sender(?: \S+){0,2} (?:rejected|denied|invalid|refused|does|not|unknown|verif)",
-            r"domain of sender",
             r"only accepts? mail",
-            r"from: ?domain",
             r"not accepting (?:mail|messages)",
             r"not accept(?:ed|ing)? (?:mail|messages?) from",
             r"closed (?:list|group)",
             r"rejected (?:for|due)",
             r"security",
-            r"mail from domain",
-            r"return ?path",
-            r"envelope sender",
-        ),
-    ),
-)
-
-# Causes that speak of the address or its domain: for good, if nothing above speaks against it.
-ADDRESS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    (
-        Cause.MOVED,
-        (
-            r"has moved",
-            r"address(?: \S+){0,2} (?:been )?changed",
-            r"no longer (?:at|with|works)\b",
-            r"moved to",
-            r"new (?:e-?mail )?address",
-        ),
-    ),
-    (
-        Cause.NO_MAIL,
-        (
-            r"null ?mx",
-            rf"{_NOT}(?: \S+)? (?:accept|receive|take|handle) (?:any )?(?:e?-?mail|messages)",
-            r"accepts? no mail",
-            r"no (?:mail|smtp) service",
-            r"reject all mail",
-            r"smtp protocol is not",
-            r"not accept(?:ing)? any mail",
-        ),
-    ),
-    (
-        Cause.HOST_UNKNOWN,
-        (
-            rf"(?:host|domain|dns|mx)(?: \S+){{0,2}}? {_NOT} (?:found|exist|known|valid|be found|resolv\w*|reachable)",
-            r"(?:host|domain)(?: name)? (?:unknown|not found)",
-            rf"(?:{_BAD}) (?:mail )?(?:host|domain)",
-            r"host\W{0,2}domain name",
-            r"nxdomain|unroute?able|couldn.t find any host|dns error|name service error",
-            r"host address lookups failed|mx records? point|domain may not exist",
-        ),
-    ),
-    (
-        Cause.USER_UNKNOWN,
-        (
-            rf"{_A_MAILBOX}(?:name)?(?: \S+){{0,4}}? {_NOT}(?: \S+){{0,2}}? {_FOUND}",
-            rf"{_A_MAILBOX}(?:name)?(?: \S+){{0,3}}? (?:{_BAD}|undeliverable|unavailable)",
-            rf"(?:{_BAD})(?: \S+){{0,3}}? {_A_MAILBOX}",
-            rf"(?:{_BAD})(?: \S+){{0,3}}? (?:name|alias|person|userid|local|destination|id|login|employee|here)\b",
-            rf"{_NOT} (?:a )?(?:valid|known|existing|legal) (?:user|mail|address|recipient|account|local)",
-            r"does(?: not|n.?t) have an?(?: \S+){0,2} (?:account|mail)",
-            r"not exist|not exactly match|n.t exist|may not exist|\bno mailbox|unknown:|unknown in|is unknown",
-            r"(?:not listed|not found) (?:in|at|on|by)\b|wasn.t found|recip(?:ient)?notfound",
-            r"no (?:matches|matching|account|user|recipient)\b|cannot find (?:a )?(?:user|mailbox)",
-            r"(?:has been|was|is) (?:removed|deleted)|no longer (?:valid|exists?|available|in use|employed)",
-            r"not our (?:customer|user)|not a local|there is no",
-            r"unbekannt|existiert nicht|n.existe pas|inconnu|non r.pertori|no existe|desconocid|non esiste",
-            r"sconosciut|não existe|desconhecid|onbekend|bestaat niet",
-            r"存在しません|見つかりません|宛先不明|不存在|не существует|не найден",
         ),
     ),
 )
@@ -273,19 +216,6 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         ),
     ),
 )
-
-# Where a notice only supposes, in the languages above.
-SUPPOSED = re.compile(
-    r"möglicherweise|vielleicht|peut-être|il se peut|quizá|puede que|talvez|pode não|forse|potrebbe|mogelijk|misschien"
-    r"|可能|かもしれ|возможно|может"
-)
-
-# Of an address only, whatever command was refused.
-EXPLICIT = re.compile(
-    r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist"
-    r"|no mailbox here by that name|no such mailbox"
-)
-
 
 def compiled(table: tuple[tuple[Cause, tuple[str, ...]], ...]) -> tuple[tuple[Cause, re.Pattern[str]], ...]:
     """Each cause with one pattern for all its pieces."""
