@@ -11,6 +11,7 @@ class Cause(StrEnum):
     HIDDEN = "refused without a reason"  # "user unknown" after DATA: some filters answer so
     MAILBOX_FULL = "mailbox full"
     DISABLED = "account disabled"
+    FILTER = "filter of the recipient"
     AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, TLS, reverse name
     REPUTATION = "reputation"
     CONTENT = "content"

@@ -47,7 +47,7 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"null ?mx",
             rf"(?:{_HOST}|server|system)\S*(?: \S+){{0,2}}? {_NOT}(?: \S+)? "
             r"(?:accept|receive|take|handle)\w* (?:any )?(?:e?-?mail|messages)",
-            r"accepts? no mail|no (?:mail|smtp) service|reject all mail|smtp protocol (?:is not|returned a permanent)",
+            r"address no longer accepts|accepts? no mail|no (?:mail|smtp) service|reject all mail|smtp protocol (?:is not|returned a permanent)",
             r"no (?:valid |usable )?mx|no (?:valid )?mail exchanger",
         ),
     ),
@@ -79,6 +79,7 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"no (?:matches|matching|account|user|recipient)\b|cannot find (?:a )?(?:user|mailbox)|missing home",
             r"no (?:x|\w+) in (?:name )?directory|(?:no one|nobody) (?:here|at|by)\b",
             r"(?:has been|was|is) (?:removed|deleted)|no longer (?:valid|exists?|available|in use)",
+            r"user not active|(?:mail ?box|address)(?: is)? inactive|inactive (?:e-?mail )?address",
             r"not our (?:customer|user)|not a local|there is no|user not local",
             r"bad ?(?:rcpt|recipient)to\b|valid ?rcptto|envelope recipient|rejected (?:the )?recipients",
             *_ELSEWHERE,

@@ -6,7 +6,7 @@ from digest.bounces.reading.cause import Cause
 
 _A_MAILBOX = r"(?:account|mail ?box|mail ?folder|mail ?drop|inbox|user|recipient|address|addressee|subscriber|customer)"
 _ENDED = (
-    r"(?:disabled|suspended|inactive|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
+    r"(?:disabled|suspended|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
 )
 
 # Causes that speak of the message, the sender or the mailbox's state. The first that matches decides.
@@ -41,9 +41,17 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             rf"{_A_MAILBOX}(?: \S+){{0,6}} {_ENDED}",
             rf"{_ENDED}(?: \S+){{0,2}} {_A_MAILBOX}",
             r"not (?:yet )?been activated",
-            rf"{_A_MAILBOX}(?: \S+){{0,3}} (?:not active|on hold|temporarily)",
+            rf"{_A_MAILBOX}(?: \S+){{0,3}} (?:on hold|temporarily)|(?:account|user)(?: is)? inactive|inactive (?:account|user)",
             r"\bsuspended\b",
-            r"no longer accepts mail",
+        ),
+    ),
+    (
+        Cause.FILTER,
+        (
+            r"recipient(?:.s)? (?:preferences|settings|filter)|user (?:reject|rules)|privacy settings",
+            r"only accept(?:s|ing)? (?:e?-?mail|messages)|account is protected|not in (?:their|the recipient.s)",
+            r"(?:blocked|rejected|refused|declined) by (?:the )?(?:recipient|user|addressee)|refuses? to (?:receive|accept)",
+            rf"{_A_MAILBOX}(?: \S+){{0,2}} (?:is not|isn.t) accepting",
         ),
     ),
     (
@@ -161,9 +169,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"forbidden",
             r"restrict(?:ed|ion)",
             r"access denied|権限",
-            r"recipient preferences",
             r"moderat",
-            r"only accepts? mail",
             r"not accepting (?:mail|messages)",
             r"not accept(?:ed|ing)? (?:mail|messages?) from",
             r"closed (?:list|group)",
