@@ -74,7 +74,11 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     if status == "5.2.1" and not _PLAINLY_UNKNOWN.search(words):
         return passing or Cause.DISABLED
     elsewhere = _first(_PASSING, prose(context))
-    if (address or coded in LASTING) and not passing and elsewhere in (Cause.MAILBOX_FULL, Cause.SYSTEM):
+    if (
+        (address or coded in LASTING)
+        and not passing
+        and elsewhere in (Cause.MAILBOX_FULL, Cause.DISABLED, Cause.SYSTEM)
+    ):
         return elsewhere
     if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing is not Cause.MAILBOX_FULL)):
         return address or coded

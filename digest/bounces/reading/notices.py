@@ -25,7 +25,7 @@ _SUBJECTS = (
     r"undeliver|not deliver|non-?deliver|could not be delivered|mail could not|bounced|rejected",
     r"fail\w* (?:notice|deliver|notif)|fail\w*.{0,30}deliver|deliver.{0,30}fail|failure notice",
     r"returned? (?:mail|message|to sender)|mail (?:error|failure|system error|delivery)|message (?:delayed|status)",
-    r"warning: (?:could not|message)|notice: mail delivery",
+    r"warning: (?:could not|message)|notice: mail delivery|^loop (?:alert|back)",
     r"unzustellbar|nicht zugestellt|non.?remis|échec|non recapit|no se ha podido|недостав|ошибк",
     r"エラー|不達|配信|送信できません|退信|退回|失败|失敗",
 )

@@ -5,9 +5,7 @@ import re
 from digest.bounces.reading.cause import Cause
 
 _A_MAILBOX = r"(?:account|mail ?box|mail ?folder|mail ?drop|inbox|user|recipient|address|addressee|subscriber|customer)"
-_ENDED = (
-    r"(?:disabled|suspended|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
-)
+_ENDED = r"(?:disabled|suspended|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
 
 # Causes that speak of the message, the sender or the mailbox's state. The first that matches decides.
 PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
@@ -50,7 +48,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         (
             r"recipient(?:.s)? (?:preferences|settings|filter)|user (?:reject|rules)|privacy settings",
             r"only accept(?:s|ing)? (?:e?-?mail|messages)|account is protected|not in (?:their|the recipient.s)",
-            r"(?:blocked|rejected|refused|declined) by (?:the )?(?:recipient|user|addressee)|refuses? to (?:receive|accept)",
+            r"(?:blocked|rejected|refused|declined) by (?:the )?(?:recipient|user|addressee)\b(?!.s|\W+(?:domain|server|mail|e-mail|host|system))|refuses? to (?:receive|accept)",
             rf"{_A_MAILBOX}(?: \S+){{0,2}} (?:is not|isn.t) accepting",
         ),
     ),
@@ -222,6 +220,7 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         ),
     ),
 )
+
 
 def compiled(table: tuple[tuple[Cause, tuple[str, ...]], ...]) -> tuple[tuple[Cause, re.Pattern[str]], ...]:
     """Each cause with one pattern for all its pieces."""
