@@ -31,6 +31,7 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
 _BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
 _TAKES_NO_MAIL = ("521", "556")  # RFC 7504
 _NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejected"
+_OF_KDDI = re.compile(r"550 : user unknown", re.IGNORECASE)  # without the address: its recipient filters
 _RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 
@@ -47,11 +48,6 @@ _NOT_PROSE = re.compile(f"{_LINK}|{_MAIL_ADDRESS}|{_HOST}|{_NUMBER}")
 _SPACES = re.compile(r"[\s*_>|<\"]+")
 # Outlook.com's answers for an address that does not exist, which other servers give for much else.
 _OUTLOOK = re.compile(r"recipient address rejected: access denied|requested action not taken: mailbox unavailable")
-
-
-_PLAINLY_UNKNOWN = re.compile(
-    r"user unknown|unknown user|no such|not exist|not found|unknown recipient|recipient unknown"
-)
 
 
 def prose(diagnostic: str) -> str:
@@ -71,16 +67,11 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
         return Cause.USER_UNKNOWN
     if codes.reply(diagnostic) in _TAKES_NO_MAIL:
         return Cause.NO_MAIL
-    if status == "5.2.1" and not _PLAINLY_UNKNOWN.search(words):
+    if status == "5.2.1" and address is not Cause.USER_UNKNOWN:
         return passing or Cause.DISABLED
-    elsewhere = _first(_PASSING, prose(context))
-    if (
-        (address or coded in LASTING)
-        and not passing
-        and elsewhere in (Cause.MAILBOX_FULL, Cause.DISABLED, Cause.SYSTEM)
-    ):
+    if (address or coded in LASTING) and not passing and (elsewhere := _elsewhere(status, context)):
         return elsewhere
-    if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing is not Cause.MAILBOX_FULL)):
+    if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing not in (Cause.MAILBOX_FULL, Cause.SYSTEM))):
         return address or coded
     if passing:
         return passing
@@ -91,13 +82,22 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     return coded if coded is not Cause.UNKNOWN else _first(_TRANSPORT, words) or Cause.UNKNOWN
 
 
+def _elsewhere(status: str | None, context: str) -> Cause | None:
+    """What else the notice says of the mailbox or its server, above or below the words of the refusal."""
+    passing = _first(_PASSING, prose(context))
+    telling = passing in (Cause.MAILBOX_FULL, Cause.SYSTEM) or (passing is Cause.DISABLED and not status)
+    return passing if telling else None
+
+
 def _of_address(address: Cause, exact: bool, status: str | None, diagnostic: str, context: str) -> Cause:
     """The same, unless the sender was refused, or the whole message with the words for an unknown user."""
     if exact or EXPLICIT.search(prose(diagnostic)):
         return address
+    if _OF_KDDI.search(diagnostic):
+        return Cause.HIDDEN
     command = refused(diagnostic, context)
     if command is SmtpCommand.SENDER:
-        return Cause.POLICY
+        return Cause.SENDER
     if address is not Cause.USER_UNKNOWN or status == "5.1.0":
         return address
     by_server_itself = command is SmtpCommand.UNSHOWN and codes.reply(diagnostic) in (None, "553")

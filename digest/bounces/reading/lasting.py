@@ -48,7 +48,7 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             rf"(?:{_HOST}|server|system)\S*(?: \S+){{0,2}}? {_NOT}(?: \S+)? "
             r"(?:accept|receive|take|handle)\w* (?:any )?(?:e?-?mail|messages)",
             r"address no longer accepts|accepts? no mail|no (?:mail|smtp) service|reject all mail|smtp protocol (?:is not|returned a permanent)",
-            r"no (?:valid |usable )?mx|no (?:valid )?mail exchanger",
+            r"no (?:valid |usable )?mx\b|(?:no|find an?|find any) (?:valid )?mail exchanger",
         ),
     ),
     (
@@ -95,6 +95,6 @@ SUPPOSED = re.compile(
 
 # Of an address only, whatever command was refused.
 EXPLICIT = re.compile(
-    r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist"
+    r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist|address could ?n.t be found"
     r"|no mailbox here by that name|no such mailbox"
 )

@@ -93,7 +93,8 @@ def notice_reports(message: OpenedMessage, notice: str, original: Quoted) -> lis
     ]
     recipients = _as_sent(recipients, notice)
     temporary = {recipient.lower() for recipient in delayed}
-    is_delay = bool(_DELAY.search(notice))
+    filtered = message.header("X-SPASIGN") == "NG"  # of KDDI: the recipient's filter refused it
+    is_delay = filtered or bool(_DELAY.search(notice))
     reports = []
     for recipient in recipients:
         words = about(notice, recipient, recipients)

@@ -14,6 +14,13 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         (r"mailer error", r"command (?:died|failed|output)", r"exit(?:ed)?(?: with)? status", r"program failed"),
     ),
     (
+        Cause.NETWORK,
+        (
+            r"\bloop|loopback|too many hops|hop count",
+            r"not found, try again|(?<!type=mx: )malformed or unexpected name server",
+        ),
+    ),
+    (
         Cause.MAILBOX_FULL,
         (
             rf"{_A_MAILBOX}(?: \S+){{0,3}} (?:full|overfull|over)\b",
@@ -139,7 +146,9 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"exceeded(?: \S+){0,3} (?:rate|limit|connections?)",
             r"unusual rate",
             r"receiving mail at a rate",
-            r"rate that",
+            r"rate that|per (?:hour|minute|day|session|connection)\b|too (?:quickly|much traffic)|threshold",
+            r"(?:excessive|unexpected|unusual) (?:volume|number)|exceed\w*(?: \S+){0,5} (?:messages|recipients|sessions)\b",
+            r"max(?:imum)?(?: number of)? (?:messages|recipients|connections)|temporarily deferred",
         ),
     ),
     (
@@ -190,9 +199,6 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"no route",
             r"(?:unable|not able|could ?n.t|failed) (?:to )?connect",
             r"socket error",
-            r"hop count",
-            r"too many hops",
-            r"\bloop",
         ),
     ),
     (
