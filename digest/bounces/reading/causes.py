@@ -59,16 +59,8 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     """The cause of a refusal; `context` is the rest of the notice, which may show the SMTP command."""
     words, exact = prose(diagnostic), status in _OF_ADDRESS
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
-    if coded is Cause.SENDER:
-        return coded
-    if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(words):
-        return Cause.USER_UNKNOWN
-    if codes.reply(diagnostic) == _NO_SUCH_ADDRESS and not passing:
-        return Cause.USER_UNKNOWN
-    if codes.reply(diagnostic) in _TAKES_NO_MAIL:
-        return Cause.NO_MAIL
-    if status == "5.2.1" and address is not Cause.USER_UNKNOWN:
-        return passing or Cause.DISABLED
+    if settled := _settled(status, diagnostic, passing, address):
+        return settled
     if (address or coded in LASTING) and not passing and (elsewhere := _elsewhere(status, context)):
         return elsewhere
     if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing not in (Cause.MAILBOX_FULL, Cause.SYSTEM))):
@@ -80,6 +72,22 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     if address or coded in LASTING:
         return _of_address(address or coded, exact, status, diagnostic, context)
     return coded if coded is not Cause.UNKNOWN else _first(_TRANSPORT, words) or Cause.UNKNOWN
+
+
+def _settled(status: str | None, diagnostic: str, passing: Cause | None, address: Cause | None) -> Cause | None:
+    """The cause that a code settles, whatever command was refused."""
+    reply = codes.reply(diagnostic)
+    if by_code(status) is Cause.SENDER:
+        return Cause.SENDER
+    if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(prose(diagnostic)):
+        return Cause.USER_UNKNOWN
+    if reply in _TAKES_NO_MAIL:
+        return Cause.NO_MAIL
+    if reply == _NO_SUCH_ADDRESS and not passing:
+        return Cause.USER_UNKNOWN
+    if status == "5.2.1" and address is not Cause.USER_UNKNOWN:
+        return passing or Cause.DISABLED
+    return None
 
 
 def _elsewhere(status: str | None, context: str) -> Cause | None:

@@ -13,7 +13,7 @@ _A_MAILBOX = (
 )
 _NOT = r"(?:(?:is|was|are|does|do|did|could|ca|has|have|were)n.?t|(?:could|can) ?not|not|no longer)"
 _FOUND = (
-    r"(?:found|exists?|known|valid|recogni\w+|listed|available|match|registered|present|local|ok\b|accepted"
+    r"(?:found|exists?|known|valid|recogni\w+|listed|available|match|registered|present|local|ok\b|accepted|correct\b"
     r"|active(?: \S+)? at|in (?:service|use|our|the)\b)"
 )
 _BAD = (
@@ -21,11 +21,12 @@ _BAD = (
     "|no (?:valid|known|active)"
 )
 _HOST = r"(?:hosts?|domains?|dns|mx)"
+_TAKE = r"(?:accept|receive|take|handle)\w*"
 _ELSEWHERE = (  # by language: German, French, Spanish, Italian, Portuguese, Dutch, Nordic, Slavic, Turkish, East Asian
     r"unbekannt|existiert nicht|nicht gefunden|kein(?:e|en)? (?:solche|benutzer|empf.nger|postfach)",
     r"n.existe pas|inconnu|non r.pertori|introuvable|destinataire invalide",
     r"no existe|desconocid|inexistente|no encontrad|no se (?:encontr|pudo encontrar|ha encontrado)",
-    r"non esiste|sconosciut|nessun utente|não existe|desconhecid|não encontrad|onbekend|bestaat niet",
+    r"non esiste|inesistent|sconosciut|nessun utente|não existe|desconhecid|não encontrad|onbekend|bestaat niet",
     r"finns inte|ok.nd (?:mottagare|anv.ndare)|findes ikke|finnes ikke|ukendt|ukjent|ei l.ydy|tuntematon",
     r"nie ma takiego|nie istnieje|brak (?:takiego|u.ytkownika)|neexistuje|nem l.tezik|ismeretlen",
     r"не существует|не найден|неизвестн|не існує|не знайден|bulunamad|ge.ersiz al.c",
@@ -38,16 +39,16 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         (
             r"has moved|moved to|(?:been )?replaced (?:by|with)",
             r"address(?: \S+){0,2} (?:been )?changed|new (?:e-?mail )?address",
-            r"no longer (?:at|with|works|employed|on (?:this )?server)\b|(?:has|have) left\b",
+            r"no longer (?:at|with|works|employed|on (?:this )?server)\b|(?:has|have) left (?:the|our|us)\b",
         ),
     ),
     (
         Cause.NO_MAIL,
         (
             r"null ?mx",
-            rf"(?:{_HOST}|server|system)\S*(?: \S+){{0,2}}? {_NOT}(?: \S+)? "
-            r"(?:accept|receive|take|handle)\w* (?:any )?(?:e?-?mail|messages)",
-            r"address no longer accepts|accepts? no mail|no (?:mail|smtp) service|reject all mail|smtp protocol (?:is not|returned a permanent)",
+            rf"(?:{_HOST}|server|system)\S*(?: \S+){{0,2}}? {_NOT}(?: \S+)? {_TAKE} (?:any )?(?:e?-?mail|messages)",
+            r"address no longer accepts|accepts? no mail|no (?:mail|smtp) service|reject all mail",
+            r"smtp protocol (?:is not|returned a permanent)",
             r"no (?:valid |usable )?mx\b|(?:no|find an?|find any) (?:valid )?mail exchanger",
         ),
     ),
@@ -70,14 +71,14 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             rf"{_A_MAILBOX}(?:name|e?s)?(?: \S+){{0,3}}? (?:{_BAD}|undeliverable|unavai\w*)",
             rf"(?:{_BAD})(?: \S+){{0,3}}? {_A_MAILBOX}|user ?unknown|unknown ?user",
             rf"(?:{_BAD})(?: \S+){{0,3}}? (?:name|alias|person|userid|local|destination|id|login|employee|here)\b",
-            rf"{_NOT} (?:a )?(?:valid|known|existing|legal|active|deliverable) "
-            r"(?:user|mail|address|recipient|account|local)",
-            rf"{_NOT} (?:an? )?(?:active )?(?:{_A_MAILBOX})(?: \S+)? (?:here|at|on|of)\b|mail ?box (?:name )?(?:is )?not allowed",
+            rf"{_NOT} (?:a )?(?:valid|known|existing|legal|active|deliverable) (?:{_A_MAILBOX}|mail|local)",
+            rf"{_NOT} (?:an? )?(?:active )?{_A_MAILBOX}(?: \S+)? (?:here|at|on|of)\b",
+            r"mail ?box (?:name )?(?:is )?not allowed",
             r"does(?: not|n.?t) have an?(?: \S+){0,2} (?:account|mail)|(?:not|n.t) have (?:such|any) |no record of",
             r"not exist|not exactly match|n.t exist|may not exist|\bno mail ?box|unknown:|unknown in|is unknown",
             r"(?:not listed|not found) (?:in|at|on|by)\b|wasn.t found|recip(?:ient)?notfound|\bx\W{0,3} not found",
             r"no (?:matches|matching|account|user|recipient)\b|cannot find (?:a )?(?:user|mailbox)|missing home",
-            r"no (?:x|\w+) in (?:name )?directory|(?:no one|nobody) (?:here|at|by)\b",
+            r"no (?:x|\w+) in (?:name )?directory|(?:no one|nobody) (?:here|at|by|with)\b",
             r"(?:has been|was|is) (?:removed|deleted)|no longer (?:valid|exists?|available|in use)",
             r"user not active|(?:mail ?box|address)(?: is)? inactive|inactive (?:e-?mail )?address",
             r"not our (?:customer|user)|not a local|there is no|user not local",
@@ -95,6 +96,6 @@ SUPPOSED = re.compile(
 
 # Of an address only, whatever command was refused.
 EXPLICIT = re.compile(
-    r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist|address could ?n.t be found"
-    r"|no mailbox here by that name|no such mailbox"
+    r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist"
+    r"|address could ?n.t be found|no mailbox here by that name|no such mailbox"
 )
