@@ -26,7 +26,7 @@ def test_each_recipient_of_each_message_is_one_row(command, tmp_path):
     assert json.loads(done.stdout) == [HARD_ROW, NONE_ROW]
     lines = command("bounce", str(tmp_path / "a.eml")).stdout.splitlines()
     assert [line.split() for line in lines] == [
-        ["file", "kind", "status", "recipient", "the", "server", "said"],
+        ["file", "kind", "status", "recipient", "server", "reply"],
         ["a.eml", "hard", "5.1.1", "ann@example.net", "550", "5.1.1", "User", "unknown"],
     ]
 

@@ -1,4 +1,4 @@
-"""Fixtures that run `digest`: as a process of its own, or in this process."""
+"""Fixtures that run `digest` in a new process or in this process."""
 
 import os
 import subprocess

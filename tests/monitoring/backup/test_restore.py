@@ -1,4 +1,4 @@
-"""After a restore, nobody gets a message twice, and nobody who left gets one, by the mail server's log."""
+"""After a restore, no message is sent twice or to people who left meanwhile, by the mail server's log."""
 
 import shutil
 from datetime import timedelta
