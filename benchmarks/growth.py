@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     add("--row-bytes", type=float, default=1800.0, help="bytes of a message in the ledger, with indexes (1800)")
     add("--cores", type=float, default=2.0, help="cores of all workers (2)")
     add("--database-cores", type=float, default=1.0, help="cores of the database (1)")
-    add("--relays", type=int, default=1, help="relays, each with an address of its own (1)")
+    add("--relays", type=int, default=1, help="relays, each with its own IP address (1)")
     add("--relay-rate", type=float, default=1000.0, help="messages a second that one relay accepts (1000)")
     add("--provider-share", type=float, default=0.4, help="share of the largest mail provider (0.4)")
     add("--provider-rate", type=float, default=50.0, help="messages a second that it accepts from one relay (50)")

@@ -1,8 +1,8 @@
 """Imports a list into an empty PostgreSQL, exports it, imports the export elsewhere, and exports that.
 
-One row in ten is of each kind that an import treats in its own way: left, bounced, blocked, pending, with long lists of
-interests; the others are confirmed. Each command is a process of its own. `--unconfirmed` imports without --consented,
-so that everybody is asked to confirm.
+One row in ten is of each kind that an import treats differently: left, bounced, blocked, pending, with long lists of
+interests; the others are confirmed. Each command runs in its own process. `--unconfirmed` imports without --consented,
+so that everyone is asked to confirm.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     """Measure, and print the results."""
     parser = command.command("imports", __doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--unconfirmed", action="store_true", help="everybody is asked to confirm")
+    parser.add_argument("--unconfirmed", action="store_true", help="everyone is asked to confirm")
     parser.add_argument("--once", action="store_true", help="only the first import and export")
     command.run(parser.parse_args(), measure, lambda results: results.get("same file", True))
 

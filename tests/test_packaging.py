@@ -1,4 +1,4 @@
-"""What a package index and an installer read: the name, the bounds of the dependencies, and what the docs say."""
+"""The metadata of the package: its name and the bounds of its dependencies, and the docs about installing it."""
 
 import re
 import tomllib
@@ -26,7 +26,7 @@ def test_the_distribution_is_not_named_like_the_checksum_program_on_pypi_but_the
 
 
 @pytest.mark.parametrize("needed", DEPENDENCIES, ids=str)
-def test_a_dependency_has_a_lowest_version_and_a_first_one_that_is_too_new(needed):
+def test_a_dependency_has_a_lower_and_an_upper_bound(needed):
     signs = {specifier.operator for specifier in needed.specifier}
     assert signs == ({">="} if needed.name in UNBOUNDED else {">=", "<"})
 
@@ -39,7 +39,7 @@ def test_the_locked_versions_are_within_the_bounds():
         assert needed.specifier.contains(locked[needed.name.lower()]), needed
 
 
-def test_no_page_tells_to_install_the_other_program():
+def test_no_page_installs_the_other_program():
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*")]
     texts = {page: page.read_text(errors="replace") for page in pages if page.is_file()}
     commands = {page: line for page, text in texts.items() for line in text.splitlines() if _installs_it(line)}

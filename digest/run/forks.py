@@ -1,7 +1,7 @@
 """Runs programs as forks of this process, so that they share the memory of imported modules (Linux).
 
-A fork is a process like any other: its own group, its own end, started again after it. Only what it has in common with
-the others, the code, is in memory once.
+A fork is a process like any other: it has its own group, ends by itself, and is started again. Only its code is shared
+with the other processes.
 """
 
 import atexit

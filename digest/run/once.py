@@ -238,7 +238,7 @@ class _Run:
         return row.next_attempt_at if is_temporary else None
 
     def _write_again(self, file: Path) -> None:
-        """Write the email of an earlier run to a file again. This is no new delivery."""
+        """Write the email of an earlier run to a file again, without a new delivery."""
         issue, subscriber = self._issue(), self._subscriber()
         context = wiring.mail_context(self._own)
         message = issue and preview_message(self._engine, context, issue, subscriber, clock.now())

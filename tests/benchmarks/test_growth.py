@@ -1,4 +1,4 @@
-"""The simulated day loses no message, and names what it is short of."""
+"""The simulated day loses no message and finds the bottleneck."""
 
 from dataclasses import replace
 
@@ -31,15 +31,15 @@ def test_every_subscriber_has_one_message_a_day() -> None:
         ({"provider_rate": 1}, "provider"),
     ],
 )
-def test_what_is_short_is_named_and_makes_messages_late(change: dict[str, float], short: str) -> None:
+def test_a_bottleneck_is_named_and_makes_messages_late(change: dict[str, float], short: str) -> None:
     due = due_by_minute(200_000)
     scarce = one_day(due, replace(AMPLE, **change))
     assert one_day(due, AMPLE).short == ""
     assert (scarce.short, scarce.late_most > 0) == (short, True)
 
 
-def test_what_a_day_is_too_short_for_is_left() -> None:
-    # Two days of one message a second.
+def test_messages_beyond_the_capacity_of_a_day_are_left() -> None:
+    # Two days at one message a second.
     day = one_day(due_by_minute(1_000_000), replace(AMPLE, relay_rate=1))
     assert 1_000_000 - 2 * 86_400 <= day.left < 1_000_000
 

@@ -1,4 +1,4 @@
-"""Real messages with envelope senders of their own, and the reports that mail servers would send about them."""
+"""Real messages with their own envelope senders, and the reports that mail servers would send about them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ _PLAN = replace(PLAN, settings=issue_settings(LOOK, SIGNING.senders, (SECRET,), 
 
 @dataclass
 class Post:
-    """An installation whose messages can be reported on."""
+    """An installation whose messages can be reported."""
 
     engine: Engine
     hands: Hands
@@ -46,7 +46,7 @@ class Post:
         return self.server.taken_for(address)[-1]
 
     def report(self, address: str, kind: ReportKind = ReportKind.HARD, **changes: Any) -> Report:
-        """What the server of the address would report about the last message to it."""
+        """Return a report about the last message to the address."""
         status = {ReportKind.HARD: "5.1.1", ReportKind.SOFT: "4.2.2"}.get(kind)
         report = Report(kind, status, address, "550 no such user", self.message(address).mail_from)
         return replace(report, **changes)
@@ -56,7 +56,7 @@ class Post:
             return accept(connection, report, "maildir", [SECRET], now or self.hands.at, **how)
 
     def suppression(self, subscriber: Subscriber) -> tuple[str, str, str, datetime | None] | None:
-        """Reason, detail, source and end."""
+        """Return the reason, detail, source and end."""
         columns = [suppressions.c[name] for name in ("reason", "detail", "source", "expires_at")]
         with read_only(self.engine) as connection:
             row = connection.execute(select(*columns).where(suppressions.c.key == subscriber.key)).one_or_none()

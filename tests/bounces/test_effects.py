@@ -1,4 +1,4 @@
-"""A report changes a subscriber only if a signed address proves it; hard, soft and complaint by one rule each."""
+"""A report changes a subscriber only if a signed address proves it. Each kind of report has one rule."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -34,7 +34,7 @@ def test_a_hard_report_about_an_address_that_never_worked_suppresses_it_for_good
     assert post.suppression(ada) == ("refused", "5.1.1", "maildir", None)
 
 
-def test_each_message_has_an_envelope_sender_of_its_own(post: Post) -> None:
+def test_each_message_has_its_own_envelope_sender(post: Post) -> None:
     subscribe(post, ADA, BOB)
     post.send()
     senders = {post.message(address).mail_from for address in (ADA, BOB)}
@@ -83,8 +83,8 @@ def test_a_forged_report_changes_nothing_and_is_counted(post: Post, forged: str,
     assert [tuple(row) for row in counted] == [(str(kind), str(proof), 1)]
 
 
-def test_the_token_of_another_subscriber_does_not_reach_this_one(post: Post) -> None:
-    """Mallory has tokens of their own, and names Ada."""
+def test_the_token_of_another_subscriber_proves_nothing(post: Post) -> None:
+    """Mallory uses a token from their own message in a report about Ada."""
     ada, mallory = subscribe(post, ADA, "mallory@example.com")
     post.send()
     report = replace(post.report(ADA), return_path=post.message("mallory@example.com").mail_from)
@@ -92,7 +92,7 @@ def test_the_token_of_another_subscriber_does_not_reach_this_one(post: Post) -> 
     assert post.suppression(ada) is post.suppression(mallory) is None
 
 
-def test_a_token_in_capitals_a_payload_or_a_key_that_was_replaced_still_counts(post: Post) -> None:
+def test_a_token_in_capitals_in_a_payload_or_of_a_replaced_key_counts(post: Post) -> None:
     ada, bob = subscribe(post, ADA, BOB)
     post.send()
     assert post.accept(replace(post.report(ADA), return_path=post.message(ADA).mail_from.upper())).effect
@@ -112,7 +112,7 @@ def test_the_message_id_of_a_message_sent_without_a_token_proves_a_report_that_n
     assert post.suppression(ada)
 
 
-def test_the_same_report_taken_in_twice_changes_something_once(post: Post) -> None:
+def test_the_same_report_is_applied_only_once(post: Post) -> None:
     subscribe(post, ADA)
     post.send()
     report = post.report(ADA, ReportKind.SOFT)
@@ -132,8 +132,8 @@ def test_an_address_that_worked_lately_gets_a_second_look_a_day_later(post: Post
     assert post.suppression(ada)
 
 
-def test_two_failures_within_hours_are_one_look(post: Post) -> None:
-    """A provider that calls good addresses unknown does so for hours."""
+def test_two_failures_within_hours_count_as_one(post: Post) -> None:
+    """A provider in trouble reports good addresses as unknown for hours."""
     (ada,) = subscribe(post, ADA)
     for day in (0, 1):
         post.send(day)
@@ -145,12 +145,12 @@ def test_two_failures_within_hours_are_one_look(post: Post) -> None:
     assert post.suppression(ada) is None
 
 
-def test_an_address_that_worked_again_after_the_first_look_begins_anew(post: Post) -> None:
+def test_an_address_that_worked_after_its_first_failure_gets_a_new_second_look(post: Post) -> None:
     (ada,) = subscribe(post, ADA)
     for day in (0, 1):
         post.send(day)
     post.accept(post.report(ADA))
-    for day in (2, 3):  # the message of the third day does not come back
+    for day in (2, 3):  # the third day's message does not come back
         post.send(day)
     assert post.accept(post.report(ADA)).effect is FailureEffect.SECOND_LOOK
     assert post.suppression(ada) is None
@@ -256,7 +256,7 @@ def _status(post: Post, subscriber_id: int) -> Status:
     return subscriber.status
 
 
-def test_an_email_to_the_address_in_list_unsubscribe_unsubscribes_and_a_second_does_no_harm(post: Post) -> None:
+def test_an_email_to_the_address_in_list_unsubscribe_unsubscribes_and_a_second_changes_nothing(post: Post) -> None:
     (ada,) = subscribe(post, ADA)
     post.send()
     email = _email_to(_unsubscribe_address(post, ADA))

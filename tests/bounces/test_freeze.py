@@ -1,4 +1,4 @@
-"""A storm of hard failures freezes automatic suppression until an operator says what to do with the reports."""
+"""A storm of hard failures freezes automatic suppression until an operator decides about the reports."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def _why(post: Post) -> str:
     return freeze.why if freeze else ""
 
 
-def test_twenty_of_one_provider_in_a_row_freeze_suppression_and_the_rest_is_held(post: Post) -> None:
+def test_twenty_failures_of_one_provider_in_a_row_freeze_suppression_and_later_reports_are_held(post: Post) -> None:
     people = _people(25)
     subscribe(post, *people)
     post.send()
@@ -46,7 +46,7 @@ def test_twenty_of_one_provider_in_a_row_freeze_suppression_and_the_rest_is_held
         assert count_held(connection, 100) == 6
 
 
-def test_a_complaint_in_a_freeze_is_held_as_well(post: Post) -> None:
+def test_a_complaint_during_a_freeze_is_held(post: Post) -> None:
     people = _people(21)
     subscribe(post, *people)
     post.send()
@@ -56,7 +56,7 @@ def test_a_complaint_in_a_freeze_is_held_as_well(post: Post) -> None:
 
 
 @ON_SQLITE
-def test_what_was_held_is_applied_when_the_operator_says_so(post: Post) -> None:
+def test_an_operator_can_apply_the_held_reports(post: Post) -> None:
     people = _people(25)
     subscribe(post, *people)
     post.send()
@@ -70,7 +70,7 @@ def test_what_was_held_is_applied_when_the_operator_says_so(post: Post) -> None:
 
 
 @ON_SQLITE
-def test_what_was_held_is_discarded_with_the_suppressions_of_the_hour_before(post: Post) -> None:
+def test_an_operator_can_discard_the_held_reports_and_the_suppressions_of_the_hour_before(post: Post) -> None:
     people = _people(25)
     subscribe(post, *people)
     post.send()
@@ -85,7 +85,7 @@ def test_what_was_held_is_discarded_with_the_suppressions_of_the_hour_before(pos
 
 
 @ON_SQLITE
-def test_refusals_in_the_session_freeze_suppression_too_and_are_held(post: Post) -> None:
+def test_refusals_in_the_session_also_freeze_suppression_and_are_held(post: Post) -> None:
     subscribe(post, *_people(25))
     post.server.always(Step.RCPT, "550 5.1.1 no such user")
     post.send()
@@ -96,7 +96,7 @@ def test_refusals_in_the_session_freeze_suppression_too_and_are_held(post: Post)
     assert _suppressed(post) == held
 
 
-def test_failures_of_several_providers_freeze_when_they_are_many_for_the_list(post: Post) -> None:
+def test_failures_of_several_providers_freeze_if_they_are_a_large_share_of_the_list(post: Post) -> None:
     now = MORNING
     mixed = [f"{number % 7}.example.org" for number in range(1000)]
     _have_a_thousand_subscribers(post)
@@ -119,7 +119,7 @@ def test_failures_over_more_than_an_hour_do_not_add_up(post: Post) -> None:
 
 
 @ON_SQLITE
-def test_failures_of_one_provider_with_hours_between_are_no_row(post: Post) -> None:
+def test_failures_of_one_provider_with_hours_between_them_are_not_in_a_row(post: Post) -> None:
     with transaction(post.engine) as connection:
         for number in range(40):
             note(connection, ["example.com"], MORNING + timedelta(minutes=61 * number))

@@ -1,4 +1,4 @@
-"""digest bounce: what reports say, from files, folders and stdin."""
+"""digest bounce reads reports from files, folders and stdin; digest bounces receives them."""
 
 import json
 
@@ -26,7 +26,7 @@ def test_each_recipient_of_each_message_is_one_row(command, tmp_path):
     assert json.loads(done.stdout) == [HARD_ROW, NONE_ROW]
     lines = command("bounce", str(tmp_path / "a.eml")).stdout.splitlines()
     assert [line.split() for line in lines] == [
-        ["file", "kind", "status", "recipient", "the", "server", "said"],
+        ["file", "kind", "status", "recipient", "server", "reply"],
         ["a.eml", "hard", "5.1.1", "ann@example.net", "550", "5.1.1", "User", "unknown"],
     ]
 
@@ -56,7 +56,7 @@ def test_stdin_is_read_too():
     assert json.loads(done.stdout) == [HARD_ROW]
 
 
-def test_a_piped_message_is_taken_in(run, engine):
+def test_a_piped_message_is_processed(run, engine):
     done = CliRunner().invoke(app, ["bounces", "receive", "--json"], input=HARD)
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"proofs": ["unproved"], "dry_run": False})
     with read_only(engine) as connection:
@@ -70,7 +70,7 @@ def test_a_mail_server_tries_again_if_a_piped_message_cannot_be_stored(monkeypat
     assert done.exit_code == 75
 
 
-def test_what_waits_in_the_mailboxes_of_the_settings_is_taken_in(run, monkeypatch, tmp_path):
+def test_messages_in_the_mailboxes_of_the_settings_are_processed(run, monkeypatch, tmp_path):
     for folder in ("cur", "new", "tmp"):
         (tmp_path / folder).mkdir()
     (tmp_path / "new" / "1").write_bytes(HARD)

@@ -47,8 +47,8 @@ def test_doctor_says_what_is_missing_for_real_mail(run):
     assert all(one["advice"] for one in found.values() if one["blocks"])
 
 
-def test_doctor_is_content_when_everything_that_email_needs_is_there(run, smtp_server, redis_url, monkeypatch):
-    with DnsServer() as dns:  # nothing is published yet, which stops no email by itself
+def test_doctor_finds_nothing_if_everything_for_email_is_there(run, smtp_server, redis_url, monkeypatch):
+    with DnsServer() as dns:  # nothing is published yet, which does not prevent email
         assert_content(run, smtp_server, redis_url, monkeypatch, dns.address)
 
 
@@ -121,7 +121,7 @@ def write_key(folder, key):
     return file
 
 
-def test_of_a_key_it_shows_kind_and_size(findings, tmp_path):
+def test_it_shows_the_kind_and_size_of_a_key(findings, tmp_path):
     file = write_key(tmp_path, generate_private_key(65537, 2048))
     found = findings(dkim_keys=f"nov26={file}")["DKIM key nov26"]
     assert (found["well"], found["said"], found["advice"]) == (True, f"RSA, 2048 bits, {file}", "")

@@ -219,7 +219,7 @@ def test_a_link_to_unsubscribe_keeps_nobody_out(imported):
 
 
 @ON_SQLITE
-def test_an_answer_that_is_neither_yes_nor_no_is_refused(imported):
+def test_a_value_that_is_neither_yes_nor_no_is_rejected(imported):
     done, stored = imported("email,subscribed\nada@example.com,perhaps\n", *CONSENT)
     assert "line 2: 'ada@example.com': unknown status 'perhaps'" in done.stderr
     assert stored == {}

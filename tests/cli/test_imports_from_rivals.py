@@ -1,4 +1,4 @@
-"""Lists as other programs export them: who left, bounced, was blocked or never confirmed there gets no issue here."""
+"""Lists of other programs: people who left, bounced, were blocked or never confirmed there get no issue here."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from tests.support.scenario import MORNING, ON_SQLITE, SECRET, add_papers, cut
 
 __all__ = ["hands"]  # a fixture
 
-# Everybody called "in…" is a subscriber there; everybody else is not.
+# People called "in…" are subscribers there; the others are not.
 LISTMONK = (
     "uuid,email,name,attributes,status,created_at,updated_at\n"
     'u1,in@lm.example.com,Ada,"{""city"": ""Rome""}",enabled,2024-05-06T07:08:09Z,2024-05-06T07:08:09Z\n'
@@ -52,7 +52,7 @@ MAILCHIMP = {
     )
     + "cleaned@mc.example.com"
     + _MEMBER.format("2015-03-16 14:40:47", '"2016-01-02 03:04:05",,,'),
-    # The columns of those who are subscribed: the name of the file alone says that these are not.
+    # The columns are those of subscribers: only the name of the file shows that these are not.
     "nonsubscribed_email_audience_export_fd09b24d1e.csv": _MAILCHIMP.format("")
     + "bought@mc.example.com"
     + _MEMBER.format("2015-03-16 14:40:47", ""),
@@ -106,7 +106,7 @@ FILES = {
 
 @pytest.fixture
 def moved(run, tmp_path, clock):
-    """Imports every file as agreed to elsewhere, on the day before the issue."""
+    """Import every file with consent given elsewhere, on the day before the issue."""
     clock.move_to(MORNING - timedelta(days=1))
     outputs = {}
     for name, content in FILES.items():
@@ -116,12 +116,12 @@ def moved(run, tmp_path, clock):
     return outputs
 
 
-def test_nobody_who_left_a_rival_gets_an_issue_and_everybody_else_does(moved, run, engine, hands, smtp_server, clock):
+def test_nobody_who_left_a_rival_gets_an_issue_and_all_others_do(moved, run, engine, hands, smtp_server, clock):
     add_papers(engine, range(3))
-    with transaction(engine) as connection:  # a confirmation email is no issue
+    with transaction(engine) as connection:  # a confirmation email is not an issue
         asked = {row.recipient for row in connection.execute(deliveries.select())}
         connection.execute(deliveries.delete())
-    structlog.reset_defaults()  # the commands have logged to a stream that is closed now
+    structlog.reset_defaults()  # the commands logged to a stream that is now closed
     clock.move_to(MORNING)
     cut(engine)
     hands.deliver()
@@ -136,14 +136,14 @@ def test_nobody_who_left_a_rival_gets_an_issue_and_everybody_else_does(moved, ru
 
 
 @ON_SQLITE
-def test_a_state_that_we_do_not_know_is_refused_with_its_line(moved):
+def test_an_unknown_status_is_rejected_with_its_line(moved):
     assert "line 17: 'paused@bd.example.com': unknown status 'paused'; write confirmed" in moved["buttondown.csv"]
     assert "line 18: 'something_new@bd.example.com': unknown status 'something_new'" in moved["buttondown.csv"]
     assert "2 invalid" in moved["buttondown.csv"]
 
 
 @ON_SQLITE
-def test_a_consent_keeps_the_dates_that_the_rival_recorded(moved, engine):
+def test_a_consent_keeps_the_dates_recorded_by_the_rival(moved, engine):
     with read_only(engine) as connection:
         ada = by_key(connection, recipient_key("in@mc.example.com", SECRET))
         cid = by_key(connection, recipient_key("in-paid@ss.example.com", SECRET))
@@ -153,7 +153,7 @@ def test_a_consent_keeps_the_dates_that_the_rival_recorded(moved, engine):
 
 
 @ON_SQLITE
-def test_a_list_without_states_can_be_imported_as_people_who_left(run, tmp_path):
+def test_a_list_without_a_status_can_be_imported_as_people_who_left(run, tmp_path):
     file = tmp_path / "left.csv"
     file.write_text("email,name\nada@example.com,Ada\n")
     run("subscribers", "import", file, *CONSENT, "--status", "unsubscribed")
@@ -164,7 +164,7 @@ def test_a_list_without_states_can_be_imported_as_people_who_left(run, tmp_path)
 @ON_SQLITE
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
-def test_any_encoding_and_separator_of_a_spreadsheet_is_read(run, tmp_path, encoding, mark):
+def test_every_encoding_and_separator_of_spreadsheets_is_read(run, tmp_path, encoding, mark):
     file = tmp_path / "list.csv"
     rows = [["email", "keywords"], ["ada@example.com", "Erdős" if encoding != "cp1252" else "naïve – “x”"]]
     file.write_bytes("".join(f"{mark.join(row)}\r\n" for row in rows).encode(encoding))

@@ -1,4 +1,4 @@
-"""digest init: values, keys and DNS records for real email, from answers or from questions in a terminal."""
+"""digest init writes settings and keys and prints DNS records, from a file of answers or questions in a terminal."""
 
 import json
 import os
@@ -30,7 +30,7 @@ DIGEST_SENDING_ADDRESSES='203.0.113.25 2001:db8::25'
 
 @pytest.fixture
 def init(command, tmp_path, monkeypatch):
-    """Runs `digest init` with these answers; the values in the file and what it printed as JSON."""
+    """Run `digest init` with these answers; returns the values in the file and the JSON that it printed."""
     monkeypatch.delenv("DIGEST_DATA_DIR")
 
     def init(answers: str, *options: str) -> tuple[dict[str, str], dict]:
@@ -55,7 +55,7 @@ def test_answers_become_a_private_file_with_quoted_values_a_key_and_a_secret(ini
     assert told["keys"] == [file]
 
 
-def test_the_file_means_the_same_to_each_program_that_reads_it(init, tmp_path):
+def test_the_file_means_the_same_to_every_program_that_reads_it(init, tmp_path):
     ours, _ = init(ANSWERS)
     text = (tmp_path / ".env").read_text()
     assert as_honcho_reads(text) == ours
@@ -64,7 +64,7 @@ def test_the_file_means_the_same_to_each_program_that_reads_it(init, tmp_path):
         assert as_systemd_reads(systemd, tmp_path / ".env") == ours
 
 
-def test_what_is_there_is_never_changed(init, tmp_path):
+def test_existing_values_and_keys_are_never_changed(init, tmp_path):
     before, _ = init(ANSWERS)
     file, [key] = tmp_path / ".env", (tmp_path / "dkim").iterdir()
     kept = file.read_text(), key.read_bytes()
@@ -77,8 +77,8 @@ def test_what_is_there_is_never_changed(init, tmp_path):
     assert (key.read_bytes(), file.stat().st_mode & 0o777) == (kept[1], 0o600)
 
 
-def test_a_file_with_values_of_ones_own_is_filled_in_at_its_end(init, tmp_path):
-    (tmp_path / "data").rename(tmp_path / ".digest")  # with the secret that a first run has made
+def test_missing_values_are_added_at_the_end_of_an_existing_file(init, tmp_path):
+    (tmp_path / "data").rename(tmp_path / ".digest")  # with the secret of an earlier run
     (tmp_path / ".env").write_text("OTHER=x\nDIGEST_TITLE=Mine")
     (tmp_path / ".env").chmod(0o640)
     values, _ = init(ANSWERS, "--no-dkim")
@@ -115,7 +115,7 @@ def test_a_wrong_answer_is_one_line_and_nothing_is_written(command, tmp_path, an
 # --- the records ---
 
 
-def test_the_records_are_those_that_doctor_looks_for(init, tmp_path, monkeypatch):
+def test_the_records_are_those_that_doctor_checks(init, tmp_path, monkeypatch):
     _, told = init(ANSWERS, "--ed25519")
     lines = "\n".join(record["zone"] for record in told["records"])
     zone = dns.zone.from_text(lines, "example.org", relativize=False, check_origin=False)
@@ -161,7 +161,7 @@ def test_a_provider_that_signs_is_included_and_no_key_is_made(init):
         ("smtps://mail.example.net", "a:mail.example.net"),
     ],
 )
-def test_the_spf_record_names_the_mail_server_as_it_is_given(init, monkeypatch, server, term):
+def test_the_spf_record_has_the_mail_server_as_it_was_given(init, monkeypatch, server, term):
     monkeypatch.setattr("socket.gethostname", lambda: "mailbox")
     _, told = init(f"DIGEST_MAIL_FROM=digest@papers.example.org\nDIGEST_SMTP_URL={server}\n", "--no-dkim")
     assert told["records"][0]["value"] == f"v=spf1 {term} ~all"
@@ -171,7 +171,7 @@ def test_the_spf_record_names_the_mail_server_as_it_is_given(init, monkeypatch, 
 # --- questions ---
 
 
-def test_a_terminal_is_asked_for_what_is_missing_and_again_after_a_wrong_answer(tmp_path):
+def test_a_terminal_is_asked_for_missing_values_and_again_after_a_wrong_answer(tmp_path):
     (tmp_path / ".env").write_text("DIGEST_TITLE='Set already'\n")
     answers = [
         "https://papers.example.org",
@@ -193,7 +193,7 @@ def test_a_terminal_is_asked_for_what_is_missing_and_again_after_a_wrong_answer(
 
 
 def in_a_terminal(arguments: list[str], answers: list[str], folder: Path) -> str:
-    """The screen of a command whose questions are answered in turn."""
+    """Answer the questions of a command in turn, and return its screen."""
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "DIGEST_DATA_DIR"}
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""An export that is imported elsewhere, interrupted imports, and the lists that are refused as a whole."""
+"""Exports imported elsewhere, interrupted imports, and lists that are rejected as a whole."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ def empty(engine):
     with transaction(engine) as connection:
         for table in (consents, deliveries, events, suppressions, subscribers):
             connection.execute(delete(table))
-        if connection.dialect.name == "postgresql":  # as in an installation that nobody has used
+        if connection.dialect.name == "postgresql":  # as in a new installation
             connection.execute(text("ALTER SEQUENCE subscribers_id_seq RESTART"))
 
 
@@ -44,7 +44,7 @@ def key_of(address):
 
 @pytest.fixture
 def lived_in(engine, run):
-    """Subscribers of every kind, as the product made them: returns them by address."""
+    """Create subscribers of every kind through the product, and return them by address."""
     ada = add_subscriber(
         engine, "+ada@example.com", topics=("vision",), keywords=("=x", "RAG"), papers=5, hour=18, zone="Asia/Tokyo"
     )
@@ -96,7 +96,7 @@ def test_links_in_sent_messages_lead_to_the_same_person_after_a_move(lived_in, r
     assert add_subscriber(engine, "new@example.com").id > largest, "and later people get other numbers"
 
 
-def test_a_number_that_somebody_has_is_not_given_again(lived_in, run, engine, tmp_path):
+def test_a_number_that_is_taken_is_not_assigned_again(lived_in, run, engine, tmp_path):
     (tmp_path / "export.csv").write_bytes(run("subscribers", "export").stdout_bytes)
     empty(engine)
     ada = lived_in["+ada@example.com"]
@@ -136,7 +136,7 @@ def test_deleted_people_under_another_key_stop_the_import_until_the_operator_dec
     assert len(json.loads(run("suppressions", "list", "--json").stdout)) == 1, "that of a person with an address"
 
 
-def test_somebody_who_was_deleted_and_suppressed_is_not_signed_up_after_a_move(lived_in, run, engine, tmp_path):
+def test_a_deleted_and_suppressed_person_is_not_signed_up_after_a_move(lived_in, run, engine, tmp_path):
     (tmp_path / "export.csv").write_bytes(run("subscribers", "export").stdout_bytes)
     empty(engine)
     done = run("subscribers", "import", tmp_path / "export.csv")
@@ -158,7 +158,7 @@ def long_list(rows, extra=()):
     return ListFile(BytesIO("\n".join(lines).encode()))
 
 
-def test_an_interrupted_import_goes_on_where_it_stopped_and_does_nothing_twice(engine):
+def test_an_interrupted_import_continues_where_it_stopped_and_does_nothing_twice(engine):
     listed, how = long_list(2 * BATCH + 500), replace(HOW, consented="")
     done = []
 
@@ -180,8 +180,8 @@ def test_an_interrupted_import_goes_on_where_it_stopped_and_does_nothing_twice(e
     assert (again.skipped, again.counts[RowOutcome.STORED]) == (0, 2 * BATCH + 500)
 
 
-def test_a_dry_run_of_a_long_list_has_the_counts_of_the_run(engine):
-    """Also where an address, or a mailbox under another spelling, is in different transactions."""
+def test_a_dry_run_of_a_long_list_has_the_same_counts_as_the_import(engine):
+    """Even if the same address, or another spelling of its mailbox, is in different transactions."""
     extra = ["s1@EXAMPLE.com,unsubscribed", "ada@gmail.com,", *[f"t{n}@example.com," for n in range(BATCH)]]
     extra += ["a.d.a@gmail.com,", "not an address,", "s3@example.com,gone fishing", "s2@example.com,"]
     how = replace(HOW, consented="")
@@ -229,7 +229,7 @@ def test_a_list_that_breaks_off_far_down_imports_nobody(engine, run, tmp_path):
     assert statuses(run) == {}
 
 
-def test_a_list_is_told_to_the_operators_once_and_to_no_endpoint(engine):
+def test_an_import_is_one_event_for_operators_and_none_for_endpoints(engine):
     add_endpoint(engine, "https://example.org/")
     import_list(engine, long_list(3, ["x@example.com,unsubscribed"]), HOW)
     with read_only(engine) as connection:
@@ -240,7 +240,7 @@ def test_a_list_is_told_to_the_operators_once_and_to_no_endpoint(engine):
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_somebody_who_signs_up_during_the_import_is_counted_as_there(engine):
+def test_a_person_who_signs_up_during_the_import_counts_as_already_there(engine):
     with transaction(engine) as connection:
         add_zoe(connection)
         reports = []
@@ -256,7 +256,7 @@ def test_somebody_who_signs_up_during_the_import_is_counted_as_there(engine):
 
 
 @ON_SQLITE
-def test_an_import_makes_nobody_a_subscriber_by_the_best_status_of_its_option(engine):
+def test_the_status_option_makes_nobody_a_subscriber(engine):
     import_list(engine, long_list(2), replace(HOW, status=Status.PENDING))
     with read_only(engine) as connection:
         assert store.count_by_status(connection) == {"pending": 2}

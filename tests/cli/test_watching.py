@@ -31,9 +31,9 @@ def test_short_work_says_nothing_by_itself_and_passes_on_what_each_step_says(cap
 
 
 def read_to_the_end(terminal: int) -> str:
-    """A terminal holds only a few thousand bytes for a program that shows a bar."""
+    """Read on, because a terminal buffers only a few thousand bytes of a progress bar."""
     shown = b""
-    with suppress(OSError):  # of a terminal that nobody has open any more
+    with suppress(OSError):  # raised by a terminal that is closed
         while part := os.read(terminal, 65_536):
             shown += part
     os.close(terminal)

@@ -192,7 +192,7 @@ def test_a_pause_gets_its_new_name_in_deliveries_sums_and_what_a_cut_left_out(da
     engine.dispose()
 
 
-def test_a_failed_upgrade_leaves_the_database_as_it_was_and_says_what_to_do(database_url, command_line):
+def test_a_failed_upgrade_leaves_the_database_unchanged_and_explains_what_to_do(database_url, command_line):
     command.downgrade(configuration(database_url), BEFORE_NOTICES)
     engine = connect(database_url)
     with engine.begin() as connection:
@@ -218,7 +218,7 @@ def test_an_upgrade_that_did_not_finish_is_named_as_such(database_url, command_l
         assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_database_one_version_back_says_how_to_upgrade(database_url, command_line):
+def test_a_database_of_the_previous_version_explains_how_to_upgrade(database_url, command_line):
     command.downgrade(configuration(database_url), BEFORE_NOTICES)
     result = command_line("subscribers", "list", DIGEST_DATABASE_URL=database_url)
     assert result.stderr == "digest: The database is not ready. Run: digest migrate\n"

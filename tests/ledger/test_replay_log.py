@@ -1,4 +1,4 @@
-"""The replay log has every change that its database stores, whatever happens in between."""
+"""The replay log has every change in the database, even after a crash in between."""
 
 import fcntl
 import json
@@ -43,7 +43,7 @@ def at(day, hour=12):
 
 
 class Watching:
-    """Notes with each entry whether the database shows the change already."""
+    """Records with each entry if the database already shows the change."""
 
     def __init__(self, engine):
         self.engine, self.seen = engine, []
@@ -54,7 +54,7 @@ class Watching:
         self.seen += [(str(entry["what"]), status) for entry in new]
 
 
-def test_leaving_is_on_the_disk_before_it_is_stored_and_coming_back_after(engine):
+def test_an_unsubscription_is_on_disk_before_it_is_stored_and_a_new_subscription_after(engine):
     watching = Watching(keep_log(engine, Watching(engine)))
     keep_log(engine, watching)
     ada = add_subscriber(engine, "ada@example.com")
@@ -71,7 +71,7 @@ def test_leaving_is_on_the_disk_before_it_is_stored_and_coming_back_after(engine
 
 
 @ON_SQLITE
-def test_nothing_is_noted_of_a_transaction_that_is_rolled_back_before_its_commit(engine, log, tmp_path):
+def test_a_transaction_that_is_rolled_back_before_its_commit_leaves_no_entry(engine, log, tmp_path):
     keep_log(engine, log)
     ada = add_subscriber(engine, "ada@example.com")
 
@@ -83,7 +83,7 @@ def test_nothing_is_noted_of_a_transaction_that_is_rolled_back_before_its_commit
 
 
 @ON_SQLITE
-def test_a_disk_that_is_full_keeps_nobody_subscribed_and_leaves_a_gap(engine, log, tmp_path):
+def test_a_full_disk_keeps_nobody_subscribed_and_leaves_a_gap(engine, log, tmp_path):
     keep_log(engine, log)
     ada = add_subscriber(engine, "ada@example.com")
     folder = tmp_path / "replay"
@@ -110,7 +110,7 @@ def test_the_torn_line_of_a_process_that_died_is_cut_off(log, tmp_path):
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_append_waits_for_that_of_another_process(log, tmp_path):
+def test_an_append_waits_for_another_process(log, tmp_path):
     log.append([{"what": "alive"}])
     [file] = (tmp_path / "replay").iterdir()
     with file.open() as other:
@@ -149,7 +149,7 @@ def test_a_log_of_several_days_covers_them_all(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "since"),
     [
-        ([line(3, "began", previous="2026-03-02")], at(3)),  # the file of the day before is missing
+        ([line(3, "began", previous="2026-03-02")], at(3)),  # the previous day's file is missing
         ([line(3, "began", previous="2026-03-01"), line(3, "gap", hour=15)], at(3, 15)),
         ([line(3, "began", previous="2026-03-01"), "damaged", line(3, hour=16)], at(3, 16)),
         (["damaged", line(3, hour=16)], at(3, 16)),

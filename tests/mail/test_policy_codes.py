@@ -1,4 +1,4 @@
-"""The codes by which Gmail and Outlook reject senders are named, with what to do."""
+"""The codes with which Gmail and Outlook reject senders are explained with a remedy."""
 
 import pytest
 
@@ -32,7 +32,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("reply", CASES)
-def test_a_reply_is_named_with_its_remedy(reply: str) -> None:
+def test_a_reply_is_explained_with_a_remedy(reply: str) -> None:
     code = policy_code(reply)
     assert code is not None
     name, remedy = CASES[reply]

@@ -1,4 +1,4 @@
-"""Each message has its own envelope sender, and may have its own address to unsubscribe; nobody can make up either."""
+"""Each message has its own envelope sender and may have its own address for unsubscribing; neither can be forged."""
 
 import re
 from dataclasses import replace
@@ -32,7 +32,7 @@ def test_a_token_names_its_number_whatever_the_case_of_its_letters(number: int, 
     assert number_of(purpose, token, [SECRET]) == number_of(purpose, token.upper(), [OTHER, SECRET]) == number
 
 
-def test_a_token_of_another_key_purpose_or_number_is_worth_nothing() -> None:
+def test_a_token_of_another_key_purpose_or_number_is_invalid() -> None:
     token = token_in(_address())
     assert number_of(BOUNCE, token, [OTHER]) is None
     assert number_of(UNSUBSCRIBE, token, [SECRET]) is None
@@ -70,7 +70,7 @@ def test_a_retry_has_the_same_envelope_sender_and_the_same_bytes() -> None:
     assert number_of(BOUNCE, token_in(path), [SECRET]) == draft.delivery.id
 
 
-def test_the_address_to_unsubscribe_follows_the_web_address_where_it_is_set() -> None:
+def test_the_address_to_unsubscribe_follows_the_url_if_it_is_set() -> None:
     assert b"mailto:unsubscribe" not in _message(CONTEXT, CONTEXT)
     message = _message(SIGNING, SIGNING)
     field = re.search(
@@ -81,7 +81,7 @@ def test_the_address_to_unsubscribe_follows_the_web_address_where_it_is_set() ->
     assert not lint(message).failed
 
 
-def test_the_address_to_unsubscribe_stays_that_of_the_cut() -> None:
+def test_the_address_to_unsubscribe_is_frozen_at_the_cut() -> None:
     """A retry after it was set, removed or changed repeats the bytes."""
     assert _message(CONTEXT, CONTEXT) == _message(CONTEXT, SIGNING)
     assert _message(SIGNING, SIGNING) == _message(SIGNING, CONTEXT)

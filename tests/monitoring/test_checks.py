@@ -322,5 +322,5 @@ def reports(kind: FailureKind, count: int, accepted: int = 10_000) -> BounceStat
         (BounceStatus(freeze=Freeze(NOW, "example.com reported 20"), held=3), [("warning", "suppression-frozen")]),
     ],
 )
-def test_what_comes_back_is_a_problem_from_a_rate_on(bounces, found):
+def test_messages_that_come_back_are_a_problem_from_a_certain_rate(bounces, found):
     assert named(bounces=bounces) == found

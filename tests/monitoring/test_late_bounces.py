@@ -1,4 +1,4 @@
-"""Messages that come back later appear where the refusals do, read by an index."""
+"""Messages that come back later are listed with the refusals, and are read by an index."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ PEOPLE = ["ada@example.com", "bob@example.net", "eve@example.org"]
 
 
 def _sent(post: Post) -> None:
-    """Ada's message comes back, Bob's is marked as spam, Eve's is refused."""
+    """Send messages: Ada's comes back, Bob's is marked as spam, Eve's is refused."""
     subscribe(post, *PEOPLE)
     post.server.always(Step.RCPT, "550 5.1.1 no such user", to=PEOPLE[2])
     post.send()
@@ -43,7 +43,7 @@ def test_the_newest_come_first_in_parts_without_refusals_in_the_session(post: Po
 
 
 @ON_SQLITE
-def test_the_rates_count_what_was_proved(post: Post) -> None:
+def test_the_rates_count_only_proved_reports(post: Post) -> None:
     _sent(post)
     with read_only(post.engine) as connection:
         status = read_bounces(connection, post.hands.at)
@@ -52,7 +52,7 @@ def test_the_rates_count_what_was_proved(post: Post) -> None:
 
 
 @ON_SQLITE
-def test_programs_and_the_story_of_an_address_are_told_why_a_message_came_back(post: Post) -> None:
+def test_webhooks_and_the_story_of_an_address_show_why_a_message_came_back(post: Post) -> None:
     _sent(post)
     with read_only(post.engine) as connection:
         listed = delivery_list.bounced(connection, 10)

@@ -1,4 +1,4 @@
-"""The files in deploy/: the proxies serve a real request, the units and the containers are what they should be."""
+"""The files in deploy/: the proxies serve a real request, and the units and the containers are valid."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ def program(name):
 
 @pytest.fixture
 def upstream():
-    """Answers with the path and the headers that it was asked with."""
+    """Answers with the path and the headers of the request."""
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -73,7 +73,7 @@ def serving(command, port, log):
 
 @pytest.fixture
 def nginx(tmp_path, upstream):
-    """The example with the paths and ports of this test, also under a path. Its address, and who signed it."""
+    """Run the example with the paths and ports of this test, also under a path; yields its address and authority."""
     folder, issuer, tls, plain = tmp_path, authority(), processes.free_port(), processes.free_port()
     key = signed(issuer).save(folder / "server.pem")
     example = (DEPLOY / "nginx" / "digest.conf").read_text()
@@ -108,7 +108,7 @@ def _pem():
 
 
 @pytest.mark.processes
-def test_nginx_tells_the_real_client_whatever_it_claims_and_asks_for_https_alone(nginx, tmp_path):
+def test_nginx_passes_on_the_real_client_whatever_it_claims_and_asks_for_https_only(nginx, tmp_path):
     browser, plain = nginx
     answer = browser.get("/u/a-token?x=1", headers={"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http"})
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
@@ -122,7 +122,7 @@ def test_nginx_tells_the_real_client_whatever_it_claims_and_asks_for_https_alone
 
 
 @pytest.mark.processes
-def test_nginx_limits_the_forms_that_send_email_and_no_one_click_request(nginx):
+def test_nginx_limits_the_forms_that_send_email_but_not_one_click_requests(nginx):
     browser, _ = nginx
     codes = [browser.post("/subscribe", data={"email": "ada@example.com"}).status_code for _ in range(30)]
     assert (codes[:10], codes[-1]) == ([200] * 10, 429)
@@ -140,7 +140,7 @@ def test_nginx_serves_under_a_path_of_another_site(nginx):
 
 
 @pytest.mark.processes
-def test_caddy_tells_the_real_client_whatever_it_claims(tmp_path, upstream, monkeypatch):
+def test_caddy_passes_on_the_real_client_whatever_it_claims(tmp_path, upstream, monkeypatch):
     caddy, port = program("caddy"), processes.free_port()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -150,7 +150,7 @@ def test_caddy_tells_the_real_client_whatever_it_claims(tmp_path, upstream, monk
     file.write_text(re.sub(r"(?m)^# (?=www|\t|\})", "", example))
     both = subprocess.run([*checked, str(file)], capture_output=True, text=True, check=False)
     assert both.returncode == 0, both.stderr
-    # Without a certificate, which it would ask an authority for.
+    # Without a certificate, which it would request from an authority.
     plain = example.replace("papers.example.org {", f"http://127.0.0.1:{port} {{").replace(":8000", f":{upstream}")
     file.write_text(f"{{\n\tadmin off\n\tauto_https off\n}}\n{plain}")
     with serving([caddy, "run", "--adapter", "caddyfile", "--config", str(file)], port, tmp_path / "caddy.log"):
@@ -162,7 +162,7 @@ def test_caddy_tells_the_real_client_whatever_it_claims(tmp_path, upstream, monk
 # --- systemd ---
 
 
-def test_the_units_are_right_and_let_the_programs_do_little(tmp_path):
+def test_the_units_are_valid_and_restrict_the_programs(tmp_path):
     analyze = program("systemd-analyze")
     for unit in UNITS:
         (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/digest/bin/digest", "/bin/true"))
@@ -177,7 +177,7 @@ def test_the_units_are_right_and_let_the_programs_do_little(tmp_path):
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_each_program_waits_for_the_database_to_be_upgraded_and_can_end_in_peace():
+def test_each_program_waits_for_the_upgrade_of_the_database_and_has_time_to_stop():
     texts = {unit.name: unit.read_text() for unit in UNITS}
     assert set(texts) == {
         "digest-migrate.service", "digest-scheduler.service", "digest-web.service", "digest-worker@.service",
@@ -202,7 +202,7 @@ def test_a_container_cannot_write_outside_of_its_volumes_or_gain_rights(name):
     assert "data:/var/lib/digest" in service["volumes"]
 
 
-def test_the_image_runs_without_root_and_says_if_its_pages_answer():
+def test_the_image_runs_without_root_and_checks_its_pages():
     lines = (DEPLOY / "container" / "Dockerfile").read_text().splitlines()
     begins = [number for number, line in enumerate(lines) if line.startswith("FROM ")]
     assert len(begins) == 2
@@ -212,7 +212,7 @@ def test_the_image_runs_without_root_and_says_if_its_pages_answer():
     assert "/readyz" in "".join(last)
 
 
-def test_what_the_services_need_is_there_and_what_the_image_copies_is_not_ignored():
+def test_the_services_have_what_they_need_and_the_image_copies_no_ignored_file():
     services, root = COMPOSE["services"], DEPLOY.parent
     assert set(services) == {*OURS, "postgres", "valkey", "relay"}
     for service in services.values():

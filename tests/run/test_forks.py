@@ -1,4 +1,4 @@
-"""Programs that run as forks: each a process like one that was started, and what they write arrives."""
+"""Programs that run as forks behave like started processes, and their output arrives."""
 
 import signal
 import subprocess
@@ -26,7 +26,7 @@ child = fork_module("a_part", ["first", "second"], {"PATH": os.environ["PATH"], 
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a parent that forks a_part.py with the lines `part`, and then does `then`."""
+    """Run a parent that forks a_part.py with the lines `part`, and then does `then`."""
 
     def run(part, then):
         (tmp_path / "a_part.py").write_text(textwrap.dedent(part))
@@ -37,7 +37,7 @@ def run(tmp_path):
     return run
 
 
-def test_a_fork_is_a_process_of_its_own_with_its_arguments_and_environment(run):
+def test_a_fork_is_a_separate_process_with_its_arguments_and_environment(run):
     done = run(
         """
         import os, sys
@@ -58,7 +58,7 @@ def test_a_fork_is_a_process_of_its_own_with_its_arguments_and_environment(run):
     assert lines == ["['first', 'second'] value ['a_part', 'first', 'second']", "7 7"], done.stderr
 
 
-def test_a_failure_is_told_and_the_code_of_the_parent_does_not_go_on_in_the_fork(run):
+def test_a_failure_is_reported_and_the_fork_does_not_continue_the_code_of_the_parent(run):
     done = run('raise ValueError("no such thing")', "print('the parent', child.wait(30))")
     assert done.stdout.splitlines() == ["the parent 1"]
     assert done.stderr.splitlines()[-1] == "ValueError: no such thing"
@@ -80,7 +80,7 @@ def test_a_fork_ends_by_a_signal_in_its_own_way(run):
     assert (done.stdout.splitlines(), done.stderr.strip()) == (["ready", "1"], "told to end")
 
 
-def test_a_killed_fork_has_the_number_of_the_signal_as_code(run):
+def test_the_exit_code_of_a_killed_fork_is_the_number_of_the_signal(run):
     done = run("import time; time.sleep(60)", "child.send_signal(signal.SIGKILL); print(child.wait(30))")
     assert done.stdout.strip() == str(-signal.SIGKILL)
 

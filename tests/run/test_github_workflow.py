@@ -31,7 +31,7 @@ def step(job, name):
 
 @pytest.fixture
 def run_step(job, tmp_path, smtp_server, clock, monkeypatch):
-    """Runs a step in a new checkout, to which the cache brings the folder of the run before."""
+    """Run a step in a new checkout, with the folder of the previous run from the cache."""
     values = {"secrets.DIGEST_TO": ADA, "secrets.SMTP_URL": smtp_server.url, "vars.DIGEST_MAIL_FROM": ""}
     kept = tmp_path / "cache"
 
@@ -66,7 +66,7 @@ def test_two_mornings_bring_two_emails_without_a_paper_twice(run_step, smtp_serv
     first = run_step("Send", profile="papers = 5")
     assert first.returncode == 0, first.stderr
     run_step.lists.is_down = True
-    assert run_step("Send", MORNING + timedelta(hours=10)).returncode == 0  # by the button: nothing to do
+    assert run_step("Send", MORNING + timedelta(hours=10)).returncode == 0  # started by hand: nothing to do
     assert run_step("Send", MORNING + timedelta(hours=24)).returncode == 1  # no source answers
     run_step.lists.is_down = False
     second = run_step("Send", MORNING + timedelta(hours=25), profile="papers = 5")
@@ -75,7 +75,7 @@ def test_two_mornings_bring_two_emails_without_a_paper_twice(run_step, smtp_serv
     assert ([len(papers) for papers in seen], len(set().union(*seen))) == ([5, 5], 10)
 
 
-def test_the_folder_is_restored_before_sending_and_stored_after_even_a_failure(job):
+def test_the_folder_is_restored_before_sending_and_stored_even_after_a_failure(job):
     names = [each.get("name") for each in job["steps"]]
     restore, store = step(job, "Restore the folder"), step(job, "Store the folder")
     assert names.index("Restore the folder") < names.index("Send") < names.index("Store the folder")
@@ -93,9 +93,9 @@ def test_no_secret_is_written_into_a_command(job):
     assert not any("${{" in command for command in commands)
 
 
-def test_it_runs_each_morning_and_by_hand_one_at_a_time_with_no_rights_but_reading():
+def test_it_runs_each_morning_or_by_hand_one_at_a_time_with_read_only_rights():
     workflow = yaml.safe_load(WORKFLOW.read_text())
-    begins = workflow[True]  # YAML 1.1 reads the key "on" so
+    begins = workflow[True]  # YAML 1.1 reads the key "on" as true
     (schedule,) = begins["schedule"]
     minute, hour, *rest = schedule["cron"].split()
     assert datetime(2026, 3, 4, int(hour), int(minute), tzinfo=UTC).minute != 0

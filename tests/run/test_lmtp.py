@@ -1,4 +1,4 @@
-"""What a mail server hands over by LMTP is answered only once it is taken in."""
+"""LMTP replies 250 only after a message is processed."""
 
 import asyncio
 import smtplib
@@ -39,14 +39,14 @@ def lmtp(take: Callable[[bytes, str], object]) -> Iterator[smtplib.LMTP]:
         thread.join()
 
 
-def test_a_message_is_taken_in_with_the_address_it_was_sent_to() -> None:
+def test_a_message_is_processed_with_its_envelope_recipient() -> None:
     taken: list[tuple[bytes, str]] = []
     with lmtp(lambda message, recipient: taken.append((message, recipient))) as client:
         assert client.sendmail("", "bounces+t0ken@example.org", b"Subject: x\r\n\r\ny\r\n") == {}
     assert taken == [(b"Subject: x\r\n\r\ny\r\n", "bounces+t0ken@example.org")]
 
 
-def test_a_message_that_cannot_be_stored_is_to_be_sent_again() -> None:
+def test_a_message_that_cannot_be_stored_has_to_be_sent_again() -> None:
     def take(_message: bytes, _recipient: str) -> None:
         raise OSError("the database is away")
 
@@ -54,7 +54,7 @@ def test_a_message_that_cannot_be_stored_is_to_be_sent_again() -> None:
         client.sendmail("", "bounces@example.org", b"Subject: x\r\n\r\ny\r\n")
 
 
-def test_a_second_recipient_is_asked_to_come_separately() -> None:
+def test_a_second_recipient_is_deferred() -> None:
     with lmtp(lambda message, recipient: None) as client:
         refused = client.sendmail("", ["a@example.org", "b@example.org"], b"Subject: x\r\n\r\ny\r\n")
     assert refused == {"b@example.org": (452, b"4.5.3 one recipient at a time")}

@@ -1,4 +1,4 @@
-"""`digest once`: the whole way from the sources to an email, in one folder, with a real mail server."""
+"""`digest once`, from the sources to an email, in one folder and with a real mail server."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def folder(sqlite_template, tmp_path):
 
 @pytest.fixture
 def once(command, clock, smtp_server, tmp_path, lists, folder):
-    """Runs `digest once` at an instant; the mail server is that of the test unless `options` name a file."""
+    """Run `digest once` at an instant, with the mail server of the test unless `options` name a file."""
 
     def run(*options, at=MORNING, to=ADA):
         clock.move_to(at)
@@ -54,8 +54,8 @@ def papers_in(message):
     return set(PAPER.findall(ParsedMessage(message).text))
 
 
-def test_a_first_run_sends_one_email_and_a_second_says_that_it_was_sent(once, smtp_server, folder):
-    shutil.rmtree(folder)  # it is made
+def test_a_first_run_sends_one_email_and_a_second_reports_that_it_was_sent(once, smtp_server, folder):
+    shutil.rmtree(folder)  # the folder is created
     first = once()
     assert (first.returncode, first.stdout.splitlines()[0]) == (0, f"Sent 10 papers to {ADA}.")
     assert first.stderr == "Reading huggingface …\n"
@@ -65,7 +65,7 @@ def test_a_first_run_sends_one_email_and_a_second_says_that_it_was_sent(once, sm
     assert len(smtp_server.taken_for(ADA)) == 1
 
 
-def test_the_next_days_bring_no_paper_twice(once, smtp_server):
+def test_no_paper_comes_twice_on_later_days(once, smtp_server):
     for day in range(3):
         assert once(at=MORNING + timedelta(days=day)).returncode == 0
     seen = [papers_in(message.content) for message in smtp_server.taken]
@@ -73,9 +73,9 @@ def test_the_next_days_bring_no_paper_twice(once, smtp_server):
     assert len(set().union(*seen)) == 30
 
 
-def test_recorded_days_reach_a_person_without_a_paper_twice(command, clock, smtp_server, shared_data, monkeypatch):
+def test_no_paper_of_recorded_days_comes_twice(command, clock, smtp_server, shared_data, monkeypatch):
     monkeypatch.setenv("DIGEST_SOURCES", "huggingface")
-    Path("profile.toml").write_text("full_lists = true")  # the second list is not among the recorded ones
+    Path("profile.toml").write_text("full_lists = true")  # the second list was not recorded
     with replaying(shared_data) as replay:
         monkeypatch.setenv("DIGEST_HUGGINGFACE_URL", replay.url)
         for day in (15, 16):
@@ -87,7 +87,7 @@ def test_recorded_days_reach_a_person_without_a_paper_twice(command, clock, smtp
     assert (len(first), bool(second), first & second) == (10, True, set())
 
 
-def test_the_email_links_to_papers_alone_since_there_are_no_pages(once, smtp_server):
+def test_the_email_links_only_to_papers_since_there_are_no_pages(once, smtp_server):
     once()
     (message,) = smtp_server.taken
     parsed = ParsedMessage(message.content)
@@ -100,7 +100,7 @@ def test_the_email_links_to_papers_alone_since_there_are_no_pages(once, smtp_ser
     assert "Welcome" not in parsed.text
 
 
-def test_without_any_source_there_is_no_email_until_one_answers(once, smtp_server, lists):
+def test_there_is_no_email_until_a_source_answers(once, smtp_server, lists):
     lists.is_down = True
     done = once()
     assert (done.returncode, smtp_server.taken) == (1, [])
@@ -108,7 +108,7 @@ def test_without_any_source_there_is_no_email_until_one_answers(once, smtp_serve
     assert "503" in done.stderr
     lists.is_down = False
     assert once(at=MORNING + timedelta(hours=1)).returncode == 0
-    # On a later day the papers that wait could fill an email, but a source that is down is no reason to skip its news.
+    # On a later day, waiting papers could fill an email, but then the new papers of the source would be skipped.
     lists.is_down = True
     assert once(at=MORNING + timedelta(days=1)).returncode == 1
     assert len(smtp_server.taken) == 1
@@ -149,7 +149,7 @@ def test_a_topic_may_be_given_by_its_name(once, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "begins"), [("mail.html", "<!DOCTYPE"), ("mail.txt", "Daily"), ("mail.eml", "From:")])
-def test_a_file_takes_the_place_of_the_mail_server(once, tmp_path, name, begins):
+def test_a_file_replaces_the_mail_server(once, tmp_path, name, begins):
     file = tmp_path / name
     done = once("--output", file)
     assert done.stdout.splitlines()[0] == f"Wrote 10 papers for {ADA} to {file}."
@@ -174,7 +174,7 @@ def test_a_dry_run_shows_the_papers_and_leaves_the_folder_as_it_was(once, smtp_s
     assert len(smtp_server.taken) == 1
 
 
-def test_what_the_mail_server_defers_is_said_and_goes_out_later_once(once, smtp_server):
+def test_a_deferred_email_is_reported_and_sent_once_later(once, smtp_server):
     smtp_server.answer(Step.RCPT, "451 4.7.1 try again later")
     deferred = once()
     assert deferred.returncode == 1

@@ -59,7 +59,7 @@ ODD = st.lists(st.sampled_from(_ODD_PARTS), max_size=8).map("".join)
 
 
 def others_read(text: str, folder: Path) -> list[dict[str, str]]:
-    """Our variables, as each program that accepts the file reads them."""
+    """Return Digest's variables as read by each program that accepts the file."""
     file = folder / "odd.env"
     file.write_bytes(text.encode())
     read: list[dict[str, str]] = []
@@ -71,7 +71,7 @@ def others_read(text: str, folder: Path) -> list[dict[str, str]]:
 
 
 @given(st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), min_size=1))
-def test_whatever_the_file_accepts_others_read_alike(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
+def test_other_programs_read_an_accepted_file_alike(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     folder = tmp_path_factory.getbasetemp()
     for line in (f"DIGEST_TITLE={value}", f"DIGEST_TITLE='{value}'", f'DIGEST_TITLE="{value}"'):
         try:
@@ -113,14 +113,14 @@ def test_a_line_that_changes_the_next_one_somewhere_is_refused_with_its_number(t
         values_in(text, ".env")
 
 
-def test_what_others_write_into_the_file_and_means_the_same_everywhere_is_let_alone(tmp_path: Path) -> None:
+def test_lines_that_mean_the_same_everywhere_are_accepted(tmp_path: Path) -> None:
     text = "# isn't read\nOTHER=it's\nSAY=\"a \\\"b\\\" c\"\nexport PATH_TO='x y'\nDIGEST_TITLE='Daily Papers'\nC=\n"
     assert values_in(text, ".env") == {"DIGEST_TITLE": "Daily Papers"}
     assert others_read(text, tmp_path) == [{"DIGEST_TITLE": "Daily Papers"}] * (2 if SYSTEMD else 1)
 
 
 @pytest.mark.skipif(SYSTEMD is None, reason="systemd is not installed")
-def test_systemd_itself_takes_the_file_that_init_writes(digest: Command, tmp_path: Path) -> None:
+def test_systemd_itself_accepts_the_file_written_by_init(digest: Command, tmp_path: Path) -> None:
     assert SYSTEMD is not None
     assert digest("init", folder=tmp_path).returncode == 0
     ours = file_values()

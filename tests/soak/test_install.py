@@ -1,4 +1,4 @@
-"""docs/install.md followed in a clean Debian: from nothing to the first email of a confirmed subscriber.
+"""The commands of docs/install.md in a clean Debian, up to the first email of a confirmed subscriber.
 
 It needs root, debootstrap and the network; the transcript goes to DIGEST_INSTALL_TRANSCRIPT if that names a file.
 """
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 MOST_COMMANDS = 20
 _MIRROR = "http://deb.debian.org/debian"
-_READY = os.environ.get("DIGEST_INSTALL_ROOT", "")  # one that debootstrap has made
+_READY = os.environ.get("DIGEST_INSTALL_ROOT", "")  # made by debootstrap
 _TRANSCRIPT = os.environ.get("DIGEST_INSTALL_TRANSCRIPT", "")
 _UNDO = (
     "service postgresql start",
@@ -34,7 +34,7 @@ _NEEDED = ("debootstrap", "chroot", "mount")
 
 @pytest.fixture
 def closed_network():
-    """Packages come from Debian and from an index."""
+    """Allow the network: packages come from Debian and an index."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def clean_root():
         if not os.path.ismount(folder / name):
             subprocess.run(["mount", "--bind", f"/{name}", str(folder / name)], check=True)
     shutil.copy("/etc/resolv.conf", folder / "etc")
-    (folder / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")  # no service starts by its installation
+    (folder / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")  # no service starts when it is installed
     (folder / "usr/sbin/policy-rc.d").chmod(0o755)
     root = CleanRoot(folder)
     root.copy(Path("/etc/ssl/certs/ca-certificates.crt"), "/etc/ssl/certs/ca-certificates.crt")
@@ -58,7 +58,7 @@ def clean_root():
     shutil.rmtree(folder / "root/digest/dist", ignore_errors=True)
     build = [ROOT / ".venv/bin/python", "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "root/digest/dist"]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    for command in _UNDO:  # of a run before, if the root is used again
+    for command in _UNDO:  # of an earlier run, if the root is used again
         root.run(f"{command} || true", shown=False)
     yield root
     if _TRANSCRIPT:
@@ -82,7 +82,7 @@ def test_the_page_leads_from_nothing_to_the_first_email(clean_root):
 
 
 def _follow(root, command, sources):
-    """Do what a line of the page says, and what systemd would do after it. The programs that run since."""
+    """Run a line of the page, and do what systemd would do next. Returns the programs that were started."""
     if command.startswith("systemctl"):
         root.transcript.append(f"# {command}")
         if not started_by(command):
@@ -90,7 +90,7 @@ def _follow(root, command, sources):
         root.run(unit_command("digest-migrate"))
         return [root.start(unit_command(name), f"{name}.log") for name in started_by(command)]
     if command.endswith("digest doctor"):
-        root.run(f"{command} || [ $? = 3 ]")  # 3: it names what is missing here, such as DNS records
+        root.run(f"{command} || [ $? = 3 ]")  # 3: something is missing here, such as DNS records
         return []
     root.run(command)
     if command.startswith("apt-get install"):
@@ -126,6 +126,6 @@ def _mailbox(root):
 
 
 def _confirmation(root):
-    """The path of the link to confirm."""
+    """Return the path of the confirmation link."""
     match = re.search(r"https://papers\.example\.org(/confirm/\S+)", _mailbox(root).replace("=\n", ""))
     return match[1].replace("=3D", "=") if match else ""

@@ -1,4 +1,4 @@
-"""The memory of a small installation; benchmarks/memory.py says how it is measured."""
+"""The memory of a small installation, as measured by benchmarks/memory.py."""
 
 import subprocess
 import sys

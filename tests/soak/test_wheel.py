@@ -1,4 +1,4 @@
-"""The wheel as a stranger installs it: in a clean environment, with nothing of the checkout."""
+"""The wheel in a clean environment without the checkout, as a stranger installs it."""
 
 import os
 import subprocess
@@ -15,12 +15,12 @@ from tests.support.daily_lists import daily_lists
 pytestmark = pytest.mark.timeout(1800)
 
 ROOT = Path(__file__).parents[2]
-MOST_SECONDS = 60  # from a machine with only Python to the first email, installing included
+MOST_SECONDS = 60  # from only Python to the first email, including the installation
 
 
 @pytest.fixture
 def closed_network():
-    """Packages come from an index."""
+    """Allow the network: packages come from an index."""
 
 
 def test_the_wheel_alone_sends_a_first_email_within_a_minute(tmp_path, smtp_server):
@@ -47,7 +47,7 @@ def test_the_wheel_alone_sends_a_first_email_within_a_minute(tmp_path, smtp_serv
     assert len(papers_in(message.content)) == 10
     assert "A study of" in file.read_text()
     assert (tmp_path / ".local/share/digest-once/digest.sqlite").exists()
-    # The processor's time, because other programs may share it.
+    # CPU time, because other programs may share the processor.
     used = after.children_user - before.children_user + after.children_system - before.children_system
     sys.stderr.write(f"cold: {used:.0f} s of the processor, {time.monotonic() - began:.0f} s in all\n")
     assert used <= MOST_SECONDS
@@ -61,5 +61,5 @@ def _built(folder):
 
 
 def _index():
-    """Where packages come from, if this machine says so."""
+    """Return the package index configured on this machine."""
     return {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}

@@ -37,7 +37,7 @@ def authority() -> Identity:
 
 
 def signed(by: Identity | None, ip: str = "127.0.0.1", expired: bool = False, days: int = 30) -> Identity:
-    """A server's certificate; by itself when `by` nobody."""
+    """A server's certificate, signed by `by`, or by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     return Identity(_certificate("mail.localhost", key, by, False, ip, -1 if expired else days), key)
 

@@ -68,9 +68,9 @@ class SharedChromium:
 
 
 def violations(page: "Page", contrast: Contrast | None = None) -> list[tuple[str, list[str]]]:
-    """What axe-core finds wrong with what is shown: the rule, and the elements.
+    """Return the faults that axe-core finds on the page: the rule, and the elements.
 
-    With `contrast` the colours are left to it, and judged in the dark scheme as well; the page stays in that.
+    With `contrast`, that judges the colours, in the dark scheme as well; the page stays in that.
     """
     from axe_playwright_python.base import AXE_SCRIPT
 

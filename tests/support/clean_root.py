@@ -12,7 +12,7 @@ _HEADING = "## With systemd"
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of the part about systemd, each with the text that it reads."""
+    """Return the commands of the part about systemd, each with the text that it reads."""
     part = page.read_text().partition(_HEADING)[2].partition("\n## ")[0]
     lines, found = "".join(_BLOCK.findall(part)).splitlines(), []
     while lines:
@@ -26,13 +26,13 @@ def commands(page: Path) -> list[str]:
 
 
 def started_by(command: str) -> list[str]:
-    """The names of the units that a command starts."""
+    """Return the names of the units that a command starts."""
     match = re.fullmatch(r"systemctl enable --now (.*)", command)
     return match[1].split() if match else []
 
 
 def unit_command(name: str) -> str:
-    """What a unit runs, as its user, with the settings in /etc/digest/digest.env."""
+    """Return the command of a unit, run as its user."""
     file = f"{name.partition('@')[0]}@.service" if "@" in name else f"{name}.service"
     unit = (ROOT / "deploy" / "systemd" / file).read_text()
     (run,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
@@ -41,7 +41,7 @@ def unit_command(name: str) -> str:
 
 
 class CleanRoot:
-    """A Debian in a folder, made by debootstrap. Everything that was run in it, and what it printed, is kept."""
+    """A Debian in a folder, made by debootstrap. Keeps all commands that were run in it, with their output."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class CleanRoot:
             shutil.copy(source, to)
 
     def run(self, command: str, shown: bool = True, seconds: float = 900) -> str:
-        """The output of a command in the clone. Raises CalledProcessError."""
+        """Run a command in the clone, and return its output. Raises CalledProcessError."""
         done = subprocess.run(
             self._inside(command),
             stdout=subprocess.PIPE,
@@ -79,7 +79,7 @@ class CleanRoot:
 
     def _inside(self, command: str) -> list[str]:
         fixed = ["HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
-        # Where packages come from, if this machine says so.
+        # The package index configured on this machine.
         index = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name]
         environment = [*fixed, *index]
         return ["env", "-i", *environment, "chroot", str(self.folder), "sh", "-c", f"cd /root/digest && {command}"]

@@ -1,4 +1,4 @@
-"""Fixtures that run `digest`: as a process of its own, or in this process."""
+"""Fixtures that run `digest` in a new process or in this process."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def start_digest(request: pytest.FixtureRequest, tmp_path: Path, fork_server: Fo
 
 @contextmanager
 def umask_as_it_was() -> Iterator[None]:
-    """A command sets it for its process, which is that of all tests."""
+    """Restore the umask: a command sets it for its process, which runs all tests."""
     before = os.umask(0o022)
     os.umask(before)
     yield
@@ -59,7 +59,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         with monkeypatch.context() as patch:
-            patch.setenv(FILE_VARIABLE, "")  # noted, so that what --env-file leaves there is taken away
+            patch.setenv(FILE_VARIABLE, "")  # recorded, so that changes by --env-file are undone
             patch.delenv(FILE_VARIABLE)
             for name, value in environment.items():
                 patch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""Contrast of text as axe-core judges it, once for each way in which text is painted: that rule is the slow one."""
+"""Contrast of text as judged by axe-core, once for each way of painting text, because that rule is slow."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome depends on the colour scheme
 
-# All that the outcome for an element depends on: its own text, and what is painted behind it. Elements that are moved
+# Everything that the outcome for an element depends on: its own text, and the paint behind it. Elements that are moved
 # over others by their position have no such key, so they are judged each time.
 _KEYS = """() => {
   const grounds = new Map([[null, ""]])
@@ -43,7 +43,7 @@ _KEYS = """() => {
     .filter(e => hasText(e) && e.checkVisibility() && onScreen(e.getBoundingClientRect())).map(e => [e, key(e)])
 }"""
 
-# In a second turn those that are painted like one on which axe gave no verdict.
+# In a second turn, elements that are painted like an element without a verdict.
 _JUDGE = f"""async ([judged, rules]) => {{
   const known = new Set(judged), keys = new Map(({_KEYS})()), wrong = []
   for (const turn of [1, 2]) {{
@@ -68,6 +68,6 @@ class Contrast:
         self._judged: list[str] = []
 
     def faults(self, page: "Page") -> list[tuple[str, list[str]]]:
-        """What axe-core, which is in the page, finds wrong with colours that it has not judged on another."""
+        """Return the faults that axe-core, loaded in the page, finds with colours not judged before."""
         wrong, self._judged = page.evaluate(_JUDGE, [self._judged, list(COLOURS)])
         return [(rule, elements[:3]) for rule, elements in wrong]

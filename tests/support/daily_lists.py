@@ -1,4 +1,4 @@
-"""A local server with another list of papers for each day, in the form of the Hugging Face Daily Papers API."""
+"""A local server with a different list of papers for each day, in the format of the Hugging Face Daily Papers API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

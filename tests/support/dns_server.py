@@ -25,7 +25,7 @@ def txt(text: str) -> str:
 
 @dataclass
 class DnsServer:
-    """Answers over UDP from `records`; a name in `broken` fails, and with `silent` nothing is answered."""
+    """Answers over UDP from `records`. Names in `broken` fail; with `silent`, nothing is answered."""
 
     records: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)

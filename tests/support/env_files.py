@@ -1,4 +1,4 @@
-"""A settings file as others read it: systemd by its own code where it is installed, docker compose by its rules."""
+"""Reads a settings file like other programs: with systemd's own code if installed, and by docker compose's rules."""
 
 import ctypes
 import re

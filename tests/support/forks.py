@@ -1,4 +1,4 @@
-"""Starts programs of Digest as forks of a process that has imported everything: two seconds of work less each."""
+"""Starts programs of Digest as forks of a process that has imported everything, which saves two seconds for each."""
 
 import gc
 import importlib
@@ -33,7 +33,7 @@ IMPORTED = (
 class Fork(subprocess.Popen[bytes]):
     """A program that runs as a grandchild; its parent reports how it ended."""
 
-    _child_created = False  # by us, so it is not ours to wait for when this object goes
+    _child_created = False  # the parent waits for it, so this object must not
 
     def __init__(self, server: Path, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
         log.touch()
@@ -62,14 +62,14 @@ class Fork(subprocess.Popen[bytes]):
 
 
 class ForkServer:
-    """Started with the first program, stopped with the session."""
+    """A server that starts with the first program and stops with the session."""
 
     def __init__(self, folder: Path) -> None:
         self._socket = folder / "socket"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Fork:
-        """`digest` with these arguments, in the folder of this process."""
+        """Start `digest` with these arguments, in the folder of this process."""
         if self._process is None:
             command = [sys.executable, "-m", "tests.support.forks", self._socket]
             kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
@@ -124,7 +124,7 @@ def serve(path: Path) -> dict[str, Any]:
 
 
 def become(order: dict[str, Any]) -> None:
-    """Make this fork what a program started in the tests' environment is."""
+    """Make this fork like a program started in the tests' environment."""
     os.setpgid(0, 0)
     processes.end_with_parent()
     os.chdir(order["folder"])

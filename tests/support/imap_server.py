@@ -1,4 +1,4 @@
-"""A mailbox behind IMAP, as far as a reader of unseen messages needs it."""
+"""An IMAP mailbox, with what is needed for reading unseen messages."""
 
 import re
 import socketserver

@@ -46,7 +46,7 @@ def test_every_page_is_accessible_fits_every_screen_and_runs_nothing_of_others(c
 
 
 def faults(page, contrast):
-    """The findings of axe on a telephone: every rule in the light scheme, those about colours in the dark one too."""
+    """The findings of axe on a phone: all rules in the light scheme, rules about colours also in the dark scheme."""
     page.set_viewport_size({"width": 390, "height": 800})
     return violations(page, contrast)
 

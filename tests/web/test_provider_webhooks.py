@@ -114,11 +114,11 @@ def test_a_webhook_that_its_provider_has_not_signed_changes_nothing(
 
 
 @pytest.mark.parametrize(("name", "request_"), [("sendgrid", sendgrid(OLD, OLD)), ("mailgun", mailgun(OLD))])
-def test_an_old_webhook_cannot_be_sent_again(provider: TestClient, name: str, request_: dict[str, object]) -> None:
+def test_an_old_webhook_cannot_be_replayed(provider: TestClient, name: str, request_: dict[str, object]) -> None:
     assert provider.post(f"/bounces/{name}", **request_).status_code == 403
 
 
-def test_a_provider_without_its_secret_in_the_settings_has_no_address(visit, provider: TestClient) -> None:
+def test_a_provider_without_a_secret_in_the_settings_is_not_found(visit, provider: TestClient) -> None:
     assert [visit.browser.post(f"/bounces/{name}", **SIGNED[name]).status_code for name in SIGNED] == [404] * 4
     assert provider.post("/bounces/ses", content="{}").status_code == 404
     assert provider.post("/bounces/other", content="{}").status_code == 404
@@ -130,10 +130,10 @@ def test_a_program_may_post_a_whole_message(provider: TestClient, engine: Engine
     assert counted(engine) == [("soft", "unproved", 1)]
 
 
-def test_characters_that_a_database_refuses_do_not_make_a_provider_repeat_itself(provider: TestClient) -> None:
+def test_characters_refused_by_a_database_do_not_make_a_provider_repeat_a_webhook(provider: TestClient) -> None:
     body = json.dumps(REPORT | {"diagnostic": "550 5.1.1 no\0 such \ud800 user", "recipient": "a\0@example.net"})
     assert provider.post("/bounces/generic", **generic(body)).status_code == 204
 
 
-def test_a_body_of_a_megabyte_is_refused_before_it_is_read(provider: TestClient) -> None:
+def test_a_body_of_a_megabyte_is_rejected_before_it_is_read(provider: TestClient) -> None:
     assert provider.post("/bounces/generic", content="x" * 1_000_000).status_code == 413

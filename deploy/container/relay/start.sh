@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts Postfix with a certificate of its own, which the other containers trust through the volume /tls.
+# Starts Postfix with its own certificate, which the other containers trust through the volume /tls.
 set -eu
 if [ ! -s /tls/relay.pem ]; then
   openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=relay -addext subjectAltName=DNS:relay \

@@ -23,6 +23,11 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.monitoring.backup.settle import Settlement
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Backup file.", show_default=False)]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Overwrite a database that is not empty, or restore without the backup's secret key."),
+]
+Complete = Annotated[bool, typer.Option("--complete", help="Confirm that the replay logs end where Digest stopped.")]
 
 
 @with_json
@@ -59,15 +64,8 @@ def backup(file: File, dry_run: DryRun = False) -> None:
 @with_json
 def restore(
     file: File,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Overwrite a database that is not empty, or restore without the backup's secret key."
-        ),
-    ] = False,
-    complete: Annotated[
-        bool, typer.Option("--complete", help="Confirm that the replay logs end where Digest stopped.")
-    ] = False,
+    force: Force = False,
+    complete: Complete = False,
     dry_run: DryRun = False,
 ) -> None:
     """Replace the database with a backup. Stop Digest first. No message is sent twice: see docs/backup.md."""

@@ -27,7 +27,7 @@ Consented = Annotated[
     str,
     typer.Option(
         "--consented",
-        help="Where consent was given, e.g. 'old list, 2026-03'; otherwise each person is asked to confirm.",
+        help="Source of consent, e.g. 'old list, 2026-03'; without it, each person is asked to confirm.",
     ),
 ]
 

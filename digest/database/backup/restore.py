@@ -155,7 +155,7 @@ def _restore_postgresql(
 
 @contextmanager
 def _set_aside(engine: Engine) -> Iterator[None]:
-    """Set the tables aside during the block; if it fails, they are put back."""
+    """Set the tables aside during the block; if it fails, they are restored."""
     with engine.connect() as connection:
         has_tables = bool(inspect(connection).get_table_names())
     if has_tables:

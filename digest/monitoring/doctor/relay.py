@@ -61,7 +61,7 @@ def _two_signatures(settings: Settings) -> Iterator[Finding]:
         return
     if len(_kinds(settings)) > 1:
         state = "messages get two DKIM signatures (RSA and Ed25519), which Amazon SES refuses (554 Duplicate header)"
-        advice = "Leave one key in DIGEST_DKIM_KEYS, or none: then SES signs by itself (Easy DKIM)."
+        advice = "Leave one key in DIGEST_DKIM_KEYS, or none: then SES signs (Easy DKIM)."
         yield Finding("DKIM and Amazon SES", False, state, advice, blocks=True)
         return
     state = "messages are signed here, and Amazon SES refuses them if it signs for the same domain too (Easy DKIM)"

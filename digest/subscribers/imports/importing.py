@@ -92,7 +92,7 @@ class _Seen:
 
 
 def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> ImportReport:
-    """Sign up each address that is not stored yet, with the status that its row gives. Tells other programs."""
+    """Sign up each address that is not stored yet, with the status in its row, and publish webhook events."""
     report, reader = ImportReport(), PeopleReader(how)
     people: dict[str, ListedPerson] = {}
     for line, row in enumerate(rows, start=1):
@@ -119,7 +119,7 @@ def import_rows(engine: Engine, rows: Iterable[Row], how: Import) -> ImportRepor
 
 
 def import_list(engine: Engine, listed: ListFile, how: Import) -> ImportReport:
-    """Import a list in batches; go on after the last batch if it was interrupted before. Raises OtherKey."""
+    """Import a list in batches; an interrupted import continues after its last batch. Raises OtherKey."""
     return _ListImport(engine, listed, how).run()
 
 
@@ -236,7 +236,7 @@ class _ListImport:
 
         return _retried(self._engine, work, reads=how.dry_run).counts
 
-    # --- where to go on ---
+    # --- progress ---
 
     def _begin(self) -> int:
         """The number of rows that are done."""
@@ -280,7 +280,7 @@ class _ListImport:
 
 
 def _retried(engine: Engine, work: Work, reads: bool = False) -> Batch:
-    """`work` in a transaction, again if somebody signed up meanwhile."""
+    """Do `work` in a transaction, and again if someone signs up meanwhile."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with read_only(engine) if reads else transaction(engine) as connection:

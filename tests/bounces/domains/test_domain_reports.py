@@ -61,7 +61,7 @@ def message(content: bytes, subtype: str = "zip") -> bytes:
 @pytest.mark.parametrize(
     ("pack", "subtype"), [(zipped, "zip"), (gzip.compress, "gzip"), (bytes, "xml")], ids=["zip", "gzip", "plain"]
 )
-def test_a_dmarc_report_is_summed(pack: Callable[[bytes], bytes], subtype: str) -> None:
+def test_a_dmarc_report_is_summarized(pack: Callable[[bytes], bytes], subtype: str) -> None:
     begins, ends = datetime(2026, 11, 30, tzinfo=UTC), datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
     assert domain_summaries(message(pack(DMARC), subtype)) == [
         DomainSummary(
@@ -70,14 +70,14 @@ def test_a_dmarc_report_is_summed(pack: Callable[[bytes], bytes], subtype: str) 
     ]
 
 
-def test_a_tls_report_is_summed() -> None:
+def test_a_tls_report_is_summarized() -> None:
     (summary,) = domain_summaries(message(gzip.compress(json.dumps(TLS).encode()), "tlsrpt+gzip"))
     assert (summary.kind, summary.domain, summary.passed, summary.failed) == ("tls", "digest.example.org", 7, 2)
     assert summary.failures == {"certificate-expired": 2}
 
 
 WITH_ENTITY = DMARC.replace(b"?><", b'?><!DOCTYPE feedback [<!ENTITY a "r">]><').replace(b">r1<", b">&a;1<")
-TOO_LARGE = DMARC + b" " * 11_000_000  # which packs well
+TOO_LARGE = DMARC + b" " * 11_000_000  # which compresses well
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ TOO_LARGE = DMARC + b" " * 11_000_000  # which packs well
     ],
     ids=range(12),
 )
-def test_a_damaged_or_hostile_report_is_none(content: bytes) -> None:
+def test_a_damaged_or_hostile_report_is_ignored(content: bytes) -> None:
     assert domain_summaries(message(content)) == []
 
 

@@ -1,4 +1,4 @@
-"""Ways in by mailbox: a message is let go of only once it is taken in."""
+"""Messages stay in a mailbox until they are processed."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def away(_message: bytes) -> None:
     raise OperationalError("insert", {}, Exception("the database is away"))
 
 
-def test_each_message_of_a_maildir_is_taken_in_once(maildir: Path) -> None:
+def test_each_message_of_a_maildir_is_processed_once(maildir: Path) -> None:
     taken: list[bytes] = []
     assert take_from_maildir(maildir, taken.append) == 2
     assert take_from_maildir(maildir, taken.append) == 0
@@ -50,7 +50,7 @@ def test_a_maildir_keeps_its_messages_while_the_database_is_away(maildir: Path) 
     assert names(maildir) == {"new": ["1.a", "2.b"], "cur": []}
 
 
-def test_a_message_that_cannot_be_stored_keeps_back_no_other(maildir: Path) -> None:
+def test_a_message_that_cannot_be_stored_holds_up_no_other(maildir: Path) -> None:
     def take(message: bytes) -> None:
         if message == MESSAGE:
             raise ValueError("this one")
@@ -85,7 +85,7 @@ def test_a_wrong_password_is_an_error_that_names_the_server() -> None:
         take_from_imap(parse_mailbox(server.url.replace("secret", "wrong")), print)
 
 
-def test_a_mailbox_is_read_without_tls_on_this_machine_only() -> None:
+def test_a_mailbox_is_read_without_tls_only_on_this_machine() -> None:
     assert parse_mailbox("imaps://a%40b:p%3Aw@mail.example.org") == ImapAccount(
         "mail.example.org", 993, "a@b", "p:w", "INBOX"
     )
@@ -93,7 +93,7 @@ def test_a_mailbox_is_read_without_tls_on_this_machine_only() -> None:
         parse_mailbox("imap://a:b@mail.example.org/INBOX")
 
 
-def test_a_message_is_counted_for_each_recipient_that_it_reports_on(engine: Engine) -> None:
+def test_a_message_is_counted_for_each_recipient_in_it(engine: Engine) -> None:
     both = dsn(failed("ann@example.net", "5.1.1", "550 no"), failed("bob@example.net", "5.2.2", "552 full"))
     Taker(engine, (b"k" * 32,), now).message(both, "pipe")
     with read_only(engine) as connection:

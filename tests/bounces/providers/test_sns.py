@@ -1,4 +1,4 @@
-"""Notifications of Amazon SNS: only those that its own certificate signed, for a topic of the settings."""
+"""Notifications of Amazon SNS are accepted only with a signature of SNS and for a topic of the settings."""
 
 import base64
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def is_signed(fields: dict[str, object], fetch: Callable[[str], bytes] = lambda 
 
 @pytest.mark.parametrize("kind", ["Notification", "SubscriptionConfirmation"])
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_what_sns_signed_is_believed(kind: str, version: str) -> None:
+def test_a_notification_signed_by_sns_is_accepted(kind: str, version: str) -> None:
     assert is_signed(signed(kind, version))
 
 
@@ -73,20 +73,20 @@ def test_what_sns_signed_is_believed(kind: str, version: str) -> None:
     ],
     ids=lambda changes: "=".join(next(iter(changes.items()))),
 )
-def test_what_sns_has_not_signed_is_not(changes: dict[str, object]) -> None:
+def test_a_notification_not_signed_by_sns_is_rejected(changes: dict[str, object]) -> None:
     assert not is_signed(signed(**changes))
 
 
-def test_a_topic_of_somebody_else_is_not_believed_although_sns_signed_it() -> None:
+def test_a_signed_notification_of_another_topic_is_rejected() -> None:
     assert not sns.is_signed(signed(), ("arn:aws:sns:eu-west-1:123456789012:other",), lambda _url: PEM, NOW)
 
 
-def test_an_expired_certificate_and_one_that_is_none_prove_nothing() -> None:
+def test_an_expired_or_invalid_certificate_proves_nothing() -> None:
     assert not is_signed(signed(), lambda _url: certificate(NOW - timedelta(days=1)))
     assert not is_signed(signed(), lambda _url: b"no certificate")
 
 
-def test_a_subscription_is_confirmed_at_amazon_only() -> None:
+def test_a_subscription_is_confirmed_only_at_amazon() -> None:
     fields = signed("SubscriptionConfirmation")
     assert sns.confirmation_url(fields) == fields["SubscribeURL"]
     assert sns.confirmation_url(fields | {"SubscribeURL": "https://evil.example/"}) is None

@@ -1,8 +1,8 @@
-"""Reports as mail servers write them."""
+"""Reports in the formats of mail servers."""
 
 
 def dsn(*recipients: str, notice: str = "Your message could not be delivered.", quoted: str = "") -> bytes:
-    """A delivery status notification; each recipient is given as its fields."""
+    """A delivery status notification; each recipient is a text of fields."""
     fields = "\n\n".join(recipients)
     return f"""\
 Return-Path: <>
@@ -47,7 +47,7 @@ def failed(recipient: str, status: str, diagnostic: str, action: str = "failed")
 
 
 def notice(text: str, sender: str = "MAILER-DAEMON@mx.example.net", subject: str = "failure notice") -> bytes:
-    """A notice in plain words."""
+    """A notice in prose."""
     return f"From: {sender}\nTo: bounces@digest.example.org\nSubject: {subject}\n\n{text}\n".encode()
 
 

@@ -30,7 +30,7 @@ def test_a_report_names_the_recipient_the_cause_and_our_message() -> None:
     ]
 
 
-def test_each_recipient_has_a_kind_of_its_own() -> None:
+def test_each_recipient_has_its_own_kind() -> None:
     message = dsn(
         failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown"),
         failed("bob@example.net", "5.2.2", "552 5.2.2 Mailbox full"),
@@ -69,23 +69,23 @@ def test_each_recipient_has_a_kind_of_its_own() -> None:
         ("5.0.0", "something in no language that we know", "soft"),
     ],
 )
-def test_only_what_is_wrong_with_the_address_itself_is_hard(status: str, diagnostic: str, kind: str) -> None:
+def test_only_faults_of_the_address_itself_are_hard(status: str, diagnostic: str, kind: str) -> None:
     assert kinds(dsn(failed("ann@example.net", status, diagnostic)))[0][0] == kind
 
 
-def test_the_address_that_we_wrote_to_comes_before_the_one_it_was_forwarded_to() -> None:
+def test_the_original_recipient_is_reported_instead_of_the_forwarding_target() -> None:
     fields = "Original-Recipient: rfc822;ann@example.net\n" + failed("ann@elsewhere.example", "5.1.1", "550 5.1.1 no")
     assert kinds(dsn(fields)) == [("hard", "5.1.1", "ann@example.net")]
 
 
-def test_the_command_that_was_refused_is_also_found_in_the_transcript() -> None:
+def test_the_refused_command_is_found_in_the_transcript() -> None:
     transcript = "<ann@example.net>\n>>> RCPT To:<ann@example.net>\n<<< 550 unknown user"
     fields = failed("ann@example.net", "5.0.0", "550 unknown user")
     assert kinds(dsn(fields, notice=transcript))[0][0] == "hard"
     assert kinds(dsn(fields, notice=transcript.replace("RCPT To:<ann@example.net>", "DATA")))[0][0] == "soft"
 
 
-def test_a_report_quoted_by_a_report_is_not_taken_for_it() -> None:
+def test_a_report_quoted_by_a_report_is_ignored() -> None:
     inner = (
         dsn(failed("other@example.net", "5.1.1", "550 5.1.1 User unknown"))
         .decode()
@@ -96,11 +96,11 @@ def test_a_report_quoted_by_a_report_is_not_taken_for_it() -> None:
     assert kinds(outer) == [("soft", "5.2.2", "ann@example.net")]
 
 
-def test_fields_in_a_part_of_the_wrong_type_are_read_as_well() -> None:
+def test_fields_in_a_part_of_the_wrong_type_are_read() -> None:
     message = dsn(failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown"))
     assert kinds(message.replace(b"message/delivery-status", b"text/plain")) == [("hard", "5.1.1", "ann@example.net")]
 
 
-def test_the_envelope_recipient_of_the_server_is_believed_before_the_headers() -> None:
+def test_the_envelope_recipient_takes_precedence_over_the_headers() -> None:
     message = dsn(failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown"))
     assert read(message, return_path="b+other@digest.example.org")[0].return_path == "b+other@digest.example.org"

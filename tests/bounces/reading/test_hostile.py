@@ -1,4 +1,4 @@
-"""Hostile messages: never an error, never seconds, never more than a line of text kept."""
+"""Hostile messages cause no errors, take no seconds, and leave at most one line of text."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Complaints, notices in plain words, providers' payloads, and what is no report."""
+"""Complaints, notices in prose, providers' payloads, and messages that are not reports."""
 
 import json
 
@@ -61,12 +61,12 @@ def test_a_complaint_names_the_recipient_and_our_envelope_sender() -> None:
     ]
 
 
-def test_a_complaint_without_a_recipient_is_about_whom_our_message_was_for() -> None:
+def test_a_complaint_without_a_recipient_is_about_the_recipient_of_the_message() -> None:
     assert kinds(complaint("Feedback-Type: abuse\n")) == [("complaint", None, "ann@example.net")]
 
 
 @pytest.mark.parametrize("kind", ["auth-failure", "not-spam"])
-def test_a_report_on_authentication_or_on_wanted_mail_is_no_complaint(kind: str) -> None:
+def test_a_report_on_authentication_or_wanted_email_is_not_a_complaint(kind: str) -> None:
     assert kinds(complaint(f"Feedback-Type: {kind}\nOriginal-Rcpt-To: ann@example.net\n"))[0][0] == "none"
 
 
@@ -89,11 +89,13 @@ def test_the_junk_reports_of_outlook_com_are_complaints() -> None:
         ("ann@example.net\n\nCette adresse n'existe pas.\n", [("hard", None, "ann@example.net")]),
     ],
 )
-def test_a_notice_in_plain_words_names_who_was_not_reached(text: str, expected: list[tuple[str, str, str]]) -> None:
+def test_a_notice_in_prose_names_the_recipient_that_was_not_reached(
+    text: str, expected: list[tuple[str, str, str]]
+) -> None:
     assert kinds(notice(text)) == expected
 
 
-def test_the_addresses_of_the_quoted_message_are_not_reported_on() -> None:
+def test_addresses_in_the_quoted_message_are_ignored() -> None:
     text = "ann@example.net: 550 5.1.1 user unknown\n\n--- Original message follows ---\nTo: bob@example.net\n\n<cy@x>:"
     assert kinds(notice(text)) == [("hard", "5.1.1", "ann@example.net")]
 
@@ -108,7 +110,7 @@ def test_the_addresses_of_the_quoted_message_are_not_reported_on() -> None:
         ("verify@example.net", "Please confirm that you are a person", ""),
     ],
 )
-def test_a_reply_a_vacation_notice_and_a_challenge_are_no_reports(sender: str, subject: str, extra: str) -> None:
+def test_a_reply_a_vacation_notice_and_a_challenge_are_not_reports(sender: str, subject: str, extra: str) -> None:
     text = "I am away. Write to bob@example.net instead: my old mailbox is full.\n"
     assert kinds(extra.encode() + notice(text, sender, subject)) == [("none", None, None)]
 

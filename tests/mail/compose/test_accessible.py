@@ -20,7 +20,7 @@ ISSUE = an_issue(
 )
 
 
-def test_axe_finds_nothing_wrong_with_any_mail(chromium):
+def test_axe_finds_no_faults_in_any_email(chromium):
     page = chromium.new_page(viewport={"width": 390, "height": 800})
     wrong, contrast = {}, Contrast()
     for language in LANGUAGES:
@@ -40,7 +40,7 @@ def test_axe_sees_a_fault_in_a_mail(chromium):
     assert expected <= {rule for rule, _ in violations(page, Contrast())}
 
 
-def test_axe_sees_pale_text_after_much_that_is_painted_in_other_ways(chromium):
+def test_axe_finds_pale_text_after_text_of_other_colours(chromium):
     page, contrast = chromium.new_page(), Contrast()
     head = "<!doctype html><html lang=en><title>A</title><style>{}</style><main><h1>Title</h1><p>Some text</p>"
     styles = "p {color: #555} .dark {background: #666} @media (prefers-color-scheme: dark) {.night {color: #eee}}"

@@ -50,7 +50,7 @@ class Installation:
         return self.run("backup", str(self.file))
 
     def restore(self, *options, code=0):
-        """Into an empty database, as on another machine."""
+        """Restore into an empty database, as on another machine."""
         self.engine.dispose()
         self.open(self._new_url())
         self.engine.dispose()

@@ -1,4 +1,4 @@
-"""A restore overwrites nothing by accident, and a backup is complete or not there."""
+"""A restore overwrites nothing by accident, and a backup is complete or does not exist."""
 
 import sqlite3
 from contextlib import closing
@@ -52,7 +52,7 @@ def test_a_backup_of_a_later_version_is_not_restored(installation, people):
     assert "was made by a later version of Digest" in problem
 
 
-def test_another_secret_key_is_named_with_what_breaks(installation, people, monkeypatch):
+def test_another_secret_key_is_refused_with_its_consequences(installation, people, monkeypatch):
     installation.backup()
     monkeypatch.setenv("DIGEST_SECRET_KEY", "another-secret-of-thirty-two-characters")
     problem = installation.restore(code=3)
@@ -61,13 +61,13 @@ def test_another_secret_key_is_named_with_what_breaks(installation, people, monk
 
 @ON_SQLITE
 @pytest.mark.parametrize("content", [b"", b"something else", b"SQLite format 3\0damaged", b"PGDMPdamaged"])
-def test_a_file_that_is_no_backup_changes_nothing(installation, content):
+def test_a_file_that_is_not_a_backup_changes_nothing(installation, content):
     installation.file.write_bytes(content)
     assert installation.restore(code=3)
     assert not Path(installation.engine.url.database).exists()
 
 
-def test_a_backup_that_fails_leaves_the_file_before_it(installation, people, monkeypatch):
+def test_a_failed_backup_leaves_the_existing_file(installation, people, monkeypatch):
     if installation.engine.dialect.name == "sqlite":
         with closing(sqlite3.connect(installation.file)) as connection:
             connection.execute("CREATE TABLE before_it (id)")
@@ -78,7 +78,7 @@ def test_a_backup_that_fails_leaves_the_file_before_it(installation, people, mon
         assert connection.execute(text("SELECT count(*) FROM backups")).scalar_one() == 0
 
 
-def test_a_number_that_was_given_away_after_the_backup_is_not_used_again(installation, people):
+def test_a_number_assigned_after_the_backup_is_not_used_again(installation, people):
     installation.backup()
     lost = add_subscriber(installation.engine, "lost@example.com")
     link = sign(Purpose.MANAGE, lost.id, MORNING, settings().secret_keys)
@@ -88,7 +88,7 @@ def test_a_number_that_was_given_away_after_the_backup_is_not_used_again(install
     assert new.id > lost.id
 
 
-def test_who_was_deleted_is_deleted_again_and_sessions_end(installation, people):
+def test_deleted_people_are_deleted_again_and_sessions_end(installation, people):
     beat(installation.engine, this_process(Role.WEB), {}, is_first=True)
     installation.backup()
     gone = people["reader3@example.com"]
@@ -100,7 +100,7 @@ def test_who_was_deleted_is_deleted_again_and_sessions_end(installation, people)
         assert connection.execute(select(heartbeats)).first() is None
 
 
-def test_who_came_back_after_the_backup_stays_subscribed(installation, people):
+def test_a_person_who_subscribed_again_after_the_backup_stays_subscribed(installation, people):
     installation.backup()
     back = people["reader3@example.com"]
     subscriptions.unsubscribe(installation.engine, back.id, MORNING, "test")

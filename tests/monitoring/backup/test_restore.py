@@ -1,4 +1,4 @@
-"""After a restore nobody is mailed twice, and nobody who left meanwhile; the mail server's log decides."""
+"""After a restore, no message is sent twice or to people who left meanwhile, by the mail server's log."""
 
 import shutil
 from datetime import timedelta
@@ -21,7 +21,7 @@ LEAVERS = [f"reader{number}@example.com" for number in (37, 38, 39)]
 
 
 def leave(installation, people):
-    """One unsubscribes, one is deleted, one is suppressed, each with a message that waits or has gone."""
+    """Let one person unsubscribe, delete one and suppress one, each with a message that waits or was sent."""
     unsubscribed, deleted, suppressed = (people[address] for address in LEAVERS)
     subscriptions.unsubscribe(installation.engine, unsubscribed.id, installation.at, "test")
     subscriptions.erase(installation.engine, deleted.id, installation.at)
@@ -35,7 +35,7 @@ def publish_and_deliver(installation, now):
     installation.deliver()
 
 
-def test_an_issue_that_went_on_after_the_backup_is_mailed_once(installation, people):
+def test_an_issue_that_continued_after_the_backup_is_sent_once(installation, people):
     issue = cut(installation.engine)
     installation.deliver(5)
     installation.backup()
@@ -98,7 +98,7 @@ def test_without_the_replay_log_nothing_is_sent_until_it_is_settled(installation
         resume(installation.engine, EVERYTHING, installation.at)
     installation.run("settle", "--send", "--yes")
     installation.deliver()
-    assert installation.mailed == sent  # all that waits may have been sent
+    assert installation.mailed == sent  # all waiting messages may have been sent
     publish_and_deliver(installation, TOMORROW)
     assert installation.mailed.total() == sent.total() + 40
 

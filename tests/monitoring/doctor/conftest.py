@@ -1,4 +1,4 @@
-"""A healthy installation, every part of it real and on this machine, for faults to be planted in."""
+"""A healthy installation on this machine, with real parts, for injecting faults."""
 
 import os
 import threading
@@ -34,7 +34,7 @@ def pem(key) -> bytes:
 
 @dataclass
 class Installation:
-    """Its parts; a fault changes one of them."""
+    """The parts of an installation; a fault changes one of them."""
 
     folder: Path
     engine: Engine
@@ -49,21 +49,21 @@ class Installation:
         self.environment |= {f"DIGEST_{name.upper()}": str(value) for name, value in values.items()}
 
     def settings(self, **values: object) -> Settings:
-        """The settings of the environment, with these. Raises SettingsError."""
+        """Return the settings of the environment with these changes. Raises SettingsError."""
         self.set(**values)
         os.environ.update(self.environment)  # restored by the fixture
         settings.cache_clear()
         return settings()
 
     def examine(self, seconds: float = 14) -> list[Finding] | str:
-        """The findings, or the line that stops every command."""
+        """Return the findings, or the line that stops every command."""
         try:
             return examine(self.settings(), seconds)
         except SettingsError as problem:
             return str(problem)
 
     def serve_mail(self, **options: object) -> None:
-        """Put another mail server in the place of the present one."""
+        """Replace the mail server."""
         self.smtp.end()
         self.smtp = SmtpServer(auth=True, **options)  # type: ignore[arg-type]
         self.smtp.start()
@@ -72,7 +72,7 @@ class Installation:
 
 @pytest.fixture(scope="session")
 def keys() -> dict[str, bytes]:
-    """DKIM keys in PEM, made once."""
+    """DKIM keys in PEM, made once for all tests."""
     return {
         "ours": pem(generate_private_key(65537, 2048)),
         "other": pem(generate_private_key(65537, 2048)),
@@ -87,7 +87,7 @@ def our_authority() -> Identity:
 
 @pytest.fixture
 def web() -> Iterator[ThreadingHTTPServer]:
-    """A web server whose answers have a Date, which a test can move by `server.skew` seconds."""
+    """A web server whose replies have a Date, which a test can shift by `server.skew` seconds."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -112,7 +112,7 @@ def web() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture
 def installation(tmp_path, monkeypatch, sqlite_url, redis_url, web, keys, our_authority) -> Iterator[Installation]:
-    """Everything is in order: it runs, and its domain has every record."""
+    """A healthy installation: it runs, and its domain has every record."""
     engine = connect(sqlite_url)
     add_subscriber(engine, "ada@example.org")
     for number, role in enumerate((Role.WORKER, Role.SCHEDULER, Role.WEB)):

@@ -72,7 +72,7 @@ def closed_port(setting: str, url: str) -> Plant:
 
 
 def dead(role: Role) -> Plant:
-    """Its last heartbeat is old, and it said no goodbye."""
+    """A program whose last heartbeat is old, and which did not stop cleanly."""
 
     def plant(here: Installation) -> None:
         old = {"seen_at": datetime.now(UTC) - timedelta(minutes=10)}
@@ -106,7 +106,7 @@ def open_key(here: Installation) -> None:
 
 
 FAULTS: dict[str, tuple[Plant, str, str, str]] = {
-    # the fault: how it is planted, then what the line begins with, says and advises
+    # the fault: how it is injected, then the beginning, the text and the advice of the line
     "a sender without brackets": (
         setting(mail_from="Papers digest@papers.example.org"),
         "DIGEST_MAIL_FROM", "use an address such as", "Daily Papers <papers@example.org>",
@@ -211,7 +211,7 @@ def test_a_fault_is_named_on_one_line_with_its_remedy(installation, plant, what,
 
 
 def lines_of(result: list[Finding] | str) -> list[str]:
-    """The lines of `digest doctor` about faults, without the mark in front."""
+    """Return the lines of `digest doctor` about faults, without the mark in front."""
     if isinstance(result, str):
         return result.split("\n")
     return [finding.line()[len("MISSING ") :] for finding in result if not finding.well]
@@ -244,7 +244,7 @@ def test_a_wrong_password_of_the_database_is_named(installation, postgresql_url)
 SES = "smtps://user:secret@email-smtp.eu-west-1.amazonaws.com"
 
 
-def test_a_provider_that_the_spf_record_leaves_out_is_named(installation):
+def test_a_provider_missing_from_the_spf_record_is_named(installation):
     [line] = lines_of(checked_dns(installation, smtp_url=SES, sending_addresses=""))
     assert line.startswith(f"SPF: the SPF record of {DOMAIN} does not include amazonses.com, through which you send → ")
     assert line.endswith(f"Add include:amazonses.com to TXT {DOMAIN}, in front of its last term.")
@@ -266,7 +266,7 @@ def checked_dns(installation: Installation, **values: object) -> list[Finding]:
         ("smtps://user:secret@mail.example.org", ["ours", "ed25519"], ""),
     ],
 )
-def test_two_signatures_at_amazon_ses_are_warned_of(installation, url, kinds, state):
+def test_two_signatures_for_amazon_ses_cause_a_warning(installation, url, kinds, state):
     files = {name: installation.folder / f"{name}.pem" for name in kinds}
     for name, file in files.items():
         file.write_bytes(installation.keys[name])
@@ -279,8 +279,8 @@ def test_two_signatures_at_amazon_ses_are_warned_of(installation, url, kinds, st
 # --- time ---
 
 
-def test_nothing_that_hangs_holds_up_the_rest(installation):
-    """Servers that take a connection and say nothing, and a DNS that does not reply."""
+def test_a_hanging_service_does_not_hold_up_other_checks(installation):
+    """Servers that accept a connection but send nothing, and a DNS server that does not reply."""
     with ExitStack() as stack:
         ports = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(4)]
         installation.dns.silent = True

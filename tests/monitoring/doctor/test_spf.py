@@ -1,4 +1,4 @@
-"""May an address send for a domain? Answered as RFC 7208 does."""
+"""SPF records are evaluated as in RFC 7208."""
 
 import pytest
 
@@ -65,13 +65,13 @@ def test_a_record_is_read_as_receivers_do(dns, record, address, result):
     assert bool(check.problem) == (result == "permerror")
 
 
-def test_a_dns_that_fails_is_no_result(dns):
+def test_a_failing_dns_gives_no_result(dns):
     dns.records["we.example", "TXT"] = [txt("v=spf1 include:broken.example -all")]
     with pytest.raises(NoAnswer, match=r"broken\.example"):
         SpfCheck(Lookups(dns.address), "192.0.2.1").run("we.example")
 
 
-def test_a_dns_that_is_silent_is_given_up_in_time():
+def test_a_silent_dns_times_out():
     with DnsServer(silent=True) as server:
         dns = Lookups(server.address, seconds=0.2)
         with pytest.raises(NoAnswer, match="did not reply in time"):

@@ -1,4 +1,4 @@
-"""Old rows go by the settings; sums, promises and records of consent stay."""
+"""Old rows are deleted by the settings; sums, guarantees and records of consent stay."""
 
 import json
 from datetime import timedelta
@@ -25,7 +25,7 @@ MUCH_LATER = MORNING + timedelta(days=401)
 
 @pytest.fixture
 def run(command, database_url, clock, monkeypatch):
-    """`digest retention` at an instant: the rows of each table."""
+    """Run `digest retention` at an instant; returns the rows of each table."""
     monkeypatch.setenv("DIGEST_DATABASE_URL", database_url)
 
     def run(at, *options):
@@ -62,7 +62,7 @@ def three(engine):
     return [add_subscriber(engine, f"reader{number}@example.com") for number in range(3)]
 
 
-def test_an_old_issue_keeps_its_sums_and_no_row(engine, three, run):
+def test_an_old_issue_keeps_its_sums_but_no_rows(engine, three, run):
     issue = sent_issue(engine)
     with read_only(engine) as connection:
         before = audit(connection, issue.issue_id)
@@ -89,7 +89,7 @@ def test_an_issue_with_a_delivery_that_may_change_stays_whole(engine, three, run
 
 def test_the_papers_of_the_pool_days_are_remembered(engine, three, run):
     sent_issue(engine)
-    at = MORNING + timedelta(days=93)  # the shortest that the setting allows
+    at = MORNING + timedelta(days=93)  # the shortest time that the setting allows
     run(at)
     with read_only(engine) as connection:
         [row] = connection.execute(select(deliveries).where(deliveries.c.recipient == three[0].key)).all()
@@ -106,14 +106,14 @@ def test_consents_suppressions_and_what_people_did_are_kept(engine, three, run):
         events_log.record(connection, MORNING, f"subscriber:{'1' * 32}", "asked to subscribe", {})
         with acting("ada", "shell"):
             events_log.record(connection, MORNING, "sending", "stopped", {})
-    assert run(MUCH_LATER)["events"] == 2  # of the source, and of somebody who is not stored
+    assert run(MUCH_LATER)["events"] == 2  # of the source, and of a person who is not stored
     with read_only(engine) as connection:
         left = set(connection.scalars(select(events.c.what)))
     assert left == {"cut", "imported", "stopped"}
     assert (count(engine, subscribers), count(engine, suppressions)) == (3, 1)
 
 
-def test_of_old_votes_the_first_the_last_and_the_highest_stay(engine, run):
+def test_the_first_last_and_highest_of_old_votes_stay(engine, run):
     add_papers(engine, range(1))
     with transaction(engine) as connection:
         for hours, upvotes in enumerate([210, 220, 230, 205, 225, 226], start=1):
@@ -125,7 +125,7 @@ def test_of_old_votes_the_first_the_last_and_the_highest_stay(engine, run):
     assert kept == {200, 230, 226}
 
 
-def test_rendered_parts_of_finished_issues_go(engine, three, run):
+def test_rendered_parts_of_finished_issues_are_deleted(engine, three, run):
     sent_issue(engine)
     assert run(MORNING + timedelta(days=62))["fragments"] == 0
     assert run(MORNING + timedelta(days=63))["fragments"] == 1

@@ -93,7 +93,7 @@ def test_a_refusal_by_the_mail_server_is_told_with_its_words(engine, hands, smtp
     }
 
 
-def test_a_message_that_comes_back_later_is_told_with_the_words_of_the_report(post, send, receiver, clock):
+def test_the_event_of_a_message_that_comes_back_later_has_the_text_of_the_report(post, send, receiver, clock):
     add_endpoint(post.engine, receiver.url, "message.bounced")
     ada = add_subscriber(post.engine, ADDRESS)
     post.send()

@@ -68,10 +68,10 @@ PATHS = (
     "/sign-in",
     "/sign-in/x",
 )
-# A page has just come, and its main part has what is looked for.
+# A new page has loaded, and its main part has the text.
 IS_PAST_THE_SKIP_LINK = f"""name => document.activeElement === document.body
   && [...document.querySelectorAll("main :is({REACHED})")].some(e => (READ)(e).trim() === name)"""
-# What Tab reaches, in its order, as far as it is shown.
+# Visible elements that Tab reaches, in order.
 STOPS = f"""() => [...document.querySelectorAll("{REACHED}")]
   .filter(e => e.tabIndex >= 0 && e.checkVisibility({{visibilityProperty: true}}))
   .map(e => [e.tabIndex, e.outerHTML.slice(0, 120)])"""
@@ -137,7 +137,7 @@ def write(page, label: str, text: str) -> None:
 
 
 def tab_to(page, name: str, read: str) -> None:
-    """Press Tab until `read` of what has the focus is `name`, by way of the skip link if that helps."""
+    """Press Tab until `read` of the focused element is `name`, using the skip link if that helps."""
     skips = page.evaluate(IS_PAST_THE_SKIP_LINK.replace("READ", read), name)
     for _ in range(80):
         page.keyboard.press("Tab")
