@@ -7,6 +7,8 @@ MAX_BLOCKS = 200
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]?(.*)")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()\[\]]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?")
 _QUOTED = re.compile(r'"[^"@\n]{1,64}"@[A-Za-z0-9][A-Za-z0-9._-]{0,250}')
+_SMTP = re.compile(r"^smtp=", re.IGNORECASE)  # as X.400 addresses name one
+_BEFORE = r"(?:>>> rcpt to: ?|<<< 5\d\d |5\d\d )?[ \t>*\"'<-]*"  # an address, on a line about it
 _REFUSED = re.compile(r"(?:<<< ?)?(5\d\d)[ -]")
 
 Block = dict[str, str]  # names in lower case; of a repeated field the first value
@@ -41,7 +43,7 @@ def address(value: str) -> str | None:
     """The address in a field such as "rfc822; ann@example.org" or "<ann@example.org>"."""
     value = value[:1000].split(";", 1)[-1] if ";" in value[:40] else value[:1000]
     match = _ADDRESS.search(value) or _QUOTED.search(value)
-    return match[0].strip(".") if match else None
+    return _SMTP.sub("", match[0]).strip(".") if match else None
 
 
 def addresses(text: str) -> list[str]:
@@ -58,13 +60,13 @@ def first_address(text: str) -> int:
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
     """The part of a notice from this address on, up to the next of the recipients."""
     lower, named = notice.lower(), recipient.lower()
-    leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
+    leading = re.search(rf"(?m)^{_BEFORE}{re.escape(named)}", lower)
     start = leading.start() if leading else lower.find(named)
     if start < 0:
         return notice[:1500] if len(set(recipients)) < 2 else ""
     line, after = lower.rfind("\n", 0, start) + 1, start + len(named)
     others = [re.escape(other.lower()) for other in recipients if other.lower() != named]
-    following = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*(?:{'|'.join(others)})", lower[after:]) if others else None
+    following = re.search(rf"(?m)^{_BEFORE}(?:{'|'.join(others)})", lower[after:]) if others else None
     end = after + following.start() if following else len(notice)
     return notice[line : min(end, line + 1500)]
 

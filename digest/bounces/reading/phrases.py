@@ -94,6 +94,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"senderbase",
             r"reputation",
             r"\bpoor\b",
+            r"no access|open (?:relay|proxy)",
             r"\bbanned\b",
             r"listed (?:at|by|on)",
             r"is listed",
