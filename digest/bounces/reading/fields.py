@@ -8,7 +8,9 @@ _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]?(.*)")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()\[\]]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?")
 _QUOTED = re.compile(r'"[^"@\n]{1,64}"@[A-Za-z0-9][A-Za-z0-9._-]{0,250}')
 _SMTP = re.compile(r"^smtp=", re.IGNORECASE)  # as X.400 addresses name one
-_BEFORE = r"(?:>>> rcpt to: ?|<<< 5\d\d |5\d\d )?[ \t>*\"'<-]*"  # an address, on a line about it
+_LINE = re.compile(
+    r"^(?:>>> rcpt to: ?|<<< 5\d\d |5\d\d )?[ \t>*\"'<-]*", re.MULTILINE
+)  # up to an address that it is about
 _REFUSED = re.compile(r"(?:<<< ?)?(5\d\d)[ -]")
 
 Block = dict[str, str]  # names in lower case; of a repeated field the first value
@@ -60,15 +62,20 @@ def first_address(text: str) -> int:
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
     """The part of a notice from this address on, up to the next of the recipients."""
     lower, named = notice.lower(), recipient.lower()
-    leading = re.search(rf"(?m)^{_BEFORE}{re.escape(named)}", lower)
-    start = leading.start() if leading else lower.find(named)
+    leading = _leading(lower, (named,))
+    start = lower.find(named) if leading is None else leading
     if start < 0:
         return notice[:1500] if len(set(recipients)) < 2 else ""
     line, after = lower.rfind("\n", 0, start) + 1, start + len(named)
-    others = [re.escape(other.lower()) for other in recipients if other.lower() != named]
-    following = re.search(rf"(?m)^{_BEFORE}(?:{'|'.join(others)})", lower[after:]) if others else None
-    end = after + following.start() if following else len(notice)
+    others = tuple(other.lower() for other in recipients if other.lower() != named)
+    following = _leading(lower, others, after) if others else None
+    end = len(notice) if following is None else lower.rfind("\n", 0, following) + 1
     return notice[line : min(end, line + 1500)]
+
+
+def _leading(lower: str, names: tuple[str, ...], start: int = 0) -> int | None:
+    """Where the first line that begins with a name has it."""
+    return next((match.end() for match in _LINE.finditer(lower, start) if lower.startswith(names, match.end())), None)
 
 
 def refusal(words: str) -> str:
