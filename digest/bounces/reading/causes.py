@@ -24,7 +24,6 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
     "2.2": Cause.MAILBOX_FULL,
     "2.3": Cause.CONTENT,
     "3.4": Cause.CONTENT,
-    "4.4": Cause.HOST_UNKNOWN,
     "4.7": Cause.EXPIRED,
     "7.13": Cause.DISABLED,
 }
@@ -77,8 +76,9 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
 def _settled(status: str | None, diagnostic: str, passing: Cause | None, address: Cause | None) -> Cause | None:
     """The cause that a code settles, whatever command was refused."""
     reply = codes.reply(diagnostic)
-    if by_code(status) is Cause.SENDER:
-        return Cause.SENDER
+    coded = by_code(status)
+    if coded in (Cause.SENDER, Cause.CONTENT):
+        return coded
     if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(prose(diagnostic)):
         return Cause.USER_UNKNOWN
     if reply in _TAKES_NO_MAIL:
