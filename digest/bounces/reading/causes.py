@@ -60,7 +60,8 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
     if settled := _settled(status, diagnostic, passing, address):
         return settled
-    if (address or coded in LASTING) and not passing and (elsewhere := _elsewhere(status, context)):
+    doubtful = (address or coded in LASTING) and not passing and not (exact and address)
+    if doubtful and (elsewhere := _elsewhere(status, context)):
         return elsewhere
     if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing not in (Cause.MAILBOX_FULL, Cause.SYSTEM))):
         return address or coded

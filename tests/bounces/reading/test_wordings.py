@@ -42,6 +42,7 @@ PASSING = """\
 550 Host not found, try again
 550 mail for example.net loops back to myself: host not found
 550 Command died with status 67. Command output: user unknown
+550 5.1.1 can't create user output file
 550 : User unknown
 554 5.4.4 Unable to route
 550 DNS Error: Could not contact DNS servers
@@ -60,3 +61,8 @@ def test_a_refusal_of_the_address_itself_is_hard_in_any_wording(reply: str) -> N
 @pytest.mark.parametrize("reply", PASSING.splitlines())
 def test_a_refusal_of_the_sender_the_message_or_this_time_is_soft_in_any_wording(reply: str) -> None:
     assert kind(reply) == "soft"
+
+
+def test_what_a_notice_supposes_does_not_outweigh_an_exact_refusal() -> None:
+    reasons = "Possible reasons: the mailbox is full, or the address does not exist."
+    assert read(dsn(failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown"), notice=reasons))[0].kind == "hard"
