@@ -30,6 +30,7 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
 _BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
 _TAKES_NO_MAIL = ("521", "556")  # RFC 7504
 _NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejected"
+_NOT_REPLIED = re.compile(r"^(?!<<<).*$", re.MULTILINE)  # all lines of a notice but those that a server replied
 _OF_KDDI = re.compile(r"550 : user unknown", re.IGNORECASE)  # without the address: its recipient filters
 _RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
@@ -60,8 +61,8 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
     if settled := _settled(status, diagnostic, passing, address):
         return settled
-    doubtful = (address or coded in LASTING) and not passing and not (exact and address)
-    if doubtful and (elsewhere := _elsewhere(status, context)):
+    lasting = (address or coded in LASTING) and not passing
+    if lasting and (elsewhere := _elsewhere(status, _NOT_REPLIED.sub("", context) if exact and address else context)):
         return elsewhere
     if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing not in (Cause.MAILBOX_FULL, Cause.SYSTEM))):
         return address or coded

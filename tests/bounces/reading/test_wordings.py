@@ -66,3 +66,9 @@ def test_a_refusal_of_the_sender_the_message_or_this_time_is_soft_in_any_wording
 def test_what_a_notice_supposes_does_not_outweigh_an_exact_refusal() -> None:
     reasons = "Possible reasons: the mailbox is full, or the address does not exist."
     assert read(dsn(failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown"), notice=reasons))[0].kind == "hard"
+
+
+def test_what_the_server_replied_outweighs_the_code_of_the_one_that_reports() -> None:
+    transcript = "<ann@example.net>\n>>> RCPT To:<ann@example.net>\n<<< 552 mailbox is full"
+    fields = failed("ann@example.net", "5.1.1", "550 5.1.1 User unknown")
+    assert read(dsn(fields, notice=transcript))[0].kind == "soft"
