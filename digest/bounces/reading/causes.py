@@ -30,7 +30,7 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
 _BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
 _TAKES_NO_MAIL = ("521", "556")  # RFC 7504
 _NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejected"
-_NOT_REPLIED = re.compile(r"^(?!<<<).*$", re.MULTILINE)  # all lines of a notice but those that a server replied
+_SUPPOSING = re.compile(r"^.{0,500}\b(?:may|might|possibl[ey]|perhaps|probably)\b.*$", re.MULTILINE | re.IGNORECASE)
 _OF_KDDI = re.compile(r"550 : user unknown", re.IGNORECASE)  # without the address: its recipient filters
 _RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
@@ -62,7 +62,7 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     if settled := _settled(status, diagnostic, passing, address):
         return settled
     lasting = (address or coded in LASTING) and not passing
-    if lasting and (elsewhere := _elsewhere(status, _NOT_REPLIED.sub("", context) if exact and address else context)):
+    if lasting and (elsewhere := _elsewhere(status, context)):
         return elsewhere
     if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing not in (Cause.MAILBOX_FULL, Cause.SYSTEM))):
         return address or coded
@@ -94,7 +94,7 @@ def _settled(status: str | None, diagnostic: str, passing: Cause | None, address
 
 def _elsewhere(status: str | None, context: str) -> Cause | None:
     """What else the notice says of the mailbox or its server, above or below the words of the refusal."""
-    passing = _first(_PASSING, prose(context))
+    passing = _first(_PASSING, prose(_SUPPOSING.sub("", context)))
     telling = passing in (Cause.MAILBOX_FULL, Cause.SYSTEM) or (passing is Cause.DISABLED and not status)
     return passing if telling else None
 
