@@ -93,7 +93,7 @@ def _settled(status: str | None, diagnostic: str, passing: Cause | None, address
 
 
 def _elsewhere(status: str | None, context: str) -> Cause | None:
-    """What else the notice says of the mailbox or its server, above or below the words of the refusal."""
+    """A cause that the rest of the notice states about the mailbox or its server."""
     passing = _first(_PASSING, prose(_SUPPOSING.sub("", context)))
     telling = passing in (Cause.MAILBOX_FULL, Cause.SYSTEM) or (passing is Cause.DISABLED and not status)
     return passing if telling else None

@@ -74,7 +74,7 @@ def about(notice: str, recipient: str, recipients: list[str]) -> str:
 
 
 def _leading(lower: str, names: tuple[str, ...], start: int = 0) -> int | None:
-    """Where the first line that begins with a name has it."""
+    """Position of the name in the first line that begins with one of them."""
     return next((match.end() for match in _LINE.finditer(lower, start) if lower.startswith(names, match.end())), None)
 
 
