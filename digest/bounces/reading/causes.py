@@ -24,13 +24,13 @@ _BY_CODE = {  # RFC 3463, and one of Microsoft
     "2.2": Cause.MAILBOX_FULL,
     "2.3": Cause.CONTENT,
     "3.4": Cause.CONTENT,
-    "4.4": Cause.HOST_UNKNOWN,
     "4.7": Cause.EXPIRED,
     "7.13": Cause.DISABLED,
 }
 _BY_SUBJECT = {"1": Cause.POLICY, "6": Cause.CONTENT, "7": Cause.POLICY, "4": Cause.NETWORK, "3": Cause.SYSTEM}
 _TAKES_NO_MAIL = ("521", "556")  # RFC 7504
 _NO_SUCH_ADDRESS = "542"  # of Symantec's gateways: "542 ann@example.org Rejected"
+_SUPPOSING = re.compile(r"^.{0,500}\b(?:may|might|possibl[ey]|perhaps|probably)\b.*$", re.MULTILINE | re.IGNORECASE)
 _OF_KDDI = re.compile(r"550 : user unknown", re.IGNORECASE)  # without the address: its recipient filters
 _RCPT = re.compile(r"rcpt[ _]to", re.IGNORECASE)
 _OF_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
@@ -61,7 +61,8 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
     passing, address, coded = _first(_PASSING, words), _first(_ADDRESS, words), by_code(status)
     if settled := _settled(status, diagnostic, passing, address):
         return settled
-    if (address or coded in LASTING) and not passing and (elsewhere := _elsewhere(status, context)):
+    lasting = (address or coded in LASTING) and not passing
+    if lasting and (elsewhere := _elsewhere(status, context)):
         return elsewhere
     if exact and (passing in _BESIDE_THE_ADDRESS or (address and passing not in (Cause.MAILBOX_FULL, Cause.SYSTEM))):
         return address or coded
@@ -77,8 +78,9 @@ def cause(status: str | None, diagnostic: str, context: str = "") -> Cause:
 def _settled(status: str | None, diagnostic: str, passing: Cause | None, address: Cause | None) -> Cause | None:
     """The cause that a code settles, whatever command was refused."""
     reply = codes.reply(diagnostic)
-    if by_code(status) is Cause.SENDER:
-        return Cause.SENDER
+    coded = by_code(status)
+    if coded in (Cause.SENDER, Cause.CONTENT):
+        return coded
     if status in ("5.4.1", "5.5.0") and _OUTLOOK.search(prose(diagnostic)):
         return Cause.USER_UNKNOWN
     if reply in _TAKES_NO_MAIL:
@@ -91,8 +93,8 @@ def _settled(status: str | None, diagnostic: str, passing: Cause | None, address
 
 
 def _elsewhere(status: str | None, context: str) -> Cause | None:
-    """What else the notice says of the mailbox or its server, above or below the words of the refusal."""
-    passing = _first(_PASSING, prose(context))
+    """A cause that the rest of the notice states about the mailbox or its server."""
+    passing = _first(_PASSING, prose(_SUPPOSING.sub("", context)))
     telling = passing in (Cause.MAILBOX_FULL, Cause.SYSTEM) or (passing is Cause.DISABLED and not status)
     return passing if telling else None
 

@@ -30,7 +30,8 @@ _ELSEWHERE = (  # by language: German, French, Spanish, Italian, Portuguese, Dut
     r"finns inte|ok.nd (?:mottagare|anv.ndare)|findes ikke|finnes ikke|ukendt|ukjent|ei l.ydy|tuntematon",
     r"nie ma takiego|nie istnieje|brak (?:takiego|u.ytkownika)|neexistuje|nem l.tezik|ismeretlen",
     r"не существует|не найден|неизвестн|не існує|не знайден|bulunamad|ge.ersiz al.c",
-    r"存在しません|見つかりません|宛先不明|不存在|无此|無此|查无|查無|존재하지 않|없는 사용자",
+    r"存在しません|見つかりません|リストにありません|登録されていません|(?:宛|あて)先不明|不存在|[无無]此|查[无無]|无效|無效",
+    r"존재하지 않|없는 사용자",
 )
 
 LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
@@ -59,7 +60,8 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             rf"{_HOST}(?: name)? (?:unknown|not found|must exist|unreachable)",
             rf"(?:{_BAD}) (?:mail )?{_HOST}\b",
             r"host\W{0,2}domain name|(?:name|service) not known",
-            r"nxdomain|non-?existent ?domain|unroute?able (?!mail domain|sender)|couldn.t find any host|dns error",
+            r"nxdomain|non-?existent ?domain|unroute?able (?!mail domain|sender)|couldn.t find any host",
+            r"dns error(?!: could not)",
             r"name service error|host address lookups failed|mx records? point|domain may not exist",
             r"domain(?: \S+){0,5} is unknown",
         ),

@@ -11,7 +11,11 @@ _ENDED = r"(?:disabled|suspended|locked|deactivated|expired|frozen|closed|termin
 PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.SYSTEM,
-        (r"mailer error", r"command (?:died|failed|output)", r"exit(?:ed)?(?: with)? status", r"program failed"),
+        (
+            r"mailer error|command (?:died|failed|output)|exit(?:ed)?(?: with)? status|program failed|software error",
+            r"(?:can.t|cannot|can ?not|unable to) (?:create|open|append|write|access (?:mail ?box|file))",
+            r"permission denied|input/output|i/o error|\bprocmail|\bmaildrop\b|mail\.local",
+        ),
     ),
     (
         Cause.NETWORK,
@@ -94,6 +98,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"senderbase",
             r"reputation",
             r"\bpoor\b",
+            r"no access|open (?:relay|proxy)",
             r"\bbanned\b",
             r"listed (?:at|by|on)",
             r"is listed",
