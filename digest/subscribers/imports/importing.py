@@ -1,7 +1,7 @@
 """Signs up many people. Each gets a confirmation email unless they confirmed elsewhere.
 
-People who left, bounced or were blocked in the other program stay out here as well. A list is read twice: first to check
-it and to find duplicate addresses. A list that is refused changes nothing.
+People who left, bounced or were blocked in the other program stay out here as well. A list is read twice: first to
+check it and to find duplicate addresses. A list that is refused changes nothing.
 """
 
 import hashlib
