@@ -19,7 +19,7 @@ _SIZES = tuple(10**exponent for exponent in range(4, 9))
 _MINUTES = 24 * 60
 _MS_A_MINUTE = 60_000
 _GB = 1e9
-# The share of subscribers by the offset of their zone from UTC, in hours, and of those who chose each local hour.
+# The share of subscribers in each zone, by its offset from UTC in hours, and with each local hour.
 _ZONES = {-8: 0.12, -5: 0.16, 0: 0.10, 1: 0.22, 5.5: 0.10, 8: 0.22, 9: 0.08}
 _HOURS = {6: 0.10, 7: 0.55, 8: 0.20, 12: 0.05, 18: 0.10}
 

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.year [--subscribers N] [--days D] [--json]`: with the papers, votes, readings and events of D days
 in the archive, three issues are cut and sent; then the issues and deliveries of D earlier days are inserted while the
-retention of the scheduler runs, and three more issues are cut and sent. A stand-in for the mail server accepts every
+retention of the scheduler runs, and three more issues are cut and sent. A fake mail server accepts every
 message at once. Figures of seconds are CPU time of this process, the median of three issues; `new_cut_s` is that of a
 cut before there was an archive.
 """
@@ -128,7 +128,7 @@ def _median(times: list[tuple[float, float]], which: int) -> float:
 
 
 def _issue(engine: Engine, settings: Settings, day: date) -> tuple[float, float]:
-    """CPU seconds to cut the issue of `day`, and to choose, compose and record its messages."""
+    """Return the CPU seconds to cut the issue of `day`, and to choose, compose and record its messages."""
     _add_papers(engine, day)
     now = datetime.combine(day, time_of_day(6), tzinfo=UTC)
     began = time.process_time()
@@ -162,7 +162,7 @@ def _add_subscribers(engine: Engine, count: int) -> None:
 
 
 def _add_papers(engine: Engine, day: date) -> None:
-    """The papers of a day, with their votes."""
+    """Store the papers of a day, with their votes."""
     seen_at = datetime.combine(day - timedelta(days=1), time_of_day(12), tzinfo=UTC)
     generator = random.Random(day.toordinal())
     papers = []
@@ -181,7 +181,7 @@ def _add_papers(engine: Engine, day: date) -> None:
 
 
 def _copy_issue(connection: Connection, source: date, days: int) -> None:
-    """An issue with its deliveries once more, `days` later."""
+    """Copy an issue with its deliveries to a date `days` later."""
     old = connection.scalar(select(issues.c.id).where(issues.c.date == source))
     new = connection.scalar(select(func.max(issues.c.id))) + 1
     values = {"old": old, "new": new, "day": str(source + timedelta(days=days)), "later": f"{days:+d} days"}
@@ -195,7 +195,7 @@ def _copy_issue(connection: Connection, source: date, days: int) -> None:
 
 
 def _copy_papers(connection: Connection, source: date, days: int) -> None:
-    """The papers of a day, their votes, and the readings and events of that day once more, `days` later."""
+    """Copy the papers of a day, their votes, and the readings and events of that day to a date `days` later."""
     day = source + timedelta(days=days)
     values = {"day": str(day), "later": f"{days:+d} days"}
     own_id, mine = f"'{day:%y%m.%d}' || substr({{}}, 8)", f"{{}} LIKE '{source:%y%m}.{source.day:02}%'"

@@ -27,7 +27,7 @@ class Proof(StrEnum):
     PROVED = "proved"
     REPEATED = "repeated"  # a report of this kind about the delivery was processed before
     UNPROVED = "unproved"  # no valid token
-    UNKNOWN = "unknown"  # the delivery is not in the ledger any more
+    UNKNOWN = "unknown"  # the delivery is no longer in the ledger
     MISMATCH = "mismatch"  # its recipient is not that of the delivery
 
 

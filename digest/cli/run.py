@@ -152,7 +152,7 @@ def _work(database: "Engine", count: int, with_scheduler: bool) -> None:
     from workers.scheduler import running
 
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
-    # One process needs no parent to feed it.
+    # A single process needs no parent.
     pool = "solo" if count == 1 else "prefork"
     try:
         with running(settings(), database) if with_scheduler else nullcontext():

@@ -97,7 +97,7 @@ def is_waiting_of_all() -> ColumnElement[bool]:
 
 
 def is_with_worker() -> ColumnElement[bool]:
-    """Claimed or being sent."""
+    """True if the delivery is claimed or being sent."""
     return spelled_out(deliveries.c.state, HELD)
 
 

@@ -45,13 +45,13 @@ class Failure:
     code: int | None
     source: str  # how it arrived: SMTP, "maildir", …
     at: datetime
-    domain: str = ""  # of the address, for a message of an issue
+    domain: str = ""  # of the address, for messages of issues
     text: str = ""
     reporter: str = ""
 
 
 def is_about_sender(status: str) -> bool:
-    """True if an enhanced code says nothing about the address."""
+    """True if an enhanced code is not about the address."""
     status = f"5{status[1:]}"
     return (status.startswith(_ABOUT_SENDER) and status not in _UNDEFINED) or status in _SENDER_ADDRESS
 

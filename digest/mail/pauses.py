@@ -27,7 +27,9 @@ class NotSettled(Exception):
     """All sending is waiting since a restore: resuming might send messages twice."""
 
     def __init__(self) -> None:
-        super().__init__(f"Sending waits since a restore, because messages may have been sent already. Run: {SETTLE}")
+        super().__init__(
+            f"Sending is paused since a restore, because messages may already have been sent. Run: {SETTLE}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def pause_by_hand(engine: Engine, scope: str, reason: str, now: datetime) -> Non
 
 
 def resume(engine: Engine, scope: str, now: datetime) -> bool:
-    """End a pause, whatever caused it; False if nothing was paused. Raises NotSettled after a restore."""
+    """End a pause of any cause; False if nothing was paused. Raises NotSettled after a restore."""
     paused = pause_of(engine, scope, now)
     if paused and SETTLE in paused.reason:
         raise NotSettled

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PolicyCode:
-    """A code or range of codes by which mail servers reject senders."""
+    """A code, or range of codes, for rejecting a sender."""
 
     name: str
     remedy: str

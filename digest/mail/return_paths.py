@@ -1,4 +1,4 @@
-"""Signed email addresses: an envelope sender for each delivery (VERP), and one for each subscriber to unsubscribe.
+"""Signed email addresses: an envelope sender per delivery (VERP), and an address per subscriber for unsubscribing.
 
 `bounces@example.org` becomes `bounces+TOKEN@example.org`. A token is 15 bytes in lower-case hexadecimal, because mail
 servers may change the case of an address: key id 1, number of the delivery or subscriber 5, BLAKE2b with the key 9.

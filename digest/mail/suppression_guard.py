@@ -1,6 +1,6 @@
 """Freezes automatic suppression in a storm of hard failures, until an operator ends it.
 
-A provider in trouble may call all of its addresses unknown. Only failures of issues count.
+A provider in trouble may report all its addresses as unknown. Only failures of issues count.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 HOUR = timedelta(hours=1)
 SHARE, AT_LEAST = 0.02, 20  # of the confirmed subscribers, within an hour
-IN_A_ROW = 20  # failures of one domain, each within an hour of the one before
+IN_A_ROW = 20  # failures at one domain, each within an hour of the previous one
 SUBJECT = "suppression"  # subject of its events
 _INTERVAL = timedelta(minutes=5)
 _t = suppression_guard

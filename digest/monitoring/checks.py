@@ -21,7 +21,7 @@ NOBODY_WORKS_FOR = timedelta(minutes=10)  # a mail server may take that long to 
 ALL_SOURCES_FAILED = 2  # readings in a row
 DISK_CRITICAL, DISK_LOW = 0.05, 0.10  # free share
 REFUSAL_RATE, REFUSALS = 0.02, 20
-COMPLAINT_RATE, COMPLAINT_LIMIT, COMPLAINTS = 0.001, 0.003, 5  # as Gmail and Yahoo ask of bulk senders
+COMPLAINT_RATE, COMPLAINT_LIMIT, COMPLAINTS = 0.001, 0.003, 5  # required of bulk senders by Gmail and Yahoo
 WEBHOOK_FAILS_FOR = timedelta(minutes=10)  # a program that is started again may be back by then
 
 
@@ -257,7 +257,7 @@ def _bounces(status: InstallationStatus) -> Iterator[Problem]:
         is_critical = bounces.complaint_rate >= COMPLAINT_LIMIT
         text = f"{complaints:,} of {bounces.accepted:,} messages of {days} were marked as spam"
         text += f" ({bounces.complaint_rate:.2%})"
-        remedy = "Find out who did not expect them; Gmail and Yahoo refuse senders from 0.3 % on: digest bounces"
+        remedy = "Find out who did not expect them, with: digest bounces. Gmail and Yahoo reject senders above 0.3 %"
         yield Problem(Level.CRITICAL if is_critical else Level.WARNING, "complaints", "", text, remedy)
 
 

@@ -124,7 +124,7 @@ def _run(module: str, arguments: Sequence[str]) -> int:
 
 
 def _end(code: int) -> NoReturn:
-    """End as an interpreter does, without the parent's part of the stack."""
+    """End like an interpreter, without unwinding the parent's part of the stack."""
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

@@ -65,10 +65,7 @@ def ask_to_stop(process: Child, by: signal.Signals = signal.SIGTERM) -> None:
 
 
 def wait_for_end(process: Child, patience: float) -> int:
-    """Wait for `process` to stop; kills it after `patience` seconds. Returns its exit code.
-
-    Also kills what is left of its process group.
-    """
+    """Wait for `process` to stop, kill it after `patience` seconds, and its whole group. Returns its exit code."""
     try:
         process.wait(patience)
     except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ _SECONDS = 30.0  # for each reply of the server
 
 @dataclass(frozen=True)
 class ImapAccount:
-    """An account and its folder, as in imaps://user:password@host:993/INBOX."""
+    """An account and a folder, such as imaps://user:password@host:993/INBOX."""
 
     host: str
     port: int

@@ -36,7 +36,7 @@ def receive(recipient: Recipient = "", dry_run: DryRun = False) -> None:
         return report({"kinds": kinds, "dry_run": True}, f"Would process it as: {', '.join(kinds)}.")
     try:
         outcomes = taker().message(message, "pipe", recipient or None)
-    except Exception as problem:  # noqa: BLE001 - whatever it is, the message must not be lost
+    except Exception as problem:  # noqa: BLE001 - no error may lose the message
         complain(f"not processed, try again later: {problem}", _TRY_AGAIN)
     return report({"proofs": [each.proof.value for each in outcomes], "dry_run": False}, _summary(outcomes))
 

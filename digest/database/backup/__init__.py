@@ -1,1 +1,1 @@
-"""Copies a database into a file while programs use it, and puts such a file in place of a database."""
+"""Backs up a database to a file while programs use it, and restores such a file."""

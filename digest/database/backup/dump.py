@@ -1,4 +1,4 @@
-"""Writes a database into one file while programs use it."""
+"""Writes a database to a file while programs use it."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""The programs of PostgreSQL that write and read dumps."""
+"""Runs the PostgreSQL programs that write and read dumps."""
 
 import os
 import re

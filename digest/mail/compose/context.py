@@ -30,7 +30,7 @@ def issue_settings(
     signers: Sequence[Signer],
     language: str = SOURCE,
 ) -> IssueSettings:
-    """Settings to freeze with an issue at its cut."""
+    """Return the settings to freeze with an issue at its cut."""
     return IssueSettings(
         title=branding.title,
         public_url=branding.public_url,
@@ -47,12 +47,12 @@ def issue_settings(
 
 
 def frozen_context(issue: Issue, current: MailContext) -> MailContext:
-    """`current` with the settings frozen with `issue`, so that a retry is the same message byte for byte.
+    """Return `current` with the settings frozen with `issue`, so that a retry has the same bytes.
 
     Raises UnfitMessage when a key that the issue names is no longer set.
     """
     settings = issue.settings
-    # Issues of earlier versions name no link key.
+    # Issues of earlier versions have no link key.
     link_key = key_named(current.link_keys, settings.link_key) if settings.link_key else current.link_keys[0]
     if link_key is None:
         raise UnfitMessage("the secret key that signs the links of this issue is no longer set")

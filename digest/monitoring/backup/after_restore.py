@@ -55,7 +55,7 @@ def stop_sending(connection: Connection, at: datetime) -> None:
 
 
 def why_backup_uncovered(backup: Backup, circumstances: Circumstances) -> str:
-    """As why_uncovered(), for the logs in the folder."""
+    """Like why_uncovered(), for the logs in the folder."""
     logs = coverages(circumstances.replay_folder)
     return why_uncovered(backup.hosts, backup.at, logs, circumstances.wall, circumstances.is_complete)
 
@@ -70,7 +70,7 @@ def after_restore(engine: Engine, circumstances: Circumstances) -> Restored:
     uncovered = why_backup_uncovered(backup, circumstances)
     with transaction(engine) as connection:
         _use_new_numbers(connection)
-        connection.execute(delete(sessions))  # some may have ended since: everyone signs in again
+        connection.execute(delete(sessions))  # some may have ended since then, so everyone signs in again
         connection.execute(delete(heartbeats))
     after = summarize(entries_since(circumstances.replay_folder, backup.at - CLOCKS_DIFFER), backup.at)
     repeated = repeat(engine, after, now)
@@ -141,7 +141,7 @@ def _pause_issues(connection: Connection, backup: Backup, now: datetime) -> tupl
 
 
 def waiting_of(connection: Connection, issue_id: int) -> int:
-    """Count the deliveries of an issue that wait."""
+    """Count the waiting deliveries of an issue."""
     counts = totals.counts_of(connection, [issue_id])[issue_id]
     return sum(number for (state, why), number in counts.items() if state in totals.WAITING and why != totals.UNDECIDED)
 

@@ -17,7 +17,7 @@ from digest.text import minute_of
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """Deliveries that wait for a decision since a restore."""
+    """Deliveries waiting for a decision since a restore."""
 
     issue_id: int | None  # None for deliveries without an issue
     issue: str

@@ -62,7 +62,7 @@ class _Topic:
     def _run(self) -> None:
         try:
             self._findings = list(self._check())
-        except BaseException as error:  # noqa: BLE001 - raised where the findings are wanted
+        except BaseException as error:  # noqa: BLE001 - raised again by findings()
             self._error = error
 
 

@@ -32,7 +32,7 @@ _DATABASE_REMEDIES = {
     "onnection refused": "Start PostgreSQL, or correct host and port in DIGEST_DATABASE_URL.",
     "There is no database": "Run: digest migrate; or correct DIGEST_DATABASE_URL.",
     "no pg_hba.conf entry": "Allow this machine in pg_hba.conf of PostgreSQL, or add ?sslmode=require.",
-    "timeout": "Check host and port in DIGEST_DATABASE_URL, and firewalls on the way.",
+    "timeout": "Check host and port in DIGEST_DATABASE_URL, and firewalls in between.",
 }
 _PROCESSES = ("no-", "worker-", "scheduler-", "web-")
 

@@ -26,7 +26,7 @@ _QUALIFIERS = {"+": SpfResult.PASS, "-": SpfResult.FAIL, "~": SpfResult.SOFTFAIL
 
 
 class SpfError(Exception):
-    """The record is wrong; the message says how."""
+    """The record is wrong; the message explains why."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The rows that are too old, table by table.
+"""Rules for the rows that are too old, table by table.
 
 Never deleted: deliveries that may still change or whose papers a later issue must not repeat, subscribers, their
 consents, suppressions, and actions of people.

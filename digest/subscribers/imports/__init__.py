@@ -1,5 +1,5 @@
-"""Moving lists of people: exporting.py writes ours; list_file.py reads any, people.py the person in a row,
-listed_status.py their status; importing.py goes through a list, and batches.py stores it.
+"""Import and export of lists of people: exporting.py writes a list; list_file.py reads one, people.py the person in a
+row, listed_status.py their status; importing.py processes a list, and batches.py stores it.
 """
 
 from digest.subscribers.imports.batches import RowOutcome

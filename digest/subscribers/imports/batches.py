@@ -40,7 +40,7 @@ class RowOutcome(StrEnum):
 
 @dataclass(slots=True)
 class Batch:
-    """People to store, and the outcomes of all."""
+    """People to store, and the outcomes for all."""
 
     counts: Counter[RowOutcome] = field(default_factory=Counter)
     new: list[ListedPerson] = field(default_factory=list)
@@ -118,7 +118,7 @@ def has_to_confirm(person: ListedPerson) -> bool:
 
 
 class _Limits:
-    """The limits on confirmation emails to one mailbox (mailboxes.py), for many at once."""
+    """The limits on confirmation emails to one mailbox (mailboxes.py), for many mailboxes at once."""
 
     def __init__(self, connection: Connection, mailboxes: Sequence[Mailbox], now: datetime) -> None:
         self._now, self._keys = now, defaultdict[str, set[str]](set)
@@ -256,7 +256,7 @@ def _store_others(connection: Connection, people: Iterable[ListedPerson], ids: M
 def _queue(
     connection: Connection, asked: Mapping[str, tuple[Mailbox, str]], ids: Mapping[str, int], now: datetime
 ) -> None:
-    """Queue the confirmation emails, and remember the mailboxes."""
+    """Queue the confirmation emails, and store the mailboxes."""
     same = new_row(now.date(), now) | {
         "kind": str(Kind.CONFIRMATION), "due_at": now, "next_attempt_at": now, "issue_id": None
     }  # fmt: skip

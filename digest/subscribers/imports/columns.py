@@ -28,7 +28,7 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("confirmtime", "confirmationdate", "confirmationtime", "verifiedat"), CONFIRMED_ELSEWHERE),
     **{name.replace("_", ""): name for name in COLUMNS},
 }
-# Of Buttondown, whose column "type" says who has left.
+# Buttondown's columns; its column "type" shows who has left.
 _WITH_TYPE = frozenset(
     (
         "creationdate",
@@ -43,13 +43,13 @@ _WITH_TYPE = frozenset(
 
 
 def column_of(heading: str) -> str:
-    """The name among COLUMNS that a heading means, or the heading without case and signs."""
+    """Return the matching name in COLUMNS, or else the heading in lower case without signs."""
     bare = bare_name(heading)
     return _NAMES.get(bare, bare)
 
 
 def columns_of(headings: Sequence[str]) -> list[str]:
-    """The same for all headings of a list, which may show the program that wrote it."""
+    """The same for all headings of a list, which together may identify the program that wrote it."""
     names = [column_of(heading) for heading in headings]
     if not _WITH_TYPE.isdisjoint(map(bare_name, headings)):
         names = ["subscribertype" if name == "type" else name for name in names]
@@ -61,14 +61,14 @@ def bare_name(heading: str) -> str:
 
 
 def unread(headings: Iterable[str]) -> list[str]:
-    """The headings whose columns are not read; the one with the addresses is left out."""
+    """Return the headings of ignored columns, without the one with the addresses."""
     names = dict(zip(headings, columns_of(list(headings)), strict=True))
     read = {*COLUMNS[1:], CONFIRMED_ELSEWHERE}
     return [heading for heading, name in names.items() if name and not (name in read or tells_status(name))]
 
 
 def harmless(cell: str) -> str:
-    """A cell that no spreadsheet reads as a formula; plain() undoes it."""
+    """Return a cell that no spreadsheet reads as a formula; plain() undoes it."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

@@ -1,7 +1,7 @@
 """Signs up many people. Each gets a confirmation email unless they confirmed elsewhere.
 
-Those who left, bounced or were blocked where the list comes from stay out here as well. A list is read twice: first to
-check it and to find addresses that it has twice. A list that is refused changes nothing.
+People who left, bounced or were blocked in the other program stay out here as well. A list is read twice: first to
+check it and to find duplicate addresses. A list that is refused changes nothing.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ from digest.subscribers.suppressions import Suppression
 
 Work = Callable[[Connection], Batch]
 BATCH = 2000  # people in one transaction
-_ATTEMPTS = 5  # of a batch, if people sign up meanwhile
-_BITS = 1 << 27  # to find addresses that a list has twice, in 16 MB
-_MANY = 10_000  # after which PostgreSQL should count anew before it plans a statement
+_ATTEMPTS = 5  # of a batch, if someone signs up meanwhile
+_BITS = 1 << 27  # of a bitmap for duplicate addresses, in 16 MB
+_MANY = 10_000  # after which PostgreSQL needs new statistics
 
 
 class Rejected(NamedTuple):
@@ -47,7 +47,7 @@ class ImportReport:
     """Counts of an import."""
 
     counts: Counter[RowOutcome] = field(default_factory=Counter)
-    bad: list[Rejected] = field(default_factory=list)  # of a list file none: Import.on_error gets them
+    bad: list[Rejected] = field(default_factory=list)  # empty for a list file: Import.on_error gets them
     invalid: int = 0
     left_out: int = 0  # suppressions of deleted people under another key
     skipped: int = 0  # rows that were imported before an interruption
@@ -68,16 +68,18 @@ class AlreadyRunning(Exception):
 
 @dataclass(slots=True)
 class _Survey:
-    """Findings of the first reading."""
+    """The findings of the first reading."""
 
     rows: int = 0
-    twice: set[str] = field(default_factory=set)  # addresses, and perhaps a few that are there once
+    twice: set[str] = field(default_factory=set)  # duplicate addresses, and perhaps a few others
     spelt_twice: set[str] = field(default_factory=set)  # the same for mailboxes
-    foreign: Counter[str] = field(default_factory=Counter)  # suppressions of deleted people, by the id of their key
+    foreign: Counter[str] = field(
+        default_factory=Counter
+    )  # numbers of suppressions of deleted people, by the id of their key
 
 
 class _Seen:
-    """Texts that were seen. It may say so of one that was not, once in a hundred for a million of them."""
+    """A set of texts with false positives: one in a hundred at a million texts."""
 
     def __init__(self) -> None:
         self._bits = bytearray(_BITS >> 3)
@@ -167,7 +169,7 @@ class _ListImport:
         return survey
 
     def _merged(self, twice: set[str]) -> dict[str, tuple[int, ListedStatus]]:
-        """Of each address that is there twice, the number of the first good row and the strictest status."""
+        """Return the number of the first valid row and the strictest status of each duplicate address."""
         merged: dict[str, tuple[int, ListedStatus]] = {}
         for number, (_, row) in enumerate(self._listed.rows() if twice else (), start=1):
             try:
@@ -239,7 +241,7 @@ class _ListImport:
     # --- progress ---
 
     def _begin(self) -> int:
-        """The number of rows that are done."""
+        """Return the number of rows that are done."""
         with read_only(self._engine) as connection:
             row = connection.execute(select(imports).where(imports.c.name == self._name)).one_or_none()
         if row is None:
