@@ -26,7 +26,7 @@ _HOURS = {6: 0.10, 7: 0.55, 8: 0.20, 12: 0.05, 18: 0.10}
 
 @dataclass(frozen=True)
 class Capacity:
-    """The capacity of an installation, and what each message uses of it."""
+    """The resources of an installation, and their use by each message."""
 
     worker_ms: float
     database_ms: float
@@ -77,8 +77,8 @@ def _arguments() -> argparse.Namespace:
     add("--provider-share", type=float, default=0.4, help="share of the largest mail provider (0.4)")
     add("--provider-rate", type=float, default=50.0, help="messages a second that it accepts from one relay (50)")
     add("--retention", type=int, default=400, metavar="DAYS", help="days that the ledger keeps a message (400)")
-    add("--warm-up", type=int, default=500, metavar="MESSAGES", help="a relay's quota on its first day (500)")
-    add("--warm-up-growth", type=float, default=1.3, help="growth of that quota from day to day (1.3)")
+    add("--warm-up", type=int, default=500, metavar="MESSAGES", help="the limit of the first day (500)")
+    add("--warm-up-growth", type=float, default=4 / 3, help="its growth from day to day (4/3)")
     return parser.parse_args()
 
 
@@ -118,12 +118,12 @@ def _column(count: int, capacity: Capacity, size: float, options: argparse.Names
         "relays_for_the_busiest_hour": max(1, round(capacity.relays * max(hour["relays"], hour["provider"]) + 0.5)),
         "megabits_a_second": round(busiest * size * 8 / 3600 / 1e6, 1),
         "ledger_gb": round(count * options.row_bytes * options.retention / _GB, 1),
-        "warm_up_days": warm_up_days(count / options.relays, options.warm_up, options.warm_up_growth),
+        "warm_up_days": warm_up_days(count, options.warm_up, options.warm_up_growth),
     }
 
 
 def due_by_minute(count: int) -> list[float]:
-    """Return the number of an issue's messages that become due in each minute of the UTC day."""
+    """The messages of an issue that become due in each minute of the UTC day."""
     due = [0.0] * _MINUTES
     for offset, of_zone in _ZONES.items():
         for hour, of_hour in _HOURS.items():
@@ -154,8 +154,8 @@ def one_day(due: list[float], capacity: Capacity) -> Day:
     )
 
 
-def warm_up_days(messages: float, quota: int, growth: float) -> int:
-    """Return the days until one relay's quota reaches this number of messages a day."""
+def warm_up_days(messages: int, quota: int, growth: float) -> int:
+    """Days until the limit of a warm-up reaches so many messages."""
     days, allowed = 0, float(quota)
     while allowed < messages:
         days, allowed = days + 1, allowed * growth

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from digest.resources import DISTRIBUTION
@@ -32,11 +33,10 @@ def test_a_dependency_has_a_lower_and_an_upper_bound(needed):
 
 
 def test_the_locked_versions_are_within_the_bounds():
-    locked = {
-        name.lower(): Version(version) for name, version in PINNED.findall((ROOT / "requirements.lock").read_text())
-    }
+    pinned = PINNED.findall((ROOT / "requirements.lock").read_text())
+    locked = {canonicalize_name(name): Version(version) for name, version in pinned}
     for needed in DEPENDENCIES:
-        assert needed.specifier.contains(locked[needed.name.lower()]), needed
+        assert needed.specifier.contains(locked[canonicalize_name(needed.name)]), needed
 
 
 def test_no_page_installs_the_other_program():

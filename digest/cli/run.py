@@ -139,18 +139,18 @@ def worker(
         os.environ.setdefault("C_FORCE_ROOT", "1")
         warnings.simplefilter("ignore", SecurityWarning)  # it is a page long; the log has one line about it
         structlog.get_logger().warning("running as root; a user of its own is better for a real installation")
+    database = _session_engine()
     _log_start(processes=count)
     os.nice(_BEHIND_PAGES)  # somebody waits for a page; a message may arrive a second later
-    return _work(count, with_scheduler)
+    return _work(database, count, with_scheduler)
 
 
-def _work(count: int, with_scheduler: bool) -> None:
+def _work(database: "Engine", count: int, with_scheduler: bool) -> None:
     """Run the worker, with the schedules if they are wanted, until the process is told to stop."""
     from digest.database.engine import checkpoint
     from workers.app import app as celery
     from workers.scheduler import running
 
-    database = _session_engine()
     quietly = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
     # A single process needs no parent.
     pool = "solo" if count == 1 else "prefork"

@@ -67,6 +67,8 @@ def record_each(
     """Store the same event for each subject, in one statement."""
     if subjects:
         dialect = connection.dialect.name
+        if actor := _actor.get():
+            detail = detail | asdict(actor)
         rows = as_rows(dialect, [{"subject": subject} for subject in subjects])
         connection.execute(_insert_each(dialect), {"at": at, "what": what, "detail": detail, **rows})
 

@@ -44,5 +44,5 @@ def test_messages_beyond_the_capacity_of_a_day_are_left() -> None:
     assert 1_000_000 - 2 * 86_400 <= day.left < 1_000_000
 
 
-def test_a_relay_that_sends_a_little_more_each_day_reaches_its_quota() -> None:
+def test_a_limit_that_grows_each_day_reaches_the_whole_list() -> None:
     assert (warm_up_days(500, 500, 1.3), warm_up_days(501, 500, 1.3), warm_up_days(1_000, 500, 2)) == (0, 1, 1)

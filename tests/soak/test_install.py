@@ -108,6 +108,8 @@ def _follow(root, command, sources):
 def _subscribe(root):
     """Sign up and confirm as a person does, at the port that the proxy asks."""
     wait_for(lambda: processes.answers(8000), 60, "the pages")
+    scheduler = root.folder / "tmp/digest-scheduler.log"
+    wait_for(lambda: "issue cut" in scheduler.read_text(), 120, "today's issue, which a confirmation brings at once")
     asks = "curl --silent --fail --header 'Origin: https://papers.example.org' --header 'X-Forwarded-Proto: https'"
     root.run(f"{asks} --output /dev/null --data email=ada@example.org http://127.0.0.1:8000/subscribe")
     wait_for(lambda: _confirmation(root), 120, "the confirmation")

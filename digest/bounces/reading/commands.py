@@ -19,6 +19,7 @@ _SENDER = (
     r"sender was rejected",
     r"initial connection",
     r"(?:>>>|after|our|<<<|sent:) *(?:ehlo|helo|mail from)\b",
+    r"\(state (?:[6-9]|1[0-3])\)",  # Gmail
 )
 _RECIPIENT = (
     r"rcpt[ _]to",
@@ -26,11 +27,13 @@ _RECIPIENT = (
     r"does not like recipient",
     r"rejected address",
     r"(?:after|our|for) rcpt",
+    r"\(state 14\)",
 )
 _CONTENT = (
     r"end of data",
     r"final data",
     r"data command",
+    r"\(state 1[5-8]\)",
     r"failed after i sent the message",
     r"(?:>>>|after|our|<<<|command) *\W{0,3}data\b",
 )
@@ -60,4 +63,4 @@ def _reply_at(text: str) -> int:
 
 def _last_before(reply: int, shown: list[re.Match[str]]) -> SmtpCommand:
     before = [match for match in shown if match.start() < reply]
-    return _GROUPS[(before[-1] if before else shown[0]).lastgroup or "sender"]
+    return _GROUPS[(before or shown)[-1].lastgroup or "sender"]

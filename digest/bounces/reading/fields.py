@@ -7,6 +7,10 @@ MAX_BLOCKS = 200
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]?(.*)")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()\[\]]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?")
 _QUOTED = re.compile(r'"[^"@\n]{1,64}"@[A-Za-z0-9][A-Za-z0-9._-]{0,250}')
+_SMTP = re.compile(r"^smtp=", re.IGNORECASE)  # as X.400 addresses name one
+_LINE = re.compile(
+    r"^(?:>>> rcpt to: ?|<<< 5\d\d |5\d\d )?[ \t>*\"'<-]*", re.MULTILINE
+)  # up to an address that it is about
 _REFUSED = re.compile(r"(?:<<< ?)?(5\d\d)[ -]")
 
 Block = dict[str, str]  # names in lower case; the first value of a repeated field
@@ -41,7 +45,7 @@ def address(value: str) -> str | None:
     """Return the address in a field such as "rfc822; ann@example.org" or "<ann@example.org>"."""
     value = value[:1000].split(";", 1)[-1] if ";" in value[:40] else value[:1000]
     match = _ADDRESS.search(value) or _QUOTED.search(value)
-    return match[0].strip(".") if match else None
+    return _SMTP.sub("", match[0]).strip(".") if match else None
 
 
 def addresses(text: str) -> list[str]:
@@ -58,15 +62,20 @@ def first_address(text: str) -> int:
 def about(notice: str, recipient: str, recipients: list[str]) -> str:
     """Return the part of a notice from this address to the next recipient."""
     lower, named = notice.lower(), recipient.lower()
-    leading = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*{re.escape(named)}", lower)
-    start = leading.start() if leading else lower.find(named)
+    leading = _leading(lower, (named,))
+    start = lower.find(named) if leading is None else leading
     if start < 0:
         return notice[:1500] if len(set(recipients)) < 2 else ""
     line, after = lower.rfind("\n", 0, start) + 1, start + len(named)
-    others = [re.escape(other.lower()) for other in recipients if other.lower() != named]
-    following = re.search(rf"(?m)^(?:5\d\d )?[ \t>*\"'<-]*(?:{'|'.join(others)})", lower[after:]) if others else None
-    end = after + following.start() if following else len(notice)
+    others = tuple(other.lower() for other in recipients if other.lower() != named)
+    following = _leading(lower, others, after) if others else None
+    end = len(notice) if following is None else lower.rfind("\n", 0, following) + 1
     return notice[line : min(end, line + 1500)]
+
+
+def _leading(lower: str, names: tuple[str, ...], start: int = 0) -> int | None:
+    """Position of the name in the first line that begins with one of them."""
+    return next((match.end() for match in _LINE.finditer(lower, start) if lower.startswith(names, match.end())), None)
 
 
 def refusal(words: str) -> str:

@@ -25,7 +25,7 @@ _SUBJECTS = (
     r"undeliver|not deliver|non-?deliver|could not be delivered|mail could not|bounced|rejected",
     r"fail\w* (?:notice|deliver|notif)|fail\w*.{0,30}deliver|deliver.{0,30}fail|failure notice",
     r"returned? (?:mail|message|to sender)|mail (?:error|failure|system error|delivery)|message (?:delayed|status)",
-    r"warning: (?:could not|message)|notice: mail delivery",
+    r"warning: (?:could not|message)|notice: mail delivery|^loop (?:alert|back)",
     r"unzustellbar|nicht zugestellt|non.?remis|échec|non recapit|no se ha podido|недостав|ошибк",
     r"エラー|不達|配信|送信できません|退信|退回|失败|失敗",
 )
@@ -93,7 +93,8 @@ def notice_reports(message: OpenedMessage, notice: str, original: Quoted) -> lis
     ]
     recipients = _as_sent(recipients, notice)
     temporary = {recipient.lower() for recipient in delayed}
-    is_delay = bool(_DELAY.search(notice))
+    filtered = message.header("X-SPASIGN") == "NG"  # of KDDI: the recipient's filter refused it
+    is_delay = filtered or bool(_DELAY.search(notice))
     reports = []
     for recipient in recipients:
         words = about(notice, recipient, recipients)

@@ -75,7 +75,7 @@ def decoded(value: object) -> str:
     """Return a header as text; invalid bytes become replacement characters."""
     text = " ".join(str(value)[:MAX_LINE].split())
     if "=?" not in text:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return _as_utf8(text)
     try:
         pieces = [
             piece if isinstance(piece, str) else _text(piece, charset or "utf-8")
@@ -128,9 +128,14 @@ def _blocks(part: Message) -> str:
 
 
 def _fields(block: Message) -> str:
-    lines = "\n".join(f"{name}: {value}" for name, value in block.items())
+    lines = "\n".join(f"{name}: {_as_utf8(str(value))}" for name, value in block.raw_items())
     payload = block.get_payload()
     return f"{lines}\n{payload}".lstrip("\n") if payload and isinstance(payload, str) else lines
+
+
+def _as_utf8(raw: str) -> str:
+    """A header in which the email package has kept the bytes that are not ASCII."""
+    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _content(part: Message, kind: str) -> str:

@@ -1,22 +1,28 @@
-"""The wording of servers' replies by cause: parts of regular expressions over lower-case prose (see causes.prose)."""
+"""Wordings for causes that pass, as pieces of regular expressions over lower-case prose (see causes.prose)."""
 
 import re
 
 from digest.bounces.reading.cause import Cause
 
 _A_MAILBOX = r"(?:account|mail ?box|mail ?folder|mail ?drop|inbox|user|recipient|address|addressee|subscriber|customer)"
-_NOT = r"(?:(?:is|was|are|does|do|did|could|ca|has|have|were)n.?t|(?:could|can) ?not|not|no longer)"
-_FOUND = r"(?:found|exists?|known|valid|recogni\w+|listed|available|match|registered)"
-_BAD = "unknown|no such|invalid|non-?existent|unrecogni[sz]ed|illegal|bad|incorrect|wrong|undefined"
-_ENDED = (
-    r"(?:disabled|suspended|inactive|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
-)
+_ENDED = r"(?:disabled|suspended|locked|deactivated|expired|frozen|closed|terminated|discontinued|barred|archived)"
 
-# Causes in the message, the sender or the state of the mailbox. The first match decides.
+# Causes that speak of the message, the sender or the mailbox's state. The first that matches decides.
 PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.SYSTEM,
-        (r"mailer error", r"command (?:died|failed|output)", r"exit(?:ed)?(?: with)? status", r"program failed"),
+        (
+            r"mailer error|command (?:died|failed|output)|exit(?:ed)?(?: with)? status|program failed|software error",
+            r"(?:can.t|cannot|can ?not|unable to) (?:create|open|append|write|access (?:mail ?box|file))",
+            r"permission denied|input/output|i/o error|\bprocmail|\bmaildrop\b|mail\.local",
+        ),
+    ),
+    (
+        Cause.NETWORK,
+        (
+            r"\bloop|loopback|too many hops|hop count",
+            r"not found, try again|(?<!type=mx: )malformed or unexpected name server",
+        ),
     ),
     (
         Cause.MAILBOX_FULL,
@@ -44,9 +50,18 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             rf"{_A_MAILBOX}(?: \S+){{0,6}} {_ENDED}",
             rf"{_ENDED}(?: \S+){{0,2}} {_A_MAILBOX}",
             r"not (?:yet )?been activated",
-            rf"{_A_MAILBOX}(?: \S+){{0,3}} (?:not active|on hold|temporarily)",
+            rf"{_A_MAILBOX}(?: \S+){{0,3}} (?:on hold|temporarily)",
+            r"(?:account|user)(?: is)? inactive|inactive (?:account|user)",
             r"\bsuspended\b",
-            r"no longer accepts mail",
+        ),
+    ),
+    (
+        Cause.FILTER,
+        (
+            r"recipient(?:.s)? (?:preferences|settings|filter)|user (?:reject|rules)|privacy settings",
+            r"only accept(?:s|ing)? (?:e?-?mail|messages)|account is protected|refuses? to (?:receive|accept)",
+            r"(?:blocked|rejected|refused|declined) by (?:the )?(?:recipients?|user|addressee)(?:$|[.,;:)]| \W)",
+            rf"{_A_MAILBOX}(?: \S+){{0,2}} (?:is not|isn.t) accepting",
         ),
     ),
     (
@@ -73,7 +88,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
         Cause.REPUTATION,
         (
             r"\bblock(?:ed|ing|list|listed)?\b",
-            r"black ?-?list",
+            r"(?<!may be )black ?-?list",
             r"deny ?list",
             r"\b[dr]?bl\b",
             r"dnsbl",
@@ -83,6 +98,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"senderbase",
             r"reputation",
             r"\bpoor\b",
+            r"no access|open (?:relay|proxy)",
             r"\bbanned\b",
             r"listed (?:at|by|on)",
             r"is listed",
@@ -109,7 +125,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"message (?:size|length)",
             r"size limit",
             r"exceed\w*(?: \S+){0,4} (?:size|length)",
-            r"header (?:error|field)",
+            r"header (?:error|field)|(?:bad|invalid|illegal|missing) (?:header|url)",
             r"non-?compliant",
             r"\bbulk\b",
             r"trojan",
@@ -136,18 +152,31 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"exceeded(?: \S+){0,3} (?:rate|limit|connections?)",
             r"unusual rate",
             r"receiving mail at a rate",
-            r"rate that",
+            r"rate that|per (?:hour|minute|day|session|connection)\b|too (?:quickly|much traffic)|threshold",
+            r"(?:excessive|unexpected|unusual) (?:volume|number)",
+            r"exceed\w*(?: \S+){0,5} (?:messages|recipients|sessions)\b",
+            r"max(?:imum)?(?: number of)? (?:messages|recipients|connections)|temporarily deferred",
         ),
     ),
     (
-        Cause.POLICY,
+        Cause.SENDER,
         (
             r"relay(?:ing)?(?: \S+){0,2} (?:denied|prohibited|forbidden|not allowed|not permitted|disabled)",
             r"relaying (?:is )?(?:denied|mail)",
             r"(?:unable|not permitted|not allowed|cannot|refus\w+|denied|not|don.t|no) (?:to )?relay",
             r"allowed rcpthosts",
+            r"(?:invalid|bad|unknown|bogus|null|empty|unrout\w+|non-?existent)(?: envelope)? (?:sender|mail ?from)",
+            r"sender(?: \S+){0,2} (?:rejected|denied|invalid|refused|does|not|unknown|verif)",
+            r"(?:of|your) sender\b|sender(?:.s)? (?:address|domain)|(?:your|sending) (?:e-?mail )?address",
+            r"you are not an?\b|from an? (?:unknown|invalid)|unknown client",
+            r"(?:from: ?|mail from )domain|return ?path|envelope (?:sender|blocked)|mail from not",
+        ),
+    ),
+    (
+        Cause.POLICY,
+        (
             r"\bpolic(?:y|ies)\b",
-            r"not (?:allowed|permitted)",
+            r"(?<!box )(?<!box is )(?<!box name )not (?:allowed|permitted)",
             r"permission",
             r"not authori[sz]ed",
             r"unauthori[sz]ed",
@@ -155,82 +184,17 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"forbidden",
             r"restrict(?:ed|ion)",
             r"access denied|権限",
-            r"recipient preferences",
-            r"(?:invalid|bad|unknown) sender",
             r"moderat",
-            r"sender(?: \S+){0,2} (?:rejected|denied|invalid|refused|does|not|unknown|verif)",
-            r"domain of sender",
-            r"only accepts? mail",
-            r"from: ?domain",
             r"not accepting (?:mail|messages)",
             r"not accept(?:ed|ing)? (?:mail|messages?) from",
             r"closed (?:list|group)",
             r"rejected (?:for|due)",
             r"security",
-            r"mail from domain",
-            r"return ?path",
-            r"envelope sender",
         ),
     ),
 )
 
-# Causes in the address or its domain: permanent, unless a pattern above matches too.
-ADDRESS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    (
-        Cause.MOVED,
-        (
-            r"has moved",
-            r"address(?: \S+){0,2} (?:been )?changed",
-            r"no longer (?:at|with|works)\b",
-            r"moved to",
-            r"new (?:e-?mail )?address",
-        ),
-    ),
-    (
-        Cause.NO_MAIL,
-        (
-            r"null ?mx",
-            rf"{_NOT}(?: \S+)? (?:accept|receive|take|handle) (?:any )?(?:e?-?mail|messages)",
-            r"accepts? no mail",
-            r"no (?:mail|smtp) service",
-            r"reject all mail",
-            r"smtp protocol is not",
-            r"not accept(?:ing)? any mail",
-        ),
-    ),
-    (
-        Cause.HOST_UNKNOWN,
-        (
-            rf"(?:host|domain|dns|mx)(?: \S+){{0,2}}? {_NOT} (?:found|exist|known|valid|be found|resolv\w*|reachable)",
-            r"(?:host|domain)(?: name)? (?:unknown|not found)",
-            rf"(?:{_BAD}) (?:mail )?(?:host|domain)",
-            r"host\W{0,2}domain name",
-            r"nxdomain|unroute?able|couldn.t find any host|dns error|name service error",
-            r"host address lookups failed|mx records? point|domain may not exist",
-        ),
-    ),
-    (
-        Cause.USER_UNKNOWN,
-        (
-            rf"{_A_MAILBOX}(?:name)?(?: \S+){{0,4}}? {_NOT}(?: \S+){{0,2}}? {_FOUND}",
-            rf"{_A_MAILBOX}(?:name)?(?: \S+){{0,3}}? (?:{_BAD}|undeliverable|unavailable)",
-            rf"(?:{_BAD})(?: \S+){{0,3}}? {_A_MAILBOX}",
-            rf"(?:{_BAD})(?: \S+){{0,3}}? (?:name|alias|person|userid|local|destination|id|login|employee|here)\b",
-            rf"{_NOT} (?:a )?(?:valid|known|existing|legal) (?:user|mail|address|recipient|account|local)",
-            r"does(?: not|n.?t) have an?(?: \S+){0,2} (?:account|mail)",
-            r"not exist|not exactly match|n.t exist|may not exist|\bno mailbox|unknown:|unknown in|is unknown",
-            r"(?:not listed|not found) (?:in|at|on|by)\b|wasn.t found|recip(?:ient)?notfound",
-            r"no (?:matches|matching|account|user|recipient)\b|cannot find (?:a )?(?:user|mailbox)",
-            r"(?:has been|was|is) (?:removed|deleted)|no longer (?:valid|exists?|available|in use|employed)",
-            r"not our (?:customer|user)|not a local|there is no",
-            r"unbekannt|existiert nicht|n.existe pas|inconnu|non r.pertori|no existe|desconocid|non esiste",
-            r"sconosciut|não existe|desconhecid|onbekend|bestaat niet",
-            r"存在しません|見つかりません|宛先不明|不存在|не существует|не найден",
-        ),
-    ),
-)
-
-# Wording that only says that the message did not arrive.
+# What only says that it did not arrive.
 TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.NETWORK,
@@ -243,9 +207,6 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             r"no route",
             r"(?:unable|not able|could ?n.t|failed) (?:to )?connect",
             r"socket error",
-            r"hop count",
-            r"too many hops",
-            r"\bloop",
         ),
     ),
     (
@@ -274,19 +235,7 @@ TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 
-# Wording of a mere guess, in the languages above.
-SUPPOSED = re.compile(
-    r"möglicherweise|vielleicht|peut-être|il se peut|quizá|puede que|talvez|pode não|forse|potrebbe|mogelijk|misschien"
-    r"|可能|かもしれ|возможно|может"
-)
-
-# Wording that is only about an address, whichever command was refused.
-EXPLICIT = re.compile(
-    r"does(?: not|n.?t) have an? (?:\S+ ){0,2}account|account that you tried to reach does not exist"
-    r"|no mailbox here by that name|no such mailbox"
-)
-
 
 def compiled(table: tuple[tuple[Cause, tuple[str, ...]], ...]) -> tuple[tuple[Cause, re.Pattern[str]], ...]:
-    """Return each cause with one pattern that joins all its parts."""
+    """Each cause with one pattern for all its pieces."""
     return tuple((cause, re.compile("|".join(pieces))) for cause, pieces in table)

@@ -74,4 +74,5 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
         SkipReason.NOTHING_NEW,
         SkipReason.EMPTY_ISSUE,
         SkipReason.TOO_FEW,
+        SkipReason.RESTORED,
     }

@@ -55,9 +55,8 @@ class Lab(Visit):
 
 
 @pytest.fixture
-def lab(engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab(engine: Engine, clock: Clock) -> Iterator[Lab]:
     clock.move_to(START)
-    monkeypatch.setattr("digest.papers.sources.arxiv.SPACING_SECONDS", 0.0)
     with replaying() as arxiv:
         items = "".join(ITEM.format(number) for number in (1, 2, 3))
         arxiv.answers("/rss/cs.LG", Reply(FEED.format("Mon, 23 Nov 2026 00:00:00 -0500", items).encode()))
