@@ -65,7 +65,7 @@ def ask_to_stop(process: Child, by: signal.Signals = signal.SIGTERM) -> None:
 
 
 def wait_for_end(process: Child, patience: float) -> int:
-    """Wait for `process` to stop, kill it after `patience` seconds, and its whole group. Returns its exit code."""
+    """Wait for `process` to stop, or kill it after `patience` seconds; then kill its group. Returns its exit code."""
     try:
         process.wait(patience)
     except subprocess.TimeoutExpired:

@@ -90,7 +90,7 @@ LASTING_WORDS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 
-# Where a notice only supposes, in some languages.
+# Wording of a mere guess, in some languages.
 SUPPOSED = re.compile(
     r"möglicherweise|vielleicht|peut-être|il se peut|quizá|puede que|talvez|pode não|forse|potrebbe|mogelijk|misschien"
     r"|可能|かもしれ|возможно|может"

@@ -194,7 +194,7 @@ PASSING: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 
-# What only says that it did not arrive.
+# Wording that only says that the message did not arrive.
 TRANSPORT: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     (
         Cause.NETWORK,
