@@ -21,7 +21,9 @@ def paths(today: date, earlier: date, subscriber: int) -> list[str]:
     issues = [f"/issues/{day}/{IssueKind.DAILY}" for day in (today, earlier)]
     people = ("", "?q=subscriber5", f"?q=subscriber{subscriber}@example.org", f"/{subscriber}")
     return [
-        *("", "/issues", "/suppressions", "/sources", "/settings", "/log"),
+        *("", "/issues", "/suppressions", "/sources", "/settings", "/log", "/days", "/waiting", "/domains", "/growth"),
+        *("/bounces", "/bounces?about=address", "/bounces?domain=example.org", "/bounces?domain=rare.example"),
+        *("/next", "/notices", "/templates", "/webhooks", "/api-tokens"),
         *(f"/subscribers{which}" for which in people),
         *(f"{issue}{part}" for issue in issues for part in ("", "/cancel", "/withdraw", "/retry/uncertain")),
         *(f"{issue}?show={listing}" for issue in issues for listing in Listing),

@@ -131,7 +131,7 @@ def append_many(folder, name):
 
 def test_several_processes_append_whole_lines(tmp_path):
     folder = tmp_path / "replay"
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may wait for ever
     processes = [context.Process(target=append_many, args=(folder, name)) for name in "ab"]
     for process in processes:
         process.start()

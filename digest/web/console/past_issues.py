@@ -53,11 +53,9 @@ def show_issue(
         issue_id = stored_issue(connection, day, kind)
         issue = bare_issues(connection, 1, issue_id + 1)[0]
         sums = issue_sums(connection, [issue])[issue_id]
-        rows = (
-            search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now)
-            if show
-            else examples(connection, issue_id, _EXAMPLES)
-        )
+        rows = [] if show else examples(connection, issue_id, _EXAMPLES)
+        if show and _count(sums, show):  # else the search would read what has left the listing until it is vacuumed
+            rows = search(connection, Search(show, issue_id, limit=_ROWS + 1, before=before), now)
         held = count_uncertain(connection, issue_id) if sums.uncertain else 0
         happened = events.latest(connection, _EVENTS, f"issue:{day}")
         why = why_unsent(connection, sums, issue.note)
@@ -78,11 +76,14 @@ def show_issue(
 
 
 def _count(sums: object, listing: Listing) -> int:
-    """The number of deliveries in a listing; that of stuck ones is not counted, and they are always offered."""
+    """The number of deliveries in a listing; of stuck ones, those that may be."""
     if listing is Listing.STUCK:
-        return 1
+        return sum(_count(sums, each) for each in _MAY_BE_STUCK)
     counted = getattr(sums, listing.value)
     return sum(counted.values()) if isinstance(counted, dict) else int(counted)
+
+
+_MAY_BE_STUCK = set(Listing) - {Listing.STUCK, Listing.REFUSED, Listing.EXPIRED, Listing.SKIPPED}
 
 
 # --- off the site ---
