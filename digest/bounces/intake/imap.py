@@ -2,14 +2,15 @@
 
 import imaplib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from digest.bounces.intake.putting_away import Take, process_each
 from digest.bounces.reading.opened import MAX_MESSAGE
-from digest.database.engine import DATABASE_AWAY
 
 _SECONDS = 30.0  # for each reply of the server
 
@@ -41,31 +42,20 @@ def parse_mailbox(url: str) -> ImapAccount:
 
 def take_from_imap(
     mailbox: ImapAccount,
-    take: Callable[[bytes], object],
+    take: Take,
     move_to: str = "",
     most: int = 1000,
     tls: ssl.SSLContext | None = None,
 ) -> int:
-    """Process the unseen messages, then mark each as seen or move it. Returns how many.
+    """Process the unseen messages, then mark each as seen or move it, as process_each() says.
 
-    A message for which `take` raises stays unseen. Raises OSError if the server cannot be used.
+    Raises OSError if the server cannot be used.
     """
-    done, problem = 0, None
     with _opened(mailbox, tls) as server:
-        for number in _unseen(server)[:most]:
-            message = _fetched(server, number)
-            try:
-                take(message)
-            except DATABASE_AWAY:
-                raise
-            except Exception as raised:  # noqa: BLE001 - one message must not hold up the ones after it
-                problem = raised
-                continue
-            _put_away(server, number, move_to)
-            done += 1
-    if problem:
-        raise problem
-    return done
+        numbers = _unseen(server)[:most]
+        return process_each(
+            ((_fetched(server, number), partial(_put_away, server, number, move_to)) for number in numbers), take
+        )
 
 
 def count_unseen(mailbox: ImapAccount, tls: ssl.SSLContext | None = None) -> int:
