@@ -1,4 +1,4 @@
-"""An LMTP server (RFC 2033), to which a mail server on this machine hands over delivery reports."""
+"""An LMTP server (RFC 2033) that accepts delivery reports from Postfix and the like on this machine."""
 
 import asyncio
 import signal

@@ -63,7 +63,7 @@ class OnceJob:
     settings: Settings
     to: str  # normalised
     preferences: Preferences
-    output: Path | None = None  # instead of a mail server
+    output: Path | None = None  # in place of sending
     patience: timedelta = timedelta()  # for a message that the mail server defers
     say: Say = lambda _line: None
 

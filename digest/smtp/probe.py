@@ -1,4 +1,4 @@
-"""Tests a mail server's connection and login, a sender and a recipient, without sending a message."""
+"""Tests the connection and login of an SMTP server, a sender and a recipient, without sending a message."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""The workflow for GitHub Actions: its steps run here as GitHub runs them, with a mail server and local sources."""
+"""The workflow for GitHub Actions: its steps run here as on GitHub, with a local SMTP server and local sources."""
 
 import os
 import re

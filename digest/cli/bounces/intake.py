@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from digest.bounces.effects import Acceptance
     from digest.bounces.intake.taking import Taker
 
-_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a mail server keeps the message and tries again
+_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the caller keeps the message and tries again
 
 Recipient = Annotated[
     str, typer.Option("--recipient", help="Envelope recipient of the message, such as ${original_recipient}.")
@@ -26,7 +26,7 @@ Recipient = Annotated[
 
 @with_json
 def receive(recipient: Recipient = "", dry_run: DryRun = False) -> None:
-    """Process one message from stdin, piped by a mail server. Exit code 75 asks the server to try again later."""
+    """Process one message from stdin, for an alias in Postfix or Exim. Exit code 75 makes them retry."""
     from digest.bounces.reading import read
     from digest.bounces.reading.opened import MAX_MESSAGE
 
@@ -75,7 +75,7 @@ def lmtp(
     listen: Annotated[str, typer.Option("--listen", help="Host and port to listen on.")] = "127.0.0.1:2424",
     dry_run: DryRun = False,
 ) -> None:
-    """Serve LMTP, for a mail server to hand over delivery reports. Runs until stopped."""
+    """Accept delivery reports over LMTP, for example from Postfix, until stopped."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise typer.BadParameter(f"{listen!r} is not a host and a port; write 127.0.0.1:2424")

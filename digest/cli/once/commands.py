@@ -60,7 +60,7 @@ Patience = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class OnceWay:
-    """The options for sending: by a mail server, or to a file."""
+    """The destination of the email: an SMTP server or a file."""
 
     smtp: str
     output: Path | None
