@@ -87,10 +87,11 @@ def test_an_issue_with_a_delivery_that_may_change_stays_whole(engine, three, run
     assert issue.candidates == 3
 
 
-def test_the_papers_of_the_pool_days_are_remembered(engine, three, run):
+def test_the_papers_of_the_pool_days_are_remembered(engine, three, run, monkeypatch):
     sent_issue(engine)
-    at = MORNING + timedelta(days=93)  # the shortest time that the setting allows
-    run(at)
+    monkeypatch.setenv("DIGEST_KEEP_DELIVERIES_DAYS", "93")  # the shortest time that the setting allows
+    assert run(MORNING + timedelta(days=94), "--dry-run")["deliveries"] == 3
+    run(MORNING + timedelta(days=93))
     with read_only(engine) as connection:
         [row] = connection.execute(select(deliveries).where(deliveries.c.recipient == three[0].key)).all()
         claim = type("Claim", (), {"recipient": three[0].key, "id": row.id + 1_000})()
