@@ -36,7 +36,6 @@ class RetentionRule:
     """The rule for the rows of `table` that are too old. `key`: its primary key."""
 
     table: Table
-    days: int
     which: ColumnElement[bool]
     key: Sequence[Any] = ()  # not needed for a table with an id
 
@@ -89,9 +88,9 @@ def _ledger(connection: Connection, days: int, now: datetime) -> list[RetentionR
     whole = issues.c.id.not_in({*uncounted, *unfinished, *_quarantined(connection)})
     ids = list(connection.scalars(select(issues.c.id).where(is_old, whole, has_rows).order_by(issues.c.id)))
     return [
-        RetentionRule(deliveries, days, deliveries.c.issue_id.in_(ids)),
+        RetentionRule(deliveries, deliveries.c.issue_id.in_(ids)),
         RetentionRule(
-            issue_schedule, days, issue_schedule.c.issue_id.in_(ids), [issue_schedule.c.issue_id, issue_schedule.c.at]
+            issue_schedule, issue_schedule.c.issue_id.in_(ids), [issue_schedule.c.issue_id, issue_schedule.c.at]
         ),
     ]
 
@@ -108,7 +107,7 @@ def _events(connection: Connection, days: int, now: datetime) -> RetentionRule:
     by_people: Any = text(BY_PEOPLE[connection.dialect.name])
     of_somebody = exists().where("subscriber:" + subscribers.c.key == events.c.subject)
     needed = or_(by_people, events.c.subject.startswith("issue:"), events.c.subject == TRACES, of_somebody)
-    return RetentionRule(events, days, and_(events.c.at < now - timedelta(days=days), not_(needed)))
+    return RetentionRule(events, and_(events.c.at < now - timedelta(days=days), not_(needed)))
 
 
 def _votes(days: int, now: datetime) -> RetentionRule:
@@ -119,7 +118,7 @@ def _votes(days: int, now: datetime) -> RetentionRule:
         exists().where(*same[0], earlier.c.observed_at < votes.c.observed_at, earlier.c.upvotes <= votes.c.upvotes),
         exists().where(*same[1], later.c.observed_at > votes.c.observed_at, later.c.upvotes >= votes.c.upvotes),
     )
-    return RetentionRule(votes, days, and_(votes.c.observed_at < now - timedelta(days=days), between), key)
+    return RetentionRule(votes, and_(votes.c.observed_at < now - timedelta(days=days), between), key)
 
 
 def _rendered(connection: Connection, days: int, now: datetime) -> list[RetentionRule]:
@@ -127,16 +126,15 @@ def _rendered(connection: Connection, days: int, now: datetime) -> list[Retentio
     old = select(issues.c.id).where(issues.c.date < (now - timedelta(days=days)).date(), issues.c.id.not_in(unfinished))
     keys = {fragments: ("issue_id", "language"), cards: ("issue_id", "language", "paper_id")}
     return [
-        RetentionRule(table, days, table.c.issue_id.in_(old), [table.c[name] for name in key])
-        for table, key in keys.items()
+        RetentionRule(table, table.c.issue_id.in_(old), [table.c[name] for name in key]) for table, key in keys.items()
     ]
 
 
 def _readings(days: int, now: datetime) -> RetentionRule:
     newest = select(func.max(collections.c.id)).group_by(collections.c.source)
     is_old = collections.c.started_at < now - timedelta(days=days)
-    return RetentionRule(collections, days, and_(is_old, collections.c.id.not_in(newest)))
+    return RetentionRule(collections, and_(is_old, collections.c.id.not_in(newest)))
 
 
 def _webhooks(days: int, now: datetime) -> RetentionRule:
-    return RetentionRule(webhook_events, days, webhook_events.c.finished_at < now - timedelta(days=days))
+    return RetentionRule(webhook_events, webhook_events.c.finished_at < now - timedelta(days=days))
