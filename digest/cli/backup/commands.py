@@ -45,7 +45,7 @@ def backup(file: File, dry_run: DryRun = False) -> None:
         check_tools(engine)
         if dry_run:
             return report(document, f"The database would be written to {file}. {_where_the_key_is()}")
-        replay_log(settings()).append([{"what": "alive"}])
+        replay_log(settings()).alive()
         with transaction(engine) as connection:
             made = begin_backup(connection, now, _key_names(), socket.gethostname(), clock.now())
         try:
