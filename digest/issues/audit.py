@@ -108,7 +108,7 @@ def audit(connection: Connection, issue_id: int | None) -> Audit:
     columns = (issues.c.date, issues.c.kind, issues.c.candidates, issues.c.status, issues.c.settings)
     day, kind, candidates, status, frozen = connection.execute(select(*columns).where(issues.c.id == issue_id)).one()
     left_out = dict(settings_of(frozen).left_out)
-    return Audit(_label(day, kind), candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
+    return Audit(issue_label(day, kind), candidates, issue_id=issue_id, status=status, not_queued=left_out, **states)
 
 
 def issue_sums(connection: Connection, chosen: Sequence[Issue]) -> dict[int, Audit]:
@@ -124,7 +124,7 @@ def _by_totals(issue: Issue, counts: Counts) -> Audit:
         if state is not State.SKIPPED:
             states[DEFERRED if why == DEFERRED else str(state)] += number
     return Audit(
-        _label(issue.date, issue.kind),
+        issue_label(issue.date, issue.kind),
         issue.candidates,
         issue_id=issue.id,
         status=issue.status,
@@ -134,7 +134,7 @@ def _by_totals(issue: Issue, counts: Counts) -> Audit:
     )
 
 
-def _label(day: date, kind: str) -> str:
+def issue_label(day: date, kind: str) -> str:
     return f"{day}" if kind == IssueKind.DAILY else f"{day} {kind}"
 
 

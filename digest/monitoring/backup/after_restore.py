@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, text, update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, heartbeats, issues, notices, sessions, subscribers
+from digest.issues.audit import issue_label
 from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, issue_id_on, set_status
 from digest.ledger import events, totals
@@ -115,8 +116,8 @@ def _use_new_numbers(connection: Connection) -> None:
 
 
 def _lost_issues(connection: Connection, cut: set[tuple[str, str]]) -> tuple[str, ...]:
-    lost = sorted((day, kind) for kind, day in cut if issue_id_on(connection, kind, date.fromisoformat(day)) is None)
-    return tuple(day if kind == IssueKind.DAILY else f"{day} {kind}" for day, kind in lost)
+    lost = sorted((date.fromisoformat(day), kind) for kind, day in cut)
+    return tuple(issue_label(day, kind) for day, kind in lost if issue_id_on(connection, kind, day) is None)
 
 
 def _pause_issues(connection: Connection, backup: Backup, now: datetime) -> tuple[dict[str, str], dict[str, int]]:
@@ -131,7 +132,7 @@ def _pause_issues(connection: Connection, backup: Backup, now: datetime) -> tupl
         if not number or row.status == IssueStatus.CANCELLED:
             continue
         statuses[str(issue_id)] = row.status
-        waiting[f"{row.date}" if row.kind == IssueKind.DAILY else f"{row.date} {row.kind}"] = number
+        waiting[issue_label(row.date, row.kind)] = number
         if set_status(connection, issue_id, IssueStatus.PAUSED):
             detail = {} if row.kind == IssueKind.DAILY else {"kind": row.kind}
             events.record(

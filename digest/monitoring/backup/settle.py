@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from digest.database.tables import deliveries, issues
+from digest.issues.audit import issue_label
 from digest.issues.store import set_status
 from digest.ledger import events, transitions
 from digest.ledger.deliveries import is_waiting
@@ -46,10 +47,7 @@ def settlement(connection: Connection) -> Settlement | None:
         return None
     issue_ids = [int(number) for number in backup.paused or {}]
     names = select(issues.c.id, issues.c.date, issues.c.kind).where(issues.c.id.in_(issue_ids)).order_by(issues.c.id)
-    waiting = [
-        _count(connection, backup, row.id, f"{row.date}" if row.kind == IssueKind.DAILY else f"{row.date} {row.kind}")
-        for row in connection.execute(names)
-    ]
+    waiting = [_count(connection, backup, row.id, issue_label(row.date, row.kind)) for row in connection.execute(names)]
     requested = _count(connection, backup, None, "requested by subscribers")
     return Settlement(backup, (*waiting, *([requested] if requested.doubtful else [])))
 
