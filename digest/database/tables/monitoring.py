@@ -43,6 +43,6 @@ backups = table(
     Column("version", Code(40), nullable=False),
     Column("restored_at", Instant),
     Column("uncovered", Text, nullable=False),  # times that the replay logs do not cover, as text; "" for none
-    Column("paused", Json, nullable=False),  # the ids of the issues that the restore paused
+    Column("paused", Json, nullable=False),  # the previous status of each issue that the restore paused, by id
     Column("settled_at", Instant),
 )
