@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
     add("--relay-rate", type=float, default=1000.0, help="messages a second that one relay accepts (1000)")
     add("--provider-share", type=float, default=0.4, help="share of the largest mail provider (0.4)")
     add("--provider-rate", type=float, default=50.0, help="messages a second that it accepts from one relay (50)")
-    add("--retention", type=int, default=400, metavar="DAYS", help="days that the ledger keeps a message (400)")
+    add("--retention", type=int, default=200, metavar="DAYS", help="days that the ledger keeps a message (200)")
     add("--warm-up", type=int, default=500, metavar="MESSAGES", help="the limit of the first day (500)")
     add("--warm-up-growth", type=float, default=4 / 3, help="its growth from day to day (4/3)")
     return parser.parse_args()
