@@ -55,7 +55,7 @@ class Watching:
 
 
 def test_an_unsubscription_is_on_disk_before_it_is_stored_and_a_new_subscription_after(engine):
-    watching = Watching(keep_log(engine, Watching(engine)))
+    watching = Watching(engine)
     keep_log(engine, watching)
     ada = add_subscriber(engine, "ada@example.com")
     subscriptions.unsubscribe(engine, ada.id, MORNING, "test")
