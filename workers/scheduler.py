@@ -55,7 +55,6 @@ from digest.mail.notices import queue_next
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.retention.run import delete_old
 from digest.monitoring.threads import threads
-from digest.monitoring.webhooks.events import forget_old
 from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
@@ -242,7 +241,6 @@ class Jobs:
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)
-            forget_old(connection, clock.now(), timedelta(days=self.settings.keep_webhooks_days))
             lift_expired(connection, clock.now())
             forget_old_failures(connection, clock.now())
         self._count()

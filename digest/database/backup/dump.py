@@ -32,8 +32,8 @@ def _dump_sqlite(source: Path, part: Path) -> None:
     address = f"{source.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as original, closing(sqlite3.connect(part)) as copy:
         original.backup(copy)  # one snapshot: readers of SQLite's log block nobody
-        copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a log
         check_sqlite(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without a log
 
 
 def check_sqlite(connection: sqlite3.Connection) -> None:
@@ -64,6 +64,8 @@ def _dump_postgresql(engine: Engine, part: Path) -> None:
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
     """Yield a new file, readable only by its owner, that replaces `file` at the end of the block."""
+    if file.is_dir():
+        raise BackupError(f"{file} is a folder. Add the name of a file")
     try:
         handle, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
     except OSError as problem:

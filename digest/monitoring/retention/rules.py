@@ -22,6 +22,7 @@ from digest.database.tables import (
     issues,
     subscribers,
     votes,
+    webhook_endpoints,
     webhook_events,
 )
 from digest.database.tables.ledger import BY_PEOPLE
@@ -137,4 +138,8 @@ def _readings(days: int, now: datetime) -> RetentionRule:
 
 
 def _webhooks(days: int, now: datetime) -> RetentionRule:
-    return RetentionRule(webhook_events, webhook_events.c.finished_at < now - timedelta(days=days))
+    """A rule for events some time after their end, or after their endpoint was disabled."""
+    before = now - timedelta(days=days)
+    disabled = select(webhook_endpoints.c.id).where(webhook_endpoints.c.disabled_at < before)
+    is_old = or_(webhook_events.c.finished_at < before, webhook_events.c.endpoint_id.in_(disabled))
+    return RetentionRule(webhook_events, is_old)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from digest.database.dialect import database_now, in_list, use_indexed_order
 from digest.database.tables import bounces, deliveries, subscribers, webhook_endpoints, webhook_events
@@ -23,7 +23,6 @@ WAITS = (
 _LONGEST_WAIT = timedelta(hours=24)  # that Retry-After can ask for
 LEASE = timedelta(minutes=2)  # longer than a batch takes
 DISABLED_AFTER = timedelta(days=5)  # of failures alone
-KEPT = timedelta(days=30)
 _TRIES_AT_ONCE = 3  # failures in a row before an endpoint rests
 _RESTS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300, 600))
 
@@ -261,10 +260,3 @@ def _replay(connection: Connection, which: ColumnElement[bool], now: datetime) -
         "lease_until": None,
     }
     return connection.execute(update(_t).where(which).values(again)).rowcount
-
-
-def forget_old(connection: Connection, now: datetime, kept: timedelta = KEPT) -> None:
-    """Delete events some time after their end, or after their endpoint was disabled."""
-    connection.execute(delete(_t).where(_t.c.finished_at < now - kept))
-    left = select(webhook_endpoints.c.id).where(webhook_endpoints.c.disabled_at < now - kept)
-    connection.execute(delete(_t).where(_t.c.endpoint_id.in_(left)))

@@ -1,14 +1,13 @@
 """A restore overwrites nothing by accident, and a backup is complete or does not exist."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 
 from digest.database.backup.dump import dump
-from digest.database.engine import read_only, transaction
+from digest.database.backup.tools import BackupError
+from digest.database.engine import connect, read_only, transaction
 from digest.database.tables import heartbeats, sessions, subscribers
 from digest.monitoring.backup.records import begin_backup
 from digest.monitoring.heartbeats import Role, beat, this_process
@@ -67,13 +66,24 @@ def test_a_file_that_is_not_a_backup_changes_nothing(installation, content):
     assert not Path(installation.engine.url.database).exists()
 
 
-def test_a_failed_backup_leaves_the_existing_file(installation, people, monkeypatch):
-    if installation.engine.dialect.name == "sqlite":
-        with closing(sqlite3.connect(installation.file)) as connection:
-            connection.execute("CREATE TABLE before_it (id)")
+@ON_SQLITE
+def test_a_backup_of_a_damaged_database_leaves_the_existing_file(installation, people):
+    installation.file.write_bytes(b"an earlier backup")
+    damaged = installation.file.parent / "damaged.sqlite"
+    dump(installation.engine, damaged)
+    with damaged.open("r+b") as stream:
+        stream.seek(10 * 4096)
+        stream.write(b"damaged " * 512 * 5)
+    with pytest.raises(BackupError, match="the file is damaged"):
+        dump(connect(f"sqlite:///{damaged}"), installation.file)
+    assert installation.file.read_bytes() == b"an earlier backup"
+    assert list(installation.file.parent.glob(f".{installation.file.name}.*")) == []
+
+
+def test_a_backup_that_cannot_be_written_is_not_recorded(installation, people):
     missing = installation.file.parent / "no such folder" / "backup"
     assert "cannot be written (No such file or directory)" in installation.run("backup", str(missing), code=3)
-    assert "would be written" not in installation.run("backup", str(missing), code=3)
+    assert "is a folder" in installation.run("backup", str(installation.file.parent), code=3)
     with read_only(installation.engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM backups")).scalar_one() == 0
 

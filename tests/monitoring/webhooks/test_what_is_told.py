@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from digest.bounces.report import ReportKind
 from digest.database.engine import read_only, transaction
-from digest.database.tables import metadata, webhook_events
+from digest.database.tables import metadata, webhook_endpoints, webhook_events
 from digest.issues import first_issue
 from digest.issues.publish import halt
 from digest.ledger import totals
 from digest.ledger.kinds import IssueStatus
-from digest.monitoring.webhooks.events import KEPT, forget_old
+from digest.monitoring.retention.run import delete_old
 from digest.settings import Settings
 from digest.subscribers import subscriptions
 from digest.subscribers.imports import Import, import_rows
@@ -186,10 +186,23 @@ def test_events_are_deleted_a_month_after_their_end(engine, send, receiver):
     add_endpoint(engine, receiver.url)
     add_subscriber(engine, ADDRESS)
     send()
-    for later, kept in ((KEPT - timedelta(hours=1), 1), (KEPT + timedelta(hours=1), 0)):
-        with transaction(engine) as connection:
-            forget_old(connection, NOW + later)
+    month = timedelta(days=30)
+    for later, kept in ((month - timedelta(hours=1), 1), (month + timedelta(hours=1), 0)):
+        delete_old(engine, Settings(), NOW + later)
+        with read_only(engine) as connection:
             assert connection.scalar(select(func.count()).select_from(webhook_events)) == kept
+
+
+@ON_SQLITE
+def test_events_of_a_disabled_endpoint_are_deleted_a_month_later_without_an_end(engine):
+    add_endpoint(engine, "http://127.0.0.1:9")
+    add_subscriber(engine, ADDRESS)
+    with transaction(engine) as connection:
+        connection.execute(update(webhook_endpoints).values(disabled_at=NOW))
+    for days, is_kept in ((29, True), (31, False)):
+        delete_old(engine, Settings(), NOW + timedelta(days=days))
+        with read_only(engine) as connection:
+            assert bool(connection.scalar(select(func.count()).select_from(webhook_events))) == is_kept
 
 
 def test_without_endpoints_nothing_is_stored(engine):
