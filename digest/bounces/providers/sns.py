@@ -27,13 +27,9 @@ def is_of_amazon(url: str) -> bool:
     """True for an HTTPS URL of SNS itself; a certificate from anywhere else proves nothing."""
     try:
         parts = urlsplit(url)
-        return parts.scheme == "https" and parts.port in (None, 443) and parts.netloc == _host(parts.hostname)
     except ValueError:
         return False
-
-
-def _host(name: str | None) -> str | None:
-    return name if name and _HOST.fullmatch(name) else None
+    return parts.scheme == "https" and _HOST.fullmatch(parts.netloc) is not None
 
 
 def is_signed(fields: Fields, topics: tuple[str, ...], fetch: Fetch, now: datetime) -> bool:
