@@ -22,6 +22,7 @@ FREE_TEXT = frozenset(("form", "suppressed_because"))  # kept as it is, with spa
 
 Row = Sequence[tuple[str, str]]  # (column, cell); a column is one of COLUMNS, or another in lower case without signs
 
+_ADDRESS = re.compile("(subscriber|contact|user|member|primary)?e?mail(addresse?)?|邮箱")  # not from_email
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("optintime", "creationdate", "subscriptioncreatedat", "startdate", "signupdate"), "created_at"),
@@ -44,19 +45,23 @@ _WITH_TYPE = frozenset(
 
 def column_of(heading: str) -> str:
     """Return the matching name in COLUMNS, or else the heading in lower case without signs."""
-    bare = bare_name(heading)
+    bare = _bare_name(heading)
     return _NAMES.get(bare, bare)
 
 
 def columns_of(headings: Sequence[str]) -> list[str]:
     """The same for all headings of a list, which together may identify the program that wrote it."""
     names = [column_of(heading) for heading in headings]
-    if not _WITH_TYPE.isdisjoint(map(bare_name, headings)):
+    if not _WITH_TYPE.isdisjoint(map(_bare_name, headings)):
         names = ["subscribertype" if name == "type" else name for name in names]
     return names
 
 
-def bare_name(heading: str) -> str:
+def is_for_addresses(heading: str) -> bool:
+    return _ADDRESS.fullmatch(_bare_name(heading)) is not None
+
+
+def _bare_name(heading: str) -> str:
     return "".join(filter(str.isalnum, ascii_forms(heading).casefold()))
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from digest.subscribers.imports.columns import Row, bare_name, columns_of, unread
+from digest.subscribers.imports.columns import Row, columns_of, is_for_addresses, unread
 
 _ADDRESS = re.compile(r"[^\s,;<>@＠﹫]+[@＠﹫][^\s,;<>@＠﹫]+")
-_NAME_OF_ADDRESS = re.compile("(subscriber|contact|user|member|primary)?e?mail(addresse?)?|邮箱")  # not from_email
 
 
 class UnreadableList(ValueError):
@@ -86,7 +85,7 @@ _SUPPRESSION = {"suppressed": "reason", "suppressed_because": "detail", "suppres
 
 def _name_of_address(part: dict[str, Any]) -> str:
     """Return the name of the value with the address; "" if there is none."""
-    names = [name for name in part if _NAME_OF_ADDRESS.fullmatch(bare_name(name))]
+    names = [*filter(is_for_addresses, part)]
     return min(names, key=lambda name: not _ADDRESS.fullmatch(str(part[name]).strip()), default="")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, takewhile, zip_longest
 from typing import BinaryIO
 
-from digest.subscribers.imports.columns import FREE_TEXT, Row, bare_name, columns_of, plain, unread
+from digest.subscribers.imports.columns import FREE_TEXT, Row, columns_of, is_for_addresses, plain, unread
 from digest.subscribers.imports.json_list import UnreadableList, by_line, documents_in, names_in, people_in
 from digest.subscribers.imports.listed_status import ListedStatus, status_of_file
 
@@ -24,7 +24,6 @@ _ADDRESS = re.compile(
     r"(?:[^<>]*(?P<named><)|mailto:)?\s*(?P<address>[^\s,;|，；<>@＠﹫]+[@＠﹫][^\s,;|，；<>@＠﹫]+)(?(named)\s*>)"
 )
 _HEADING = re.compile("mail|address|adresse|subscriber|courriel|correo|邮|郵|メール|메일")
-_NAME_OF_ADDRESS = re.compile("(subscriber|contact|user|member|primary)?e?mail(addresse?)?|邮箱")  # not from_email
 _NOT_TEXT = "it is not a text file; save it as CSV"
 
 
@@ -205,7 +204,7 @@ def _best_cells(sample: str) -> tuple[str, list[list[str]]]:
 def _heading(rows: Sequence[Sequence[str]]) -> int:
     """Return the index of the row with the headings: some programs write a title above it."""
     before = takewhile(lambda row: not any(map(_ADDRESS.fullmatch, row)), rows)
-    has_name = (any(_NAME_OF_ADDRESS.fullmatch(bare_name(cell)) for cell in row) for row in before)
+    has_name = (any(map(is_for_addresses, row)) for row in before)
     return next((at for at, is_heading in enumerate(has_name) if is_heading), 0)
 
 
