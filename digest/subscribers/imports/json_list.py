@@ -58,7 +58,7 @@ def _row(part: dict[str, Any], name: str) -> Row:
         part = {"number": part["id"]} | part
     part = {"email": part[name]} | {other: value for other, value in part.items() if other != name}
     groups = [part, *(part[name] for name in ("preferences", "consent") if isinstance(part.get(name), dict))]
-    pairs = [(name, cell_of(value)) for group in groups for name, value in _flat(group)]
+    pairs = [(name, _cell(value)) for group in groups for name, value in _flat(group)]
     return [*zip(columns_of([name for name, _ in pairs]), (cell for _, cell in pairs), strict=True)]
 
 
@@ -89,12 +89,10 @@ def _name_of_address(part: dict[str, Any]) -> str:
     return min(names, key=lambda name: not _ADDRESS.fullmatch(str(part[name]).strip()), default="")
 
 
-def cell_of(value: Any) -> str:
-    """Convert a value to text: lists with commas, weekdays as Monday = 0, instants as ISO 8601."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (tuple, frozenset, list)):
-        return ", ".join(str(part) for part in (sorted(value) if isinstance(value, frozenset) else value))
+def _cell(value: Any) -> str:
+    """Convert a value to text: lists with commas, truth as yes or no."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return "" if value is None else str(value)
