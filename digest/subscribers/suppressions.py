@@ -1,5 +1,6 @@
 """Addresses that never get a message, kept as recipient keys so that deleting a subscriber does not lift them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -34,6 +35,7 @@ class SuppressionTerms:
 
 
 _FOR_GOOD = SuppressionTerms()
+_STORED = ("key", "reason", "detail", "created_at", "source", "expires_at")
 
 
 def suppress(
@@ -60,6 +62,15 @@ def suppress(
         return False
     note_suppression(connection, key, reason, terms.expires_at)
     return True
+
+
+def add_suppressions(connection: Connection, new: Sequence[Suppression]) -> None:
+    """Store suppressions of addresses that have none yet, as they are."""
+    if new:
+        rows = [{name: getattr(each, name) for name in _STORED} for each in new]
+        connection.execute(insert_new(connection, suppressions), rows)
+    for each in new:
+        note_suppression(connection, each.key, each.reason, each.expires_at)
 
 
 def lift_expired(connection: Connection, now: datetime) -> int:
@@ -112,7 +123,6 @@ def refused_at(connection: Connection, key: str) -> datetime | None:
     return connection.execute(select(suppressions.c.created_at).where(is_refused)).scalar()
 
 
-_STORED = ("key", "reason", "detail", "created_at", "source", "expires_at")
 _COLUMNS = (*(suppressions.c[name] for name in _STORED), subscribers.c.email)
 _SUPPRESSIONS = select(*_COLUMNS).outerjoin(subscribers, subscribers.c.key == suppressions.c.key)
 

@@ -18,12 +18,11 @@ from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.ledger.queueing import new_row
-from digest.ledger.replay_log import note_suppression
 from digest.subscribers import store
 from digest.subscribers.imports.people import ListedPerson
 from digest.subscribers.mailboxes import CONFIRMATION_LIMITS, Mailbox
 from digest.subscribers.subscriber import Consent, event_subject
-from digest.subscribers.suppressions import Suppression
+from digest.subscribers.suppressions import Suppression, add_suppressions
 
 
 class RowOutcome(StrEnum):
@@ -168,7 +167,7 @@ def store_batch(connection: Connection, batch: Batch, consented: str, now: datet
         _skip_numbers(connection, max(row["id"] for row in numbered))
     for part in (numbered, [row for row in rows if "id" not in row]):
         insert_rows(connection, subscribers, part)
-    _store_suppressions(connection, batch.suppressed)
+    add_suppressions(connection, batch.suppressed)
     keys = [person.mailbox.key for person in batch.new]
     if any(person.others for person in batch.new) or batch.asked or tells:
         ids = _values_of(connection, subscribers.c.key, subscribers.c.id, keys)
@@ -235,15 +234,6 @@ def _skip_numbers(connection: Connection, last: int) -> None:
             text(f"SELECT setval({sequence}, :last) WHERE :last > coalesce(pg_sequence_last_value({sequence}), 0)"),
             {"last": last},
         )
-
-
-def _store_suppressions(connection: Connection, rows: Sequence[Suppression]) -> None:
-    if rows:
-        names = ("key", "reason", "detail", "created_at", "source", "expires_at")
-        values = [{name: getattr(row, name) for name in names} for row in rows]
-        connection.execute(insert_new(connection, suppressions), values)
-        for row in rows:
-            note_suppression(connection, row.key, row.reason, row.expires_at)
 
 
 def _store_others(connection: Connection, people: Iterable[ListedPerson], ids: Mapping[str, int]) -> None:
