@@ -209,23 +209,16 @@ class _ListImport:
                 people.append(replace(person, listed=status) if status != person.listed else person)
             else:
                 doubles += 1
-        report, last = self._report, chunk[-1][0]
-        counts = self._store(people, [*deleted.values()], decisions, last, (doubles, len(problems), left_out))
-        report.counts += counts
-        report.counts += Counter({RowOutcome.DOUBLE: doubles})
-        report.invalid += len(problems)
-        report.left_out += left_out
+        self._report.invalid += len(problems)
+        self._report.left_out += left_out
+        self._report.counts[RowOutcome.DOUBLE] += doubles
+        self._report.counts += self._store(people, [*deleted.values()], decisions, chunk[-1][0])
         for rejected in problems:
             self._how.on_error(*rejected)
         self._how.on_each(len(chunk))
 
     def _store(
-        self,
-        people: list[ListedPerson],
-        deleted: list[Suppression],
-        decisions: Decisions,
-        last: int,
-        others: tuple[int, int, int],
+        self, people: list[ListedPerson], deleted: list[Suppression], decisions: Decisions, last: int
     ) -> Counter[RowOutcome]:
         how = self._how
 
@@ -233,7 +226,7 @@ class _ListImport:
             batch = decisions.decide(connection, people, deleted)
             if not how.dry_run:
                 store_batch(connection, batch, how.consented, how.now, tells=False)
-                self._remember(connection, batch.counts, last, others)
+                self._remember(connection, batch.counts, last)
             return batch
 
         return _retried(self._engine, work, reads=how.dry_run).counts
@@ -256,16 +249,13 @@ class _ListImport:
         self._report.skipped = row.rows
         return int(row.rows)
 
-    def _remember(
-        self, connection: Connection, counts: Counter[RowOutcome], last: int, others: tuple[int, int, int]
-    ) -> None:
-        doubles, invalid, left_out = others
+    def _remember(self, connection: Connection, counts: Counter[RowOutcome], last: int) -> None:
+        """Store the counts so far, with those of this batch and the number of its last row."""
         report = self._report
-        total = Counter({str(what): count for what, count in (report.counts + counts).items()})
-        total += Counter({str(RowOutcome.DOUBLE): doubles})
-        total += Counter({"invalid": report.invalid + invalid, "left out": report.left_out + left_out})
+        total = {str(what): count for what, count in (report.counts + counts).items()}
+        total |= {"invalid": report.invalid, "left out": report.left_out}
         mine = (imports.c.name == self._name) & (imports.c.rows < last)
-        change = update(imports).where(mine).values(rows=last, counts=dict(total))
+        change = update(imports).where(mine).values(rows=last, counts=total)
         if connection.execute(change).rowcount != 1:
             raise AlreadyRunning
 
