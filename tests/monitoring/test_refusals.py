@@ -62,7 +62,9 @@ def test_a_domain_is_found_however_far_back(refused: Engine, monkeypatch, looked
     assert all_of(refused, 2, domain="smallx.example") == [], "an underscore is no pattern"
 
 
-def test_refusals_are_told_apart_by_what_their_code_is_about(refused: Engine) -> None:
+@pytest.mark.parametrize("looked_through", [1, 4, 100])
+def test_refusals_are_told_apart_by_what_their_code_is_about(refused: Engine, monkeypatch, looked_through: int) -> None:
+    monkeypatch.setattr(module, "_LOOKED_THROUGH", looked_through)
     assert [code_subject(code) for code in CODES] == ["address", "policy", "other", "mailbox", "address", "address"]
     for about in RefusalClass:
         found = all_of(refused, 1, about=about)
@@ -77,6 +79,15 @@ def test_sums_count_codes_domains_and_who_was_suppressed_for_it(refused: Engine)
     assert sums.by_code == {"5.1.1": 2, "5.7.26": 1, "": 1, "5.2.2": 1, "5.1.10": 1}
     assert (sums.total, sums.by_domain, sums.suppressed) == (6, {"other": 6}, 1)
     assert (later.total, later.suppressed) == (3, 0)
+    assert not sums.is_partial
+
+
+def test_sums_by_code_are_of_the_newest_refusals_alone(refused: Engine, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_COUNTED", 3)
+    with read_only(refused) as connection:
+        sums = refusal_sums(connection, MORNING)
+        since = refusal_sums(connection, MORNING + timedelta(minutes=1))
+    assert (sums.by_code, sums.is_partial) == (since.by_code, True)
 
 
 def test_the_newest_refusals_are_read_by_their_index(refused: Engine) -> None:

@@ -117,7 +117,8 @@ def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: dat
 
 
 def _sum_lines(sums: "RefusalSums", since: datetime) -> Iterator[str]:
-    yield f"Refused since {since:%Y-%m-%d %H:%M} UTC: {sums.total}; addresses suppressed for it: {sums.suppressed}"
+    total = f"{sums.total} or more" if sums.is_partial else f"{sums.total}"
+    yield f"Refused since {since:%Y-%m-%d %H:%M} UTC: {total}; addresses suppressed for it: {sums.suppressed}"
     if sums.by_code:
         yield "By code:   " + ", ".join(f"{count} {code or 'without a code'}" for code, count in sums.by_code.items())
     if sums.by_domain:
