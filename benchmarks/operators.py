@@ -25,11 +25,12 @@ from benchmarks.console_pages import console, paths
 from benchmarks.installation import Installation, own_folder, progress, settings
 from benchmarks.proc import cpu_seconds, parent
 from benchmarks.servers import running_postgres
-from digest.database.engine import connect, transaction
+from digest.database.engine import connect, read_only, transaction
 from digest.ledger.queueing import store_schedule
 from digest.ledger.totals import store_totals
 from digest.monitoring.status import read_status
 from digest.run import processes
+from digest.subscribers.growth import count_days, store_days
 
 _LIMIT_SECONDS, _PAGE_SECONDS = 2.0, 0.3
 _READINGS, _COMMANDS = 7, 3
@@ -85,6 +86,16 @@ def _count(url: str, issue: int, scheduled: bool = False) -> None:
         store_totals(connection, issue)
         if scheduled:
             store_schedule(connection, [issue])
+    engine.dispose()
+
+
+def _count_days(url: str) -> None:
+    """Count the subscribers of each day, as the scheduler does every hour."""
+    engine = connect(url)
+    with read_only(engine) as connection:
+        days = count_days(connection)
+    with transaction(engine) as connection:
+        store_days(connection, days, datetime.now(UTC))
     engine.dispose()
 
 
@@ -170,6 +181,7 @@ def _measure(options: argparse.Namespace) -> Results:
         with psycopg.connect(url, autocommit=True) as connection:
             server_process, began = parent(connection.info.backend_pid), time.monotonic()
             issue = _fill(url, connection, options.subscribers, options.issues)
+            _count_days(url)
             size = execute(connection, "SELECT pg_database_size(current_database())") / 1e9
             progress(f"  filled in {time.monotonic() - began:.0f} s, {size:.1f} GB")
             results: Results = {"deliveries": options.subscribers * options.issues, "gigabytes": round(size, 1)}
