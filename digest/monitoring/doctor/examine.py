@@ -12,6 +12,7 @@ from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.relay import relay_findings, relay_settings
 from digest.monitoring.doctor.sending import sending
 from digest.monitoring.doctor.services import broker, clocks, database, programs
+from digest.monitoring.doctor.upkeep import backups, mailboxes, replay_log
 from digest.settings import Settings, settings_file, unknown_variables
 from digest.text import domain_of
 
@@ -23,7 +24,7 @@ def examine(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
     redis_url, now = settings.redis_url.get_secret_value(), clock.now()
     topics = [
         _Topic("settings", partial(_settings, settings)),
-        _Topic("files", partial(files, settings)),
+        _Topic("files", lambda: [*files(settings), *replay_log(settings)]),
         _Topic("database", partial(_database, settings)),
         _Topic("redis", lambda: [broker(redis_url)]),
         _Topic("mail server", partial(relay_settings, settings)),
@@ -32,6 +33,7 @@ def examine(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
             for relay in settings.relays
         ),
         _Topic("DNS", partial(dns_findings, settings)),
+        _Topic("bounce mailbox", partial(mailboxes, settings)),
         _Topic("clock", partial(clocks, settings)),
     ]
     until = time.monotonic() + seconds
@@ -72,6 +74,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield database(engine, settings)
         yield from sending(engine, settings, clock.now())
         yield from programs(engine, settings, clock.now())
+        yield from backups(engine, clock.now())
     finally:
         engine.dispose()
 

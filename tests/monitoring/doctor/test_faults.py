@@ -12,6 +12,7 @@ from sqlalchemy import make_url, text, update
 
 from digest.database.engine import transaction
 from digest.database.tables import heartbeats
+from digest.monitoring.backup.records import begin_backup
 from digest.monitoring.doctor.domain import dns_findings
 from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.relay import relay_settings
@@ -99,6 +100,21 @@ def full_disk(here: Installation) -> None:
 def no_folder(here: Installation) -> None:
     (here.folder / "file").touch()
     here.set(data_dir=here.folder / "file")
+
+
+def no_maildir(here: Installation) -> None:
+    (here.folder / "bounces" / "new").mkdir(parents=True)
+    here.set(bounce_maildir=here.folder / "bounces")
+
+
+def no_replay_folder(here: Installation) -> None:
+    (here.folder / "file").touch()
+    here.set(replay_dir=here.folder / "file" / "replay")
+
+
+def old_backup(here: Installation) -> None:
+    with transaction(here.engine) as connection:
+        begin_backup(connection, datetime.now(UTC) - timedelta(days=3), ["key"], "here", datetime.now(UTC))
 
 
 def open_key(here: Installation) -> None:
@@ -197,6 +213,15 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {
         setting(sending_addresses=""), "SPF", "addresses from which receivers get email", "Set DIGEST_SENDING_ADD",
     ),
     "a skewed clock": (skewed, "clock", "seconds behind that of http://127.0.0.1", "timedatectl set-ntp true"),
+    "a Maildir for bounces without its folders": (
+        no_maildir, "bounce Maildir", "bounces/cur cannot be used", "Check DIGEST_BOUNCE_MAILDIR",
+    ),
+    "a bounce mailbox that cannot be read": (
+        closed_port("bounce_imap_url", "imap://me:secret@127.0.0.1:{port}/INBOX"),
+        "bounce mailbox", "cannot be read", "Check DIGEST_BOUNCE_IMAP_URL",
+    ),
+    "a replay log that cannot be written": (no_replay_folder, "replay log", "cannot be written", "DIGEST_REPLAY_DIR"),
+    "an old backup": (old_backup, "backup", "3 days ago", "Run digest backup every day"),
     "a data folder that cannot be used": (no_folder, "workers' journal", "cannot be written", "DIGEST_DATA_DIR"),
 }  # fmt: skip
 

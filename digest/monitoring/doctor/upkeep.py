@@ -1,0 +1,67 @@
+"""Checks what nobody notices until it is needed: bounce mailboxes, the replay log and backups."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from digest.bounces.intake.everywhere import BounceSources, waiting
+from digest.database.engine import read_only
+from digest.monitoring.backup.records import last_backup
+from digest.monitoring.doctor.finding import Finding
+from digest.settings import Settings
+
+_OLD = timedelta(days=2)
+
+
+def mailboxes(settings: Settings) -> Iterator[Finding]:
+    """Read each mailbox of delivery reports, and leave its messages unread."""
+    sources = settings.bounce_sources
+    if sources.maildir:
+        advice = "Check DIGEST_BOUNCE_MAILDIR: it needs the folders new and cur, which the user of Digest may change."
+        folders = [sources.maildir / name for name in ("new", "cur")]
+        if closed := [folder for folder in folders if not os.access(folder, os.R_OK | os.W_OK | os.X_OK)]:
+            yield Finding("bounce Maildir", False, f"{closed[0]} cannot be used", advice)
+        else:
+            yield _waiting("bounce Maildir", BounceSources(sources.maildir), advice)
+    if sources.mailbox:
+        yield _waiting("bounce mailbox", BounceSources(mailbox=sources.mailbox), "Check DIGEST_BOUNCE_IMAP_URL.")
+
+
+def _waiting(what: str, sources: BounceSources, advice: str) -> Finding:
+    try:
+        number = waiting(sources)
+    except OSError as problem:
+        return Finding(what, False, f"cannot be read: {problem}", advice)
+    return Finding(what, True, f"{number} {'message waits' if number == 1 else 'messages wait'}")
+
+
+def replay_log(settings: Settings) -> Iterator[Finding]:
+    """Check that changes since a backup can be logged, unless the whole data folder is unusable."""
+    folder = settings.replay_folder
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        yield Finding("replay log", True, str(folder))
+    elif nearest != settings.data_dir.absolute():
+        advice = "Check DIGEST_REPLAY_DIR; without this log, all email would wait for digest settle after a restore."
+        yield Finding("replay log", False, f"{folder} cannot be written", advice)
+
+
+def backups(engine: Engine, now: datetime) -> Iterator[Finding]:
+    """Check the age of the last backup; without a database, another check reports that."""
+    try:
+        with read_only(engine) as connection:
+            last = last_backup(connection)
+    except SQLAlchemyError:
+        return
+    if last is None:
+        yield Finding("backup", True, "digest backup has not made one yet")
+        return
+    age = now - last.at
+    state = f"the last was made at {last.at:%Y-%m-%d %H:%M} UTC"
+    if age <= _OLD:
+        yield Finding("backup", True, state)
+    else:
+        yield Finding("backup", False, f"{state}, {age.days} days ago", "Run digest backup every day (docs/backup.md).")
