@@ -68,9 +68,7 @@ def muted_by(preferences: Preferences) -> list[Interest]:
 class Catalogue:
     """The papers of a pool by what subscribers may follow; papers are numbered from 0."""
 
-    def __init__(
-        self, papers: Sequence[Paper], texts: Sequence[str] | None = None, most_kept: int = 20_000
-    ) -> None:
+    def __init__(self, papers: Sequence[Paper], texts: Sequence[str] | None = None, most_kept: int = 20_000) -> None:
         """`texts`: of papers without their abstracts, as folded_text() made them before. `most_kept`: matches."""
         self._papers = papers
         self._given_texts = texts

@@ -42,7 +42,7 @@ _WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class RecentCount:
     """The papers and emails of the last `days` days with only what someone follows; 0 days without any papers yet."""
 
     papers: int
@@ -59,7 +59,7 @@ class RecentPapers:
         self._lock = threading.Lock()
         self._read: _RecentDays | None = None
 
-    def forecast(self, subscriber_id: int, preferences: Preferences, now: datetime) -> Forecast:
+    def forecast(self, subscriber_id: int, preferences: Preferences, now: datetime) -> RecentCount:
         """Count as if an issue had been cut at this time of each day, and nothing had been received before."""
         with self._lock, read_only(self._engine) as connection:
             if self._read is None or not timedelta(0) <= now - self._read.now < _READ_AGAIN:
@@ -95,7 +95,7 @@ class _RecentDays:
             return 0
         return affinities.of(connection, {0: profile}, UNIT, CLEARLY_CLOSE * UNIT)[0].close
 
-    def forecast(self, preferences: Preferences, close: PaperSet, pool_days: int) -> Forecast:
+    def forecast(self, preferences: Preferences, close: PaperSet, pool_days: int) -> RecentCount:
         """`close`: papers that match without being followed."""
         followed = self._catalogue.matches_any(interests_of(preferences)) | close
         wanted = followed & ~self._catalogue.matches_any(muted_by(preferences))
@@ -107,7 +107,7 @@ class _RecentDays:
                 sent = set_of(islice(numbers_in(fresh), preferences.papers))
                 wanted &= ~sent
                 papers, emails = papers + sent.bit_count(), emails + 1
-        return Forecast(papers, emails, -((self._seen[0] - self.now) // _DAY) if self._seen else 0)
+        return RecentCount(papers, emails, -((self._seen[0] - self.now) // _DAY) if self._seen else 0)
 
     def _between(self, start: datetime, end: datetime) -> PaperSet:
         """The papers first seen after `start` and up to `end`."""

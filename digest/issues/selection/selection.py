@@ -124,17 +124,17 @@ class Pool:
     ) -> Selection | SkipReason:
         """At most `preferences.papers` papers, best first, without those received, muted or rated.
 
-        Those that editors pinned come first. Who wants only what they follow gets nothing else, pinned or not. Without interests and feedback the others are the day's best in the order
+        Those that editors pinned come first. Without interests and feedback the others are the day's best in the order
         of the issue. Papers listed before `not_before` do not count, unless they are pinned. `since`: the first day
-        without an email, as too few papers were worth it.
+        without an email, as too few papers were worth it. With the balance "only", no other paper is in it, pinned or
+        not.
         """
         if not self.paper_ids:
             return SkipReason.EMPTY_ISSUE
         left_out = self._set_of(received)
-        unwanted = left_out | self._set_of(profile.rated) | self._muted(preferences)
         is_only_own = preferences.balance is Balance.ONLY
-        if is_only_own:
-            unwanted |= self._all & ~self._own(preferences, profile)
+        unwanted = left_out | self._set_of(profile.rated) | self._muted(preferences)
+        unwanted |= self._all & ~self._own(preferences, profile) if is_only_own else 0
         pinned = set_of(islice(numbers_in(self._pinned & ~unwanted), preferences.papers))
         fresh = self._all & ~(unwanted | self.listed_before(not_before) | self._pinned)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
@@ -146,15 +146,14 @@ class Pool:
         else:
             picks = tuple([self._picks[index] for index in islice(numbers_in(pinned | best), preferences.papers)])
             is_urgent = _never
-        if is_only_own:
-            wanted = Selection(picks, left_out.bit_count(), preferences.language, only=True)
-            return wanted if picks else SkipReason.NOTHING_FOLLOWED
-        if not picks and not fresh:
-            return SkipReason.NOTHING_NEW
-        may_wait = self.issue.kind == IssueKind.DAILY and not is_full
+        if not picks and (is_only_own or not fresh):
+            return SkipReason.NOTHING_FOLLOWED if is_only_own else SkipReason.NOTHING_NEW
+        may_wait = self.issue.kind == IssueKind.DAILY and not (is_full or is_only_own)
         if may_wait and not pinned and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
             return SkipReason.TOO_FEW
-        return Selection(picks, left_out.bit_count(), preferences.language) if picks else SkipReason.NOTHING_NEW
+        if not picks:
+            return SkipReason.NOTHING_NEW
+        return Selection(picks, left_out.bit_count(), preferences.language, only=is_only_own)
 
     def _least(self, affinity: float) -> float:
         return math.ceil(affinity * self.points[AFFINITY]) or math.inf

@@ -1,5 +1,6 @@
-"""Parts of messages beyond the fragments of an issue: cards of papers outside its best, and notices of days without an
-email and of a list that has only what its subscriber follows. Each is rendered when the first message needs it, and stored, so that a retry is the same message.
+"""Parts of messages beyond the fragments of an issue: cards of papers outside its best, and notices, of days without an
+email and of a list that has only what its subscriber follows. Each is rendered when the first message needs it, and
+stored, so that a retry is the same message.
 """
 
 import json
