@@ -7,9 +7,10 @@ import pytest
 from digest.database.engine import transaction
 from digest.issues.profiles import refresh_profiles, renew_space
 from digest.issues.selection.recent import RecentCount, RecentPapers
+from digest.papers.store import keep_papers
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback, keep
 from digest.subscribers.subscriber import WORKDAYS, Balance, Frequency, Preferences
-from tests.support.scenario import MORNING, add_papers, add_subscriber
+from tests.support.scenario import MORNING, ON_SQLITE, add_papers, add_subscriber, paper
 
 A_DAY = timedelta(days=1)
 NOBODY = 0
@@ -57,11 +58,13 @@ def test_nothing_is_said_before_there_are_papers(engine):
     assert RecentPapers(engine, 5).forecast(NOBODY, Preferences(topics=("graphs",)), MORNING).days == 0
 
 
+@ON_SQLITE
 def test_papers_clearly_like_the_liked_ones_count(engine):
     add_papers(engine, range(8), MORNING - A_DAY, title="Speech", abstract="speech audio voices accents speakers")
-    for number in range(100, 700):
-        text = " ".join(f"word{number * step % 211}" for step in range(1, 12))
-        add_papers(engine, range(number, number + 1), MORNING - A_DAY, title="Other", abstract=text)
+    words = {number: " ".join(f"word{number * step % 211}" for step in range(1, 12)) for number in range(100, 500)}
+    others = [paper(number, title="Other", abstract=text) for number, text in words.items()]
+    with transaction(engine) as connection:
+        keep_papers(connection, "arxiv", MORNING - A_DAY, others)
     ada = add_subscriber(engine, "ada@example.com")
     with transaction(engine) as connection:
         for number in range(4):
