@@ -1,4 +1,4 @@
-"""How many papers someone would have had lately, if they got only what they follow.
+"""Counts the papers that someone would have had lately, if they got only what they follow.
 
 Each process reads the papers of the last days once an hour. It keeps their words in memory, so that a count for a form
 that is being filled in takes milliseconds.

@@ -1,4 +1,4 @@
-"""How many papers "only what I follow" would have brought lately, for the form of preferences as it is filled in."""
+"""Counts the papers that "only what I follow" would have brought lately, while the form of preferences is filled in."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What only what they follow would have brought lately, for a form that is being filled in."""
+"""A form that is being filled in counts the papers that only what they follow would have brought lately."""
 
 from datetime import timedelta
 
