@@ -146,8 +146,8 @@ _MATCHES: dict[InterestKind, Callable[[Catalogue, str], Iterable[int]]] = {
 def _at_a_word(wanted: str) -> Callable[[str], object]:
     end = r"s?(?!\w)" if len(wanted) <= _WHOLE_WORD else ""
     literal = re.escape(wanted)
-    # A sign has no word boundary next to it, as at the end of "C++". The sign before it is checked last, since a pattern
-    # that begins with its literal is found several times faster.
+    # A sign has no word boundary next to it, as at the end of "C++". The sign before is checked last: a pattern that
+    # begins with its literal is found several times faster.
     begin = rf"(?<!\w{literal})" if wanted[:1].isalnum() else ""
     return re.compile(literal + begin + (end if wanted[-1:].isalnum() else "")).search
 

@@ -149,7 +149,6 @@ def _show(
             days_without(connection, subscriber.key, since, reason)
             for reason in (SkipReason.TOO_FEW, SkipReason.NOTHING_FOLLOWED)
         ]
-        is_silent = not subscriber.preferences.may_match and not has_liked(connection, subscriber.id)
     return link.show(
         "preferences",
         400 if errors else 200,
@@ -165,7 +164,6 @@ def _show(
         notice=notice,
         withheld=withheld,
         unmatched=unmatched,
-        is_silent=is_silent,
         forecast=forecast_text(link, subscriber.preferences, now),
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from digest.subscribers import subscriptions
 from digest.subscribers.admission import FORECASTS_A_MINUTE
-from digest.subscribers.paper_feedback import FeedbackKind, forget_all, give
+from digest.subscribers.paper_feedback import FeedbackKind, give
 from digest.subscribers.subscriber import Balance, Preferences
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
@@ -69,7 +69,10 @@ def test_who_follows_nothing_is_told_instead_of_getting_nothing_for_ever(filled:
     assert "Saved." in filled.browser.post(link, data={"balance": "only"}).text
     silent = "So you won’t get any issues."
     assert silent not in filled.browser.get(link).text
-    forget_all(filled.engine, subscriber.id, START)
+    feedback = f"/feedback/{filled.token(Purpose.FEEDBACK, subscriber)}"
+    assert silent not in filled.browser.get(f"{feedback}/more/2603.00001").text
+    assert silent in filled.browser.post(f"{feedback}/more/2603.00001", data={"undo": "yes"}).text
+    assert silent in filled.browser.get(feedback).text
     assert silent in filled.browser.get(link).text
     follows = Preferences(topics=("graphs",), balance=Balance.ONLY)
     subscriptions.change_preferences(filled.engine, subscriber.id, follows, START)
