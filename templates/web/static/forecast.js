@@ -6,7 +6,7 @@ const form = line?.closest("form");
 let waiting, asked = 0;
 const count = async () => {
   const mine = ++asked;
-  const answer = await fetch(line.dataset.forecast, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  const answer = await fetch(`${location.pathname}/forecast${location.search}`, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   if (!answer.ok) return;
   const { text } = await answer.json();
   if (mine === asked && text && text !== line.textContent) line.textContent = text;
