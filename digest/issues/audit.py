@@ -227,6 +227,8 @@ def skipped_because(reason: str) -> str:
     """Say why a delivery was skipped; the sums name only the reason."""
     if reason == SkipReason.TOO_FEW:
         return "too few papers were worth an email to this subscriber; they wait for the next one"
+    if reason == SkipReason.NOTHING_FOLLOWED:
+        return "no new paper matched what this subscriber follows or liked, and they get nothing else"
     return reason
 
 

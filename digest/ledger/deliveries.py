@@ -214,7 +214,7 @@ def _other_deliveries(dialect: str) -> Select[tuple[str, str, str, Any]]:
     return select(*columns).where(
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
         deliveries.c.occasion >= bindparam("since"),
-        or_(with_papers, _is_withheld()),
+        or_(with_papers, _is_skipped(SkipReason.TOO_FEW)),
         deliveries.c.kind.in_(WITH_PAPERS),
         ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
@@ -235,17 +235,17 @@ def last_issue_mails(connection: Connection, recipients: Collection[str], before
     return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
 
 
-def _is_withheld() -> ColumnElement[bool]:
-    return and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == SkipReason.TOO_FEW)
+def _is_skipped(reason: SkipReason) -> ColumnElement[bool]:
+    return and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == reason)
 
 
-def withheld_days(connection: Connection, recipient: str, since: date) -> list[date]:
-    """The occasions from `since` on that brought no email because too few papers were worth one, oldest first."""
+def days_without(connection: Connection, recipient: str, since: date, reason: SkipReason) -> list[date]:
+    """The occasions from `since` on that brought no email for this reason, oldest first."""
     query = select(deliveries.c.occasion).where(
         deliveries.c.recipient == recipient,
         deliveries.c.kind.in_(WITH_PAPERS),
         deliveries.c.occasion >= since.isoformat(),
-        _is_withheld(),
+        _is_skipped(reason),
     )
     return [date.fromisoformat(day) for day in connection.scalars(query.order_by(deliveries.c.occasion))]
 

@@ -115,6 +115,7 @@ class SkipReason(StrEnum):
 
     NOTHING_NEW = "nothing new"  # the subscriber already received or muted everything in the issue
     EMPTY_ISSUE = "empty issue"
+    NOTHING_FOLLOWED = "nothing new that they follow"  # for a subscriber who wants nothing else
     TOO_FEW = "too few papers"  # worth an email; they wait for the next one
     UNSUBSCRIBED = "unsubscribed"
     PAUSED = "paused by the subscriber"

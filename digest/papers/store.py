@@ -1,6 +1,6 @@
 """SQL for papers and for their votes over time."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -68,6 +68,14 @@ def pool(connection: Connection, since: datetime, until: datetime) -> list[Obser
     """
     surfaced = papers.c.first_seen_at.between(since, until) | papers.c.listed_at.between(since, until)
     return _observed(connection, surfaced & _present(until), votes.c.observed_at <= until)
+
+
+def papers_since(connection: Connection, since: datetime) -> Iterator[tuple[datetime, Paper]]:
+    """The papers first seen after an instant, oldest first, with when that was; without those withdrawn."""
+    seen = papers.c.first_seen_at
+    query = select(papers).where(seen > since, papers.c.withdrawn_at.is_(None)).order_by(seen, papers.c.id)
+    for row in connection.execute(query, execution_options={"yield_per": 500}):
+        yield row.first_seen_at, paper_from(row)
 
 
 def observed_among(connection: Connection, ids: Collection[str], until: datetime) -> list[Observed]:

@@ -92,4 +92,4 @@ def matches_topic(paper: Paper, topic: Topic) -> bool:
     if set(map(parse_category, paper.categories)) & set(topic.categories):
         return True
     text = f"{paper.title} {paper.summary} {' '.join(paper.keywords)}".casefold()
-    return any(re.search(rf"\b{re.escape(word)}\b", text) for word in topic.words)
+    return any(word in text and re.search(rf"\b{re.escape(word)}\b", text) for word in topic.words)

@@ -28,11 +28,13 @@ from digest.subscribers.addresses import is_provider, registrable
 log = structlog.get_logger()
 
 HOUR = 3600.0
+_MINUTE = 60.0
 EVENTS = "sign-ups"  # the subject of the events that tell the operator
 REFUSED = "refused requests"
 WITHOUT_FORM_TIME = 2  # what a request counts that does not come from one of our forms
 API_REQUESTS_AN_HOUR = 5_000  # of a token
 LINKS_AN_HOUR = 3  # mailed to an operator
+FORECASTS_A_MINUTE = 120  # of a subscriber, by each process
 _ROUNDING = 0.001  # seconds
 _MOST_REMEMBERED = 10_000
 
@@ -120,6 +122,7 @@ class Admission:
         self._secret = secret
         self._refused: dict[tuple[str, str, int], float] = {}  # until when, by the monotonic clock
         self._told: dict[LimitScope, float] = {}
+        self._forecasts: dict[int, float] = {}  # by subscriber, when they may ask for as many again
         self._lock = threading.Lock()
 
     def check(self, request: EmailRequest) -> None:
@@ -209,6 +212,17 @@ class Admission:
         statement = insert_or_change(connection, buckets, ["key"], change).values(rows)
         full = connection.execute(statement.returning(buckets.c.key, buckets.c.full_at))
         return {by_key[key][0]: full_at - instant for key, full_at in full}
+
+    def take_forecast(self, subscriber_id: int) -> None:
+        """Take from what a subscriber may ask of this process, without the database. Raises TooMany."""
+        now = time.monotonic()
+        with self._lock:
+            if len(self._forecasts) >= _MOST_REMEMBERED:
+                self._forecasts = {which: full for which, full in self._forecasts.items() if full > now}
+            full_at = max(self._forecasts.get(subscriber_id, now), now) + _MINUTE / FORECASTS_A_MINUTE
+            if full_at - now > _MINUTE + _ROUNDING:
+                raise TooMany(LimitScope.CLIENT, full_at - now - _MINUTE)
+            self._forecasts[subscriber_id] = full_at
 
     def tell_operator(self, problem: TooMany, now: datetime) -> None:
         """Log the refusal and store an event, at most once an hour for each kind of limit."""

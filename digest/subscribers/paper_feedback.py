@@ -115,6 +115,12 @@ def feedback_by(connection: Connection, subscriber_id: int) -> tuple[PaperFeedba
     return all_feedback(connection, [subscriber_id]).get(subscriber_id, ())
 
 
+def has_liked(connection: Connection, subscriber_id: int) -> bool:
+    """Return whether a subscriber wants more of some paper."""
+    liked = (opinions.c.subscriber_id == subscriber_id) & (opinions.c.said == FeedbackKind.MORE)
+    return connection.scalar(select(opinions.c.paper_id).where(liked).limit(1)) is not None
+
+
 def rated_among(
     connection: Connection, subscriber_ids: Collection[int], paper_ids: Collection[str]
 ) -> dict[int, set[str]]:

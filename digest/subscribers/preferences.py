@@ -17,6 +17,10 @@ from digest.text import ascii_forms, listed, listed_words, parse_date
 MAX_INTERESTS = 20  # of one kind: keywords, categories, authors, …
 PAUSES = ("0", "7", "14", "30")  # days from today; anything else means "until" the date of another field
 MAX_PAUSE = timedelta(days=366)
+NOTHING_TO_FOLLOW = _(
+    "You don’t follow anything yet and haven’t liked any paper, so no email would ever come. Choose a topic, keyword,"
+    " author, lab or category, or another mix."
+)
 DEFAULTS = Preferences()
 FIELDS = (
     "topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words", "surprise", "balance",
@@ -57,10 +61,15 @@ def value(form: Form, name: str) -> str:
 
 
 def parse_preferences(
-    form: Form, now: datetime, current: Preferences = DEFAULTS, languages: Collection[str] = (SOURCE,)
+    form: Form,
+    now: datetime,
+    current: Preferences = DEFAULTS,
+    languages: Collection[str] = (SOURCE,),
+    has_liked: bool = False,
 ) -> Preferences | Errors:
     """Return the preferences after the form was posted, or messages by field. `languages` are those on offer.
 
+    Only what they follow is for someone who follows something, or has liked papers (`has_liked`).
     An absent field keeps its current value, except for `topics`: browsers omit check boxes when none is ticked.
     """
     posted = _PostedForm(form, current, now, languages)
@@ -73,7 +82,10 @@ def parse_preferences(
                 values[name] = parse(posted)
         except _Invalid as problem:
             errors[field] = problem.words
-    return errors or replace(current, **values)
+    changed = replace(current, **values)
+    if not (errors or has_liked or changed.may_match):
+        errors["balance"] = NOTHING_TO_FOLLOW
+    return errors or changed
 
 
 def holds_preferences(form: Form) -> bool:
@@ -178,7 +190,7 @@ def _yes(posted: _PostedForm, field: str) -> bool:
 
 def _balance(posted: _PostedForm) -> Balance:
     if posted.text("balance") not in list(Balance):
-        raise _Invalid(_("Choose the day’s best papers, both, or mostly your own."))
+        raise _Invalid(_("Choose the day’s best papers, both, mostly your own, or only what you follow."))
     return Balance(posted.text("balance"))
 
 

@@ -39,6 +39,7 @@ class Balance(StrEnum):
     BEST = "best"
     BOTH = "both"
     MINE = "mine"  # mostly
+    ONLY = "only"  # their own; on a day without any there is no email
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,15 @@ class Preferences:
     hour: int = 7  # local, 0 to 23
     paused_until: date | None = None  # local date of the first issue after the pause
     language: str = ""  # BCP 47 tag, e.g. "zh-CN"; "" is the operator's
+
+    @property
+    def follows_something(self) -> bool:
+        return bool(self.topics or self.keywords or self.categories or self.authors or self.labs)
+
+    @property
+    def may_match(self) -> bool:
+        """False if no paper ever would, unless the subscriber likes some: they follow nothing and want nothing else."""
+        return self.balance is not Balance.ONLY or self.follows_something
 
 
 @dataclass(frozen=True, slots=True)

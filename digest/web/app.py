@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from digest import clock
+from digest.issues.selection.recent import RecentPapers
 from digest.language import Languages, Message, _
 from digest.resources import resource
 from digest.settings import Settings
@@ -29,7 +30,7 @@ from digest.web.monitoring import health, metrics
 from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
-from digest.web.personal import feedback, preferences, signup, suggestions
+from digest.web.personal import feedback, forecast, preferences, signup, suggestions
 from digest.web.personal.one_click import OneClick
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.server import ForwardedHeaders
@@ -57,7 +58,8 @@ def create_app(
     assets = Assets(urlsplit(settings.public_url).path)
     pages = Pages(settings, assets, languages or Languages(resource("locale")))
     admission = Admission(engine, _requests_an_hour(settings), settings.secret_keys[-1])
-    app.state.site = Site(engine, settings, pages, hint, admission, cache(partial(mail_context, settings, signs=False)))
+    mail, recent = cache(partial(mail_context, settings, signs=False)), RecentPapers(engine, settings.pool_days)
+    app.state.site = Site(engine, settings, pages, hint, admission, mail, recent)
     app.mount("/static", assets)
     app.state.is_migrated = False
     app.state.threads = ()  # of the process, if it serves the pages of an installation
@@ -66,7 +68,8 @@ def create_app(
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions):
+    public = (signup, archive, feeds, search, discovery, choosing, privacy)
+    for room in (*public, forecast, preferences, feedback, suggestions):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:

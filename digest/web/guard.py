@@ -31,6 +31,7 @@ PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
 # Pages for operators. Browsers that send no Sec-Fetch-Site cannot post there, because of its Referrer-Policy.
 CONSOLE = re.compile(r"/console(/.*)?", re.DOTALL)
 IS_API = re.compile(r"/api(/|$)")  # for programs: personal data, errors as JSON
+_ASKING = re.compile(r"/preferences/.+", re.DOTALL)  # the page whose script asks us for a number
 _SIGN_IN = re.compile("^(/console/sign-in/).+", re.DOTALL)
 
 Refuse = Callable[[Request, int], Response]
@@ -99,7 +100,7 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
     console = bool(CONSOLE.fullmatch(path))
     personal = console or bool(PERSONAL.match(path)) or bool(IS_API.match(path))
     frames = "frame-src 'self'; " if console or path.startswith("/inbox") else ""
-    more = f"connect-src 'self'; {frames}" if console else frames
+    more = f"connect-src 'self'; {frames}" if console or _ASKING.fullmatch(path) else frames
     headers.setdefault("Content-Security-Policy", _POLICY.format(more=more))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     # Not no-referrer: with it, browsers that know no Sec-Fetch-Site post "Origin: null", which looks foreign.

@@ -19,6 +19,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from digest.database.engine import read_only
 from digest.database.migrate import why_not_current
+from digest.issues.selection.recent import RecentPapers
 from digest.language import _
 from digest.mail.compose.context import MailContext
 from digest.papers.sources import suggestions
@@ -70,6 +71,7 @@ class Site:
     hint: Callable[[], object]
     admission: Admission
     mail: Callable[[], MailContext]  # to preview messages; without the keys that sign them
+    recent: RecentPapers
 
     @property
     def keys(self) -> tuple[bytes, ...]:

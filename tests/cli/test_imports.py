@@ -14,10 +14,10 @@ from digest.database.tables import consents, deliveries, subscribers, suppressio
 from digest.ledger.kinds import Kind
 from digest.ledger.queueing import count_mails
 from digest.settings import settings
-from digest.subscribers.subscriber import recipient_key
+from digest.subscribers.subscriber import Balance, recipient_key
 from digest.subscribers.subscriptions import purge_pending
 from tests.cli.conftest import KEY
-from tests.support.scenario import MORNING, ON_SQLITE
+from tests.support.scenario import MORNING, ON_SQLITE, add_subscriber
 
 CONSENT = ("--consented", "old list, 2026-03")
 
@@ -253,6 +253,17 @@ def empty(engine):
     with transaction(engine) as connection:
         for table in (consents, deliveries, suppressions, subscribers):
             connection.execute(delete(table))
+
+
+@ON_SQLITE
+def test_an_export_of_who_wants_only_what_is_like_their_papers_comes_back(run, imported, engine):
+    add_subscriber(engine, "ada@example.com", balance=Balance.ONLY)
+    before = run("subscribers", "export").stdout
+    empty(engine)
+    imported(before)
+    assert by_address(run("subscribers", "export").stdout)["ada@example.com"]["balance"] == "only"
+    done, _stored = imported("email,balance\nben@example.com,only\n", *CONSENT)
+    assert "balance: You don’t follow anything yet" in done.stderr
 
 
 def test_our_own_export_comes_back_as_it_was_on_an_empty_database(run, imported, engine):

@@ -131,6 +131,7 @@ def test_a_profile_chooses_the_papers(once, smtp_server, tmp_path):
         ('topics = ["visions"]', "topics: use any of agents,"),
         ("papers = 99", "papers: Enter a number from 1 to 25."),
         ('balance = "fair"', "balance: Choose the day’s best"),
+        ('balance = "only"', "balance: You don’t follow anything yet"),
         ("surprise = 1", "surprise: write true or false"),
         ("keywords = [1]", "keywords: write a list of texts"),
         ("keywords", "not TOML"),
@@ -141,6 +142,17 @@ def test_a_mistake_in_the_profile_is_one_line_and_sends_nothing(once, smtp_serve
     done = once("--profile", tmp_path / "profile.toml")
     assert (done.returncode, done.stderr.count("\n"), smtp_server.commands) == (2, 1, [])
     assert expected in done.stderr
+
+
+def test_a_profile_may_want_only_what_it_follows(once, smtp_server, tmp_path):
+    profile = tmp_path / "profile.toml"
+    profile.write_text('keywords = ["robots"]\nbalance = "only"\n')
+    assert once("--profile", profile).returncode == 0
+    (message,) = smtp_server.taken
+    assert set(re.findall(r"A study of ([\w ]+), part", ParsedMessage(message.content).text)) == {"robots that grasp"}
+    profile.write_text('keywords = ["volcanoes"]\nbalance = "only"\n')
+    done = once("--profile", profile, at=MORNING + timedelta(days=1))
+    assert (done.returncode, len(smtp_server.taken)) == (0, 1), done.stderr
 
 
 def test_a_topic_may_be_given_by_its_name(once, tmp_path):

@@ -38,7 +38,7 @@ subscribers = table(
     Column("changed_at", Instant, nullable=False),
     CheckConstraint("status IN ('pending', 'confirmed', 'unsubscribed')", name="status"),
     CheckConstraint("frequency IN ('daily', 'weekly')", name="frequency"),
-    CheckConstraint("balance IN ('best', 'both', 'mine')", name="balance"),
+    CheckConstraint("balance IN ('best', 'both', 'mine', 'only')", name="balance"),
     CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
     CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
     Index("ix_subscribers_status", "status", "id"),  # also lists those with a status in the order of their numbers

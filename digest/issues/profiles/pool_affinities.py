@@ -115,6 +115,11 @@ def _points(weights: _Rows, papers: _Rows, worth: int) -> NDArray[np.signedinteg
     return points
 
 
+def at_least(affinity: Sequence[int], points: float) -> int:
+    """Return the papers with so many points, a bit each."""
+    return int.from_bytes(np.packbits(np.asarray(affinity) >= points, bitorder="little"), "little")
+
+
 def best_matches(
     affinity: Sequence[int], by_points: Sequence[tuple[int, int]], most: int | None
 ) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
 CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
+CLEARLY_CLOSE = 0.58  # where nothing else is sent: four standard deviations, nearly all of them on the subject
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":

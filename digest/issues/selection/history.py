@@ -20,7 +20,7 @@ from digest.language import Languages
 from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.subscribers.paper_feedback import rated_among
-from digest.subscribers.subscriber import MAX_PAPERS, Preferences
+from digest.subscribers.subscriber import MAX_PAPERS, Balance, Preferences
 
 if TYPE_CHECKING:
     from digest.issues.profiles.pool_affinities import PoolAffinities, PoolAffinity
@@ -70,6 +70,8 @@ def papers_for(cached: CachedIssue, preferences: Preferences, history: Subscribe
     is_first = history.last_message is None and not history.got.papers
     withheld, issue = history.got.withheld_since, cached.issue
     since = withheld if withheld and withheld < issue.date and issue.kind == IssueKind.DAILY else None
+    if preferences.balance is Balance.ONLY:
+        since = None  # since then there may have been days without any paper of theirs, for which nothing waits
     selection = _select(cached, replace(preferences, full_lists=True) if is_first else preferences, history, since)
     return replace(selection, first=is_first, since=since) if isinstance(selection, Selection) else selection
 

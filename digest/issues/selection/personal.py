@@ -110,11 +110,13 @@ class PersonalList:
         """The number of papers of their own, next to the top of the day."""
         if self._preferences.balance is Balance.BEST:
             return 0
+        if self._preferences.balance is Balance.ONLY:
+            return self._count
         return max(self._count - 1 if self._is_mostly_own() else round(_HALF * self._count), 1)
 
     def _is_mostly_own(self) -> bool:
         balance = self._preferences.balance
-        return balance is Balance.MINE or (balance is Balance.BOTH and not self._pool.has_votes)
+        return balance in (Balance.MINE, Balance.ONLY) or (balance is Balance.BOTH and not self._pool.has_votes)
 
     def _top(self) -> int:
         """The number of the day's best that are always in the list."""

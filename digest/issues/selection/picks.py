@@ -50,6 +50,7 @@ class Selection:
     language: str = ""  # the subscriber's when the message was first composed, so that a retry is the same message
     first: bool = False  # the subscriber's first issue ever, which welcomes them
     since: date | None = None  # the first day without an email since their last one, as too few papers were worth it
+    only: bool = False  # the subscriber gets only what they follow or liked, and the message says so
 
 
 @lru_cache(maxsize=1_000)  # subscribers with the same interests, or none, mostly get the same list
@@ -61,6 +62,7 @@ def selection_as_json(selection: Selection) -> str:
     about = {"left_out": selection.left_out, "language": selection.language}
     about |= {"first": True} if selection.first else {}
     about |= {"since": selection.since.isoformat()} if selection.since else {}
+    about |= {"only": True} if selection.only else {}
     picks = ", ".join([_pick_as_json(pick) for pick in selection.picks])
     return f'{{"picks": [{picks}], {json.dumps(about)[1:]}'
 
@@ -75,7 +77,8 @@ def selection_of(stored: Mapping[str, Any]) -> Selection:
     """The selection that selection_as_json() wrote, in this version or an earlier one."""
     picks = tuple(_pick(*pick) for pick in stored["picks"])
     since = date.fromisoformat(stored["since"]) if "since" in stored else None
-    return Selection(picks, stored["left_out"], stored.get("language", ""), stored.get("first", False), since)
+    language, first, only = stored.get("language", ""), stored.get("first", False), stored.get("only", False)
+    return Selection(picks, stored["left_out"], language, first, since, only)
 
 
 def _pick(paper_id: str, why: str, *points: Any) -> Pick:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 
 from digest.issues.issue import Issue
-from digest.issues.profiles.profile import CLOSE
+from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE
 from digest.issues.reasons import why_followed
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import (
@@ -30,7 +30,7 @@ from digest.issues.selection.picks import AFFINITY, NEW, PINNED, TRENDING, UNIT,
 from digest.language import Language, Languages
 from digest.ledger.kinds import IssueKind, SkipReason
 from digest.papers.paper import Paper, RankedPaper
-from digest.subscribers.subscriber import Preferences
+from digest.subscribers.subscriber import Balance, Preferences
 
 RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
 _INTERESTS = frozenset(map(str, InterestKind))
@@ -100,8 +100,9 @@ class Pool:
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
         }
         self._boosts = {kind: _boosts(self.points[kind]) for kind in InterestKind}
-        close = _CLOSE_BEFORE if self.by_score else CLOSE
-        self.least_close = math.ceil(close * self.points[AFFINITY]) or math.inf  # points of affinity that are a match
+        close, clearly = (_CLOSE_BEFORE, _CLOSE_BEFORE) if self.by_score else (CLOSE, CLEARLY_CLOSE)
+        self.least_close = self._least(close)  # points of affinity that are a match
+        self._least_clearly_close = self._least(clearly)
         self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
@@ -125,12 +126,15 @@ class Pool:
 
         Those that editors pinned come first. Without interests and feedback the others are the day's best in the order
         of the issue. Papers listed before `not_before` do not count, unless they are pinned. `since`: the first day
-        without an email, as too few papers were worth it.
+        without an email, as too few papers were worth it. With the balance "only", no other paper is in it, pinned or
+        not.
         """
         if not self.paper_ids:
             return SkipReason.EMPTY_ISSUE
         left_out = self._set_of(received)
+        is_only_own = preferences.balance is Balance.ONLY
         unwanted = left_out | self._set_of(profile.rated) | self._muted(preferences)
+        unwanted |= self._all & ~self._own(preferences, profile) if is_only_own else 0
         pinned = set_of(islice(numbers_in(self._pinned & ~unwanted), preferences.papers))
         fresh = self._all & ~(unwanted | self.listed_before(not_before) | self._pinned)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
@@ -142,12 +146,17 @@ class Pool:
         else:
             picks = tuple([self._picks[index] for index in islice(numbers_in(pinned | best), preferences.papers)])
             is_urgent = _never
-        if not picks and not fresh:
-            return SkipReason.NOTHING_NEW
-        may_wait = self.issue.kind == IssueKind.DAILY and not is_full
+        if not picks and (is_only_own or not fresh):
+            return SkipReason.NOTHING_FOLLOWED if is_only_own else SkipReason.NOTHING_NEW
+        may_wait = self.issue.kind == IssueKind.DAILY and not (is_full or is_only_own)
         if may_wait and not pinned and len(picks) < min(FEWEST, preferences.papers) and not is_urgent():
             return SkipReason.TOO_FEW
-        return Selection(picks, left_out.bit_count(), preferences.language) if picks else SkipReason.NOTHING_NEW
+        if not picks:
+            return SkipReason.NOTHING_NEW
+        return Selection(picks, left_out.bit_count(), preferences.language, only=is_only_own)
+
+    def _least(self, affinity: float) -> float:
+        return math.ceil(affinity * self.points[AFFINITY]) or math.inf
 
     def is_close(self, affinity: int) -> bool:
         return affinity >= self.least_close
@@ -158,6 +167,15 @@ class Pool:
 
     def _set_of(self, paper_ids: Set[str]) -> PaperSet:
         return set_of([self.index[paper_id] for paper_id in paper_ids if paper_id in self.index])
+
+    def _own(self, preferences: Preferences, profile: PoolProfile) -> PaperSet:
+        """The papers that match an interest, and those clearly like the liked ones."""
+        followed = self.catalogue.matches_any(interests_of(preferences))
+        if not profile.affinity:
+            return followed
+        from digest.issues.profiles.pool_affinities import at_least  # which brings numpy
+
+        return followed | at_least(profile.affinity, self._least_clearly_close)
 
     def _muted(self, preferences: Preferences) -> PaperSet:
         return self.catalogue.matches_any(muted_by(preferences))

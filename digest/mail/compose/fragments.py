@@ -132,9 +132,11 @@ def card_fragments(
     return {ranked.paper.id: _card(ranked, card, language) for (ranked, _styled), card in made}, unfit
 
 
-def notice_fragments(issue: Issue, since: date, branding: Branding, renderer: Renderer) -> CardFragments:
-    """The notice, above the papers, that a message also covers the days from `since` on, without an email."""
-    (notice,) = renderer.inlined(issue, [renderer.since(issue, since)], branding)
+def notice_fragments(issue: Issue, since: date | None, branding: Branding, renderer: Renderer) -> CardFragments:
+    """The notice, above the papers, that a message also covers the days from `since` on, without an email; for None
+    the one below them, that their subscriber gets nothing but what they follow.
+    """
+    (notice,) = renderer.inlined(issue, [renderer.since(issue, since) if since else renderer.only()], branding)
     return CardFragments(encoded_pieces(notice.text), encoded_pieces(notice.html), "", "")
 
 

@@ -1,5 +1,6 @@
-"""Parts of messages beyond the fragments of an issue: cards of papers outside its best, and notices of days without an
-email. Each is rendered when the first message needs it, and stored, so that a retry is the same message.
+"""Parts of messages beyond the fragments of an issue: cards of papers outside its best, and notices, of days without an
+email and of a list that has only what its subscriber follows. Each is rendered when the first message needs it, and
+stored, so that a retry is the same message.
 """
 
 import json
@@ -19,6 +20,7 @@ from digest.mail.compose.render import Renderer, frozen_branding
 from digest.mail.message import UnfitMessage
 
 _SINCE = "since:"  # and the first day without an email; no paper's id begins so
+ONLY = "only:"  # the name of the other notice
 _STORED = TypeAdapter(CardFragments)
 
 Cards = Mapping[str, CardFragments]  # by paper id, or by name of a notice
@@ -60,15 +62,20 @@ class FurtherCards:
 
     def _rendered(self, names: Collection[str]) -> Cards:
         issue, branding = self._issue, frozen_branding(self._issue)
-        ids = [name for name in names if not name.startswith(_SINCE)]
-        days = [date.fromisoformat(name.removeprefix(_SINCE)) for name in names if name.startswith(_SINCE)]
+        ids = [name for name in names if not name.startswith((_SINCE, ONLY))]
+        days = {name: _day_in(name) for name in names if name.startswith((_SINCE, ONLY))}
         ranked = {paper.paper.id: paper for paper in issue.others if paper.paper.id in ids}
         rendered, unfit = card_fragments(issue, list(ranked.values()), branding, self._renderer)
         for paper_id in ids:
             if paper_id not in rendered:
                 raise UnfitMessage(f"no card of {paper_id}: {unfit.get(paper_id, 'not in the issue')}")
-        notices = {notice_name(day): notice_fragments(issue, day, branding, self._renderer) for day in days}
+        notices = {name: notice_fragments(issue, day, branding, self._renderer) for name, day in days.items()}
         return rendered | notices
+
+
+def _day_in(name: str) -> date | None:
+    """Return the first day without an email in the name of a notice."""
+    return None if name == ONLY else date.fromisoformat(name.removeprefix(_SINCE))
 
 
 def stored_cards(connection: Connection, issue_id: int, language: str, names: Collection[str]) -> Cards:

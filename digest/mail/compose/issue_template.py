@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from digest.issues.selection import Selection
 from digest.mail.compose.fragments import CardFragments, Fragments, LayoutFragments, layout_name
-from digest.mail.compose.further_cards import FurtherCards, notice_name
+from digest.mail.compose.further_cards import ONLY, FurtherCards, notice_name
 from digest.mail.compose.headers import check_fields, frame, subject_value
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value
 from digest.mail.message import UnfitMessage
@@ -68,7 +68,8 @@ class IssueTemplate:
         html[b"preheader"] = self._preheader(cards)
         text[b"papers"] = html[b"papers"] = b"%d" % count
         text[b"left_out"] = html[b"left_out"] = f"{selection.left_out:,}".encode("ascii")
-        name = layout_name(count, selection.left_out, is_cut=self._pool > count + selection.left_out)
+        is_cut = not selection.only and self._pool > count + selection.left_out
+        name = layout_name(count, selection.left_out, is_cut)
         (text_above, text_below), (html_above, html_below) = self._layouts[name]
         before_text, before_html, end = self._frame
         texts = [before_text, text_above % text]
@@ -87,6 +88,10 @@ class IssueTemplate:
             template = card.with_why if pick.why else card.without_why
             texts.append(template.text % text)
             htmls.append(template.html % html)
+        if selection.only:
+            (notice,) = self._cards_of([ONLY])
+            texts.append(notice.without_why.text % text)
+            htmls.append(notice.without_why.html % html)
         return [*texts, text_below % text, *htmls, html_below % html, end]
 
     def _cards_of(self, names: Sequence[str]) -> list["_Card"]:

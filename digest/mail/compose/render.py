@@ -31,6 +31,10 @@ from digest.text import breakable, cut, one_line, short_title, unbroken, wrapped
 # Follows the preheader, so that email clients do not add the first words of the message to it.
 SPACER = "\u034f\u200c\u00a0" * 40
 MANY = 2  # stands for any number above one
+_ONLY = _(
+    "You get only papers that match what you follow or are clearly like papers you liked. When there are none, we don’t"
+    " email you."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,11 @@ class Renderer:
         """The notice above the papers of the first message after days without one, from `since` on."""
         card = self._card("since", {"notice": withheld_notice(since, issue.date, self.language)})
         return RenderedCard(card.html, card.text + "\n\n")
+
+    def only(self) -> RenderedCard:
+        """The notice below the papers of someone who gets nothing but what they follow."""
+        card = self._card("since", {"notice": self.language.say(_ONLY)})
+        return RenderedCard(card.html, card.text + "\n")
 
     def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
         """Inline the styles that the cards have in a message."""

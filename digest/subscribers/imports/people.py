@@ -114,7 +114,7 @@ class PeopleReader:
         if self._least is not CONFIRMED:
             listed_as = strictest([self._least, listed_as])
         preferences = self._preferences_in(cells)
-        if _KEY.fullmatch(cells.get("key", "")):
+        if _is_exported(cells):
             return _exported(cells, mailbox, listed_as, preferences, how.now)
         confirmed_at = _instant(cells, "confirmed_at", how.now)
         status = listed_as[0]
@@ -128,7 +128,7 @@ class PeopleReader:
         return ListedPerson(mailbox, listed_as, preferences, consent, created_at, changed_at)
 
     def _preferences_in(self, cells: dict[str, str]) -> Preferences:
-        given = tuple(map(cells.get, _PREFERENCES))
+        given = (str(_is_exported(cells)), *map(cells.get, _PREFERENCES))
         stored = self._preferences.get(given)
         if stored is None:
             stored = _preferences(cells, self._how)
@@ -140,6 +140,11 @@ class PeopleReader:
 
 def _address_in(row: Row) -> str:
     return next((cell for column, cell in row if column == "email"), "")
+
+
+def _is_exported(cells: dict[str, str]) -> bool:
+    """True for a row of an export of Digest."""
+    return bool(_KEY.fullmatch(cells.get("key", "")))
 
 
 def _exported(
@@ -210,7 +215,8 @@ def _preferences(cells: dict[str, str], how: Import) -> Preferences:
         form["weekday"] = days[:1]
     elif days:
         form["frequency"] = ["workdays" if days == list("01234") else "daily"]
-    preferences = parse_preferences(form, how.now, how.preferences, how.languages)
+    # An export has no feedback: whether someone who follows nothing liked some paper is not known.
+    preferences = parse_preferences(form, how.now, how.preferences, how.languages, has_liked=_is_exported(cells))
     if isinstance(preferences, dict):
         name, words = next(iter(preferences.items()))
         raise ValueError(f"{name}: {words}")

@@ -43,7 +43,10 @@ class PreferencesResource(BaseModel):
     muted_topics: list[str]
     muted_words: list[str]
     surprise: bool = Field(description="Adds one paper from outside their interests.")
-    balance: Balance
+    balance: Balance = Field(
+        description="`best`: the day's best papers. `mine`: mostly those that match what they follow or liked. `only`:"
+        " nothing else, and no email on a day without any."
+    )
     papers: int = Field(description="In one issue, at most.")
     full_lists: bool = Field(description="As many papers every day, whether or not they are worth it.")
     frequency: DeliveryDays
@@ -93,11 +96,16 @@ class PreferencesChange(RequestBody):
 
 
 def changed_preferences(
-    change: PreferencesChange, current: Preferences, now: datetime, languages: Collection[str], pointer: str = ""
+    change: PreferencesChange,
+    current: Preferences,
+    now: datetime,
+    languages: Collection[str],
+    pointer: str = "",
+    has_liked: bool = False,
 ) -> Preferences:
     """The preferences after a change, by the rules of the form on the site. Raises ApiProblem 422.
 
-    `pointer`: to the change in the body.
+    `pointer`: to the change in the body. `has_liked`: they want more of some paper.
     """
     given = change.model_dump(exclude_unset=True)
     is_weekly = given.get("frequency", _frequency(current)) == DeliveryDays.WEEKLY
@@ -109,7 +117,7 @@ def changed_preferences(
     if is_weekly and given.keys() & {"frequency", "weekday"}:
         day = min(current.weekdays) if current.frequency is Frequency.WEEKLY else 0
         form |= {"frequency": ["weekly"], "weekday": [str(given.get("weekday", day))]}
-    parsed = parse_preferences(form, now, current, languages)
+    parsed = parse_preferences(form, now, current, languages, has_liked)
     if isinstance(parsed, dict):
         raise invalid_fields([(f"{pointer}/{_SENT_AS.get(name, name)}", str(words)) for name, words in parsed.items()])
     return parsed

@@ -13,6 +13,7 @@ from digest.ledger.kinds import Status
 from digest.monitoring.api_tokens import TokenScope
 from digest.subscribers import store, subscriptions
 from digest.subscribers.imports import Import, RowOutcome, import_rows
+from digest.subscribers.paper_feedback import has_liked
 from digest.subscribers.subscriber import Preferences, Subscriber, recipient_key
 from digest.web.api.access import PATH, ApiRouter, Caller, TheCaller
 from digest.web.api.addresses import key_of, valid_address
@@ -152,7 +153,10 @@ _REFUSED = {
 def change_preferences(caller: TheCaller, number: _Number, body: PreferencesChange) -> SubscriberResource:
     """Change preferences; those left out stay as they are. They apply from the next issue."""
     now, subscriber = clock.now(), _stored(caller, number)
-    changed = changed_preferences(body, subscriber.preferences, now, caller.site.pages.languages.codes)
+    with read_only(caller.site.engine) as connection:
+        likes = has_liked(connection, number)
+    languages = caller.site.pages.languages.codes
+    changed = changed_preferences(body, subscriber.preferences, now, languages, has_liked=likes)
     subscriptions.change_preferences(caller.site.engine, number, changed, now)
     return _resource(_stored(caller, number))
 

@@ -8,8 +8,10 @@ from fastapi import Depends, Response
 from starlette.background import BackgroundTask
 
 from digest import clock
+from digest.database.engine import read_only
 from digest.language import _
 from digest.subscribers import subscriptions
+from digest.subscribers.paper_feedback import has_liked
 from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import FEEDBACK_FOR, FRESH_FOR, TOKEN_LENGTH, Purpose, VerifiedToken, sign, verify
 from digest.web.pages import Pages
@@ -50,7 +52,14 @@ class PersonalLink:
 
     def show(self, name: str, status: int = 200, after: BackgroundTask | None = None, **values: Any) -> Response:
         """The page `name`, whose links can go on to other pages behind this link."""
-        return self.pages.show(name, status, after, token=self.text, **values)
+        return self.pages.show(name, status, after, token=self.text, is_silent=self._is_silent(), **values)
+
+    def _is_silent(self) -> bool:
+        """True if the subscriber gets only what they follow, which is nothing."""
+        if self.subscriber.preferences.may_match:
+            return False
+        with read_only(self.site.engine) as connection:
+            return not has_liked(connection, self.subscriber.id)
 
 
 def open_link(site: Site, purpose: Purpose, text: str) -> PersonalLink | None:

@@ -12,14 +12,16 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues import personal_data
 from digest.language import _
-from digest.ledger.deliveries import withheld_days
-from digest.ledger.kinds import Status, SuppressionReason
+from digest.ledger.deliveries import days_without
+from digest.ledger.kinds import SkipReason, Status, SuppressionReason
 from digest.subscribers import links, subscriptions
 from digest.subscribers.links import LinkRequest
+from digest.subscribers.paper_feedback import has_liked
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose
 from digest.web.pages import Pages
 from digest.web.personal import one_click
+from digest.web.personal.forecast import forecast_text
 from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink, unsubscribe_link, verified
 from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
 
@@ -91,7 +93,9 @@ def _resubscribe(link: PersonalLink) -> Response:
 
 def _save(link: PersonalLink, form: Form) -> Response:
     now, before = clock.now(), link.subscriber.preferences
-    preferences = parse_preferences(form, now, before, link.pages.languages.codes)
+    with read_only(link.site.engine) as connection:
+        likes = has_liked(connection, link.subscriber.id)
+    preferences = parse_preferences(form, now, before, link.pages.languages.codes, likes)
     if isinstance(preferences, dict):
         return _show(link, fields=fields_typed(form, fields_of(before, now)), errors=preferences)
     subscriptions.change_preferences(link.site.engine, link.subscriber.id, preferences, now)
@@ -140,7 +144,11 @@ def _show(
 ) -> Response:
     subscriber, now = link.subscriber, clock.now()
     with read_only(link.site.engine) as connection:
-        withheld = withheld_days(connection, subscriber.key, now.date() - _EXPLAINED)
+        since = now.date() - _EXPLAINED
+        withheld, unmatched = [
+            days_without(connection, subscriber.key, since, reason)
+            for reason in (SkipReason.TOO_FEW, SkipReason.NOTHING_FOLLOWED)
+        ]
     return link.show(
         "preferences",
         400 if errors else 200,
@@ -155,6 +163,8 @@ def _show(
         errors=errors or {},
         notice=notice,
         withheld=withheld,
+        unmatched=unmatched,
+        forecast=forecast_text(link, subscriber.preferences, now),
     )
 
 

@@ -122,6 +122,7 @@ def test_preferences_that_are_left_out_stay_and_the_rules_are_those_of_the_form(
     assert change(frequency="weekly")["weekday"] == 4
     assert change(weekday=5)["weekday"] == 5
     assert change(frequency="workdays")["weekday"] is None
+    assert change(balance="only")["balance"] == "only"
     for changes, field in (
         ({"weekday": 1}, "/weekday"),
         ({"zone": "Moon/Base"}, "/zone"),
@@ -131,6 +132,7 @@ def test_preferences_that_are_left_out_stay_and_the_rules_are_those_of_the_form(
         ({"papers": True}, "/papers"),
         ({"papers": "5"}, "/papers"),
         ({"keyword": ["graphs"]}, "/keyword"),
+        ({"topics": [], "keywords": []}, "/balance"),
         ({"keywords": ["\x00\ud800"]}, "/keywords/0"),
     ):
         answer = client.patch(path, content=json.dumps(changes), headers=JSON)
