@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -62,6 +62,17 @@ class Preferences:
     hour: int = 7  # local, 0 to 23
     paused_until: date | None = None  # local date of the first issue after the pause
     language: str = ""  # BCP 47 tag, e.g. "zh-CN"; "" is the operator's
+
+    def once_a_week(self) -> "Preferences":
+        """The same with weekly issues: on the day that they already have, else on Mondays."""
+        if self.frequency is Frequency.WEEKLY:
+            return self
+        return replace(self, frequency=Frequency.WEEKLY, weekdays=frozenset([0]))
+
+    def paused_for(self, days: int, now: datetime) -> "Preferences":
+        """The same with a pause that lasts at least this long."""
+        until = now.astimezone(ZoneInfo(self.zone)).date() + timedelta(days=days)
+        return replace(self, paused_until=max(until, self.paused_until or until))
 
 
 @dataclass(frozen=True, slots=True)

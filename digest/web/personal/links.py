@@ -1,5 +1,6 @@
 """Personal links: whose they are, and the pages behind them in that person's language."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -108,6 +109,20 @@ def verified(site: Site, token: str) -> VerifiedToken:
     if content is None:
         raise _lost(site)
     return content
+
+
+TO_PREFERENCES = (("/manage", _("Email me the link to my preferences")),)
+
+
+def say_done(
+    pages: Pages,
+    heading: str,
+    *paragraphs: str,
+    more: Sequence[tuple[str, str]] = (),
+    after: BackgroundTask | None = None,
+) -> Response:
+    """A page that tells of a success, and leads on to `more`: pairs of a path and the words of its link."""
+    return pages.show("message", after=after, heading=heading, paragraphs=paragraphs, more=more, is_done=True)
 
 
 def _lost(site: Site) -> EarlyAnswer:
