@@ -31,7 +31,7 @@ from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import feedback, preferences, signup, suggestions, unsubscribing
 from digest.web.personal.one_click import OneClick
-from digest.web.public import archive, choosing, discovery, feeds, privacy, search
+from digest.web.public import archive, choosing, discovery, feeds, privacy, sample_email, search
 from digest.web.server import ForwardedHeaders
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
@@ -66,7 +66,7 @@ def create_app(
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    public = (signup, archive, feeds, search, discovery, choosing, privacy)
+    public = (signup, archive, feeds, search, discovery, choosing, privacy, sample_email)
     for room in (*public, preferences, unsubscribing, feedback, suggestions):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])

@@ -80,6 +80,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "manage": "/manage",
         "choosing": "/how-papers-are-chosen",
         "privacy": "/privacy",
+        "sample email": "/sample-email",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
         "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",

@@ -14,7 +14,7 @@ from tests.web.conftest import Visit
 
 PATHS = (
     "/", "/subscribe", "/manage", "/privacy", "/how-papers-are-chosen", "/search", "/healthz", "/readyz",
-    "/robots.txt", "/sitemap.xml", "/metrics",
+    "/robots.txt", "/sitemap.xml", "/metrics", "/sample-email", "/sample-email/html",
     "/issues", "/issues/2026-11-23", "/issues/2026-11-23/weekly", "/papers/2511.00001", "/papers/issues/2026-11-23",
     "/topics", "/topics/vision", "/topics/vision/feed.atom", "/topics/vision/feed.json", "/feed.atom", "/feed.json",
     "/static/digest.css", "/confirm/x", "/preferences/x", "/u/x", "/suggest/x", "/feedback/x",
