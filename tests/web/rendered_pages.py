@@ -83,6 +83,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "sample email": "/sample-email",
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
+        "welcome": f"/my/{visit.token(Purpose.MANAGE, subscriber)}/welcome",
         "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
         "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
