@@ -134,6 +134,17 @@ def local_day(issue_date: date, cut: time, zone: str, hour: int) -> date:
     return cut_there.date() + timedelta(days=cut_there.time() > time(hour))
 
 
+def next_issue_date(preferences: Preferences, cut: time, first: date) -> date | None:
+    """Return the first date, from `first` on, whose issue a subscriber gets; None if that is more than a year away."""
+    for ahead in range(400):
+        day = first + timedelta(days=ahead)
+        local = local_day(day, cut, preferences.zone, preferences.hour)
+        is_paused = preferences.paused_until is not None and local < preferences.paused_until
+        if local.weekday() in preferences.weekdays and not is_paused:
+            return day
+    return None
+
+
 def due_instant(issue_date: date, cut: time, zone: str, hour: int) -> datetime:
     """Return when an issue is due: at `hour` in `zone` on the subscriber's local_day().
 

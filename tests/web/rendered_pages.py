@@ -84,6 +84,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "confirm": f"/confirm/{visit.token(Purpose.CONFIRM, pending)}",
         "preferences": f"/preferences/{visit.token(Purpose.MANAGE, subscriber)}",
         "welcome": f"/my/{visit.token(Purpose.MANAGE, subscriber)}/welcome",
+        "next email": f"/my/{visit.token(Purpose.MANAGE, subscriber)}/next-email",
         "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
         "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
