@@ -108,8 +108,8 @@ def _take(link: PersonalLink, now: datetime) -> None:
             link.site.admission.take_preview(connection, link.subscriber.id, now)
     except TooMany as problem:
         words = n_(
-            "You’ve looked at this very often. Please try again in %(num)s minute.",
-            "You’ve looked at this very often. Please try again in %(num)s minutes.",
+            "You’ve opened this preview too many times. Please try again in %(num)s minute.",
+            "You’ve opened this preview too many times. Please try again in %(num)s minutes.",
             num=math.ceil(problem.seconds / 60),
         )
         answer = link.pages.say(_("Please try again shortly"), words, status=429)
