@@ -111,7 +111,7 @@ def verified(site: Site, token: str) -> VerifiedToken:
     return content
 
 
-TO_PREFERENCES = (("/manage", _("Email me the link to my preferences")),)
+TO_PREFERENCES = (("/manage", _("Email me my link")),)
 
 
 def say_done(
