@@ -121,7 +121,7 @@ def say_done(
     more: Sequence[tuple[str, str]] = (),
     after: BackgroundTask | None = None,
 ) -> Response:
-    """A page that tells of a success, and leads on to `more`: pairs of a path and the words of its link."""
+    """A page that reports a success. `more`: pairs of a path and the words of a link to it."""
     return pages.show("message", after=after, heading=heading, paragraphs=paragraphs, more=more, is_done=True)
 
 
