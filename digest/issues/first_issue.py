@@ -1,14 +1,18 @@
-"""Confirming a subscription, which queues the newest issue in the same transaction."""
+"""Confirming a subscription, which queues the newest issue in the same transaction, and the papers in that issue."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from digest.database.engine import transaction
-from digest.issues.store import newest_issue_id
+from digest.database.engine import read_only, transaction
+from digest.issues.selection import CachedIssue, Pool, histories, papers_for
+from digest.issues.store import issue_by_id, newest_issue_id
+from digest.language import Languages
 from digest.ledger import events
-from digest.ledger.kinds import IssueKind, Kind, Status, SuppressionReason
+from digest.ledger.deliveries import find
+from digest.ledger.kinds import IssueKind, Kind, SkipReason, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
+from digest.papers.paper import RankedPaper
 from digest.subscribers import store
 from digest.subscribers.subscriber import Frequency, Preferences, Subscriber, event_subject
 from digest.subscribers.suppressions import lift
@@ -36,12 +40,40 @@ def confirm(
 
 
 def _queue_newest_issue(connection: Connection, subscriber: Subscriber, now: datetime) -> None:
-    newest, kind = newest_issue_id(connection, now, NEWEST_ISSUE_WITHIN), Kind.DIGEST
-    if subscriber.preferences.frequency is Frequency.WEEKLY:
-        weekly = newest_issue_id(connection, now, NEWEST_WEEKLY_WITHIN, IssueKind.WEEKLY)
-        newest, kind = (weekly, Kind.WEEKLY) if weekly else (newest, kind)
+    newest, kind = _newest(connection, subscriber, now)
     if newest is not None:
         issue_id, day = newest
         queue_delivery(connection, NewDelivery(kind, day, subscriber.key, subscriber.id, now, issue_id), now)
     detail = {"first issue": newest[1].isoformat() if newest else ""}
     events.record(connection, now, event_subject(subscriber.key), "confirmed", detail)
+
+
+def _newest(connection: Connection, subscriber: Subscriber, now: datetime) -> tuple[tuple[int, date] | None, Kind]:
+    """The newest issue that they would get, and the kind of its delivery."""
+    if subscriber.preferences.frequency is Frequency.WEEKLY:
+        weekly = newest_issue_id(connection, now, NEWEST_WEEKLY_WITHIN, IssueKind.WEEKLY)
+        if weekly:
+            return weekly, Kind.WEEKLY
+    return newest_issue_id(connection, now, NEWEST_ISSUE_WITHIN), Kind.DIGEST
+
+
+def first_papers(
+    engine: Engine, subscriber: Subscriber, now: datetime, languages: Languages
+) -> list[tuple[RankedPaper, str]]:
+    """The papers of their first issue as their preferences are now, each with its reason.
+
+    They are those of the message unless preferences have changed since; none if no such issue was queued for them.
+    """
+    with read_only(engine) as connection:
+        newest, kind = _newest(connection, subscriber, now)
+        delivery = find(connection, kind, newest[1], subscriber.key) if newest else None
+        if delivery is None or delivery.issue_id is None:
+            return []
+        issue = issue_by_id(connection, delivery.issue_id, whole=True)
+        cached = CachedIssue(issue, Pool(issue, languages=languages))
+        history = histories(connection, "", [delivery], lambda _id: cached)[delivery.id]
+        selection = papers_for(cached, subscriber.preferences, history)
+    if isinstance(selection, SkipReason):
+        return []
+    ranked = {each.paper.id: each for each in issue.pool}
+    return [(ranked[pick.paper_id], pick.why) for pick in selection.picks]

@@ -75,6 +75,13 @@ def find(connection: Connection, kind: Kind, occasion: date, recipient: str) -> 
     return delivery_of(row) if row else None
 
 
+def next_of_issue(connection: Connection, recipient: str) -> Delivery | None:
+    """The delivery of an issue with papers that waits for a recipient, the earliest if there are several."""
+    waits = (deliveries.c.recipient == recipient, deliveries.c.kind.in_(WITH_PAPERS), is_waiting())
+    row = connection.execute(select(*DELIVERY).where(*waits).order_by(deliveries.c.due_at).limit(1)).one_or_none()
+    return delivery_of(row) if row else None
+
+
 def may_arrive() -> ColumnElement[bool]:
     """Accepted or possibly so, or possibly sent between a backup and its restore."""
     was_restored = and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == SkipReason.RESTORED)

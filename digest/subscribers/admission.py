@@ -33,6 +33,7 @@ EVENTS = "sign-ups"  # the subject of the events that tell the operator
 REFUSED = "refused requests"
 WITHOUT_FORM_TIME = 2  # what a request counts that does not come from one of our forms
 API_REQUESTS_AN_HOUR = 5_000  # of a token
+PREVIEWS_AN_HOUR = 60  # of a subscriber's next email; a page with its frame counts twice
 LINKS_AN_HOUR = 3  # mailed to an operator
 FORECASTS_A_MINUTE = 120  # of a subscriber, by each process
 _ROUNDING = 0.001  # seconds
@@ -47,6 +48,7 @@ class LimitScope(StrEnum):
     DOMAIN = "recipient domain"
     INSTALLATION = "installation"
     PROGRAM = "API token"
+    SUBSCRIBER = "subscriber"
 
 
 class SecretKind(StrEnum):
@@ -172,6 +174,11 @@ class Admission:
         """Take from the bucket of an API token, in a transaction. Raises TooMany, which must end it."""
         bucket = RequestBucket(LimitScope.PROGRAM, str(token_id), API_REQUESTS_AN_HOUR)
         self._take_own(connection, (bucket,), count, now)
+
+    def take_preview(self, connection: Connection, subscriber_id: int, now: datetime) -> None:
+        """Take one look of a subscriber at their next email, in a transaction. Raises TooMany, which must end it."""
+        bucket = RequestBucket(LimitScope.SUBSCRIBER, f"next email {subscriber_id}", PREVIEWS_AN_HOUR)
+        self._take_own(connection, (bucket,), 1, now)
 
     def _take_own(self, connection: Connection, every: Sequence[RequestBucket], count: int, now: datetime) -> None:
         """Take from buckets that belong to one client or token alone."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -73,6 +73,17 @@ class Preferences:
         """False if no paper ever would, unless the subscriber likes some: they follow nothing and want nothing else."""
         return self.balance is not Balance.ONLY or self.follows_something
 
+    def once_a_week(self) -> "Preferences":
+        """The same with weekly issues: on the day that they already have, else on Mondays."""
+        if self.frequency is Frequency.WEEKLY:
+            return self
+        return replace(self, frequency=Frequency.WEEKLY, weekdays=frozenset([0]))
+
+    def paused_for(self, days: int, now: datetime) -> "Preferences":
+        """The same with a pause that lasts at least this long."""
+        until = now.astimezone(ZoneInfo(self.zone)).date() + timedelta(days=days)
+        return replace(self, paused_until=max(until, self.paused_until or until))
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -131,6 +142,17 @@ def local_day(issue_date: date, cut: time, zone: str, hour: int) -> date:
     eastmost = max(instant.utcoffset() or timedelta(0) for instant in instants)
     cut_there = datetime.combine(issue_date, cut) + eastmost
     return cut_there.date() + timedelta(days=cut_there.time() > time(hour))
+
+
+def next_issue_date(preferences: Preferences, cut: time, first: date) -> date | None:
+    """Return the first date, from `first` on, whose issue a subscriber gets; None if that is more than a year away."""
+    for ahead in range(400):
+        day = first + timedelta(days=ahead)
+        local = local_day(day, cut, preferences.zone, preferences.hour)
+        is_paused = preferences.paused_until is not None and local < preferences.paused_until
+        if local.weekday() in preferences.weekdays and not is_paused:
+            return day
+    return None
 
 
 def due_instant(issue_date: date, cut: time, zone: str, hour: int) -> datetime:

@@ -30,9 +30,9 @@ from digest.web.monitoring import health, metrics
 from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
-from digest.web.personal import feedback, forecast, preferences, signup, suggestions
+from digest.web.personal import feedback, forecast, next_email, preferences, signup, suggestions, unsubscribing, welcome
 from digest.web.personal.one_click import OneClick
-from digest.web.public import archive, choosing, discovery, feeds, privacy, search
+from digest.web.public import archive, choosing, discovery, feeds, privacy, sample_email, search
 from digest.web.server import ForwardedHeaders
 from digest.web.site import EarlyAnswer, NotMigrated, Site, migrated
 from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
@@ -68,8 +68,9 @@ def create_app(
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    public = (signup, archive, feeds, search, discovery, choosing, privacy)
-    for room in (*public, forecast, preferences, feedback, suggestions):
+    public = (signup, archive, feeds, search, discovery, choosing, privacy, sample_email)
+    personal = (preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions)
+    for room in (*public, *personal):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:

@@ -25,9 +25,11 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 # Below these, a personal link continues with its token. Also what robots.txt closes.
-PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/")
+PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/my/")
 # Pages behind a personal link, which a line break may have damaged.
 PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
+# Pages that show an email in a frame.
+_WITH_FRAME = re.compile(r"/inbox.*|/sample-email|/my/[^/]+/next-email", re.DOTALL)
 # Pages for operators. Browsers that send no Sec-Fetch-Site cannot post there, because of its Referrer-Policy.
 CONSOLE = re.compile(r"/console(/.*)?", re.DOTALL)
 IS_API = re.compile(r"/api(/|$)")  # for programs: personal data, errors as JSON
@@ -99,7 +101,7 @@ def add_security_headers(headers: MutableHeaders, path: str, method: str) -> Non
     """Add the security headers. A header that a response sets itself stays."""
     console = bool(CONSOLE.fullmatch(path))
     personal = console or bool(PERSONAL.match(path)) or bool(IS_API.match(path))
-    frames = "frame-src 'self'; " if console or path.startswith("/inbox") else ""
+    frames = "frame-src 'self'; " if console or _WITH_FRAME.fullmatch(path) else ""
     more = f"connect-src 'self'; {frames}" if console or _ASKING.fullmatch(path) else frames
     headers.setdefault("Content-Security-Policy", _POLICY.format(more=more))
     headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -9,13 +9,9 @@ from digest.language import _
 from digest.mail.kinds import KINDS
 from digest.run.maildir import InboxMessage, message, messages
 from digest.smtp import is_loopback
+from digest.web.email_frame import POLICY
 from digest.web.site import PageRouter, TheSite
 
-# The message is shown in a sandboxed frame: nothing in it runs or loads, but its links work.
-_MESSAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
-)
 _LABELS = {kind: row.label for kind, row in KINDS.items()}
 
 
@@ -48,7 +44,7 @@ def router(inbox_dir: Path) -> PageRouter:
     def show_html(key: str) -> Response:
         # Links open outside of the frame, as mail programs do it.
         html = find(key).html.replace("<head>", '<head><base target="_blank">', 1)
-        return HTMLResponse(html, headers={"Content-Security-Policy": _MESSAGE_POLICY})
+        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
 
     @routes.page("/{key}/raw")
     def show_raw(key: str) -> Response:

@@ -14,6 +14,7 @@ from digest.clock import now
 from digest.database.engine import read_only
 from digest.ledger.kinds import Status
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
+from digest.subscribers.subscriber import Frequency
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.support.waiting import wait_for
@@ -97,7 +98,7 @@ def subscribed(somebody, visit, language):
     return somebody
 
 
-def test_subscribing(somebody, visit, language):
+def test_subscribing_and_choosing_topics(somebody, visit, language):
     somebody.gives_an_address("/")
     somebody.follow(Purpose.CONFIRM)
     somebody.page.locator("summary").first.click()
@@ -113,9 +114,18 @@ def test_subscribing(somebody, visit, language):
         5,
         language,
     )
+    assert somebody.page.locator(".card").count() == 5
+    somebody.page.check("[name=topics][value=efficiency]")
+    somebody.press()
+    somebody.page.get_by_role("status").wait_for()
+    assert somebody.page.is_checked("[name=topics][value=efficiency]")
+    assert visit.subscriber().preferences.topics == ("efficiency",)
+    assert somebody.page.locator(".card").count() == 5
+    somebody.gives_an_address("/manage")
+    assert visit.queued().count("link") == 1
 
 
-def test_changing_preferences(subscribed, visit):
+def test_changing_preferences_seeing_the_next_email_pausing_and_coming_back(subscribed, visit):
     subscribed.follow(Purpose.MANAGE)
     wrong = {"keywords": "x" * 100, "zone": "Nowhere", "papers": "0"}
     subscribed.fill(wrong)
@@ -128,10 +138,9 @@ def test_changing_preferences(subscribed, visit):
     subscribed.page.get_by_role("status").wait_for()
     kept = visit.subscriber().preferences
     assert (kept.keywords, kept.zone, kept.papers) == (("agents",), "Asia/Tokyo", 7)
-
-
-def test_pausing_and_coming_back(subscribed, visit):
-    subscribed.follow(Purpose.MANAGE)
+    subscribed.page.click("main a[href*='/next-email']")
+    subscribed.page.frame_locator("iframe").locator("h2").first.wait_for()
+    subscribed.page.locator("main a[href*='/preferences/']").click()
     subscribed.page.check("[name=pause][value=until]")
     subscribed.press()
     subscribed.is_told_at("pause")
@@ -182,11 +191,11 @@ def test_leaving_telling_why_and_undoing_it(subscribed, visit):
     subscribed.press()
     subscribed.press("[name=undo]")
     assert visit.subscriber().status is Status.CONFIRMED
-
-
-def test_asking_for_the_link(subscribed, visit):
-    subscribed.gives_an_address("/manage")
-    assert "link" in visit.queued()
+    subscribed.follow(Purpose.UNSUBSCRIBE)
+    subscribed.press()
+    subscribed.press("[name=instead][value=weekly]")
+    after = visit.subscriber()
+    assert (after.status, after.preferences.frequency) == (Status.CONFIRMED, Frequency.WEEKLY)
 
 
 def test_taking_everything_along_and_being_erased(subscribed, visit):

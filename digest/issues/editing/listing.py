@@ -8,11 +8,13 @@ from sqlalchemy import Connection
 
 from digest.issues.editing.choices import IssueChoices, choices_for, edited, start_of
 from digest.issues.editing.store import choices_of
-from digest.issues.issue import Plan
+from digest.issues.issue import Issue, Plan
+from digest.issues.profiles import ready_space
+from digest.issues.selection import RULES
 from digest.issues.store import last_cut
-from digest.ledger.kinds import IssueKind
+from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import Observed, RankedPaper
-from digest.papers.ranking import RECORD_DAYS, RankingWeights, late_days, rank, track_records
+from digest.papers.ranking import FORMULA, RECORD_DAYS, RankingWeights, late_days, rank, track_records
 from digest.papers.store import observed_among, past, pool
 
 WEEK_DAYS = 7  # the papers of a weekly issue were first seen within so many days before its cut
@@ -58,6 +60,27 @@ def issue_list(connection: Connection, plan: Plan, kind: IssueKind, day: date, n
     fresh = (observed for observed in ranked.listed if observed.paper.id not in choices.left_out)
     recent = sum(observed.first_seen_at > since for observed in fresh)
     return IssueList(papers, best, recent, not ranked.listed)
+
+
+def imagined_issue(connection: Connection, plan: Plan, kind: IssueKind, day: date, now: datetime) -> Issue:
+    """The issue of `day` as it would be cut at `now`. It has no number, since it is not stored."""
+    listed, weights = issue_list(connection, plan, kind, day, now), ranking_weights(kind, plan)
+    settings = replace(plan.settings, pool_days=pool_days(kind, plan), floor=plan.floor, rules=RULES)
+    return Issue(
+        id=0,
+        kind=kind,
+        date=day,
+        cut_at=now,
+        status=IssueStatus.RUNNING,
+        formula=FORMULA,
+        weights=weights.as_dict(),
+        settings=settings,
+        candidates=0,
+        note="",
+        papers=listed.papers[: listed.best],
+        space_id=ready_space(connection),
+        others=listed.papers[listed.best :],
+    )
 
 
 def ranked_pool(

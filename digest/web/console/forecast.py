@@ -18,8 +18,17 @@ from sqlalchemy import Engine
 
 from digest import clock
 from digest.database.engine import problem_of, read_only
-from digest.issues.editing import IssueChoices, RankedPool, choices_for, choices_of, list_of, pool_days, ranked_pool
-from digest.issues.issue import Plan
+from digest.issues.editing import (
+    IssueChoices,
+    RankedPool,
+    choices_for,
+    choices_of,
+    imagined_issue,
+    list_of,
+    pool_days,
+    ranked_pool,
+)
+from digest.issues.issue import Issue, Plan
 from digest.issues.publish import Reach, reach_of
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import RankedPaper
@@ -75,6 +84,9 @@ class Forecast:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="forecast")
         self._pool: _Kept[RankedPool] = _Kept(timedelta(seconds=20))
+        self._issues: dict[IssueKind, _Kept[Issue]] = {
+            kind: _Kept(timedelta(minutes=1)) for kind in (IssueKind.DAILY, IssueKind.WEEKLY)
+        }
         self._reach: _Kept[Reach] = _Kept(timedelta(minutes=1))
         # The last list, after what it was made of.
         self._list: tuple[RankedPool, IssueChoices, tuple[tuple[RankedPaper, ...], int]] | None = (
@@ -97,6 +109,10 @@ class Forecast:
             self._list = last = (pool, choices, list_of(pool, choices, plan))
         return last[2]
 
+    def issue(self, engine: Engine, plan: Plan, kind: IssueKind, day: date) -> Computed[Issue] | None:
+        """The daily or the weekly issue of `day` as it would be cut now."""
+        return self._issues[kind].get(self._threads, day, partial(_imagine, engine, plan, kind, day))
+
     def reach(self, engine: Engine, plan: Plan, day: date) -> Computed[Reach] | None:
         return self._reach.get(self._threads, day, partial(_count, engine, plan, day))
 
@@ -113,6 +129,11 @@ def _rank(engine: Engine, plan: Plan, day: date) -> RankedPool:
     with read_only(engine) as connection:
         choices = choices_for(choices_of(connection, day), day, pool_days(IssueKind.DAILY, plan))
         return ranked_pool(connection, plan, IssueKind.DAILY, choices, clock.now())
+
+
+def _imagine(engine: Engine, plan: Plan, kind: IssueKind, day: date) -> Issue:
+    with read_only(engine) as connection:
+        return imagined_issue(connection, plan, kind, day, clock.now())
 
 
 def _count(engine: Engine, plan: Plan, day: date) -> Reach:

@@ -1,5 +1,6 @@
 """Personal links: whose they are, and the pages behind them in that person's language."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -117,6 +118,20 @@ def verified(site: Site, token: str) -> VerifiedToken:
     if content is None:
         raise _lost(site)
     return content
+
+
+TO_PREFERENCES = (("/manage", _("Email me my link")),)
+
+
+def say_done(
+    pages: Pages,
+    heading: str,
+    *paragraphs: str,
+    more: Sequence[tuple[str, str]] = (),
+    after: BackgroundTask | None = None,
+) -> Response:
+    """A page that reports a success. `more`: pairs of a path and the words of a link to it."""
+    return pages.show("message", after=after, heading=heading, paragraphs=paragraphs, more=more, is_done=True)
 
 
 def _lost(site: Site) -> EarlyAnswer:

@@ -1,11 +1,11 @@
-"""Pages behind a subscriber's own links: preferences, a pause, stored data, unsubscribing."""
+"""The page of a subscriber's preferences: a pause, stored data and unsubscribing too."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from fastapi import Response
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
 from digest import clock
@@ -19,21 +19,10 @@ from digest.subscribers.links import LinkRequest
 from digest.subscribers.paper_feedback import has_liked
 from digest.subscribers.preferences import Errors, Form, fields_of, fields_typed, parse_preferences, value
 from digest.subscribers.tokens import Purpose
-from digest.web.pages import Pages
-from digest.web.personal import one_click
 from digest.web.personal.forecast import forecast_text
-from digest.web.personal.links import ManageLink, PersonalLink, UnsubscribeLink, unsubscribe_link, verified
-from digest.web.site import PageRouter, Posted, PostedAnything, TheSite
+from digest.web.personal.links import ManageLink, PersonalLink
+from digest.web.site import PageRouter, Posted
 
-# Why somebody leaves: the word in the log of events, and what the page says.
-REASONS = {
-    "too many": _("Too many emails"),
-    "not for me": _("The papers aren’t relevant to me"),
-    "elsewhere": _("I find papers elsewhere"),
-    "no time": _("I don’t have time at the moment"),
-    "other": _("Another reason"),
-}
-LONGEST_WORDS = 500
 _REVOKED = _("Done. Links in the emails you’ve had so far no longer work, except for unsubscribing.")
 _EXPLAINED = timedelta(days=7)  # how long a day without an email is explained
 
@@ -165,72 +154,4 @@ def _show(
         withheld=withheld,
         unmatched=unmatched,
         forecast=forecast_text(link, subscriber.preferences, now),
-    )
-
-
-# --- unsubscribing ---
-
-
-@router.page("/u/{token:path}")
-def unsubscribe_page(site: TheSite, link: UnsubscribeLink) -> Response:
-    """Shows one button. Opening the page changes nothing; only its language depends on the subscriber."""
-    return (link or site).pages.show("unsubscribe")
-
-
-@router.post("/u/{token:path}")
-def unsubscribe(site: TheSite, token: str, form: PostedAnything) -> Response:
-    """RFC 8058 §3.2 one-click, and the page's own buttons; never a redirect or a cookie.
-
-    A signed link of someone whose data is deleted is answered like any other: it gets no further message.
-    """
-    if one_click.FIELD in form:
-        subscriptions.unsubscribe(site.engine, verified(site, token).subscriber_id, clock.now(), one_click.EVENT)
-        return PlainTextResponse(site.pages.language.say(one_click.UNSUBSCRIBED))
-    link = unsubscribe_link(site, token)
-    pages = (link or site).pages
-    if value(form, "undo"):
-        return _undo(pages, link)
-    if value(form, "tell"):
-        return _keep_reason(pages, link, form)
-    engine, goodbye = site.engine, site.settings.goodbye
-    first = link is None or subscriptions.unsubscribe(
-        engine, link.subscriber.id, clock.now(), "unsubscribe page", goodbye
-    )
-    return _show_unsubscribed(pages, first, site.hint_later() if first and goodbye else None)
-
-
-def _show_unsubscribed(pages: Pages, first: bool, after: BackgroundTask | None = None) -> Response:
-    return pages.show("unsubscribed", after=after, first=first, reasons=REASONS, why="", words="", errors={})
-
-
-def _keep_reason(pages: Pages, link: PersonalLink | None, form: Form) -> Response:
-    """Thanks for any token alike, so that the answer reveals nothing about the subscriber."""
-    why, words = value(form, "why"), value(form, "words").replace("\r\n", "\n")
-    errors: Errors = {}
-    if why not in REASONS and (why or not words):
-        errors["why"] = _("Choose a reason, or write a few words.")
-    if len(words) > LONGEST_WORDS:
-        errors["words"] = _("That’s %(count)s characters. The limit is %(most)s.", count=len(words), most=LONGEST_WORDS)
-    if errors:
-        return pages.show("unsubscribed", 400, first=True, reasons=REASONS, why=why, words=words, errors=errors)
-    if link is not None:
-        subscriptions.say_why(link.site.engine, link.subscriber.id, why, words, clock.now())
-    return pages.say(_("Thanks for telling us"), _("Your answer helps us improve. We won’t send you any more issues."))
-
-
-def _undo(pages: Pages, link: PersonalLink | None) -> Response:
-    if link is not None:
-        engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
-        is_subscribed = link.subscriber.status is Status.CONFIRMED and not subscriptions.why_suppressed(
-            engine, link.subscriber
-        )
-        if is_subscribed or subscriptions.resubscribe(engine, subscriber_id, now, within=subscriptions.UNDO_WITHIN):
-            text = _("Nothing has changed. Your next issue will arrive as usual.")
-            return pages.say(_("You’re subscribed again"), text)
-        if subscriptions.allow_asking(engine, subscriber_id, now):
-            return pages.say(_("We can email you again"), _("You can sign up on the home page whenever you like."))
-    return pages.say(
-        _("It’s too late to undo this here"),
-        _("To come back, open your preferences from any of our emails, or sign up again on the home page."),
-        status=410,
     )

@@ -6,6 +6,7 @@ stored, which is the same work for every address, and carried out after the answ
 
 import math
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -41,7 +42,7 @@ from digest.text import domain_of
 from digest.web import form_time
 from digest.web.cards import card, paper_card
 from digest.web.pages import Pages
-from digest.web.personal.links import PersonalLink, open_link
+from digest.web.personal.links import TO_PREFERENCES, PersonalLink, open_link, say_done
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
 from digest.web.writing import CANNOT_BE_USED, after_others, in_turn
 
@@ -104,7 +105,10 @@ def confirm(site: TheSite, request: Request, token: str, form: Posted) -> Respon
         return link.pages.show("confirm", 400, fields=fields, errors=preferences)
     client = site.client_hash(request)
     confirmed = first_issue.confirm(site.engine, link.subscriber.id, client, now, preferences)
-    return _confirmed(link.pages, site.hint_later()) if confirmed else _unsubscribed_since(link.pages)
+    if confirmed is None:
+        return _unsubscribed_since(link.pages)
+    path = f"/my/{replace(link, subscriber=confirmed).sign(Purpose.MANAGE, now)}/welcome"
+    return RedirectResponse(link.pages.at(path), 303, background=site.hint_later())
 
 
 @router.page("/manage")
@@ -228,7 +232,7 @@ def _pending(site: Site, token: str, send_again: bool = False) -> PersonalLink:
         raise EarlyAnswer(site.pages.say(_("This link doesn’t work"), text, status=404))
     if not subscriptions.may_confirm(site.engine, link.subscriber):
         is_confirmed = link.subscriber.status is Status.CONFIRMED
-        raise EarlyAnswer((_confirmed if is_confirmed else _unsubscribed_since)(link.pages))
+        raise EarlyAnswer((_already_confirmed if is_confirmed else _unsubscribed_since)(link.pages))
     if link.token.has_expired(CONFIRM_FOR, clock.now()):
         raise EarlyAnswer(_sent_again(link) if send_again else link.pages.show("expired", 410))
     return link
@@ -251,12 +255,14 @@ def _may_arrive(site: Site, pages: Pages, words: Message, after: BackgroundTask 
     )
 
 
-def _confirmed(pages: Pages, after: BackgroundTask | None = None) -> Response:
-    return pages.say(
+def _already_confirmed(pages: Pages) -> Response:
+    """Opens nothing of the subscriber's: the link may be in a forwarded email."""
+    return say_done(
+        pages,
         _("You’re subscribed"),
         _("If there’s a recent issue, it’s on its way. After that, issues arrive at the time set in your preferences."),
         _("Every issue has links to change your preferences and to unsubscribe."),
-        after=after,
+        more=TO_PREFERENCES,
     )
 
 

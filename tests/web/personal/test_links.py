@@ -109,5 +109,5 @@ def test_a_token_is_verified_once_a_request(visit: Visit, monkeypatch: pytest.Mo
         for path in paths:
             for method in ("GET", "POST"):
                 verified.clear()
-                answer = visit.browser.request(method, path.format(visit.token(purpose, whose)))
-                assert (answer.status_code, len(verified)) == (200, 1), (method, path)
+                answer = visit.browser.request(method, path.format(visit.token(purpose, whose)), follow_redirects=False)
+                assert (answer.status_code in (200, 303), len(verified)) == (True, 1), (method, path)

@@ -1,5 +1,6 @@
 """Unsubscribing: by one click, by the page, by a damaged link, and undoing it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from digest.database.engine import read_only, transaction
 from digest.ledger.events import latest
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
+from digest.subscribers.preferences import DEFAULTS
 from digest.subscribers.store import add_request
-from digest.subscribers.subscriber import Consent, event_subject
+from digest.subscribers.subscriber import Consent, Frequency, event_subject
 from digest.subscribers.suppressions import is_suppressed
 from digest.subscribers.tokens import Purpose, sign
 from tests.conftest import Clock
@@ -125,10 +127,54 @@ def test_a_slip_of_the_finger_can_be_undone_for_an_hour(visit: Visit, clock: Clo
     assert visit.subscriber().status is Status.UNSUBSCRIBED
 
 
-def test_one_click_is_never_taken_for_an_undo(visit: Visit) -> None:
+@pytest.mark.parametrize("more", [{"undo": "yes"}, {"instead": "weekly"}, {"instead": "pause"}])
+def test_one_click_is_never_taken_for_anything_else(visit: Visit, more: dict[str, str]) -> None:
     url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
-    visit.browser.post(url, data=ONE_CLICK | {"undo": "yes"})
+    visit.browser.post(url, data=ONE_CLICK | more)
     assert visit.subscriber().status is Status.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("has_left", [False, True])
+def test_fewer_emails_are_offered_before_and_after_unsubscribing(visit: Visit, has_left: bool) -> None:
+    before = replace(DEFAULTS, topics=("vision",), hour=9)
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    subscriptions.change_preferences(visit.engine, visit.subscriber().id, before, START)
+    page = (visit.browser.post if has_left else visit.browser.get)(url)
+    assert page.text.index("submit") < page.text.index('value="weekly"') < page.text.index('value="pause"')
+    assert "every Monday" in visit.browser.post(url, data={"instead": "weekly"}).text
+    assert visit.subscriber().status is Status.CONFIRMED
+    weekly = replace(before, frequency=Frequency.WEEKLY, weekdays=frozenset([0]))
+    assert visit.subscriber().preferences == weekly
+    assert "23 December 2026" in visit.browser.post(url, data={"instead": "pause"}).text
+    assert visit.subscriber().preferences == replace(weekly, paused_until=START.date() + timedelta(days=30))
+
+
+def test_an_own_weekday_and_a_longer_pause_are_kept(visit: Visit) -> None:
+    until = START.date() + timedelta(days=99)
+    before = replace(DEFAULTS, frequency=Frequency.WEEKLY, weekdays=frozenset([4]), paused_until=until)
+    url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    subscriptions.change_preferences(visit.engine, visit.subscriber().id, before, START)
+    assert "every Friday" in visit.browser.post(url, data={"instead": "weekly"}).text
+    visit.browser.post(url, data={"instead": "pause"})
+    assert visit.subscriber().preferences == before
+
+
+@pytest.mark.parametrize("who", ["pending", "left long ago", "erased"])
+@pytest.mark.parametrize("instead", ["weekly", "pause", "x"])
+def test_fewer_emails_never_start_what_has_ended(visit: Visit, clock: Clock, who: str, instead: str) -> None:
+    if who == "pending":
+        visit.browser.post("/subscribe", data={"email": ADDRESS})
+        url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscriber())}"
+    else:
+        url = f"/u/{visit.token(Purpose.UNSUBSCRIBE, visit.subscribed())}"
+    if who == "left long ago":
+        visit.browser.post(url)
+        clock.move_to(START + timedelta(hours=2))
+    if who == "erased":
+        subscriptions.erase(visit.engine, visit.subscriber().id, START)
+    before = visit.everything()
+    assert visit.browser.post(url, data={"instead": instead}).status_code == 410
+    assert visit.everything() == before
 
 
 def test_one_click_reads_nothing_of_the_subscriber(visit: Visit) -> None:
