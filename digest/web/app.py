@@ -38,6 +38,8 @@ from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
 
 log = structlog.get_logger()
 
+# Routes are tried in this order, each for some time: those that are asked for most come first.
+_PAGES = (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions, library)
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 
 
@@ -65,20 +67,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
-    # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (
-        signup,
-        archive,
-        feeds,
-        search,
-        discovery,
-        choosing,
-        privacy,
-        preferences,
-        feedback,
-        suggestions,
-        library,
-    ):
+    for room in _PAGES:
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:

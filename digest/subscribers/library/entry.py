@@ -21,7 +21,7 @@ _MENTION = re.compile(
 _BRACES = re.compile(r"[{}]")
 
 
-class Problem(StrEnum):
+class EntryProblem(StrEnum):
     """Stored: why there is no paper behind an entry."""
 
     UNREADABLE = "unreadable"  # a pasted line that is no number, address or title
@@ -38,7 +38,7 @@ class LibraryEntry:
     title: str
     abstract: str = ""
     paper_id: str | None = None
-    problem: Problem | None = None
+    problem: EntryProblem | None = None
 
     @property
     def name(self) -> str:
@@ -97,7 +97,7 @@ def _named(text: str) -> LibraryEntry:
 def _typed(line: str) -> LibraryEntry:
     on_arxiv = _arxiv_id_in(line)
     if on_arxiv is None and ("://" in line or len(line.split()) < 2 or not title_key(line)):
-        return LibraryEntry(text_of(line) or "?", problem=Problem.UNREADABLE)
+        return LibraryEntry(text_of(line) or "?", problem=EntryProblem.UNREADABLE)
     return LibraryEntry(text_of(line), paper_id=on_arxiv)
 
 

@@ -19,7 +19,7 @@ from digest.papers.sources.arxiv import ApiError, ask_api
 from digest.papers.sources.fetch import Fetcher
 from digest.papers.sources.source import SourceUnavailable
 from digest.subscribers.library import store
-from digest.subscribers.library.entry import Problem, is_on_arxiv, own_paper_id, title_key
+from digest.subscribers.library.entry import EntryProblem, is_on_arxiv, own_paper_id, title_key
 from digest.subscribers.library.store import StoredEntry
 from digest.subscribers.library.zotero import read_page
 
@@ -116,7 +116,7 @@ def _settle_numbers(connection: Connection, unknown: Sequence[StoredEntry], now:
     for entry in unknown:
         if entry not in titled:
             on_arxiv = is_on_arxiv(entry.paper_id or "")
-            store.set_missing(connection, [entry.id], Problem.UNKNOWN if on_arxiv else Problem.NO_TITLE, now)
+            store.set_missing(connection, [entry.id], EntryProblem.UNKNOWN if on_arxiv else EntryProblem.NO_TITLE, now)
 
 
 def _is_address(entry: StoredEntry) -> bool:
@@ -136,7 +136,7 @@ def _by_title(engine: Engine, where: Libraries, now: datetime) -> bool:
     papers = _ask_for_titles(where, rest) if rest else []
     by_title = {title_key(paper.title): paper.id for paper in reversed(papers)}
     found |= {entry.id: by_title[key] for entry in rest if (key := title_key(entry.title)) in by_title}
-    own = {entry.id: paper for entry in rest if entry.id not in found and (paper := _of_its_own(entry))}
+    own = {entry.id: described for entry in rest if entry.id not in found and (described := _of_its_own(entry))}
     found |= {entry_id: paper.id for entry_id, paper in own.items()}
     fetched = [paper for paper in papers if paper.id in set(found.values())]
     with transaction(engine) as connection:
@@ -144,7 +144,9 @@ def _by_title(engine: Engine, where: Libraries, now: datetime) -> bool:
         in_archive = store.stored_among(connection, [paper.id for paper in fetched])
         store.keep_library_papers(connection, [p for p in (*fetched, *own.values()) if p.id not in in_archive])
         store.set_matched(connection, found, now)
-        store.set_missing(connection, [each.id for each in waiting if each.id not in found], Problem.NOT_FOUND, now)
+        store.set_missing(
+            connection, [each.id for each in waiting if each.id not in found], EntryProblem.NOT_FOUND, now
+        )
         store.delete_unused_papers(connection)
     return True
 
@@ -183,4 +185,4 @@ def _give_up(engine: Engine, now: datetime) -> None:
     late = [entry.id for entry in waiting if entry.at < now - _WAITS_FOR]
     if late:
         with transaction(engine) as connection:
-            store.set_missing(connection, late, Problem.SILENT, now)
+            store.set_missing(connection, late, EntryProblem.SILENT, now)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import bibtexparser
 import rispy
+from bibtexparser.entrypoint import parse_string
 from bibtexparser.middlewares import RemoveEnclosingMiddleware, ResolveStringReferencesMiddleware
+from bibtexparser.model import Entry
 
 from digest.language import UserError, _
 from digest.papers.sources.reading import decoded
@@ -83,18 +84,14 @@ def _bibtex(text: str) -> Iterator[LibraryEntry | None]:
         raise _too_many()
     # References to @string are replaced once and never within each other, so that a file cannot grow.
     steps = [ResolveStringReferencesMiddleware(True), RemoveEnclosingMiddleware()]
-    library = bibtexparser.parse_string(text, parse_stack=steps)
-    known = list(library.entries)
-    known += [block.ignore_error_block for block in library.failed_blocks if _is_entry(block.ignore_error_block)]
+    library = parse_string(text, parse_stack=steps)
+    # Also an entry whose key another one has, or which has a field twice.
+    blocks = [*library.entries, *(failed.ignore_error_block for failed in library.failed_blocks)]
+    known = [block for block in blocks if isinstance(block, Entry)]
     for entry in known:
         # The steps leave out what failed.
         fields = {field.key.lower(): str(field.value).strip('{}" ') for field in entry.fields}
         yield entry_of(fields.get("title", ""), _values(fields, _BIBTEX_NAMES), fields.get("abstract", ""))
-
-
-def _is_entry(block: object) -> bool:
-    """True for an entry whose key another one has, or which has a field twice."""
-    return isinstance(block, bibtexparser.model.Entry)
 
 
 def _ris(text: str) -> Iterator[LibraryEntry | None]:

@@ -13,7 +13,7 @@ from digest.database.tables import library_entries as entries
 from digest.database.tables import library_papers, paper_vectors, papers, subscribers, zotero_libraries
 from digest.papers.paper import Paper
 from digest.papers.store import papers_with
-from digest.subscribers.library.entry import LibraryEntry, Problem
+from digest.subscribers.library.entry import EntryProblem, LibraryEntry
 from digest.subscribers.paper_feedback import profile_is_stale
 
 
@@ -35,7 +35,7 @@ class StoredEntry:
     abstract: str
     paper_id: str | None
     state: EntryState
-    problem: Problem | None
+    problem: EntryProblem | None
     at: datetime
 
 
@@ -93,7 +93,7 @@ _COLUMNS = tuple(entries.c[name] for name in StoredEntry.__dataclass_fields__)
 def _entry(row: Any) -> StoredEntry:
     values = row._asdict()
     return StoredEntry(
-        **values | {"state": EntryState(row.state), "problem": Problem(row.problem) if row.problem else None}
+        **values | {"state": EntryState(row.state), "problem": EntryProblem(row.problem) if row.problem else None}
     )
 
 
@@ -123,7 +123,7 @@ def set_matched(connection: Connection, found: Mapping[int, str], now: datetime)
         profile_is_stale(connection, subscriber_id)
 
 
-def set_missing(connection: Connection, entry_ids: Collection[int], problem: Problem, now: datetime) -> None:
+def set_missing(connection: Connection, entry_ids: Collection[int], problem: EntryProblem, now: datetime) -> None:
     for entry_id in entry_ids:
         values = {
             "state": str(EntryState.MISSING),

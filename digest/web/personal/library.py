@@ -11,7 +11,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from digest import clock
 from digest.language import Message, UserError, _, n_
 from digest.subscribers.library import library
-from digest.subscribers.library.entry import Problem
+from digest.subscribers.library.entry import EntryProblem
 from digest.subscribers.library.reading import MAX_BYTES, MAX_ENTRIES
 from digest.subscribers.preferences import Form, value
 from digest.subscribers.tokens import Purpose
@@ -19,11 +19,11 @@ from digest.web.personal.links import ManageLink, PersonalLink
 from digest.web.site import PageNumber, PageRouter, posted_fields
 
 PROBLEMS = {
-    Problem.UNREADABLE: _("This isn’t an arXiv number, an address or a title."),
-    Problem.NO_TITLE: _("This address doesn’t lead to arXiv. Add the paper’s title instead."),
-    Problem.UNKNOWN: _("arXiv has no paper with this number."),
-    Problem.NOT_FOUND: _("arXiv has no paper with this title, and your file has no abstract."),
-    Problem.SILENT: _("arXiv didn’t answer for three days. Add it again to try once more."),
+    EntryProblem.UNREADABLE: _("This isn’t an arXiv number, an address or a title."),
+    EntryProblem.NO_TITLE: _("This address doesn’t lead to arXiv. Add the paper’s title instead."),
+    EntryProblem.UNKNOWN: _("arXiv has no paper with this number."),
+    EntryProblem.NOT_FOUND: _("arXiv has no paper with this title, and your file has no abstract."),
+    EntryProblem.SILENT: _("arXiv didn’t answer for three days. Add it again to try once more."),
 }
 
 router = PageRouter()

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from digest.papers.paper import paper_id_of
-from digest.subscribers.library.entry import Problem
+from digest.subscribers.library.entry import EntryProblem
 from digest.subscribers.library.reading import MAX_BYTES, UnreadableLibrary, read_library
 
 BIBTEX = r"""
@@ -58,7 +58,7 @@ def test_pasted_numbers_addresses_and_titles_are_entries_and_anything_else_says_
         ("", "2405.17247", None),
         ("", "2405.11111", None),
         ("Attention is all you need", None, None),
-        ("huh", None, Problem.UNREADABLE),
+        ("huh", None, EntryProblem.UNREADABLE),
     ]
 
 
