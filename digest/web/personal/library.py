@@ -23,7 +23,7 @@ PROBLEMS = {
     EntryProblem.NO_TITLE: _("This address doesn’t lead to arXiv. Add the paper’s title instead."),
     EntryProblem.UNKNOWN: _("arXiv has no paper with this number."),
     EntryProblem.NOT_FOUND: _("arXiv has no paper with this title, and your file has no abstract."),
-    EntryProblem.SILENT: _("arXiv didn’t answer for three days. Add it again to try once more."),
+    EntryProblem.SILENT: _("arXiv didn’t answer for three days. Remove it and add it again to retry."),
 }
 
 router = PageRouter()
