@@ -143,7 +143,7 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
 
 
 def libraries(settings: Settings) -> Libraries:
-    """Where subscribers' libraries are looked up, with the same pauses between requests as for the sources."""
+    """The services for looking up libraries, with the same pauses between requests as for the sources."""
     tools = Tools(settings.contact, settings.source_timeout_seconds, lambda _url: None)
     zotero = tools.fetcher(settings.zotero_url, ZOTERO_SECONDS, "application/json")
     return Libraries(settings.arxiv_url, arxiv_api(_addresses(settings)), settings.zotero_url, zotero)

@@ -35,7 +35,7 @@ class PaperFeedback:
     paper_id: str
     kind: FeedbackKind
     at: datetime
-    from_library: bool = False  # not said of this paper, which is in their library
+    from_library: bool = False  # implied by their library, without any feedback
 
 
 def give(engine: Engine, subscriber_id: int, paper_id: str, kind: FeedbackKind, now: datetime) -> bool:

@@ -24,7 +24,7 @@ _BRACES = re.compile(r"[{}]")
 class EntryProblem(StrEnum):
     """Stored: why there is no paper behind an entry."""
 
-    UNREADABLE = "unreadable"  # a pasted line that is no number, address or title
+    UNREADABLE = "unreadable"  # a pasted line without a number, address or title
     NO_TITLE = "no title"  # an address or DOI elsewhere, by itself
     UNKNOWN = "unknown"  # arXiv has no paper with this number
     NOT_FOUND = "not found"  # nor one with this title
@@ -33,7 +33,7 @@ class EntryProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LibraryEntry:
-    """What a subscriber brings. `paper_id`: what its fields name, an id of arXiv or of a feed's paper, if anything."""
+    """A reference that a subscriber brings. `paper_id`: an id of arXiv or of a feed's paper, if its fields name one."""
 
     title: str
     abstract: str = ""

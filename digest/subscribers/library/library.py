@@ -1,4 +1,4 @@
-"""What a subscriber does with their library, each action in one transaction; and the page's view of it."""
+"""A subscriber's actions on their library, each in one transaction, and the library as its page shows it."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ _ZOTERO_USER = re.compile(r"(?:https?://)?(?:www\.)?(?:api\.)?(?:zotero\.org)?/?
 
 
 class LibraryRejected(UserError):
-    """What a subscriber brought cannot be taken; nothing was stored."""
+    """The library cannot take these papers; nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class LibraryView:
 
     @property
     def done(self) -> int:
-        """How many entries have been looked up."""
+        """Number of entries that have been looked up."""
         return self.total - self.counts[EntryState.WAITING]
 
     @property

@@ -34,7 +34,7 @@ _RESULTS = 50  # of a query for titles
 
 @dataclass(frozen=True, slots=True)
 class Libraries:
-    """Where libraries are looked up."""
+    """Addresses and clients of the services that know papers and libraries."""
 
     arxiv_url: str
     arxiv: Fetcher

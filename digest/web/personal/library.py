@@ -1,7 +1,7 @@
-"""A subscriber's library: what they bring, how far it was looked up, and taking it back.
+"""The page of a subscriber's library, where they add papers, see the progress, and take papers back.
 
-Any link to the preferences can add to it and shows the numbers. What is in it, and removing it, need a fresh link: a
-forwarded email must not tell what somebody reads.
+Any link to the preferences can add to it and shows the numbers. Seeing or removing its entries needs a fresh link: a
+forwarded email must not tell others what its recipient reads.
 """
 
 from typing import Annotated
@@ -43,7 +43,7 @@ PostedLibrary = Annotated[tuple[Form, bytes], Depends(_posted_library)]
 
 @router.page("/library/{token:path}")
 def library_page(link: ManageLink, page: PageNumber = 1) -> Response:
-    """What is in the library, and how far it was looked up."""
+    """The entries of the library, and the progress of looking them up."""
     return _show(link, page=page)
 
 
