@@ -23,13 +23,15 @@ from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.throttle import Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.ranking import FLOOR, RankingWeights
-from digest.papers.sources.registry import SourceAddresses, make_sources
+from digest.papers.sources.registry import SourceAddresses, Tools, arxiv_api, make_sources
 from digest.papers.sources.source import Source
 from digest.settings import Settings
 from digest.settings.composing import frozen_settings, languages, replay_log
 from digest.settings.composing import mail_context as mail_context
 from digest.settings.composing import signers as signers
 from digest.smtp import Sender, Timeouts
+from digest.subscribers.library.lookup import Libraries
+from digest.subscribers.library.zotero import SPACING_SECONDS as ZOTERO_SECONDS
 
 _PAGE_PATIENCE = 2.0  # seconds for a lock; a page that needs the database takes milliseconds
 
@@ -137,7 +139,18 @@ def hint_sender(settings: Settings) -> hints.HintSender:
 
 def sources(settings: Settings, database: Engine) -> list[Source]:
     """The configured paper sources."""
-    addresses = SourceAddresses(
+    return make_sources(settings.sources, _addresses(settings), remembered_by(database), database)
+
+
+def libraries(settings: Settings) -> Libraries:
+    """The services for looking up libraries, with the same pauses between requests as for the sources."""
+    tools = Tools(settings.contact, settings.source_timeout_seconds, lambda _url: None)
+    zotero = tools.fetcher(settings.zotero_url, ZOTERO_SECONDS, "application/json")
+    return Libraries(settings.arxiv_url, arxiv_api(_addresses(settings)), settings.zotero_url, zotero)
+
+
+def _addresses(settings: Settings) -> SourceAddresses:
+    return SourceAddresses(
         settings.huggingface_url,
         settings.arxiv_url,
         settings.arxiv_feed_url,
@@ -147,4 +160,3 @@ def sources(settings: Settings, database: Engine) -> list[Source]:
         settings.hackernews_url,
         settings.feeds,
     )
-    return make_sources(settings.sources, addresses, remembered_by(database), database)

@@ -12,6 +12,8 @@
 | bounces  | each minute      | takes in what waits in the Maildir and the IMAP mailbox for delivery reports |
 | profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
 |          |                  | who gave feedback                                                          |
+| libraries | every 15 seconds | looks up what subscribers brought with their libraries, and computes the  |
+|          |                  | profiles of those subscribers                                              |
 | fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
 |          |                  | archive has grown by half since; if that fails, the last stays in use      |
 | similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
@@ -44,7 +46,7 @@ from digest.bounces.intake.taking import Taker
 from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
 from digest.issues.old_pools import shrink_old_pools
-from digest.issues.profiles import refresh_profiles, renew_space
+from digest.issues.profiles import ready_space, refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
 from digest.ledger import deliveries, events, totals, transitions
@@ -62,6 +64,7 @@ from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
 from digest.subscribers.growth import count_days, largest_domains, store_days
+from digest.subscribers.library.lookup import look_up
 from digest.subscribers.subscriptions import purge_pending
 from digest.subscribers.suppressions import lift_expired
 from workers.tasks import MESSAGES_A_TASK
@@ -110,6 +113,7 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
         (jobs.notices, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.bounces, "interval", {"minutes": 1}),
         (jobs.profiles, "interval", {"minutes": 1}),
+        (jobs.libraries, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.fit, "interval", {"minutes": 10}),
         (jobs.similar, "interval", {"minutes": 5}),
     ):
@@ -220,6 +224,15 @@ class Jobs:
     def profiles(self) -> None:
         """Bring subscribers' profiles up to date with their feedback."""
         refresh_profiles(self._engine, clock.now())
+
+    def libraries(self) -> None:
+        """Look up subscribers' libraries. Someone waits for that, so their profiles follow at once."""
+        if look_up(self._engine, wiring.libraries(self.settings), clock.now()):
+            with read_only(self._engine) as connection:
+                is_first = ready_space(connection) is None
+            if is_first:
+                renew_space(self._engine, clock.now())
+            refresh_profiles(self._engine, clock.now())
 
     def fit(self) -> None:
         """Fit a space for profiles when that is due; the last one serves meanwhile, also if this fails."""

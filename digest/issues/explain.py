@@ -29,11 +29,12 @@ from digest.ledger import events
 from digest.ledger.deliveries import AlreadySent, last_issue_mails, may_arrive
 from digest.ledger.kinds import WITH_PAPERS, SkipReason, State
 from digest.papers.ranking import ranking
-from digest.subscribers.paper_feedback import PaperFeedback, feedback_by
+from digest.subscribers.paper_feedback import PaperFeedback, likes_and_dislikes
 from digest.subscribers.store import by_key
 from digest.subscribers.subscriber import Preferences, event_subject
 
 _JUST_BEFORE = timedelta(minutes=2)  # feedback may reach a list so much later, when profiles are computed
+_FORGOT = ("forgot opinions", "removed from library")  # events
 _OF_LISTS = tuple(weight.name for weight in fields(SelectionWeights))
 
 
@@ -161,7 +162,8 @@ def _replay(
 ) -> Selection | SkipReason:
     """Choose again from the data of that time, but with today's preferences."""
     subscriber_id = chosen.subscriber_id or 0
-    feedback = [item for item in feedback_by(connection, subscriber_id) if item.at < chosen.chosen_at]
+    given = likes_and_dislikes(connection, [subscriber_id]).get(subscriber_id, ())
+    feedback = [item for item in given if item.at < chosen.chosen_at]
     stored = _profile_then(connection, cached.issue.space_id, subscriber_id, feedback)
     rated = {subscriber_id: {item.paper_id for item in feedback}} if feedback else {}
     received = _got_before(connection, chosen, cached.oldest_day)
@@ -203,8 +205,9 @@ def _changed_since(connection: Connection, recipient: str, chosen: ChosenList) -
     latest = events.latest(connection, 1000, event_subject(recipient))
     changes = [event for event in latest if event.what == "changed preferences" and event.at >= chosen.due_at]
     if not changes:
-        given = feedback_by(connection, chosen.subscriber_id or 0)
-        forgot = any(event.what == "forgot opinions" and event.at >= chosen.chosen_at for event in latest)
+        subscriber_id = chosen.subscriber_id or 0
+        given = likes_and_dislikes(connection, [subscriber_id]).get(subscriber_id, ())
+        forgot = any(event.what in _FORGOT and event.at >= chosen.chosen_at for event in latest)
         if forgot or any(item.at >= chosen.chosen_at - _JUST_BEFORE for item in given):
             return "since then, or just before, the subscriber changed their feedback"
         return "the outcome of an earlier message has changed since, or this version of the program chooses differently"

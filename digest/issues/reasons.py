@@ -14,6 +14,7 @@ from digest.papers.topics import TOPICS
 from digest.text import cut, short_title
 
 if TYPE_CHECKING:
+    from digest.issues.profiles import Neighbour
     from digest.issues.selection.interests import Interest
 
 OUTSIDE = _("from outside your interests")
@@ -79,10 +80,13 @@ def _rank_text(rank: int, kind: str) -> Message:
 
 
 @lru_cache(maxsize=5_000)  # a title is named to most of those who like the paper
-def why_close(title: str) -> Message:
-    """Return that a paper resembles the liked one with this title; "" if it resembles none enough to be named."""
-    if not title:
+def why_close(neighbour: "Neighbour | None") -> Message:
+    """Return that a paper resembles this liked one; None if it resembles none enough to be named."""
+    if neighbour is None or not neighbour.title:
         return _("like papers you liked")
+    title = neighbour.title
+    if neighbour.in_library:
+        return _("like “%(title)s”, which is in your library", title=short_title(title, _LIKED_TITLE))
     return _("like “%(title)s”, which you liked", title=short_title(title, _LIKED_TITLE))
 
 

@@ -56,6 +56,9 @@ class SourceSettings(BaseSettings):
         "https://hn.algolia.com",
         description="Base address of the Hacker News search; points and comments there count as a signal for papers that another source lists.",
     )
+    zotero_url: _Address = Field(
+        "https://api.zotero.org", description="Base address of Zotero, where subscribers' public libraries are read."
+    )
     feeds: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Your own lists for the source `feeds`: files or web addresses, in JSON, JSON Lines, Atom or RSS (docs/sources.md).",

@@ -11,6 +11,8 @@ from digest.database.tables import (
     consents,
     deliveries,
     form_requests,
+    library_entries,
+    library_papers,
     messages,
     opinions,
     profiles,
@@ -20,6 +22,7 @@ from digest.database.tables import (
     suppressions,
     tastes,
     webhook_events,
+    zotero_libraries,
 )
 from digest.database.tables import events as events_table
 from digest.ledger import events
@@ -27,6 +30,7 @@ from digest.ledger.kinds import Status
 from digest.ledger.outbox import forget_answers
 from digest.ledger.replay_log import Entry
 from digest.ledger.transitions import erase_names
+from digest.subscribers.library.store import delete_unused_papers
 from digest.subscribers.store import IMPORT
 
 
@@ -41,7 +45,9 @@ def purge_pending(connection: Connection, before: datetime) -> int:
     erase_names(connection, deliveries.c.subscriber_id.in_(select(subscribers.c.id).where(expired)))
     _erase_reports(connection, bounces.c.recipient.in_(select(subscribers.c.key).where(expired)))
     forget_answers(connection, select(subscribers.c.id).where(expired))
-    return connection.execute(delete(subscribers).where(expired)).rowcount
+    count = connection.execute(delete(subscribers).where(expired)).rowcount
+    delete_unused_papers(connection)
+    return count
 
 
 def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
@@ -54,6 +60,7 @@ def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     connection.execute(delete(form_requests).where(form_requests.c.email == email))
     if connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id)).rowcount != 1:
         return False
+    delete_unused_papers(connection)
     note(connection, {"what": Entry.DELETED, "key": key})
     return True
 
@@ -64,8 +71,9 @@ def _erase_reports(connection: Connection, which: ColumnElement[bool]) -> None:
 
 
 # The tables that have rows of a subscriber, or in which deleting one changes rows.
+_LIBRARIES = (library_entries, library_papers, zotero_libraries)
 _OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
-_TOUCHED = (*_OF_SUBSCRIBERS, bounces, deliveries, messages, events_table, suppressions, webhook_events)
+_TOUCHED = (*_OF_SUBSCRIBERS, *_LIBRARIES, bounces, deliveries, messages, events_table, suppressions, webhook_events)
 TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
 
 

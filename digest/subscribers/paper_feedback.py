@@ -7,11 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, func, select, union_all
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
-from digest.database.tables import opinions, profiles, stale_profiles
+from digest.database.tables import library_entries, opinions, profiles, stale_profiles
 from digest.ledger import events
 from digest.papers.store import papers_with
 from digest.papers.topics import TOPICS, Topic
@@ -34,6 +35,7 @@ class PaperFeedback:
     paper_id: str
     kind: FeedbackKind
     at: datetime
+    from_library: bool = False  # implied by their library, without any feedback
 
 
 def give(engine: Engine, subscriber_id: int, paper_id: str, kind: FeedbackKind, now: datetime) -> bool:
@@ -51,7 +53,7 @@ def keep(connection: Connection, subscriber_id: int, feedback: PaperFeedback) ->
     connection.execute(
         new.values(subscriber_id=subscriber_id, paper_id=feedback.paper_id, said=str(feedback.kind), at=feedback.at)
     )
-    _profile_is_stale(connection, subscriber_id)
+    profile_is_stale(connection, subscriber_id)
 
 
 def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
@@ -60,8 +62,8 @@ def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
         theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id, opinions.c.paper_id == paper_id)
         taken_back = connection.execute(theirs).rowcount == 1
         if taken_back:
-            _delete_profile(connection, subscriber_id)
-            _profile_is_stale(connection, subscriber_id)
+            delete_profile(connection, subscriber_id)
+            profile_is_stale(connection, subscriber_id)
     return taken_back
 
 
@@ -70,19 +72,19 @@ def forget_all(engine: Engine, subscriber_id: int, now: datetime) -> int:
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id)
         forgotten = connection.execute(theirs).rowcount
-        _delete_profile(connection, subscriber_id)
+        delete_profile(connection, subscriber_id)
         if subscriber and forgotten:
             # The count alone: no log names the papers, so nothing is left of feedback that was deleted.
             events.record(connection, now, event_subject(subscriber.key), "forgot opinions", {"count": forgotten})
     return forgotten
 
 
-def _profile_is_stale(connection: Connection, subscriber_id: int) -> None:
+def profile_is_stale(connection: Connection, subscriber_id: int) -> None:
     """Let the next run of issues/profiles/refresh.py compute it; until then the last profile is used."""
     connection.execute(insert_new(connection, stale_profiles).values(subscriber_id=subscriber_id))
 
 
-def _delete_profile(connection: Connection, subscriber_id: int) -> None:
+def delete_profile(connection: Connection, subscriber_id: int) -> None:
     connection.execute(delete(profiles).where(profiles.c.subscriber_id == subscriber_id))
 
 
@@ -124,15 +126,20 @@ def has_liked(connection: Connection, subscriber_id: int) -> bool:
 def rated_among(
     connection: Connection, subscriber_ids: Collection[int], paper_ids: Collection[str]
 ) -> dict[int, set[str]]:
-    """Return which of these papers each subscriber has given feedback on; those without any are omitted."""
+    """Return which of these papers each subscriber has rated or has in their library; those without any are omitted."""
     if not subscriber_ids or not paper_ids:
         return {}
-    query = select(opinions.c.subscriber_id, opinions.c.paper_id).where(
-        in_list(connection, opinions.c.subscriber_id, subscriber_ids),
-        in_list(connection, opinions.c.paper_id, paper_ids),
+    rows = union_all(
+        *(
+            select(rows.c.subscriber_id, rows.c.paper_id).where(
+                in_list(connection, rows.c.subscriber_id, subscriber_ids),
+                in_list(connection, rows.c.paper_id, paper_ids),
+            )
+            for rows in (opinions, library_entries)
+        )
     )
     rated: dict[int, set[str]] = {}
-    for subscriber_id, paper_id in connection.execute(query):
+    for subscriber_id, paper_id in connection.execute(rows):
         rated.setdefault(subscriber_id, set()).add(paper_id)
     return rated
 
@@ -146,3 +153,38 @@ def all_feedback(connection: Connection, subscriber_ids: Collection[int]) -> dic
     for row in connection.execute(query.order_by(opinions.c.at, opinions.c.paper_id)):
         given.setdefault(row.subscriber_id, []).append(PaperFeedback(row.paper_id, FeedbackKind(row.said), row.at))
     return {subscriber_id: tuple(feedback) for subscriber_id, feedback in given.items()}
+
+
+_MOST_OF_LIBRARY = 500  # entries that count, the last: the time for a profile grows with their square
+
+
+def likes_and_dislikes(connection: Connection, subscriber_ids: Collection[int]) -> dict[int, tuple[PaperFeedback, ...]]:
+    """Return by subscriber what a profile is computed from: the papers of their library that they did not rate
+    otherwise, then their feedback, oldest first; subscribers without either are omitted.
+    """
+    given = all_feedback(connection, subscriber_ids)
+    owned: dict[int, list[PaperFeedback]] = {}
+    for subscriber_id, paper_id, at in connection.execute(_in_libraries(connection, subscriber_ids)):
+        owned.setdefault(subscriber_id, []).append(PaperFeedback(paper_id, FeedbackKind.MORE, at, from_library=True))
+    together: dict[int, tuple[PaperFeedback, ...]] = {}
+    for subscriber_id in sorted(given.keys() | owned.keys()):
+        feedback = given.get(subscriber_id, ())
+        rated = {item.paper_id for item in feedback if item.kind is not FeedbackKind.READ}
+        together[subscriber_id] = (
+            *(item for item in owned.get(subscriber_id, ()) if item.paper_id not in rated),
+            *feedback,
+        )
+    return together
+
+
+def _in_libraries(connection: Connection, subscriber_ids: Collection[int]) -> Any:
+    """Select the last papers of each library, in order of their ids."""
+    entries = library_entries
+    last = func.row_number().over(partition_by=entries.c.subscriber_id, order_by=entries.c.id.desc()).label("last")
+    rows = select(entries.c.subscriber_id, entries.c.paper_id, entries.c.at, last).where(
+        in_list(connection, entries.c.subscriber_id, subscriber_ids), entries.c.state == "matched"
+    )
+    counting = rows.subquery()
+    query = select(counting.c.subscriber_id, counting.c.paper_id, func.min(counting.c.at))
+    query = query.where(counting.c.last <= _MOST_OF_LIBRARY).group_by(counting.c.subscriber_id, counting.c.paper_id)
+    return query.order_by(counting.c.paper_id)

@@ -30,7 +30,17 @@ from digest.web.monitoring import health, metrics
 from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
-from digest.web.personal import feedback, forecast, next_email, preferences, signup, suggestions, unsubscribing, welcome
+from digest.web.personal import (
+    feedback,
+    forecast,
+    library,
+    next_email,
+    preferences,
+    signup,
+    suggestions,
+    unsubscribing,
+    welcome,
+)
 from digest.web.personal.one_click import OneClick
 from digest.web.public import archive, choosing, discovery, feeds, privacy, sample_email, search
 from digest.web.server import ForwardedHeaders
@@ -39,6 +49,11 @@ from digest.web.writing import CANNOT_BE_USED, RETRY_AFTER, one_at_a_time
 
 log = structlog.get_logger()
 
+# Routes are tried in this order, each for some time: those that are asked for most come first.
+_PAGES = (
+    *(signup, archive, feeds, search, discovery, choosing, privacy, sample_email),
+    *(preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions, library),
+)
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 
 
@@ -67,10 +82,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
-    # Routes are tried in this order, each for some time: those that are asked for most come first.
-    public = (signup, archive, feeds, search, discovery, choosing, privacy, sample_email)
-    personal = (preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions)
-    for room in (*public, *personal):
+    for room in _PAGES:
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:

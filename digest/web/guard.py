@@ -16,6 +16,7 @@ log = structlog.get_logger()
 
 MAX_BODY = 16_384
 MAX_API_BODY = 65_536  # preferences may be written with six characters for each one
+MAX_BODY_OF_LIBRARY = 5_300_000  # a file of subscribers/library/reading.MAX_BYTES, and what a form adds
 MAX_BODY_OF_NOTICE = 262_144  # its text in several languages; a Chinese character takes nine bytes
 _NOTICE = re.compile(r"/console/notices/\w+")
 _PROVIDER = re.compile(r"/bounces/\w+")  # webhooks of email providers; those of Amazon are up to 256 KiB
@@ -25,7 +26,7 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 # Below these, a personal link continues with its token. Also what robots.txt closes.
-PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/my/")
+PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/library/", "/my/")
 # Pages behind a personal link, which a line break may have damaged.
 PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
 # Pages that show an email in a frame.
@@ -121,6 +122,8 @@ def _max_body(scope: Scope) -> int:
     """The largest body that its endpoint takes."""
     if IS_API.match(scope["path"]):
         return MAX_API_BODY
+    if scope["path"].startswith("/library/"):
+        return MAX_BODY_OF_LIBRARY
     is_large = _NOTICE.fullmatch(scope["path"]) or _PROVIDER.fullmatch(scope["path"])
     return MAX_BODY_OF_NOTICE if is_large else MAX_BODY
 

@@ -14,6 +14,7 @@ from python_multipart.multipart import parse_options_header
 from sqlalchemy import Engine
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
@@ -162,9 +163,14 @@ async def _posted(request: Request) -> Form:
     if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         raise HTTPException(400)  # Python knows encodings that end in errors, or take time with the square of a length
     async with request.form(max_files=0, max_fields=200, max_part_size=MAX_BODY_OF_NOTICE) as form:
-        fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+        return posted_fields(form)
+
+
+def posted_fields(form: FormData) -> Form:
+    """The text fields of a form. Raises HTTPException 400 for text that PostgreSQL does not take."""
+    fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
     if any("\0" in text for name, values in fields.items() for text in (name, *values)):
-        raise HTTPException(400)  # no text that PostgreSQL takes
+        raise HTTPException(400)
     return fields
 
 

@@ -30,6 +30,7 @@ from digest.database.tables.ledger import (
     sent_days,
     sent_requests,
 )
+from digest.database.tables.library import library_entries, library_papers, zotero_libraries
 from digest.database.tables.monitoring import alarms, backups, heartbeats
 from digest.database.tables.operators import api_tokens, operators, sessions
 from digest.database.tables.papers import (
@@ -79,6 +80,8 @@ __all__ = [
     "issue_topics",
     "issue_totals",
     "issues",
+    "library_entries",
+    "library_papers",
     "messages",
     "metadata",
     "notices",
@@ -108,4 +111,5 @@ __all__ = [
     "votes",
     "webhook_endpoints",
     "webhook_events",
+    "zotero_libraries",
 ]

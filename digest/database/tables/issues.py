@@ -131,6 +131,7 @@ profiles = table(
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("weights", LargeBinary, nullable=False),
     Column("liked", Text, nullable=False),  # ids of the liked papers, one a line
+    Column("from_library", Integer, nullable=False),  # how many of those, the first, are from their library
     Column("shares", LargeBinary, nullable=False),  # of each in the weights: float32
     Column("words", Json, nullable=False),  # the strongest, to show to the subscriber
     Column("computed_at", Instant, nullable=False),

@@ -5,7 +5,7 @@ Nothing here imports numpy before someone has given feedback.
 
 import os
 
-from digest.issues.profiles.profile import affinities, fit_space
+from digest.issues.profiles.profile import Neighbour, affinities, fit_space
 from digest.issues.profiles.refresh import place_papers, refresh_profiles, renew_space
 from digest.issues.profiles.store import Profile, is_kept, profiles_of, ready_space, stored_profiles
 from digest.issues.profiles.summary import FeedbackSummary, feedback_summary
@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __all__ = [
     "FeedbackSummary",
+    "Neighbour",
     "Profile",
     "affinities",
     "affinities_of",

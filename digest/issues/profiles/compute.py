@@ -7,8 +7,9 @@ import numpy as np
 from sqlalchemy import Connection
 
 from digest.issues.profiles.discriminant import Matrix, discriminants, pack, unpack
+from digest.issues.profiles.positions import vectors_of
 from digest.issues.profiles.profile import freshness
-from digest.issues.profiles.store import Profile, spectrum_of, vectors_of
+from digest.issues.profiles.store import Profile, spectrum_of
 from digest.papers.search.tokenizer import STOPS, stem
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
@@ -43,12 +44,13 @@ def profiles_from(
         [np.fromiter(fresh.values(), np.float32) for fresh in counting.values()],
         np.frombuffer(spectrum, "<f4"),
     )
-    return {
-        subscriber_id: Profile(
-            packed, [paper_id for paper_id in fresh if fresh[paper_id] > 0], _liked_shares(fresh, own)
-        )
-        for (subscriber_id, fresh), packed, own in zip(counting.items(), pack(weights), shares, strict=True)
-    }
+    computed = {}
+    for (subscriber_id, fresh), packed, own in zip(counting.items(), pack(weights), shares, strict=True):
+        liked = [paper_id for paper_id in fresh if fresh[paper_id] > 0]
+        owned = {item.paper_id for item in feedback[subscriber_id] if item.from_library}
+        from_library = sum(paper_id in owned for paper_id in liked)
+        computed[subscriber_id] = Profile(packed, liked, _liked_shares(fresh, own), from_library=from_library)
+    return computed
 
 
 def _counting(given: Sequence[PaperFeedback], rows: Mapping[str, int]) -> dict[str, float]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from digest.issues.profiles.discriminant import Matrix, affinity, background
-from digest.issues.profiles.store import Profile, liked_papers, spectrum_of, vectors_of
+from digest.issues.profiles.positions import liked_papers, vectors_of
+from digest.issues.profiles.profile import Neighbour
+from digest.issues.profiles.store import Profile, spectrum_of
 
 _PAPERS = 50  # of a pool that are multiplied at once: 0.1 MB for a claim of 500, which malloc need not map anew
 _LIKED = 2_000  # liked papers that stay in memory: 1 MB
@@ -24,7 +26,7 @@ class PoolAffinity(NamedTuple):
 
     points: Sequence[int]  # of each paper
     close: int  # papers with enough points to match, a bit each
-    neighbours: Callable[[Sequence[int]], Mapping[int, str]]  # for some papers: title of the liked paper behind each
+    neighbours: Callable[[Sequence[int]], Mapping[int, Neighbour]]  # for some papers: the liked paper behind each
 
 
 class _Rows(NamedTuple):
@@ -70,8 +72,8 @@ class PoolAffinities:
             more, liked = _rows([paper.vector for paper in read]), self._liked
             self._liked = _Rows(np.concatenate([liked.whole, more.whole]), np.concatenate([liked.scale, more.scale]))
 
-    def _neighbours(self, profile: Profile, chosen: Sequence[int]) -> dict[int, str]:
-        """Return the title of the liked paper that adds most to the affinity of each chosen paper."""
+    def _neighbours(self, profile: Profile, chosen: Sequence[int]) -> dict[int, Neighbour]:
+        """Return the liked paper that adds most to the affinity of each chosen paper."""
         rows = [self._row.get(paper_id, -1) for paper_id in profile.liked]
         if max(rows, default=-1) < 0:
             return {}
@@ -82,7 +84,10 @@ class PoolAffinities:
         leaning = self._papers.whole[chosen] / self._background(len(rows))
         added = leaning @ self._liked.whole[rows].T.astype(np.float32) * shares
         titles = self._titles
-        return {index: titles[rows[best]] for index, best in zip(chosen, added.argmax(axis=1).tolist(), strict=True)}
+        return {
+            index: Neighbour(titles[rows[best]], best < profile.from_library)
+            for index, best in zip(chosen, added.argmax(axis=1).tolist(), strict=True)
+        }
 
 
 def pool_affinities(connection: Connection, space_id: int, paper_ids: Sequence[str]) -> PoolAffinities | None:

@@ -5,7 +5,7 @@ numpy is imported only where there is feedback. docs/interests.md explains the m
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
 CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
 CLEARLY_CLOSE = 0.58  # where nothing else is sent: four standard deviations, nearly all of them on the subject
+
+
+class Neighbour(NamedTuple):
+    """The liked paper that a paper resembles most."""
+
+    title: str
+    in_library: bool = False  # it was brought with a library
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":

@@ -15,9 +15,10 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import problem_of, read_only, transaction
-from digest.issues.profiles import store
-from digest.issues.profiles.store import PaperText, Profile, StoredSpace
-from digest.subscribers.paper_feedback import PaperFeedback, all_feedback
+from digest.issues.profiles import positions, store
+from digest.issues.profiles.positions import PaperText
+from digest.issues.profiles.store import Profile, StoredSpace
+from digest.subscribers.paper_feedback import PaperFeedback, likes_and_dislikes
 
 if TYPE_CHECKING:
     from digest.issues.profiles.space import Matrix, Space
@@ -38,10 +39,10 @@ def renew_space(engine: Engine, now: datetime) -> bool:
     If that fails, the last space stays in use.
     """
     with read_only(engine) as connection:
-        papers = store.count_papers(connection)
+        papers = positions.count_papers(connection)
         if not store.has_telling_feedback(connection) or not _is_due(store.spaces_in_use(connection), papers, now):
             return False
-        texts = store.newest_texts(connection, _TAUGHT)
+        texts = positions.newest_texts(connection, _TAUGHT)
     try:
         spectrum, content, vectors = _fitted(texts)
     except (ValueError, MemoryError) as problem:  # of the numerics; what else fails is a fault of the code
@@ -124,7 +125,7 @@ def _place_in(engine: Engine, space_id: int, now: datetime) -> None:
 
 def _unplaced(engine: Engine, space_id: int, now: datetime) -> dict[str, PaperText]:
     with read_only(engine) as connection:
-        return store.unplaced_texts(connection, space_id, now - timedelta(days=NEEDED_DAYS), _PAPERS)
+        return positions.unplaced_texts(connection, space_id, now - timedelta(days=NEEDED_DAYS), _PAPERS)
 
 
 def _keep_vectors(engine: Engine, space_id: int, texts: Mapping[str, PaperText], vectors: Mapping[str, bytes]) -> None:
@@ -132,7 +133,7 @@ def _keep_vectors(engine: Engine, space_id: int, texts: Mapping[str, PaperText],
     papers = list(vectors.items())
     for start in range(0, len(papers), _PAPERS):
         with transaction(engine) as connection:
-            store.keep_vectors(connection, space_id, texts, dict(papers[start : start + _PAPERS]))
+            positions.keep_vectors(connection, space_id, texts, dict(papers[start : start + _PAPERS]))
 
 
 def _read_space(engine: Engine, space_id: int) -> "Space":
@@ -172,7 +173,7 @@ def _words(
         return {}
     space = newest()
     with read_only(engine) as connection:
-        texts = store.texts_of(connection, papers - space.rows.keys())
+        texts = positions.texts_of(connection, papers - space.rows.keys())
     return strongest_words(space, texts, liked)
 
 
@@ -180,7 +181,7 @@ def _stale_feedback(engine: Engine, after: int) -> dict[int, tuple[PaperFeedback
     """Return the feedback of the next subscribers whose profile is stale; () of those who have deleted theirs."""
     with read_only(engine) as connection:
         subscriber_ids = store.stale_subscribers(connection, after, _SUBSCRIBERS)
-        feedback = all_feedback(connection, subscriber_ids)
+        feedback = likes_and_dislikes(connection, subscriber_ids)
     return {subscriber_id: feedback.get(subscriber_id, ()) for subscriber_id in subscriber_ids}
 
 
@@ -196,7 +197,7 @@ def _keep(
     """
     is_complete = store.lock_spaces(connection) <= computed.keys()
     still_there = store.lock_subscribers(connection, feedback)
-    latest = all_feedback(connection, still_there)
+    latest = likes_and_dislikes(connection, still_there)
     same = {subscriber_id for subscriber_id in still_there if latest.get(subscriber_id, ()) == feedback[subscriber_id]}
     for space_id, profiles in computed.items():
         new = {

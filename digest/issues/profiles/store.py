@@ -1,21 +1,20 @@
-"""SQL for spaces, the positions of papers in them, and subscribers' profiles.
+"""SQL for spaces, and for subscribers' profiles in them.
 
 A space is in use once every profile was computed in it (`ready_at`); a newer one that is not ready yet is coming.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
-from digest.database.dialect import in_list, insert_new, insert_or_change, lock_rows_of
+from digest.database.dialect import in_list, insert_new, lock_rows_of
 from digest.database.tables import (
     issues,
+    library_entries,
     opinions,
-    paper_vectors,
-    papers,
     profiles,
     spaces,
     stale_profiles,
@@ -43,6 +42,7 @@ class Profile:
     liked: Sequence[str]  # papers
     shares: bytes  # of each in the weights: float32
     words: Sequence[str] = ()  # the strongest
+    from_library: int = 0  # how many of the liked papers, the first, are from their library
 
 
 # --- spaces ---
@@ -76,8 +76,9 @@ def add_space(connection: Connection, fitted_at: datetime, papers: int, spectrum
     lock_rows_of(connection, spaces)
     row = {"fitted_at": fitted_at, "papers": papers, "spectrum": spectrum, "content": content}
     space_id: int = connection.execute(insert(spaces).values(row).returning(spaces.c.id)).scalar_one()
-    rated = select(opinions.c.subscriber_id).where(_tells_something()).distinct()
-    connection.execute(insert_new(connection, stale_profiles).from_select(["subscriber_id"], rated))
+    rated = select(opinions.c.subscriber_id).where(_tells_something())
+    everyone = rated.union(select(library_entries.c.subscriber_id).where(_IN_LIBRARY))
+    connection.execute(insert_new(connection, stale_profiles).from_select(["subscriber_id"], everyone))
     return space_id
 
 
@@ -121,102 +122,13 @@ def drop_old_spaces(connection: Connection, in_use: int, spaces_since: datetime,
     connection.execute(delete(profiles).where(profiles.c.space_id < in_use, idle))
 
 
-# --- papers in a space ---
-
-_TEXT = (papers.c.title, papers.c.abstract, papers.c.summary, papers.c.keywords)
-_LETTERS = (func.length(papers.c.title) + func.length(papers.c.abstract) + func.length(papers.c.summary)).label(
-    "letters"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PaperText:
-    """The text by which a paper is placed."""
-
-    text: str
-    letters: int  # of which it is made
-
-
-def count_papers(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(papers)).scalar_one()
-
-
-def newest_texts(connection: Connection, limit: int) -> dict[str, PaperText]:
-    """Return the texts of the papers first seen last, by paper id."""
-    query = select(papers.c.id, _LETTERS, *_TEXT).order_by(papers.c.first_seen_at.desc(), papers.c.id)
-    return _texts(connection.execute(query.limit(limit)))
-
-
-def texts_of(connection: Connection, paper_ids: Collection[str]) -> dict[str, str]:
-    """Return the texts of papers by id; those that are not in the archive are omitted."""
-    query = select(papers.c.id, _LETTERS, *_TEXT).where(in_list(connection, papers.c.id, paper_ids))
-    return {paper_id: paper.text for paper_id, paper in _texts(connection.execute(query)).items()}
-
-
-def unplaced_texts(connection: Connection, space_id: int, since: datetime, limit: int) -> dict[str, PaperText]:
-    """Return the papers without a position that an issue or a profile needs, and those whose text has changed."""
-    placed = and_(paper_vectors.c.paper_id == papers.c.id, paper_vectors.c.space_id == space_id)
-    waiting = select(opinions.c.paper_id).join(
-        stale_profiles, stale_profiles.c.subscriber_id == opinions.c.subscriber_id
-    )
-    surfaced = or_(papers.c.first_seen_at >= since, papers.c.listed_at >= since)
-    query = (
-        select(papers.c.id, _LETTERS, *_TEXT)
-        .outerjoin(paper_vectors, placed)
-        .where(or_(paper_vectors.c.paper_id.is_(None), paper_vectors.c.letters != _LETTERS.element))
-        .where(or_(surfaced, papers.c.id.in_(waiting)))
-    )
-    return _texts(connection.execute(query.order_by(papers.c.id).limit(limit)))
-
-
-def _texts(rows: Iterable[Any]) -> dict[str, PaperText]:
-    return {
-        row.id: PaperText(f"{row.title} {row.abstract or row.summary} {' '.join(row.keywords)}", row.letters)
-        for row in rows
-    }
-
-
-def keep_vectors(
-    connection: Connection, space_id: int, texts: Mapping[str, PaperText], vectors: Mapping[str, bytes]
-) -> None:
-    """Store the positions of papers; a new one replaces an earlier one."""
-    rows = [
-        {"space_id": space_id, "paper_id": paper_id, "letters": texts[paper_id].letters, "vector": vector}
-        for paper_id, vector in sorted(vectors.items())
-    ]
-    if rows:
-        connection.execute(insert_or_change(connection, paper_vectors, ["space_id", "paper_id"]), rows)
-
-
-def vectors_of(connection: Connection, space_id: int, paper_ids: Collection[str]) -> dict[str, bytes]:
-    """Return the positions of papers by id; those without one are omitted."""
-    query = select(paper_vectors.c.paper_id, paper_vectors.c.vector).where(paper_vectors.c.space_id == space_id)
-    wanted = query.where(in_list(connection, paper_vectors.c.paper_id, paper_ids))
-    return {row.paper_id: row.vector for row in connection.execute(wanted)}
-
-
-class LikedPaper(NamedTuple):
-    """A paper that someone likes."""
-
-    id: str
-    title: str
-    vector: bytes
-
-
-def liked_papers(connection: Connection, space_id: int, paper_ids: Collection[str]) -> list[LikedPaper]:
-    """Return papers with a position; those that have left the archive are omitted."""
-    query = select(papers.c.id, papers.c.title, paper_vectors.c.vector).join(
-        paper_vectors, and_(paper_vectors.c.paper_id == papers.c.id, paper_vectors.c.space_id == space_id)
-    )
-    return [LikedPaper(*row) for row in connection.execute(query.where(in_list(connection, papers.c.id, paper_ids)))]
-
-
 # --- profiles ---
 
 
 def has_telling_feedback(connection: Connection) -> bool:
-    """Return whether a subscriber has said what they want more or less of."""
-    return bool(connection.scalar(select(select(opinions.c.paper_id).where(_tells_something()).exists())))
+    """Return whether a subscriber has said what they want more or less of, or has brought a library."""
+    rated = (select(opinions.c.paper_id).where(_tells_something()), select(library_entries.c.id).where(_IN_LIBRARY))
+    return any(connection.scalar(select(query.exists())) for query in rated)
 
 
 def stale_subscribers(connection: Connection, after: int, limit: int) -> list[int]:
@@ -256,11 +168,12 @@ def no_longer_stale(connection: Connection, subscriber_ids: Collection[int]) -> 
 
 def profiles_of(connection: Connection, space_id: int, subscriber_ids: Collection[int]) -> dict[int, Profile]:
     """Return the profiles of subscribers in a space, without their words; who has none is omitted."""
-    query = select(profiles.c.subscriber_id, profiles.c.weights, profiles.c.liked, profiles.c.shares)
+    columns = (profiles.c.weights, profiles.c.liked, profiles.c.shares, profiles.c.from_library)
+    query = select(profiles.c.subscriber_id, *columns)
     query = query.where(profiles.c.space_id == space_id, in_list(connection, profiles.c.subscriber_id, subscriber_ids))
     return {
-        subscriber_id: Profile(weights, liked.splitlines(), shares)
-        for subscriber_id, weights, liked, shares in connection.execute(query)
+        subscriber_id: Profile(weights, liked.splitlines(), shares, from_library=from_library)
+        for subscriber_id, weights, liked, shares, from_library in connection.execute(query)
     }
 
 
@@ -285,6 +198,9 @@ def _of_confirmed(condition: Any) -> Any:
         subscribers, subscribers.c.id == stale_profiles.c.subscriber_id
     )
     return joined.where(subscribers.c.status == Status.CONFIRMED, condition)
+
+
+_IN_LIBRARY = library_entries.c.state == "matched"
 
 
 def _tells_something() -> Any:

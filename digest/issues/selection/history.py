@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.profiles import Profile, affinities_of, profiles_of
+from digest.issues.profiles import Neighbour, Profile, affinities_of, profiles_of
 from digest.issues.selection.interests import set_of
 from digest.issues.selection.picks import AFFINITY, Selection
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile
@@ -151,10 +151,10 @@ def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[
     for paper_id, value in affinity.items():
         if paper_id in indexes:
             points[indexes[paper_id]] = round(value * worth)
-    titles = {indexes[paper_id]: title for paper_id, title in neighbours.items() if paper_id in indexes}
+    liked = {indexes[paper_id]: Neighbour(title) for paper_id, title in neighbours.items() if paper_id in indexes}
     close = {index for index, value in enumerate(points) if pool.is_close(value)}
-    close |= titles.keys() if pool.by_score else set()
-    return PoolProfile(points if any(points) else (), set_of(close), neighbours=lambda _chosen: titles)
+    close |= liked.keys() if pool.by_score else set()
+    return PoolProfile(points if any(points) else (), set_of(close), neighbours=lambda _chosen: liked)
 
 
 def oldest_day(issue: Issue) -> date:

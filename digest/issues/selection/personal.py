@@ -16,6 +16,7 @@ from digest.language import Language
 from digest.subscribers.subscriber import Balance, Preferences
 
 if TYPE_CHECKING:
+    from digest.issues.profiles import Neighbour
     from digest.issues.selection.selection import Pool, PoolProfile
 
 _SHORTLIST = 3  # diversity chooses among this many times the length of the list
@@ -66,7 +67,7 @@ class PersonalList:
         ]
         neighbours = self._profile.neighbours(named) if named else {}
         return tuple(
-            self._pick(index, penalties, neighbours.get(index, ""), index == outsider) for index, penalties in chosen
+            self._pick(index, penalties, neighbours.get(index), index == outsider) for index, penalties in chosen
         )
 
     def is_urgent(self) -> bool:
@@ -189,7 +190,7 @@ class PersonalList:
         pick = self._pool.pick(index, self._interests(index), self._language)
         return sum([points for _name, points in pick.points]) + self._affinity(index)
 
-    def _pick(self, index: int, penalties: Penalties, neighbour: str, surprise: bool) -> Pick:
+    def _pick(self, index: int, penalties: Penalties, neighbour: "Neighbour | None", surprise: bool) -> Pick:
         interests, affinity = self._interests(index), self._affinity(index)
         paper_id, why, points = self._pool.pick(index, interests, self._language)
         if self._keeps_order:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 
 from digest.issues.issue import Issue
-from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE
+from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE, Neighbour
 from digest.issues.reasons import why_followed
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import (
@@ -40,7 +40,7 @@ _CLOSE_BEFORE = 0.25  # when affinities were cosines
 _PERIOD: dict[str, float] = {IssueKind.DAILY: 1 + 1 / 24, IssueKind.WEEKLY: 7 + 1 / 24}
 
 
-def _no_neighbours(_papers: Sequence[int]) -> Mapping[int, str]:
+def _no_neighbours(_papers: Sequence[int]) -> Mapping[int, Neighbour]:
     return {}
 
 
@@ -55,8 +55,8 @@ class PoolProfile:
     affinity: Sequence[int] = ()  # of each paper, in points; empty without a profile
     close: PaperSet = 0  # all papers that resemble what they liked
     rated: Set[str] = frozenset()  # ids of papers with feedback, which need not be shown again
-    # For chosen papers: the title of the liked paper that each resembles most, where there is one to name.
-    neighbours: Callable[[Sequence[int]], Mapping[int, str]] = _no_neighbours
+    # For chosen papers: the liked paper that each resembles most, where there is one to name.
+    neighbours: Callable[[Sequence[int]], Mapping[int, Neighbour]] = _no_neighbours
 
 
 NO_PROFILE = PoolProfile()

@@ -61,7 +61,7 @@ def _make(name: str, addresses: SourceAddresses, tools: Tools, engine: Engine | 
             return huggingface.HuggingFace(addresses.huggingface_url, fetcher, tools.remembered)
         case "arxiv":
             urls = (addresses.arxiv_url, addresses.arxiv_feed_url)
-            fetchers = (_arxiv_api(addresses), tools.fetcher(urls[1], arxiv.SPACING_SECONDS, arxiv.ACCEPT))
+            fetchers = (arxiv_api(addresses), tools.fetcher(urls[1], arxiv.SPACING_SECONDS, arxiv.ACCEPT))
             return arxiv.Arxiv(urls, addresses.arxiv_categories, fetchers, tools.remembered)
         case "hackernews":
             fetcher = tools.fetcher(addresses.hackernews_url, accept="application/json")
@@ -69,13 +69,13 @@ def _make(name: str, addresses: SourceAddresses, tools: Tools, engine: Engine | 
         case "feeds":
             return Feeds(addresses.feeds, lambda url: tools.fetcher(url, spacing_seconds=0), tools.remembered)
         case suggestions.NAME if engine is not None:
-            return suggestions.Suggestions(addresses.arxiv_url, _arxiv_api(addresses), engine)
+            return suggestions.Suggestions(addresses.arxiv_url, arxiv_api(addresses), engine)
     return _made_by_package(name, tools)
 
 
 @lru_cache(maxsize=4)
-def _arxiv_api(addresses: SourceAddresses) -> Fetcher:
-    """One client for both sources that ask it: arXiv wants a pause between any two requests."""
+def arxiv_api(addresses: SourceAddresses) -> Fetcher:
+    """One client for all that ask it: arXiv wants a pause between any two requests."""
     url, spacing = addresses.arxiv_url, _spacing(addresses.arxiv_url, arxiv.SPACING_SECONDS)
     return Fetcher(url, RequestPolicy(addresses.contact, addresses.timeout_seconds, spacing, arxiv.ACCEPT))
 

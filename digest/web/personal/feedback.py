@@ -3,6 +3,7 @@
 Opening a link only shows buttons.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
@@ -211,10 +212,15 @@ def _show_all(link: PersonalLink, notice: str = "", error: str = "") -> Response
         "my_feedback",
         400 if error else 200,
         summary=summary,
-        liked=[_("%(topic)s (%(papers)s)", topic=topic.name, papers=count) for topic, count in summary.liked],
+        liked=_topics(summary.liked),
+        in_library=_topics(summary.library),
         cards={paper_id: paper_card(paper) for paper_id, paper in summary.papers.items()},
         labels=LABELS,
         notice=notice,
         errors={"sure": error} if error else {},
         suggesting=link.site.takes_suggestions,
     )
+
+
+def _topics(counted: Iterable[tuple[Topic, int]]) -> list[Message]:
+    return [_("%(topic)s (%(papers)s)", topic=topic.name, papers=count) for topic, count in counted]

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 from digest.database.engine import read_only, transaction
 from digest.database.tables import issues, papers, profiles, spaces, tastes
 from digest.issues.explain import explain_list
-from digest.issues.profiles import profiles_of, refresh_profiles
+from digest.issues.profiles import Neighbour, profiles_of, refresh_profiles
 from digest.issues.profiles.pool_affinities import pool_affinities
 from digest.issues.selection import IssueCache
 from digest.issues.selection.interests import numbers_in
@@ -76,12 +76,15 @@ def test_the_neighbour_is_the_liked_paper_that_a_score_leans_on_while_it_is_in_t
     speech, graphs = (POOL.index(paper_id(number)) for number in (0, 20))
     with read_only(engine) as connection:
         own = affinities(connection, [ben.id])[ben.id]
-        assert own.neighbours([speech, graphs]) == {speech: "Speech and its phonemes", graphs: "Graphs and their nodes"}
+        assert own.neighbours([speech, graphs]) == {
+            speech: Neighbour("Speech and its phonemes"),
+            graphs: Neighbour("Graphs and their nodes"),
+        }
     with transaction(engine) as connection:
         connection.execute(delete(papers).where(papers.c.id == paper_id(110)))
     with read_only(engine) as connection:
         own = affinities(connection, [ben.id])[ben.id]
-        assert own.neighbours([graphs]) == {graphs: "Graphs and their nodes"}
+        assert own.neighbours([graphs]) == {graphs: Neighbour("Graphs and their nodes")}
 
 
 # --- what was sent ---
