@@ -85,12 +85,11 @@ def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Respon
 def found_card(hit: Hit, query: Query, language: Language) -> PaperCard:
     """The card of a paper that was found, with the matches marked."""
     terms, paper = [*query.wanted, *_apart(query.wanted)], hit.paper
-    card = paper_card(paper, votes=hit.votes)
     text = one_line(paper.abstract or paper.summary)
+    card = paper_card(paper, votes=hit.votes, excerpt=_as_html(excerpt(text, terms, _EXCERPT)))
     return replace(
         card,
         title=_as_html(marked(language.say(card.title), terms)),
-        excerpt=_as_html(excerpt(text, terms, _EXCERPT)),
         by=_as_html(_by(paper, terms, language)),
     )
 
