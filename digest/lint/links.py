@@ -11,8 +11,8 @@ from digest.lint.tree import Element, line_height_of, pixels, size_of
 
 _SAYS_NOTHING = re.compile(
     r"(please )?((click|tap|press|follow|open) )?(on )?(here|this|(the |this )?(link|button|page))|click|tap|go|"
-    r"pdf|url|web ?site|((read|learn|see|find out|show|view) )?more|read( on)?|continue( reading)?|details|info(rmation)?|"
-    r"(请)?(点击|点|单击)?(这里|此处|链接|此链接)|点击|(查看|阅读|了解)?(更多|详情)|"
+    r"pdf|url|web ?site|((read|learn|see|find out|show|view) )?more|read( on)?|continue( reading)?|details|"
+    r"info(rmation)?|(请)?(点击|点|单击)?(这里|此处|链接|此链接)|点击|(查看|阅读|了解)?(更多|详情)|"
     r"(klicken sie )?hier|mehr|(cliquez )?ici|(haga clic )?aquí",
     re.IGNORECASE,
 )

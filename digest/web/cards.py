@@ -39,7 +39,7 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
         path=paper.path,
         title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.gist, EXCERPT) if excerpt is None else excerpt,
-        by=one_line(paper.organization) or authors(paper, 2),
+        by=paper.organization_name or authors(paper, 2),
         day=at.date() if at else None,
         rank=rank,
         votes=votes,

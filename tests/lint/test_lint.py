@@ -111,10 +111,7 @@ IN_HTML: list[tuple[str, Change]] = [
     ("contrast", instead("<h1", '<div style="color:#aaa69c;line-height:1.5"><p>Faint by inheritance</p></div><h1')),
     (
         "contrast",
-        instead(
-            "<h1",
-            '<div style="color:#aaa69c;line-height:1.5"><a href="mailto:a@b.c" style="color:inherit">Faint</a></div><h1',
-        ),
+        instead("<h1", '<p style="color:#aaa69c"><a href="mailto:a@b.c" style="color:inherit">Faint</a></p><h1'),
     ),
     ("dark-contrast", each(r"(?<=\.byline \{ color: )#\w+", "#3a3d42")),
     ("dark-mode", instead('name="color-scheme"', 'name="nothing"')),

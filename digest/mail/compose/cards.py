@@ -47,7 +47,7 @@ def card_values(
     values = {
         "title": title,
         "url": safe_url(paper.url) or paper.arxiv_url or own_page,
-        "byline": [say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words],
+        "byline": [say(words) for words in (names, cut(paper.organization_name, ORGANIZATION)) if words],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
         "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (own_page_words, own_page)) if url],
