@@ -32,7 +32,6 @@ from digest.subscribers.preferences import (
     fields_of,
     fields_typed,
     holds_preferences,
-    known_zone,
     parse_preferences,
     value,
 )
@@ -44,6 +43,7 @@ from digest.web.pages import Pages
 from digest.web.personal.links import PersonalLink, open_link
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
 from digest.web.writing import CANNOT_BE_USED, after_others, in_turn
+from digest.zones import known_zone
 
 log = structlog.get_logger()
 
