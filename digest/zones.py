@@ -23,7 +23,7 @@ _OFFSETS = timedelta(hours=-12), timedelta(hours=14)  # of the fixed zones Etc/G
 
 def known_zone(text: str) -> str | None:
     """The IANA name that was meant by, say, "europe/berlin", "new york", "Beijing", "德国" or "UTC+8"; else None."""
-    if text in _names():  # as browsers say it; the first use of the table takes most of a second
+    if text in _names():  # as browsers say it; the table takes a moment to build
         return text
     name = _folded(_BESIDE.sub("", text[:100]))
     if zone := _zones().get(name) or _zones().get(next(filter(None, _time_of(name)), "")):

@@ -65,7 +65,8 @@ def front_page(site: TheSite, request: Request) -> Response:
         papers = [] if part else latest_papers(connection, CARDS)
     day = part.issue.date if part else None
     cards = [card(listed) for listed in part.papers] if part else [paper_card(paper) for paper in papers]
-    page = site.pages.show("front", day=day, cards=cards, voted=part is None or part.has_votes, **_EMPTY)
+    issue, voted = part.issue if part else None, part is None or part.has_votes
+    page = site.pages.show("front", day=day, issue=issue, cards=cards, voted=voted, **_EMPTY)
     return same_for_all(request, page, cache=REVALIDATED)  # a new issue is seen at once
 
 
