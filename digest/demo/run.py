@@ -63,7 +63,7 @@ def demo(settings: Settings, once: bool) -> int:
         if once:
             sys.stdout.write(json.dumps(asdict(result)) + "\n")
             return _exit_code(result)
-        _say_where(own, f"{issue.date}", folder)
+        _say_where(own, f"{issue.date}", folder, "Sample issue" if source == "bundled" else "Today's issue")
         while True:
             programs.check()
             time.sleep(0.5)
@@ -108,13 +108,13 @@ def _exit_code(result: Result) -> int:
     return 1
 
 
-def _say_where(own: Settings, date: str, folder: Path) -> None:
+def _say_where(own: Settings, date: str, folder: Path, issue: str) -> None:
     say("")
     for subscriber in SUBSCRIBERS:
         say(f"  {subscriber.email:22} {subscriber.summary}: the digest is in the inbox")
     say("")
     say(f"Inbox            {own.public_url}/inbox")
     say(f"Subscribe        {own.public_url}/")
-    say(f"Today's issue    {own.public_url}/issues/{date}")
+    say(f"{issue:16} {own.public_url}/issues/{date}")
     say(f"Data and logs    {folder}")
     say("Nothing leaves this machine. Stop: Ctrl-C. For real email: digest doctor")

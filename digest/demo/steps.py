@@ -1,5 +1,6 @@
 """The steps of the demo while its programs run: database, papers, today's issue, digests."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine, delete
@@ -9,6 +10,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import collections
 from digest.demo.sample import store_sample
 from digest.issues.publish import Published, publish
+from digest.language import _
 from digest.ledger.kinds import Kind
 from digest.ledger.listings import count_accepted
 from digest.papers.collecting import collect_recent
@@ -18,13 +20,15 @@ from digest.run.supervisor import RunFailed, say
 from digest.settings import Settings
 
 _ANSWER_SECONDS = 2.5  # for one answer of a source; without a network, each gives up after two
+_SAMPLE = _("This is a sample: the sources couldn’t be reached, so these papers and their votes are from May 2026.")
 _SOURCES_SECONDS = 6.0  # for all sources together
 
 
 def publish_today(engine: Engine, own: Settings) -> tuple[str, Published]:
     """Today's issue, and where its papers came from: "live" or "bundled". Raises RunFailed without papers."""
     source = _store_papers(engine, own)
-    issue = publish(engine, wiring.plan(own), clock.now().date(), clock.now())
+    plan = replace(wiring.plan(own), about=(_SAMPLE,) if source == "bundled" else ())
+    issue = publish(engine, plan, clock.now().date(), clock.now())
     if not issue.papers:
         raise RunFailed("the issue has no papers")
     return source, issue

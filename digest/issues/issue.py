@@ -1,10 +1,10 @@
 """An issue: the ranked pool of one date, frozen when cut. Plain values; touches nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
-from digest.language import SOURCE, Languages
+from digest.language import SOURCE, Languages, Message
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import RankingWeights
@@ -57,6 +57,7 @@ class Plan:
     languages: Languages = field(default_factory=Languages)  # of the note on why an issue is thin
     sources: Collection[str] | None = None  # that the note is about; None for all
     floor: float | None = None  # papers with a lower score are not sent for their rank; None fills every list
+    about: Sequence[Message] = ()  # what its note says first
     warm_up: bool = False  # the quota of a day may be smaller than the list
 
 

@@ -227,7 +227,8 @@ class _Cut:
     ) -> int | None:
         """Store an issue with its pool; None if its date has an issue of this kind already."""
         plan, days = self.plan, pool_days(kind, self.plan)
-        why = [_none_listed(days), *why_thin] if listed.is_quiet and not listed.papers else [*why_thin]
+        is_empty = listed.is_quiet and not listed.papers
+        why = [*plan.about, *([_none_listed(days)] if is_empty else []), *why_thin]
         notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0

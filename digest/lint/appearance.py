@@ -9,6 +9,7 @@ from digest.lint.message import ALL, ParsedMessage, Rule, Scope, excerpt
 from digest.lint.tree import (
     Declaration,
     Element,
+    alignment_of,
     background_of,
     colour,
     colours_in,
@@ -35,8 +36,9 @@ _COLOURED = re.compile(r"background(-color)?|border.*|color")
 _PURE = ("#ffffff", "#000000")
 _GENERIC = ("serif", "sans-serif", "monospace", "system-ui")
 _LONGEST_STYLE = 8192  # bytes
-_SMALLEST, _SMALLEST_IN_FOOTER = 14, 13  # px
-_LOWEST_LINE = 1.4
+_NO_ZOOM = re.compile(r"user-scalable\s*=\s*(?:no|0)|maximum-scale\s*=\s*[01](?!\d)", re.IGNORECASE)
+_SMALLEST = 14  # px
+_LOWEST_LINE, _LOWEST_LINE_OF_HEADINGS = 1.4, 1.2
 _LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
 
@@ -78,16 +80,28 @@ def _fonts(message: ParsedMessage) -> Iterator[str]:
 
 def _text_size(message: ParsedMessage) -> Iterator[str]:
     for element in message.shown(message.light):
-        in_footer = message.footer is not None and message.footer in element.ancestry()
-        if size_of(element) < (_SMALLEST_IN_FOOTER if in_footer else _SMALLEST) - 0.01:
+        if size_of(element) < _SMALLEST - 0.01:
             yield f"{size_of(element):g} px: {excerpt(element.words)}"
+
+
+def _zoom(message: ParsedMessage) -> Iterator[str]:
+    for meta in message.tree.all("meta"):
+        content = meta.attributes.get("content", "")
+        if meta.attributes.get("name", "").lower() == "viewport" and _NO_ZOOM.search(content):
+            yield f"the viewport is {content!r}"
 
 
 def _line_height(message: ParsedMessage) -> Iterator[str]:
     for element in message.shown(message.light):
         height = line_height_of(element)
-        if height < _LOWEST_LINE - 0.01 and not element.in_heading:
+        if height < (_LOWEST_LINE_OF_HEADINGS if element.in_heading else _LOWEST_LINE) - 0.01:
             yield f"{f'{height:.2g}' if height else 'none stated'}: {excerpt(element.words)}"
+
+
+def _justified(message: ParsedMessage) -> Iterator[str]:
+    for element in message.shown(message.light):
+        if alignment_of(element) == "justify":
+            yield f"both edges are straight: {excerpt(element.words)}"
 
 
 def _too_faint(message: ParsedMessage, body: Element) -> Iterator[str]:
@@ -179,17 +193,33 @@ RULES = (
         "text-size",
         ALL,
         Scope.HTML,
-        "Text has at least 14 px, 13 in the footer.",
+        "Text has at least 14 px.",
         "Make it larger.",
         _text_size,
+    ),
+    Rule(
+        "zoom",
+        ALL,
+        Scope.HTML,
+        "The text can be enlarged.",
+        "Remove user-scalable and maximum-scale from the viewport (WCAG 2.2, 1.4.4).",
+        _zoom,
     ),
     Rule(
         "line-height",
         ALL,
         Scope.HTML,
-        "Line heights are stated and at least 1.4, except in headings.",
-        "State them on <td> and <p>.",
+        "Line heights are stated and at least 1.4, in headings 1.2.",
+        "State them on the element or on one around it.",
         _line_height,
+    ),
+    Rule(
+        "justified",
+        ALL,
+        Scope.HTML,
+        "No text is justified.",
+        "Align it to the side where its lines begin: uneven gaps between words are hard to read (WCAG 2.2, 1.4.8).",
+        _justified,
     ),
     Rule(
         "contrast",

@@ -34,11 +34,12 @@ def _doctype(message: ParsedMessage) -> Iterator[str]:
 
 
 def _language(message: ParsedMessage) -> Iterator[str]:
-    language, direction = (message.tree.attributes.get(name, "") for name in ("lang", "dir"))
-    if not _LANGUAGE.fullmatch(language):
-        yield f"<html> has the language {language!r}"
-    if direction not in ("ltr", "rtl"):
-        yield f"<html> has the direction {direction!r}"
+    for element in (message.tree, message.body):
+        language, direction = (element.attributes.get(name, "") for name in ("lang", "dir"))
+        if not _LANGUAGE.fullmatch(language):
+            yield f"<{element.tag}> has the language {language!r}"
+        if direction not in ("ltr", "rtl"):
+            yield f"<{element.tag}> has the direction {direction!r}"
 
 
 def _direction(message: ParsedMessage) -> Iterator[str]:
@@ -170,8 +171,8 @@ RULES = (
         "language",
         ALL,
         Scope.HTML,
-        "<html> states language and direction.",
-        'Write <html lang="en" dir="ltr">: screen readers choose their voice by it.',
+        "<html> and <body> state language and direction.",
+        'Write lang="en" dir="ltr" on both: screen readers choose their voice by it, and some programs drop <html>.',
         _language,
     ),
     Rule(

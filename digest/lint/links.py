@@ -10,9 +10,13 @@ from digest.lint.message import ALL, BULK, ParsedMessage, Rule, Scope, excerpt, 
 from digest.lint.tree import Element, line_height_of, pixels, size_of
 
 _SAYS_NOTHING = re.compile(
-    r"(click |tap )?here|pdf|link|this|more|read more|learn more|details|这里|此处|点击这里|链接|更多|hier|ici|aquí",
+    r"(please )?((click|tap|press|follow|open) )?(on )?(here|this|(the |this )?(link|button|page))|click|tap|go|"
+    r"pdf|url|web ?site|((read|learn|see|find out|show|view) )?more|read( on)?|continue( reading)?|details|"
+    r"info(rmation)?|(请)?(点击|点|单击)?(这里|此处|链接|此链接)|点击|(查看|阅读|了解)?(更多|详情)|"
+    r"(klicken sie )?hier|mehr|(cliquez )?ici|(haga clic )?aquí",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"(https?://|www\.)\S+", re.IGNORECASE)
 _CAMPAIGN = re.compile(r"[?&](utm_[a-z]+|mc_[ce]id|_hsenc|fbclid|gclid)=", re.IGNORECASE)
 _REDIRECTS = re.compile(
     r"(^|\.)(list-manage\.com|mailchi\.mp|sendgrid\.net|mandrillapp\.com|awstrack\.me|hubspotlinks\.com|mailgun\.org|"
@@ -53,17 +57,25 @@ def _tracking(message: ParsedMessage) -> Iterator[str]:
 def _link_words(message: ParsedMessage) -> Iterator[str]:
     for link in message.links:
         words = loose(link.text) or " ".join(image.attributes.get("alt", "") for image in link.all("img"))
-        if not words.strip() or _SAYS_NOTHING.fullmatch(words.strip(" .›»→")):
+        if not words.strip() or _SAYS_NOTHING.fullmatch(words.strip(" .!:›»→")) or _ADDRESS.fullmatch(words.strip()):
             yield f"{words!r} to {link.attributes['href'][:60]}"
 
 
 def _link_marks(message: ParsedMessage) -> Iterator[str]:
-    plain = (link for link in message.links if not (_is_marked(link) or link.in_heading or _is_button(link)))
+    plain = (link for link in message.links if not (_is_marked(link) or _fills_heading(link) or _is_button(link)))
     return (f"differs from text by colour only: {excerpt(link.text)}" for link in plain)
 
 
 def _is_marked(link: Element) -> bool:
-    return "underline" in link.style.get("text-decoration", "underline") or "border-bottom" in link.style
+    line = link.style.get("border-bottom", "none").lower()
+    is_underlined = "underline" in link.style.get("text-decoration", "underline").lower()
+    return is_underlined or not re.search(r"none|hidden|\b0(px)?\b", line)
+
+
+def _fills_heading(link: Element) -> bool:
+    """Tell whether a link is all of a heading, so that no text is next to it."""
+    heading = next((above for above in link.ancestry() if above.tag in ("h1", "h2", "h3")), None)
+    return heading is not None and loose(heading.text) == loose(link.text)
 
 
 def _targets(message: ParsedMessage) -> Iterator[str]:
@@ -143,16 +155,16 @@ RULES = (
         "link-words",
         ALL,
         Scope.HTML,
-        "Link texts say where they lead.",
-        'Link the title instead of "here" or "PDF": screen readers list links without the text around them.',
+        "Link texts say where they lead, in words.",
+        'Link the title, not "here", "PDF" or an address: screen readers list links without the text around them.',
         _link_words,
     ),
     Rule(
         "link-marks",
         ALL,
         Scope.HTML,
-        "Links differ from text by more than colour.",
-        "Underline it.",
+        "Links differ from the text around them by more than colour.",
+        "Underline it (WCAG 2.2, 1.4.1).",
         _link_marks,
     ),
     Rule(

@@ -182,7 +182,7 @@ def _rules(nodes: list[tinycss2.ast.Node], media: str) -> Iterator[CssRule]:
 def size_of(element: Element) -> float:
     """The font size in px (CSS Fonts 4 §2.5), by default 16."""
     shorthand = _FONT.search(element.style.get("font", ""))
-    size = element.style.get("font-size") or (shorthand.group(1) if shorthand else "")
+    size = element.style.get("font-size", "").replace("inherit", "") or (shorthand.group(1) if shorthand else "")
     parent = size_of(element.parent) if element.parent else 16.0
     if not size:
         return parent * _HEADING_SIZES.get(element.tag, 1.0)
@@ -196,8 +196,15 @@ def line_height_of(element: Element) -> float:
         shorthand = _FONT.search(above.style.get("font", ""))
         height = above.style.get("line-height") or (shorthand and shorthand.group(2)) or ""
         if match := _LENGTH.fullmatch(height):
-            return float(height) if not match.group(2) else pixels(height, size) / (size or 1)
+            # A length or percentage is inherited as the px that it is where it is stated (CSS 2.2 §10.8.1).
+            return float(height) if not match.group(2) else pixels(height, size_of(above)) / (size or 1)
     return 0.0
+
+
+def alignment_of(element: Element) -> str:
+    """The alignment of its text as stated on it or around it, by style or attribute; "" for none."""
+    stated = (above.style.get("text-align", above.attributes.get("align", "")) for above in element.ancestry())
+    return next((value.lower() for value in stated if value and value != "inherit"), "")
 
 
 def pixels(length: str, em: float = 16.0) -> float:
@@ -218,7 +225,7 @@ def text_colour_of(element: Element) -> str:
     for above in element.ancestry():
         if colour(value := above.style.get("color", above.attributes.get("color", ""))):
             return value
-        if above.tag == "a" and "href" in above.attributes:
+        if above.tag == "a" and "href" in above.attributes and value != "inherit":
             return BLUE
     return BLACK
 

@@ -9,7 +9,9 @@ from urllib.parse import quote, unquote
 
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.taxonomy import ARCHIVES, CLOSED_ARCHIVES
-from digest.text import ascii_forms
+from digest.papers.text.main_sentence import main_sentence
+from digest.papers.text.organization import organization_name
+from digest.text import ascii_forms, one_line
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d\d(?:0[1-9]|1[0-2])\.\d{4,5}"
@@ -52,7 +54,7 @@ class Paper:
     abstract: str = ""
     summary: str = ""  # one or two sentences, where a source gives them
     authors: tuple[str, ...] = ()
-    organization: str = ""
+    organization: str = ""  # as its source has it; what is ranked by
     submitter: str = ""  # who put it on the list
     categories: tuple[str, ...] = ()  # arXiv's, e.g. "cs.CL"; primary first
     keywords: tuple[str, ...] = ()
@@ -61,6 +63,16 @@ class Paper:
     url: str = ""  # the canonical page
     code_url: str = ""
     project_url: str = ""
+
+    @property
+    def gist(self) -> str:
+        """What it does: the summary of its source, else that sentence of its abstract."""
+        return one_line(self.summary) or main_sentence(one_line(self.title), one_line(self.abstract))
+
+    @property
+    def organization_name(self) -> str:
+        """For people."""
+        return organization_name(self.organization)
 
     @property
     def path(self) -> str:

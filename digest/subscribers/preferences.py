@@ -1,18 +1,18 @@
 """Parses the form of preferences into Preferences, or into a message for each wrong field, and fills it in. Pure."""
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from digest.language import SOURCE, Message, UserError, _
 from digest.papers.taxonomy import closest_category, parse_category
 from digest.papers.topics import TOPIC_SLUGS, TOPICS, topic_with
 from digest.subscribers.subscriber import EVERY_DAY, MAX_PAPERS, WORKDAYS, Balance, Frequency, Preferences
 from digest.text import ascii_forms, listed, listed_words, parse_date
+from digest.zones import close_zones, known_zone, shown_zone
 
 MAX_INTERESTS = 20  # of one kind: keywords, categories, authors, …
 PAUSES = ("0", "7", "14", "30")  # days from today; anything else means "until" the date of another field
@@ -108,7 +108,7 @@ def fields_of(preferences: Preferences, now: datetime) -> dict[str, Any]:
         "frequency": daily.get(preferences.weekdays, "weekly"),
         "weekday": str(min(preferences.weekdays)),
         "hour": str(preferences.hour),
-        "zone": preferences.zone,
+        "zone": shown_zone(preferences.zone),
         "language": preferences.language,
         "pause": "until" if paused else "0",
         "pause_until": paused.isoformat() if paused else "",
@@ -119,11 +119,6 @@ def fields_typed(form: Form, stored: dict[str, Any]) -> dict[str, Any]:
     """Return the fields as someone filled them in, so that nothing has to be typed twice; else as they are `stored`."""
     typed = {name: values[-1] for name, values in form.items() if name in stored and values}
     return stored | typed | {name: set(form.get(name, [])) - {""} for name in ("topics", "muted_topics")}
-
-
-def known_zone(text: str) -> str | None:
-    """Return the IANA name that was meant by, say, "europe/berlin", "Berlin" or "new york"; None if there is none."""
-    return _zones_by_folded_name().get(text.strip().casefold().replace(" ", "_"))
 
 
 def local_date(now: datetime, zone: str) -> date:
@@ -213,10 +208,9 @@ def _zone(posted: _PostedForm) -> str:
     text = posted.text("zone")
     if zone := known_zone(text):
         return zone
-    zones = _zones_by_folded_name()
-    if near := difflib.get_close_matches(text[:64].casefold(), zones, n=1):
-        raise _Invalid(_("We don’t know that time zone. Did you mean %(zone)s?", zone=zones[near[0]]))
-    raise _Invalid(_("We don’t know that time zone. Try one like Europe/Berlin or Asia/Tokyo."))
+    if zones := " · ".join(close_zones(text, posted.now)):
+        raise _Invalid(_("We don’t know that time zone. Did you mean one of these? %(zones)s", zones=zones))
+    raise _Invalid(_("We don’t know that time zone. Try a city like Berlin or an offset like UTC+8."))
 
 
 def _language(posted: _PostedForm) -> str:
@@ -268,13 +262,3 @@ _PARSERS: Mapping[str, Callable[[_PostedForm], Any]] = {
     "paused_until": _paused_until,
 }
 _FIELD_OF = {"weekdays": "frequency", "paused_until": "pause"}
-
-
-@cache
-def _zones_by_folded_name() -> dict[str, str]:
-    names = sorted(available_timezones() - {"localtime", "Factory"})
-    cities = {name.rpartition("/")[2].casefold(): name for name in names if name.startswith(_REGIONS)}
-    return cities | {name.casefold(): name for name in names}
-
-
-_REGIONS = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")

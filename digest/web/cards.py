@@ -32,14 +32,14 @@ def card(listed: ListedPaper) -> PaperCard:
     return replace(paper_card(listed.paper, rank, listed.votes), is_pinned=listed.is_pinned)
 
 
-def paper_card(paper: Paper, rank: int = 0, votes: int = 0) -> PaperCard:
-    """A paper in a list."""
+def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None = None) -> PaperCard:
+    """A paper in a list, with its gist unless there is another excerpt."""
     at = paper.listed_at or paper.published_at
     return PaperCard(
         path=paper.path,
         title=one_line(paper.title) or UNTITLED,
-        excerpt=cut(paper.summary or paper.abstract, EXCERPT),
-        by=one_line(paper.organization) or authors(paper, 2),
+        excerpt=cut(paper.gist, EXCERPT) if excerpt is None else excerpt,
+        by=paper.organization_name or authors(paper, 2),
         day=at.date() if at else None,
         rank=rank,
         votes=votes,

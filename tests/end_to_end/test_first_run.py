@@ -31,6 +31,9 @@ def closed() -> dict[str, str]:
     return dict(os.environ) | sources | {"DIGEST_WEB_PORT": str(processes.free_port())}
 
 
+SAMPLE = b"This is a sample: the sources couldn"
+
+
 def test_without_sources_three_subscribers_get_the_bundled_papers_and_what_is_configured_is_left_alone(
     closed: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -48,7 +51,9 @@ def test_without_sources_three_subscribers_get_the_bundled_papers_and_what_is_co
     result = json.loads(line)
     assert set(result) == {"accepted", "inbox", "seconds", "papers", "source"}
     assert result["accepted"] == 3
-    assert result["inbox"] == len(digests_in(tmp_path / "data" / "demo" / "inbox")) == 3
+    digests = digests_in(tmp_path / "data" / "demo" / "inbox")
+    assert result["inbox"] == len(digests) == 3
+    assert [SAMPLE in file.read_bytes() for file in digests] == [True] * 3
     assert result["source"] == "bundled"
     assert result["papers"] >= 10
     assert "cannot be reached" in done.stderr
@@ -66,6 +71,7 @@ def test_with_a_source_that_answers_the_papers_are_live_and_ctrl_c_stops_every_p
         assert processes.wait_until(lambda: "Ctrl-C" in text_of(tmp_path / "output"), seconds=90)
         digests = digests_in(tmp_path / "data" / "demo" / "inbox")
         assert [b"A study of reasoning" in file.read_bytes() for file in digests] == [True] * 3
+        assert not any(SAMPLE in file.read_bytes() for file in digests)
         running = left_behind(tmp_path)
         assert len(running) >= len(PARTS)
         written = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from digest.papers.taxonomy import ARCHIVES, CATEGORIES, parse_category
-from digest.subscribers.preferences import known_zone, parse_preferences
+from digest.subscribers.preferences import fields_of, parse_preferences
 from digest.subscribers.subscriber import EVERY_DAY, WORKDAYS, Frequency, Preferences
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)  # a Monday; Tuesday in Tokyo
@@ -166,7 +166,8 @@ def test_frequencies_are_sets_of_days(value: str, days: frozenset[int]) -> None:
         ({"frequency": ["hourly"]}, "frequency", "every day"),
         ({"frequency": ["weekly"], "weekday": ["7"]}, "frequency", "Monday"),
         ({"zone": ["Mars/Olympus"]}, "zone", "know that time zone"),
-        ({"zone": ["Europe/Berln"]}, "zone", "Did you mean Europe/Berlin"),
+        ({"zone": ["Berln"]}, "zone", "Did you mean one of these? Europe/Berlin"),
+        ({"zone": ["UTC+5:30"]}, "zone", "Asia/Kolkata"),
         ({"zone": ["../../etc/passwd"]}, "zone", "know that time zone"),
         ({"pause": ["8"]}, "pause", "date"),
         ({"pause": ["until"], "pause_until": [""]}, "pause", "date"),
@@ -197,17 +198,10 @@ def test_a_pause_can_be_ended_and_given_a_date() -> None:
     assert dated.paused_until == date(2026, 11, 24)
 
 
-@pytest.mark.parametrize(
-    ("typed", "zone"),
-    [
-        ("Europe/Berlin", "Europe/Berlin"),
-        ("europe/berlin", "Europe/Berlin"),
-        ("Berlin", "Europe/Berlin"),
-        ("new york", "America/New_York"),
-        (" utc ", "UTC"),
-        ("Factory", None),
-        ("", None),
-    ],
-)
-def test_a_zone_is_found_by_what_people_call_it(typed: str, zone: str | None) -> None:
-    assert known_zone(typed) == zone
+def test_an_offset_is_saved_as_a_fixed_zone_and_shown_as_it_was_typed() -> None:
+    changed = parse_preferences({"zone": ["GMT+2"]}, NOW)
+    assert isinstance(changed, Preferences)
+    assert changed.zone == "Etc/GMT-2"
+    shown = fields_of(changed, NOW)["zone"]
+    assert shown == "UTC+2"
+    assert parse_preferences({"zone": [shown]}, NOW, changed) == changed

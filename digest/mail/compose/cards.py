@@ -8,7 +8,7 @@ from digest.language import Language, Message, _, and_more, n_
 from digest.papers.paper import Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.subscribers.paper_feedback import FeedbackKind
-from digest.text import breakable, cut, one_line, short_title, unbroken, wire_cost
+from digest.text import breakable, cut, short_title, unbroken, wire_cost
 
 # Gmail clips encoded HTML beyond about 100 kB. These limits keep any 25 papers below that in every language: the
 # excerpt is cut shorter if the rest of a card is long.
@@ -47,7 +47,7 @@ def card_values(
     values = {
         "title": title,
         "url": safe_url(paper.url) or paper.arxiv_url or own_page,
-        "byline": [say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words],
+        "byline": [say(words) for words in (names, cut(paper.organization_name, ORGANIZATION)) if words],
         "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
         "counts": [say(count) for count in _counts(ranked.terms)],
         "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (own_page_words, own_page)) if url],
@@ -77,7 +77,7 @@ def _taken(value: Any) -> int:
 def _excerpt(paper: Paper, room: int) -> str:
     if room < _SHORTEST_EXCERPT:
         return ""
-    text = one_line(paper.summary) or paper.abstract
+    text = paper.gist
     words = cut(text, EXCERPT, room)
     more = wire_cost(words) + _breaks(words) - room
     return cut(text, EXCERPT, room - more) if more > 0 else words

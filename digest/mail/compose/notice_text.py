@@ -11,6 +11,7 @@ _BREAK = re.compile(r"\n\s*\n")
 _ADDRESS = re.compile(
     r"https?://[^\s<>\"'“”‘’«»，。；：！？、（）《》]*[^\s<>\"'“”‘’«»，。；：！？、（）《》.,;:!?()\[\]]"
 )
+_SCHEME = re.compile(r"^https?://(?:www\.)?(?=.)")
 
 
 def cleaned(text: str) -> str:
@@ -27,6 +28,8 @@ def paragraphs(text: str) -> list[Markup]:
 def _linked(line: str) -> Markup:
     parts, end = [], 0
     for match in _ADDRESS.finditer(line):
-        parts += [escape(line[end : match.start()]), Markup('<a href="{0}">{0}</a>').format(match[0])]
+        # Screen readers spell out "https://".
+        words = _SCHEME.sub("", match[0])
+        parts += [escape(line[end : match.start()]), Markup('<a href="{}">{}</a>').format(match[0], words)]
         end = match.end()
     return Markup().join([*parts, escape(line[end:])])

@@ -71,10 +71,11 @@ class PaperPage(ResourcePage):
 
 
 def _fields(paper: Paper) -> dict[str, object]:
-    plain = ("id", "title", "abstract", "summary", "organization", "published_at", "listed_at")
+    plain = ("id", "title", "abstract", "summary", "published_at", "listed_at")
     links = ("url", "code_url", "project_url")
     lists = {name: list(getattr(paper, name)) for name in ("authors", "categories", "keywords")}
-    return {name: getattr(paper, name) for name in (*plain, *links)} | lists
+    values = {name: getattr(paper, name) for name in (*plain, *links)}
+    return values | lists | {"organization": paper.organization_name}
 
 
 @router.read(TokenScope.PAPERS_READ, "/papers", errors=[404])

@@ -33,7 +33,6 @@ from digest.subscribers.preferences import (
     fields_of,
     fields_typed,
     holds_preferences,
-    known_zone,
     parse_preferences,
     value,
 )
@@ -45,6 +44,7 @@ from digest.web.pages import Pages
 from digest.web.personal.links import TO_PREFERENCES, PersonalLink, open_link, say_done
 from digest.web.site import REVALIDATED, EarlyAnswer, PageRouter, Posted, Site, TheSite, same_for_all
 from digest.web.writing import CANNOT_BE_USED, after_others, in_turn
+from digest.zones import known_zone
 
 log = structlog.get_logger()
 
@@ -66,7 +66,8 @@ def front_page(site: TheSite, request: Request) -> Response:
         papers = [] if part else latest_papers(connection, CARDS)
     day = part.issue.date if part else None
     cards = [card(listed) for listed in part.papers] if part else [paper_card(paper) for paper in papers]
-    page = site.pages.show("front", day=day, cards=cards, voted=part is None or part.has_votes, **_EMPTY)
+    issue, voted = part.issue if part else None, part is None or part.has_votes
+    page = site.pages.show("front", day=day, issue=issue, cards=cards, voted=voted, **_EMPTY)
     return same_for_all(request, page, cache=REVALIDATED)  # a new issue is seen at once
 
 

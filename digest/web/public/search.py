@@ -85,12 +85,11 @@ def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Respon
 def found_card(hit: Hit, query: Query, language: Language) -> PaperCard:
     """The card of a paper that was found, with the matches marked."""
     terms, paper = [*query.wanted, *_apart(query.wanted)], hit.paper
-    card = paper_card(paper, votes=hit.votes)
     text = one_line(paper.abstract or paper.summary)
+    card = paper_card(paper, votes=hit.votes, excerpt=_as_html(excerpt(text, terms, _EXCERPT)))
     return replace(
         card,
         title=_as_html(marked(language.say(card.title), terms)),
-        excerpt=_as_html(excerpt(text, terms, _EXCERPT)),
         by=_as_html(_by(paper, terms, language)),
     )
 
@@ -111,7 +110,7 @@ def _by(paper: Paper, terms: list[Term], language: Language) -> list[Piece]:
     names = [one_line(name) for name in paper.authors]
     sought = [name for name in names if any(piece.is_match for piece in marked(name, terms))][:_NAMES]
     if not sought:
-        return marked(one_line(paper.organization) or language.say(authors(paper, 2)), terms)
+        return marked(paper.organization_name or language.say(authors(paper, 2)), terms)
     # The words around the names are found nowhere, even if somebody looks for "more".
     before, _names, after = language.say(and_more(_NAMES_HERE, len(names) - len(sought))).partition(_NAMES_HERE)
     return [Piece(before, False), *marked(", ".join(sought), terms), Piece(after, False)]
