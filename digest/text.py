@@ -4,9 +4,13 @@ import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from datetime import UTC, date, datetime
 from email.utils import parseaddr, parsedate_to_datetime
 from itertools import accumulate
+
+_LANGUAGES = {"LATIN": "en", "CJK": "zh", "HANGUL": "ko", "ARABIC": "ar", "HEBREW": "he", "GREEK": "el", "THAI": "th"}
+_WEIGHTS = {"CJK": 3, "HANGUL": 3}  # a character of these is about as much text as three letters
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _TO_SPACE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
@@ -46,6 +50,18 @@ def one_line(text: str) -> str:
 def ascii_forms(text: str) -> str:
     """`text` with ASCII characters for their full-width forms."""
     return text.translate(_TO_ASCII)
+
+
+def language_of(text: str) -> str:
+    """The language that most letters of a title or an abstract are of, as far as their script tells; else "".
+
+    Latin letters count as English, in which nearly all papers are written.
+    """
+    scripts = Counter(unicodedata.name(c, "").partition(" ")[0].partition("-")[0] for c in text if c.isalpha())
+    if scripts["HIRAGANA"] + scripts["KATAKANA"]:
+        return "ja"  # also for Chinese characters among them
+    script = max(scripts, key=lambda name: scripts[name] * _WEIGHTS.get(name, 1), default="")
+    return _LANGUAGES.get(script, "")
 
 
 def listed(text: str) -> list[str]:

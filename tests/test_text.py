@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text import breakable, domain_of
+from digest.text import breakable, domain_of, language_of
 
 BREAK = "\u200b"
 
@@ -35,3 +35,16 @@ def test_nothing_is_added_to_a_long_word_but_places_to_break(word):
 def test_the_domain_of_an_address_is_what_follows_the_last_at():
     assert domain_of("Ada@Example.ORG") == "Example.ORG"
     assert domain_of('"a@b"@example.org') == "example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Sorting Papers with Transformers", "en"), ("大规模语言模型的稀疏注意力", "zh"),
+        ("用 Transformer 排序论文", "zh"),
+        ("論文の並べ替え", "ja"), ("Attention for 北京", "en"), ("نماذج اللغة", "ar"), ("논문 정렬", "ko"),
+        ("Сортировка", ""), ("2026", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_script_tells_the_language_of_a_title(text: str, code: str) -> None:
+    assert language_of(text) == code

@@ -13,20 +13,22 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 from starlette.background import BackgroundTask
 
 from digest import clock
-from digest.language import SOURCE, Language, Languages, _, n_, speak
+from digest.language import SOURCE, Language, Languages, Message, _, n_, speak
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import MAX_PAPERS
+from digest.text import language_of
 from digest.web.assets import Assets
 from digest.web.form_time import form_time
 from digest.web.negotiation import LanguageChoice, choose_language
 
 _EMAIL = "\ue000"  # stands for an address in a page that is kept; nothing else holds this character
+_FORMATS = ("long_date", "day_of", "short_date", "month", "short_month", "number")  # of a Language
 _KEPT_SECONDS = 300  # much less than a form may be open
 _DID_NOT_WORK = _("That didn’t work")
 _IN_WORDS = {
@@ -109,12 +111,8 @@ class Pages:
         )
         environment.filters.update(
             capital=lambda text: _with_capital(language.say(text)),
-            long_date=language.long_date,
-            day_of=language.day_of,
-            short_date=language.short_date,
-            month=language.month,
-            short_month=language.short_month,
-            number=language.number,
+            **{name: getattr(language, name) for name in _FORMATS},
+            lang=partial(_lang, language.code.partition("-")[0]),
             as_rank=lru_cache(maxsize=1_000)(lambda rank: language.say(_("Number %(rank)s", rank=rank))),
             as_votes=lru_cache(maxsize=1_000)(
                 lambda votes: language.say(n_("%(num)s vote", "%(num)s votes", num=votes))
@@ -163,6 +161,12 @@ class Pages:
         """An error in plain words; `detail` where there is something better to say than in general."""
         heading, usual = _IN_WORDS.get(status, (_DID_NOT_WORK, _("Please go back and try again.")))
         return self.say(heading, detail or usual, status=status)
+
+
+def _lang(page: str, text: str | Message) -> Markup:
+    """The attribute for text in another language than the page's; nothing in the same, or in an unknown one."""
+    code = language_of(text) if isinstance(text, str) else page  # our own words for a missing title
+    return Markup("") if code in ("", page) else Markup(' lang="{}"').format(code)
 
 
 def _answer(page: str, status: int, choice: LanguageChoice, after: BackgroundTask | None = None) -> HTMLResponse:
