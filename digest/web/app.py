@@ -29,7 +29,7 @@ from digest.web.monitoring import health, metrics
 from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
-from digest.web.personal import feedback, preferences, signup, suggestions
+from digest.web.personal import feedback, own_feed, preferences, signup, suggestions
 from digest.web.personal.one_click import OneClick
 from digest.web.public import archive, choosing, discovery, feeds, privacy, search
 from digest.web.server import ForwardedHeaders
@@ -66,7 +66,7 @@ def create_app(
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions):
+    for room in (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions, own_feed):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
