@@ -66,7 +66,8 @@ def create_app(
     app.include_router(metrics.router(engine, settings))
     app.include_router(provider_webhooks.router, dependencies=[Depends(migrated)])
     # Routes are tried in this order, each for some time: those that are asked for most come first.
-    for room in (signup, archive, feeds, search, discovery, choosing, privacy, preferences, feedback, suggestions, own_feed):
+    public = (signup, archive, feeds, search, discovery, choosing, privacy)
+    for room in (*public, preferences, feedback, suggestions, own_feed):
         app.include_router(room.router, dependencies=[Depends(migrated)])
     app.include_router(console.router, dependencies=[Depends(migrated)])
     if settings.inbox_dir is not None:
