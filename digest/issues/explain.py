@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, or_, select
+from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
@@ -36,6 +36,7 @@ from digest.subscribers.subscriber import Preferences, event_subject
 _JUST_BEFORE = timedelta(minutes=2)  # feedback may reach a list so much later, when profiles are computed
 _FORGOT = ("forgot opinions", "removed from library")  # events
 _OF_LISTS = tuple(weight.name for weight in fields(SelectionWeights))
+_CHOSEN_AT = func.coalesce(deliveries.c.composed_at, deliveries.c.due_at).label("chosen_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,14 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
         return None
     state, chosen_at = State(row.state), row.composed_at or row.due_at
     return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection_of(row.selection))
+
+
+def lists_sent(connection: Connection, recipient: str, limit: int) -> list[tuple[int, datetime, Selection]]:
+    """Return the issue, time and papers of a recipient's latest lists that arrived or still may, newest first."""
+    query = select(deliveries.c.issue_id, _CHOSEN_AT, deliveries.c.selection)
+    mine = (deliveries.c.recipient == recipient, deliveries.c.kind.in_(WITH_PAPERS))
+    rows = connection.execute(query.where(*mine, may_arrive()).order_by(deliveries.c.id.desc()).limit(limit))
+    return [(row.issue_id, row.chosen_at, selection_of(row.selection)) for row in rows if row.selection]
 
 
 def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:

@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     MANAGE = "manage"
     FRESH = "fresh"  # emailed on request: for a day, it opens the subscriber's data as well as the preferences
     UNSUBSCRIBE = "unsubscribe"  # without a version: works for as long as the key is kept
+    FEED = "feed"  # read-only: the lists they were sent, for a feed reader, until they revoke their links
     FEEDBACK = "feedback"  # to say what the subscriber thinks of papers, and to suggest some
 
 

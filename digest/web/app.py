@@ -35,6 +35,7 @@ from digest.web.personal import (
     forecast,
     library,
     next_email,
+    own_feed,
     preferences,
     signup,
     suggestions,
@@ -52,7 +53,7 @@ log = structlog.get_logger()
 # Routes are tried in this order, each for some time: those that are asked for most come first.
 _PAGES = (
     *(signup, archive, feeds, search, discovery, choosing, privacy, sample_email),
-    *(preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions, library),
+    *(preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions, library, own_feed),
 )
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 

@@ -26,7 +26,7 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 # Below these, a personal link continues with its token. Also what robots.txt closes.
-PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/library/", "/my/")
+PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/library/", "/my/", "/list/")
 # Pages behind a personal link, which a line break may have damaged.
 PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
 # Pages that show an email in a frame.

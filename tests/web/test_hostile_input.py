@@ -35,7 +35,15 @@ FIELDS += [
     "website",
 ]
 PATHS = ["/{}", "/issues/{}", "/issues/2026-11-23/{}", "/papers/{}", "/topics/{}", "/topics/{}/feed.atom", "/static/{}"]
-TOKENS = ["/confirm/{}", "/preferences/{}", "/u/{}", "/feedback/{}", "/feedback/{}/more/2511.00001", "/suggest/{}"]
+TOKENS = [
+    "/confirm/{}",
+    "/preferences/{}",
+    "/u/{}",
+    "/feedback/{}",
+    "/feedback/{}/more/2511.00001",
+    "/suggest/{}",
+    "/list/{}/feed.atom",
+]
 QUERIES = [
     "/search?q=a{}b",
     "/search?q={}&page=2",

@@ -97,6 +97,13 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
     return link
 
 
+def _feed_link(site: TheSite, token: str) -> PersonalLink:
+    link = open_link(site, Purpose.FEED, token)
+    if link is None:
+        raise _lost(site)
+    return link
+
+
 def _manage_link(site: TheSite, token: str) -> PersonalLink:
     link = open_link(site, Purpose.MANAGE, token) or open_link(site, Purpose.FRESH, token)
     if link is None:
@@ -138,6 +145,7 @@ def _lost(site: Site) -> EarlyAnswer:
     return EarlyAnswer(site.pages.show("lost", 404))
 
 
+FeedLink = Annotated[PersonalLink, Depends(_feed_link)]
 FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
 ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
 UnsubscribeLink = Annotated[PersonalLink | None, Depends(unsubscribe_link)]

@@ -27,7 +27,7 @@ _BEST = 10  # ranks of an issue that the feed of all issues shows
 _ENTRIES = 50
 _PER_PAGE = 10
 _NEVER = "2026-01-01T00:00:00+00:00"  # the last change of a feed without entries
-_ATOM, _JSON = "application/atom+xml; charset=utf-8", "application/feed+json; charset=utf-8"
+ATOM, _JSON = "application/atom+xml; charset=utf-8", "application/feed+json; charset=utf-8"
 
 router = PageRouter()
 
@@ -66,8 +66,8 @@ def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumbe
 def atom(site: TheSite, request: Request, topic: TheTopic) -> Response:
     """The ten best papers of each issue, or the newest of a topic, as Atom."""
     feed, cut_at = _feed(site, topic)
-    document = _as_atom(feed, _tag(site, f"topic/{topic.slug}" if topic else "feed"), _base(site, topic))
-    return same_for_all(request, Response(document, media_type=_ATOM), cut_at)
+    document = as_atom(feed, tag(site, f"topic/{topic.slug}" if topic else "feed"), _base(site, topic))
+    return same_for_all(request, Response(document, media_type=ATOM), cut_at)
 
 
 @router.page("/feed.json")
@@ -88,7 +88,7 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
     """The feed, and when the newest issue was cut."""
     with read_singly(site.engine) as connection:
         (newest, _total), cut_at = _newest(connection, topic, _ENTRIES), newest_cut(connection)
-    public_url, tag = site.settings.public_url, _tag(site, "paper")
+    public_url, prefix = site.settings.public_url, tag(site, "paper")
     title, voted = site.settings.title, any(appearance.listed.has_votes for appearance in newest)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
@@ -98,12 +98,12 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
         "feed_url": f"{_base(site, topic)}/feed.json",
         "language": "en",
         "authors": [{"name": title}],
-        "items": [_item(appearance, public_url, tag) for appearance in newest],
+        "items": [_item(appearance, public_url, prefix) for appearance in newest],
     }
     return feed, cut_at
 
 
-def _item(appearance: Appearance, public_url: str, tag: str) -> dict[str, Any]:
+def _item(appearance: Appearance, public_url: str, prefix: str) -> dict[str, Any]:
     paper = appearance.listed.paper
     path, title, summary = paper.path, one_line(paper.title) or UNTITLED, one_line(paper.summary)
     optional = {
@@ -112,7 +112,7 @@ def _item(appearance: Appearance, public_url: str, tag: str) -> dict[str, Any]:
         "tags": [one_line(category) for category in paper.categories],
     }
     return {
-        "id": tag + path.removeprefix("/papers"),
+        "id": prefix + path.removeprefix("/papers"),
         "url": public_url + path,
         "title": title,
         "content_text": one_line(paper.abstract) or summary or title,
@@ -120,11 +120,11 @@ def _item(appearance: Appearance, public_url: str, tag: str) -> dict[str, Any]:
     } | {name: value for name, value in optional.items() if value}
 
 
-def _as_atom(feed: dict[str, Any], feed_id: str, base: str) -> str:
+def as_atom(feed: dict[str, Any], feed_id: str, base: str) -> str:
     """The feed as Atom (RFC 4287). It is written here since a template would take five times as long."""
     updated = max((item["date_published"] for item in feed["items"]), default=_NEVER)
     return f"""<?xml version="1.0" encoding="utf-8"?>
-<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en">
+<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="{escape(feed["language"])}">
 <id>{escape(feed_id)}</id>
 <title>{escape(feed["title"])}</title>
 <subtitle>{escape(feed["description"])}</subtitle>
@@ -167,6 +167,6 @@ def _base(site: Site, topic: Topic | None) -> str:
     return f"{site.settings.public_url}/topics/{topic.slug}" if topic else site.settings.public_url
 
 
-def _tag(site: Site, name: str) -> str:
+def tag(site: Site, name: str) -> str:
     """A tag address (RFC 4151), which stays the same whatever becomes of the pages."""
     return f"tag:{urlsplit(site.settings.public_url).hostname},2026:{name}"
