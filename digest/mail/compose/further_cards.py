@@ -67,7 +67,7 @@ class FurtherCards:
         for paper_id in ids:
             if paper_id not in rendered:
                 raise UnfitMessage(f"no card of {paper_id}: {unfit.get(paper_id, 'not in the issue')}")
-        notices = {notice_name(day): notice_fragments(issue, day, branding, self._renderer) for day in days}
+        notices = {notice_name(day): notice_fragments(issue, day, self._renderer) for day in days}
         return rendered | notices
 
 
