@@ -11,7 +11,7 @@ from digest.text import breakable, cut, one_line, short_title, wire_cost
 
 # Gmail clips encoded HTML beyond about 100 kB. These limits keep any 25 papers below that in every language: the
 # excerpt is cut shorter if the rest of a card is long.
-TITLE, EXCERPT, NAME, ORGANIZATION = 180, 220, 32, 44
+TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
 _ROOM = 1_620  # bytes of encoded HTML for the words and links of a card, without the subscriber's own reason
 _SHORTEST_EXCERPT = 60  # bytes
 LONGEST_URL = 130  # on the wire
@@ -41,7 +41,7 @@ def card_values(
     values = {
         "title": title,
         "url": paper.arxiv_url or safe_url(paper.url) or own_page,
-        "byline": " · ".join(say(words) for words in (names, cut(paper.organization, ORGANIZATION)) if words),
+        "byline": say(_byline(names, cut(paper.organization, ORGANIZATION))),
         "counts": [say(count) for count in _counts(ranked)],
         "links": links,
         "place": say(rank_of(ranked, kind)),
@@ -50,6 +50,11 @@ def card_values(
     room = _ROOM - _taken(values) - _breaks(title) - 2 * wire_cost(own_page)
     more_or_less = [Link(say(_("More or less like this")), feedback + paper.path)] if public_url else []
     return values | {"excerpt": _excerpt(paper, room), "links": links + more_or_less}
+
+
+def _byline(names: str, organization: str) -> str:
+    # Translators: the authors of a paper and where they work.
+    return _("%(names)s (%(lab)s)", names=names, lab=organization) if names and organization else names or organization
 
 
 def _taken(value: Any) -> int:
