@@ -17,9 +17,9 @@ from sqlalchemy import Connection, select
 from digest.database.dialect import insert_new
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
+from digest.issues.reasons import OUTSIDE
 from digest.language import Language, _
 from digest.ledger.kinds import IssueKind
-from digest.issues.reasons import OUTSIDE
 from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, sentence, short_name
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
 from digest.mail.compose.render import MANY, RenderedCard, Renderer

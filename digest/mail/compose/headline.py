@@ -19,7 +19,7 @@ _SHOUTED = re.compile(r"[A-Z]{4,}(?:\W+[A-Z]{4,}){2}")
 
 
 class Headline(NamedTuple):
-    """What an inbox shows of a message: the subject, folded for the header and encoded for the HTML, and what follows."""
+    """What an inbox shows: the subject, folded for the header and encoded for the HTML, and what follows it."""
 
     subject: str
     subject_in_html: bytes
@@ -96,7 +96,7 @@ class Headlines:
         return one_line("".join(pieces))
 
     def _preheader(self, ids: Sequence[str], named: tuple[str, ...]) -> bytes:
-        """The papers that the subject does not name, as many as fit; if they say too little, what the first one does."""
+        """The papers that the subject does not name, as many as fit; if that says too little, what the first does."""
         listed, room = [], self._room
         for paper_id in ids:
             if paper_id in named:

@@ -77,7 +77,11 @@ class Renderer:
         )
         speak(self._templates, self.language)
         self._templates.filters.update(
-            wrap=wrapped, short=short_title, whole=_whole, breakable=breakable, marks=partial(_marks, self.language.code)
+            wrap=wrapped,
+            short=short_title,
+            whole=_whole,
+            breakable=breakable,
+            marks=partial(_marks, self.language.code),
         )
 
     def speaking(self, code: str) -> "Renderer":
@@ -157,8 +161,10 @@ def _marks(code: str, text: str, says_language: bool = True) -> Markup:
 
 
 def _whole(text: str) -> Markup:
-    """The text on one line: Chinese lines would break within its words."""
-    return Markup('<span style="white-space:nowrap">{}</span>').format(text)
+    """The text with each word on one line: Chinese lines would break within words."""
+    if text.isascii():
+        return Markup("{}").format(text)
+    return Markup(" ").join(Markup('<span style="white-space:nowrap">{}</span>').format(word) for word in text.split())
 
 
 def _common_values(links: SubscriberLinks, branding: Branding) -> dict[str, Any]:
