@@ -28,18 +28,25 @@ _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
 
 
 def place_of(ranked: RankedPaper, kind: str) -> Message:
-    """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber.
+    """Return a paper's rank and votes in an issue of `kind`, which are the same for every subscriber."""
+    rank, count = _rank(ranked, kind), int(ranked.terms.upvotes)
+    votes = n_("%(num)s vote", "%(num)s votes", num=count) if count else None
+    text = _("%(place)s, %(votes)s", place=rank, votes=votes) if rank and votes else rank or votes
+    return _with_lateness(text or _new_text(ranked, kind), ranked)
+
+
+def rank_of(ranked: RankedPaper, kind: str) -> Message:
+    """Return a paper's rank in an issue of `kind`, for lists that show its votes elsewhere.
 
     Ranks beyond the tenth are left out, since they give nobody a reason to read; papers without votes have no rank, nor
-    have those that an editor chose.
+    have those that an editor chose. What is then said is how new the paper is.
     """
-    text = _standing(ranked, kind) or _new_text(ranked, kind)
-    return _("%(place)s · %(late)s", place=text, late=lateness_text(ranked.late_days)) if ranked.late_days else text
+    return _with_lateness(_rank(ranked, kind) or _new_text(ranked, kind), ranked)
 
 
 def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
-    """Return the reason for a paper in one subscriber's message, for operators: its rank, then the reason given."""
-    return f"{place_of(ranked, kind)} · {why}" if why else place_of(ranked, kind)
+    """Return the reason for a paper in one subscriber's message, for operators: the reason given, then its rank."""
+    return f"{why} · {place_of(ranked, kind)}" if why else place_of(ranked, kind)
 
 
 def why_followed(interests: "Sequence[Interest]") -> list[Message]:
@@ -52,15 +59,17 @@ def names_neighbour(interests: "Sequence[Interest]") -> bool:
     return len(interests) < _MOST
 
 
-def _standing(ranked: RankedPaper, kind: str) -> Message | None:
-    """Return the rank if it is high, or who chose the paper, and the votes; None where there are neither."""
-    rank: Message | None = None
+def _rank(ranked: RankedPaper, kind: str) -> Message | None:
+    """Return the rank if it is high, or who chose the paper; None where neither is known."""
     if ranked.terms.is_pinned:
-        rank = CHOSEN
-    elif ranked.has_votes and ranked.score_rank <= _NAMED_RANKS:
-        rank = _rank_text(ranked.score_rank, kind)
-    votes = n_("%(num)s vote", "%(num)s votes", num=count) if (count := int(ranked.terms.upvotes)) else None
-    return _("%(place)s, %(votes)s", place=rank, votes=votes) if rank and votes else rank or votes
+        return CHOSEN
+    is_named = ranked.has_votes and ranked.score_rank <= _NAMED_RANKS
+    return _rank_text(ranked.score_rank, kind) if is_named else None
+
+
+def _with_lateness(text: Message, ranked: RankedPaper) -> Message:
+    late_days = ranked.late_days
+    return _("%(place)s · %(late)s", place=text, late=lateness_text(late_days)) if late_days else text
 
 
 def _new_text(ranked: RankedPaper, kind: str) -> Message:

@@ -308,7 +308,7 @@ def test_the_command_shows_the_list_its_terms_and_what_would_move(engine, sent, 
         {"trending": 0.3155, "keyword": 0.8},
         1.1155,
     )
-    assert first["reason"] == "8th in today’s ranking, 193 votes · matches your keyword “number 7”"
+    assert first["reason"] == "matches your keyword “number 7” · 8th in today’s ranking, 193 votes"
     assert first["ranking"]["score"] == first["ranking"]["terms"]["score"]
     assert (document["same_now"], document["state"]) == (True, "accepted")
     assert {"paper_id": "2603.00007", "before": 1, "after": 3} in document["what_if"]["moves"]

@@ -69,7 +69,7 @@ def test_a_weekly_mail_says_so_and_holds_the_best_of_the_week(hands, engine, smt
     live(hands, engine, DAY - 6 * A_DAY, 7)
     (mail,) = smtp_server.taken_for("ada@example.com")
     message = opened(mail)
-    assert message["Subject"].startswith("Papers of the week, 4 Mar: Paper number ")
+    assert message["Subject"].startswith("This week: Paper number ")
     assert message["List-Unsubscribe"]
     assert message["Precedence"] == "bulk"
     assert f"2026-03-04/{IssueKind.WEEKLY}" in message.get_body(("html",)).get_content()

@@ -18,7 +18,7 @@ from digest.language import Languages
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
 from digest.mail.compose.composer import Composer, IssueComposer, compose_alone, render_fragments
 from digest.mail.compose.context import MailContext
-from digest.mail.compose.fragments import Fragments
+from digest.mail.compose.fragments import _EARLIEST_WORDING, Fragments
 from digest.mail.compose.render import Renderer
 from digest.mail.kinds import KINDS
 from digest.mail.message import language_of
@@ -100,7 +100,7 @@ def test_fragments_of_an_earlier_version_are_joined_as_they_were():
     said = json.loads(made.to_json())
     assert said.pop("wording")
     assert said.pop("welcome")
-    assert Fragments.from_json(json.dumps(said)) == replace(made, welcome=(("",), ("",)))
+    assert Fragments.from_json(json.dumps(said)) == replace(made, wording=_EARLIEST_WORDING, welcome=(("",), ("",)))
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

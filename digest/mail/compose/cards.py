@@ -2,13 +2,12 @@
 
 import re
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from digest.issues.reasons import place_of
+from digest.issues.reasons import rank_of
 from digest.language import Language, Message, _, and_more, n_
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.score_terms import ScoreTerms
-from digest.subscribers.paper_feedback import FeedbackKind
-from digest.text import breakable, cut, short_title, unbroken, wire_cost
+from digest.text import breakable, cut, short_title, wire_cost
 
 # Gmail clips encoded HTML beyond about 100 kB. These limits keep any 25 papers below that in every language: the
 # excerpt is cut shorter if the rest of a card is long.
@@ -17,57 +16,52 @@ _ROOM = 1_620  # bytes of encoded HTML for the words and links of a card, withou
 _SHORTEST_EXCERPT = 60  # bytes
 LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")
-_FEEDBACK_WORDS = (
-    (FeedbackKind.MORE, _("More like this")),
-    (FeedbackKind.LESS, _("Less like this")),
-    (FeedbackKind.READ, _("Already read")),
-)
 _UNTITLED = _("Untitled")
-IN_SUBJECT, IN_PREHEADER = 40, 38  # of a title
+IN_SUBJECT, IN_PREHEADER, SENTENCE = 40, 38, 78  # characters
 
 
 class Link(NamedTuple):
     words: str
     url: str
+    after: str = ""  # what is known of it, not part of the link
 
 
 def card_values(
-    ranked: RankedPaper, public_url: str, language: Language, kind: str = "daily", is_best: bool = True
+    ranked: RankedPaper, public_url: str, feedback: str, language: Language, kind: str = "daily"
 ) -> dict[str, Any]:
     """Values for templates/email/digest/card.*: the same for all subscribers of an issue of `kind` in `language`.
 
-    `public_url` "": there are no pages to link to. `is_best`: its page explains its rank.
+    `public_url` "": there are no pages to link to. `feedback` is the address that the path of a paper follows.
     """
     paper, say = ranked.paper, language.say
     own_page = public_url and public_url + paper.path
-    is_explained = is_best and ranked.has_votes and not ranked.terms.is_pinned
-    own_page_words = _("How it was ranked") if is_explained else _("More about it")
     title = cut(paper.title, TITLE) or say(_UNTITLED)
     names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
+    links = [Link(say(words), url, after) for words, url, after in _worded_links(ranked, language)]
     values = {
         "title": title,
-        "url": safe_url(paper.url) or paper.arxiv_url or own_page,
-        "byline": [say(words) for words in (names, cut(paper.organization_name, ORGANIZATION)) if words],
-        "published": language.day_of(paper.published_at.date()) if paper.published_at else "",
-        "counts": [say(count) for count in _counts(ranked.terms)],
-        "links": [Link(say(words), url) for words, url in (*_worded_links(paper), (own_page_words, own_page)) if url],
-        "say": [(kind, say(words)) for kind, words in _FEEDBACK_WORDS] if public_url else [],
-        "place": say(place_of(ranked, kind)),
+        "url": paper.arxiv_url or safe_url(paper.url) or own_page,
+        "byline": say(_byline(names, cut(paper.organization_name, ORGANIZATION))),
+        "counts": [say(count) for count in _counts(ranked)],
+        "links": links,
+        "place": say(rank_of(ranked, kind)),
     }
-    # A feedback link is about as long as the link to the paper's page.
-    room = _ROOM - _taken(values) - _breaks(title) - len(_FEEDBACK_WORDS) * wire_cost(own_page)
-    return values | {
-        "excerpt": _excerpt(paper, room),
-        "voted": bool(ranked.terms.upvotes),
-        "paper_path": paper.path.removeprefix("/papers/"),  # follows the feedback address
-    }
+    # A feedback link is a little longer than the link to the paper's page.
+    room = _ROOM - _taken(values) - _breaks(title) - 2 * wire_cost(own_page)
+    more_or_less = [Link(say(_("More or less like this")), feedback + paper.path)] if public_url else []
+    return values | {"excerpt": _excerpt(paper, room), "links": links + more_or_less}
+
+
+def _byline(names: str, organization: str) -> str:
+    # Translators: the authors of a paper and where they work.
+    return _("%(names)s (%(lab)s)", names=names, lab=organization) if names and organization else names or organization
 
 
 def _taken(value: Any) -> int:
-    """Bytes of encoded HTML for all texts in `value`, with non-breaking spaces."""
+    """Bytes of encoded HTML for all texts in `value`."""
     match value:
         case str():
-            return wire_cost(unbroken(value))
+            return wire_cost(value)
         case dict():
             return sum(map(_taken, value.values()))
         case _:
@@ -93,10 +87,29 @@ def short_name(paper: Paper, longest: int, language: Language) -> str:
     return short_title(paper.title, longest) or language.say(_UNTITLED)
 
 
-def _worded_links(paper: Paper) -> list[tuple[Message, str]]:
-    code_words = _("Code on GitHub") if paper.code_url.startswith("https://github.com/") else _("Code")
-    worded = ((_("PDF on arXiv"), paper.pdf_url), (code_words, paper.code_url), (_("Project page"), paper.project_url))
-    return [(words, url) for words, url in worded if safe_url(url)]
+def sentence(paper: Paper) -> str:
+    """What the paper does, in the preheader of a message without other papers to name there; "" if not known."""
+    return cut(one_line(paper.summary) or paper.abstract, SENTENCE, 3 * SENTENCE)
+
+
+def _worded_links(ranked: RankedPaper, language: Language) -> list[tuple[Message, str, str]]:
+    paper, stars, comments = ranked.paper, int(ranked.terms.stars), int(ranked.terms.comments)
+    worded = (
+        (_("arXiv PDF"), paper.pdf_url, ""),
+        (_("Code"), paper.code_url, f" ★ {language.number(stars)}" if stars else ""),
+        (_("Project page"), "" if paper.code_url else paper.project_url, ""),
+        (_("Discussion"), _discussion(paper), f" ({language.number(comments)})" if comments else ""),
+    )
+    return [(words, url, after) for words, url, after in worded if safe_url(url)]
+
+
+def _discussion(paper: Paper) -> str:
+    """The page where an arXiv paper is discussed; "" for none that is known."""
+    if not paper.arxiv_url:
+        return ""
+    if urlsplit(safe_url(paper.url)).hostname not in (None, "arxiv.org"):
+        return paper.url
+    return f"https://huggingface.co/papers/{paper.id}" if paper.submitter else ""  # only Hugging Face names one
 
 
 def safe_url(url: str) -> str:
@@ -105,13 +118,18 @@ def safe_url(url: str) -> str:
     return url if fits and _PLAIN_URL.fullmatch(url) else ""
 
 
-def _counts(terms: ScoreTerms) -> list[Message]:
-    """`142 votes, +12 since yesterday`, `3 comments`, `350 stars`, without zeros."""
-    votes = n_("%(num)s vote", "%(num)s votes", num=int(terms.upvotes))
+def _counts(ranked: RankedPaper) -> list[Message]:
+    """`▲ 142 votes, +12 since yesterday`, without zeros; comments and stars where no link has them."""
+    terms = ranked.terms
+    votes = n_("▲ %(num)s vote", "▲ %(num)s votes", num=int(terms.upvotes))
     gained = int(terms.gained or 0)
     if gained > 0:
         votes = _("%(votes)s, +%(gained)s since yesterday", votes=votes, gained=gained)
     comments = n_("%(num)s comment", "%(num)s comments", num=int(terms.comments))
     stars = n_("%(num)s GitHub star", "%(num)s GitHub stars", num=int(terms.stars))
-    counted = ((terms.upvotes, votes), (terms.comments, comments), (terms.stars, stars))
+    counted = (
+        (terms.upvotes, votes),
+        (0 if _discussion(ranked.paper) else terms.comments, comments),
+        (0 if safe_url(ranked.paper.code_url) else terms.stars, stars),
+    )
     return [words for count, words in counted if int(count)]

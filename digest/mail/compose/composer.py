@@ -93,20 +93,19 @@ class IssueComposer:
         tokens = {
             name: sign(purpose, subscriber.id, *about, subscriber.link_version) for name, (_, purpose) in _LINKS.items()
         }
-        first = selection.picks[0].paper_id if selection.picks else ""
-        subject, subject_in_html = self._template.subject(first, len(selection.picks))
+        headline = self._template.headline(selection)
         name = message_id(delivery, self._domain)
         unsubscribe_url = self._unsubscribe_url and self._unsubscribe_url + tokens[b"unsubscribe_url"]
         own = {
             "To": address,
-            "Subject": subject,
+            "Subject": headline.subject,
             "Date": self._date(delivery.date),
             "Message-ID": f"<{name}>",
             "List-Unsubscribe": unsubscribe_value(unsubscribe_url, self._addresses.to_unsubscribe(subscriber.id)),
         }
         fields = [(name, own.get(name, value)) for name, value in self._fields]
         text, html = self._values(address, tokens)
-        html[b"subject"] = subject_in_html
+        html[b"subject"], html[b"preheader"] = headline.subject_in_html, headline.preheader
         body = self._template.body(selection, text, html)
         message = signed(fields, body, self._domain, delivery.date, self._context.signers)
         reverse_path, may_have_dots = self._addresses.reverse_path(delivery.id), self._template.may_have_dots

@@ -1,4 +1,4 @@
-"""Cards and layouts of an issue, rendered, inlined and encoded once; its messages are joined from them.
+"""Cards and layouts of an issue, rendered and encoded once; its messages are joined from them.
 
 They are stored with the issue, so that a retry is the same message after templates or code have changed.
 """
@@ -17,9 +17,10 @@ from sqlalchemy import Connection, select
 from digest.database.dialect import insert_new
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
+from digest.issues.reasons import OUTSIDE
 from digest.language import Language, _
 from digest.ledger.kinds import IssueKind
-from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, short_name
+from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, sentence, short_name
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
 from digest.mail.compose.render import MANY, RenderedCard, Renderer
 from digest.mail.message import Branding
@@ -35,7 +36,13 @@ _WORDING: dict[str, str] = {
     "also": _("Also: "),
     # Translators: the position of a paper in an email, such as: 3 of 10. Leave {number} and {count} as they are.
     "place": _("{number} of {count}"),
+    # Translators: between the names of papers in a subject.
+    "between": _(", "),
+    # Translators: the names of all papers in a subject. Leave {names} and {last} as they are.
+    "names": _("{names} and {last}"),
+    "outside": OUTSIDE,
 }
+_EARLIEST_WORDING = {"also": "Also: ", "place": "{number} of {count}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,13 @@ class LayoutFragments:
 
 @dataclass(frozen=True, slots=True)
 class CardFragments:
-    """A paper in the messages of an issue, and its name in a subject and in a preheader."""
+    """A paper in the messages of an issue, its name in a subject and in a preheader, and what it does."""
 
     text: Pieces
     html: Pieces
     subject: str
     preheader: str
+    sentence: str = ""  # earlier versions stored none
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +76,8 @@ class Fragments:
     forms: dict[str, LayoutFragments]
     cards: dict[str, CardFragments]
     unfit: dict[str, str]  # why a paper's card could not be rendered
-    # Earlier versions stored no wording and no welcome.
-    wording: dict[str, str] = field(default_factory=_WORDING.copy)  # "also" begins a preheader, "place" numbers a card
+    # Earlier versions stored no wording and no welcome, or a wording without "outside" (earlier_headline.py).
+    wording: dict[str, str] = field(default_factory=_EARLIEST_WORDING.copy)
     welcome: tuple[Pieces, Pieces] = (("",), ("",))  # text and HTML, above the papers of a first issue
 
     def to_json(self) -> str:
@@ -97,8 +105,7 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
         return _of_notice(issue, branding, renderer)
     cards, unfit = card_fragments(issue, issue.papers, branding, renderer)
     # Without pages, there are no preferences to link to, and there is no welcome.
-    greeting = renderer.welcome() if branding.public_url else RenderedCard("", "")
-    (welcome,) = renderer.inlined(issue, [greeting], branding)
+    welcome = renderer.welcome() if branding.public_url else RenderedCard("", "")
     language = renderer.language
     shapes = product((1, MANY), (0, 1, MANY), (False, True))
     return Fragments(
@@ -121,22 +128,20 @@ def card_fragments(
     issue: Issue, papers: Sequence[RankedPaper], branding: Branding, renderer: Renderer
 ) -> tuple[dict[str, CardFragments], dict[str, str]]:
     """Cards, and the errors of those that failed, by the paper's id."""
-    rendered, unfit, best = [], {}, len(issue.papers)
+    rendered, unfit = {}, {}
     for ranked in papers:
         try:
-            rendered.append((ranked, renderer.card(ranked, branding, issue.kind, ranked.rank <= best)))
+            rendered[ranked.paper.id] = _card(ranked, renderer.card(ranked, branding, issue.kind), renderer.language)
         except _UNFIT as problem:
             unfit[ranked.paper.id] = one_line(f"{type(problem).__name__}: {problem}")[:200]
-    inlined = renderer.inlined(issue, [card for _ranked, card in rendered], branding)
-    language, made = renderer.language, zip(rendered, inlined, strict=True)
-    return {ranked.paper.id: _card(ranked, card, language) for (ranked, _styled), card in made}, unfit
+    return rendered, unfit
 
 
-def notice_fragments(issue: Issue, since: date | None, branding: Branding, renderer: Renderer) -> CardFragments:
+def notice_fragments(issue: Issue, since: date | None, renderer: Renderer) -> CardFragments:
     """The notice, above the papers, that a message also covers the days from `since` on, without an email; for None
     the one below them, that their subscriber gets nothing but what they follow.
     """
-    (notice,) = renderer.inlined(issue, [renderer.since(issue, since) if since else renderer.only()], branding)
+    notice = renderer.since(issue, since) if since else renderer.only()
     return CardFragments(encoded_pieces(notice.text), encoded_pieces(notice.html), "", "")
 
 
@@ -168,6 +173,7 @@ def _card(ranked: RankedPaper, card: RenderedCard, language: Language) -> CardFr
         encoded_pieces(card.html),
         short_name(ranked.paper, IN_SUBJECT, language),
         short_name(ranked.paper, IN_PREHEADER, language),
+        sentence(ranked.paper),
     )
 
 

@@ -69,7 +69,7 @@ class FurtherCards:
         for paper_id in ids:
             if paper_id not in rendered:
                 raise UnfitMessage(f"no card of {paper_id}: {unfit.get(paper_id, 'not in the issue')}")
-        notices = {name: notice_fragments(issue, day, branding, self._renderer) for name, day in days.items()}
+        notices = {name: notice_fragments(issue, day, self._renderer) for name, day in days.items()}
         return rendered | notices
 
 

@@ -11,17 +11,17 @@ from itertools import chain
 from typing import NamedTuple
 
 from digest.issues.selection import Selection
+from digest.mail.compose.earlier_headline import EarlierHeadlines
 from digest.mail.compose.fragments import CardFragments, Fragments, LayoutFragments, layout_name
 from digest.mail.compose.further_cards import ONLY, FurtherCards, notice_name
-from digest.mail.compose.headers import check_fields, frame, subject_value
+from digest.mail.compose.headers import frame
+from digest.mail.compose.headline import Headline, Headlines, PaperNames
 from digest.mail.compose.quoted_printable import LONGEST, SOFT, Pieces, encoded_value
 from digest.mail.message import UnfitMessage
-from digest.text import cut, one_line, wrapped
+from digest.text import cut, wrapped
 
 REASON, REASON_ROOM = 90, 240  # the longest reason, in characters and in bytes (two reasons in Chinese)
-SHORTEST_PREHEADER = 40
 _MOST_FURTHER = 500  # cards beyond the best that are kept in memory
-_IN_PREHEADER = 3  # papers that it names
 _SIMPLE = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]{,70}")  # addresses that need no encoding
 
 
@@ -52,20 +52,28 @@ class IssueTemplate:
         self._welcome = Encoded(*map(_template, fragments.welcome))
         welcome = CardFragments(*fragments.welcome, "", "")
         self.may_have_dots = _may_have_dots([*fragments.forms.values(), *fragments.cards.values(), welcome])
-        self._quiet_preheader = encoded_value(escape(fragments.preheader))
-        self._also = encoded_value(escape(fragments.wording["also"])) + SOFT
-        self.subject = lru_cache(maxsize=5_000)(self._subject)
-        self._reason = lru_cache(maxsize=5_000)(_reason)
+        is_earlier = "outside" not in fragments.wording
+        self._headlines = (EarlierHeadlines if is_earlier else Headlines)(fragments, self._names_of)
+        self._reason = lru_cache(maxsize=5_000)(_earlier_reason if is_earlier else _reason)
+        self._reason_name = b"why" if is_earlier else b"reason"
         self._positions = lru_cache(maxsize=100)(lambda count: _positions(fragments.wording["place"], count))
+
+    def headline(self, selection: Selection) -> Headline:
+        """Raises UnfitMessage for a paper without a card."""
+        self._cards_of([pick.paper_id for pick in selection.picks])  # those that are missing at once
+        return self._headlines.of(selection.picks)
+
+    def _names_of(self, paper_id: str) -> PaperNames:
+        return self._cards_of([paper_id])[0].names
 
     def body(self, selection: Selection, text: Values, html: Values) -> list[bytes]:
         """Fill the body, from the first boundary to the last. Raises UnfitMessage for a paper without a card.
 
-        `text` and `html` have the subscriber's address and links, and `html` the subject; the other values are added.
+        `text` and `html` have the subscriber's address and links, and `html` subject and preheader; the other values
+        are added.
         """
         picks, count = selection.picks, len(selection.picks)
         cards = self._cards_of([pick.paper_id for pick in picks])
-        html[b"preheader"] = self._preheader(cards)
         text[b"papers"] = html[b"papers"] = b"%d" % count
         text[b"left_out"] = html[b"left_out"] = f"{selection.left_out:,}".encode("ascii")
         is_cut = not selection.only and self._pool > count + selection.left_out
@@ -81,10 +89,11 @@ class IssueTemplate:
         if selection.first:
             texts.append(self._welcome.text % text)
             htmls.append(self._welcome.html % html)
+        name_of_reason = self._reason_name
         for card, pick, position in zip(cards, picks, self._positions(count), strict=True):
             text[b"position"] = html[b"position"] = position
             if pick.why:
-                text[b"why"], html[b"why"] = self._reason(pick.why)
+                text[name_of_reason], html[name_of_reason] = self._reason(pick.why)
             template = card.with_why if pick.why else card.without_why
             texts.append(template.text % text)
             htmls.append(template.html % html)
@@ -112,38 +121,14 @@ class IssueTemplate:
         self._cards |= {name: _Card(card) for name, card in cards.items()}
         self.may_have_dots = self.may_have_dots or _may_have_dots(cards.values())
 
-    def _preheader(self, cards: Sequence["_Card"]) -> bytes:
-        """The preheader, which names the papers after the one in the subject."""
-        named = cards[1 : 1 + _IN_PREHEADER]
-        if sum([card.preheader_length + 2 for card in named]) + 4 < SHORTEST_PREHEADER:
-            return self._quiet_preheader
-        return self._also + b"".join([card.in_preheader for card in named[:-1]]) + named[-1].last_in_preheader
-
-    def _subject(self, paper_id: str, count: int) -> tuple[str, bytes]:
-        """The subject of messages with `count` papers, folded for the header and encoded for the HTML.
-
-        Raises UnfitMessage for a paper without a card, or words that would add a header field.
-        """
-        cards = self._cards_of([paper_id] if count else [])  # a notice has none
-        values = {"title": cards[0].subject if cards else "", "more": str(count - 1)}
-        pieces = list(self._fragments.forms[layout_name(count, 0, False)].subject)
-        pieces[1::2] = [values[name] for name in pieces[1::2]]
-        line = one_line("".join(pieces))
-        header = subject_value(line)
-        check_fields([("Subject", header)])
-        return header, encoded_value(escape(line))
-
 
 class _Card:
-    __slots__ = ("in_preheader", "last_in_preheader", "preheader_length", "subject", "with_why", "without_why")
+    __slots__ = ("names", "with_why", "without_why")
 
     def __init__(self, card: CardFragments) -> None:
         self.with_why = Encoded(_template(card.text), _template(card.html))
         self.without_why = Encoded(_template(card.text, why=False), _template(card.html, why=False))
-        self.subject = card.subject
-        self.preheader_length = len(card.preheader)
-        self.in_preheader = encoded_value(escape(f"{card.preheader}; ")) + SOFT
-        self.last_in_preheader = encoded_value(escape(card.preheader))
+        self.names = PaperNames(card)
 
 
 def _around_cards(pieces: Pieces) -> tuple[bytes, bytes]:
@@ -156,13 +141,19 @@ def _around_cards(pieces: Pieces) -> tuple[bytes, bytes]:
 
 
 def _template(pieces: Pieces, why: bool = True) -> bytes:
-    """A template for the operator %. Without the reason, the line break before it goes too."""
+    """A template for the operator %. Without the reason, the rank begins the line, with a capital letter.
+
+    Cards of earlier versions have the reason after the rank, by the name "why"; without, the line break before it goes.
+    """
     parts = [piece.encode("ascii").replace(b"%", b"%%") for piece in pieces]
     for index in range(1, len(parts), 2):
-        if why or pieces[index] != "why":
+        if why or pieces[index] not in ("why", "reason"):
             parts[index] = b"%%(%b)b" % parts[index]
-        else:
+        elif pieces[index] == "why":
             parts[index - 1 : index + 1] = [parts[index - 1].removesuffix(SOFT), b""]
+        else:
+            rank = parts[index + 1].removeprefix(SOFT)
+            parts[index : index + 2] = [b"", rank[:1].upper() + rank[1:]]
     return b"".join(parts)
 
 
@@ -190,6 +181,11 @@ def _with_room(encoded: bytes, room: int) -> bytes:
 
 
 def _reason(why: str) -> Encoded:
+    reason = cut(why[:1].upper() + why[1:], REASON, REASON_ROOM)
+    return Encoded(encoded_value(wrapped(reason) + "\n"), encoded_value(escape(f"{reason} · ", quote=False)))
+
+
+def _earlier_reason(why: str) -> Encoded:
     reason = f"· {cut(why, REASON, REASON_ROOM)}"
     return Encoded(encoded_value("\n" + wrapped(reason)), encoded_value(escape(f" {reason}", quote=False)))
 

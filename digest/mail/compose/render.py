@@ -1,4 +1,4 @@
-"""Renders messages from the Jinja2 templates in templates/email and inlines their styles.
+"""Renders messages from the Jinja2 templates in templates/email.
 
 Layout and cards of an issue are rendered once, with placeholders for the values that differ between subscribers
 (fragments.py). Other messages are rendered one by one. Titles, names and other foreign text pass digest/text.py and
@@ -6,14 +6,13 @@ are escaped by the template engine.
 """
 
 import re
-from collections.abc import Sequence
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
@@ -26,15 +25,17 @@ from digest.mail.compose.quoted_printable import placeholder, row_placeholder
 from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, MessageParts
 from digest.papers.paper import RankedPaper
-from digest.text import breakable, cut, one_line, short_title, unbroken, wrapped
+from digest.text import breakable, cut, one_line, short_title, wrapped
 
 # Follows the preheader, so that email clients do not add the first words of the message to it.
-SPACER = "\u034f\u200c\u00a0" * 40
+SPACER = "\u034f\u00a0" * 30
 MANY = 2  # stands for any number above one
 _ONLY = _(
     "You get only papers that match what you follow or are clearly like papers you liked. When there are none, we don’t"
     " email you."
 )
+
+_LATIN = 0x250  # letters below are Latin
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class SubscriberLinks:
     manage_url: str
     unsubscribe_url: str
     confirm_url: str = ""
-    feedback_url: str = ""  # in issues; followed by the kind of feedback and a paper, or by the issue
+    feedback_url: str = ""  # in issues; followed by the path of a paper or of the issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,12 @@ class Renderer:
             lstrip_blocks=True,
         )
         speak(self._templates, self.language)
-        self._templates.filters.update(wrap=wrapped, short=short_title, unbroken=unbroken, breakable=breakable)
-        self._inliner = CSSInliner(
-            extra_css=(templates / "email" / "base.css").read_text(encoding="utf-8"),
-            inline_style_tags=False,  # <style> (dark mode, narrow screens) stays
-            keep_style_tags=True,
-            minify_css=True,
-            load_remote_stylesheets=False,
+        self._templates.filters.update(
+            wrap=wrapped,
+            short=short_title,
+            whole=_whole,
+            breakable=breakable,
+            marks=partial(_marks, self.language.code),
         )
 
     def speaking(self, code: str) -> "Renderer":
@@ -118,17 +118,16 @@ class Renderer:
         code, notice = issue.notice_in(self.language.code)
         values = {"notice": notice, "written": self.languages.get(code), "paragraphs": paragraphs(notice.text)}
         values |= {"issue_path": issue.path, "day_short": self.language.short_date(issue.date)}
+        values |= {"day": self.language.long_date(issue.date)}
         values |= {name: placeholder(name) for name in ("preheader", "subject")}
         cards = RenderedCard(row_placeholder("cards"), placeholder("cards"))
         return self._message(Kind.NOTICE, _common_values(_PLACEHOLDERS, branding) | values, cards)
 
-    def card(
-        self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY, is_best: bool = True
-    ) -> RenderedCard:
-        differing = {name: placeholder(name) for name in ("position", "why", "feedback")}
-        card = self._card("card", card_values(ranked, branding.public_url, self.language, kind, is_best) | differing)
-        (card.html + card.text).encode()  # raises for a lone surrogate, with which inlined() would fail for all cards
-        return RenderedCard(card.html, card.text + "\n")
+    def card(self, ranked: RankedPaper, branding: Branding, kind: str = IssueKind.DAILY) -> RenderedCard:
+        differing = {name: placeholder(name) for name in ("position", "reason")}
+        values = card_values(ranked, branding.public_url, _PLACEHOLDERS.feedback_url, self.language, kind)
+        card = self._card("card", values | differing)
+        return RenderedCard(card.html, card.text + "\n\n")
 
     def welcome(self) -> RenderedCard:
         """The greeting above the papers of a subscriber's first issue."""
@@ -145,21 +144,12 @@ class Renderer:
         card = self._card("since", {"notice": self.language.say(_ONLY)})
         return RenderedCard(card.html, card.text + "\n")
 
-    def inlined(self, issue: Issue, cards: Sequence[RenderedCard], branding: Branding) -> list[RenderedCard]:
-        """Inline the styles that the cards have in a message."""
-        between = row_placeholder("card")
-        rows = RenderedCard(between + "".join(card.html + between for card in cards), "")
-        unseen = dict.fromkeys(("papers", "more", "left_out", "cut", "title", "preheader"), "")
-        values = _common_values(_PLACEHOLDERS, branding) | _issue_values(issue, branding, self.language) | unseen
-        inlined = self._message(OF_ISSUE[issue.kind], values, rows).html.split(between)[1:-1]
-        return [RenderedCard(html, card.text) for html, card in zip(inlined, cards, strict=True)]
-
     def _message(self, kind: Kind, values: dict[str, Any], cards: RenderedCard = _NO_CARDS) -> MessageParts:
         subject = self._render(f"{kind}/subject.txt", values)
         text = self._render(f"{kind}/body.txt", values | {"cards": cards.text}).strip("\n") + "\n"
         rows = Markup(cards.html)  # noqa: S704 - rendered by us
         html = self._render(f"{kind}/body.html", {"subject": one_line(subject)} | values | {"cards": rows})
-        return MessageParts(subject, text, self._inliner.inline(html).rstrip("\n") + "\n")
+        return MessageParts(subject, text, html.rstrip("\n") + "\n")
 
     def _card(self, name: str, values: dict[str, Any]) -> RenderedCard:
         html, text = (self._render(f"digest/{name}.{ending}", values) for ending in ("html", "txt"))
@@ -169,6 +159,24 @@ class Renderer:
         return self._templates.get_template(f"email/{template}").render(values)
 
 
+def _marks(code: str, text: str, says_language: bool = True) -> Markup:
+    """Attributes of an element with foreign text in a message in the language `code`, where they are needed.
+
+    Screen readers read Latin letters in a Chinese message as English if they are told to.
+    """
+    letters = [c for c in text if c.isalpha()]
+    is_latin = bool(letters) and all(ord(c) < _LATIN for c in letters) and code != SOURCE
+    is_mixed = any(unicodedata.bidirectional(c) in ("R", "AL") for c in letters)
+    return Markup(' lang="en"' * (is_latin and says_language) + ' dir="auto"' * is_mixed)  # noqa: S704 - no text in it
+
+
+def _whole(text: str) -> Markup:
+    """The text with each word on one line: Chinese lines would break within words."""
+    if text.isascii():
+        return Markup("{}").format(text)
+    return Markup(" ").join(Markup('<span style="white-space:nowrap">{}</span>').format(word) for word in text.split())
+
+
 def _common_values(links: SubscriberLinks, branding: Branding) -> dict[str, Any]:
     return {"subscriber": links, "branding": branding, "contact_url": _contact_url(branding.contact), "spacer": SPACER}
 
@@ -176,8 +184,7 @@ def _common_values(links: SubscriberLinks, branding: Branding) -> dict[str, Any]
 def _issue_values(issue: Issue, branding: Branding, language: Language) -> dict[str, Any]:
     return {
         "day_short": language.short_date(issue.date),
-        "weekday": language.weekday(issue.date),
-        "date": language.day_of(issue.date),
+        "date": language.long_date(issue.date),
         "issue_url": branding.public_url + issue.path,
         "issue_path": issue.path,  # after the feedback address, it opens the list that the subscriber was sent
         "note": cut(issue.note_in(language.code), EXCERPT),
@@ -203,8 +210,8 @@ def left_out_notice(count: int, language: Language, many: str) -> str:
 def cut_notice(papers: int, pool: int, language: Language, many: str) -> str:
     """Says that the message was chosen from more papers."""
     sentence = language.ngettext(
-        "Chosen for you: %(num)s of %(pool)s papers.",
-        "Chosen for you: %(num)s of %(pool)s papers.",
+        "%(num)s of %(pool)s papers, chosen for you",
+        "%(num)s of %(pool)s papers, chosen for you",
         papers,
     )
     return sentence % {"num": many if papers > 1 else "1", "pool": language.number(pool)}

@@ -108,23 +108,34 @@ def _paper(link: FeedbackLink, paper_id: str) -> Paper:
 ThePaper = Annotated[Paper, Depends(_paper)]
 
 
+@router.page("/feedback/{token}/papers/{paper_id:path}")
 @router.page("/feedback/{token}/{kind:feedback}/{paper_id:path}")
-def feedback_page(link: FeedbackLink, paper: ThePaper, kind: FeedbackKind) -> Response:
-    """The paper, and a button for each kind of feedback."""
-    return _show_paper(link, paper, kind)
+def feedback_page(link: FeedbackLink, paper: ThePaper) -> Response:
+    """The paper, and a button for each kind of feedback, none of which looks pressed until it was."""
+    return _show_paper(link, paper)
+
+
+@router.post("/feedback/{token}/papers/{paper_id:path}")
+def give_feedback(link: FeedbackLink, paper: ThePaper, form: Posted) -> Response:
+    """Do what the pressed button says."""
+    return _answer(link, paper, form)
 
 
 @router.post("/feedback/{token}/{kind:feedback}/{paper_id:path}")
-def give_feedback(link: FeedbackLink, paper: ThePaper, kind: FeedbackKind, form: Posted) -> Response:
-    """Do what the pressed button says; without one, what the link says."""
+def give_feedback_of_link(link: FeedbackLink, paper: ThePaper, kind: FeedbackKind, form: Posted) -> Response:
+    """Do what the pressed button says; without one, what the link says, as in emails of earlier versions."""
+    return _answer(link, paper, form, kind)
+
+
+def _answer(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind | None = None) -> Response:
     try:
         notice, undo = _do(link, paper, form, kind)
     except NotTaken as problem:
-        return _show_paper(link, paper, kind, error=problem.words)
-    return _show_paper(link.reloaded(), paper, kind, notice=notice, undo=undo)
+        return _show_paper(link, paper, error=problem.words)
+    return _show_paper(link.reloaded(), paper, notice=notice, undo=undo)
 
 
-def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind) -> tuple[Message, tuple[str, str]]:
+def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind | None) -> tuple[Message, tuple[str, str]]:
     """Apply the pressed button; returns a notice and the button that undoes it (name, value). Raises NotTaken."""
     engine, subscriber_id, now = link.site.engine, link.subscriber.id, clock.now()
     if topic := topic_with(value(form, "mute")):
@@ -156,7 +167,6 @@ def _unmute(link: PersonalLink, topic: Topic) -> Message:
 def _show_paper(
     link: PersonalLink,
     paper: Paper,
-    kind: FeedbackKind,
     notice: str = "",
     undo: tuple[str, str] = ("", ""),
     error: str = "",
@@ -169,7 +179,6 @@ def _show_paper(
         400 if error else 200,
         card=paper_card(paper),
         labels=LABELS,
-        kind=kind,
         given=given.kind if given else None,
         topics_here=[topic for topic in topics_of(paper) if topic.slug not in link.subscriber.preferences.muted_topics],
         notice=notice,

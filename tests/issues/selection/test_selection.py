@@ -252,7 +252,7 @@ def test_an_empty_issue_is_skipped_by_its_own_reason():
 def test_the_reason_is_the_place_in_the_issue_and_what_the_reader_asked_for():
     first = issue_of(*TEN).papers[0]
     assert reason_of(first, "daily", "") == "top of today’s ranking, 99 votes"
-    assert reason_of(first, "daily", "you follow graphs") == "top of today’s ranking, 99 votes · you follow graphs"
+    assert reason_of(first, "daily", "you follow graphs") == "you follow graphs · top of today’s ranking, 99 votes"
     assert reason_of(first, "weekly", "") == "1st in this week’s ranking, 99 votes"
 
 

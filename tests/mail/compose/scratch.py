@@ -1,14 +1,17 @@
 """One subscriber's digest the obvious way: every template rendered for them alone, without placeholders."""
 
+import quopri
+from html import unescape
 from typing import Any
 
 from digest.issues.issue import Issue
 from digest.issues.selection import Selection
 from digest.ledger.kinds import Kind
 from digest.lint import parse
-from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, card_values, short_name
-from digest.mail.compose.fragments import _WORDING, quiet_preheader
-from digest.mail.compose.issue_template import REASON, REASON_ROOM, SHORTEST_PREHEADER
+from digest.mail.compose.cards import card_values
+from digest.mail.compose.fragments import _WORDING, fragments_of
+from digest.mail.compose.further_cards import FurtherCards
+from digest.mail.compose.issue_template import REASON, REASON_ROOM, IssueTemplate
 from digest.mail.compose.render import (
     RenderedCard,
     Renderer,
@@ -21,7 +24,7 @@ from digest.mail.compose.render import (
     withheld_notice,
 )
 from digest.mail.message import Branding, MessageParts
-from digest.text import cut, one_line, wrapped
+from digest.text import cut, wrapped
 
 
 def from_scratch(
@@ -41,19 +44,21 @@ def from_scratch(
         html, text = (renderer._render(f"digest/{name}.{ending}", given) for ending in ("html", "txt"))
         cards = {"html": cards["html"] + html.strip() + "\n", "text": cards["text"] + text.strip("\n") + "\n\n"}
     for number, pick in enumerate(selection.picks, start=1):
-        why = f"· {cut(pick.why, REASON, REASON_ROOM)}"
         row = ranked[pick.paper_id]
-        common = card_values(row, branding.public_url, language, is_best=row in issue.papers)
-        position = language.say(_WORDING["place"]).format(number=number, count=len(papers))
-        common |= {"position": position, "feedback": links.feedback_url}
-        reason = {"html": f" {why}" if pick.why else "", "text": f"\n{wrapped(why)}" if pick.why else ""}
+        common = card_values(row, branding.public_url, links.feedback_url, language)
+        common |= {"position": language.say(_WORDING["place"]).format(number=number, count=len(papers))}
+        why, place = cut(pick.why[:1].upper() + pick.why[1:], REASON, REASON_ROOM), common["place"]
+        common["place"] = place if why else place[:1].upper() + place[1:]
+        reason = {"html": f"{why} · " if why else "", "text": f"{wrapped(why)}\n" if why else ""}
         for kind, ending in (("html", "html"), ("text", "txt")):
             template = renderer._templates.get_template(f"email/digest/card.{ending}")
-            cards[kind] += template.render(common | {"why": reason[kind]}).strip("\n") + "\n"
-    others = "; ".join(short_name(paper, IN_PREHEADER, language) for paper in papers[1:4])
-    preheader = language.say(_WORDING["also"]) + others
-    if len(papers) == 1 or len("Also: " + others) < SHORTEST_PREHEADER:
-        preheader = quiet_preheader(issue, language)
+            card = template.render(common | {"reason": reason[kind]})
+            cards[kind] += card.strip() + "\n" if kind == "html" else card.strip("\n") + "\n\n"
+    # Subjects and preheaders have tests of their own (test_headline.py).
+    fragments = fragments_of(issue, branding, renderer)
+    further = FurtherCards(issue, renderer)
+    headline = IssueTemplate(fragments, "=_x", len(issue.pool), further).headline(selection)
+    preheader = unescape(quopri.decodestring(headline.preheader).decode())
     many, left_out = str(len(papers)), selection.left_out
     is_cut = len(issue.pool) > len(papers) + left_out
     values = _issue_values(issue, branding, language) | {
@@ -61,10 +66,10 @@ def from_scratch(
         "more": str(len(papers) - 1) if len(papers) > 1 else "",
         "left_out": left_out_notice(left_out, language, language.number(left_out)),
         "cut": cut_notice(len(papers), len(issue.pool), language, many) if is_cut else "",
-        "title": short_name(papers[0], IN_SUBJECT, language),
+        "title": "",
         "preheader": preheader,
     }
-    shown = one_line(renderer._render("digest/subject.txt", values | {"subscriber": links, "branding": branding}))
+    shown = unescape(quopri.decodestring(headline.subject_in_html).decode())
     values |= _common_values(links, branding) | {"subject": shown}
     parts = renderer._message(Kind.DIGEST, values, RenderedCard(cards["html"], cards["text"]))
     return MessageParts(shown, parts.text, parts.html), preheader

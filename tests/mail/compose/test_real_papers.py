@@ -15,6 +15,7 @@ from digest.issues.issue import Issue
 from digest.issues.selection import Pick, Selection
 from digest.language import SOURCE
 from digest.lint import ParsedMessage
+from digest.mail.compose.render import SPACER
 from digest.papers.paper import Observed, Paper
 from digest.papers.ranking import RankingWeights, rank
 from digest.papers.sources.fetch import FetchResponse
@@ -126,3 +127,16 @@ def _of_arxiv(row: dict[str, Any]) -> Paper:
         url=f"https://arxiv.org/abs/{row['id']}",
         code_url="",
     )
+
+
+@pytest.mark.parametrize(("day", "language"), IN_LANGUAGES)
+def test_ten_papers_of_every_recorded_day_are_lean(day: str, language: str, shared_data: Path) -> None:
+    issue = issue_of_day(shared_data, day)
+    whys = ["", "you follow agents and tool use"] * 5
+    picks = tuple(Pick(ranked.paper.id, why) for ranked, why in zip(issue.papers, whys, strict=False))
+    message = a_composer(issue, language=language).compose(a_draft(issue, Selection(picks))).envelope.message
+    mail = ParsedMessage(message)
+    words = " ".join(mail.light.text.translate(dict.fromkeys(map(ord, SPACER), " ")).split())
+    share = len(words.encode()) / len(mail.html.encode())
+    assert len(message) <= (25_000 if language == SOURCE else 30_000), f"{len(message):,} bytes"
+    assert share >= 0.3, f"{share:.0%} of the HTML are words"

@@ -102,13 +102,14 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
     message = digest_bytes([a_paper(authors=("Ada", "Bo", "Chi", "Dee", "Eve"))])
     parts = parts_of(message)
     for shown in (words(parse(parts.html).all("body")[0]), parts.text):
-        assert "Ada, Bo, Chi and 2 more · Institute of Examples · 20 November 2026" in shown
-        assert "142 votes · 3 comments" in shown
-        assert "Why it’s here: top of today’s ranking" in shown
+        assert "Ada, Bo, Chi and 2 more (Institute of Examples)" in shown
+        assert "▲ 142 votes · 3 comments" in shown
+        assert "Top of today’s ranking" in shown
     links = ["https://arxiv.org/abs/2611.00001", "https://arxiv.org/pdf/2611.00001", "https://github.com/example/sort1"]
     found = [link for link in ParsedMessage(message).web_links if "2611" in link or "github" in link]
-    assert found[:-3] == [*links, "https://papers.example.org/papers/2611.00001"]
-    assert [link.split("/")[3::2] for link in found[-3:]] == [["feedback", said] for said in ("more", "less", "read")]
+    assert found[:-1] == links
+    assert found[-1].startswith("https://papers.example.org/feedback/")
+    assert found[-1].endswith("/papers/2611.00001")
 
 
 def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
@@ -116,8 +117,7 @@ def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     bare = replace(issue.papers[0], terms=ScoreTerms())
     card = RENDERER.card(bare, BRANDING)
     page = "https://papers.example.org/papers/elsewhere:7/%C3%A4%3F"
-    assert f"\n\nBare\n{page}\n\nMore about it:\n{page}\nMore like this:\n" in card.text
-    assert "\n\nWhy it’s here: new today" in card.text
+    assert f"new today\nBare\n{page}\n\nMore or less like this:\n" in card.text
     assert "<p></p>" not in card.html
     assert "vote" not in card.html
 
@@ -145,7 +145,7 @@ def test_the_picks_decide_which_papers_come_in_which_order() -> None:
     parts = parts_of(a_composer(issue).compose(a_draft(issue, selection)).envelope.message)
     assert [words(h2)[:9].strip() for h2 in parse(parts.html).all("h2")] == ["Paper 4:", "Paper 2:"]
     assert re.findall(r"^Paper \d", parts.text, re.MULTILINE) == ["Paper 4", "Paper 2"]
-    assert parts.subject == "Paper 4 and 1 more, 23 Nov"
+    assert parts.subject == "Paper 4 and Paper 2, 23 Nov"
 
 
 def test_the_mail_says_why_it_is_short() -> None:
@@ -164,7 +164,7 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
     for selection, said in ((some, True), (all_new, False)):
         parts = parts_of(a_composer(issue).compose(a_draft(issue, selection)).envelope.message)
         for shown in (words(parse(parts.html).all("body")[0]), parts.text):
-            assert ("Chosen for you: 10 of 30 papers." in shown) is said
+            assert ("10 of 30 papers, chosen for you" in shown) is said
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_the_mail_says_that_the_issue_holds_more() -> None:
     [
         (ScoreTerms(upvotes=1.0), "▲ 1 vote"),
         (ScoreTerms(upvotes=31.0, gained=12.0, comments=2.0), "▲ 31 votes, +12 since yesterday · 2 comments"),
-        (ScoreTerms(upvotes=31.0, gained=0.0, stars=1350.0), "▲ 31 votes · 1,350 GitHub stars"),
+        (ScoreTerms(upvotes=31.0, gained=0.0, stars=1350.0), "Code ★ 1,350:"),
         (ScoreTerms(upvotes=0.0, comments=1.0), "1 comment"),
     ],
 )
@@ -180,7 +180,7 @@ def test_votes_are_told_with_their_movement(terms: ScoreTerms, said: str) -> Non
     ranked = replace(an_issue([a_paper()]).papers[0], terms=terms)
     card = RENDERER.card(ranked, BRANDING)
     assert f"\n{said}\n" in card.text
-    assert said in card.html.replace('<span aria-hidden="true">▲ </span>', "▲ ").replace("\u00a0", " ")
+    assert said.removesuffix(":") in re.sub("</?a[^>]*>", "", card.html)
 
 
 def test_a_digest_without_papers_is_not_made() -> None:
@@ -240,12 +240,12 @@ def test_another_process_renders_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("title", "subject"),
     [
-        ("Qwen9: A Report", "Qwen9 and 1 more, 23 Nov"),
-        ("🤗 Smol: Tiny!!! Models", "Smol and 1 more, 23 Nov"),
-        ("A: B", "A: B and 1 more, 23 Nov"),
-        ("Words " * 30, "Words Words Words Words Words Words… and 1 more, 23 Nov"),
-        ("🤗🤗", "Untitled and 1 more, 23 Nov"),
-        ("", "Untitled and 1 more, 23 Nov"),
+        ("Qwen9: A Report", "Qwen9 and Paper 2, 23 Nov"),
+        ("🤗 Smol: Tiny!!! Models", "Smol and Paper 2, 23 Nov"),
+        ("A: B", "A: B and Paper 2, 23 Nov"),
+        ("Words " * 30, "Words Words Words Words Words Words… and 1 more"),
+        ("🤗🤗", "Untitled and Paper 2, 23 Nov"),
+        ("", "Untitled and Paper 2, 23 Nov"),
     ],
 )
 def test_the_subject_begins_with_the_first_paper(title: str, subject: str) -> None:
@@ -255,5 +255,5 @@ def test_the_subject_begins_with_the_first_paper(title: str, subject: str) -> No
 def test_everything_in_an_issue_of_one_paper_is_one_paper() -> None:
     issue = an_issue([a_paper()])
     parts = parts_of(a_composer(issue).compose(a_draft(issue, everything_in(issue))).envelope.message)
-    assert "1 paper for Monday, 23 November 2026" in parts.text
+    assert "Issue of Monday, 23 November 2026\n1 paper\n" in parts.text
     assert parts.subject == "Paper 1, 23 Nov"

@@ -70,7 +70,7 @@ def test_a_retry_is_the_same_mail_though_its_papers_are_not_among_the_best_and_t
     hands.deliver("two", redesigned)
     first, again = smtp_server.taken
     assert "Graphs of graphs" in text_of(first)
-    assert "matches your keyword “graphs”" in text_of(first)
+    assert "Matches your keyword “graphs”" in text_of(first)
     assert first.content == again.content
     assert kept(engine) == [("en", BEYOND)]
 
