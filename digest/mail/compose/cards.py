@@ -89,7 +89,7 @@ def short_name(paper: Paper, longest: int, language: Language) -> str:
 
 def sentence(paper: Paper) -> str:
     """What the paper does, in the preheader of a message without other papers to name there; "" if not known."""
-    return cut(one_line(paper.summary) or paper.abstract, SENTENCE, 3 * SENTENCE)
+    return cut(paper.gist, SENTENCE, 3 * SENTENCE)
 
 
 def _worded_links(ranked: RankedPaper, language: Language) -> list[tuple[Message, str, str]]:
