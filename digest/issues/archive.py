@@ -15,14 +15,17 @@ from sqlalchemy import (
     Row,
     ScalarSelect,
     Select,
+    String,
     bindparam,
     case,
+    cast,
+    extract,
     func,
     or_,
     select,
 )
 
-from digest.database.tables import issue_papers, issue_topics, issues, papers
+from digest.database.tables import issue_papers, issue_topics, issues, papers, votes
 from digest.issues.issue import Issue
 from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
@@ -44,6 +47,10 @@ class ListedPaper:
     has_votes: bool  # as in RankedPaper: votes or points
     score_rank: int  # as in RankedPaper
     is_pinned: bool  # at the top because an editor chose it
+    gained: int = 0  # votes of the day before the cut
+    stars: int = 0  # of its code
+    topics: tuple[str, ...] = ()  # slugs, of the highest ranks
+    history: str = ""  # its votes until the cut as `seconds:source:votes,…`; "" in lists of many issues
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class IssuePart:
     papers: tuple[ListedPaper, ...]
     total: int  # papers of the whole issue
     has_votes: bool  # whether anyone voted on any of them
+    before: date | None = None  # of the issue before this one, among the daily ones
+    after: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +88,15 @@ def part_of_issue(
     if not rows:
         return None
     papers = tuple(_listed_in(row) for row in rows if row.rank is not None)
-    return IssuePart(issue_in(rows[0], ()), papers, rows[0].total, rows[0].is_voted)
+    row = rows[0]
+    return IssuePart(issue_in(row, ()), papers, row.total, row.is_voted, row.before, row.after)
 
 
 @cache  # building it takes longer than running it
 def _part_query(is_newest: bool) -> Select[Any]:
     kind = bindparam("kind", type_=issues.c.kind.type)
     # The issue comes first and by itself, or SQLite would count its papers for each of the ranks.
-    query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"))
+    query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"), *_neighbours())
     is_public = issues.c.kind != IssueKind.NOTICE
     of_day = query.where(issues.c.kind == kind, is_public, issues.c.date == bindparam("day", type_=Date)).limit(1)
     issue = (newest_of(query, kind) if is_newest else of_day).subquery()
@@ -96,21 +106,62 @@ def _part_query(is_newest: bool) -> Select[Any]:
     # JSON comes in the first row alone: decoding it once for each paper would take as long as the papers.
     columns = [case((is_first, column)).label(name) if name in _AS_JSON else column for name, column in issue.c.items()]
     return (
-        select(*columns, *_listed_columns())
+        select(*columns, *_listed_columns(), *_details(issue))
         .outerjoin(issue_papers, (issue_papers.c.issue_id == issue.c.id) & in_part)
         .order_by(issue_papers.c.rank)
     )
 
 
+def _neighbours() -> list[ColumnElement[Any]]:
+    """Select the dates of the daily issues before and after one."""
+    other = issues.alias()
+    before = _shown(select(func.max(other.c.date)).where(other.c.date < issues.c.date), other)
+    after = _shown(select(func.min(other.c.date)).where(other.c.date > issues.c.date), other)
+    return [
+        query.correlate(issues).scalar_subquery().label(name) for query, name in ((before, "before"), (after, "after"))
+    ]
+
+
+def _details(issue: FromClause) -> list[ColumnElement[Any]]:
+    """Select what cards alone show: the topics of a paper, and its votes as they were seen until the cut."""
+    topics = select(func.aggregate_strings(issue_topics.c.topic, ",")).where(
+        issue_topics.c.issue_id == issue_papers.c.issue_id, issue_topics.c.rank == issue_papers.c.rank
+    )
+    seconds = cast(cast(extract("epoch", votes.c.observed_at), Integer), String)
+    seen = seconds + ":" + votes.c.source + ":" + cast(votes.c.upvotes, String)
+    history = select(func.aggregate_strings(seen, ",")).where(
+        votes.c.paper_id == issue_papers.c.paper_id, votes.c.observed_at <= issue.c.cut_at
+    )
+    return [
+        topics.correlate(issue_papers).scalar_subquery().label("topics"),
+        history.correlate(issue_papers, issue).scalar_subquery().label("history"),
+    ]
+
+
 def _listed_columns() -> list[ColumnElement[Any]]:
-    numbers = (issue_papers.c.terms[name].as_float().label(name) for name in (*_VOTES, "pinned", "score_rank"))
+    numbers = (
+        issue_papers.c.terms[name].as_float().label(name)
+        for name in (*_VOTES, "pinned", "score_rank", "gained", "stars")
+    )
     return [issue_papers.c.rank, issue_papers.c.paper, *numbers]
 
 
 def _listed_in(row: Row[Any]) -> ListedPaper:
     upvotes, points = row.upvotes or 0, row.hackernews or 0
     has_votes, score_rank = upvotes > 0 or points > 0, int(row.score_rank or row.rank)
-    return ListedPaper(row.rank, stored_paper(row.paper), int(upvotes), has_votes, score_rank, bool(row.pinned))
+    values = row._mapping
+    return ListedPaper(
+        row.rank,
+        stored_paper(row.paper),
+        int(upvotes),
+        has_votes,
+        score_rank,
+        is_pinned=bool(row.pinned),
+        gained=int(row.gained or 0),
+        stars=int(row.stars or 0),
+        topics=tuple(sorted((values.get("topics") or "").split(","))) if values.get("topics") else (),
+        history=values.get("history") or "",
+    )
 
 
 def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
