@@ -15,6 +15,7 @@ EXCERPT = 280
 UNTITLED = _("Untitled")
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _HACKERNEWS = "hackernews"  # its points are not votes
+_HUGGINGFACE = "huggingface"  # it has a page for each paper that it lists
 _TOPICS = {topic.slug: topic for topic in TOPICS}
 
 
@@ -51,7 +52,7 @@ def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
         code=listed.paper.code_url,
         stars=listed.stars,
         topics=tuple(_TOPICS[slug] for slug in listed.topics[:3] if slug in _TOPICS),
-        links=_card_links(listed.paper),
+        links=_card_links(listed.paper, listed.history),
         curve=votes_curve(_votes_in(listed)) if listed.votes else None,
     )
 
@@ -80,8 +81,10 @@ def _votes_in(listed: ListedPaper) -> list[Votes]:
     ]
 
 
-def _card_links(paper: Paper) -> tuple[tuple[str, Message], ...]:
-    worded = ((paper.pdf_url, _("PDF")), (paper.code_url, _("Code")), (_elsewhere(paper), _("Discussion")))
+def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message], ...]:
+    is_on_huggingface = paper.arxiv_url and f":{_HUGGINGFACE}:" in history
+    discussion = f"https://huggingface.co/papers/{paper.id}" if is_on_huggingface else _elsewhere(paper)
+    worded = ((paper.pdf_url, _("PDF")), (paper.code_url, _("Code")), (discussion, _("Discussion")))
     return tuple((address, words) for address, words in worded if _is_safe(address))
 
 
