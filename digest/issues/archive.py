@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -28,7 +28,7 @@ from sqlalchemy import (
 from digest.database.tables import issue_papers, issue_topics, issues, papers, votes
 from digest.issues.issue import Issue
 from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
-from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.ledger.kinds import IssueKind
 from digest.papers.paper import COLUMNS, Paper, paper_from
 from digest.papers.score_terms import ScoreTerms
 
@@ -162,17 +162,6 @@ def _listed_in(row: Row[Any]) -> ListedPaper:
         topics=tuple(sorted((values.get("topics") or "").split(","))) if values.get("topics") else (),
         history=values.get("history") or "",
     )
-
-
-def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
-    """Return votes and score of each paper of an issue that people can vote on, best first."""
-    terms = issue_papers.c.terms
-    query = (
-        select(terms["points"].as_float(), issue_papers.c.score)
-        .where(issue_papers.c.issue_id == issue_id, terms["voted"].as_float() > 0)
-        .order_by(issue_papers.c.score.desc(), issue_papers.c.rank)
-    )
-    return [(points, score) for points, score in connection.execute(query)]
 
 
 def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, IssueRank | None] | None:
@@ -320,27 +309,3 @@ def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
 
 def _is_shown(issue: FromClause) -> ColumnElement[bool]:
     return (issue.c.kind == IssueKind.DAILY) & is_listed(issue)
-
-
-class IssueCounts(NamedTuple):
-    """It differs once an issue was cut, cancelled, withdrawn or shown again."""
-
-    issues: int
-    newest: int  # number
-    cancelled: int
-    withdrawn: int
-    withdrawn_at: datetime | None  # the last
-
-
-def count_issues(connection: Connection) -> IssueCounts:
-    """Count the issues of every kind."""
-    cancelled = func.count().filter(issues.c.status == IssueStatus.CANCELLED)
-    withdrawn = (func.count(issues.c.withdrawn_at), func.max(issues.c.withdrawn_at))
-    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled, *withdrawn).select_from(issues)
-    return IssueCounts(*connection.execute(query).one())
-
-
-def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
-    """Return the ids of the papers in issues that are newer than `issue_id`."""
-    query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
-    return frozenset(connection.execute(query).scalars())

@@ -8,9 +8,8 @@ import pytest
 from digest.database.engine import transaction
 from digest.papers.paper import Votes
 from digest.papers.store import keep_votes
-from tests.support.scenario import add_papers
-from tests.web.conftest import START, Visit
 from tests.support.scenario import add_papers, cut
+from tests.web.conftest import START, Visit
 
 
 def test_a_card_begins_with_the_reason_and_draws_only_votes_seen_before_the_cut(visit: Visit) -> None:
