@@ -149,18 +149,18 @@ def _listed_columns() -> list[ColumnElement[Any]]:
 def _listed_in(row: Row[Any]) -> ListedPaper:
     upvotes, points = row.upvotes or 0, row.hackernews or 0
     has_votes, score_rank = upvotes > 0 or points > 0, int(row.score_rank or row.rank)
-    values = row._mapping
+    topics = row._mapping.get("topics") or ""
     return ListedPaper(
         row.rank,
         stored_paper(row.paper),
         int(upvotes),
         has_votes,
         score_rank,
-        is_pinned=bool(row.pinned),
-        gained=int(row.gained or 0),
-        stars=int(row.stars or 0),
-        topics=tuple(sorted((values.get("topics") or "").split(","))) if values.get("topics") else (),
-        history=values.get("history") or "",
+        bool(row.pinned),
+        int(row.gained or 0),
+        int(row.stars or 0),
+        topics=tuple(sorted(filter(None, topics.split(",")))),
+        history=row._mapping.get("history") or "",
     )
 
 
@@ -274,15 +274,6 @@ def _first_appearances(best: BindParameter[int]) -> Select[Any]:
         .join(recent, recent.c.id == issue_papers.c.issue_id)
         .where(issue_papers.c.rank <= best, ~is_repeated)
     )
-
-
-def newest_cut(connection: Connection) -> datetime | None:
-    return connection.execute(_newest_cut_query()).scalar()
-
-
-@cache
-def _newest_cut_query() -> Select[Any]:
-    return _shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)
 
 
 def days_of_issues(connection: Connection, limit: int) -> list[date]:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from digest.database.tables import issue_papers, issues
-from digest.ledger.kinds import IssueStatus
+from digest.issues.store import is_listed
+from digest.ledger.kinds import IssueKind, IssueStatus
 
 
 def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
@@ -42,3 +43,9 @@ def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
     """Return the ids of the papers in issues that are newer than `issue_id`."""
     query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
     return frozenset(connection.execute(query).scalars())
+
+
+def newest_cut(connection: Connection) -> datetime | None:
+    is_shown = (issues.c.kind == IssueKind.DAILY) & is_listed()
+    query = select(issues.c.cut_at).where(is_shown).order_by(issues.c.date.desc()).limit(1)
+    return connection.execute(query).scalar()
