@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from digest.database.engine import read_singly
 from digest.issues.archive import Appearance, appearances
+from digest.issues.figures import newest_cut
 from digest.issues.store import BEST_FOR_TOPICS
 from digest.language import _
 from digest.papers.topics import Topic, topic_with
@@ -87,7 +88,7 @@ def _newest(connection: Connection, topic: Topic | None, limit: int, offset: int
 def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | None]:
     """The feed, and when the newest issue was cut."""
     with read_singly(site.engine) as connection:
-        (newest, _total), cut_at = _newest(connection, topic, _ENTRIES)(connection)
+        (newest, _total), cut_at = _newest(connection, topic, _ENTRIES), newest_cut(connection)
     public_url, tag = site.settings.public_url, _tag(site, "paper")
     title, voted = site.settings.title, any(appearance.listed.has_votes for appearance in newest)
     feed = {
