@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -15,17 +15,20 @@ from sqlalchemy import (
     Row,
     ScalarSelect,
     Select,
+    String,
     bindparam,
     case,
+    cast,
+    extract,
     func,
     or_,
     select,
 )
 
-from digest.database.tables import issue_papers, issue_topics, issues, papers
+from digest.database.tables import issue_papers, issue_topics, issues, papers, votes
 from digest.issues.issue import Issue
 from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
-from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.ledger.kinds import IssueKind
 from digest.papers.paper import COLUMNS, Paper, paper_from
 from digest.papers.score_terms import ScoreTerms
 
@@ -44,6 +47,10 @@ class ListedPaper:
     has_votes: bool  # as in RankedPaper: votes or points
     score_rank: int  # as in RankedPaper
     is_pinned: bool  # at the top because an editor chose it
+    gained: int = 0  # votes of the day before the cut
+    stars: int = 0  # of its code
+    topics: tuple[str, ...] = ()  # slugs, of the highest ranks
+    history: str = ""  # its votes until the cut as `seconds:source:votes,…`; "" in lists of many issues
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class IssuePart:
     papers: tuple[ListedPaper, ...]
     total: int  # papers of the whole issue
     has_votes: bool  # whether anyone voted on any of them
+    before: date | None = None  # of the issue before this one, among the daily ones
+    after: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +88,15 @@ def part_of_issue(
     if not rows:
         return None
     papers = tuple(_listed_in(row) for row in rows if row.rank is not None)
-    return IssuePart(issue_in(rows[0], ()), papers, rows[0].total, rows[0].is_voted)
+    row = rows[0]
+    return IssuePart(issue_in(row, ()), papers, row.total, row.is_voted, row.before, row.after)
 
 
 @cache  # building it takes longer than running it
 def _part_query(is_newest: bool) -> Select[Any]:
     kind = bindparam("kind", type_=issues.c.kind.type)
     # The issue comes first and by itself, or SQLite would count its papers for each of the ranks.
-    query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"))
+    query = select(issues, _count_papers().label("total"), _is_voted().label("is_voted"), *_neighbours())
     is_public = issues.c.kind != IssueKind.NOTICE
     of_day = query.where(issues.c.kind == kind, is_public, issues.c.date == bindparam("day", type_=Date)).limit(1)
     issue = (newest_of(query, kind) if is_newest else of_day).subquery()
@@ -96,32 +106,62 @@ def _part_query(is_newest: bool) -> Select[Any]:
     # JSON comes in the first row alone: decoding it once for each paper would take as long as the papers.
     columns = [case((is_first, column)).label(name) if name in _AS_JSON else column for name, column in issue.c.items()]
     return (
-        select(*columns, *_listed_columns())
+        select(*columns, *_listed_columns(), *_details(issue))
         .outerjoin(issue_papers, (issue_papers.c.issue_id == issue.c.id) & in_part)
         .order_by(issue_papers.c.rank)
     )
 
 
+def _neighbours() -> list[ColumnElement[Any]]:
+    """Select the dates of the daily issues before and after one."""
+    other = issues.alias()
+    before = _shown(select(func.max(other.c.date)).where(other.c.date < issues.c.date), other)
+    after = _shown(select(func.min(other.c.date)).where(other.c.date > issues.c.date), other)
+    return [
+        query.correlate(issues).scalar_subquery().label(name) for query, name in ((before, "before"), (after, "after"))
+    ]
+
+
+def _details(issue: FromClause) -> list[ColumnElement[Any]]:
+    """Select what cards alone show: the topics of a paper, and its votes as they were seen until the cut."""
+    topics = select(func.aggregate_strings(issue_topics.c.topic, ",")).where(
+        issue_topics.c.issue_id == issue_papers.c.issue_id, issue_topics.c.rank == issue_papers.c.rank
+    )
+    seconds = cast(cast(extract("epoch", votes.c.observed_at), Integer), String)
+    seen = seconds + ":" + votes.c.source + ":" + cast(votes.c.upvotes, String)
+    history = select(func.aggregate_strings(seen, ",")).where(
+        votes.c.paper_id == issue_papers.c.paper_id, votes.c.observed_at <= issue.c.cut_at
+    )
+    return [
+        topics.correlate(issue_papers).scalar_subquery().label("topics"),
+        history.correlate(issue_papers, issue).scalar_subquery().label("history"),
+    ]
+
+
 def _listed_columns() -> list[ColumnElement[Any]]:
-    numbers = (issue_papers.c.terms[name].as_float().label(name) for name in (*_VOTES, "pinned", "score_rank"))
+    numbers = (
+        issue_papers.c.terms[name].as_float().label(name)
+        for name in (*_VOTES, "pinned", "score_rank", "gained", "stars")
+    )
     return [issue_papers.c.rank, issue_papers.c.paper, *numbers]
 
 
 def _listed_in(row: Row[Any]) -> ListedPaper:
     upvotes, points = row.upvotes or 0, row.hackernews or 0
     has_votes, score_rank = upvotes > 0 or points > 0, int(row.score_rank or row.rank)
-    return ListedPaper(row.rank, stored_paper(row.paper), int(upvotes), has_votes, score_rank, bool(row.pinned))
-
-
-def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
-    """Return votes and score of each paper of an issue that people can vote on, best first."""
-    terms = issue_papers.c.terms
-    query = (
-        select(terms["points"].as_float(), issue_papers.c.score)
-        .where(issue_papers.c.issue_id == issue_id, terms["voted"].as_float() > 0)
-        .order_by(issue_papers.c.score.desc(), issue_papers.c.rank)
+    topics = row._mapping.get("topics") or ""
+    return ListedPaper(
+        row.rank,
+        stored_paper(row.paper),
+        int(upvotes),
+        has_votes,
+        score_rank,
+        bool(row.pinned),
+        int(row.gained or 0),
+        int(row.stars or 0),
+        topics=tuple(sorted(filter(None, topics.split(",")))),
+        history=row._mapping.get("history") or "",
     )
-    return [(points, score) for points, score in connection.execute(query)]
 
 
 def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, IssueRank | None] | None:
@@ -236,15 +276,6 @@ def _first_appearances(best: BindParameter[int]) -> Select[Any]:
     )
 
 
-def newest_cut(connection: Connection) -> datetime | None:
-    return connection.execute(_newest_cut_query()).scalar()
-
-
-@cache
-def _newest_cut_query() -> Select[Any]:
-    return _shown(select(issues.c.cut_at)).order_by(issues.c.date.desc()).limit(1)
-
-
 def days_of_issues(connection: Connection, limit: int) -> list[date]:
     """Return the dates of the issues that are shown, newest first."""
     query = _shown(select(issues.c.date)).order_by(issues.c.date.desc()).limit(limit)
@@ -269,27 +300,3 @@ def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
 
 def _is_shown(issue: FromClause) -> ColumnElement[bool]:
     return (issue.c.kind == IssueKind.DAILY) & is_listed(issue)
-
-
-class IssueCounts(NamedTuple):
-    """It differs once an issue was cut, cancelled, withdrawn or shown again."""
-
-    issues: int
-    newest: int  # number
-    cancelled: int
-    withdrawn: int
-    withdrawn_at: datetime | None  # the last
-
-
-def count_issues(connection: Connection) -> IssueCounts:
-    """Count the issues of every kind."""
-    cancelled = func.count().filter(issues.c.status == IssueStatus.CANCELLED)
-    withdrawn = (func.count(issues.c.withdrawn_at), func.max(issues.c.withdrawn_at))
-    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled, *withdrawn).select_from(issues)
-    return IssueCounts(*connection.execute(query).one())
-
-
-def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
-    """Return the ids of the papers in issues that are newer than `issue_id`."""
-    query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
-    return frozenset(connection.execute(query).scalars())

@@ -36,7 +36,8 @@ class Assets:
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405)
         content, kind = self._files[name]
-        is_current = QueryParams(scope["query_string"]).get("v") == self._versions[name]
+        is_font = name.endswith(".woff2")  # style sheets name it without a version; another font gets another name
+        is_current = is_font or QueryParams(scope["query_string"]).get("v") == self._versions[name]
         keep = "max-age=31536000, immutable" if is_current else "max-age=300"
         answer = Response(content, media_type=kind)
         answer.headers.update({"ETag": f'"{self._versions[name]}"', "Cache-Control": f"public, {keep}"})

@@ -1,15 +1,22 @@
 """Papers → what the pages show of them."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from digest.issues.archive import ListedPaper
 from digest.language import Message, _, and_more
-from digest.papers.paper import Paper
+from digest.ledger.kinds import IssueKind
+from digest.papers.paper import Paper, Votes
+from digest.papers.topics import TOPICS, Topic
 from digest.text import cut, one_line
+from digest.web.public.votes_chart import Curve, votes_curve
 
 EXCERPT = 280
 UNTITLED = _("Untitled")
+_CATEGORY = 40  # characters; sources other than arXiv name them freely
+_HACKERNEWS = "hackernews"  # its points are not votes
+_HUGGINGFACE = "huggingface"  # it has a page for each paper that it lists
+_TOPICS = {topic.slug: topic for topic in TOPICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +26,66 @@ class PaperCard:
     path: str  # of the paper's page
     title: str
     excerpt: str
-    by: str  # its organisation, else its first authors
+    by: str  # its first authors
     day: date | None
     rank: int = 0  # 0 for none
     votes: int = 0
     is_pinned: bool = False  # an editor chose it
+    lab: str = ""
+    why: Message | None = None  # it is in its issue
+    gained: int = 0  # votes of the day before the cut
+    code: str = ""  # its address
+    stars: int = 0  # of its code
+    topics: tuple[Topic, ...] = ()
+    links: tuple[tuple[str, Message], ...] = ()
+    curve: Curve | None = None  # of its votes until the cut
 
 
-def card(listed: ListedPaper) -> PaperCard:
+def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
     """A paper with its rank in an issue; what an editor chose or nobody voted on has none."""
     rank = listed.score_rank if listed.has_votes and not listed.is_pinned else 0
-    return replace(paper_card(listed.paper, rank, listed.votes), is_pinned=listed.is_pinned)
+    return replace(
+        paper_card(listed.paper, rank, listed.votes),
+        is_pinned=listed.is_pinned,
+        why=_why(listed, rank, kind),
+        gained=listed.gained,
+        code=listed.paper.code_url,
+        stars=listed.stars,
+        topics=tuple(_TOPICS[slug] for slug in listed.topics[:3] if slug in _TOPICS),
+        links=_card_links(listed.paper, listed.history),
+        curve=votes_curve(_votes_in(listed)) if listed.votes else None,
+    )
+
+
+def _why(listed: ListedPaper, rank: int, kind: str) -> Message | None:
+    """The reason for a paper that is the same for everyone; it claims a rank only for what people voted on."""
+    if listed.is_pinned:
+        return _("Chosen by the editors")
+    if rank:
+        return (
+            _("No. %(rank)s of the week", rank=rank)
+            if kind == IssueKind.WEEKLY
+            else _("No. %(rank)s of the day", rank=rank)
+        )
+    if listed.paper.categories:
+        return _("New in %(category)s", category=cut(listed.paper.categories[0], _CATEGORY))
+    return None
+
+
+def _votes_in(listed: ListedPaper) -> list[Votes]:
+    seen = (part.split(":") for part in listed.history.split(",") if part)
+    return [
+        Votes(listed.paper.id, source, datetime.fromtimestamp(int(seconds), UTC), int(count))
+        for seconds, source, count in seen
+        if source != _HACKERNEWS
+    ]
+
+
+def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message], ...]:
+    is_on_huggingface = paper.arxiv_url and f":{_HUGGINGFACE}:" in history
+    discussion = f"https://huggingface.co/papers/{paper.id}" if is_on_huggingface else _elsewhere(paper)
+    worded = ((paper.pdf_url, _("PDF")), (paper.code_url, _("Code")), (discussion, _("Discussion")))
+    return tuple((address, words) for address, words in worded if _is_safe(address))
 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None = None) -> PaperCard:
@@ -39,7 +95,8 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
         path=paper.path,
         title=one_line(paper.title) or UNTITLED,
         excerpt=cut(paper.gist, EXCERPT) if excerpt is None else excerpt,
-        by=paper.organization_name or authors(paper, 2),
+        by=authors(paper, 2),
+        lab=paper.organization_name,
         day=at.date() if at else None,
         rank=rank,
         votes=votes,
@@ -54,7 +111,7 @@ def authors(paper: Paper, most: int) -> str:
 
 def links(paper: Paper) -> list[tuple[str, Message]]:
     """Links to the paper elsewhere, as (address, words); https only."""
-    elsewhere = paper.url if not paper.arxiv_url or "arxiv.org" not in paper.url else ""
+    elsewhere = paper.url if not paper.arxiv_url else _elsewhere(paper)
     worded = [
         (paper.arxiv_url, _("arXiv")),
         (paper.pdf_url, _("PDF")),
@@ -62,4 +119,13 @@ def links(paper: Paper) -> list[tuple[str, Message]]:
         (paper.code_url, _("Code")),
         (paper.project_url, _("Project page")),
     ]
-    return [(address, words) for address, words in worded if address.startswith("https://") and address.isprintable()]
+    return [(address, words) for address, words in worded if _is_safe(address)]
+
+
+def _elsewhere(paper: Paper) -> str:
+    """The page on which people vote on and discuss a paper of arXiv; "" for none."""
+    return paper.url if paper.arxiv_url and "arxiv.org" not in paper.url else ""
+
+
+def _is_safe(address: str) -> bool:
+    return address.startswith("https://") and address.isprintable()

@@ -22,8 +22,8 @@ _NOTICE = re.compile(r"/console/notices/\w+")
 _PROVIDER = re.compile(r"/bounces/\w+")  # webhooks of email providers; those of Amazon are up to 256 KiB
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; {more}form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; {more}"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Below these, a personal link continues with its token. Also what robots.txt closes.
 PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/library/", "/my/", "/list/")

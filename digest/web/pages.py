@@ -83,6 +83,10 @@ class Pages:
         """What they are in."""
         return self._choice.language
 
+    def asset(self, name: str) -> str:
+        """The address of a static file."""
+        return self._assets.url(name)
+
     def _make_environment(self, code: str) -> Environment:
         settings, language = self._settings, self.languages.get(code)
         key = settings.secret_keys[0]
@@ -113,6 +117,11 @@ class Pages:
             capital=lambda text: _with_capital(language.say(text)),
             **{name: getattr(language, name) for name in _FORMATS},
             lang=partial(_lang, language.code.partition("-")[0]),
+            say=lru_cache(maxsize=5_000)(language.say),
+            as_tally=lru_cache(maxsize=1_000)(partial(_tally, language)),
+            as_gain=lru_cache(maxsize=1_000)(
+                lambda votes: language.say(n_("%(num)s vote in a day", "%(num)s votes in a day", num=votes))
+            ),
             as_rank=lru_cache(maxsize=1_000)(lambda rank: language.say(_("Number %(rank)s", rank=rank))),
             as_votes=lru_cache(maxsize=1_000)(
                 lambda votes: language.say(n_("%(num)s vote", "%(num)s votes", num=votes))
@@ -172,6 +181,13 @@ def _lang(page: str, text: str | Message) -> Markup:
 def _answer(page: str, status: int, choice: LanguageChoice, after: BackgroundTask | None = None) -> HTMLResponse:
     headers = {"Vary": "Accept-Language", "Content-Language": choice.language.code}
     return HTMLResponse(page, status, headers, background=after)
+
+
+def _tally(language: Language, votes: int) -> Markup:
+    """`<b>106</b> votes`: the number stands out wherever a language puts it."""
+    text = language.say(n_("%(num)s vote", "%(num)s votes", num=votes))
+    number = language.number(votes)
+    return escape(text).replace(number, Markup("<b>{}</b>").format(number), 1)
 
 
 def _with_capital(text: str) -> str:

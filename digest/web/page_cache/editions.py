@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.database.engine import read_only
-from digest.issues.archive import IssueCounts, count_issues, papers_since
+from digest.issues.figures import IssueCounts, count_issues, papers_since
 
 _EVERY = 1.0  # seconds
 _AWAY_AFTER = 2.0  # seconds for which the next reading is late

@@ -24,7 +24,7 @@ from digest.text import one_line, parse_date
 from digest.web.cards import authors, card, links, paper_card
 from digest.web.public.score_labels import score_labels
 from digest.web.public.votes_chart import votes_chart
-from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_all
+from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
 
 PER_PAGE = 10
 SIMILAR = 4
@@ -48,6 +48,25 @@ def issues_page(site: TheSite, request: Request) -> Response:
     )
 
 
+@router.page("/latest")
+def latest_issue(site: TheSite) -> Response:
+    """On to the newest issue, else to the front page."""
+    return _on_to_newest(site, IssueKind.DAILY, "/")
+
+
+@router.page("/week")
+def this_week(site: TheSite) -> Response:
+    """On to the newest weekly issue, else to the issues of the month."""
+    return _on_to_newest(site, IssueKind.WEEKLY, "/issues")
+
+
+def _on_to_newest(site: Site, kind: str, otherwise: str) -> Response:
+    with read_singly(site.engine) as connection:
+        part = part_of_issue(connection, range(1), kind=kind)
+    path = part.issue.path if part else otherwise
+    return RedirectResponse(site.pages.at(path), 302, {"Cache-Control": "no-cache"})
+
+
 @router.page("/issues/{day}")
 @router.page("/issues/{day}/{kind}")
 def issue_page(
@@ -68,7 +87,9 @@ def issue_page(
         issue=issue,
         num=part.total,
         voted=part.has_votes,
-        cards=[card(listed) for listed in part.papers],
+        cards=[card(listed, kind) for listed in part.papers],
+        earlier=part.before,
+        later=part.after,
         page=page,
         pages=pages,
         canonical=canonical,

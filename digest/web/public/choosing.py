@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from digest.database.engine import read_singly
-from digest.issues.archive import part_of_issue, votes_and_scores
+from digest.issues.archive import part_of_issue
+from digest.issues.figures import votes_and_scores
 from digest.issues.selection import FEWEST
 from digest.papers.ranking import FLOOR, FORMULA, WEEK_BEST
 from digest.subscribers.preferences import DEFAULTS

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from fastapi import HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_singly
 from digest.issues.archive import days_of_issues
@@ -22,6 +23,13 @@ _CLOSED = (*PERSONAL_PATHS, "/console", "/inbox", "/search")
 _ISSUES, _PAPERS = 5_000, 50_000  # what a document of a sitemap may hold (https://www.sitemaps.org/protocol.html)
 
 router = PageRouter()
+
+
+@router.page("/favicon.ico")
+@router.page("/apple-touch-icon.png")
+def icon(site: TheSite, request: Request) -> Response:
+    """For what looks for an icon without reading a page."""
+    return RedirectResponse(site.pages.asset(request.url.path.rpartition("/")[2]), 302)
 
 
 @router.page("/robots.txt")

@@ -15,7 +15,8 @@ from markupsafe import escape
 from sqlalchemy import Connection
 
 from digest.database.engine import read_singly
-from digest.issues.archive import Appearance, appearances, newest_cut
+from digest.issues.archive import Appearance, appearances
+from digest.issues.figures import newest_cut
 from digest.issues.store import BEST_FOR_TOPICS
 from digest.language import _
 from digest.papers.topics import Topic, topic_with

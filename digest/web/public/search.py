@@ -91,6 +91,7 @@ def found_card(hit: Hit, query: Query, language: Language) -> PaperCard:
         card,
         title=_as_html(marked(language.say(card.title), terms)),
         by=_as_html(_by(paper, terms, language)),
+        lab=_as_html(marked(card.lab, terms)),
     )
 
 
@@ -110,7 +111,7 @@ def _by(paper: Paper, terms: list[Term], language: Language) -> list[Piece]:
     names = [one_line(name) for name in paper.authors]
     sought = [name for name in names if any(piece.is_match for piece in marked(name, terms))][:_NAMES]
     if not sought:
-        return marked(paper.organization_name or language.say(authors(paper, 2)), terms)
+        return marked(language.say(authors(paper, 2)), terms)
     # The words around the names are found nowhere, even if somebody looks for "more".
     before, _names, after = language.say(and_more(_NAMES_HERE, len(names) - len(sought))).partition(_NAMES_HERE)
     return [Piece(before, False), *marked(", ".join(sought), terms), Piece(after, False)]

@@ -9,6 +9,7 @@ from digest.papers.paper import Votes
 
 WIDTH, HEIGHT, EDGE = 320, 88, 6
 _MOST_POINTS = 48
+_MOST_ON_A_CARD = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,27 @@ class VotesChart:
     area: str  # `points` of a polygon: the line, closed along the bottom
     last: tuple[float, float]
     words: Message  # the same in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The small line on a card, 88 by 32."""
+
+    line: str  # `points` of a polyline
+    last: tuple[int, int]
+
+
+def votes_curve(votes: Sequence[Votes]) -> Curve | None:
+    """The votes over time; None when they were seen at less than two instants, or never grew."""
+    seen = _totals(votes)
+    step = -(-len(seen) // _MOST_ON_A_CARD) or 1
+    seen = seen if step == 1 else [*seen[:-1:step], seen[-1]]
+    if len(seen) < 2 or not seen[-1][1]:
+        return None
+    (start, _first), (end, _last) = seen[0], seen[-1]
+    seconds, most = (end - start).total_seconds(), max(count for _, count in seen)
+    points = [(round(2 + 83 * (at - start).total_seconds() / seconds), round(30 - 27 * n / most)) for at, n in seen]
+    return Curve(" ".join(f"{x},{y}" for x, y in points), points[-1])
 
 
 def votes_chart(votes: Sequence[Votes]) -> VotesChart | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from digest.issues.archive import votes_and_scores
+from digest.issues.figures import votes_and_scores
 from digest.issues.issue import Issue
 from digest.issues.store import issue_on
 from digest.papers.paper import RankedPaper

@@ -1,0 +1,51 @@
+"""Numbers of past issues: how many there are, and the votes and scores of one."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from digest.database.tables import issue_papers, issues
+from digest.issues.store import is_listed
+from digest.ledger.kinds import IssueKind, IssueStatus
+
+
+def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
+    """Return votes and score of each paper of an issue that people can vote on, best first."""
+    terms = issue_papers.c.terms
+    query = (
+        select(terms["points"].as_float(), issue_papers.c.score)
+        .where(issue_papers.c.issue_id == issue_id, terms["voted"].as_float() > 0)
+        .order_by(issue_papers.c.score.desc(), issue_papers.c.rank)
+    )
+    return [(points, score) for points, score in connection.execute(query)]
+
+
+class IssueCounts(NamedTuple):
+    """It differs once an issue was cut, cancelled, withdrawn or shown again."""
+
+    issues: int
+    newest: int  # number
+    cancelled: int
+    withdrawn: int
+    withdrawn_at: datetime | None  # the last
+
+
+def count_issues(connection: Connection) -> IssueCounts:
+    """Count the issues of every kind."""
+    cancelled = func.count().filter(issues.c.status == IssueStatus.CANCELLED)
+    withdrawn = (func.count(issues.c.withdrawn_at), func.max(issues.c.withdrawn_at))
+    query = select(func.count(), func.coalesce(func.max(issues.c.id), 0), cancelled, *withdrawn).select_from(issues)
+    return IssueCounts(*connection.execute(query).one())
+
+
+def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
+    """Return the ids of the papers in issues that are newer than `issue_id`."""
+    query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
+    return frozenset(connection.execute(query).scalars())
+
+
+def newest_cut(connection: Connection) -> datetime | None:
+    is_shown = (issues.c.kind == IssueKind.DAILY) & is_listed()
+    query = select(issues.c.cut_at).where(is_shown).order_by(issues.c.date.desc()).limit(1)
+    return connection.execute(query).scalar()
