@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import bibtexparser
 import rispy
+from bibtexparser.entrypoint import write_string
 from bibtexparser.library import Library
 from bibtexparser.middlewares import AddEnclosingMiddleware
 from bibtexparser.middlewares.names import InvalidNameError, parse_single_name_into_parts
@@ -41,10 +41,10 @@ def published(paper: Paper) -> datetime | None:
 def citations(papers: Iterable[Paper], kind: str) -> str:
     """The papers as a file of one of MEDIA_TYPES."""
     if kind == "ris":
-        return rispy.dumps([_ris_entry(paper) for paper in papers])
+        return str(rispy.dumps([_ris_entry(paper) for paper in papers]))
     library = Library([_bibtex_entry(paper) for paper in papers])
     braces = AddEnclosingMiddleware(reuse_previous_enclosing=False, enclose_integers=True, default_enclosing="{")
-    return bibtexparser.write_string(library, unparse_stack=[braces])
+    return write_string(library, unparse_stack=[braces])
 
 
 def _bibtex_entry(paper: Paper) -> Entry:
