@@ -3,6 +3,7 @@
 The CSP allows such a data block, since it is not a script.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
@@ -15,6 +16,7 @@ from digest.database.engine import read_singly
 from digest.issues.archive import ListedPaper, days_in, months_of_issues, paper_and_place, part_of_issue
 from digest.language import _
 from digest.ledger.kinds import IssueKind
+from digest.papers.citations import MEDIA_TYPES, citations, doi_of, published
 from digest.papers.paper import Paper, arxiv_id, arxiv_page, canonical_address, paper_id_of
 from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
@@ -28,6 +30,7 @@ from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, sam
 
 PER_PAGE = 10
 SIMILAR = 4
+_MOST_CITED = 100  # papers in the file of an issue
 _MOST_AUTHORS = 20
 _SCHEMA = "https://schema.org"
 
@@ -73,13 +76,18 @@ def issue_page(
     site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY, page: PageNumber = 1
 ) -> Response:
     """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
-    ranks = range((page - 1) * PER_PAGE + 1, page * PER_PAGE + 1)
+    name, dot, suffix = day.rpartition(".")
+    is_file = suffix in MEDIA_TYPES and bool(dot)
+    day = name if is_file else day
+    ranks = range(1, _MOST_CITED + 1) if is_file else range((page - 1) * PER_PAGE + 1, page * PER_PAGE + 1)
     with read_singly(site.engine) as connection:
         part = part_of_issue(connection, ranks, issue_date(day), kind)
     if part is None:
         raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
     if part.issue.withdrawn_at is not None:
         raise HTTPException(410, _("We’ve withdrawn this issue. You can still search for its papers."))
+    if is_file:
+        return _cited(request, [listed.paper for listed in part.papers], suffix)
     issue, pages = part.issue, pages_of(part.total, PER_PAGE, page)
     canonical = site.settings.public_url + issue.path
     answer = site.pages.show(
@@ -101,6 +109,9 @@ def issue_page(
 @router.page("/papers/{paper_id:path}")
 def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
     """One paper, its votes over time, the numbers behind its rank, and similar papers."""
+    name, dot, suffix = paper_id.rpartition(".")
+    if dot and suffix in MEDIA_TYPES:
+        return _paper_file(site, request, name, suffix)
     address = f"{paper_id}?{request.url.query}" if request.url.query else paper_id
     named = arxiv_id(paper_id) or (paper_id_of(address) if canonical_address(address) else None)
     with read_singly(site.engine) as connection:
@@ -126,9 +137,28 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         chart=votes_chart(votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
+        doi=doi_of(paper),
+        published=published(paper),
         structured=_article(paper, canonical),
     )
     return same_for_all(request, answer)
+
+
+def _paper_file(site: Site, request: Request, paper_id: str, kind: str) -> Response:
+    with read_singly(site.engine) as connection:
+        details = paper_and_place(connection, paper_id)
+    if details is None:
+        raise HTTPException(404)
+    return _cited(request, [details[0]], kind)
+
+
+def _cited(request: Request, cited: list[Paper], kind: str) -> Response:
+    """A file that reference managers open."""
+    name = re.sub(r"[^\w.-]+", "-", request.url.path.rpartition("/")[2], flags=re.ASCII)
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return same_for_all(
+        request, Response(citations(cited, kind), 200, disposition, f"{MEDIA_TYPES[kind]}; charset=utf-8")
+    )
 
 
 def _month(text: str, months: list[date]) -> date | None:

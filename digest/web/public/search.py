@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 from anyio import Semaphore, fail_after
 from fastapi import Depends, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from digest.database.engine import read_singly
 from digest.language import Language, Message, _, and_more
-from digest.papers.paper import Paper, arxiv_page
+from digest.papers.paper import Paper, arxiv_id, arxiv_page
 from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term, excerpt, marked, parse_query, search
+from digest.papers.store import paper as paper_with_id
 from digest.text import one_line, parse_date
 from digest.web.cards import PaperCard, authors, paper_card
 from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_all
@@ -73,7 +75,10 @@ def search_page(site: TheSite, request: Request, page: PageNumber = 1) -> Respon
     if form.is_empty or form.errors:
         return site.pages.show("search", 400 if form.errors else 200, form=form, results=None)
     query = parse_query(form.words)
+    named = arxiv_id(form.words)
     with read_singly(site.engine) as connection:
+        if named and paper_with_id(connection, named):
+            return RedirectResponse(site.pages.at(f"/papers/{named}"), 303)
         results = search(connection, query, filters, PER_PAGE, (page - 1) * PER_PAGE)
     pages = pages_of(results.total, PER_PAGE, page)
     cards = [found_card(hit, query, site.pages.language) for hit in results.hits]

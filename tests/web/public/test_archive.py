@@ -231,3 +231,24 @@ def test_authors_are_counted_when_they_are_many() -> None:
 
 def test_a_paper_of_another_source_links_to_its_own_page_only() -> None:
     assert links(Paper("blog:1", "T", url="https://blog.example/1")) == [("https://blog.example/1", "The paper")]
+
+
+def test_papers_can_be_taken_along_to_reference_managers(visit: Visit) -> None:
+    papers_cut = [paper(n, authors=("Ada Lovelace",)) for n in (1, 2)]
+    cut(visit, papers_cut)
+    for one in papers_cut:
+        store(visit, one)
+    page = visit.browser.get("/papers/2511.00001").text
+    assert '<meta name="citation_title" content="Paper number 1">' in page
+    assert '<meta name="citation_author" content="Ada Lovelace">' in page
+    assert '<meta name="citation_arxiv_id" content="2511.00001">' in page
+    assert "/papers/2511.00001.ris" in page
+    for path, media in (("/papers/2511.00001.bib", "bibtex"), ("/papers/2511.00001.ris", "research-info")):
+        answer = visit.browser.get(path)
+        assert (answer.status_code, media in answer.headers["Content-Type"]) == (200, True)
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+        assert "Paper number 1" in answer.text
+    assert visit.browser.get("/issues/2026-11-23.bib").text.count("@misc") == 2
+    assert visit.browser.get("/issues/2026-11-23.ris").text.count("TY  -") == 2
+    assert visit.browser.get("/papers/2511.00099.bib").status_code == 404
+    assert visit.browser.get("/issues/2026-11-20.bib").status_code == 404

@@ -180,3 +180,12 @@ def test_an_unknown_paper_offers_a_search(visit: Visit) -> None:
 def test_every_page_has_a_search_field(visit: Visit) -> None:
     for path in ("/", "/issues", "/topics", "/manage", "/search", "/nothing"):
         assert visit.browser.get(path).text.count('role="search"') == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["2511.00007", "arXiv:2511.00007v2", "https://arxiv.org/pdf/2511.00007v1", "huggingface.co/papers/2511.00007"],
+)
+def test_the_id_or_address_of_a_paper_leads_straight_to_its_page(graphs: Visit, words: str) -> None:
+    answer = graphs.browser.get("/search", params={"q": words}, follow_redirects=False)
+    assert (answer.status_code, answer.headers.get("Location", "")[-18:]) == (303, "/papers/2511.00007")
