@@ -2,8 +2,8 @@
 
 Adds the libraries that subscribers bring, the papers behind them, and how many of a profile's liked papers are from one.
 
-Revision ID: 0039
-Revises: 0035
+Revision ID: 0037
+Revises: 0036
 """
 
 import sqlalchemy as sa
@@ -11,8 +11,8 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 
-revision = '0039'
-down_revision = '0035'
+revision = '0037'
+down_revision = '0036'
 branch_labels = None
 depends_on = None
 

@@ -139,11 +139,9 @@ def _details(issue: FromClause) -> list[ColumnElement[Any]]:
 
 
 def _listed_columns() -> list[ColumnElement[Any]]:
-    numbers = (
-        issue_papers.c.terms[name].as_float().label(name)
-        for name in (*_VOTES, "pinned", "score_rank", "gained", "stars")
-    )
-    return [issue_papers.c.rank, issue_papers.c.paper, *numbers]
+    numbers = (*_VOTES, "pinned", "score_rank", "gained", "stars")
+    terms = (issue_papers.c.terms[name].as_float().label(name) for name in numbers)
+    return [issue_papers.c.rank, issue_papers.c.paper, *terms]
 
 
 def _listed_in(row: Row[Any]) -> ListedPaper:
@@ -274,12 +272,6 @@ def _first_appearances(best: BindParameter[int]) -> Select[Any]:
         .join(recent, recent.c.id == issue_papers.c.issue_id)
         .where(issue_papers.c.rank <= best, ~is_repeated)
     )
-
-
-def days_of_issues(connection: Connection, limit: int) -> list[date]:
-    """Return the dates of the issues that are shown, newest first."""
-    query = _shown(select(issues.c.date)).order_by(issues.c.date.desc()).limit(limit)
-    return list(connection.execute(query).scalars())
 
 
 def _count_papers() -> ScalarSelect[int]:

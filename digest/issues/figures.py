@@ -1,6 +1,6 @@
-"""Numbers of past issues: how many there are, and the votes and scores of one."""
+"""Numbers of past issues: how many there are, and the votes and scores of one, and their dates."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -49,3 +49,9 @@ def newest_cut(connection: Connection) -> datetime | None:
     is_shown = (issues.c.kind == IssueKind.DAILY) & is_listed()
     query = select(issues.c.cut_at).where(is_shown).order_by(issues.c.date.desc()).limit(1)
     return connection.execute(query).scalar()
+
+
+def days_of_issues(connection: Connection, limit: int) -> list[date]:
+    """Return the dates of the issues that are shown, newest first."""
+    shown = select(issues.c.date).where(issues.c.kind == IssueKind.DAILY, is_listed(issues))
+    return list(connection.scalars(shown.order_by(issues.c.date.desc()).limit(limit)))

@@ -52,6 +52,10 @@ _IN_WORDS = {
 }
 
 
+def _gained(votes: int) -> Message:
+    return n_("%(num)s vote in a day", "%(num)s votes in a day", num=votes)
+
+
 class Pages:
     """The pages of one installation, in the language of one answer."""
 
@@ -119,9 +123,7 @@ class Pages:
             lang=partial(_lang, language.code.partition("-")[0]),
             say=lru_cache(maxsize=5_000)(language.say),
             as_tally=lru_cache(maxsize=1_000)(partial(_tally, language)),
-            as_gain=lru_cache(maxsize=1_000)(
-                lambda votes: language.say(n_("%(num)s vote in a day", "%(num)s votes in a day", num=votes))
-            ),
+            as_gain=lru_cache(maxsize=1_000)(lambda votes: language.say(_gained(votes))),
             as_rank=lru_cache(maxsize=1_000)(lambda rank: language.say(_("Number %(rank)s", rank=rank))),
             as_votes=lru_cache(maxsize=1_000)(
                 lambda votes: language.say(n_("%(num)s vote", "%(num)s votes", num=votes))

@@ -11,7 +11,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_singly
-from digest.issues.archive import days_of_issues
+from digest.issues.figures import days_of_issues
 from digest.papers.store import days_of_papers, papers_of_day
 from digest.papers.topics import TOPICS
 from digest.text import parse_date
