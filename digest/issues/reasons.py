@@ -39,7 +39,7 @@ def rank_of(ranked: RankedPaper, kind: str) -> Message:
     """Return a paper's rank in an issue of `kind`, for lists that show its votes elsewhere.
 
     Ranks beyond the tenth are left out, since they give nobody a reason to read; papers without votes have no rank, nor
-    have those that an editor chose. What is then said is how new the paper is.
+    have those that an editor chose. For these, return how new the paper is.
     """
     return _with_lateness(_rank(ranked, kind) or _new_text(ranked, kind), ranked)
 

@@ -66,12 +66,12 @@ class Paper:
 
     @property
     def gist(self) -> str:
-        """What it does: the summary of its source, else that sentence of its abstract."""
+        """The summary of its source, else the sentence of its abstract that says what the paper does."""
         return one_line(self.summary) or main_sentence(one_line(self.title), one_line(self.abstract))
 
     @property
     def organization_name(self) -> str:
-        """For people."""
+        """Its organization as people see it, without remarks and stray numbers."""
         return organization_name(self.organization)
 
     @property

@@ -88,7 +88,7 @@ def short_name(paper: Paper, longest: int, language: Language) -> str:
 
 
 def sentence(paper: Paper) -> str:
-    """What the paper does, in the preheader of a message without other papers to name there; "" if not known."""
+    """Return the sentence for the preheader of a message with this paper alone; "" if the paper has no text."""
     return cut(paper.gist, SENTENCE, 3 * SENTENCE)
 
 

@@ -19,7 +19,7 @@ _SHOUTED = re.compile(r"[A-Z]{4,}(?:\W+[A-Z]{4,}){2}")
 
 
 class Headline(NamedTuple):
-    """What an inbox shows: the subject, folded for the header and encoded for the HTML, and what follows it."""
+    """The subject, folded for the header and encoded for the HTML, and the preheader that an inbox shows after it."""
 
     subject: str
     subject_in_html: bytes

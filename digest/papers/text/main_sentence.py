@@ -89,7 +89,7 @@ _SHORTEST = 90  # a shorter one is followed by the next
 _SAYS = re.compile(rf"\b(?:is|are) (?:an?|the)\b|\b(?:an?|we|i)\b|\bthis {_WORK}\b")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _CLAIM = re.compile(rf"[,;:] (?:{_OURS}|we|I) {_ADVERB}(?:{_MAKE}|{_STUDY}|{_FIND})", re.IGNORECASE)
-# What comes before "we", and refers to an earlier sentence or to the paper: "To address these gaps,".
+# An opening before "we" that refers to an earlier sentence or to the paper, such as "To address these gaps,".
 _LABEL = re.compile(r"^(?:methods?|objectives?|aims?|purpose|approach|results?)(?: [\w ]{1,20})?: ", re.IGNORECASE)
 _OPENER = re.compile(
     r"^(?:here|then|next|first(?:ly)?|second(?:ly)?|finally|thus|hence|however|therefore|accordingly|consequently|"
@@ -132,7 +132,7 @@ def main_sentence(title: str, abstract: str) -> str:
 
 
 class _Title:
-    """What of a title a sentence is searched for."""
+    """The words of a title that a sentence is searched for."""
 
     def __init__(self, title: str) -> None:
         name, colon, _ = title.lower().partition(":")

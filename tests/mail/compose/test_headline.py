@@ -1,4 +1,4 @@
-"""What an inbox shows: subjects and preheaders name papers, those from outside one's interests last."""
+"""Subjects and preheaders name papers, those from outside a subscriber's interests last."""
 
 import quopri
 from html import unescape

@@ -1,4 +1,4 @@
-"""SpamAssassin's local rules give no email of ours a point. One process judges all of them."""
+"""SpamAssassin's local rules give no email of ours a point. A single process judges them all."""
 
 import re
 import shutil
