@@ -71,8 +71,8 @@ def _soft_colours(message: ParsedMessage) -> Iterator[str]:
 
 
 def _fonts(message: ParsedMessage) -> Iterator[str]:
-    families = [value for name, value, _ in _declarations(message) if name == "font-family"]
-    others = [family for family in families if family.rpartition(",")[2].strip().strip("'\"").lower() not in _GENERIC]
+    families = [value for name, value, _ in _declarations(message) if name in ("font-family", "font")]
+    others = [family for family in families if re.split(r"[,\s]+", family)[-1].strip("'\"").lower() not in _GENERIC]
     yield from (f"no generic family at the end of {family[:60]}" for family in others)
     quoted = [style for style in _style_attributes(message) if '"' in style]
     yield from (f"a double quote within a style attribute: {style[:60]}" for style in quoted)

@@ -155,7 +155,7 @@ RULES = (
         "link-words",
         ALL,
         Scope.HTML,
-        "Link texts say where they lead, in words.",
+        "Link texts say where they lead.",
         'Link the title, not "here", "PDF" or an address: screen readers list links without the text around them.',
         _link_words,
     ),

@@ -182,7 +182,8 @@ def _with_room(encoded: bytes, room: int) -> bytes:
 
 def _reason(why: str) -> Encoded:
     reason = cut(why[:1].upper() + why[1:], REASON, REASON_ROOM)
-    return Encoded(encoded_value(wrapped(reason) + "\n"), encoded_value(escape(f"{reason} · ", quote=False)))
+    line = wrapped(reason) + "\n" if reason else ""  # nothing is left of control characters alone
+    return Encoded(encoded_value(line), encoded_value(escape(f"{reason} · ", quote=False) if reason else ""))
 
 
 def _earlier_reason(why: str) -> Encoded:

@@ -48,7 +48,7 @@ def from_scratch(
         common = card_values(row, branding.public_url, links.feedback_url, language)
         common |= {"position": language.say(_WORDING["place"]).format(number=number, count=len(papers))}
         why, place = cut(pick.why[:1].upper() + pick.why[1:], REASON, REASON_ROOM), common["place"]
-        common["place"] = place if why else place[:1].upper() + place[1:]
+        common["place"] = place if pick.why else place[:1].upper() + place[1:]
         reason = {"html": f"{why} · " if why else "", "text": f"{wrapped(why)}\n" if why else ""}
         for kind, ending in (("html", "html"), ("text", "txt")):
             template = renderer._templates.get_template(f"email/digest/card.{ending}")

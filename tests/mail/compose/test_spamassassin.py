@@ -1,4 +1,4 @@
-"""SpamAssassin's local rules give no email of ours a point. A single process judges them all."""
+"""No kind of email gets a point from SpamAssassin's local rules."""
 
 import re
 import shutil
