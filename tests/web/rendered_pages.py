@@ -90,6 +90,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
         "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/more/2603.00000",
         "sent": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/issues/{send_list(visit)}",
+        "saved list": f"/list/{visit.token(Purpose.LIST, subscriber)}",
         "topics": "/topics",
         "topic": "/topics/efficiency",
         "search": "/search?q=attention",
