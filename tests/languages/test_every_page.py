@@ -149,8 +149,19 @@ FORMS: dict[str, list[dict[str, str]]] = {
     ],
     f"/feedback/{{feedback}}/more/{PAPER}": [
         *({}, {"say": "less"}, {"say": "read"}, {"say": "x"}, {"undo": "yes"}),
-        *({"mute": "vision"}, {"unmute": "vision"}, {"vote": "yes"}, {"vote": "no"}, {}),
+        *(
+            {"mute": "vision"},
+            {"unmute": "vision"},
+            {"vote": "yes"},
+            {"vote": "no"},
+            {"save": "yes"},
+            {"save": "no"},
+            {"save": "yes"},
+            {},
+        ),
     ],
+    "/list/{list}": [{"remove": "x"}, {"remove": PAPER}],
+    "/list/x": [{}],
     "/feedback/{feedback}/more/9999.99999": [{}],
     "/feedback/{feedback}/love/9999.99999": [{}],
     "/feedback/{feedback}": [

@@ -135,6 +135,8 @@ def answers(visit: Visit, lang: str) -> dict[str, str]:
         "a fresh link first": (403, f"/preferences/{manage}", {"action": "erase"}),
         "erase, really?": (400, f"/preferences/{fresh}", {"action": "erase"}),
         "said": (200, f"/feedback/{say}/more/2603.00000", {}),
+        "saved": (200, f"/feedback/{say}/papers/2603.00000", {"save": "yes"}),
+        "saved list": (200, f"/list/{visit.token(Purpose.LIST, subscriber)}", {"remove": "x"}),
         "unsubscribed": (200, f"/u/{leave}", {}),
         "no reason": (400, f"/u/{leave}", {"tell": "1"}),
         "told": (200, f"/u/{leave}", {"tell": "1", "why": "no time"}),

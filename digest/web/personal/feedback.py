@@ -168,7 +168,7 @@ def _save(link: PersonalLink, paper: Paper, form: Form) -> tuple[Message, tuple[
         saved.unsave(link.site.engine, link.subscriber.id, paper.id)
         return _("This paper isn’t on your saved list any more."), ("save", "yes")
     saved.save(link.site.engine, link.subscriber.id, paper.id, clock.now())
-    return _("Saved for later. Your saved list is linked from your preferences."), ("save", "no")
+    return _("Saved for later. To see your saved papers, ask for a link in your preferences."), ("save", "no")
 
 
 def _unmute(link: PersonalLink, topic: Topic) -> Message:
